@@ -1,0 +1,102 @@
+/** All that the deterministic zone may reach of its surroundings (docs/determinism.md has the rules). */
+import type { Kernel, Watch } from "./kernel.ts";
+import type { Scope } from "./scope.ts";
+
+export interface Clock {
+  /** Wall time, milliseconds since the epoch. May jump: never measure with it. */
+  wallMs(): number;
+  /** Milliseconds since an arbitrary start. Never goes back. */
+  monotonicMs(): number;
+  /** Resolves after `durationMs`; rejects with CANCELLED when `scope` ends first. */
+  sleep(durationMs: number, scope?: Scope): Promise<void>;
+}
+
+export interface Random {
+  /**
+   * A number in [0, 1) that depends on nothing but the host, `purpose` and `n`, so that one draw more or less
+   * shifts no other.
+   */
+  fraction(purpose: string, n: number): number;
+  /** `length` bytes, likewise. In production they come from the system's generator. */
+  bytes(purpose: string, n: number, length: number): Uint8Array;
+}
+
+/** Synchronous, so that the order of signatures is the order of the calls. */
+export interface Keys {
+  digest(data: Uint8Array): Uint8Array;
+  sign(data: Uint8Array): Uint8Array;
+  verify(data: Uint8Array, signature: Uint8Array): boolean;
+  /** A version 4 UUID, RFC 9562 section 5.4. */
+  uuid(): string;
+}
+
+/** The next station of a message. Bytes, so that no object is ever shared between hosts. */
+export interface Hop {
+  /** UNAVAILABLE if the other side is not there, DEADLINE_EXCEEDED if the answer does not come in time. */
+  call(method: string, request: Uint8Array, options: { readonly timeoutMs: number }): Promise<Uint8Array>;
+}
+
+export type Handler = (method: string, request: Uint8Array) => Promise<Uint8Array>;
+
+export interface Hops {
+  dial(address: string): Hop;
+  /** ALREADY_EXISTS if somebody serves there. The returned function ends it. */
+  serve(address: string, handler: Handler): () => void;
+}
+
+/** Small files that survive a crash. Nothing is durable before `sync` has resolved. */
+export interface Disk {
+  /** `undefined` if there is no such file. */
+  read(name: string): Promise<Uint8Array | undefined>;
+  append(name: string, data: Uint8Array): Promise<void>;
+  /** After a crash the file holds the old content or the new one, never a mixture. */
+  replace(name: string, data: Uint8Array): Promise<void>;
+  sync(name: string): Promise<void>;
+}
+
+export interface StoreEntry {
+  readonly key: string;
+  readonly value: Uint8Array;
+  /** Store-wide revision of the last change of this key. */
+  readonly revision: number;
+}
+
+export type StoreEvent =
+  | { readonly type: "put"; readonly entry: StoreEntry }
+  | { readonly type: "delete"; readonly key: string; readonly revision: number };
+
+export interface PutOptions {
+  /** The lease that the key lives by. */
+  readonly lease?: string;
+  /** Revision that the key must have; 0 means that it must not exist. ABORTED otherwise. */
+  readonly expectedRevision?: number;
+}
+
+/** Shared state, modelled on etcd v3 (https://etcd.io/docs/v3.4/learning/api/): the weakest backend has to keep the same promise. */
+export interface Store {
+  get(key: string): Promise<StoreEntry | undefined>;
+  list(prefix: string): Promise<{ readonly entries: readonly StoreEntry[]; readonly revision: number }>;
+  put(key: string, value: Uint8Array, options?: PutOptions): Promise<number>;
+  delete(key: string, options?: { readonly expectedRevision?: number }): Promise<void>;
+  grantLease(ttlMs: number): Promise<string>;
+  keepAlive(lease: string): Promise<void>;
+  revokeLease(lease: string): Promise<void>;
+  /** Every change after `revision`, in order, each once. */
+  watch(prefix: string, revision: number): Watch<StoreEvent>;
+}
+
+export interface World {
+  /** Name of the host that this world belongs to. */
+  readonly host: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keys: Keys;
+  readonly hops: Hops;
+  readonly disk: Disk;
+  readonly store: Store;
+  readonly kernel: Kernel;
+  /** The root of everything that this world has started. */
+  readonly scope: Scope;
+  /** Settles as the first of `promises`; the others must belong to scopes that the caller ends. */
+  race<T>(promises: readonly Promise<T>[]): Promise<T>;
+}
