@@ -16,13 +16,13 @@ export function codeOfErrno(errno: string): ErrorCode {
     case "ENOENT":
     case "ENODEV":
     case "ESRCH":
-    case "EADDRNOTAVAIL":
       return "NOT_FOUND";
     case "EPERM":
     case "EACCES":
       return "PERMISSION_DENIED";
     case "EINVAL":
     case "ERANGE":
+    case "EADDRNOTAVAIL":
       return "INVALID_ARGUMENT";
     case "EBUSY":
     case "ENETDOWN":
@@ -84,7 +84,7 @@ export function describeObject(object: KernelObject): string {
       return `program ${object.verdict}${given("to", object.target)} on ${object.link}${inside(object.netns)}`;
     case "qdisc":
       return `qdisc ${object.shape.type} dev ${object.link}${inside(object.netns)}`;
-    case "sysctl":
+    default:
       return `sysctl ${object.name}=${object.value}${inside(object.netns)}`;
   }
 }
