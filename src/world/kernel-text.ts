@@ -84,6 +84,7 @@ export function describeObject(object: KernelObject): string {
       return `program ${object.verdict}${given("to", object.target)} on ${object.link}${inside(object.netns)}`;
     case "qdisc":
       return `qdisc ${object.shape.type} dev ${object.link}${inside(object.netns)}`;
+    case "sysctl":
     default:
       return `sysctl ${object.name}=${object.value}${inside(object.netns)}`;
   }
