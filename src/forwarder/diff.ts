@@ -9,7 +9,16 @@
  */
 import type { Address, KernelObject, Operation } from "../world/kernel.ts";
 import { addressSteps } from "./diff-addresses.ts";
-import { carrierOf, contentOf, type Device, identityOf, isDevice, linkKeys, tunnelKey } from "./identity.ts";
+import {
+  carrierOf,
+  contentOf,
+  type Device,
+  endsOf,
+  identityOf,
+  isDevice,
+  linkKeys,
+  tunnelKey,
+} from "./identity.ts";
 
 type Attached = Exclude<KernelObject, Device>;
 
@@ -25,12 +34,15 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
   const devices = diffDevices(wanted.filter(isDevice), observed.filter(isDevice));
   const attached = (objects: readonly KernelObject[]): Attached[] =>
     objects.filter((object): object is Attached => !isDevice(object));
-  const isGone = (object: Attached, links: ReadonlySet<string>): boolean => links.has(carrierOf(object) ?? "");
+  const isGone = (object: Attached, links: ReadonlySet<string>): boolean =>
+    links.has(carrierOf(object) ?? "");
 
   const there = attached(observed).filter((object) => !isGone(object, devices.cleared));
   const addresses = addressSteps(
     attached(wanted).filter((object) => object.kind === "address"),
-    there.filter((object): object is Address => object.kind === "address" && !isGone(object, devices.leaving)),
+    there.filter(
+      (object): object is Address => object.kind === "address" && !isGone(object, devices.leaving),
+    ),
   );
   const kept = there.filter((object) => object.kind !== "address" && !isFlushed(object, addresses.flushed));
   const steps = diffAttached(attached(wanted), kept);
@@ -38,12 +50,13 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
   const of = (kind: Attached["kind"]): Operation[] => steps.filter(({ object }) => object.kind === kind);
   const isAdd = ({ verb }: Operation): boolean => verb === "add";
   const programs = of("program");
+  const fresh = placesOf([...devices.make, ...addresses.operations].filter(isAdd));
   return [
     ...devices.clear,
     ...devices.make,
     ...programs.filter(isAdd),
     ...of("qdisc"),
-    ...of("sysctl"),
+    ...of("sysctl").filter((step) => !isAdd(step) || isTouched(step.object, fresh)),
     ...addresses.operations,
     ...of("up"),
     ...programs.filter((step) => !isAdd(step)),
@@ -51,7 +64,7 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
     ...of("route"),
     ...of("neighbor"),
     ...of("rule"),
-    ...removals(kept, steps, attached(wanted)).filter(({ object }) => !isGone(object as Attached, devices.leaving)),
+    ...removals(kept, attached(wanted)).filter(({ object }) => !isGone(object as Attached, devices.leaving)),
     ...devices.remove,
   ];
 }
@@ -134,8 +147,25 @@ function oriented(from: Device, like: Device): Device {
 
 /** The last IPv4 address of a link takes all IPv4 routes and neighbours of the link with it. */
 function isFlushed(object: Attached, flushed: ReadonlySet<string>): boolean {
-  if (object.kind === "route") return !object.destination.includes(":") && flushed.has(carrierOf(object) ?? "");
+  if (object.kind === "route")
+    return !object.destination.includes(":") && flushed.has(carrierOf(object) ?? "");
   return object.kind === "neighbor" && !object.address.includes(":") && flushed.has(carrierOf(object) ?? "");
+}
+
+/** The links on which `operations` make something, and their namespaces. */
+function placesOf(operations: readonly Operation[]): Set<string> {
+  return new Set(
+    operations.flatMap(({ object }) =>
+      isDevice(object)
+        ? [...linkKeys(object), ...endsOf(object).map((end) => end.netns)]
+        : [carrierOf(object) ?? "", object.netns],
+    ),
+  );
+}
+
+/** A setting bears no mark, so that it is not observed: it is written whenever something new depends on it. */
+function isTouched(object: KernelObject, places: ReadonlySet<string>): boolean {
+  return object.kind === "sysctl" && places.has(carrierOf(object) ?? object.netns);
 }
 
 /** Additions and changes of all but addresses, in the order of `wanted`. */
@@ -150,12 +180,8 @@ function diffAttached(wanted: readonly Attached[], there: readonly Attached[]): 
 }
 
 /** In reverse of the order in which things are made. A setting of a link has no removal: it goes with the link. */
-function removals(
-  there: readonly Attached[],
-  steps: readonly Operation[],
-  wanted: readonly Attached[],
-): Operation[] {
-  const staying = new Set([...wanted, ...steps.map(({ object }) => object)].map(identityOf));
+function removals(there: readonly Attached[], wanted: readonly Attached[]): Operation[] {
+  const staying = new Set(wanted.map(identityOf));
   const rank = new Map<string, number>(ORDER.map((kind, i) => [kind, i]));
   return there
     .filter((object) => object.kind !== "sysctl" && !staying.has(identityOf(object)))

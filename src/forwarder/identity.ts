@@ -1,6 +1,16 @@
 /** When two objects are the same one, when they are equal, and what hangs on what. */
 import { mustParsePrefix, network, formatPrefix } from "../net/ip.ts";
-import type { Address, Bridge, KernelObject, LinkEnd, Netns, Program, Route, Veth, Vxlan } from "../world/kernel.ts";
+import type {
+  Address,
+  Bridge,
+  KernelObject,
+  LinkEnd,
+  Netns,
+  Program,
+  Route,
+  Veth,
+  Vxlan,
+} from "../world/kernel.ts";
 
 export type Device = Veth | Vxlan | Bridge;
 
@@ -62,6 +72,7 @@ export function identityOf(object: KernelObject): string {
     case "address":
     case "rule":
     case "fdb":
+    default:
       return contentOf(object);
   }
 }
@@ -93,7 +104,10 @@ export function targetOf(program: Program): string | undefined {
 }
 
 function routeDefaults(route: Route): Required<Pick<Route, "table" | "metric">> {
-  return { table: route.table ?? 254, metric: route.metric ?? (familyOf(route.destination) === 4 ? 0 : 1024) };
+  return {
+    table: route.table ?? 254,
+    metric: route.metric ?? (familyOf(route.destination) === 4 ? 0 : 1024),
+  };
 }
 
 function normal(object: KernelObject): unknown {
