@@ -39,6 +39,8 @@ export interface Entry {
 /** The words of the command line, or `all` to load every command (for the reference). */
 export type CommandLine = readonly string[] | "all";
 
+const helpWidth = 100;
+
 /** A command without its arguments, options and action. */
 export function describe(description: Description): Command {
   const examples = description.examples.map(({ command, about }) => `  $ ${command}\n      ${about}`);
@@ -57,7 +59,7 @@ export async function addCommands(
   for (const entry of entries) {
     const named = commandLine === "all" || commandLine.includes(entry.name);
     const command = named ? await (await entry.load())(context, commandLine) : frame(entry.name);
-    parent.addCommand(command.summary(entry.summary).copyInheritedSettings(parent));
+    parent.addCommand(command.summary(entry.summary));
   }
 }
 
@@ -72,6 +74,12 @@ export function outputOption(): Option {
   return option("-o, --output <format>", "what to print").choices(["text", "json"]).default("text");
 }
 
-function frame(name: string): Command {
-  return new Command(name).helpOption("-h, --help", "show this help");
+/** What every command has, `netloom` itself included. */
+export function frame(name: string): Command {
+  return new Command(name)
+    .helpOption("-h, --help", "show this help")
+    .showHelpAfterError("hint: add --help to see how it is used")
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ getOutHelpWidth: () => helpWidth, getErrHelpWidth: () => helpWidth });
 }

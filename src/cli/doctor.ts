@@ -6,9 +6,9 @@ export function doctorCommand(context: Context): Command {
   return describe({
     name: "doctor",
     description:
-      "Says what this machine can do and what is in the way: runtime, privileges, kernel features with the first\n" +
-      "kernel that has them, the port of the tunnels, sysctls, other services, and what an earlier run left.\n" +
-      "Whatever is not fine comes with its reason and one command that clears it. Changes nothing.\n" +
+      "Says what this machine can do and what is in the way: runtime, privileges, kernel features with the first " +
+      "kernel that has them, the port of the tunnels, sysctls, other services, and what an earlier run left. " +
+      "Whatever is not fine comes with its reason and one command that clears it. Changes nothing. " +
       "Exit code: 0 if netloom works here, perhaps with warnings; 1 if something that it needs is missing.",
     examples: [
       { command: "sudo netloom doctor", about: "the whole report" },

@@ -21,7 +21,7 @@ export function reportError(err: Output, error: unknown, format: Format, env: En
   if (format === "json") {
     err.json({ error: document });
   } else {
-    err.line(`${err.style("red", "error:")} ${document.message}`);
+    for (const line of document.message.split("\n")) err.line(`${err.style("red", "error:")} ${line}`);
     if (document.hint !== undefined) err.line(`${err.style("cyan", "hint:")} ${document.hint}`);
   }
   if (isSet(env["NETLOOM_DEBUG"]) && error instanceof Error) {

@@ -18,7 +18,10 @@ export function readNetworkState(): Pick<Host, "devices" | "markedEntries"> {
     const names = new Map(links.map(({ index, name }) => [index, name]));
     return {
       devices: links.map(device),
-      markedEntries: families.flatMap((family) => [...routes(socket, family, names), ...rules(socket, family)]),
+      markedEntries: families.flatMap((family) => [
+        ...routes(socket, family, names),
+        ...rules(socket, family),
+      ]),
     };
   } finally {
     socket.close();
@@ -34,11 +37,7 @@ function device({ name, kind, group, vxlan }: Link): Device {
   };
 }
 
-function routes(
-  socket: NetlinkSocket,
-  family: 4 | 6,
-  names: ReadonlyMap<number, string>,
-): MarkedEntry[] {
+function routes(socket: NetlinkSocket, family: 4 | 6, names: ReadonlyMap<number, string>): MarkedEntry[] {
   return socket
     .dump(dumpRoutes({ family }), decodeRoute)
     .filter(({ protocol }) => protocols.includes(protocol))
