@@ -1,0 +1,37 @@
+/** The simulated kernel keeps the contract. */
+import { test } from "node:test";
+import type { Netns } from "../src/world/kernel.ts";
+import { SimMachine } from "../src/sim/kernel.ts";
+import type { KernelHarness } from "./kernel-contract-harness.ts";
+import { kernelContract } from "./kernel-contract.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+for (const each of kernelContract) test(each.title, () => each.run(simHarness()));
+
+function simHarness(): KernelHarness {
+  const machine = new SimMachine({ clock: new VirtualClock() });
+  let namespaces = 0;
+  const createNetns = (): Netns => machine.createNetns(`/run/netns/sim-${namespaces++}`);
+  return {
+    watchLimit: 256,
+    netns: () => Promise.resolve(createNetns()),
+    removeNetns(netns) {
+      machine.removeNetns(pathOf(netns));
+      return Promise.resolve();
+    },
+    recreateNetns(netns) {
+      machine.removeNetns(pathOf(netns));
+      machine.createNetns(pathOf(netns));
+      return Promise.resolve();
+    },
+    kernel: (options = {}) => Promise.resolve(machine.kernel({ host: createNetns(), ...options })),
+    send(from, address) {
+      machine.send(from, address, 142);
+      return Promise.resolve();
+    },
+  };
+}
+
+function pathOf(netns: Netns): string {
+  return netns.slice("file://".length);
+}
