@@ -29,6 +29,10 @@ export interface KernelHarness {
   }): Promise<Kernel>;
   /** One datagram of about 100 bytes from a namespace. What becomes of it is not looked at. */
   send(from: Netns, address: string): Promise<void>;
+  /** Programs that are pinned for the kernels of the harness, also those of devices that are gone. */
+  pins(): Promise<number>;
+  /** Tells the reader of the test's output something. */
+  say(line: string): void;
   /** Notifications that an unread watch can hold. */
   readonly watchLimit: number;
 }

@@ -138,7 +138,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a namespace that is not there is NOT_FOUND",
+    title: "a namespace that is not there is NOT_FOUND, and empty for who removes",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -149,6 +149,7 @@ export const lifeCases: readonly ContractCase[] = [
         const [operation] = add(bridge(gone, "br-1"));
         assert.ok(operation);
         assertRefusal(await kernelError(kernel.apply([operation])), operation, "ENOENT", 0);
+        await kernel.apply(remove(...scene(gone).toSpliced(0, 1)));
       }
     },
   },

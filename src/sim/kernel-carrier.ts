@@ -101,7 +101,7 @@ export class SimKernel implements Kernel, Actor, Listener {
   async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {
     await this.#pause(this.#life);
     return queries.map(({ netns, link }) => {
-      const program = this.#lookUp(netns)?.devices.get(link)?.program;
+      const program = this.lookUp(netns)?.devices.get(link)?.program;
       return program?.pins === this.pins ? { packets: program.packets, bytes: program.bytes } : undefined;
     });
   }
@@ -149,7 +149,7 @@ export class SimKernel implements Kernel, Actor, Listener {
   }
 
   find(netns: Netns): SimNetns {
-    const found = this.#lookUp(netns);
+    const found = this.lookUp(netns);
     if (!found) throw new Refused("ENOENT", `there is no network namespace ${netns}`);
     return found;
   }
@@ -165,7 +165,7 @@ export class SimKernel implements Kernel, Actor, Listener {
     return netns === this.home ? "host" : netns.identity;
   }
 
-  #lookUp(netns: Netns): SimNetns | undefined {
+  lookUp(netns: Netns): SimNetns | undefined {
     const found = netns === "host" ? this.home : findNetns(this.machine, netns);
     if (!found?.isAlive) return undefined;
     const cookie = this.#cookies.get(netns);
@@ -175,7 +175,7 @@ export class SimKernel implements Kernel, Actor, Listener {
   }
 
   #mustFind(netns: Netns, verb: string): SimNetns {
-    const found = this.#lookUp(netns);
+    const found = this.lookUp(netns);
     if (found) return found;
     throw new KernelError("NOT_FOUND", `${verb} ${netns}: ENOENT: there is no network namespace`, {
       errno: "ENOENT",
@@ -184,7 +184,7 @@ export class SimKernel implements Kernel, Actor, Listener {
 
   #namespaces(batch: readonly Operation[]): Set<SimNetns> {
     const names = new Set(batch.flatMap((operation) => namespacesOf(operation.object)));
-    return new Set([...names].flatMap((name) => this.#lookUp(name) ?? []));
+    return new Set([...names].flatMap((name) => this.lookUp(name) ?? []));
   }
 
   /** The time of one operation. The carrier may have died in it. */
