@@ -26,6 +26,7 @@ export const objectCases: readonly ContractCase[] = [
       assert.deepEqual(await stateOf(kernel, "host", identity), canonical([veth(identity)]));
       assert.equal((await kernel.observe([{ netns: "host" }])).length, 1);
       assert.equal((await kernel.observe([{ netns: workload }])).length, 1);
+      assert.deepEqual(await stateOf(kernel, "host"), canonical([veth(identity)]));
     },
   },
   {

@@ -36,7 +36,10 @@ export interface SimKernelOptions {
   readonly fault?: (number: number, operation: Operation) => SimFault | undefined;
 }
 
-const meshMark: OwnerMark = { group: 0x4e4c0000, protocol: 78 };
+/** Names a namespace that was never asked about, as Linux's carrier does. */
+const unknownNetns: Netns = "inode://0/0";
+
+const meshMark: Readonly<OwnerMark> = { group: 0x4e4c0000, protocol: 78 };
 
 export class SimKernel implements Kernel, Actor, Listener {
   readonly machine: Machine;
@@ -162,7 +165,8 @@ export class SimKernel implements Kernel, Actor, Listener {
   }
 
   nameOf(netns: SimNetns): Netns {
-    return netns === this.home ? "host" : netns.identity;
+    if (netns === this.home) return "host";
+    return this.#names.has(netns) ? netns.identity : unknownNetns;
   }
 
   lookUp(netns: Netns): SimNetns | undefined {
