@@ -242,6 +242,7 @@ export class Batch {
           datapath.change(wanted);
           return () => datapath.change(before);
         case "remove":
+        default:
           datapath.detach(wanted.name);
           return () => datapath.attach(wanted);
       }

@@ -5,7 +5,6 @@ import {
   type ApplyOptions,
   type CounterQuery,
   type Counters,
-  KernelError,
   type KernelEvent,
   type KernelObject,
   type Netns,
@@ -23,7 +22,7 @@ import { decodeLink } from "./netlink/link-decode.ts";
 import { dumpLinks } from "./netlink/link.ts";
 import { decodeNsid } from "./netlink/nsid.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
-import { type Identity, identityAt, type NetnsTable, openPath, type OpenNetns, runIn } from "./netns.ts";
+import { type Identity, type NetnsTable, openPath, type OpenNetns, runIn } from "./netns.ts";
 import { type Notification, Notifications } from "./notifications.ts";
 import { observe } from "./observe.ts";
 import { type Place, Places } from "./place.ts";

@@ -102,6 +102,7 @@ export function errorFromData(data: ErrorData): Error {
     case "netloom":
       return new NetloomError(data.code, data.message, { ...data, ...cause });
     case "assertion":
+    default:
       return new Error(data.message, cause);
   }
 }

@@ -30,7 +30,7 @@ export const MS_BIND = 0x1000;
 export const MNT_DETACH = 2;
 
 let koffi: typeof Koffi | undefined;
-let libc: Koffi.LibraryHandle | undefined;
+let libc: ReturnType<typeof Koffi.load> | undefined;
 
 /** Declares one function of libc, bound at its first use. */
 function declare<A extends readonly unknown[], R>(prototype: string): () => Native<A, R> {
@@ -163,8 +163,7 @@ export function send(fd: number, data: Uint8Array): void {
 export function sendAsync(fd: number, data: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     native.sendto().async(fd, data, data.length, 0, null, 0, (error, result) => {
-      if (error !== null && error !== undefined)
-        reject(error instanceof Error ? error : new Error(String(error)));
+      if (error !== null && error !== undefined) reject(error);
       else if (result < 0) reject(syscallError(`send ${data.length} bytes`, lastErrno()));
       else resolve();
     });
@@ -198,7 +197,7 @@ export class MessageReceiver {
 
   constructor(size: number) {
     native.recvmsg();
-    const addressOf = (bytes: Uint8Array): bigint => BigInt(koffi?.address(bytes) ?? 0n);
+    const addressOf = (bytes: Uint8Array): bigint => koffi?.address(bytes) ?? 0n;
     this.#data = new Uint8Array(size);
     const iovec = new DataView(this.#iovec.buffer);
     iovec.setBigUint64(0, addressOf(this.#data), true);
@@ -326,8 +325,7 @@ export function waitReadable(fd: number, timeoutMs: number): Promise<boolean> {
   view.setInt16(4, 1, true);
   return new Promise((resolve, reject) => {
     native.poll().async(descriptor, 1, Math.max(0, Math.ceil(timeoutMs)), (error, result) => {
-      if (error !== null && error !== undefined)
-        reject(error instanceof Error ? error : new Error(String(error)));
+      if (error !== null && error !== undefined) reject(error);
       else resolve(result > 0);
     });
   });

@@ -14,7 +14,7 @@ import {
   type SocketKind,
 } from "./messages.ts";
 import { createNetns, removeNetns } from "./netns-lifecycle.ts";
-import { NetnsTable, runIn } from "./netns.ts";
+import { type Identity, NetnsTable, runIn } from "./netns.ts";
 import { Reactor } from "./reactor.ts";
 import { Reaper } from "./reaper.ts";
 import { handOver, keepLedger, socket } from "./syscall.ts";
@@ -27,7 +27,7 @@ keepLedger((workerData as { ledger: Int32Array }).ledger);
 const shared = {
   table: new NetnsTable(),
   reaper: new Reaper(),
-  turns: new Turns<string>(),
+  turns: new Turns<Identity>(),
   reactor: Reactor.open(),
 };
 const kernels = new Map<number, HostKernel>();
@@ -79,6 +79,7 @@ async function answer(request: Request): Promise<unknown> {
     case "socket":
       return openSocket(request.netns, request.socket);
     case "end":
+    default:
       return end();
   }
 }
