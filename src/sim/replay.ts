@@ -69,7 +69,7 @@ class Replayer implements Carrier {
     return true;
   }
 
-  ask<T>(name: string, args: unknown): T {
+  ask<T>(name: string, args: unknown, _run?: (world: World) => T): T {
     const entry = this.#next();
     const outcome = entry?.kind === "ask" ? entry.outcome : { value: undefined };
     this.#expect({ kind: "ask", name, args, outcome });
@@ -85,7 +85,7 @@ class Replayer implements Carrier {
     });
   }
 
-  open<T>(name: string, args: unknown): () => T {
+  open<T>(name: string, args: unknown, _run: (world: World) => T): () => T {
     this.ask(name, args);
     return () => {
       throw new Error(`${name} is not there in a replay`);

@@ -8,9 +8,9 @@ import type { Store, StoreEvent } from "../world/world.ts";
 export interface StoreUnderTest {
   readonly store: Store;
   /** Lets at least `durationMs` pass on the store's clock. */
-  pass(durationMs: number): Promise<void>;
+  readonly pass: (durationMs: number) => Promise<void>;
   /** Makes the store forget all changes so far, as etcd's compaction does. */
-  compact(): Promise<void>;
+  readonly compact: () => Promise<void>;
 }
 
 export interface StorePromise {
@@ -109,7 +109,7 @@ export const storeContract: readonly StorePromise[] = [
       await pass(2 * TTL_MS);
       equal((await store.list("")).entries.length, 1);
       const gone = [await watch.next(), await watch.next()];
-      equal(gone.map((event) => event && keyOf(event)).sort(), ["a", "b"]);
+      equal(gone.map((event) => event && keyOf(event)).toSorted(byCodeUnit), ["a", "b"]);
       equal(
         gone[0]?.type === "delete" && gone[1]?.type === "delete" && gone[0].revision === gone[1].revision,
         true,
@@ -211,6 +211,10 @@ export const storeContract: readonly StorePromise[] = [
 
 function keyOf(event: StoreEvent): string {
   return event.type === "put" ? event.entry.key : event.key;
+}
+
+function byCodeUnit(a: string | undefined = "", b: string | undefined = ""): number {
+  return a < b ? -1 : 1;
 }
 
 function bytes(...values: number[]): Uint8Array {
