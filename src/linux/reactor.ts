@@ -2,11 +2,11 @@
  * Readiness of foreign descriptors: sockets that were made through FFI, which Node cannot poll by itself. One thread
  * sits in epoll_wait and posts what is ready; registering goes past it, because epoll_ctl is thread-safe.
  */
-import { closeSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { KernelError } from "../world/kernel.ts";
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLET, epollEvent, EPOLLIN, EPOLLRDHUP } from "./epoll-event.ts";
-import { epollControl, epollCreate, eventfd } from "./syscall.ts";
+import { close, epollControl, epollCreate, eventfd } from "./syscall.ts";
 
 /** Called on the thread that opened the reactor, with the bits of `epoll_wait`. Drain until EAGAIN: edge-triggered. */
 export type ReadyCallback = (events: number) => void;
@@ -65,9 +65,9 @@ export class Reactor {
       epollControl(epoll, EPOLL_CTL_ADD, wakeup, epollEvent(0, EPOLLIN));
       return new Reactor(epoll, wakeup);
     } catch (error) {
-      closeSync(epoll);
+      close(epoll);
       if (wakeup !== undefined) {
-        closeSync(wakeup);
+        close(wakeup);
       }
       throw error;
     }
@@ -116,8 +116,8 @@ export class Reactor {
       this.#worker.ref();
       this.#wake();
       await this.#ended;
-      closeSync(this.#epoll);
-      closeSync(this.#wakeup);
+      close(this.#epoll);
+      close(this.#wakeup);
     }
     await this.#ended;
   }

@@ -10,7 +10,7 @@
  * one process at a time may change a directory.
  */
 import { createHash } from "node:crypto";
-import { closeSync, mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { KernelError, type Counters } from "../../world/kernel.ts";
 import {
@@ -30,6 +30,7 @@ import {
   updateElement,
   updateLink,
 } from "./bpf.ts";
+import { close } from "../syscall.ts";
 import { ensureBpffs, nameOfPin, pinNameOf, releaseBpffs } from "./bpffs.ts";
 import { loadMap, loadProgramOf, mapSpec } from "./loader.ts";
 import { type ObjectSpec, readObject } from "./object.ts";
@@ -108,7 +109,7 @@ export class Datapath {
       return datapath;
     } catch (error) {
       for (const fd of opened) {
-        closeSync(fd);
+        close(fd);
       }
       if (isMounted) {
         releaseBpffs(bpffs);
@@ -139,7 +140,7 @@ export class Datapath {
       throw error;
     } finally {
       if (link !== undefined && link >= 0) {
-        closeSync(link);
+        close(link);
       }
     }
   }
@@ -209,7 +210,7 @@ export class Datapath {
   /** Closes descriptors. Pins and traffic stay. */
   close(): void {
     for (const fd of [this.#map, this.#wire, this.#retarget]) {
-      closeSync(fd);
+      close(fd);
     }
   }
 
@@ -242,7 +243,7 @@ export class Datapath {
           updateLink(link, this.#wire);
         }
       } finally {
-        closeSync(link);
+        close(link);
       }
     }
     this.#prune(alive);
@@ -293,7 +294,7 @@ export class Datapath {
     try {
       return tcxLinkInfo(link);
     } finally {
-      closeSync(link);
+      close(link);
     }
   }
 
@@ -324,7 +325,7 @@ function pinned(path: string, load: () => number): number {
   try {
     pinObject(fd, path);
   } catch (error) {
-    closeSync(fd);
+    close(fd);
     throw error;
   }
   return fd;

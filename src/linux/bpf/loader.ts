@@ -1,5 +1,4 @@
 /** From the specification of an object to descriptors in the kernel. */
-import { closeSync } from "node:fs";
 import { NetloomError } from "../../world/errors.ts";
 import {
   BPF_PROG_TYPE_SCHED_CLS,
@@ -9,6 +8,7 @@ import {
   loadBtf,
   loadProgram,
 } from "./bpf.ts";
+import { close } from "../syscall.ts";
 import type { MapSpec, ObjectSpec, ProgramSpec } from "./object.ts";
 
 /** `src_reg` of a load instruction whose immediate is the descriptor of a map. */
@@ -30,7 +30,7 @@ export function loadMap(object: ObjectSpec, name: string): number {
     return createMap(mapSpec(object, name), btf);
   } finally {
     if (btf !== undefined) {
-      closeSync(btf);
+      close(btf);
     }
   }
 }
