@@ -58,7 +58,7 @@ export function sharedStore(store: Store, network: SimNetwork, life: Life): Stor
           life.deliver(
             { kind: "store.event", detail: prefix, delayMs: 1 },
             watch.next().then((event) => {
-              if (!network.isCut({ from: STORE_HOST, to: life.host })) return event;
+              if (!event || !network.isCut({ from: STORE_HOST, to: life.host })) return event;
               watch.close();
               throw new NetloomError("UNAVAILABLE", `watch ${prefix}: the store went away`);
             }),
