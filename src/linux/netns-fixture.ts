@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "nod
 import type { TestContext } from "node:test";
 import type { Netns } from "../world/kernel.ts";
 import { Datapath } from "./bpf/datapath.ts";
-import { LAB_MARK, LinuxMachine, type KernelOptions, type LinuxKernel, MESH_MARK } from "./machine.ts";
+import { LinuxMachine, type KernelOptions, type LinuxKernel } from "./machine.ts";
 
 /** For `test(title, { skip: needsRoot }, …)`: false for root, else the reason. */
 export const needsRoot: string | false = process.getuid?.() === 0 ? false : "needs root";
@@ -26,21 +26,20 @@ export interface NetnsFixture {
 let count = 0;
 
 /**
- * Makes a fixture that cleans up after `t`, also when it fails, and fails `t` when something is left behind: devices of
- * our groups in its namespaces, pins, mounts, namespaces, or a thread in a foreign namespace. What an earlier process
- * left when it was killed is removed first.
+ * Makes a fixture that cleans up after `t`, also when it fails: what is in its namespaces goes with them. Fails `t` when
+ * a deletion failed, or when a namespace, a mount or a pin is left behind, or a thread is in a foreign namespace. What an
+ * earlier process left when it was killed is removed first.
  */
 export async function netnsFixture(t: TestContext): Promise<NetnsFixture> {
   const machine = await LinuxMachine.open();
   const bpffs = `${BPFFS_ROOT}/${process.pid}-${++count}`;
   const paths: string[] = [];
-  const kernels: { kernel: LinuxKernel; host: Netns }[] = [];
+  const kernels: LinuxKernel[] = [];
   t.after(async () => {
     const problems: string[] = [];
     try {
-      for (const { kernel } of kernels)
+      for (const kernel of kernels)
         await kernel.settle().catch((error: unknown) => problems.push(String(error)));
-      problems.push(...(await leftBehind(machine, bpffs, paths)));
     } finally {
       for (const path of paths) await machine.removeNetns(path);
       await machine.close();
@@ -62,27 +61,12 @@ export async function netnsFixture(t: TestContext): Promise<NetnsFixture> {
     async kernel(options = {}) {
       const host = options.host ?? (await fixture.netns());
       const kernel = await machine.kernel({ bpffs, ...options, host });
-      kernels.push({ kernel, host });
+      kernels.push(kernel);
       return kernel;
     },
     nameOf: (netns) => netns.slice(netns.lastIndexOf("/") + 1),
   };
   return fixture;
-}
-
-/** Devices and pins that a test has not removed. */
-async function leftBehind(machine: LinuxMachine, bpffs: string, paths: readonly string[]): Promise<string[]> {
-  const problems: string[] = [];
-  for (const mark of [MESH_MARK, LAB_MARK]) {
-    const kernel = await machine.kernel({ bpffs, mark });
-    for (const path of paths.filter((path) => existsSync(path))) {
-      const objects = await kernel.observe([{ netns: `file://${path}` }]).catch(() => []);
-      problems.push(...objects.map((object) => `${path}: ${JSON.stringify(object)}`));
-    }
-    await kernel.close();
-  }
-  const pins = existsSync(`${bpffs}/links`) ? readdirSync(`${bpffs}/links`) : [];
-  return [...problems, ...pins.map((pin) => `pin ${pin}`)];
 }
 
 function removePins(bpffs: string): void {
