@@ -5,6 +5,7 @@
  *   alpha: web ══ cache      remote wire, over the cable alpha ── beta
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -83,7 +84,7 @@ test("up, up again, status, exec and down do what they say", { skip }, async (t)
   );
   assert.deepEqual([status.code, wires.map(({ state }) => state)], [0, ["up", "up"]]);
   assert.ok(wires.every(({ ping }) => ping.every(({ rttMs }) => (rttMs ?? 0) > 0)));
-  assert.match((await netloom(["lab", "status", name])).stdout, /alpha\/web\/nl-1 → alpha\/db\/\S+ +veth/);
+  assert.match((await netloom(["lab", "status", name])).stdout, /alpha\/web\/db → alpha\/db\/web +veth/);
 
   const exec = await netloom([
     "lab",
@@ -96,8 +97,10 @@ test("up, up again, status, exec and down do what they say", { skip }, async (t)
     "cat /proc/net/dev; exit 7",
   ]);
   assert.equal(exec.code, 7);
-  assert.match(exec.stdout, /nl-\d+:/);
+  assert.match(exec.stdout, /web:/);
   assert.doesNotMatch(exec.stdout, /to-alpha:/);
+  const large = await netloom(["lab", "exec", name, "alpha", "--", "head", "-c", "3000000", "/dev/zero"]);
+  assert.deepEqual([large.code, large.stdout.length], [0, 3_000_000], "the pipe is a blocking one again");
 
   const down = await netloom(["lab", "down", file, "-o", "json"]);
   const downReport: Record<string, unknown> = JSON.parse(down.stdout);
@@ -105,6 +108,19 @@ test("up, up again, status, exec and down do what they say", { skip }, async (t)
   assert.deepEqual(traces(name), []);
   const nothing = await netloom(["lab", "down", name]);
   assert.deepEqual([nothing.code, nothing.stdout], [0, `lab ${name} is down: there was nothing of it\n`]);
+});
+
+test("the script of a lab makes a lab whose workloads reach each other", { skip }, async (t) => {
+  const { name, file } = labFile(t, "p");
+  const { stdout } = await netloom(["script", file]);
+  const shell = spawnSync("sh", { input: stdout, encoding: "utf8" });
+  assert.deepEqual([shell.status, shell.stderr], [0, ""]);
+  const plan = await netloom(["script", file, "alpha/web/cache", "-o", "json"]);
+  const { parts }: { parts: { objects: { kind: string; peer?: string }[] }[] } = JSON.parse(plan.stdout);
+  assert.equal(parts.length, 2);
+  const [peer = ""] = parts.flatMap(({ objects }) => objects.flatMap(({ peer }) => peer ?? []));
+  const ping = ["lab", "exec", name, "alpha/web", "--", "ping", "-c1", "-W2", peer.split("/")[0] ?? ""];
+  assert.match((await netloom(ping)).stdout, / 0% packet loss/);
 });
 
 test("a lab that is not up has no status, and the error says how to get one", { skip }, async () => {

@@ -37,9 +37,11 @@ test("every command has a summary, a description and examples that call it", asy
   }
 });
 
-test("no line of help is wider than 110 columns", async () => {
-  for (const line of (await cliReference()).split("\n"))
-    assert.ok(line.length <= 110 || line.startsWith("  $"), line);
+test("help fits into 110 columns, examples aside", async () => {
+  for (const command of await everyCommand()) {
+    const [help = ""] = helpOf(command).split("Examples:");
+    for (const line of help.split("\n")) assert.ok(line.length <= 110, line);
+  }
 });
 
 test("every option may be given by the environment", async () => {
@@ -91,6 +93,7 @@ const wrong: readonly (readonly [string, string[], RegExp])[] = [
   ["an unknown option, with a suggestion", ["version", "--outptu", "json"], /\(Did you mean --output\?\)/],
   ["a value that is not a choice", ["version", "-o", "xml"], /Allowed choices are text, json/],
   ["a missing argument", ["lab", "up"], /missing required argument 'file'/],
+  ["no program to run", ["lab", "exec", "two", "alpha", "--"], /missing required argument 'program'/],
   ["an argument too many", ["version", "now"], /too many arguments/],
   ["no command at all", [], /Usage: netloom <command>/],
   ["half a command", ["lab"], /Usage: netloom lab/],
@@ -152,7 +155,7 @@ test("no escape sequence goes into a pipe", async () => {
     ["lab", "validate", "/nowhere.yaml"],
   ]) {
     const { stdout, stderr } = await netloom(args);
-    assert.doesNotMatch(stdout + stderr, /\u001B/, args.join(" "));
+    assert.ok(!(stdout + stderr).includes("\u001B"), args.join(" "));
   }
 });
 

@@ -13,12 +13,6 @@ function findings(t: TestContext, trouble: FakeHostOptions): Finding[] {
   );
 }
 
-  name: "vxlan",
-  required: true,
-  since: "3.7",
-  effect: "no wires between hosts",
-  remedy: "modprobe vxlan",
-};
 const udpOnPort = (inode: number): string =>
   `  sl  local_address rem_address st\n 1: 00000000:12B5 00000000:0000 07 0:0 00:0 0 0 0 ${inode} 2 0 0\n`;
 const process = (pid: number, name: string): Record<string, string> => ({
@@ -274,9 +268,14 @@ for (const { title, sick, finds, status, remedy, healed } of cases) {
 
 test("the modes follow from what the kernel has", (t) => {
   const whats = (options: FakeHostOptions): string =>
-    examine(fakeHost(t, options), checks).checks.flatMap(({ findings }) => findings.map(({ what }) => what)).join("\n");
+    examine(fakeHost(t, options), checks)
+      .checks.flatMap(({ findings }) => findings.map(({ what }) => what))
+      .join("\n");
   assert.match(whats({}), /^linux 6\.6\.1, complete\nlocal wires: one veth pair, packets counted/m);
-  assert.match(whats({}), /^remote wires: veth and vxlan[^]*^cables of a lab: shaped by rate \(tbf\), delay/m);
+  assert.match(
+    whats({}),
+    /^remote wires: veth and vxlan[^]*^cables of a lab: shaped by rate \(tbf\), delay/m,
+  );
   const old = whats({ features: withFeature({ name: "tcx links", supported: false }) });
   assert.match(old, /^linux 6\.6\.1; a full Linux 6\.6 also has tcx links$/m);
   assert.match(old, /^local wires: one veth pair, packets not counted\nremote wires: none$/m);
