@@ -206,3 +206,9 @@ test("doctor without root says so, and exits with 1", { skip: isRoot ? false : "
   assert.equal(code, 1);
   assert.match(stdout, /✗ CAP_NET_ADMIN is missing\n {6}why: [^\n]+\n {6}fix: sudo netloom doctor\n/);
 });
+
+test("the list of commands is the same whether they are loaded or not", async () => {
+  const [program] = await everyCommand();
+  assert.ok(program !== undefined);
+  assert.equal((await netloom(["--help"])).stdout.trim(), helpOf(program).trim());
+});

@@ -101,7 +101,7 @@ function describeProbes({ family, address, sent, received, rttMs, mtu }: Probes)
  *   │  ╚══════════════╪═══ vxlan ══╪══ db   │
  *   └─────────────────┘            └────────┘
  */
-export function picture(lab: Lab): string[] {
+function picture(lab: Lab): string[] {
   const [near, far] = lab.hosts;
   const [cable] = lab.links;
   const local = lab.wires.find(({ client, endpoint }) => client.host === endpoint.host);

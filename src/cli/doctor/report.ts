@@ -9,7 +9,7 @@ export interface DoctorReport {
   readonly checks: readonly CheckReport[];
 }
 
-export interface CheckReport {
+interface CheckReport {
   readonly name: string;
   readonly title: string;
   readonly findings: readonly Finding[];
