@@ -23,7 +23,8 @@ export class DemoScreen {
   show(step: DemoStep): void {
     switch (step.step) {
       case "cleaned":
-        return this.#done("removed what an earlier demo left", step.durationMs);
+        this.#done("removed what an earlier demo left", step.durationMs);
+        return this.#out.line();
       case "planned":
         return this.#planned(step);
       case "built":
