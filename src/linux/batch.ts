@@ -1,5 +1,6 @@
 /** Runs one batch of operations: in order, all or nothing. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type ApplyOptions,
   type Failpoint,
@@ -18,6 +19,7 @@ import { Links, lookUp } from "./links.ts";
 import type { OwnerMark } from "./messages.ts";
 import { replaceNeighbor } from "./netlink/neighbor.ts";
 import { changeLink } from "./netlink/link.ts";
+import { decodeQdisc, getQdisc } from "./netlink/qdisc.ts";
 import * as k from "./netlink/constants.ts";
 import type { Link } from "./netlink/link-decode.ts";
 import { learnedNeighbor, observe } from "./observe.ts";
@@ -28,6 +30,9 @@ import type { Reaper } from "./reaper.ts";
 import { type Job, refuse, restate } from "./refuse.ts";
 import { errnoName } from "./syscall.ts";
 import { StepRefused, Transaction } from "./transaction.ts";
+
+const ATTACH_ATTEMPTS = 100;
+const ATTACH_PAUSE_MS = 2;
 
 export interface BatchContext {
   readonly places: Places;
@@ -134,7 +139,7 @@ export class Batch {
     }
   }
 
-  #plain(job: Job, object: Plain): void {
+  async #plain(job: Job, object: Plain): Promise<void> {
     const { number, operation } = job;
     const { verb } = operation;
     const place = this.#context.places.find(object.netns);
@@ -142,6 +147,7 @@ export class Batch {
     const linkIndex = object.kind === "rule" ? 0 : this.#linkOf(job, place, object.link)?.index;
     if (linkIndex === undefined) return;
     const target = { linkIndex, protocol: this.#context.mark.protocol };
+    if (verb === "add" && object.kind === "qdisc") await this.#demandNoQdisc(job, place, linkIndex);
     if (verb === "add") this.#add(number, place, object, target);
     if (verb === "remove") this.#remove(number, place, object, target);
     if (verb !== "change") return;
@@ -158,6 +164,13 @@ export class Batch {
       undo: addRequest(from, target),
     });
     this.#add(number, place, object, target);
+  }
+
+  /** The kernel would replace it without a word. */
+  async #demandNoQdisc(job: Job, place: Place, linkIndex: number): Promise<void> {
+    await this.#transaction.flush();
+    const existing = place.socket.get(getQdisc(linkIndex), decodeQdisc, ["ENOENT", "EINVAL"]);
+    if (existing?.shape) throw refuse(job, "EEXIST", `the device has a root qdisc, ${existing.kind}`);
   }
 
   #add(number: number, place: Place, object: Plain, target: { linkIndex: number; protocol: number }): void {
@@ -239,11 +252,12 @@ export class Batch {
       );
     const wanted = attachment(object);
     const before = operation.verb === "change" ? attachment(operation.from as Program) : wanted;
+    if (operation.verb === "add") {
+      await this.#attach(job, place, datapath, wanted);
+      return;
+    }
     this.#direct(job, place, () => {
       switch (operation.verb) {
-        case "add":
-          datapath.attach(wanted);
-          return () => datapath.detach(wanted.name);
         case "change":
           datapath.change(wanted);
           return () => datapath.change(before);
@@ -253,6 +267,24 @@ export class Batch {
           return () => datapath.attach(wanted);
       }
     });
+  }
+
+  /** The kernel takes a few milliseconds to let go of a program that was just taken off. */
+  async #attach(job: Job, place: Place, datapath: Datapath, wanted: Attachment): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#direct(job, place, () => {
+          datapath.attach(wanted);
+          return () => datapath.detach(wanted.name);
+        });
+        return;
+      } catch (error) {
+        const isTaken = error instanceof KernelError && error.errno === "EEXIST";
+        if (!isTaken || attempt === ATTACH_ATTEMPTS) throw error;
+        if (datapath.list().some(({ name, ifindex }) => name === wanted.name && ifindex !== 0)) throw error;
+        await delay(ATTACH_PAUSE_MS);
+      }
+    }
   }
 
   async #sysctl(job: Job, { netns, name, value }: Sysctl): Promise<void> {

@@ -18,6 +18,7 @@ import { lookUp } from "./links.ts";
 import type { KernelSettings } from "./messages.ts";
 import { NamespaceNumbers } from "./namespace-numbers.ts";
 import * as k from "./netlink/constants.ts";
+import { LinkEvents } from "./link-events.ts";
 import { decodeLink } from "./netlink/link-decode.ts";
 import { dumpLinks } from "./netlink/link.ts";
 import { decodeNsid } from "./netlink/nsid.ts";
@@ -50,6 +51,7 @@ export class HostKernel {
   readonly #host: OpenNetns;
   readonly #notifications: Notifications;
   readonly #numbers = new NamespaceNumbers();
+  readonly #events: LinkEvents;
   #datapath: Datapath | undefined;
   #isListening = false;
   #sweep: NodeJS.Timeout | undefined;
@@ -59,6 +61,7 @@ export class HostKernel {
     this.#settings = settings;
     this.#shared = shared;
     this.#post = post;
+    this.#events = new LinkEvents(doomedGroup(settings.mark.group));
     this.#host = openPath(settings.hostPath);
     try {
       this.#notifications = runIn(this.#host.fd, () => Notifications.open());
@@ -250,7 +253,7 @@ export class HostKernel {
     }
     const netns = nsid === undefined ? "host" : this.#numbers.get(nsid)?.netns;
     if (netns === undefined || !this.#isListening) return;
-    const event = eventOf(netns, message, this.#settings.mark.group);
+    const event = this.#events.eventOf(netns, message);
     if (event) this.#post(event);
   }
 
@@ -269,31 +272,5 @@ export class HostKernel {
   #resync(): void {
     if (this.#isListening) this.#post({ type: "resync", reason: "ENOBUFS: notifications were lost" });
     for (const nsid of this.#withHostSocket((socket) => this.#numbers.stale(socket))) this.#lose(nsid);
-  }
-}
-
-function eventOf(netns: Netns, message: Notification["message"], group: number): KernelEvent | undefined {
-  switch (message.type) {
-    case k.RTM_NEWLINK:
-    case k.RTM_DELLINK: {
-      const link = decodeLink(message);
-      // A doomed device is gone for everybody; when it is really freed is nobody's business.
-      if (link.group === doomedGroup(group))
-        return message.type === k.RTM_NEWLINK
-          ? { type: "link", netns, link: link.name, change: "removed" }
-          : undefined;
-      return {
-        type: "link",
-        netns,
-        link: link.name,
-        change: message.type === k.RTM_NEWLINK ? "new" : "removed",
-      };
-    }
-    case k.RTM_NEWADDR:
-      return { type: "address", netns, change: "new" };
-    case k.RTM_DELADDR:
-      return { type: "address", netns, change: "removed" };
-    default:
-      return undefined;
   }
 }
