@@ -12,7 +12,7 @@ import { kernelContract } from "./kernel-contract.ts";
 import { failpointCases } from "./kernel-failpoints.ts";
 
 for (const each of [...kernelContract, ...failpointCases])
-  test(each.title, { skip: needsRoot }, async (t) => each.run(await linuxHarness(t)));
+  test(each.title, { skip: needsRoot, timeout: 120_000 }, async (t) => each.run(await linuxHarness(t)));
 
 async function linuxHarness(t: TestContext): Promise<KernelHarness> {
   const net = await netnsFixture(t);

@@ -54,7 +54,7 @@ export function changeAddress(actor: Actor, object: Address, from: Address): Und
   }
 }
 
-/** With the last IPv4 address of a device its IPv4 routes go, and those with the address as their source everywhere. */
+/** With the last IPv4 address of a device go its IPv4 routes and neighbours; routes from an address that no device has any more go everywhere. */
 export function removeAddress(actor: Actor, object: Address): Undo | undefined {
   const netns = actor.find(object.netns);
   const device = netns.devices.get(object.link);
@@ -70,8 +70,11 @@ export function removeAddress(actor: Actor, object: Address): Undo | undefined {
       (route.source === own && !isLocal(netns, own)),
   );
   for (const route of lost) netns.routes.delete(route);
+  const neighbors = [...device.neighbors].filter(([address]) => isLast && familyOf(address) === 4);
+  for (const [address] of neighbors) device.neighbors.delete(address);
   return () => {
     device.addresses.add(entry);
+    for (const [address, neighbor] of neighbors) device.neighbors.set(address, neighbor);
     for (const route of lost) if (!route.device.isDoomed) netns.routes.add(route);
   };
 }
