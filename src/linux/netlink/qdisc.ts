@@ -37,9 +37,12 @@ export function deleteQdisc(linkIndex: number): Uint8Array {
   return m.finish();
 }
 
-/** The root qdisc of one device. Equivalent to: `tc qdisc show dev L root` */
+/**
+ * The root qdisc of one device; `noqueue` is one too. Without NLM_F_ECHO the kernel tells only those who listen.
+ * Equivalent to: `tc qdisc show dev L root`
+ */
 export function getQdisc(linkIndex: number): Uint8Array {
-  const m = new MessageWriter(k.RTM_GETQDISC, 0);
+  const m = new MessageWriter(k.RTM_GETQDISC, k.NLM_F_ECHO);
   tcmsg(m, linkIndex, k.TC_H_ROOT);
   return m.finish();
 }
