@@ -41,6 +41,8 @@ export interface BatchContext {
   /** Opens the datapath, and mounts the bpffs for it if need be. */
   readonly datapath: () => Datapath;
   readonly forgetPrograms: (place: Place, linkIndex: number) => void;
+  /** True after a pause if a namespace died of late whose devices may still be about to go. */
+  readonly awaitTheDying: () => Promise<boolean>;
 }
 
 export class Batch {
@@ -322,10 +324,12 @@ export class Batch {
     return this.#leaving.get(place)?.has(link) ?? false;
   }
 
-  /** Addresses and routes are taken off at once all the same: a doomed device would go on attracting packets by them. */
+  /**
+   * What would cost the kernel a grace period or says nothing to the rest of the namespace. Addresses, routes and
+   * neighbours are taken off all the same: a doomed device would go on attracting packets by them.
+   */
   #goesWithItsLink(place: Place, object: Plain): boolean {
-    if (object.kind === "address" || object.kind === "route" || object.kind === "rule") return false;
-    return this.#isLeaving(place, object.link);
+    return (object.kind === "fdb" || object.kind === "qdisc") && this.#isLeaving(place, object.link);
   }
 
   #refusalOf(error: unknown): unknown {

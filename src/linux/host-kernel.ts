@@ -1,6 +1,8 @@
 /** One kernel inside of the worker: the host it serves, its mark, its programs, its ear. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type ApplyOptions,
   type CounterQuery,
@@ -34,6 +36,7 @@ import type { Turns } from "./turns.ts";
 
 /** The end of a namespace is heard of before its devices are gone: by then they are. */
 const DEVICE_END_MS = 200;
+const DYING_PAUSE_MS = 3;
 
 /** What all kernels of the worker share. */
 export interface Shared {
@@ -54,6 +57,8 @@ export class HostKernel {
   readonly #events: LinkEvents;
   #datapath: Datapath | undefined;
   #isListening = false;
+  /** When a namespace was last heard to be gone, in milliseconds of `performance.now`. */
+  #lastLossMs = Number.NEGATIVE_INFINITY;
   #sweep: NodeJS.Timeout | undefined;
 
   /** NOT_FOUND if the host's namespace is not there. Deletes the devices that were doomed in it when a worker died. */
@@ -86,6 +91,7 @@ export class HostKernel {
           reaper: this.#shared.reaper,
           mark: this.#settings.mark,
           datapath: () => this.#openDatapath(),
+          awaitTheDying: () => this.#awaitTheDying(),
           forgetPrograms: (place, index) => this.#existingDatapath()?.detach(pinName(place.identity, index)),
         },
         operations,
@@ -239,6 +245,13 @@ export class HostKernel {
     for (const { name, ifindex } of datapath?.list() ?? []) if (ifindex === 0) datapath?.detach(name);
   }
 
+  async #awaitTheDying(): Promise<boolean> {
+    this.#drain();
+    if (performance.now() > this.#lastLossMs + DEVICE_END_MS) return false;
+    await delay(DYING_PAUSE_MS);
+    return true;
+  }
+
   #drain(): void {
     this.#notifications.drain(
       (notification) => this.#hear(notification),
@@ -261,6 +274,7 @@ export class HostKernel {
   #lose(nsid: number): void {
     const numbered = this.#numbers.remove(nsid);
     if (!numbered) return;
+    this.#lastLossMs = performance.now();
     this.#shared.table.forget(numbered.identity, numbered.cookie);
     this.#sweep ??= setTimeout(() => {
       this.#sweep = undefined;

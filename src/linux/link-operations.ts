@@ -29,6 +29,8 @@ export interface LinkContext {
   readonly mark: OwnerMark;
   /** Takes off what is pinned for a device that is gone. */
   readonly forgetPrograms: (place: Place, linkIndex: number) => void;
+  /** True after a pause if a namespace died of late whose devices may still be about to go. */
+  readonly awaitTheDying: () => Promise<boolean>;
 }
 
 interface PlacedEnd {
@@ -168,7 +170,7 @@ export class LinkOperations {
   }
 
   async #create(job: Job, device: Device, ends: readonly PlacedEnd[]): Promise<number[]> {
-    const { transaction, reaper, places } = this.#context;
+    const { transaction, reaper, places, awaitTheDying } = this.#context;
     await transaction.flush();
     const host = places.of("host");
     const sender = device.kind === "vxlan" ? host : (ends[0]?.place ?? host);
@@ -182,6 +184,10 @@ export class LinkOperations {
       if (ack.errno === 0) return indexes;
       if (errnoName(ack.errno) === "EEXIST" && attempt < INDEX_ATTEMPTS) {
         if (await reaper.waitFor(concerned)) continue;
+        if (await awaitTheDying()) {
+          attempt--;
+          continue;
+        }
         if (ack.message === undefined && !this.#inTheWay(ends)) continue;
       }
       throw this.#createRefusal(job, device, ends, ack);
