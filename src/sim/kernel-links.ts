@@ -103,29 +103,12 @@ export function changeDevice(actor: Actor, object: Veth | Device): Undo {
   };
 }
 
-/**
- * Hides both ends of a veth pair, or the one device, until `bury` removes it or the undo brings it back. What is not
- * there, or not ours, is left alone.
- */
-export function hideDevice(actor: Actor, object: Veth | Device): Undo {
-  const hidden = ends(object).flatMap((end) => {
-    const device = actor.lookUp(end.netns)?.devices.get(end.name);
-    return device?.group === actor.mark.group && !device.isDoomed ? hide(actor.machine, device) : [];
-  });
-  return () => {
-    for (const device of hidden) {
-      if (!device.netns.isAlive) continue;
-      device.isDoomed = false;
-      actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
-    }
-  };
-}
-
-/** Begins the removal of what is hidden. */
-export function bury(actor: Actor, object: Veth | Device): void {
+/** Takes both ends of a veth pair, or the one device. What is not there, not ours or of another kind is left alone. */
+export function removeDevice(actor: Actor, object: Veth | Device): void {
   for (const end of ends(object)) {
     const device = actor.lookUp(end.netns)?.devices.get(end.name);
-    if (device?.isDoomed && device.goneAtMs === undefined) doom(actor.machine, device);
+    const isMeant = device?.group === actor.mark.group && device.kind === object.kind;
+    if (isMeant && device.goneAtMs === undefined) doom(actor.machine, device);
   }
 }
 
@@ -150,25 +133,13 @@ export function setDown(actor: Actor, device: SimDevice): Undo {
 
 /** Begins the removal of a device by its owner: gone for every observer, its name and VNI a little later. */
 function doom(machine: Machinery, device: SimDevice): void {
-  hide(machine, device);
-  for (const each of withPeer(device)) {
+  for (const each of device.peer ? [device, device.peer] : [device]) {
+    each.isDoomed = true;
     each.goneAtMs = machine.nowMs() + machine.deletionMs;
     machine.dying.add(each);
     dissolve(each);
-  }
-}
-
-function hide(machine: Machinery, device: SimDevice): SimDevice[] {
-  const seen = withPeer(device).filter((each) => !each.isDoomed);
-  for (const each of seen) {
-    each.isDoomed = true;
     machine.announce(each.netns, { type: "link", link: each.name, change: "removed" });
   }
-  return seen;
-}
-
-function withPeer(device: SimDevice): SimDevice[] {
-  return device.peer ? [device, device.peer] : [device];
 }
 
 /** Takes with a device what hangs on it. */

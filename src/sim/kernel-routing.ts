@@ -85,7 +85,6 @@ export function addRoute(actor: Actor, object: Route): Undo {
   const prefix = parsePrefix(object.destination);
   if (!prefix || formatPrefix(network(prefix)) !== object.destination)
     throw new Refused("EINVAL", "the destination is no canonical prefix");
-  if (!device.isUp) throw new Refused("ENETDOWN", "device for nexthop is not up");
   const family = familyOf(object.destination);
   const { destination, via, onlink, source } = object;
   const entry: SimRoute = {
@@ -99,8 +98,9 @@ export function addRoute(actor: Actor, object: Route): Undo {
     ...(onlink ? { onlink } : {}),
     ...(source === undefined ? {} : { source }),
   };
-  if (source !== undefined && !isLocal(netns, source)) throw new Refused("EINVAL", "invalid source address");
   if (via !== undefined) checkGateway(netns, device, entry);
+  if (!device.isUp) throw new Refused("ENETDOWN", "device for nexthop is not up");
+  if (source !== undefined && !isLocal(netns, source)) throw new Refused("EINVAL", "invalid source address");
   if (findRoute(netns, object)) throw new Refused("EEXIST", "route exists");
   netns.routes.add(entry);
   return () => netns.routes.delete(entry);
@@ -221,7 +221,10 @@ function checkGateway(netns: SimNetns, device: SimDevice, route: SimRoute): void
     (each) =>
       each.device === device && each.via === undefined && [MAIN_TABLE, route.table].includes(each.table),
   );
-  const prefixes = [...connectedPrefixes(device), ...routed.map((each) => each.destination)];
+  const prefixes = [
+    ...(device.isUp ? connectedPrefixes(device) : []),
+    ...routed.map((each) => each.destination),
+  ];
   if (prefixes.some((prefix) => contains(mustParsePrefix(prefix), gateway))) return;
   throw new Refused(family === 4 ? "ENETUNREACH" : "EHOSTUNREACH", "nexthop has invalid gateway");
 }
