@@ -111,19 +111,18 @@ export class LinkOperations {
     }
   }
 
-  /** Puts the device into the doomed group. It cannot come back, so what was before has to be in force by now. */
-  async remove(job: Job, device: Device): Promise<void> {
+  /** Puts the device into the doomed group. The reaper gets it when the batch has succeeded: until then it can come back. */
+  remove(job: Job, device: Device): void {
     const { transaction, mark } = this.#context;
-    await transaction.flush();
     const found = this.#ours(device);
     for (const { place, index } of found)
       transaction.enqueue(place, {
         operation: job.number,
         request: changeLink(index, { group: doomedGroup(mark.group) }),
+        undo: changeLink(index, { group: mark.group }),
         absent: ["ENODEV"],
       });
-    await transaction.flush();
-    this.#reap(found, device);
+    transaction.onCommit(() => this.#reap(found, device));
   }
 
   /** The ends of a device that are there and ours. A namespace that is gone has taken its end along. */
