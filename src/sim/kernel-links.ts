@@ -103,12 +103,30 @@ export function changeDevice(actor: Actor, object: Veth | Device): Undo {
   };
 }
 
-/** Takes both ends of a veth pair, or the one device. What is not there, not ours or of another kind is left alone. */
-export function removeDevice(actor: Actor, object: Veth | Device): void {
+/**
+ * Hides both ends of a veth pair, or the one device, until `bury` removes it or the undo brings it back. What is not
+ * there, not ours or of another kind is left alone.
+ */
+export function hideDevice(actor: Actor, object: Veth | Device): Undo {
+  const hidden = ends(object).flatMap((end) => {
+    const device = actor.lookUp(end.netns)?.devices.get(end.name);
+    const isMeant = device?.group === actor.mark.group && device.kind === object.kind && !device.isDoomed;
+    return isMeant ? hide(actor.machine, device) : [];
+  });
+  return () => {
+    for (const device of hidden) {
+      if (!device.netns.isAlive) continue;
+      device.isDoomed = false;
+      actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
+    }
+  };
+}
+
+/** Begins the removal of what is hidden. */
+export function bury(actor: Actor, object: Veth | Device): void {
   for (const end of ends(object)) {
     const device = actor.lookUp(end.netns)?.devices.get(end.name);
-    const isMeant = device?.group === actor.mark.group && device.kind === object.kind;
-    if (isMeant && device.goneAtMs === undefined) doom(actor.machine, device);
+    if (device?.isDoomed && device.goneAtMs === undefined) doom(actor.machine, device);
   }
 }
 
@@ -133,13 +151,25 @@ export function setDown(actor: Actor, device: SimDevice): Undo {
 
 /** Begins the removal of a device by its owner: gone for every observer, its name and VNI a little later. */
 function doom(machine: Machinery, device: SimDevice): void {
-  for (const each of device.peer ? [device, device.peer] : [device]) {
-    each.isDoomed = true;
+  hide(machine, device);
+  for (const each of withPeer(device)) {
     each.goneAtMs = machine.nowMs() + machine.deletionMs;
     machine.dying.add(each);
     dissolve(each);
+  }
+}
+
+function hide(machine: Machinery, device: SimDevice): SimDevice[] {
+  const seen = withPeer(device).filter((each) => !each.isDoomed);
+  for (const each of seen) {
+    each.isDoomed = true;
     machine.announce(each.netns, { type: "link", link: each.name, change: "removed" });
   }
+  return seen;
+}
+
+function withPeer(device: SimDevice): SimDevice[] {
+  return device.peer ? [device, device.peer] : [device];
 }
 
 /** Takes with a device what hangs on it. */
