@@ -1,6 +1,5 @@
 /** Runs one batch of operations: in order, all or nothing. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import {
   type ApplyOptions,
   type Failpoint,
@@ -12,10 +11,10 @@ import {
   type Up,
 } from "../world/kernel.ts";
 import { describeOperation } from "../world/kernel-text.ts";
-import type { Attachment, Datapath } from "./bpf/datapath.ts";
+import type { Datapath } from "./bpf/datapath.ts";
 import { reasonOf } from "./explain.ts";
 import { type Device, LinkOperations } from "./link-operations.ts";
-import { Links, lookUp } from "./links.ts";
+import { Links } from "./links.ts";
 import type { OwnerMark } from "./messages.ts";
 import { replaceNeighbor } from "./netlink/neighbor.ts";
 import { changeLink } from "./netlink/link.ts";
@@ -25,14 +24,12 @@ import type { Link } from "./netlink/link-decode.ts";
 import { learnedNeighbor, observe } from "./observe.ts";
 import { ABSENT, addRequest, type Plain, removeRequest, replaceRequest } from "./object-requests.ts";
 import type { Place, Places } from "./place.ts";
-import { attachmentOf } from "./programs.ts";
+import { ProgramOperations } from "./program-operations.ts";
+import { Readiness } from "./readiness.ts";
 import type { Reaper } from "./reaper.ts";
 import { type Job, refuse, restate } from "./refuse.ts";
 import { errnoName } from "./syscall.ts";
 import { StepRefused, Transaction } from "./transaction.ts";
-
-const ATTACH_ATTEMPTS = 100;
-const ATTACH_PAUSE_MS = 2;
 
 export interface BatchContext {
   readonly places: Places;
@@ -51,7 +48,9 @@ export class Batch {
   readonly #failpoint: Failpoint | undefined;
   readonly #links = new Links();
   readonly #transaction: Transaction;
+  readonly #readiness = new Readiness();
   readonly #linkOperations: LinkOperations;
+  readonly #programs: ProgramOperations;
   /** Names of the devices that this batch removes, by place: what hangs on them goes with them. */
   readonly #leaving = new Map<Place, Set<string>>();
 
@@ -65,6 +64,7 @@ export class Batch {
       links: this.#links,
       transaction: this.#transaction,
     });
+    this.#programs = new ProgramOperations({ ...context, transaction: this.#transaction });
   }
 
   /** Opens every namespace of the batch. Refuses an operation in one that is not there, unless it removes. */
@@ -94,6 +94,7 @@ export class Batch {
       throw withFailures(this.#refusalOf(error), failures);
     }
     this.#transaction.commit();
+    await this.#readiness.wait();
   }
 
   #open(job: Job, netns: Parameters<Places["of"]>[0]): Place {
@@ -176,6 +177,7 @@ export class Batch {
   }
 
   #add(number: number, place: Place, object: Plain, target: { linkIndex: number; protocol: number }): void {
+    if (object.kind === "address") this.#readiness.expectAddress(place, target.linkIndex, object.address);
     this.#transaction.enqueue(place, {
       operation: number,
       request: addRequest(object, target),
@@ -217,9 +219,7 @@ export class Batch {
       request: changeLink(link.index, { up: isUp }),
       undo: changeLink(link.index, { up: !isUp }),
     });
-    // The first end of a veth pair cannot send before link watch has run: the kernel lets it run when it is asked about
-    // the link (rtnl_getlink since v6.8).
-    if (isUp) this.#transaction.onCommit(() => lookUp(place, link.index));
+    if (isUp) this.#readiness.expectLink(place, link.index);
   }
 
   /** A device that goes down loses routes, neighbours and IPv6 addresses: the undo puts ours back. */
@@ -227,7 +227,7 @@ export class Batch {
     await this.#transaction.flush();
     const { mark } = this.#context;
     const target = { linkIndex: link.index, protocol: mark.protocol };
-    const lost = observe({ ...this.#context, pinned: () => undefined, known: () => [] }, [
+    const lost = observe({ ...this.#context, programOf: () => undefined, known: () => [] }, [
       { netns: place.netns, links: [link.name] },
     ]);
     this.#transaction.onRollBack(() => {
@@ -238,55 +238,12 @@ export class Batch {
   }
 
   async #program(job: Job, object: Program): Promise<void> {
-    const { operation } = job;
     const place = this.#context.places.find(object.netns);
-    if (!place || (operation.verb === "remove" && this.#isLeaving(place, object.link))) return;
+    if (!place || (job.operation.verb === "remove" && this.#isLeaving(place, object.link))) return;
     const link = this.#linkOf(job, place, object.link);
     if (!link) return;
-    await this.#transaction.flush();
-    const datapath = this.#context.datapath();
-    const attachment = (program: Program): Attachment =>
-      attachmentOf(
-        job,
-        { place, index: link.index },
-        program,
-        (name) => this.#linkOf(job, place, name)?.index,
-      );
-    const wanted = attachment(object);
-    const before = operation.verb === "change" ? attachment(operation.from as Program) : wanted;
-    if (operation.verb === "add") {
-      await this.#attach(job, place, datapath, wanted);
-      return;
-    }
-    this.#direct(job, place, () => {
-      switch (operation.verb) {
-        case "change":
-          datapath.change(wanted);
-          return () => datapath.change(before);
-        case "remove":
-        default:
-          datapath.detach(wanted.name);
-          return () => datapath.attach(wanted);
-      }
-    });
-  }
-
-  /** The kernel takes a few milliseconds to let go of a program that was just taken off. */
-  async #attach(job: Job, place: Place, datapath: Datapath, wanted: Attachment): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        this.#direct(job, place, () => {
-          datapath.attach(wanted);
-          return () => datapath.detach(wanted.name);
-        });
-        return;
-      } catch (error) {
-        const isTaken = error instanceof KernelError && error.errno === "EEXIST";
-        if (!isTaken || attempt === ATTACH_ATTEMPTS) throw error;
-        if (datapath.list().some(({ name, ifindex }) => name === wanted.name && ifindex !== 0)) throw error;
-        await delay(ATTACH_PAUSE_MS);
-      }
-    }
+    const indexOf = (name: string): number | undefined => this.#linkOf(job, place, name)?.index;
+    await this.#programs.run({ ...job, object, place, link, indexOf });
   }
 
   async #sysctl(job: Job, { netns, name, value }: Sysctl): Promise<void> {
