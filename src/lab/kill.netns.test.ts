@@ -41,7 +41,7 @@ function labFile(t: TestContext, lab: LabFixture): string {
 interface Run {
   readonly process: ChildProcess;
   /** Resolves when the child says so, or when it ends. */
-  said(word: string): Promise<void>;
+  readonly said: (word: string) => Promise<void>;
 }
 
 function run(t: TestContext, file: string, works: readonly string[]): Run {

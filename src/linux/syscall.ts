@@ -363,12 +363,13 @@ export function becomeProgram(
     native.ioctl()(fd, FIONCLEX, null);
     native.ioctl()(fd, FIONBIO, new Uint32Array([0]));
   }
-  // Node ignores SIGPIPE, and what is ignored stays so in the program.
-  const before = native.signal()(constants.signals.SIGPIPE, 0n);
+  // Node ignores these, and what is ignored stays so in the program.
+  const ignored = [constants.signals.SIGPIPE, constants.signals.SIGXFSZ];
+  const before = ignored.map((signal) => native.signal()(signal, 0n));
   setNetns(netns.there);
   execvp(argv[0] ?? "", [...argv, null]);
   const errno = lastErrno();
   setNetns(netns.home);
-  native.signal()(constants.signals.SIGPIPE, before);
+  for (const [i, signal] of ignored.entries()) native.signal()(signal, before[i] ?? 0n);
   return errno;
 }
