@@ -58,7 +58,9 @@ test("a local wire is one veth pair, in the documented order", () => {
 });
 
 test("a local wire may have the program on both ends, for the checks of sources", () => {
-  const programs = plan(local(pair), { localPrograms: true }).objects.filter(({ kind }) => kind === "program");
+  const programs = plan(local(pair), { localPrograms: true }).objects.filter(
+    ({ kind }) => kind === "program",
+  );
   assert.deepEqual(programs, [
     { kind: "program", netns: client.netns, link: "nsm-1", verdict: "pass" },
     { kind: "program", netns: endpoint.netns, link: "nse-1", verdict: "pass" },

@@ -16,19 +16,22 @@ import {
 } from "../world/kernel.ts";
 import { Batch } from "./batch.ts";
 import { type AttachedWire, Datapath } from "./bpf/datapath.ts";
+import type { Action } from "./bpf/wire-map.ts";
 import { lookUp } from "./links.ts";
 import type { KernelSettings } from "./messages.ts";
 import { NamespaceNumbers } from "./namespace-numbers.ts";
 import * as k from "./netlink/constants.ts";
 import { LinkEvents } from "./link-events.ts";
 import { decodeLink } from "./netlink/link-decode.ts";
-import { dumpLinks } from "./netlink/link.ts";
+import { addBlockFilter } from "./netlink/ingress-block.ts";
+import { dumpLinks, getLink } from "./netlink/link.ts";
 import { decodeNsid } from "./netlink/nsid.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import { type Identity, type NetnsTable, openPath, type OpenNetns, runIn } from "./netns.ts";
 import { type Notification, Notifications } from "./notifications.ts";
 import { observe } from "./observe.ts";
 import { type Place, Places } from "./place.ts";
+import { hasIngressBlock } from "./program-operations.ts";
 import { pinName } from "./programs.ts";
 import type { Reactor } from "./reactor.ts";
 import { doomedGroup, type Reaper } from "./reaper.ts";
@@ -57,6 +60,7 @@ export class HostKernel {
   readonly #events: LinkEvents;
   #datapath: Datapath | undefined;
   #isListening = false;
+  #isClosed = false;
   /** When a namespace was last heard to be gone, in milliseconds of `performance.now`. */
   #lastLossMs = Number.NEGATIVE_INFINITY;
   #sweep: NodeJS.Timeout | undefined;
@@ -92,7 +96,7 @@ export class HostKernel {
           mark: this.#settings.mark,
           datapath: () => this.#openDatapath(),
           awaitTheDying: () => this.#awaitTheDying(),
-          forgetPrograms: (place, index) => this.#existingDatapath()?.detach(pinName(place.identity, index)),
+          forgetPrograms: (place, index) => this.#forgetProgram(place, index),
         },
         operations,
         options,
@@ -113,7 +117,7 @@ export class HostKernel {
           {
             places,
             mark: this.#settings.mark,
-            pinned: this.#pinned(),
+            programOf: this.#programs(),
             known: () => this.#shared.table.known(),
             onDoomed: (place) => this.#reap(place),
           },
@@ -127,12 +131,13 @@ export class HostKernel {
 
   counters(queries: readonly CounterQuery[]): (Counters | undefined)[] {
     const datapath = this.#existingDatapath();
-    if (!datapath) return queries.map(() => undefined);
     return this.#using((places) =>
       queries.map(({ netns, link }) => {
         const place = places.find(netns);
-        const found = place && lookUp(place, link);
-        return found && datapath.counters(found.index);
+        const found = place?.socket.get(getLink(link, { stats: true }), decodeLink, ["ENODEV"]);
+        if (!found) return undefined;
+        const { rxPackets = 0, rxBytes = 0 } = found.stats ?? {};
+        return datapath?.counters(found.index) ?? { packets: rxPackets, bytes: rxBytes };
       }),
     );
   }
@@ -157,6 +162,7 @@ export class HostKernel {
   }
 
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#sweep);
     this.#shared.reactor.unregister(this.#notifications.fd);
     this.#notifications.close();
@@ -201,7 +207,15 @@ export class HostKernel {
 
   #openDatapath(): Datapath {
     if (!this.#datapath) {
-      this.#datapath = Datapath.open(this.#settings.bpffs);
+      this.#datapath = this.#using((places) => {
+        const host = places.of("host");
+        const datapath = Datapath.open(this.#settings.bpffs, {
+          isBound: (ifindex) => lookUp(host, ifindex) !== undefined,
+        });
+        // An older program of an earlier process makes way; without a device there is no block to have one.
+        host.socket.change(addBlockFilter(datapath.program, { replaces: true }));
+        return datapath;
+      });
       this.#sweepPins();
     }
     return this.#datapath;
@@ -213,16 +227,25 @@ export class HostKernel {
     return isThere ? this.#openDatapath() : undefined;
   }
 
+  #forgetProgram(place: Place, index: number): void {
+    if (this.#isClosed) return;
+    const datapath = this.#existingDatapath();
+    if (place.identity === this.#host.identity) datapath?.unbind(index);
+    else datapath?.detach(pinName(place.identity, index));
+  }
+
   /** Reads the pins once, when the first is asked for. */
-  #pinned(): (name: string) => AttachedWire | undefined {
-    let wires: Map<string, AttachedWire> | undefined;
-    return (name) => {
-      wires ??= new Map(
-        this.#existingDatapath()
-          ?.list()
-          .map((wire) => [wire.name, wire]),
-      );
-      return wires.get(name);
+  #programs(): (place: Place, linkIndex: number) => Action | undefined {
+    const datapath = this.#existingDatapath();
+    if (!datapath) return () => undefined;
+    let pinned: Map<string, AttachedWire> | undefined;
+    return (place, linkIndex) => {
+      const action = datapath.action(linkIndex);
+      if (!action) return undefined;
+      if (place.identity === this.#host.identity)
+        return hasIngressBlock(place, linkIndex) ? action : undefined;
+      pinned ??= new Map(datapath.list().map((wire) => [wire.name, wire]));
+      return pinned.get(pinName(place.identity, linkIndex))?.ifindex === linkIndex ? action : undefined;
     };
   }
 
@@ -239,8 +262,9 @@ export class HostKernel {
     );
   }
 
-  /** Removes the pins of devices that are gone. */
+  /** Removes the pins of devices that are gone. Those that outlive this kernel go when the next one opens them. */
   #sweepPins(): void {
+    if (this.#isClosed) return;
     const datapath = this.#existingDatapath();
     for (const { name, ifindex } of datapath?.list() ?? []) if (ifindex === 0) datapath?.detach(name);
   }

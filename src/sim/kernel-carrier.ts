@@ -108,8 +108,10 @@ export class SimKernel implements Kernel, Actor, Listener {
   async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {
     await this.#pause(this.#life);
     return queries.map(({ netns, link }) => {
-      const program = this.lookUp(netns)?.devices.get(link)?.program;
-      return program?.pins === this.pins ? { packets: program.packets, bytes: program.bytes } : undefined;
+      const device = this.lookUp(netns)?.devices.get(link);
+      if (!device) return undefined;
+      const { packets, bytes } = device.program?.pins === this.pins ? device.program : device.received;
+      return { packets, bytes };
     });
   }
 

@@ -241,6 +241,7 @@ function born(actor: Actor, kind: SimDevice["kind"], end: LinkEnd, tunnel?: SimT
     neighbors: new Map(),
     fdb: new Map(),
     program: undefined,
+    received: { packets: 0, bytes: 0 },
     qdisc: undefined,
     goneAtMs: undefined,
     isDoomed: false,
