@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import type { TestContext } from "node:test";
 import type { Netns } from "../world/kernel.ts";
-import { Datapath } from "./bpf/datapath.ts";
 import { LinuxMachine, type KernelOptions, type LinuxKernel } from "./machine.ts";
+import { unmount } from "./syscall.ts";
 
 /** For `test(title, { skip: needsRoot }, …)`: false for root, else the reason. */
 export const needsRoot: string | false = process.getuid?.() === 0 ? false : "needs root";
@@ -34,19 +34,12 @@ export async function netnsFixture(t: TestContext): Promise<NetnsFixture> {
   const machine = await LinuxMachine.open();
   const bpffs = `${BPFFS_ROOT}/${process.pid}-${++count}`;
   const paths: string[] = [];
-  const kernels: LinuxKernel[] = [];
   t.after(async () => {
-    const problems: string[] = [];
-    try {
-      for (const kernel of kernels)
-        await kernel.settle().catch((error: unknown) => problems.push(String(error)));
-    } finally {
-      for (const path of paths) await machine.removeNetns(path);
-      await machine.close();
-      removePins(bpffs);
-    }
-    problems.push(...remains(paths, bpffs));
-    assert.deepEqual(problems, [], "something is left behind");
+    for (const path of paths) await machine.removeNetns(path);
+    // Rejects if a deletion failed.
+    await machine.close();
+    removePins(bpffs);
+    assert.deepEqual(remains(paths, bpffs), [], "something is left behind");
   });
   await sweepDead(machine);
   const fixture: NetnsFixture = {
@@ -60,26 +53,33 @@ export async function netnsFixture(t: TestContext): Promise<NetnsFixture> {
     },
     async kernel(options = {}) {
       const host = options.host ?? (await fixture.netns());
-      const kernel = await machine.kernel({ bpffs, ...options, host });
-      kernels.push(kernel);
-      return kernel;
+      return machine.kernel({ bpffs, ...options, host });
     },
     nameOf: (netns) => netns.slice(netns.lastIndexOf("/") + 1),
   };
   return fixture;
 }
 
+/** The pins of a bpffs go with its mount. */
 function removePins(bpffs: string): void {
-  if (existsSync(`${bpffs}/links`)) Datapath.open(bpffs).destroy();
+  for (const mount of mountsBelow(bpffs)) unmount(mount);
   rmSync(bpffs, { recursive: true, force: true });
+}
+
+/** Where something is mounted at or below `path`. */
+function mountsBelow(path: string): string[] {
+  const targets = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "");
+  return targets.filter((target) => target === path || target.startsWith(`${path}/`));
 }
 
 /** What is there although everything was removed. */
 function remains(paths: readonly string[], bpffs: string): string[] {
-  const mounts = readFileSync("/proc/self/mountinfo", "utf8");
+  const mounts = [...paths, bpffs].flatMap(mountsBelow);
   return [
-    ...paths.filter((path) => existsSync(path) || mounts.includes(` ${path} `)),
-    ...(mounts.includes(` ${bpffs} `) ? [`a bpffs is mounted at ${bpffs}`] : []),
+    ...paths.filter((path) => existsSync(path)),
+    ...mounts.map((mount) => `something is mounted at ${mount}`),
     ...strayThreads(),
   ];
 }
