@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Pinger, ping } from "../linux/icmp.ts";
 import { needsRoot } from "../linux/netns-fixture.ts";
+import { NetloomError } from "../world/errors.ts";
 import type { Kernel, Netns, Operation } from "../world/kernel.ts";
 import { holdsExactly, type Hosts, hostsFixture, localWire, reaches, remoteWire } from "./hosts-fixture.ts";
 import { plan } from "./plan.ts";
@@ -283,8 +284,10 @@ test(
     const { near } = remoteWire(hosts, v4);
     await wires.apply(near);
     await hosts.net.machine.removeNetns(hosts.client.slice("file://".length));
-    await assert.rejects(wires.apply(near), (error: Error) => {
-      assert.match(error.message, /^make wire c1: .*ENOENT|^make wire c1: .*no/);
+    await assert.rejects(wires.apply(near), (error) => {
+      assert.ok(error instanceof NetloomError);
+      assert.equal(error.code, "NOT_FOUND", error.message);
+      assert.match(error.message, /^make wire c1: add veth /);
       return true;
     });
     await wires.remove("c1");
