@@ -5,6 +5,7 @@ import { describeOperation } from "../src/world/kernel-text.ts";
 import type { KernelObject, Netns } from "../src/world/kernel.ts";
 import {
   add,
+  assertRefusal,
   canonical,
   type ContractCase,
   kernelError,
@@ -75,6 +76,52 @@ export const undoCases: readonly ContractCase[] = [
         }
       await kernel.apply(removals);
       assert.deepEqual(await stateOf(kernel, "host", workload), []);
+    },
+  },
+  {
+    title:
+      "a link that came up in a batch that fails keeps the neighbours and addresses that it had when it was down",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const on = { netns: "host", link: "br-1" } as const;
+      const before: KernelObject[] = [
+        bridge("host", "br-1"),
+        { kind: "address", ...on, address: "fd01::1/64" },
+        { kind: "neighbor", ...on, address: "fd01::2", mac: "02:00:00:00:00:77" },
+        { kind: "neighbor", ...on, address: "10.0.0.7", mac: "02:00:00:00:00:77" },
+      ];
+      await kernel.apply(add(...before));
+      const failpoint = { operation: 0, when: "after", how: "error" } as const;
+      await assert.rejects(kernel.apply(add({ kind: "up", ...on }), { failpoint }));
+      assert.deepEqual(await stateOf(kernel, "host"), canonical(before));
+    },
+  },
+  {
+    title: "to remove a program where there is none is undone to none, and where there is one to the same",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const program = { kind: "program", netns: "host", link: "br-1", verdict: "pass" } as const;
+      await kernel.apply(add(bridge("host", "br-1")));
+      const failpoint = { operation: 0, when: "after", how: "error" } as const;
+      await assert.rejects(kernel.apply(remove(program), { failpoint }));
+      assert.deepEqual(await stateOf(kernel, "host"), canonical([bridge("host", "br-1")]));
+      await kernel.apply(add(program));
+      await assert.rejects(kernel.apply(remove(program), { failpoint }));
+      assert.deepEqual(await stateOf(kernel, "host"), canonical([bridge("host", "br-1"), program]));
+    },
+  },
+  {
+    title: "of two operations that cannot be, the first is named",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const [first, second] = [
+        { kind: "route", netns: "host", link: "br-1", destination: "10.2.0.0/24" },
+        { kind: "route", netns: "host", link: "none", destination: "10.2.0.0/24" },
+      ] as const;
+      await kernel.apply(add(bridge("host", "br-1")));
+      const [operation] = add(first);
+      assert.ok(operation);
+      assertRefusal(await kernelError(kernel.apply(add(first, second))), operation, "ENETDOWN", 0);
     },
   },
   {

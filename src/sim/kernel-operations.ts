@@ -134,7 +134,14 @@ function setUp(actor: Actor, netns: SimNetns, link: string): Undo {
   if (device.isUp) return nothing;
   device.isUp = true;
   actor.machine.announce(netns, { type: "link", link, change: "new" });
-  return () => setDown(actor, device);
+  // On its way down again it would lose what it already had when it was down.
+  const addresses = [...device.addresses];
+  const neighbors = [...device.neighbors];
+  return () => {
+    setDown(actor, device);
+    for (const address of addresses) device.addresses.add(address);
+    for (const [key, neighbor] of neighbors) device.neighbors.set(key, neighbor);
+  };
 }
 
 function addProgram(actor: Actor, object: Program): Undo {
