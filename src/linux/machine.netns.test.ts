@@ -274,6 +274,31 @@ test(
   },
 );
 
+test("a worker may die while deletions are under way", TIMEOUT, async (t) => {
+  const net = await netnsFixture(t);
+  const kernel = await net.kernel();
+  const bridge = {
+    kind: "bridge",
+    netns: "host",
+    name: "br",
+    mac: mac(99),
+    mtuBytes: 1500,
+    alias: "",
+  } as const;
+  for (let round = 0; round < 4; round++) {
+    const workloads: Netns[] = [];
+    for (let n = 0; n < 8; n++) workloads.push(await net.netns());
+    const pairs = workloads.map((netns, n) => veth(netns, netns, n));
+    await kernel.apply(add(...pairs));
+    await kernel.apply(remove(...pairs));
+    const settled = rejection(kernel.settle());
+    await rejection(kernel.apply(add(bridge), { failpoint: { operation: 0, when: "before", how: "crash" } }));
+    assert.equal((await settled).code, "ABORTED");
+    assert.deepEqual(await kernel.observe(workloads.map((netns) => ({ netns }))), []);
+    await kernel.settle();
+  }
+});
+
 test("a hundred namespaces that end are told of, and none was held", TIMEOUT, async (t) => {
   const net = await netnsFixture(t);
   const kernel = await net.kernel();
