@@ -125,6 +125,8 @@ export class NetlinkSocket {
         if (message.sequence !== sequence) continue;
         isInterrupted ||= isDumpInterrupted(message);
         const ack = readAck(message);
+        // The device that the question is about has just gone, and what was on it.
+        if (ack && errnoName(ack.errno) === "ENODEV") return { values, isInterrupted: false };
         if (ack && ack.errno !== 0) throw syscallError("dump", errnoName(ack.errno));
         if (ack) return { values, isInterrupted };
         const value = decode(message);
