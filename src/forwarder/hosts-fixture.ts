@@ -39,7 +39,9 @@ export async function hostsFixture(t: TestContext): Promise<Hosts> {
     await net.netns(),
   ];
   await addUnderlay(net, host, other);
-  const [alpha, beta] = [await net.kernel({ host }), await net.kernel({ host: other })];
+  // A host has a bpffs of its own: whoever opens one forgets the devices that are not of his host.
+  const alpha = await net.kernel({ host, bpffs: `${net.bpffs}/alpha` });
+  const beta = await net.kernel({ host: other, bpffs: `${net.bpffs}/beta` });
   return { net, alpha, beta, host, client, local, server };
 }
 
