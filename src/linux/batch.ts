@@ -26,7 +26,7 @@ import { ABSENT, addRequest, type Plain, removeRequest, replaceRequest } from ".
 import type { Place, Places } from "./place.ts";
 import { ProgramOperations } from "./program-operations.ts";
 import { Readiness } from "./readiness.ts";
-import type { Reaper } from "./reaper.ts";
+import { doomedGroup, type Reaper } from "./reaper.ts";
 import { type Job, refuse, restate } from "./refuse.ts";
 import { errnoName } from "./syscall.ts";
 import { StepRefused, Transaction } from "./transaction.ts";
@@ -46,7 +46,7 @@ export class Batch {
   readonly #context: BatchContext;
   readonly #operations: readonly Operation[];
   readonly #failpoint: Failpoint | undefined;
-  readonly #links = new Links();
+  readonly #links: Links;
   readonly #transaction: Transaction;
   readonly #readiness = new Readiness();
   readonly #linkOperations: LinkOperations;
@@ -59,6 +59,7 @@ export class Batch {
     this.#operations = operations;
     this.#failpoint = options.failpoint;
     this.#transaction = new Transaction(context.reaper);
+    this.#links = new Links(doomedGroup(context.mark.group));
     this.#linkOperations = new LinkOperations({
       ...context,
       links: this.#links,
@@ -85,7 +86,7 @@ export class Batch {
       for (const [number, operation] of this.#operations.entries()) {
         const job = { number, operation };
         await this.#strike("before", job);
-        await this.#execute(job);
+        await this.#executeInOrder(job);
         await this.#strike("after", job);
       }
       await this.#transaction.flush();
@@ -95,6 +96,16 @@ export class Batch {
     }
     this.#transaction.commit();
     await this.#readiness.wait();
+  }
+
+  /** What is queued comes first, also where it and this operation are both refused. */
+  async #executeInOrder(job: Job): Promise<void> {
+    try {
+      await this.#execute(job);
+    } catch (error) {
+      await this.#transaction.flush();
+      throw error;
+    }
   }
 
   #open(job: Job, netns: Parameters<Places["of"]>[0]): Place {
@@ -212,7 +223,7 @@ export class Batch {
     if (!place || (!isUp && this.#isLeaving(place, object.link))) return;
     const link = this.#linkOf(job, place, object.link);
     if (!link || ((link.flags & k.IFF_UP) !== 0) === isUp) return;
-    if (!isUp) await this.#restoreLater(place, link);
+    if (!this.#links.wasMade(link)) await this.#restoreLater(place, link);
     this.#links.put(place, { ...link, flags: isUp ? link.flags | k.IFF_UP : link.flags & ~k.IFF_UP });
     this.#transaction.enqueue(place, {
       operation: number,
@@ -222,7 +233,7 @@ export class Batch {
     if (isUp) this.#readiness.expectLink(place, link.index);
   }
 
-  /** A device that goes down loses routes, neighbours and IPv6 addresses: the undo puts ours back. */
+  /** A device that goes down loses routes, neighbours and IPv6 addresses: when all is undone ours are put back. */
   async #restoreLater(place: Place, link: Link): Promise<void> {
     await this.#transaction.flush();
     const { mark } = this.#context;

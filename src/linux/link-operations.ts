@@ -70,7 +70,7 @@ export class LinkOperations {
     for (const [i, { end, place }] of ends.entries()) {
       const index = indexes[i] ?? 0;
       const peer = device.kind === "veth" ? { lowerIndex: indexes[1 - i] ?? 0 } : {};
-      links.put(place, {
+      links.made(place, {
         index,
         name: end.name,
         mac: end.mac,
