@@ -16,7 +16,7 @@ import { plan } from "./plan.ts";
 import type { ConnectionContext, VxlanMechanism, Wire } from "./wire.ts";
 
 /** MTU of the underlay. */
-export const UNDERLAY_MTU = 1500;
+const UNDERLAY_MTU = 1500;
 
 export interface Hosts {
   readonly net: NetnsFixture;
