@@ -5,7 +5,7 @@
  * Source: include/uapi/linux/pkt_cls.h, pkt_sched.h, rtnetlink.h (shared blocks since v4.16)
  */
 import * as k from "./constants.ts";
-import { change, MessageWriter } from "./message-writer.ts";
+import { change, type MessageWriter } from "./message-writer.ts";
 
 /** Number of our block. Blocks are counted per namespace. */
 export const INGRESS_BLOCK = 0x4e4c0000;
