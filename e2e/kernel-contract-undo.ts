@@ -99,15 +99,36 @@ export const undoCases: readonly ContractCase[] = [
   {
     title: "to remove a program where there is none is undone to none, and where there is one to the same",
     async run(harness) {
+      const workload = await harness.netns();
       const kernel = await harness.kernel();
-      const program = { kind: "program", netns: "host", link: "br-1", verdict: "pass" } as const;
-      await kernel.apply(add(bridge("host", "br-1")));
+      for (const netns of ["host", workload] as const) {
+        const device = bridge(netns, "br-1");
+        const program = { kind: "program", netns, link: "br-1", verdict: "pass" } as const;
+        await kernel.apply(add(device));
+        const failpoint = { operation: 0, when: "after", how: "error" } as const;
+        await assert.rejects(kernel.apply(remove(program), { failpoint }));
+        assert.deepEqual(await stateOf(kernel, netns), canonical([device]));
+        await kernel.apply(add(program));
+        await assert.rejects(kernel.apply(remove(program), { failpoint }));
+        assert.deepEqual(await stateOf(kernel, netns), canonical([device, program]));
+      }
+    },
+  },
+  {
+    title:
+      "the first IPv4 address of a device comes and goes in a batch that fails, and the device keeps its neighbours",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const on = { netns: "host", link: "br-1" } as const;
+      const before: KernelObject[] = [
+        bridge("host", "br-1"),
+        { kind: "neighbor", ...on, address: "10.0.0.7", mac: "02:00:00:00:00:77" },
+      ];
+      await kernel.apply(add(...before));
       const failpoint = { operation: 0, when: "after", how: "error" } as const;
-      await assert.rejects(kernel.apply(remove(program), { failpoint }));
-      assert.deepEqual(await stateOf(kernel, "host"), canonical([bridge("host", "br-1")]));
-      await kernel.apply(add(program));
-      await assert.rejects(kernel.apply(remove(program), { failpoint }));
-      assert.deepEqual(await stateOf(kernel, "host"), canonical([bridge("host", "br-1"), program]));
+      const address = { kind: "address", ...on, address: "10.0.0.1/24" } as const;
+      await assert.rejects(kernel.apply(add(address), { failpoint }));
+      assert.deepEqual(await stateOf(kernel, "host"), canonical(before));
     },
   },
   {
