@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { LinuxMachine } from "../linux/machine.ts";
 import { needsRoot } from "../linux/netns-fixture.ts";
 import { demo, type DemoStep } from "./demo.ts";
-import { down, up } from "./lab.ts";
+import { labFixture } from "./lab-fixture.ts";
 import { leftovers, readState } from "./state.ts";
 
 const skip = needsRoot;
@@ -18,7 +17,7 @@ test(
     t.after(() => machine.close());
     const startedAt = performance.now();
     const steps: DemoStep[] = [];
-    for await (const step of demo(machine)) steps.push(step);
+    for await (const step of demo(machine, { name })) steps.push(step);
     const durationMs = performance.now() - startedAt;
     t.diagnostic(
       `${durationMs.toFixed(0)} ms: ${steps.map((step) => `${step.step} ${step.durationMs.toFixed(0)}`).join(", ")}`,
@@ -52,31 +51,28 @@ test(
     const last = steps.at(-1);
     assert.ok(last?.step === "removed");
     assert.deepEqual(last.leftovers, []);
-    assert.deepEqual(await leftovers("demo"), []);
+    assert.deepEqual(await leftovers(name), []);
   },
 );
 
 test("who stops listening to the demo ends it", { skip }, async (t) => {
-  const machine = await LinuxMachine.open();
-  t.after(() => machine.close());
-  for await (const { step } of demo(machine)) if (step === "built") break;
-  assert.deepEqual(await leftovers("demo"), []);
+  const { machine, name } = await labFixture(t);
+  for await (const { step } of demo(machine, { name })) if (step === "built") break;
+  assert.deepEqual(await leftovers(name), []);
 });
 
 test("the demo leaves alone a lab with its name that is not its own", { skip }, async (t) => {
-  const machine = await LinuxMachine.open();
-  t.after(async () => {
-    await down(machine, "demo");
-    await machine.close();
-  });
-  await up(machine, "name: demo\nhosts: { mine: { workloads: [a] } }\n", "mine.yaml");
-  await assert.rejects(demo(machine).next(), { code: "ALREADY_EXISTS" });
-  assert.match((await readState("demo", "lab.yaml")) ?? "", /mine/);
+  const lab = await labFixture(t);
+  const { machine, name } = lab;
+  await lab.up("name: NAME\nhosts: { mine: { workloads: [a] } }\n");
+  await assert.rejects(demo(machine, { name }).next(), { code: "ALREADY_EXISTS" });
+  assert.match((await readState(name, "lab.yaml")) ?? "", /mine/);
 });
 
-test("the demo needs no program but Node", { skip }, () => {
+test("the demo needs no program but Node", { skip }, async (t) => {
+  const { name } = await labFixture(t);
   const child = fileURLToPath(new URL("./up-child.ts", import.meta.url));
-  const { status, stdout, stderr } = spawnSync(process.execPath, [child, "", "demo"], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [child, name, "demo"], {
     env: { PATH: "/nonexistent", UV_THREADPOOL_SIZE: "32" },
     encoding: "utf8",
   });

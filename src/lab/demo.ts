@@ -63,27 +63,33 @@ export type DemoStep =
       readonly durationMs: number;
     };
 
+export interface DemoOptions {
+  readonly signal?: AbortSignal;
+  /** The lab's name, for demos that run at the same time. Default: `demo`. */
+  readonly name?: string;
+}
+
 /**
  * Builds the lab, sends packets through its wires, and removes it: also when the caller stops listening, or `signal`
  * aborts. ABORTED if another demo is running, ALREADY_EXISTS if a lab of that name is up that is not the demo's.
  */
 export async function* demo(
   machine: LinuxMachine,
-  options: { readonly signal?: AbortSignal } = {},
+  options: DemoOptions = {},
 ): AsyncGenerator<DemoStep, void> {
-  const lab = mustParseLab(DEMO_YAML, "demo.yaml");
-  const { name } = lab;
+  const name = options.name ?? "demo";
+  const yaml = DEMO_YAML.replace("name: demo", `name: ${name}`);
   const lock = await lockLab(name);
   let mayBeUp = false;
   try {
     await refuseOther(name);
     const [cleaned, cleanedMs] = await timed(() => down(machine, name, { lock }));
     if (cleaned.existed) yield { step: "cleaned", report: cleaned, durationMs: cleanedMs };
-    const [, plannedMs] = await timed(() => mustParseLab(DEMO_YAML, "demo.yaml"));
-    yield { step: "planned", yaml: DEMO_YAML, lab, durationMs: plannedMs };
+    const [lab, plannedMs] = await timed(() => mustParseLab(yaml, "demo.yaml"));
+    yield { step: "planned", yaml, lab, durationMs: plannedMs };
     mayBeUp = true;
     const upOptions = { lock, ...(options.signal && { signal: options.signal }) };
-    const [built, builtMs] = await timed(() => up(machine, DEMO_YAML, "demo.yaml", upOptions));
+    const [built, builtMs] = await timed(() => up(machine, yaml, "demo.yaml", upOptions));
     yield { step: "built", report: built, durationMs: builtMs };
     for (const wire of lab.wires) {
       options.signal?.throwIfAborted();

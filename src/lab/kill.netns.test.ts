@@ -8,7 +8,6 @@ import { createInterface } from "node:readline";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
-import { LinuxMachine } from "../linux/machine.ts";
 import { needsRoot } from "../linux/netns-fixture.ts";
 import { demo } from "./demo.ts";
 import { labFixture, type LabFixture } from "./lab-fixture.ts";
@@ -139,13 +138,12 @@ test("up and down work after a down that was killed, whenever that was", { skip 
 });
 
 test("the demo works after a demo that was killed, whenever that was", { skip }, async (t) => {
-  const machine = await LinuxMachine.open();
-  t.after(() => machine.close());
-  const durationMs = await durationOf(t, "", ["demo"]);
+  const { machine, name } = await labFixture(t);
+  const durationMs = await durationOf(t, name, ["demo"]);
   for (const moment of moments(5, durationMs)) {
-    await killAfter(t, "", ["demo"], moment);
+    await killAfter(t, name, ["demo"], moment);
     const steps: string[] = [];
-    for await (const step of demo(machine)) {
+    for await (const step of demo(machine, { name })) {
       steps.push(step.step);
       if (step.step === "removed") assert.deepEqual(step.leftovers, []);
     }
@@ -153,6 +151,6 @@ test("the demo works after a demo that was killed, whenever that was", { skip },
       steps.filter((step) => step !== "cleaned"),
       ["planned", "built", "probed", "probed", "removed"],
     );
-    assert.deepEqual(await leftovers("demo"), []);
+    assert.deepEqual(await leftovers(name), []);
   }
 });

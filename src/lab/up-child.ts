@@ -1,4 +1,4 @@
-/** For tests that kill it: `node up-child.ts <file> <what>…` says `ready`, then does `up`, `down` or `demo`, and `done`. */
+/** For tests that kill it: `node up-child.ts <file> <what>…` says `ready`, does `up` and `down`, and says `done`. For `demo` a name takes the place of the file. */
 import { readFileSync } from "node:fs";
 import { LinuxMachine } from "../linux/machine.ts";
 import { demo } from "./demo.ts";
@@ -14,7 +14,8 @@ for (const work of works) {
   const text = work === "demo" ? "" : readFileSync(file, "utf8");
   if (work === "up") await up(machine, text, file);
   if (work === "down") await down(machine, mustParseLab(text, file).name);
-  if (work === "demo") for await (const { step } of demo(machine)) process.stdout.write(`${step}\n`);
+  if (work === "demo")
+    for await (const { step } of demo(machine, { name: file })) process.stdout.write(`${step}\n`);
 }
 process.stdout.write("done\n");
 await machine.close();
