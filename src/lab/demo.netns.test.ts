@@ -13,8 +13,7 @@ test(
   "the demo sends packets through both wires, in both families, and leaves nothing",
   { skip },
   async (t) => {
-    const machine = await LinuxMachine.open();
-    t.after(() => machine.close());
+    const { machine, name } = await labFixture(t);
     const startedAt = performance.now();
     const steps: DemoStep[] = [];
     for await (const step of demo(machine, { name })) steps.push(step);
