@@ -32,6 +32,19 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
+    title: "to remove a veth pair leaves another pair alone that has one of the names",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      const stale: KernelObject = { kind: "veth", ends: [end("host", "ch-1", 1), end(workload, "nl-2", 3)] };
+      const other: KernelObject = { kind: "veth", ends: [end("host", "ch-2", 4), end(workload, "nl-2", 3)] };
+      await kernel.apply(add(veth(workload), other));
+      await kernel.apply(remove(stale));
+      await kernel.settle();
+      assert.deepEqual(await stateOf(kernel, "host", workload), canonical([veth(workload), other]));
+    },
+  },
+  {
     title: "a removed link is not there for the next batch",
     async run(harness) {
       const kernel = await harness.kernel();

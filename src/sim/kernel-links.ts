@@ -105,19 +105,21 @@ export function changeDevice(actor: Actor, object: Veth | Device): Undo {
 
 /**
  * Hides both ends of a veth pair, or the one device, until `bury` removes it or the undo brings it back. What is not
- * there, not ours or of another kind is left alone.
+ * there, not ours, of another kind or of another owner is left alone.
  */
 export function hideDevice(actor: Actor, object: Veth | Device): Undo {
-  const hidden = ends(object).flatMap((end) => {
-    const device = actor.lookUp(end.netns)?.devices.get(end.name);
-    const isMeant = device?.group === actor.mark.group && device.kind === object.kind && !device.isDoomed;
-    return isMeant ? hide(actor.machine, device) : [];
-  });
+  const [device, peer] = ends(object).map((end) => actor.lookUp(end.netns)?.devices.get(end.name));
+  const isMeant =
+    device?.group === actor.mark.group &&
+    device.kind === object.kind &&
+    device.peer === peer &&
+    !device.isDoomed;
+  const hidden = isMeant ? hide(actor.machine, device) : [];
   return () => {
-    for (const device of hidden) {
-      if (!device.netns.isAlive) continue;
-      device.isDoomed = false;
-      actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
+    for (const each of hidden) {
+      if (!each.netns.isAlive) continue;
+      each.isDoomed = false;
+      actor.machine.announce(each.netns, { type: "link", link: each.name, change: "new" });
     }
   };
 }
