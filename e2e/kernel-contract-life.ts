@@ -45,6 +45,21 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
+    title: "to remove a device leaves it alone when it has become another owner's",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      const theirs = [veth(workload), bridge("host", "br-1"), vxlan("host", "vx-1")];
+      const ours = theirs.map((object): KernelObject =>
+        JSON.parse(JSON.stringify(object).replaceAll("client-", "server-")),
+      );
+      await kernel.apply(add(...theirs));
+      await kernel.apply(remove(...ours));
+      await kernel.settle();
+      assert.deepEqual(await stateOf(kernel, "host", workload), canonical(theirs));
+    },
+  },
+  {
     title: "a removed link is not there for the next batch",
     async run(harness) {
       const kernel = await harness.kernel();
@@ -121,7 +136,7 @@ export const lifeCases: readonly ContractCase[] = [
       await Promise.all([
         kernel.apply(add(device)),
         kernel.apply([{ verb: "change", object: changed, from: device }]),
-        kernel.apply(remove(device)),
+        kernel.apply(remove(changed)),
         kernel.apply(add(device)),
       ]);
       assert.deepEqual(await stateOf(kernel, "host"), canonical([device]));

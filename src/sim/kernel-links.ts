@@ -108,13 +108,11 @@ export function changeDevice(actor: Actor, object: Veth | Device): Undo {
  * there, not ours, of another kind or of another owner is left alone.
  */
 export function hideDevice(actor: Actor, object: Veth | Device): Undo {
-  const [device, peer] = ends(object).map((end) => actor.lookUp(end.netns)?.devices.get(end.name));
-  const isMeant =
-    device?.group === actor.mark.group &&
-    device.kind === object.kind &&
-    device.peer === peer &&
-    !device.isDoomed;
-  const hidden = isMeant ? hide(actor.machine, device) : [];
+  const wanted = ends(object);
+  const [device, peer] = wanted.map((end) => actor.lookUp(end.netns)?.devices.get(end.name));
+  const isOurs = device?.group === actor.mark.group && device.kind === object.kind && !device.isDoomed;
+  const isSame = device?.peer === peer && [device, peer].every((each, i) => each?.alias === wanted[i]?.alias);
+  const hidden = isOurs && isSame ? hide(actor.machine, device) : [];
   return () => {
     for (const each of hidden) {
       if (!each.netns.isAlive) continue;
