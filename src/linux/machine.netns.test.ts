@@ -157,6 +157,26 @@ test(
   },
 );
 
+test(
+  "a program in a workload that was taken off comes back with its batch, and none where there was none",
+  TIMEOUT,
+  async (t) => {
+    const net = await netnsFixture(t);
+    const a = await net.netns();
+    const kernel = await net.kernel();
+    const pair = veth(a, "host");
+    const program = { kind: "program", netns: a, link: "nl-1a", verdict: "pass" } as const;
+    const failpoint = { operation: 0, when: "after", how: "error" } as const;
+    await kernel.apply(add(pair));
+    await rejection(kernel.apply(remove(program), { failpoint }));
+    assert.deepEqual(await kernel.observe([{ netns: a }, { netns: "host" }]), [pair]);
+    await kernel.apply(add(program));
+    const error = await rejection(kernel.apply(remove(program), { failpoint }));
+    assert.doesNotMatch(error.message, /undone/);
+    assert.deepEqual(await kernel.observe([{ netns: a }, { netns: "host" }]), [pair, program]);
+  },
+);
+
 test("EEXIST says who has the name, and who has the VNI", TIMEOUT, async (t) => {
   const net = await netnsFixture(t);
   const host = await net.netns();

@@ -66,10 +66,7 @@ export class ProgramOperations {
       case "remove":
       default:
         if (isHost) return this.#unbind(job, datapath, wanted);
-        return this.#direct(job, () => {
-          datapath.detach(wanted.name);
-          return () => datapath.attach(wanted);
-        });
+        return this.#detach(job, datapath, wanted);
     }
   }
 
@@ -138,6 +135,16 @@ export class ProgramOperations {
     }
   }
 
+  /** What is not attached is fine, and does not come back with the undo. */
+  #detach(job: ProgramJob, datapath: Datapath, { ifindex, name }: Attachment): void {
+    const before = datapath.action(ifindex);
+    if (!before) return;
+    this.#direct(job, () => {
+      datapath.detach(name);
+      return () => attachAgain(datapath, { ifindex, name, ...before });
+    });
+  }
+
   /** Does something inside of the namespace that is no netlink message, and notes how it is undone. */
   #direct(job: ProgramJob, action: () => () => void): void {
     try {
@@ -145,6 +152,21 @@ export class ProgramOperations {
       this.#context.transaction.onRollBack(() => job.place.run(undo));
     } catch (error) {
       throw restate(job, error);
+    }
+  }
+}
+
+/** For an undo, which does not wait by letting others run: the kernel may not have let go of the program yet. */
+function attachAgain(datapath: Datapath, wire: Attachment): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let attempt = 1; ; attempt++) {
+    try {
+      datapath.attach(wire);
+      return;
+    } catch (error) {
+      const isTaken = error instanceof KernelError && error.errno === "EEXIST";
+      if (!isTaken || attempt === ATTACH_ATTEMPTS) throw error;
+      Atomics.wait(pause, 0, 0, ATTACH_PAUSE_MS);
     }
   }
 }
