@@ -89,8 +89,12 @@ export function identityAt(path: string): Identity | undefined {
   }
 }
 
+/** The file system of all namespaces. */
+let nsfs: bigint | undefined;
+
 function nsfsDevice(): bigint {
-  return statSync("/proc/self/ns/net", { bigint: true }).dev;
+  nsfs ??= statSync("/proc/self/ns/net", { bigint: true }).dev;
+  return nsfs;
 }
 
 function unopened(attempt: string, path: string, errno: string, cause: unknown): KernelError {
