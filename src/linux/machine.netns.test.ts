@@ -1,45 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { test } from "node:test";
-import {
-  KernelError,
-  type KernelEvent,
-  type KernelObject,
-  type Netns,
-  type Operation,
-  type Veth,
-  type Watch,
-} from "../world/kernel.ts";
+import type { KernelObject, Netns } from "../world/kernel.ts";
 import { passes } from "./datagram-fixture.ts";
-import { LAB_MARK, type LinuxKernel } from "./machine.ts";
-import { needsRoot, netnsFixture, strayThreads } from "./netns-fixture.ts";
+import { add, mac, rejection, remove, veth } from "./machine-fixture.ts";
+import { LAB_MARK } from "./machine.ts";
+import { needsRoot, netnsFixture } from "./netns-fixture.ts";
 
 const TIMEOUT = { skip: needsRoot, timeout: 30_000 };
-
-function add(...objects: readonly KernelObject[]): Operation[] {
-  return objects.map((object) => ({ verb: "add", object }));
-}
-
-function remove(...objects: readonly KernelObject[]): Operation[] {
-  return objects.map((object) => ({ verb: "remove", object }));
-}
-
-function mac(number: number): string {
-  return `02:00:00:00:${(number >> 8).toString(16).padStart(2, "0")}:${(number & 255).toString(16).padStart(2, "0")}`;
-}
-
-function veth(a: Netns, b: Netns, n = 1): Veth {
-  const end = (netns: Netns, side: string, number: number): Veth["ends"][0] => ({
-    netns,
-    name: `nl-${n}${side}`,
-    mac: mac(2 * n + number),
-    mtuBytes: 1400,
-    alias: `${side}-${n}`,
-  });
-  return { kind: "veth", ends: [end(a, "a", 0), end(b, "b", 1)] };
-}
 
 /** Addresses, neighbours and the state of one end: `number` is 1 or 2. */
 function configured(netns: Netns, link: string, number: number, peerMac: string): KernelObject[] {
@@ -52,35 +22,6 @@ function configured(netns: Netns, link: string, number: number, peerMac: string)
     { kind: "neighbor", ...on, address: `10.0.0.${other}`, mac: peerMac },
     { kind: "neighbor", ...on, address: `fd00::${other}`, mac: peerMac },
   ];
-}
-
-async function rejection(promise: Promise<unknown>): Promise<KernelError> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof KernelError, String(error));
-  return error;
-}
-
-/** Reads events until one of `type`. */
-async function next(watch: Watch<KernelEvent>, type: KernelEvent["type"]): Promise<KernelEvent> {
-  for (;;) {
-    const event = await watch.next();
-    assert.ok(event, "the watch has ended");
-    if (event.type === type) return event;
-  }
-}
-
-/** Descriptors of this process that lead into a namespace, or are sockets. */
-function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").filter((fd) => {
-    try {
-      return /^(net:|socket:)/.test(readlinkSync(`/proc/self/fd/${fd}`));
-    } catch {
-      return false;
-    }
-  }).length;
 }
 
 test("a local wire carries a packet in both directions", TIMEOUT, async (t) => {
@@ -266,144 +207,6 @@ test("createNetns refuses a path that is there, and leaves it as it was", TIMEOU
   const error = await rejection(net.machine.createNetns(a.slice("file://".length)));
   assert.equal(error.code, "ALREADY_EXISTS");
   assert.deepEqual(await kernel.resolve(a), before);
-});
-
-test(
-  "a worker that dies in a batch rejects it, keeps no namespace alive, and another one goes on",
-  TIMEOUT,
-  async (t) => {
-    const net = await netnsFixture(t);
-    const [a, b] = [await net.netns(), await net.netns()];
-    const kernel = await net.kernel();
-    const pair = veth(a, b);
-    const batch = add(pair, { kind: "up", netns: a, link: "nl-1a" });
-    const watch = kernel.watch();
-    const crash = kernel.apply(batch, { failpoint: { operation: 0, when: "after", how: "crash" } });
-    const waiting = kernel.resolve(a);
-    const error = await rejection(crash);
-    assert.equal(error.code, "ABORTED");
-    assert.match(error.message, /kernel worker died during apply: what it had done is still in the kernel/);
-    await waiting.catch(() => undefined);
-    await next(watch, "resync");
-    assert.deepEqual(await kernel.observe([{ netns: a }, { netns: b }]), [pair]);
-    await kernel.apply(remove(pair));
-    // Nothing that the dead worker had open holds the namespace: its end is heard of.
-    await net.machine.removeNetns(b.slice("file://".length));
-    await next(watch, "netns-removed");
-    watch.close();
-  },
-);
-
-test("a worker may die while deletions are under way", TIMEOUT, async (t) => {
-  const net = await netnsFixture(t);
-  const kernel = await net.kernel();
-  const bridge = {
-    kind: "bridge",
-    netns: "host",
-    name: "br",
-    mac: mac(99),
-    mtuBytes: 1500,
-    alias: "",
-  } as const;
-  for (let round = 0; round < 4; round++) {
-    const workloads: Netns[] = [];
-    for (let n = 0; n < 8; n++) workloads.push(await net.netns());
-    const pairs = workloads.map((netns, n) => veth(netns, netns, n));
-    await kernel.apply(add(...pairs));
-    await kernel.apply(remove(...pairs));
-    const settled = rejection(kernel.settle());
-    await rejection(kernel.apply(add(bridge), { failpoint: { operation: 0, when: "before", how: "crash" } }));
-    assert.equal((await settled).code, "ABORTED");
-    assert.deepEqual(await kernel.observe(workloads.map((netns) => ({ netns }))), []);
-    await kernel.settle();
-  }
-});
-
-test("a hundred namespaces that end are told of, and none was held", TIMEOUT, async (t) => {
-  const net = await netnsFixture(t);
-  const kernel = await net.kernel();
-  const watch = kernel.watch();
-  await kernel.resolve("host");
-  const before = openDescriptors();
-  const workloads: Netns[] = [];
-  for (let n = 0; n < 100; n++) workloads.push(await net.netns());
-  for (const [n, netns] of workloads.entries()) await kernel.apply(add(veth("host", netns, n)));
-  await kernel.settle();
-  assert.equal(openDescriptors(), before);
-  const missing = new Set(workloads);
-  for (const netns of workloads) await net.machine.removeNetns(netns.slice("file://".length));
-  while (missing.size > 0) {
-    const event = await next(watch, "netns-removed");
-    if (event.type === "netns-removed") assert.ok(missing.delete(event.netns), event.netns);
-  }
-  watch.close();
-});
-
-test("three hundred devices are removed quickly, and answered at once", TIMEOUT, async (t) => {
-  const net = await netnsFixture(t);
-  const [a, b] = [await net.netns(), await net.netns()];
-  const kernel = await net.kernel();
-  const wires = Array.from({ length: 150 }, (_, n) => veth(a, b, n));
-  for (const wire of wires) await kernel.apply(add(wire));
-  const start = performance.now();
-  await Promise.all(wires.map((wire) => kernel.apply(remove(wire))));
-  const answered = performance.now() - start;
-  assert.deepEqual(await kernel.observe([{ netns: a }, { netns: b }]), []);
-  await kernel.settle();
-  const settled = performance.now() - start;
-  t.diagnostic(`150 pairs: answered in ${answered.toFixed(0)} ms, gone in ${settled.toFixed(0)} ms`);
-  // One after the other they would take 3 s.
-  assert.ok(settled < 2000, `${settled} ms`);
-});
-
-test("notifications that do not fit into the socket's buffer end in a resync", TIMEOUT, async (t) => {
-  const net = await netnsFixture(t);
-  const a = await net.netns();
-  const kernel = await net.kernel();
-  await kernel.apply(add(veth(a, "host")));
-  const watch = kernel.watch();
-  // The worker reads none of them before the batch is over.
-  const address = { kind: "address", netns: a, link: "nl-1a", address: "10.9.0.1/32" } as const;
-  const flood = Array.from({ length: 6000 }, () => [...add(address), ...remove(address)]).flat();
-  await kernel.apply(flood);
-  const event = await next(watch, "resync");
-  assert.deepEqual(event, { type: "resync", reason: "ENOBUFS: notifications were lost" });
-  watch.close();
-});
-
-test(
-  "devices that a dead worker left doomed are deleted when their host is opened again",
-  TIMEOUT,
-  async (t) => {
-    const net = await netnsFixture(t);
-    const a = await net.netns();
-    const kernel = await net.kernel();
-    const pair = veth("host", a);
-    await kernel.apply(add(pair));
-    await rejection(kernel.apply(remove(pair), { failpoint: { operation: 0, when: "after", how: "crash" } }));
-    assert.deepEqual(await kernel.observe([{ netns: a }]), []);
-    await kernel.settle();
-    await kernel.apply(add(pair));
-    assert.deepEqual(await observed(kernel, a), [pair]);
-  },
-);
-
-async function observed(kernel: LinuxKernel, netns: Netns): Promise<KernelObject[]> {
-  const objects = await kernel.observe([{ netns: "host" }, { netns }]);
-  return objects.filter((object) => object.kind === "veth");
-}
-
-test("no thread is ever left in another namespace", TIMEOUT, async (t) => {
-  const net = await netnsFixture(t);
-  const [a, b] = [await net.netns(), await net.netns()];
-  const kernel = await net.kernel();
-  for (let n = 0; n < 20; n++) {
-    const pair = veth(a, b, n);
-    await kernel.apply(add(pair));
-    await kernel.apply(remove(pair));
-    await kernel.settle();
-  }
-  assert.deepEqual(strayThreads(), []);
 });
 
 test("a closed machine refuses politely, and closing twice is fine", TIMEOUT, async (t) => {
