@@ -12,7 +12,7 @@ import type { WirePart } from "./schema.ts";
 import { chooseTunnel, chooseVnis } from "./tunnels.ts";
 import { UnderlayRouting } from "./underlay.ts";
 
-export const SIDES = ["client", "endpoint"] as const;
+const SIDES = ["client", "endpoint"] as const;
 type SideKey = (typeof SIDES)[number];
 const BOTH_WAYS = [
   ["client", "endpoint"],

@@ -12,7 +12,7 @@ import { netnsOf } from "./topology.ts";
 const demoMark = "# The lab of netloom demo.\n";
 
 /** Two hosts, three workloads, a wire within a host and one between hosts. */
-export const DEMO_YAML = `${demoMark}name: demo
+const DEMO_YAML = `${demoMark}name: demo
 hosts:
   alpha: { workloads: [web, cache] }
   beta: { workloads: [db] }

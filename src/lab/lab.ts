@@ -40,7 +40,7 @@ export interface UpReport {
 }
 
 /** A process that lives on in a namespace of a lab that was taken down: it keeps its network until it ends. */
-export interface Survivor {
+interface Survivor {
   readonly pid: number;
   readonly program: string;
   /** Name of the namespace. */

@@ -1,13 +1,13 @@
 /** A lab as its file means it: every default filled in, every address canonical and given to one owner. */
 
 /** A host: a network namespace that stands for a machine. */
-export interface LabHost {
+interface LabHost {
   readonly name: string;
   /** Names of its workloads, each a network namespace of its own. */
   readonly workloads: readonly string[];
 }
 
-export interface LinkSide {
+interface LinkSide {
   /** Name of a host or router. */
   readonly node: string;
   /** With prefix length: `10.0.0.1/30`. */

@@ -127,8 +127,6 @@ export const labSchema = z
   })
   .meta({ title: "Netloom lab" });
 
-export type LabFile = z.infer<typeof labSchema>;
-export type HostPart = z.infer<typeof hostSchema>;
 export type LinkPart = z.infer<typeof linkSchema>;
 export type WirePart = z.infer<typeof wireSchema>;
 export type RoutePart = z.infer<typeof routeSchema>;

@@ -115,7 +115,7 @@ function birthOf({ netns, kind }: LabNamespace): KernelObject[] {
 }
 
 /** The device of the underlay that leads to `neighbor`. Node names have at most 12 bytes, so it always fits. */
-export function underlayInterface(neighbor: string): string {
+function underlayInterface(neighbor: string): string {
   return `to-${neighbor}`;
 }
 

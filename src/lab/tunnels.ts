@@ -6,7 +6,7 @@ import { formatPath } from "./problem.ts";
 import type { UnderlayRouting } from "./underlay.ts";
 
 /** Headers that VXLAN puts in front of a packet, by family of the underlay. */
-export const VXLAN_OVERHEAD_BYTES = { 4: 54, 6: 74 } as const;
+const VXLAN_OVERHEAD_BYTES = { 4: 54, 6: 74 } as const;
 
 const vniCount = 2 ** 24;
 const ipv6MinimumMtu = 1280;

@@ -34,7 +34,7 @@ interface Reached {
 }
 
 /** The address with prefix length that `node` has on `link`, in `family`. */
-export function addressOn(link: LabLink, node: string, family: 4 | 6): string | undefined {
+function addressOn(link: LabLink, node: string, family: 4 | 6): string | undefined {
   return link.ends
     .find((end) => end.node === node)
     ?.addresses.find((address) => familyOf(address) === family);
