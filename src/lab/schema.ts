@@ -1,6 +1,6 @@
 /**
  * The shape of a lab file: what may stand where. What the values mean together (does the host exist, do the subnets
- * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `scripts/lab-schema.ts`.
+ * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `make docs`.
  */
 import { z } from "zod";
 import { NODE_NAME } from "./names.ts";
