@@ -158,8 +158,17 @@ export class Batch {
     const { verb } = operation;
     const place = this.#context.places.find(object.netns);
     if (!place || (verb === "remove" && this.#goesWithItsLink(place, object))) return;
-    const linkIndex = object.kind === "rule" ? 0 : this.#linkOf(job, place, object.link)?.index;
-    if (linkIndex === undefined) return;
+    const link = object.kind === "rule" ? undefined : this.#linkOf(job, place, object.link);
+    if (!link && object.kind !== "rule") return;
+    const linkIndex = link?.index ?? 0;
+    // With its last IPv4 address a device loses its neighbours and routes.
+    if (
+      link &&
+      object.kind === "address" &&
+      !object.address.includes(":") &&
+      !this.#isLeaving(place, link.name)
+    )
+      await this.#restoreLater(place, link);
     const target = { linkIndex, protocol: this.#context.mark.protocol };
     if (verb === "add" && object.kind === "qdisc") await this.#demandNoQdisc(job, place, linkIndex);
     if (verb === "add") this.#add(number, place, object, target);
@@ -223,7 +232,7 @@ export class Batch {
     if (!place || (!isUp && this.#isLeaving(place, object.link))) return;
     const link = this.#linkOf(job, place, object.link);
     if (!link || ((link.flags & k.IFF_UP) !== 0) === isUp) return;
-    if (!this.#links.wasMade(link)) await this.#restoreLater(place, link);
+    await this.#restoreLater(place, link);
     this.#links.put(place, { ...link, flags: isUp ? link.flags | k.IFF_UP : link.flags & ~k.IFF_UP });
     this.#transaction.enqueue(place, {
       operation: number,
@@ -233,8 +242,12 @@ export class Batch {
     if (isUp) this.#readiness.expectLink(place, link.index);
   }
 
-  /** A device that goes down loses routes, neighbours and IPv6 addresses: when all is undone ours are put back. */
+  /**
+   * What a device loses with the next step, or with its undo, is put back when all is undone. One that this batch has
+   * made goes by then.
+   */
   async #restoreLater(place: Place, link: Link): Promise<void> {
+    if (this.#links.wasMade(link)) return;
     await this.#transaction.flush();
     const { mark } = this.#context;
     const target = { linkIndex: link.index, protocol: mark.protocol };

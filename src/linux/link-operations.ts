@@ -75,6 +75,7 @@ export class LinkOperations {
         name: end.name,
         mac: end.mac,
         mtuBytes: end.mtuBytes,
+        alias: end.alias,
         flags: 0,
         group: mark.group,
         kind: device.kind,
@@ -103,6 +104,7 @@ export class LinkOperations {
       const link = this.#mustFind(job, placed.place, placed.end.name);
       const change = old && this.#difference(job, placed, old);
       if (!change) continue;
+      this.#context.links.put(placed.place, { ...link, alias: placed.end.alias });
       transaction.enqueue(placed.place, {
         operation: job.number,
         request: changeLink(link.index, change.forth),
@@ -125,15 +127,28 @@ export class LinkOperations {
     transaction.onCommit(() => this.#reap(found, device));
   }
 
-  /** The ends of a device that are there and ours. A namespace that is gone has taken its end along. */
+  /**
+   * The ends of a device that are there, ours and of the same owner: a name may be another's by now. Two ends of two pairs
+   * are no device. An end that its workload has renamed is found by the other one.
+   */
   #ours(device: Device): { place: Place; index: number }[] {
     const { places, links, mark } = this.#context;
-    const found: { place: Place; index: number }[] = [];
-    for (const end of device.kind === "veth" ? device.ends : [device]) {
+    const ends = device.kind === "veth" ? device.ends : [device];
+    const found = ends.flatMap((end) => {
       const place = places.find(end.netns);
       const link = place && links.find(place, end.name);
-      if (link?.group === mark.group && link.kind === device.kind)
-        found.push({ place: place as Place, index: link.index });
+      const isOurs = link?.group === mark.group && link.kind === device.kind;
+      return isOurs && (link.alias ?? "") === end.alias
+        ? [{ place: place as Place, index: link.index, lowerIndex: link.lowerIndex }]
+        : [];
+    });
+    const [a, b] = found;
+    if (!a || device.kind !== "veth") return found;
+    if (b) return a.lowerIndex === b.index ? found : [];
+    for (const end of ends) {
+      const place = places.find(end.netns);
+      const far = place && lookUp(place, a.lowerIndex ?? 0);
+      if (far?.lowerIndex === a.index) return [a, { place: place as Place, index: far.index }];
     }
     return found;
   }
