@@ -105,14 +105,17 @@ export function changeDevice(actor: Actor, object: Veth | Device): Undo {
 
 /**
  * Hides both ends of a veth pair, or the one device, until `bury` removes it or the undo brings it back. What is not
- * there, not ours, of another kind or of another owner is left alone.
+ * there, not ours, of another kind or of another owner is left alone. A veth is known by the one end that is left, too.
  */
 export function hideDevice(actor: Actor, object: Veth | Device): Undo {
-  const wanted = ends(object);
-  const [device, peer] = wanted.map((end) => actor.lookUp(end.netns)?.devices.get(end.name));
-  const isOurs = device?.group === actor.mark.group && device.kind === object.kind && !device.isDoomed;
-  const isSame = device?.peer === peer && [device, peer].every((each, i) => each?.alias === wanted[i]?.alias);
-  const hidden = isOurs && isSame ? hide(actor.machine, device) : [];
+  const [device, other] = ends(object).flatMap((end) => {
+    const found = actor.lookUp(end.netns)?.devices.get(end.name);
+    const isOurs = found?.group === actor.mark.group && found.kind === object.kind;
+    // What this batch has hidden still says whose pair it was.
+    return isOurs && found.goneAtMs === undefined && found.alias === end.alias ? [found] : [];
+  });
+  const isDevice = device && (other === undefined || other === device.peer);
+  const hidden = isDevice ? hide(actor.machine, device) : [];
   return () => {
     for (const each of hidden) {
       if (!each.netns.isAlive) continue;
