@@ -20,8 +20,8 @@ import type { Wire } from "./wire.ts";
 /** What is, or may be, in the kernel for one owner. */
 interface Holding {
   readonly objects: readonly KernelObject[];
-  /** Whether `apply` has asked for it, or it was only found. */
-  readonly isClaimed: boolean;
+  /** Only found by `adopt`; asked for, but a change did not work out; or all there as asked for, when last heard of. */
+  readonly state: "found" | "unsure" | "made";
 }
 
 /**
@@ -75,7 +75,7 @@ export class Reconciler {
       const holding = this.#holdings.get(connectionId);
       if (!holding) return;
       try {
-        await this.#converge({ owner: connectionId, objects: [] }, holding.objects);
+        await this.#takeAway(connectionId, holding);
         this.#holdings.delete(connectionId);
       } catch (error) {
         throw await explain(`remove wire ${connectionId}`, error);
@@ -93,7 +93,7 @@ export class Reconciler {
     for (const [owner, objects] of groups) {
       if (owner === undefined) this.#orphans = objects;
       else if (!this.#holdings.has(owner)) {
-        this.#holdings.set(owner, { objects, isClaimed: false });
+        this.#holdings.set(owner, { objects, state: "found" });
         found.push(owner);
       }
     }
@@ -102,7 +102,9 @@ export class Reconciler {
 
   /** Removes what `adopt` found and no `apply` has asked for since. Returns the connection ids of wires removed. */
   async sweep(): Promise<string[]> {
-    const unclaimed = [...this.#holdings].flatMap(([owner, holding]) => (holding.isClaimed ? [] : [owner]));
+    const unclaimed = [...this.#holdings].flatMap(([owner, holding]) =>
+      holding.state === "found" ? [owner] : [],
+    );
     for (const owner of unclaimed) await this.remove(owner);
     const claimed = new Set(
       [...this.#holdings.values()].flatMap(({ objects }) => objects.filter(isDevice).flatMap(linkKeys)),
@@ -122,7 +124,7 @@ export class Reconciler {
     if (!known && (await this.#addNew(wanted))) return;
     const before = known ? await this.#observer.sameNames(known.objects, wanted.objects) : [];
     // Until it has worked out, some of both may be there.
-    this.#holdings.set(wanted.owner, { objects: [...before, ...wanted.objects], isClaimed: true });
+    this.#holdings.set(wanted.owner, { objects: [...before, ...wanted.objects], state: "unsure" });
     try {
       await this.#converge(wanted, before);
     } catch (error) {
@@ -145,7 +147,23 @@ export class Reconciler {
   }
 
   #hold(wanted: Plan): void {
-    this.#holdings.set(wanted.owner, { objects: wanted.objects, isClaimed: true });
+    this.#holdings.set(wanted.owner, { objects: wanted.objects, state: "made" });
+  }
+
+  /**
+   * What was made and bears the owner's name goes without a look at it: all of it hangs on its devices. Rules do not, and
+   * somebody may have changed them.
+   */
+  async #takeAway(owner: string, { state, objects }: Holding): Promise<void> {
+    if (state === "made" && !objects.some(({ kind }) => kind === "rule")) {
+      try {
+        await this.#apply(diff([], objects));
+        return;
+      } catch (error) {
+        if (!hasCode(error, "ABORTED")) throw error;
+      }
+    }
+    await this.#converge({ owner, objects: [] }, objects);
   }
 
   /** From whatever is there of the owner to the plan; once more if the carrier dies on the way. */

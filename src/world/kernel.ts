@@ -177,7 +177,8 @@ export type KernelObject =
 
 /**
  * One change. `add` wants the object to be absent, `change` brings the existing object from `from` to `object` (same
- * identity), `remove` of what is not there is a success.
+ * identity), `remove` of what is not there is a success. A device that has another alias is another owner's by now: it is
+ * not there.
  */
 export type Operation =
   | { readonly verb: "add"; readonly object: KernelObject }
