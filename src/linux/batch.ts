@@ -326,7 +326,7 @@ export class Batch {
 }
 
 /** Every namespace that an object is in. */
-export function namespacesOf(object: KernelObject): readonly Parameters<Places["of"]>[0][] {
+function namespacesOf(object: KernelObject): readonly Parameters<Places["of"]>[0][] {
   if (object.kind === "veth") return object.ends.map((end) => end.netns);
   return object.kind === "vxlan" ? [object.netns, "host"] : [object.netns];
 }

@@ -7,7 +7,7 @@ import { linkEnd, nameOf, type ObserveContext, type View } from "./observe.ts";
 import type { Place } from "./place.ts";
 
 /** Names a namespace that is neither asked about nor known by a path. */
-export const UNKNOWN_NETNS: Netns = "inode://0/0";
+const UNKNOWN_NETNS: Netns = "inode://0/0";
 
 /**
  * The far end of `link`: in a namespace of the queries if it is there, else in whatever namespace it is, which is named
