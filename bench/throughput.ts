@@ -1,0 +1,162 @@
+/**
+ * What a wire carries, against devices made by hand in the same workloads, which is the least that the kernel can do:
+ *
+ *   local-*    [client] nsm-0 ===veth=== nse-0 [local]                raw: a veth pair
+ *   remote-*   [client] nsm-1 … alpha ))) VXLAN ((( beta … [server]   raw: a VXLAN device in each workload
+ *
+ * Each row once on an empty host (`local-tcp`), and once beside 1,000 other wires (`local-tcp-1000`).
+ */
+import { Reconciler } from "../src/forwarder/reconcile.ts";
+import { addressesOf, Bed, nameOf, sh, UNDERLAY_MTU, type WireKind, wireOf } from "./bed.ts";
+import { IperfServer, type Traffic } from "./iperf.ts";
+import {
+  type BenchRow,
+  measurePairs,
+  pairedRow,
+  percentile,
+  readCpuTimes,
+  report,
+  spread,
+  stealShare,
+} from "./report.ts";
+
+/** Nine pairs of each of eight rows in less than a minute leave a run this long. */
+const RUN_SECONDS = Number(process.env["BENCH_RUN_SECONDS"] ?? 0.3);
+const PAIRS = 9;
+const OTHERS = 1000;
+/** The other wires hang on this many pairs of workloads. */
+const OTHER_PAIRS = 20;
+
+const VXLAN_OVERHEAD = 54;
+
+interface Subject {
+  readonly name: string;
+  /** In the workload of the far end. */
+  readonly server: IperfServer;
+  /** Address of the far end: through the wire, and by the devices made by hand. */
+  readonly wire: string;
+  readonly raw: string;
+}
+
+/** Devices without Netloom, in the same workloads, with the MTU of the wires. */
+function rawDevices(): string[] {
+  const [alpha, beta] = [nameOf("alpha"), nameOf("beta")];
+  const [client, local, server] = [nameOf("client"), nameOf("local"), nameOf("server")];
+  const up = (netns: string, device: string, address: string): string[] => [
+    `ip -n ${netns} address add ${address}/24 dev ${device}`,
+    `ip -n ${netns} link set dev ${device} up`,
+  ];
+  const vxlan = (host: string, netns: string, [from, to]: readonly [number, number]): string =>
+    `ip -n ${host} link add raw1 netns ${netns} mtu ${UNDERLAY_MTU - VXLAN_OVERHEAD} type vxlan id 70001 ` +
+    `local 10.8.0.${from} remote 10.8.0.${to} dstport 4789`;
+  return [
+    `ip link add raw0 netns ${client} type veth peer name raw0 netns ${local}`,
+    ...up(client, "raw0", "10.70.0.1"),
+    ...up(local, "raw0", "10.70.0.2"),
+    vxlan(alpha, client, [1, 2]),
+    vxlan(beta, server, [2, 1]),
+    ...up(client, "raw1", "10.71.0.1"),
+    ...up(server, "raw1", "10.71.0.2"),
+  ];
+}
+
+class ThroughputBench {
+  readonly #bed: Bed;
+  readonly #alpha: Reconciler;
+  readonly #beta: Reconciler;
+  readonly notes: string[] = [];
+
+  constructor(bed: Bed) {
+    this.#bed = bed;
+    this.#alpha = new Reconciler(bed.alpha);
+    this.#beta = new Reconciler(bed.beta);
+  }
+
+  async make(): Promise<readonly Subject[]> {
+    sh(rawDevices());
+    await this.#alpha.apply(wireOf({ number: 0, kind: "local" }));
+    await this.#beta.apply(wireOf({ number: 1, kind: "far" }));
+    await this.#alpha.apply(wireOf({ number: 1, kind: "near" }));
+    return [
+      {
+        name: "local",
+        server: new IperfServer("local"),
+        wire: addressesOf(0).endpoint,
+        raw: "10.70.0.2",
+      },
+      {
+        name: "remote",
+        server: new IperfServer("server"),
+        wire: addressesOf(1).endpoint,
+        raw: "10.71.0.2",
+      },
+    ];
+  }
+
+  /** One half of the others are local, one half remote, all between workloads of their own. */
+  async makeOthers(): Promise<void> {
+    const workloads = await Promise.all(
+      Array.from({ length: OTHER_PAIRS }, async (_, n) => ({
+        client: await this.#bed.netns(`other-${n}`),
+        endpoint: await this.#bed.netns(`another-${n}`),
+      })),
+    );
+    for (let n = 0; n < OTHERS; n++) {
+      const kinds: readonly WireKind[] = n % 2 === 0 ? ["local"] : ["far", "near"];
+      const at = workloads[n % OTHER_PAIRS];
+      for (const kind of kinds) {
+        const reconciler = kind === "far" ? this.#beta : this.#alpha;
+        await reconciler.apply(wireOf({ number: 2 + n, kind, ...at }));
+      }
+    }
+  }
+
+  async row(subject: Subject, traffic: Traffic, suffix: string): Promise<BenchRow> {
+    const name = `${subject.name}-${traffic}${suffix}`;
+    const run = (address: string, bytes: number): Promise<number> =>
+      subject.server.run({ netns: "client", address, traffic, bytes });
+    const bytes = await this.#calibrate(traffic, (bytes) => run(subject.raw, bytes));
+    const paired = await measurePairs({
+      pairs: PAIRS,
+      subject: () => run(subject.wire, bytes),
+      baseline: () => run(subject.raw, bytes),
+    });
+    const best = Math.max(...paired.subject) / Math.max(...paired.baseline);
+    const ratios = paired.subject.map((value, i) => value / (paired.baseline[i] ?? Number.NaN));
+    this.notes.push(
+      `${name}: ratios ${percentile(ratios, 25).toFixed(2)} to ${percentile(ratios, 75).toFixed(2)} (quartiles), ` +
+        `best of ${PAIRS} to best of ${PAIRS} ${best.toFixed(2)}, spread ${spread(paired.subject)}, ` +
+        `raw ${spread(paired.baseline)}, repeated ${paired.repeated}`,
+    );
+    const unit = traffic === "tcp" ? "bit/s" : "packet/s";
+    return pairedRow(name, unit, paired);
+  }
+
+  /** How many bytes take RUN_SECONDS, after a short run that also warms up. */
+  async #calibrate(traffic: Traffic, run: (bytes: number) => Promise<number>): Promise<number> {
+    const each = traffic === "tcp" ? 1 / 8 : 64;
+    const perSecond = await run(traffic === "tcp" ? 300e6 : 2e6);
+    return Math.round((perSecond * each * RUN_SECONDS) / 64) * 64;
+  }
+}
+
+await Bed.use(async (bed) => {
+  const bench = new ThroughputBench(bed);
+  const subjects = await bench.make();
+  const rows: BenchRow[] = [];
+  const before = readCpuTimes();
+  try {
+    for (const suffix of ["", `-${OTHERS}`]) {
+      if (suffix !== "") await bench.makeOthers();
+      for (const subject of subjects)
+        for (const traffic of ["tcp", "udp64"] as const) rows.push(await bench.row(subject, traffic, suffix));
+    }
+  } finally {
+    for (const { server } of subjects) await server.stop();
+  }
+  const stolen = stealShare(before, readCpuTimes());
+  report("throughput", rows, [
+    ...bench.notes,
+    `runs of ${RUN_SECONDS} s, stolen ${(100 * stolen).toFixed(1)} %`,
+  ]);
+});
