@@ -160,7 +160,12 @@ async function strikeReconciler(
 }
 
 function* each(operations: readonly Operation[]): Generator<{ operation: number; strike: Strike }> {
-  for (const operation of operations.keys()) for (const strike of strikes) yield { operation, strike };
+  for (const operation of operations.keys())
+    for (const strike of strikes) {
+      // To die before an operation is to die after the one before it.
+      const isRepeated = operation > 0 && strike.how === "crash" && strike.when === "before";
+      if (!isRepeated) yield { operation, strike };
+    }
 }
 
 /** Settings carry no mark: they are not observed. */

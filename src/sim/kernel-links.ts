@@ -192,7 +192,7 @@ function ends(object: Veth | Device): readonly LinkEnd[] {
 }
 
 /** A VNI is unique per underlay namespace, port and address family, whatever the addresses are. */
-export function tunnelKey(underlay: SimNetns, tunnel: Pick<Vxlan, "vni" | "port" | "local">): string {
+function tunnelKey(underlay: SimNetns, tunnel: Pick<Vxlan, "vni" | "port" | "local">): string {
   return `${underlay.cookie}/${tunnel.port}/${familyOf(tunnel.local)}/${tunnel.vni}`;
 }
 

@@ -77,15 +77,15 @@ export interface SimRule extends Omit<Rule, "kind" | "netns"> {
   readonly protocol: number;
 }
 
-export interface SimNeighbor {
+interface SimNeighbor {
   readonly address: string;
   readonly mac: string;
   readonly protocol: number;
 }
 
-export type SimFdb = Pick<FdbEntry, "mac" | "destination">;
+type SimFdb = Pick<FdbEntry, "mac" | "destination">;
 
-export interface SimProgram {
+interface SimProgram {
   readonly verdict: Program["verdict"];
   readonly target: SimDevice | undefined;
   /** Directory of the pin: whose program it is. */

@@ -11,9 +11,8 @@ import { findNetns, Machine, type SimMachineOptions } from "./kernel-machine.ts"
 import { type Arrival, follow } from "./kernel-reach.ts";
 import { familyOf, type SimDevice, type SimNetns, urlOf } from "./kernel-state.ts";
 
-export { SimKernel, type SimFault, type SimKernelOptions } from "./kernel-carrier.ts";
+export type { SimKernel, SimKernelOptions } from "./kernel-carrier.ts";
 export type { SimMachineOptions } from "./kernel-machine.ts";
-export type { OwnerMark } from "./kernel-state.ts";
 
 /** A network card that nobody of ours made, up, on a flat segment with all other uplinks of its fabric. */
 export interface Uplink {
