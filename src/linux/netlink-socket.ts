@@ -2,7 +2,7 @@
 import { KernelError } from "../world/kernel.ts";
 import * as k from "./netlink/constants.ts";
 import { type Ack, isDumpInterrupted, type Message, messages, readAck } from "./netlink/message-reader.ts";
-import { batch } from "./netlink/message-writer.ts";
+import { batch, silent } from "./netlink/message-writer.ts";
 import {
   close,
   errnoName,
@@ -55,13 +55,22 @@ export class NetlinkSocket {
     return String(socketOption64(this.#fd, SOL_SOCKET, SO_NETNS_COOKIE));
   }
 
-  /** Sends changes, as many in one send as go, and returns an acknowledgement for each. The kernel skips none after an error. */
+  /**
+   * Sends changes, as many in one send as go, and returns an acknowledgement for each. The kernel skips none after an
+   * error. Only the last is asked to be acknowledged: the kernel tells of a refused one anyway.
+   */
   changes(requests: readonly Uint8Array[]): Ack[] {
-    const acks: Ack[] = [];
+    const acks = requests.map((): Ack => ({ errno: 0 }));
     for (let i = 0; i < requests.length; i += MESSAGES_PER_SEND) {
       const part = requests.slice(i, i + MESSAGES_PER_SEND);
-      const first = this.#send(part);
-      for (let j = 0; j < part.length; j++) acks.push(this.#ack((first + j) >>> 0));
+      const first = this.#send(part.map((request, j) => (j === part.length - 1 ? request : silent(request))));
+      for (let last = -1; last < part.length - 1;) {
+        const { sequence, ack } = this.#nextAck();
+        const j = (sequence - first) >>> 0;
+        if (j >= part.length) continue;
+        acks[i + j] = ack;
+        last = j;
+      }
     }
     return acks;
   }
@@ -75,7 +84,10 @@ export class NetlinkSocket {
   async changeSlowly(request: Uint8Array): Promise<Ack> {
     const first = this.#take(1);
     await sendAsync(this.#fd, batch([request], first));
-    return this.#ack(first);
+    for (;;) {
+      const { sequence, ack } = this.#nextAck();
+      if (sequence === first) return ack;
+    }
   }
 
   /**
@@ -135,13 +147,14 @@ export class NetlinkSocket {
     }
   }
 
-  #ack(sequence: number): Ack {
+  #nextAck(): { sequence: number; ack: Ack } {
     for (;;) {
       const answers = this.#receive();
       if (answers.length === 0) throw new KernelError("INTERNAL", "change the kernel: no acknowledgement");
-      const answer = answers.find((message) => message.sequence === sequence);
-      const ack = answer && readAck(answer);
-      if (ack) return ack;
+      for (const message of answers) {
+        const ack = readAck(message);
+        if (ack) return { sequence: message.sequence, ack };
+      }
     }
   }
 

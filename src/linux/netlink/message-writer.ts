@@ -149,6 +149,14 @@ export function dump(type: number): MessageWriter {
   return new MessageWriter(type, NLM_F_DUMP);
 }
 
+/** The same change, of which the kernel only tells when it refuses it. */
+export function silent(message: Uint8Array): Uint8Array {
+  const copy = message.slice();
+  const view = new DataView(copy.buffer);
+  view.setUint16(6, view.getUint16(6, true) & ~NLM_F_ACK, true);
+  return copy;
+}
+
 /** Joins messages for one send. They get the sequence numbers `first`, `first + 1`, … (modulo 2^32). */
 export function batch(messages: readonly Uint8Array[], first: number): Uint8Array {
   const joined = new Uint8Array(messages.reduce((sum, message) => sum + message.length, 0));
