@@ -58,7 +58,9 @@ test("a signal reaches the program, and its end by a signal is seen", { skip }, 
 test("a program has the default signals, not those of Node", { skip }, async (t) => {
   const lab = await oneHost(t);
   const { stdout } = run(lab, "alpha/a", "sh", "-c", "grep SigIgn /proc/self/status");
-  assert.match(stdout, /SigIgn:\s0{16}/);
+  const ignored = BigInt(`0x${/SigIgn:\s([0-9a-f]{16})/.exec(stdout)?.[1]}`);
+  // The C library keeps signals 32 and 33 to itself: what this machine's shell does with them is inherited.
+  assert.equal(ignored & ~(0b11n << 31n), 0n, stdout);
 });
 
 test("a place or a program that is not there is named, with what there is", { skip }, async (t) => {

@@ -173,6 +173,10 @@ function attachAgain(datapath: Datapath, wire: Attachment): void {
 
 /** Whether what enters a device of the host passes the program. */
 export function hasIngressBlock(place: Place, linkIndex: number): boolean {
-  const qdisc = place.socket.get(getQdisc(linkIndex, k.TC_H_CLSACT), decodeQdisc, ["ENOENT", "EINVAL"]);
+  const qdisc = place.socket.get(getQdisc(linkIndex, k.TC_H_CLSACT), decodeQdisc, [
+    "ENOENT",
+    "EINVAL",
+    "ENODEV",
+  ]);
   return qdisc?.ingressBlock === INGRESS_BLOCK;
 }
