@@ -9,13 +9,13 @@ import {
   type Program,
   type Sysctl,
   type Up,
+  type OwnerMark,
 } from "../world/kernel.ts";
 import { describeOperation } from "../world/kernel-text.ts";
 import type { Datapath } from "./bpf/datapath.ts";
 import { reasonOf } from "./explain.ts";
 import { type Device, LinkOperations } from "./link-operations.ts";
 import { Links } from "./links.ts";
-import type { OwnerMark } from "./messages.ts";
 import { replaceNeighbor } from "./netlink/neighbor.ts";
 import { changeLink } from "./netlink/link.ts";
 import { decodeQdisc, getQdisc } from "./netlink/qdisc.ts";
@@ -275,20 +275,21 @@ export class Batch {
     if (job.operation.verb === "remove") return;
     if (!/^net\/[^.]/.test(name) || name.split("/").includes(".."))
       throw refuse(job, "ENOENT", "there is no such setting in a namespace");
-    await this.#transaction.flush();
+    const place = this.#context.places.of(netns);
     const path = `/proc/sys/${name}`;
-    this.#direct(job, this.#context.places.of(netns), () => {
-      const before = readFileSync(path, "utf8");
-      writeFileSync(path, value);
-      return () => writeFileSync(path, before);
-    });
+    const before = this.#inside(job, place, () => readFileSync(path, "utf8"));
+    // Nothing that is queued changes a setting, and to write it may take the lock of all link changes. One for all devices
+    // changes theirs, whatever it was before.
+    if (before.trim() === value && !/\/(?:all|default)\//.test(name)) return;
+    await this.#transaction.flush();
+    this.#inside(job, place, () => writeFileSync(path, value));
+    this.#transaction.onRollBack(() => place.run(() => writeFileSync(path, before)));
   }
 
-  /** Does something inside of the namespace that is no netlink message, and notes how it is undone. */
-  #direct(job: Job, place: Place, action: () => () => void): void {
+  /** Does something inside of the namespace that is no netlink message. */
+  #inside<T>(job: Job, place: Place, action: () => T): T {
     try {
-      const undo = place.run(action);
-      this.#transaction.onRollBack(() => place.run(undo));
+      return place.run(action);
     } catch (error) {
       throw restate(job, error);
     }

@@ -9,6 +9,7 @@
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { lookUp } from "./links.ts";
 import * as k from "./netlink/constants.ts";
+import { getLink } from "./netlink/link.ts";
 import { decodeRoute, getRoute } from "./netlink/route.ts";
 import type { Place } from "./place.ts";
 
@@ -34,7 +35,8 @@ export class Readiness {
 
   /** Resolves when everything expected is in force, or waiting makes no sense any more. */
   async wait(): Promise<void> {
-    for (const { place, index } of this.#links) lookUp(place, index);
+    // To ask is enough.
+    for (const { place, index } of this.#links) place.socket.get(getLink(index), () => true, ["ENODEV"]);
     const giveUpAt = performance.now() + patienceMs;
     for (const { place, index, address } of this.#addresses) {
       for (let tries = 0; !isLocal(place, address) && hasCarrier(place, index); tries++) {
