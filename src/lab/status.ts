@@ -2,11 +2,12 @@
 import { diff } from "../forwarder/diff.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
 import { plan, wireMtu } from "../forwarder/plan.ts";
-import { LAB_MARK, type LinuxKernel, type LinuxMachine } from "../linux/machine.ts";
+import { type LinuxKernel, type LinuxMachine } from "../linux/machine.ts";
 import { ping } from "../linux/icmp.ts";
 import { identityAt } from "../linux/netns.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Counters, CounterQuery, KernelObject, Netns, Operation } from "../world/kernel.ts";
+import { LAB_MARK } from "../world/kernel.ts";
 import { describeObject } from "../world/kernel-text.ts";
 import { type Lab, type LabWire, sideName } from "./model.ts";
 import { mustParseLab } from "./parse.ts";

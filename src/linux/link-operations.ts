@@ -1,8 +1,7 @@
 /** Makes, changes and dooms devices. */
-import type { Bridge, KernelError, LinkEnd, Veth, Vxlan } from "../world/kernel.ts";
+import type { Bridge, KernelError, LinkEnd, Veth, Vxlan, OwnerMark } from "../world/kernel.ts";
 import { existingDevice, existingVni, reasonOf } from "./explain.ts";
 import { isDeviceName, type Links, lookUp, nextIndex } from "./links.ts";
-import type { OwnerMark } from "./messages.ts";
 import * as k from "./netlink/constants.ts";
 import type { Link } from "./netlink/link-decode.ts";
 import { changeLink, changeVxlan, type LinkChange, newBridge, newVeth, newVxlan } from "./netlink/link.ts";

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { readlinkSync } from "node:fs";
 import { test } from "node:test";
 import type { KernelObject, Netns } from "../world/kernel.ts";
+import { LAB_MARK } from "../world/kernel.ts";
 import { passes } from "./datagram-fixture.ts";
 import { add, mac, rejection, remove, veth } from "./machine-fixture.ts";
-import { LAB_MARK } from "./machine.ts";
 import { needsRoot, netnsFixture } from "./netns-fixture.ts";
 
 const TIMEOUT = { skip: needsRoot, timeout: 30_000 };

@@ -18,24 +18,11 @@ import {
   type ObserveQuery,
   type Operation,
   type Watch,
+  type OwnerMark,
+  MESH_MARK,
 } from "../world/kernel.ts";
 import { EventQueue } from "./event-queue.ts";
-import {
-  errorFromData,
-  type KernelSettings,
-  type OwnerMark,
-  type Post,
-  type Request,
-  type SocketKind,
-} from "./messages.ts";
-
-export type { OwnerMark } from "./messages.ts";
-
-/** The mark of the mesh. Its doomed devices are in the next group. */
-export const MESH_MARK: OwnerMark = { group: 0x4e4c0000, protocol: 78 };
-
-/** The mark of a lab's underlay. */
-export const LAB_MARK: OwnerMark = { group: 0x4e4c0100, protocol: 79 };
+import { errorFromData, type KernelSettings, type Post, type Request, type SocketKind } from "./messages.ts";
 
 export interface KernelOptions {
   /** The namespace that `host` names. Default: the process's own. */

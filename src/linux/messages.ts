@@ -8,13 +8,8 @@ import {
   type Netns,
   type ObserveQuery,
   type Operation,
+  type OwnerMark,
 } from "../world/kernel.ts";
-
-/** What marks an object as ours: devices carry the link group, everything else the routing protocol number. */
-export interface OwnerMark {
-  readonly group: number;
-  readonly protocol: number;
-}
 
 /** The arguments of socket(2). */
 export interface SocketKind {

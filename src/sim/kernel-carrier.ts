@@ -17,12 +17,14 @@ import {
   type Veth,
   type Vxlan,
   type Watch,
+  type OwnerMark,
+  MESH_MARK,
 } from "../world/kernel.ts";
 import { type Actor, bury, busyUntilMs, type News, type Undo } from "./kernel-links.ts";
 import { findNetns, type Listener, type Machine } from "./kernel-machine.ts";
 import { look, viewOf } from "./kernel-observe.ts";
 import { namespacesOf, perform } from "./kernel-operations.ts";
-import { type OwnerMark, Refused, type SimNetns } from "./kernel-state.ts";
+import { Refused, type SimNetns } from "./kernel-state.ts";
 import { SimWatch } from "./kernel-watch.ts";
 
 /** What befalls an operation. `errno` is what the kernel says: `ENOBUFS`, `EBUSY`; without it a failpoint is named. */
@@ -41,8 +43,6 @@ export interface SimKernelOptions {
 
 /** Names a namespace that was never asked about, as Linux's carrier does. */
 const unknownNetns: Netns = "inode://0/0";
-
-const meshMark: Readonly<OwnerMark> = { group: 0x4e4c0000, protocol: 78 };
 
 export class SimKernel implements Kernel, Actor, Listener {
   readonly machine: Machine;
@@ -64,7 +64,7 @@ export class SimKernel implements Kernel, Actor, Listener {
       throw new KernelError("NOT_FOUND", `open a kernel in ${options.host}: there is no such namespace`);
     this.machine = machine;
     this.home = home;
-    this.mark = options.mark ?? meshMark;
+    this.mark = options.mark ?? MESH_MARK;
     this.pins = `${home.cookie}/${this.mark.group}`;
     this.#fault = options.fault;
     this.#names.set(home, "host");

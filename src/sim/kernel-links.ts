@@ -1,14 +1,7 @@
 /** Devices of the simulated machine: how they are born, change, go down and die. */
-import type { Bridge, LinkEnd, Netns, Veth, Vxlan } from "../world/kernel.ts";
+import type { Bridge, LinkEnd, Netns, Veth, Vxlan, OwnerMark } from "../world/kernel.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
-import {
-  familyOf,
-  type OwnerMark,
-  Refused,
-  type SimDevice,
-  type SimNetns,
-  type SimTunnel,
-} from "./kernel-state.ts";
+import { familyOf, Refused, type SimDevice, type SimNetns, type SimTunnel } from "./kernel-state.ts";
 
 /** Takes back one operation. */
 export type Undo = () => void;

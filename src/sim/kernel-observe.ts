@@ -1,9 +1,8 @@
 /** What the simulated machine says about itself, in the form in which it was told. */
-import type { KernelObject, LinkEnd, Netns, ObserveQuery } from "../world/kernel.ts";
+import type { KernelObject, LinkEnd, Netns, ObserveQuery, OwnerMark } from "../world/kernel.ts";
 import {
   defaultMetric,
   MAIN_TABLE,
-  type OwnerMark,
   type SimDevice,
   type SimNetns,
   type SimRoute,

@@ -1,12 +1,6 @@
 /** What a simulated machine is made of. Entries point at each other as the kernel's structures do. */
 import type { Address, FdbEntry, Netns, Program, Qdisc, Route, Rule } from "../world/kernel.ts";
 
-/** What marks an object as its owner's: devices carry the link group, routes, rules, addresses and neighbours the protocol. */
-export interface OwnerMark {
-  readonly group: number;
-  readonly protocol: number;
-}
-
 export interface SimNetns {
   /** `/run/netns/a`, or `/proc/7/ns/net`. */
   readonly path: string;

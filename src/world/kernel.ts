@@ -185,6 +185,20 @@ export type Operation =
   | { readonly verb: "change"; readonly object: KernelObject; readonly from: KernelObject }
   | { readonly verb: "remove"; readonly object: KernelObject };
 
+/** What tells our objects from a stranger's: the group of links, the protocol of addresses, routes, rules and neighbours. */
+export interface OwnerMark {
+  /** IFLA_GROUP. Devices that are being deleted are in the next group. */
+  readonly group: number;
+  /** RTA, FRA, NDA and IFA protocol, `/etc/iproute2/rt_protos`. */
+  readonly protocol: number;
+}
+
+/** The mark of the mesh. */
+export const MESH_MARK: OwnerMark = { group: 0x4e4c0000, protocol: 78 };
+
+/** The mark of a lab's underlay. */
+export const LAB_MARK: OwnerMark = { group: 0x4e4c0100, protocol: 79 };
+
 /** Where a failpoint strikes: around the operation with this number, as an error or as the death of the carrier. */
 export interface Failpoint {
   readonly operation: number;
@@ -243,8 +257,8 @@ export interface Watch<T> {
  *
  * Guarantees:
  * - `apply` runs the operations in order. If one fails, those before it are undone in reverse, and the promise rejects
- *   with a `KernelError` that names the operation. Removed links are the exception: they cannot come back, so they
- *   have to be last in a batch (an assertion).
+ *   with a `KernelError` that names the operation. A device is really removed only when the whole batch has succeeded, so
+ *   nothing but removals of devices may follow the removal of one (an assertion).
  * - `apply` answers when the change is in force. Only the removal of links goes on behind: a removed link is unseen by
  *   `observe` at once, and its name and VNI are free for the next `apply` (which may wait for it), but the kernel needs
  *   20-100 ms to free a device. `settle` waits for that. A mark in the kernel finishes the job after a crash.

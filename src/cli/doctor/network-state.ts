@@ -1,10 +1,10 @@
 /** What is in the network namespace that netloom runs in: a few dumps, nothing is entered, nothing is changed. */
+import { MESH_MARK, LAB_MARK } from "../../world/kernel.ts";
 import { NetlinkSocket } from "../../linux/netlink-socket.ts";
 import { decodeLink, type Link } from "../../linux/netlink/link-decode.ts";
 import { dumpLinks } from "../../linux/netlink/link.ts";
 import { decodeRoute, dumpRoutes } from "../../linux/netlink/route.ts";
 import { decodeRule, dumpRules } from "../../linux/netlink/rule.ts";
-import { LAB_MARK, MESH_MARK } from "../../linux/machine.ts";
 import type { Device, Host, MarkedEntry } from "./host.ts";
 
 const protocols: readonly number[] = [MESH_MARK.protocol, LAB_MARK.protocol];
