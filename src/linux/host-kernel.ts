@@ -27,7 +27,8 @@ import { addBlockFilter } from "./netlink/ingress-block.ts";
 import { dumpLinks, getLink } from "./netlink/link.ts";
 import { decodeNsid } from "./netlink/nsid.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
-import { type Identity, type NetnsTable, openPath, type OpenNetns, runIn } from "./netns.ts";
+import type { NetnsTable } from "./netns-table.ts";
+import { type Identity, type OpenNetns, runIn } from "./netns.ts";
 import { type Notification, Notifications } from "./notifications.ts";
 import { observe } from "./observe.ts";
 import { type Place, Places } from "./place.ts";
@@ -71,7 +72,7 @@ export class HostKernel {
     this.#shared = shared;
     this.#post = post;
     this.#events = new LinkEvents(doomedGroup(settings.mark.group));
-    this.#host = openPath(settings.hostPath);
+    this.#host = shared.table.open(`file://${settings.hostPath}`);
     try {
       this.#notifications = runIn(this.#host.fd, () => Notifications.open());
     } catch (error) {
@@ -144,8 +145,8 @@ export class HostKernel {
 
   resolve(netns: Netns): NetnsIdentity {
     return this.#using((places) => {
-      const { identity, socket } = places.of(netns);
-      return { netns: identity, cookie: socket.netnsCookie() };
+      const { identity, cookie } = places.of(netns);
+      return { netns: identity, cookie };
     });
   }
 
@@ -180,29 +181,19 @@ export class HostKernel {
   }
 
   #places(): Places {
-    // By its descriptor, so that the host stays itself though its path be removed.
-    return new Places(this.#shared.table, `/proc/self/fd/${this.#host.fd}`, (place) => this.#meet(place));
+    return new Places(this.#shared.table, this.#host, (place) => this.#meet(place));
   }
 
   /** Sees to it that the end of a namespace is heard of, and that it is found again by its identity. */
   #meet(place: Place): void {
     if (place.identity === this.#host.identity) return;
-    const cookie = place.socket.netnsCookie();
+    const { cookie } = place;
     if (place.netns.startsWith("file://"))
       this.#shared.table.remember(place.identity, { path: place.netns.slice("file://".length), cookie });
     if (this.#numbers.has(place.identity, cookie)) return;
     // The number may have been another namespace's, whose end is in the queue.
     this.#drain();
-    this.#withHostSocket((socket) => this.#numbers.add(place, cookie, socket));
-  }
-
-  #withHostSocket<T>(action: (socket: NetlinkSocket) => T): T {
-    const socket = runIn(this.#host.fd, () => NetlinkSocket.open());
-    try {
-      return action(socket);
-    } finally {
-      socket.close();
-    }
+    this.#numbers.add(place, cookie, this.#host.socket);
   }
 
   #openDatapath(): Datapath {
@@ -309,6 +300,6 @@ export class HostKernel {
 
   #resync(): void {
     if (this.#isListening) this.#post({ type: "resync", reason: "ENOBUFS: notifications were lost" });
-    for (const nsid of this.#withHostSocket((socket) => this.#numbers.stale(socket))) this.#lose(nsid);
+    for (const nsid of this.#numbers.stale(this.#host.socket)) this.#lose(nsid);
   }
 }

@@ -100,22 +100,29 @@ export class NetlinkSocket {
     absent: readonly string[] = [],
   ): T | undefined {
     const sequence = this.#send([request]);
-    for (const message of this.#receive()) {
-      if (message.sequence !== sequence) continue;
-      const ack = readAck(message);
-      if (!ack) return decode(message);
-      const errno = errnoName(ack.errno);
-      if (absent.includes(errno)) return undefined;
-      throw syscallError("ask the kernel", errno);
+    for (;;) {
+      const answers = this.#receive();
+      const answer = answers.find((message) => message.sequence === sequence);
+      const ack = answer && readAck(answer);
+      if (answer && !ack) return decode(answer);
+      if (ack && !absent.includes(errnoName(ack.errno)))
+        throw syscallError("ask the kernel", errnoName(ack.errno));
+      // What is left of an earlier question, which ended in an error, comes first.
+      if (ack || answers.length === 0) return undefined;
     }
-    return undefined;
   }
 
   /** Asks for a list, and once more when it changed meanwhile. What `decode` has no value for is left out. */
   dump<T>(request: Uint8Array, decode: (message: Message) => T | undefined): T[] {
-    for (let attempt = 1; ; attempt++) {
-      const { values, isInterrupted } = this.#dumpOnce(request, decode);
-      if (!isInterrupted || attempt === DUMP_ATTEMPTS) return values;
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const { values, isInterrupted } = this.#dumpOnce(request, decode);
+        if (!isInterrupted || attempt === DUMP_ATTEMPTS) return values;
+      }
+    } catch (error) {
+      // The kernel gives no second list before the first was read to its end.
+      while (this.#receive().length > 0);
+      throw error;
     }
   }
 

@@ -4,19 +4,58 @@
  * asynchronous may.
  */
 import assert from "node:assert/strict";
-import { constants, fstatSync, openSync, readdirSync, statSync } from "node:fs";
+import { constants, fstatSync, openSync, statSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
-import { KernelError, type Netns, type NetnsIdentity } from "../world/kernel.ts";
+import { KernelError, type NetnsIdentity } from "../world/kernel.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import { adopt, close, setNetns, syscallError } from "./syscall.ts";
 
 export type Identity = NetnsIdentity["netns"];
 
-/** An open namespace. It cannot die before `close`. */
-export interface OpenNetns {
+/** An open namespace, and a netlink socket in it once that is needed. It cannot die before it is closed. */
+export class OpenNetns {
   readonly fd: number;
   readonly identity: Identity;
-  close(): void;
+  #users = 1;
+  #socket: NetlinkSocket | undefined;
+  #cookie: string | undefined;
+  #onEnd: (() => void) | undefined;
+
+  /** Takes the descriptor over. */
+  constructor(fd: number, identity: Identity) {
+    this.fd = fd;
+    this.identity = identity;
+  }
+
+  get socket(): NetlinkSocket {
+    this.#socket ??= runIn(this.fd, () => NetlinkSocket.open());
+    return this.#socket;
+  }
+
+  /** Unique until the next boot, unlike the inode. */
+  get cookie(): string {
+    this.#cookie ??= this.socket.netnsCookie();
+    return this.#cookie;
+  }
+
+  /** For one more user, who has to close it, too. */
+  again(): this {
+    this.#users += 1;
+    return this;
+  }
+
+  /** Called when the last user has closed it. */
+  onEnd(action: () => void): void {
+    this.#onEnd = action;
+  }
+
+  close(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    this.#onEnd?.();
+    this.#socket?.close();
+    close(this.fd);
+  }
 }
 
 /** The namespace of this thread, at the first use. */
@@ -66,17 +105,7 @@ export function openPath(path: string, netns: string = `file://${path}`): OpenNe
     close(fd);
     throw notFound(attempt, "no network namespace is mounted there");
   }
-  return { fd, identity: `inode://${stat.dev}/${stat.ino}`, close: () => close(fd) };
-}
-
-/** What tells a namespace from a later one with the same inode. */
-function cookieOf(netns: OpenNetns): string {
-  const socket = runIn(netns.fd, () => NetlinkSocket.open());
-  try {
-    return socket.netnsCookie();
-  } finally {
-    socket.close();
-  }
+  return new OpenNetns(fd, `inode://${stat.dev}/${stat.ino}`);
 }
 
 /** Identity of the namespace at a path, without opening it. `undefined` if there is none. */
@@ -104,103 +133,7 @@ function unopened(attempt: string, path: string, errno: string, cause: unknown):
   return notFound(attempt, reason, cause);
 }
 
-function notFound(attempt: string, reason: string, cause?: unknown): KernelError {
+/** The error for a namespace that is not there (any more). */
+export function notFound(attempt: string, reason: string, cause?: unknown): KernelError {
   return new KernelError("NOT_FOUND", `${attempt}: ENOENT: ${reason}`, { errno: "ENOENT", cause });
-}
-
-/** Every place where a namespace may be found by a path. */
-function* knownPaths(): Generator<string> {
-  for (const name of list("/run/netns")) yield `/run/netns/${name}`;
-  for (const name of list("/proc")) if (/^\d+$/.test(name)) yield `/proc/${name}/ns/net`;
-}
-
-function list(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-export interface Found {
-  readonly path: string;
-  readonly cookie: string;
-}
-
-/** Where each identity was last found. Holds paths, no descriptors. */
-export class NetnsTable {
-  readonly #found = new Map<Identity, Found>();
-
-  /** Opens what `netns` names now. `hostPath` is where `host` is. NOT_FOUND with the reason. */
-  open(netns: Netns, hostPath: string): OpenNetns {
-    if (netns === "host") return openPath(hostPath, "host");
-    if (netns.startsWith("file:///")) return openPath(netns.slice("file://".length), netns);
-    if (/^inode:\/\/\d+\/\d+$/.test(netns)) return this.#openIdentity(netns as Identity);
-    throw new KernelError(
-      "INVALID_ARGUMENT",
-      `open network namespace ${netns}: neither host nor file:///path nor inode://device/inode`,
-    );
-  }
-
-  /** Notes that a namespace is found at `path`: what was known may be of an earlier one with the same inode. */
-  remember(identity: Identity, found: Found): void {
-    this.#found.set(identity, found);
-  }
-
-  /** All that was found and not forgotten. */
-  known(): Identity[] {
-    return [...this.#found.keys()];
-  }
-
-  /** The namespace is gone. One that has got its inode since is kept. */
-  forget(identity: Identity, cookie: string): void {
-    if (this.#found.get(identity)?.cookie === cookie) this.#found.delete(identity);
-  }
-
-  #openIdentity(identity: Identity): OpenNetns {
-    const known = this.#found.get(identity);
-    const paths = known ? [known.path, ...knownPaths()] : knownPaths();
-    for (const path of paths) {
-      if (identityAt(path) !== identity) continue;
-      const opened = this.#openIfSame(path, identity, known);
-      if (opened) return opened;
-    }
-    throw notFound(`open network namespace ${identity}`, this.#whyGone(identity, known));
-  }
-
-  /** `undefined` if the path leads elsewhere by now, or to a later namespace with the same inode. */
-  #openIfSame(path: string, identity: Identity, known: Found | undefined): OpenNetns | undefined {
-    let opened: OpenNetns;
-    try {
-      opened = openPath(path, identity);
-    } catch (error) {
-      if (error instanceof KernelError && error.code === "NOT_FOUND") return undefined;
-      throw error;
-    }
-    try {
-      if (opened.identity === identity) {
-        const cookie = cookieOf(opened);
-        if (!known || known.cookie === cookie) {
-          this.remember(identity, { path, cookie });
-          return opened;
-        }
-      }
-    } catch (error) {
-      opened.close();
-      throw error;
-    }
-    opened.close();
-    return undefined;
-  }
-
-  #whyGone(identity: Identity, known: Found | undefined): string {
-    if (!known) return "found neither below /run/netns nor in any process";
-    const now = identityAt(known.path);
-    const isProcess = known.path.startsWith("/proc/");
-    if (now === undefined)
-      return `it was found at ${known.path}, which is gone: ${isProcess ? "the process ended" : "it was removed"}`;
-    const why = isProcess ? "the process ended and its number was reused" : "it was removed and made anew";
-    const where = now === identity ? "a later namespace with the same inode" : "another namespace";
-    return `it was found at ${known.path}, which now leads to ${where}: ${why}`;
-  }
 }

@@ -1,27 +1,35 @@
 /** The namespaces of one request, open for as long as it runs. */
 import { KernelError, type Netns } from "../world/kernel.ts";
-import { NetlinkSocket } from "./netlink-socket.ts";
-import { type Identity, type NetnsTable, type OpenNetns, runIn } from "./netns.ts";
+import type { NetlinkSocket } from "./netlink-socket.ts";
+import type { NetnsTable } from "./netns-table.ts";
+import { type Identity, type OpenNetns, runIn } from "./netns.ts";
 
-/** An open namespace, and a netlink socket in it once that is needed. */
+/** An open namespace, as one request knows it. */
 export class Place {
   /** How the request names it, the first time. */
   readonly netns: Netns;
-  readonly identity: Identity;
-  readonly fd: number;
   readonly #open: OpenNetns;
-  #socket: NetlinkSocket | undefined;
 
   constructor(netns: Netns, open: OpenNetns) {
     this.netns = netns;
-    this.identity = open.identity;
-    this.fd = open.fd;
     this.#open = open;
   }
 
+  get identity(): Identity {
+    return this.#open.identity;
+  }
+
+  get fd(): number {
+    return this.#open.fd;
+  }
+
   get socket(): NetlinkSocket {
-    this.#socket ??= this.run(() => NetlinkSocket.open());
-    return this.#socket;
+    return this.#open.socket;
+  }
+
+  /** Unique until the next boot, unlike the identity. */
+  get cookie(): string {
+    return this.#open.cookie;
   }
 
   /** Runs a synchronous function inside. */
@@ -30,7 +38,6 @@ export class Place {
   }
 
   close(): void {
-    this.#socket?.close();
     this.#open.close();
   }
 }
@@ -38,15 +45,15 @@ export class Place {
 /** Opens each namespace of a request once, whatever the names that it goes by. */
 export class Places {
   readonly #table: NetnsTable;
-  readonly #hostPath: string;
+  readonly #host: OpenNetns;
   readonly #onFirstUse: (place: Place) => void;
   readonly #byName = new Map<Netns, Place>();
   readonly #byIdentity = new Map<Identity, Place>();
 
   /** `onFirstUse` is called for each place once, as soon as it is open. */
-  constructor(table: NetnsTable, hostPath: string, onFirstUse: (place: Place) => void) {
+  constructor(table: NetnsTable, host: OpenNetns, onFirstUse: (place: Place) => void) {
     this.#table = table;
-    this.#hostPath = hostPath;
+    this.#host = host;
     this.#onFirstUse = onFirstUse;
   }
 
@@ -54,7 +61,7 @@ export class Places {
   of(netns: Netns): Place {
     const known = this.#byName.get(netns);
     if (known) return known;
-    const opened = this.#table.open(netns, this.#hostPath);
+    const opened = netns === "host" ? this.#host.again() : this.#table.open(netns);
     const same = this.#byIdentity.get(opened.identity);
     if (same) opened.close();
     const place = same ?? new Place(netns, opened);

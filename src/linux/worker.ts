@@ -14,7 +14,8 @@ import {
   type SocketKind,
 } from "./messages.ts";
 import { createNetns, removeNetns } from "./netns-lifecycle.ts";
-import { type Identity, NetnsTable, runIn } from "./netns.ts";
+import { NetnsTable } from "./netns-table.ts";
+import { type Identity, runIn } from "./netns.ts";
 import { Reactor } from "./reactor.ts";
 import { Reaper } from "./reaper.ts";
 import { handOver, keepLedger, socket } from "./syscall.ts";
@@ -86,7 +87,7 @@ async function answer(request: Request): Promise<unknown> {
 
 /** The descriptor is the other thread's from the start. */
 function openSocket(netns: Netns, { domain, type, protocol }: SocketKind): number {
-  const place = shared.table.open(netns, "/proc/self/ns/net");
+  const place = shared.table.open(netns);
   try {
     return runIn(place.fd, () => handOver(socket(domain, type, protocol)));
   } finally {
