@@ -197,6 +197,35 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
+    title: "a program whose target is gone has none, and gets another",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      const at = { kind: "program", netns: "host", link: "vx-1", verdict: "redirect-peer" } as const;
+      const objects = [veth(workload), vxlan("host", "vx-1")];
+      await kernel.apply(add(...objects, { ...at, target: "ch-1" }));
+      const watch = kernel.watch();
+      await harness.recreateNetns(workload);
+      await eventOf(watch, (event) => event.type === "netns-removed");
+      watch.close();
+      assert.deepEqual(await stateOf(kernel, "host"), canonical([vxlan("host", "vx-1"), at]));
+      const again = [
+        ...add(veth(workload)),
+        { verb: "change", object: { ...at, target: "ch-1" }, from: at } as const,
+      ];
+      const failed = await kernelError(
+        kernel.apply(again, { failpoint: { operation: 1, when: "after", how: "error" } }),
+      );
+      assert.doesNotMatch(failed.message, /undone/);
+      assert.deepEqual(await stateOf(kernel, "host"), canonical([vxlan("host", "vx-1"), at]));
+      await kernel.apply(again);
+      assert.deepEqual(
+        await stateOf(kernel, "host", workload),
+        canonical([...objects, { ...at, target: "ch-1" }]),
+      );
+    },
+  },
+  {
     title:
       "a namespace that dies takes its devices and their far ends with it, and frees their names and VNIs",
     async run(harness) {

@@ -86,3 +86,15 @@ test("a device in the way goes in a batch of its own, because its removal cannot
   assert.equal(cut.length, 2);
   assert.equal(cut[1]?.[0], "add veth");
 });
+
+test("a workload in another namespace: the program that led to the old pair is led to the new one", () => {
+  const moved: Wire = {
+    ...remote({}),
+    client: { type: "KERNEL", netns: "file:///run/netns/b", interfaceName: "nsm-1" },
+  };
+  const found = steps(remote({}), moved);
+  assert.equal(found[0], `remove veth nsm-1 in file:///run/netns/a and ${nlv}`);
+  assert.ok(found.includes(`add program redirect to ${nlx(7)} on ${nlv}`));
+  assert.ok(found.includes(`change program redirect-peer to ${nlv} on ${nlx(7)}`));
+  assert.ok(!found.some((step) => step.includes("vxlan")));
+});

@@ -7,7 +7,7 @@
  * 4. routes, neighbours, rules
  * 5. what is not wanted goes, in reverse, and devices last: all that is on them goes with them
  */
-import type { Address, KernelObject, Operation } from "../world/kernel.ts";
+import type { Address, KernelObject, Operation, Program } from "../world/kernel.ts";
 import { addressSteps } from "./diff-addresses.ts";
 import {
   carrierOf,
@@ -18,6 +18,7 @@ import {
   identityOf,
   isDevice,
   linkKeys,
+  targetOf,
   tunnelKey,
 } from "./identity.ts";
 
@@ -38,7 +39,9 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
   const isGone = (object: Attached, links: ReadonlySet<string>): boolean =>
     links.has(carrierOf(object) ?? "");
 
-  const there = attached(observed).filter((object) => !isGone(object, devices.cleared));
+  const there = attached(observed)
+    .filter((object) => !isGone(object, devices.cleared))
+    .map((object) => (object.kind === "program" ? withoutTarget(object, devices.cleared) : object));
   const addresses = addressSteps(
     attached(wanted).filter((object) => object.kind === "address"),
     there.filter(
@@ -159,6 +162,12 @@ function routeClaims(object: KernelObject): string[] {
 function oriented(from: Device, like: Device): Device {
   if (from.kind !== "veth" || like.kind !== "veth" || linkKeys(from)[0] === linkKeys(like)[0]) return from;
   return { kind: "veth", ends: [from.ends[1], from.ends[0]] };
+}
+
+/** A program that led to one of the `links`, which are gone, leads nowhere, whatever has their names by now. */
+function withoutTarget(program: Program, links: ReadonlySet<string>): Program {
+  const { kind, netns, link, verdict } = program;
+  return links.has(targetOf(program) ?? "") ? { kind, netns, link, verdict } : program;
 }
 
 /** The last IPv4 address of a link takes all IPv4 routes and neighbours of the link with it. */

@@ -103,8 +103,18 @@ export class ModelKernel {
     if (isDevice(object)) {
       const keys = linkKeys(object);
       this.#forget((each) => !isDevice(each) && keys.includes(carrierOf(each) ?? ""));
+      this.#loseTargets(keys);
     } else if (object.kind === "address" && familyOf(object.address) === 4) {
       this.#losePrimary(object);
+    }
+  }
+
+  /** A program leads to a device, not to a name. */
+  #loseTargets(links: readonly string[]): void {
+    for (const [identity, object] of this.#objects) {
+      if (object.kind !== "program" || !links.includes(targetOf(object) ?? "")) continue;
+      const { kind, netns, link, verdict } = object;
+      this.#objects.set(identity, { kind, netns, link, verdict });
     }
   }
 
@@ -131,10 +141,9 @@ export class ModelKernel {
 
   /** Programs that hand over to a link that is not there. */
   danglingPrograms(): Program[] {
-    const links = this.#links();
     return this.everything().filter(
       (object): object is Program =>
-        object.kind === "program" && object.target !== undefined && !links.has(targetOf(object) ?? ""),
+        object.kind === "program" && object.verdict !== "pass" && object.target === undefined,
     );
   }
 }

@@ -296,6 +296,22 @@ test(
   },
 );
 
+test("a workload that comes back gets its wire back", { skip: needsRoot }, async (t) => {
+  const hosts = await hostsFixture(t);
+  const [nearWires, farWires] = [new Reconciler(hosts.alpha), new Reconciler(hosts.beta)];
+  const { near, far } = remoteWire(hosts, dual);
+  await nearWires.apply(near);
+  await farWires.apply(far);
+  const path = hosts.client.slice("file://".length);
+  await hosts.net.machine.removeNetns(path);
+  await hosts.net.machine.createNetns(path);
+  await nearWires.apply(near);
+  await reachEachOther(hosts, hosts.server, dual);
+  await holdsExactly(hosts.alpha, [hosts.client], near);
+  await nearWires.remove("c1");
+  await farWires.remove("c1");
+});
+
 test("what somebody broke is mended, and only that", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
   const { kernel, batches } = recording(hosts.alpha);

@@ -1,4 +1,5 @@
 /** Makes, changes and dooms devices. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Bridge, KernelError, LinkEnd, Veth, Vxlan, OwnerMark } from "../world/kernel.ts";
 import { existingDevice, existingVni, reasonOf } from "./explain.ts";
 import { isDeviceName, type Links, lookUp, nextIndex } from "./links.ts";
@@ -12,11 +13,13 @@ import { doomedGroup, type Reaper } from "./reaper.ts";
 import { type Job, refuse } from "./refuse.ts";
 import { errnoName } from "./syscall.ts";
 import type { Transaction } from "./transaction.ts";
+import { hasFarEnd } from "./veth-peer.ts";
 
 export type Device = Veth | Vxlan | Bridge;
 
 /** So often another index is tried when the one chosen turns out to be somebody else's. */
 const INDEX_ATTEMPTS = 8;
+const DYING_PAUSE_MS = 3;
 /** IPv6 is not on a device with a smaller MTU (RFC 8200 section 5). */
 const IPV6_MIN_MTU = 1280;
 
@@ -197,7 +200,7 @@ export class LinkOperations {
       if (ack.errno === 0) return indexes;
       if (errnoName(ack.errno) === "EEXIST" && attempt < INDEX_ATTEMPTS) {
         if (await reaper.waitFor(concerned)) continue;
-        if (await awaitTheDying()) {
+        if ((await this.#waitForDying(ends)) || (await awaitTheDying())) {
           attempt--;
           continue;
         }
@@ -205,6 +208,17 @@ export class LinkOperations {
       }
       throw this.#createRefusal(job, device, ends, ack);
     }
+  }
+
+  /** True after a pause if a veth of ours is in the way whose other end went with its namespace: it goes, too. */
+  async #waitForDying(ends: readonly PlacedEnd[]): Promise<boolean> {
+    const isDying = ends.some(({ end, place }) => {
+      const link = lookUp(place, end.name);
+      const isOurs = link?.kind === "veth" && link.group === this.#context.mark.group;
+      return isOurs && !hasFarEnd(place, link);
+    });
+    if (isDying) await delay(DYING_PAUSE_MS);
+    return isDying;
   }
 
   #request(

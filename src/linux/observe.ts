@@ -12,7 +12,7 @@ import { decodeRoute, dumpRoutes } from "./netlink/route.ts";
 import { decodeRule, dumpRules } from "./netlink/rule.ts";
 import type { Place, Places } from "./place.ts";
 import { doomedGroup } from "./reaper.ts";
-import { farEnd } from "./veth-peer.ts";
+import { farEnd, hasFarEnd } from "./veth-peer.ts";
 import type { Identity } from "./netns.ts";
 
 export interface ObserveContext {
@@ -32,18 +32,25 @@ export interface View {
   readonly netns: Netns;
   /** Absent: everything in the namespace. */
   readonly names: ReadonlySet<string> | undefined;
-  /** The devices in question, without doomed ones. */
+  /** The devices in question, without those that are doomed or about to vanish with the other end's namespace. */
   readonly links: readonly Link[];
   readonly byIndex: ReadonlyMap<number, Link>;
 }
 
 /** NOT_FOUND if a namespace is not there. A veth pair comes once, though both of its ends be asked about. */
 export function observe(context: ObserveContext, queries: readonly ObserveQuery[]): KernelObject[] {
-  const views = queries.map((query) => viewOf(context, query));
+  const found = queries.map((query) => viewOf(context, query));
+  const farEnds: FarEnds = new Map();
+  for (const view of found)
+    for (const link of view.links) {
+      const far = isOurVeth(context, link) ? farEnd(context, found, view, link) : undefined;
+      if (far) farEnds.set(link, far);
+    }
+  const views = found.map((view) => restrict(view, (link) => !isOurVeth(context, link) || farEnds.has(link)));
   const seen = new Set<number>();
   return views.flatMap((view) => [
     ...view.links.flatMap((link) => [
-      ...device(context, views, view, link, seen),
+      ...device(context, view, link, farEnds, seen),
       ...program(context, view, link),
     ]),
     ...onDevices(context, view),
@@ -75,20 +82,31 @@ function viewOf({ places, mark, onDoomed }: ObserveContext, query: ObserveQuery)
   };
 }
 
+type FarEnds = Map<Link, LinkEnd>;
+
+function isOurVeth({ mark }: ObserveContext, { group, kind }: Link): boolean {
+  return group === mark.group && kind === "veth";
+}
+
+function restrict(view: View, isIn: (link: Link) => boolean): View {
+  const links = view.links.filter(isIn);
+  return { ...view, links, byIndex: new Map(links.map((link) => [link.index, link])) };
+}
+
 function device(
   context: ObserveContext,
-  views: readonly View[],
   view: View,
   link: Link,
+  farEnds: FarEnds,
   seen: Set<number>,
 ): KernelObject[] {
   if (link.group !== context.mark.group || seen.has(link.index)) return [];
   const end = (link: Link): LinkEnd => linkEnd(view.netns, link, nameOf(view, link.master));
   if (link.kind === "bridge") return [{ kind: "bridge", ...end(link) }];
-  if (link.kind === "veth" && link.lowerIndex !== undefined) {
-    seen.add(link.lowerIndex);
-    const far = farEnd(context, views, view, link);
-    return far ? [{ kind: "veth", ends: [end(link), far] }] : [];
+  const far = farEnds.get(link);
+  if (far) {
+    seen.add(link.lowerIndex ?? 0);
+    return [{ kind: "veth", ends: [end(link), far] }];
   }
   const { vxlan } = link;
   if (link.kind !== "vxlan" || vxlan?.local === undefined || vxlan.remote === undefined) return [];
@@ -113,14 +131,23 @@ export function nameOf(view: View, index: number | undefined): string | undefine
   return index === undefined ? undefined : (view.byIndex.get(index) ?? lookUp(view.place, index))?.name;
 }
 
-function program({ programOf }: ObserveContext, view: View, link: Link): KernelObject[] {
-  const action = programOf(view.place, link.index);
+function program(context: ObserveContext, view: View, link: Link): KernelObject[] {
+  const action = context.programOf(view.place, link.index);
   if (!action) return [];
-  const target = nameOf(view, action.targetIfindex);
+  const target = targetOf(context, view, action.targetIfindex);
   const { verdict } = action;
   return [
     { kind: "program", netns: view.netns, link: link.name, verdict, ...(target !== undefined && { target }) },
   ];
+}
+
+/** Name of the device that a program leads to, if it is there and not about to vanish. */
+function targetOf(context: ObserveContext, view: View, index: number | undefined): string | undefined {
+  if (index === undefined) return undefined;
+  const inView = view.byIndex.get(index);
+  if (inView) return inView.name;
+  const link = lookUp(view.place, index);
+  return link && isOurVeth(context, link) && !hasFarEnd(view.place, link) ? undefined : link?.name;
 }
 
 function onDevices({ mark }: ObserveContext, view: View): KernelObject[] {

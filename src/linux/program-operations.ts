@@ -56,13 +56,8 @@ export class ProgramOperations {
       case "add":
         if (isHost) return this.#bind(job, datapath, wanted);
         return await this.#attach(job, datapath, wanted);
-      case "change": {
-        const before = this.#attachment(job, operation.from as Program);
-        return this.#direct(job, () => {
-          datapath.change(wanted);
-          return () => datapath.change(before);
-        });
-      }
+      case "change":
+        return this.#redirect(job, datapath, wanted);
       case "remove":
       default:
         if (isHost) return this.#unbind(job, datapath, wanted);
@@ -72,6 +67,18 @@ export class ProgramOperations {
 
   #attachment(job: ProgramJob, program: Program): Attachment {
     return attachmentOf(job, { place: job.place, index: job.link.index }, program, job.indexOf);
+  }
+
+  /** What it did before is read from the map: the device that it led to may be gone, and with it its name. */
+  #redirect(job: ProgramJob, datapath: Datapath, wanted: Attachment): void {
+    this.#direct(job, () => {
+      const { ifindex } = wanted;
+      const before = datapath.action(ifindex);
+      datapath.change(wanted);
+      return () => {
+        if (before) datapath.change({ ifindex, ...before });
+      };
+    });
   }
 
   /** The entry first, so that the program knows the device when it begins to run there. */

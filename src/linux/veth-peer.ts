@@ -27,14 +27,22 @@ export function farEnd(
       far?.lowerIndex === link.index && (view.place === near.place) === (link.linkNetnsid === undefined);
     if (far && isSame) return linkEnd(view.netns, far, nameOf(view, far.master));
   }
-  const nsid = link.linkNetnsid;
-  const query = nsid === undefined ? {} : { targetNetnsid: nsid };
-  const ask = (index: number): Link | undefined =>
-    near.place.socket.get(getLink(index, query), decodeLink, ["ENODEV", "EINVAL"]);
-  const far = ask(index);
+  const far = askBeside(near.place, link, index);
   if (far?.lowerIndex !== link.index) return undefined;
-  const bridge = far.master === undefined ? undefined : ask(far.master)?.name;
+  const bridge = far.master === undefined ? undefined : askBeside(near.place, link, far.master)?.name;
+  const nsid = link.linkNetnsid;
   return linkEnd(nsid === undefined ? near.netns : netnsOf(context, views, near.place, nsid), far, bridge);
+}
+
+/** False for one end of a veth pair that is about to vanish, because the namespace of the other end has gone. */
+export function hasFarEnd(place: Place, link: Link): boolean {
+  return askBeside(place, link, link.lowerIndex ?? 0)?.lowerIndex === link.index;
+}
+
+/** The device with this index where the other end of `link` is. */
+function askBeside(place: Place, { linkNetnsid }: Link, index: number): Link | undefined {
+  const query = linkNetnsid === undefined ? {} : { targetNetnsid: linkNetnsid };
+  return place.socket.get(getLink(index, query), decodeLink, ["ENODEV", "EINVAL"]);
 }
 
 /** Which namespace it is that `place` knows by this number. */
