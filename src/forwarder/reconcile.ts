@@ -157,7 +157,8 @@ export class Reconciler {
   async #takeAway(owner: string, { state, objects }: Holding): Promise<void> {
     if (state === "made" && !objects.some(({ kind }) => kind === "rule")) {
       try {
-        await this.#apply(diff([], objects));
+        const devices = objects.filter(isDevice).toReversed();
+        await this.#apply(devices.map((object) => ({ verb: "remove", object })));
         return;
       } catch (error) {
         if (!hasCode(error, "ABORTED")) throw error;

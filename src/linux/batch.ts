@@ -238,6 +238,7 @@ export class Batch {
       operation: number,
       request: changeLink(link.index, { up: isUp }),
       undo: changeLink(link.index, { up: !isUp }),
+      ...(!isUp && { absent: ABSENT }),
     });
     if (isUp) this.#readiness.expectLink(place, link.index);
   }

@@ -10,7 +10,7 @@ import { deleteLink, deleteLinkGroup, dumpLinks } from "./netlink/link.ts";
 import { errnoName, syscallError } from "./syscall.ts";
 
 /** A burst of removals is answered before the first deletion takes the kernel's lock (RTNL). */
-const GATHER_MS = 4;
+const GATHER_MS = 10;
 /** At most so many threads of the pool are kept busy. */
 const PARALLEL = 32;
 

@@ -2,7 +2,7 @@
  * The kernel worker: the one thread that enters namespaces and talks to the kernel. It answers the questions that
  * machine.ts posts; those that wait (for a deletion, for a namespace that is in use) do not hold up the others.
  */
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { KernelError, type Netns } from "../world/kernel.ts";
 import { HostKernel } from "./host-kernel.ts";
 import {
@@ -102,13 +102,20 @@ async function end(): Promise<void> {
   await shared.reactor.close();
 }
 
-port.on("message", ({ id, request }: Question) => {
+function take({ id, request }: Question): void {
   answer(request)
     .then(
       (value) => post({ id, value }),
       (error: unknown) => post({ id, error: errorToData(error) }),
     )
     .finally(() => {
-      if (request.type === "end") port.close();
+      if (request.type === "end") port?.close();
     });
+}
+
+/** All that have come are taken in before the first is begun, so that those in one namespace open it once. */
+port.on("message", (first: Question) => {
+  take(first);
+  for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
+    take(next.message as Question);
 });

@@ -137,18 +137,26 @@ export class Struct {
   }
 }
 
+const decoder = new TextDecoder();
+
 /** A level of attributes, by type. Of a type that occurs twice the last counts, as in the kernel. */
 export class Attributes {
   readonly #part: string;
-  readonly #payloads: ReadonlyMap<number, Uint8Array>;
+  readonly #view: DataView;
+  /** Where each attribute starts: most are never looked at. */
+  readonly #offsets: ReadonlyMap<number, number>;
 
-  constructor(part: string, payloads: ReadonlyMap<number, Uint8Array>) {
+  constructor(part: string, view: DataView, offsets: ReadonlyMap<number, number>) {
     this.#part = part;
-    this.#payloads = payloads;
+    this.#view = view;
+    this.#offsets = offsets;
   }
 
   bytes(type: number): Uint8Array | undefined {
-    return this.#payloads.get(type);
+    const offset = this.#offsets.get(type);
+    if (offset === undefined) return undefined;
+    const length = this.#view.getUint16(offset, true) - 4;
+    return new Uint8Array(this.#view.buffer, this.#view.byteOffset + offset + 4, length);
   }
 
   /** The payload as a structure of at least `size` bytes. */
@@ -182,7 +190,7 @@ export class Attributes {
     const bytes = this.bytes(type);
     if (!bytes) return undefined;
     const end = bytes.indexOf(0);
-    return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+    return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
   }
 
   /** Canonical text of a 4- or 16-byte address. */
@@ -210,7 +218,7 @@ export class Attributes {
 
 /** Reads the attributes of `bytes` from `start` to the end. `part` names them in errors. */
 export function readAttributes(part: string, bytes: Uint8Array, start: number): Attributes {
-  const payloads = new Map<number, Uint8Array>();
+  const offsets = new Map<number, number>();
   const view = viewOf(bytes);
   if (start > bytes.length) throw new DecodeError(part, `${bytes.length} bytes, needs ${start}`);
   for (let offset = start; offset < bytes.length;) {
@@ -219,13 +227,10 @@ export function readAttributes(part: string, bytes: Uint8Array, start: number): 
     const length = view.getUint16(offset, true);
     if (length < 4 || length > left)
       throw new DecodeError(part, `attribute of length ${length}, ${left} bytes left`);
-    payloads.set(
-      view.getUint16(offset + 2, true) & NLA_TYPE_MASK,
-      bytes.subarray(offset + 4, offset + length),
-    );
+    offsets.set(view.getUint16(offset + 2, true) & NLA_TYPE_MASK, offset);
     offset += align4(length);
   }
-  return new Attributes(part, payloads);
+  return new Attributes(part, view, offsets);
 }
 
 /** The address that `bytes` are. */

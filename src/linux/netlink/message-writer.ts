@@ -14,6 +14,8 @@ import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "./constants.ts";
 
 export const NLMSG_HDRLEN = 16;
 
+const encoder = new TextEncoder();
+
 /** Rounds up to the alignment of netlink. */
 export function align4(length: number): number {
   return Math.ceil(length / 4) * 4;
@@ -56,7 +58,7 @@ export class MessageWriter {
   }
 
   i32(value: number): this {
-    assert((value | 0) === value, `not a signed 32-bit value: ${value}`);
+    if ((value | 0) !== value) assert.fail(`not a signed 32-bit value: ${value}`);
     const start = this.#grow(4);
     this.#view.setInt32(start, value, true);
     return this;
@@ -172,10 +174,12 @@ export function batch(messages: readonly Uint8Array[], first: number): Uint8Arra
 
 function encodeText(text: string): Uint8Array {
   assert(!text.includes("\0"), "text for the kernel holds a NUL");
-  return new TextEncoder().encode(text);
+  return encoder.encode(text);
 }
 
 function inRange(value: number, max: number): number {
-  assert(Number.isInteger(value) && value >= 0 && value <= max, `not an integer from 0 to ${max}: ${value}`);
+  // Words only when they are needed: this is called for every field.
+  const isInRange = Number.isInteger(value) && value >= 0 && value <= max;
+  if (!isInRange) assert.fail(`not an integer from 0 to ${max}: ${value}`);
   return value;
 }
