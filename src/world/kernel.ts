@@ -194,10 +194,10 @@ export interface OwnerMark {
 }
 
 /** The mark of the mesh. */
-export const MESH_MARK: OwnerMark = { group: 0x4e4c0000, protocol: 78 };
+export const MESH_MARK: Readonly<OwnerMark> = { group: 0x4e4c0000, protocol: 78 };
 
 /** The mark of a lab's underlay. */
-export const LAB_MARK: OwnerMark = { group: 0x4e4c0100, protocol: 79 };
+export const LAB_MARK: Readonly<OwnerMark> = { group: 0x4e4c0100, protocol: 79 };
 
 /** Where a failpoint strikes: around the operation with this number, as an error or as the death of the carrier. */
 export interface Failpoint {
