@@ -1,0 +1,65 @@
+/**
+ * What is published, as another project has it after `npm install`: the compiled files and those that package.json
+ * lists, beside its dependencies, without the sources.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { needsRoot } from "../src/linux/netns-fixture.ts";
+
+const project = fileURLToPath(new URL("..", import.meta.url));
+
+/** Returns the folder of the package. */
+function install(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "netloom-package-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const modules = join(directory, "node_modules");
+  const installed = join(modules, "netloom");
+  mkdirSync(installed, { recursive: true });
+  const tsc = join(project, "node_modules/.bin/tsc");
+  execFileSync(tsc, ["-p", join(project, "tsconfig.build.json"), "--outDir", join(installed, "dist")]);
+  const manifest: { files: string[] } = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
+  for (const path of ["package.json", ...manifest.files.filter((path) => path !== "dist")])
+    cpSync(join(project, path), join(installed, path), { recursive: true });
+  for (const name of readdirSync(join(project, "node_modules")))
+    symlinkSync(join(project, "node_modules", name), join(modules, name));
+  return installed;
+}
+
+test("the compiled package makes a wire between hosts, and takes it away", { skip: needsRoot }, (t) => {
+  const installed = install(t);
+  const netloom = (...args: string[]): string =>
+    execFileSync(join(installed, "bin/netloom"), args, { cwd: "/", encoding: "utf8" });
+  assert.deepEqual(
+    readdirSync(join(installed, "dist"), { recursive: true }).filter((file) =>
+      /test|fixture/.test(String(file)),
+    ),
+    [],
+  );
+  const { version } = JSON.parse(netloom("version", "-o", "json"));
+  assert.equal(version, JSON.parse(readFileSync(join(project, "package.json"), "utf8")).version);
+  assert.match(netloom("doctor", "-o", "json"), /"vxlan/);
+  const name = `t${process.pid.toString(36)}xp`;
+  const file = join(installed, "lab.yaml");
+  const example = readFileSync(join(installed, "examples/first.yaml"), "utf8");
+  writeFileSync(file, example.replace("name: first", `name: ${name}`));
+  try {
+    netloom("lab", "up", file);
+    assert.match(netloom("lab", "status", name, "--ping"), / ms +up\n$/);
+  } finally {
+    netloom("lab", "down", name);
+  }
+});
