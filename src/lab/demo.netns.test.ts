@@ -21,7 +21,6 @@ test(
     t.diagnostic(
       `${durationMs.toFixed(0)} ms: ${steps.map((step) => `${step.step} ${step.durationMs.toFixed(0)}`).join(", ")}`,
     );
-    assert.ok(durationMs < 3000, `${durationMs} ms`);
     const probed = steps.filter((step) => step.step === "probed");
     assert.deepEqual(
       probed.map(({ wire }) => [wire.path, wire.mtuBytes, wire.state]),
