@@ -9,7 +9,7 @@ import type { Plan } from "./plan.ts";
 /** A wire that cannot be planned. */
 export function refuse(what: string, problems: readonly string[]): NetloomError {
   return new NetloomError("INVALID_ARGUMENT", `${what}: ${problems.join(" ")}`, {
-    hint: "Correct the request; nothing was changed.",
+    hint: "correct the request; nothing was changed",
   });
 }
 
@@ -33,12 +33,12 @@ export async function explain(
 function hintFor(code: NetloomError["code"]): string | undefined {
   switch (code) {
     case "NOT_FOUND":
-      return "The workload's namespace is gone, or part of it: start the workload again, or close the wire.";
+      return "the workload's namespace is gone, or part of it: start the workload again, or close the wire";
     case "ALREADY_EXISTS":
-      return "Choose another name, or remove what has it; nothing was changed.";
+      return "choose another, or remove what has it; nothing was changed";
     case "ABORTED":
     case "UNAVAILABLE":
-      return "The kernel worker died; ask again, it goes on from what is there.";
+      return "the kernel worker died; ask again, it goes on from what is there";
     default:
       return undefined;
   }
@@ -59,7 +59,7 @@ async function whoHas(wanted: Plan, observer: Observer): Promise<string | undefi
     if (owner === undefined || owner === wanted.owner) continue;
     for (const [claim] of objects.flatMap(claimsOf)) {
       const name = claims.get(claim);
-      if (name) return `${name} belongs to wire ${owner}: choose another, or close that wire first.`;
+      if (name) return `${name} belongs to wire ${owner}: choose another, or close that wire first`;
     }
   }
   return undefined;
@@ -69,7 +69,7 @@ async function whoHas(wanted: Plan, observer: Observer): Promise<string | undefi
 function claimsOf(object: KernelObject): (readonly [string, string])[] {
   if (!isDevice(object)) return [];
   const names = endsOf(object).map(
-    (end, i) => [linkKeys(object)[i] ?? "", `The interface ${end.name} in ${end.netns}`] as const,
+    (end, i) => [linkKeys(object)[i] ?? "", `the interface ${end.name} in ${end.netns}`] as const,
   );
   return object.kind === "vxlan" ? [...names, [tunnelKey(object), `VNI ${object.vni}`]] : names;
 }

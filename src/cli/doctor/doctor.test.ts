@@ -278,7 +278,7 @@ test("the modes follow from what the kernel has", (t) => {
   );
   const old = whats({ features: withFeature({ name: "tcx links", supported: false }) });
   assert.match(old, /^linux 6\.6\.1; a full Linux 6\.6 also has tcx links$/m);
-  assert.match(old, /^local wires: one veth pair, packets not counted\nremote wires: none$/m);
+  assert.match(old, /^local wires: one veth pair, packets counted by the devices\nremote wires: none$/m);
 });
 
 test("the report is as bad as its worst finding", (t) => {

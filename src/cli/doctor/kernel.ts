@@ -46,16 +46,15 @@ function isAtMost(version: string, limit: string): boolean {
 function modes(features: readonly Feature[]): Finding[] {
   const has = (name: string): boolean =>
     features.some((feature) => feature.name === name && feature.supported);
-  const counted = has("tcx links") ? "packets counted by a tcx program" : "packets not counted";
   const shapes = [has("tbf") ? "rate (tbf)" : "", has("netem") ? "delay and loss (netem)" : ""].filter(
     Boolean,
   );
   return [
     has("veth")
-      ? ok(`local wires: one veth pair, ${counted}`)
+      ? ok("local wires: one veth pair, packets counted by the devices")
       : warning("local wires: none", "the kernel has no veth", "modprobe veth"),
     ["veth", "vxlan", "tcx links", "bpf_redirect_peer"].every(has)
-      ? ok(`remote wires: veth and vxlan, joined by tcx and redirect_peer, ${counted}`)
+      ? ok("remote wires: veth and vxlan, joined and counted by a program (redirect, redirect_peer)")
       : warning(
           "remote wires: none",
           "they need veth, vxlan, tcx links and bpf_redirect_peer",

@@ -21,18 +21,18 @@ export const leftoversCheck: Check = {
   },
 };
 
-/** Namespaces of tests carry the number of the process that made them: `nlt812-0`. */
+/** Namespaces of tests and benches carry the number of the process that made them: `nlt812-0`, `nlb812-alpha`. */
 function testNamespaces(tree: FileTree): Finding[] {
   return tree
     .list("run/netns")
     .filter((name) => {
-      const pid = /^nlt(\d+)-/.exec(name)?.[1];
+      const pid = /^nl[tb](\d+)-/.exec(name)?.[1];
       return pid !== undefined && tree.list(`proc/${pid}`).length === 0;
     })
     .map((name) =>
       warning(
         `network namespace ${name}`,
-        "the test that made it was killed; its devices live on",
+        "the test or bench that made it was killed; its devices live on",
         `ip netns delete ${name}`,
       ),
     );
@@ -76,7 +76,7 @@ function entries(host: Host): Finding[] {
   );
 }
 
-/** File systems of pinned programs that belong to no lab, and to no test that runs. */
+/** File systems of pinned programs that belong to no lab, and to no test or bench that runs. */
 function mounts(tree: FileTree): Finding[] {
   const labs = tree.list(labsDirectory);
   return (tree.read("proc/self/mounts") ?? "")
@@ -86,7 +86,7 @@ function mounts(tree: FileTree): Finding[] {
     .map(([, point]) => point ?? "")
     .filter((point) => {
       const lab = /^\/run\/netloom\/labs\/([^/]+)/.exec(point)?.[1];
-      const pid = /^\/run\/netloom-test\/[a-z]*(\d+)-/.exec(point)?.[1];
+      const pid = /^\/run\/netloom-(?:test|bench)\/(\d+)-/.exec(point)?.[1];
       return pid === undefined ? !labs.includes(lab ?? "") : tree.list(`proc/${pid}`).length === 0;
     })
     .map((point) =>

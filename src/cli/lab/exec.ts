@@ -21,7 +21,7 @@ export function execCommand(): Command {
         const program = words[0] === "--" ? words.slice(1) : words;
         if (program.length === 0) command.error("error: missing required argument 'program'");
         const { requirePrivileges } = await import("../doctor/privileges.ts");
-        const again = `netloom lab exec ${lab} ${place} ${program.join(" ")}`;
+        const again = `netloom lab exec ${lab} ${place} -- ${program.join(" ")}`;
         requirePrivileges(`run ${program[0]} in ${place} of lab ${lab}`, again);
         const [{ labNameOf }, { exec }] = await Promise.all([
           import("./open.ts"),
