@@ -13,7 +13,7 @@ import { linkKeys, isDevice } from "./identity.ts";
 import { Observer } from "./observe.ts";
 import { groupByOwner } from "./owner.ts";
 import { plan, type Plan, type PlanOptions } from "./plan.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../world/turns.ts";
 import { validateWire } from "./validate.ts";
 import type { Wire } from "./wire.ts";
 
@@ -32,7 +32,7 @@ export class Reconciler {
   readonly #kernel: Kernel;
   readonly #options: PlanOptions;
   readonly #observer: Observer;
-  readonly #turns = new Turns();
+  readonly #turns = new Turns<string>();
   readonly #holdings = new Map<string, Holding>();
   /** Found by `adopt` without a name of an owner. */
   #orphans: readonly KernelObject[] = [];
@@ -59,7 +59,7 @@ export class Reconciler {
     const problems = validateWire(wire);
     if (problems.length > 0) throw refuse(what, problems);
     const wanted = plan(wire, this.#options);
-    return await this.#turns.run(wanted.owner, async () => {
+    return await this.#turns.take([wanted.owner], async () => {
       try {
         await this.#bring(wanted);
         return wanted;
@@ -71,7 +71,7 @@ export class Reconciler {
 
   /** Removes all of a wire, and nothing that has become another's. An unknown wire is a success. */
   async remove(connectionId: string): Promise<void> {
-    await this.#turns.run(connectionId, async () => {
+    await this.#turns.take([connectionId], async () => {
       const holding = this.#holdings.get(connectionId);
       if (!holding) return;
       try {

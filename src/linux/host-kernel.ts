@@ -36,7 +36,7 @@ import { hasIngressBlock } from "./program-operations.ts";
 import { pinName } from "./programs.ts";
 import type { Reactor } from "./reactor.ts";
 import { doomedGroup, type Reaper } from "./reaper.ts";
-import type { Turns } from "./turns.ts";
+import type { Turns } from "../world/turns.ts";
 
 /** The end of a namespace is heard of before its devices are gone: by then they are. */
 const DEVICE_END_MS = 200;

@@ -21,7 +21,7 @@ import {
   type OwnerMark,
   MESH_MARK,
 } from "../world/kernel.ts";
-import { EventQueue } from "./event-queue.ts";
+import { KernelWatchers } from "./kernel-watchers.ts";
 import { errorFromData, type KernelSettings, type Post, type Request, type SocketKind } from "./messages.ts";
 
 export interface KernelOptions {
@@ -115,7 +115,7 @@ export class LinuxMachine {
     this.#isClosed = true;
     const kernels = [...this.#kernels.values()];
     this.#kernels.clear();
-    for (const kernel of kernels) kernel.queue.closeAll();
+    for (const kernel of kernels) kernel.watchers.closeAll();
   }
 
   /** Has the worker do something. For kernels of this machine only. */
@@ -162,7 +162,7 @@ export class LinuxMachine {
 
   #receive(carrier: Carrier, post: Post): void {
     if ("event" in post) {
-      this.#kernels.get(post.kernel)?.queue.push(post.event);
+      this.#kernels.get(post.kernel)?.watchers.push(post.event);
       return;
     }
     const pending = carrier.pending.get(post.id);
@@ -188,14 +188,14 @@ export class LinuxMachine {
 class OpenKernel implements LinuxKernel {
   readonly number: number;
   readonly settings: KernelSettings;
-  readonly queue: EventQueue;
+  readonly watchers: KernelWatchers;
   readonly #machine: LinuxMachine;
 
   constructor(number: number, settings: KernelSettings, machine: LinuxMachine) {
     this.number = number;
     this.settings = settings;
     this.#machine = machine;
-    this.queue = new EventQueue((isOn) => this.#listen(isOn));
+    this.watchers = new KernelWatchers((isOn) => this.#listen(isOn));
   }
 
   async apply(batch: readonly Operation[], options: ApplyOptions = {}): Promise<void> {
@@ -221,7 +221,7 @@ class OpenKernel implements LinuxKernel {
   }
 
   watch(): Watch<KernelEvent> {
-    return this.queue.watch();
+    return this.watchers.watch();
   }
 
   async settle(): Promise<void> {
@@ -229,22 +229,22 @@ class OpenKernel implements LinuxKernel {
   }
 
   async close(): Promise<void> {
-    this.queue.closeAll();
+    this.watchers.closeAll();
     if (this.#machine.forget(this)) await this.#machine.call({ type: "close", kernel: this.number });
   }
 
   /** After the death of the worker, whose notifications are lost. */
   listenAgain(): void {
-    if (!this.queue.isWatched) return;
+    if (!this.watchers.isWatched) return;
     this.#listen(true);
-    this.queue.push({ type: "resync", reason: "the kernel worker died" });
+    this.watchers.push({ type: "resync", reason: "the kernel worker died" });
   }
 
   #listen(isOn: boolean): void {
     this.#machine
       .call({ type: "listen", kernel: this.number, isOn })
       .catch((error: unknown) =>
-        this.queue.push({ type: "resync", reason: `cannot listen: ${String(error)}` }),
+        this.watchers.push({ type: "resync", reason: `cannot listen: ${String(error)}` }),
       );
   }
 }

@@ -19,7 +19,7 @@ import { type Identity, runIn } from "./netns.ts";
 import { Reactor } from "./reactor.ts";
 import { Reaper } from "./reaper.ts";
 import { handOver, keepLedger, socket } from "./syscall.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../world/turns.ts";
 
 const port = parentPort;
 if (!port) throw new TypeError("worker.ts is started by machine.ts");

@@ -9,7 +9,7 @@ interface Watcher {
   readonly waiting: ((event: KernelEvent | undefined) => void)[];
 }
 
-export class EventQueue {
+export class KernelWatchers {
   readonly #watchers = new Set<Watcher>();
   readonly #onWatched: (isWatched: boolean) => void;
 

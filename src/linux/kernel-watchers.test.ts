@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KernelEvent } from "../world/kernel.ts";
-import { EventQueue } from "./event-queue.ts";
+import { KernelWatchers } from "./kernel-watchers.ts";
 
 const event: KernelEvent = { type: "netns-removed", netns: "inode://4/1" };
 
 test("every watch gets every event, whether it waits already or asks later", async () => {
-  const queue = new EventQueue(() => undefined);
-  const [first, second] = [queue.watch(), queue.watch()];
+  const watchers = new KernelWatchers(() => undefined);
+  const [first, second] = [watchers.watch(), watchers.watch()];
   const waiting = first.next();
-  queue.push(event);
+  watchers.push(event);
   assert.deepEqual(await waiting, event);
   assert.deepEqual(await second.next(), event);
 });
 
 test("who waits is answered with nothing when the watch closes", async () => {
-  const queue = new EventQueue(() => undefined);
-  const watch = queue.watch();
+  const watchers = new KernelWatchers(() => undefined);
+  const watch = watchers.watch();
   const waiting = watch.next();
   watch.close();
   assert.equal(await waiting, undefined);
@@ -24,18 +24,18 @@ test("who waits is answered with nothing when the watch closes", async () => {
 });
 
 test("a watch that is not read loses its events and is told so", async () => {
-  const queue = new EventQueue(() => undefined);
-  const watch = queue.watch();
-  for (let n = 0; n < 10_001; n++) queue.push(event);
+  const watchers = new KernelWatchers(() => undefined);
+  const watch = watchers.watch();
+  for (let n = 0; n < 10_001; n++) watchers.push(event);
   assert.equal((await watch.next())?.type, "resync");
-  queue.push(event);
+  watchers.push(event);
   assert.deepEqual(await watch.next(), event);
 });
 
 test("the first watch and the end of the last one are told", () => {
   const told: boolean[] = [];
-  const queue = new EventQueue((isWatched) => told.push(isWatched));
-  const [first, second] = [queue.watch(), queue.watch()];
+  const watchers = new KernelWatchers((isWatched) => told.push(isWatched));
+  const [first, second] = [watchers.watch(), watchers.watch()];
   first.close();
   first.close();
   second.close();
