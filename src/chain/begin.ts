@@ -1,0 +1,210 @@
+/**
+ * The door of every chain. Upstream: sdk/pkg/networkservice/common/begin, sdk/pkg/registry/common/begin.
+ *
+ * Guarantees
+ * - Serial: requests and closes of one id run one at a time, in the order of their arrival; other ids are not held up.
+ * - Owned: an id belongs to the peer that established it. Nobody else enters its queue (PERMISSION_DENIED).
+ * - Bounded: at most `maxWaiting` calls wait for one id (RESOURCE_EXHAUSTED).
+ * - Closed once: an established resource is closed exactly once, with its last known state, also when its client sends
+ *   an old one. A first request that fails is closed down the chain before its error goes back. Closing what is not
+ *   there is a success.
+ * - A failed refresh leaves the resource established.
+ * - The caller's message is never changed: the chain gets a clone.
+ */
+import { NetloomError } from "../world/errors.ts";
+import type { World } from "../world/world.ts";
+import { Memory, type Call, type Peer, type Trigger } from "./call.ts";
+import type { Station } from "./element.ts";
+
+/** A request, and what came of it. */
+export interface Established<Q, R> {
+  readonly request: Q;
+  readonly resource: R;
+}
+
+/** What `begin` has to know of a resource. */
+export interface ResourceKind<Q, R> {
+  /** For messages: `connection`, `endpoint`. */
+  readonly noun: string;
+  idOf(request: Q): string;
+  idOfResource(resource: R): string;
+  cloneRequest(request: Q): Q;
+  cloneResource(resource: R): R;
+  /** Has the caller asked to give up the present endpoint first? */
+  wantsReselect(request: Q): boolean;
+  /** What `close` gets when a first request has failed: the resource as far as the request knew it. */
+  unestablished(request: Q): R;
+  /** The request to send when the chain itself asks for the resource again. */
+  again(last: Established<Q, R>, options: { readonly reselect: boolean }): Q;
+  /** What goes down when an established resource is asked for again. Default: the request as it is. */
+  merge?(request: Q, last: Established<Q, R>): Q;
+}
+
+export interface BeginOptions {
+  /** Default: 64. */
+  readonly maxWaiting?: number;
+  /** Time for a request or close that the chain itself has started. Default: 15,000 ms. */
+  readonly timeoutMs?: number;
+}
+
+/** What a caller brings; the rest of a `Call` is made here. */
+export type Caller = Pick<Call, "scope" | "deadlineMs" | "peer">;
+
+interface Entry<Q, R> {
+  readonly id: string;
+  readonly peer: Peer;
+  tail: Promise<unknown>;
+  waiting: number;
+  /** From the first request to the close. An id that is asked for again after its close begins a new life. */
+  life: Life<Q, R> | undefined;
+}
+
+interface Life<Q, R> {
+  readonly memory: Memory;
+  readonly trigger: Trigger;
+  last: Established<Q, R> | undefined;
+}
+
+/** A chain behind its door. */
+export class Begin<Q, R> {
+  readonly #entries = new Map<string, Entry<Q, R>>();
+  readonly #world: World;
+  readonly #kind: ResourceKind<Q, R>;
+  readonly #chain: Station<Q, R>;
+  readonly #maxWaiting: number;
+  readonly #timeoutMs: number;
+
+  constructor(world: World, kind: ResourceKind<Q, R>, chain: Station<Q, R>, options: BeginOptions = {}) {
+    this.#world = world;
+    this.#kind = kind;
+    this.#chain = chain;
+    this.#maxWaiting = options.maxWaiting ?? 64;
+    this.#timeoutMs = options.timeoutMs ?? 15_000;
+  }
+
+  /** The resources that are established now, in the order of their first request. */
+  established(): R[] {
+    return [...this.#entries.values()].flatMap((entry) =>
+      entry.life?.last ? [entry.life.last.resource] : [],
+    );
+  }
+
+  async request(caller: Caller, request: Q): Promise<R> {
+    const id = this.#kind.idOf(request);
+    if (id === "") throw new NetloomError("INVALID_ARGUMENT", `request ${this.#kind.noun}: its id is empty`);
+    let entry = this.#entries.get(id);
+    if (!entry) {
+      entry = { id, peer: caller.peer, tail: Promise.resolve(), waiting: 0, life: undefined };
+      this.#entries.set(id, entry);
+    }
+    const own = entry;
+    this.#admit(own, caller.peer);
+    return this.#queue(own, () => this.#request(own, caller, request));
+  }
+
+  async close(caller: Caller, resource: R): Promise<void> {
+    const entry = this.#entries.get(this.#kind.idOfResource(resource));
+    if (!entry) return;
+    this.#admit(entry, caller.peer);
+    await this.#queue(entry, () => this.#close(entry, caller));
+  }
+
+  #admit(entry: Entry<Q, R>, peer: Peer): void {
+    if (entry.peer.id !== peer.id) {
+      throw new NetloomError("PERMISSION_DENIED", `${this.#kind.noun} ${entry.id} belongs to another peer`);
+    }
+    if (entry.waiting >= this.#maxWaiting) {
+      throw new NetloomError(
+        "RESOURCE_EXHAUSTED",
+        `${this.#kind.noun} ${entry.id}: ${entry.waiting} calls are waiting already`,
+        { hint: "send one request at a time for one id" },
+      );
+    }
+  }
+
+  #queue<T>(entry: Entry<Q, R>, task: () => Promise<T>): Promise<T> {
+    entry.waiting++;
+    const run = entry.tail.then(task).finally(() => {
+      entry.waiting--;
+      if (entry.waiting === 0 && !entry.life) this.#entries.delete(entry.id);
+    });
+    entry.tail = run.catch(() => undefined);
+    return run;
+  }
+
+  async #request(entry: Entry<Q, R>, caller: Caller, given: Q): Promise<R> {
+    const life = (entry.life ??= this.#begin(entry));
+    const reselects = this.#kind.wantsReselect(given);
+    let request = this.#kind.cloneRequest(given);
+    if (life.last && reselects) await this.#chainClose(life, caller, life.last.resource);
+    else if (life.last && this.#kind.merge) request = this.#kind.merge(request, life.last);
+    try {
+      const resource = await this.#chain.request(this.#call(life, caller), this.#kind.cloneRequest(request));
+      life.last = { request, resource: this.#kind.cloneResource(resource) };
+      return resource;
+    } catch (error) {
+      // What a reselect has closed is gone, and so is what was never established.
+      if (!life.last || reselects) {
+        entry.life = undefined;
+        await this.#internally(entry, (own) =>
+          this.#chainClose(life, own, this.#kind.unestablished(request)),
+        );
+      }
+      throw error;
+    }
+  }
+
+  async #close(entry: Entry<Q, R>, caller: Caller): Promise<void> {
+    const life = entry.life;
+    if (!life?.last) return;
+    entry.life = undefined;
+    await this.#chain.close(this.#call(life, caller), this.#kind.cloneResource(life.last.resource));
+  }
+
+  /** An error of a close that is part of a request is the elements' to report: the request has an outcome of its own. */
+  async #chainClose(life: Life<Q, R>, caller: Caller, resource: R): Promise<void> {
+    try {
+      await this.#chain.close(this.#call(life, caller), this.#kind.cloneResource(resource));
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+    }
+  }
+
+  #begin(entry: Entry<Q, R>): Life<Q, R> {
+    const life: Life<Q, R> = {
+      memory: new Memory(),
+      last: undefined,
+      trigger: {
+        request: ({ reselect = false } = {}) =>
+          this.#queue(entry, async () => {
+            if (entry.life !== life || !life.last) return;
+            const request = this.#kind.again(life.last, { reselect });
+            await this.#internally(entry, (caller) => this.#request(entry, caller, request));
+          }),
+        close: () =>
+          this.#queue(entry, async () => {
+            if (entry.life === life) await this.#internally(entry, (caller) => this.#close(entry, caller));
+          }),
+      },
+    };
+    return life;
+  }
+
+  /** Runs a call that nobody outside waits for, with a deadline of its own. */
+  async #internally<T>(entry: Entry<Q, R>, task: (caller: Caller) => Promise<T>): Promise<T> {
+    const scope = this.#world.scope.child(`${this.#kind.noun} ${entry.id}`, { timeoutMs: this.#timeoutMs });
+    try {
+      return await task({
+        scope,
+        deadlineMs: this.#world.clock.monotonicMs() + this.#timeoutMs,
+        peer: entry.peer,
+      });
+    } finally {
+      await scope.end();
+    }
+  }
+
+  #call(life: Life<Q, R>, caller: Caller): Call {
+    return { world: this.#world, ...caller, memory: life.memory, trigger: life.trigger };
+  }
+}

@@ -1,0 +1,69 @@
+/** What travels beside a message through a chain. */
+import type { Scope } from "../world/scope.ts";
+import type { World } from "../world/world.ts";
+
+/** Who asks. */
+export interface Peer {
+  /**
+   * What ownership is bound to: the SPIFFE ID where the transport has proven one, else the kind and address of an
+   * insecure listener's peer (`unix`, `tcp:10.0.0.1`), or `self` for a call that began in this process.
+   */
+  readonly id: string;
+  /** The transport connection, unique in this process. Descriptors received on one connection are of no use on another. */
+  readonly connection: string;
+  /** The peer can reach local mechanisms: it came by a unix socket, or it is this process. */
+  readonly isLocal: boolean;
+}
+
+/** Names a value in a `Memory`, with its type. Compared by identity. */
+export interface MemoryKey<T> {
+  readonly name: string;
+  /** Never set; carries the type. */
+  readonly type?: T;
+}
+
+export function memoryKey<T>(name: string): MemoryKey<T> {
+  return { name };
+}
+
+/**
+ * What the elements of one chain remember about one resource, from its first request to its close. Only `begin` makes
+ * one, and the calls of a resource are serial, so that no element needs a lock or a map of its own.
+ */
+export class Memory {
+  readonly #values = new Map<MemoryKey<unknown>, unknown>();
+
+  get<T>(key: MemoryKey<T>): T | undefined {
+    return this.#values.get(key) as T | undefined;
+  }
+
+  set<T>(key: MemoryKey<T>, value: T): void {
+    this.#values.set(key, value);
+  }
+
+  delete<T>(key: MemoryKey<T>): T | undefined {
+    const value = this.get(key);
+    this.#values.delete(key);
+    return value;
+  }
+}
+
+/** Lets an element start a request or a close of its own resource later: a refresh, a time-out, a heal. */
+export interface Trigger {
+  /** Runs the last request again through the whole chain; with `reselect` a new endpoint is looked for. */
+  request(options?: { readonly reselect?: boolean }): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Call {
+  readonly world: World;
+  /** Ends when the caller goes away, or at the deadline. */
+  readonly scope: Scope;
+  /** On `World.clock.monotonicMs`. */
+  readonly deadlineMs: number;
+  readonly peer: Peer;
+  readonly memory: Memory;
+  readonly trigger: Trigger;
+  /** URL of the next station, as an element before `connect` has chosen it. */
+  readonly nextUrl?: string;
+}
