@@ -57,7 +57,8 @@ export class PointToPointIpam {
     try {
       for (const [index, pools] of this.#groups.entries()) {
         const old = before[index];
-        const isStale = old && [old.pair.src, old.pair.dst].some((address) => isExcluded(address, wish.excluded));
+        const isStale =
+          old && [old.pair.src, old.pair.dst].some((address) => isExcluded(address, wish.excluded));
         after.push(old && !isStale ? old : (this.#recover(pools, wish) ?? this.#take(pools, wish, owner)));
       }
     } catch (error) {
