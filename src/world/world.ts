@@ -32,10 +32,19 @@ export interface Keys {
 
 /** The next station of a message. Bytes, so that no object is ever shared between hosts. */
 export interface Hop {
-  /** UNAVAILABLE if the other side is not there, DEADLINE_EXCEEDED if the answer does not come in time. */
-  call(method: string, request: Uint8Array, options: { readonly timeoutMs: number }): Promise<Uint8Array>;
+  /**
+   * UNAVAILABLE if the other side is not there, DEADLINE_EXCEEDED if the answer does not come in time, CANCELLED if
+   * `scope` ends first, else the error of the other side's handler with its code. After an error the other side may
+   * have done the work, will do it, or will do it twice: handlers are idempotent.
+   */
+  call(
+    method: string,
+    request: Uint8Array,
+    options: { readonly timeoutMs: number; readonly scope?: Scope },
+  ): Promise<Uint8Array>;
 }
 
+/** Answers a call. An error that is no NetloomError is a programmer's error, and is not sent. */
 export type Handler = (method: string, request: Uint8Array) => Promise<Uint8Array>;
 
 export interface Hops {
@@ -44,10 +53,14 @@ export interface Hops {
   serve(address: string, handler: Handler): () => void;
 }
 
-/** Small files that survive a crash. Nothing is durable before `sync` has resolved. */
+/**
+ * Small files that survive a crash. Nothing is durable before `sync` has resolved. Calls take effect in their order.
+ * RESOURCE_EXHAUSTED if the disk is full, INTERNAL if it fails.
+ */
 export interface Disk {
   /** `undefined` if there is no such file. */
   read(name: string): Promise<Uint8Array | undefined>;
+  /** After a crash or an error any part of `data`, from its beginning, may be there. */
   append(name: string, data: Uint8Array): Promise<void>;
   /** After a crash the file holds the old content or the new one, never a mixture. */
   replace(name: string, data: Uint8Array): Promise<void>;
@@ -75,13 +88,21 @@ export interface PutOptions {
 /** Shared state, modelled on etcd v3 (https://etcd.io/docs/v3.4/learning/api/): the weakest backend has to keep the same promise. */
 export interface Store {
   get(key: string): Promise<StoreEntry | undefined>;
+  /** Sorted by key, in code units. `revision` is the one to watch from. */
   list(prefix: string): Promise<{ readonly entries: readonly StoreEntry[]; readonly revision: number }>;
+  /** Returns the new revision. NOT_FOUND if the lease is over. Without `lease` the key outlives the lease it had. */
   put(key: string, value: Uint8Array, options?: PutOptions): Promise<number>;
+  /** Deleting what is not there is a success, unless `expectedRevision` says otherwise (ABORTED). */
   delete(key: string, options?: { readonly expectedRevision?: number }): Promise<void>;
+  /** When the lease is over, by time or by `revokeLease`, its keys are deleted in one revision. */
   grantLease(ttlMs: number): Promise<string>;
+  /** Makes the lease last its full time from now. NOT_FOUND if it is over. */
   keepAlive(lease: string): Promise<void>;
   revokeLease(lease: string): Promise<void>;
-  /** Every change after `revision`, in order, each once. */
+  /**
+   * Every change after `revision`, in order, each once. FAILED_PRECONDITION if the store has forgotten changes since
+   * then, UNAVAILABLE if it went away: list, and watch anew.
+   */
   watch(prefix: string, revision: number): Watch<StoreEvent>;
 }
 

@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { release } from "node:os";
+import { PassThrough } from "node:stream";
+import { test } from "node:test";
+import type { Command } from "commander";
+import { Output } from "./output.ts";
+import { buildProgram } from "./program.ts";
+import { cliReference, helpOf } from "./reference.ts";
+import { netloom, netloomPath } from "./spawn-netloom.ts";
+
+const isRoot = process.getuid?.() === 0;
+
+async function everyCommand(): Promise<Command[]> {
+  const nowhere = new Output(new PassThrough(), {});
+  const context = { out: nowhere, err: nowhere, signal: new AbortController().signal, setExitCode: () => {} };
+  const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
+  return all(await buildProgram(context, "all"));
+}
+
+test("docs/cli.md is the help of the commands, word for word", async () => {
+  const written = readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8");
+  assert.equal(written, await cliReference(), "run `make docs`");
+});
+
+test("every command has a summary, a description and examples that call it", async () => {
+  const [program, ...commands] = await everyCommand();
+  assert.ok(program !== undefined && commands.length >= 11);
+  for (const command of commands) {
+    assert.ok(command.summary().length > 10 && command.description().length > 10, command.name());
+    assert.match(
+      helpOf(command),
+      new RegExp(`Examples:\n {2}\\$ .*netloom .*${command.name()}`),
+      command.name(),
+    );
+  }
+});
+
+test("no line of help is wider than 110 columns", async () => {
+  for (const line of (await cliReference()).split("\n"))
+    assert.ok(line.length <= 110 || line.startsWith("  $"), line);
+});
+
+test("every option may be given by the environment", async () => {
+  for (const command of await everyCommand()) {
+    for (const { long, envVar } of command.options) {
+      assert.equal(envVar, `NETLOOM_${long?.slice(2).toUpperCase().replaceAll("-", "_")}`);
+    }
+  }
+});
+
+test("version prints one line, and the documented JSON", async () => {
+  const text = await netloom(["version"]);
+  assert.deepEqual([text.code, text.stderr], [0, ""]);
+  assert.match(text.stdout, /^netloom \d+\.\d+\.\d+ \(node 24\.\d+\.\d+, linux \S+, \w+\)\n$/);
+  const json = await netloom(["version", "-o", "json"]);
+  const document: Record<string, unknown> = JSON.parse(json.stdout);
+  assert.deepEqual(Object.keys(document), ["version", "node", "kernel", "architecture"]);
+  assert.equal(document["kernel"], release());
+});
+
+test("an option's value comes from the environment, and the command line wins", async () => {
+  const json = await netloom(["version"], { env: { NETLOOM_OUTPUT: "json" } });
+  assert.ok(json.stdout.startsWith("{"));
+  const text = await netloom(["version", "-o", "text"], { env: { NETLOOM_OUTPUT: "json" } });
+  assert.ok(text.stdout.startsWith("netloom "));
+});
+
+test("version takes at most 120 ms more than an empty Node at its best", () => {
+  const best = (command: string, args: string[]): number => {
+    const times = Array.from({ length: 7 }, () => {
+      const start = performance.now();
+      assert.equal(spawnSync(command, args).status, 0);
+      return performance.now() - start;
+    });
+    return Math.min(...times);
+  };
+  best(netloomPath, ["version"]);
+  const [empty, version] = [best(process.execPath, ["-e", "0"]), best(netloomPath, ["version"])];
+  assert.ok(version < empty + 90, `version ${version.toFixed(0)} ms, node -e 0 ${empty.toFixed(0)} ms`);
+});
+
+const wrong: readonly (readonly [string, string[], RegExp])[] = [
+  [
+    "an unknown command, with a suggestion",
+    ["versoin"],
+    /unknown command 'versoin'\n\(Did you mean version\?\)/,
+  ],
+  ["an unknown subcommand", ["lab", "upp"], /unknown command 'upp'\n\(Did you mean up\?\)/],
+  ["an unknown option, with a suggestion", ["version", "--outptu", "json"], /\(Did you mean --output\?\)/],
+  ["a value that is not a choice", ["version", "-o", "xml"], /Allowed choices are text, json/],
+  ["a missing argument", ["lab", "up"], /missing required argument 'file'/],
+  ["an argument too many", ["version", "now"], /too many arguments/],
+  ["no command at all", [], /Usage: netloom <command>/],
+  ["half a command", ["lab"], /Usage: netloom lab/],
+];
+
+for (const [what, args, message] of wrong) {
+  test(`exit code 2 for ${what}`, async () => {
+    const { code, stdout, stderr } = await netloom(args);
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /^\s+at /m);
+  });
+}
+
+test("--help and help go to stdout with exit code 0", async () => {
+  for (const args of [
+    ["--help"],
+    ["help"],
+    ["help", "version"],
+    ["lab", "up", "--help"],
+    ["lab", "help", "up"],
+  ]) {
+    const { code, stdout, stderr } = await netloom(args);
+    assert.deepEqual([code, stderr], [0, ""], args.join(" "));
+    assert.match(stdout, /^Usage: netloom/);
+  }
+});
+
+test("help on one command shows its options and examples", async () => {
+  const { stdout } = await netloom(["help", "version"]);
+  assert.match(stdout, /--output <format>[^]*NETLOOM_OUTPUT[^]*Examples:/);
+});
+
+test("a failed operation says what, why and what to do, without a stack, and exits with 1", async () => {
+  const { code, stdout, stderr } = await netloom(["lab", "validate", "/nowhere/two.yaml"]);
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(stderr, /^error: read lab file \/nowhere\/two\.yaml: there is no such file\nhint: [^\n]+\n$/);
+});
+
+test("with -o json an error is a JSON document on stderr", async () => {
+  const { code, stdout, stderr } = await netloom(["lab", "validate", "/nowhere/two.yaml", "-o", "json"]);
+  assert.deepEqual([code, stdout], [1, ""]);
+  const { error }: { error: Record<string, unknown> } = JSON.parse(stderr);
+  assert.deepEqual(Object.keys(error), ["code", "message", "hint"]);
+  assert.equal(error["code"], "NOT_FOUND");
+});
+
+test("NETLOOM_DEBUG=1 adds the stack and the causes", async () => {
+  const { stderr } = await netloom(["lab", "validate", "/nowhere/two.yaml"], { env: { NETLOOM_DEBUG: "1" } });
+  assert.match(stderr, /\n\s+at [^]*ENOENT/);
+});
+
+test("no escape sequence goes into a pipe", async () => {
+  for (const args of [
+    ["--help"],
+    ["version"],
+    ["doctor"],
+    ["nonsense"],
+    ["lab", "validate", "/nowhere.yaml"],
+  ]) {
+    const { stdout, stderr } = await netloom(args);
+    assert.doesNotMatch(stdout + stderr, /\u001B/, args.join(" "));
+  }
+});
+
+test("colour is for terminals, and NO_COLOR or TERM=dumb turn it off", () => {
+  const terminal = { write: () => true, isTTY: true };
+  const colored = (out: Output): boolean => out.style("red", "x") !== "x";
+  assert.ok(colored(new Output(terminal, { TERM: "xterm" })));
+  assert.ok(!colored(new Output(terminal, { TERM: "xterm", NO_COLOR: "1" })));
+  assert.ok(!colored(new Output(terminal, { TERM: "dumb" })));
+  assert.ok(!colored(new Output({ write: () => true }, { TERM: "xterm" })));
+});
+
+test("a reader that leaves early is no error", async () => {
+  const shell = spawn("sh", ["-c", `"${netloomPath}" doctor; echo "code $?" >&2`], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  shell.stdout.destroy();
+  let stderr = "";
+  for await (const part of shell.stderr) stderr += String(part);
+  assert.match(stderr, /^code [01]\n$/);
+});
+
+for (const args of [
+  ["demo"],
+  ["lab", "up", "two.yaml"],
+  ["lab", "down", "two"],
+  ["lab", "exec", "two", "alpha", "id"],
+]) {
+  const command = args.join(" ");
+  const skip = isRoot ? false : "needs root, to be somebody else";
+  test(
+    `netloom ${command} without root is refused in one sentence, before anything is done`,
+    { skip },
+    async () => {
+      const { code, stdout, stderr } = await netloom(args, { uid: 65534, gid: 65534, cwd: "/" });
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.match(
+        stderr,
+        /^error: [^\n]+: needs root \(missing: CAP_NET_ADMIN[^\n]*\)\nhint: run it as root: sudo /,
+      );
+      assert.match(stderr, new RegExp(`sudo netloom ${command}\n$`));
+    },
+  );
+}
+
+test("doctor without root says so, and exits with 1", { skip: isRoot ? false : "needs root" }, async () => {
+  const { code, stdout } = await netloom(["doctor"], { uid: 65534, gid: 65534, cwd: "/" });
+  assert.equal(code, 1);
+  assert.match(stdout, /✗ CAP_NET_ADMIN is missing\n {6}why: [^\n]+\n {6}fix: sudo netloom doctor\n/);
+});

@@ -1,0 +1,85 @@
+/** How a command is described, so that all of them read and behave alike. */
+import { Command, Option } from "commander";
+import type { Output } from "./output.ts";
+
+/** What a command gets from the frame. */
+export interface Context {
+  /** For results. */
+  readonly out: Output;
+  /** For progress and remarks: on stderr, so that stdout stays usable in a pipe. */
+  readonly err: Output;
+  /** Ends with SIGINT, SIGTERM or SIGHUP: what is under way is undone, then the command rejects with its reason. */
+  readonly signal: AbortSignal;
+  /** Decides on the exit code of a command that has ended without an error. Default: 0. */
+  setExitCode(code: number): void;
+}
+
+export interface Example {
+  readonly command: string;
+  readonly about: string;
+}
+
+export interface Description {
+  readonly name: string;
+  /** What the command does, what it needs and what its exit code says. */
+  readonly description: string;
+  readonly examples: readonly Example[];
+}
+
+/**
+ * An entry of a list of commands. The file of a command is loaded when the command line names it: that keeps
+ * `netloom version` fast.
+ */
+export interface Entry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<(context: Context, commandLine: CommandLine) => Command | Promise<Command>>;
+}
+
+/** The words of the command line, or `all` to load every command (for the reference). */
+export type CommandLine = readonly string[] | "all";
+
+const helpWidth = 100;
+
+/** A command without its arguments, options and action. */
+export function describe(description: Description): Command {
+  const examples = description.examples.map(({ command, about }) => `  $ ${command}\n      ${about}`);
+  return frame(description.name)
+    .description(description.description)
+    .addHelpText("after", `\nExamples:\n${examples.join("\n")}`);
+}
+
+/** Adds `entries` to `parent`: those named on the command line in full, of the others only what help shows. */
+export async function addCommands(
+  parent: Command,
+  entries: readonly Entry[],
+  context: Context,
+  commandLine: CommandLine,
+): Promise<void> {
+  for (const entry of entries) {
+    const named = commandLine === "all" || commandLine.includes(entry.name);
+    const command = named ? await (await entry.load())(context, commandLine) : frame(entry.name);
+    parent.addCommand(command.summary(entry.summary));
+  }
+}
+
+/** An option with a value that the environment may give as well: `--state-dir <path>` is NETLOOM_STATE_DIR. */
+export function option(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  return option.env(`NETLOOM_${option.name().toUpperCase().replaceAll("-", "_")}`);
+}
+
+/** `-o text|json`, the same for every command that prints a result. */
+export function outputOption(): Option {
+  return option("-o, --output <format>", "what to print").choices(["text", "json"]).default("text");
+}
+
+/** What every command has, `netloom` itself included. */
+export function frame(name: string): Command {
+  return new Command(name)
+    .helpOption("-h, --help", "show this help")
+    .showHelpAfterError("hint: add --help to see how it is used")
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ getOutHelpWidth: () => helpWidth, getErrHelpWidth: () => helpWidth });
+}

@@ -1,0 +1,37 @@
+import type { Host } from "./host.ts";
+
+/** `failed` means that netloom does not work here; `warning` that something may get in its way. */
+export type Status = "ok" | "warning" | "failed";
+
+/** One thing that was looked at. Whatever is not `ok` says why it matters, and has one command that clears it. */
+export type Finding =
+  | { readonly status: "ok"; readonly what: string }
+  | {
+      readonly status: "warning" | "failed";
+      /** The state of affairs: `udp port 4789 is held by ovs-vswitchd (pid 812)`. */
+      readonly what: string;
+      /** What that does to netloom. */
+      readonly why: string;
+      /** One command that clears it, or the one step where there is no such command. */
+      readonly remedy: string;
+    };
+
+/** A rule of the doctor. It only reads `host`, so that a test may hand it any machine. */
+export interface Check {
+  /** Stable name, for scripts. */
+  readonly name: string;
+  readonly title: string;
+  run(host: Host): readonly Finding[];
+}
+
+export function ok(what: string): Finding {
+  return { status: "ok", what };
+}
+
+export function warning(what: string, why: string, remedy: string): Finding {
+  return { status: "warning", what, why, remedy };
+}
+
+export function failed(what: string, why: string, remedy: string): Finding {
+  return { status: "failed", what, why, remedy };
+}

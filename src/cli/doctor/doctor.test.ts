@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import type { Finding } from "./check.ts";
+import { checks } from "./checks.ts";
+import { fakeHost, type FakeHostOptions } from "./fake-host.ts";
+import { requirePrivileges } from "./privileges.ts";
+import { examine } from "./report.ts";
+
+/** What the doctor finds on a machine that is in order but for `trouble`. */
+function findings(t: TestContext, trouble: FakeHostOptions): Finding[] {
+  return examine(fakeHost(t, trouble), checks).checks.flatMap((report) =>
+    report.findings.filter(({ status }) => status !== "ok"),
+  );
+}
+
+const feature = {
+  name: "vxlan",
+  required: true,
+  since: "3.7",
+  effect: "no wires between hosts",
+  remedy: "modprobe vxlan",
+};
+const udpOnPort = (inode: number): string =>
+  `  sl  local_address rem_address st\n 1: 00000000:12B5 00000000:0000 07 0:0 00:0 0 0 0 ${inode} 2 0 0\n`;
+const process = (pid: number, name: string): Record<string, string> => ({
+  [`proc/${pid}/comm`]: `${name}\n`,
+});
+
+interface Case {
+  readonly title: string;
+  readonly sick: FakeHostOptions;
+  readonly finds: RegExp;
+  readonly status: "warning" | "failed";
+  readonly remedy: RegExp;
+  /** The same machine, put right. */
+  readonly healed: FakeHostOptions;
+}
+
+const sysctl = (name: string, bad: string, good: string): Case => ({
+  title: `the sysctl ${name} = ${bad} is a warning`,
+  sick: { files: { [`proc/sys/${name}`]: `${bad}\n` } },
+  finds: new RegExp(`${name.replaceAll("/", ".")} = ${bad}`),
+  status: "warning",
+  remedy: new RegExp(`^sysctl -w ${name.replaceAll("/", ".")}=${good}$`),
+  healed: { files: { [`proc/sys/${name}`]: `${good}\n` } },
+});
+
+const cases: readonly Case[] = [
+  {
+    title: "an old Node fails",
+    sick: { nodeVersion: "20.20.2" },
+    finds: /node 20\.20\.2/,
+    status: "failed",
+    remedy: /npm ci/,
+    healed: { nodeVersion: "26.0.0" },
+  },
+  {
+    title: "a low limit of open files is a warning",
+    sick: { files: { "proc/self/limits": "Max open files   1024   4096   files\n" } },
+    finds: /limit 1024/,
+    status: "warning",
+    remedy: /^ulimit -n 4096$/,
+    healed: { files: { "proc/self/limits": "Max open files   4096   4096   files\n" } },
+  },
+  {
+    title: "a missing CAP_NET_ADMIN fails",
+    sick: { files: { "proc/self/status": "CapEff:\t000001ffffffefff\n" } },
+    finds: /^CAP_NET_ADMIN is missing$/,
+    status: "failed",
+    remedy: /sudo/,
+    healed: { files: { "proc/self/status": "CapEff:\t0000000000201000\n" } },
+  },
+  {
+    title: "a user namespace is a warning, for bpf(2) is refused there",
+    sick: { files: { "proc/self/uid_map": "0 1000 1\n" } },
+    finds: /user namespace/,
+    status: "warning",
+    remedy: /own user namespace/,
+    healed: {},
+  },
+  {
+    title: "a missing kernel feature that is required fails",
+    sick: { features: [{ ...feature, supported: false }] },
+    finds: /^vxlan is missing \(since Linux 3\.7\)$/,
+    status: "failed",
+    remedy: /^modprobe vxlan$/,
+    healed: { features: [{ ...feature, supported: true }] },
+  },
+  {
+    title: "a missing kernel feature that has a substitute is a warning",
+    sick: { features: [{ ...feature, required: false, supported: false }] },
+    finds: /^vxlan is missing/,
+    status: "warning",
+    remedy: /modprobe/,
+    healed: { features: [{ ...feature, required: false, supported: true }] },
+  },
+  {
+    title: "a program on the port of the tunnels fails",
+    sick: {
+      files: { "proc/self/net/udp": udpOnPort(777), ...process(812, "ovs-vswitchd") },
+      links: { "proc/812/fd/9": "socket:[777]" },
+    },
+    finds: /^udp port 4789 is held by ovs-vswitchd \(pid 812\)$/,
+    status: "failed",
+    remedy: /^kill 812$/,
+    healed: { files: { "proc/self/net/udp": udpOnPort(777), ...process(812, "ovs-vswitchd") } },
+  },
+  {
+    title: "a tunnel device of somebody else on our port is a warning",
+    sick: { devices: [{ name: "flannel.1", kind: "vxlan", group: 0, vxlan: { vni: 1, port: 4789 } }] },
+    finds: /^flannel\.1 uses vni 1 on udp port 4789/,
+    status: "warning",
+    remedy: /flannel\.1/,
+    healed: { devices: [{ name: "flannel.1", kind: "vxlan", group: 0, vxlan: { vni: 1, port: 8472 } }] },
+  },
+  sysctl("net/ipv4/conf/all/rp_filter", "1", "2"),
+  sysctl("net/ipv6/conf/all/disable_ipv6", "1", "0"),
+  sysctl("kernel/unprivileged_bpf_disabled", "0", "1"),
+  sysctl("net/core/bpf_jit_enable", "0", "1"),
+  sysctl("net/core/rmem_max", "4096", "212992"),
+  {
+    title: "NetworkManager that takes every device is a warning",
+    sick: { files: process(70, "NetworkManager") },
+    finds: /^NetworkManager runs$/,
+    status: "warning",
+    remedy: /unmanaged-devices=type:vxlan/,
+    healed: {
+      files: {
+        ...process(70, "NetworkManager"),
+        "etc/NetworkManager/conf.d/netloom.conf": "[keyfile]\nunmanaged-devices=type:vxlan;type:veth\n",
+      },
+    },
+  },
+  {
+    title: "systemd-networkd with a file that matches every device is a warning",
+    sick: {
+      files: {
+        ...process(71, "systemd-network"),
+        "etc/systemd/network/99-all.network": "[Match]\nName=*\n\n[Network]\nDHCP=yes\n",
+      },
+    },
+    finds: /^systemd-networkd runs$/,
+    status: "warning",
+    remedy: /Unmanaged=yes/,
+    healed: {
+      files: {
+        ...process(71, "systemd-network"),
+        "etc/systemd/network/10-eth.network": "[Match]\nName=en*\n\n[Network]\nDHCP=yes\n",
+        "etc/systemd/network/99-all.network": "[Match]\nName=*\n\n[Network]\nDHCP=yes\n",
+        "etc/systemd/network/00-netloom.network": "[Match]\nKind=vxlan veth\n[Link]\nUnmanaged=yes\n",
+      },
+    },
+  },
+  {
+    title: "firewalld that does not let the tunnels in is a warning",
+    sick: { files: process(72, "firewalld") },
+    finds: /^firewalld runs$/,
+    status: "warning",
+    remedy: /--add-port=4789\/udp/,
+    healed: {
+      files: {
+        ...process(72, "firewalld"),
+        "etc/firewalld/zones/public.xml": '<zone><port protocol="udp" port="4789"/></zone>',
+      },
+    },
+  },
+  {
+    title: "docker's drop of what is forwarded is a warning",
+    sick: { files: process(73, "dockerd") },
+    finds: /^docker runs$/,
+    status: "warning",
+    remedy: /DOCKER-USER/,
+    healed: { files: { ...process(73, "dockerd"), "etc/docker/daemon.json": '{ "iptables": false }' } },
+  },
+  {
+    title: "a namespace of a test that was killed is a leftover",
+    sick: { files: { "run/netns/nlt99-0": "" } },
+    finds: /^network namespace nlt99-0$/,
+    status: "warning",
+    remedy: /^ip netns delete nlt99-0$/,
+    healed: { files: { "run/netns/nlt99-0": "", ...process(99, "node") } },
+  },
+  {
+    title: "a device that was about to be deleted is a leftover",
+    sick: { devices: [{ name: "vxlan-server-1", kind: "vxlan", group: 0x4e4c0001 }] },
+    finds: /^device vxlan-server-1, doomed$/,
+    status: "warning",
+    remedy: /^ip link delete vxlan-server-1$/,
+    healed: { devices: [{ name: "eth0", group: 0 }] },
+  },
+  {
+    title: "a device of ours without an agent is a leftover",
+    sick: { devices: [{ name: "veth-server-1", kind: "veth", group: 0x4e4c0000 }] },
+    finds: /^device veth-server-1, group 0x4e4c0000$/,
+    status: "warning",
+    remedy: /^ip link delete veth-server-1$/,
+    healed: {},
+  },
+  {
+    title: "a route with our protocol number is a leftover",
+    sick: { markedEntries: [{ what: "route 10.0.0.0/24 dev eth0", remedy: "ip route flush proto 78" }] },
+    finds: /^route 10\.0\.0\.0\/24 dev eth0$/,
+    status: "warning",
+    remedy: /flush proto 78/,
+    healed: {},
+  },
+];
+
+test("a machine in order has nothing but fine findings", (t) => {
+  assert.deepEqual(findings(t, {}), []);
+});
+
+for (const { title, sick, finds, status, remedy, healed } of cases) {
+  test(title, (t) => {
+    const [found, ...more] = findings(t, sick);
+    assert.deepEqual(more, []);
+    assert.ok(found !== undefined && found.status === status);
+    assert.match(found.what, finds);
+    assert.match(found.remedy, remedy);
+    assert.ok(!found.remedy.includes("\n") && found.why.length > 10);
+    assert.deepEqual(findings(t, healed), [], "the remedy clears it");
+  });
+}
+
+test("the report is as bad as its worst finding", (t) => {
+  const statusOf = (options: FakeHostOptions): string => examine(fakeHost(t, options), checks).status;
+  assert.equal(statusOf({}), "ok");
+  assert.equal(statusOf({ files: process(70, "NetworkManager") }), "warning");
+  assert.equal(statusOf({ nodeVersion: "20.0.0", files: process(70, "NetworkManager") }), "failed");
+});
+
+test("a command that lacks privileges names them, and how to get them", (t) => {
+  const host = fakeHost(t, { files: { "proc/self/status": "CapEff:\t0000000000001000\n" } });
+  assert.throws(() => requirePrivileges("bring up lab two", "netloom lab up two.yaml", host), {
+    code: "PERMISSION_DENIED",
+    message: "bring up lab two: needs root (missing: CAP_SYS_ADMIN, CAP_BPF)",
+    hint: "run it as root: sudo netloom lab up two.yaml",
+  });
+});

@@ -1,0 +1,80 @@
+/** What netloom made and nobody takes care of any more. */
+import { ok, warning, type Check, type Finding } from "./check.ts";
+import type { Device, FileTree, Host } from "./host.ts";
+import { isDoomed, isOurs } from "./marks.ts";
+
+export const leftoversCheck: Check = {
+  name: "leftovers",
+  title: "Leftovers",
+  run: (host) => {
+    const findings = [
+      ...testNamespaces(host),
+      ...labs(host),
+      ...host.devices.filter(({ group }) => isOurs(group)).map(device),
+      ...entries(host),
+      ...mounts(host),
+    ];
+    return findings.length > 0 ? findings : [ok("nothing of ours is left on this machine")];
+  },
+};
+
+/** Namespaces of tests carry the number of the process that made them: `nlt812-0`. */
+function testNamespaces(tree: FileTree): Finding[] {
+  return tree
+    .list("run/netns")
+    .filter((name) => {
+      const pid = /^nlt(\d+)-/.exec(name)?.[1];
+      return pid !== undefined && tree.list(`proc/${pid}`).length === 0;
+    })
+    .map((name) =>
+      warning(
+        `network namespace ${name}`,
+        "the test that made it was killed; its devices live on",
+        `ip netns delete ${name}`,
+      ),
+    );
+}
+
+/** Namespaces of labs are named `nl-<lab>-<host>[-<workload>]`. A lab that is up has a file of state. */
+function labs(tree: FileTree): Finding[] {
+  const counts = new Map<string, number>();
+  for (const namespace of tree.list("run/netns")) {
+    const lab = /^nl-([^-]+)-/.exec(namespace)?.[1];
+    if (lab !== undefined) counts.set(lab, (counts.get(lab) ?? 0) + 1);
+  }
+  return [...counts].map(([lab, count]) => {
+    const what = `lab ${lab}: ${count} network namespace${count === 1 ? "" : "s"}`;
+    if (tree.read(`run/netloom/labs/${lab}/state.json`) !== undefined) return ok(`${what}, up`);
+    return warning(what, "its making or removal was killed half-way", `netloom lab down ${lab}`);
+  });
+}
+
+function device({ name, group }: Device): Finding {
+  const remedy = `ip link delete ${name}`;
+  if (isDoomed(group)) return warning(`device ${name}, doomed`, "its deletion was killed half-way", remedy);
+  return warning(
+    `device ${name}, group 0x${group.toString(16)}`,
+    "it is ours, and no agent runs here",
+    remedy,
+  );
+}
+
+function entries(host: Host): Finding[] {
+  return host.markedEntries.map(({ what, remedy }) =>
+    warning(what, "it carries our protocol number, and no agent runs here", remedy),
+  );
+}
+
+/** File systems of pinned programs whose directory belongs to no lab that is there. */
+function mounts(tree: FileTree): Finding[] {
+  const present = new Set(tree.list("run/netns").map((name) => /^nl-([^-]+)-/.exec(name)?.[1]));
+  return (tree.read("proc/self/mounts") ?? "")
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter(([, point, type]) => type === "bpf" && point?.startsWith("/run/netloom/"))
+    .map(([, point]) => point ?? "")
+    .filter((point) => !present.has(/^\/run\/netloom\/labs\/([^/]+)/.exec(point)?.[1]))
+    .map((point) =>
+      warning(`bpffs at ${point}`, "the programs pinned there outlive their wires", `umount ${point}`),
+    );
+}

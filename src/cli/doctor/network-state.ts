@@ -1,0 +1,59 @@
+/** What is in the network namespace that netloom runs in: a few dumps, nothing is entered, nothing is changed. */
+import { NetlinkSocket } from "../../linux/netlink-socket.ts";
+import { decodeLink, type Link } from "../../linux/netlink/link-decode.ts";
+import { dumpLinks } from "../../linux/netlink/link.ts";
+import { decodeRoute, dumpRoutes } from "../../linux/netlink/route.ts";
+import { decodeRule, dumpRules } from "../../linux/netlink/rule.ts";
+import { LAB_MARK, MESH_MARK } from "../../linux/machine.ts";
+import type { Device, Host, MarkedEntry } from "./host.ts";
+
+const protocols: readonly number[] = [MESH_MARK.protocol, LAB_MARK.protocol];
+const families = [4, 6] as const;
+
+/** Reads devices, and the routes and rules that carry a protocol number of ours. */
+export function readNetworkState(): Pick<Host, "devices" | "markedEntries"> {
+  const socket = NetlinkSocket.open();
+  try {
+    const links = socket.dump(dumpLinks(), decodeLink);
+    const names = new Map(links.map(({ index, name }) => [index, name]));
+    return {
+      devices: links.map(device),
+      markedEntries: families.flatMap((family) => [
+        ...routes(socket, family, names),
+        ...rules(socket, family),
+      ]),
+    };
+  } finally {
+    socket.close();
+  }
+}
+
+function device({ name, kind, group, vxlan }: Link): Device {
+  return {
+    name,
+    group,
+    ...(kind === undefined ? {} : { kind }),
+    ...(vxlan === undefined ? {} : { vxlan: { vni: vxlan.vni, port: vxlan.port } }),
+  };
+}
+
+function routes(socket: NetlinkSocket, family: 4 | 6, names: ReadonlyMap<number, string>): MarkedEntry[] {
+  return socket
+    .dump(dumpRoutes({ family }), decodeRoute)
+    .filter(({ protocol }) => protocols.includes(protocol))
+    .map(({ destination, table, protocol, linkIndex }) => {
+      const dev = linkIndex === undefined ? "" : ` dev ${names.get(linkIndex) ?? linkIndex}`;
+      const route = `${destination}${dev} table ${table ?? "main"} proto ${protocol}`;
+      return { what: `route ${route}`, remedy: `ip -${family} route delete ${route}` };
+    });
+}
+
+function rules(socket: NetlinkSocket, family: 4 | 6): MarkedEntry[] {
+  return socket
+    .dump(dumpRules(family), decodeRule)
+    .filter(({ protocol }) => protocols.includes(protocol))
+    .map(({ priority, protocol }) => {
+      const rule = `priority ${priority} protocol ${protocol}`;
+      return { what: `ipv${family} rule ${rule}`, remedy: `ip -${family} rule delete ${rule}` };
+    });
+}

@@ -1,0 +1,55 @@
+import type { Output } from "../output.ts";
+import type { Check, Finding, Status } from "./check.ts";
+import type { Host } from "./host.ts";
+
+/** The shape of `netloom doctor -o json`. */
+export interface DoctorReport {
+  /** The worst status of all findings. */
+  readonly status: Status;
+  readonly checks: readonly CheckReport[];
+}
+
+export interface CheckReport {
+  readonly name: string;
+  readonly title: string;
+  readonly findings: readonly Finding[];
+}
+
+/** Runs all checks, one after the other. */
+export function examine(host: Host, checks: readonly Check[]): DoctorReport {
+  const reports = checks.map((check) => ({
+    name: check.name,
+    title: check.title,
+    findings: check.run(host),
+  }));
+  const statuses = new Set(reports.flatMap(({ findings }) => findings.map(({ status }) => status)));
+  const status = statuses.has("failed") ? "failed" : statuses.has("warning") ? "warning" : "ok";
+  return { status, checks: reports };
+}
+
+/** One line for each finding; under those that are not ok, why it matters and the command that clears it. */
+export function printReport(out: Output, report: DoctorReport): void {
+  for (const { title, findings } of report.checks) {
+    out.line(out.style("bold", title));
+    for (const finding of findings) printFinding(out, finding);
+  }
+  out.line();
+  out.line(summary(out, report));
+}
+
+function printFinding(out: Output, finding: Finding): void {
+  if (finding.status === "ok") return out.line(`  ${out.style("green", "✓")} ${finding.what}`);
+  const sign = finding.status === "failed" ? out.style("red", "✗") : out.style("yellow", "!");
+  out.line(`  ${sign} ${finding.what}`);
+  out.line(`      why: ${finding.why}`);
+  out.line(`      fix: ${out.style("cyan", finding.remedy)}`);
+}
+
+function summary(out: Output, report: DoctorReport): string {
+  const all = report.checks.flatMap(({ findings }) => findings);
+  const count = (status: Status): number => all.filter((finding) => finding.status === status).length;
+  const figures = `${count("ok")} fine, ${count("warning")} to look at, ${count("failed")} in the way`;
+  if (report.status === "failed")
+    return `${out.style("red", "netloom does not fully work here:")} ${figures}`;
+  return `${out.style("green", "netloom works here:")} ${figures}`;
+}

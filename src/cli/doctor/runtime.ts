@@ -1,0 +1,36 @@
+import { failed, ok, warning, type Check, type Finding } from "./check.ts";
+import type { Host } from "./host.ts";
+
+/** As `engines` in package.json. */
+const minimumNode = [24, 9] as const;
+const minimumOpenFiles = 4096;
+
+export const runtimeCheck: Check = {
+  name: "runtime",
+  title: "Runtime",
+  run: (host) => [node(host), openFiles(host)],
+};
+
+function node(host: Host): Finding {
+  const [major = 0, minor = 0] = host.nodeVersion.split(".").map(Number);
+  const enough = major > minimumNode[0] || (major === minimumNode[0] && minor >= minimumNode[1]);
+  if (enough) return ok(`node ${host.nodeVersion}`);
+  return failed(
+    `node ${host.nodeVersion}`,
+    `netloom needs node ${minimumNode.join(".")} or newer`,
+    "npm ci (brings the right one; bin/netloom uses it)",
+  );
+}
+
+function openFiles(host: Host): Finding {
+  const line = /^Max open files\s+(\S+)/m.exec(host.read("proc/self/limits") ?? "");
+  const limit = line?.[1] ?? "unknown";
+  if (limit === "unlimited" || limit === "unknown" || Number(limit) >= minimumOpenFiles) {
+    return ok(`open files: limit ${limit}`);
+  }
+  return warning(
+    `open files: limit ${limit}`,
+    `a batch over many namespaces opens one descriptor for each; ${minimumOpenFiles} are plenty`,
+    `ulimit -n ${minimumOpenFiles}`,
+  );
+}

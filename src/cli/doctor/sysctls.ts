@@ -1,0 +1,58 @@
+import { ok, warning, type Check, type Finding } from "./check.ts";
+import type { FileTree } from "./host.ts";
+
+interface Rule {
+  /** Path below /proc/sys. */
+  readonly name: string;
+  /** Values that do no harm. */
+  readonly good: (value: number) => boolean;
+  readonly why: string;
+  readonly set: number;
+}
+
+const rules: readonly Rule[] = [
+  {
+    name: "net/ipv4/conf/all/rp_filter",
+    good: (value) => value !== 1,
+    why: "strict reverse path filter: tunnel packets that come in by another uplink than the answer takes are dropped",
+    set: 2,
+  },
+  {
+    name: "net/ipv6/conf/all/disable_ipv6",
+    good: (value) => value === 0,
+    why: "IPv6 is off: no wire over an IPv6 underlay",
+    set: 0,
+  },
+  {
+    name: "kernel/unprivileged_bpf_disabled",
+    good: (value) => value !== 0,
+    why: "every user may load eBPF programs: a known way to read the memory of others",
+    set: 1,
+  },
+  {
+    name: "net/core/bpf_jit_enable",
+    good: (value) => value !== 0,
+    why: "eBPF programs are interpreted: wires between hosts are several times slower",
+    set: 1,
+  },
+  {
+    name: "net/core/rmem_max",
+    good: (value) => value >= 212_992,
+    why: "small receive buffers: bursts of kernel notifications overflow and cost a resynchronisation",
+    set: 212_992,
+  },
+];
+
+export const sysctlsCheck: Check = {
+  name: "sysctls",
+  title: "Sysctls",
+  run: (host) => rules.map((rule) => judge(host, rule)),
+};
+
+function judge(tree: FileTree, rule: Rule): Finding {
+  const dotted = rule.name.replaceAll("/", ".");
+  const value = tree.read(`proc/sys/${rule.name}`)?.trim();
+  if (value === undefined) return ok(`${dotted}: not on this kernel`);
+  const what = `${dotted} = ${value}`;
+  return rule.good(Number(value)) ? ok(what) : warning(what, rule.why, `sysctl -w ${dotted}=${rule.set}`);
+}

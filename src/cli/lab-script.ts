@@ -1,0 +1,52 @@
+/** A lab as the commands that make it: namespaces, then the underlay, then every wire on each of its hosts. */
+import { plan } from "../forwarder/plan.ts";
+import { script } from "../forwarder/script.ts";
+import { type Lab, sideName } from "../lab/model.ts";
+import { type HostWire, netnsOf, topology } from "../lab/topology.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { KernelObject } from "../world/kernel.ts";
+import type { ScriptPart } from "./script.ts";
+
+export function labScript(lab: Lab): ScriptPart[] {
+  const { namespaces, birth, underlay, wires } = topology(lab);
+  return [
+    {
+      title: "namespaces: hosts, routers and workloads",
+      objects: [],
+      commands: namespaces.map(({ path }) => `ip netns add ${path.split("/").at(-1)}`),
+    },
+    objectsPart("what a new namespace gets", birth),
+    objectsPart("underlay", underlay),
+    ...wires.map((wire) => wirePart(lab, wire)),
+  ];
+}
+
+/** The parts of one wire. Throws NOT_FOUND, with the wires that there are. */
+export function wireScript(lab: Lab, name: string): ScriptPart[] {
+  const wanted = lab.wires.find(({ client, endpoint }) =>
+    [sideName(client), sideName(endpoint)].includes(name),
+  );
+  if (wanted === undefined) {
+    const names = lab.wires.map(({ client }) => sideName(client));
+    throw new NetloomError("NOT_FOUND", `script wire ${name}: lab ${lab.name} has no such wire`, {
+      hint: names.length === 0 ? "the lab has no wires" : `its wires are ${names.join(", ")}`,
+    });
+  }
+  return topology(lab)
+    .wires.filter((wire) => wire.name === sideName(wanted.client))
+    .map((wire) => wirePart(lab, wire));
+}
+
+function wirePart(lab: Lab, { host, name, wire }: HostWire): ScriptPart {
+  const { objects } = plan(wire);
+  const commands = script(additions(objects), { host: netnsOf(lab.name, host) });
+  return { title: `wire ${name} on host ${host}`, objects, commands };
+}
+
+function objectsPart(title: string, objects: readonly KernelObject[]): ScriptPart {
+  return { title, objects, commands: script(additions(objects)) };
+}
+
+function additions(objects: readonly KernelObject[]) {
+  return objects.map((object) => ({ verb: "add", object }) as const);
+}

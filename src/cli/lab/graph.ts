@@ -1,0 +1,25 @@
+import type { Command } from "commander";
+import { describe, option, type Context } from "../command.ts";
+
+export function graphCommand(context: Context): Command {
+  return describe({
+    name: "graph",
+    description: "Draws a lab from its file. Needs no privilege and touches nothing.",
+    examples: [
+      { command: "netloom lab graph examples/two-hosts.yaml", about: "for the terminal" },
+      { command: "netloom lab graph two.yaml -f mermaid > two.mmd", about: "for a page" },
+    ],
+  })
+    .argument("<file>", "the lab as YAML")
+    .addOption(
+      option("-f, --format <format>", "how to draw it").choices(["text", "mermaid", "dot"]).default("text"),
+    )
+    .action(async (file: string, options: { format: "text" | "mermaid" | "dot" }) => {
+      const [{ readLabFile }, { mustParseLab }, { graph }] = await Promise.all([
+        import("./open.ts"),
+        import("../../lab/parse.ts"),
+        import("../../lab/graph.ts"),
+      ]);
+      context.out.line(graph(mustParseLab(await readLabFile(file), file), options.format).trimEnd());
+    });
+}

@@ -1,0 +1,61 @@
+import type { Command } from "commander";
+import type { UpReport } from "../../lab/lab.ts";
+import { describe, outputOption, type Context } from "../command.ts";
+import type { Format, Output } from "../output.ts";
+
+export function upCommand(context: Context): Command {
+  return describe({
+    name: "up",
+    description:
+      "Makes the lab of a file: namespaces, cables, addresses, routes and wires. Run again after a change of the " +
+      "file it changes only what differs. If it fails or is interrupted half-way, a new lab is removed again. " +
+      "Needs root.",
+    examples: [
+      { command: "sudo netloom lab up examples/two-hosts.yaml", about: "make it, or bring it up to date" },
+      {
+        command: "sudo netloom lab up two.yaml -o json",
+        about: '{"lab", "changed", "namespaces": {"added", "removed"}, "operations", "wires", "durationMs"}',
+      },
+    ],
+  })
+    .argument("<file>", "the lab as YAML")
+    .addOption(outputOption())
+    .action(async (file: string, options: { output: Format }) => {
+      const { requirePrivileges } = await import("../doctor/privileges.ts");
+      requirePrivileges(`bring up the lab of ${file}`, `netloom lab up ${file}`);
+      const report = await bringUp(context, file);
+      if (options.output === "json") context.out.json({ ...report, lab: report.lab.name });
+      else printReport(context.out, report);
+    });
+}
+
+/** An interrupt waits for the step under way, a second at most, and then takes back what was new. */
+async function bringUp(context: Context, file: string): Promise<UpReport> {
+  const [{ readLabFile, withMachine }, { down, list, up }] = await Promise.all([
+    import("./open.ts"),
+    import("../../lab/lab.ts"),
+  ]);
+  const text = await readLabFile(file);
+  return withMachine(async (machine) => {
+    const before = await list();
+    context.signal.throwIfAborted();
+    const report = await up(machine, text, file);
+    if (context.signal.aborted && !before.includes(report.lab.name)) await down(machine, report.lab.name);
+    context.signal.throwIfAborted();
+    return report;
+  });
+}
+
+function printReport(out: Output, { lab, changed, namespaces, wires, durationMs }: UpReport): void {
+  const time = `${durationMs.toFixed(0)} ms`;
+  const workloads = lab.hosts.reduce((sum, host) => sum + host.workloads.length, 0);
+  const size = `${lab.hosts.length} hosts, ${workloads} workloads, ${lab.wires.length} wires`;
+  out.line(
+    `lab ${out.style("bold", lab.name)} is up: ${size} (${changed ? time : `nothing to change, ${time}`})`,
+  );
+  for (const name of namespaces.added) out.line(`  + namespace ${name}`);
+  for (const name of namespaces.removed) out.line(`  - namespace ${name}`);
+  for (const name of wires.added) out.line(`  + wire ${name}`);
+  for (const name of wires.changed) out.line(`  ~ wire ${name}`);
+  for (const name of wires.removed) out.line(`  - wire ${name}`);
+}

@@ -1,0 +1,54 @@
+/** What a command says, and where: results on stdout, everything about the way there on stderr. */
+import { styleText } from "node:util";
+
+export type Format = "text" | "json";
+
+/** The part of a stream that is needed here. `process.stdout` is one; a test passes an array in its place. */
+export interface Sink {
+  write(text: string): unknown;
+  /** Whether escape sequences are welcome. Absent: no. */
+  readonly isTTY?: boolean;
+}
+
+type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+
+/** Colour is used on a terminal only, and never with NO_COLOR (https://no-color.org) or TERM=dumb. */
+export class Output {
+  readonly #out: Sink;
+  readonly #colored: boolean;
+
+  constructor(out: Sink, env: Readonly<Record<string, string | undefined>>) {
+    this.#out = out;
+    this.#colored = out.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb";
+  }
+
+  /** Writes `text` and a line feed. */
+  line(text = ""): void {
+    this.#out.write(`${text}\n`);
+  }
+
+  /** Writes one JSON document, indented, so that it is read by people too. */
+  json(document: unknown): void {
+    this.line(JSON.stringify(document, null, 2));
+  }
+
+  style(style: Style | readonly Style[], text: string): string {
+    return this.#colored ? styleText(style as Style, text, { validateStream: false }) : text;
+  }
+}
+
+/** Pads every column to its widest cell; the last one stays as it is. Widths are counted without colours. */
+export function table(rows: readonly (readonly string[])[], gap = "  "): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    }
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+      .join(gap)
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,46 @@
+/** The reference of the commands, made from their help: docs/cli.md. */
+import { PassThrough } from "node:stream";
+import type { Command } from "commander";
+import { Output } from "./output.ts";
+import { buildProgram } from "./program.ts";
+
+/** The content of docs/cli.md. `scripts/docs.ts` writes it, a test keeps it. */
+export async function cliReference(): Promise<string> {
+  const nowhere = new Output(new PassThrough(), {});
+  const context = { out: nowhere, err: nowhere, signal: new AbortController().signal, setExitCode: () => {} };
+  const program = await buildProgram(context, "all");
+  return [
+    "# The command line",
+    "Written by `make docs` from the help of the commands: change those, not this file.",
+    "Results go to stdout, errors to stderr: what was attempted and why it failed on a line that starts with\n" +
+      "`error:`, what to do next on a line that starts with `hint:`. With `-o json` the result is one JSON document of\n" +
+      'the shape that the examples show, and an error is `{"error": {"code", "message", "hint"}}`. Fields may be added\n' +
+      "to a document; none is renamed or removed. Colours are used on a terminal only.",
+    "A first SIGINT, SIGTERM or SIGHUP undoes what is under way, and then ends netloom with 128 + the number of the\n" +
+      "signal; a second one ends it at once (`netloom lab down` removes what that leaves).",
+    ...sections(program, []),
+  ]
+    .join("\n\n")
+    .concat("\n");
+}
+
+function sections(command: Command, parents: readonly string[]): string[] {
+  const names = [...parents, command.name()];
+  return [
+    `${"#".repeat(names.length + 1)} ${names.join(" ")}`,
+    `\`\`\`text\n${helpOf(command).trim()}\n\`\`\``,
+    ...command.commands.flatMap((child) => sections(child, names)),
+  ];
+}
+
+/** As `--help` prints it, with the texts that follow the list of commands. */
+export function helpOf(command: Command): string {
+  let text = "";
+  command.configureOutput({
+    writeOut: (part) => {
+      text += part;
+    },
+  });
+  command.outputHelp();
+  return text;
+}

@@ -1,0 +1,191 @@
+/**
+ * What leads from what is there to what is wanted, in an order that breaks nothing that is right:
+ *
+ * 1. devices that take the place of wanted ones go
+ * 2. devices are added and changed, new ones get their programs, sysctls, addresses, and are set up
+ * 3. programs change over to them
+ * 4. routes, neighbours, rules
+ * 5. what is not wanted goes, in reverse, and devices last: all that is on them goes with them
+ */
+import type { Address, KernelObject, Operation } from "../world/kernel.ts";
+import { addressSteps } from "./diff-addresses.ts";
+import {
+  carrierOf,
+  contentOf,
+  type Device,
+  endsOf,
+  identityOf,
+  isDevice,
+  linkKeys,
+  tunnelKey,
+} from "./identity.ts";
+
+type Attached = Exclude<KernelObject, Device>;
+
+/** Kinds beside addresses, in the order in which they are made. */
+const ORDER = ["program", "qdisc", "sysctl", "up", "fdb", "route", "neighbor", "rule"] as const;
+
+/**
+ * The operations that lead from `observed` to `wanted`, both complete for the links that they speak of. Pure; empty if
+ * nothing is to do. A changed object is changed in place where the kernel can. What goes away with its device is not
+ * removed by itself. See `batches` for how to apply it.
+ */
+export function diff(wanted: readonly KernelObject[], observed: readonly KernelObject[]): Operation[] {
+  const devices = diffDevices(wanted.filter(isDevice), observed.filter(isDevice));
+  const attached = (objects: readonly KernelObject[]): Attached[] =>
+    objects.filter((object): object is Attached => !isDevice(object));
+  const isGone = (object: Attached, links: ReadonlySet<string>): boolean =>
+    links.has(carrierOf(object) ?? "");
+
+  const there = attached(observed).filter((object) => !isGone(object, devices.cleared));
+  const addresses = addressSteps(
+    attached(wanted).filter((object) => object.kind === "address"),
+    there.filter(
+      (object): object is Address => object.kind === "address" && !isGone(object, devices.leaving),
+    ),
+  );
+  const kept = there.filter((object) => object.kind !== "address" && !isFlushed(object, addresses.flushed));
+  const steps = diffAttached(attached(wanted), kept);
+
+  const of = (kind: Attached["kind"]): Operation[] => steps.filter(({ object }) => object.kind === kind);
+  const isAdd = ({ verb }: Operation): boolean => verb === "add";
+  const programs = of("program");
+  const fresh = placesOf([...devices.make, ...addresses.operations].filter(isAdd));
+  return [
+    ...devices.clear,
+    ...devices.make,
+    ...programs.filter(isAdd),
+    ...of("qdisc"),
+    ...of("sysctl").filter((step) => !isAdd(step) || isTouched(step.object, fresh)),
+    ...addresses.operations,
+    ...of("up"),
+    ...programs.filter((step) => !isAdd(step)),
+    ...of("fdb"),
+    ...of("route"),
+    ...of("neighbor"),
+    ...of("rule"),
+    ...removals(kept, attached(wanted)).filter(({ object }) => !isGone(object as Attached, devices.leaving)),
+    ...devices.remove,
+  ];
+}
+
+/**
+ * Cuts operations where a device has been removed and something else follows: a removed device cannot come back, so
+ * that its removal has to be the last of what can be undone.
+ */
+export function batches(operations: readonly Operation[]): Operation[][] {
+  const all: Operation[][] = [];
+  let current: Operation[] = [];
+  for (const operation of operations) {
+    const last = current.at(-1);
+    if (last && isRemovedDevice(last) && !isRemovedDevice(operation)) {
+      all.push(current);
+      current = [];
+    }
+    current.push(operation);
+  }
+  return current.length > 0 ? [...all, current] : all;
+}
+
+function isRemovedDevice({ verb, object }: Operation): boolean {
+  return verb === "remove" && isDevice(object);
+}
+
+interface DeviceSteps {
+  /** Removed first, because a wanted device needs the name or the VNI. */
+  readonly clear: Operation[];
+  readonly make: Operation[];
+  readonly remove: Operation[];
+  /** Links of `clear`. */
+  readonly cleared: ReadonlySet<string>;
+  /** Links of `remove`. */
+  readonly leaving: ReadonlySet<string>;
+}
+
+function diffDevices(wanted: readonly Device[], observed: readonly Device[]): DeviceSteps {
+  const bridgesFirst = (list: readonly Device[]): Device[] => [
+    ...list.filter(({ kind }) => kind === "bridge"),
+    ...list.filter(({ kind }) => kind !== "bridge"),
+  ];
+  const before = new Map(observed.map((device) => [identityOf(device), device]));
+  const identities = new Set(wanted.map(identityOf));
+  const make: Operation[] = [];
+  const claims = new Set<string>();
+  for (const device of bridgesFirst(wanted)) {
+    const from = before.get(identityOf(device));
+    if (!from) {
+      make.push({ verb: "add", object: device });
+      for (const claim of claimsOf(device)) claims.add(claim);
+    } else if (contentOf(from) !== contentOf(device)) {
+      make.push({ verb: "change", object: device, from: oriented(from, device) });
+    }
+  }
+  const gone = bridgesFirst(observed.filter((device) => !identities.has(identityOf(device)))).reverse();
+  const isInTheWay = (device: Device): boolean => claimsOf(device).some((claim) => claims.has(claim));
+  const clear = gone.filter(isInTheWay);
+  const remove = gone.filter((device) => !isInTheWay(device));
+  const removal = (object: Device): Operation => ({ verb: "remove", object });
+  return {
+    clear: clear.map(removal),
+    make,
+    remove: remove.map(removal),
+    cleared: new Set(clear.flatMap(linkKeys)),
+    leaving: new Set(remove.flatMap(linkKeys)),
+  };
+}
+
+/** What only one device can have. */
+function claimsOf(device: Device): string[] {
+  return device.kind === "vxlan" ? [...linkKeys(device), `vni ${tunnelKey(device)}`] : linkKeys(device);
+}
+
+/** `from` with its ends in the order of `like`. */
+function oriented(from: Device, like: Device): Device {
+  if (from.kind !== "veth" || like.kind !== "veth" || linkKeys(from)[0] === linkKeys(like)[0]) return from;
+  return { kind: "veth", ends: [from.ends[1], from.ends[0]] };
+}
+
+/** The last IPv4 address of a link takes all IPv4 routes and neighbours of the link with it. */
+function isFlushed(object: Attached, flushed: ReadonlySet<string>): boolean {
+  if (object.kind === "route")
+    return !object.destination.includes(":") && flushed.has(carrierOf(object) ?? "");
+  return object.kind === "neighbor" && !object.address.includes(":") && flushed.has(carrierOf(object) ?? "");
+}
+
+/** The links on which `operations` make something, and their namespaces. */
+function placesOf(operations: readonly Operation[]): Set<string> {
+  return new Set(
+    operations.flatMap(({ object }) =>
+      isDevice(object)
+        ? [...linkKeys(object), ...endsOf(object).map((end) => end.netns)]
+        : [carrierOf(object) ?? "", object.netns],
+    ),
+  );
+}
+
+/** A setting bears no mark, so that it is not observed: it is written whenever something new depends on it. */
+function isTouched(object: KernelObject, places: ReadonlySet<string>): boolean {
+  return object.kind === "sysctl" && places.has(carrierOf(object) ?? object.netns);
+}
+
+/** Additions and changes of all but addresses, in the order of `wanted`. */
+function diffAttached(wanted: readonly Attached[], there: readonly Attached[]): Operation[] {
+  const before = new Map(there.map((object) => [identityOf(object), object]));
+  return wanted.flatMap((object): Operation[] => {
+    if (object.kind === "address") return [];
+    const from = before.get(identityOf(object));
+    if (!from) return [{ verb: "add", object }];
+    return contentOf(from) === contentOf(object) ? [] : [{ verb: "change", object, from }];
+  });
+}
+
+/** In reverse of the order in which things are made. A setting of a link has no removal: it goes with the link. */
+function removals(there: readonly Attached[], wanted: readonly Attached[]): Operation[] {
+  const staying = new Set(wanted.map(identityOf));
+  const rank = new Map<string, number>(ORDER.map((kind, i) => [kind, i]));
+  return there
+    .filter((object) => object.kind !== "sysctl" && !staying.has(identityOf(object)))
+    .reverse()
+    .sort((a, b) => (rank.get(b.kind) ?? 0) - (rank.get(a.kind) ?? 0))
+    .map((object): Operation => ({ verb: "remove", object }));
+}

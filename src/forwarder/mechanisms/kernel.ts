@@ -1,0 +1,28 @@
+/** KERNEL: a device in the workload's namespace, always one end of a veth pair. */
+import type { LinkEnd, Netns } from "../../world/kernel.ts";
+import { hostVethAlias, hostVethMac, hostVethName, workloadAlias, workloadMac } from "../naming.ts";
+import type { KernelMechanism, Side, Wire } from "../wire.ts";
+
+/** The workload's end. */
+export function workloadEnd(wire: Wire, side: Side, mechanism: KernelMechanism, mtuBytes: number): LinkEnd {
+  return {
+    netns: mechanism.netns,
+    name: mechanism.interfaceName,
+    mac: workloadMac(wire, side),
+    mtuBytes,
+    alias: workloadAlias(wire.connectionId, side),
+  };
+}
+
+/** The host's end, where the tunnel of a remote wire begins. */
+export function hostEnd(wire: Wire, side: Side, mtuBytes: number): LinkEnd {
+  return {
+    netns: HOST,
+    name: hostVethName(wire.connectionId, side),
+    mac: hostVethMac(wire.connectionId, side),
+    mtuBytes,
+    alias: hostVethAlias(wire.connectionId, side),
+  };
+}
+
+export const HOST: Netns = "host";

@@ -1,0 +1,39 @@
+/** VXLAN: a point-to-point device of its own in the host, whose frames are those of the workload's device. */
+import { canonicalIp } from "../../net/ip.ts";
+import type { Vxlan } from "../../world/kernel.ts";
+import { tunnelAlias, tunnelName, workloadMac } from "../naming.ts";
+import type { Side, VxlanMechanism, Wire } from "../wire.ts";
+import { HOST } from "./kernel.ts";
+
+export const VXLAN_PORT = 4789;
+
+/** What fits into the tunnel: the underlay's MTU less 54 (IPv4) or 74 (IPv6), as upstream counts (4 for a VLAN tag). */
+export function vxlanMtu(tunnel: VxlanMechanism): number {
+  return tunnel.underlayMtuBytes - (vxlanFamily(tunnel) === 4 ? 54 : 74);
+}
+
+export function vxlanFamily(tunnel: VxlanMechanism): 4 | 6 {
+  return tunnel.sourceIp.includes(":") ? 6 : 4;
+}
+
+/**
+ * The device for the half whose workload is on `side`. It has the MAC of the workload's device: a frame that the
+ * `wire` program hands over keeps the packet type that the tunnel device gave it, and one "for another host" is dropped.
+ */
+export function vxlanDevice(wire: Wire, side: Side, tunnel: VxlanMechanism, mtuBytes: number): Vxlan {
+  const [near, far] = [canonicalIp(tunnel.sourceIp), canonicalIp(tunnel.destinationIp)];
+  const port = tunnel.port ?? VXLAN_PORT;
+  const { vni } = tunnel;
+  return {
+    kind: "vxlan",
+    netns: HOST,
+    name: tunnelName(wire.connectionId, { side, vni, port, family: vxlanFamily(tunnel) }),
+    mac: workloadMac(wire, side),
+    mtuBytes,
+    alias: tunnelAlias(wire.connectionId, side),
+    vni,
+    local: side === "client" ? near : far,
+    remote: side === "client" ? far : near,
+    port,
+  };
+}

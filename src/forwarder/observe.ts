@@ -1,0 +1,130 @@
+/** Looks at the kernel for the reconciler: only where an object may be, and only at what an owner has. */
+import { NetloomError } from "../world/errors.ts";
+import type { Kernel, KernelObject, Netns, ObserveQuery } from "../world/kernel.ts";
+import { carrierOf, endsOf, isDevice, linkKeys } from "./identity.ts";
+import { groupByOwner, namespacesOf, tableKey, tablesOf } from "./owner.ts";
+
+export class Observer {
+  readonly #kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  /** All with our mark. A namespace that is not there is empty; one that is named twice is looked at once. */
+  async everything(namespaces: readonly Netns[]): Promise<KernelObject[]> {
+    const names = new Map<string, Netns>();
+    for (const netns of namespaces) {
+      const identity = await this.#identity(netns);
+      if (identity !== undefined && !names.has(identity)) names.set(identity, netns);
+    }
+    return await this.#observe([...names.values()].map((netns) => ({ netns })));
+  }
+
+  /**
+   * What is there of the wire `owner` at the places of `objects`: what bears its name, and what is on its links and
+   * bears no name, as a crash leaves it. Nothing of other wires.
+   */
+  async ofOwner(owner: string, objects: readonly KernelObject[]): Promise<KernelObject[]> {
+    const groups = groupByOwner(await this.#observe(queriesFor(objects)));
+    const places = new Set(objects.filter(isDevice).flatMap(linkKeys));
+    const tables = tablesOf(objects);
+    const nameless = (groups.get(undefined) ?? []).filter((object) =>
+      object.kind === "rule"
+        ? tables.has(tableKey(object.netns, object.table))
+        : isDevice(object)
+          ? linkKeys(object).some((key) => places.has(key))
+          : places.has(carrierOf(object) ?? ""),
+    );
+    return [...(groups.get(owner) ?? []), ...nameless];
+  }
+
+  /** What is still there of `orphans` and still without owner, except for what is on the links `claimed`. */
+  async orphans(orphans: readonly KernelObject[], claimed: ReadonlySet<string>): Promise<KernelObject[]> {
+    if (orphans.length === 0) return [];
+    const still = await this.ofOwner("", orphans);
+    const isClaimed = (object: KernelObject): boolean =>
+      (isDevice(object) ? linkKeys(object) : [carrierOf(object) ?? ""]).some((key) => claimed.has(key));
+    return still.filter((object) => !isClaimed(object));
+  }
+
+  /**
+   * `before`, with the namespace names that `wanted` uses: one namespace may have been called by its path earlier and by
+   * its inode now. What was in a namespace that is gone is left out.
+   */
+  async sameNames(
+    before: readonly KernelObject[],
+    wanted: readonly KernelObject[],
+  ): Promise<readonly KernelObject[]> {
+    const names = namespacesOf(wanted);
+    const strange = [...namespacesOf(before)].filter((netns) => !names.has(netns));
+    if (strange.length === 0) return before;
+    const identities = new Map<string, Netns>();
+    for (const netns of names) {
+      const identity = await this.#identity(netns);
+      if (identity !== undefined) identities.set(identity, netns);
+    }
+    const renamed = new Map<Netns, Netns | undefined>();
+    for (const netns of strange) {
+      const identity = await this.#identity(netns);
+      renamed.set(netns, identity === undefined ? undefined : (identities.get(identity) ?? netns));
+    }
+    return before.flatMap((object) => rename(object, renamed));
+  }
+
+  async #observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]> {
+    try {
+      return await this.#kernel.observe(queries);
+    } catch (error) {
+      if (!(error instanceof NetloomError) || error.code !== "NOT_FOUND") throw error;
+    }
+    const alive: ObserveQuery[] = [];
+    for (const query of queries) if ((await this.#identity(query.netns)) !== undefined) alive.push(query);
+    return await this.#kernel.observe(alive);
+  }
+
+  async #identity(netns: Netns): Promise<string | undefined> {
+    try {
+      return (await this.#kernel.resolve(netns)).netns;
+    } catch (error) {
+      if (error instanceof NetloomError && error.code === "NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Links by namespace. Rules hang on no link: where there are some, all of the namespace is looked at. */
+function queriesFor(objects: readonly KernelObject[]): ObserveQuery[] {
+  const links = new Map<Netns, Set<string>>();
+  const whole = new Set<Netns>();
+  for (const object of objects) {
+    if (object.kind === "rule") whole.add(object.netns);
+    if (!isDevice(object)) continue;
+    for (const { netns, name } of endsOf(object)) links.set(netns, (links.get(netns) ?? new Set()).add(name));
+  }
+  const all = new Set([...links.keys(), ...whole]);
+  return [...all].map((netns) =>
+    whole.has(netns) ? { netns } : { netns, links: [...(links.get(netns) ?? [])] },
+  );
+}
+
+function rename(object: KernelObject, names: ReadonlyMap<Netns, Netns | undefined>): KernelObject[] {
+  const nameOf = (netns: Netns): Netns | undefined => (names.has(netns) ? names.get(netns) : netns);
+  if (object.kind === "veth") {
+    const [a, b] = object.ends;
+    const [inA, inB] = [nameOf(a.netns), nameOf(b.netns)];
+    return inA && inB
+      ? [
+          {
+            ...object,
+            ends: [
+              { ...a, netns: inA },
+              { ...b, netns: inB },
+            ],
+          },
+        ]
+      : [];
+  }
+  const netns = nameOf(object.netns);
+  return netns ? [{ ...object, netns }] : [];
+}

@@ -1,0 +1,182 @@
+/**
+ * Keeps the wires of one host in its kernel.
+ *
+ * A new wire is added blindly. Everything else goes by observation: observe the links of the wire, take the difference
+ * to the plan, apply it. So a wire that an earlier process made, one that somebody tampered with, and one that was
+ * half made when the worker died are the same case.
+ */
+import { NetloomError } from "../world/errors.ts";
+import type { Kernel, KernelObject, Netns, Operation } from "../world/kernel.ts";
+import { batches, diff } from "./diff.ts";
+import { explain, refuse } from "./explain.ts";
+import { linkKeys, isDevice } from "./identity.ts";
+import { Observer } from "./observe.ts";
+import { groupByOwner } from "./owner.ts";
+import { plan, type Plan, type PlanOptions } from "./plan.ts";
+import { Turns } from "./turns.ts";
+import { validateWire } from "./validate.ts";
+import type { Wire } from "./wire.ts";
+
+/** What is, or may be, in the kernel for one owner. */
+interface Holding {
+  readonly objects: readonly KernelObject[];
+  /** Whether `apply` has asked for it, or it was only found. */
+  readonly isClaimed: boolean;
+}
+
+/**
+ * Brings wires into the kernel of one host and out of it again. Two calls for the same wire run one after the other.
+ * Every error is a `NetloomError` that says which wire, what was attempted, why it failed, and what to do.
+ */
+export class Reconciler {
+  readonly #kernel: Kernel;
+  readonly #options: PlanOptions;
+  readonly #observer: Observer;
+  readonly #turns = new Turns();
+  readonly #holdings = new Map<string, Holding>();
+  /** Found by `adopt` without a name of an owner. */
+  #orphans: readonly KernelObject[] = [];
+
+  constructor(kernel: Kernel, options: PlanOptions = {}) {
+    this.#kernel = kernel;
+    this.#options = options;
+    this.#observer = new Observer(kernel);
+  }
+
+  /** Connection ids of all wires that are, or may be, in the kernel: applied or adopted, and not removed. */
+  owners(): string[] {
+    return [...this.#holdings.keys()];
+  }
+
+  /**
+   * Makes the wire, or brings it to this form with as little change as possible; what is right is left alone. If it
+   * fails, a new wire leaves nothing behind, and the next call works from what is there. INVALID_ARGUMENT for a wire
+   * that cannot be planned, ALREADY_EXISTS for a name or a VNI that somebody else has, NOT_FOUND for a namespace that
+   * is gone.
+   */
+  async apply(wire: Wire): Promise<Plan> {
+    const what = `make wire ${wire.connectionId}`;
+    const problems = validateWire(wire);
+    if (problems.length > 0) throw refuse(what, problems);
+    const wanted = plan(wire, this.#options);
+    return await this.#turns.run(wanted.owner, async () => {
+      try {
+        await this.#bring(wanted);
+        return wanted;
+      } catch (error) {
+        throw await explain(what, error, wanted, this.#observer);
+      }
+    });
+  }
+
+  /** Removes all of a wire, and nothing that has become another's. An unknown wire is a success. */
+  async remove(connectionId: string): Promise<void> {
+    await this.#turns.run(connectionId, async () => {
+      const holding = this.#holdings.get(connectionId);
+      if (!holding) return;
+      try {
+        await this.#converge({ owner: connectionId, objects: [] }, holding.objects);
+        this.#holdings.delete(connectionId);
+      } catch (error) {
+        throw await explain(`remove wire ${connectionId}`, error);
+      }
+    });
+  }
+
+  /**
+   * Takes over what an earlier process left in `host` and in `namespaces`, and changes nothing; a namespace that is gone
+   * is passed over. Returns the connection ids found. Call it before the first `apply`.
+   */
+  async adopt(namespaces: readonly Netns[]): Promise<string[]> {
+    const groups = groupByOwner(await this.#observer.everything(["host", ...namespaces]));
+    const found: string[] = [];
+    for (const [owner, objects] of groups) {
+      if (owner === undefined) this.#orphans = objects;
+      else if (!this.#holdings.has(owner)) {
+        this.#holdings.set(owner, { objects, isClaimed: false });
+        found.push(owner);
+      }
+    }
+    return found;
+  }
+
+  /** Removes what `adopt` found and no `apply` has asked for since. Returns the connection ids of wires removed. */
+  async sweep(): Promise<string[]> {
+    const unclaimed = [...this.#holdings].flatMap(([owner, holding]) => (holding.isClaimed ? [] : [owner]));
+    for (const owner of unclaimed) await this.remove(owner);
+    const claimed = new Set(
+      [...this.#holdings.values()].flatMap(({ objects }) => objects.filter(isDevice).flatMap(linkKeys)),
+    );
+    const orphans = await this.#observer.orphans(this.#orphans, claimed);
+    try {
+      await this.#apply(diff([], orphans));
+    } catch (error) {
+      throw await explain("remove what a crash has left", error);
+    }
+    this.#orphans = [];
+    return unclaimed;
+  }
+
+  async #bring(wanted: Plan): Promise<void> {
+    const known = this.#holdings.get(wanted.owner);
+    if (!known && (await this.#addNew(wanted))) return;
+    const before = known ? await this.#observer.sameNames(known.objects, wanted.objects) : [];
+    // Until it has worked out, some of both may be there.
+    this.#holdings.set(wanted.owner, { objects: [...before, ...wanted.objects], isClaimed: true });
+    try {
+      await this.#converge(wanted, before);
+    } catch (error) {
+      if (!known) await this.#clean(wanted);
+      throw error;
+    }
+    this.#hold(wanted);
+  }
+
+  /** False if something is in the way, or the carrier died: then it takes a look to go on. */
+  async #addNew(wanted: Plan): Promise<boolean> {
+    try {
+      await this.#kernel.apply(wanted.objects.map((object): Operation => ({ verb: "add", object })));
+    } catch (error) {
+      if (hasCode(error, "ALREADY_EXISTS", "ABORTED")) return false;
+      throw error;
+    }
+    this.#hold(wanted);
+    return true;
+  }
+
+  #hold(wanted: Plan): void {
+    this.#holdings.set(wanted.owner, { objects: wanted.objects, isClaimed: true });
+  }
+
+  /** From whatever is there of the owner to the plan; once more if the carrier dies on the way. */
+  async #converge(wanted: Plan, before: readonly KernelObject[]): Promise<void> {
+    const attempt = async (): Promise<void> => {
+      const observed = await this.#observer.ofOwner(wanted.owner, [...before, ...wanted.objects]);
+      await this.#apply(diff(wanted.objects, observed));
+    };
+    try {
+      await attempt();
+    } catch (error) {
+      if (!hasCode(error, "ABORTED")) throw error;
+      await attempt();
+    }
+  }
+
+  /** After a wire that could not be made. If even that fails the holding stays, for `remove` or the next `apply`. */
+  async #clean(wanted: Plan): Promise<void> {
+    try {
+      await this.#converge({ owner: wanted.owner, objects: [] }, wanted.objects);
+      this.#holdings.delete(wanted.owner);
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+    }
+  }
+
+  async #apply(operations: readonly Operation[]): Promise<void> {
+    for (const batch of batches(operations)) await this.#kernel.apply(batch);
+  }
+}
+
+function hasCode(error: unknown, ...codes: readonly NetloomError["code"][]): boolean {
+  return error instanceof NetloomError && codes.includes(error.code);
+}

@@ -1,0 +1,156 @@
+/** Whether a wire can be planned, told in sentences before anything is touched. */
+import { formatIp, parseIp } from "../net/ip.ts";
+import { isUnicastMac, parseMac } from "../net/mac.ts";
+import type { Netns } from "../world/kernel.ts";
+import { vxlanFamily } from "./mechanisms/vxlan.ts";
+import { wireMtu } from "./plan.ts";
+import { hasFamily, validateIp } from "./validate-ip.ts";
+import type { KernelMechanism, Side, VxlanMechanism, Wire } from "./wire.ts";
+
+/** The alias of a device holds 255 bytes, 13 of them say what the device is. */
+const CONNECTION_ID_BYTES = 242;
+
+const MAX_VNI = 0xffffff;
+
+/** All that is wrong with a wire, each as a whole sentence for people; empty if it can be planned. */
+export function validateWire(wire: Wire): string[] {
+  const problems = [...idProblems(wire.connectionId), ...mechanismProblems(wire)];
+  const ip = validateIp(wire);
+  problems.push(...ip, ...macProblems(wire));
+  // Only what reads well can be added up.
+  return problems.length > 0 ? problems : mtuProblems(wire);
+}
+
+function idProblems(id: string): string[] {
+  if (id === "") return ["The connection id is empty."];
+  if (hasControlCharacter(id)) return ["The connection id holds a control character."];
+  const bytes = new TextEncoder().encode(id).length;
+  return bytes <= CONNECTION_ID_BYTES
+    ? []
+    : [`The connection id has ${bytes} bytes; a device's alias has room for ${CONNECTION_ID_BYTES}.`];
+}
+
+function mechanismProblems(wire: Wire): string[] {
+  const { client, endpoint } = wire;
+  const problems: string[] = [];
+  for (const side of ["client", "endpoint"] as const) {
+    const mechanism = wire[side];
+    problems.push(
+      ...(mechanism.type === "KERNEL" ? kernelProblems(side, mechanism) : tunnelProblems(mechanism)),
+    );
+  }
+  if (client.type === "VXLAN" && endpoint.type === "VXLAN") {
+    problems.push("Both mechanisms are VXLAN; one end has to be a workload of this host.");
+  }
+  if (client.type === "KERNEL" && endpoint.type === "KERNEL") {
+    if (client.netns === endpoint.netns && client.interfaceName === endpoint.interfaceName) {
+      problems.push(`Both ends are the interface ${client.interfaceName} of ${client.netns}.`);
+    }
+  }
+  return problems;
+}
+
+function kernelProblems(side: Side, mechanism: KernelMechanism): string[] {
+  const problems: string[] = [];
+  const name = interfaceNameProblem(mechanism.interfaceName);
+  if (name) problems.push(`The ${side}'s interface name ${JSON.stringify(mechanism.interfaceName)} ${name}.`);
+  if (!isNetns(mechanism.netns)) {
+    problems.push(
+      `The ${side}'s namespace ${JSON.stringify(mechanism.netns)} is neither file:///path nor inode://device/inode.`,
+    );
+  }
+  if (mechanism.mtuBytes !== undefined && !isMtu(mechanism.mtuBytes)) {
+    problems.push(`The ${side}'s MTU ${mechanism.mtuBytes} is no whole number from 0 to 65535.`);
+  }
+  return problems;
+}
+
+/** What is wrong with a device's name, to go on after it; the kernel's `dev_valid_name` and two words of sysctl. */
+export function interfaceNameProblem(name: string): string | undefined {
+  const bytes = new TextEncoder().encode(name).length;
+  if (bytes === 0) return "is empty";
+  if (bytes > 15) return `has ${bytes} bytes; Linux takes 15`;
+  if (/[\s/:%]/.test(name) || hasControlCharacter(name)) {
+    return "holds a character that Linux does not take (white space, '/', ':' or '%')";
+  }
+  if ([".", "..", "all", "default", "lo"].includes(name)) return "is a word that Linux keeps for itself";
+  return undefined;
+}
+
+function isNetns(netns: Netns): boolean {
+  if (netns === "host") return true;
+  if (netns.startsWith("file://")) return netns.startsWith("file:///") && !hasControlCharacter(netns);
+  return /^inode:\/\/[0-9]+\/[0-9]+$/.test(netns);
+}
+
+function tunnelProblems(tunnel: VxlanMechanism): string[] {
+  const problems: string[] = [];
+  const [source, destination] = [parseIp(tunnel.sourceIp), parseIp(tunnel.destinationIp)];
+  if (!source) problems.push(`The tunnel's source ${JSON.stringify(tunnel.sourceIp)} is no IP address.`);
+  if (!destination) {
+    problems.push(`The tunnel's destination ${JSON.stringify(tunnel.destinationIp)} is no IP address.`);
+  }
+  if (source && destination) {
+    if (source.family !== destination.family) {
+      problems.push(`The tunnel's ends ${tunnel.sourceIp} and ${tunnel.destinationIp} are of two families.`);
+    } else if (formatIp(source) === formatIp(destination)) {
+      problems.push(`The tunnel leads from ${tunnel.sourceIp} to itself.`);
+    }
+  }
+  if (!Number.isInteger(tunnel.vni) || tunnel.vni < 1 || tunnel.vni > MAX_VNI) {
+    problems.push(`The VNI ${tunnel.vni} is not from 1 to ${MAX_VNI}.`);
+  }
+  const port = tunnel.port ?? 1;
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    problems.push(`The tunnel's UDP port ${port} is not from 1 to 65535.`);
+  }
+  if (!isMtu(tunnel.underlayMtuBytes)) {
+    problems.push(`The underlay's MTU ${tunnel.underlayMtuBytes} is no whole number from 0 to 65535.`);
+  }
+  return problems;
+}
+
+function macProblems({ context }: Wire): string[] {
+  const given: (readonly [string, string | undefined])[] = [
+    ["The client's MAC address", context.srcMac],
+    ["The endpoint's MAC address", context.dstMac],
+    ...(context.ipNeighbors ?? []).map(
+      (each) => [`The MAC address of neighbour ${each.ip}`, each.hardwareAddress] as const,
+    ),
+  ];
+  const problems: string[] = [];
+  for (const [what, text] of given) {
+    // NSM's messages say "" for what they do not say.
+    if (text === undefined || text === "") continue;
+    const mac = parseMac(text);
+    if (!mac) problems.push(`${what}, ${JSON.stringify(text)}, is no MAC address.`);
+    else if (!isUnicastMac(mac)) problems.push(`${what}, ${text}, is not unicast.`);
+  }
+  if (context.srcMac && context.srcMac.toLowerCase() === context.dstMac?.toLowerCase()) {
+    problems.push(`Both ends have the MAC address ${context.srcMac}.`);
+  }
+  return problems;
+}
+
+function mtuProblems(wire: Wire): string[] {
+  if (wire.context.mtuBytes !== undefined && !isMtu(wire.context.mtuBytes)) {
+    return [`The MTU ${wire.context.mtuBytes} is no whole number from 0 to 65535.`];
+  }
+  const mtuBytes = wireMtu(wire);
+  const isV6 = hasFamily(wire, 6);
+  const least = isV6 ? 1280 : 68;
+  if (mtuBytes >= least) return [];
+  const tunnel = [wire.client, wire.endpoint].find((mechanism) => mechanism.type === "VXLAN");
+  const why = tunnel
+    ? `an underlay of ${tunnel.underlayMtuBytes} bytes leaves after VXLAN over IPv${vxlanFamily(tunnel)}`
+    : "its ends ask for";
+  return [`The wire's MTU would be ${mtuBytes} (${why}); ${isV6 ? "IPv6" : "IPv4"} needs ${least}.`];
+}
+
+function isMtu(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 65535;
+}
+
+function hasControlCharacter(text: string): boolean {
+  return /\p{Cc}/u.test(text);
+}

@@ -1,0 +1,239 @@
+/** The wires of a lab file: who, with which interface and addresses, over which path. */
+import { interfaceNameProblem } from "../forwarder/validate.ts";
+import { formatIp, type IpAddress, mustParseIp } from "../net/ip.ts";
+import { type Read, AddressPool, readPointToPointAddress } from "./addresses.ts";
+import { type CheckedLink, unwrap } from "./check-links.ts";
+import { checkRoutes, readPolicies } from "./check-routes.ts";
+import { type Findings, type LabParts, unknownName } from "./findings.ts";
+import type { LabWire, WireSide } from "./model.ts";
+import { type FilePath, formatPath, quote } from "./problem.ts";
+import { INTERFACE_NAME_BYTES, type WirePart } from "./schema.ts";
+import { chooseTunnel, chooseVnis } from "./tunnels.ts";
+
+export const SIDES = ["client", "endpoint"] as const;
+type SideKey = (typeof SIDES)[number];
+const BOTH_WAYS = [
+  ["client", "endpoint"],
+  ["endpoint", "client"],
+] as const;
+
+/** A wire on its way from the file to the model. */
+export interface Draft {
+  readonly part: WirePart;
+  readonly path: FilePath;
+  readonly client: Place;
+  readonly endpoint: Place;
+}
+
+interface Place {
+  readonly host: string;
+  readonly workload: string;
+  interface: string;
+}
+
+/** The wires that are sound. */
+export function checkWires(parts: LabParts, links: readonly CheckedLink[], findings: Findings): LabWire[] {
+  const drafts = parts.wires.flatMap((part, i) => (part ? draft(part, ["wires", i], parts, findings) : []));
+  nameInterfaces(drafts, findings);
+  const addresses = assignAddresses(drafts, findings);
+  checkPeers(drafts, addresses, findings);
+  const graph = { routers: parts.routers, links: links.map(({ link }) => link) };
+  const vnis = chooseVnis(drafts, findings);
+  return drafts.map((draft, i): LabWire => {
+    const { part, path } = draft;
+    const own = addresses[i] ?? { client: [], endpoint: [] };
+    const side = (key: SideKey): WireSide => ({
+      ...draft[key],
+      addresses: own[key],
+      routes: checkRoutes(
+        part.routes?.[key] ?? [],
+        [...path, "routes", key],
+        own[key === "client" ? "endpoint" : "client"],
+        findings,
+      ),
+    });
+    const tunnel = chooseTunnel(
+      draft,
+      graph,
+      parts.isWhole && links.length === parts.links.length,
+      own.client,
+      findings,
+    );
+    const vni = vnis.get(draft);
+    return {
+      client: side("client"),
+      endpoint: side("endpoint"),
+      ...(part.mtu !== undefined && { mtuBytes: part.mtu }),
+      ...(vni !== undefined && { vni }),
+      ...(tunnel !== undefined && { underlay: tunnel }),
+      policies: readPolicies(part.policies ?? [], [...path, "policies"], own.endpoint, findings),
+    };
+  });
+}
+
+function draft(part: WirePart, path: FilePath, parts: LabParts, findings: Findings): Draft[] {
+  const [client, endpoint] = SIDES.map((key) => readPlace(part[key], [...path, key], parts, findings));
+  if (!client || !endpoint) return [];
+  if (client.host === endpoint.host && client.workload === endpoint.workload) {
+    findings.add(
+      [...path, "endpoint"],
+      `both sides are in ${client.host}/${client.workload}; a wire joins two workloads`,
+    );
+    return [];
+  }
+  return [{ part, path, client, endpoint }];
+}
+
+/** `host/workload` or `host/workload/interface`. */
+function readPlace(text: string, path: FilePath, parts: LabParts, findings: Findings): Place | undefined {
+  const [host = "", workload = "", name = "", ...rest] = text.split("/");
+  if (host === "" || workload === "" || rest.length > 0) {
+    findings.add(path, `${quote(text)} does not fit: write host/workload or host/workload/interface`);
+    return undefined;
+  }
+  if (!parts.hosts.has(host)) {
+    findings.add(path, unknownName("host", host, parts.hosts.keys()));
+    return undefined;
+  }
+  const workloads = parts.hosts.get(host)?.workloads;
+  if (!workloads) return undefined;
+  if (!workloads.includes(workload)) {
+    findings.add(path, unknownName(`workload of ${host}`, workload, workloads));
+    return undefined;
+  }
+  const error = text.split("/").length === 3 ? whyNoInterfaceName(name) : undefined;
+  if (error !== undefined) {
+    findings.add(path, error);
+    return undefined;
+  }
+  return { host, workload, interface: name };
+}
+
+function whyNoInterfaceName(name: string): string | undefined {
+  const problem = interfaceNameProblem(name);
+  return problem === undefined ? undefined : `the interface name ${quote(name)} ${problem}`;
+}
+
+function nameInterfaces(drafts: readonly Draft[], findings: Findings): void {
+  const taken = new Map<string, FilePath>();
+  const each = drafts.flatMap((draft) =>
+    SIDES.map((key) => ({ place: draft[key], path: [...draft.path, key] })),
+  );
+  const key = (place: Place, name: string): string => `${place.host}/${place.workload}/${name}`;
+  for (const { place, path } of each.filter(({ place }) => place.interface !== "")) {
+    const other = taken.get(key(place, place.interface));
+    if (other) {
+      findings.add(
+        path,
+        `the interface ${quote(place.interface)} of ${place.host}/${place.workload} is taken by ${formatPath(other)}; choose another name`,
+      );
+    } else taken.set(key(place, place.interface), path);
+  }
+  // Named after the workload at the other end: no name depends on the order of the file.
+  for (const draft of drafts) {
+    for (const [side, other] of BOTH_WAYS) {
+      const place = draft[side];
+      if (place.interface !== "") continue;
+      const wanted = draft[other].workload;
+      let name = interfaceNameProblem(wanted) === undefined ? wanted : wanted.slice(0, INTERFACE_NAME_BYTES);
+      if (interfaceNameProblem(name) !== undefined) name = `to-${wanted}`;
+      for (let n = 2; taken.has(key(place, name)); n++)
+        name = `${wanted.slice(0, INTERFACE_NAME_BYTES - 4)}-${n}`;
+      place.interface = name;
+      taken.set(key(place, name), [...draft.path, side]);
+    }
+  }
+}
+
+type Addresses = Readonly<Record<SideKey, readonly string[]>>;
+
+/** What people wrote comes first, so that nothing chosen here can collide with it. */
+function assignAddresses(drafts: readonly Draft[], findings: Findings): Addresses[] {
+  const explicit = drafts.map(({ part, path }) =>
+    typeof part.addresses === "object"
+      ? readAddresses(part.addresses, [...path, "addresses"], findings)
+      : undefined,
+  );
+  const pool = new AddressPool(
+    explicit
+      .flatMap((given) => SIDES.flatMap((key) => given?.[key] ?? []))
+      .map((text) => {
+        const address = mustParseIp(text);
+        return { address, length: address.bytes.length * 8 };
+      }),
+  );
+  return drafts.map((draft, i) => explicit[i] ?? automaticAddresses(draft, pool));
+}
+
+function automaticAddresses({ part, client, endpoint }: Draft, pool: AddressPool): Addresses {
+  const families =
+    part.addresses === "ipv4"
+      ? [4 as const]
+      : part.addresses === "ipv6"
+        ? [6 as const]
+        : [4 as const, 6 as const];
+  const name = [client, endpoint]
+    .map((place) => `${place.host}/${place.workload}/${place.interface}`)
+    .join(" ");
+  const pairs = families.map((family) => pool.takeWirePair(name, family));
+  return {
+    client: pairs.map(([first]) => formatIp(first)),
+    endpoint: pairs.map(([, second]) => formatIp(second)),
+  };
+}
+
+function readAddresses(given: Addresses, path: FilePath, findings: Findings): Addresses {
+  const seen = new Map<string, SideKey>();
+  const read = (key: SideKey): IpAddress[] =>
+    given[key].flatMap((text, i) => {
+      const at = [...path, key, i];
+      const address: IpAddress | undefined = unwrap<IpAddress>(
+        readPointToPointAddress(text) satisfies Read<IpAddress>,
+        at,
+        findings,
+      );
+      if (!address) return [];
+      const canonical = formatIp(address);
+      const other = seen.get(canonical);
+      if (other)
+        findings.add(at, `${quote(text)} is given twice on this wire; each side needs addresses of its own`);
+      seen.set(canonical, key);
+      return [address];
+    });
+  const [client, endpoint] = [read("client"), read("endpoint")];
+  for (const family of [4, 6] as const) {
+    const has = (side: readonly IpAddress[]): boolean => side.some((address) => address.family === family);
+    if (client.length > 0 && endpoint.length > 0 && has(client) !== has(endpoint)) {
+      const lacking = has(client) ? "endpoint" : "client";
+      findings.add(
+        [...path, lacking],
+        `the ${lacking} has no IPv${family} address, the other side has one; both need one to talk`,
+      );
+    }
+  }
+  return { client: client.map(formatIp), endpoint: endpoint.map(formatIp) };
+}
+
+/** Within a workload an address leads to one place. */
+function checkPeers(drafts: readonly Draft[], addresses: readonly Addresses[], findings: Findings): void {
+  const seen = new Map<string, { readonly own: boolean; readonly path: FilePath }>();
+  for (const [i, draft] of drafts.entries()) {
+    for (const [key, otherKey] of BOTH_WAYS) {
+      const { host, workload } = draft[key];
+      const note = (address: string, own: boolean): void => {
+        const identity = `${host}/${workload} ${address}`;
+        const earlier = seen.get(identity);
+        // Many wires may end at one address of a workload, as they do at a service.
+        if (earlier && earlier.path !== draft.path && !(own && earlier.own)) {
+          findings.add(
+            [...draft.path, "addresses"],
+            `in ${host}/${workload} the address ${address} overlaps one of ${formatPath(earlier.path)}; each wire needs another`,
+          );
+        }
+        seen.set(identity, { own, path: draft.path });
+      };
+      for (const address of addresses[i]?.[key] ?? []) note(address, true);
+      for (const address of addresses[i]?.[otherKey] ?? []) note(address, false);
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/** A lab as its file means it: every default filled in, every address canonical and given to one owner. */
+
+/** A host: a network namespace that stands for a machine. */
+export interface LabHost {
+  readonly name: string;
+  /** Names of its workloads, each a network namespace of its own. */
+  readonly workloads: readonly string[];
+}
+
+export interface LinkSide {
+  /** Name of a host or router. */
+  readonly node: string;
+  /** With prefix length: `10.0.0.1/30`. */
+  readonly addresses: readonly string[];
+}
+
+/** A cable of the underlay, with the same shape in both directions. */
+export interface LabLink {
+  readonly ends: readonly [LinkSide, LinkSide];
+  readonly mtuBytes: number;
+  readonly rateBitsPerSecond?: number;
+  readonly delayMs?: number;
+  readonly lossPercent?: number;
+}
+
+export interface LabRoute {
+  /** Canonical prefix. */
+  readonly to: string;
+  readonly via?: string;
+}
+
+/** Holds for the traffic that it names. Protocol and ports as text, as NSM has them: `tcp`, `80` or `8000-8999`. */
+export interface LabPolicy {
+  readonly from?: string;
+  readonly protocol?: string;
+  readonly sourcePorts?: string;
+  readonly destinationPorts?: string;
+  /** Empty: everything. */
+  readonly routes: readonly LabRoute[];
+}
+
+export interface WireSide {
+  readonly host: string;
+  readonly workload: string;
+  readonly interface: string;
+  /** Without prefix length. */
+  readonly addresses: readonly string[];
+  readonly routes: readonly LabRoute[];
+}
+
+/** A wire. Its name is its client's: `host/workload/interface`. */
+export interface LabWire {
+  readonly client: WireSide;
+  readonly endpoint: WireSide;
+  /** Bytes; absent: what the path carries. */
+  readonly mtuBytes?: number;
+  /** Of a wire between hosts; unique in the lab. */
+  readonly vni?: number;
+  readonly underlay?: 4 | 6;
+  readonly policies: readonly LabPolicy[];
+}
+
+export interface Lab {
+  readonly name: string;
+  readonly hosts: readonly LabHost[];
+  readonly routers: readonly string[];
+  readonly links: readonly LabLink[];
+  readonly wires: readonly LabWire[];
+}
+
+/** The name under which people know one side of a wire: `host/workload/interface`. */
+export function sideName(side: WireSide): string {
+  return `${side.host}/${side.workload}/${side.interface}`;
+}

@@ -1,0 +1,102 @@
+/** What is wrong with a lab file, and where. */
+import { NetloomError } from "../world/errors.ts";
+
+/** A place in the file: keys and indexes from the top, as in `["wires", 0, "client"]`. */
+export type FilePath = readonly (string | number)[];
+
+/** One thing that is wrong, before its place is known. */
+export interface Finding {
+  readonly path: FilePath;
+  /** What is wrong and what to do, one sentence without its final full stop. */
+  readonly message: string;
+  /** The key is at fault rather than its value. */
+  readonly atKey?: boolean;
+}
+
+export interface Problem {
+  readonly file: string;
+  /** Both count from 1. */
+  readonly line: number;
+  readonly column: number;
+  /** `wires[0].client`; empty for the file as a whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** `first.yaml:7:13: wires[0].client: unknown host "alhpa"; did you mean "alpha"?` */
+export function formatProblem(problem: Problem): string {
+  const place = `${problem.file}:${problem.line}:${problem.column}`;
+  return problem.path === ""
+    ? `${place}: ${problem.message}`
+    : `${place}: ${problem.path}: ${problem.message}`;
+}
+
+/** INVALID_ARGUMENT with every problem of a file, in the order of the file. The message has one line for each. */
+export class LabFileError extends NetloomError {
+  override readonly name: string = "LabFileError";
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super("INVALID_ARGUMENT", problems.map(formatProblem).join("\n"), {
+      hint: "docs/lab.md lists every key; docs/schema/lab.schema.json lets an editor check while you type",
+    });
+    this.problems = problems;
+  }
+}
+
+export function formatPath(path: FilePath): string {
+  return path
+    .map((part, i) => (typeof part === "number" ? `[${part}]` : `${i === 0 ? "" : "."}${quoteKey(part)}`))
+    .join("");
+}
+
+function quoteKey(key: string): string {
+  return /^[\w$-]+$/.test(key) ? key : quote(key);
+}
+
+/** Text of the file as it may be shown: in quotes, control characters escaped, cut after 60 characters. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text).replace(
+    // What JSON leaves alone but a terminal does not: C1 controls, bidirectional overrides, line separators.
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** `; did you mean "alpha"?` if one of `candidates` is near to `text`, else nothing. */
+export function didYouMean(text: string, candidates: Iterable<string>): string {
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(text.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(text.toLowerCase(), candidate.toLowerCase(), bestDistance);
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best === undefined ? "" : `; did you mean ${quote(best)}?`;
+}
+
+/** Insertions, deletions, substitutions and swaps of neighbours between two texts; `limit` if there are more. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit;
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      let distance = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + cost);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        distance = Math.min(distance, (beforeLast[j - 2] ?? 0) + 1);
+      row.push(distance);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return Math.min(limit, last[b.length] ?? limit);
+}
+
+/** `"a"`, `"a" or "b"`, `"a", "b" or "c"`. */
+export function listAlternatives(texts: readonly string[]): string {
+  const quoted = texts.map(quote);
+  const last = quoted.pop() ?? "nothing";
+  return quoted.length === 0 ? last : `${quoted.join(", ")} or ${last}`;
+}

@@ -1,0 +1,139 @@
+/**
+ * The shape of a lab file: what may stand where. What the values mean together (does the host exist, do the subnets
+ * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `scripts/lab-schema.ts`.
+ */
+import { z } from "zod";
+
+/** Lab, host and router names become parts of namespace names, which hyphens separate, and of interface names. */
+export const NODE_NAME = /^[a-z][a-z0-9]{0,11}$/;
+const WORKLOAD_NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
+const RATE = /^[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)$/;
+const DURATION = /^[0-9]+(\.[0-9]+)?(us|ms|s)$/;
+const PERCENTAGE = /^[0-9]+(\.[0-9]+)?%$/;
+
+/** At most 15 bytes: IFNAMSIZ less the final zero. */
+export const INTERFACE_NAME_BYTES = 15;
+
+const nodeName = z
+  .string()
+  .regex(NODE_NAME, "use 1-12 lower-case letters and digits, a letter first")
+  .describe("1-12 lower-case letters and digits, a letter first.");
+const workloadName = z
+  .string()
+  .regex(WORKLOAD_NAME, "use 1-32 lower-case letters, digits and inner hyphens")
+  .describe("1-32 lower-case letters, digits and inner hyphens.");
+const mtu = z
+  .int({ error: "expected a whole number of bytes" })
+  .min(68, "the smallest MTU that IPv4 allows is 68")
+  .max(65_535, "the largest MTU of a veth device is 65535")
+  .describe("Bytes.");
+const family = z.enum(["ipv4", "ipv6"]);
+const text = z.string();
+
+const hostSchema = z
+  .strictObject({
+    workloads: z.array(workloadName).optional().describe("Names, each a network namespace of its own."),
+  })
+  .nullable()
+  .describe("A host: a network namespace with an agent's view of a machine.");
+
+const linkOptions = z.strictObject({
+  ends: z.tuple([nodeName, nodeName]).describe("Two hosts or routers."),
+  subnets: z
+    .array(text)
+    .min(1, "name at least one subnet")
+    .max(2, "at most one subnet of each family")
+    .optional()
+    .describe(
+      "One for each family; the ends get its first two addresses. Default: one of each, from the names.",
+    ),
+  addresses: z
+    .record(z.string(), z.array(text))
+    .optional()
+    .describe("Instead of subnets: the addresses of each end, with prefix length."),
+  mtu: mtu.optional().describe("Bytes. Default 1500."),
+  rate: z.string().regex(RATE, "write a rate such as 100mbit (bit, kbit, mbit or gbit)").optional(),
+  delay: z.string().regex(DURATION, "write a time such as 10ms (us, ms or s)").optional(),
+  loss: z.string().regex(PERCENTAGE, "write a share such as 1%").optional(),
+});
+
+const linkSchema = z
+  .union([linkOptions, z.tuple([nodeName, nodeName])])
+  .describe("A cable of the underlay, between hosts and routers: [alpha, beta], or a map with options.");
+
+const routeSchema = z
+  .union([
+    text,
+    z.strictObject({
+      to: text.describe("Destination prefix."),
+      via: text.optional().describe("Next hop. Default: the other end of the wire."),
+    }),
+  ])
+  .describe("A prefix that is reached through the wire.");
+
+const sidesOf = <T extends z.ZodType>(item: T) =>
+  z.strictObject({ client: z.array(item).optional(), endpoint: z.array(item).optional() });
+
+const ports = z.union([z.int(), text]).describe("A port, or a range such as 1000-2000.");
+
+const policySchema = z.strictObject({
+  from: text.optional().describe("Source prefix."),
+  protocol: z.enum(["icmp", "tcp", "udp", "sctp", "ipv6-icmp"]).optional(),
+  sourcePorts: ports.optional(),
+  destinationPorts: ports.optional(),
+  routes: z.array(routeSchema).optional().describe("Default: everything."),
+});
+
+const wireSchema = z
+  .strictObject({
+    client: text.describe(
+      "host/workload, or host/workload/interface. Default interface: the name of the workload at the other end.",
+    ),
+    endpoint: text.describe("Likewise."),
+    addresses: z
+      .union([
+        z.enum(["ipv4", "ipv6", "dual"]),
+        z.strictObject({ client: z.array(text).min(1), endpoint: z.array(text).min(1) }),
+      ])
+      .optional()
+      .describe("The families, or the addresses of both sides. Default: dual, addresses from the names."),
+    routes: sidesOf(routeSchema)
+      .optional()
+      .describe("More prefixes that each side reaches through the wire."),
+    policies: z
+      .array(policySchema)
+      .optional()
+      .describe("Routes of the client's that hold only for the traffic which a policy names."),
+    mtu: mtu.optional().describe("Bytes. Default: what the path carries."),
+    vni: z
+      .int({ error: "expected a whole number" })
+      .min(1, "VNIs start at 1")
+      .max(16_777_215, "a VNI has 24 bits: at most 16777215")
+      .optional()
+      .describe("VXLAN network identifier of a wire between hosts. Default: a free one."),
+    underlay: family
+      .optional()
+      .describe("Family that carries the tunnel. Default: ipv4 where the path has it."),
+  })
+  .describe("A wire from a client's interface to an endpoint's.");
+
+/** The parts, for reading a file that is right in places. */
+export const partSchemas = { host: hostSchema, link: linkSchema, wire: wireSchema, name: nodeName };
+
+export const labSchema = z
+  .strictObject({
+    $schema: z.string().optional().describe("For editors."),
+    name: nodeName.describe("The lab's name, part of the names of its namespaces."),
+    hosts: z.record(nodeName, hostSchema).describe("The hosts by name."),
+    routers: z.array(nodeName).optional().describe("Names of nodes that only forward."),
+    links: z.array(linkSchema).optional(),
+    wires: z.array(wireSchema).optional(),
+  })
+  .meta({ title: "Netloom lab" });
+
+export type LabFile = z.infer<typeof labSchema>;
+export type HostPart = z.infer<typeof hostSchema>;
+export type LinkPart = z.infer<typeof linkSchema>;
+export type WirePart = z.infer<typeof wireSchema>;
+export type RoutePart = z.infer<typeof routeSchema>;
+export type PolicyPart = z.infer<typeof policySchema>;

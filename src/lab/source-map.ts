@@ -1,0 +1,152 @@
+/** From YAML text to plain data, with the way back: from a place in the data to line and column. */
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Pair,
+  parseDocument,
+  visit,
+  type YAMLMap,
+} from "yaml";
+import { type Finding, formatPath, type Problem, quote } from "./problem.ts";
+
+export interface SourceMap {
+  /** What the file says, as plain data. `undefined` if it is no YAML. */
+  readonly data: unknown;
+  /** What is wrong with the file as YAML. */
+  readonly problems: readonly Problem[];
+  locate(finding: Finding): Problem;
+}
+
+const maxFileBytes = 4 << 20;
+const maxAliases = 1000;
+
+/** Reads `text` as YAML 1.2. Never throws: what is wrong is in `problems`. */
+export function readYaml(text: string, file: string): SourceMap {
+  const lines = new LineCounter();
+  const at = (offset: number, path: string, message: string): Problem => {
+    const { line, col } = lines.linePos(Math.max(0, offset));
+    return { file, line: Math.max(1, line), column: Math.max(1, col), path, message };
+  };
+  const refuse = (message: string): SourceMap => {
+    const problem = { file, line: 1, column: 1, path: "", message };
+    return { data: undefined, problems: [problem], locate: () => problem };
+  };
+  if (text.length > maxFileBytes) return refuse("the file is larger than 4 MiB");
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
+  } catch (error) {
+    // The parser recurses: text nested a few thousand levels deep ends it.
+    return refuse(`not YAML: ${error instanceof RangeError ? "nested too deeply" : String(error)}`);
+  }
+  const problems = [...document.errors, ...document.warnings].map((error) =>
+    at(
+      error.pos[0],
+      "",
+      error.code === "DUPLICATE_KEY" ? duplicateKey(document, error.pos[0], lines) : syntaxError(error),
+    ),
+  );
+  const odd = findOddNodes(document).map(({ offset, message }) => at(offset, "", message));
+  problems.push(...odd);
+  const locate = (finding: Finding): Problem =>
+    at(offsetOf(document, finding), formatPath(finding.path), finding.message);
+  const broken = document.errors.some((error) => error.code !== "DUPLICATE_KEY") || odd.length > 0;
+  if (broken) return { data: undefined, problems, locate };
+  try {
+    return { data: document.toJS({ maxAliasCount: maxAliases }), problems, locate };
+  } catch (error) {
+    const why = error instanceof RangeError ? "nested too deeply" : "too many aliases";
+    return { data: undefined, problems: [...problems, at(0, "", `the file cannot be read: ${why}`)], locate };
+  }
+}
+
+function syntaxError({ code, message }: { readonly code: string; readonly message: string }): string {
+  if (code === "MULTIPLE_DOCS") return "the file holds more than one document; one file is one lab";
+  return `not YAML: ${message.replace(/[.\s]+$/, "").replace(/^./, (letter) => letter.toLowerCase())}`;
+}
+
+function duplicateKey(document: Document, offset: number, lines: LineCounter): string {
+  let message = "this key is there twice";
+  visit(document, {
+    Map: (_, map) => {
+      const second = map.items.find((pair) => isScalar(pair.key) && pair.key.range?.[0] === offset);
+      if (!second) return undefined;
+      const first = map.items.find((pair) => keyText(pair) === keyText(second));
+      const firstLine = isScalar(first?.key) ? lines.linePos(first.key.range?.[0] ?? 0).line : 0;
+      message = `the key ${quote(keyText(second))} is there twice (first on line ${firstLine}); rename or remove one`;
+      return visit.BREAK;
+    },
+  });
+  return message;
+}
+
+/** Keys that plain data cannot hold, and aliases that lead nowhere. */
+function findOddNodes(document: Document): { offset: number; message: string }[] {
+  const found: { offset: number; message: string }[] = [];
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document)) return;
+      found.push({
+        offset: rangeStart(alias) ?? 0,
+        message: `the alias *${alias.source} has no anchor before it`,
+      });
+    },
+    Pair: (_, pair) => {
+      const offset = keyOffset(pair);
+      if (!isScalar(pair.key))
+        found.push({ offset, message: "a key has to be plain text, not a list, a map or an alias" });
+      else if (pair.key.value === "__proto__")
+        found.push({ offset, message: 'the key "__proto__" cannot be used' });
+    },
+  });
+  return found;
+}
+
+function keyText(pair: Pair): string {
+  return isScalar(pair.key) ? `${(pair.key.value ?? "") as string | number | boolean}` : "";
+}
+
+function keyOffset(pair: Pair): number {
+  const key = pair.key as { range?: [number, number, number] | null } | null;
+  return key?.range?.[0] ?? 0;
+}
+
+/** Offset of the node at `path`, or of the nearest one around it. */
+function offsetOf(document: Document, finding: Finding): number {
+  let node: unknown = document.contents;
+  let offset = rangeStart(node) ?? 0;
+  for (const [i, part] of finding.path.entries()) {
+    if (isAlias(node)) node = node.resolve(document);
+    let next: unknown;
+    if (isMap(node)) {
+      const pair = findPair(node, part);
+      if (!pair) return offset;
+      if (finding.atKey === true && i === finding.path.length - 1) return keyOffset(pair);
+      // An empty value has a place, but not one that a reader would look at.
+      offset =
+        (isScalar(pair.value) && pair.value.value === null ? keyOffset(pair) : rangeStart(pair.value)) ??
+        keyOffset(pair);
+      next = pair.value;
+    } else if (isSeq(node) && typeof part === "number") {
+      next = node.items[part];
+      offset = rangeStart(next) ?? offset;
+    } else {
+      return offset;
+    }
+    node = next;
+  }
+  return offset;
+}
+
+function findPair(map: YAMLMap, key: string | number): Pair | undefined {
+  // The last of two equal keys is the one that counts in the data.
+  return map.items.findLast((pair) => keyText(pair) === String(key));
+}
+
+function rangeStart(node: unknown): number | undefined {
+  return (node as { range?: [number, number, number] | null } | null | undefined)?.range?.[0];
+}

@@ -1,0 +1,234 @@
+/** From a lab to what has to be on the machine: namespaces, the underlay as kernel objects, and wires for forwarders. */
+import type { Wire } from "../forwarder/wire.ts";
+import { hash64 } from "../net/hash.ts";
+import { addressBits, mustParseIp } from "../net/ip.ts";
+import { formatMac } from "../net/mac.ts";
+import type { KernelObject, Netns, Qdisc } from "../world/kernel.ts";
+import { type Lab, type LabLink, type LabRoute, type LabWire, sideName, type WireSide } from "./model.ts";
+import { routesOf, tunnelPath } from "./underlay.ts";
+
+/** Where named namespaces live, as for `ip netns`. */
+export const NETNS_DIRECTORY = "/run/netns";
+
+export interface LabNamespace {
+  /** `alpha` for a host or router, `alpha/web` for a workload. */
+  readonly place: string;
+  readonly kind: "host" | "router" | "workload";
+  /** Path below /run/netns. */
+  readonly path: string;
+  readonly netns: Netns;
+}
+
+/** A wire, or a half of one, as the forwarder of one host gets it. */
+export interface HostWire {
+  readonly host: string;
+  /** `host/workload/interface` of the client. */
+  readonly name: string;
+  readonly wire: Wire;
+}
+
+export interface Topology {
+  readonly namespaces: readonly LabNamespace[];
+  /** What a new namespace gets before anything else. */
+  readonly birth: readonly KernelObject[];
+  /** Links between hosts and routers, in the order in which they are made. */
+  readonly underlay: readonly KernelObject[];
+  readonly wires: readonly HostWire[];
+}
+
+/** The names of all namespaces of a lab begin with this, and no other lab's do: names of labs have no hyphen. */
+export function namespacePrefix(lab: string): string {
+  return `nl-${lab}-`;
+}
+
+/** `nl-first-alpha`, and `nl-first-alpha-web` for the workload `alpha/web`. */
+export function namespaceName(lab: string, place: string): string {
+  return namespacePrefix(lab) + place.replace("/", "-");
+}
+
+export function netnsOf(lab: string, place: string): Netns {
+  return `file://${NETNS_DIRECTORY}/${namespaceName(lab, place)}`;
+}
+
+/** The connection id of a wire: the owner of all its devices. */
+export function connectionId(lab: string, wire: LabWire): string {
+  return `${lab}.${sideName(wire.client).replaceAll("/", ".")}`;
+}
+
+/** Pure: the same lab gives the same topology in every process. */
+export function topology(lab: Lab): Topology {
+  const namespaces = listNamespaces(lab);
+  return {
+    namespaces,
+    birth: namespaces.flatMap(birthOf),
+    underlay: [
+      ...lab.links.map((link) => cable(lab, link)),
+      ...lab.links.flatMap((link) => link.ends.flatMap((_, side) => addresses(lab, link, side))),
+      ...lab.links.flatMap((link) =>
+        link.ends.map((_, side) => ({ kind: "up", ...deviceOf(lab, link, side) }) as const),
+      ),
+      ...nodesOf(lab).flatMap((node) => routes(lab, node)),
+      ...lab.links.flatMap((link) => link.ends.flatMap((_, side) => shape(lab, link, side))),
+    ],
+    wires: lab.wires.flatMap((wire) => hostWires(lab, wire)),
+  };
+}
+
+function nodesOf(lab: Lab): string[] {
+  return [...lab.hosts.map(({ name }) => name), ...lab.routers];
+}
+
+function listNamespaces(lab: Lab): LabNamespace[] {
+  const namespace = (place: string, kind: LabNamespace["kind"]): LabNamespace => ({
+    place,
+    kind,
+    path: `${NETNS_DIRECTORY}/${namespaceName(lab.name, place)}`,
+    netns: netnsOf(lab.name, place),
+  });
+  return [
+    ...lab.routers.map((name) => namespace(name, "router")),
+    ...lab.hosts.map(({ name }) => namespace(name, "host")),
+    ...lab.hosts.flatMap(({ name, workloads }) =>
+      workloads.map((workload) => namespace(`${name}/${workload}`, "workload")),
+    ),
+  ];
+}
+
+/** A new namespace takes IPv4 settings over from the machine's own, so what matters is set. */
+function birthOf({ netns, kind }: LabNamespace): KernelObject[] {
+  const forwarding = kind === "router" ? "1" : "0";
+  const sysctl = (name: string, value: string): KernelObject => ({ kind: "sysctl", netns, name, value });
+  return [
+    { kind: "up", netns, link: "lo" },
+    sysctl("net/ipv4/conf/all/forwarding", forwarding),
+    sysctl("net/ipv6/conf/all/forwarding", forwarding),
+    sysctl("net/ipv4/conf/all/rp_filter", "0"),
+    sysctl("net/ipv4/conf/default/rp_filter", "0"),
+  ];
+}
+
+/** The device of the underlay that leads to `neighbor`. Node names have at most 12 bytes, so it always fits. */
+export function underlayInterface(neighbor: string): string {
+  return `to-${neighbor}`;
+}
+
+function deviceOf(lab: Lab, link: LabLink, side: number): { readonly netns: Netns; readonly link: string } {
+  const [own, other] = side === 0 ? link.ends : [link.ends[1], link.ends[0]];
+  return { netns: netnsOf(lab.name, own.node), link: underlayInterface(other.node) };
+}
+
+function cable(lab: Lab, link: LabLink): KernelObject {
+  const end = (side: number) => {
+    const { netns, link: name } = deviceOf(lab, link, side);
+    const { node } = link.ends[side === 0 ? 0 : 1];
+    return {
+      netns,
+      name,
+      mac: derivedMac(`${lab.name}/${node}/${name}`),
+      mtuBytes: link.mtuBytes,
+      alias: `lab ${lab.name}: ${node} ${name}`,
+    };
+  };
+  return { kind: "veth", ends: [end(0), end(1)] };
+}
+
+function addresses(lab: Lab, link: LabLink, side: number): KernelObject[] {
+  return link.ends[side === 0 ? 0 : 1].addresses.map((address) => ({
+    kind: "address",
+    ...deviceOf(lab, link, side),
+    address,
+  }));
+}
+
+function routes(lab: Lab, node: string): KernelObject[] {
+  return routesOf(lab, node).map(({ destination, via, neighbor }) => ({
+    kind: "route",
+    netns: netnsOf(lab.name, node),
+    link: underlayInterface(neighbor),
+    destination,
+    via,
+  }));
+}
+
+function shape(lab: Lab, link: LabLink, side: number): Qdisc[] {
+  const { rateBitsPerSecond, delayMs, lossPercent } = link;
+  if (rateBitsPerSecond !== undefined) {
+    const bytesPerSecond = rateBitsPerSecond / 8;
+    // A bucket of 10 ms, but never less than two frames; packets wait 50 ms at most.
+    const burstBytes = Math.ceil(Math.max(bytesPerSecond / 100, 2 * (link.mtuBytes + 14)));
+    const limitBytes = Math.ceil(burstBytes + bytesPerSecond / 20);
+    return [
+      {
+        kind: "qdisc",
+        ...deviceOf(lab, link, side),
+        shape: { type: "tbf", rateBitsPerSecond, burstBytes, limitBytes },
+      },
+    ];
+  }
+  if (delayMs === undefined && lossPercent === undefined) return [];
+  return [
+    {
+      kind: "qdisc",
+      ...deviceOf(lab, link, side),
+      shape: { type: "netem", delayMs: delayMs ?? 0, lossPercent: lossPercent ?? 0 },
+    },
+  ];
+}
+
+/** One wire for a host with both sides, else a half for each of the two hosts. */
+function hostWires(lab: Lab, wire: LabWire): HostWire[] {
+  const name = sideName(wire.client);
+  const kernel = (side: WireSide) =>
+    ({
+      type: "KERNEL",
+      netns: netnsOf(lab.name, `${side.host}/${side.workload}`),
+      interfaceName: side.interface,
+      ...(wire.mtuBytes !== undefined && { mtuBytes: wire.mtuBytes }),
+    }) as const;
+  const common = { connectionId: connectionId(lab.name, wire), context: contextOf(wire) };
+  const [client, endpoint] = [kernel(wire.client), kernel(wire.endpoint)];
+  if (wire.client.host === wire.endpoint.host) {
+    return [{ host: wire.client.host, name, wire: { ...common, client, endpoint } }];
+  }
+  const path = tunnelPath(lab, wire.client.host, wire.endpoint.host, wire.underlay ?? 4);
+  if (!path || wire.vni === undefined)
+    throw new TypeError(`the wire ${name} has no tunnel: not a checked lab`);
+  const tunnel = {
+    type: "VXLAN",
+    sourceIp: path.sourceIp,
+    destinationIp: path.destinationIp,
+    vni: wire.vni,
+    underlayMtuBytes: path.mtuBytes,
+  } as const;
+  return [
+    { host: wire.client.host, name, wire: { ...common, client, endpoint: tunnel } },
+    { host: wire.endpoint.host, name, wire: { ...common, client: tunnel, endpoint } },
+  ];
+}
+
+function contextOf({ client, endpoint, mtuBytes, policies }: LabWire): Wire["context"] {
+  const full = (address: string): string => `${address}/${addressBits(mustParseIp(address).family)}`;
+  const toRoute = ({ to, via }: LabRoute) => ({ prefix: to, ...(via !== undefined && { nextHop: via }) });
+  return {
+    srcIpAddrs: client.addresses.map(full),
+    dstIpAddrs: endpoint.addresses.map(full),
+    srcRoutes: client.routes.map(toRoute),
+    dstRoutes: endpoint.routes.map(toRoute),
+    policies: policies.map((policy) => ({
+      ...(policy.from !== undefined && { from: policy.from }),
+      ...(policy.protocol !== undefined && { proto: policy.protocol }),
+      ...(policy.sourcePorts !== undefined && { srcPort: policy.sourcePorts }),
+      ...(policy.destinationPorts !== undefined && { dstPort: policy.destinationPorts }),
+      routes: policy.routes.map(toRoute),
+    })),
+    ...(mtuBytes !== undefined && { mtuBytes }),
+  };
+}
+
+/** Locally administered and unicast. */
+function derivedMac(text: string): string {
+  const hash = hash64(text);
+  const bytes = Uint8Array.from({ length: 6 }, (_, i) => Number((hash >> BigInt(8 * i)) & 0xffn));
+  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
+  return formatMac(bytes);
+}

@@ -1,0 +1,156 @@
+/** A rtnetlink socket: sends requests built by netlink/, and gives what the kernel answers at once. */
+import { KernelError } from "../world/kernel.ts";
+import * as k from "./netlink/constants.ts";
+import { type Ack, isDumpInterrupted, type Message, messages, readAck } from "./netlink/message-reader.ts";
+import { batch } from "./netlink/message-writer.ts";
+import {
+  close,
+  errnoName,
+  receive,
+  send,
+  sendAsync,
+  setSocketOption,
+  SO_NETNS_COOKIE,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  socket,
+  socketOption64,
+  SOL_SOCKET,
+  syscallError,
+} from "./syscall.ts";
+
+/** So that neither the acknowledgements of one send overflow a socket nor a request its buffer. */
+const MESSAGES_PER_SEND = 64;
+
+/** A dump that was interrupted this often is taken as it is: the namespace never stands still. */
+const DUMP_ATTEMPTS = 5;
+
+/** The kernel makes no datagram of a dump longer than 32 KiB. */
+const buffer = new Uint8Array(65536);
+
+/** Lives in the namespace in which it was opened, on whatever thread it is used, and keeps that namespace alive. */
+export class NetlinkSocket {
+  readonly #fd: number;
+  #sequence = 1;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Opens a socket in the current namespace, with strict checks and extended acknowledgements. */
+  static open(): NetlinkSocket {
+    const fd = socket(k.AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, k.NETLINK_ROUTE);
+    try {
+      for (const option of [k.NETLINK_EXT_ACK, k.NETLINK_CAP_ACK, k.NETLINK_GET_STRICT_CHK])
+        setSocketOption(fd, k.SOL_NETLINK, option, 1);
+    } catch (error) {
+      close(fd);
+      throw error;
+    }
+    return new NetlinkSocket(fd);
+  }
+
+  /** Unique until the next boot, unlike the inode of the namespace. */
+  netnsCookie(): string {
+    return String(socketOption64(this.#fd, SOL_SOCKET, SO_NETNS_COOKIE));
+  }
+
+  /** Sends changes, as many in one send as go, and returns an acknowledgement for each. The kernel skips none after an error. */
+  changes(requests: readonly Uint8Array[]): Ack[] {
+    const acks: Ack[] = [];
+    for (let i = 0; i < requests.length; i += MESSAGES_PER_SEND) {
+      const part = requests.slice(i, i + MESSAGES_PER_SEND);
+      const first = this.#send(part);
+      for (let j = 0; j < part.length; j++) acks.push(this.#ack((first + j) >>> 0));
+    }
+    return acks;
+  }
+
+  /** One change. */
+  change(request: Uint8Array): Ack {
+    return this.changes([request])[0] ?? { errno: 0 };
+  }
+
+  /** Like `change`, with the send on a thread of libuv's pool: for a deletion, which blocks for 20 ms and more. */
+  async changeSlowly(request: Uint8Array): Promise<Ack> {
+    const first = this.#take(1);
+    await sendAsync(this.#fd, batch([request], first));
+    return this.#ack(first);
+  }
+
+  /** Asks for one thing. `undefined` if the kernel answers with one of `absent`; another errno is an error. */
+  get<T>(request: Uint8Array, decode: (message: Message) => T, absent: readonly string[] = []): T | undefined {
+    const sequence = this.#send([request]);
+    for (const message of this.#receive()) {
+      if (message.sequence !== sequence) continue;
+      const ack = readAck(message);
+      if (!ack) return decode(message);
+      const errno = errnoName(ack.errno);
+      if (absent.includes(errno)) return undefined;
+      throw syscallError("ask the kernel", errno);
+    }
+    throw new KernelError("INTERNAL", "ask the kernel: no answer");
+  }
+
+  /** Asks for a list, and once more when it changed meanwhile. What `decode` has no value for is left out. */
+  dump<T>(request: Uint8Array, decode: (message: Message) => T | undefined): T[] {
+    for (let attempt = 1; ; attempt++) {
+      const { values, isInterrupted } = this.#dumpOnce(request, decode);
+      if (!isInterrupted || attempt === DUMP_ATTEMPTS) return values;
+    }
+  }
+
+  close(): void {
+    close(this.#fd);
+  }
+
+  #dumpOnce<T>(
+    request: Uint8Array,
+    decode: (message: Message) => T | undefined,
+  ): { values: T[]; isInterrupted: boolean } {
+    const sequence = this.#send([request]);
+    const values: T[] = [];
+    let isInterrupted = false;
+    for (;;) {
+      const answers = this.#receive();
+      if (answers.length === 0) throw new KernelError("INTERNAL", "dump: the kernel's answer has no end");
+      for (const message of answers) {
+        if (message.sequence !== sequence) continue;
+        isInterrupted ||= isDumpInterrupted(message);
+        const ack = readAck(message);
+        if (ack && ack.errno !== 0) throw syscallError("dump", errnoName(ack.errno));
+        if (ack) return { values, isInterrupted };
+        const value = decode(message);
+        if (value !== undefined) values.push(value);
+      }
+    }
+  }
+
+  #ack(sequence: number): Ack {
+    for (;;) {
+      const answers = this.#receive();
+      if (answers.length === 0) throw new KernelError("INTERNAL", "change the kernel: no acknowledgement");
+      const answer = answers.find((message) => message.sequence === sequence);
+      const ack = answer && readAck(answer);
+      if (ack) return ack;
+    }
+  }
+
+  #take(count: number): number {
+    const first = this.#sequence;
+    this.#sequence = (first + count) >>> 0;
+    return first;
+  }
+
+  #send(requests: readonly Uint8Array[]): number {
+    const first = this.#take(requests.length);
+    send(this.#fd, batch(requests, first));
+    return first;
+  }
+
+  /** The messages of the next datagram; none if there is no datagram. */
+  #receive(): Message[] {
+    const datagram = receive(this.#fd, buffer);
+    return datagram ? messages(datagram) : [];
+  }
+}

@@ -1,0 +1,70 @@
+/** Addresses of devices: `ifaddrmsg` and IFA attributes. Source: include/uapi/linux/if_addr.h */
+import { addressBits, formatIp, mustParsePrefix } from "../../net/ip.ts";
+import type { Address } from "../../world/kernel.ts";
+import * as k from "./constants.ts";
+import { DecodeError, ipOf, type Message, present, readAttributes, Struct } from "./message-reader.ts";
+import { change, dump, type MessageWriter } from "./message-writer.ts";
+
+export interface AddressMessage extends Pick<Address, "address" | "peer"> {
+  readonly linkIndex: number;
+  /** Who made it (IFA_PROTO, Linux 5.18); 0 is unknown. */
+  readonly protocol: number;
+}
+
+/**
+ * Without duplicate address detection for IPv6. With `peer` the kernel makes the on-link route to the peer by itself.
+ * Equivalent to: `ip address add A [peer P] dev L [nodad] proto N`
+ */
+export function newAddress(address: AddressMessage): Uint8Array {
+  const m = change(k.RTM_NEWADDR, k.NLM_F_CREATE | k.NLM_F_EXCL);
+  addressMessage(m, address);
+  return m.finish();
+}
+
+/** Equivalent to: `ip address delete A [peer P] dev L` */
+export function deleteAddress(address: AddressMessage): Uint8Array {
+  const m = change(k.RTM_DELADDR);
+  addressMessage(m, address);
+  return m.finish();
+}
+
+/** The addresses of one device, or all; both families. Needs NETLINK_GET_STRICT_CHK to filter. Equivalent to: `ip address show [dev L]` */
+export function dumpAddresses(linkIndex = 0): Uint8Array {
+  return dump(k.RTM_GETADDR).u8(k.AF_UNSPEC).u8(0).u8(0).u8(0).u32(linkIndex).finish();
+}
+
+/** Reads RTM_NEWADDR and RTM_DELADDR. Throws DecodeError. */
+export function decodeAddress(message: Message): AddressMessage {
+  const header = new Struct("address", message.body, 8);
+  const attributes = readAttributes("address", message.body, 8);
+  // Only IPv4 always has both; IPv6 has IFA_LOCAL only if there is a peer.
+  const far = attributes.bytes(k.IFA_ADDRESS) ?? attributes.bytes(k.IFA_LOCAL);
+  if (!far) throw new DecodeError("address", "there is none");
+  const address = ipOf("address", attributes.bytes(k.IFA_LOCAL) ?? far);
+  const local = formatIp(address);
+  const remote = formatIp(ipOf("address", far));
+  const length = header.u8(1);
+  const hasPeer = local !== remote;
+  return {
+    linkIndex: header.u32(4),
+    address: `${local}/${hasPeer ? addressBits(address.family) : length}`,
+    ...present("peer", hasPeer ? `${remote}/${length}` : undefined),
+    protocol: attributes.u8(k.IFA_PROTO) ?? 0,
+  };
+}
+
+/** `u8 family | u8 prefix length | u8 flags | u8 scope | u32 index` */
+function addressMessage(m: MessageWriter, message: AddressMessage): void {
+  const { address, length } = mustParsePrefix(message.address);
+  const far = message.peer === undefined ? { address, length } : mustParsePrefix(message.peer);
+  const isV6 = address.family === 6;
+  m.u8(isV6 ? k.AF_INET6 : k.AF_INET)
+    .u8(far.length)
+    .u8(0)
+    .u8(k.RT_SCOPE_UNIVERSE)
+    .u32(message.linkIndex);
+  m.attributeIp(k.IFA_LOCAL, formatIp(address));
+  m.attributeIp(k.IFA_ADDRESS, formatIp(far.address));
+  if (isV6) m.attributeU32(k.IFA_FLAGS, k.IFA_F_NODAD);
+  if (message.protocol !== 0) m.attributeU8(k.IFA_PROTO, message.protocol);
+}

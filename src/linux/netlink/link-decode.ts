@@ -1,0 +1,108 @@
+/** Devices as the kernel reports them. Source: include/uapi/linux/if_link.h */
+import * as k from "./constants.ts";
+import { type Attributes, type Message, present, readAttributes, Struct } from "./message-reader.ts";
+
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  /** Absent on a device without a 6-byte address. */
+  readonly mac?: string;
+  readonly mtuBytes: number;
+  /** IFF_* */
+  readonly flags: number;
+  readonly group: number;
+  readonly alias?: string;
+  /** `veth`, `vxlan`, `bridge`, …; absent on hardware and loopback. */
+  readonly kind?: string;
+  /** Index of the bridge that this is a port of. */
+  readonly master?: number;
+  /** Index of the other end of a veth, counted in the namespace `linkNetnsid` or, if that is absent, in this one. */
+  readonly lowerIndex?: number;
+  /** Number of the other end's or the underlay's namespace as this namespace numbers it. */
+  readonly linkNetnsid?: number;
+  /** IN6_ADDR_GEN_MODE_*; absent if the device has no IPv6. */
+  readonly addrGenMode?: number;
+  /** RFC 2863: 6 is up, 2 is down. */
+  readonly operstate?: number;
+  readonly vxlan?: VxlanData;
+  readonly stats?: LinkStats;
+}
+
+export interface VxlanData {
+  readonly vni: number;
+  readonly local?: string;
+  /** Where unknown destinations go; absent if there is none. */
+  readonly remote?: string;
+  readonly port: number;
+  readonly learning: boolean;
+  /** VXLAN_DF_* */
+  readonly df: number;
+  /** 0: the system's default. */
+  readonly ttl: number;
+}
+
+/** Since the device was made. `struct rtnl_link_stats64` */
+export interface LinkStats {
+  readonly rxPackets: number;
+  readonly txPackets: number;
+  readonly rxBytes: number;
+  readonly txBytes: number;
+  readonly rxErrors: number;
+  readonly txErrors: number;
+  readonly rxDropped: number;
+  readonly txDropped: number;
+}
+
+/** Reads RTM_NEWLINK and RTM_DELLINK. Throws DecodeError. */
+export function decodeLink(message: Message): Link {
+  const header = new Struct("link", message.body, 16);
+  const attributes = readAttributes("link", message.body, 16);
+  const info = attributes.nested(k.IFLA_LINKINFO);
+  const kind = info?.string(k.IFLA_INFO_KIND);
+  const data = kind === "vxlan" ? info?.nested(k.IFLA_INFO_DATA) : undefined;
+  const stats = attributes.struct(k.IFLA_STATS64, 64);
+  // In a message about a bridge port (AF_BRIDGE) the same attribute holds other things.
+  const families = header.u8(0) === k.AF_UNSPEC ? attributes.nested(k.IFLA_AF_SPEC) : undefined;
+  return {
+    index: header.i32(4),
+    name: attributes.string(k.IFLA_IFNAME) ?? "",
+    ...present("mac", attributes.mac(k.IFLA_ADDRESS)),
+    mtuBytes: attributes.u32(k.IFLA_MTU) ?? 0,
+    flags: header.u32(8),
+    group: attributes.u32(k.IFLA_GROUP) ?? 0,
+    ...present("alias", attributes.string(k.IFLA_IFALIAS)),
+    ...present("kind", kind),
+    ...present("master", attributes.u32(k.IFLA_MASTER)),
+    ...present("lowerIndex", attributes.u32(k.IFLA_LINK)),
+    ...present("linkNetnsid", attributes.i32(k.IFLA_LINK_NETNSID)),
+    ...present("addrGenMode", families?.nested(k.AF_INET6)?.u8(k.IFLA_INET6_ADDR_GEN_MODE)),
+    ...present("operstate", attributes.u8(k.IFLA_OPERSTATE)),
+    ...present("vxlan", data && vxlanData(data)),
+    ...present("stats", stats && linkStats(stats)),
+  };
+}
+
+function vxlanData(data: Attributes): VxlanData {
+  return {
+    vni: data.u32(k.IFLA_VXLAN_ID) ?? 0,
+    ...present("local", data.ip(k.IFLA_VXLAN_LOCAL) ?? data.ip(k.IFLA_VXLAN_LOCAL6)),
+    ...present("remote", data.ip(k.IFLA_VXLAN_GROUP) ?? data.ip(k.IFLA_VXLAN_GROUP6)),
+    port: data.be16(k.IFLA_VXLAN_PORT) ?? 0,
+    learning: data.u8(k.IFLA_VXLAN_LEARNING) === 1,
+    df: data.u8(k.IFLA_VXLAN_DF) ?? 0,
+    ttl: data.u8(k.IFLA_VXLAN_TTL) ?? 0,
+  };
+}
+
+function linkStats(stats: Struct): LinkStats {
+  return {
+    rxPackets: stats.u64(0),
+    txPackets: stats.u64(8),
+    rxBytes: stats.u64(16),
+    txBytes: stats.u64(24),
+    rxErrors: stats.u64(32),
+    txErrors: stats.u64(40),
+    rxDropped: stats.u64(48),
+    txDropped: stats.u64(56),
+  };
+}

@@ -1,0 +1,245 @@
+/**
+ * Reads what the kernel sends on a netlink socket: messages, their attributes, acknowledgements.
+ *
+ * Every read is checked against the bounds of its message. What is malformed throws a `DecodeError`, and nothing else
+ * is ever thrown: the same holds for all `decode…` functions of this folder.
+ */
+import { formatIp, type IpAddress } from "../../net/ip.ts";
+import { formatMac } from "../../net/mac.ts";
+import { NetloomError } from "../../world/errors.ts";
+import {
+  NLM_F_ACK_TLVS,
+  NLM_F_CAPPED,
+  NLM_F_DUMP_INTR,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSGERR_ATTR_MISS_TYPE,
+  NLMSGERR_ATTR_MSG,
+  NLMSGERR_ATTR_OFFS,
+  NLA_TYPE_MASK,
+} from "./constants.ts";
+import { align4, NLMSG_HDRLEN } from "./message-writer.ts";
+
+/** A message that does not obey its own lengths. Says which part: `decode netlink message: 12 bytes left, needs 16`. */
+export class DecodeError extends NetloomError {
+  override readonly name: string = "DecodeError";
+
+  constructor(part: string, reason: string) {
+    super("INTERNAL", `decode ${part}: ${reason}`);
+  }
+}
+
+export interface Message {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  /** What follows the header. A view into the received buffer: decode before that is used again. */
+  readonly body: Uint8Array;
+}
+
+/** The messages of one received datagram. */
+export function messages(datagram: Uint8Array): Message[] {
+  const view = viewOf(datagram);
+  const found: Message[] = [];
+  for (let offset = 0; offset < datagram.length;) {
+    const left = datagram.length - offset;
+    if (left < NLMSG_HDRLEN)
+      throw new DecodeError("netlink message", `${left} bytes left, needs ${NLMSG_HDRLEN}`);
+    const length = view.getUint32(offset, true);
+    if (length < NLMSG_HDRLEN || length > left)
+      throw new DecodeError("netlink message", `length ${length}, ${left} bytes left`);
+    found.push({
+      type: view.getUint16(offset + 4, true),
+      flags: view.getUint16(offset + 6, true),
+      sequence: view.getUint32(offset + 8, true),
+      body: datagram.subarray(offset + NLMSG_HDRLEN, offset + length),
+    });
+    offset += align4(length);
+  }
+  return found;
+}
+
+/** Something changed while the kernel made this dump, and the dump may have missed it: ask again. */
+export function isDumpInterrupted(message: Message): boolean {
+  return (message.flags & NLM_F_DUMP_INTR) !== 0;
+}
+
+/** The end of an answer. */
+export interface Ack {
+  /** 0 is success, else a positive errno. */
+  readonly errno: number;
+  /** The kernel's own words (NETLINK_EXT_ACK). */
+  readonly message?: string;
+  /** Where in the request, counted from its header, the offending attribute is. */
+  readonly offset?: number;
+  /** Type of an attribute that the request lacks (Linux 6.1). */
+  readonly missingType?: number;
+}
+
+/**
+ * Reads NLMSG_ERROR, which ends the answer to a change or tells why there is none to a question, and NLMSG_DONE, which
+ * ends a dump. `undefined` for every other message: more is to come.
+ */
+export function readAck(message: Message): Ack | undefined {
+  if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) return undefined;
+  const body = new Struct("acknowledgement", message.body, 4);
+  const errno = -body.i32(0);
+  if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno };
+  let end = 4;
+  if (message.type === NLMSG_ERROR) {
+    const request = new Struct("acknowledgement", message.body, 4 + NLMSG_HDRLEN);
+    end += (message.flags & NLM_F_CAPPED) === 0 ? align4(request.u32(4)) : NLMSG_HDRLEN;
+  }
+  const attributes = readAttributes("acknowledgement", message.body, end);
+  const text = attributes.string(NLMSGERR_ATTR_MSG);
+  const offset = attributes.u32(NLMSGERR_ATTR_OFFS);
+  const missingType = attributes.u32(NLMSGERR_ATTR_MISS_TYPE);
+  return {
+    errno,
+    ...(text !== undefined && { message: text }),
+    ...(offset !== undefined && { offset }),
+    ...(missingType !== undefined && { missingType }),
+  };
+}
+
+/** A structure of the kernel, at least `size` bytes long. Offsets below `size` are safe to read. */
+export class Struct {
+  readonly #view: DataView;
+
+  constructor(part: string, bytes: Uint8Array, size: number) {
+    if (bytes.length < size) throw new DecodeError(part, `${bytes.length} bytes, needs ${size}`);
+    this.#view = viewOf(bytes);
+  }
+
+  u8(offset: number): number {
+    return this.#view.getUint8(offset);
+  }
+
+  u16(offset: number): number {
+    return this.#view.getUint16(offset, true);
+  }
+
+  be16(offset: number): number {
+    return this.#view.getUint16(offset, false);
+  }
+
+  u32(offset: number): number {
+    return this.#view.getUint32(offset, true);
+  }
+
+  i32(offset: number): number {
+    return this.#view.getInt32(offset, true);
+  }
+
+  /** Exact up to 2^53. */
+  u64(offset: number): number {
+    return Number(this.#view.getBigUint64(offset, true));
+  }
+}
+
+/** A level of attributes, by type. Of a type that occurs twice the last counts, as in the kernel. */
+export class Attributes {
+  readonly #part: string;
+  readonly #payloads: ReadonlyMap<number, Uint8Array>;
+
+  constructor(part: string, payloads: ReadonlyMap<number, Uint8Array>) {
+    this.#part = part;
+    this.#payloads = payloads;
+  }
+
+  bytes(type: number): Uint8Array | undefined {
+    return this.#payloads.get(type);
+  }
+
+  /** The payload as a structure of at least `size` bytes. */
+  struct(type: number, size: number): Struct | undefined {
+    const bytes = this.bytes(type);
+    return bytes && new Struct(this.#name(type), bytes, size);
+  }
+
+  u8(type: number): number | undefined {
+    return this.struct(type, 1)?.u8(0);
+  }
+
+  be16(type: number): number | undefined {
+    return this.struct(type, 2)?.be16(0);
+  }
+
+  u32(type: number): number | undefined {
+    return this.struct(type, 4)?.u32(0);
+  }
+
+  i32(type: number): number | undefined {
+    return this.struct(type, 4)?.i32(0);
+  }
+
+  u64(type: number): number | undefined {
+    return this.struct(type, 8)?.u64(0);
+  }
+
+  /** Text up to the first NUL. */
+  string(type: number): string | undefined {
+    const bytes = this.bytes(type);
+    if (!bytes) return undefined;
+    const end = bytes.indexOf(0);
+    return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  }
+
+  /** Canonical text of a 4- or 16-byte address. */
+  ip(type: number): string | undefined {
+    const bytes = this.bytes(type);
+    return bytes && formatIp(ipOf(this.#name(type), bytes));
+  }
+
+  /** `undefined` also for a link-layer address that is not a MAC, such as that of a tunnel. */
+  mac(type: number): string | undefined {
+    const bytes = this.bytes(type);
+    return bytes?.length === 6 ? formatMac(bytes) : undefined;
+  }
+
+  /** Attributes inside of an attribute, behind a structure of `skip` bytes. */
+  nested(type: number, skip = 0): Attributes | undefined {
+    const bytes = this.bytes(type);
+    return bytes && readAttributes(this.#name(type), bytes, skip);
+  }
+
+  #name(type: number): string {
+    return `${this.#part} attribute ${type}`;
+  }
+}
+
+/** Reads the attributes of `bytes` from `start` to the end. `part` names them in errors. */
+export function readAttributes(part: string, bytes: Uint8Array, start: number): Attributes {
+  const payloads = new Map<number, Uint8Array>();
+  const view = viewOf(bytes);
+  if (start > bytes.length) throw new DecodeError(part, `${bytes.length} bytes, needs ${start}`);
+  for (let offset = start; offset < bytes.length;) {
+    const left = bytes.length - offset;
+    if (left < 4) throw new DecodeError(part, `${left} bytes left, an attribute needs 4`);
+    const length = view.getUint16(offset, true);
+    if (length < 4 || length > left)
+      throw new DecodeError(part, `attribute of length ${length}, ${left} bytes left`);
+    payloads.set(
+      view.getUint16(offset + 2, true) & NLA_TYPE_MASK,
+      bytes.subarray(offset + 4, offset + length),
+    );
+    offset += align4(length);
+  }
+  return new Attributes(part, payloads);
+}
+
+/** The address that `bytes` are. */
+export function ipOf(part: string, bytes: Uint8Array): IpAddress {
+  if (bytes.length !== 4 && bytes.length !== 16)
+    throw new DecodeError(part, `address of ${bytes.length} bytes`);
+  return { family: bytes.length === 4 ? 4 : 6, bytes };
+}
+
+/** A property that exists only if there is a value. */
+export function present<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]: V });
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

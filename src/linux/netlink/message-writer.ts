@@ -1,0 +1,166 @@
+/**
+ * Builds netlink messages: `nlmsghdr`, a fixed structure, then attributes. Everything is aligned to 4 bytes and in the
+ * host's byte order, which is little endian on every machine that we build for.
+ *
+ *   nlmsghdr:  u32 length | u16 type | u16 flags | u32 sequence | u32 port
+ *   attribute: u16 length (with these 4 bytes, without padding) | u16 type | payload | padding
+ *
+ * Source: include/uapi/linux/netlink.h
+ */
+import assert from "node:assert/strict";
+import { mustParseIp } from "../../net/ip.ts";
+import { parseMac } from "../../net/mac.ts";
+import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "./constants.ts";
+
+export const NLMSG_HDRLEN = 16;
+
+/** Rounds up to the alignment of netlink. */
+export function align4(length: number): number {
+  return Math.ceil(length / 4) * 4;
+}
+
+/** One request under construction. Values out of range are programmer's errors and assert. */
+export class MessageWriter {
+  #bytes = new Uint8Array(256);
+  #view = new DataView(this.#bytes.buffer);
+  #length = NLMSG_HDRLEN;
+
+  /** `flags` come on top of NLM_F_REQUEST. */
+  constructor(type: number, flags: number) {
+    this.#view.setUint16(4, type, true);
+    this.#view.setUint16(6, flags | NLM_F_REQUEST, true);
+  }
+
+  u8(value: number): this {
+    this.#view.setUint8(this.#grow(1), inRange(value, 0xff));
+    return this;
+  }
+
+  u16(value: number): this {
+    this.#view.setUint16(this.#grow(2), inRange(value, 0xffff), true);
+    return this;
+  }
+
+  be16(value: number): this {
+    this.#view.setUint16(this.#grow(2), inRange(value, 0xffff), false);
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#view.setUint32(this.#grow(4), inRange(value, 0xffffffff), true);
+    return this;
+  }
+
+  i32(value: number): this {
+    assert((value | 0) === value, `not a signed 32-bit value: ${value}`);
+    this.#view.setInt32(this.#grow(4), value, true);
+    return this;
+  }
+
+  u64(value: number): this {
+    this.#view.setBigUint64(this.#grow(8), BigInt(inRange(value, Number.MAX_SAFE_INTEGER)), true);
+    return this;
+  }
+
+  bytes(value: Uint8Array): this {
+    this.#bytes.set(value, this.#grow(value.length));
+    return this;
+  }
+
+  /** An attribute around what `fill` writes: a value, a structure, or more attributes. */
+  attribute(type: number, fill: () => void): this {
+    this.#align();
+    const start = this.#grow(4);
+    fill();
+    const length = inRange(this.#length - start, 0xffff);
+    this.#view.setUint16(start, length, true);
+    this.#view.setUint16(start + 2, type, true);
+    this.#align();
+    return this;
+  }
+
+  attributeU8(type: number, value: number): this {
+    return this.attribute(type, () => this.u8(value));
+  }
+
+  attributeU32(type: number, value: number): this {
+    return this.attribute(type, () => this.u32(value));
+  }
+
+  /** Text with a NUL behind it (NLA_NUL_STRING). */
+  attributeString(type: number, text: string): this {
+    return this.attribute(type, () => this.bytes(encodeText(text)).u8(0));
+  }
+
+  /** Text without a NUL behind it (NLA_STRING). */
+  attributeText(type: number, text: string): this {
+    return this.attribute(type, () => this.bytes(encodeText(text)));
+  }
+
+  attributeIp(type: number, address: string): this {
+    return this.attribute(type, () => this.bytes(mustParseIp(address).bytes));
+  }
+
+  attributeMac(type: number, mac: string): this {
+    const bytes = parseMac(mac);
+    assert(bytes, `not a MAC address: ${mac}`);
+    return this.attribute(type, () => this.bytes(bytes));
+  }
+
+  /** The message, with sequence number 0: `batch` numbers it. */
+  finish(): Uint8Array {
+    this.#align();
+    this.#view.setUint32(0, this.#length, true);
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #align(): void {
+    this.#grow(align4(this.#length) - this.#length);
+  }
+
+  /** Makes room for `count` zero bytes and returns where they start. */
+  #grow(count: number): number {
+    const start = this.#length;
+    this.#length += count;
+    if (this.#length > this.#bytes.length) {
+      const bytes = new Uint8Array(2 * this.#length);
+      bytes.set(this.#bytes.subarray(0, start));
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer);
+    }
+    return start;
+  }
+}
+
+/** A writer for a change, whose answer is one acknowledgement. `flags`: NLM_F_CREATE and the like. */
+export function change(type: number, flags = 0): MessageWriter {
+  return new MessageWriter(type, NLM_F_ACK | flags);
+}
+
+/** A writer for a question whose answer is a list of messages up to NLMSG_DONE. */
+export function dump(type: number): MessageWriter {
+  return new MessageWriter(type, NLM_F_DUMP);
+}
+
+/** Joins messages for one send. They get the sequence numbers `first`, `first + 1`, … (modulo 2^32). */
+export function batch(messages: readonly Uint8Array[], first: number): Uint8Array {
+  const joined = new Uint8Array(messages.reduce((sum, message) => sum + message.length, 0));
+  const view = new DataView(joined.buffer);
+  let offset = 0;
+  for (const [i, message] of messages.entries()) {
+    joined.set(message, offset);
+    view.setUint32(offset + 8, (first + i) >>> 0, true);
+    offset += message.length;
+  }
+  return joined;
+}
+
+function encodeText(text: string): Uint8Array {
+  assert(!text.includes("\0"), "text for the kernel holds a NUL");
+  return new TextEncoder().encode(text);
+}
+
+function inRange(value: number, max: number): number {
+  assert(Number.isInteger(value) && value >= 0 && value <= max, `not an integer from 0 to ${max}: ${value}`);
+  return value;
+}

@@ -1,0 +1,32 @@
+/** The numbers by which one namespace knows others: `rtgenmsg` and NETNSA attributes. Source: include/uapi/linux/net_namespace.h */
+import * as k from "./constants.ts";
+import { DecodeError, type Message, readAttributes } from "./message-reader.ts";
+import { change, dump, MessageWriter } from "./message-writer.ts";
+
+/**
+ * Numbers the namespace behind an open descriptor; the kernel chooses unless `nsid` is given. EEXIST: it has a number.
+ * Equivalent to: `ip netns set NAME auto`
+ */
+export function newNsid(netnsFd: number, nsid: number = k.NETNSA_NSID_NOT_ASSIGNED): Uint8Array {
+  const m = change(k.RTM_NEWNSID).u8(k.AF_UNSPEC);
+  m.attributeU32(k.NETNSA_FD, netnsFd);
+  m.attribute(k.NETNSA_NSID, () => m.i32(nsid));
+  return m.finish();
+}
+
+/** Asks for the number of the namespace behind a descriptor, answered by RTM_NEWNSID. Equivalent to: `ip netns list-id` for one */
+export function getNsid(netnsFd: number): Uint8Array {
+  return new MessageWriter(k.RTM_GETNSID, 0).u8(k.AF_UNSPEC).attributeU32(k.NETNSA_FD, netnsFd).finish();
+}
+
+/** All numbers. Equivalent to: `ip netns list-id` */
+export function dumpNsids(): Uint8Array {
+  return dump(k.RTM_GETNSID).u8(k.AF_UNSPEC).finish();
+}
+
+/** Reads RTM_NEWNSID, and RTM_DELNSID which tells the death of a namespace. -1: it has no number. Throws DecodeError. */
+export function decodeNsid(message: Message): number {
+  const nsid = readAttributes("nsid", message.body, 4).i32(k.NETNSA_NSID);
+  if (nsid === undefined) throw new DecodeError("nsid", "there is none");
+  return nsid;
+}

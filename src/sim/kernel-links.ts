@@ -1,0 +1,243 @@
+/** Devices of the simulated machine: how they are born, change, go down and die. */
+import type { Bridge, LinkEnd, Netns, Veth, Vxlan } from "../world/kernel.ts";
+import { isUnicastMac, parseMac } from "../net/mac.ts";
+import {
+  familyOf,
+  type OwnerMark,
+  Refused,
+  type SimDevice,
+  type SimNetns,
+  type SimTunnel,
+} from "./kernel-state.ts";
+
+/** Takes back one operation. */
+export type Undo = () => void;
+
+/** What the operations see of the machine, and in whose name they act. */
+export interface Actor {
+  readonly mark: OwnerMark;
+  readonly pins: string;
+  readonly home: SimNetns;
+  readonly machine: Machinery;
+  /** Refused with ENOENT if there is no such namespace. */
+  find(netns: Netns): SimNetns;
+}
+
+export interface Machinery {
+  readonly tunnels: Map<string, SimDevice>;
+  readonly uplinks: Set<SimDevice>;
+  readonly dying: Set<SimDevice>;
+  readonly deletionMs: number;
+  nowMs(): number;
+  /** Tells everybody who watches the namespace, at `dueMs` (default: now). */
+  announce(netns: SimNetns, news: News, dueMs?: number): void;
+}
+
+/** What there is to say about a namespace; the watcher knows its name. */
+export type News =
+  | { readonly type: "link"; readonly link: string; readonly change: "new" | "removed" }
+  | { readonly type: "address"; readonly change: "new" | "removed" }
+  | { readonly type: "netns-removed" };
+
+type Device = Vxlan | Bridge;
+
+const longestName = 15;
+
+export function deviceOf(netns: SimNetns, name: string): SimDevice {
+  const device = netns.devices.get(name);
+  if (!device || device.isDoomed) throw new Refused("ENODEV", `there is no device ${name}`);
+  return device;
+}
+
+/** When the kernel will be done with what stands in the way of `object`; undefined if nothing does that is on its way out. */
+export function busyUntilMs(actor: Actor, object: Veth | Vxlan | Bridge): number | undefined {
+  const inTheWay = ends(object).map((end) => actor.find(end.netns).devices.get(end.name));
+  if (object.kind === "vxlan") inTheWay.push(actor.machine.tunnels.get(tunnelKey(actor.home, object)));
+  const times = inTheWay.map((device) => device?.goneAtMs ?? 0);
+  return Math.max(...times) > actor.machine.nowMs() ? Math.max(...times) : undefined;
+}
+
+export function addVeth(actor: Actor, veth: Veth): Undo {
+  const [first, second] = veth.ends;
+  for (const end of veth.ends) checkEnd(actor, end);
+  if (first.name === second.name && actor.find(first.netns) === actor.find(second.netns))
+    throw new Refused("EEXIST", `both ends are called ${first.name}`);
+  const a = born(actor, "veth", first);
+  const b = born(actor, "veth", second);
+  a.peer = b;
+  b.peer = a;
+  return () => doom(actor.machine, a);
+}
+
+export function addDevice(actor: Actor, object: Device): Undo {
+  checkEnd(actor, object);
+  let tunnel: SimTunnel | undefined;
+  if (object.kind === "vxlan") {
+    const family = familyOf(object.local);
+    if (family !== familyOf(object.remote))
+      throw new Refused("EINVAL", "local and remote address are of different families");
+    if (object.vni < 0 || object.vni >= 2 ** 24) throw new Refused("ERANGE", "a VNI has 24 bits");
+    if (actor.machine.tunnels.has(tunnelKey(actor.home, object)))
+      throw new Refused("EEXIST", "a VXLAN device with the specified VNI already exists");
+    const { vni, port, local, remote } = object;
+    tunnel = { vni, port, family, underlay: actor.home, local, remote };
+  }
+  const device = born(actor, object.kind, object, tunnel);
+  if (object.kind === "vxlan") actor.machine.tunnels.set(tunnelKey(actor.home, object), device);
+  return () => doom(actor.machine, device);
+}
+
+/** Brings MTU, alias, MAC, bridge, and a tunnel's addresses to what `object` says. */
+export function changeDevice(actor: Actor, object: Veth | Device): Undo {
+  for (const end of ends(object)) {
+    deviceOf(actor.find(end.netns), end.name);
+    checkValues(end);
+    bridgeOf(actor, end);
+  }
+  const undos: Undo[] = object.kind === "vxlan" ? [retarget(actor, object)] : [];
+  for (const end of ends(object)) undos.push(changeEnd(actor, end));
+  return () => {
+    for (const undo of undos.toReversed()) undo();
+  };
+}
+
+/** Takes both ends of a veth pair, or the one device. What is not there is no error. */
+export function removeDevice(actor: Actor, object: Veth | Device): void {
+  for (const end of ends(object)) {
+    const device = actor.find(end.netns).devices.get(end.name);
+    if (device && device.goneAtMs === undefined) doom(actor.machine, device);
+  }
+}
+
+/** Takes the link down, and with it its routes, its neighbours and its IPv6 addresses, as Linux does. */
+export function setDown(actor: Actor, device: SimDevice): Undo {
+  if (!device.isUp) return () => {};
+  const routes = [...device.netns.routes].filter((route) => route.device === device);
+  const addresses = [...device.addresses].filter((address) => address.family === 6);
+  const neighbors = [...device.neighbors];
+  device.isUp = false;
+  for (const route of routes) device.netns.routes.delete(route);
+  for (const address of addresses) device.addresses.delete(address);
+  device.neighbors.clear();
+  actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
+  return () => {
+    device.isUp = true;
+    for (const address of addresses) device.addresses.add(address);
+    for (const route of routes) device.netns.routes.add(route);
+    for (const [key, neighbor] of neighbors) device.neighbors.set(key, neighbor);
+  };
+}
+
+/** Begins the removal of a device by its owner: gone for every observer, its name and VNI a little later. */
+export function doom(machine: Machinery, device: SimDevice): void {
+  for (const each of device.peer ? [device, device.peer] : [device]) {
+    each.isDoomed = true;
+    each.goneAtMs = machine.nowMs() + machine.deletionMs;
+    machine.dying.add(each);
+    dissolve(each);
+    machine.announce(each.netns, { type: "link", link: each.name, change: "removed" });
+  }
+}
+
+/** Takes with a device what hangs on it. */
+export function dissolve(device: SimDevice): void {
+  device.isUp = false;
+  device.program = undefined;
+  device.qdisc = undefined;
+  device.addresses.clear();
+  device.neighbors.clear();
+  device.fdb.clear();
+  for (const route of device.netns.routes) if (route.device === device) device.netns.routes.delete(route);
+  for (const port of device.netns.devices.values()) if (port.bridge === device) port.bridge = undefined;
+}
+
+export function ends(object: Veth | Device): readonly LinkEnd[] {
+  return object.kind === "veth" ? object.ends : [object];
+}
+
+/** A VNI is unique per underlay namespace, port and address family, whatever the addresses are. */
+export function tunnelKey(underlay: SimNetns, tunnel: Pick<Vxlan, "vni" | "port" | "local">): string {
+  return `${underlay.cookie}/${tunnel.port}/${familyOf(tunnel.local)}/${tunnel.vni}`;
+}
+
+function checkEnd(actor: Actor, end: LinkEnd): void {
+  const netns = actor.find(end.netns);
+  if (end.name.length > longestName)
+    throw new Refused("ERANGE", `the name ${end.name} is over 15 bytes long`);
+  if (!/^[^\s/:]+$/.test(end.name) || end.name === "." || end.name === "..")
+    throw new Refused("EINVAL", `${end.name} is no name for a device`);
+  checkValues(end);
+  const taken = netns.devices.get(end.name);
+  if (taken) {
+    const owner = taken.group === actor.mark.group ? "" : ", and is not ours";
+    throw new Refused("EEXIST", `device ${end.name} exists${owner}`);
+  }
+  bridgeOf(actor, end);
+}
+
+function checkValues(end: LinkEnd): void {
+  if (end.mtuBytes < 68 || end.mtuBytes > 65535)
+    throw new Refused("EINVAL", `the MTU ${end.mtuBytes} does not fit`);
+  const mac = parseMac(end.mac);
+  if (!mac || !isUnicastMac(mac)) throw new Refused("EADDRNOTAVAIL", `${end.mac} is no address for a device`);
+}
+
+function bridgeOf(actor: Actor, end: LinkEnd): SimDevice | undefined {
+  if (end.bridge === undefined) return undefined;
+  const bridge = deviceOf(actor.find(end.netns), end.bridge);
+  if (bridge.kind !== "bridge") throw new Refused("EOPNOTSUPP", `${end.bridge} is no bridge`);
+  return bridge;
+}
+
+function born(actor: Actor, kind: SimDevice["kind"], end: LinkEnd, tunnel?: SimTunnel): SimDevice {
+  const netns = actor.find(end.netns);
+  const device: SimDevice = {
+    kind,
+    netns,
+    name: end.name,
+    mac: end.mac,
+    mtuBytes: end.mtuBytes,
+    alias: end.alias,
+    bridge: bridgeOf(actor, end),
+    group: actor.mark.group,
+    isUp: false,
+    peer: undefined,
+    tunnel,
+    fabric: undefined,
+    addresses: new Set(),
+    neighbors: new Map(),
+    fdb: new Map(),
+    program: undefined,
+    qdisc: undefined,
+    goneAtMs: undefined,
+    isDoomed: false,
+  };
+  netns.devices.set(end.name, device);
+  actor.machine.announce(netns, { type: "link", link: end.name, change: "new" });
+  return device;
+}
+
+function changeEnd(actor: Actor, end: LinkEnd): Undo {
+  const device = deviceOf(actor.find(end.netns), end.name);
+  const { mac, mtuBytes, alias, bridge } = device;
+  Object.assign(device, {
+    mac: end.mac,
+    mtuBytes: end.mtuBytes,
+    alias: end.alias,
+    bridge: bridgeOf(actor, end),
+  });
+  actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
+  return () => Object.assign(device, { mac, mtuBytes, alias, bridge });
+}
+
+function retarget(actor: Actor, object: Vxlan): Undo {
+  const tunnel = deviceOf(actor.find(object.netns), object.name).tunnel;
+  if (!tunnel) throw new Refused("EOPNOTSUPP", `${object.name} is no VXLAN device`);
+  if (tunnel.vni !== object.vni || tunnel.port !== object.port)
+    throw new Refused("EOPNOTSUPP", "VNI and port of a VXLAN device cannot change");
+  if (familyOf(object.local) !== tunnel.family || familyOf(object.remote) !== tunnel.family)
+    throw new Refused("EOPNOTSUPP", "the address family of a VXLAN device cannot change");
+  const before = { local: tunnel.local, remote: tunnel.remote };
+  Object.assign(tunnel, { local: object.local, remote: object.remote });
+  return () => Object.assign(tunnel, before);
+}

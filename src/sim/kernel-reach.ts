@@ -1,0 +1,187 @@
+/**
+ * Where a packet would go on the simulated machine, as a question about its state: addresses, rules and routes decide
+ * in each namespace; veths, bridges, tunnels, uplinks and `wire` programs carry it from one to the next.
+ *
+ * What is not modelled: fragmentation, rates, conntrack, and whether an answer would find its way back (ask that too).
+ */
+import { contains, mustParseIp, mustParsePrefix } from "../net/ip.ts";
+import type { Machinery } from "./kernel-links.ts";
+import { connectedPrefixes, hostPart } from "./kernel-routing.ts";
+import { familyOf, MAIN_TABLE, type SimDevice, type SimNetns } from "./kernel-state.ts";
+
+/** Where a packet was taken in: the namespace that has the address, and the link that it came in by (`lo` if it never left). */
+export interface Arrival {
+  readonly netns: SimNetns;
+  readonly link: string;
+}
+
+export interface Packet {
+  readonly to: string;
+  /** Matters to rules only. */
+  readonly source?: string;
+  /** Size of the frame; 0 asks without being counted. */
+  readonly bytes: number;
+}
+
+interface Frame {
+  readonly packet: Packet;
+  /** Whose device the frame is for; its MAC is `mac`, if the sender need not ask. */
+  readonly nexthop: string;
+  readonly mac: string | undefined;
+}
+
+interface Way {
+  readonly device: SimDevice;
+  readonly via: string | undefined;
+}
+
+const longestJourney = 32;
+
+/** Follows a packet from `netns` until a namespace takes it in; `undefined` if it is dropped on the way. */
+export function follow(machine: Machinery, netns: SimNetns, packet: Packet): Arrival | undefined {
+  return new Journey(machine).route(netns, packet, undefined);
+}
+
+class Journey {
+  readonly #machine: Machinery;
+  #steps = 0;
+
+  constructor(machine: Machinery) {
+    this.#machine = machine;
+  }
+
+  route(netns: SimNetns, packet: Packet, from: SimDevice | undefined): Arrival | undefined {
+    if (this.#steps++ > longestJourney) return undefined;
+    if (hasAddress(netns, packet.to)) return { netns, link: from?.name ?? "lo" };
+    if (from && !forwards(netns, familyOf(packet.to))) return undefined;
+    const way = lookUp(netns, packet, from?.name);
+    if (!way) return undefined;
+    const nexthop = way.via ?? packet.to;
+    const mac = way.device.neighbors.get(nexthop)?.mac;
+    return this.transmit(way.device, { packet, nexthop, mac });
+  }
+
+  /** Out of `device`. */
+  transmit(device: SimDevice, frame: Frame): Arrival | undefined {
+    if (this.#steps++ > longestJourney || !device.isUp) return undefined;
+    switch (device.kind) {
+      case "veth":
+        return device.peer && this.#enter(device.peer, frame);
+      case "bridge":
+        return this.#flood(device, undefined, frame);
+      case "uplink":
+        return this.#cross(device, frame);
+      case "vxlan":
+      default:
+        return this.#tunnel(device, frame);
+    }
+  }
+
+  /** In by `device`: its program first, then the bridge that it is a port of, then the namespace's own stack. */
+  #enter(device: SimDevice, frame: Frame): Arrival | undefined {
+    if (this.#steps++ > longestJourney || !device.isUp) return undefined;
+    const program = device.program;
+    if (program) {
+      if (frame.packet.bytes > 0) {
+        program.packets++;
+        program.bytes += frame.packet.bytes;
+      }
+      const target = program.target;
+      if (program.verdict === "redirect") return target && this.transmit(target, frame);
+      if (program.verdict === "redirect-peer") return target?.peer && this.#enter(target.peer, frame);
+    }
+    const bridge = device.bridge;
+    if (!bridge) return this.#accept(device, frame);
+    if (!bridge.isUp) return undefined;
+    return this.#accept(bridge, frame) ?? this.#flood(bridge, device, frame);
+  }
+
+  #accept(device: SimDevice, frame: Frame): Arrival | undefined {
+    const isOurs =
+      frame.mac === undefined ? hasAddress(device.netns, frame.nexthop) : frame.mac === device.mac;
+    return isOurs ? this.route(device.netns, frame.packet, device) : undefined;
+  }
+
+  #flood(bridge: SimDevice, except: SimDevice | undefined, frame: Frame): Arrival | undefined {
+    for (const port of bridge.netns.devices.values()) {
+      if (port.bridge !== bridge || port === except) continue;
+      const arrival = this.transmit(port, frame);
+      if (arrival) return arrival;
+    }
+    return undefined;
+  }
+
+  #cross(uplink: SimDevice, frame: Frame): Arrival | undefined {
+    for (const other of this.#machine.uplinks)
+      if (other !== uplink && other.fabric === uplink.fabric) {
+        const arrival = this.#enter(other, frame);
+        if (arrival) return arrival;
+      }
+    return undefined;
+  }
+
+  #tunnel(device: SimDevice, frame: Frame): Arrival | undefined {
+    const tunnel = device.tunnel;
+    if (!tunnel) return undefined;
+    const entry = [...device.fdb.values()].find((each) => each.mac === frame.mac);
+    const to = entry?.destination ?? tunnel.remote;
+    const outer = new Journey(this.#machine);
+    const bytes = frame.packet.bytes;
+    const vtep = outer.route(tunnel.underlay, { to, source: tunnel.local, bytes }, undefined);
+    if (!vtep || vtep.link === "lo") return undefined;
+    const other = this.#machine.tunnels.get(
+      `${vtep.netns.cookie}/${tunnel.port}/${tunnel.family}/${tunnel.vni}`,
+    );
+    return other && !other.isDoomed ? this.#enter(other, frame) : undefined;
+  }
+}
+
+function hasAddress(netns: SimNetns, address: string): boolean {
+  for (const device of netns.devices.values())
+    for (const entry of device.addresses)
+      if (hostPart(entry.address) === address && (device.isUp || entry.family === 4)) return true;
+  return false;
+}
+
+function forwards(netns: SimNetns, family: 4 | 6): boolean {
+  const names =
+    family === 4 ? ["net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding"] : ["net/ipv6/conf/all/forwarding"];
+  return names.some((name) => netns.sysctls.get(name) === "1");
+}
+
+/** The rules in order of priority, the main table last. The longest prefix wins in a table, then the lowest metric. */
+function lookUp(netns: SimNetns, packet: Packet, iif: string | undefined): Way | undefined {
+  const family = familyOf(packet.to);
+  const to = mustParseIp(packet.to);
+  const source = packet.source === undefined ? undefined : mustParseIp(packet.source);
+  const rules = [...netns.rules]
+    .filter((rule) => rule.family === family && rule.ipProtocol === undefined)
+    .filter((rule) => !rule.to || contains(mustParsePrefix(rule.to), to))
+    .filter((rule) => !rule.from || (source !== undefined && contains(mustParsePrefix(rule.from), source)))
+    .filter((rule) => rule.iif === undefined || rule.iif === iif)
+    .sort((a, b) => a.priority - b.priority);
+  const tables = [...rules.filter((rule) => rule.priority < 32766).map((rule) => rule.table), MAIN_TABLE];
+  for (const table of tables) {
+    const way = lookUpIn(netns, table, packet.to);
+    if (way) return way;
+  }
+  return undefined;
+}
+
+function lookUpIn(netns: SimNetns, table: number, address: string): Way | undefined {
+  const to = mustParseIp(address);
+  let best: (Way & { readonly length: number; readonly metric: number }) | undefined;
+  const offer = (way: Way, destination: string, metric: number): void => {
+    const prefix = mustParsePrefix(destination);
+    if (!way.device.isUp || !contains(prefix, to)) return;
+    const length = prefix.length;
+    if (!best || length > best.length || (length === best.length && metric < best.metric))
+      best = { ...way, length, metric };
+  };
+  if (table === MAIN_TABLE)
+    for (const device of netns.devices.values())
+      for (const prefix of connectedPrefixes(device)) offer({ device, via: undefined }, prefix, 0);
+  for (const { device, via, destination, metric, table: home } of netns.routes)
+    if (home === table) offer({ device, via }, destination, metric);
+  return best;
+}

@@ -1,0 +1,120 @@
+/** What a simulated machine is made of. Entries point at each other as the kernel's structures do. */
+import type { Address, FdbEntry, Netns, Program, Qdisc, Route, Rule } from "../world/kernel.ts";
+
+/** What marks an object as its owner's: devices carry the link group, routes, rules, addresses and neighbours the protocol. */
+export interface OwnerMark {
+  readonly group: number;
+  readonly protocol: number;
+}
+
+export interface SimNetns {
+  /** `/run/netns/a`, or `/proc/7/ns/net`. */
+  readonly path: string;
+  readonly identity: `inode://${string}`;
+  /** Unlike the inode it is never used again. */
+  readonly cookie: string;
+  isAlive: boolean;
+  readonly devices: Map<string, SimDevice>;
+  readonly routes: Set<SimRoute>;
+  readonly rules: Set<SimRule>;
+  readonly sysctls: Map<string, string>;
+}
+
+export interface SimDevice {
+  readonly kind: "veth" | "vxlan" | "bridge" | "uplink";
+  readonly netns: SimNetns;
+  readonly name: string;
+  mac: string;
+  mtuBytes: number;
+  alias: string;
+  bridge: SimDevice | undefined;
+  readonly group: number;
+  isUp: boolean;
+  /** The far end of a veth pair. */
+  peer: SimDevice | undefined;
+  readonly tunnel: SimTunnel | undefined;
+  /** Uplinks of one fabric share a flat segment. */
+  readonly fabric: string | undefined;
+  readonly addresses: Set<SimAddress>;
+  readonly neighbors: Map<string, SimNeighbor>;
+  readonly fdb: Map<string, SimFdb>;
+  program: SimProgram | undefined;
+  qdisc: Qdisc["shape"] | undefined;
+  /** The kernel is at work on its removal, and its name is free from this moment on (monotonic milliseconds). */
+  goneAtMs: number | undefined;
+  /** Removed by its owner, hence unseen by `observe`. */
+  isDoomed: boolean;
+}
+
+export interface SimTunnel {
+  readonly vni: number;
+  readonly port: number;
+  readonly family: 4 | 6;
+  /** Where the UDP socket is. */
+  readonly underlay: SimNetns;
+  local: string;
+  remote: string;
+}
+
+export interface SimAddress extends Pick<Address, "address" | "peer"> {
+  readonly protocol: number;
+  readonly family: 4 | 6;
+  /** An IPv6 peer that was given while the link was down is not on the link: Linux routes only the address itself. */
+  readonly hasPeerRoute: boolean;
+}
+
+export interface SimRoute extends Omit<Route, "kind" | "netns" | "link" | "table" | "metric"> {
+  readonly device: SimDevice;
+  readonly family: 4 | 6;
+  readonly table: number;
+  readonly metric: number;
+  readonly protocol: number;
+}
+
+export interface SimRule extends Omit<Rule, "kind" | "netns"> {
+  readonly protocol: number;
+}
+
+export interface SimNeighbor {
+  readonly address: string;
+  readonly mac: string;
+  readonly protocol: number;
+}
+
+export type SimFdb = Pick<FdbEntry, "mac" | "destination">;
+
+export interface SimProgram {
+  readonly verdict: Program["verdict"];
+  readonly target: SimDevice | undefined;
+  /** Directory of the pin: whose program it is. */
+  readonly pins: string;
+  packets: number;
+  bytes: number;
+}
+
+/** Main, as in `include/uapi/linux/rtnetlink.h` RT_TABLE_MAIN. */
+export const MAIN_TABLE = 254;
+
+/** What the kernel takes for a route without metric: IP6_RT_PRIO_USER for IPv6. */
+export function defaultMetric(family: 4 | 6): number {
+  return family === 4 ? 0 : 1024;
+}
+
+export function familyOf(text: string): 4 | 6 {
+  return text.includes(":") ? 6 : 4;
+}
+
+/** Why an operation cannot be: becomes a `KernelError` where the operation's number is known. */
+export class Refused extends Error {
+  readonly errno: string;
+
+  constructor(errno: string, reason: string) {
+    super(reason);
+    this.errno = errno;
+  }
+}
+
+/** The namespace at a path, as its URL. */
+export function urlOf(path: string): Netns {
+  return `file://${path}`;
+}
