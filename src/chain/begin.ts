@@ -12,8 +12,8 @@
  * - The caller's message is never changed: the chain gets a clone.
  */
 import { NetloomError } from "../world/errors.ts";
-import type { World } from "../world/world.ts";
-import { Memory, type Call, type Peer, type Trigger } from "./call.ts";
+import type { Peer, World } from "../world/world.ts";
+import { Memory, type Call, type Trigger } from "./call.ts";
 import type { Station } from "./element.ts";
 
 /** A request, and what came of it. */

@@ -1,19 +1,6 @@
 /** What travels beside a message through a chain. */
 import type { Scope } from "../world/scope.ts";
-import type { World } from "../world/world.ts";
-
-/** Who asks. */
-export interface Peer {
-  /**
-   * What ownership is bound to: the SPIFFE ID where the transport has proven one, else the kind and address of an
-   * insecure listener's peer (`unix`, `tcp:10.0.0.1`), or `self` for a call that began in this process.
-   */
-  readonly id: string;
-  /** The transport connection, unique in this process. Descriptors received on one connection are of no use on another. */
-  readonly connection: string;
-  /** The peer can reach local mechanisms: it came by a unix socket, or it is this process. */
-  readonly isLocal: boolean;
-}
+import type { Peer, World } from "../world/world.ts";
 
 /** Names a value in a `Memory`, with its type. Compared by identity. */
 export interface MemoryKey<T> {
