@@ -130,7 +130,7 @@ class TaskScope implements Scope {
 
   async #finish(): Promise<void> {
     // A task that is ending may still spawn nothing, so these sets only shrink.
-    await Promise.all([...this.#tasks.values()]);
+    await Promise.all(this.#tasks.values());
     for (const child of this.#children) await this.#keepError(() => child.#begin());
     for (const action of this.#deferred.reverse()) await this.#keepError(action);
     if (this.#failure) throw this.#failure.error;

@@ -11,6 +11,7 @@ import type { Address, KernelObject, Operation } from "../world/kernel.ts";
 import { addressSteps } from "./diff-addresses.ts";
 import {
   carrierOf,
+  connectedRoute,
   contentOf,
   type Device,
   endsOf,
@@ -31,7 +32,7 @@ const ORDER = ["program", "qdisc", "sysctl", "up", "fdb", "route", "neighbor", "
  * removed by itself. See `batches` for how to apply it.
  */
 export function diff(wanted: readonly KernelObject[], observed: readonly KernelObject[]): Operation[] {
-  const devices = diffDevices(wanted.filter(isDevice), observed.filter(isDevice));
+  const devices = diffDevices(wanted, observed);
   const attached = (objects: readonly KernelObject[]): Attached[] =>
     objects.filter((object): object is Attached => !isDevice(object));
   const isGone = (object: Attached, links: ReadonlySet<string>): boolean =>
@@ -102,7 +103,8 @@ interface DeviceSteps {
   readonly leaving: ReadonlySet<string>;
 }
 
-function diffDevices(wanted: readonly Device[], observed: readonly Device[]): DeviceSteps {
+function diffDevices(allWanted: readonly KernelObject[], allObserved: readonly KernelObject[]): DeviceSteps {
+  const [wanted, observed] = [allWanted.filter(isDevice), allObserved.filter(isDevice)];
   const bridgesFirst = (list: readonly Device[]): Device[] => [
     ...list.filter(({ kind }) => kind === "bridge"),
     ...list.filter(({ kind }) => kind !== "bridge"),
@@ -110,7 +112,7 @@ function diffDevices(wanted: readonly Device[], observed: readonly Device[]): De
   const before = new Map(observed.map((device) => [identityOf(device), device]));
   const identities = new Set(wanted.map(identityOf));
   const make: Operation[] = [];
-  const claims = new Set<string>();
+  const claims = new Set(allWanted.flatMap(routeClaims));
   for (const device of bridgesFirst(wanted)) {
     const from = before.get(identityOf(device));
     if (!from) {
@@ -121,7 +123,13 @@ function diffDevices(wanted: readonly Device[], observed: readonly Device[]): De
     }
   }
   const gone = bridgesFirst(observed.filter((device) => !identities.has(identityOf(device)))).reverse();
-  const isInTheWay = (device: Device): boolean => claimsOf(device).some((claim) => claims.has(claim));
+  const isInTheWay = (device: Device): boolean => {
+    const links = linkKeys(device);
+    const routes = allObserved.filter(
+      (object) => object.kind === "address" && links.includes(carrierOf(object) ?? ""),
+    );
+    return [...claimsOf(device), ...routes.flatMap(routeClaims)].some((claim) => claims.has(claim));
+  };
   const clear = gone.filter(isInTheWay);
   const remove = gone.filter((device) => !isInTheWay(device));
   const removal = (object: Device): Operation => ({ verb: "remove", object });
@@ -137,6 +145,14 @@ function diffDevices(wanted: readonly Device[], observed: readonly Device[]): De
 /** What only one device can have. */
 function claimsOf(device: Device): string[] {
   return device.kind === "vxlan" ? [...linkKeys(device), `vni ${tunnelKey(device)}`] : linkKeys(device);
+}
+
+/** An IPv4 route, by itself or made by an address: main holds one to a destination, whatever the link. */
+function routeClaims(object: KernelObject): string[] {
+  if (object.kind === "route" && object.table === undefined)
+    return [`route ${object.netns} ${object.destination}`];
+  const destination = object.kind === "address" ? connectedRoute(object) : undefined;
+  return object.kind === "address" && destination ? [`route ${object.netns} ${destination}`] : [];
 }
 
 /** `from` with its ends in the order of `like`. */

@@ -1,5 +1,5 @@
 /** When two objects are the same one, when they are equal, and what hangs on what. */
-import { mustParsePrefix, network, formatPrefix } from "../net/ip.ts";
+import { formatPrefix, isFullLength, mustParsePrefix, network } from "../net/ip.ts";
 import type {
   Address,
   Bridge,
@@ -96,6 +96,13 @@ export function subnetOf(address: Address): string {
   const carrier = linkKey(address.netns, address.link);
   if (familyOf(address.address) === 6) return `${carrier} ${address.address.split("/")[0] ?? ""}`;
   return `${carrier} ${formatPrefix(network(mustParsePrefix(address.peer ?? address.address)))}`;
+}
+
+/** Destination of the route that an IPv4 address makes by itself. An address of full length without peer makes none. */
+export function connectedRoute(address: Address): string | undefined {
+  if (familyOf(address.address) === 6) return undefined;
+  const prefix = network(mustParsePrefix(address.peer ?? address.address));
+  return address.peer === undefined && isFullLength(prefix) ? undefined : formatPrefix(prefix);
 }
 
 /** The target of a redirecting program. */

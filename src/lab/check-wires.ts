@@ -7,7 +7,8 @@ import { checkRoutes, readPolicies } from "./check-routes.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
 import type { LabWire, WireSide } from "./model.ts";
 import { type FilePath, formatPath, quote } from "./problem.ts";
-import { INTERFACE_NAME_BYTES, type WirePart } from "./schema.ts";
+import { INTERFACE_NAME_BYTES } from "./names.ts";
+import type { WirePart } from "./schema.ts";
 import { chooseTunnel, chooseVnis } from "./tunnels.ts";
 
 export const SIDES = ["client", "endpoint"] as const;

@@ -1,7 +1,26 @@
-/** Labs on this machine: up, down, status. Signatures; see docs/lab.md. */
+/** Labs on this machine: up, down, and which there are. */
+import { readdirSync, readFileSync } from "node:fs";
 import type { LinuxMachine } from "../linux/machine.ts";
-import type { Counters } from "../world/kernel.ts";
-import type { Lab } from "./model.ts";
+import { identityAt } from "../linux/netns.ts";
+import { NetloomError } from "../world/errors.ts";
+import { type Changes, converge, removeNamespaces } from "./converge.ts";
+import { type Lab, sideName } from "./model.ts";
+import { mustParseLab, parseLab } from "./parse.ts";
+import {
+  begin,
+  checkLabName,
+  commit,
+  forget,
+  type LabLock,
+  lockLab,
+  namespacesOf,
+  readState,
+  rollBack,
+} from "./state.ts";
+import { NETNS_DIRECTORY, topology } from "./topology.ts";
+
+export { list } from "./state.ts";
+export { type LabStatus, status, type WireStatus } from "./status.ts";
 
 /** What `up` did. All counts are zero when everything was as wanted. */
 export interface UpReport {
@@ -9,7 +28,7 @@ export interface UpReport {
   /** False: the lab was there and nothing had to change. */
   readonly changed: boolean;
   readonly namespaces: { readonly added: readonly string[]; readonly removed: readonly string[] };
-  /** Kernel objects of the underlay and of the wires that were added, changed or removed. */
+  /** Kernel objects of the underlay, and wires, that were added, changed or removed. */
   readonly operations: number;
   /** Names `host/workload/interface` of the wires that were added, changed or removed. */
   readonly wires: {
@@ -20,52 +39,181 @@ export interface UpReport {
   readonly durationMs: number;
 }
 
+/** A process that lives on in a namespace of a lab that was taken down: it keeps its network until it ends. */
+export interface Survivor {
+  readonly pid: number;
+  readonly program: string;
+  /** Name of the namespace. */
+  readonly namespace: string;
+}
+
 export interface DownReport {
   /** False: there was nothing of this lab. */
   readonly existed: boolean;
   readonly namespaces: readonly string[];
+  readonly survivors: readonly Survivor[];
   readonly durationMs: number;
 }
 
-export interface WireStatus {
-  /** `host/workload/interface` of both sides. */
-  readonly client: string;
-  readonly endpoint: string;
-  readonly addresses: { readonly client: readonly string[]; readonly endpoint: readonly string[] };
-  /** `veth on alpha`, or `vxlan vni 4242 alpha→beta`. */
-  readonly path: string;
-  readonly mtuBytes: number;
-  readonly state: "up" | "down";
-  /** What each side received; absent where no program counts. */
-  readonly received: { readonly client?: Counters; readonly endpoint?: Counters };
-  /** Sentences: what differs from wanted. Empty when all is well. */
-  readonly differences: readonly string[];
-  /** Per address of the endpoint; only when asked for. */
-  readonly ping?: readonly { readonly address: string; readonly rttMs: number | undefined }[];
-}
-
-export interface LabStatus {
-  readonly name: string;
-  readonly lab: Lab;
-  readonly underlay: { readonly state: "up" | "degraded"; readonly differences: readonly string[] };
-  readonly wires: readonly WireStatus[];
+export interface UpOptions {
+  /** Ends `up` between two steps, as a failure. */
+  readonly signal?: AbortSignal;
+  /** The lab is locked by the caller already. */
+  readonly lock?: LabLock;
 }
 
 /**
- * Makes the lab of the file `file` with the content `text` so, whatever is there now. If it fails half-way the machine
- * is as it was. INVALID_ARGUMENT (a `LabFileError` with all problems) if the file is wrong.
+ * Makes the lab of the file `file` with the content `text` so, whatever is there now. If it fails half-way, a new lab
+ * leaves nothing behind, and one that was up is brought back to what it was. INVALID_ARGUMENT (a `LabFileError` with
+ * all problems) if the file is wrong, ABORTED if another process is changing the lab.
  */
-export declare function up(machine: LinuxMachine, text: string, file: string): Promise<UpReport>;
+export async function up(
+  machine: LinuxMachine,
+  text: string,
+  file: string,
+  options: UpOptions = {},
+): Promise<UpReport> {
+  const startedAt = performance.now();
+  const lab = mustParseLab(text, file);
+  const lock = options.lock ?? (await lockLab(lab.name));
+  try {
+    const before = await previous(lab.name);
+    const changes = await bring(machine, lab, text, before, options.signal);
+    const { namespaces, underlay, wires } = changes;
+    const wanted = new Set(lab.wires.map((wire) => sideName(wire.client)));
+    const gone = (before.lab?.wires ?? [])
+      .map((wire) => sideName(wire.client))
+      .filter((name) => !wanted.has(name));
+    const removed = [...new Set([...wires.removed, ...gone])];
+    const operations = underlay + wires.added.size + wires.changed.size + removed.length;
+    return {
+      lab,
+      changed: operations + namespaces.added.length + namespaces.removed.length > 0,
+      namespaces,
+      operations,
+      wires: { added: [...wires.added], changed: [...wires.changed], removed },
+      durationMs: performance.now() - startedAt,
+    };
+  } finally {
+    if (!options.lock) lock.release();
+  }
+}
 
-/** Removes all of the lab `name`: also what a killed `up` left. */
-export declare function down(machine: LinuxMachine, name: string): Promise<DownReport>;
+interface Previous {
+  readonly lab: Lab | undefined;
+  /** The process that changed the lab last did not come to its end. */
+  readonly wasKilled: boolean;
+}
 
-/** NOT_FOUND if the lab is not up. */
-export declare function status(
+async function previous(name: string): Promise<Previous> {
+  const text = await readState(name, "lab.yaml");
+  const wasKilled = (await readState(name, "pending.yaml")) !== undefined;
+  if (text === undefined && !wasKilled) await refuseStrangers(name);
+  const parsed = parseLab(text ?? "", "lab.yaml");
+  return { lab: parsed.ok ? parsed.lab : undefined, wasKilled };
+}
+
+/** Namespaces with the lab's prefix, but no state: nobody knows what they are. */
+async function refuseStrangers(name: string): Promise<void> {
+  const strangers = await namespacesOf(name);
+  if (strangers.length === 0) return;
+  await forget(name);
+  throw new NetloomError(
+    "ALREADY_EXISTS",
+    `bring up lab ${name}: the namespace ${strangers[0]} is there, but no lab ${name} is up`,
+    {
+      hint: `netloom lab down ${name} removes all namespaces whose names begin with nl-${name}-; or give the lab another name`,
+    },
+  );
+}
+
+async function bring(
+  machine: LinuxMachine,
+  lab: Lab,
+  text: string,
+  before: Previous,
+  signal: AbortSignal | undefined,
+): Promise<Changes> {
+  await begin(lab.name, text);
+  try {
+    const changes = await converge(machine, lab.name, topology(lab), { isUnsure: before.wasKilled, signal });
+    await commit(lab.name);
+    return changes;
+  } catch (error) {
+    await takeBack(machine, lab.name, before, error);
+    throw error;
+  }
+}
+
+/** Leaves the machine as it was, and says so if that does not work out. */
+async function takeBack(
   machine: LinuxMachine,
   name: string,
-  options?: { readonly ping?: boolean },
-): Promise<LabStatus>;
+  before: Previous,
+  cause: unknown,
+): Promise<void> {
+  try {
+    if (before.lab) {
+      await converge(machine, name, topology(before.lab), { isUnsure: true });
+      await rollBack(name);
+    } else {
+      await tearDown(machine, name);
+    }
+  } catch (error) {
+    const [why, then] = [cause, error].map((each) => (each instanceof Error ? each.message : String(each)));
+    throw new NetloomError("INTERNAL", `bring up lab ${name}: ${why}; and taking it back: ${then}`, {
+      hint: `netloom lab down ${name} removes what is left`,
+      cause,
+    });
+  }
+}
 
-/** Names of the labs on this machine, sorted; also of those that a crash left half-made. */
-export declare function list(): Promise<string[]>;
+/** Removes all of the lab `name`, also what a killed `up` left. ABORTED if another process is changing it. */
+export async function down(
+  machine: LinuxMachine,
+  name: string,
+  options: { readonly lock?: LabLock } = {},
+): Promise<DownReport> {
+  const startedAt = performance.now();
+  checkLabName(name);
+  const wasKnown = (await readState(name, "lab.yaml")) ?? (await readState(name, "pending.yaml"));
+  const lock = options.lock ?? (await lockLab(name));
+  try {
+    const namespaces = await namespacesOf(name);
+    const survivors = findSurvivors(namespaces);
+    await tearDown(machine, name);
+    return {
+      existed: wasKnown !== undefined || namespaces.length > 0,
+      namespaces,
+      survivors,
+      durationMs: performance.now() - startedAt,
+    };
+  } finally {
+    if (!options.lock) lock.release();
+  }
+}
+
+async function tearDown(machine: LinuxMachine, name: string): Promise<void> {
+  const paths = (await namespacesOf(name)).map((namespace) => `${NETNS_DIRECTORY}/${namespace}`);
+  await removeNamespaces(machine, name, paths);
+  await forget(name);
+}
+
+function findSurvivors(namespaces: readonly string[]): Survivor[] {
+  const byIdentity = new Map(namespaces.map((name) => [identityAt(`${NETNS_DIRECTORY}/${name}`), name]));
+  byIdentity.delete(undefined);
+  if (byIdentity.size === 0) return [];
+  return readdirSync("/proc").flatMap((pid): Survivor[] => {
+    if (!/^[0-9]+$/.test(pid)) return [];
+    const namespace = byIdentity.get(identityAt(`/proc/${pid}/ns/net`));
+    return namespace === undefined ? [] : [{ pid: Number(pid), program: programOf(pid), namespace }];
+  });
+}
+
+function programOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return "(ended)";
+  }
+}

@@ -3,16 +3,12 @@
  * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `scripts/lab-schema.ts`.
  */
 import { z } from "zod";
+import { NODE_NAME } from "./names.ts";
 
-/** Lab, host and router names become parts of namespace names, which hyphens separate, and of interface names. */
-export const NODE_NAME = /^[a-z][a-z0-9]{0,11}$/;
 const WORKLOAD_NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 const RATE = /^[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)$/;
 const DURATION = /^[0-9]+(\.[0-9]+)?(us|ms|s)$/;
 const PERCENTAGE = /^[0-9]+(\.[0-9]+)?%$/;
-
-/** At most 15 bytes: IFNAMSIZ less the final zero. */
-export const INTERFACE_NAME_BYTES = 15;
 
 const nodeName = z
   .string()

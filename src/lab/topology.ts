@@ -55,6 +55,12 @@ export function connectionId(lab: string, wire: LabWire): string {
   return `${lab}.${sideName(wire.client).replaceAll("/", ".")}`;
 }
 
+/** The wire's name in a connection id, `undefined` if that is not of this lab. Names of hosts and workloads have no dot. */
+export function wireNameOf(lab: string, connectionId: string): string | undefined {
+  const [owner, host, workload, ...rest] = connectionId.split(".");
+  return owner === lab && rest.length > 0 ? `${host}/${workload}/${rest.join(".")}` : undefined;
+}
+
 /** Pure: the same lab gives the same topology in every process. */
 export function topology(lab: Lab): Topology {
   const namespaces = listNamespaces(lab);

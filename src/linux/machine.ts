@@ -2,13 +2,34 @@
  * The carrier of every `Kernel` of this process: one worker thread, which is the only place that enters namespaces and
  * talks to the kernel. Requests and answers are plain data; the worker may die and is started again by the next call.
  */
-import { KernelError, type Kernel, type Netns } from "../world/kernel.ts";
+import { closeSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { Worker } from "node:worker_threads";
+import {
+  type ApplyOptions,
+  type CounterQuery,
+  type Counters,
+  type Kernel,
+  KernelError,
+  type KernelEvent,
+  type KernelObject,
+  type Netns,
+  type NetnsIdentity,
+  type ObserveQuery,
+  type Operation,
+  type Watch,
+} from "../world/kernel.ts";
+import { EventQueue } from "./event-queue.ts";
+import {
+  errorFromData,
+  type KernelSettings,
+  type OwnerMark,
+  type Post,
+  type Request,
+  type SocketKind,
+} from "./messages.ts";
 
-/** What marks an object as ours: devices carry the link group, everything else the routing protocol number. */
-export interface OwnerMark {
-  readonly group: number;
-  readonly protocol: number;
-}
+export type { OwnerMark } from "./messages.ts";
 
 /** The mark of the mesh. Its doomed devices are in the next group. */
 export const MESH_MARK: OwnerMark = { group: 0x4e4c0000, protocol: 78 };
@@ -30,29 +51,226 @@ export interface LinuxKernel extends Kernel {
   close(): Promise<void>;
 }
 
+/** Descriptors that the worker may have open at a time; more are not closed for it when it dies. */
+const LEDGER_SLOTS = 4096;
+
+interface Pending {
+  readonly what: string;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A running worker and what it owes. */
+interface Carrier {
+  readonly worker: Worker;
+  readonly pending: Map<number, Pending>;
+  /** The descriptors that the worker has open: they outlive it. */
+  readonly ledger: Int32Array;
+}
+
 /** One worker thread and any number of kernels on it. */
 export class LinuxMachine {
-  static open(): Promise<LinuxMachine> {
-    return Promise.reject(new KernelError("UNIMPLEMENTED", "open the kernel worker: not written"));
+  #carrier: Carrier | undefined;
+  #isClosed = false;
+  #lastId = 0;
+  readonly #kernels = new Map<number, OpenKernel>();
+
+  private constructor() {}
+
+  static async open(): Promise<LinuxMachine> {
+    // The threads of libuv's pool stay in the namespace in which they were made: now, all of them.
+    await stat("/");
+    return new LinuxMachine();
   }
 
   /** Opens a kernel. NOT_FOUND if `host` is not there. Devices that a crash left doomed in `host` are deleted. */
-  kernel(options: KernelOptions): Promise<LinuxKernel> {
-    return Promise.reject(new KernelError("UNIMPLEMENTED", `open a kernel at ${options.bpffs}: not written`));
+  async kernel(options: KernelOptions): Promise<LinuxKernel> {
+    const settings = {
+      hostPath: pathOf(options.host ?? "host"),
+      bpffs: options.bpffs,
+      mark: options.mark ?? MESH_MARK,
+    };
+    const kernel = new OpenKernel(++this.#lastId, settings, this);
+    await this.call({ type: "open", kernel: kernel.number, settings });
+    this.#kernels.set(kernel.number, kernel);
+    return kernel;
   }
 
   /** Equivalent to: `ip netns add NAME`, with `path` = /run/netns/NAME. ALREADY_EXISTS if it does. All or nothing. */
-  createNetns(path: string): Promise<void> {
-    return Promise.reject(new KernelError("UNIMPLEMENTED", `create network namespace ${path}: not written`));
+  async createNetns(path: string): Promise<void> {
+    await this.call({ type: "create-netns", path });
   }
 
   /** Equivalent to: `ip netns del NAME`. A path that is not there is a success. */
-  removeNetns(path: string): Promise<void> {
-    return Promise.reject(new KernelError("UNIMPLEMENTED", `remove network namespace ${path}: not written`));
+  async removeNetns(path: string): Promise<void> {
+    await this.call({ type: "remove-netns", path });
+  }
+
+  /**
+   * socket(2) in a namespace, close-on-exec. The descriptor is the caller's, and keeps the namespace alive until it is
+   * closed. NOT_FOUND if there is no such namespace.
+   */
+  async socket(netns: Netns, socket: SocketKind): Promise<number> {
+    return (await this.call({ type: "socket", netns, socket })) as number;
   }
 
   /** Waits for the deletions under way, then ends the worker. */
-  close(): Promise<void> {
-    return Promise.resolve();
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    const carrier = this.#carrier;
+    if (carrier) {
+      const ended = new Promise<void>((resolve) => carrier.worker.once("exit", () => resolve()));
+      await this.call({ type: "end" });
+      this.#isClosed = true;
+      await ended;
+    }
+    this.#isClosed = true;
+    const kernels = [...this.#kernels.values()];
+    this.#kernels.clear();
+    for (const kernel of kernels) kernel.queue.closeAll();
   }
+
+  /** Has the worker do something. For kernels of this machine only. */
+  call(request: Request): Promise<unknown> {
+    if (this.#isClosed)
+      return Promise.reject(new KernelError("FAILED_PRECONDITION", `${request.type}: the machine is closed`));
+    const carrier = (this.#carrier ??= this.#start());
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId;
+      if (carrier.pending.size === 0) carrier.worker.ref();
+      carrier.pending.set(id, { what: request.type, resolve, reject });
+      carrier.worker.postMessage({ id, request });
+    });
+  }
+
+  /** False if the kernel is closed already. */
+  forget(kernel: OpenKernel): boolean {
+    return this.#kernels.delete(kernel.number);
+  }
+
+  #start(): Carrier {
+    const ledger = new Int32Array(new SharedArrayBuffer(LEDGER_SLOTS * 4));
+    const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
+    const worker = new Worker(new URL(file, import.meta.url), {
+      name: "kernel",
+      workerData: { ledger },
+      // Without the flags of this process: some, such as --eval's --input-type, do not suit a file.
+      execArgv: [],
+      // Most descriptors there do not come from node:fs; the ledger has them.
+      trackUnmanagedFds: false,
+    });
+    const carrier: Carrier = { worker, ledger, pending: new Map() };
+    let cause: unknown;
+    worker.on("message", (post: Post) => this.#receive(carrier, post));
+    worker.on("error", (error) => {
+      cause = error;
+    });
+    worker.on("exit", () => this.#died(carrier, cause));
+    worker.unref();
+    for (const { number, settings } of this.#kernels.values())
+      worker.postMessage({ id: 0, request: { type: "open", kernel: number, settings } });
+    return carrier;
+  }
+
+  #receive(carrier: Carrier, post: Post): void {
+    if ("event" in post) {
+      this.#kernels.get(post.kernel)?.queue.push(post.event);
+      return;
+    }
+    const pending = carrier.pending.get(post.id);
+    carrier.pending.delete(post.id);
+    if (carrier.pending.size === 0) carrier.worker.unref();
+    if (pending && "error" in post) pending.reject(errorFromData(post.error));
+    else if (pending && "value" in post) pending.resolve(post.value);
+  }
+
+  #died(carrier: Carrier, cause: unknown): void {
+    if (this.#carrier === carrier) this.#carrier = undefined;
+    for (const fd of carrier.ledger) if (fd !== 0) closeSync(fd);
+    for (const { what, reject } of carrier.pending.values()) {
+      const message = `kernel worker died during ${what}: what it had done is still in the kernel; observe and apply again`;
+      reject(new KernelError("ABORTED", message, { cause }));
+    }
+    if (this.#isClosed) return;
+    for (const kernel of this.#kernels.values()) kernel.listenAgain();
+  }
+}
+
+/** The near side of a kernel: passes everything on to the worker, and spreads its events. */
+class OpenKernel implements LinuxKernel {
+  readonly number: number;
+  readonly settings: KernelSettings;
+  readonly queue: EventQueue;
+  readonly #machine: LinuxMachine;
+
+  constructor(number: number, settings: KernelSettings, machine: LinuxMachine) {
+    this.number = number;
+    this.settings = settings;
+    this.#machine = machine;
+    this.queue = new EventQueue((isOn) => this.#listen(isOn));
+  }
+
+  async apply(batch: readonly Operation[], options: ApplyOptions = {}): Promise<void> {
+    const firstRemoval = batch.findIndex(isLinkRemoval);
+    if (firstRemoval >= 0 && !batch.slice(firstRemoval).every(isLinkRemoval))
+      throw new TypeError("links are removed last in a batch: they cannot come back");
+    await this.#machine.call({ type: "apply", kernel: this.number, batch, options });
+  }
+
+  async observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]> {
+    return (await this.#machine.call({ type: "observe", kernel: this.number, queries })) as KernelObject[];
+  }
+
+  async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {
+    return (await this.#machine.call({ type: "counters", kernel: this.number, queries })) as (
+      | Counters
+      | undefined
+    )[];
+  }
+
+  async resolve(netns: Netns): Promise<NetnsIdentity> {
+    return (await this.#machine.call({ type: "resolve", kernel: this.number, netns })) as NetnsIdentity;
+  }
+
+  watch(): Watch<KernelEvent> {
+    return this.queue.watch();
+  }
+
+  async settle(): Promise<void> {
+    await this.#machine.call({ type: "settle", kernel: this.number });
+  }
+
+  async close(): Promise<void> {
+    this.queue.closeAll();
+    if (this.#machine.forget(this)) await this.#machine.call({ type: "close", kernel: this.number });
+  }
+
+  /** After the death of the worker, whose notifications are lost. */
+  listenAgain(): void {
+    if (!this.queue.isWatched) return;
+    this.#listen(true);
+    this.queue.push({ type: "resync", reason: "the kernel worker died" });
+  }
+
+  #listen(isOn: boolean): void {
+    this.#machine
+      .call({ type: "listen", kernel: this.number, isOn })
+      .catch((error: unknown) =>
+        this.queue.push({ type: "resync", reason: `cannot listen: ${String(error)}` }),
+      );
+  }
+}
+
+function isLinkRemoval({ verb, object }: Operation): boolean {
+  return verb === "remove" && (object.kind === "veth" || object.kind === "vxlan" || object.kind === "bridge");
+}
+
+/** Where a namespace is found, for the worker. */
+function pathOf(host: Netns): string {
+  if (host === "host") return "/proc/self/ns/net";
+  if (host.startsWith("file:///")) return host.slice("file://".length);
+  throw new KernelError(
+    "INVALID_ARGUMENT",
+    `open a kernel in ${host}: its host has to be given as file:///path`,
+  );
 }

@@ -16,6 +16,13 @@ export interface OwnerMark {
   readonly protocol: number;
 }
 
+/** The arguments of socket(2). */
+export interface SocketKind {
+  readonly domain: number;
+  readonly type: number;
+  readonly protocol: number;
+}
+
 /** A kernel as the worker knows it. */
 export interface KernelSettings {
   /** Where the namespace that `host` names is found. */
@@ -41,6 +48,7 @@ export type Request =
   | { readonly type: "listen"; readonly kernel: number; readonly isOn: boolean }
   | { readonly type: "create-netns"; readonly path: string }
   | { readonly type: "remove-netns"; readonly path: string }
+  | { readonly type: "socket"; readonly netns: Netns; readonly socket: SocketKind }
   | { readonly type: "end" };
 
 export interface Question {
@@ -68,7 +76,12 @@ export interface ErrorData {
 export function errorToData(error: unknown): ErrorData {
   const stack = error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
   if (!(error instanceof NetloomError))
-    return { kind: "assertion", code: "INTERNAL", message: error instanceof Error ? error.message : String(error), ...stack };
+    return {
+      kind: "assertion",
+      code: "INTERNAL",
+      message: error instanceof Error ? error.message : String(error),
+      ...stack,
+    };
   return {
     kind: error instanceof KernelError ? "kernel" : "netloom",
     code: error.code,
@@ -89,6 +102,7 @@ export function errorFromData(data: ErrorData): Error {
     case "netloom":
       return new NetloomError(data.code, data.message, { ...data, ...cause });
     case "assertion":
+    default:
       return new Error(data.message, cause);
   }
 }

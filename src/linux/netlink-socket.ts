@@ -79,7 +79,11 @@ export class NetlinkSocket {
   }
 
   /** Asks for one thing. `undefined` if the kernel answers with one of `absent`; another errno is an error. */
-  get<T>(request: Uint8Array, decode: (message: Message) => T, absent: readonly string[] = []): T | undefined {
+  get<T>(
+    request: Uint8Array,
+    decode: (message: Message) => T,
+    absent: readonly string[] = [],
+  ): T | undefined {
     const sequence = this.#send([request]);
     for (const message of this.#receive()) {
       if (message.sequence !== sequence) continue;

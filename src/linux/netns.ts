@@ -4,11 +4,11 @@
  * asynchronous may.
  */
 import assert from "node:assert/strict";
-import { closeSync, constants, fstatSync, openSync, readdirSync, statSync } from "node:fs";
+import { constants, fstatSync, openSync, readdirSync, statSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import { KernelError, type Netns, type NetnsIdentity } from "../world/kernel.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
-import { setNetns, syscallError } from "./syscall.ts";
+import { adopt, close, setNetns, syscallError } from "./syscall.ts";
 
 export type Identity = NetnsIdentity["netns"];
 
@@ -57,16 +57,16 @@ export function openPath(path: string, netns: string = `file://${path}`): OpenNe
   const attempt = `open network namespace ${netns}`;
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    fd = adopt(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
   } catch (error) {
     throw unopened(attempt, path, (error as NodeJS.ErrnoException).code ?? "EIO", error);
   }
   const stat = fstatSync(fd, { bigint: true });
   if (stat.dev !== nsfsDevice()) {
-    closeSync(fd);
+    close(fd);
     throw new KernelError("NOT_FOUND", `${attempt}: no network namespace is mounted there`);
   }
-  return { fd, identity: `inode://${stat.dev}/${stat.ino}`, close: () => closeSync(fd) };
+  return { fd, identity: `inode://${stat.dev}/${stat.ino}`, close: () => close(fd) };
 }
 
 /** What tells a namespace from a later one with the same inode. */
@@ -128,7 +128,10 @@ export class NetnsTable {
     if (netns === "host") return openPath(hostPath, "host");
     if (netns.startsWith("file:///")) return openPath(netns.slice("file://".length), netns);
     if (/^inode:\/\/\d+\/\d+$/.test(netns)) return this.#openIdentity(netns as Identity);
-    throw new KernelError("INVALID_ARGUMENT", `open network namespace ${netns}: neither host nor file:///path nor inode://device/inode`);
+    throw new KernelError(
+      "INVALID_ARGUMENT",
+      `open network namespace ${netns}: neither host nor file:///path nor inode://device/inode`,
+    );
   }
 
   /** Notes that a namespace is found at `path`: what was known may be of an earlier one with the same inode. */
@@ -141,8 +144,9 @@ export class NetnsTable {
     return [...this.#found.keys()];
   }
 
-  forget(identity: Identity): void {
-    this.#found.delete(identity);
+  /** The namespace is gone. One that has got its inode since is kept. */
+  forget(identity: Identity, cookie: string): void {
+    if (this.#found.get(identity)?.cookie === cookie) this.#found.delete(identity);
   }
 
   #openIdentity(identity: Identity): OpenNetns {
@@ -153,7 +157,10 @@ export class NetnsTable {
       const opened = this.#openIfSame(path, identity, known);
       if (opened) return opened;
     }
-    throw new KernelError("NOT_FOUND", `open network namespace ${identity}: ${this.#whyGone(identity, known)}`);
+    throw new KernelError(
+      "NOT_FOUND",
+      `open network namespace ${identity}: ${this.#whyGone(identity, known)}`,
+    );
   }
 
   /** `undefined` if the path leads elsewhere by now, or to a later namespace with the same inode. */

@@ -38,6 +38,7 @@ export function addRequest(object: Plain, target: Target): Uint8Array {
     case "fdb":
       return newFdbEntry({ ...object, linkIndex: target.linkIndex });
     case "qdisc":
+    default:
       return replaceQdisc({ shape: object.shape, linkIndex: target.linkIndex });
   }
 }
@@ -55,6 +56,7 @@ export function removeRequest(object: Plain, target: Target): Uint8Array {
     case "fdb":
       return deleteFdbEntry({ ...object, linkIndex: target.linkIndex });
     case "qdisc":
+    default:
       return deleteQdisc(target.linkIndex);
   }
 }
@@ -71,6 +73,7 @@ export function replaceRequest(object: Plain, target: Target): Uint8Array | unde
     case "address":
     case "rule":
     case "fdb":
+    default:
       return undefined;
   }
 }

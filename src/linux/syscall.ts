@@ -30,7 +30,7 @@ export const MS_BIND = 0x1000;
 export const MNT_DETACH = 2;
 
 let koffi: typeof Koffi | undefined;
-let libc: Koffi.LibraryHandle | undefined;
+let libc: ReturnType<typeof Koffi.load> | undefined;
 
 /** Declares one function of libc, bound at its first use. */
 function declare<A extends readonly unknown[], R>(prototype: string): () => Native<A, R> {
@@ -77,6 +77,15 @@ const native = {
   ),
   eventfd: declare<[number, number], number>("int eventfd(unsigned int value, int flags)"),
   close: declare<[number], number>("int close(int fd)"),
+  connect: declare<[number, Pointer, number], number>(
+    "int connect(int fd, const void *address, uint32_t length)",
+  ),
+  poll: declare<[Pointer, number, number], number>(
+    "int poll(void *descriptors, unsigned long count, int timeout)",
+  ),
+  flock: declare<[number, number], number>("int flock(int fd, int operation)"),
+  signal: declare<[number, bigint], bigint>("intptr_t signal(int number, intptr_t handler)"),
+  execvp: declare<[string, (string | null)[]], number>("int execvp(const char *file, const char **argv)"),
 };
 
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
@@ -106,17 +115,18 @@ function lastErrno(): string {
 }
 
 /**
- * The sockets that this thread has open, where a thread that outlives it can see them: FFI descriptors are not closed
- * when a worker dies, and a socket keeps its namespace alive. Each slot holds a descriptor, or 0.
+ * The sockets and namespaces that this thread has open, where a thread that outlives it can see them: they are not
+ * closed when a worker dies, and would keep a namespace alive. Each slot holds a descriptor, or 0.
  */
 let ledger: Int32Array | undefined;
 
-/** From now on this thread writes its sockets into `slots`, which has to be shared memory. */
+/** From now on this thread writes its descriptors into `slots`, which has to be shared memory. */
 export function keepLedger(slots: Int32Array): void {
   ledger = slots;
 }
 
-function enter(fd: number): number {
+/** Has the descriptor closed if this thread dies before it calls `close`. */
+export function adopt(fd: number): number {
   const slot = ledger?.indexOf(0) ?? -1;
   if (ledger && slot >= 0) ledger[slot] = fd;
   return fd;
@@ -129,10 +139,12 @@ function leave(fd: number): void {
 
 /** socket(2), close-on-exec. In the namespace where the thread is now; a socket stays there on any thread. */
 export function socket(domain: number, type: number, protocol: number): number {
-  return enter(check(native.socket()(domain, type | SOCK_CLOEXEC, protocol), () => `open socket of family ${domain}`));
+  return adopt(
+    check(native.socket()(domain, type | SOCK_CLOEXEC, protocol), () => `open socket of family ${domain}`),
+  );
 }
 
-/** close(2) of a descriptor that came from `socket`. */
+/** close(2) of a descriptor that came from `socket` or was given to `adopt`. */
 export function close(fd: number): void {
   leave(fd);
   check(native.close()(fd), () => `close descriptor ${fd}`);
@@ -151,7 +163,7 @@ export function send(fd: number, data: Uint8Array): void {
 export function sendAsync(fd: number, data: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     native.sendto().async(fd, data, data.length, 0, null, 0, (error, result) => {
-      if (error !== null && error !== undefined) reject(error instanceof Error ? error : new Error(String(error)));
+      if (error !== null && error !== undefined) reject(error);
       else if (result < 0) reject(syscallError(`send ${data.length} bytes`, lastErrno()));
       else resolve();
     });
@@ -185,7 +197,7 @@ export class MessageReceiver {
 
   constructor(size: number) {
     native.recvmsg();
-    const addressOf = (bytes: Uint8Array): bigint => BigInt(koffi?.address(bytes) ?? 0n);
+    const addressOf = (bytes: Uint8Array): bigint => koffi?.address(bytes) ?? 0n;
     this.#data = new Uint8Array(size);
     const iovec = new DataView(this.#iovec.buffer);
     iovec.setBigUint64(0, addressOf(this.#data), true);
@@ -291,4 +303,60 @@ export function epollWait(epoll: number, events: Uint8Array, count: number): num
 /** eventfd(2), close-on-exec and non-blocking. */
 export function eventfd(): number {
   return check(native.eventfd()(0, SOCK_CLOEXEC | SOCK_NONBLOCK), () => "create an eventfd");
+}
+
+/** connect(2): fixes the peer. `address` is a `struct sockaddr`. */
+export function connect(fd: number, address: Uint8Array): void {
+  check(native.connect()(fd, address, address.length), () => `connect descriptor ${fd}`);
+}
+
+/** The thread that closes `fd` is another one from now on: it survives the death of this one. */
+export function handOver(fd: number): number {
+  leave(fd);
+  return fd;
+}
+
+/** poll(2) for input, on a thread of libuv's pool. False when the time is over. */
+export function waitReadable(fd: number, timeoutMs: number): Promise<boolean> {
+  // struct pollfd: i32 fd | i16 events (POLLIN) | i16 revents
+  const descriptor = new Uint8Array(8);
+  const view = new DataView(descriptor.buffer);
+  view.setInt32(0, fd, true);
+  view.setInt16(4, 1, true);
+  return new Promise((resolve, reject) => {
+    native.poll().async(descriptor, 1, Math.max(0, Math.ceil(timeoutMs)), (error, result) => {
+      if (error !== null && error !== undefined) reject(error);
+      else resolve(result > 0);
+    });
+  });
+}
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/** flock(2), exclusive. False if another open file of this inode holds it. The kernel frees it when `fd` closes. */
+export function lockFile(fd: number): boolean {
+  if (native.flock()(fd, LOCK_EX | LOCK_NB) === 0) return true;
+  const errno = lastErrno();
+  if (errno === "EAGAIN" || errno === "EWOULDBLOCK") return false;
+  throw syscallError(`lock descriptor ${fd}`, errno);
+}
+
+/**
+ * execvp(3) in the network namespace `there`: this process becomes the program. Comes back to `home`, with the errno,
+ * only if that is not possible.
+ */
+export function becomeProgram(
+  netns: { readonly there: number; readonly home: number },
+  argv: readonly string[],
+): string {
+  const execvp = native.execvp();
+  // Node ignores SIGPIPE, and what is ignored stays so in the program.
+  const before = native.signal()(constants.signals.SIGPIPE, 0n);
+  setNetns(netns.there);
+  execvp(argv[0] ?? "", [...argv, null]);
+  const errno = lastErrno();
+  setNetns(netns.home);
+  native.signal()(constants.signals.SIGPIPE, before);
+  return errno;
 }

@@ -72,7 +72,10 @@ export class Transaction {
       if (blocked.length > 0 && (await this.#reaper.waitFor([place.identity])))
         refused = [
           ...refused.filter((one) => !blocked.includes(one)),
-          ...this.#send(place, blocked.map(({ step }) => step)),
+          ...this.#send(
+            place,
+            blocked.map(({ step }) => step),
+          ),
         ];
       const first = refused.sort((a, b) => a.step.operation - b.step.operation)[0];
       if (first) throw new StepRefused(first.step.operation, first.ack);

@@ -36,7 +36,10 @@ export interface SimKernelOptions {
   readonly fault?: (number: number, operation: Operation) => SimFault | undefined;
 }
 
-const meshMark: OwnerMark = { group: 0x4e4c0000, protocol: 78 };
+/** Names a namespace that was never asked about, as Linux's carrier does. */
+const unknownNetns: Netns = "inode://0/0";
+
+const meshMark: Readonly<OwnerMark> = { group: 0x4e4c0000, protocol: 78 };
 
 export class SimKernel implements Kernel, Actor, Listener {
   readonly machine: Machine;
@@ -101,7 +104,7 @@ export class SimKernel implements Kernel, Actor, Listener {
   async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {
     await this.#pause(this.#life);
     return queries.map(({ netns, link }) => {
-      const program = this.#lookUp(netns)?.devices.get(link)?.program;
+      const program = this.lookUp(netns)?.devices.get(link)?.program;
       return program?.pins === this.pins ? { packets: program.packets, bytes: program.bytes } : undefined;
     });
   }
@@ -149,7 +152,7 @@ export class SimKernel implements Kernel, Actor, Listener {
   }
 
   find(netns: Netns): SimNetns {
-    const found = this.#lookUp(netns);
+    const found = this.lookUp(netns);
     if (!found) throw new Refused("ENOENT", `there is no network namespace ${netns}`);
     return found;
   }
@@ -162,10 +165,11 @@ export class SimKernel implements Kernel, Actor, Listener {
   }
 
   nameOf(netns: SimNetns): Netns {
-    return netns === this.home ? "host" : netns.identity;
+    if (netns === this.home) return "host";
+    return this.#names.has(netns) ? netns.identity : unknownNetns;
   }
 
-  #lookUp(netns: Netns): SimNetns | undefined {
+  lookUp(netns: Netns): SimNetns | undefined {
     const found = netns === "host" ? this.home : findNetns(this.machine, netns);
     if (!found?.isAlive) return undefined;
     const cookie = this.#cookies.get(netns);
@@ -175,7 +179,7 @@ export class SimKernel implements Kernel, Actor, Listener {
   }
 
   #mustFind(netns: Netns, verb: string): SimNetns {
-    const found = this.#lookUp(netns);
+    const found = this.lookUp(netns);
     if (found) return found;
     throw new KernelError("NOT_FOUND", `${verb} ${netns}: ENOENT: there is no network namespace`, {
       errno: "ENOENT",
@@ -184,7 +188,7 @@ export class SimKernel implements Kernel, Actor, Listener {
 
   #namespaces(batch: readonly Operation[]): Set<SimNetns> {
     const names = new Set(batch.flatMap((operation) => namespacesOf(operation.object)));
-    return new Set([...names].flatMap((name) => this.#lookUp(name) ?? []));
+    return new Set([...names].flatMap((name) => this.lookUp(name) ?? []));
   }
 
   /** The time of one operation. The carrier may have died in it. */

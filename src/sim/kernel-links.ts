@@ -21,6 +21,8 @@ export interface Actor {
   readonly machine: Machinery;
   /** Refused with ENOENT if there is no such namespace. */
   find(netns: Netns): SimNetns;
+  /** Like `find`, without a refusal. */
+  lookUp(netns: Netns): SimNetns | undefined;
 }
 
 export interface Machinery {
@@ -101,11 +103,11 @@ export function changeDevice(actor: Actor, object: Veth | Device): Undo {
   };
 }
 
-/** Takes both ends of a veth pair, or the one device. What is not there is no error. */
+/** Takes both ends of a veth pair, or the one device. What is not there, or not ours, is left alone. */
 export function removeDevice(actor: Actor, object: Veth | Device): void {
   for (const end of ends(object)) {
-    const device = actor.find(end.netns).devices.get(end.name);
-    if (device && device.goneAtMs === undefined) doom(actor.machine, device);
+    const device = actor.lookUp(end.netns)?.devices.get(end.name);
+    if (device?.group === actor.mark.group && device.goneAtMs === undefined) doom(actor.machine, device);
   }
 }
 

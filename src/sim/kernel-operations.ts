@@ -78,6 +78,8 @@ function add(actor: Actor, object: KernelObject): Undo {
 
 /** `undefined` if there was nothing to remove, or if nothing can bring it back. */
 function remove(actor: Actor, object: KernelObject): Undo | undefined {
+  // What was in a namespace has gone with it.
+  if (object.kind !== "veth" && !actor.lookUp(object.netns)) return undefined;
   switch (object.kind) {
     case "veth":
     case "vxlan":

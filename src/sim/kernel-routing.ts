@@ -59,7 +59,7 @@ export function removeAddress(actor: Actor, object: Address): Undo | undefined {
   const netns = actor.find(object.netns);
   const device = netns.devices.get(object.link);
   const entry = device && findAddress(device, object);
-  if (!entry || entry.peer !== object.peer) return undefined;
+  if (!device || entry?.protocol !== actor.mark.protocol || entry.peer !== object.peer) return undefined;
   device.addresses.delete(entry);
   actor.machine.announce(netns, { type: "address", change: "removed" });
   const own = hostPart(entry.address);
@@ -106,7 +106,7 @@ export function addRoute(actor: Actor, object: Route): Undo {
 export function removeRoute(actor: Actor, object: Route): Undo | undefined {
   const netns = actor.find(object.netns);
   const entry = findRoute(netns, object);
-  if (!entry || entry.device.name !== object.link) return undefined;
+  if (entry?.protocol !== actor.mark.protocol || entry.device.name !== object.link) return undefined;
   netns.routes.delete(entry);
   return () => {
     if (!entry.device.isDoomed) netns.routes.add(entry);

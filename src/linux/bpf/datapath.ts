@@ -1,42 +1,365 @@
-import type { Counters } from "../../world/kernel.ts";
+/**
+ * The programs of datapath/ in the kernel, and their names in one bpffs directory:
+ *
+ *   wires               the map: index of a device -> what to do, counters
+ *   wire-<digest>       the tc program       | of the object with this digest; a newer object
+ *   retarget-<digest>   writes the map       | replaces them under running traffic
+ *   links/<name>        one tcx link per attached device
+ *
+ * What is in the kernel is the truth; this class remembers nothing that another process could not have changed. Only
+ * one process at a time may change a directory.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { KernelError, type Counters } from "../../world/kernel.ts";
+import {
+  BPF_ANY,
+  BPF_NOEXIST,
+  bpfError,
+  createTcxLink,
+  deleteElement,
+  forEachElement,
+  getPinned,
+  lookupElement,
+  mapShape,
+  pinObject,
+  programId,
+  runSyscallProgram,
+  tcxLinkInfo,
+  updateElement,
+  updateLink,
+} from "./bpf.ts";
+import { close } from "../syscall.ts";
+import { ensureBpffs, nameOfPin, pinNameOf, releaseBpffs } from "./bpffs.ts";
+import { loadMap, loadProgramOf, mapSpec } from "./loader.ts";
+import { type ObjectSpec, readObject } from "./object.ts";
+import {
+  type Action,
+  countersOf,
+  decodeAction,
+  encodeAction,
+  KEY_BYTES,
+  keyOf,
+  possibleCpus,
+  type Verdict,
+  WIRE_BYTES,
+  wireValue,
+} from "./wire-map.ts";
 
-export type Verdict = "pass" | "redirect" | "redirect-peer";
+export type { Verdict } from "./wire-map.ts";
 
 /** The `wire` program on the ingress of a device of the current namespace. */
-export interface Attachment {
+export interface Attachment extends Action {
   readonly ifindex: number;
-  /** Name of the pin: no `/`, no `.`, at most 128 bytes. */
+  /** Name of the pin, at most 80 bytes. */
   readonly name: string;
-  readonly verdict: Verdict;
-  /** In the same namespace as `ifindex`. */
-  readonly targetIfindex?: number;
 }
 
 export interface AttachedWire {
   readonly name: string;
   /** 0 when the device is gone. Then verdict and target are unknown. */
   readonly ifindex: number;
+  /** Absent also when the device is closed: attached, but not in the map. */
   readonly verdict?: Verdict;
   readonly targetIfindex?: number;
 }
 
-/** The programs of datapath/ in the kernel, pinned in one bpffs directory. All calls are synchronous. */
-export declare class Datapath {
-  /** Mounts a bpffs at `bpffs` if there is none, loads and pins the program and its map, or adopts the pinned ones. */
-  static open(bpffs: string): Datapath;
-  /** Puts the program on a device of the CURRENT namespace. ALREADY_EXISTS if name or ifindex are in use. */
-  attach(wire: Attachment): void;
-  /** New verdict and target of what is attached; the counters go on. NOT_FOUND if it is not attached. */
-  change(wire: Attachment): void;
-  /** Takes the program off. What is not there is fine. */
-  detach(name: string): void;
-  list(): AttachedWire[];
+const OBJECT = new URL("../../../datapath/build/wire.bpf.o", import.meta.url);
+const PROGRAMS = ["wire", "retarget"] as const;
+
+export class Datapath {
+  readonly #directory: string;
+  readonly #map: number;
+  readonly #wire: number;
+  readonly #retarget: number;
+  readonly #value: Buffer;
+
+  private constructor(directory: string, map: number, programs: { wire: number; retarget: number }) {
+    this.#directory = directory;
+    this.#map = map;
+    this.#wire = programs.wire;
+    this.#retarget = programs.retarget;
+    this.#value = Buffer.alloc(WIRE_BYTES * possibleCpus());
+  }
+
+  /**
+   * Mounts a bpffs at `bpffs` if there is none, and loads and pins the programs and the map, or adopts the pinned ones.
+   * Links that run an older program get the present one, without a packet lost. `object` is for tests: the bytes of
+   * another build. FAILED_PRECONDITION if the pinned map has another layout.
+   */
+  static open(bpffs: string, object: Uint8Array = readFileSync(OBJECT)): Datapath {
+    const isMounted = ensureBpffs(bpffs);
+    const opened: number[] = [];
+    try {
+      const spec = readObject(object);
+      mkdirSync(join(bpffs, "links"), { recursive: true });
+      const map = pinned(join(bpffs, "wires"), () => loadMap(spec, "wires"));
+      opened.push(map);
+      demandLayout(map, spec, bpffs);
+      const digest = createHash("sha256").update(object).digest("hex").slice(0, 16);
+      const [wire, retarget] = PROGRAMS.map((name) => {
+        const load = (): number => loadProgramOf(spec, name, new Map([["wires", map]]));
+        const program = pinned(join(bpffs, `${name}-${digest}`), load);
+        opened.push(program);
+        return program;
+      }) as [number, number];
+      const datapath = new Datapath(bpffs, map, { wire, retarget });
+      datapath.#adopt(digest);
+      return datapath;
+    } catch (error) {
+      for (const fd of opened) {
+        close(fd);
+      }
+      if (isMounted) {
+        releaseBpffs(bpffs);
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Puts the program on a device of the CURRENT namespace, counters at zero. ALREADY_EXISTS if the name or the index is
+   * in use by a device that is there; UNIMPLEMENTED before Linux 6.6. A failure leaves nothing behind.
+   *
+   * The kernel waits for an RCU grace period (8-20 ms), holding the lock of all link changes.
+   */
+  attach(wire: Attachment): void {
+    const attempted = `attach wire ${wire.name} to device ${wire.ifindex}`;
+    const path = this.#linkPath(wire.name);
+    this.#claim(wire, path, attempted);
+    let link: number | undefined;
+    try {
+      link = createTcxLink(this.#wire, wire.ifindex);
+      if (link < 0) {
+        throw linkError(attempted, link);
+      }
+      pinObject(link, path);
+    } catch (error) {
+      deleteElement(this.#map, keyOf(wire.ifindex));
+      throw error;
+    } finally {
+      if (link !== undefined && link >= 0) {
+        close(link);
+      }
+    }
+  }
+
+  /** New verdict and target of what is attached; the counters go on, no packet is lost. NOT_FOUND if it is not. */
+  change(wire: Attachment): void {
+    if (this.#linkInfo(wire.name)?.ifindex !== wire.ifindex || !this.#retargetWire(wire)) {
+      throw new KernelError(
+        "NOT_FOUND",
+        `change wire ${wire.name} on device ${wire.ifindex}: it is not attached there`,
+      );
+    }
+  }
+
+  /** False if the device is not in the map. */
+  #retargetWire(wire: Attachment): boolean {
+    const request = Buffer.alloc(16);
+    request.writeUInt32LE(wire.ifindex, 0);
+    request.writeBigUInt64LE(encodeAction(wire), 8);
+    for (let cpu = 0; cpu < possibleCpus();) {
+      request.writeUInt32LE(cpu, 4);
+      const written = runSyscallProgram(this.#retarget, request);
+      if (written === 0) {
+        return false;
+      }
+      cpu += written;
+    }
+    return true;
+  }
+
+  /**
+   * Closes the device at once: what still enters is dropped. The kernel takes the program off within milliseconds. A
+   * name that is not there is fine.
+   */
+  detach(name: string): void {
+    const info = this.#linkInfo(name);
+    if (info === undefined) {
+      return;
+    }
+    if (info.ifindex !== 0) {
+      deleteElement(this.#map, keyOf(info.ifindex));
+    }
+    unlinkSync(this.#linkPath(name));
+  }
+
+  /** What is attached, by name. */
+  list(): AttachedWire[] {
+    return this.#names().map((name) => {
+      const ifindex = this.#linkInfo(name)?.ifindex ?? 0;
+      const isKnown = ifindex !== 0 && lookupElement(this.#map, keyOf(ifindex), this.#value);
+      return { name, ifindex, ...(isKnown ? decodeAction(this.#value) : {}) };
+    });
+  }
+
   /** `undefined` if nothing is attached to a device with this index. */
-  counters(ifindex: number): Counters | undefined;
-  /** Counters of every attached wire, by ifindex, in few system calls. */
-  allCounters(): Map<number, Counters>;
+  counters(ifindex: number): Counters | undefined {
+    return lookupElement(this.#map, keyOf(ifindex), this.#value) ? countersOf(this.#value) : undefined;
+  }
+
+  /** Counters of all wires, by ifindex, in one system call per thousand. */
+  allCounters(): Map<number, Counters> {
+    const all = new Map<number, Counters>();
+    forEachElement(this.#map, this.#sizes(), (key, value) => all.set(key.readUInt32LE(0), countersOf(value)));
+    return all;
+  }
+
   /** Closes descriptors. Pins and traffic stay. */
-  close(): void;
-  /** Detaches everything, removes the pins, and unmounts the bpffs if `open` mounted it. For the end of a lab or a test. */
-  destroy(): void;
+  close(): void {
+    for (const fd of [this.#map, this.#wire, this.#retarget]) {
+      close(fd);
+    }
+  }
+
+  /** Detaches everything, removes the pins and the directory, and unmounts the bpffs if `open` mounted it. Closes, too. */
+  destroy(): void {
+    for (const name of this.#names()) {
+      this.detach(name);
+    }
+    for (const pin of this.#pins()) {
+      unlinkSync(join(this.#directory, pin));
+    }
+    rmdirSync(join(this.#directory, "links"));
+    this.close();
+    releaseBpffs(this.#directory);
+  }
+
+  /** Brings what an earlier process left up to the present program, and forgets devices that are gone. */
+  #adopt(digest: string): void {
+    const current = programId(this.#wire);
+    const alive = new Set<number>();
+    for (const name of this.#names()) {
+      const link = getPinned(this.#linkPath(name));
+      if (link === undefined) {
+        continue;
+      }
+      try {
+        const info = tcxLinkInfo(link);
+        alive.add(info.ifindex);
+        if (info.ifindex !== 0 && info.programId !== current) {
+          updateLink(link, this.#wire);
+        }
+      } finally {
+        close(link);
+      }
+    }
+    this.#prune(alive);
+    for (const pin of this.#pins()) {
+      if (pin !== "wires" && !pin.endsWith(`-${digest}`)) {
+        unlinkSync(join(this.#directory, pin));
+      }
+    }
+  }
+
+  #prune(alive: ReadonlySet<number>): void {
+    const stale: number[] = [];
+    forEachElement(this.#map, this.#sizes(), (key) => {
+      if (!alive.has(key.readUInt32LE(0))) {
+        stale.push(key.readUInt32LE(0));
+      }
+    });
+    for (const ifindex of stale) {
+      deleteElement(this.#map, keyOf(ifindex));
+    }
+  }
+
+  /** Takes name and index for `wire`, also from a device that is gone. Nothing is taken when it throws. */
+  #claim(wire: Attachment, path: string, attempted: string): void {
+    const holder = this.#linkInfo(wire.name);
+    if (holder !== undefined) {
+      if (holder.ifindex !== 0) {
+        throw taken(attempted, `the name is in use on device ${holder.ifindex}`);
+      }
+      unlinkSync(path);
+    }
+    const value = wireValue(wire);
+    if (updateElement(this.#map, keyOf(wire.ifindex), value, BPF_NOEXIST)) {
+      return;
+    }
+    const other = this.list().find((candidate) => candidate.ifindex === wire.ifindex);
+    if (other !== undefined) {
+      throw taken(attempted, `wire ${other.name} has a device with this index`);
+    }
+    updateElement(this.#map, keyOf(wire.ifindex), value, BPF_ANY);
+  }
+
+  #linkInfo(name: string): { ifindex: number; programId: number } | undefined {
+    const link = getPinned(this.#linkPath(name));
+    if (link === undefined) {
+      return undefined;
+    }
+    try {
+      return tcxLinkInfo(link);
+    } finally {
+      close(link);
+    }
+  }
+
+  #linkPath(name: string): string {
+    return join(this.#directory, "links", pinNameOf(name));
+  }
+
+  #names(): string[] {
+    return readdirSync(join(this.#directory, "links")).map(nameOfPin).sort();
+  }
+
+  #pins(): string[] {
+    return readdirSync(this.#directory).filter((pin) => pin === "wires" || /^(wire|retarget)-/.test(pin));
+  }
+
+  #sizes(): { keyBytes: number; valueBytes: number } {
+    return { keyBytes: KEY_BYTES, valueBytes: this.#value.length };
+  }
+}
+
+/** The pinned object, or a new one that gets pinned. */
+function pinned(path: string, load: () => number): number {
+  const adopted = getPinned(path);
+  if (adopted !== undefined) {
+    return adopted;
+  }
+  const fd = load();
+  try {
+    pinObject(fd, path);
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+function demandLayout(map: number, object: ObjectSpec, directory: string): void {
+  const wanted = mapSpec(object, "wires");
+  const shape = mapShape(map);
+  if (
+    shape.type !== wanted.type ||
+    shape.keyBytes !== wanted.keyBytes ||
+    shape.valueBytes !== wanted.valueBytes ||
+    wanted.valueBytes !== WIRE_BYTES
+  ) {
+    throw new KernelError(
+      "FAILED_PRECONDITION",
+      `adopt ${join(directory, "wires")}: its values have ${shape.valueBytes} bytes, this version needs ${wanted.valueBytes}`,
+      { hint: "close the wires with the version that made them, or end its agent and remove the directory" },
+    );
+  }
+}
+
+function taken(attempted: string, reason: string): KernelError {
+  return new KernelError("ALREADY_EXISTS", `${attempted}: EEXIST: ${reason}`, { errno: "EEXIST" });
+}
+
+/** A kernel without tcx says EINVAL to the attach type: only then is the version the reason. */
+function linkError(attempted: string, result: number): KernelError {
+  const error = bpfError(attempted, result);
+  if (error.errno !== "EINVAL") {
+    return error;
+  }
+  return new KernelError("UNIMPLEMENTED", `${error.message}: tcx links are not supported (need Linux 6.6)`, {
+    errno: "EINVAL",
+    hint: "run netloom doctor",
+  });
 }

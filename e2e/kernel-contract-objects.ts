@@ -1,0 +1,135 @@
+/** Every kind of object: what was added is what is observed; it changes, it goes, it comes back. */
+import assert from "node:assert/strict";
+import {
+  add,
+  canonical,
+  type ContractCase,
+  remove,
+  STRANGERS_MARK,
+  stateOf,
+} from "./kernel-contract-harness.ts";
+import { bridge, scene, specimens, type Specimen, veth, vxlan } from "./kernel-contract-specimens.ts";
+
+/** Titles do not depend on namespaces, so any will do to count the specimens. */
+const titled = specimens("host", "host").map((specimen, index) => ({ ...specimen, index }));
+
+export const objectCases: readonly ContractCase[] = [
+  ...titled.map(({ title, index }) => roundTrip(title, index)),
+  ...titled.filter((specimen) => specimen.changed).map(({ title, index }) => change(title, index)),
+  {
+    title: "observe sees a veth pair from either side, and names the namespaces as it was asked",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      await kernel.apply(add(veth(workload)));
+      const { netns: identity } = await kernel.resolve(workload);
+      assert.deepEqual(await stateOf(kernel, "host", identity), canonical([veth(identity)]));
+      assert.equal((await kernel.observe([{ netns: "host" }])).length, 1);
+      assert.equal((await kernel.observe([{ netns: workload }])).length, 1);
+      assert.deepEqual(await stateOf(kernel, "host"), canonical([veth(identity)]));
+    },
+  },
+  {
+    title: "observe looks only at the links it was asked about",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      const up = { kind: "up", netns: workload, link: "br-1" } as const;
+      const address = { kind: "address", netns: workload, link: "br-1", address: "10.4.0.1/24" } as const;
+      const route = { kind: "route", netns: workload, link: "br-1", destination: "10.5.0.0/24" } as const;
+      const wanted = [bridge(workload, "br-1"), address, up, route];
+      await kernel.apply(add(...scene(workload), ...wanted));
+      const seen = await kernel.observe([{ netns: workload, links: ["br-1"] }]);
+      assert.deepEqual(canonical(seen), canonical(wanted));
+      assert.deepEqual(await kernel.observe([{ netns: workload, links: ["absent"] }]), []);
+    },
+  },
+  {
+    title: "what a stranger owns is neither observed nor removed",
+    async run(harness) {
+      const host = await harness.netns();
+      const kernel = await harness.kernel({ host });
+      const stranger = await harness.kernel({ host, mark: STRANGERS_MARK });
+      const theirs = [bridge("host", "br-1"), vxlan("host", "vx-1")];
+      await stranger.apply(add(...theirs));
+      assert.deepEqual(await stateOf(kernel, "host"), []);
+      await kernel.apply(remove(...theirs));
+      assert.deepEqual(await stateOf(stranger, "host"), canonical(theirs));
+    },
+  },
+  {
+    title: "a sysctl is set in its namespace only",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      const forwarding = {
+        kind: "sysctl",
+        netns: workload,
+        name: "net/ipv4/ip_forward",
+        value: "1",
+      } as const;
+      const odd = {
+        kind: "sysctl",
+        netns: workload,
+        name: "net/ipv4/conf/a.b/rp_filter",
+        value: "0",
+      } as const;
+      await kernel.apply(add(bridge(workload, "a.b"), forwarding, odd));
+      await kernel.apply([{ verb: "change", object: { ...forwarding, value: "0" }, from: forwarding }]);
+    },
+  },
+];
+
+function roundTrip(title: string, index: number): ContractCase {
+  return {
+    title: `${title}: what was added is observed, removed without a trace, and may come back at once`,
+    async run(harness) {
+      const workload = await harness.netns();
+      const other = await harness.netns();
+      const { before = [], object } = specimenAt(specimens(workload, other), index);
+      const kernel = await harness.kernel();
+      const state = (): Promise<string[]> => stateOf(kernel, "host", workload, other);
+      const surroundings = [...scene(workload), ...before];
+      await kernel.apply(add(...surroundings));
+      assert.deepEqual(await state(), canonical(surroundings));
+      for (let round = 0; round < 2; round++) {
+        await kernel.apply(add(object));
+        assert.deepEqual(await state(), canonical([...surroundings, object]));
+        await kernel.apply(remove(object));
+        assert.deepEqual(await state(), canonical(surroundings));
+        await kernel.apply(remove(object));
+      }
+    },
+  };
+}
+
+function change(title: string, index: number): ContractCase {
+  return {
+    title: `${title}: changes in place, and back when the batch fails`,
+    async run(harness) {
+      const workload = await harness.netns();
+      const other = await harness.netns();
+      const { before = [], object, changed } = specimenAt(specimens(workload, other), index);
+      assert.ok(changed);
+      const kernel = await harness.kernel();
+      const state = (): Promise<string[]> => stateOf(kernel, "host", workload, other);
+      const surroundings = [...scene(workload), ...before];
+      await kernel.apply(add(...surroundings, object));
+      const forth = { verb: "change", object: changed, from: object } as const;
+      await assert.rejects(
+        kernel.apply([forth], { failpoint: { operation: 0, when: "after", how: "error" } }),
+      );
+      assert.deepEqual(await state(), canonical([...surroundings, object]));
+      await kernel.apply([forth]);
+      assert.deepEqual(await state(), canonical([...surroundings, changed]));
+      await kernel.apply([{ verb: "change", object, from: changed }]);
+      assert.deepEqual(await state(), canonical([...surroundings, object]));
+    },
+  };
+}
+
+function specimenAt(all: readonly Specimen[], index: number): Specimen {
+  const specimen = all[index];
+  assert.ok(specimen);
+  return specimen;
+}

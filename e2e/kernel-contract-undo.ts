@@ -1,0 +1,144 @@
+/** A batch is whole or it never was; a carrier that dies leaves what was done. */
+import assert from "node:assert/strict";
+import { NetloomError } from "../src/world/errors.ts";
+import { describeOperation } from "../src/world/kernel-text.ts";
+import type { KernelObject, Netns } from "../src/world/kernel.ts";
+import {
+  add,
+  canonical,
+  type ContractCase,
+  kernelError,
+  remove,
+  stateOf,
+} from "./kernel-contract-harness.ts";
+import { bridge, scene, tbf, veth, vxlan, vxlan6 } from "./kernel-contract-specimens.ts";
+
+/** A batch with something of every kind, in the order of a plan. */
+function everything(workload: Netns): KernelObject[] {
+  const on = { netns: workload, link: "nl-1" };
+  const [pair, ...rest] = scene(workload);
+  assert.ok(pair);
+  return [
+    pair,
+    vxlan("host", "vx-1"),
+    bridge(workload, "br-1"),
+    vxlan6(workload, "vx-2"),
+    { kind: "program", netns: "host", link: "ch-1", verdict: "redirect", target: "vx-1" },
+    { kind: "program", netns: "host", link: "vx-1", verdict: "redirect-peer", target: "ch-1" },
+    tbf("ch-1"),
+    { kind: "fdb", netns: "host", link: "vx-1", mac: "02:00:00:00:00:77", destination: "10.0.0.12" },
+    ...rest,
+    { kind: "address", ...on, address: "10.1.0.1/32", peer: "10.1.0.2/32" },
+    { kind: "route", ...on, destination: "10.2.0.0/24", via: "10.0.0.1" },
+    { kind: "route", ...on, destination: "fd02::/64", via: "fd00::1", table: 1000 },
+    { kind: "neighbor", ...on, address: "10.0.0.7", mac: "02:00:00:00:00:77" },
+    { kind: "neighbor", ...on, address: "fd00::7", mac: "02:00:00:00:00:77" },
+    { kind: "rule", netns: workload, family: 6, priority: 100, table: 1000, from: "fd00::2/128" },
+  ];
+}
+
+const isLink = (object: KernelObject): boolean => ["veth", "vxlan", "bridge"].includes(object.kind);
+
+export const undoCases: readonly ContractCase[] = [
+  {
+    title: "additions that fail at any operation leave nothing, and the next try succeeds",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      const objects = everything(workload);
+      for (const [operation, object] of objects.entries())
+        for (const when of ["before", "after"] as const) {
+          const failpoint = { operation, when, how: "error" } as const;
+          const error = await kernelError(kernel.apply(add(...objects), { failpoint }));
+          assert.equal(error.operation, operation);
+          assert.ok(error.message.startsWith(describeOperation({ verb: "add", object })), error.message);
+          assert.deepEqual(await stateOf(kernel, "host", workload), [], `${when} ${error.message}`);
+        }
+      await kernel.apply(add(...objects));
+      assert.deepEqual(await stateOf(kernel, "host", workload), canonical(objects));
+    },
+  },
+  {
+    title: "removals that fail at any operation before the first link bring everything back",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      const objects = everything(workload);
+      await kernel.apply(add(...objects));
+      const removals = remove(...objects);
+      for (const [operation, { object }] of removals.entries())
+        for (const when of ["before", "after"] as const) {
+          if (isLink(object)) continue;
+          await assert.rejects(kernel.apply(removals, { failpoint: { operation, when, how: "error" } }));
+          assert.deepEqual(
+            await stateOf(kernel, "host", workload),
+            canonical(objects),
+            `${when} ${describeOperation({ verb: "remove", object })}`,
+          );
+        }
+      await kernel.apply(removals);
+      assert.deepEqual(await stateOf(kernel, "host", workload), []);
+    },
+  },
+  {
+    title: "a link that was removed before the failure stays away",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const links = [bridge("host", "br-1"), vxlan("host", "vx-1")];
+      await kernel.apply(add(...links));
+      const failpoint = { operation: 1, when: "before", how: "error" } as const;
+      await assert.rejects(kernel.apply(remove(...links), { failpoint }));
+      assert.deepEqual(await stateOf(kernel, "host"), canonical([bridge("host", "br-1")]));
+      await kernel.apply(remove(...links));
+      assert.deepEqual(await stateOf(kernel, "host"), []);
+    },
+  },
+  {
+    title: "to remove a link before the end of a batch is a programmer's error, and nothing is done",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const [first, second] = [bridge("host", "br-1"), bridge("host", "br-2")];
+      await kernel.apply(add(first));
+      const outcome = await Promise.allSettled([kernel.apply([...remove(first), ...add(second)])]);
+      assert.equal(outcome[0].status, "rejected");
+      assert.ok(!(outcome[0].reason instanceof NetloomError), String(outcome[0].reason));
+      assert.deepEqual(await stateOf(kernel, "host"), canonical([first]));
+    },
+  },
+  {
+    title: "a carrier that dies in a batch leaves what was done, and the next one goes on from there",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      const objects = [veth(workload), bridge("host", "br-1"), vxlan("host", "vx-1")];
+      for (const [when, done] of [
+        ["before", 1],
+        ["after", 2],
+      ] as const) {
+        const failpoint = { operation: 1, when, how: "crash" } as const;
+        const error = await kernelError(kernel.apply(add(...objects), { failpoint }));
+        assert.equal(error.code, "ABORTED", error.message);
+        assert.deepEqual(await stateOf(kernel, "host", workload), canonical(objects.slice(0, done)));
+        await kernel.apply(remove(...objects));
+        assert.deepEqual(await stateOf(kernel, "host", workload), []);
+      }
+      await kernel.apply(add(...objects));
+      assert.deepEqual(await stateOf(kernel, "host", workload), canonical(objects));
+    },
+  },
+  {
+    title: "what waits behind a batch in which the carrier dies is answered too",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const [first, second] = [bridge("host", "br-1"), bridge("host", "br-2")];
+      const failpoint = { operation: 0, when: "after", how: "crash" } as const;
+      const outcomes = await Promise.allSettled([
+        kernel.apply(add(first), { failpoint }),
+        kernel.apply(add(second)),
+      ]);
+      assert.equal(outcomes[0].status, "rejected");
+      const isSecondDone = outcomes[1].status === "fulfilled";
+      assert.deepEqual(await stateOf(kernel, "host"), canonical(isSecondDone ? [first, second] : [first]));
+    },
+  },
+];

@@ -1,0 +1,20 @@
+/**
+ * The contract of `Kernel` (src/world/kernel.ts) as a list of cases. The real and the simulated kernel pass the same
+ * list: what holds in the simulator holds on Linux. Where the two disagree, Linux is right.
+ */
+import type { ContractCase } from "./kernel-contract-harness.ts";
+import { lifeCases } from "./kernel-contract-life.ts";
+import { objectCases } from "./kernel-contract-objects.ts";
+import { packetCases } from "./kernel-contract-packets.ts";
+import { refusalCases } from "./kernel-contract-refusals.ts";
+import { undoCases } from "./kernel-contract-undo.ts";
+import { watchCases } from "./kernel-contract-watch.ts";
+
+export const kernelContract: readonly ContractCase[] = [
+  ...objectCases,
+  ...refusalCases,
+  ...undoCases,
+  ...lifeCases,
+  ...watchCases,
+  ...packetCases,
+];

@@ -1,0 +1,220 @@
+/**
+ * The rules of the house that no compiler knows: who may import whom (ARCHITECTURE.md), what the deterministic zone may
+ * use (rules R1-R3 of docs/determinism.md), and the size and the names of files.
+ */
+import { type Token, tokenise } from "./tokens.ts";
+
+/** What each room may import, apart from itself. A room that is not in this table may not exist. */
+const CORE = ["world", "net"];
+const ENGINE = [...CORE, "api"];
+const PARTS = [...ENGINE, "chain", "ipam", "identity", "policy", "observe"];
+const WIRES = [...PARTS, "elements", "forwarder", "registry"];
+const HOSTS = [...WIRES, "agent", "servicenode"];
+const PORTS = ["linux", "sim", "store", "transport"];
+export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["world", []],
+  ["net", []],
+  ["api", CORE],
+  ["observe", CORE],
+  ["chain", ENGINE],
+  ["ipam", ENGINE],
+  ["identity", ENGINE],
+  ["policy", ENGINE],
+  ["elements", PARTS],
+  ["forwarder", PARTS],
+  ["registry", PARTS],
+  ["agent", WIRES],
+  ["servicenode", WIRES],
+  ["admin", HOSTS],
+  ["roles", HOSTS],
+  ["lab", [...HOSTS, ...PORTS]],
+  ["cli", [...HOSTS, ...PORTS, "admin", "roles", "lab"]],
+  ["main", ["cli", "roles"]],
+  ["linux", CORE],
+  ["store", CORE],
+  ["transport", CORE],
+  // The simulated world is a World, and every World has scopes.
+  ["sim", [...CORE, "chain"]],
+]);
+
+/** Rooms outside of the deterministic zone (R1). */
+const OUTSIDE: ReadonlySet<string> = new Set(["linux", "transport", "lab", "cli", "main"]);
+
+/** Packages that are pure computation. */
+const ZONE_PACKAGES: ReadonlySet<string> = new Set([
+  "@bufbuild/protobuf",
+  "@bufbuild/protobuf/wkt",
+  "@bufbuild/protobuf/codegenv2",
+]);
+
+/** Globals that let time, chance or the surroundings in (R2). */
+const BANNED_NAMES: ReadonlySet<string> = new Set(
+  [
+    "Date performance setTimeout setInterval setImmediate clearTimeout clearInterval clearImmediate queueMicrotask",
+    "process crypto WeakRef FinalizationRegistry Intl AbortController AbortSignal EventEmitter EventTarget",
+    "ReadableStream WritableStream TransformStream fetch WebSocket MessageChannel BroadcastChannel Worker",
+    "SharedArrayBuffer Atomics Buffer console globalThis global require navigator eval Function",
+  ].flatMap((line) => line.split(" ")),
+);
+
+/** The same as properties, whatever they hang on. */
+const BANNED_PROPERTIES: ReadonlySet<string> = new Set(
+  "localeCompare toLocaleString toLocaleUpperCase toLocaleLowerCase toLocaleDateString toLocaleTimeString stack".split(
+    " ",
+  ),
+);
+
+/** Static methods that are banned, by their object. */
+const BANNED_MEMBERS: ReadonlySet<string> = new Set(["Math.random", "Promise.race", "Promise.any"]);
+
+/** What a constant of a module may be an instance of. */
+const IMMUTABLE_CLASSES: ReadonlySet<string> = new Set(["TextEncoder", "TextDecoder", "RegExp"]);
+
+export const MAX_LINES = 500;
+
+export interface SourceFile {
+  /** Below src: `sim/disk.ts`. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Sentences, each with file and line: what in this file is against the rules of the house. */
+export function violations({ path, text }: SourceFile): string[] {
+  const room = roomOf(path);
+  const lines = text.split("\n").length - 1;
+  const found = namingViolations(path);
+  if (lines >= MAX_LINES) found.push(`${path}: ${lines} lines, and fewer than ${MAX_LINES} are allowed`);
+  if (isForTests(path)) return found;
+  if (!ARROWS.has(room)) found.push(`${path}: there is no room ${room} in the table of arrows`);
+  const tokens = tokenise(text);
+  const inZone = !OUTSIDE.has(room);
+  for (const { name, line } of importsOf(tokens)) {
+    const why = importViolation(path, name, inZone);
+    if (why) found.push(`${path}:${line}: ${why}`);
+  }
+  if (inZone) {
+    const zone = [...bannedNames(tokens), ...mutableState(tokens)];
+    found.push(...zone.map(({ line, why }) => `${path}:${line}: ${why}`));
+  }
+  return found;
+}
+
+/** Tests, their fixtures and the contract suites that several of them run may use anything. */
+function isForTests(path: string): boolean {
+  return /(\.test|-fixture|[/-]contract)\.ts$/.test(path);
+}
+
+function roomOf(path: string): string {
+  return path.includes("/") ? (path.split("/")[0] ?? "") : path.replace(/(\.\w+)*\.ts$/, "");
+}
+
+function namingViolations(path: string): string[] {
+  const name = path.split("/").at(-1) ?? "";
+  const stem = name.replace(/(\.\w+)*\.ts$/, "");
+  if (/(^|-)(utils?|common|helpers?|impl|misc)$/.test(stem))
+    return [`${path}: "${stem}" says nothing: name it after its main export`];
+  return /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)*\.ts$/.test(name) ? [] : [`${path}: file names are kebab-case`];
+}
+
+interface Import {
+  readonly name: string;
+  readonly line: number;
+}
+
+/** Every module that is named: `import … from`, `export … from`, `import "x"`, `import("x")`. */
+function importsOf(tokens: readonly Token[]): Import[] {
+  return tokens.flatMap(({ kind, text, line }, index) => {
+    const before = tokens[index - 1]?.text;
+    const isDynamic = before === "(" && tokens[index - 2]?.text === "import";
+    if (kind !== "string") return isDynamic ? [{ name: "a computed name", line }] : [];
+    return isDynamic || before === "from" || before === "import" ? [{ name: text, line }] : [];
+  });
+}
+
+function importViolation(path: string, name: string, inZone: boolean): string | undefined {
+  if (!name.startsWith(".")) {
+    return inZone && !ZONE_PACKAGES.has(name) ? `the zone imports "${name}"` : undefined;
+  }
+  const from = roomOf(path);
+  const target = new URL(name, `file:///src/${path}`).pathname;
+  if (!target.startsWith("/src/")) return `it imports "${name}" from outside of src`;
+  const to = roomOf(target.slice("/src/".length));
+  const isAllowed = from === to || ARROWS.get(from)?.includes(to);
+  return isAllowed ? undefined : `${from} imports ${to}: that arrow points up`;
+}
+
+interface Finding {
+  readonly line: number;
+  readonly why: string;
+}
+
+function bannedNames(tokens: readonly Token[]): Finding[] {
+  return tokens.flatMap(({ kind, text, line }, index) => {
+    if (kind !== "name" && !(kind === "string" && tokens[index - 1]?.text === "[")) return [];
+    const before = tokens[index - 1]?.text;
+    const isProperty = before === "." || before === "?." || kind === "string";
+    if (isProperty) {
+      const member = `${tokens[index - 2]?.text}.${text}`;
+      const isBanned = BANNED_PROPERTIES.has(text) || BANNED_MEMBERS.has(member);
+      return isBanned ? [{ line, why: `the zone uses ${BANNED_MEMBERS.has(member) ? member : text}` }] : [];
+    }
+    // A key of an object literal or a member of a type is nobody's global.
+    const after = tokens[index + 1]?.text;
+    const isKey =
+      (before === "{" || before === "," || before === ";" || before === "readonly") && after === ":";
+    return BANNED_NAMES.has(text) && !isKey ? [{ line, why: `the zone uses ${text}` }] : [];
+  });
+}
+
+/** Module-level state: `let`, `var`, a container that is not read-only, an instance, a static field. */
+function mutableState(tokens: readonly Token[]): Finding[] {
+  return tokens.flatMap(({ kind, text, line, depth }, index) => {
+    if (kind !== "name") return [];
+    const next = tokens[index + 1];
+    if (text === "static" && isMutableStatic(tokens, index))
+      return [{ line, why: "a static field that is not readonly" }];
+    if (depth !== 0) return [];
+    if (text === "let" || text === "var") return [{ line, why: `module-level ${text} ${next?.text}` }];
+    if (text !== "const" || next?.kind !== "name") return [];
+    const declaration = tokensOfStatement(tokens, index + 1);
+    const why = mutableConstant(declaration);
+    return why ? [{ line, why: `module-level ${next.text} is ${why}` }] : [];
+  });
+}
+
+function isMutableStatic(tokens: readonly Token[], index: number): boolean {
+  const [next, afterwards] = [tokens[index + 1], tokens[index + 2]];
+  return (
+    next?.kind === "name" && next.text !== "readonly" && ["=", ":", ";"].includes(afterwards?.text ?? "")
+  );
+}
+
+function tokensOfStatement(tokens: readonly Token[], start: number): readonly Token[] {
+  const end = tokens.findIndex(
+    ({ text, depth, kind }, index) => index >= start && depth === 0 && kind === "sign" && text === ";",
+  );
+  return tokens.slice(start, end < 0 ? tokens.length : end);
+}
+
+/** Why what this declaration makes can change, if it can. `name: Type = value`. */
+function mutableConstant(declaration: readonly Token[]): string | undefined {
+  const assign = declaration.findIndex(
+    ({ text, depth, kind }) => depth === 0 && kind === "sign" && text === "=",
+  );
+  const type = declaration.slice(1, assign);
+  const value = declaration.slice(assign + 1);
+  const [first, second] = value;
+  if (assign < 0 || !first) return undefined;
+  // A `readonly` deeper in the type does not protect the container itself.
+  if (/^[Rr]eadonly/.test(type[1]?.text ?? "")) return undefined;
+  if (first.kind === "regex") {
+    return /\/[a-z]*[gy][a-z]*$/.test(first.text) ? "a regular expression with a position" : undefined;
+  }
+  if (first.text === "new")
+    return IMMUTABLE_CLASSES.has(second?.text ?? "") ? undefined : `a new ${second?.text}`;
+  const isLiteral = first.kind === "sign" && (first.text === "[" || first.text === "{");
+  const isConst = value.some(
+    ({ text, depth }, index) => depth === 0 && text === "const" && value[index - 1]?.text === "as",
+  );
+  return isLiteral && !isConst ? "a literal that can be changed (as const, or a Readonly type)" : undefined;
+}

@@ -1,0 +1,140 @@
+/** For tests of `diff`: the habits of Linux that an order of operations has to respect, each as an assertion. */
+import assert from "node:assert/strict";
+import type { Address, KernelObject, Operation, Program } from "../world/kernel.ts";
+import {
+  carrierOf,
+  connectedRoute,
+  contentOf,
+  type Device,
+  endsOf,
+  familyOf,
+  identityOf,
+  isDevice,
+  linkKey,
+  linkKeys,
+  subnetOf,
+  targetOf,
+  tunnelKey,
+} from "./identity.ts";
+
+export class ModelKernel {
+  /** By identity, in the order of their making. */
+  readonly #objects = new Map<string, KernelObject>();
+
+  /** What bears a mark: settings do not. */
+  observe(): KernelObject[] {
+    return [...this.#objects.values()].filter(({ kind }) => kind !== "sysctl");
+  }
+
+  everything(): KernelObject[] {
+    return [...this.#objects.values()];
+  }
+
+  apply({ verb, object, ...rest }: Operation): void {
+    if (verb === "remove") {
+      this.#remove(object);
+      return;
+    }
+    this.#refersToWhatIsThere(object);
+    const before = this.#objects.get(identityOf(object));
+    if (verb === "change") {
+      assert.ok(before, `change of what is not there: ${contentOf(object)}`);
+      assert.ok("from" in rest);
+      assert.equal(contentOf(rest.from), contentOf(before));
+    } else {
+      assert.ok(!before || object.kind === "sysctl", `added twice: ${contentOf(object)}`);
+      this.#hasRoom(object);
+    }
+    this.#objects.set(identityOf(object), object);
+  }
+
+  #devices(): Device[] {
+    return this.everything().filter(isDevice);
+  }
+
+  #links(): Set<string> {
+    return new Set(this.#devices().flatMap(linkKeys));
+  }
+
+  #refersToWhatIsThere(object: KernelObject): void {
+    const links = this.#links();
+    if (isDevice(object)) {
+      for (const end of endsOf(object)) {
+        if (end.bridge !== undefined) assert.ok(links.has(linkKey(end.netns, end.bridge)), "no such bridge");
+      }
+      return;
+    }
+    const carrier = carrierOf(object);
+    if (carrier !== undefined) assert.ok(links.has(carrier), `no link for ${contentOf(object)}`);
+    if (object.kind === "program" && object.target !== undefined) {
+      assert.ok(links.has(targetOf(object) ?? ""), `no target for ${contentOf(object)}`);
+    }
+    if (object.kind === "route") {
+      const up = identityOf({ kind: "up", netns: object.netns, link: object.link });
+      assert.ok(this.#objects.has(up), `link is down for ${contentOf(object)}`);
+    }
+  }
+
+  #hasRoom(object: KernelObject): void {
+    if (isDevice(object)) {
+      const links = this.#links();
+      for (const key of linkKeys(object)) assert.ok(!links.has(key), `name taken: ${key}`);
+      const tunnels = this.#devices().flatMap((each) => (each.kind === "vxlan" ? [tunnelKey(each)] : []));
+      if (object.kind === "vxlan") assert.ok(!tunnels.includes(tunnelKey(object)), "VNI taken");
+    }
+    if (object.kind === "address" && familyOf(object.address) === 6) {
+      const same = this.#addresses().filter((each) => subnetOf(each) === subnetOf(object));
+      assert.equal(same.length, 0, `the same IPv6 address: ${contentOf(object)}`);
+    }
+    if (object.kind === "route" && object.table === undefined && familyOf(object.destination) === 4) {
+      const connected = this.#addresses().map((each) => `${each.netns} ${connectedRoute(each) ?? ""}`);
+      assert.ok(!connected.includes(`${object.netns} ${object.destination}`), "a connected route is there");
+    }
+  }
+
+  #addresses(): Address[] {
+    return this.everything().filter((object): object is Address => object.kind === "address");
+  }
+
+  #remove(object: KernelObject): void {
+    const before = this.#objects.get(identityOf(object));
+    if (!before) return;
+    this.#objects.delete(identityOf(object));
+    if (isDevice(object)) {
+      const keys = linkKeys(object);
+      this.#forget((each) => !isDevice(each) && keys.includes(carrierOf(each) ?? ""));
+    } else if (object.kind === "address" && familyOf(object.address) === 4) {
+      this.#losePrimary(object);
+    }
+  }
+
+  /** Without promote_secondaries the rest of the subnet goes; without any IPv4 address all of IPv4 goes. */
+  #losePrimary(gone: Address): void {
+    this.#forget((each) => each.kind === "address" && subnetOf(each) === subnetOf(gone));
+    const carrier = carrierOf(gone);
+    const left = this.#addresses().filter(
+      (each) => carrierOf(each) === carrier && familyOf(each.address) === 4,
+    );
+    if (left.length > 0) return;
+    this.#forget(
+      (each) =>
+        !isDevice(each) &&
+        carrierOf(each) === carrier &&
+        ((each.kind === "route" && familyOf(each.destination) === 4) ||
+          (each.kind === "neighbor" && familyOf(each.address) === 4)),
+    );
+  }
+
+  #forget(isGone: (object: KernelObject) => boolean): void {
+    for (const [identity, object] of this.#objects) if (isGone(object)) this.#objects.delete(identity);
+  }
+
+  /** Programs that hand over to a link that is not there. */
+  danglingPrograms(): Program[] {
+    const links = this.#links();
+    return this.everything().filter(
+      (object): object is Program =>
+        object.kind === "program" && object.target !== undefined && !links.has(targetOf(object) ?? ""),
+    );
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * Brings the machine to a topology, from whatever is there:
+ *
+ *   namespaces that are missing -> underlay -> wires that are not wanted go -> wires -> namespaces that are not wanted go
+ */
+import { batches, diff } from "../forwarder/diff.ts";
+import { groupByOwner } from "../forwarder/owner.ts";
+import { plan } from "../forwarder/plan.ts";
+import { Reconciler } from "../forwarder/reconcile.ts";
+import { LAB_MARK, type LinuxKernel, type LinuxMachine } from "../linux/machine.ts";
+import { identityAt } from "../linux/netns.ts";
+import type { KernelObject, Netns, Operation } from "../world/kernel.ts";
+import { explainShape } from "./shape-support.ts";
+import { bpffsDirectory, namespacesOf, stateDirectory, unmountBelow } from "./state.ts";
+import { type HostWire, type LabNamespace, NETNS_DIRECTORY, type Topology, wireNameOf } from "./topology.ts";
+
+/** What was done. */
+export interface Changes {
+  /** Names of namespaces. */
+  readonly namespaces: { readonly added: string[]; readonly removed: string[] };
+  /** Kernel objects of the underlay that were added, changed or removed. */
+  readonly underlay: number;
+  /** Names of wires, each in one of the lists. */
+  readonly wires: {
+    readonly added: Set<string>;
+    readonly changed: Set<string>;
+    readonly removed: Set<string>;
+  };
+}
+
+export interface ConvergeOptions {
+  /** Settings of namespaces that are there may be missing, because the process that made them was killed. */
+  readonly isUnsure: boolean;
+  /** Checked between the steps. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Applies the difference. If it throws, some of it was done. */
+export async function converge(
+  machine: LinuxMachine,
+  lab: string,
+  wanted: Topology,
+  { isUnsure, signal }: ConvergeOptions,
+): Promise<Changes> {
+  const existing = (await namespacesOf(lab)).map((name) => `${NETNS_DIRECTORY}/${name}`);
+  const wantedPaths = new Set(wanted.namespaces.map(({ path }) => path));
+  const extra = existing.filter((path) => !wantedPaths.has(path));
+  const added = await makeNamespaces(machine, wanted.namespaces);
+  const open: LinuxKernel[] = [];
+  const kernelIn = async (options: Parameters<LinuxMachine["kernel"]>[0]): Promise<LinuxKernel> => {
+    const kernel = await machine.kernel(options);
+    open.push(kernel);
+    return kernel;
+  };
+  try {
+    signal?.throwIfAborted();
+    const machineWide = await kernelIn({ bpffs: stateDirectory(lab), mark: LAB_MARK });
+    const isNew = new Set(added.map(({ netns }) => netns));
+    const birth = wanted.birth.filter((object) => isUnsure || isNew.has((object as { netns: Netns }).netns));
+    await machineWide.apply(birth.map((object): Operation => ({ verb: "add", object })));
+    const underlay = await bringUnderlay(machineWide, wanted, extra, isNew.size === wanted.namespaces.length);
+    signal?.throwIfAborted();
+    const hosts = wanted.namespaces.filter(({ kind }) => kind === "host");
+    const wires = { added: new Set<string>(), changed: new Set<string>(), removed: new Set<string>() };
+    const wirings = await Promise.all(
+      hosts.map(async ({ place, netns }) => {
+        const kernel = await kernelIn({ host: netns, bpffs: bpffsDirectory(lab, place) });
+        const workloads = [...wanted.namespaces.map(({ path }) => path), ...extra]
+          .filter((path) => path.startsWith(`${NETNS_DIRECTORY}/nl-${lab}-${place}-`))
+          .map((path): Netns => `file://${path}`);
+        const isFresh = isNew.has(netns) && workloads.every((workload) => isNew.has(workload));
+        return await HostWiring.open(
+          lab,
+          kernel,
+          workloads,
+          wanted.wires.filter(({ host }) => host === place),
+          isFresh,
+        );
+      }),
+    );
+    for (const owner of (await Promise.all(wirings.map((wiring) => wiring.removeStale()))).flat()) {
+      wires.removed.add(wireNameOf(lab, owner) ?? owner);
+    }
+    signal?.throwIfAborted();
+    await Promise.all(wirings.map((wiring) => wiring.apply(wires)));
+    // A wire may be half there: then it was changed rather than added.
+    for (const name of wires.changed) wires.added.delete(name);
+    for (const name of wires.removed) if (wires.added.delete(name)) wires.changed.add(name);
+    for (const name of wires.changed) wires.removed.delete(name);
+    await closeAll(open);
+    await removeNamespaces(machine, lab, extra);
+    return {
+      namespaces: { added: added.map(({ path }) => nameOf(path)), removed: extra.map(nameOf) },
+      underlay,
+      wires,
+    };
+  } finally {
+    await closeAll(open);
+  }
+}
+
+/** Removes namespaces, and the programs of the hosts among them. */
+export async function removeNamespaces(
+  machine: LinuxMachine,
+  lab: string,
+  paths: readonly string[],
+): Promise<void> {
+  await Promise.all(paths.map((path) => machine.removeNetns(path)));
+  for (const path of paths) {
+    const host = nameOf(path).slice(`nl-${lab}-`.length);
+    if (!host.includes("-")) unmountBelow(bpffsDirectory(lab, host));
+  }
+}
+
+async function makeNamespaces(
+  machine: LinuxMachine,
+  wanted: readonly LabNamespace[],
+): Promise<LabNamespace[]> {
+  const missing = wanted.filter(({ path }) => identityAt(path) === undefined);
+  await Promise.all(
+    missing.map(async ({ path }) => {
+      // A killed process may have left the file without its mount.
+      await machine.removeNetns(path);
+      await machine.createNetns(path);
+    }),
+  );
+  return missing;
+}
+
+async function bringUnderlay(
+  kernel: LinuxKernel,
+  { namespaces, underlay }: Topology,
+  extra: readonly string[],
+  isFresh: boolean,
+): Promise<number> {
+  const nodes = namespaces.filter(({ kind }) => kind !== "workload").map(({ netns }) => netns);
+  const leaving = extra
+    .filter((path) => identityAt(path) !== undefined)
+    .map((path): Netns => `file://${path}`);
+  const observed = isFresh ? [] : await kernel.observe([...nodes, ...leaving].map((netns) => ({ netns })));
+  const operations = diff(underlay, observed);
+  for (const batch of batches(operations)) {
+    try {
+      await kernel.apply(batch);
+    } catch (error) {
+      throw explainShape(error, batch);
+    }
+  }
+  return operations.length;
+}
+
+/** The wires of one host. */
+class HostWiring {
+  readonly #reconciler: Reconciler;
+  readonly #wires: readonly HostWire[];
+  readonly #observed: ReadonlyMap<string | undefined, readonly KernelObject[]>;
+  readonly #stale: readonly string[];
+
+  private constructor(
+    reconciler: Reconciler,
+    wires: readonly HostWire[],
+    observed: ReadonlyMap<string | undefined, readonly KernelObject[]>,
+    stale: readonly string[],
+  ) {
+    this.#reconciler = reconciler;
+    this.#wires = wires;
+    this.#observed = observed;
+    this.#stale = stale;
+  }
+
+  /** Looks at what is there, except where all is fresh. */
+  static async open(
+    lab: string,
+    kernel: LinuxKernel,
+    workloads: readonly Netns[],
+    wires: readonly HostWire[],
+    isFresh: boolean,
+  ): Promise<HostWiring> {
+    const reconciler = new Reconciler(kernel);
+    if (isFresh) return new HostWiring(reconciler, wires, new Map(), []);
+    const found = await reconciler.adopt(workloads);
+    const there = workloads.filter((netns) => identityAt(netns.slice("file://".length)) !== undefined);
+    const observed = groupByOwner(
+      await kernel.observe((["host", ...there] as Netns[]).map((netns) => ({ netns }))),
+    );
+    const wanted = new Set(wires.map(({ wire }) => wire.connectionId));
+    return new HostWiring(
+      reconciler,
+      wires,
+      observed,
+      found.filter((owner) => wireNameOf(lab, owner) !== undefined && !wanted.has(owner)),
+    );
+  }
+
+  /** Before anything is made: a new wire may want the name or the VNI of an old one. Returns connection ids. */
+  async removeStale(): Promise<readonly string[]> {
+    await Promise.all(this.#stale.map((owner) => this.#reconciler.remove(owner)));
+    return this.#stale;
+  }
+
+  async apply(changes: Changes["wires"]): Promise<void> {
+    // What a crash left without a name can be told apart only when every wire has been claimed.
+    const hasOrphans = this.#observed.has(undefined);
+    await Promise.all(
+      this.#wires.map(async ({ name, wire }) => {
+        const there = this.#observed.get(wire.connectionId);
+        const differs = !there || diff(plan(wire).objects, there).length > 0;
+        if (differs) changes[there ? "changed" : "added"].add(name);
+        if (differs || hasOrphans) await this.#reconciler.apply(wire);
+      }),
+    );
+    if (hasOrphans) await this.#reconciler.sweep();
+  }
+}
+
+async function closeAll(kernels: LinuxKernel[]): Promise<void> {
+  await Promise.all(kernels.splice(0).map((kernel) => kernel.close()));
+}
+
+function nameOf(path: string): string {
+  return path.slice(NETNS_DIRECTORY.length + 1);
+}

@@ -1,0 +1,28 @@
+/** What a kernel without a queueing discipline means for a lab. */
+import { type KernelObject, KernelError, type Operation } from "../world/kernel.ts";
+
+const features = {
+  tbf: { module: "sch_tbf", option: "CONFIG_NET_SCH_TBF", keys: "rate" },
+  netem: { module: "sch_netem", option: "CONFIG_NET_SCH_NETEM", keys: "delay and loss" },
+} as const;
+
+/** How the kernel says that it has no such discipline: as an unknown kind, or as a module that is not there. */
+const missing: readonly (string | undefined)[] = ["ENOENT", "EOPNOTSUPP", "EINVAL"];
+
+/**
+ * The error in terms of the lab's file if it says that the kernel has no netem or tbf, else the error as it is.
+ * UNIMPLEMENTED, with the remedy as its hint.
+ */
+export function explainShape(error: unknown, batch: readonly Operation[]): unknown {
+  if (!(error instanceof KernelError) || !missing.includes(error.errno)) return error;
+  const object: KernelObject | undefined = batch[error.operation ?? -1]?.object;
+  if (object?.kind !== "qdisc") return error;
+  const { type } = object.shape;
+  const { module, option, keys } = features[type];
+  const message = `shape ${object.link} in ${object.netns}: this kernel has no ${type} (${option}), which ${keys} of a link needs`;
+  const instead = type === "netem" ? "; a rate works without it" : "";
+  return new KernelError("UNIMPLEMENTED", message, {
+    hint: `load the module (modprobe ${module}) or boot a kernel with ${option}, or remove ${keys} from the links of the lab${instead}`,
+    cause: error,
+  });
+}

@@ -1,0 +1,166 @@
+/**
+ * What is known of a lab between two commands, in /run/netloom/labs/<lab>/:
+ *
+ *   lab.yaml      the file as it was last applied in full
+ *   pending.yaml  the file that is being applied; there afterwards only if `up` was killed
+ *   lock          held (flock) by the process that changes the lab; the kernel lets go of it when the process dies
+ *   bpf/<host>/   the bpffs with the programs of a host
+ *
+ * Everything here can be lost: `down` finds the rest by the names of the namespaces.
+ */
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { lockFile, unmount } from "../linux/syscall.ts";
+import { NetloomError } from "../world/errors.ts";
+import { quote } from "./problem.ts";
+import { NODE_NAME } from "./names.ts";
+import { namespacePrefix, NETNS_DIRECTORY } from "./topology.ts";
+
+const labsDirectory = "/run/netloom/labs";
+
+/** How long a command waits for another one that changes the same lab, or for a killed one to be gone. */
+const lockPatienceMs = 10_000;
+const lockRetryMs = 20;
+
+export function stateDirectory(lab: string): string {
+  return join(labsDirectory, lab);
+}
+
+export function bpffsDirectory(lab: string, host: string): string {
+  return join(stateDirectory(lab), "bpf", host);
+}
+
+/** The name becomes part of paths. INVALID_ARGUMENT if no lab can have it. */
+export function checkLabName(name: string): void {
+  if (NODE_NAME.test(name)) return;
+  throw new NetloomError("INVALID_ARGUMENT", `${quote(name)} is no name of a lab`, {
+    hint: "names of labs are 1-12 lower-case letters and digits, a letter first; netloom lab status lists those that are up",
+  });
+}
+
+/** The right to change a lab, until `release`. */
+export interface LabLock {
+  readonly lab: string;
+  release(): void;
+}
+
+/**
+ * Waits up to 10 s for the right to change the lab, and makes its directory. It ends with the process, however that
+ * ends. ABORTED if another process keeps it.
+ */
+export async function lockLab(lab: string): Promise<LabLock> {
+  const directory = stateDirectory(lab);
+  const path = join(directory, "lock");
+  const giveUpAt = performance.now() + lockPatienceMs;
+  for (;;) {
+    await mkdir(directory, { recursive: true, mode: 0o755 });
+    const fd = openLock(path);
+    if (fd !== undefined) {
+      // Whoever took the lab down meanwhile has removed the file that we hold.
+      if (lockFile(fd) && isSameFile(fd, path)) {
+        ftruncateSync(fd);
+        writeSync(fd, `${process.pid}\n`);
+        return { lab, release: () => closeSync(fd) };
+      }
+      closeSync(fd);
+    }
+    if (performance.now() > giveUpAt) {
+      throw new NetloomError("ABORTED", `change lab ${lab}: process ${holderOf(path)} is changing it`, {
+        hint: "wait for that process, or end it, and try again",
+      });
+    }
+    await sleep(lockRetryMs);
+  }
+}
+
+function openLock(path: string): number | undefined {
+  try {
+    return openSync(path, "a+", 0o644);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function isSameFile(fd: number, path: string): boolean {
+  const held = fstatSync(fd, { bigint: true });
+  const there = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return there !== undefined && there.ino === held.ino && there.dev === held.dev;
+}
+
+function holderOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trim() || "(unknown)";
+  } catch {
+    return "(unknown)";
+  }
+}
+
+/** The text of `lab.yaml` or `pending.yaml`; `undefined` if there is none. */
+export async function readState(lab: string, file: "lab.yaml" | "pending.yaml"): Promise<string | undefined> {
+  try {
+    return await readFile(join(stateDirectory(lab), file), "utf8");
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}
+
+/** Notes what is about to be applied. */
+export async function begin(lab: string, text: string): Promise<void> {
+  const path = join(stateDirectory(lab), "pending.yaml");
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
+}
+
+/** Notes that what `begin` spoke of is in force. */
+export async function commit(lab: string): Promise<void> {
+  await rename(join(stateDirectory(lab), "pending.yaml"), join(stateDirectory(lab), "lab.yaml"));
+}
+
+/** Notes that what `begin` spoke of was taken back. */
+export async function rollBack(lab: string): Promise<void> {
+  await rm(join(stateDirectory(lab), "pending.yaml"), { force: true });
+}
+
+/** Names of the namespaces of the lab that are there, whoever made them. */
+export async function namespacesOf(lab: string): Promise<string[]> {
+  return (await listDirectory(NETNS_DIRECTORY))
+    .filter((name) => name.startsWith(namespacePrefix(lab)))
+    .sort();
+}
+
+/** Unmounts what is mounted below `directory`, innermost first: programs and maps that were pinned there are freed. */
+export function unmountBelow(directory: string): void {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    // The kernel writes blanks in paths as octal escapes; names of labs and hosts have none.
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((path) => path.startsWith(`${directory}/`));
+  for (const path of mounts.reverse()) unmount(path);
+}
+
+/** Removes all that is known of the lab. The lock has to be held, and is gone with the directory. */
+export async function forget(lab: string): Promise<void> {
+  unmountBelow(stateDirectory(lab));
+  await rm(stateDirectory(lab), { recursive: true, force: true });
+}
+
+/** Names of all labs of which there is state or a namespace, sorted. */
+export async function list(): Promise<string[]> {
+  const named = (await listDirectory(NETNS_DIRECTORY)).flatMap(
+    (name) => /^nl-([a-z][a-z0-9]*)-/.exec(name)?.[1] ?? [],
+  );
+  return [...new Set([...(await listDirectory(labsDirectory)), ...named])].sort();
+}
+
+async function listDirectory(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}

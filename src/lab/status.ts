@@ -1,0 +1,209 @@
+/** What is there of a lab, against what was applied. */
+import { diff } from "../forwarder/diff.ts";
+import { groupByOwner } from "../forwarder/owner.ts";
+import { plan, wireMtu } from "../forwarder/plan.ts";
+import { LAB_MARK, type LinuxKernel, type LinuxMachine } from "../linux/machine.ts";
+import { ping } from "../linux/icmp.ts";
+import { identityAt } from "../linux/netns.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Counters, CounterQuery, KernelObject, Netns, Operation } from "../world/kernel.ts";
+import { describeObject } from "../world/kernel-text.ts";
+import { type Lab, type LabWire, sideName } from "./model.ts";
+import { mustParseLab } from "./parse.ts";
+import { bpffsDirectory, checkLabName, list, readState, stateDirectory } from "./state.ts";
+import { connectionId, type HostWire, netnsOf, type Topology, topology } from "./topology.ts";
+import { pathOf } from "./wire-path.ts";
+
+export interface WireStatus {
+  /** `host/workload/interface` of both sides. */
+  readonly client: string;
+  readonly endpoint: string;
+  readonly addresses: { readonly client: readonly string[]; readonly endpoint: readonly string[] };
+  /** `veth on alpha`, or `vxlan vni 4242 alpha→beta`. */
+  readonly path: string;
+  readonly mtuBytes: number;
+  /** Down: something is missing or wrong. */
+  readonly state: "up" | "down";
+  /** What each side received; absent where no program counts. */
+  readonly received: { readonly client?: Counters; readonly endpoint?: Counters };
+  /** What differs from wanted: `missing: …`, `changed: …`, `unexpected: …`. Empty when all is well. */
+  readonly differences: readonly string[];
+  /** Per address of the endpoint; only when asked for. No time: no answer. */
+  readonly ping?: readonly { readonly address: string; readonly rttMs: number | undefined }[];
+}
+
+export interface LabStatus {
+  readonly name: string;
+  readonly lab: Lab;
+  readonly underlay: { readonly state: "up" | "degraded"; readonly differences: readonly string[] };
+  readonly wires: readonly WireStatus[];
+}
+
+export interface StatusOptions {
+  /** Sends a packet through every wire and waits a second for the answer. */
+  readonly ping?: boolean;
+}
+
+/** Looks at everything of the lab, and changes nothing. NOT_FOUND if it is not up. */
+export async function status(
+  machine: LinuxMachine,
+  name: string,
+  options: StatusOptions = {},
+): Promise<LabStatus> {
+  const lab = await applied(name);
+  const wanted = topology(lab);
+  const open: LinuxKernel[] = [];
+  try {
+    const machineWide = await machine.kernel({ bpffs: stateDirectory(name), mark: LAB_MARK });
+    open.push(machineWide);
+    const views = new Map<string, HostView>();
+    for (const { kind, place, netns, path } of wanted.namespaces) {
+      if (kind !== "host" || identityAt(path) === undefined) continue;
+      const kernel = await machine.kernel({ host: netns, bpffs: bpffsDirectory(name, place) });
+      open.push(kernel);
+      views.set(place, await look(kernel, wanted, place));
+    }
+    const underlay = await underlayDifferences(machineWide, wanted);
+    const wires = lab.wires.map((wire) => wireStatus(lab, wire, wanted, views));
+    const pings =
+      options.ping === true ? await Promise.all(lab.wires.map((wire) => pingWire(machine, lab, wire))) : [];
+    return {
+      name,
+      lab,
+      underlay: { state: underlay.length === 0 ? "up" : "degraded", differences: underlay },
+      wires: wires.map((wire, i) => ({ ...wire, ...(pings[i] && { ping: pings[i] }) })),
+    };
+  } finally {
+    for (const kernel of open) await kernel.close();
+  }
+}
+
+async function applied(name: string): Promise<Lab> {
+  checkLabName(name);
+  const text = await readState(name, "lab.yaml");
+  if (text !== undefined) return mustParseLab(text, `lab.yaml of ${name}`);
+  const cutOff = (await list()).includes(name);
+  throw new NetloomError(
+    "NOT_FOUND",
+    `look at lab ${name}: ${cutOff ? "it is not up in full: its last `up` was cut off" : "it is not up"}`,
+    {
+      hint: cutOff
+        ? `netloom lab up <file> finishes it, netloom lab down ${name} removes it`
+        : "netloom lab status lists the labs that are; netloom lab up <file> makes one",
+    },
+  );
+}
+
+/** What one host has of its wires. */
+interface HostView {
+  readonly wires: ReadonlyMap<string, HostWire>;
+  readonly there: ReadonlyMap<string | undefined, readonly KernelObject[]>;
+  /** What each side of a wire received here, by connection id. */
+  readonly received: ReadonlyMap<string, { readonly client?: Counters; readonly endpoint?: Counters }>;
+}
+
+async function look(kernel: LinuxKernel, wanted: Topology, host: string): Promise<HostView> {
+  const wires = wanted.wires.filter((wire) => wire.host === host);
+  const places: Netns[] = wanted.namespaces
+    .filter(({ place, path }) => place.startsWith(`${host}/`) && identityAt(path) !== undefined)
+    .map(({ netns }) => netns);
+  const there = groupByOwner(
+    await kernel.observe([{ netns: "host" }, ...places.map((netns) => ({ netns }))]),
+  );
+  const alive = new Set<Netns>(["host", ...places]);
+  const meters = wires.flatMap((wire) =>
+    metersOf(wire).map((meter) => ({ ...meter, owner: wire.wire.connectionId })),
+  );
+  const readable = meters.filter(({ query }) => alive.has(query.netns));
+  const values = await kernel.counters(readable.map(({ query }) => query));
+  const received = new Map<string, { client?: Counters; endpoint?: Counters }>();
+  for (const [i, { owner, side }] of readable.entries()) {
+    const value = values[i];
+    if (value) received.set(owner, { ...received.get(owner), [side]: value });
+  }
+  return { wires: new Map(wires.map((wire) => [wire.wire.connectionId, wire])), there, received };
+}
+
+/** Where packets to a side are counted: on its own device, or on the tunnel that they come out of. */
+function metersOf({
+  wire,
+}: HostWire): { readonly side: "client" | "endpoint"; readonly query: CounterQuery }[] {
+  const { objects } = plan(wire);
+  const tunnel = objects.find((object) => object.kind === "vxlan");
+  return (["client", "endpoint"] as const).flatMap((side) => {
+    const mechanism = wire[side];
+    if (mechanism.type !== "KERNEL") return [];
+    const query = tunnel
+      ? { netns: tunnel.netns, link: tunnel.name }
+      : { netns: mechanism.netns, link: mechanism.interfaceName };
+    return [{ side, query }];
+  });
+}
+
+function wireStatus(
+  lab: Lab,
+  wire: LabWire,
+  wanted: Topology,
+  views: ReadonlyMap<string, HostView>,
+): WireStatus {
+  const id = connectionId(lab.name, wire);
+  const halves = wanted.wires.filter((half) => half.wire.connectionId === id);
+  const differences = halves.flatMap(({ host, wire: half }) => {
+    const view = views.get(host);
+    return view ? sentences(diff(plan(half).objects, view.there.get(id) ?? [])) : [`missing: host ${host}`];
+  });
+  const received = Object.assign(
+    {},
+    ...halves.map(({ host }) => views.get(host)?.received.get(id)),
+  ) as WireStatus["received"];
+  return {
+    client: sideName(wire.client),
+    endpoint: sideName(wire.endpoint),
+    addresses: { client: wire.client.addresses, endpoint: wire.endpoint.addresses },
+    path: pathOf(wire),
+    mtuBytes: Math.min(...halves.map(({ wire: half }) => wireMtu(half))),
+    state: differences.some((difference) => !difference.startsWith("unexpected")) ? "down" : "up",
+    received,
+    differences,
+  };
+}
+
+async function underlayDifferences(
+  kernel: LinuxKernel,
+  { namespaces, underlay }: Topology,
+): Promise<string[]> {
+  const gone = namespaces.filter(({ path }) => identityAt(path) === undefined);
+  const nodes = namespaces.filter((namespace) => namespace.kind !== "workload" && !gone.includes(namespace));
+  const observed = await kernel.observe(nodes.map(({ netns }) => ({ netns })));
+  return [
+    ...gone.map(({ place }) => `missing: namespace of ${place}`),
+    ...sentences(diff(underlay, observed)),
+  ];
+}
+
+/** What would have to be done, said as what is wrong. */
+function sentences(operations: readonly Operation[]): string[] {
+  const words = { add: "missing", change: "changed", remove: "unexpected" } as const;
+  return operations
+    .filter(({ object }) => object.kind !== "sysctl")
+    .map(({ verb, object }) => `${words[verb]}: ${describeObject(object)}`);
+}
+
+async function pingWire(
+  machine: LinuxMachine,
+  lab: Lab,
+  wire: LabWire,
+): Promise<{ address: string; rttMs: number | undefined }[]> {
+  const netns = netnsOf(lab.name, `${wire.client.host}/${wire.client.workload}`);
+  return await Promise.all(
+    wire.endpoint.addresses.map(async (address) => {
+      try {
+        return { address, rttMs: (await ping(machine, { netns, address, timeoutMs: 1000 })).rttMs };
+      } catch (error) {
+        // No namespace or no route is no answer; `differences` says which.
+        if (error instanceof NetloomError) return { address, rttMs: undefined };
+        throw error;
+      }
+    }),
+  );
+}

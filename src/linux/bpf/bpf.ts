@@ -1,0 +1,381 @@
+/**
+ * bpf(2), command by command. Descriptors that come out are close-on-exec and the caller's; what fails throws a
+ * `KernelError`. Offsets and numbers: `union bpf_attr` in include/uapi/linux/bpf.h.
+ */
+import { KernelError } from "../../world/kernel.ts";
+import { codeOfErrno } from "../../world/kernel-text.ts";
+import { addressOf, bpf, errnoName } from "../syscall.ts";
+import type { MapSpec } from "./object.ts";
+
+const BPF_MAP_CREATE = 0;
+const BPF_MAP_LOOKUP_ELEM = 1;
+const BPF_MAP_UPDATE_ELEM = 2;
+const BPF_MAP_DELETE_ELEM = 3;
+const BPF_PROG_LOAD = 5;
+const BPF_OBJ_PIN = 6;
+const BPF_OBJ_GET = 7;
+const BPF_PROG_TEST_RUN = 10;
+const BPF_OBJ_GET_INFO_BY_FD = 15;
+const BPF_PROG_QUERY = 16;
+const BPF_BTF_LOAD = 18;
+const BPF_MAP_LOOKUP_BATCH = 24;
+const BPF_LINK_CREATE = 28;
+const BPF_LINK_UPDATE = 29;
+const BPF_LINK_DETACH = 34;
+
+export const BPF_PROG_TYPE_SCHED_CLS = 3;
+export const BPF_PROG_TYPE_SYSCALL = 31;
+export const BPF_PROG_TYPE_NETFILTER = 32;
+export const BPF_NETFILTER = 45;
+/** Since Linux 6.6. */
+export const BPF_TCX_INGRESS = 46;
+
+export const BPF_ANY = 0;
+export const BPF_NOEXIST = 1;
+
+/** Enough for every command used here; the kernel accepts a longer union whose tail is zero. */
+const ATTRIBUTE_BYTES = 128;
+const NAME_BYTES = 16;
+const LOG_BYTES = 1 << 20;
+
+/** The error for a negative result of bpf(2): `attach wire to device 7: EEXIST`. */
+export function bpfError(attempted: string, result: number, reason?: string): KernelError {
+  const errno = errnoName(-result);
+  const message = `${attempted}: ${errno}${reason === undefined ? "" : `: ${reason}`}`;
+  return new KernelError(codeOfErrno(errno), message, {
+    errno,
+    ...(errno === "EPERM" ? { hint: "run as root" } : {}),
+  });
+}
+
+/** `union bpf_attr` under construction. Holds what it points to until the call is over. */
+class Attributes {
+  readonly #bytes = Buffer.alloc(ATTRIBUTE_BYTES);
+  readonly #held: Buffer[] = [];
+
+  u32(offset: number, value: number): this {
+    this.#bytes.writeUInt32LE(value, offset);
+    return this;
+  }
+
+  pointer(offset: number, target: Buffer): this {
+    this.#held.push(target);
+    this.#bytes.writeBigUInt64LE(addressOf(target), offset);
+    return this;
+  }
+
+  /** At most 15 bytes; the kernel takes letters, digits, `_` and `.` only. */
+  name(offset: number, name: string): this {
+    this.#bytes.write(name.replace(/[^A-Za-z0-9_.]/g, "_").slice(0, NAME_BYTES - 1), offset, "latin1");
+    return this;
+  }
+
+  read(offset: number): number {
+    return this.#bytes.readUInt32LE(offset);
+  }
+
+  /** The result of the system call, negative errno included. */
+  call(command: number): number {
+    const result = bpf(command, this.#bytes);
+    // Used after the call, so that the garbage collector cannot have taken what the kernel was reading.
+    return this.#held.length < 0 ? 0 : result;
+  }
+
+  /** The result, or a `KernelError` that says what was `attempted`. */
+  demand(command: number, attempted: string): number {
+    const result = this.call(command);
+    if (result < 0) {
+      throw bpfError(attempted, result);
+    }
+    return result;
+  }
+}
+
+/** A descriptor of the types, or `undefined` where the kernel does not take them: they are for debugging only. */
+export function loadBtf(btf: Uint8Array): number | undefined {
+  const bytes = Buffer.from(btf);
+  const result = new Attributes().pointer(0, bytes).u32(16, bytes.length).call(BPF_BTF_LOAD);
+  return result < 0 ? undefined : result;
+}
+
+/** Creates an empty map. Equivalent to: `bpftool map create` */
+export function createMap(spec: MapSpec, btf: number | undefined): number {
+  const attributes = new Attributes()
+    .u32(0, spec.type)
+    .u32(4, spec.keyBytes)
+    .u32(8, spec.valueBytes)
+    .u32(12, spec.maxEntries)
+    .u32(16, spec.flags)
+    .name(28, spec.name);
+  if (btf !== undefined && spec.keyType !== 0 && spec.valueType !== 0) {
+    attributes.u32(48, btf).u32(52, spec.keyType).u32(56, spec.valueType);
+  }
+  return attributes.demand(BPF_MAP_CREATE, `create map ${spec.name}`);
+}
+
+/** Reads the value of `key` into `value`. False if there is none. */
+export function lookupElement(map: number, key: Buffer, value: Buffer): boolean {
+  const attributes = new Attributes().u32(0, map).pointer(8, key).pointer(16, value);
+  return found(attributes.call(BPF_MAP_LOOKUP_ELEM), "look up a map element");
+}
+
+/** Writes the value of `key`. False if `BPF_NOEXIST` forbids it. */
+export function updateElement(map: number, key: Buffer, value: Buffer, flags: number): boolean {
+  const attributes = new Attributes().u32(0, map).pointer(8, key).pointer(16, value).u32(24, flags);
+  const result = attributes.call(BPF_MAP_UPDATE_ELEM);
+  if (result < 0 && errnoName(-result) !== "EEXIST") {
+    throw bpfError("update a map element", result);
+  }
+  return result >= 0;
+}
+
+/** Deletes `key`. False if it is not there. */
+export function deleteElement(map: number, key: Buffer): boolean {
+  const attributes = new Attributes().u32(0, map).pointer(8, key);
+  return found(attributes.call(BPF_MAP_DELETE_ELEM), "delete a map element");
+}
+
+function found(result: number, attempted: string): boolean {
+  if (result < 0 && errnoName(-result) !== "ENOENT") {
+    throw bpfError(attempted, result);
+  }
+  return result >= 0;
+}
+
+/** Sizes of one element as the kernel writes it: a per-CPU value is as many values as there are possible CPUs. */
+export interface ElementSizes {
+  readonly keyBytes: number;
+  readonly valueBytes: number;
+}
+
+/**
+ * Calls `visit` with key and value of every element of a hash map, in no order. The buffers are reused. An element that
+ * comes or goes meanwhile may be missed or seen, one that stays is seen once.
+ */
+export function forEachElement(
+  map: number,
+  sizes: ElementSizes,
+  visit: (key: Buffer, value: Buffer) => void,
+): void {
+  let capacity = 1024;
+  let position: Buffer | undefined;
+  for (;;) {
+    const keys = Buffer.allocUnsafe(capacity * sizes.keyBytes);
+    const values = Buffer.allocUnsafe(capacity * sizes.valueBytes);
+    const next = Buffer.alloc(8);
+    const attributes = new Attributes().pointer(8, next).pointer(16, keys).pointer(24, values);
+    attributes.u32(32, capacity).u32(36, map);
+    if (position !== undefined) {
+      attributes.pointer(0, position);
+    }
+    const result = attributes.call(BPF_MAP_LOOKUP_BATCH);
+    const errno = result < 0 ? errnoName(-result) : undefined;
+    if (errno === "ENOSPC") {
+      // One bucket of the table holds more than a whole batch.
+      capacity *= 2;
+      continue;
+    }
+    if (errno !== undefined && errno !== "ENOENT") {
+      throw bpfError("read a map", result);
+    }
+    for (let index = 0; index < attributes.read(32); index++) {
+      visit(
+        keys.subarray(index * sizes.keyBytes, (index + 1) * sizes.keyBytes),
+        values.subarray(index * sizes.valueBytes, (index + 1) * sizes.valueBytes),
+      );
+    }
+    if (errno === "ENOENT") {
+      return;
+    }
+    position = next;
+  }
+}
+
+export interface ProgramLoad {
+  readonly name: string;
+  readonly type: number;
+  readonly expectedAttachType?: number;
+  readonly license: string;
+  readonly instructions: Buffer;
+}
+
+/** Verifies and loads a program. The error ends with what the verifier said last; its whole log is the cause. */
+export function loadProgram(load: ProgramLoad): number {
+  const result = tryLoadProgram(load);
+  if (result >= 0) {
+    return result;
+  }
+  const log = Buffer.alloc(LOG_BYTES);
+  const again = tryLoadProgram(load, log);
+  if (again >= 0) {
+    return again;
+  }
+  const text = log.toString("latin1").replace(/\0.*$/s, "").trimEnd();
+  const verdict = text.split("\n").filter((line) => line !== "" && !line.startsWith("processed "));
+  const error = bpfError(`load program ${load.name}`, result, verdict.at(-1));
+  throw new KernelError(error.code, error.message, {
+    errno: errnoName(-result),
+    cause: new Error(`the verifier's log:\n${text}`),
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
+}
+
+/** The verifier gives up with EAGAIN when a signal arrives, of which a runtime with many threads has some. */
+const LOAD_ATTEMPTS = 10;
+
+/** The descriptor, or a negative errno. */
+export function tryLoadProgram(load: ProgramLoad, log?: Buffer): number {
+  const attributes = new Attributes()
+    .u32(0, load.type)
+    .u32(4, load.instructions.length / 8)
+    .pointer(8, load.instructions)
+    .pointer(16, Buffer.from(`${load.license}\0`, "latin1"))
+    .name(48, load.name)
+    .u32(68, load.expectedAttachType ?? 0);
+  if (load.type === BPF_PROG_TYPE_SYSCALL) {
+    attributes.u32(44, BPF_F_SLEEPABLE);
+  }
+  if (log !== undefined) {
+    attributes.u32(24, 1).u32(28, log.length).pointer(32, log);
+  }
+  let result = attributes.call(BPF_PROG_LOAD);
+  for (let attempt = 1; attempt < LOAD_ATTEMPTS && result < 0 && errnoName(-result) === "EAGAIN"; attempt++) {
+    result = attributes.call(BPF_PROG_LOAD);
+  }
+  return result;
+}
+
+/** The kernel loads a program of type SYSCALL only as one that may sleep. */
+const BPF_F_SLEEPABLE = 1 << 4;
+
+/** Runs a program of type SYSCALL once and answers what it returned. */
+export function runSyscallProgram(program: number, context: Buffer): number {
+  const attributes = new Attributes().u32(0, program).u32(40, context.length).pointer(48, context);
+  attributes.demand(BPF_PROG_TEST_RUN, "run a program");
+  return attributes.read(4);
+}
+
+export interface TcRun {
+  readonly frame: Buffer;
+  /** The device of the current namespace that the frame enters. */
+  readonly ifindex: number;
+  readonly repeat: number;
+  /** For an aggregate: the number of segments, and the payload of each. */
+  readonly gsoSegments?: number;
+  readonly gsoBytes?: number;
+}
+
+/** Runs a tc program on a frame `repeat` times. Answers the last verdict and the mean duration. */
+export function runTcProgram(program: number, run: TcRun): { verdict: number; durationNs: number } {
+  const context = Buffer.alloc(192);
+  context.writeUInt32LE(run.ifindex, 40);
+  context.writeUInt32LE(run.gsoSegments ?? 0, 164);
+  context.writeUInt32LE(run.gsoBytes ?? 0, 176);
+  const attributes = new Attributes()
+    .u32(0, program)
+    .u32(8, run.frame.length)
+    .pointer(16, run.frame)
+    .u32(32, run.repeat)
+    .u32(40, context.length)
+    .pointer(48, context);
+  attributes.demand(BPF_PROG_TEST_RUN, "run a program");
+  return { verdict: attributes.read(4) | 0, durationNs: attributes.read(36) };
+}
+
+/**
+ * Puts a tc program on the ingress of a device of the CURRENT namespace. The link holds as long as its descriptor is
+ * open or it is pinned, and until the device is gone. Negative errno when the kernel refuses.
+ */
+export function createTcxLink(program: number, ifindex: number): number {
+  return new Attributes().u32(0, program).u32(4, ifindex).u32(8, BPF_TCX_INGRESS).call(BPF_LINK_CREATE);
+}
+
+/** Puts a netfilter program on a hook of the CURRENT namespace, since Linux 6.4. Negative errno when refused. */
+export function createNetfilterLink(
+  program: number,
+  hook: { readonly family: number; readonly hook: number; readonly priority: number; readonly flags: number },
+): number {
+  return new Attributes()
+    .u32(0, program)
+    .u32(8, BPF_NETFILTER)
+    .u32(16, hook.family)
+    .u32(20, hook.hook)
+    .u32(24, hook.priority >>> 0)
+    .u32(28, hook.flags)
+    .call(BPF_LINK_CREATE);
+}
+
+/** Exchanges the program of a link; no packet goes without one. */
+export function updateLink(link: number, program: number): void {
+  new Attributes().u32(0, link).u32(4, program).demand(BPF_LINK_UPDATE, "exchange the program of a link");
+}
+
+/** Takes the program off at once; the link stays as an empty shell. False when its device was gone already. */
+export function detachLink(link: number): boolean {
+  const result = new Attributes().u32(0, link).call(BPF_LINK_DETACH);
+  if (result < 0 && errnoName(-result) !== "ENOLINK") {
+    throw bpfError("detach a link", result);
+  }
+  return result >= 0;
+}
+
+export interface TcxLinkInfo {
+  readonly programId: number;
+  /** In the namespace of the device; 0 when the device is gone or the link was detached. */
+  readonly ifindex: number;
+}
+
+/** What a tcx link is attached to (`struct bpf_link_info`). */
+export function tcxLinkInfo(link: number): TcxLinkInfo {
+  const info = objectInfo(link, 64, "link");
+  return { programId: info.readUInt32LE(8), ifindex: info.readUInt32LE(16) };
+}
+
+/** The id of a program (`struct bpf_prog_info`). */
+export function programId(program: number): number {
+  return objectInfo(program, 64, "program").readUInt32LE(4);
+}
+
+/** The shape of a map (`struct bpf_map_info`). */
+export function mapShape(
+  map: number,
+): Pick<MapSpec, "type" | "keyBytes" | "valueBytes" | "maxEntries" | "flags"> {
+  const info = objectInfo(map, 64, "map");
+  return {
+    type: info.readUInt32LE(0),
+    keyBytes: info.readUInt32LE(8),
+    valueBytes: info.readUInt32LE(12),
+    maxEntries: info.readUInt32LE(16),
+    flags: info.readUInt32LE(20),
+  };
+}
+
+function objectInfo(fd: number, length: number, what: string): Buffer {
+  const info = Buffer.alloc(length);
+  const attributes = new Attributes().u32(0, fd).u32(4, length).pointer(8, info);
+  attributes.demand(BPF_OBJ_GET_INFO_BY_FD, `ask about a ${what}`);
+  return info;
+}
+
+/** Ids of the programs on the ingress of a device of the CURRENT namespace, in the order in which they run. */
+export function queryTcxIngress(ifindex: number): number[] {
+  const ids = Buffer.alloc(4 * 64);
+  const attributes = new Attributes().u32(0, ifindex).u32(4, BPF_TCX_INGRESS).pointer(16, ids).u32(24, 64);
+  attributes.demand(BPF_PROG_QUERY, `list the programs of device ${ifindex}`);
+  return Array.from({ length: attributes.read(24) }, (_, index) => ids.readUInt32LE(4 * index));
+}
+
+/** Gives a program, map or link a name in a bpffs: it stays until the name is unlinked. ALREADY_EXISTS if taken. */
+export function pinObject(fd: number, path: string): void {
+  pathAttributes(path).u32(8, fd).demand(BPF_OBJ_PIN, `pin ${path}`);
+}
+
+/** A descriptor of what is pinned at `path`; `undefined` if nothing is. */
+export function getPinned(path: string): number | undefined {
+  const result = pathAttributes(path).call(BPF_OBJ_GET);
+  return found(result, `open ${path}`) ? result : undefined;
+}
+
+function pathAttributes(path: string): Attributes {
+  return new Attributes().pointer(0, Buffer.from(`${path}\0`));
+}

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import fc from "fast-check";
+import { NetloomError } from "../../world/errors.ts";
+import { readObject } from "./object.ts";
+
+const object = readFileSync(new URL("../../../datapath/build/wire.bpf.o", import.meta.url));
+
+function readsOrRefuses(bytes: Uint8Array): void {
+  try {
+    readObject(bytes);
+  } catch (error) {
+    assert(error instanceof NetloomError, String(error));
+    assert.equal(error.code, "INVALID_ARGUMENT");
+  }
+}
+
+test("the committed object asks for one map and two programs", () => {
+  const spec = readObject(object);
+  assert.equal(spec.license, "Dual MIT/GPL");
+  assert.deepEqual(
+    spec.maps.map(({ name, type, keyBytes, valueBytes, maxEntries, flags }) => ({
+      name,
+      type,
+      keyBytes,
+      valueBytes,
+      maxEntries,
+      flags,
+    })),
+    [{ name: "wires", type: 5, keyBytes: 4, valueBytes: 64, maxEntries: 65536, flags: 1 }],
+  );
+  assert.deepEqual(
+    spec.programs.map(({ name, section, references }) => [name, section, references.map(({ map }) => map)]),
+    [
+      ["wire", "tcx/wire", ["wires"]],
+      ["retarget", "syscall", ["wires"]],
+    ],
+  );
+});
+
+test("random bytes are refused with a typed error", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 512 }), readsOrRefuses));
+});
+
+test("an object with some bytes changed is read or refused with a typed error", () => {
+  const changes = fc.array(fc.tuple(fc.nat(object.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(changes, (list) => {
+      const mutated = Buffer.from(object);
+      for (const [at, value] of list) {
+        mutated[at] = value;
+      }
+      readsOrRefuses(mutated);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("every 32-bit word at its extremes is read or refused with a typed error", () => {
+  for (let at = 0; at + 4 <= object.length; at += 4) {
+    for (const value of [0, 0x7fffffff, 0xffffffff]) {
+      const mutated = Buffer.from(object);
+      mutated.writeUInt32LE(value, at);
+      readsOrRefuses(mutated);
+    }
+  }
+});
+
+test("an object that is cut off anywhere is read or refused with a typed error", () => {
+  for (let length = 0; length < object.length; length += 7) {
+    readsOrRefuses(object.subarray(0, length));
+  }
+});

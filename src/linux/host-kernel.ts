@@ -1,0 +1,299 @@
+/** One kernel inside of the worker: the host it serves, its mark, its programs, its ear. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type ApplyOptions,
+  type CounterQuery,
+  type Counters,
+  type KernelEvent,
+  type KernelObject,
+  type Netns,
+  type NetnsIdentity,
+  type ObserveQuery,
+  type Operation,
+} from "../world/kernel.ts";
+import { Batch } from "./batch.ts";
+import { type AttachedWire, Datapath } from "./bpf/datapath.ts";
+import { lookUp } from "./links.ts";
+import type { KernelSettings } from "./messages.ts";
+import { NamespaceNumbers } from "./namespace-numbers.ts";
+import * as k from "./netlink/constants.ts";
+import { decodeLink } from "./netlink/link-decode.ts";
+import { dumpLinks } from "./netlink/link.ts";
+import { decodeNsid } from "./netlink/nsid.ts";
+import { NetlinkSocket } from "./netlink-socket.ts";
+import { type Identity, type NetnsTable, openPath, type OpenNetns, runIn } from "./netns.ts";
+import { type Notification, Notifications } from "./notifications.ts";
+import { observe } from "./observe.ts";
+import { type Place, Places } from "./place.ts";
+import { pinName } from "./programs.ts";
+import type { Reactor } from "./reactor.ts";
+import { doomedGroup, type Reaper } from "./reaper.ts";
+import type { Turns } from "./turns.ts";
+
+/** The end of a namespace is heard of before its devices are gone: by then they are. */
+const DEVICE_END_MS = 200;
+
+/** What all kernels of the worker share. */
+export interface Shared {
+  readonly table: NetnsTable;
+  readonly reaper: Reaper;
+  readonly turns: Turns<Identity>;
+  readonly reactor: Reactor;
+}
+
+export class HostKernel {
+  readonly #settings: KernelSettings;
+  readonly #shared: Shared;
+  readonly #post: (event: KernelEvent) => void;
+  /** The one namespace that is held at rest. */
+  readonly #host: OpenNetns;
+  readonly #notifications: Notifications;
+  readonly #numbers = new NamespaceNumbers();
+  #datapath: Datapath | undefined;
+  #isListening = false;
+  #sweep: NodeJS.Timeout | undefined;
+
+  /** NOT_FOUND if the host's namespace is not there. Deletes the devices that were doomed in it when a worker died. */
+  constructor(settings: KernelSettings, shared: Shared, post: (event: KernelEvent) => void) {
+    this.#settings = settings;
+    this.#shared = shared;
+    this.#post = post;
+    this.#host = openPath(settings.hostPath);
+    try {
+      this.#notifications = runIn(this.#host.fd, () => Notifications.open());
+    } catch (error) {
+      this.#host.close();
+      throw error;
+    }
+    shared.reactor.register(this.#notifications.fd, () => this.#drain());
+    this.#using((places) => {
+      const host = places.of("host");
+      const links = host.socket.dump(dumpLinks(), (message) => decodeLink(message));
+      if (links.some((link) => link.group === doomedGroup(settings.mark.group))) this.#reap(host);
+    });
+  }
+
+  async apply(operations: readonly Operation[], options: ApplyOptions): Promise<void> {
+    const places = this.#places();
+    try {
+      const batch = new Batch(
+        {
+          places,
+          reaper: this.#shared.reaper,
+          mark: this.#settings.mark,
+          datapath: () => this.#openDatapath(),
+          forgetPrograms: (place, index) => this.#existingDatapath()?.detach(pinName(place.identity, index)),
+        },
+        operations,
+        options,
+      );
+      batch.prepare();
+      await this.#shared.turns.take(places.identities(), () => batch.run());
+    } finally {
+      places.close();
+    }
+  }
+
+  async observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]> {
+    const places = this.#places();
+    try {
+      for (const { netns } of queries) places.of(netns);
+      return await this.#shared.turns.take(places.identities(), async () =>
+        observe(
+          {
+            places,
+            mark: this.#settings.mark,
+            pinned: this.#pinned(),
+            known: () => this.#shared.table.known(),
+            onDoomed: (place) => this.#reap(place),
+          },
+          queries,
+        ),
+      );
+    } finally {
+      places.close();
+    }
+  }
+
+  counters(queries: readonly CounterQuery[]): (Counters | undefined)[] {
+    const datapath = this.#existingDatapath();
+    if (!datapath) return queries.map(() => undefined);
+    return this.#using((places) =>
+      queries.map(({ netns, link }) => {
+        const place = places.find(netns);
+        const found = place && lookUp(place, link);
+        return found && datapath.counters(found.index);
+      }),
+    );
+  }
+
+  resolve(netns: Netns): NetnsIdentity {
+    return this.#using((places) => {
+      const { identity, socket } = places.of(netns);
+      return { netns: identity, cookie: socket.netnsCookie() };
+    });
+  }
+
+  async settle(): Promise<void> {
+    await this.#shared.reaper.settle();
+    this.#sweepPins();
+  }
+
+  listen(isOn: boolean): void {
+    if (isOn === this.#isListening) return;
+    this.#drain();
+    this.#isListening = isOn;
+    this.#notifications.listen(isOn);
+  }
+
+  close(): void {
+    clearTimeout(this.#sweep);
+    this.#shared.reactor.unregister(this.#notifications.fd);
+    this.#notifications.close();
+    this.#datapath?.close();
+    this.#host.close();
+  }
+
+  #using<T>(action: (places: Places) => T): T {
+    const places = this.#places();
+    try {
+      return action(places);
+    } finally {
+      places.close();
+    }
+  }
+
+  #places(): Places {
+    // By its descriptor, so that the host stays itself though its path be removed.
+    return new Places(this.#shared.table, `/proc/self/fd/${this.#host.fd}`, (place) => this.#meet(place));
+  }
+
+  /** Sees to it that the end of a namespace is heard of, and that it is found again by its identity. */
+  #meet(place: Place): void {
+    if (place.identity === this.#host.identity) return;
+    const cookie = place.socket.netnsCookie();
+    if (place.netns.startsWith("file://"))
+      this.#shared.table.remember(place.identity, { path: place.netns.slice("file://".length), cookie });
+    if (this.#numbers.has(place.identity, cookie)) return;
+    // The number may have been another namespace's, whose end is in the queue.
+    this.#drain();
+    this.#withHostSocket((socket) => this.#numbers.add(place, cookie, socket));
+  }
+
+  #withHostSocket<T>(action: (socket: NetlinkSocket) => T): T {
+    const socket = runIn(this.#host.fd, () => NetlinkSocket.open());
+    try {
+      return action(socket);
+    } finally {
+      socket.close();
+    }
+  }
+
+  #openDatapath(): Datapath {
+    if (!this.#datapath) {
+      this.#datapath = Datapath.open(this.#settings.bpffs);
+      this.#sweepPins();
+    }
+    return this.#datapath;
+  }
+
+  /** The datapath, if programs were ever pinned here. */
+  #existingDatapath(): Datapath | undefined {
+    const isThere = this.#datapath !== undefined || existsSync(join(this.#settings.bpffs, "links"));
+    return isThere ? this.#openDatapath() : undefined;
+  }
+
+  /** Reads the pins once, when the first is asked for. */
+  #pinned(): (name: string) => AttachedWire | undefined {
+    let wires: Map<string, AttachedWire> | undefined;
+    return (name) => {
+      wires ??= new Map(
+        this.#existingDatapath()
+          ?.list()
+          .map((wire) => [wire.name, wire]),
+      );
+      return wires.get(name);
+    };
+  }
+
+  #reap(place: Place): void {
+    const { mark } = this.#settings;
+    this.#shared.reaper.add(
+      {
+        netns: place.identity,
+        group: doomedGroup(mark.group),
+        touches: [place.identity, this.#host.identity],
+        afterwards: () => this.#sweepPins(),
+      },
+      () => place.run(() => NetlinkSocket.open()),
+    );
+  }
+
+  /** Removes the pins of devices that are gone. */
+  #sweepPins(): void {
+    const datapath = this.#existingDatapath();
+    for (const { name, ifindex } of datapath?.list() ?? []) if (ifindex === 0) datapath?.detach(name);
+  }
+
+  #drain(): void {
+    this.#notifications.drain(
+      (notification) => this.#hear(notification),
+      () => this.#resync(),
+    );
+  }
+
+  #hear({ nsid, message }: Notification): void {
+    if (message.type === k.RTM_DELNSID) {
+      if (nsid === undefined) this.#lose(decodeNsid(message));
+      return;
+    }
+    const netns = nsid === undefined ? "host" : this.#numbers.get(nsid)?.netns;
+    if (netns === undefined || !this.#isListening) return;
+    const event = eventOf(netns, message, this.#settings.mark.group);
+    if (event) this.#post(event);
+  }
+
+  /** A namespace is gone, and everything in it. */
+  #lose(nsid: number): void {
+    const numbered = this.#numbers.remove(nsid);
+    if (!numbered) return;
+    this.#shared.table.forget(numbered.identity, numbered.cookie);
+    this.#sweep ??= setTimeout(() => {
+      this.#sweep = undefined;
+      this.#sweepPins();
+    }, DEVICE_END_MS).unref();
+    if (this.#isListening) this.#post({ type: "netns-removed", netns: numbered.netns });
+  }
+
+  #resync(): void {
+    if (this.#isListening) this.#post({ type: "resync", reason: "ENOBUFS: notifications were lost" });
+    for (const nsid of this.#withHostSocket((socket) => this.#numbers.stale(socket))) this.#lose(nsid);
+  }
+}
+
+function eventOf(netns: Netns, message: Notification["message"], group: number): KernelEvent | undefined {
+  switch (message.type) {
+    case k.RTM_NEWLINK:
+    case k.RTM_DELLINK: {
+      const link = decodeLink(message);
+      // A doomed device is gone for everybody; when it is really freed is nobody's business.
+      if (link.group === doomedGroup(group))
+        return message.type === k.RTM_NEWLINK
+          ? { type: "link", netns, link: link.name, change: "removed" }
+          : undefined;
+      return {
+        type: "link",
+        netns,
+        link: link.name,
+        change: message.type === k.RTM_NEWLINK ? "new" : "removed",
+      };
+    }
+    case k.RTM_NEWADDR:
+      return { type: "address", netns, change: "new" };
+    case k.RTM_DELADDR:
+      return { type: "address", netns, change: "removed" };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,123 @@
+/** Asks whether an address answers, from inside of a namespace, without any other program. */
+import { randomInt } from "node:crypto";
+import { addressBits, mustParseIp } from "../net/ip.ts";
+import { KernelError, type Netns } from "../world/kernel.ts";
+import { decodeEchoReply, encodeEchoRequest } from "./icmp-message.ts";
+import type { LinuxMachine } from "./machine.ts";
+import {
+  close,
+  connect,
+  receive,
+  send,
+  setSocketOption,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  waitReadable,
+} from "./syscall.ts";
+
+const AF = { 4: 2, 6: 10 } as const;
+const IPPROTO = { 4: 1, 6: 58 } as const;
+/** IP_MTU_DISCOVER and IPV6_MTU_DISCOVER = "do": DF set, never fragmented here. */
+const MTU_DISCOVER = { 4: { level: 0, name: 10, value: 2 }, 6: { level: 41, name: 23, value: 2 } } as const;
+
+const defaultTimeoutMs = 1000;
+/** What ping(8) sends. */
+const defaultPayloadBytes = 56;
+
+export interface ProbeOptions {
+  /** Default: 1000. */
+  readonly timeoutMs?: number;
+  /** Bytes behind the ICMP header. Default: 56. With 8 and the IP header (20 or 40) they make the packet. */
+  readonly payloadBytes?: number;
+}
+
+export interface Answer {
+  /** Round-trip time; `undefined` if no answer came in time, or the kernel knows that none can. */
+  readonly rttMs: number | undefined;
+  /** Why there can be none, symbolic errno: `EHOSTUNREACH`, or `EMSGSIZE` for a packet over the path's MTU. */
+  readonly errno?: string;
+}
+
+/** Sends echo requests from one namespace to one address. Holds the namespace until `close`. */
+export class Pinger {
+  readonly #fd: number;
+  readonly #family: 4 | 6;
+  readonly #identifier = randomInt(1, 0x10000);
+  readonly #buffer = new Uint8Array(65536);
+  #sequence = 0;
+
+  private constructor(fd: number, family: 4 | 6) {
+    this.#fd = fd;
+    this.#family = family;
+  }
+
+  /** NOT_FOUND without the namespace, FAILED_PRECONDITION without a route to `address`, PERMISSION_DENIED without CAP_NET_RAW. */
+  static async open(machine: LinuxMachine, netns: Netns, address: string): Promise<Pinger> {
+    const ip = mustParseIp(address);
+    const fd = await machine.socket(netns, {
+      domain: AF[ip.family],
+      type: SOCK_RAW | SOCK_NONBLOCK,
+      protocol: IPPROTO[ip.family],
+    });
+    try {
+      const { level, name, value } = MTU_DISCOVER[ip.family];
+      setSocketOption(fd, level, name, value);
+      connect(fd, socketAddress(ip.family, ip.bytes));
+    } catch (error) {
+      close(fd);
+      throw error;
+    }
+    return new Pinger(fd, ip.family);
+  }
+
+  /** One request, and the wait for its answer. */
+  async probe(options: ProbeOptions = {}): Promise<Answer> {
+    const sequence = (this.#sequence = (this.#sequence + 1) & 0xffff);
+    const payload = new Uint8Array(options.payloadBytes ?? defaultPayloadBytes).fill(sequence);
+    const request = encodeEchoRequest(this.#family, { identifier: this.#identifier, sequence, payload });
+    const sentAt = performance.now();
+    const giveUpAt = sentAt + (options.timeoutMs ?? defaultTimeoutMs);
+    try {
+      send(this.#fd, request);
+      for (;;) {
+        // On one machine the answer is usually there before `send` returns.
+        const packet = receive(this.#fd, this.#buffer);
+        const now = performance.now();
+        const reply = packet && decodeEchoReply(this.#family, packet);
+        if (reply?.identifier === this.#identifier && reply.sequence === sequence)
+          return { rttMs: now - sentAt };
+        if (now >= giveUpAt) return { rttMs: undefined };
+        if (!packet) await waitReadable(this.#fd, giveUpAt - now);
+      }
+    } catch (error) {
+      if (error instanceof KernelError && error.errno !== undefined)
+        return { rttMs: undefined, errno: error.errno };
+      throw error;
+    }
+  }
+
+  close(): void {
+    close(this.#fd);
+  }
+}
+
+/** One probe from `netns` to `address`. See `Pinger`. */
+export async function ping(
+  machine: LinuxMachine,
+  { netns, address, ...options }: { readonly netns: Netns; readonly address: string } & ProbeOptions,
+): Promise<Answer> {
+  const pinger = await Pinger.open(machine, netns, address);
+  try {
+    return await pinger.probe(options);
+  } finally {
+    pinger.close();
+  }
+}
+
+/** `struct sockaddr_in` or `sockaddr_in6`: the address follows the family, the port, and in IPv6 the flow label. */
+function socketAddress(family: 4 | 6, address: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(family === 4 ? 16 : 28);
+  new DataView(bytes.buffer).setUint16(0, AF[family], true);
+  bytes.set(address.subarray(0, addressBits(family) / 8), family === 4 ? 4 : 8);
+  return bytes;
+}

@@ -1,0 +1,217 @@
+/** Reads a namespace: everything with our mark, in the form in which `add` takes it. What the kernel made by itself is left out. */
+import type { KernelObject, LinkEnd, Netns, ObserveQuery } from "../world/kernel.ts";
+import type { AttachedWire } from "./bpf/datapath.ts";
+import { lookUp } from "./links.ts";
+import type { OwnerMark } from "./messages.ts";
+import { decodeAddress, dumpAddresses } from "./netlink/address.ts";
+import * as k from "./netlink/constants.ts";
+import { decodeLink, type Link } from "./netlink/link-decode.ts";
+import { dumpLinks } from "./netlink/link.ts";
+import { decodeFdbEntry, decodeNeighbor, dumpFdb, dumpNeighbors } from "./netlink/neighbor.ts";
+import { decodeQdisc, dumpQdiscs, getQdisc } from "./netlink/qdisc.ts";
+import { decodeRoute, dumpRoutes } from "./netlink/route.ts";
+import { decodeRule, dumpRules } from "./netlink/rule.ts";
+import type { Place, Places } from "./place.ts";
+import { pinName } from "./programs.ts";
+import { doomedGroup } from "./reaper.ts";
+import { farEnd } from "./veth-peer.ts";
+import type { Identity } from "./netns.ts";
+
+export interface ObserveContext {
+  readonly places: Places;
+  readonly mark: OwnerMark;
+  /** The program that is pinned under this name. */
+  readonly pinned: (name: string) => AttachedWire | undefined;
+  /** Namespaces that were found before, for the far end of a veth that no query asks about. */
+  readonly known: () => readonly Identity[];
+  /** Called for a namespace that has devices which an earlier carrier left doomed. */
+  readonly onDoomed?: (place: Place) => void;
+}
+
+/** What one query sees. */
+export interface View {
+  readonly place: Place;
+  readonly netns: Netns;
+  /** Absent: everything in the namespace. */
+  readonly names: ReadonlySet<string> | undefined;
+  /** The devices in question, without doomed ones. */
+  readonly links: readonly Link[];
+  readonly byIndex: ReadonlyMap<number, Link>;
+}
+
+/** NOT_FOUND if a namespace is not there. A veth pair comes once, though both of its ends be asked about. */
+export function observe(context: ObserveContext, queries: readonly ObserveQuery[]): KernelObject[] {
+  const views = queries.map((query) => viewOf(context, query));
+  const seen = new Set<number>();
+  return views.flatMap((view) => [
+    ...view.links.flatMap((link) => [
+      ...device(context, views, view, link, seen),
+      ...program(context, view, link),
+    ]),
+    ...onDevices(context, view),
+    ...routes(context, view),
+    ...rules(context, view),
+  ]);
+}
+
+/** True if the kernel, not we, found out about this neighbour. */
+export function learnedNeighbor(place: Place, linkIndex: number, address: string): boolean {
+  return place.socket
+    .dump(dumpNeighbors(linkIndex), (message) => decodeNeighbor(message))
+    .some((neighbor) => neighbor.address === address && (neighbor.state & k.NUD_PERMANENT) === 0);
+}
+
+function viewOf({ places, mark, onDoomed }: ObserveContext, query: ObserveQuery): View {
+  const place = places.of(query.netns);
+  const found = query.links
+    ? [...new Set(query.links)].map((name) => lookUp(place, name)).filter((link) => link !== undefined)
+    : place.socket.dump(dumpLinks(), (message) => decodeLink(message));
+  const links = found.filter((link) => link.group !== doomedGroup(mark.group));
+  if (links.length < found.length) onDoomed?.(place);
+  return {
+    place,
+    netns: query.netns,
+    names: query.links && new Set(query.links),
+    links,
+    byIndex: new Map(links.map((link) => [link.index, link])),
+  };
+}
+
+function device(
+  context: ObserveContext,
+  views: readonly View[],
+  view: View,
+  link: Link,
+  seen: Set<number>,
+): KernelObject[] {
+  if (link.group !== context.mark.group || seen.has(link.index)) return [];
+  const end = (link: Link): LinkEnd => linkEnd(view.netns, link, nameOf(view, link.master));
+  if (link.kind === "bridge") return [{ kind: "bridge", ...end(link) }];
+  if (link.kind === "veth" && link.lowerIndex !== undefined) {
+    seen.add(link.lowerIndex);
+    const far = farEnd(context, views, view, link);
+    return far ? [{ kind: "veth", ends: [end(link), far] }] : [];
+  }
+  const { vxlan } = link;
+  if (link.kind !== "vxlan" || vxlan?.local === undefined || vxlan.remote === undefined) return [];
+  const { vni, local, remote, port } = vxlan;
+  return [{ kind: "vxlan", ...end(link), vni, local, remote, port }];
+}
+
+/** A device as one end. `bridge` is the name of its master. */
+export function linkEnd(netns: Netns, link: Link, bridge: string | undefined): LinkEnd {
+  return {
+    netns,
+    name: link.name,
+    mac: link.mac ?? "",
+    mtuBytes: link.mtuBytes,
+    alias: link.alias ?? "",
+    ...(bridge !== undefined && { bridge }),
+  };
+}
+
+/** Name of the device with this index. */
+export function nameOf(view: View, index: number | undefined): string | undefined {
+  return index === undefined ? undefined : (view.byIndex.get(index) ?? lookUp(view.place, index))?.name;
+}
+
+function program({ pinned }: ObserveContext, view: View, link: Link): KernelObject[] {
+  const wire = pinned(pinName(view.place.identity, link.index));
+  if (wire?.verdict === undefined || wire.ifindex !== link.index) return [];
+  const target = nameOf(view, wire.targetIfindex);
+  return [
+    {
+      kind: "program",
+      netns: view.netns,
+      link: link.name,
+      verdict: wire.verdict,
+      ...(target !== undefined && { target }),
+    },
+  ];
+}
+
+function onDevices({ mark }: ObserveContext, view: View): KernelObject[] {
+  const { netns, links, place } = view;
+  const { socket } = place;
+  const objects: KernelObject[] = [];
+  const ours = links.filter((link) => link.group === mark.group);
+  for (const link of ours) {
+    if ((link.flags & k.IFF_UP) !== 0) objects.push({ kind: "up", netns, link: link.name });
+    objects.push(...fdb(view, link));
+  }
+  const indexes = view.names ? links.map((link) => link.index) : [undefined];
+  for (const index of indexes) {
+    for (const { linkIndex, protocol, ...address } of socket.dump(dumpAddresses(index), decodeAddress)) {
+      const link = view.byIndex.get(linkIndex);
+      if (link && protocol === mark.protocol)
+        objects.push({ kind: "address", netns, link: link.name, ...address });
+    }
+    const neighbors = socket.dump(dumpNeighbors(index), decodeNeighbor);
+    for (const { linkIndex, protocol, state, address, mac } of neighbors) {
+      const link = view.byIndex.get(linkIndex);
+      const isOurs = protocol === mark.protocol && (state & k.NUD_PERMANENT) !== 0;
+      if (link && isOurs && mac !== undefined)
+        objects.push({ kind: "neighbor", netns, link: link.name, address, mac });
+    }
+  }
+  if (ours.length > 0) objects.push(...qdiscs(view, ours));
+  return objects;
+}
+
+/** The FDB has no owner marks: all permanent entries of our devices, but those that come with a device. */
+function fdb({ netns, place }: View, link: Link): KernelObject[] {
+  if (link.kind !== "vxlan" && link.master === undefined) return [];
+  return place.socket
+    .dump(dumpFdb(link.index), decodeFdbEntry)
+    .filter((entry) => {
+      if (entry.linkIndex !== link.index || (entry.state & k.NUD_PERMANENT) === 0) return false;
+      if (entry.destination === undefined) return entry.master !== undefined && entry.mac !== link.mac;
+      return !(entry.mac === "00:00:00:00:00:00" && entry.destination === link.vxlan?.remote);
+    })
+    .map(({ mac, destination }) => ({
+      kind: "fdb",
+      netns,
+      link: link.name,
+      mac,
+      ...(destination !== undefined && { destination }),
+    }));
+}
+
+function qdiscs({ names, netns, place: { socket } }: View, ours: readonly Link[]): KernelObject[] {
+  const found = names
+    ? ours.map((link) => socket.get(getQdisc(link.index), decodeQdisc, ["ENOENT", "EINVAL"]))
+    : socket.dump(dumpQdiscs(), decodeQdisc);
+  return found.flatMap((qdisc) => {
+    const link = ours.find(({ index }) => index === qdisc?.linkIndex);
+    if (!link || !qdisc?.shape || qdisc.parent !== k.TC_H_ROOT) return [];
+    return [{ kind: "qdisc", netns, link: link.name, shape: qdisc.shape }];
+  });
+}
+
+function routes({ mark: { protocol } }: ObserveContext, view: View): KernelObject[] {
+  const objects: KernelObject[] = [];
+  for (const index of view.names ? view.links.map((link) => link.index) : [undefined]) {
+    for (const family of [4, 6] as const) {
+      const request = dumpRoutes({ family, protocol, ...(index !== undefined && { linkIndex: index }) });
+      for (const found of view.place.socket.dump(request, decodeRoute)) {
+        const { linkIndex, protocol: owner, type, isCloned, ...route } = found;
+        const link = view.byIndex.get(linkIndex ?? 0);
+        if (link && owner === protocol && type === k.RTN_UNICAST && !isCloned)
+          objects.push({ kind: "route", netns: view.netns, link: link.name, ...route });
+      }
+    }
+  }
+  return objects;
+}
+
+/** With named links only the rules for what enters by these. */
+function rules({ mark }: ObserveContext, { place, netns, names }: View): KernelObject[] {
+  const objects: KernelObject[] = [];
+  for (const family of [4, 6] as const) {
+    for (const { protocol, action, ...rule } of place.socket.dump(dumpRules(family), decodeRule)) {
+      const isOurs = protocol === mark.protocol && action === k.FR_ACT_TO_TBL;
+      if (isOurs && (!names || names.has(rule.iif ?? ""))) objects.push({ kind: "rule", netns, ...rule });
+    }
+  }
+  return objects;
+}

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { closeSync, readFileSync, readSync, writeSync } from "node:fs";
+import { test, type TestContext } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { Reactor } from "./reactor.ts";
+import { eventfd } from "./syscall.ts";
+
+const ONE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
+
+function open(t: TestContext): Reactor {
+  const reactor = Reactor.open();
+  t.after(() => reactor.close());
+  return reactor;
+}
+
+function descriptor(t: TestContext): number {
+  const fd = eventfd();
+  t.after(() => {
+    try {
+      closeSync(fd);
+    } catch {
+      // The test closed it.
+    }
+  });
+  return fd;
+}
+
+/** Resolves with the next call; the timer keeps the event loop alive, which the reactor does not. */
+function nextCall(): { callback: () => void; called: Promise<void> } {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = globalThis.setTimeout(() => reject(new Error("no event within 2 s")), 2000);
+  return {
+    callback: () => {
+      clearTimeout(timer);
+      resolve();
+    },
+    called: promise,
+  };
+}
+
+test("an event reaches the callback in under a millisecond", async (t) => {
+  const reactor = open(t);
+  const fd = descriptor(t);
+  let waiting: (() => void) | undefined;
+  reactor.register(fd, () => waiting?.());
+  const samples: number[] = [];
+  for (let n = 0; n < 300; n++) {
+    const { callback, called } = nextCall();
+    waiting = callback;
+    const start = performance.now();
+    writeSync(fd, ONE);
+    await called;
+    samples.push(performance.now() - start);
+    readSync(fd, Buffer.alloc(8));
+  }
+  samples.splice(0, 50);
+  samples.sort((a, b) => a - b);
+  const [p50 = 0, p99 = 0] = [samples[125], samples[247]];
+  t.diagnostic(`event to callback: p50 ${(p50 * 1000).toFixed(0)} µs, p99 ${(p99 * 1000).toFixed(0)} µs`);
+  assert(p50 < 1, `p50 is ${p50} ms`);
+});
+
+test("waiting costs no processor time", async (t) => {
+  const reactor = open(t);
+  reactor.register(descriptor(t), () => assert.fail("nothing happened"));
+  await setTimeout(300);
+  const before = process.cpuUsage();
+  await setTimeout(500);
+  const { user, system } = process.cpuUsage(before);
+  t.diagnostic(`idle: ${((user + system) / 5000).toFixed(2)} % of a core`);
+  assert(user + system < 25_000, `${user + system} µs of processor time in 500 ms`);
+});
+
+test("after unregister no callback comes, and the descriptor may be registered again", async (t) => {
+  const reactor = open(t);
+  const fd = descriptor(t);
+  reactor.register(fd, () => assert.fail("it was unregistered"));
+  assert.throws(() => reactor.register(fd, () => undefined), { code: "ALREADY_EXISTS" });
+  writeSync(fd, ONE);
+  reactor.unregister(fd);
+  reactor.unregister(fd);
+  const { callback, called } = nextCall();
+  reactor.register(fd, callback);
+  await called;
+});
+
+test("a descriptor that is closed while registered harms nobody, also when its number comes again", async (t) => {
+  const reactor = open(t);
+  const old = descriptor(t);
+  reactor.register(old, () => assert.fail("it was closed"));
+  closeSync(old);
+  const fd = descriptor(t);
+  assert.equal(fd, old);
+  const { callback, called } = nextCall();
+  reactor.register(fd, callback);
+  writeSync(fd, ONE);
+  await called;
+  closeSync(fd);
+  reactor.unregister(fd);
+  assert.throws(() => reactor.register(fd, () => undefined), { errno: "EBADF" });
+});
+
+test("close ends the thread, twice is once, and leaves the descriptors open", async (t) => {
+  const tasks = (): number =>
+    Number(/^Threads:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+  const reactor = Reactor.open();
+  const fd = descriptor(t);
+  reactor.register(fd, () => undefined);
+  await setTimeout(50);
+  const running = tasks();
+  await Promise.all([reactor.close(), reactor.close()]);
+  assert(tasks() < running, "the thread is still there");
+  writeSync(fd, ONE);
+  assert.throws(() => reactor.register(fd, () => undefined), { code: "FAILED_PRECONDITION" });
+});
+
+test("a process with an open reactor ends by itself, and by process.exit", () => {
+  for (const last of [
+    "",
+    "process.exit(3);",
+    "setTimeout(() => process.exit(3), 100);",
+    "throw new Error('x');",
+  ]) {
+    const script = `
+      import { Reactor } from ${JSON.stringify(new URL("./reactor.ts", import.meta.url).href)};
+      import { eventfd } from ${JSON.stringify(new URL("./syscall.ts", import.meta.url).href)};
+      Reactor.open().register(eventfd(), () => undefined);
+      ${last}`;
+    const status = ((): number => {
+      try {
+        execFileSync(process.execPath, ["--input-type=module", "--eval", script], {
+          timeout: 10_000,
+          stdio: "pipe",
+        });
+        return 0;
+      } catch (error) {
+        assert.equal((error as { signal: unknown }).signal, null, `it hung: ${last}`);
+        return (error as { status: number }).status;
+      }
+    })();
+    assert.equal(status, last === "" ? 0 : last.startsWith("throw") ? 1 : 3);
+  }
+});

@@ -1,0 +1,113 @@
+/**
+ * The kernel worker: the one thread that enters namespaces and talks to the kernel. It answers the questions that
+ * machine.ts posts; those that wait (for a deletion, for a namespace that is in use) do not hold up the others.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { KernelError, type Netns } from "../world/kernel.ts";
+import { HostKernel } from "./host-kernel.ts";
+import {
+  errorToData,
+  type KernelSettings,
+  type Post,
+  type Question,
+  type Request,
+  type SocketKind,
+} from "./messages.ts";
+import { createNetns, removeNetns } from "./netns-lifecycle.ts";
+import { type Identity, NetnsTable, runIn } from "./netns.ts";
+import { Reactor } from "./reactor.ts";
+import { Reaper } from "./reaper.ts";
+import { handOver, keepLedger, socket } from "./syscall.ts";
+import { Turns } from "./turns.ts";
+
+const port = parentPort;
+if (!port) throw new TypeError("worker.ts is started by machine.ts");
+keepLedger((workerData as { ledger: Int32Array }).ledger);
+
+const shared = {
+  table: new NetnsTable(),
+  reaper: new Reaper(),
+  turns: new Turns<Identity>(),
+  reactor: Reactor.open(),
+};
+const kernels = new Map<number, HostKernel>();
+/** Those that could not be opened again after the death of an earlier worker: the next use says why. */
+const unopened = new Map<number, unknown>();
+
+function post(message: Post): void {
+  port?.postMessage(message);
+}
+
+function open(number: number, settings: KernelSettings): void {
+  try {
+    kernels.set(number, new HostKernel(settings, shared, (event) => post({ kernel: number, event })));
+  } catch (error) {
+    unopened.set(number, error);
+    throw error;
+  }
+}
+
+function kernelOf(number: number): HostKernel {
+  const kernel = kernels.get(number);
+  if (kernel) return kernel;
+  throw unopened.get(number) ?? new KernelError("FAILED_PRECONDITION", "use a kernel: it is closed");
+}
+
+async function answer(request: Request): Promise<unknown> {
+  switch (request.type) {
+    case "open":
+      return open(request.kernel, request.settings);
+    case "close":
+      kernels.get(request.kernel)?.close();
+      return kernels.delete(request.kernel);
+    case "apply":
+      return kernelOf(request.kernel).apply(request.batch, request.options);
+    case "observe":
+      return kernelOf(request.kernel).observe(request.queries);
+    case "counters":
+      return kernelOf(request.kernel).counters(request.queries);
+    case "resolve":
+      return kernelOf(request.kernel).resolve(request.netns);
+    case "settle":
+      return kernelOf(request.kernel).settle();
+    case "listen":
+      return kernelOf(request.kernel).listen(request.isOn);
+    case "create-netns":
+      return createNetns(request.path);
+    case "remove-netns":
+      return removeNetns(request.path);
+    case "socket":
+      return openSocket(request.netns, request.socket);
+    case "end":
+    default:
+      return end();
+  }
+}
+
+/** The descriptor is the other thread's from the start. */
+function openSocket(netns: Netns, { domain, type, protocol }: SocketKind): number {
+  const place = shared.table.open(netns, "/proc/self/ns/net");
+  try {
+    return runIn(place.fd, () => handOver(socket(domain, type, protocol)));
+  } finally {
+    place.close();
+  }
+}
+
+async function end(): Promise<void> {
+  await shared.reaper.settle();
+  for (const kernel of kernels.values()) kernel.close();
+  kernels.clear();
+  await shared.reactor.close();
+}
+
+port.on("message", ({ id, request }: Question) => {
+  answer(request)
+    .then(
+      (value) => post({ id, value }),
+      (error: unknown) => post({ id, error: errorToData(error) }),
+    )
+    .finally(() => {
+      if (request.type === "end") port.close();
+    });
+});

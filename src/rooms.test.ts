@@ -1,0 +1,181 @@
+/** The rules of the house, kept: every source file is scanned, and every rule is seen to fail when it is broken. */
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { suite, test } from "node:test";
+import { ARROWS, MAX_LINES, violations } from "../scripts/house-rules.ts";
+import { tokenise } from "../scripts/tokens.ts";
+
+const ROOT = new URL("./", import.meta.url);
+
+function sources(): string[] {
+  return readdirSync(ROOT, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts") && !path.startsWith("api/gen/"))
+    .sort();
+}
+
+test("every file keeps the arrows, the zone, and the rules for names and length", () => {
+  const paths = sources();
+  assert.ok(paths.length > 30, "the scan has seen the house");
+  const found = paths.flatMap((path) =>
+    violations({ path, text: readFileSync(new URL(path, ROOT), "utf8") }),
+  );
+  assert.deepEqual(found, []);
+});
+
+test("the arrows have no cycle", () => {
+  const reaches = (from: string, to: string, seen: Set<string>): boolean =>
+    (ARROWS.get(from) ?? []).some((next) => {
+      if (next === to) return true;
+      if (seen.has(next)) return false;
+      seen.add(next);
+      return reaches(next, to, seen);
+    });
+  assert.deepEqual(
+    [...ARROWS.keys()].filter((room) => reaches(room, room, new Set())),
+    [],
+  );
+});
+
+test("sim, store, linux and transport are reached from the outside only", () => {
+  const ports = ["linux", "sim", "store", "transport"];
+  const importers = [...ARROWS].filter(([, rooms]) => rooms.some((room) => ports.includes(room)));
+  assert.deepEqual(
+    importers.map(([room]) => room),
+    ["lab", "cli"],
+  );
+});
+
+/** [what is broken, path, source, what the violation says] */
+const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
+  ["an arrow that points up", "world/a.ts", 'import { x } from "../sim/x.ts";', /world imports sim/],
+  [
+    "a type import that points up",
+    "net/a.ts",
+    'import type { X } from "../world/x.ts";',
+    /net imports world/,
+  ],
+  [
+    "a re-export that points up",
+    "chain/a.ts",
+    'export * from "../forwarder/plan.ts";',
+    /chain imports forwarder/,
+  ],
+  [
+    "a lazy import that points up",
+    "agent/a.ts",
+    'const f = () => import("../cli/a.ts");',
+    /agent imports cli/,
+  ],
+  ["a side-effect import", "ipam/a.ts", 'import "../linux/netns.ts";', /ipam imports linux/],
+  ["an import of main", "lab/a.ts", 'import { x } from "../main.ts";', /lab imports main/],
+  ["an import from outside of src", "lab/a.ts", 'import { x } from "../../scripts/x.ts";', /outside of src/],
+  ["linux in lab's neighbour", "roles/a.ts", 'import { x } from "../linux/x.ts";', /roles imports linux/],
+  ["a new room", "misc-room/a.ts", "export {};", /no room misc-room/],
+  ["a file in no room", "a.ts", "export {};", /no room a /],
+  ["node:fs in the zone", "sim/a.ts", 'import { readFileSync } from "node:fs";', /imports "node:fs"/],
+  ["a package in the zone", "forwarder/a.ts", 'import koffi from "koffi";', /imports "koffi"/],
+  ["a computed import in the zone", "sim/a.ts", "const f = (n: string) => import(n);", /a computed name/],
+  ["Date", "sim/a.ts", "const f = () => Date.now();", /uses Date/],
+  ["a timer", "sim/a.ts", "function f() { setTimeout(() => {}, 1); }", /uses setTimeout/],
+  ["setImmediate", "sim/a.ts", "const f = () => setImmediate;", /uses setImmediate/],
+  ["queueMicrotask", "sim/a.ts", "queueMicrotask(() => 1);", /uses queueMicrotask/],
+  ["performance", "store/a.ts", "const f = () => performance.now();", /uses performance/],
+  ["process", "admin/a.ts", "const f = () => process.env.X;", /uses process/],
+  ["globalThis", "admin/a.ts", 'const f = () => globalThis["Date"];', /uses globalThis/],
+  ["Math.random", "net/a.ts", "const f = () => Math.random();", /uses Math.random/],
+  ["Math.random by name", "net/a.ts", "const f = () => Math?.random();", /uses Math.random/],
+  ["crypto", "identity/a.ts", "const f = () => crypto.randomUUID();", /uses crypto/],
+  ["AbortSignal", "chain/a.ts", "const f = () => AbortSignal.timeout(5);", /uses AbortSignal/],
+  ["WeakRef", "chain/a.ts", "const f = (o: object) => new WeakRef(o);", /uses WeakRef/],
+  ["FinalizationRegistry", "chain/a.ts", "const f = () => new FinalizationRegistry(g);", /uses Finalization/],
+  ["Intl", "observe/a.ts", "const f = () => new Intl.NumberFormat();", /uses Intl/],
+  ["localeCompare", "ipam/a.ts", "const f = (a: string) => a.localeCompare('b');", /uses localeCompare/],
+  ["toLocaleString", "ipam/a.ts", "const f = (a: number) => a?.toLocaleString();", /uses toLocaleString/],
+  ["a stack in a trace", "sim/a.ts", "const f = (e: Error) => e.stack;", /uses stack/],
+  ["ReadableStream", "sim/a.ts", "const f = () => new ReadableStream();", /uses ReadableStream/],
+  ["Promise.race", "agent/a.ts", "const f = () => Promise.race([]);", /uses Promise.race/],
+  ["Promise.any", "agent/a.ts", "const f = () => Promise.any([]);", /uses Promise.any/],
+  ["a global in a template", "sim/a.ts", "const f = () => `a ${`b ${Date.now()}`}`;", /uses Date/],
+  ["a global after a division", "sim/a.ts", "const f = (a: number) => a / 2 + Date.now() / 3;", /uses Date/],
+  ["module-level let", "sim/a.ts", "let count = 0;", /module-level let count/],
+  ["module-level export let", "sim/a.ts", "export let count = 0;", /module-level let count/],
+  ["a module-level Map", "sim/a.ts", "const cache = new Map<string, number>();", /cache is a new Map/],
+  [
+    "a Map of read-only things",
+    "sim/a.ts",
+    "const m: Map<string, readonly string[]> = new Map();",
+    /m is a new Map/,
+  ],
+  ["a module-level instance", "sim/a.ts", "export const it = new Machine();", /it is a new Machine/],
+  ["a module-level array", "sim/a.ts", "const all: string[] = [];", /all is a literal/],
+  ["a module-level object", "sim/a.ts", "const state = { count: 0 };", /state is a literal/],
+  ["a regular expression with a position", "sim/a.ts", "const A = /a/g;", /with a position/],
+  ["a static field", "sim/a.ts", "class A { static count = 0; }", /static field/],
+  ["a long file", "linux/a.ts", "//\n".repeat(MAX_LINES), /500 lines/],
+  ["a file of utilities", "linux/string-utils.ts", "", /says nothing/],
+  ["a file of helpers", "linux/helpers.ts", "", /says nothing/],
+  ["a file name in camel case", "linux/netNs.ts", "", /kebab-case/],
+];
+
+suite("a planted violation is found", () => {
+  for (const [title, path, text, expected] of PLANTED) {
+    test(title, () => {
+      const found = violations({ path, text });
+      assert.equal(found.length, 1, found.join("\n"));
+      assert.match(found[0] ?? "", expected);
+    });
+  }
+});
+
+/** [what is allowed, path, source] */
+const INNOCENT: readonly (readonly [string, string, string])[] = [
+  ["banned words in comments", "sim/a.ts", "// Date.now()\n/* setTimeout */\n/** `process` */\nexport {};"],
+  ["banned words in strings", "sim/a.ts", `const f = () => ["Date", 'process', \`crypto \${1} Intl\`];`],
+  ["banned words in regular expressions", "sim/a.ts", 'const f = (a: string) => /Date[/"]process/.test(a);'],
+  ["comment signs in strings", "sim/a.ts", 'const f = () => ["//", "/*", "a\\"//"]; const g = () => "*/";'],
+  ["keys and properties with a banned name", "sim/a.ts", "const f = (a: A) => ({ process: a.performance });"],
+  [
+    "state inside of a function",
+    "sim/a.ts",
+    "function f() { let n = 0; const m = new Map(); return [n, m]; }",
+  ],
+  [
+    "read-only containers",
+    "sim/a.ts",
+    "const a: ReadonlyMap<string, number> = new Map(); const b = [1] as const;",
+  ],
+  ["constants that satisfy a type", "sim/a.ts", "const a = { b: [1] } as const satisfies A;"],
+  ["a static constant and a static method", "sim/a.ts", "class A { static readonly b = 1; static c() {} }"],
+  ["anything in a test", "sim/a.test.ts", 'import "node:fs"; let n = Date.now();'],
+  ["anything in a fixture or a contract suite", "store/contract.ts", 'import test from "node:test";'],
+  ["timers outside of the zone", "linux/a.ts", 'import fs from "node:fs"; let n = 0; setTimeout(fs.x, n);'],
+  [
+    "arrows that point down",
+    "lab/a.ts",
+    'import { a } from "../linux/a.ts"; import { b } from "../sim/b.ts";',
+  ],
+];
+
+suite("what is allowed is not found", () => {
+  for (const [title, path, text] of INNOCENT) {
+    test(title, () => assert.deepEqual(violations({ path, text }), []));
+  }
+});
+
+test("the tokeniser keeps lines and depth across strings, templates and comments", () => {
+  const tokens = tokenise("/* 1\n2 */ a(`x\n${b}`,\n'c')");
+  assert.deepEqual(
+    tokens.map(({ text, line, depth }) => [text, line, depth]),
+    [
+      ["a", 2, 0],
+      ["(", 2, 0],
+      ["x\n", 2, 1],
+      ["b", 3, 2],
+      ["", 3, 1],
+      [",", 3, 1],
+      ["c", 4, 1],
+      [")", 4, 0],
+    ],
+  );
+  assert.throws(() => tokenise("f({)"), /unexpected/);
+});

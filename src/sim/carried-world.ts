@@ -1,0 +1,134 @@
+/**
+ * A World whose every call goes through one carrier, as a name, plain arguments and the real call. The recorder and the
+ * replayer are two such carriers, so that neither can forget a call.
+ */
+import { race, rootScope } from "../chain/scope.ts";
+import type { Scope } from "../world/scope.ts";
+import type { Watch } from "../world/kernel.ts";
+import type { Clock, Disk, Handler, Hops, Keys, Random, Store, World } from "../world/world.ts";
+
+export interface Carrier {
+  /** A synchronous call. */
+  ask<T>(name: string, args: unknown, run: (world: World) => T): T;
+  /** An asynchronous call. */
+  call<T>(name: string, args: unknown, run: (world: World) => Promise<T>): Promise<T>;
+  /** Opens what later calls work on: a watch. Returns how they reach it. */
+  open<T>(name: string, args: unknown, run: (world: World) => T): () => T;
+  /** Serves an address: see `Hops.serve`. */
+  serve(address: string, handler: Handler): () => void;
+}
+
+export function carriedWorld(host: string, carrier: Carrier): World {
+  const clock = carriedClock(carrier);
+  return {
+    host,
+    clock,
+    random: carriedRandom(carrier),
+    keys: carriedKeys(carrier),
+    hops: carriedHops(carrier),
+    disk: carriedDisk(carrier),
+    store: carriedStore(carrier),
+    kernel: carriedKernel(carrier),
+    scope: rootScope(host, clock),
+    race,
+  };
+}
+
+function carriedClock(carrier: Carrier): Clock {
+  return {
+    wallMs: () => carrier.ask("clock.wallMs", [], ({ clock }) => clock.wallMs()),
+    monotonicMs: () => carrier.ask("clock.monotonicMs", [], ({ clock }) => clock.monotonicMs()),
+    sleep: (durationMs, scope) =>
+      carrier.call("clock.sleep", [durationMs, nameOf(scope)], ({ clock }) => clock.sleep(durationMs, scope)),
+  };
+}
+
+function carriedRandom(carrier: Carrier): Random {
+  return {
+    fraction: (purpose, n) =>
+      carrier.ask("random.fraction", [purpose, n], ({ random }) => random.fraction(purpose, n)),
+    bytes: (purpose, n, length) =>
+      carrier.ask("random.bytes", [purpose, n, length], ({ random }) => random.bytes(purpose, n, length)),
+  };
+}
+
+function carriedKeys(carrier: Carrier): Keys {
+  return {
+    digest: (data) => carrier.ask("keys.digest", [data], ({ keys }) => keys.digest(data)),
+    sign: (data) => carrier.ask("keys.sign", [data], ({ keys }) => keys.sign(data)),
+    verify: (data, signature) =>
+      carrier.ask("keys.verify", [data, signature], ({ keys }) => keys.verify(data, signature)),
+    uuid: () => carrier.ask("keys.uuid", [], ({ keys }) => keys.uuid()),
+  };
+}
+
+function carriedHops(carrier: Carrier): Hops {
+  return {
+    dial: (address) => ({
+      call: (method, request, options) =>
+        carrier.call(
+          "hops.call",
+          [address, method, request, options.timeoutMs, nameOf(options.scope)],
+          ({ hops }) => hops.dial(address).call(method, request, options),
+        ),
+    }),
+    serve: (address, handler) => carrier.serve(address, handler),
+  };
+}
+
+function carriedDisk(carrier: Carrier): Disk {
+  return {
+    read: (name) => carrier.call("disk.read", [name], ({ disk }) => disk.read(name)),
+    append: (name, data) => carrier.call("disk.append", [name, data], ({ disk }) => disk.append(name, data)),
+    replace: (name, data) =>
+      carrier.call("disk.replace", [name, data], ({ disk }) => disk.replace(name, data)),
+    sync: (name) => carrier.call("disk.sync", [name], ({ disk }) => disk.sync(name)),
+  };
+}
+
+function carriedStore(carrier: Carrier): Store {
+  return {
+    get: (key) => carrier.call("store.get", [key], ({ store }) => store.get(key)),
+    list: (prefix) => carrier.call("store.list", [prefix], ({ store }) => store.list(prefix)),
+    put: (key, value, options) =>
+      carrier.call("store.put", [key, value, options], ({ store }) => store.put(key, value, options)),
+    delete: (key, options) =>
+      carrier.call("store.delete", [key, options], ({ store }) => store.delete(key, options)),
+    grantLease: (ttlMs) => carrier.call("store.grantLease", [ttlMs], ({ store }) => store.grantLease(ttlMs)),
+    keepAlive: (lease) => carrier.call("store.keepAlive", [lease], ({ store }) => store.keepAlive(lease)),
+    revokeLease: (lease) =>
+      carrier.call("store.revokeLease", [lease], ({ store }) => store.revokeLease(lease)),
+    watch: (prefix, revision) =>
+      carriedWatch(carrier, "store.watch", [prefix, revision], ({ store }) => store.watch(prefix, revision)),
+  };
+}
+
+function carriedKernel(carrier: Carrier): World["kernel"] {
+  return {
+    apply: (batch, options) =>
+      carrier.call("kernel.apply", [batch, options], ({ kernel }) => kernel.apply(batch, options)),
+    observe: (queries) => carrier.call("kernel.observe", [queries], ({ kernel }) => kernel.observe(queries)),
+    counters: (queries) =>
+      carrier.call("kernel.counters", [queries], ({ kernel }) => kernel.counters(queries)),
+    resolve: (netns) => carrier.call("kernel.resolve", [netns], ({ kernel }) => kernel.resolve(netns)),
+    watch: () => carriedWatch(carrier, "kernel.watch", [], ({ kernel }) => kernel.watch()),
+    settle: () => carrier.call("kernel.settle", [], ({ kernel }) => kernel.settle()),
+  };
+}
+
+function carriedWatch<T>(
+  carrier: Carrier,
+  name: string,
+  args: unknown,
+  open: (world: World) => Watch<T>,
+): Watch<T> {
+  const watch = carrier.open(name, args, open);
+  return {
+    next: () => carrier.call(`${name}.next`, args, () => watch().next()),
+    close: () => carrier.ask(`${name}.close`, args, () => watch().close()),
+  };
+}
+
+function nameOf(scope: Scope | undefined): string | undefined {
+  return scope?.name;
+}

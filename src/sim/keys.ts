@@ -1,0 +1,62 @@
+import type { Keys } from "../world/world.ts";
+import { Hash } from "./hash.ts";
+import type { Life } from "./life.ts";
+
+const DIGEST_BYTES = 32;
+/** The length of an ES256 signature, RFC 7518 section 3.4. */
+const SIGNATURE_BYTES = 64;
+
+/** Keyed hashes in the shape of real signatures (rule R8). The key is the host's, and outlives a crash. */
+export class SimKeys implements Keys {
+  readonly #life: Life;
+  #uuids = 0;
+
+  constructor(life: Life) {
+    this.#life = life;
+  }
+
+  digest(data: Uint8Array): Uint8Array {
+    this.#life.check("keys.digest");
+    return expand("digest", data, DIGEST_BYTES);
+  }
+
+  sign(data: Uint8Array): Uint8Array {
+    this.#life.check("keys.sign");
+    return this.#signature(data);
+  }
+
+  verify(data: Uint8Array, signature: Uint8Array): boolean {
+    this.#life.check("keys.verify");
+    const expected = this.#signature(data);
+    return signature.length === expected.length && expected.every((byte, index) => byte === signature[index]);
+  }
+
+  uuid(): string {
+    this.#life.check("keys.uuid");
+    const { scheduler, host, number } = this.#life;
+    const bytes = expand(
+      `uuid\0${scheduler.seed}\0${host}\0${number}\0${this.#uuids++}`,
+      new Uint8Array(),
+      16,
+    );
+    bytes[6] = 0x40 | ((bytes[6] ?? 0) & 0x0f);
+    bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);
+    const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  }
+
+  #signature(data: Uint8Array): Uint8Array {
+    return expand(`key\0${this.#life.scheduler.seed}\0${this.#life.host}`, data, SIGNATURE_BYTES);
+  }
+}
+
+function expand(key: string, data: Uint8Array, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  const view = new DataView(bytes.buffer);
+  for (let offset = 0; offset < length; offset += 8) {
+    const [a, b] = new Hash().update(`${key}\0${offset}\0`).updateBytes(data).lanes();
+    view.setUint32(offset, a);
+    view.setUint32(offset + 4, b);
+  }
+  return bytes;
+}

@@ -1,0 +1,146 @@
+import { NetloomError } from "../world/errors.ts";
+import type { Handler, World } from "../world/world.ts";
+import { type Carrier, carriedWorld } from "./carried-world.ts";
+import { type Outcome, type Recording, type RecordingEntry, decodeValue, encodeValue } from "./recording.ts";
+import type { Drain } from "./scheduler.ts";
+
+interface Pending {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Runs `program` again on what a recording says, without any host, network or kernel. Returns how many entries were
+ * replayed. FAILED_PRECONDITION if the recording has lost its beginning, or if the program does something else than
+ * the recorded one did, byte for byte.
+ */
+export async function replayRecording(
+  recording: Recording,
+  program: (world: World) => Promise<void>,
+  drain: Drain,
+): Promise<number> {
+  if (recording.dropped > 0) {
+    throw new NetloomError(
+      "FAILED_PRECONDITION",
+      `replay ${recording.host}: its first ${recording.dropped} entries were dropped`,
+    );
+  }
+  const replayer = new Replayer(recording);
+  program(carriedWorld(recording.host, replayer)).catch((error: unknown) => replayer.fail(error));
+  await drain();
+  while (replayer.step()) await drain();
+  if (replayer.failure) throw replayer.failure.error;
+  return recording.lines.length;
+}
+
+class Replayer implements Carrier {
+  readonly #recording: Recording;
+  readonly #pending = new Map<number, Pending>();
+  readonly #handlers = new Map<string, Handler>();
+  #position = 0;
+  #calls = 0;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(recording: Recording) {
+    this.#recording = recording;
+  }
+
+  /** Why the replay is not the recorded run. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+  }
+
+  /** Does what comes from outside next. Returns false at the end. */
+  step(): boolean {
+    if (this.#failure) return false;
+    const entry = this.#next();
+    if (!entry) return false;
+    if (entry.kind !== "settle" && entry.kind !== "in") {
+      this.#diverge("the program waits");
+      return false;
+    }
+    this.#position += 1;
+    if (entry.kind === "in") this.#handle(entry);
+    else this.#settle(entry.call, entry.outcome);
+    return true;
+  }
+
+  ask<T>(name: string, args: unknown, _run?: (world: World) => T): T {
+    const entry = this.#next();
+    const outcome = entry?.kind === "ask" ? entry.outcome : { value: undefined };
+    this.#expect({ kind: "ask", name, args, outcome });
+    if ("error" in outcome) throw outcome.error as Error;
+    return outcome.value as T;
+  }
+
+  call<T>(name: string, args: unknown): Promise<T> {
+    const call = this.#calls++;
+    this.#expect({ kind: "call", name, args, call });
+    return new Promise((resolve, reject) => {
+      this.#pending.set(call, { resolve: resolve as Pending["resolve"], reject });
+    });
+  }
+
+  open<T>(name: string, args: unknown, _run: (world: World) => T): () => T {
+    this.ask(name, args);
+    return () => {
+      throw new Error(`${name} is not there in a replay`);
+    };
+  }
+
+  serve(address: string, handler: Handler): () => void {
+    this.ask("hops.serve", [address]);
+    this.#handlers.set(address, handler);
+    return () => {
+      this.ask("hops.serve.stop", [address]);
+      this.#handlers.delete(address);
+    };
+  }
+
+  #handle({ address, method, request }: Extract<RecordingEntry, { kind: "in" }>): void {
+    const call = this.#calls++;
+    const handler = this.#handlers.get(address);
+    if (!handler) {
+      this.#diverge(`the program does not serve ${address}`);
+      return;
+    }
+    handler(method, request)
+      .then(
+        (value) => this.#expect({ kind: "out", call, outcome: { value } }),
+        (error: unknown) => this.#expect({ kind: "out", call, outcome: { error } }),
+      )
+      .catch(() => undefined);
+  }
+
+  #settle(call: number, outcome: Outcome): void {
+    const pending = this.#pending.get(call);
+    this.#pending.delete(call);
+    if ("error" in outcome) pending?.reject(outcome.error);
+    else pending?.resolve(outcome.value);
+  }
+
+  #next(): RecordingEntry | undefined {
+    const line = this.#recording.lines[this.#position];
+    return line === undefined ? undefined : (decodeValue(line) as RecordingEntry);
+  }
+
+  #expect(entry: RecordingEntry): void {
+    const line = encodeValue(entry);
+    if (line !== this.#recording.lines[this.#position]) throw this.#diverge(`the program did ${line}`);
+    this.#position += 1;
+  }
+
+  #diverge(what: string): NetloomError {
+    const recorded = this.#recording.lines[this.#position] ?? "the end";
+    const error = new NetloomError(
+      "FAILED_PRECONDITION",
+      `replay ${this.#recording.host}: entry ${this.#position}: ${what}, and the recording has ${recorded}`,
+    );
+    this.fail(error);
+    return error;
+  }
+}

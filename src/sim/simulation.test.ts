@@ -1,0 +1,327 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { drain } from "../../scripts/simulated-toy.ts";
+import { MemoryStore } from "../store/memory.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { World } from "../world/world.ts";
+import type { Fault } from "./faults.ts";
+import { SimMachine } from "./kernel.ts";
+import { Simulation } from "./simulation.ts";
+
+function simulate(faults: readonly Fault[] = [], seed = "1"): Simulation {
+  return new Simulation({
+    seed,
+    drain,
+    faults,
+    hosts: ["alpha", "beta"],
+    limitMs: 100_000,
+    kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
+    store: (clock, scope) => new MemoryStore({ clock, scope }),
+  });
+}
+
+/** What `program` returns on alpha. */
+async function onAlpha<T>(simulation: Simulation, program: (world: World) => Promise<T>): Promise<T> {
+  return simulation.run(
+    new Promise<T>((resolve, reject) => {
+      simulation.start("alpha", (world) => program(world).then(resolve, reject));
+    }),
+  );
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const text = (content: Uint8Array | undefined): string | undefined =>
+  content && new TextDecoder().decode(content);
+const echo = async (_: string, request: Uint8Array): Promise<Uint8Array> => request;
+const bridge = (name: string) =>
+  ({ kind: "bridge", netns: "host", name, mac: "02:00:00:00:00:01", mtuBytes: 1500, alias: name }) as const;
+
+suite("a crash (R6)", () => {
+  test("pending calls never settle, memory is dropped, and the program starts anew on the same disk", async () => {
+    const log: string[] = [];
+    const simulation = simulate([{ kind: "crash", host: "alpha", atMs: 50, downMs: 100 }]);
+    simulation.start("alpha", async ({ clock, disk, scope }) => {
+      log.push(`start at ${clock.monotonicMs()} with ${text(await disk.read("journal"))}`);
+      await disk.replace("journal", bytes("synced"));
+      await disk.sync("journal");
+      scope.spawn("sleeper", async () => {
+        try {
+          await clock.sleep(60);
+          log.push("slept");
+        } finally {
+          log.push("finally");
+        }
+      });
+    });
+    await simulation.runUntilQuiet();
+    assert.deepEqual(log, ["start at 0 with undefined", "start at 150 with synced", "slept", "finally"]);
+  });
+
+  test("a World that leaks out of its life is noticed", async () => {
+    const simulation = simulate();
+    const world = await onAlpha(simulation, async (world) => world);
+    simulation.crash("alpha");
+    assert.throws(() => world.clock.monotonicMs(), /alpha, which has crashed/);
+    assert.throws(() => world.disk.read("x"), /alpha, which has crashed/);
+  });
+
+  test("what was not synced may vanish, a torn append is a beginning of it, a replace is all or nothing", async () => {
+    const appended = new Set<string | undefined>();
+    const replaced = new Set<string | undefined>();
+    for (let seed = 0; seed < 40; seed++) {
+      const simulation = simulate([], String(seed));
+      await onAlpha(simulation, async ({ disk }) => {
+        await disk.append("log", bytes("one "));
+        await disk.replace("state", bytes("old"));
+        await disk.sync("log");
+        await disk.sync("state");
+        await disk.append("log", bytes("two "));
+        await disk.append("log", bytes("six "));
+        await disk.replace("state", bytes("new"));
+        assert.equal(text(await disk.read("log")), "one two six ", "reads see what was written");
+      });
+      simulation.crash("alpha");
+      const after = await onAlpha(simulation, async ({ disk }) => [
+        text(await disk.read("log")),
+        text(await disk.read("state")),
+      ]);
+      appended.add(after[0]);
+      replaced.add(after[1]);
+    }
+    for (const content of appended) assert.ok("one two six ".startsWith(content ?? "?"), content);
+    assert.ok(appended.has("one ") && appended.has("one two six "), "from nothing to everything");
+    assert.ok(
+      [...appended].some((content) => (content?.length ?? 0) % 4 !== 0),
+      "some records were torn",
+    );
+    assert.deepEqual(replaced, new Set(["new", "old"]));
+  });
+
+  test("the kernel keeps what it has, and finishes a batch whose caller has died", async () => {
+    const simulation = simulate();
+    simulation.start("alpha", async ({ kernel }) => {
+      await kernel.apply([
+        { verb: "add", object: bridge("br0") },
+        { verb: "add", object: bridge("br1") },
+      ]);
+      assert.fail("the answer came to a dead caller");
+    });
+    simulation.crash("alpha");
+    await simulation.runUntilQuiet();
+    const observed = await onAlpha(simulation, ({ kernel }) => kernel.observe([{ netns: "host" }]));
+    assert.deepEqual(observed, [bridge("br0"), bridge("br1")]);
+  });
+});
+
+suite("time and keys (R8, R9)", () => {
+  test("the wall clock jumps, monotonic time and sleeps do not", async () => {
+    const jumpMs = -3_600_000;
+    const simulation = simulate([{ kind: "clock", host: "alpha", atMs: 5, jumpMs }]);
+    await onAlpha(simulation, async ({ clock }) => {
+      const before = clock.wallMs();
+      await clock.sleep(10);
+      assert.deepEqual([clock.monotonicMs(), clock.wallMs() - before], [10, 10 + jumpMs]);
+    });
+  });
+
+  test("a sleep and a call end with their scope, in CANCELLED", async () => {
+    const simulation = simulate();
+    simulation.start("beta", async ({ hops, clock }) => {
+      hops.serve("beta/slow", async (_, request) => {
+        await clock.sleep(1000);
+        return request;
+      });
+    });
+    await onAlpha(simulation, async ({ clock, hops, scope }) => {
+      const deadline = scope.child("deadline", { timeoutMs: 50 });
+      const call = hops.dial("beta/slow").call("m", bytes(""), { timeoutMs: 5000, scope: deadline });
+      await assert.rejects(call, { code: "CANCELLED" });
+      await assert.rejects(clock.sleep(10, deadline), { code: "CANCELLED" });
+      assert.equal(clock.monotonicMs(), 50);
+    });
+  });
+
+  test("signatures verify on their host and for their data only; a uuid never comes twice", async () => {
+    const simulation = simulate();
+    const uuids: string[] = [];
+    for (let life = 0; life < 3; life++) {
+      await onAlpha(simulation, async ({ keys }) => {
+        const signature = keys.sign(bytes("data"));
+        assert.equal(signature.length, 64);
+        assert.equal(keys.verify(bytes("data"), signature), true);
+        assert.equal(keys.verify(bytes("date"), signature), false);
+        assert.equal(keys.verify(bytes("data"), signature.subarray(1)), false);
+        assert.equal(keys.digest(bytes("data")).length, 32);
+        uuids.push(keys.uuid(), keys.uuid());
+      });
+      simulation.crash("alpha");
+    }
+    assert.equal(new Set(uuids).size, 6);
+    for (const uuid of uuids)
+      assert.match(uuid, /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
+  });
+});
+
+suite("hops (R10, R11)", () => {
+  const call = (world: World, address: string, timeoutMs = 500): Promise<string | undefined> =>
+    world.hops.dial(address).call("echo", bytes("hello"), { timeoutMs }).then(text);
+
+  test("a call brings bytes there and back, and shares none of them", async () => {
+    const simulation = simulate();
+    const seen: Uint8Array[] = [];
+    simulation.start("beta", async ({ hops }) => {
+      hops.serve("beta/echo", async (_, request) => {
+        seen.push(request);
+        return request;
+      });
+    });
+    await onAlpha(simulation, async ({ hops }) => {
+      const request = bytes("hello");
+      const pending = hops.dial("beta/echo").call("echo", request, { timeoutMs: 500 });
+      request.fill(0);
+      const answer = await pending;
+      assert.equal(text(answer), "hello");
+      assert.notEqual(answer, seen[0]);
+    });
+  });
+
+  test("an address is served once; nobody there is UNAVAILABLE, also after a crash", async () => {
+    const simulation = simulate();
+    simulation.start("beta", async ({ hops }) => {
+      hops.serve("beta/echo", echo);
+      assert.throws(() => hops.serve("beta/echo", echo), { code: "ALREADY_EXISTS" });
+    });
+    await onAlpha(simulation, async (world) => {
+      await assert.rejects(call(world, "nowhere"), { code: "UNAVAILABLE" });
+      assert.equal(await call(world, "beta/echo"), "hello");
+      simulation.crash("beta");
+      await assert.rejects(call(world, "beta/echo"), { code: "UNAVAILABLE" });
+      simulation.restart("beta");
+      assert.equal(await call(world, "beta/echo"), "hello");
+    });
+  });
+
+  test("an error keeps its code on the way", async () => {
+    const simulation = simulate();
+    simulation.start("beta", async ({ hops }) => {
+      hops.serve("beta/no", async () => {
+        throw new NetloomError("PERMISSION_DENIED", "not you", { hint: "ask" });
+      });
+    });
+    await onAlpha(simulation, async (world) => {
+      await assert.rejects(call(world, "beta/no"), {
+        code: "PERMISSION_DENIED",
+        message: "not you",
+        hint: "ask",
+      });
+    });
+  });
+
+  for (const [what, faults] of [
+    ["the question is lost", [{ kind: "message", from: "alpha", to: "beta", n: 0, how: "lose", delayMs: 0 }]],
+    ["the answer is lost", [{ kind: "message", from: "beta", to: "alpha", n: 0, how: "lose", delayMs: 0 }]],
+    ["the hosts are parted", [{ kind: "partition", hosts: ["beta", "alpha"], atMs: 0, forMs: 100 }]],
+  ] as const satisfies readonly (readonly [string, readonly Fault[]])[]) {
+    test(`when ${what}, the call ends with DEADLINE_EXCEEDED at its time, and the next one succeeds`, async () => {
+      const simulation = simulate(faults);
+      simulation.start("beta", async ({ hops }) => void hops.serve("beta/echo", echo));
+      await onAlpha(simulation, async (world) => {
+        await assert.rejects(call(world, "beta/echo"), { code: "DEADLINE_EXCEEDED" });
+        assert.equal(world.clock.monotonicMs(), 500);
+        assert.equal(await call(world, "beta/echo"), "hello");
+      });
+      assert.equal(simulation.faults.struck, 1);
+    });
+  }
+
+  test("a message that comes twice is handled twice and answered once; a late answer is dropped", async () => {
+    const simulation = simulate([
+      { kind: "message", from: "alpha", to: "beta", n: 0, how: "duplicate", delayMs: 20 },
+      { kind: "message", from: "beta", to: "alpha", n: 2, how: "delay", delayMs: 1000 },
+    ]);
+    let handled = 0;
+    simulation.start("beta", async ({ hops }) => {
+      hops.serve("beta/echo", async (_, request) => {
+        handled += 1;
+        return request;
+      });
+    });
+    await onAlpha(simulation, async (world) => {
+      assert.equal(await call(world, "beta/echo"), "hello");
+      await world.clock.sleep(50);
+      assert.equal(handled, 2);
+      await assert.rejects(call(world, "beta/echo", 100), { code: "DEADLINE_EXCEEDED" });
+    });
+    await simulation.runUntilQuiet();
+    assert.ok(simulation.scheduler.history.entries().some(({ what }) => what.endsWith("too late")));
+  });
+});
+
+suite("disk, kernel and store under faults (R10)", () => {
+  test("a full disk and an i/o error have their codes, and pass", async () => {
+    const simulation = simulate([
+      { kind: "disk", host: "alpha", n: 0, how: "full" },
+      { kind: "disk", host: "alpha", n: 2, how: "io" },
+    ]);
+    await onAlpha(simulation, async ({ disk }) => {
+      await assert.rejects(disk.append("log", bytes("hello")), { code: "RESOURCE_EXHAUSTED" });
+      assert.ok("hello".startsWith(text(await disk.read("log")) ?? ""), "part of it may be there");
+      await disk.replace("log", bytes("new"));
+      await assert.rejects(disk.sync("log"), { code: "INTERNAL" });
+      await disk.sync("log");
+      assert.equal(text(await disk.read("log")), "new");
+    });
+  });
+
+  test("calls of the disk take effect in their order", async () => {
+    await onAlpha(simulate(), async ({ disk }) => {
+      const letters = "abcdefghij".split("");
+      await Promise.all(letters.map((letter) => disk.append("log", bytes(letter))));
+      assert.equal(text(await disk.read("log")), letters.join(""));
+    });
+  });
+
+  test("a failed batch is undone; one whose carrier died is left half done", async () => {
+    const batch = ["br0", "br1"].map((name) => ({ verb: "add", object: bridge(name) }) as const);
+    const simulation = simulate([
+      { kind: "kernel", host: "alpha", n: 0, failpoint: { operation: 1, when: "after", how: "error" } },
+      { kind: "kernel", host: "alpha", n: 1, failpoint: { operation: 1, when: "before", how: "crash" } },
+    ]);
+    await onAlpha(simulation, async ({ kernel }) => {
+      await assert.rejects(kernel.apply(batch), NetloomError);
+      assert.deepEqual(await kernel.observe([{ netns: "host" }]), []);
+      await assert.rejects(kernel.apply(batch), { code: "ABORTED" });
+      assert.deepEqual(await kernel.observe([{ netns: "host" }]), [bridge("br0")]);
+    });
+  });
+
+  test("after DEADLINE_EXCEEDED the store may have made the change; a watch is cut off with UNAVAILABLE", async () => {
+    const simulation = simulate([
+      { kind: "message", from: "store", to: "alpha", n: 0, how: "lose", delayMs: 0 },
+      { kind: "partition", hosts: ["alpha", "store"], atMs: 2000, forMs: 500 },
+    ]);
+    simulation.start("beta", async ({ clock, store }) => {
+      await clock.sleep(2100);
+      await store.put("b", bytes("2"));
+    });
+    await onAlpha(simulation, async ({ store }) => {
+      await assert.rejects(store.put("a", bytes("1")), { code: "DEADLINE_EXCEEDED" });
+      assert.equal(text((await store.get("a"))?.value), "1");
+      const { revision } = await store.list("");
+      const watch = store.watch("", revision);
+      await assert.rejects(watch.next(), { code: "UNAVAILABLE" });
+      assert.equal(await watch.next(), undefined);
+    });
+  });
+
+  test("an assertion in a program fails the run", async () => {
+    const simulation = simulate();
+    simulation.start("alpha", async ({ clock, scope }) => {
+      scope.spawn("buggy", async () => {
+        await clock.sleep(1);
+        throw new TypeError("oops");
+      });
+    });
+    await assert.rejects(simulation.runUntilQuiet(), TypeError);
+  });
+});

@@ -1,0 +1,201 @@
+/**
+ * A simulated fleet: hosts that share a network and a store, each with a disk and a kernel that outlive its crashes.
+ * One seed and one fault list are one run.
+ */
+import { race, rootScope } from "../chain/scope.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Kernel } from "../world/kernel.ts";
+import type { Scope } from "../world/scope.ts";
+import type { Clock, Random, Store, World } from "../world/world.ts";
+import { SimClock } from "./clock.ts";
+import { SimDisk } from "./disk.ts";
+import { type Fault, FaultPlan, STORE_HOST, describeFault } from "./faults.ts";
+import { guardedKernel } from "./guarded-kernel.ts";
+import { SimKeys } from "./keys.ts";
+import { Life } from "./life.ts";
+import { SimNetwork } from "./network.ts";
+import { SimRandom } from "./random.ts";
+import { Scheduler, type SchedulerOptions } from "./scheduler.ts";
+import { sharedStore } from "./shared-store.ts";
+
+/** What a host runs, from its start to its crash. An error that comes out of it fails the run. */
+export type Program = (world: World) => Promise<void>;
+
+export interface SimulationOptions extends SchedulerOptions {
+  readonly hosts: readonly string[];
+  /** Default: none. */
+  readonly faults?: readonly Fault[];
+  /** Makes the kernel of a host, once. The clock is the machine's, which never stops. */
+  readonly kernel: (machine: {
+    readonly host: string;
+    readonly clock: Clock;
+    readonly random: Random;
+  }) => Kernel;
+  /** Makes the store that all hosts share. */
+  readonly store: (clock: Clock, scope: Scope) => Store;
+}
+
+interface Host {
+  readonly name: string;
+  readonly disk: SimDisk;
+  readonly kernel: Kernel;
+  readonly random: SimRandom;
+  program: Program | undefined;
+  life: Life | undefined;
+  scope: Scope | undefined;
+  starts: number;
+  batches: number;
+  wallOffsetMs: number;
+}
+
+/** A program goes on as long as its tasks do, and an error of one of them is its own. */
+async function live(program: Program, world: World): Promise<void> {
+  await program(world);
+  await world.scope.done;
+  await world.scope.end();
+}
+
+export class Simulation {
+  readonly scheduler: Scheduler;
+  readonly faults: FaultPlan;
+  /** The outside, which never crashes: what the oracle of a workload sleeps on. */
+  readonly clock: Clock;
+  readonly #network: SimNetwork;
+  readonly #store: Store;
+  readonly #hosts: ReadonlyMap<string, Host>;
+  #operations = 0;
+
+  constructor(options: SimulationOptions) {
+    this.scheduler = new Scheduler(options);
+    this.faults = new FaultPlan(options.faults ?? []);
+    this.clock = this.#machineClock("outside");
+    this.#network = new SimNetwork(this.scheduler, this.faults);
+    const storeClock = this.#machineClock(STORE_HOST);
+    this.#store = options.store(storeClock, rootScope(STORE_HOST, storeClock));
+    this.#hosts = new Map(options.hosts.map((name) => [name, this.#makeHost(name, options)]));
+    for (const fault of this.faults.faults) this.#plan(fault);
+  }
+
+  /** Calls that the hosts have made of their Worlds. */
+  get operations(): number {
+    return [...this.#hosts.values()].reduce((sum, { life }) => sum + (life?.calls ?? 0), this.#operations);
+  }
+
+  /** A host's kernel as the machine sees it, for the oracle of a workload. */
+  kernel(host: string): Kernel {
+    return this.#host(host).kernel;
+  }
+
+  /** Runs `program` on `host`, now and again after each crash. */
+  start(host: string, program: Program): void {
+    const started = this.#host(host);
+    started.program = program;
+    this.#begin(started);
+  }
+
+  /**
+   * The process of `host` dies: pending calls of its World never settle, its memory is dropped, its unsynced writes
+   * vanish (rule R6).
+   */
+  crash(host: string): void {
+    const { life, disk } = this.#host(host);
+    if (!life) return;
+    this.#operations += life.calls;
+    life.end();
+    disk.crash();
+    this.#host(host).life = undefined;
+    this.#host(host).scope = undefined;
+  }
+
+  /** Starts the program of a host that has crashed, with a new World on the same disk and kernel. */
+  restart(host: string): void {
+    this.#begin(this.#host(host));
+  }
+
+  /** Runs until `goal` settles: see `Scheduler.run`. */
+  run<T>(goal: Promise<T>): Promise<T> {
+    return this.scheduler.run(goal);
+  }
+
+  /** Runs until nothing is left to happen. */
+  runUntilQuiet(): Promise<void> {
+    return this.scheduler.runUntilQuiet();
+  }
+
+  #begin(host: Host): void {
+    if (host.life || !host.program) return;
+    const life = new Life(this.scheduler, host.name, host.starts++);
+    const world = this.#world(host, life);
+    host.life = life;
+    host.scope = world.scope;
+    life.onEnd(this.scheduler.onStuck(() => world.scope.running.map((task) => `${host.name}: task ${task}`)));
+    live(host.program, world).catch((error: unknown) => this.scheduler.fail(error));
+  }
+
+  #world(host: Host, life: Life): World {
+    const clock = new SimClock(life, () => host.wallOffsetMs);
+    const { faults } = this;
+    return {
+      host: host.name,
+      clock,
+      random: host.random,
+      keys: new SimKeys(life),
+      hops: this.#network.hops(life),
+      disk: host.disk.open(life),
+      store: sharedStore(this.#store, this.#network, life),
+      kernel: guardedKernel(host.kernel, life, {
+        faults,
+        random: host.random,
+        nextBatch: () => host.batches++,
+      }),
+      scope: rootScope(host.name, clock),
+      race,
+    };
+  }
+
+  #makeHost(name: string, options: SimulationOptions): Host {
+    const random = new SimRandom(options.seed, name);
+    return {
+      name,
+      disk: new SimDisk(name, options.seed, this.faults),
+      kernel: options.kernel({ host: name, clock: this.#machineClock(`${name}/kernel`), random }),
+      random,
+      program: undefined,
+      life: undefined,
+      scope: undefined,
+      starts: 0,
+      batches: 0,
+      wallOffsetMs: 0,
+    };
+  }
+
+  /** Faults that strike at a time are events of the run. */
+  #plan(fault: Fault): void {
+    if (fault.kind !== "crash" && fault.kind !== "clock") return;
+    const host = this.#host(fault.host);
+    const event = { host: fault.host, kind: "fault", detail: describeFault(fault) };
+    this.scheduler.after(fault.atMs, event, () => {
+      if (fault.kind === "crash" && !host.life) return "is down already";
+      this.faults.strike(fault);
+      if (fault.kind === "clock") {
+        host.wallOffsetMs += fault.jumpMs;
+      } else {
+        this.crash(fault.host);
+        this.scheduler.after(fault.downMs, { host: fault.host, kind: "start", detail: "" }, () =>
+          this.restart(fault.host),
+        );
+      }
+      return undefined;
+    });
+  }
+
+  #machineClock(name: string): Clock {
+    return new SimClock(new Life(this.scheduler, name, 0));
+  }
+
+  #host(name: string): Host {
+    const host = this.#hosts.get(name);
+    if (!host) throw new NetloomError("NOT_FOUND", `simulate ${name}: no such host`);
+    return host;
+  }
+}

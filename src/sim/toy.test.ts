@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { simulateToy } from "../../scripts/simulated-toy.ts";
+import { type Fault, describeFault, minimiseFaults } from "./faults.ts";
+import type { Plant } from "./toy-agent.ts";
+import type { ToyResult } from "./toy.ts";
+
+const SEEDS = 200;
+
+async function findSeed(plant: Plant): Promise<{ seed: string; result: ToyResult }> {
+  for (let number = 1; number <= SEEDS; number++) {
+    const seed = String(number);
+    const result = await simulateToy({ seed, plant, keepHistory: 0 });
+    if (result.violations.length > 0) return { seed, result };
+  }
+  return assert.fail(`no seed of ${SEEDS} found the bug`);
+}
+
+suite("three hosts that make and remove wires", () => {
+  test(`${SEEDS} seeds of delays, losses and crashes leave every wanted wire up and nothing else`, async () => {
+    const kinds = new Set<string>();
+    let struck = 0;
+    for (let number = 1; number <= SEEDS; number++) {
+      const result = await simulateToy({ seed: String(number), keepHistory: 0 });
+      assert.deepEqual(result.violations, [], `make sim SEED=${number}`);
+      struck += result.struck;
+      for (const { kind } of result.faults) kinds.add(kind);
+    }
+    assert.equal(kinds.size, 6);
+    assert.ok(struck > 5 * SEEDS, `${struck} faults struck`);
+  });
+
+  test("a seed is a run: the same history, and another seed another", async () => {
+    const [first, second, other] = await Promise.all(
+      ["7", "7", "8"].map((seed) => simulateToy({ seed, keepHistory: 100_000 })),
+    );
+    assert.deepEqual(first, second);
+    assert.notEqual(first?.traceHash, other?.traceHash);
+  });
+
+  test("a fault that is taken out shifts no other: the run is the same up to where it would have struck", async () => {
+    const full = await simulateToy({ seed: "4", keepHistory: 100_000 });
+    const index = full.faults.findIndex(
+      ({ kind, ...rest }) => kind === "crash" && "atMs" in rest && rest.atMs > 1500,
+    );
+    const crash = full.faults[index];
+    assert.ok(crash?.kind === "crash");
+    const without = await simulateToy({
+      seed: "4",
+      faults: full.faults.toSpliced(index, 1),
+      keepHistory: 100_000,
+    });
+    const before = (result: ToyResult): unknown => result.history.filter(({ timeMs }) => timeMs < crash.atMs);
+    assert.deepEqual(before(without), before(full));
+    assert.notEqual(without.traceHash, full.traceHash);
+  });
+
+  for (const [plant, bug] of [
+    ["no-journal", "an end that answers before its journal is on disk"],
+    ["no-tombstone", "an end that forgets that a wire was closed"],
+  ] as const) {
+    test(`${bug} is found by a seed, and the fault list shrinks to what shows it`, async () => {
+      const { seed, result } = await findSeed(plant);
+      const fails = async (faults: readonly Fault[]): Promise<boolean> =>
+        (await simulateToy({ seed, plant, faults, keepHistory: 0 })).violations.length > 0;
+      const smallest = await minimiseFaults(result.faults, fails);
+      assert.ok(smallest.length > 0 && smallest.length <= 3, smallest.map(describeFault).join("; "));
+      for (let left = 0; left < smallest.length; left++) {
+        assert.equal(await fails(smallest.toSpliced(left, 1)), false, "each of them is needed");
+      }
+      assert.deepEqual(
+        (await simulateToy({ seed, faults: smallest })).violations,
+        [],
+        "without the bug it is right",
+      );
+    });
+  }
+});

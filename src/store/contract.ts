@@ -1,0 +1,236 @@
+/**
+ * The promises of a `Store`, as data: every backend runs all of them. A test file turns each into a test of its own.
+ * `now` and `pass` are the backend's time: virtual in memory, real with a real server.
+ */
+import { NetloomError, type ErrorCode } from "../world/errors.ts";
+import type { Store, StoreEvent } from "../world/world.ts";
+
+export interface StoreUnderTest {
+  readonly store: Store;
+  /** Lets at least `durationMs` pass on the store's clock. */
+  readonly pass: (durationMs: number) => Promise<void>;
+  /** Makes the store forget all changes so far, as etcd's compaction does. */
+  readonly compact: () => Promise<void>;
+}
+
+export interface StorePromise {
+  /** A sentence of behaviour. */
+  readonly title: string;
+  /** Throws if the promise is broken. The store is empty before. */
+  readonly check: (under: StoreUnderTest) => Promise<void>;
+}
+
+const TTL_MS = 1000;
+
+export const storeContract: readonly StorePromise[] = [
+  {
+    title: "a key that was never put is not there",
+    check: async ({ store }) => equal(await store.get("a"), undefined),
+  },
+  {
+    title: "get returns what was put, with the revision that put returned",
+    check: async ({ store }) => {
+      const revision = await store.put("a", bytes(1, 2));
+      equal(await store.get("a"), { key: "a", value: bytes(1, 2), revision });
+    },
+  },
+  {
+    title: "every change has a higher revision than the one before, whatever its key",
+    check: async ({ store }) => {
+      const first = await store.put("a", bytes(1));
+      const second = await store.put("b", bytes(1));
+      const third = await store.put("a", bytes(1));
+      equal([second > first, third > second], [true, true]);
+    },
+  },
+  {
+    title: "a value that the caller changes later is not changed in the store",
+    check: async ({ store }) => {
+      const value = bytes(1);
+      await store.put("a", value);
+      value[0] = 2;
+      const got = await store.get("a");
+      got?.value.set([3]);
+      equal((await store.get("a"))?.value, bytes(1));
+    },
+  },
+  {
+    title: "list returns the keys with the prefix by code unit, and the revision of the store",
+    check: async ({ store }) => {
+      for (const key of ["x/b", "x/B", "x/ä", "y/a", "x/a"]) await store.put(key, bytes(1));
+      await store.delete("x/a");
+      const { entries, revision } = await store.list("x/");
+      equal(
+        entries.map(({ key }) => key),
+        ["x/B", "x/b", "x/ä"],
+      );
+      equal((await store.put("z", bytes())) > revision, true);
+      equal(
+        entries.every((entry) => entry.revision < revision),
+        true,
+      );
+    },
+  },
+  {
+    title: "put with expected revision 0 creates, and is refused with ABORTED if the key exists",
+    check: async ({ store }) => {
+      await store.put("a", bytes(1), { expectedRevision: 0 });
+      await refuses("ABORTED", () => store.put("a", bytes(2), { expectedRevision: 0 }));
+      equal((await store.get("a"))?.value, bytes(1));
+    },
+  },
+  {
+    title: "put and delete with an expected revision happen only at that revision",
+    check: async ({ store }) => {
+      const old = await store.put("a", bytes(1));
+      const revision = await store.put("a", bytes(2), { expectedRevision: old });
+      await refuses("ABORTED", () => store.put("a", bytes(3), { expectedRevision: old }));
+      await refuses("ABORTED", () => store.delete("a", { expectedRevision: old }));
+      await store.delete("a", { expectedRevision: revision });
+      equal(await store.get("a"), undefined);
+    },
+  },
+  {
+    title: "deleting what is not there is a success, and no change",
+    check: async ({ store }) => {
+      const before = await store.put("a", bytes(1));
+      await store.delete("b");
+      equal((await store.list("")).revision, before);
+    },
+  },
+  {
+    title: "the keys of a lease vanish when it expires, in one revision",
+    check: async ({ store, pass }) => {
+      const lease = await store.grantLease(TTL_MS);
+      await store.put("a", bytes(1), { lease });
+      await store.put("b", bytes(1), { lease });
+      const revision = await store.put("c", bytes(1));
+      const watch = store.watch("", revision);
+      await pass(2 * TTL_MS);
+      equal((await store.list("")).entries.length, 1);
+      const gone = [await watch.next(), await watch.next()];
+      equal(gone.map((event) => event && keyOf(event)).toSorted(byCodeUnit), ["a", "b"]);
+      equal(
+        gone[0]?.type === "delete" && gone[1]?.type === "delete" && gone[0].revision === gone[1].revision,
+        true,
+      );
+      watch.close();
+    },
+  },
+  {
+    title: "a lease that is kept alive does not expire",
+    check: async ({ store, pass }) => {
+      const lease = await store.grantLease(TTL_MS);
+      await store.put("a", bytes(1), { lease });
+      for (let round = 0; round < 4; round++) {
+        await pass(TTL_MS / 2);
+        await store.keepAlive(lease);
+      }
+      equal((await store.get("a"))?.value, bytes(1));
+    },
+  },
+  {
+    title: "revoking a lease deletes its keys at once",
+    check: async ({ store }) => {
+      const lease = await store.grantLease(TTL_MS);
+      await store.put("a", bytes(1), { lease });
+      await store.revokeLease(lease);
+      equal(await store.get("a"), undefined);
+    },
+  },
+  {
+    title: "a lease that is over is refused with NOT_FOUND",
+    check: async ({ store, pass }) => {
+      const lease = await store.grantLease(TTL_MS);
+      await pass(2 * TTL_MS);
+      await refuses("NOT_FOUND", () => store.keepAlive(lease));
+      await refuses("NOT_FOUND", () => store.put("a", bytes(1), { lease }));
+      await refuses("NOT_FOUND", () => store.revokeLease(lease));
+    },
+  },
+  {
+    title: "a key that is put again without its lease outlives it",
+    check: async ({ store, pass }) => {
+      const lease = await store.grantLease(TTL_MS);
+      await store.put("a", bytes(1), { lease });
+      await store.put("a", bytes(2));
+      await pass(2 * TTL_MS);
+      equal((await store.get("a"))?.value, bytes(2));
+    },
+  },
+  {
+    title: "a watch from a revision delivers every later change of its prefix, in order, each once",
+    check: async ({ store }) => {
+      const revision = await store.put("x/a", bytes(1));
+      await store.put("x/b", bytes(2));
+      await store.put("y/a", bytes(3));
+      const watch = store.watch("x/", revision);
+      await store.delete("x/a");
+      await store.put("x/b", bytes(4));
+      const events = [await watch.next(), await watch.next(), await watch.next()];
+      equal(
+        events.map((event) => event && [event.type, keyOf(event)]),
+        [
+          ["put", "x/b"],
+          ["delete", "x/a"],
+          ["put", "x/b"],
+        ],
+      );
+      watch.close();
+    },
+  },
+  {
+    title: "a watch waits for the next change, and ends with undefined when it is closed",
+    check: async ({ store }) => {
+      const watch = store.watch("", (await store.list("")).revision);
+      const next = watch.next();
+      await store.put("a", bytes(1));
+      equal((await next)?.type, "put");
+      const last = watch.next();
+      watch.close();
+      equal(await last, undefined);
+      equal(await watch.next(), undefined);
+    },
+  },
+  {
+    title: "a watch from a revision that the store has forgotten is refused with FAILED_PRECONDITION",
+    check: async ({ store, compact }) => {
+      const revision = await store.put("a", bytes(1));
+      await store.put("a", bytes(2));
+      await compact();
+      const watch = store.watch("", revision);
+      await refuses("FAILED_PRECONDITION", () => watch.next());
+      watch.close();
+      const fresh = store.watch("", (await store.list("")).revision);
+      await store.put("a", bytes(3));
+      equal((await fresh.next())?.type, "put");
+      fresh.close();
+    },
+  },
+];
+
+function keyOf(event: StoreEvent): string {
+  return event.type === "put" ? event.entry.key : event.key;
+}
+
+function byCodeUnit(a: string | undefined = "", b: string | undefined = ""): number {
+  return a < b ? -1 : 1;
+}
+
+function bytes(...values: number[]): Uint8Array {
+  return Uint8Array.from(values);
+}
+
+/** By value: numbers, strings, booleans, arrays, bytes and plain objects. */
+function equal(actual: unknown, expected: unknown): void {
+  const [found, wanted] = [JSON.stringify(actual), JSON.stringify(expected)];
+  if (found !== wanted) throw new Error(`found ${found}, not ${wanted}`);
+}
+
+async function refuses(code: ErrorCode, call: () => Promise<unknown>): Promise<void> {
+  const outcome = await call().then(
+    () => "success",
+    (error: unknown) => (error instanceof NetloomError ? error.code : String(error)),
+  );
+  equal(outcome, code);
+}
