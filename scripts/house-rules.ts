@@ -93,7 +93,7 @@ export function violations({ path, text }: SourceFile): string[] {
     if (why) found.push(`${path}:${line}: ${why}`);
   }
   if (inZone) {
-    const zone = [...bannedNames(tokens), ...mutableState(tokens)];
+    const zone = [...bannedNames(tokens), ...floatingPromises(tokens), ...mutableState(tokens)];
     found.push(...zone.map(({ line, why }) => `${path}:${line}: ${why}`));
   }
   return found;
@@ -163,6 +163,15 @@ function bannedNames(tokens: readonly Token[]): Finding[] {
     const isKey =
       (before === "{" || before === "," || before === ";" || before === "readonly") && after === ":";
     return BANNED_NAMES.has(text) && !isKey ? [{ line, why: `the zone uses ${text}` }] : [];
+  });
+}
+
+/** The linter finds promises that float, unless they are waved through with a `void` (R3). */
+function floatingPromises(tokens: readonly Token[]): Finding[] {
+  return tokens.flatMap(({ kind, text, line }, index) => {
+    const before = tokens[index - 1]?.text ?? ";";
+    const isStatement = kind === "name" && text === "void" && [";", "{", "}"].includes(before);
+    return isStatement ? [{ line, why: "a promise floats behind void: scope.spawn" }] : [];
   });
 }
 

@@ -1,6 +1,9 @@
 /** The rules of the house, kept: every source file is scanned, and every rule is seen to fail when it is broken. */
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import { ARROWS, MAX_LINES, violations } from "../scripts/house-rules.ts";
 import { tokenise } from "../scripts/tokens.ts";
@@ -97,6 +100,7 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
   ["Promise.any", "agent/a.ts", "const f = () => Promise.any([]);", /uses Promise.any/],
   ["a global in a template", "sim/a.ts", "const f = () => `a ${`b ${Date.now()}`}`;", /uses Date/],
   ["a global after a division", "sim/a.ts", "const f = (a: number) => a / 2 + Date.now() / 3;", /uses Date/],
+  ["a promise waved through", "sim/a.ts", "const f = () => { void g(); };", /floats behind void/],
   ["module-level let", "sim/a.ts", "let count = 0;", /module-level let count/],
   ["module-level export let", "sim/a.ts", "export let count = 0;", /module-level let count/],
   ["a module-level Map", "sim/a.ts", "const cache = new Map<string, number>();", /cache is a new Map/],
@@ -160,6 +164,27 @@ suite("what is allowed is not found", () => {
   for (const [title, path, text] of INNOCENT) {
     test(title, () => assert.deepEqual(violations({ path, text }), []));
   }
+});
+
+test("the linter, as configured, finds a floating promise (R3)", (context) => {
+  const directory = mkdtempSync(join(tmpdir(), "nlt-"));
+  context.after(() => rmSync(directory, { recursive: true }));
+  writeFileSync(
+    join(directory, "tsconfig.json"),
+    '{ "compilerOptions": { "strict": true }, "include": ["."] }',
+  );
+  const lint = (text: string) => {
+    writeFileSync(join(directory, "a.ts"), text);
+    const config = new URL("../.oxlintrc.json", import.meta.url).pathname;
+    const oxlint = new URL("../node_modules/.bin/oxlint", import.meta.url).pathname;
+    const options = { cwd: directory, encoding: "utf8" } as const;
+    return spawnSync(oxlint, ["--type-aware", "-c", config, "a.ts"], options);
+  };
+  const right = lint("async function f(): Promise<void> {}\nexport const g = async () => { await f(); };\n");
+  assert.equal(right.status, 0, right.stdout + right.stderr);
+  const wrong = lint("async function f(): Promise<void> {}\nexport const g = () => { f(); };\n");
+  assert.equal(wrong.status, 1);
+  assert.match(wrong.stdout, /no-floating-promises/);
 });
 
 test("the tokeniser keeps lines and depth across strings, templates and comments", () => {

@@ -59,8 +59,16 @@ export async function addCommands(
   for (const entry of entries) {
     const named = commandLine === "all" || commandLine.includes(entry.name);
     const command = named ? await (await entry.load())(context, commandLine) : frame(entry.name);
-    parent.addCommand(command.summary(entry.summary));
+    parent.addCommand(speakThrough(context, command.summary(entry.summary)));
   }
+}
+
+/** Help and complaints of a command take the same way as its results. */
+export function speakThrough({ out, err }: Context, command: Command): Command {
+  return command.configureOutput({
+    writeOut: (text) => out.write(text),
+    writeErr: (text) => err.write(text),
+  });
 }
 
 /** An option with a value that the environment may give as well: `--state-dir <path>` is NETLOOM_STATE_DIR. */

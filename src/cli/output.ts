@@ -22,9 +22,13 @@ export class Output {
     this.#colored = out.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb";
   }
 
+  write(text: string): void {
+    this.#out.write(text);
+  }
+
   /** Writes `text` and a line feed. */
   line(text = ""): void {
-    this.#out.write(`${text}\n`);
+    this.write(`${text}\n`);
   }
 
   /** Writes one JSON document, indented, so that it is read by people too. */

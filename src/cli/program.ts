@@ -1,10 +1,10 @@
 import type { Command } from "commander";
-import { addCommands, frame, type CommandLine, type Context } from "./command.ts";
+import { addCommands, frame, speakThrough, type CommandLine, type Context } from "./command.ts";
 import { commands } from "./commands.ts";
 
 /** All commands, those on the command line ready to run. */
 export async function buildProgram(context: Context, commandLine: CommandLine): Promise<Command> {
-  const program = frame("netloom")
+  const program = speakThrough(context, frame("netloom"))
     .description(
       "Netloom, a network service mesh for Linux: any workload gets exactly the layer 2 and layer 3 " +
         "connectivity that it asks for, and nothing more.",

@@ -80,7 +80,8 @@ class ScriptWriter {
       case "fdb": {
         const to = object.destination === undefined ? ["master"] : ["dst", object.destination, "self"];
         const words = ["fdb", verb === "remove" ? "del" : "append", object.mac, "dev", object.link, ...to];
-        return [command(this.#at(object.netns), "bridge", ...words, verb === "remove" ? "" : "permanent")];
+        const state = object.destination === undefined ? "static" : "permanent";
+        return [command(this.#at(object.netns), "bridge", ...words, verb === "remove" ? "" : state)];
       }
       case "qdisc":
         return [

@@ -6,9 +6,6 @@ const DATA_AT = process.arch === "x64" ? 4 : 8;
 export const EVENT_BYTES = DATA_AT + 8;
 
 export const EPOLLIN = 0x1;
-export const EPOLLOUT = 0x4;
-export const EPOLLERR = 0x8;
-export const EPOLLHUP = 0x10;
 export const EPOLLRDHUP = 0x2000;
 export const EPOLLET = 0x80000000;
 export const EPOLL_CTL_ADD = 1;

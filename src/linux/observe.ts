@@ -158,14 +158,14 @@ function onDevices({ mark }: ObserveContext, view: View): KernelObject[] {
   return objects;
 }
 
-/** The FDB has no owner marks: all permanent entries of our devices, but those that come with a device. */
+/** The FDB has no owner marks: all static entries of our devices, but those that come with a device. */
 function fdb({ netns, place }: View, link: Link): KernelObject[] {
   if (link.kind !== "vxlan" && link.master === undefined) return [];
   return place.socket
     .dump(dumpFdb(link.index), decodeFdbEntry)
     .filter((entry) => {
-      if (entry.linkIndex !== link.index || (entry.state & k.NUD_PERMANENT) === 0) return false;
-      if (entry.destination === undefined) return entry.master !== undefined && entry.mac !== link.mac;
+      if (entry.linkIndex !== link.index || (entry.state & k.NUD_NOARP) === 0) return false;
+      if (entry.destination === undefined) return entry.master !== undefined;
       return !(entry.mac === "00:00:00:00:00:00" && entry.destination === link.vxlan?.remote);
     })
     .map(({ mac, destination }) => ({

@@ -7,8 +7,12 @@ import { featuresOf, missing, probe } from "./probe.ts";
 
 const options = { skip: process.getuid?.() === 0 ? false : "needs root" };
 
-const links = (): string =>
-  execFileSync("ip", ["-o", "link"], { encoding: "utf8" }).replace(/state \w+/g, "");
+function run(command: string): string {
+  const [program = "", ...words] = command.split(" ");
+  return execFileSync(program, words, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+}
+
+const links = (): string => run("ip -o link").replace(/state \w+/g, "");
 const descriptors = (): number => readdirSync("/proc/self/fd").length;
 
 function taskNamespaces(): Set<string> {
@@ -34,11 +38,11 @@ test(
 test("a kind of link or qdisc is there exactly if iproute2 can make it", options, async () => {
   const features = await probe();
   const netns = `nlt${process.pid}-probe`;
-  execFileSync("ip", ["netns", "add", netns]);
+  run(`ip netns add ${netns}`);
   try {
     const can = (command: string): boolean => {
       try {
-        execFileSync("ip", ["netns", "exec", netns, ...command.split(" ")], { stdio: "ignore" });
+        run(`ip netns exec ${netns} ${command}`);
         return true;
       } catch {
         return false;
@@ -67,7 +71,7 @@ test("a kind of link or qdisc is there exactly if iproute2 can make it", options
       assert.equal(feature?.supported, expected, `${name}: ${feature?.evidence ?? "not asked"}`);
     }
   } finally {
-    execFileSync("ip", ["netns", "del", netns]);
+    run(`ip netns del ${netns}`);
   }
 });
 

@@ -28,7 +28,7 @@ export class SimClock implements Clock {
   }
 
   sleep(durationMs: number, scope?: Scope): Promise<void> {
-    const detail = `${durationMs} ms${scope ? ` in ${scope.name}` : ""}`;
+    const detail = `${Math.round(durationMs * 1000) / 1000} ms${scope ? ` in ${scope.name}` : ""}`;
     return this.#life.promise({ kind: "clock.sleep", detail }, (resolve, reject) => {
       const cancel = this.#life.after({ kind: "clock.sleep", detail, delayMs: durationMs }, () => {
         forget();

@@ -47,6 +47,9 @@ export class Recording {
     if (!fields) throw new NetloomError("INVALID_ARGUMENT", "read a recording: it does not begin as one");
     const recording = new Recording(fields[2] ?? "", Infinity);
     recording.#dropped = Number(fields[1]);
+    const broken = lines.findIndex((line) => !isJson(line));
+    if (broken >= 0)
+      throw new NetloomError("INVALID_ARGUMENT", `read a recording: entry ${broken} is broken`);
     recording.#lines.push(...lines);
     return recording;
   }
@@ -79,6 +82,15 @@ export class Recording {
 /** JSON with bytes, errors and `undefined`. */
 export function encodeValue(value: unknown): string {
   return JSON.stringify(toPlain(value));
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function toPlain(value: unknown): unknown {

@@ -211,7 +211,7 @@ export class ToyAgent {
 }
 
 /** All links that a wire may have on a host. */
-export function linkNames(id: string): string[] {
+function linkNames(id: string): string[] {
   return [`t-${id}`, `p-${id}`, `x-${id}`];
 }
 

@@ -5,7 +5,7 @@
 import { NetloomError, type ErrorCode } from "../world/errors.ts";
 import type { Store, StoreEvent } from "../world/world.ts";
 
-export interface StoreUnderTest {
+interface StoreUnderTest {
   readonly store: Store;
   /** Lets at least `durationMs` pass on the store's clock. */
   readonly pass: (durationMs: number) => Promise<void>;

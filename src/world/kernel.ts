@@ -111,7 +111,10 @@ export interface Neighbor {
   readonly mac: string;
 }
 
-/** A permanent FDB entry of a VXLAN device or a bridge. Equivalent to: `bridge fdb append M dev L dst D self permanent` */
+/**
+ * An FDB entry that stays, of a VXLAN device or, without `destination`, of a bridge's port.
+ * Equivalent to: `bridge fdb append M dev L dst D self permanent`, or `bridge fdb add M dev L master static`
+ */
 export interface FdbEntry {
   readonly kind: "fdb";
   readonly netns: Netns;

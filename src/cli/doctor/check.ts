@@ -1,13 +1,16 @@
 import type { Host } from "./host.ts";
 
-/** `failed` means that netloom does not work here; `warning` that something may get in its way. */
-export type Status = "ok" | "warning" | "failed";
+/**
+ * `failed` means that netloom does not work here; `warning` that something may get in its way; `absent` that something
+ * which it can do without is not there.
+ */
+export type Status = "ok" | "absent" | "warning" | "failed";
 
 /** One thing that was looked at. Whatever is not `ok` says why it matters, and has one command that clears it. */
 export type Finding =
   | { readonly status: "ok"; readonly what: string }
   | {
-      readonly status: "warning" | "failed";
+      readonly status: "absent" | "warning" | "failed";
       /** The state of affairs: `udp port 4789 is held by ovs-vswitchd (pid 812)`. */
       readonly what: string;
       /** What that does to netloom. */
@@ -26,6 +29,10 @@ export interface Check {
 
 export function ok(what: string): Finding {
   return { status: "ok", what };
+}
+
+export function absent(what: string, why: string, remedy: string): Finding {
+  return { status: "absent", what, why, remedy };
 }
 
 export function warning(what: string, why: string, remedy: string): Finding {

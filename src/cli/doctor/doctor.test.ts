@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { Finding } from "./check.ts";
 import { checks } from "./checks.ts";
-import { fakeHost, type FakeHostOptions } from "./fake-host.ts";
+import { fakeHost, withFeature, type FakeHostOptions } from "./fake-host.ts";
 import { requirePrivileges } from "./privileges.ts";
 import { examine } from "./report.ts";
 
@@ -13,7 +13,6 @@ function findings(t: TestContext, trouble: FakeHostOptions): Finding[] {
   );
 }
 
-const feature = {
   name: "vxlan",
   required: true,
   since: "3.7",
@@ -30,7 +29,7 @@ interface Case {
   readonly title: string;
   readonly sick: FakeHostOptions;
   readonly finds: RegExp;
-  readonly status: "warning" | "failed";
+  readonly status: "absent" | "warning" | "failed";
   readonly remedy: RegExp;
   /** The same machine, put right. */
   readonly healed: FakeHostOptions;
@@ -80,19 +79,27 @@ const cases: readonly Case[] = [
   },
   {
     title: "a missing kernel feature that is required fails",
-    sick: { features: [{ ...feature, supported: false }] },
-    finds: /^vxlan is missing \(since Linux 3\.7\)$/,
+    sick: { features: withFeature({ name: "SO_NETNS_COOKIE", since: "5.14", supported: false }) },
+    finds: /^SO_NETNS_COOKIE is missing \(Linux 5\.14\)$/,
     status: "failed",
-    remedy: /^modprobe vxlan$/,
-    healed: { features: [{ ...feature, supported: true }] },
+    remedy: /^boot Linux 6\.6$/,
+    healed: { features: withFeature({ name: "SO_NETNS_COOKIE", since: "5.14" }) },
   },
   {
-    title: "a missing kernel feature that has a substitute is a warning",
-    sick: { features: [{ ...feature, required: false, supported: false }] },
-    finds: /^vxlan is missing/,
-    status: "warning",
-    remedy: /modprobe/,
-    healed: { features: [{ ...feature, required: false, supported: true }] },
+    title: "a missing kernel feature that netloom can do without is absent",
+    sick: { features: withFeature({ name: "geneve", required: false, supported: false }) },
+    finds: /^geneve is missing/,
+    status: "absent",
+    remedy: /6\.6/,
+    healed: { features: withFeature({ name: "geneve", required: false }) },
+  },
+  {
+    title: "a kernel that we may not ask fails",
+    sick: { features: undefined },
+    finds: /^linux \S+ was not asked/,
+    status: "failed",
+    remedy: /^sudo netloom doctor$/,
+    healed: {},
   },
   {
     title: "a program on the port of the tunnels fails",
@@ -181,6 +188,49 @@ const cases: readonly Case[] = [
     healed: { files: { "run/netns/nlt99-0": "", ...process(99, "node") } },
   },
   {
+    title: "a lab whose making was killed is a leftover",
+    sick: {
+      files: {
+        "run/netns/nl-two-alpha": "",
+        "run/netns/nl-two-alpha-web": "",
+        "run/netloom/labs/two/pending.yaml": "",
+        "run/netloom/labs/two/lock": "812\n",
+      },
+    },
+    finds: /^lab two: 2 network namespaces$/,
+    status: "warning",
+    remedy: /^netloom lab down two$/,
+    healed: { files: { "run/netns/nl-two-alpha": "", "run/netloom/labs/two/lab.yaml": "" } },
+  },
+  {
+    title: "namespaces of a lab that nobody knows are a leftover",
+    sick: { files: { "run/netns/nl-two-alpha": "" } },
+    finds: /^lab two: 1 network namespace$/,
+    status: "warning",
+    remedy: /^netloom lab down two$/,
+    healed: {
+      files: {
+        "run/netns/nl-two-alpha": "",
+        "run/netloom/labs/two/pending.yaml": "",
+        "run/netloom/labs/two/lock": "812\n",
+        ...process(812, "node"),
+      },
+    },
+  },
+  {
+    title: "a mount of pinned programs without a lab is a leftover",
+    sick: { files: { "proc/self/mounts": "bpf /run/netloom/labs/two/bpf/alpha bpf rw 0 0\n" } },
+    finds: /^bpffs at \/run\/netloom\/labs\/two\/bpf\/alpha$/,
+    status: "warning",
+    remedy: /^umount /,
+    healed: {
+      files: {
+        "proc/self/mounts": "bpf /run/netloom/labs/two/bpf/alpha bpf rw 0 0\n",
+        "run/netloom/labs/two/lab.yaml": "",
+      },
+    },
+  },
+  {
     title: "a device that was about to be deleted is a leftover",
     sick: { devices: [{ name: "vxlan-server-1", kind: "vxlan", group: 0x4e4c0001 }] },
     finds: /^device vxlan-server-1, doomed$/,
@@ -221,6 +271,16 @@ for (const { title, sick, finds, status, remedy, healed } of cases) {
     assert.deepEqual(findings(t, healed), [], "the remedy clears it");
   });
 }
+
+test("the modes follow from what the kernel has", (t) => {
+  const whats = (options: FakeHostOptions): string =>
+    examine(fakeHost(t, options), checks).checks.flatMap(({ findings }) => findings.map(({ what }) => what)).join("\n");
+  assert.match(whats({}), /^linux 6\.6\.1, complete\nlocal wires: one veth pair, packets counted/m);
+  assert.match(whats({}), /^remote wires: veth and vxlan[^]*^cables of a lab: shaped by rate \(tbf\), delay/m);
+  const old = whats({ features: withFeature({ name: "tcx links", supported: false }) });
+  assert.match(old, /^linux 6\.6\.1; a full Linux 6\.6 also has tcx links$/m);
+  assert.match(old, /^local wires: one veth pair, packets not counted\nremote wires: none$/m);
+});
 
 test("the report is as bad as its worst finding", (t) => {
   const statusOf = (options: FakeHostOptions): string => examine(fakeHost(t, options), checks).status;

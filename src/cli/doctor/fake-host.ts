@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
+import type { Feature } from "../../linux/probe.ts";
 import { openFileTree, type Host } from "./host.ts";
 
 export interface FakeHostOptions extends Partial<Omit<Host, "read" | "list" | "target">> {
@@ -17,12 +18,33 @@ const healthy: Readonly<Record<string, string>> = {
   "proc/self/limits": "Limit   Soft Limit   Hard Limit   Units\nMax open files   1048576   1048576   files\n",
   "proc/self/uid_map": "         0          0 4294967295\n",
   "proc/1/comm": "systemd\n",
+  "proc/sys/kernel/osrelease": "6.6.1\n",
   "proc/sys/net/ipv4/conf/all/rp_filter": "0\n",
   "proc/sys/net/ipv6/conf/all/disable_ipv6": "0\n",
   "proc/sys/kernel/unprivileged_bpf_disabled": "2\n",
   "proc/sys/net/core/bpf_jit_enable": "1\n",
   "proc/sys/net/core/rmem_max": "212992\n",
 };
+
+/** A kernel that has all that netloom needs. */
+const sound: readonly Feature[] = ["veth", "vxlan", "tcx links", "bpf_redirect_peer", "tbf", "netem"].map(
+  (name) => ({
+    name,
+    supported: true,
+    required: true,
+    since: "6.6",
+    effect: `nothing that needs ${name}`,
+    evidence: "tried",
+    remedy: "boot Linux 6.6",
+  }),
+);
+
+/** The sound kernel with one feature more, or one of its features changed. */
+export function withFeature(feature: Partial<Feature> & Pick<Feature, "name">): Feature[] {
+  const [first] = sound;
+  const known = sound.find(({ name }) => name === feature.name) ?? first;
+  return [...sound.filter(({ name }) => name !== feature.name), ...(known ? [{ ...known, ...feature }] : [])];
+}
 
 /** A machine on which every check is fine, but for `options`. Its directory goes with the test. */
 export function fakeHost(t: TestContext, options: FakeHostOptions = {}): Host {
@@ -38,8 +60,7 @@ export function fakeHost(t: TestContext, options: FakeHostOptions = {}): Host {
   return {
     ...openFileTree(root),
     nodeVersion: "24.21.0",
-    features: [],
-    modes: [],
+    features: sound,
     devices: [],
     markedEntries: [],
     ...rest,

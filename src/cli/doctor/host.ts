@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import type { Feature } from "../../linux/probe.ts";
 
 /** Files below a root directory: `/`, or a directory of a test. What cannot be read counts as absent. */
 export interface FileTree {
@@ -29,25 +30,11 @@ export interface MarkedEntry {
   readonly remedy: string;
 }
 
-/** One feature of the kernel, as `src/linux/probe.ts` found it. */
-export interface Feature {
-  readonly name: string;
-  readonly supported: boolean;
-  /** Without it netloom cannot do its work here; otherwise a mode degrades. */
-  readonly required: boolean;
-  /** First kernel that has it: `6.6`. */
-  readonly since: string;
-  /** What does not work, or works another way, without it. */
-  readonly effect: string;
-  readonly remedy: string;
-}
-
 /** Everything that the checks may look at. */
 export interface Host extends FileTree {
   readonly nodeVersion: string;
-  readonly features: readonly Feature[];
-  /** How wires are made on this kernel: `remote wires: veth + vxlan, joined by tcx`. */
-  readonly modes: readonly string[];
+  /** What the kernel can do; `undefined` if we may not ask it. */
+  readonly features: readonly Feature[] | undefined;
   readonly devices: readonly Device[];
   readonly markedEntries: readonly MarkedEntry[];
 }

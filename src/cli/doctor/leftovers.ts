@@ -3,6 +3,8 @@ import { ok, warning, type Check, type Finding } from "./check.ts";
 import type { Device, FileTree, Host } from "./host.ts";
 import { isDoomed, isOurs } from "./marks.ts";
 
+const labsDirectory = "run/netloom/labs";
+
 export const leftoversCheck: Check = {
   name: "leftovers",
   title: "Leftovers",
@@ -35,18 +37,26 @@ function testNamespaces(tree: FileTree): Finding[] {
     );
 }
 
-/** Namespaces of labs are named `nl-<lab>-<host>[-<workload>]`. A lab that is up has a file of state. */
+/** Namespaces of labs are named `nl-<lab>-<place>`; what else is known of them is in /run/netloom/labs/<lab>/. */
 function labs(tree: FileTree): Finding[] {
-  const counts = new Map<string, number>();
+  const counts = new Map(tree.list(labsDirectory).map((lab) => [lab, 0]));
   for (const namespace of tree.list("run/netns")) {
-    const lab = /^nl-([^-]+)-/.exec(namespace)?.[1];
+    const lab = /^nl-([a-z][a-z0-9]*)-/.exec(namespace)?.[1];
     if (lab !== undefined) counts.set(lab, (counts.get(lab) ?? 0) + 1);
   }
   return [...counts].map(([lab, count]) => {
     const what = `lab ${lab}: ${count} network namespace${count === 1 ? "" : "s"}`;
-    if (tree.read(`run/netloom/labs/${lab}/state.json`) !== undefined) return ok(`${what}, up`);
-    return warning(what, "its making or removal was killed half-way", `netloom lab down ${lab}`);
+    if (isWhole(tree, lab)) return ok(`${what}, up`);
+    return warning(what, "a command that made or removed it was killed half-way", `netloom lab down ${lab}`);
   });
+}
+
+/** A lab is up when its file is there and none is pending; or somebody is working on it just now. */
+function isWhole(tree: FileTree, lab: string): boolean {
+  const state = tree.list(`${labsDirectory}/${lab}`);
+  const holder = tree.read(`${labsDirectory}/${lab}/lock`)?.trim();
+  if (state.includes("lab.yaml") && !state.includes("pending.yaml")) return true;
+  return holder !== undefined && holder !== "" && tree.list(`proc/${holder}`).length > 0;
 }
 
 function device({ name, group }: Device): Finding {
@@ -65,15 +75,15 @@ function entries(host: Host): Finding[] {
   );
 }
 
-/** File systems of pinned programs whose directory belongs to no lab that is there. */
+/** File systems of pinned programs that belong to no lab. */
 function mounts(tree: FileTree): Finding[] {
-  const present = new Set(tree.list("run/netns").map((name) => /^nl-([^-]+)-/.exec(name)?.[1]));
+  const known = tree.list(labsDirectory);
   return (tree.read("proc/self/mounts") ?? "")
     .split("\n")
     .map((line) => line.split(" "))
-    .filter(([, point, type]) => type === "bpf" && point?.startsWith("/run/netloom/"))
+    .filter(([, point, type]) => type === "bpf" && point?.startsWith("/run/netloom"))
     .map(([, point]) => point ?? "")
-    .filter((point) => !present.has(/^\/run\/netloom\/labs\/([^/]+)/.exec(point)?.[1]))
+    .filter((point) => !known.includes(/^\/run\/netloom\/labs\/([^/]+)/.exec(point)?.[1] ?? ""))
     .map((point) =>
       warning(`bpffs at ${point}`, "the programs pinned there outlive their wires", `umount ${point}`),
     );

@@ -15,6 +15,8 @@ export interface CheckReport {
   readonly findings: readonly Finding[];
 }
 
+const bySeverity: readonly Status[] = ["failed", "warning", "absent"];
+
 /** Runs all checks, one after the other. */
 export function examine(host: Host, checks: readonly Check[]): DoctorReport {
   const reports = checks.map((check) => ({
@@ -23,7 +25,7 @@ export function examine(host: Host, checks: readonly Check[]): DoctorReport {
     findings: check.run(host),
   }));
   const statuses = new Set(reports.flatMap(({ findings }) => findings.map(({ status }) => status)));
-  const status = statuses.has("failed") ? "failed" : statuses.has("warning") ? "warning" : "ok";
+  const status = bySeverity.find((each) => statuses.has(each)) ?? "ok";
   return { status, checks: reports };
 }
 
@@ -39,16 +41,25 @@ export function printReport(out: Output, report: DoctorReport): void {
 
 function printFinding(out: Output, finding: Finding): void {
   if (finding.status === "ok") return out.line(`  ${out.style("green", "✓")} ${finding.what}`);
-  const sign = finding.status === "failed" ? out.style("red", "✗") : out.style("yellow", "!");
-  out.line(`  ${sign} ${finding.what}`);
+  out.line(`  ${signOf(out, finding.status)} ${finding.what}`);
   out.line(`      why: ${finding.why}`);
   out.line(`      fix: ${out.style("cyan", finding.remedy)}`);
+}
+
+function signOf(out: Output, status: "absent" | "warning" | "failed"): string {
+  if (status === "absent") return out.style("dim", "-");
+  return status === "failed" ? out.style("red", "✗") : out.style("yellow", "!");
 }
 
 function summary(out: Output, report: DoctorReport): string {
   const all = report.checks.flatMap(({ findings }) => findings);
   const count = (status: Status): number => all.filter((finding) => finding.status === status).length;
-  const figures = `${count("ok")} fine, ${count("warning")} to look at, ${count("failed")} in the way`;
+  const figures = [
+    `${count("ok")} fine`,
+    `${count("absent")} optional and absent`,
+    `${count("warning")} to look at`,
+    `${count("failed")} in the way`,
+  ].join(", ");
   if (report.status === "failed")
     return `${out.style("red", "netloom does not fully work here:")} ${figures}`;
   return `${out.style("green", "netloom works here:")} ${figures}`;

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
+import type { DownReport } from "../../lab/lab.ts";
 import { describe, outputOption, type Context } from "../command.ts";
-import type { Format } from "../output.ts";
+import type { Format, Output } from "../output.ts";
 
 export function downCommand(context: Context): Command {
   return describe({
@@ -12,7 +13,7 @@ export function downCommand(context: Context): Command {
       { command: "sudo netloom lab down two", about: "by its name" },
       {
         command: "sudo netloom lab down two.yaml -o json",
-        about: '{"lab", "existed", "namespaces", "durationMs"}',
+        about: '{"lab", "existed", "namespaces", "survivors", "durationMs"}',
       },
     ],
   })
@@ -28,10 +29,18 @@ export function downCommand(context: Context): Command {
       const name = await labNameOf(lab);
       const report = await withMachine((machine) => down(machine, name));
       if (options.output === "json") return context.out.json({ lab: name, ...report });
-      const { existed, namespaces, durationMs } = report;
-      const size = `${namespaces.length} namespaces removed in ${durationMs.toFixed(0)} ms`;
-      context.out.line(
-        existed ? `lab ${name} is down: ${size}` : `lab ${name} is down: there was nothing of it`,
-      );
+      printReport(context.out, name, report);
     });
+}
+
+function printReport(
+  out: Output,
+  lab: string,
+  { existed, namespaces, survivors, durationMs }: DownReport,
+): void {
+  if (!existed) return out.line(`lab ${lab} is down: there was nothing of it`);
+  out.line(`lab ${lab} is down: ${namespaces.length} namespaces removed in ${durationMs.toFixed(0)} ms`);
+  for (const { pid, program, namespace } of survivors) {
+    out.line(`  ! ${program} (pid ${pid}) still runs in ${namespace}, which lives until it ends`);
+  }
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { describe, type Context } from "../command.ts";
+import { describe } from "../command.ts";
 
-export function execCommand(context: Context): Command {
+export function execCommand(): Command {
   return describe({
     name: "exec",
     description:
@@ -21,6 +21,6 @@ export function execCommand(context: Context): Command {
       const again = `netloom lab exec ${lab} ${place} ${program.join(" ")}`;
       requirePrivileges(`run ${program[0]} in ${place} of lab ${lab}`, again);
       const [{ labNameOf }, { exec }] = await Promise.all([import("./open.ts"), import("../../lab/exec.ts")]);
-      context.setExitCode(await exec(await labNameOf(lab), place, program));
+      await exec(await labNameOf(lab), place, program);
     });
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { GraphFormat } from "../../lab/graph.ts";
 import { describe, option, type Context } from "../command.ts";
 
 export function graphCommand(context: Context): Command {
@@ -12,9 +13,11 @@ export function graphCommand(context: Context): Command {
   })
     .argument("<file>", "the lab as YAML")
     .addOption(
-      option("-f, --format <format>", "how to draw it").choices(["text", "mermaid", "dot"]).default("text"),
+      option("-f, --format <format>", "how to draw it")
+        .choices(["text", "mermaid", "dot", "json"])
+        .default("text"),
     )
-    .action(async (file: string, options: { format: "text" | "mermaid" | "dot" }) => {
+    .action(async (file: string, options: { format: GraphFormat }) => {
       const [{ readLabFile }, { mustParseLab }, { graph }] = await Promise.all([
         import("./open.ts"),
         import("../../lab/parse.ts"),

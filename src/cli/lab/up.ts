@@ -29,7 +29,7 @@ export function upCommand(context: Context): Command {
     });
 }
 
-/** An interrupt waits for the step under way, a second at most, and then takes back what was new. */
+/** An interrupt ends it between two steps; what is new is taken back, also when the last step was done already. */
 async function bringUp(context: Context, file: string): Promise<UpReport> {
   const [{ readLabFile, withMachine }, { down, list, up }] = await Promise.all([
     import("./open.ts"),
@@ -38,8 +38,7 @@ async function bringUp(context: Context, file: string): Promise<UpReport> {
   const text = await readLabFile(file);
   return withMachine(async (machine) => {
     const before = await list();
-    context.signal.throwIfAborted();
-    const report = await up(machine, text, file);
+    const report = await up(machine, text, file, { signal: context.signal });
     if (context.signal.aborted && !before.includes(report.lab.name)) await down(machine, report.lab.name);
     context.signal.throwIfAborted();
     return report;

@@ -21,7 +21,6 @@ const BPF_BTF_LOAD = 18;
 const BPF_MAP_LOOKUP_BATCH = 24;
 const BPF_LINK_CREATE = 28;
 const BPF_LINK_UPDATE = 29;
-const BPF_LINK_DETACH = 34;
 
 export const BPF_PROG_TYPE_SCHED_CLS = 3;
 export const BPF_PROG_TYPE_SYSCALL = 31;
@@ -224,7 +223,7 @@ export function loadProgram(load: ProgramLoad): number {
 const LOAD_ATTEMPTS = 10;
 
 /** The descriptor, or a negative errno. */
-export function tryLoadProgram(load: ProgramLoad, log?: Buffer): number {
+function tryLoadProgram(load: ProgramLoad, log?: Buffer): number {
   const attributes = new Attributes()
     .u32(0, load.type)
     .u32(4, load.instructions.length / 8)
@@ -308,15 +307,6 @@ export function createNetfilterLink(
 /** Exchanges the program of a link; no packet goes without one. */
 export function updateLink(link: number, program: number): void {
   new Attributes().u32(0, link).u32(4, program).demand(BPF_LINK_UPDATE, "exchange the program of a link");
-}
-
-/** Takes the program off at once; the link stays as an empty shell. False when its device was gone already. */
-export function detachLink(link: number): boolean {
-  const result = new Attributes().u32(0, link).call(BPF_LINK_DETACH);
-  if (result < 0 && errnoName(-result) !== "ENOLINK") {
-    throw bpfError("detach a link", result);
-  }
-  return result >= 0;
 }
 
 export interface TcxLinkInfo {

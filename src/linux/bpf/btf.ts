@@ -2,11 +2,11 @@
 import { NetloomError } from "../../world/errors.ts";
 import { ByteReader } from "./byte-reader.ts";
 
-export const BTF_KIND_INT = 1;
+const BTF_KIND_INT = 1;
 export const BTF_KIND_PTR = 2;
 export const BTF_KIND_ARRAY = 3;
 export const BTF_KIND_STRUCT = 4;
-export const BTF_KIND_UNION = 5;
+const BTF_KIND_UNION = 5;
 const BTF_KIND_ENUM = 6;
 const BTF_KIND_TYPEDEF = 8;
 const BTF_KIND_VOLATILE = 9;

@@ -11,12 +11,13 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { NetloomError } from "../../world/errors.ts";
+import { needsRoot, netnsFixture, type NetnsFixture } from "../netns-fixture.ts";
 import { bind, close, receive, send, setNetns, socket } from "../syscall.ts";
 import { getPinned, queryTcxIngress, runTcProgram } from "./bpf.ts";
-import { isBpffs, releaseBpffs } from "./bpffs.ts";
+import { isBpffs } from "./bpffs.ts";
 import { Datapath } from "./datapath.ts";
 
-const options = { skip: process.getuid?.() === 0 ? false : "needs root" };
+const options = { skip: needsRoot };
 const OBJECT = readFileSync(new URL("../../../datapath/build/wire.bpf.o", import.meta.url));
 
 const AF_PACKET = 17;
@@ -24,8 +25,6 @@ const SOCK_RAW = 3;
 /** ETH_P_802_EX1 in network order: for local experiments. */
 const PROTOCOL_BE = 0xb588;
 const FRAME_BYTES = 100;
-
-let count = 0;
 
 function run(command: string, ...more: string[]): string {
   const [program = "", ...words] = command.split(" ");
@@ -48,10 +47,23 @@ function inside<T>(name: string, action: () => T): T {
 
 /** What a test makes, taken back in reverse, also when it fails. */
 class Stage {
-  readonly #stack = new DisposableStack();
+  readonly #stack: DisposableStack;
+  readonly #fixture: NetnsFixture;
 
-  constructor(t: TestContext) {
-    t.after(() => this.#stack.dispose());
+  private constructor(fixture: NetnsFixture, stack: DisposableStack) {
+    this.#fixture = fixture;
+    this.#stack = stack;
+  }
+
+  static async open(t: TestContext): Promise<Stage> {
+    const stack = new DisposableStack();
+    // Before the fixture's own hook, which looks for what is left.
+    t.after(() => stack.dispose());
+    return new Stage(await netnsFixture(t), stack);
+  }
+
+  get directory(): string {
+    return this.#fixture.bpffs;
   }
 
   defer(action: () => void): void {
@@ -59,33 +71,16 @@ class Stage {
   }
 
   /** A namespace without IPv6 and with loopback down, so that nothing but the test sends packets. */
-  netns(): string {
-    const name = `nlt${process.pid}-bpf${count++}`;
-    run(`ip netns add ${name}`);
-    this.#stack.defer(() => run(`ip netns del ${name}`));
+  async netns(): Promise<string> {
+    const name = this.#fixture.nameOf(await this.#fixture.netns());
     run(
       `ip netns exec ${name} sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1`,
     );
     return name;
   }
 
-  /** A directory that has to be gone in the end. */
-  directory(): string {
-    const path = `/run/netloom-test/${process.pid}-bpf${count++}`;
-    mkdirSync("/run/netloom-test", { recursive: true });
-    this.#stack.defer(() => {
-      const isLeft = existsSync(path);
-      releaseBpffs(path);
-      assert(!isLeft, `${path} was left behind`);
-      if (readdirSync("/run/netloom-test").length === 0) {
-        rmdirSync("/run/netloom-test");
-      }
-    });
-    return path;
-  }
-
-  datapath(path = this.directory(), object?: Uint8Array): Datapath {
-    const datapath = Datapath.open(path, object);
+  datapath(): Datapath {
+    const datapath = Datapath.open(this.directory);
     this.#stack.defer(() => datapath.destroy());
     return datapath;
   }
@@ -145,13 +140,13 @@ interface Host {
 }
 
 /** One half of the drawing: a workload, its wire's host end, and a tunnel. */
-function host(
+async function host(
   stage: Stage,
   netns: string,
   who: { side: "a" | "b"; base: number; own: number; peer: number },
-): Host {
+): Promise<Host> {
   const { side, base, own, peer } = who;
-  const workload = stage.netns();
+  const workload = await stage.netns();
   run(`ip -n ${netns} address add 192.0.2.${own}/24 dev u${side}`);
   run(`ip -n ${netns} link set u${side} up`);
   run(
@@ -166,12 +161,12 @@ function host(
   return { netns, workload, end: base + 1, tunnel: base + 2 };
 }
 
-function twoHosts(stage: Stage): [Host, Host] {
-  const [left, right] = [stage.netns(), stage.netns()];
+async function twoHosts(stage: Stage): Promise<[Host, Host]> {
+  const [left, right] = [await stage.netns(), await stage.netns()];
   run(`ip -n ${left} link add ua type veth peer name ub netns ${right}`);
   return [
-    host(stage, left, { side: "a", base: 1000, own: 1, peer: 2 }),
-    host(stage, right, { side: "b", base: 2000, own: 2, peer: 1 }),
+    await host(stage, left, { side: "a", base: 1000, own: 1, peer: 2 }),
+    await host(stage, right, { side: "b", base: 2000, own: 2, peer: 1 }),
   ];
 }
 
@@ -188,8 +183,8 @@ function connect(datapath: Datapath, { netns, end, tunnel }: Host): void {
 }
 
 test("frames cross veth, redirect, VXLAN and redirect_peer, and each is counted once", options, async (t) => {
-  const stage = new Stage(t);
-  const [a, b] = twoHosts(stage);
+  const stage = await Stage.open(t);
+  const [a, b] = await twoHosts(stage);
   const datapath = stage.datapath();
   connect(datapath, a);
   connect(datapath, b);
@@ -211,8 +206,8 @@ test("frames cross veth, redirect, VXLAN and redirect_peer, and each is counted 
 });
 
 test("a change of the target keeps the counters", options, async (t) => {
-  const stage = new Stage(t);
-  const [a, b] = twoHosts(stage);
+  const stage = await Stage.open(t);
+  const [a, b] = await twoHosts(stage);
   const datapath = stage.datapath();
   connect(datapath, a);
   connect(datapath, b);
@@ -232,8 +227,8 @@ test("a change of the target keeps the counters", options, async (t) => {
 });
 
 test("a device that was detached is closed at once", options, async (t) => {
-  const stage = new Stage(t);
-  const [a, b] = twoHosts(stage);
+  const stage = await Stage.open(t);
+  const [a, b] = await twoHosts(stage);
   const datapath = stage.datapath();
   connect(datapath, a);
   connect(datapath, b);
@@ -246,12 +241,12 @@ test("a device that was detached is closed at once", options, async (t) => {
   assert.equal(datapath.counters(b.tunnel)?.packets, 0);
 });
 
-test("an aggregate counts as the packets it is made of, an unknown device is closed", options, (t) => {
-  const stage = new Stage(t);
-  const netns = stage.netns();
+test("an aggregate counts as the packets it is made of, an unknown device is closed", options, async (t) => {
+  const stage = await Stage.open(t);
+  const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
-  const path = stage.directory();
-  const datapath = stage.datapath(path);
+  const path = stage.directory;
+  const datapath = stage.datapath();
   const pin = readdirSync(path).find((name) => name.startsWith("wire-")) ?? "";
   const program = getPinned(join(path, pin)) ?? -1;
   try {
@@ -273,9 +268,9 @@ test("an aggregate counts as the packets it is made of, an unknown device is clo
   }
 });
 
-test("root in the workload's namespace cannot take the program off its device", options, (t) => {
-  const stage = new Stage(t);
-  const netns = stage.netns();
+test("root in the workload's namespace cannot take the program off its device", options, async (t) => {
+  const stage = await Stage.open(t);
+  const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
   const datapath = stage.datapath();
   const programs = inside(netns, () => {
@@ -294,11 +289,11 @@ test("root in the workload's namespace cannot take the program off its device", 
   );
 });
 
-test("pins survive the process that made them, and another process adopts them", options, (t) => {
-  const stage = new Stage(t);
-  const netns = stage.netns();
+test("pins survive the process that made them, and another process adopts them", options, async (t) => {
+  const stage = await Stage.open(t);
+  const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
-  const path = stage.directory();
+  const path = stage.directory;
   const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
   // Not by `ip netns exec`, which has a mount namespace of its own: the bpffs would die with it.
   const script = `
@@ -310,19 +305,19 @@ test("pins survive the process that made them, and another process adopts them",
     datapath.attach({ ifindex: 3001, name: "client-7f.1/x", verdict: "redirect", targetIfindex: 3002 });
     process.kill(process.pid, "SIGKILL");`;
   assert.throws(() => run(`${process.execPath} --input-type=module --eval`, script), { signal: "SIGKILL" });
-  const datapath = stage.datapath(path);
+  const datapath = stage.datapath();
   assert.deepEqual(datapath.list(), [
     { name: "client-7f.1/x", ifindex: 3001, verdict: "redirect", targetIfindex: 3002 },
   ]);
   assert.deepEqual(datapath.counters(3001), { packets: 0, bytes: 0 });
 });
 
-test("a newer object takes over the links and the counters, and the older one goes", options, (t) => {
-  const stage = new Stage(t);
-  const netns = stage.netns();
+test("a newer object takes over the links and the counters, and the older one goes", options, async (t) => {
+  const stage = await Stage.open(t);
+  const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
-  const path = stage.directory();
-  const older = stage.datapath(path);
+  const path = stage.directory;
+  const older = stage.datapath();
   const before = inside(netns, () => {
     older.attach({ ifindex: 3001, name: "x", verdict: "pass" });
     return queryTcxIngress(3001);
@@ -341,12 +336,11 @@ test("a newer object takes over the links and the counters, and the older one go
   assert.notDeepEqual(now, pins);
 });
 
-test("a failure of any step of attach leaves nothing behind", options, (t) => {
-  const stage = new Stage(t);
-  const netns = stage.netns();
+test("a failure of any step of attach leaves nothing behind", options, async (t) => {
+  const stage = await Stage.open(t);
+  const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
-  const path = stage.directory();
-  const datapath = stage.datapath(path);
+  const datapath = stage.datapath();
   inside(netns, () => {
     datapath.attach({ ifindex: 3001, name: "x", verdict: "pass" });
     const refused = (ifindex: number, name: string): string => {
@@ -375,12 +369,12 @@ test("a failure of any step of attach leaves nothing behind", options, (t) => {
   assert.deepEqual([...datapath.allCounters().keys()], [3001]);
 });
 
-test("a link that cannot be pinned comes off again", options, (t) => {
-  const stage = new Stage(t);
-  const netns = stage.netns();
+test("a link that cannot be pinned comes off again", options, async (t) => {
+  const stage = await Stage.open(t);
+  const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
-  const path = stage.directory();
-  const datapath = stage.datapath(path);
+  const path = stage.directory;
+  const datapath = stage.datapath();
   rmdirSync(join(path, "links"));
   inside(netns, () => {
     assert.throws(() => datapath.attach({ ifindex: 3001, name: "x", verdict: "pass" }), {
@@ -392,9 +386,9 @@ test("a link that cannot be pinned comes off again", options, (t) => {
   mkdirSync(join(path, "links"));
 });
 
-test("name and index of a device that is gone may be taken again", options, (t) => {
-  const stage = new Stage(t);
-  const netns = stage.netns();
+test("name and index of a device that is gone may be taken again", options, async (t) => {
+  const stage = await Stage.open(t);
+  const netns = await stage.netns();
   const datapath = stage.datapath();
   for (const name of ["x", "x", "another"]) {
     veth(netns, ["x", 3001], ["y", 3002]);
@@ -410,9 +404,9 @@ test("name and index of a device that is gone may be taken again", options, (t) 
   assert.deepEqual(datapath.list(), [{ name: "another", ifindex: 0 }]);
 });
 
-test("opening mounts a bpffs, destroying unmounts it and removes the directory", options, (t) => {
-  const stage = new Stage(t);
-  const path = stage.directory();
+test("opening mounts a bpffs, destroying unmounts it and removes the directory", options, async (t) => {
+  const stage = await Stage.open(t);
+  const path = stage.directory;
   const first = Datapath.open(path);
   assert(isBpffs(path));
   first.close();
@@ -422,8 +416,8 @@ test("opening mounts a bpffs, destroying unmounts it and removes the directory",
   assert(!readFileSync("/proc/self/mounts", "utf8").includes(path));
 });
 
-test("an object that does not verify leaves no mount and no pin", options, (t) => {
-  const path = new Stage(t).directory();
+test("an object that does not verify leaves no mount and no pin", options, async (t) => {
+  const path = (await Stage.open(t)).directory;
   const bytes = Buffer.from(OBJECT);
   // The exit behind `w0 = w2` becomes an instruction that does not exist.
   const at = bytes.indexOf(Buffer.from([0xbc, 0x20, 0, 0, 0, 0, 0, 0, 0x95]));
@@ -438,7 +432,5 @@ test("an object that does not verify leaves no mount and no pin", options, (t) =
     },
   );
   assert(!readFileSync("/proc/self/mounts", "utf8").includes(path));
-  if (existsSync(path)) {
-    rmdirSync(path);
-  }
+  assert(!existsSync(path));
 });

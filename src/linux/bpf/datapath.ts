@@ -47,8 +47,6 @@ import {
   wireValue,
 } from "./wire-map.ts";
 
-export type { Verdict } from "./wire-map.ts";
-
 /** The `wire` program on the ingress of a device of the current namespace. */
 export interface Attachment extends Action {
   readonly ifindex: number;

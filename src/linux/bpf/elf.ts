@@ -11,13 +11,13 @@ const SHT_REL = 9;
 export const SHF_EXECINSTR = 4;
 export const STT_FUNC = 2;
 
-export interface ElfSection {
+interface ElfSection {
   readonly name: string;
   readonly flags: number;
   readonly bytes: Uint8Array;
 }
 
-export interface ElfSymbol {
+interface ElfSymbol {
   readonly name: string;
   readonly type: number;
   /** Number of the section that it lies in. */
@@ -27,7 +27,7 @@ export interface ElfSymbol {
   readonly size: number;
 }
 
-export interface ElfRelocation {
+interface ElfRelocation {
   /** Number of the section whose bytes are to be patched. */
   readonly section: number;
   readonly offset: number;

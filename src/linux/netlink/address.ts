@@ -17,14 +17,14 @@ export interface AddressMessage extends Pick<Address, "address" | "peer"> {
  */
 export function newAddress(address: AddressMessage): Uint8Array {
   const m = change(k.RTM_NEWADDR, k.NLM_F_CREATE | k.NLM_F_EXCL);
-  addressMessage(m, address);
+  addressMessage(m, address, k.IFA_F_NODAD);
   return m.finish();
 }
 
 /** Equivalent to: `ip address delete A [peer P] dev L` */
 export function deleteAddress(address: AddressMessage): Uint8Array {
   const m = change(k.RTM_DELADDR);
-  addressMessage(m, address);
+  addressMessage(m, address, 0);
   return m.finish();
 }
 
@@ -54,17 +54,16 @@ export function decodeAddress(message: Message): AddressMessage {
 }
 
 /** `u8 family | u8 prefix length | u8 flags | u8 scope | u32 index` */
-function addressMessage(m: MessageWriter, message: AddressMessage): void {
+function addressMessage(m: MessageWriter, message: AddressMessage, v6Flags: number): void {
   const { address, length } = mustParsePrefix(message.address);
   const far = message.peer === undefined ? { address, length } : mustParsePrefix(message.peer);
   const isV6 = address.family === 6;
   m.u8(isV6 ? k.AF_INET6 : k.AF_INET)
     .u8(far.length)
-    .u8(0)
+    .u8(isV6 ? v6Flags : 0)
     .u8(k.RT_SCOPE_UNIVERSE)
     .u32(message.linkIndex);
   m.attributeIp(k.IFA_LOCAL, formatIp(address));
   m.attributeIp(k.IFA_ADDRESS, formatIp(far.address));
-  if (isV6) m.attributeU32(k.IFA_FLAGS, k.IFA_F_NODAD);
   if (message.protocol !== 0) m.attributeU8(k.IFA_PROTO, message.protocol);
 }

@@ -132,6 +132,7 @@ export const FRA_SPORT_RANGE = 23;
 export const FRA_DPORT_RANGE = 24;
 
 // neighbour.h
+export const NUD_REACHABLE = 0x2;
 export const NUD_NOARP = 0x40;
 export const NUD_PERMANENT = 0x80;
 export const NTF_SELF = 0x2;

@@ -49,11 +49,11 @@ export function newVeth(link: NewLink, peer: NewLink): Uint8Array {
  */
 export function newVxlan(link: NewLink, vxlan: Pick<Vxlan, "vni" | "local" | "remote" | "port">): Uint8Array {
   return newLink(link, "vxlan", (m) => {
+    m.attributeU8(k.IFLA_VXLAN_DF, k.VXLAN_DF_SET);
     m.attributeU32(k.IFLA_VXLAN_ID, vxlan.vni);
     vxlanAddresses(m, vxlan);
     m.attributeU8(k.IFLA_VXLAN_LEARNING, 0);
     m.attribute(k.IFLA_VXLAN_PORT, () => m.be16(vxlan.port));
-    m.attributeU8(k.IFLA_VXLAN_DF, k.VXLAN_DF_SET);
   });
 }
 
@@ -127,8 +127,8 @@ export interface LinkQuery {
 export function getLink(link: number | string, query: LinkQuery = {}): Uint8Array {
   const m = new MessageWriter(k.RTM_GETLINK, 0);
   ifinfomsg(m, { index: typeof link === "number" ? link : 0 });
-  linkQuery(m, query);
   if (typeof link === "string") linkName(m, link);
+  linkQuery(m, query);
   return m.finish();
 }
 
@@ -162,11 +162,11 @@ function newLink(link: NewLink, kind: string, data?: (m: MessageWriter) => void)
 }
 
 function newLinkAttributes(m: MessageWriter, link: NewLink): void {
-  linkName(m, link.name);
+  m.attributeU32(k.IFLA_GROUP, link.group);
   m.attributeMac(k.IFLA_ADDRESS, link.mac);
   m.attributeU32(k.IFLA_MTU, link.mtuBytes);
-  m.attributeU32(k.IFLA_GROUP, link.group);
   if (link.netnsFd !== undefined) m.attributeU32(k.IFLA_NET_NS_FD, link.netnsFd);
+  linkName(m, link.name);
 }
 
 function linkInfo(m: MessageWriter, kind: string, data?: (m: MessageWriter) => void): void {

@@ -25,7 +25,7 @@ export interface FdbMessage extends Pick<FdbEntry, "mac" | "destination"> {
 
 /** An FDB entry as the kernel has it. */
 export interface ObservedFdbEntry extends FdbMessage {
-  /** NUD_*; ours are NUD_PERMANENT. */
+  /** NUD_*; ours have NUD_NOARP, learned ones and the addresses of the bridge's own ports do not. */
   readonly state: number;
   /** Index of the bridge, for an entry of a bridge. */
   readonly master?: number;
@@ -43,7 +43,8 @@ export function replaceNeighbor(neighbor: NeighborMessage): Uint8Array {
 
 /** ENOENT: there is none. Equivalent to: `ip neighbor delete A dev L` */
 export function deleteNeighbor(neighbor: Pick<NeighborMessage, "address" | "linkIndex">): Uint8Array {
-  return neighborMessage(change(k.RTM_DELNEIGH), neighbor);
+  const { address, linkIndex } = neighbor;
+  return neighborMessage(change(k.RTM_DELNEIGH), { address, linkIndex });
 }
 
 /** Both families. Needs NETLINK_GET_STRICT_CHK to filter. Equivalent to: `ip neighbor show [dev L]` */
@@ -74,7 +75,11 @@ export function isFdbMessage(message: Message): boolean {
   return message.body[0] === k.AF_BRIDGE;
 }
 
-/** One more destination for this MAC, beside those that are there. Equivalent to: `bridge fdb append M dev L dst D self permanent`, or `bridge fdb add M dev L master permanent` */
+/**
+ * On a VXLAN device one more destination for this MAC, beside those that are there. On a bridge's port a static entry:
+ * what the kernel calls permanent there is an address of the bridge itself, and swallows the frames.
+ * Equivalent to: `bridge fdb append M dev L dst D self permanent`, or `bridge fdb add M dev L master static`
+ */
 export function newFdbEntry(entry: FdbMessage): Uint8Array {
   const flags = entry.destination === undefined ? k.NLM_F_EXCL : k.NLM_F_APPEND;
   return fdbMessage(change(k.RTM_NEWNEIGH, k.NLM_F_CREATE | flags), entry);
@@ -113,9 +118,9 @@ function neighborMessage(
 ): Uint8Array {
   const family = mustParseIp(neighbor.address).family === 4 ? k.AF_INET : k.AF_INET6;
   ndmsg(m, { family, linkIndex: neighbor.linkIndex, state: k.NUD_PERMANENT, flags: 0 });
+  if (neighbor.protocol !== undefined) m.attributeU8(k.NDA_PROTOCOL, neighbor.protocol);
   m.attributeIp(k.NDA_DST, neighbor.address);
   if (neighbor.mac !== undefined) m.attributeMac(k.NDA_LLADDR, neighbor.mac);
-  if (neighbor.protocol !== undefined) m.attributeU8(k.NDA_PROTOCOL, neighbor.protocol);
   return m.finish();
 }
 
@@ -124,7 +129,7 @@ function fdbMessage(m: MessageWriter, entry: FdbMessage): Uint8Array {
   ndmsg(m, {
     family: k.AF_BRIDGE,
     linkIndex: entry.linkIndex,
-    state: isTunnel ? k.NUD_NOARP | k.NUD_PERMANENT : k.NUD_PERMANENT,
+    state: isTunnel ? k.NUD_NOARP | k.NUD_PERMANENT : k.NUD_NOARP | k.NUD_REACHABLE,
     flags: isTunnel ? k.NTF_SELF : k.NTF_MASTER,
   });
   m.attributeMac(k.NDA_LLADDR, entry.mac);

@@ -32,14 +32,14 @@ export interface ObservedRoute extends Omit<RouteMessage, "linkIndex"> {
 /** Equivalent to: `ip route add D [via V] dev L [table T] [metric M] [src S] [onlink] proto N` */
 export function newRoute(route: RouteMessage): Uint8Array {
   const m = change(k.RTM_NEWROUTE, k.NLM_F_CREATE | k.NLM_F_EXCL);
-  routeMessage(m, route, route.via === undefined ? linkScope(route) : k.RT_SCOPE_UNIVERSE);
+  routeMessage(m, route, scopeOf(route));
   return m.finish();
 }
 
 /** Changes next hop, device or source of the route with the same destination, table and metric. Equivalent to: `ip route replace …` */
 export function replaceRoute(route: RouteMessage): Uint8Array {
   const m = change(k.RTM_NEWROUTE, k.NLM_F_CREATE | k.NLM_F_REPLACE);
-  routeMessage(m, route, route.via === undefined ? linkScope(route) : k.RT_SCOPE_UNIVERSE);
+  routeMessage(m, route, scopeOf(route));
   return m.finish();
 }
 
@@ -109,23 +109,24 @@ function defaultMetric(family: 4 | 6): number {
   return family === 4 ? 0 : 1024;
 }
 
-/** IPv6 has no scopes: the kernel wants 0 there. */
-function linkScope(route: RouteMessage): number {
-  return route.destination.includes(":") ? k.RT_SCOPE_UNIVERSE : k.RT_SCOPE_LINK;
+function scopeOf(route: RouteMessage): number {
+  return route.via === undefined ? k.RT_SCOPE_LINK : k.RT_SCOPE_UNIVERSE;
 }
 
-function routeMessage(m: MessageWriter, route: RouteMessage, scope: number): void {
+/** `v4Scope`: IPv6 has no scopes. */
+function routeMessage(m: MessageWriter, route: RouteMessage, v4Scope: number): void {
   const { address, length } = mustParsePrefix(route.destination);
   const table = route.table ?? k.RT_TABLE_MAIN;
   const { protocol } = route;
+  const scope = address.family === 4 ? v4Scope : k.RT_SCOPE_UNIVERSE;
   const flags = route.onlink === true ? k.RTNH_F_ONLINK : 0;
   rtmsg(m, { family: address.family, length, table, protocol, scope, type: k.RTN_UNICAST, flags });
-  if (length > 0) m.attributeIp(k.RTA_DST, formatIp(address));
+  m.attributeIp(k.RTA_DST, formatIp(address));
   if (route.via !== undefined) m.attributeIp(k.RTA_GATEWAY, route.via);
   if (table > 255) m.attributeU32(k.RTA_TABLE, table);
-  m.attributeU32(k.RTA_OIF, route.linkIndex);
   if (route.metric !== undefined) m.attributeU32(k.RTA_PRIORITY, route.metric);
   if (route.source !== undefined) m.attributeIp(k.RTA_PREFSRC, route.source);
+  m.attributeU32(k.RTA_OIF, route.linkIndex);
 }
 
 interface Rtmsg {

@@ -90,7 +90,6 @@ function ruleMessage(m: MessageWriter, rule: RuleMessage): void {
     action: k.FR_ACT_TO_TBL,
   });
   m.attributeU32(k.FRA_PRIORITY, rule.priority);
-  m.attributeU8(k.FRA_PROTOCOL, rule.protocol);
   if (from) m.attributeIp(k.FRA_SRC, formatIp(from.address));
   if (to) m.attributeIp(k.FRA_DST, formatIp(to.address));
   if (rule.ipProtocol !== undefined) m.attributeU8(k.FRA_IP_PROTO, rule.ipProtocol);
@@ -98,6 +97,7 @@ function ruleMessage(m: MessageWriter, rule: RuleMessage): void {
   if (destinationPorts)
     m.attribute(k.FRA_DPORT_RANGE, () => m.u16(destinationPorts[0]).u16(destinationPorts[1]));
   if (rule.iif !== undefined) m.attributeString(k.FRA_IIFNAME, rule.iif);
+  m.attributeU8(k.FRA_PROTOCOL, rule.protocol);
   if (rule.table > 255) m.attributeU32(k.FRA_TABLE, rule.table);
 }
 

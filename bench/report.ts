@@ -1,0 +1,137 @@
+/**
+ * What all benches share: samples taken in turn with a baseline, percentiles, the time that a hypervisor stole, a table
+ * for people and a file for machines.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+
+/** One line of bench/results/<name>.json. */
+export interface BenchRow {
+  readonly name: string;
+  readonly unit: string;
+  /** The figure that counts, in `unit`: the median unless the bench says otherwise. */
+  readonly value: number;
+  readonly p50: number;
+  readonly p99: number;
+  /** Median of the baseline of the same run, in `unit`. `null` if there is none. */
+  readonly baseline: number | null;
+  /** Median of the ratios of each pair, subject to baseline. */
+  readonly ratio: number | null;
+}
+
+/** Samples of two subjects, taken in turn so that both see the same weather. */
+export interface Paired {
+  readonly subject: readonly number[];
+  readonly baseline: readonly number[];
+  /** Pairs that were measured again because too much time was stolen. */
+  readonly repeated: number;
+}
+
+/**
+ * Measures ABAB…: `pairs` times the subject, then the baseline. A pair in which the hypervisor took more than
+ * `maxStealShare` of all CPU time is measured again, at most `pairs` times in all. Default: 0.05.
+ */
+export async function measurePairs(options: {
+  readonly pairs: number;
+  readonly subject: () => Promise<number> | number;
+  readonly baseline: () => Promise<number> | number;
+  readonly maxStealShare?: number;
+}): Promise<Paired> {
+  const subject: number[] = [];
+  const baseline: number[] = [];
+  let repeated = 0;
+  while (subject.length < options.pairs) {
+    const before = readCpuTimes();
+    const pair = [await options.subject(), await options.baseline()] as const;
+    const share = stealShare(before, readCpuTimes());
+    if (share > (options.maxStealShare ?? 0.05) && repeated < options.pairs) {
+      repeated += 1;
+    } else {
+      subject.push(pair[0]);
+      baseline.push(pair[1]);
+    }
+  }
+  return { subject, baseline, repeated };
+}
+
+/** The row of a pair of samples. `value` is the median of the subject. */
+export function pairedRow(name: string, unit: string, { subject, baseline }: Paired): BenchRow {
+  return {
+    ...plainRow(name, unit, subject),
+    baseline: percentile(baseline, 50),
+    ratio: percentile(
+      subject.map((sample, index) => sample / (baseline[index] ?? Number.NaN)),
+      50,
+    ),
+  };
+}
+
+/** The row of samples without a baseline. */
+export function plainRow(name: string, unit: string, samples: readonly number[]): BenchRow {
+  const p50 = percentile(samples, 50);
+  return { name, unit, value: p50, p50, p99: percentile(samples, 99), baseline: null, ratio: null };
+}
+
+/** The smallest sample that `percent` of all samples do not exceed (nearest rank). NaN if there is none. */
+export function percentile(samples: readonly number[], percent: number): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/** Half the distance between the quartiles, as a share of the median: `±3 %`. */
+export function spread(samples: readonly number[]): string {
+  const half = (percentile(samples, 75) - percentile(samples, 25)) / 2 / percentile(samples, 50);
+  return `±${(100 * half).toFixed(0)} %`;
+}
+
+export interface CpuTimes {
+  /** In ticks since boot, over all processors. */
+  readonly steal: number;
+  readonly total: number;
+}
+
+/** The first line of /proc/stat: proc_stat(5). Guest time is part of user time, and is not counted twice. */
+export function readCpuTimes(text: string = readFileSync("/proc/stat", "utf8")): CpuTimes {
+  const ticks = (text.split("\n")[0] ?? "").split(/\s+/).slice(1, 9).map(Number);
+  return { steal: ticks[7] ?? 0, total: ticks.reduce((sum, tick) => sum + tick, 0) };
+}
+
+/** The share of all CPU time between two readings that a hypervisor gave to others. */
+export function stealShare(before: CpuTimes, after: CpuTimes): number {
+  return after.total === before.total ? 0 : (after.steal - before.steal) / (after.total - before.total);
+}
+
+/** Prints the rows as a table and writes bench/results/<name>.json. `notes` are printed below the table. */
+export function report(name: string, rows: readonly BenchRow[], notes: readonly string[] = []): void {
+  const lines = rows.map(({ name, unit, ...figures }) => [
+    name,
+    unit,
+    ...[figures.value, figures.p50, figures.p99, figures.baseline, figures.ratio].map(formatFigure),
+  ]);
+  console.log(formatTable([["", "unit", "value", "p50", "p99", "baseline", "ratio"], ...lines]));
+  for (const note of notes) console.log(note);
+  const directory = new URL("results/", import.meta.url);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(new URL(`${name}.json`, directory), `${JSON.stringify(rows, undefined, 2)}\n`);
+}
+
+/** Three digits that matter. */
+function formatFigure(figure: number | null): string {
+  if (figure === null) return "-";
+  return Math.abs(figure) >= 1000 ? Math.round(figure).toString() : figure.toPrecision(3);
+}
+
+/** Columns of equal width: the first two to the left, figures to the right. */
+function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => {
+          const width = widths[column] ?? 0;
+          return column < 2 ? cell.padEnd(width) : cell.padStart(width);
+        })
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

@@ -1,0 +1,23 @@
+import { NetloomError } from "../../world/errors.ts";
+import { type Feature, probe } from "../../linux/probe.ts";
+import { type Host, openFileTree } from "./host.ts";
+import { readNetworkState } from "./network-state.ts";
+
+/** This machine, as it is now. What we may not look at is absent. */
+export async function openHost(): Promise<Host> {
+  return {
+    ...openFileTree(),
+    ...readNetworkState(),
+    nodeVersion: process.versions.node,
+    features: await askKernel(),
+  };
+}
+
+async function askKernel(): Promise<Feature[] | undefined> {
+  try {
+    return await probe();
+  } catch (error) {
+    if (error instanceof NetloomError && error.code === "PERMISSION_DENIED") return undefined;
+    throw error;
+  }
+}
