@@ -13,12 +13,6 @@ function findings(t: TestContext, trouble: FakeHostOptions): Finding[] {
   );
 }
 
-  name: "vxlan",
-  required: true,
-  since: "3.7",
-  effect: "no wires between hosts",
-  remedy: "modprobe vxlan",
-};
 const udpOnPort = (inode: number): string =>
   `  sl  local_address rem_address st\n 1: 00000000:12B5 00000000:0000 07 0:0 00:0 0 0 0 ${inode} 2 0 0\n`;
 const process = (pid: number, name: string): Record<string, string> => ({
