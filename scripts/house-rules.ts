@@ -20,7 +20,8 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["ipam", ENGINE],
   ["identity", ENGINE],
   ["policy", ENGINE],
-  ["elements", PARTS],
+  // The elements of a role put the parts together: discovery matches with the registry, wires go to the forwarder.
+  ["elements", [...PARTS, "forwarder", "registry"]],
   ["forwarder", PARTS],
   ["registry", PARTS],
   ["agent", WIRES],

@@ -1,0 +1,21 @@
+/** What all connection roles have in common. */
+import type { Connection } from "../api/gen/nsm/connection_pb.js";
+import type { ConnectionServer } from "../api/hops.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { World } from "../world/world.ts";
+
+export interface RoleOptions {
+  readonly world: World;
+  /** Name of the role's path segment. Unique among all processes of the mesh: `manager-alpha`. */
+  readonly name: string;
+  readonly identity: Identity;
+}
+
+/**
+ * A role of a connection. `serveConnections` puts it on a listener, `connectionsOf` makes it the next station of another
+ * role. It lives until `World.scope` ends; that closes no connection, so that a restart finds them.
+ */
+export interface ConnectionRole extends ConnectionServer {
+  /** The connections that are established now, as this role knows them. */
+  established(): Connection[];
+}
