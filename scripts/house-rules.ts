@@ -33,7 +33,8 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["main", ["cli", "roles"]],
   ["linux", CORE],
   ["store", CORE],
-  ["transport", CORE],
+  // Health and reflection are services of the wire contracts, and every World has scopes.
+  ["transport", [...CORE, "api", "chain"]],
   // The simulated world is a World, and every World has scopes.
   ["sim", [...CORE, "chain"]],
 ]);

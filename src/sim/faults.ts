@@ -126,6 +126,15 @@ export class FaultPlan {
     return this.#find("message", (fault) => fault.from === from && fault.to === to && fault.n === n);
   }
 
+  /** The times for which nothing passes between two hosts. Asking strikes nobody. */
+  partitions(a: string, b: string): Extract<Fault, { kind: "partition" }>[] {
+    return this.faults.flatMap((fault) =>
+      a !== b && fault.kind === "partition" && fault.hosts.includes(a) && fault.hosts.includes(b)
+        ? [fault]
+        : [],
+    );
+  }
+
   isPartitioned(a: string, b: string, nowMs: number): boolean {
     const found = this.#find(
       "partition",

@@ -51,12 +51,16 @@ export interface Peer {
   readonly isLocal: boolean;
 }
 
+/** The largest message that any hop carries, gRPC's own default. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
 /** The next station of a message. Bytes, so that no object is ever shared between hosts. */
 export interface Hop {
   /**
    * UNAVAILABLE if the other side is not there, DEADLINE_EXCEEDED if the answer does not come in time, CANCELLED if
-   * `scope` ends first, else the error of the other side's handler with its code. After an error the other side may
-   * have done the work, will do it, or will do it twice: handlers are idempotent.
+   * `scope` ends first, RESOURCE_EXHAUSTED for a message of more than `MAX_MESSAGE_BYTES`, else the error of the other
+   * side's handler with its code. After an error the other side may have done the work, will do it, or will do it
+   * twice: handlers are idempotent.
    */
   call(
     method: string,
@@ -77,7 +81,7 @@ export interface Incoming extends Message {
   readonly peer: Peer;
   /** Ends when the caller goes away, or at its deadline. */
   readonly scope: Scope;
-  /** On `Clock.monotonicMs`. */
+  /** On `Clock.monotonicMs`; infinite for a stream. */
   readonly deadlineMs: number;
 }
 
