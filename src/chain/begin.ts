@@ -5,15 +5,19 @@
  * - Serial: requests and closes of one id run one at a time, in the order of their arrival; other ids are not held up.
  * - Owned: an id belongs to the peer that established it. Nobody else enters its queue (PERMISSION_DENIED).
  * - Bounded: at most `maxWaiting` calls wait for one id (RESOURCE_EXHAUSTED).
+ * - In time: a request whose caller has gone, or whose deadline has passed, when its turn comes is not begun. A first
+ *   request whose caller goes away while it runs leaves nothing.
+ * - A close that has begun is not cut short by its caller's leaving: it has a deadline of its own.
  * - Closed once: an established resource is closed exactly once, with its last known state, also when its client sends
  *   an old one. A first request that fails is closed down the chain before its error goes back. Closing what is not
  *   there is a success.
  * - A failed refresh leaves the resource established.
  * - The caller's message is never changed: the chain gets a clone.
  */
+import type { Caller } from "../api/hops.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Peer, World } from "../world/world.ts";
-import { Memory, type Call, type Trigger } from "./call.ts";
+import { Memory, type Call, type CloseReason, type Trigger } from "./call.ts";
 import type { Station } from "./element.ts";
 
 /** A request, and what came of it. */
@@ -38,17 +42,18 @@ export interface ResourceKind<Q, R> {
   again(last: Established<Q, R>, options: { readonly reselect: boolean }): Q;
   /** What goes down when an established resource is asked for again. Default: the request as it is. */
   merge?(request: Q, last: Established<Q, R>): Q;
+  /** A reselect that fails leaves the resource wanted, so that the chain can go on asking: a client. Default: false. */
+  readonly heals?: boolean;
+  /** Why the caller closes, if the message says so. Default: `asked`. */
+  closeReason?(resource: R): CloseReason;
 }
 
 export interface BeginOptions {
-  /** Default: 64. */
+  /** Default: 128. */
   readonly maxWaiting?: number;
   /** Time for a request or close that the chain itself has started. Default: 15,000 ms. */
   readonly timeoutMs?: number;
 }
-
-/** What a caller brings; the rest of a `Call` is made here. */
-export type Caller = Pick<Call, "scope" | "deadlineMs" | "peer">;
 
 interface Entry<Q, R> {
   readonly id: string;
@@ -63,6 +68,8 @@ interface Life<Q, R> {
   readonly memory: Memory;
   readonly trigger: Trigger;
   last: Established<Q, R> | undefined;
+  /** Whether the chain holds it. Without, `last` is what a `heals` kind will ask for again. */
+  isOpen: boolean;
 }
 
 /** A chain behind its door. */
@@ -78,14 +85,14 @@ export class Begin<Q, R> {
     this.#world = world;
     this.#kind = kind;
     this.#chain = chain;
-    this.#maxWaiting = options.maxWaiting ?? 64;
+    this.#maxWaiting = options.maxWaiting ?? 128;
     this.#timeoutMs = options.timeoutMs ?? 15_000;
   }
 
   /** The resources that are established now, in the order of their first request. */
   established(): R[] {
     return [...this.#entries.values()].flatMap((entry) =>
-      entry.life?.last ? [entry.life.last.resource] : [],
+      entry.life?.last && entry.life.isOpen ? [entry.life.last.resource] : [],
     );
   }
 
@@ -99,14 +106,26 @@ export class Begin<Q, R> {
     }
     const own = entry;
     this.#admit(own, caller.peer);
-    return this.#queue(own, () => this.#request(own, caller, request));
+    return this.#queue(own, () => {
+      this.#assertWaiting(own, caller);
+      return this.#request(own, caller, request);
+    });
   }
 
   async close(caller: Caller, resource: R): Promise<void> {
     const entry = this.#entries.get(this.#kind.idOfResource(resource));
     if (!entry) return;
     this.#admit(entry, caller.peer);
-    await this.#queue(entry, () => this.#close(entry, caller));
+    const reason = this.#kind.closeReason?.(resource) ?? "asked";
+    await this.#queue(entry, () => this.#close(entry, { reason, ...withMetadata(caller) }));
+  }
+
+  #assertWaiting(entry: Entry<Q, R>, caller: Caller): void {
+    const what = `request ${this.#kind.noun} ${entry.id}`;
+    if (caller.deadlineMs <= this.#world.clock.monotonicMs()) {
+      throw new NetloomError("DEADLINE_EXCEEDED", `${what}: the deadline had passed before its turn came`);
+    }
+    if (caller.scope.ended) throw new NetloomError("CANCELLED", `${what}: the caller has gone`);
   }
 
   #admit(entry: Entry<Q, R>, peer: Peer): void {
@@ -134,37 +153,49 @@ export class Begin<Q, R> {
 
   async #request(entry: Entry<Q, R>, caller: Caller, given: Q): Promise<R> {
     const life = (entry.life ??= this.#begin(entry));
-    const reselects = this.#kind.wantsReselect(given);
     let request = this.#kind.cloneRequest(given);
-    if (life.last && reselects) await this.#chainClose(life, caller, life.last.resource);
-    else if (life.last && this.#kind.merge) request = this.#kind.merge(request, life.last);
+    if (life.last && this.#kind.merge) request = this.#kind.merge(request, life.last);
+    if (life.last && life.isOpen && this.#kind.wantsReselect(request)) {
+      await this.#chainClose(entry, life, life.last.resource);
+    }
     try {
       const resource = await this.#chain.request(this.#call(life, caller), this.#kind.cloneRequest(request));
+      if (!life.isOpen) this.#assertWaiting(entry, caller);
       life.last = { request, resource: this.#kind.cloneResource(resource) };
+      life.isOpen = true;
       return resource;
     } catch (error) {
-      // What a reselect has closed is gone, and so is what was never established.
-      if (!life.last || reselects) {
-        entry.life = undefined;
-        await this.#internally(entry, (own) =>
-          this.#chainClose(life, own, this.#kind.unestablished(request)),
-        );
-      }
+      if (!life.isOpen) await this.#abandon(entry, life, request);
       throw error;
     }
   }
 
-  async #close(entry: Entry<Q, R>, caller: Caller): Promise<void> {
+  /** What was never established, or what a reselect has closed, is gone, but for one that goes on asking for it. */
+  async #abandon(entry: Entry<Q, R>, life: Life<Q, R>, request: Q): Promise<void> {
+    const resource = this.#kind.unestablished(request);
+    await this.#chainClose(entry, life, resource);
+    if (life.last && this.#kind.heals) life.last = { request, resource };
+    else entry.life = undefined;
+  }
+
+  async #close(entry: Entry<Q, R>, how: Pick<Call, "reason" | "metadata">): Promise<void> {
     const life = entry.life;
     if (!life?.last) return;
+    const { resource } = life.last;
     entry.life = undefined;
-    await this.#chain.close(this.#call(life, caller), this.#kind.cloneResource(life.last.resource));
+    if (!life.isOpen) return;
+    await this.#internally(entry, (caller) =>
+      this.#chain.close({ ...this.#call(life, caller), ...how }, this.#kind.cloneResource(resource)),
+    );
   }
 
   /** An error of a close that is part of a request is the elements' to report: the request has an outcome of its own. */
-  async #chainClose(life: Life<Q, R>, caller: Caller, resource: R): Promise<void> {
+  async #chainClose(entry: Entry<Q, R>, life: Life<Q, R>, resource: R): Promise<void> {
+    life.isOpen = false;
     try {
-      await this.#chain.close(this.#call(life, caller), this.#kind.cloneResource(resource));
+      await this.#internally(entry, (caller) =>
+        this.#chain.close(this.#call(life, caller), this.#kind.cloneResource(resource)),
+      );
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
     }
@@ -174,6 +205,7 @@ export class Begin<Q, R> {
     const life: Life<Q, R> = {
       memory: new Memory(),
       last: undefined,
+      isOpen: false,
       trigger: {
         request: ({ reselect = false } = {}) =>
           this.#queue(entry, async () => {
@@ -181,9 +213,9 @@ export class Begin<Q, R> {
             const request = this.#kind.again(life.last, { reselect });
             await this.#internally(entry, (caller) => this.#request(entry, caller, request));
           }),
-        close: () =>
+        close: ({ reason = "asked", isDue = () => true } = {}) =>
           this.#queue(entry, async () => {
-            if (entry.life === life) await this.#internally(entry, (caller) => this.#close(entry, caller));
+            if (entry.life === life && isDue()) await this.#close(entry, { reason });
           }),
       },
     };
@@ -207,4 +239,8 @@ export class Begin<Q, R> {
   #call(life: Life<Q, R>, caller: Caller): Call {
     return { world: this.#world, ...caller, memory: life.memory, trigger: life.trigger };
   }
+}
+
+function withMetadata({ metadata }: Caller): Pick<Call, "metadata"> {
+  return metadata ? { metadata } : {};
 }

@@ -1,6 +1,6 @@
 /** What travels beside a message through a chain. */
 import type { Scope } from "../world/scope.ts";
-import type { Peer, World } from "../world/world.ts";
+import type { Metadata, Peer, World } from "../world/world.ts";
 
 /** Names a value in a `Memory`, with its type. Compared by identity. */
 export interface MemoryKey<T> {
@@ -39,8 +39,12 @@ export class Memory {
 export interface Trigger {
   /** Runs the last request again through the whole chain; with `reselect` a new endpoint is looked for. */
   request(options?: { readonly reselect?: boolean }): Promise<void>;
-  close(): Promise<void>;
+  /** `isDue` is asked when its turn has come: what was decided before may have been overtaken. Default: it is. */
+  close(options?: { readonly reason?: CloseReason; readonly isDue?: () => boolean }): Promise<void>;
 }
+
+/** `lost`: nobody has asked for it, the client went silent. What it held may wait for it a while. */
+export type CloseReason = "asked" | "lost";
 
 export interface Call {
   readonly world: World;
@@ -51,6 +55,12 @@ export interface Call {
   readonly peer: Peer;
   readonly memory: Memory;
   readonly trigger: Trigger;
+  /** What came beside the message. */
+  readonly metadata?: Metadata;
+  /** What travels beside the message to the next station. */
+  readonly outgoing?: Metadata;
+  /** Of a close. Default: `asked`. */
+  readonly reason?: CloseReason;
   /** URL of the next station, as an element before `connect` has chosen it. */
   readonly nextUrl?: string;
 }

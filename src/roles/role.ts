@@ -1,7 +1,9 @@
 /** What all connection roles have in common. */
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import type { ConnectionServer } from "../api/hops.ts";
+import type { ConnectionHop, ConnectionServer, Directory } from "../api/hops.ts";
+import type { Call } from "../chain/call.ts";
 import type { Identity } from "../identity/identity.ts";
+import { NetloomError } from "../world/errors.ts";
 import type { World } from "../world/world.ts";
 
 export interface RoleOptions {
@@ -18,4 +20,14 @@ export interface RoleOptions {
 export interface ConnectionRole extends ConnectionServer {
   /** The connections that are established now, as this role knows them. */
   established(): Connection[];
+}
+
+/** The next station, at the URL that an element in front has chosen. */
+export function hopByUrl(directory: Directory): (call: Call) => ConnectionHop {
+  return ({ nextUrl }) => {
+    if (nextUrl === undefined || nextUrl === "") {
+      throw new NetloomError("UNAVAILABLE", "call the next station: its registration has no URL");
+    }
+    return directory.connect(nextUrl).connections;
+  };
 }
