@@ -1,0 +1,160 @@
+/**
+ * The end of a registry's chain: what is registered, in memory for those who ask and in a `Store` for the next start.
+ *
+ * Guarantees
+ * - What is seen is stored: an entry is found, and its registration answered, once the store has it.
+ * - Only changes are written. A registration that says what is known already costs no write and wakes nobody but those
+ *   who asked for it.
+ * - If the store takes no more, registrations are refused with its error, and finds go on. What has expired goes away
+ *   all the same, and is taken out of the store as soon as that is possible.
+ */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { RegistrationSchema } from "../api/gen/netloom/registry_pb.js";
+import type { Call } from "../chain/call.ts";
+import type { Station } from "../chain/element.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "../world/scope.ts";
+import type { World } from "../world/world.ts";
+import { Catalog, type Cataloged } from "./catalog.ts";
+import { type Listed, sameBytes } from "./entry-kind.ts";
+import { leaseOf } from "./lease-metadata.ts";
+
+/** An entry and whose it is. */
+export interface Registered extends Listed {
+  /** Id of the peer. */
+  readonly owner: string;
+  /** Name of the owner's lease; empty if it has one of its own. */
+  readonly lease: string;
+}
+
+/** The largest entry, encoded. Upstream has no limit but that of a message. */
+const MAX_ENTRY_BYTES = 65_536;
+
+/** How long the store rests after it has refused to forget something. */
+const RETRY_MS = 1000;
+
+export interface RegistrationsKind<T> extends Cataloged<T> {
+  list(entry: T): Listed;
+}
+
+export class Registrations<T> implements Station<T, T> {
+  readonly catalog: Catalog<T, Registered>;
+  readonly #world: World;
+  readonly #kind: RegistrationsKind<T>;
+  /** Names that the store still has and should not. */
+  readonly #owed = new Set<string>();
+  #isRetrying = false;
+
+  private constructor(world: World, kind: RegistrationsKind<T>) {
+    this.#world = world;
+    this.#kind = kind;
+    this.catalog = new Catalog<T, Registered>(kind);
+  }
+
+  /** Everything that the store has is there at once. What cannot be read is left out, and left in the store. */
+  static async load<T>(world: World, kind: RegistrationsKind<T>): Promise<Registrations<T>> {
+    const registrations = new Registrations(world, kind);
+    const { entries } = await world.store.list(`${kind.noun}s/`);
+    for (const { value } of entries) {
+      const found = registrations.#read(value);
+      if (found) registrations.catalog.put(found);
+    }
+    return registrations;
+  }
+
+  /** Id of the peer that a name belongs to. */
+  ownerOf(name: string): string | undefined {
+    return this.catalog.get(name)?.owner;
+  }
+
+  /** Is this what is registered already? */
+  has(entry: T): boolean {
+    const { name, bytes } = this.#kind.list(entry);
+    const known = this.catalog.get(name);
+    return known !== undefined && sameBytes(known.bytes, bytes);
+  }
+
+  async request(call: Call, entry: T): Promise<T> {
+    const listed = this.#kind.list(entry);
+    if (listed.bytes.length > MAX_ENTRY_BYTES) {
+      throw new NetloomError(
+        "INVALID_ARGUMENT",
+        `register ${this.#kind.noun} ${listed.name}: it has ${listed.bytes.length} bytes, and at most ${MAX_ENTRY_BYTES} are allowed`,
+      );
+    }
+    const known = this.catalog.get(listed.name);
+    const owner = known?.owner ?? call.peer.id;
+    const lease = leaseOf(call.metadata);
+    if (known && known.lease === lease && sameBytes(known.bytes, listed.bytes)) {
+      this.catalog.touch(listed.name);
+      return entry;
+    }
+    const registered: Registered = { ...listed, owner, lease };
+    await this.#store(registered);
+    this.catalog.put(registered);
+    if (known && sameBytes(known.bytes, listed.bytes)) this.catalog.touch(listed.name);
+    return entry;
+  }
+
+  async close(call: Call, entry: T): Promise<void> {
+    const { name } = this.#kind.keysOf(entry);
+    if (call.reason === "lost") this.catalog.remove(name);
+    try {
+      await this.#world.store.delete(this.#key(name));
+    } catch (error) {
+      if (call.reason !== "lost" || !(error instanceof NetloomError)) throw error;
+      this.#owe(name);
+    }
+    this.catalog.remove(name);
+  }
+
+  async #store(registered: Registered): Promise<void> {
+    const { name } = registered;
+    const wasOwed = this.#owed.delete(name);
+    try {
+      await this.#world.store.put(this.#key(name), encode(registered));
+    } catch (error) {
+      if (wasOwed) this.#owe(name);
+      throw error;
+    }
+  }
+
+  #owe(name: string): void {
+    this.#owed.add(name);
+    if (this.#isRetrying || this.#world.scope.ended) return;
+    this.#isRetrying = true;
+    this.#world.scope.spawn(`forget ${this.#kind.noun}s`, (scope) => this.#forget(scope));
+  }
+
+  async #forget(scope: Scope): Promise<void> {
+    while (this.#owed.size > 0) {
+      await this.#world.clock.sleep(RETRY_MS, scope);
+      try {
+        for (const name of this.#owed) {
+          await this.#world.store.delete(this.#key(name));
+          this.#owed.delete(name);
+        }
+      } catch (error) {
+        if (!(error instanceof NetloomError)) throw error;
+      }
+    }
+    this.#isRetrying = false;
+  }
+
+  #key(name: string): string {
+    return `${this.#kind.noun}s/${name}`;
+  }
+
+  #read(value: Uint8Array): Registered | undefined {
+    try {
+      const { entry, owner, lease } = fromBinary(RegistrationSchema, value);
+      return { ...this.#kind.list(this.#kind.entryOf({ bytes: entry })), owner, lease };
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function encode({ bytes, owner, lease }: Registered): Uint8Array {
+  return toBinary(RegistrationSchema, create(RegistrationSchema, { entry: bytes, owner, lease }));
+}
