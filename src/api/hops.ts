@@ -124,7 +124,7 @@ export interface Directory {
 }
 
 /** Peer of every call between roles of one process. */
-export const SELF: Peer = { id: "self", connection: "self", isLocal: true };
+export const SELF: Readonly<Peer> = { id: "self", connection: "self", isLocal: true };
 
 /** A role of this process as the next station. */
 export function connectionsOf(server: ConnectionServer, peer: Peer = SELF): ConnectionHop {

@@ -18,7 +18,7 @@ interface Remembered {
 const FORWARDER = memoryKey<Remembered>("discover-forwarder: forwarder");
 
 /** What a forwarder has to be unless the service's match says otherwise: able to make a wire from point to point. */
-const DEFAULT_LABELS: Labels = { p2p: "true" };
+const DEFAULT_LABELS: Readonly<Labels> = { p2p: "true" };
 
 export interface ForwarderDiscoveryOptions {
   readonly registries: Registries;

@@ -45,7 +45,7 @@ export interface DoorOptions extends BeginOptions {
 const MAX_REQUEST_MS = 60_000;
 
 /** Answers with the connection as it is: the end of every path. */
-const ANSWER: ConnectionStation = {
+const ANSWER: Readonly<ConnectionStation> = {
   request: (_call, request) => Promise.resolve(connectionOf(request)),
   close: () => Promise.resolve(),
 };
