@@ -10,7 +10,7 @@
  */
 
 const ENTITY = 0x0a;
-const DELETED = [0x10, 0x01];
+const DELETED = [0x10, 0x01] as const;
 const EXPIRATION_TIME = 0x2a;
 
 /** A NetworkServiceResponse or NetworkServiceEndpointResponse. `expiresAtMs` (wall) is for endpoints only. */

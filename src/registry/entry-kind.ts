@@ -57,7 +57,7 @@ export interface EntryKind<T, Q, A> {
   answered(answer: A): { readonly entry: T | undefined; readonly deleted: boolean };
 }
 
-export const serviceKind: EntryKind<NetworkService, NetworkServiceQuery, NetworkServiceResponse> = {
+export const serviceKind: Readonly<EntryKind<NetworkService, NetworkServiceQuery, NetworkServiceResponse>> = {
   noun: "service",
   keysOf: ({ name }) => ({ name, services: [], url: "" }),
   named: (name) => create(NetworkServiceSchema, { name }),
@@ -84,10 +84,8 @@ export const serviceKind: EntryKind<NetworkService, NetworkServiceQuery, Network
   answered: ({ networkService, deleted }) => ({ entry: networkService, deleted }),
 };
 
-export const endpointKind: EntryKind<
-  NetworkServiceEndpoint,
-  NetworkServiceEndpointQuery,
-  NetworkServiceEndpointResponse
+export const endpointKind: Readonly<
+  EntryKind<NetworkServiceEndpoint, NetworkServiceEndpointQuery, NetworkServiceEndpointResponse>
 > = {
   noun: "endpoint",
   keysOf: endpointKeys,
