@@ -53,6 +53,8 @@ export interface BeginOptions {
   readonly maxWaiting?: number;
   /** Time for a request or close that the chain itself has started. Default: 15,000 ms. */
   readonly timeoutMs?: number;
+  /** Nothing is known of this id any more. */
+  readonly onForget?: (id: string) => void;
 }
 
 interface Entry<Q, R> {
@@ -80,6 +82,7 @@ export class Begin<Q, R> {
   readonly #chain: Station<Q, R>;
   readonly #maxWaiting: number;
   readonly #timeoutMs: number;
+  readonly #onForget: (id: string) => void;
 
   constructor(world: World, kind: ResourceKind<Q, R>, chain: Station<Q, R>, options: BeginOptions = {}) {
     this.#world = world;
@@ -87,6 +90,7 @@ export class Begin<Q, R> {
     this.#chain = chain;
     this.#maxWaiting = options.maxWaiting ?? 128;
     this.#timeoutMs = options.timeoutMs ?? 15_000;
+    this.#onForget = options.onForget ?? (() => undefined);
   }
 
   /** The resources that are established now, in the order of their first request. */
@@ -120,6 +124,12 @@ export class Begin<Q, R> {
     await this.#queue(entry, () => this.#close(entry, { reason, ...withMetadata(caller) }));
   }
 
+  /** Closes by this process's own wish, whoever owns it. What is not there is a success. */
+  async drop(id: string): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry) await this.#queue(entry, () => this.#close(entry, { reason: "asked" }));
+  }
+
   #assertWaiting(entry: Entry<Q, R>, caller: Caller): void {
     const what = `request ${this.#kind.noun} ${entry.id}`;
     if (caller.deadlineMs <= this.#world.clock.monotonicMs()) {
@@ -145,7 +155,9 @@ export class Begin<Q, R> {
     entry.waiting++;
     const run = entry.tail.then(task).finally(() => {
       entry.waiting--;
-      if (entry.waiting === 0 && !entry.life) this.#entries.delete(entry.id);
+      if (entry.waiting > 0 || entry.life) return;
+      this.#entries.delete(entry.id);
+      this.#onForget(entry.id);
     });
     entry.tail = run.catch(() => undefined);
     return run;

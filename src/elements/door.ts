@@ -55,11 +55,16 @@ const ANSWER: Readonly<ConnectionStation> = {
  * - What exceeds the limits, has no connection or a path that contradicts itself is INVALID_ARGUMENT, before anything
  *   is kept. So is a caller that has this process's own name: the next hop led back to where it came from.
  * - The answer is under the caller's own id and index.
+ * - A caller that asks again without the id that it was given, because the answer was lost, gets the same connection; its
+ *   close finds it too. The caller is the peer, and the name and id of its segment.
  * - What was established is UP.
  */
 export class ConnectionDoor implements ConnectionServer {
   readonly #options: DoorOptions;
   readonly #begin: Begin<NetworkServiceRequest, Connection>;
+  /** Own ids by caller, and the other way round. */
+  readonly #ids = new Map<string, string>();
+  readonly #callers = new Map<string, string>();
 
   constructor(options: DoorOptions) {
     const chain = compose(options.elements, options.last ?? ANSWER);
@@ -75,7 +80,7 @@ export class ConnectionDoor implements ConnectionServer {
         },
         close: (call, connection) => chain.close(call, connection),
       },
-      options,
+      { ...options, onForget: (id) => this.#forget(id) },
     );
   }
 
@@ -86,7 +91,16 @@ export class ConnectionDoor implements ConnectionServer {
   async request(caller: Caller, request: NetworkServiceRequest): Promise<Connection> {
     const connection = connectionOf(request);
     checkRequest(request, connection);
-    const callerIndex = this.#enter(connection);
+    const callerIndex = this.#enter(
+      connection,
+      (key) => {
+        const id = this.#options.world.keys.uuid();
+        this.#ids.set(key, id);
+        this.#callers.set(id, key);
+        return id;
+      },
+      caller,
+    );
     const { clock } = this.#options.world;
     const deadlineMs = Math.min(
       caller.deadlineMs,
@@ -99,16 +113,26 @@ export class ConnectionDoor implements ConnectionServer {
 
   async close(caller: Caller, connection: Connection): Promise<void> {
     checkConnection(connection);
-    this.#enter(connection);
+    this.#enter(connection, () => this.#options.world.keys.uuid(), caller);
     await this.#begin.close(caller, connection);
+  }
+
+  drop(id: string): Promise<void> {
+    return this.#begin.drop(id);
   }
 
   monitor(_caller: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent> {
     return this.#options.board.watch(selector);
   }
 
-  #enter(connection: Connection): number {
-    const { name, world, isFirst = false } = this.#options;
+  #forget(id: string): void {
+    const key = this.#callers.get(id);
+    this.#callers.delete(id);
+    if (key !== undefined && this.#ids.get(key) === id) this.#ids.delete(key);
+  }
+
+  #enter(connection: Connection, newId: (key: string) => string, { peer }: Caller): number {
+    const { name, isFirst = false } = this.#options;
     const path = (connection.path ??= create(PathSchema));
     const current = path.pathSegments[path.index];
     if (!isFirst && path.pathSegments.length === 0) {
@@ -124,6 +148,7 @@ export class ConnectionDoor implements ConnectionServer {
         { hint: "give every manager, forwarder, endpoint and client a name of its own" },
       );
     }
-    return enterPath(connection, name, () => world.keys.uuid());
+    const key = JSON.stringify([peer.id, current?.name, current?.id]);
+    return enterPath(connection, name, () => this.#ids.get(key) ?? newId(key));
   }
 }

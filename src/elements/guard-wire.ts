@@ -1,7 +1,8 @@
 /** Who may speak for a wire. */
+import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../world/errors.ts";
-import { connectionOf, wireIdOf, type ConnectionElement } from "./connection.ts";
+import { connectionOf, ownSegment, wireIdOf, type ConnectionElement } from "./connection.ts";
 
 interface Owner {
   readonly peer: string;
@@ -16,7 +17,8 @@ const GUARDED = memoryKey<string>("guard-wire: wire");
  *
  * Guarantees
  * - As long as a connection of a wire is established, only the peer that has established it gets another one for the
- *   same wire (PERMISSION_DENIED): nobody takes over a wire by naming it.
+ *   same wire (PERMISSION_DENIED): nobody takes over a wire by naming it. A path that has come through here before, which
+ *   the id of that segment proves, is no stranger's.
  */
 export function guardWire(): ConnectionElement {
   const owners = new Map<string, Owner>();
@@ -26,7 +28,7 @@ export function guardWire(): ConnectionElement {
       const connection = connectionOf(request);
       const wireId = wireIdOf(connection);
       const owner = owners.get(wireId) ?? { peer: call.peer.id, connections: new Set() };
-      if (owner.peer !== call.peer.id) {
+      if (owner.peer !== call.peer.id && !cameThrough(connection, owner)) {
         throw new NetloomError("PERMISSION_DENIED", `request wire ${wireId}: it belongs to another peer`);
       }
       owners.set(wireId, owner);
@@ -45,4 +47,10 @@ export function guardWire(): ConnectionElement {
       }
     },
   };
+}
+
+function cameThrough(connection: Connection, { connections }: Owner): boolean {
+  const own = ownSegment(connection)?.name;
+  const before = connection.path?.pathSegments.slice(0, connection.path.index) ?? [];
+  return before.some(({ name, id }) => name === own && connections.has(id));
 }

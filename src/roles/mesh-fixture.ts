@@ -59,6 +59,9 @@ export class Mesh {
   readonly alpha: MeshHost;
   readonly beta: MeshHost;
   weather: Weather = () => undefined;
+  /** The same, when the answer is on its way back. */
+  weatherBack: Weather = () => undefined;
+  beforeRequest: (url: string, request: NetworkServiceRequest) => Promise<void> | void = () => undefined;
 
   constructor(options: { readonly seed?: string; readonly operationFails?: OperationFails } = {}) {
     this.worlds = new Worlds(options.seed);
@@ -282,7 +285,10 @@ export class MeshHost {
     return {
       request: async (call, request) => {
         await this.#mesh.weather("request", url);
-        return await hop.request(call, request);
+        await this.#mesh.beforeRequest(url, request);
+        const answer = await hop.request(call, request);
+        await this.#mesh.weatherBack("request", url);
+        return answer;
       },
       close: async (call, connection) => {
         await this.#mesh.weather("close", url);

@@ -20,6 +20,8 @@ export interface RoleOptions {
 export interface ConnectionRole extends ConnectionServer {
   /** The connections that are established now, as this role knows them. */
   established(): Connection[];
+  /** Closes one of them by its own id, as if its client had: the endpoint stops, or its service is not for it any more. */
+  drop(id: string): Promise<void>;
 }
 
 /** The next station, at the URL that an element in front has chosen. */
