@@ -1,48 +1,36 @@
 /** grpc.health.v1 for every listener: each service that it has is SERVING, and so is the listener as a whole. */
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { status, type Server, type ServerWritableStream } from "@grpc/grpc-js";
+import { create } from "@bufbuild/protobuf";
 import {
   Health,
-  HealthCheckRequestSchema,
   HealthCheckResponse_ServingStatus as ServingStatus,
   HealthCheckResponseSchema,
   type HealthCheckRequest,
   type HealthCheckResponse,
 } from "../api/gen/grpc/health/v1/health_pb.js";
-import { methodPath } from "../api/rpc.ts";
-import type { Handler } from "../world/world.ts";
+import { serve, type Served } from "../api/rpc.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
 
-/** NOT_FOUND from Check, and SERVICE_UNKNOWN from Watch, for a service that the listener has not, as the protocol wants. */
-export function addHealth(server: Server, handler: Handler): void {
-  const names = new Set([
-    "",
-    Health.typeName,
-    ...handler.methods.map(({ path }) => path.split("/")[1] ?? ""),
-  ]);
-  const answerOf = ({ service }: HealthCheckRequest): HealthCheckResponse =>
+/** NOT_FOUND from Check, and SERVICE_UNKNOWN from Watch, for a service that is not in `names`, as the protocol wants. */
+export function healthOf(names: ReadonlySet<string>): Served {
+  const isServed = ({ service }: HealthCheckRequest): boolean => service === "" || names.has(service);
+  const answerOf = (request: HealthCheckRequest): HealthCheckResponse =>
     create(HealthCheckResponseSchema, {
-      status: names.has(service) ? ServingStatus.SERVING : ServingStatus.SERVICE_UNKNOWN,
+      status: isServed(request) ? ServingStatus.SERVING : ServingStatus.SERVICE_UNKNOWN,
     });
-  const serialize = (answer: HealthCheckResponse): Buffer =>
-    Buffer.from(toBinary(HealthCheckResponseSchema, answer));
-  const deserialize = (bytes: Buffer): HealthCheckRequest => fromBinary(HealthCheckRequestSchema, bytes);
-  server.register<HealthCheckRequest, HealthCheckResponse>(
-    methodPath(Health.method.check),
-    (call, reply) => {
-      if (names.has(call.request.service)) reply(null, answerOf(call.request));
-      else reply({ code: status.NOT_FOUND, details: `there is no service ${call.request.service} here` });
+  return serve(Health, {
+    check: async (request) => {
+      if (isServed(request)) return answerOf(request);
+      throw new NetloomError("NOT_FOUND", `check ${request.service}: there is no such service here`);
     },
-    serialize,
-    deserialize,
-    "unary",
-  );
-  server.register<HealthCheckRequest, HealthCheckResponse>(
-    methodPath(Health.method.watch),
-    // The stream stays open: what a listener serves does not change while it lives.
-    (call: ServerWritableStream<HealthCheckRequest, HealthCheckResponse>) =>
-      void call.write(answerOf(call.request)),
-    serialize,
-    deserialize,
-    "serverStream",
-  );
+    watch: (request) => onceAndOpen(answerOf(request)),
+  });
+}
+
+/** What a listener serves does not change while it lives. */
+function onceAndOpen<T>(answer: T): Watch<T> {
+  const left = [answer];
+  let close = (): void => undefined;
+  const closed = new Promise<undefined>((resolve) => (close = () => resolve(undefined)));
+  return { next: async () => left.shift() ?? (await closed), close };
 }

@@ -2,39 +2,66 @@
 import { Metadata, status, type ServiceError, type StatusObject } from "@grpc/grpc-js";
 import { NetloomError, type ErrorCode } from "../world/errors.ts";
 
-/** Binary, because a hint may hold any character. */
+/** Present in every error of ours, empty without a hint. Binary, because a hint may hold any character. */
 const HINT = "netloom-hint-bin";
+
+/** Trailers are headers of HTTP/2, and those have a limit of 16 KiB at some receivers. */
+const MAX_TEXT_LENGTH = 2000;
+
+/** gRPC's codes that are none of ours. */
+const NEAREST: ReadonlyMap<number, ErrorCode> = new Map([
+  [status.UNKNOWN, "INTERNAL"],
+  [status.OUT_OF_RANGE, "INVALID_ARGUMENT"],
+  [status.DATA_LOSS, "INTERNAL"],
+]);
 
 /** What the caller is told. Of a programmer's error it learns nothing but that there was one. */
 export function toStatus(error: unknown): Partial<StatusObject> {
-  if (!(error instanceof NetloomError))
-    return { code: status.INTERNAL, details: "internal error: see the log of the other side" };
   const metadata = new Metadata();
-  if (error.hint !== undefined) metadata.set(HINT, Buffer.from(error.hint));
-  return { code: status[error.code], details: error.message, metadata };
+  if (!(error instanceof NetloomError)) {
+    metadata.set(HINT, Buffer.alloc(0));
+    return { code: status.INTERNAL, details: "internal error: see the log of the other side", metadata };
+  }
+  metadata.set(HINT, Buffer.from(shorten(error.hint ?? "")));
+  return { code: status[error.code], details: shorten(error.message), metadata };
 }
 
-/** What a call has come to, as an error of ours. */
+/** What a call has come to, as an error of ours. `attempt` says what was attempted, on what. */
 export function fromStatus(error: ServiceError, attempt: string): NetloomError {
-  const hint = error.metadata?.get(HINT)[0];
-  const isLocal = error.metadata === undefined || hint === undefined;
+  const code = NEAREST.get(error.code) ?? (status[error.code] as ErrorCode | undefined) ?? "INTERNAL";
+  const ours = error.metadata?.get(HINT)[0];
+  if (ours !== undefined) {
+    const hint = ours.toString();
+    return new NetloomError(code, error.details, { cause: error, ...(hint !== "" && { hint }) });
+  }
   const details = error.details === "" ? "no reason given" : error.details;
-  const known: Partial<Record<number, ErrorCode>> = {
-    [status.UNKNOWN]: "INTERNAL",
-    [status.OUT_OF_RANGE]: "INVALID_ARGUMENT",
-    [status.DATA_LOSS]: "INTERNAL",
-  };
-  const code = known[error.code] ?? (status[error.code] as ErrorCode);
-  if (error.code === status.UNAVAILABLE && isLocal) {
-    return new NetloomError(code, `${attempt}: nobody answers there (${details})`, {
+  if (isUnreachable(error)) {
+    return new NetloomError("UNAVAILABLE", `${attempt}: nobody answers there: ${shortReason(details)}`, {
       cause: error,
       hint: "check that it runs, and that its address is the one given here",
     });
   }
   if (error.code === status.DEADLINE_EXCEEDED)
     return new NetloomError(code, `${attempt}: no answer in time`, { cause: error });
-  return new NetloomError(code, details, {
-    cause: error,
-    ...(hint !== undefined && { hint: hint.toString() }),
-  });
+  return new NetloomError(code, `${attempt}: ${details}`, { cause: error });
+}
+
+/** No connection, or one that broke. A peer that resets a stream on its way down is one, too. */
+function isUnreachable({ code, details }: ServiceError): boolean {
+  if (code === status.UNAVAILABLE) return true;
+  const isReset = /^(Call cancelled|Received RST_STREAM with code \d|Stream refused by server)/.test(details);
+  return isReset && (code === status.CANCELLED || code === status.INTERNAL);
+}
+
+function shortReason(details: string): string {
+  const system = /\b(?:connect )?(E[A-Z]{3,})\b/.exec(details)?.[1];
+  return system ?? details;
+}
+
+/** Well-formed, because gRPC encodes the text as a URI. */
+function shorten(text: string): string {
+  const wellFormed = text.toWellFormed();
+  return wellFormed.length <= MAX_TEXT_LENGTH
+    ? wellFormed
+    : `${wellFormed.slice(0, MAX_TEXT_LENGTH)}…`.toWellFormed();
 }

@@ -35,13 +35,14 @@ export class StreamQueue<T> implements Watch<T> {
     return this.#items.length < this.#limit;
   }
 
-  /** No more will come. What is queued is still handed out, then the error, if there is one. */
+  /** No more will come. What is queued is still handed out, then the error, if there is one, once. */
   finish(error?: unknown): void {
     if (this.#end) return;
     this.#end = error === undefined ? {} : { error };
     if (!this.#waiting) return;
     const { resolve, reject } = this.#waiting;
     this.#waiting = undefined;
+    this.#end = {};
     if (error === undefined) resolve(undefined);
     else reject(error);
   }
@@ -52,8 +53,10 @@ export class StreamQueue<T> implements Watch<T> {
       if (this.#items.length < this.#limit) this.#onRoom();
       return item;
     }
-    if (this.#end) {
-      if ("error" in this.#end) throw this.#end.error;
+    const end = this.#end;
+    if (end) {
+      this.#end = {};
+      if ("error" in end) throw end.error;
       return undefined;
     }
     return await new Promise((resolve, reject) => (this.#waiting = { resolve, reject }));
