@@ -354,3 +354,21 @@ export function addressOf({ context }: Connection): string {
 export function farAddressOf({ context }: Connection): string {
   return context?.ipContext?.dstIpAddrs[0]?.split("/")[0] ?? "";
 }
+
+/** A client of alpha, and the endpoint `shop-1` on alpha or beta. */
+export function shopMesh(where: "local" | "remote", options: ConstructorParameters<typeof Mesh>[0] = {}) {
+  const mesh = new Mesh(options);
+  const { alpha, beta } = mesh;
+  mesh.offer({ name: "shop" });
+  const shop = (where === "local" ? alpha : beta).newEndpoint("shop-1", { service: "shop" });
+  return { mesh, alpha, beta, shop, ...alpha.newClient("client") };
+}
+
+export function failing(code: NetloomError["code"], message: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof NetloomError, String(error));
+    assert.match(error.message, message);
+    assert.equal(error.code, code, error.message);
+    return true;
+  };
+}
