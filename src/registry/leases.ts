@@ -11,6 +11,7 @@ import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { NetloomError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
 import type { World } from "../world/world.ts";
+import { Bell } from "./bell.ts";
 
 /** Leases that end within the same interval are looked at together. */
 const RESOLUTION_MS = 100;
@@ -41,7 +42,8 @@ export class Leases {
   readonly #groups = new Map<string, Lease>();
   readonly #slots = new Map<number, Set<Lease>>();
   #earliest = Infinity;
-  #wake: () => void = () => undefined;
+  /** Rings when an earlier one has come. */
+  readonly #bell = new Bell();
 
   constructor({ world, leaseMs = DEFAULT_LEASE_MS, onExpired }: LeaseOptions) {
     this.leaseMs = leaseMs;
@@ -125,7 +127,7 @@ export class Leases {
     leases.add(lease);
     if (slot >= this.#earliest) return;
     this.#earliest = slot;
-    this.#wake();
+    this.#bell.ring();
   }
 
   #forget(lease: Lease): void {
@@ -137,24 +139,11 @@ export class Leases {
 
   async #run(scope: Scope): Promise<void> {
     const { clock } = this.#world;
-    scope.onEnd(() => this.#wake());
     while (!scope.ended) {
       this.#earliest = this.#slots.size === 0 ? Infinity : Math.min(...this.#slots.keys());
       const waitMs = this.#earliest * RESOLUTION_MS - clock.monotonicMs();
-      if (waitMs > 0) await this.#sleep(waitMs, scope);
+      if (waitMs > 0) await this.#bell.wait(this.#world, scope, waitMs);
       else await this.#expire(this.#earliest, scope);
-    }
-  }
-
-  /** Until then, or until an earlier one has come. */
-  async #sleep(durationMs: number, scope: Scope): Promise<void> {
-    const nap = scope.child("nap");
-    const woken = new Promise<void>((resolve) => (this.#wake = resolve));
-    const over = durationMs === Infinity ? [] : [this.#world.clock.sleep(durationMs, nap)];
-    try {
-      await this.#world.race([woken, ...over]);
-    } finally {
-      await nap.end();
     }
   }
 
