@@ -7,7 +7,7 @@ SETUP := node_modules/.package-lock.json
 TESTS ?= 'src/**/*.test.ts' 'e2e/**/*.test.ts'
 NAME ?= all
 
-.PHONY: help demo test check bench sim format build datapath docs apt-test apt-bench apt-check
+.PHONY: help demo test check bench sim sim-hunt format build datapath docs proto apt-test apt-bench apt-check
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
@@ -23,6 +23,9 @@ check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, th
 	oxfmt --check src e2e bench scripts
 	knip
 	node scripts/docs.ts --check
+	@rm -rf .cache/proto && mkdir -p .cache/proto/out
+	cd proto && buf generate --output ../.cache/proto/out
+	diff -r .cache/proto/src/api/gen src/api/gen
 	$(MAKE) --no-print-directory -C datapath check
 
 bench: $(SETUP) apt-bench ## all benches, or one: make bench NAME=kernel|throughput|sim
@@ -31,11 +34,17 @@ bench: $(SETUP) apt-bench ## all benches, or one: make bench NAME=kernel|through
 sim: $(SETUP) ## a simulated mesh under faults; SEED=7 replays one run and prints its history
 	@node scripts/sim.ts $(SEED)
 
+sim-hunt: $(SETUP) ## simulated meshes with fresh seeds until one fails (HUNT_SECONDS=60); prints its smallest list of faults
+	@node scripts/sim.ts --hunt $(or $(HUNT_SECONDS),60)
+
 format: $(SETUP) ## formats the sources
 	oxfmt src e2e bench scripts
 
 docs: $(SETUP) ## writes the generated documents: docs/cli.md, docs/schema
 	node scripts/docs.ts
+
+proto: $(SETUP) ## generates src/api/gen from the wire contracts in proto/
+	cd proto && buf generate
 
 datapath: apt-check ## compiles the eBPF programs into datapath/build
 	$(MAKE) --no-print-directory -C datapath

@@ -149,3 +149,83 @@ suite("hops under faults (R10)", () => {
     assert.ok(simulation.scheduler.history.entries().some(({ what }) => what.endsWith("too late")));
   });
 });
+
+suite("streams under faults (R10)", () => {
+  /** Every 10 ms a byte, for a second. */
+  const ticking = (world: World, ended: string[]): Handler => ({
+    methods: [{ path: "ticks", kind: "watch" }],
+    call: () => assert.fail("there are no calls here"),
+    watch: ({ scope }) => {
+      let n = 0;
+      scope.onEnd(() => void ended.push(`scope at ${Math.floor(world.clock.monotonicMs())}`));
+      return {
+        next: async () => {
+          await world.clock.sleep(10, scope);
+          return n < 100 ? Uint8Array.of(n++) : undefined;
+        },
+        close: () => undefined,
+      };
+    },
+  });
+  /** Reads until the end, or the error. */
+  async function read(faults: readonly Fault[]) {
+    const simulation = simulate(faults);
+    const ended: string[] = [];
+    simulation.start("beta", async (world) => {
+      await world.hops.serve("tcp://beta:1", ticking(world, ended));
+    });
+    const seen: (number | string | undefined)[] = [];
+    await onAlpha(simulation, async ({ hops }) => {
+      const ticks = hops.dial("tcp://beta:1").watch("ticks", message(""));
+      try {
+        for (let tick = await ticks.next(); tick; tick = await ticks.next()) {
+          seen.push(tick[0]);
+        }
+        seen.push("end");
+      } catch (error) {
+        seen.push(error instanceof NetloomError ? error.code : String(error));
+      }
+    });
+    await simulation.runUntilQuiet();
+    assert.equal(ended.length, 1, "the handler's scope ends once");
+    const last = seen.pop();
+    assert.deepEqual(seen, [...seen.keys()], "in order and without a gap");
+    return { count: seen.length, last };
+  }
+
+  test("late and double messages change nothing", async () => {
+    const faults = Array.from({ length: 30 }, (_, n): Fault => {
+      const how = n % 2 === 0 ? "delay" : "duplicate";
+      return { kind: "message", from: "beta", to: "alpha", n: 3 * n, how, delayMs: 7 * n };
+    });
+    assert.deepEqual(await read(faults), { count: 100, last: "end" });
+  });
+
+  test("a lost message breaks the stream for both sides", async () => {
+    const lose = { kind: "message", from: "beta", to: "alpha", n: 40, how: "lose", delayMs: 0 } as const;
+    assert.deepEqual(await read([lose]), { count: 40, last: "UNAVAILABLE" });
+  });
+
+  test("hosts that are parted notice it, each for itself", async () => {
+    const part = { kind: "partition", hosts: ["alpha", "beta"], atMs: 300, forMs: 50 } as const;
+    const { count, last } = await read([part]);
+    assert.ok(count > 10 && count < 40, `${count} came`);
+    assert.equal(last, "UNAVAILABLE");
+  });
+
+  test("a reader that dies ends the handler's scope", async () => {
+    const simulation = simulate([{ kind: "crash", host: "alpha", atMs: 300, downMs: 10 }]);
+    const ended: string[] = [];
+    simulation.start("beta", async (world) => {
+      await world.hops.serve("tcp://beta:1", ticking(world, ended));
+    });
+    let lives = 0;
+    simulation.start("alpha", async ({ hops }) => {
+      if (lives++ > 0) return;
+      const ticks = hops.dial("tcp://beta:1").watch("ticks", message(""));
+      while (await ticks.next());
+    });
+    await simulation.runUntilQuiet();
+    assert.match(ended.join(), /^scope at 30[0-9]$/);
+  });
+});

@@ -14,6 +14,7 @@ import {
   type ServerReflectionResponse,
   ServerReflectionResponseSchema,
 } from "../api/gen/grpc/reflection/v1/reflection_pb.js";
+import { file_netloom_registry } from "../api/gen/netloom/registry_pb.js";
 import { file_nsm_connection } from "../api/gen/nsm/connection_pb.js";
 import { file_nsm_networkservice } from "../api/gen/nsm/networkservice_pb.js";
 import { file_nsm_registry } from "../api/gen/nsm/registry_pb.js";
@@ -26,6 +27,7 @@ const FILES: readonly DescFile[] = [
   file_nsm_networkservice,
   file_nsm_connection,
   file_nsm_registry,
+  file_netloom_registry,
   file_grpc_health_v1_health,
   file_grpc_reflection_v1_reflection,
 ];

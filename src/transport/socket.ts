@@ -1,6 +1,7 @@
 /** The sockets that listeners are bound to. */
-import { lstat, unlink } from "node:fs/promises";
+import { lstat, stat, unlink } from "node:fs/promises";
 import { connect, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { NetloomError, type ErrorCode } from "../world/errors.ts";
 import type { Peer } from "../world/world.ts";
 import type { Address } from "./url.ts";
@@ -14,7 +15,10 @@ const SOCKET_UMASK = 0o117;
  * of this host.
  */
 export async function bind(server: Server, url: string, address: Address): Promise<void> {
-  if (address.kind === "unix") await removeStaleSocket(url, address.path);
+  if (address.kind === "unix") {
+    await requireFolder(url, dirname(address.path));
+    await removeStaleSocket(url, address.path);
+  }
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(refusal(url, error)));
     if (address.kind === "tcp") {
@@ -37,6 +41,18 @@ export function peerOf(socket: Socket, address: Address, number: number): Peer {
   // A listener on [::] sees peers with IPv4 in this form (RFC 4291 section 2.5.5.2).
   const ip = (socket.remoteAddress ?? "unknown").replace(/^::ffff:(?=[0-9.]+$)/, "");
   return { id: `tcp:${ip}`, connection: `tcp:${ip}:${socket.remotePort ?? 0}#${number}`, isLocal: false };
+}
+
+/** Without it `bind` says EACCES in Node.js, which is not the reason. */
+async function requireFolder(url: string, folder: string): Promise<void> {
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder) return;
+  throw new NetloomError("NOT_FOUND", `listen on ${url}: ENOENT: there is no folder ${folder}`, {
+    hint: `make it first: mkdir -p ${folder}`,
+  });
 }
 
 async function removeStaleSocket(url: string, path: string): Promise<void> {
@@ -83,9 +99,6 @@ function refusal(url: string, error: NodeJS.ErrnoException): NetloomError {
     case "EACCES":
     case "EPERM":
       return fail("PERMISSION_DENIED", "this process may not listen there");
-    case "ENOENT":
-    case "ENOTDIR":
-      return fail("NOT_FOUND", "there is no such folder", "make the folder of the socket first");
     case "EADDRNOTAVAIL":
       return fail("INVALID_ARGUMENT", "the address is none of this host", "see: ip address");
     default:
