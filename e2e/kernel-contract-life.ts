@@ -32,6 +32,34 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
+    title: "to remove a veth pair leaves another pair alone that has one of the names",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      const stale: KernelObject = { kind: "veth", ends: [end("host", "ch-1", 1), end(workload, "nl-2", 3)] };
+      const other: KernelObject = { kind: "veth", ends: [end("host", "ch-2", 4), end(workload, "nl-2", 3)] };
+      await kernel.apply(add(veth(workload), other));
+      await kernel.apply(remove(stale));
+      await kernel.settle();
+      assert.deepEqual(await stateOf(kernel, "host", workload), canonical([veth(workload), other]));
+    },
+  },
+  {
+    title: "a removed link is not there for the next batch",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const device = bridge("host", "br-1");
+      await kernel.apply(add(device));
+      await kernel.apply(remove(device));
+      for (const operation of add(
+        { kind: "up", netns: "host", link: "br-1" },
+        { kind: "address", netns: "host", link: "br-1", address: "10.0.0.1/24" },
+        { kind: "program", netns: "host", link: "br-1", verdict: "pass" },
+      ))
+        assertRefusal(await kernelError(kernel.apply([operation])), operation, "ENODEV", 0);
+    },
+  },
+  {
     title: "a removed link takes with it all that hangs on it",
     async run(harness) {
       const workload = await harness.netns();

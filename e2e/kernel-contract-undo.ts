@@ -5,6 +5,7 @@ import { describeOperation } from "../src/world/kernel-text.ts";
 import type { KernelObject, Netns } from "../src/world/kernel.ts";
 import {
   add,
+  assertRefusal,
   canonical,
   type ContractCase,
   kernelError,
@@ -37,8 +38,6 @@ function everything(workload: Netns): KernelObject[] {
   ];
 }
 
-const isLink = (object: KernelObject): boolean => ["veth", "vxlan", "bridge"].includes(object.kind);
-
 export const undoCases: readonly ContractCase[] = [
   {
     title: "additions that fail at any operation leave nothing, and the next try succeeds",
@@ -59,7 +58,7 @@ export const undoCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "removals that fail at any operation before the first link bring everything back",
+    title: "removals that fail at any operation bring everything back",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -68,7 +67,6 @@ export const undoCases: readonly ContractCase[] = [
       const removals = remove(...objects);
       for (const [operation, { object }] of removals.entries())
         for (const when of ["before", "after"] as const) {
-          if (isLink(object)) continue;
           await assert.rejects(kernel.apply(removals, { failpoint: { operation, when, how: "error" } }));
           assert.deepEqual(
             await stateOf(kernel, "host", workload),
@@ -81,14 +79,81 @@ export const undoCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a link that was removed before the failure stays away",
+    title:
+      "a link that came up in a batch that fails keeps the neighbours and addresses that it had when it was down",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const on = { netns: "host", link: "br-1" } as const;
+      const before: KernelObject[] = [
+        bridge("host", "br-1"),
+        { kind: "address", ...on, address: "fd01::1/64" },
+        { kind: "neighbor", ...on, address: "fd01::2", mac: "02:00:00:00:00:77" },
+        { kind: "neighbor", ...on, address: "10.0.0.7", mac: "02:00:00:00:00:77" },
+      ];
+      await kernel.apply(add(...before));
+      const failpoint = { operation: 0, when: "after", how: "error" } as const;
+      await assert.rejects(kernel.apply(add({ kind: "up", ...on }), { failpoint }));
+      assert.deepEqual(await stateOf(kernel, "host"), canonical(before));
+    },
+  },
+  {
+    title: "to remove a program where there is none is undone to none, and where there is one to the same",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      for (const netns of ["host", workload] as const) {
+        const device = bridge(netns, "br-1");
+        const program = { kind: "program", netns, link: "br-1", verdict: "pass" } as const;
+        await kernel.apply(add(device));
+        const failpoint = { operation: 0, when: "after", how: "error" } as const;
+        await assert.rejects(kernel.apply(remove(program), { failpoint }));
+        assert.deepEqual(await stateOf(kernel, netns), canonical([device]));
+        await kernel.apply(add(program));
+        await assert.rejects(kernel.apply(remove(program), { failpoint }));
+        assert.deepEqual(await stateOf(kernel, netns), canonical([device, program]));
+      }
+    },
+  },
+  {
+    title:
+      "the first IPv4 address of a device comes and goes in a batch that fails, and the device keeps its neighbours",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const on = { netns: "host", link: "br-1" } as const;
+      const before: KernelObject[] = [
+        bridge("host", "br-1"),
+        { kind: "neighbor", ...on, address: "10.0.0.7", mac: "02:00:00:00:00:77" },
+      ];
+      await kernel.apply(add(...before));
+      const failpoint = { operation: 0, when: "after", how: "error" } as const;
+      const address = { kind: "address", ...on, address: "10.0.0.1/24" } as const;
+      await assert.rejects(kernel.apply(add(address), { failpoint }));
+      assert.deepEqual(await stateOf(kernel, "host"), canonical(before));
+    },
+  },
+  {
+    title: "of two operations that cannot be, the first is named",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const [first, second] = [
+        { kind: "route", netns: "host", link: "br-1", destination: "10.2.0.0/24" },
+        { kind: "route", netns: "host", link: "none", destination: "10.2.0.0/24" },
+      ] as const;
+      await kernel.apply(add(bridge("host", "br-1")));
+      const [operation] = add(first);
+      assert.ok(operation);
+      assertRefusal(await kernelError(kernel.apply(add(first, second))), operation, "ENETDOWN", 0);
+    },
+  },
+  {
+    title: "a link that was removed before the failure comes back",
     async run(harness) {
       const kernel = await harness.kernel();
       const links = [bridge("host", "br-1"), vxlan("host", "vx-1")];
       await kernel.apply(add(...links));
       const failpoint = { operation: 1, when: "before", how: "error" } as const;
       await assert.rejects(kernel.apply(remove(...links), { failpoint }));
-      assert.deepEqual(await stateOf(kernel, "host"), canonical([bridge("host", "br-1")]));
+      assert.deepEqual(await stateOf(kernel, "host"), canonical(links));
       await kernel.apply(remove(...links));
       assert.deepEqual(await stateOf(kernel, "host"), []);
     },

@@ -5,6 +5,7 @@
  *   alpha: web ══ cache      remote wire, over the cable alpha ── beta
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -18,7 +19,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { netloom, start } from "./spawn-netloom.ts";
+import { ping } from "../linux/icmp.ts";
+import { netnsOf } from "../lab/topology.ts";
+import { withMachine } from "./lab/open.ts";
+import type { DoctorReport } from "./doctor/report.ts";
+import { netloom, netloomPath, start } from "./spawn-netloom.ts";
 
 const skip = process.getuid?.() === 0 ? false : "needs root";
 
@@ -83,7 +88,7 @@ test("up, up again, status, exec and down do what they say", { skip }, async (t)
   );
   assert.deepEqual([status.code, wires.map(({ state }) => state)], [0, ["up", "up"]]);
   assert.ok(wires.every(({ ping }) => ping.every(({ rttMs }) => (rttMs ?? 0) > 0)));
-  assert.match((await netloom(["lab", "status", name])).stdout, /alpha\/web\/nl-1 → alpha\/db\/\S+ +veth/);
+  assert.match((await netloom(["lab", "status", name])).stdout, /alpha\/web\/db → alpha\/db\/web +veth/);
 
   const exec = await netloom([
     "lab",
@@ -96,8 +101,10 @@ test("up, up again, status, exec and down do what they say", { skip }, async (t)
     "cat /proc/net/dev; exit 7",
   ]);
   assert.equal(exec.code, 7);
-  assert.match(exec.stdout, /nl-\d+:/);
+  assert.match(exec.stdout, /web:/);
   assert.doesNotMatch(exec.stdout, /to-alpha:/);
+  const large = await netloom(["lab", "exec", name, "alpha", "--", "head", "-c", "3000000", "/dev/zero"]);
+  assert.deepEqual([large.code, large.stdout.length], [0, 3_000_000], "the pipe is a blocking one again");
 
   const down = await netloom(["lab", "down", file, "-o", "json"]);
   const downReport: Record<string, unknown> = JSON.parse(down.stdout);
@@ -105,6 +112,21 @@ test("up, up again, status, exec and down do what they say", { skip }, async (t)
   assert.deepEqual(traces(name), []);
   const nothing = await netloom(["lab", "down", name]);
   assert.deepEqual([nothing.code, nothing.stdout], [0, `lab ${name} is down: there was nothing of it\n`]);
+});
+
+test("the script of a lab makes a lab whose workloads reach each other", { skip }, async (t) => {
+  const { name, file } = labFile(t, "p");
+  const { stdout } = await netloom(["script", file]);
+  const shell = spawnSync("sh", { input: stdout, encoding: "utf8" });
+  assert.deepEqual([shell.status, shell.stderr], [0, ""]);
+  const plan = await netloom(["script", file, "alpha/web/cache", "-o", "json"]);
+  const { parts }: { parts: { objects: { kind: string; peer?: string }[] }[] } = JSON.parse(plan.stdout);
+  assert.equal(parts.length, 2);
+  const [peer = ""] = parts.flatMap(({ objects }) => objects.flatMap(({ peer }) => peer ?? []));
+  const answer = await withMachine((machine) =>
+    ping(machine, { netns: netnsOf(name, "alpha/web"), address: peer.split("/")[0] ?? "" }),
+  );
+  assert.ok((answer.rttMs ?? 0) > 0, answer.errno);
 });
 
 test("a lab that is not up has no status, and the error says how to get one", { skip }, async () => {
@@ -144,3 +166,82 @@ test("a file that is wrong changes nothing", { skip }, async (t) => {
   assert.match(stderr, /lab\.yaml:\d+:\d+: wires\[2\]\.client: /);
   assert.deepEqual(traces(name), []);
 });
+
+const demoScreen = `netloom demo: two hosts, three workloads, two wires, real packets
+
+  host alpha                                                                host beta
+  ┌────────────────────────────────┐                                        ┌────────────────┐
+  │  web ══════ veth ═══════ cache ├─ 192.168.50.1 ─ cable ── 192.168.50.2 ─┤                │
+  │    ╚═══════════════════════════╪══════════════ vxlan 4242 ══════════════╪═════ db        │
+  └────────────────────────────────┘                                        └────────────────┘
+
+  ✓ read and checked the lab                                      TIME ms
+  ✓ built 5 namespaces, 1 cable and 2 wires                       TIME ms
+  ✓ sent 20 packets alpha/web/to-cache → alpha/cache/to-web       TIME ms
+      path     veth on alpha
+      counted  alpha/cache/to-web received N packets, and N came back
+      ipv4     10.0.1.2     10/10 answered   rtt TIME ms   mtu 1500, one byte more is refused
+      ipv6     fd00:1::2    10/10 answered   rtt TIME ms   mtu 1500, one byte more is refused
+  ✓ sent 20 packets alpha/web/to-db → beta/db/to-web              TIME ms
+      path     vxlan vni 4242 alpha→beta
+      counted  beta/db/to-web received N packets, and N came back
+      ipv4     10.0.2.2     10/10 answered   rtt TIME ms   mtu 1446, one byte more is refused
+      ipv6     fd00:2::2    10/10 answered   rtt TIME ms   mtu 1446, one byte more is refused
+  ✓ removed 5 namespaces and all that was in them                 TIME ms
+  ✓ nothing was left behind: no namespace, program, mount or file
+
+Next: netloom doctor, netloom lab up examples/first.yaml, netloom --help
+`;
+
+test(
+  "the demo shows a screen that only differs in its figures, and leaves nothing behind",
+  { skip },
+  async () => {
+    const { code, stdout, stderr } = await netloom(["demo"]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    const layout = stdout
+      .replaceAll(/ +\d+\.\d+ ms/g, " TIME ms")
+      .replaceAll(/received \d+ packets, and \d+ came/g, "received N packets, and N came");
+    assert.equal(layout, demoScreen.replaceAll(/ +TIME ms/g, " TIME ms"));
+    const lines = stdout.trimEnd().split("\n");
+    assert.ok(lines.length <= 30 && lines.every((line) => line.length <= 100));
+    assert.deepEqual(traces("demo"), []);
+  },
+);
+
+test("the demo as JSON has its steps in order, each with its time", { skip }, async () => {
+  const { code, stdout } = await netloom(["demo", "-o", "json"]);
+  const { steps }: { steps: { step: string; durationMs: number }[] } = JSON.parse(stdout);
+  assert.deepEqual(
+    [code, steps.map(({ step }) => step)],
+    [0, ["planned", "built", "probed", "probed", "removed"]],
+  );
+  assert.ok(steps.every(({ durationMs }) => durationMs > 0));
+});
+
+test("a demo whose reader left, or that is interrupted, leaves nothing behind", { skip }, async () => {
+  const shell = spawnSync("sh", ["-c", `"${netloomPath}" demo | head -1`], { encoding: "utf8" });
+  assert.deepEqual([shell.stdout.split("\n").length, shell.stderr], [2, ""]);
+  const demo = start(["demo"], { onStdout: (text) => void (text.includes("built") && demo.kill("SIGINT")) });
+  const { code, stderr } = await demo.outcome;
+  assert.deepEqual([code, stderr], [130, ""]);
+  assert.deepEqual(traces("demo"), []);
+});
+
+test(
+  "doctor's JSON has the documented shape, and every finding that is not fine a reason and a remedy",
+  { skip },
+  async () => {
+    const { stdout } = await netloom(["doctor", "-o", "json"]);
+    const report: DoctorReport = JSON.parse(stdout);
+    assert.deepEqual(Object.keys(report), ["status", "checks"]);
+    assert.deepEqual(
+      report.checks.map(({ name }) => name),
+      ["runtime", "privileges", "kernel", "vxlan-port", "sysctls", "services", "leftovers"],
+    );
+    for (const finding of report.checks.flatMap(({ findings }) => findings)) {
+      const keys = finding.status === "ok" ? ["status", "what"] : ["status", "what", "why", "remedy"];
+      assert.deepEqual(Object.keys(finding), keys);
+    }
+  },
+);

@@ -37,9 +37,11 @@ test("every command has a summary, a description and examples that call it", asy
   }
 });
 
-test("no line of help is wider than 110 columns", async () => {
-  for (const line of (await cliReference()).split("\n"))
-    assert.ok(line.length <= 110 || line.startsWith("  $"), line);
+test("help fits into 110 columns, examples aside", async () => {
+  for (const command of await everyCommand()) {
+    const [help = ""] = helpOf(command).split("Examples:");
+    for (const line of help.split("\n")) assert.ok(line.length <= 110, line);
+  }
 });
 
 test("every option may be given by the environment", async () => {
@@ -67,7 +69,7 @@ test("an option's value comes from the environment, and the command line wins", 
   assert.ok(text.stdout.startsWith("netloom "));
 });
 
-test("version takes at most 120 ms more than an empty Node at its best", () => {
+test("version adds less than 90 ms to an empty Node: 120 ms in all on a machine that is idle", () => {
   const best = (command: string, args: string[]): number => {
     const times = Array.from({ length: 7 }, () => {
       const start = performance.now();
@@ -91,6 +93,7 @@ const wrong: readonly (readonly [string, string[], RegExp])[] = [
   ["an unknown option, with a suggestion", ["version", "--outptu", "json"], /\(Did you mean --output\?\)/],
   ["a value that is not a choice", ["version", "-o", "xml"], /Allowed choices are text, json/],
   ["a missing argument", ["lab", "up"], /missing required argument 'file'/],
+  ["no program to run", ["lab", "exec", "two", "alpha", "--"], /missing required argument 'program'/],
   ["an argument too many", ["version", "now"], /too many arguments/],
   ["no command at all", [], /Usage: netloom <command>/],
   ["half a command", ["lab"], /Usage: netloom lab/],
@@ -152,7 +155,7 @@ test("no escape sequence goes into a pipe", async () => {
     ["lab", "validate", "/nowhere.yaml"],
   ]) {
     const { stdout, stderr } = await netloom(args);
-    assert.doesNotMatch(stdout + stderr, /\u001B/, args.join(" "));
+    assert.ok(!(stdout + stderr).includes("\u001B"), args.join(" "));
   }
 });
 
@@ -202,4 +205,10 @@ test("doctor without root says so, and exits with 1", { skip: isRoot ? false : "
   const { code, stdout } = await netloom(["doctor"], { uid: 65534, gid: 65534, cwd: "/" });
   assert.equal(code, 1);
   assert.match(stdout, /✗ CAP_NET_ADMIN is missing\n {6}why: [^\n]+\n {6}fix: sudo netloom doctor\n/);
+});
+
+test("the list of commands is the same whether they are loaded or not", async () => {
+  const [program] = await everyCommand();
+  assert.ok(program !== undefined);
+  assert.equal((await netloom(["--help"])).stdout.trim(), helpOf(program).trim());
 });

@@ -14,7 +14,7 @@ export interface Context {
   setExitCode(code: number): void;
 }
 
-export interface Example {
+interface Example {
   readonly command: string;
   readonly about: string;
 }
@@ -71,7 +71,8 @@ export function speakThrough({ out, err }: Context, command: Command): Command {
   });
 }
 
-/** An option with a value that the environment may give as well: `--state-dir <path>` is NETLOOM_STATE_DIR. */
+/** An option with a value that the environment may give as well: `--output json` is NETLOOM_OUTPUT=json. A switch is on when its variable
+ * is set, to whatever. */
 export function option(flags: string, description: string): Option {
   const option = new Option(flags, description);
   return option.env(`NETLOOM_${option.name().toUpperCase().replaceAll("-", "_")}`);
@@ -87,6 +88,7 @@ export function frame(name: string): Command {
   return new Command(name)
     .helpOption("-h, --help", "show this help")
     .showHelpAfterError("hint: add --help to see how it is used")
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ getOutHelpWidth: () => helpWidth, getErrHelpWidth: () => helpWidth });

@@ -4,7 +4,7 @@ import type { Format, Output } from "./output.ts";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The error as data: the shape that `-o json` prints on stderr, under the key `error`. */
-export interface ErrorDocument {
+interface ErrorDocument {
   readonly code: string;
   /** What was attempted, on what, and why it failed. */
   readonly message: string;

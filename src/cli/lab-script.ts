@@ -1,11 +1,12 @@
 /** A lab as the commands that make it: namespaces, then the underlay, then every wire on each of its hosts. */
 import { plan } from "../forwarder/plan.ts";
-import { script } from "../forwarder/script.ts";
+import { script, type ScriptOptions } from "../forwarder/script.ts";
 import { type Lab, sideName } from "../lab/model.ts";
 import { type HostWire, netnsOf, topology } from "../lab/topology.ts";
+import { LAB_MARK } from "../linux/machine.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { KernelObject } from "../world/kernel.ts";
-import type { ScriptPart } from "./script.ts";
+import { scriptFrame, type ScriptPart } from "./script.ts";
 
 export function labScript(lab: Lab): ScriptPart[] {
   const { namespaces, birth, underlay, wires } = topology(lab);
@@ -15,8 +16,8 @@ export function labScript(lab: Lab): ScriptPart[] {
       objects: [],
       commands: namespaces.map(({ path }) => `ip netns add ${path.split("/").at(-1)}`),
     },
-    objectsPart("what a new namespace gets", birth),
-    objectsPart("underlay", underlay),
+    part("what a new namespace gets", birth, LAB_MARK),
+    part("underlay", underlay, LAB_MARK),
     ...wires.map((wire) => wirePart(lab, wire)),
   ];
 }
@@ -39,14 +40,12 @@ export function wireScript(lab: Lab, name: string): ScriptPart[] {
 
 function wirePart(lab: Lab, { host, name, wire }: HostWire): ScriptPart {
   const { objects } = plan(wire);
-  const commands = script(additions(objects), { host: netnsOf(lab.name, host) });
-  return { title: `wire ${name} on host ${host}`, objects, commands };
+  return part(`wire ${name} on host ${host}`, objects, { host: netnsOf(lab.name, host) });
 }
 
-function objectsPart(title: string, objects: readonly KernelObject[]): ScriptPart {
-  return { title, objects, commands: script(additions(objects)) };
-}
-
-function additions(objects: readonly KernelObject[]) {
-  return objects.map((object) => ({ verb: "add", object }) as const);
+/** The frame of a script of its own is left out: `printScript` has one for all parts. */
+function part(title: string, objects: readonly KernelObject[], options: ScriptOptions): ScriptPart {
+  const operations = objects.map((object) => ({ verb: "add", object }) as const);
+  const commands = script(operations, options).filter((line) => !scriptFrame.includes(line));
+  return { title, objects, commands };
 }

@@ -41,6 +41,11 @@ export class Output {
   }
 }
 
+/** `1 wire`, `2 wires`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 /** Pads every column to its widest cell; the last one stays as it is. Widths are counted without colours. */
 export function table(rows: readonly (readonly string[])[], gap = "  "): string[] {
   const widths: number[] = [];

@@ -16,6 +16,6 @@ export async function buildProgram(context: Context, commandLine: CommandLine): 
 }
 
 const footer = `
-Every option may be given by the environment: --state-dir as NETLOOM_STATE_DIR. NO_COLOR=1 turns colours
-off, NETLOOM_DEBUG=1 adds the stack to an error.
+Every option may be given by the environment: --output json as NETLOOM_OUTPUT=json. NO_COLOR=1 turns
+colours off, NETLOOM_DEBUG=1 adds the stack to an error.
 Exit codes: 0 done, 1 an operation failed, 2 the command line is wrong, 128 + n ended by signal n.`;

@@ -11,6 +11,9 @@ export interface ScriptPart {
   readonly commands: readonly string[];
 }
 
+/** How every script begins. */
+export const scriptFrame: readonly string[] = ["#!/bin/sh", "set -eu"];
+
 export function scriptCommand(context: Context): Command {
   return describe({
     name: "script",
@@ -18,9 +21,9 @@ export function scriptCommand(context: Context): Command {
       "Prints the plan of a lab, or of one of its wires, as a shell script with ip, bridge and tc: what netloom " +
       "would do, for people, for review, and for a machine without netloom. Needs no privilege and touches nothing.",
     examples: [
-      { command: "netloom script examples/two-hosts.yaml", about: "the whole lab" },
+      { command: "netloom script examples/first.yaml", about: "the whole lab" },
       {
-        command: "netloom script two.yaml alpha/web/nl-1",
+        command: "netloom script two.yaml alpha/web/db",
         about: "one wire, on every host that has a part of it",
       },
       {
@@ -46,9 +49,8 @@ export function scriptCommand(context: Context): Command {
 }
 
 function printScript(out: Output, lab: Lab, parts: readonly ScriptPart[]): void {
-  out.line("#!/bin/sh");
-  out.line(`# Lab ${lab.name}, as netloom makes it.`);
-  out.line("set -e");
+  for (const line of scriptFrame) out.line(line);
+  out.line(out.style("dim", `# Lab ${lab.name}, as netloom makes it.`));
   for (const { title, commands } of parts) {
     out.line();
     out.line(out.style("dim", `# ${title}`));

@@ -18,13 +18,20 @@ export interface Netloom {
   kill(signal: NodeJS.Signals): void;
 }
 
+export interface StartOptions extends SpawnOptions {
+  /** Called with every piece of stdout as it comes. */
+  readonly onStdout?: (text: string) => void;
+}
+
 /** Starts `netloom args…` with both outputs in pipes. */
-export function start(args: readonly string[], options: SpawnOptions = {}): Netloom {
+export function start(args: readonly string[], options: StartOptions = {}): Netloom {
+  const { onStdout, ...spawnOptions } = options;
   const child = spawn(netloomPath, args, {
-    ...options,
-    env: { ...process.env, ...options.env },
+    ...spawnOptions,
+    env: { ...process.env, ...spawnOptions.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  if (onStdout) child.stdout.on("data", (part) => onStdout(String(part)));
   const code = new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", resolve);

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { KernelObject } from "../world/kernel.ts";
-import { arbitraryWire } from "./arbitrary-wire.ts";
+import { arbitraryWire } from "./wire-fixture.ts";
 import { batches, diff } from "./diff.ts";
 import { contentOf, isDevice } from "./identity.ts";
-import { ModelKernel } from "./model-kernel.ts";
+import { ModelKernel } from "./kernel-model-fixture.ts";
 import { plan } from "./plan.ts";
 
 function contents(objects: readonly KernelObject[]): string[] {

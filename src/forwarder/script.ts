@@ -1,9 +1,9 @@
 /**
  * Operations as shell commands, to read, to learn from, or to run where Netloom is not.
  *
- * Two things have no command (iproute2 6.1): an eBPF program on tcx becomes a redirect of tc that carries the same
- * frames but cannot count per wire nor take the short cut into the workload; and the owner of an address is only
- * written down where `ip address` knows the word `proto`.
+ * Two things have no command (iproute2 6.1): the eBPF program becomes a redirect of tc that carries the same frames,
+ * but does not count per wire nor take the short cut into the workload; and the owner of an address is only written
+ * down where `ip address` knows the word `proto`.
  */
 import { describeOperation } from "../world/kernel-text.ts";
 import type {
@@ -211,7 +211,7 @@ class ScriptWriter {
   #program(verb: Verb, object: Program): string[] {
     const tc = (...words: Words): string => command(this.#at(object.netns), "tc", ...words);
     const about = comment(
-      `${describeOperation({ verb: "add", object })} (eBPF on tcx; no command can do that)`,
+      `${describeOperation({ verb: "add", object })} (eBPF; no command of iproute2 can do that)`,
     );
     if (object.target === undefined) return verb === "remove" ? [] : [about];
     if (verb === "remove") return [tc("qdisc", "del", "dev", object.link, "clsact")];

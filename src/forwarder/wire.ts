@@ -49,7 +49,7 @@ export interface PolicyRoute {
 }
 
 /** `IpNeighbor` of NSM: set on both ends, except for an end's own address. Wins over the derived MAC of an end. */
-export interface IpNeighbor {
+interface IpNeighbor {
   readonly ip: string;
   readonly hardwareAddress: string;
 }

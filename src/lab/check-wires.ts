@@ -10,6 +10,7 @@ import { type FilePath, formatPath, quote } from "./problem.ts";
 import { INTERFACE_NAME_BYTES } from "./names.ts";
 import type { WirePart } from "./schema.ts";
 import { chooseTunnel, chooseVnis } from "./tunnels.ts";
+import { UnderlayRouting } from "./underlay.ts";
 
 export const SIDES = ["client", "endpoint"] as const;
 type SideKey = (typeof SIDES)[number];
@@ -38,7 +39,7 @@ export function checkWires(parts: LabParts, links: readonly CheckedLink[], findi
   nameInterfaces(drafts, findings);
   const addresses = assignAddresses(drafts, findings);
   checkPeers(drafts, addresses, findings);
-  const graph = { routers: parts.routers, links: links.map(({ link }) => link) };
+  const routing = new UnderlayRouting({ routers: parts.routers, links: links.map(({ link }) => link) });
   const vnis = chooseVnis(drafts, findings);
   return drafts.map((draft, i): LabWire => {
     const { part, path } = draft;
@@ -55,7 +56,7 @@ export function checkWires(parts: LabParts, links: readonly CheckedLink[], findi
     });
     const tunnel = chooseTunnel(
       draft,
-      graph,
+      routing,
       parts.isWhole && links.length === parts.links.length,
       own.client,
       findings,

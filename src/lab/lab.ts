@@ -117,7 +117,6 @@ async function previous(name: string): Promise<Previous> {
 async function refuseStrangers(name: string): Promise<void> {
   const strangers = await namespacesOf(name);
   if (strangers.length === 0) return;
-  await forget(name);
   throw new NetloomError(
     "ALREADY_EXISTS",
     `bring up lab ${name}: the namespace ${strangers[0]} is there, but no lab ${name} is up`,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { stringify } from "yaml";
+import { validateWire } from "../forwarder/validate.ts";
 import { parseLab } from "./parse.ts";
 import { topology } from "./topology.ts";
 
@@ -9,7 +10,7 @@ import { topology } from "./topology.ts";
 function parse(text: string): void {
   const result = parseLab(text, "x.yaml");
   if (result.ok) {
-    topology(result.lab);
+    for (const { wire } of topology(result.lab).wires) assert.deepEqual(validateWire(wire), [], text);
     return;
   }
   assert.ok(result.problems.length > 0);
@@ -133,7 +134,7 @@ test("any text gives a lab or a list of problems", () => {
       ),
       parse,
     ),
-    { numRuns: 2000 },
+    { numRuns: 1000 },
   );
 });
 
@@ -148,14 +149,14 @@ test("any YAML value gives a lab or a list of problems", () => {
       }
       parse(text);
     }),
-    { numRuns: 500 },
+    { numRuns: 300 },
   );
 });
 
 test("anything near to a lab gives a lab that has a topology, or a list of problems", () => {
   fc.assert(
     fc.property(nearLabs, (value) => parse(stringify(value))),
-    { numRuns: 2000 },
+    { numRuns: 1000 },
   );
 });
 

@@ -19,7 +19,8 @@ export function explainShape(error: unknown, batch: readonly Operation[]): unkno
   if (object?.kind !== "qdisc") return error;
   const { type } = object.shape;
   const { module, option, keys } = features[type];
-  const message = `shape ${object.link} in ${object.netns}: this kernel has no ${type} (${option}), which ${keys} of a link needs`;
+  const node = object.netns.split("-").at(-1) ?? object.netns;
+  const message = `shape ${object.link} in ${node}: this kernel has no ${type} (${option}), which ${keys} of a link need${type === "tbf" ? "s" : ""}`;
   const instead = type === "netem" ? "; a rate works without it" : "";
   return new KernelError("UNIMPLEMENTED", message, {
     hint: `load the module (modprobe ${module}) or boot a kernel with ${option}, or remove ${keys} from the links of the lab${instead}`,

@@ -8,9 +8,19 @@
  *
  * Everything here can be lost: `down` finds the rest by the names of the namespaces.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lockFile, unmount } from "../linux/syscall.ts";
 import { NetloomError } from "../world/errors.ts";
@@ -40,9 +50,10 @@ export function checkLabName(name: string): void {
   });
 }
 
-/** The right to change a lab, until `release`. */
+/** The right to change a lab. */
 export interface LabLock {
   readonly lab: string;
+  /** Gives it up, and removes the lab's directory if nothing is known of the lab any more. */
   release(): void;
 }
 
@@ -62,7 +73,7 @@ export async function lockLab(lab: string): Promise<LabLock> {
       if (lockFile(fd) && isSameFile(fd, path)) {
         ftruncateSync(fd);
         writeSync(fd, `${process.pid}\n`);
-        return { lab, release: () => closeSync(fd) };
+        return { lab, release: () => releaseLock(fd, path) };
       }
       closeSync(fd);
     }
@@ -72,6 +83,18 @@ export async function lockLab(lab: string): Promise<LabLock> {
       });
     }
     await sleep(lockRetryMs);
+  }
+}
+
+function releaseLock(fd: number, path: string): void {
+  // While it is held: who waits for this file notices that it is not the one at the path any more.
+  rmSync(path, { force: true });
+  try {
+    rmdirSync(dirname(path));
+  } catch (error) {
+    if (!["ENOTEMPTY", "ENOENT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -134,18 +157,38 @@ export async function namespacesOf(lab: string): Promise<string[]> {
 
 /** Unmounts what is mounted below `directory`, innermost first: programs and maps that were pinned there are freed. */
 export function unmountBelow(directory: string): void {
-  const mounts = readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    // The kernel writes blanks in paths as octal escapes; names of labs and hosts have none.
-    .map((line) => line.split(" ")[4] ?? "")
-    .filter((path) => path.startsWith(`${directory}/`));
-  for (const path of mounts.reverse()) unmount(path);
+  for (const path of mountsBelow(directory).reverse()) unmount(path);
 }
 
-/** Removes all that is known of the lab. The lock has to be held, and is gone with the directory. */
+/** In the order of mounting. */
+function mountsBelow(directory: string): string[] {
+  return (
+    readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      // The kernel writes blanks in paths as octal escapes; names of labs and hosts have none.
+      .map((line) => line.split(" ")[4] ?? "")
+      .filter((path) => path === directory || path.startsWith(`${directory}/`))
+  );
+}
+
+/** Removes all that is known of the lab, except for the lock, which has to be held. */
 export async function forget(lab: string): Promise<void> {
-  unmountBelow(stateDirectory(lab));
-  await rm(stateDirectory(lab), { recursive: true, force: true });
+  const directory = stateDirectory(lab);
+  unmountBelow(directory);
+  const names = (await listDirectory(directory)).filter((name) => name !== "lock");
+  await Promise.all(names.map((name) => rm(join(directory, name), { recursive: true, force: true })));
+}
+
+/** What there is of a lab that was taken down, as sentences: namespaces, mounts and state. Empty if all went well. */
+export async function leftovers(lab: string): Promise<string[]> {
+  const directory = stateDirectory(lab);
+  // The lock is the caller's own.
+  const files = (await listDirectory(directory)).filter((name) => name !== "lock");
+  return [
+    ...(await namespacesOf(lab)).map((name) => `the namespace ${name} is still there`),
+    ...mountsBelow(directory).map((path) => `${path} is still mounted`),
+    ...files.map((name) => `the file ${join(directory, name)} is still there`),
+  ];
 }
 
 /** Names of all labs of which there is state or a namespace, sorted. */

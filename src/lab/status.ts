@@ -53,6 +53,9 @@ export async function status(
   const lab = await applied(name);
   const wanted = topology(lab);
   const open: LinuxKernel[] = [];
+  // First, so that the counters show the packets.
+  const pings =
+    options.ping === true ? await Promise.all(lab.wires.map((wire) => pingWire(machine, lab, wire))) : [];
   try {
     const machineWide = await machine.kernel({ bpffs: stateDirectory(name), mark: LAB_MARK });
     open.push(machineWide);
@@ -65,8 +68,6 @@ export async function status(
     }
     const underlay = await underlayDifferences(machineWide, wanted);
     const wires = lab.wires.map((wire) => wireStatus(lab, wire, wanted, views));
-    const pings =
-      options.ping === true ? await Promise.all(lab.wires.map((wire) => pingWire(machine, lab, wire))) : [];
     return {
       name,
       lab,

@@ -5,7 +5,7 @@ import { addressBits, mustParseIp } from "../net/ip.ts";
 import { formatMac } from "../net/mac.ts";
 import type { KernelObject, Netns, Qdisc } from "../world/kernel.ts";
 import { type Lab, type LabLink, type LabRoute, type LabWire, sideName, type WireSide } from "./model.ts";
-import { routesOf, tunnelPath } from "./underlay.ts";
+import { UnderlayRouting } from "./underlay.ts";
 
 /** Where named namespaces live, as for `ip netns`. */
 export const NETNS_DIRECTORY = "/run/netns";
@@ -64,6 +64,7 @@ export function wireNameOf(lab: string, connectionId: string): string | undefine
 /** Pure: the same lab gives the same topology in every process. */
 export function topology(lab: Lab): Topology {
   const namespaces = listNamespaces(lab);
+  const routing = new UnderlayRouting(lab);
   return {
     namespaces,
     birth: namespaces.flatMap(birthOf),
@@ -73,10 +74,10 @@ export function topology(lab: Lab): Topology {
       ...lab.links.flatMap((link) =>
         link.ends.map((_, side) => ({ kind: "up", ...deviceOf(lab, link, side) }) as const),
       ),
-      ...nodesOf(lab).flatMap((node) => routes(lab, node)),
+      ...nodesOf(lab).flatMap((node) => routes(lab, routing, node)),
       ...lab.links.flatMap((link) => link.ends.flatMap((_, side) => shape(lab, link, side))),
     ],
-    wires: lab.wires.flatMap((wire) => hostWires(lab, wire)),
+    wires: lab.wires.flatMap((wire) => hostWires(lab, routing, wire)),
   };
 }
 
@@ -146,8 +147,8 @@ function addresses(lab: Lab, link: LabLink, side: number): KernelObject[] {
   }));
 }
 
-function routes(lab: Lab, node: string): KernelObject[] {
-  return routesOf(lab, node).map(({ destination, via, neighbor }) => ({
+function routes(lab: Lab, routing: UnderlayRouting, node: string): KernelObject[] {
+  return routing.routesOf(node).map(({ destination, via, neighbor }) => ({
     kind: "route",
     netns: netnsOf(lab.name, node),
     link: underlayInterface(neighbor),
@@ -182,7 +183,7 @@ function shape(lab: Lab, link: LabLink, side: number): Qdisc[] {
 }
 
 /** One wire for a host with both sides, else a half for each of the two hosts. */
-function hostWires(lab: Lab, wire: LabWire): HostWire[] {
+function hostWires(lab: Lab, routing: UnderlayRouting, wire: LabWire): HostWire[] {
   const name = sideName(wire.client);
   const kernel = (side: WireSide) =>
     ({
@@ -196,7 +197,7 @@ function hostWires(lab: Lab, wire: LabWire): HostWire[] {
   if (wire.client.host === wire.endpoint.host) {
     return [{ host: wire.client.host, name, wire: { ...common, client, endpoint } }];
   }
-  const path = tunnelPath(lab, wire.client.host, wire.endpoint.host, wire.underlay ?? 4);
+  const path = routing.tunnelPath(wire.client.host, wire.endpoint.host, wire.underlay ?? 4);
   if (!path || wire.vni === undefined)
     throw new TypeError(`the wire ${name} has no tunnel: not a checked lab`);
   const tunnel = {

@@ -3,7 +3,7 @@ import { hash64 } from "../net/hash.ts";
 import type { Draft } from "./check-wires.ts";
 import type { Findings } from "./findings.ts";
 import { formatPath } from "./problem.ts";
-import { tunnelPath, type UnderlayGraph } from "./underlay.ts";
+import type { UnderlayRouting } from "./underlay.ts";
 
 /** Headers that VXLAN puts in front of a packet, by family of the underlay. */
 export const VXLAN_OVERHEAD_BYTES = { 4: 54, 6: 74 } as const;
@@ -14,7 +14,7 @@ const ipv6MinimumMtu = 1280;
 /** The family that carries the tunnel of a wire; `undefined` for a wire within a host, or without a path. */
 export function chooseTunnel(
   { part, path, client, endpoint }: Draft,
-  graph: UnderlayGraph,
+  routing: UnderlayRouting,
   allLinksKnown: boolean,
   addresses: readonly string[],
   findings: Findings,
@@ -43,7 +43,7 @@ export function chooseTunnel(
         ? ([4] as const)
         : ([6] as const);
   for (const family of wanted) {
-    const tunnel = tunnelPath(graph, client.host, endpoint.host, family);
+    const tunnel = routing.tunnelPath(client.host, endpoint.host, family);
     if (!tunnel) continue;
     const roomBytes = tunnel.mtuBytes - VXLAN_OVERHEAD_BYTES[family];
     const onThePath = `the path from ${client.host} to ${endpoint.host} carries ${tunnel.mtuBytes} bytes, which leaves ${roomBytes} inside VXLAN over IPv${family}`;

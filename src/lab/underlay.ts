@@ -40,74 +40,82 @@ export function addressOn(link: LabLink, node: string, family: 4 | 6): string | 
     ?.addresses.find((address) => familyOf(address) === family);
 }
 
-/** Shortest routes of `node` to all subnets of the underlay that routers lead to. Ties go by name. */
-export function routesOf(graph: UnderlayGraph, node: string): UnderlayRoute[] {
-  return ([4, 6] as const).flatMap((family) => {
-    const reached = reach(graph, node, family);
-    return subnets(graph, family)
-      .filter(({ link }) => !link.ends.some((end) => end.node === node))
-      .flatMap(({ link, destination }): UnderlayRoute[] => {
-        const nearest = link.ends
-          .map((end) => ({ name: end.node, way: reached.get(end.node) }))
-          .filter(({ name }) => graph.routers.includes(name))
-          .sort(
-            (a, b) =>
-              (a.way?.distance ?? Infinity) - (b.way?.distance ?? Infinity) || (a.name < b.name ? -1 : 1),
-          )[0];
-        const first = nearest?.way?.first;
-        const via = first && addressOn(first.link, first.neighbor, family);
-        return first && via !== undefined
-          ? [{ destination, via: withoutLength(via), neighbor: first.neighbor }]
-          : [];
-      });
-  });
+/** The ways through an underlay. Pure but for what it remembers. */
+export class UnderlayRouting {
+  readonly #graph: UnderlayGraph;
+  readonly #routes = new Map<string, readonly UnderlayRoute[]>();
+
+  constructor(graph: UnderlayGraph) {
+    this.#graph = graph;
+  }
+
+  /** Shortest routes of `node` to all subnets of the underlay that routers lead to. Ties go by name. */
+  routesOf(node: string): readonly UnderlayRoute[] {
+    const known = this.#routes.get(node);
+    if (known) return known;
+    const routes = ([4, 6] as const).flatMap((family) => findRoutes(this.#graph, node, family));
+    this.#routes.set(node, routes);
+    return routes;
+  }
+
+  /** The path of a tunnel from `from` to `to`, or `undefined` if no links of this family lead there. */
+  tunnelPath(from: string, to: string, family: 4 | 6): TunnelPath | undefined {
+    // Both directions have to agree on the addresses, so the search always starts at the same end.
+    if (from > to) {
+      const back = this.tunnelPath(to, from, family);
+      return back && { sourceIp: back.destinationIp, destinationIp: back.sourceIp, mtuBytes: back.mtuBytes };
+    }
+    const way = reach(this.#graph, from, family).get(to);
+    if (!way?.first || !way.last) return undefined;
+    const source = addressOn(way.first.link, from, family);
+    const destination = addressOn(way.last.link, to, family);
+    if (source === undefined || destination === undefined) return undefined;
+    const [sourceIp, destinationIp] = [withoutLength(source), withoutLength(destination)];
+    const there = this.#pathMtu(from, destinationIp);
+    const back = this.#pathMtu(to, sourceIp);
+    if (there === undefined || back === undefined) return undefined;
+    return { sourceIp, destinationIp, mtuBytes: Math.min(there, back) };
+  }
+
+  /** The smallest MTU that a packet from `node` to `address` meets; `undefined` if it gets lost. */
+  #pathMtu(node: string, address: string): number | undefined {
+    const target = mustParseIp(address);
+    const leadsThere = (prefix: string): boolean => contains(mustParsePrefix(prefix), target);
+    let mtuBytes = Infinity;
+    for (let at = node, hops = 0; hops <= this.#graph.routers.length + 1; hops++) {
+      const links = this.#graph.links.filter((link) => link.ends.some((end) => end.node === at));
+      const direct = links.find(({ ends }) =>
+        ends.some((end) => end.node === at && end.addresses.some(leadsThere)),
+      );
+      if (direct) return Math.min(mtuBytes, direct.mtuBytes);
+      const route = this.routesOf(at).find(({ destination }) => leadsThere(destination));
+      const link = route && links.find(({ ends }) => ends.some((end) => end.node === route.neighbor));
+      if (!route || !link) return undefined;
+      mtuBytes = Math.min(mtuBytes, link.mtuBytes);
+      at = route.neighbor;
+    }
+    return undefined;
+  }
 }
 
-/** The path of a tunnel from `from` to `to`, or `undefined` if no links of this family lead there. */
-export function tunnelPath(
-  graph: UnderlayGraph,
-  from: string,
-  to: string,
-  family: 4 | 6,
-): TunnelPath | undefined {
-  // Both directions have to agree on the addresses, so the search always starts at the same end.
-  if (from > to) {
-    const back = tunnelPath(graph, to, from, family);
-    return back && { sourceIp: back.destinationIp, destinationIp: back.sourceIp, mtuBytes: back.mtuBytes };
-  }
-  const way = reach(graph, from, family).get(to);
-  if (!way?.first || !way.last) return undefined;
-  const source = addressOn(way.first.link, from, family);
-  const destination = addressOn(way.last.link, to, family);
-  if (source === undefined || destination === undefined) return undefined;
-  const [sourceIp, destinationIp] = [withoutLength(source), withoutLength(destination)];
-  const there = pathMtu(graph, from, destinationIp);
-  const back = pathMtu(graph, to, sourceIp);
-  if (there === undefined || back === undefined) return undefined;
-  return { sourceIp, destinationIp, mtuBytes: Math.min(there, back) };
-}
-
-/** The smallest MTU that a packet from `node` to `address` meets; `undefined` if it gets lost. */
-function pathMtu(graph: UnderlayGraph, node: string, address: string): number | undefined {
-  const target = mustParseIp(address);
-  let mtuBytes = Infinity;
-  for (let at = node, hops = 0; hops <= graph.routers.length + 1; hops++) {
-    const links = graph.links.filter((link) => link.ends.some((end) => end.node === at));
-    const direct = links.find((link) =>
-      link.ends.some(
-        (end) => end.node === at && end.addresses.some((own) => contains(mustParsePrefix(own), target)),
-      ),
-    );
-    if (direct) return Math.min(mtuBytes, direct.mtuBytes);
-    const route = routesOf(graph, at).find(({ destination }) =>
-      contains(mustParsePrefix(destination), target),
-    );
-    const link = route && links.find(({ ends }) => ends.some((end) => end.node === route.neighbor));
-    if (!route || !link) return undefined;
-    mtuBytes = Math.min(mtuBytes, link.mtuBytes);
-    at = route.neighbor;
-  }
-  return undefined;
+function findRoutes(graph: UnderlayGraph, node: string, family: 4 | 6): UnderlayRoute[] {
+  const reached = reach(graph, node, family);
+  return subnets(graph, family)
+    .filter(({ link }) => !link.ends.some((end) => end.node === node))
+    .flatMap(({ link, destination }): UnderlayRoute[] => {
+      const nearest = link.ends
+        .map((end) => ({ name: end.node, way: reached.get(end.node) }))
+        .filter(({ name }) => graph.routers.includes(name))
+        .sort(
+          (a, b) =>
+            (a.way?.distance ?? Infinity) - (b.way?.distance ?? Infinity) || (a.name < b.name ? -1 : 1),
+        )[0];
+      const first = nearest?.way?.first;
+      const via = first && addressOn(first.link, first.neighbor, family);
+      return first && via !== undefined
+        ? [{ destination, via: withoutLength(via), neighbor: first.neighbor }]
+        : [];
+    });
 }
 
 /** Breadth first over the links that carry `family`; only the start and routers are passed through. */

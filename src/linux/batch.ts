@@ -10,22 +10,24 @@ import {
   type Sysctl,
   type Up,
 } from "../world/kernel.ts";
-import { codeOfErrno, describeOperation, refusal } from "../world/kernel-text.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Attachment, Datapath } from "./bpf/datapath.ts";
+import { describeOperation } from "../world/kernel-text.ts";
+import type { Datapath } from "./bpf/datapath.ts";
 import { reasonOf } from "./explain.ts";
 import { type Device, LinkOperations } from "./link-operations.ts";
 import { Links } from "./links.ts";
 import type { OwnerMark } from "./messages.ts";
 import { replaceNeighbor } from "./netlink/neighbor.ts";
 import { changeLink } from "./netlink/link.ts";
+import { decodeQdisc, getQdisc } from "./netlink/qdisc.ts";
 import * as k from "./netlink/constants.ts";
 import type { Link } from "./netlink/link-decode.ts";
 import { learnedNeighbor, observe } from "./observe.ts";
 import { ABSENT, addRequest, type Plain, removeRequest, replaceRequest } from "./object-requests.ts";
 import type { Place, Places } from "./place.ts";
-import { attachmentOf } from "./programs.ts";
-import type { Reaper } from "./reaper.ts";
+import { ProgramOperations } from "./program-operations.ts";
+import { Readiness } from "./readiness.ts";
+import { doomedGroup, type Reaper } from "./reaper.ts";
+import { type Job, refuse, restate } from "./refuse.ts";
 import { errnoName } from "./syscall.ts";
 import { StepRefused, Transaction } from "./transaction.ts";
 
@@ -36,15 +38,19 @@ export interface BatchContext {
   /** Opens the datapath, and mounts the bpffs for it if need be. */
   readonly datapath: () => Datapath;
   readonly forgetPrograms: (place: Place, linkIndex: number) => void;
+  /** True after a pause if a namespace died of late whose devices may still be about to go. */
+  readonly awaitTheDying: () => Promise<boolean>;
 }
 
 export class Batch {
   readonly #context: BatchContext;
   readonly #operations: readonly Operation[];
   readonly #failpoint: Failpoint | undefined;
-  readonly #links = new Links();
+  readonly #links: Links;
   readonly #transaction: Transaction;
+  readonly #readiness = new Readiness();
   readonly #linkOperations: LinkOperations;
+  readonly #programs: ProgramOperations;
   /** Names of the devices that this batch removes, by place: what hangs on them goes with them. */
   readonly #leaving = new Map<Place, Set<string>>();
 
@@ -53,11 +59,13 @@ export class Batch {
     this.#operations = operations;
     this.#failpoint = options.failpoint;
     this.#transaction = new Transaction(context.reaper);
+    this.#links = new Links(doomedGroup(context.mark.group));
     this.#linkOperations = new LinkOperations({
       ...context,
       links: this.#links,
       transaction: this.#transaction,
     });
+    this.#programs = new ProgramOperations({ ...context, transaction: this.#transaction });
   }
 
   /** Opens every namespace of the batch. Refuses an operation in one that is not there, unless it removes. */
@@ -65,7 +73,8 @@ export class Batch {
     const { places } = this.#context;
     for (const [number, operation] of this.#operations.entries()) {
       for (const netns of namespacesOf(operation.object)) {
-        const place = operation.verb === "remove" ? places.find(netns) : this.#open(number, operation, netns);
+        const place =
+          operation.verb === "remove" ? places.find(netns) : this.#open({ number, operation }, netns);
         if (place && operation.verb === "remove" && isDevice(operation.object))
           this.#leave(place, operation.object);
       }
@@ -75,9 +84,10 @@ export class Batch {
   async run(): Promise<void> {
     try {
       for (const [number, operation] of this.#operations.entries()) {
-        await this.#strike("before", number, operation);
-        await this.#execute(number, operation);
-        await this.#strike("after", number, operation);
+        const job = { number, operation };
+        await this.#strike("before", job);
+        await this.#executeInOrder(job);
+        await this.#strike("after", job);
       }
       await this.#transaction.flush();
     } catch (error) {
@@ -85,19 +95,24 @@ export class Batch {
       throw withFailures(this.#refusalOf(error), failures);
     }
     this.#transaction.commit();
+    await this.#readiness.wait();
   }
 
-  #open(number: number, operation: Operation, netns: Parameters<Places["of"]>[0]): Place {
+  /** What is queued comes first, also where it and this operation are both refused. */
+  async #executeInOrder(job: Job): Promise<void> {
+    try {
+      await this.#execute(job);
+    } catch (error) {
+      await this.#transaction.flush();
+      throw error;
+    }
+  }
+
+  #open(job: Job, netns: Parameters<Places["of"]>[0]): Place {
     try {
       return this.#context.places.of(netns);
     } catch (error) {
-      if (!(error instanceof KernelError)) throw error;
-      throw new KernelError(error.code, `${describeOperation(operation)}: ${error.message}`, {
-        operation: number,
-        cause: error,
-        errno: error.errno ?? "ENOENT",
-        ...(error.hint !== undefined && { hint: error.hint }),
-      });
+      throw restate(job, error);
     }
   }
 
@@ -108,43 +123,45 @@ export class Batch {
     this.#leaving.set(place, names);
   }
 
-  async #strike(when: Failpoint["when"], number: number, operation: Operation): Promise<void> {
+  async #strike(when: Failpoint["when"], { number, operation }: Job): Promise<void> {
     const failpoint = this.#failpoint;
     if (failpoint?.operation !== number || failpoint.when !== when) return;
     await this.#transaction.flush();
     if (failpoint.how === "crash") process.exit(1);
-    throw new KernelError("INTERNAL", `${describeOperation(operation)}: failpoint ${when}`, {
-      operation: number,
-    });
+    const message = `${describeOperation(operation)}: failpoint ${when}`;
+    throw new KernelError("INTERNAL", message, { operation: number });
   }
 
-  async #execute(number: number, operation: Operation): Promise<void> {
+  async #execute(job: Job): Promise<void> {
+    const { operation } = job;
     const { object, verb } = operation;
     switch (object.kind) {
       case "veth":
       case "vxlan":
       case "bridge":
-        if (verb === "add") return this.#linkOperations.add(number, operation, object);
-        if (verb === "remove") return this.#linkOperations.remove(number, object);
-        return this.#linkOperations.change(number, operation, object, operation.from as Device);
+        if (verb === "add") return this.#linkOperations.add(job, object);
+        if (verb === "remove") return this.#linkOperations.remove(job, object);
+        return this.#linkOperations.change(job, object, operation.from as Device);
       case "up":
-        return this.#up(number, operation, object);
+        return this.#up(job, object);
       case "program":
-        return this.#program(number, operation, object);
+        return this.#program(job, object);
       case "sysctl":
-        return this.#sysctl(number, operation, object);
+        return this.#sysctl(job, object);
       default:
-        return this.#plain(number, operation, object);
+        return this.#plain(job, object);
     }
   }
 
-  #plain(number: number, operation: Operation, object: Plain): void {
+  async #plain(job: Job, object: Plain): Promise<void> {
+    const { number, operation } = job;
     const { verb } = operation;
     const place = this.#context.places.find(object.netns);
     if (!place || (verb === "remove" && this.#goesWithItsLink(place, object))) return;
-    const linkIndex = object.kind === "rule" ? 0 : this.#linkOf(number, operation, place, object.link)?.index;
+    const linkIndex = object.kind === "rule" ? 0 : this.#linkOf(job, place, object.link)?.index;
     if (linkIndex === undefined) return;
     const target = { linkIndex, protocol: this.#context.mark.protocol };
+    if (verb === "add" && object.kind === "qdisc") await this.#demandNoQdisc(job, place, linkIndex);
     if (verb === "add") this.#add(number, place, object, target);
     if (verb === "remove") this.#remove(number, place, object, target);
     if (verb !== "change") return;
@@ -163,7 +180,15 @@ export class Batch {
     this.#add(number, place, object, target);
   }
 
+  /** The kernel would replace it without a word. */
+  async #demandNoQdisc(job: Job, place: Place, linkIndex: number): Promise<void> {
+    await this.#transaction.flush();
+    const existing = place.socket.get(getQdisc(linkIndex), decodeQdisc, ["ENOENT", "EINVAL"]);
+    if (existing?.shape) throw refuse(job, "EEXIST", `the device has a root qdisc, ${existing.kind}`);
+  }
+
   #add(number: number, place: Place, object: Plain, target: { linkIndex: number; protocol: number }): void {
+    if (object.kind === "address") this.#readiness.expectAddress(place, target.linkIndex, object.address);
     this.#transaction.enqueue(place, {
       operation: number,
       request: addRequest(object, target),
@@ -191,28 +216,29 @@ export class Batch {
     });
   }
 
-  async #up(number: number, operation: Operation, object: Up): Promise<void> {
-    const { places } = this.#context;
-    const place = places.find(object.netns);
+  async #up(job: Job, object: Up): Promise<void> {
+    const { number, operation } = job;
+    const place = this.#context.places.find(object.netns);
     const isUp = operation.verb !== "remove";
     if (!place || (!isUp && this.#isLeaving(place, object.link))) return;
-    const link = this.#linkOf(number, operation, place, object.link);
+    const link = this.#linkOf(job, place, object.link);
     if (!link || ((link.flags & k.IFF_UP) !== 0) === isUp) return;
-    if (!isUp) await this.#restoreLater(place, link);
+    if (!this.#links.wasMade(link)) await this.#restoreLater(place, link);
     this.#links.put(place, { ...link, flags: isUp ? link.flags | k.IFF_UP : link.flags & ~k.IFF_UP });
     this.#transaction.enqueue(place, {
       operation: number,
       request: changeLink(link.index, { up: isUp }),
       undo: changeLink(link.index, { up: !isUp }),
     });
+    if (isUp) this.#readiness.expectLink(place, link.index);
   }
 
-  /** A device that goes down loses routes, neighbours and IPv6 addresses: the undo puts ours back. */
+  /** A device that goes down loses routes, neighbours and IPv6 addresses: when all is undone ours are put back. */
   async #restoreLater(place: Place, link: Link): Promise<void> {
     await this.#transaction.flush();
     const { mark } = this.#context;
     const target = { linkIndex: link.index, protocol: mark.protocol };
-    const lost = observe({ ...this.#context, pinned: () => undefined, known: () => [] }, [
+    const lost = observe({ ...this.#context, programOf: () => undefined, known: () => [] }, [
       { netns: place.netns, links: [link.name] },
     ]);
     this.#transaction.onRollBack(() => {
@@ -222,41 +248,23 @@ export class Batch {
     });
   }
 
-  async #program(number: number, operation: Operation, object: Program): Promise<void> {
+  async #program(job: Job, object: Program): Promise<void> {
     const place = this.#context.places.find(object.netns);
-    if (!place || (operation.verb === "remove" && this.#isLeaving(place, object.link))) return;
-    const link = this.#linkOf(number, operation, place, object.link);
+    if (!place || (job.operation.verb === "remove" && this.#isLeaving(place, object.link))) return;
+    const link = this.#linkOf(job, place, object.link);
     if (!link) return;
-    await this.#transaction.flush();
-    const datapath = this.#context.datapath();
-    const attachment = (program: Program): Attachment =>
-      attachmentOf(place, link.index, program, (name) => this.#linkOf(number, operation, place, name)?.index);
-    const wanted = attachment(object);
-    const before = operation.verb === "change" ? attachment(operation.from as Program) : wanted;
-    this.#direct(number, operation, place, () => {
-      switch (operation.verb) {
-        case "add":
-          datapath.attach(wanted);
-          return () => datapath.detach(wanted.name);
-        case "change":
-          datapath.change(wanted);
-          return () => datapath.change(before);
-        case "remove":
-        default:
-          datapath.detach(wanted.name);
-          return () => datapath.attach(wanted);
-      }
-    });
+    const indexOf = (name: string): number | undefined => this.#linkOf(job, place, name)?.index;
+    await this.#programs.run({ ...job, object, place, link, indexOf });
   }
 
-  async #sysctl(number: number, operation: Operation, { netns, name, value }: Sysctl): Promise<void> {
+  async #sysctl(job: Job, { netns, name, value }: Sysctl): Promise<void> {
     // What a setting was before it was set is not known any more, and those of a device go with it.
-    if (operation.verb === "remove") return;
+    if (job.operation.verb === "remove") return;
     if (!/^net\/[^.]/.test(name) || name.split("/").includes(".."))
-      throw refusal(operation, "ENOENT", "there is no such setting in a namespace", { operation: number });
+      throw refuse(job, "ENOENT", "there is no such setting in a namespace");
     await this.#transaction.flush();
     const path = `/proc/sys/${name}`;
-    this.#direct(number, operation, this.#context.places.of(netns), () => {
+    this.#direct(job, this.#context.places.of(netns), () => {
       const before = readFileSync(path, "utf8");
       writeFileSync(path, value);
       return () => writeFileSync(path, before);
@@ -264,58 +272,43 @@ export class Batch {
   }
 
   /** Does something inside of the namespace that is no netlink message, and notes how it is undone. */
-  #direct(number: number, operation: Operation, place: Place, action: () => () => void): void {
+  #direct(job: Job, place: Place, action: () => () => void): void {
     try {
       const undo = place.run(action);
       this.#transaction.onRollBack(() => place.run(undo));
     } catch (error) {
-      if (error instanceof NetloomError) {
-        const errno = error instanceof KernelError ? error.errno : undefined;
-        throw new KernelError(error.code, `${describeOperation(operation)}: ${error.message}`, {
-          operation: number,
-          cause: error,
-          ...(errno !== undefined && { errno }),
-          ...(error.hint !== undefined && { hint: error.hint }),
-        });
-      }
-      const errno = (error as NodeJS.ErrnoException).code;
-      if (errno === undefined || !/^E[A-Z0-9]+$/.test(errno)) throw error;
-      const { reason, hint } = reasonOf(errno, { errno: 0 }, operation.object);
-      throw refusal(operation, errno, reason, {
-        operation: number,
-        cause: error,
-        ...(hint !== undefined && { hint }),
-      });
+      throw restate(job, error);
     }
   }
 
   /** The device an object hangs on. To remove something from a device that is not there is a success. */
-  #linkOf(number: number, operation: Operation, place: Place, name: string): Link | undefined {
+  #linkOf(job: Job, place: Place, name: string): Link | undefined {
     const link = this.#links.find(place, name);
-    if (link || operation.verb === "remove") return link;
-    throw refusal(operation, "ENODEV", `there is no device ${name}`, { operation: number });
+    if (link || job.operation.verb === "remove") return link;
+    throw refuse(job, "ENODEV", `there is no device ${name}`);
   }
 
   #isLeaving(place: Place, link: string): boolean {
     return this.#leaving.get(place)?.has(link) ?? false;
   }
 
-  /** Addresses and routes are taken off at once all the same: a doomed device would go on attracting packets by them. */
+  /**
+   * What would cost the kernel a grace period or says nothing to the rest of the namespace. Addresses, routes and
+   * neighbours are taken off all the same: a doomed device would go on attracting packets by them.
+   */
   #goesWithItsLink(place: Place, object: Plain): boolean {
-    if (object.kind === "address" || object.kind === "route" || object.kind === "rule") return false;
-    return this.#isLeaving(place, object.link);
+    return (object.kind === "fdb" || object.kind === "qdisc") && this.#isLeaving(place, object.link);
   }
 
   #refusalOf(error: unknown): unknown {
     if (!(error instanceof StepRefused)) return error;
     const operation = this.#operations[error.operation];
     if (!operation) return error;
-    const { reason, hint, code } = reasonOf(error.errno, error.ack, operation.object);
-    const details = { operation: error.operation, ...(hint !== undefined && { hint }) };
-    if (code === undefined || code === codeOfErrno(error.errno))
-      return refusal(operation, error.errno, reason, details);
-    const { message } = refusal(operation, error.errno, reason);
-    return new KernelError(code, message, { ...details, errno: error.errno });
+    return refuse(
+      { number: error.operation, operation },
+      error.errno,
+      reasonOf(error.errno, error.ack, operation.object),
+    );
   }
 }
 

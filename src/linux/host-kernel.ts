@@ -1,6 +1,8 @@
 /** One kernel inside of the worker: the host it serves, its mark, its programs, its ear. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type ApplyOptions,
   type CounterQuery,
@@ -14,18 +16,22 @@ import {
 } from "../world/kernel.ts";
 import { Batch } from "./batch.ts";
 import { type AttachedWire, Datapath } from "./bpf/datapath.ts";
+import type { Action } from "./bpf/wire-map.ts";
 import { lookUp } from "./links.ts";
 import type { KernelSettings } from "./messages.ts";
 import { NamespaceNumbers } from "./namespace-numbers.ts";
 import * as k from "./netlink/constants.ts";
+import { LinkEvents } from "./link-events.ts";
 import { decodeLink } from "./netlink/link-decode.ts";
-import { dumpLinks } from "./netlink/link.ts";
+import { addBlockFilter } from "./netlink/ingress-block.ts";
+import { dumpLinks, getLink } from "./netlink/link.ts";
 import { decodeNsid } from "./netlink/nsid.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import { type Identity, type NetnsTable, openPath, type OpenNetns, runIn } from "./netns.ts";
 import { type Notification, Notifications } from "./notifications.ts";
 import { observe } from "./observe.ts";
 import { type Place, Places } from "./place.ts";
+import { hasIngressBlock } from "./program-operations.ts";
 import { pinName } from "./programs.ts";
 import type { Reactor } from "./reactor.ts";
 import { doomedGroup, type Reaper } from "./reaper.ts";
@@ -33,6 +39,7 @@ import type { Turns } from "./turns.ts";
 
 /** The end of a namespace is heard of before its devices are gone: by then they are. */
 const DEVICE_END_MS = 200;
+const DYING_PAUSE_MS = 3;
 
 /** What all kernels of the worker share. */
 export interface Shared {
@@ -50,8 +57,12 @@ export class HostKernel {
   readonly #host: OpenNetns;
   readonly #notifications: Notifications;
   readonly #numbers = new NamespaceNumbers();
+  readonly #events: LinkEvents;
   #datapath: Datapath | undefined;
   #isListening = false;
+  #isClosed = false;
+  /** When a namespace was last heard to be gone, in milliseconds of `performance.now`. */
+  #lastLossMs = Number.NEGATIVE_INFINITY;
   #sweep: NodeJS.Timeout | undefined;
 
   /** NOT_FOUND if the host's namespace is not there. Deletes the devices that were doomed in it when a worker died. */
@@ -59,6 +70,7 @@ export class HostKernel {
     this.#settings = settings;
     this.#shared = shared;
     this.#post = post;
+    this.#events = new LinkEvents(doomedGroup(settings.mark.group));
     this.#host = openPath(settings.hostPath);
     try {
       this.#notifications = runIn(this.#host.fd, () => Notifications.open());
@@ -83,7 +95,8 @@ export class HostKernel {
           reaper: this.#shared.reaper,
           mark: this.#settings.mark,
           datapath: () => this.#openDatapath(),
-          forgetPrograms: (place, index) => this.#existingDatapath()?.detach(pinName(place.identity, index)),
+          awaitTheDying: () => this.#awaitTheDying(),
+          forgetPrograms: (place, index) => this.#forgetProgram(place, index),
         },
         operations,
         options,
@@ -104,7 +117,7 @@ export class HostKernel {
           {
             places,
             mark: this.#settings.mark,
-            pinned: this.#pinned(),
+            programOf: this.#programs(),
             known: () => this.#shared.table.known(),
             onDoomed: (place) => this.#reap(place),
           },
@@ -118,12 +131,13 @@ export class HostKernel {
 
   counters(queries: readonly CounterQuery[]): (Counters | undefined)[] {
     const datapath = this.#existingDatapath();
-    if (!datapath) return queries.map(() => undefined);
     return this.#using((places) =>
       queries.map(({ netns, link }) => {
         const place = places.find(netns);
-        const found = place && lookUp(place, link);
-        return found && datapath.counters(found.index);
+        const found = place?.socket.get(getLink(link, { stats: true }), decodeLink, ["ENODEV"]);
+        if (!found) return undefined;
+        const { rxPackets = 0, rxBytes = 0 } = found.stats ?? {};
+        return datapath?.counters(found.index) ?? { packets: rxPackets, bytes: rxBytes };
       }),
     );
   }
@@ -148,6 +162,7 @@ export class HostKernel {
   }
 
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#sweep);
     this.#shared.reactor.unregister(this.#notifications.fd);
     this.#notifications.close();
@@ -192,7 +207,15 @@ export class HostKernel {
 
   #openDatapath(): Datapath {
     if (!this.#datapath) {
-      this.#datapath = Datapath.open(this.#settings.bpffs);
+      this.#datapath = this.#using((places) => {
+        const host = places.of("host");
+        const datapath = Datapath.open(this.#settings.bpffs, {
+          isBound: (ifindex) => lookUp(host, ifindex) !== undefined,
+        });
+        // An older program of an earlier process makes way; without a device there is no block to have one.
+        host.socket.change(addBlockFilter(datapath.program, { replaces: true }));
+        return datapath;
+      });
       this.#sweepPins();
     }
     return this.#datapath;
@@ -204,16 +227,25 @@ export class HostKernel {
     return isThere ? this.#openDatapath() : undefined;
   }
 
+  #forgetProgram(place: Place, index: number): void {
+    if (this.#isClosed) return;
+    const datapath = this.#existingDatapath();
+    if (place.identity === this.#host.identity) datapath?.unbind(index);
+    else datapath?.detach(pinName(place.identity, index));
+  }
+
   /** Reads the pins once, when the first is asked for. */
-  #pinned(): (name: string) => AttachedWire | undefined {
-    let wires: Map<string, AttachedWire> | undefined;
-    return (name) => {
-      wires ??= new Map(
-        this.#existingDatapath()
-          ?.list()
-          .map((wire) => [wire.name, wire]),
-      );
-      return wires.get(name);
+  #programs(): (place: Place, linkIndex: number) => Action | undefined {
+    const datapath = this.#existingDatapath();
+    if (!datapath) return () => undefined;
+    let pinned: Map<string, AttachedWire> | undefined;
+    return (place, linkIndex) => {
+      const action = datapath.action(linkIndex);
+      if (!action) return undefined;
+      if (place.identity === this.#host.identity)
+        return hasIngressBlock(place, linkIndex) ? action : undefined;
+      pinned ??= new Map(datapath.list().map((wire) => [wire.name, wire]));
+      return pinned.get(pinName(place.identity, linkIndex))?.ifindex === linkIndex ? action : undefined;
     };
   }
 
@@ -230,10 +262,18 @@ export class HostKernel {
     );
   }
 
-  /** Removes the pins of devices that are gone. */
+  /** Removes the pins of devices that are gone. Those that outlive this kernel go when the next one opens them. */
   #sweepPins(): void {
+    if (this.#isClosed) return;
     const datapath = this.#existingDatapath();
     for (const { name, ifindex } of datapath?.list() ?? []) if (ifindex === 0) datapath?.detach(name);
+  }
+
+  async #awaitTheDying(): Promise<boolean> {
+    this.#drain();
+    if (performance.now() > this.#lastLossMs + DEVICE_END_MS) return false;
+    await delay(DYING_PAUSE_MS);
+    return true;
   }
 
   #drain(): void {
@@ -250,7 +290,7 @@ export class HostKernel {
     }
     const netns = nsid === undefined ? "host" : this.#numbers.get(nsid)?.netns;
     if (netns === undefined || !this.#isListening) return;
-    const event = eventOf(netns, message, this.#settings.mark.group);
+    const event = this.#events.eventOf(netns, message);
     if (event) this.#post(event);
   }
 
@@ -258,6 +298,7 @@ export class HostKernel {
   #lose(nsid: number): void {
     const numbered = this.#numbers.remove(nsid);
     if (!numbered) return;
+    this.#lastLossMs = performance.now();
     this.#shared.table.forget(numbered.identity, numbered.cookie);
     this.#sweep ??= setTimeout(() => {
       this.#sweep = undefined;
@@ -269,31 +310,5 @@ export class HostKernel {
   #resync(): void {
     if (this.#isListening) this.#post({ type: "resync", reason: "ENOBUFS: notifications were lost" });
     for (const nsid of this.#withHostSocket((socket) => this.#numbers.stale(socket))) this.#lose(nsid);
-  }
-}
-
-function eventOf(netns: Netns, message: Notification["message"], group: number): KernelEvent | undefined {
-  switch (message.type) {
-    case k.RTM_NEWLINK:
-    case k.RTM_DELLINK: {
-      const link = decodeLink(message);
-      // A doomed device is gone for everybody; when it is really freed is nobody's business.
-      if (link.group === doomedGroup(group))
-        return message.type === k.RTM_NEWLINK
-          ? { type: "link", netns, link: link.name, change: "removed" }
-          : undefined;
-      return {
-        type: "link",
-        netns,
-        link: link.name,
-        change: message.type === k.RTM_NEWLINK ? "new" : "removed",
-      };
-    }
-    case k.RTM_NEWADDR:
-      return { type: "address", netns, change: "new" };
-    case k.RTM_DELADDR:
-      return { type: "address", netns, change: "removed" };
-    default:
-      return undefined;
   }
 }

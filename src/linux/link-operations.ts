@@ -1,13 +1,5 @@
 /** Makes, changes and dooms devices. */
-import {
-  type Bridge,
-  KernelError,
-  type LinkEnd,
-  type Operation,
-  type Veth,
-  type Vxlan,
-} from "../world/kernel.ts";
-import { codeOfErrno, refusal } from "../world/kernel-text.ts";
+import type { Bridge, KernelError, LinkEnd, Veth, Vxlan } from "../world/kernel.ts";
 import { existingDevice, existingVni, reasonOf } from "./explain.ts";
 import { isDeviceName, type Links, lookUp, nextIndex } from "./links.ts";
 import type { OwnerMark } from "./messages.ts";
@@ -18,6 +10,7 @@ import type { Ack } from "./netlink/message-reader.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import type { Place, Places } from "./place.ts";
 import { doomedGroup, type Reaper } from "./reaper.ts";
+import { type Job, refuse } from "./refuse.ts";
 import { errnoName } from "./syscall.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -36,6 +29,8 @@ export interface LinkContext {
   readonly mark: OwnerMark;
   /** Takes off what is pinned for a device that is gone. */
   readonly forgetPrograms: (place: Place, linkIndex: number) => void;
+  /** True after a pause if a namespace died of late whose devices may still be about to go. */
+  readonly awaitTheDying: () => Promise<boolean>;
 }
 
 interface PlacedEnd {
@@ -51,22 +46,21 @@ export class LinkOperations {
   }
 
   /** Makes the device in force at once, and queues what can only be said in a second message. */
-  async add(number: number, operation: Operation, device: Device): Promise<void> {
+  async add(job: Job, device: Device): Promise<void> {
     const { links, transaction, mark } = this.#context;
     const ends = this.#placed(device);
-    const masters = ends.map((placed) => this.#masterOf(number, operation, placed));
+    const masters = ends.map((placed) => this.#masterOf(job, placed));
     for (const { end } of ends) {
       if (!isDeviceName(end.name)) {
         const isLong = Buffer.byteLength(end.name) >= k.IFNAMSIZ;
-        throw refusal(
-          operation,
+        throw refuse(
+          job,
           isLong ? "ERANGE" : "EINVAL",
           isLong ? `the name ${end.name} is over 15 bytes long` : `${end.name} is no name for a device`,
-          { operation: number },
         );
       }
     }
-    const indexes = await this.#create(number, operation, device, ends);
+    const indexes = await this.#create(job, device, ends);
     transaction.onRollBack(() =>
       this.#doom(
         ends.map(({ place }, i) => ({ place, index: indexes[i] ?? 0 })),
@@ -76,7 +70,7 @@ export class LinkOperations {
     for (const [i, { end, place }] of ends.entries()) {
       const index = indexes[i] ?? 0;
       const peer = device.kind === "veth" ? { lowerIndex: indexes[1 - i] ?? 0 } : {};
-      links.put(place, {
+      links.made(place, {
         index,
         name: end.name,
         mac: end.mac,
@@ -88,10 +82,11 @@ export class LinkOperations {
       });
       const master = masters[i];
       transaction.enqueue(place, {
-        operation: number,
+        operation: job.number,
         request: changeLink(index, {
           alias: end.alias,
           ...(master !== undefined && { master }),
+          ...(device.kind === "bridge" && { mtuBytes: end.mtuBytes }),
           ...(end.mtuBytes >= IPV6_MIN_MTU && { addrGenMode: k.IN6_ADDR_GEN_MODE_NONE }),
         }),
       });
@@ -99,30 +94,30 @@ export class LinkOperations {
   }
 
   /** Brings MAC, MTU, alias, bridge and a tunnel's addresses to what `to` says. */
-  change(number: number, operation: Operation, to: Device, from: Device): void {
+  change(job: Job, to: Device, from: Device): void {
     const { transaction } = this.#context;
     const before = from.kind === "veth" ? from.ends : [from];
-    if (to.kind === "vxlan" && from.kind === "vxlan") this.#retarget(number, operation, to, from);
+    if (to.kind === "vxlan" && from.kind === "vxlan") this.#retarget(job, to, from);
     for (const [i, placed] of this.#placed(to).entries()) {
       const old = before[i];
-      const link = this.#mustFind(number, operation, placed.place, placed.end.name);
-      const change = old && this.#difference(number, operation, placed, old);
+      const link = this.#mustFind(job, placed.place, placed.end.name);
+      const change = old && this.#difference(job, placed, old);
       if (!change) continue;
       transaction.enqueue(placed.place, {
-        operation: number,
+        operation: job.number,
         request: changeLink(link.index, change.forth),
         undo: changeLink(link.index, change.back),
       });
     }
   }
 
-  /** Puts the device into the doomed group; the reaper gets it when the batch has succeeded. */
-  remove(number: number, device: Device): void {
+  /** Puts the device into the doomed group. The reaper gets it when the batch has succeeded: until then it can come back. */
+  remove(job: Job, device: Device): void {
     const { transaction, mark } = this.#context;
     const found = this.#ours(device);
     for (const { place, index } of found)
       transaction.enqueue(place, {
-        operation: number,
+        operation: job.number,
         request: changeLink(index, { group: doomedGroup(mark.group) }),
         undo: changeLink(index, { group: mark.group }),
         absent: ["ENODEV"],
@@ -173,13 +168,8 @@ export class LinkOperations {
     );
   }
 
-  async #create(
-    number: number,
-    operation: Operation,
-    device: Device,
-    ends: readonly PlacedEnd[],
-  ): Promise<number[]> {
-    const { transaction, reaper, places } = this.#context;
+  async #create(job: Job, device: Device, ends: readonly PlacedEnd[]): Promise<number[]> {
+    const { transaction, reaper, places, awaitTheDying } = this.#context;
     await transaction.flush();
     const host = places.of("host");
     const sender = device.kind === "vxlan" ? host : (ends[0]?.place ?? host);
@@ -193,9 +183,13 @@ export class LinkOperations {
       if (ack.errno === 0) return indexes;
       if (errnoName(ack.errno) === "EEXIST" && attempt < INDEX_ATTEMPTS) {
         if (await reaper.waitFor(concerned)) continue;
+        if (await awaitTheDying()) {
+          attempt--;
+          continue;
+        }
         if (ack.message === undefined && !this.#inTheWay(ends)) continue;
       }
-      throw this.#createRefusal(number, operation, device, ends, ack);
+      throw this.#createRefusal(job, device, ends, ack);
     }
   }
 
@@ -215,7 +209,9 @@ export class LinkOperations {
     }));
     if (!a) throw new TypeError("a device without ends");
     if (device.kind === "veth" && b) return newVeth(a, b);
-    return device.kind === "vxlan" ? newVxlan(a, device) : newBridge(a);
+    if (device.kind === "vxlan") return newVxlan(a, device);
+    // A bridge takes the MTU of its smallest port, unless it was changed after the birth.
+    return newBridge({ ...a, mtuBytes: a.mtuBytes - 1 });
   }
 
   #inTheWay(ends: readonly PlacedEnd[]): string | undefined {
@@ -229,13 +225,7 @@ export class LinkOperations {
     return undefined;
   }
 
-  #createRefusal(
-    number: number,
-    operation: Operation,
-    device: Device,
-    ends: readonly PlacedEnd[],
-    ack: Ack,
-  ): KernelError {
+  #createRefusal(job: Job, device: Device, ends: readonly PlacedEnd[], ack: Ack): KernelError {
     const errno = errnoName(ack.errno);
     const { places, mark } = this.#context;
     if (errno === "EEXIST") {
@@ -244,38 +234,29 @@ export class LinkOperations {
           ? existingVni(device, [places.of("host"), ...ends.map(({ place }) => place)], mark)
           : undefined;
       const reason = this.#inTheWay(ends) ?? vni ?? ack.message ?? "no free index was found";
-      return refusal(operation, errno, reason, { operation: number });
+      return refuse(job, errno, reason);
     }
-    const { reason, hint, code } = reasonOf(errno, ack, device);
-    const details = { operation: number, ...(hint !== undefined && { hint }) };
-    if (code === undefined || code === codeOfErrno(errno)) return refusal(operation, errno, reason, details);
-    return new KernelError(code, refusal(operation, errno, reason).message, { ...details, errno });
+    return refuse(job, errno, reasonOf(errno, ack, device));
   }
 
-  #retarget(number: number, operation: Operation, to: Vxlan, from: Vxlan): void {
+  #retarget(job: Job, to: Vxlan, from: Vxlan): void {
     if (to.vni !== from.vni || to.port !== from.port || to.local.includes(":") !== from.local.includes(":"))
-      throw refusal(
-        operation,
-        "EOPNOTSUPP",
-        "a tunnel cannot change its VNI, its port or its address family",
-        {
-          operation: number,
-          hint: "remove it, then add it",
-        },
-      );
+      throw refuse(job, "EOPNOTSUPP", {
+        reason: "a tunnel cannot change its VNI, its port or its address family",
+        hint: "remove it, then add it",
+      });
     if (to.local === from.local && to.remote === from.remote) return;
     const place = this.#context.places.of(to.netns);
-    const { index } = this.#mustFind(number, operation, place, to.name);
+    const { index } = this.#mustFind(job, place, to.name);
     this.#context.transaction.enqueue(place, {
-      operation: number,
+      operation: job.number,
       request: changeVxlan(index, to),
       undo: changeVxlan(index, from),
     });
   }
 
   #difference(
-    number: number,
-    operation: Operation,
+    job: Job,
     placed: PlacedEnd,
     old: LinkEnd,
   ): { forth: LinkChange; back: LinkChange } | undefined {
@@ -288,23 +269,23 @@ export class LinkOperations {
       back[key] = old[key];
     }
     if (end.bridge !== old.bridge) {
-      forth["master"] = this.#masterOf(number, operation, placed) ?? 0;
-      back["master"] = this.#masterOf(number, operation, { ...placed, end: old }) ?? 0;
+      forth["master"] = this.#masterOf(job, placed) ?? 0;
+      back["master"] = this.#masterOf(job, { ...placed, end: old }) ?? 0;
     }
     return Object.keys(forth).length === 0 ? undefined : { forth, back };
   }
 
-  #masterOf(number: number, operation: Operation, { end, place }: PlacedEnd): number | undefined {
+  #masterOf(job: Job, { end, place }: PlacedEnd): number | undefined {
     if (end.bridge === undefined) return undefined;
-    const bridge = this.#mustFind(number, operation, place, end.bridge);
+    const bridge = this.#mustFind(job, place, end.bridge);
     if (bridge.kind === "bridge") return bridge.index;
-    throw refusal(operation, "EOPNOTSUPP", `${end.bridge} is no bridge`, { operation: number });
+    throw refuse(job, "EOPNOTSUPP", `${end.bridge} is no bridge`);
   }
 
-  #mustFind(number: number, operation: Operation, place: Place, name: string): Link {
+  #mustFind(job: Job, place: Place, name: string): Link {
     const link = this.#context.links.find(place, name);
     if (link) return link;
-    throw refusal(operation, "ENODEV", `there is no device ${name}`, { operation: number });
+    throw refuse(job, "ENODEV", `there is no device ${name}`);
   }
 
   #placed(device: Device): PlacedEnd[] {

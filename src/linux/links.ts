@@ -30,16 +30,35 @@ export function lookUp(place: Place, link: string | number): Link | undefined {
   return place.socket.get(getLink(link), decodeLink, ["ENODEV"]);
 }
 
-/** Remembers for one batch what was looked up. */
+/** Remembers for one batch what was looked up or made. */
 export class Links {
+  readonly #doomedGroup: number;
   readonly #known = new Map<Place, Map<string, Link>>();
+  readonly #made = new Set<number>();
 
+  constructor(doomedGroup: number) {
+    this.#doomedGroup = doomedGroup;
+  }
+
+  /** `undefined` also for a device that is being deleted. */
   find(place: Place, name: string): Link | undefined {
     const known = this.#known.get(place)?.get(name);
     if (known) return known;
     const link = lookUp(place, name);
-    if (link) this.put(place, link);
+    if (!link || link.group === this.#doomedGroup) return undefined;
+    this.put(place, link);
     return link;
+  }
+
+  /** Notes a device that this batch has made. */
+  made(place: Place, link: Link): void {
+    this.put(place, link);
+    this.#made.add(link.index);
+  }
+
+  /** True if this batch has made the device: its undo removes it, with all that it has. */
+  wasMade(link: Link): boolean {
+    return this.#made.has(link.index);
   }
 
   put(place: Place, link: Link): void {

@@ -121,6 +121,7 @@ export class LinuxMachine {
     if (carrier) {
       const ended = new Promise<void>((resolve) => carrier.worker.once("exit", () => resolve()));
       await this.call({ type: "end" });
+      carrier.worker.ref();
       this.#isClosed = true;
       await ended;
     }

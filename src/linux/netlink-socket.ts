@@ -78,7 +78,10 @@ export class NetlinkSocket {
     return this.#ack(first);
   }
 
-  /** Asks for one thing. `undefined` if the kernel answers with one of `absent`; another errno is an error. */
+  /**
+   * Asks for one thing. `undefined` if the kernel answers with one of `absent`, or not at all, as for the queue of a
+   * device that has none; another errno is an error.
+   */
   get<T>(
     request: Uint8Array,
     decode: (message: Message) => T,
@@ -93,7 +96,7 @@ export class NetlinkSocket {
       if (absent.includes(errno)) return undefined;
       throw syscallError("ask the kernel", errno);
     }
-    throw new KernelError("INTERNAL", "ask the kernel: no answer");
+    return undefined;
   }
 
   /** Asks for a list, and once more when it changed meanwhile. What `decode` has no value for is left out. */
@@ -122,6 +125,8 @@ export class NetlinkSocket {
         if (message.sequence !== sequence) continue;
         isInterrupted ||= isDumpInterrupted(message);
         const ack = readAck(message);
+        // The device that the question is about has just gone, and what was on it.
+        if (ack && errnoName(ack.errno) === "ENODEV") return { values, isInterrupted: false };
         if (ack && ack.errno !== 0) throw syscallError("dump", errnoName(ack.errno));
         if (ack) return { values, isInterrupted };
         const value = decode(message);

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import type { TestContext } from "node:test";
 import type { Netns } from "../world/kernel.ts";
-import { Datapath } from "./bpf/datapath.ts";
-import { LAB_MARK, LinuxMachine, type KernelOptions, type LinuxKernel, MESH_MARK } from "./machine.ts";
+import { LinuxMachine, type KernelOptions, type LinuxKernel } from "./machine.ts";
+import { unmount } from "./syscall.ts";
 
 /** For `test(title, { skip: needsRoot }, …)`: false for root, else the reason. */
 export const needsRoot: string | false = process.getuid?.() === 0 ? false : "needs root";
@@ -26,28 +26,20 @@ export interface NetnsFixture {
 let count = 0;
 
 /**
- * Makes a fixture that cleans up after `t`, also when it fails, and fails `t` when something is left behind: devices of
- * our groups in its namespaces, pins, mounts, namespaces, or a thread in a foreign namespace. What an earlier process
- * left when it was killed is removed first.
+ * Makes a fixture that cleans up after `t`, also when it fails: what is in its namespaces goes with them. Fails `t` when
+ * a deletion failed, or when a namespace, a mount or a pin is left behind, or a thread is in a foreign namespace. What an
+ * earlier process left when it was killed is removed first.
  */
 export async function netnsFixture(t: TestContext): Promise<NetnsFixture> {
   const machine = await LinuxMachine.open();
   const bpffs = `${BPFFS_ROOT}/${process.pid}-${++count}`;
   const paths: string[] = [];
-  const kernels: { kernel: LinuxKernel; host: Netns }[] = [];
   t.after(async () => {
-    const problems: string[] = [];
-    try {
-      for (const { kernel } of kernels)
-        await kernel.settle().catch((error: unknown) => problems.push(String(error)));
-      problems.push(...(await leftBehind(machine, bpffs, paths)));
-    } finally {
-      for (const path of paths) await machine.removeNetns(path);
-      await machine.close();
-      removePins(bpffs);
-    }
-    problems.push(...remains(paths, bpffs));
-    assert.deepEqual(problems, [], "something is left behind");
+    for (const path of paths) await machine.removeNetns(path);
+    // Rejects if a deletion failed.
+    await machine.close();
+    removePins(bpffs);
+    assert.deepEqual(remains(paths, bpffs), [], "something is left behind");
   });
   await sweepDead(machine);
   const fixture: NetnsFixture = {
@@ -61,41 +53,33 @@ export async function netnsFixture(t: TestContext): Promise<NetnsFixture> {
     },
     async kernel(options = {}) {
       const host = options.host ?? (await fixture.netns());
-      const kernel = await machine.kernel({ bpffs, ...options, host });
-      kernels.push({ kernel, host });
-      return kernel;
+      return machine.kernel({ bpffs, ...options, host });
     },
     nameOf: (netns) => netns.slice(netns.lastIndexOf("/") + 1),
   };
   return fixture;
 }
 
-/** Devices and pins that a test has not removed. */
-async function leftBehind(machine: LinuxMachine, bpffs: string, paths: readonly string[]): Promise<string[]> {
-  const problems: string[] = [];
-  for (const mark of [MESH_MARK, LAB_MARK]) {
-    const kernel = await machine.kernel({ bpffs, mark });
-    for (const path of paths.filter((path) => existsSync(path))) {
-      const objects = await kernel.observe([{ netns: `file://${path}` }]).catch(() => []);
-      problems.push(...objects.map((object) => `${path}: ${JSON.stringify(object)}`));
-    }
-    await kernel.close();
-  }
-  const pins = existsSync(`${bpffs}/links`) ? readdirSync(`${bpffs}/links`) : [];
-  return [...problems, ...pins.map((pin) => `pin ${pin}`)];
+/** The pins of a bpffs go with its mount. */
+function removePins(bpffs: string): void {
+  for (const mount of mountsBelow(bpffs)) unmount(mount);
+  rmSync(bpffs, { recursive: true, force: true });
 }
 
-function removePins(bpffs: string): void {
-  if (existsSync(`${bpffs}/links`)) Datapath.open(bpffs).destroy();
-  rmSync(bpffs, { recursive: true, force: true });
+/** Where something is mounted at or below `path`. */
+function mountsBelow(path: string): string[] {
+  const targets = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "");
+  return targets.filter((target) => target === path || target.startsWith(`${path}/`));
 }
 
 /** What is there although everything was removed. */
 function remains(paths: readonly string[], bpffs: string): string[] {
-  const mounts = readFileSync("/proc/self/mountinfo", "utf8");
+  const mounts = [...paths, bpffs].flatMap(mountsBelow);
   return [
-    ...paths.filter((path) => existsSync(path) || mounts.includes(` ${path} `)),
-    ...(mounts.includes(` ${bpffs} `) ? [`a bpffs is mounted at ${bpffs}`] : []),
+    ...paths.filter((path) => existsSync(path)),
+    ...mounts.map((mount) => `something is mounted at ${mount}`),
     ...strayThreads(),
   ];
 }

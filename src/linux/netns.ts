@@ -64,7 +64,7 @@ export function openPath(path: string, netns: string = `file://${path}`): OpenNe
   const stat = fstatSync(fd, { bigint: true });
   if (stat.dev !== nsfsDevice()) {
     close(fd);
-    throw new KernelError("NOT_FOUND", `${attempt}: no network namespace is mounted there`);
+    throw notFound(attempt, "no network namespace is mounted there");
   }
   return { fd, identity: `inode://${stat.dev}/${stat.ino}`, close: () => close(fd) };
 }
@@ -97,7 +97,11 @@ function unopened(attempt: string, path: string, errno: string, cause: unknown):
   if (errno !== "ENOENT" && errno !== "ESRCH" && errno !== "ENOTDIR") return syscallError(attempt, errno);
   const pid = /^\/proc\/(\d+)\//.exec(path)?.[1];
   const reason = pid === undefined ? "there is no such file" : `there is no process ${pid}`;
-  return new KernelError("NOT_FOUND", `${attempt}: ${reason}`, { cause });
+  return notFound(attempt, reason, cause);
+}
+
+function notFound(attempt: string, reason: string, cause?: unknown): KernelError {
+  return new KernelError("NOT_FOUND", `${attempt}: ENOENT: ${reason}`, { errno: "ENOENT", cause });
 }
 
 /** Every place where a namespace may be found by a path. */
@@ -157,10 +161,7 @@ export class NetnsTable {
       const opened = this.#openIfSame(path, identity, known);
       if (opened) return opened;
     }
-    throw new KernelError(
-      "NOT_FOUND",
-      `open network namespace ${identity}: ${this.#whyGone(identity, known)}`,
-    );
+    throw notFound(`open network namespace ${identity}`, this.#whyGone(identity, known));
   }
 
   /** `undefined` if the path leads elsewhere by now, or to a later namespace with the same inode. */

@@ -1,6 +1,6 @@
 /** Reads a namespace: everything with our mark, in the form in which `add` takes it. What the kernel made by itself is left out. */
 import type { KernelObject, LinkEnd, Netns, ObserveQuery } from "../world/kernel.ts";
-import type { AttachedWire } from "./bpf/datapath.ts";
+import type { Action } from "./bpf/wire-map.ts";
 import { lookUp } from "./links.ts";
 import type { OwnerMark } from "./messages.ts";
 import { decodeAddress, dumpAddresses } from "./netlink/address.ts";
@@ -12,7 +12,6 @@ import { decodeQdisc, dumpQdiscs, getQdisc } from "./netlink/qdisc.ts";
 import { decodeRoute, dumpRoutes } from "./netlink/route.ts";
 import { decodeRule, dumpRules } from "./netlink/rule.ts";
 import type { Place, Places } from "./place.ts";
-import { pinName } from "./programs.ts";
 import { doomedGroup } from "./reaper.ts";
 import { farEnd } from "./veth-peer.ts";
 import type { Identity } from "./netns.ts";
@@ -20,8 +19,8 @@ import type { Identity } from "./netns.ts";
 export interface ObserveContext {
   readonly places: Places;
   readonly mark: OwnerMark;
-  /** The program that is pinned under this name. */
-  readonly pinned: (name: string) => AttachedWire | undefined;
+  /** What the `wire` program does with what enters a device. */
+  readonly programOf: (place: Place, linkIndex: number) => Action | undefined;
   /** Namespaces that were found before, for the far end of a veth that no query asks about. */
   readonly known: () => readonly Identity[];
   /** Called for a namespace that has devices which an earlier carrier left doomed. */
@@ -115,18 +114,13 @@ export function nameOf(view: View, index: number | undefined): string | undefine
   return index === undefined ? undefined : (view.byIndex.get(index) ?? lookUp(view.place, index))?.name;
 }
 
-function program({ pinned }: ObserveContext, view: View, link: Link): KernelObject[] {
-  const wire = pinned(pinName(view.place.identity, link.index));
-  if (wire?.verdict === undefined || wire.ifindex !== link.index) return [];
-  const target = nameOf(view, wire.targetIfindex);
+function program({ programOf }: ObserveContext, view: View, link: Link): KernelObject[] {
+  const action = programOf(view.place, link.index);
+  if (!action) return [];
+  const target = nameOf(view, action.targetIfindex);
+  const { verdict } = action;
   return [
-    {
-      kind: "program",
-      netns: view.netns,
-      link: link.name,
-      verdict: wire.verdict,
-      ...(target !== undefined && { target }),
-    },
+    { kind: "program", netns: view.netns, link: link.name, verdict, ...(target !== undefined && { target }) },
   ];
 }
 
@@ -179,7 +173,7 @@ function fdb({ netns, place }: View, link: Link): KernelObject[] {
 
 function qdiscs({ names, netns, place: { socket } }: View, ours: readonly Link[]): KernelObject[] {
   const found = names
-    ? ours.map((link) => socket.get(getQdisc(link.index), decodeQdisc, ["ENOENT", "EINVAL"]))
+    ? ours.map((link) => socket.get(getQdisc(link.index), decodeQdisc, ["ENODEV", "ENOENT", "EINVAL"]))
     : socket.dump(dumpQdiscs(), decodeQdisc);
   return found.flatMap((qdisc) => {
     const link = ours.find(({ index }) => index === qdisc?.linkIndex);

@@ -85,6 +85,9 @@ const native = {
   ),
   flock: declare<[number, number], number>("int flock(int fd, int operation)"),
   signal: declare<[number, bigint], bigint>("intptr_t signal(int number, intptr_t handler)"),
+  ioctl: declare<[number, number, Pointer], number>(
+    "int ioctl(int fd, unsigned long request, void *argument)",
+  ),
   execvp: declare<[string, (string | null)[]], number>("int execvp(const char *file, const char **argv)"),
 };
 
@@ -331,6 +334,10 @@ export function waitReadable(fd: number, timeoutMs: number): Promise<boolean> {
   });
 }
 
+/** Clears close-on-exec, and sets or clears O_NONBLOCK. include/uapi/asm-generic/ioctls.h */
+const FIONCLEX = 0x5450;
+const FIONBIO = 0x5421;
+
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
@@ -351,12 +358,18 @@ export function becomeProgram(
   argv: readonly string[],
 ): string {
   const execvp = native.execvp();
-  // Node ignores SIGPIPE, and what is ignored stays so in the program.
-  const before = native.signal()(constants.signals.SIGPIPE, 0n);
+  // Node makes the standard streams close-on-exec and non-blocking; a program expects neither.
+  for (const fd of [0, 1, 2]) {
+    native.ioctl()(fd, FIONCLEX, null);
+    native.ioctl()(fd, FIONBIO, new Uint32Array([0]));
+  }
+  // Node ignores these, and what is ignored stays so in the program.
+  const ignored = [constants.signals.SIGPIPE, constants.signals.SIGXFSZ];
+  const before = ignored.map((signal) => native.signal()(signal, 0n));
   setNetns(netns.there);
   execvp(argv[0] ?? "", [...argv, null]);
   const errno = lastErrno();
   setNetns(netns.home);
-  native.signal()(constants.signals.SIGPIPE, before);
+  for (const [i, signal] of ignored.entries()) native.signal()(signal, before[i] ?? 0n);
   return errno;
 }

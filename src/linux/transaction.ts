@@ -56,7 +56,7 @@ export class Transaction {
     this.#undo.push(undo);
   }
 
-  /** Called by `commit`, when the batch has succeeded and nothing is taken back any more. */
+  /** Called by `commit`, when the batch has succeeded. */
   onCommit(action: () => void): void {
     this.#commit.push(action);
   }

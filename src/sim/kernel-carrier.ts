@@ -2,6 +2,7 @@
 import { describeOperation, refusal } from "../world/kernel-text.ts";
 import {
   type ApplyOptions,
+  type Bridge,
   type CounterQuery,
   type Counters,
   type Failpoint,
@@ -13,9 +14,11 @@ import {
   type NetnsIdentity,
   type ObserveQuery,
   type Operation,
+  type Veth,
+  type Vxlan,
   type Watch,
 } from "../world/kernel.ts";
-import { type Actor, busyUntilMs, type News, type Undo } from "./kernel-links.ts";
+import { type Actor, bury, busyUntilMs, type News, type Undo } from "./kernel-links.ts";
 import { findNetns, type Listener, type Machine } from "./kernel-machine.ts";
 import { look, viewOf } from "./kernel-observe.ts";
 import { namespacesOf, perform } from "./kernel-operations.ts";
@@ -91,6 +94,7 @@ export class SimKernel implements Kernel, Actor, Listener {
       }
       throw error;
     } finally {
+      for (const { object } of batch.filter(isLinkRemoval)) bury(this, object);
       leave();
     }
   }
@@ -104,8 +108,10 @@ export class SimKernel implements Kernel, Actor, Listener {
   async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {
     await this.#pause(this.#life);
     return queries.map(({ netns, link }) => {
-      const program = this.lookUp(netns)?.devices.get(link)?.program;
-      return program?.pins === this.pins ? { packets: program.packets, bytes: program.bytes } : undefined;
+      const device = this.lookUp(netns)?.devices.get(link);
+      if (!device) return undefined;
+      const { packets, bytes } = device.program?.pins === this.pins ? device.program : device.received;
+      return { packets, bytes };
     });
   }
 
@@ -247,6 +253,9 @@ export class SimKernel implements Kernel, Actor, Listener {
   }
 }
 
-function isLinkRemoval({ verb, object }: Operation): boolean {
+function isLinkRemoval(
+  operation: Operation,
+): operation is Operation & { readonly object: Veth | Vxlan | Bridge } {
+  const { verb, object } = operation;
   return verb === "remove" && (object.kind === "veth" || object.kind === "vxlan" || object.kind === "bridge");
 }

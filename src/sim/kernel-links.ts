@@ -103,11 +103,32 @@ export function changeDevice(actor: Actor, object: Veth | Device): Undo {
   };
 }
 
-/** Takes both ends of a veth pair, or the one device. What is not there, or not ours, is left alone. */
-export function removeDevice(actor: Actor, object: Veth | Device): void {
+/**
+ * Hides both ends of a veth pair, or the one device, until `bury` removes it or the undo brings it back. What is not
+ * there, not ours, of another kind or of another owner is left alone.
+ */
+export function hideDevice(actor: Actor, object: Veth | Device): Undo {
+  const [device, peer] = ends(object).map((end) => actor.lookUp(end.netns)?.devices.get(end.name));
+  const isMeant =
+    device?.group === actor.mark.group &&
+    device.kind === object.kind &&
+    device.peer === peer &&
+    !device.isDoomed;
+  const hidden = isMeant ? hide(actor.machine, device) : [];
+  return () => {
+    for (const each of hidden) {
+      if (!each.netns.isAlive) continue;
+      each.isDoomed = false;
+      actor.machine.announce(each.netns, { type: "link", link: each.name, change: "new" });
+    }
+  };
+}
+
+/** Begins the removal of what is hidden. */
+export function bury(actor: Actor, object: Veth | Device): void {
   for (const end of ends(object)) {
     const device = actor.lookUp(end.netns)?.devices.get(end.name);
-    if (device?.group === actor.mark.group && device.goneAtMs === undefined) doom(actor.machine, device);
+    if (device?.isDoomed && device.goneAtMs === undefined) doom(actor.machine, device);
   }
 }
 
@@ -131,14 +152,26 @@ export function setDown(actor: Actor, device: SimDevice): Undo {
 }
 
 /** Begins the removal of a device by its owner: gone for every observer, its name and VNI a little later. */
-export function doom(machine: Machinery, device: SimDevice): void {
-  for (const each of device.peer ? [device, device.peer] : [device]) {
-    each.isDoomed = true;
+function doom(machine: Machinery, device: SimDevice): void {
+  hide(machine, device);
+  for (const each of withPeer(device)) {
     each.goneAtMs = machine.nowMs() + machine.deletionMs;
     machine.dying.add(each);
     dissolve(each);
+  }
+}
+
+function hide(machine: Machinery, device: SimDevice): SimDevice[] {
+  const seen = withPeer(device).filter((each) => !each.isDoomed);
+  for (const each of seen) {
+    each.isDoomed = true;
     machine.announce(each.netns, { type: "link", link: each.name, change: "removed" });
   }
+  return seen;
+}
+
+function withPeer(device: SimDevice): SimDevice[] {
+  return device.peer ? [device, device.peer] : [device];
 }
 
 /** Takes with a device what hangs on it. */
@@ -153,7 +186,7 @@ export function dissolve(device: SimDevice): void {
   for (const port of device.netns.devices.values()) if (port.bridge === device) port.bridge = undefined;
 }
 
-export function ends(object: Veth | Device): readonly LinkEnd[] {
+function ends(object: Veth | Device): readonly LinkEnd[] {
   return object.kind === "veth" ? object.ends : [object];
 }
 
@@ -210,6 +243,7 @@ function born(actor: Actor, kind: SimDevice["kind"], end: LinkEnd, tunnel?: SimT
     neighbors: new Map(),
     fdb: new Map(),
     program: undefined,
+    received: { packets: 0, bytes: 0 },
     qdisc: undefined,
     goneAtMs: undefined,
     isDoomed: false,

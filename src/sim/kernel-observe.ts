@@ -46,7 +46,7 @@ export function look(observer: Observer, views: readonly View[]): KernelObject[]
       objects.push(...onDevice(observer, view.name, device));
     }
     for (const route of view.netns.routes)
-      if (route.protocol === observer.mark.protocol && wants(route.device.name))
+      if (route.protocol === observer.mark.protocol && !route.device.isDoomed && wants(route.device.name))
         objects.push(routeObject(view.name, route));
     for (const rule of view.netns.rules)
       if (rule.protocol === observer.mark.protocol && (!view.links || wants(rule.iif ?? "")))

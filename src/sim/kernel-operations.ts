@@ -6,7 +6,7 @@ import {
   addVeth,
   changeDevice,
   deviceOf,
-  removeDevice,
+  hideDevice,
   setDown,
   type Undo,
 } from "./kernel-links.ts";
@@ -25,7 +25,7 @@ import {
 } from "./kernel-routing.ts";
 import { Refused, type SimNetns } from "./kernel-state.ts";
 
-/** Does it, or throws `Refused` and leaves everything as it was. The removal of a link has no undo. */
+/** Does it, or throws `Refused` and leaves everything as it was. A link that is removed has yet to be buried. */
 export function perform(actor: Actor, operation: Operation): Undo {
   switch (operation.verb) {
     case "add":
@@ -76,7 +76,7 @@ function add(actor: Actor, object: KernelObject): Undo {
   }
 }
 
-/** `undefined` if there was nothing to remove, or if nothing can bring it back. */
+/** `undefined` if there was nothing to remove. */
 function remove(actor: Actor, object: KernelObject): Undo | undefined {
   // What was in a namespace has gone with it.
   if (object.kind !== "veth" && !actor.lookUp(object.netns)) return undefined;
@@ -84,8 +84,7 @@ function remove(actor: Actor, object: KernelObject): Undo | undefined {
     case "veth":
     case "vxlan":
     case "bridge":
-      removeDevice(actor, object);
-      return undefined;
+      return hideDevice(actor, object);
     case "up": {
       const device = actor.find(object.netns).devices.get(object.link);
       return device && setDown(actor, device);
@@ -135,7 +134,14 @@ function setUp(actor: Actor, netns: SimNetns, link: string): Undo {
   if (device.isUp) return nothing;
   device.isUp = true;
   actor.machine.announce(netns, { type: "link", link, change: "new" });
-  return () => setDown(actor, device);
+  // On its way down again it would lose what it already had when it was down.
+  const addresses = [...device.addresses];
+  const neighbors = [...device.neighbors];
+  return () => {
+    setDown(actor, device);
+    for (const address of addresses) device.addresses.add(address);
+    for (const [key, neighbor] of neighbors) device.neighbors.set(key, neighbor);
+  };
 }
 
 function addProgram(actor: Actor, object: Program): Undo {

@@ -81,11 +81,13 @@ class Journey {
   #enter(device: SimDevice, frame: Frame): Arrival | undefined {
     if (this.#steps++ > longestJourney || !device.isUp) return undefined;
     const program = device.program;
-    if (program) {
-      if (frame.packet.bytes > 0) {
-        program.packets++;
-        program.bytes += frame.packet.bytes;
+    if (frame.packet.bytes > 0) {
+      for (const counters of program ? [device.received, program] : [device.received]) {
+        counters.packets++;
+        counters.bytes += frame.packet.bytes;
       }
+    }
+    if (program) {
       const target = program.target;
       if (program.verdict === "redirect") return target && this.transmit(target, frame);
       if (program.verdict === "redirect-peer") return target?.peer && this.#enter(target.peer, frame);

@@ -54,7 +54,7 @@ export function changeAddress(actor: Actor, object: Address, from: Address): Und
   }
 }
 
-/** With the last IPv4 address of a device its IPv4 routes go, and those with the address as their source everywhere. */
+/** With the last IPv4 address of a device go its IPv4 routes and neighbours; routes from an address that no device has any more go everywhere. */
 export function removeAddress(actor: Actor, object: Address): Undo | undefined {
   const netns = actor.find(object.netns);
   const device = netns.devices.get(object.link);
@@ -70,8 +70,11 @@ export function removeAddress(actor: Actor, object: Address): Undo | undefined {
       (route.source === own && !isLocal(netns, own)),
   );
   for (const route of lost) netns.routes.delete(route);
+  const neighbors = [...device.neighbors].filter(([address]) => isLast && familyOf(address) === 4);
+  for (const [address] of neighbors) device.neighbors.delete(address);
   return () => {
     device.addresses.add(entry);
+    for (const [address, neighbor] of neighbors) device.neighbors.set(address, neighbor);
     for (const route of lost) if (!route.device.isDoomed) netns.routes.add(route);
   };
 }
@@ -82,7 +85,6 @@ export function addRoute(actor: Actor, object: Route): Undo {
   const prefix = parsePrefix(object.destination);
   if (!prefix || formatPrefix(network(prefix)) !== object.destination)
     throw new Refused("EINVAL", "the destination is no canonical prefix");
-  if (!device.isUp) throw new Refused("ENETDOWN", "device for nexthop is not up");
   const family = familyOf(object.destination);
   const { destination, via, onlink, source } = object;
   const entry: SimRoute = {
@@ -96,8 +98,9 @@ export function addRoute(actor: Actor, object: Route): Undo {
     ...(onlink ? { onlink } : {}),
     ...(source === undefined ? {} : { source }),
   };
-  if (source !== undefined && !isLocal(netns, source)) throw new Refused("EINVAL", "invalid source address");
   if (via !== undefined) checkGateway(netns, device, entry);
+  if (!device.isUp) throw new Refused("ENETDOWN", "device for nexthop is not up");
+  if (source !== undefined && !isLocal(netns, source)) throw new Refused("EINVAL", "invalid source address");
   if (findRoute(netns, object)) throw new Refused("EEXIST", "route exists");
   netns.routes.add(entry);
   return () => netns.routes.delete(entry);
@@ -218,7 +221,10 @@ function checkGateway(netns: SimNetns, device: SimDevice, route: SimRoute): void
     (each) =>
       each.device === device && each.via === undefined && [MAIN_TABLE, route.table].includes(each.table),
   );
-  const prefixes = [...connectedPrefixes(device), ...routed.map((each) => each.destination)];
+  const prefixes = [
+    ...(device.isUp ? connectedPrefixes(device) : []),
+    ...routed.map((each) => each.destination),
+  ];
   if (prefixes.some((prefix) => contains(mustParsePrefix(prefix), gateway))) return;
   throw new Refused(family === 4 ? "ENETUNREACH" : "EHOSTUNREACH", "nexthop has invalid gateway");
 }

@@ -39,6 +39,8 @@ export interface SimDevice {
   readonly neighbors: Map<string, SimNeighbor>;
   readonly fdb: Map<string, SimFdb>;
   program: SimProgram | undefined;
+  /** What has entered. */
+  readonly received: { packets: number; bytes: number };
   qdisc: Qdisc["shape"] | undefined;
   /** The kernel is at work on its removal, and its name is free from this moment on (monotonic milliseconds). */
   goneAtMs: number | undefined;

@@ -82,6 +82,7 @@ export class SimMachine {
       neighbors: new Map(),
       fdb: new Map(),
       program: undefined,
+      received: { packets: 0, bytes: 0 },
       qdisc: undefined,
       goneAtMs: undefined,
       isDoomed: false,

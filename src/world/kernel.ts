@@ -213,7 +213,7 @@ export interface Counters {
   readonly bytes: number;
 }
 
-/** What entered a link, as counted by its `wire` program. `undefined` in place of a link that has none. */
+/** Asks what has entered a link: counted by its `wire` program if it has one, else by the device itself. */
 export interface CounterQuery {
   readonly netns: Netns;
   readonly link: string;
@@ -256,6 +256,7 @@ export interface Watch<T> {
 export interface Kernel {
   apply(batch: readonly Operation[], options?: ApplyOptions): Promise<void>;
   observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]>;
+  /** In the order of the queries; `undefined` for a link that is not there. */
   counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]>;
   /** Finds out which namespace `netns` names now, and remembers where it was found. NOT_FOUND if there is none. */
   resolve(netns: Netns): Promise<NetnsIdentity>;

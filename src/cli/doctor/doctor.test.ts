@@ -268,9 +268,14 @@ for (const { title, sick, finds, status, remedy, healed } of cases) {
 
 test("the modes follow from what the kernel has", (t) => {
   const whats = (options: FakeHostOptions): string =>
-    examine(fakeHost(t, options), checks).checks.flatMap(({ findings }) => findings.map(({ what }) => what)).join("\n");
+    examine(fakeHost(t, options), checks)
+      .checks.flatMap(({ findings }) => findings.map(({ what }) => what))
+      .join("\n");
   assert.match(whats({}), /^linux 6\.6\.1, complete\nlocal wires: one veth pair, packets counted/m);
-  assert.match(whats({}), /^remote wires: veth and vxlan[^]*^cables of a lab: shaped by rate \(tbf\), delay/m);
+  assert.match(
+    whats({}),
+    /^remote wires: veth and vxlan[^]*^cables of a lab: shaped by rate \(tbf\), delay/m,
+  );
   const old = whats({ features: withFeature({ name: "tcx links", supported: false }) });
   assert.match(old, /^linux 6\.6\.1; a full Linux 6\.6 also has tcx links$/m);
   assert.match(old, /^local wires: one veth pair, packets not counted\nremote wires: none$/m);

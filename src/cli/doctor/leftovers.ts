@@ -1,4 +1,5 @@
 /** What netloom made and nobody takes care of any more. */
+import { count } from "../output.ts";
 import { ok, warning, type Check, type Finding } from "./check.ts";
 import type { Device, FileTree, Host } from "./host.ts";
 import { isDoomed, isOurs } from "./marks.ts";
@@ -44,8 +45,8 @@ function labs(tree: FileTree): Finding[] {
     const lab = /^nl-([a-z][a-z0-9]*)-/.exec(namespace)?.[1];
     if (lab !== undefined) counts.set(lab, (counts.get(lab) ?? 0) + 1);
   }
-  return [...counts].map(([lab, count]) => {
-    const what = `lab ${lab}: ${count} network namespace${count === 1 ? "" : "s"}`;
+  return [...counts].map(([lab, namespaces]) => {
+    const what = `lab ${lab}: ${count(namespaces, "network namespace")}`;
     if (isWhole(tree, lab)) return ok(`${what}, up`);
     return warning(what, "a command that made or removed it was killed half-way", `netloom lab down ${lab}`);
   });
@@ -75,15 +76,19 @@ function entries(host: Host): Finding[] {
   );
 }
 
-/** File systems of pinned programs that belong to no lab. */
+/** File systems of pinned programs that belong to no lab, and to no test that runs. */
 function mounts(tree: FileTree): Finding[] {
-  const known = tree.list(labsDirectory);
+  const labs = tree.list(labsDirectory);
   return (tree.read("proc/self/mounts") ?? "")
     .split("\n")
     .map((line) => line.split(" "))
     .filter(([, point, type]) => type === "bpf" && point?.startsWith("/run/netloom"))
     .map(([, point]) => point ?? "")
-    .filter((point) => !known.includes(/^\/run\/netloom\/labs\/([^/]+)/.exec(point)?.[1] ?? ""))
+    .filter((point) => {
+      const lab = /^\/run\/netloom\/labs\/([^/]+)/.exec(point)?.[1];
+      const pid = /^\/run\/netloom-test\/[a-z]*(\d+)-/.exec(point)?.[1];
+      return pid === undefined ? !labs.includes(lab ?? "") : tree.list(`proc/${pid}`).length === 0;
+    })
     .map((point) =>
       warning(`bpffs at ${point}`, "the programs pinned there outlive their wires", `umount ${point}`),
     );

@@ -9,7 +9,7 @@ export interface DoctorReport {
   readonly checks: readonly CheckReport[];
 }
 
-export interface CheckReport {
+interface CheckReport {
   readonly name: string;
   readonly title: string;
   readonly findings: readonly Finding[];
@@ -41,14 +41,14 @@ export function printReport(out: Output, report: DoctorReport): void {
 
 function printFinding(out: Output, finding: Finding): void {
   if (finding.status === "ok") return out.line(`  ${out.style("green", "✓")} ${finding.what}`);
-  out.line(`  ${signOf(out, finding.status)} ${finding.what}`);
+  if (finding.status === "absent") {
+    const { what, why, remedy } = finding;
+    return out.line(`  ${out.style("dim", "-")} ${what}: ${why} (${remedy})`);
+  }
+  const sign = finding.status === "failed" ? out.style("red", "✗") : out.style("yellow", "!");
+  out.line(`  ${sign} ${finding.what}`);
   out.line(`      why: ${finding.why}`);
   out.line(`      fix: ${out.style("cyan", finding.remedy)}`);
-}
-
-function signOf(out: Output, status: "absent" | "warning" | "failed"): string {
-  if (status === "absent") return out.style("dim", "-");
-  return status === "failed" ? out.style("red", "✗") : out.style("yellow", "!");
 }
 
 function summary(out: Output, report: DoctorReport): string {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { DownReport } from "../../lab/lab.ts";
 import { describe, outputOption, type Context } from "../command.ts";
-import type { Format, Output } from "../output.ts";
+import { count, type Format, type Output } from "../output.ts";
 
 export function downCommand(context: Context): Command {
   return describe({
@@ -39,7 +39,9 @@ function printReport(
   { existed, namespaces, survivors, durationMs }: DownReport,
 ): void {
   if (!existed) return out.line(`lab ${lab} is down: there was nothing of it`);
-  out.line(`lab ${lab} is down: ${namespaces.length} namespaces removed in ${durationMs.toFixed(0)} ms`);
+  out.line(
+    `lab ${lab} is down: ${count(namespaces.length, "namespace")} removed in ${durationMs.toFixed(0)} ms`,
+  );
   for (const { pid, program, namespace } of survivors) {
     out.line(`  ! ${program} (pid ${pid}) still runs in ${namespace}, which lives until it ends`);
   }

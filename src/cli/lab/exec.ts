@@ -16,11 +16,18 @@ export function execCommand(): Command {
     .argument("<place>", "host, router or host/workload")
     .argument("<program...>", "the program and its arguments")
     .passThroughOptions()
-    .action(async (lab: string, place: string, program: readonly string[]) => {
-      const { requirePrivileges } = await import("../doctor/privileges.ts");
-      const again = `netloom lab exec ${lab} ${place} ${program.join(" ")}`;
-      requirePrivileges(`run ${program[0]} in ${place} of lab ${lab}`, again);
-      const [{ labNameOf }, { exec }] = await Promise.all([import("./open.ts"), import("../../lab/exec.ts")]);
-      await exec(await labNameOf(lab), place, program);
-    });
+    .action(
+      async (lab: string, place: string, words: readonly string[], _options: object, command: Command) => {
+        const program = words[0] === "--" ? words.slice(1) : words;
+        if (program.length === 0) command.error("error: missing required argument 'program'");
+        const { requirePrivileges } = await import("../doctor/privileges.ts");
+        const again = `netloom lab exec ${lab} ${place} ${program.join(" ")}`;
+        requirePrivileges(`run ${program[0]} in ${place} of lab ${lab}`, again);
+        const [{ labNameOf }, { exec }] = await Promise.all([
+          import("./open.ts"),
+          import("../../lab/exec.ts"),
+        ]);
+        await exec(await labNameOf(lab), place, program);
+      },
+    );
 }

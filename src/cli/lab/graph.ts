@@ -7,7 +7,7 @@ export function graphCommand(context: Context): Command {
     name: "graph",
     description: "Draws a lab from its file. Needs no privilege and touches nothing.",
     examples: [
-      { command: "netloom lab graph examples/two-hosts.yaml", about: "for the terminal" },
+      { command: "netloom lab graph examples/first.yaml", about: "for the terminal" },
       { command: "netloom lab graph two.yaml -f mermaid > two.mmd", about: "for a page" },
     ],
   })

@@ -24,7 +24,7 @@ const commands: readonly Entry[] = [
   },
   {
     name: "graph",
-    summary: "draw a lab",
+    summary: "draw a lab as text, Mermaid, DOT or JSON",
     load: async () => (await import("./graph.ts")).graphCommand,
   },
   {
@@ -41,9 +41,9 @@ export async function labCommand(context: Context, commandLine: CommandLine): Pr
       "A lab is a small network on this machine, made from one YAML file: hosts, routers and workloads are " +
       "network namespaces, cables are veth pairs, and the wires are made just as on real hosts.",
     examples: [
-      { command: "netloom lab validate examples/two-hosts.yaml", about: "every mistake, with its line" },
+      { command: "netloom lab validate examples/first.yaml", about: "every mistake, with its line" },
       {
-        command: "sudo netloom lab up examples/two-hosts.yaml",
+        command: "sudo netloom lab up examples/first.yaml",
         about: "make it; again after a change of the file",
       },
       { command: "sudo netloom lab down two", about: "and nothing of it is left" },

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { LabStatus, WireStatus } from "../../lab/lab.ts";
 import { describe, option, outputOption, type Context } from "../command.ts";
-import { table, type Format, type Output } from "../output.ts";
+import { count, table, type Format, type Output } from "../output.ts";
 
 export function statusCommand(context: Context): Command {
   return describe({
@@ -61,7 +61,7 @@ function isHealthy({ underlay, wires }: LabStatus): boolean {
 }
 
 function printStatus(out: Output, { name, underlay, wires }: LabStatus): void {
-  out.line(`lab ${out.style("bold", name)}, underlay ${underlay.state}, ${wires.length} wires`);
+  out.line(`lab ${out.style("bold", name)}, underlay ${underlay.state}, ${count(wires.length, "wire")}`);
   for (const difference of underlay.differences) out.line(`  ! ${difference}`);
   const rows = wires.map((wire) => [
     `  ${wire.client} → ${wire.endpoint}`,

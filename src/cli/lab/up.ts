@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { UpReport } from "../../lab/lab.ts";
 import { describe, outputOption, type Context } from "../command.ts";
-import type { Format, Output } from "../output.ts";
+import { count, type Format, type Output } from "../output.ts";
 
 export function upCommand(context: Context): Command {
   return describe({
@@ -11,7 +11,7 @@ export function upCommand(context: Context): Command {
       "file it changes only what differs. If it fails or is interrupted half-way, a new lab is removed again. " +
       "Needs root.",
     examples: [
-      { command: "sudo netloom lab up examples/two-hosts.yaml", about: "make it, or bring it up to date" },
+      { command: "sudo netloom lab up examples/first.yaml", about: "make it, or bring it up to date" },
       {
         command: "sudo netloom lab up two.yaml -o json",
         about: '{"lab", "changed", "namespaces": {"added", "removed"}, "operations", "wires", "durationMs"}',
@@ -48,7 +48,11 @@ async function bringUp(context: Context, file: string): Promise<UpReport> {
 function printReport(out: Output, { lab, changed, namespaces, wires, durationMs }: UpReport): void {
   const time = `${durationMs.toFixed(0)} ms`;
   const workloads = lab.hosts.reduce((sum, host) => sum + host.workloads.length, 0);
-  const size = `${lab.hosts.length} hosts, ${workloads} workloads, ${lab.wires.length} wires`;
+  const size = [
+    count(lab.hosts.length, "host"),
+    count(workloads, "workload"),
+    count(lab.wires.length, "wire"),
+  ].join(", ");
   out.line(
     `lab ${out.style("bold", lab.name)} is up: ${size} (${changed ? time : `nothing to change, ${time}`})`,
   );

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { describe, outputOption, type Context } from "../command.ts";
-import type { Format } from "../output.ts";
+import { count, type Format } from "../output.ts";
 
 export function validateCommand(context: Context): Command {
   return describe({
@@ -31,6 +31,8 @@ export function validateCommand(context: Context): Command {
       }
       if (!result.ok) throw new LabFileError(result.problems);
       const { name, hosts, wires } = result.lab;
-      context.out.line(`${file}: lab ${name}, ${hosts.length} hosts, ${wires.length} wires, no mistakes`);
+      context.out.line(
+        `${file}: lab ${name}, ${count(hosts.length, "host")}, ${count(wires.length, "wire")}, no mistakes`,
+      );
     });
 }

@@ -5,7 +5,7 @@ import { tunnelAlias, tunnelName, workloadMac } from "../naming.ts";
 import type { Side, VxlanMechanism, Wire } from "../wire.ts";
 import { HOST } from "./kernel.ts";
 
-export const VXLAN_PORT = 4789;
+const VXLAN_PORT = 4789;
 
 /** What fits into the tunnel: the underlay's MTU less 54 (IPv4) or 74 (IPv6), as upstream counts (4 for a VLAN tag). */
 export function vxlanMtu(tunnel: VxlanMechanism): number {

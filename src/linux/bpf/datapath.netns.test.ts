@@ -214,14 +214,14 @@ test("a change of the target keeps the counters", options, async (t) => {
   const [left, right] = [new Port(stage, a.workload, "wa"), new Port(stage, b.workload, "wb")];
   left.send(3);
   assert.equal(await right.received(3), 3);
-  datapath.change({ ifindex: a.end, name: `end-${a.end}`, verdict: "pass" });
+  datapath.change({ ifindex: a.end, verdict: "pass" });
   left.send(2);
-  datapath.change({ ifindex: a.end, name: `end-${a.end}`, verdict: "redirect", targetIfindex: a.tunnel });
+  datapath.change({ ifindex: a.end, verdict: "redirect", targetIfindex: a.tunnel });
   left.send(4);
   assert.equal(await right.received(4), 4);
   assert.equal(datapath.counters(a.end)?.packets, 3 + 2 + 4);
   assert.equal(datapath.counters(b.tunnel)?.packets, 3 + 4);
-  assert.throws(() => datapath.change({ ifindex: a.end, name: "no-such-wire", verdict: "pass" }), {
+  assert.throws(() => datapath.change({ ifindex: 987_654, verdict: "pass" }), {
     code: "NOT_FOUND",
   });
 });
@@ -325,7 +325,7 @@ test("a newer object takes over the links and the counters, and the older one go
   const pins = readdirSync(path).filter((pin) => pin.startsWith("wire-"));
   const bytes = Buffer.from(OBJECT);
   bytes.write("Dual BSD/GPL", bytes.indexOf("Dual MIT/GPL"));
-  const newer = Datapath.open(path, bytes);
+  const newer = Datapath.open(path, { object: bytes });
   t.after(() => newer.close());
   const after = inside(netns, () => queryTcxIngress(3001));
   assert.equal(after.length, 1);
@@ -423,7 +423,7 @@ test("an object that does not verify leaves no mount and no pin", options, async
   const at = bytes.indexOf(Buffer.from([0xbc, 0x20, 0, 0, 0, 0, 0, 0, 0x95]));
   bytes[at + 8] = 0x9f;
   assert.throws(
-    () => Datapath.open(path, bytes),
+    () => Datapath.open(path, { object: bytes }),
     (error) => {
       assert(error instanceof NetloomError);
       assert.match(error.message, /^load program wire: \w+: ./);

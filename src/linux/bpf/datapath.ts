@@ -6,6 +6,10 @@
  *   retarget-<digest>   writes the map       | replaces them under running traffic
  *   links/<name>        one tcx link per attached device
  *
+ * A device in a workload's namespace is attached by a tcx link, which nobody in there can take off; the kernel waits
+ * 8-20 ms for that, holding the lock of all link changes. A device of the host is bound: an entry of the map, while the
+ * caller sees to it that the program runs at its ingress (netlink/ingress-block.ts), which costs microseconds.
+ *
  * What is in the kernel is the truth; this class remembers nothing that another process could not have changed. Only
  * one process at a time may change a directory.
  */
@@ -47,9 +51,13 @@ import {
   wireValue,
 } from "./wire-map.ts";
 
-/** The `wire` program on the ingress of a device of the current namespace. */
-export interface Attachment extends Action {
+/** What the `wire` program does with what enters a device. */
+export interface Bound extends Action {
   readonly ifindex: number;
+}
+
+/** The `wire` program on the ingress of a device of the current namespace. */
+export interface Attachment extends Bound {
   /** Name of the pin, at most 80 bytes. */
   readonly name: string;
 }
@@ -63,6 +71,13 @@ export interface AttachedWire {
   readonly targetIfindex?: number;
 }
 
+export interface DatapathOptions {
+  /** Is there a device with this index, to which a bound entry may belong? */
+  readonly isBound?: (ifindex: number) => boolean;
+  /** For tests: the bytes of another build. */
+  readonly object?: Uint8Array;
+}
+
 const OBJECT = new URL("../../../datapath/build/wire.bpf.o", import.meta.url);
 const PROGRAMS = ["wire", "retarget"] as const;
 
@@ -70,23 +85,31 @@ export class Datapath {
   readonly #directory: string;
   readonly #map: number;
   readonly #wire: number;
-  readonly #retarget: number;
+  readonly #retargeter: number;
   readonly #value: Buffer;
+  readonly #isBound: (ifindex: number) => boolean;
 
-  private constructor(directory: string, map: number, programs: { wire: number; retarget: number }) {
+  private constructor(
+    directory: string,
+    map: number,
+    programs: { wire: number; retarget: number },
+    isBound: (ifindex: number) => boolean,
+  ) {
     this.#directory = directory;
+    this.#isBound = isBound;
     this.#map = map;
     this.#wire = programs.wire;
-    this.#retarget = programs.retarget;
+    this.#retargeter = programs.retarget;
     this.#value = Buffer.alloc(WIRE_BYTES * possibleCpus());
   }
 
   /**
    * Mounts a bpffs at `bpffs` if there is none, and loads and pins the programs and the map, or adopts the pinned ones.
-   * Links that run an older program get the present one, without a packet lost. `object` is for tests: the bytes of
-   * another build. FAILED_PRECONDITION if the pinned map has another layout.
+   * Links that run an older program get the present one, without a packet lost; entries whose device is gone are
+   * forgotten. FAILED_PRECONDITION if the pinned map has another layout.
    */
-  static open(bpffs: string, object: Uint8Array = readFileSync(OBJECT)): Datapath {
+  static open(bpffs: string, options: DatapathOptions = {}): Datapath {
+    const object = options.object ?? readFileSync(OBJECT);
     const isMounted = ensureBpffs(bpffs);
     const opened: number[] = [];
     try {
@@ -102,7 +125,7 @@ export class Datapath {
         opened.push(program);
         return program;
       }) as [number, number];
-      const datapath = new Datapath(bpffs, map, { wire, retarget });
+      const datapath = new Datapath(bpffs, map, { wire, retarget }, options.isBound ?? (() => false));
       datapath.#adopt(digest);
       return datapath;
     } catch (error) {
@@ -143,24 +166,49 @@ export class Datapath {
     }
   }
 
-  /** New verdict and target of what is attached; the counters go on, no packet is lost. NOT_FOUND if it is not. */
-  change(wire: Attachment): void {
-    if (this.#linkInfo(wire.name)?.ifindex !== wire.ifindex || !this.#retargetWire(wire)) {
-      throw new KernelError(
-        "NOT_FOUND",
-        `change wire ${wire.name} on device ${wire.ifindex}: it is not attached there`,
-      );
+  /** The program, for a filter. */
+  get program(): number {
+    return this.#wire;
+  }
+
+  /**
+   * Opens a device of the host to the program, counters at zero. `isFree` is asked when there is an entry for this
+   * index: whether its device is gone. ALREADY_EXISTS if not.
+   */
+  bind(wire: Bound, isFree: () => boolean): void {
+    const attempted = `bind device ${wire.ifindex}`;
+    const value = wireValue(wire);
+    if (updateElement(this.#map, keyOf(wire.ifindex), value, BPF_NOEXIST)) return;
+    this.#demandUnattached(wire.ifindex, attempted);
+    if (!isFree()) throw taken(attempted, "the device has a program");
+    updateElement(this.#map, keyOf(wire.ifindex), value, BPF_ANY);
+  }
+
+  /** Closes a device: what still enters is dropped. One that is not bound is fine. */
+  unbind(ifindex: number): void {
+    deleteElement(this.#map, keyOf(ifindex));
+  }
+
+  /** New verdict and target of what is attached or bound; the counters go on, no packet is lost. NOT_FOUND if it is not. */
+  change(wire: Bound): void {
+    if (!this.#retarget(wire)) {
+      throw new KernelError("NOT_FOUND", `change device ${wire.ifindex}: the program does not know it`);
     }
   }
 
+  /** What the program does with a device, `undefined` if it does not know it. */
+  action(ifindex: number): Action | undefined {
+    return lookupElement(this.#map, keyOf(ifindex), this.#value) ? decodeAction(this.#value) : undefined;
+  }
+
   /** False if the device is not in the map. */
-  #retargetWire(wire: Attachment): boolean {
+  #retarget(wire: Bound): boolean {
     const request = Buffer.alloc(16);
     request.writeUInt32LE(wire.ifindex, 0);
     request.writeBigUInt64LE(encodeAction(wire), 8);
     for (let cpu = 0; cpu < possibleCpus();) {
       request.writeUInt32LE(cpu, 4);
-      const written = runSyscallProgram(this.#retarget, request);
+      const written = runSyscallProgram(this.#retargeter, request);
       if (written === 0) {
         return false;
       }
@@ -207,7 +255,7 @@ export class Datapath {
 
   /** Closes descriptors. Pins and traffic stay. */
   close(): void {
-    for (const fd of [this.#map, this.#wire, this.#retarget]) {
+    for (const fd of [this.#map, this.#wire, this.#retargeter]) {
       close(fd);
     }
   }
@@ -255,8 +303,9 @@ export class Datapath {
   #prune(alive: ReadonlySet<number>): void {
     const stale: number[] = [];
     forEachElement(this.#map, this.#sizes(), (key) => {
-      if (!alive.has(key.readUInt32LE(0))) {
-        stale.push(key.readUInt32LE(0));
+      const ifindex = key.readUInt32LE(0);
+      if (!alive.has(ifindex) && !this.#isBound(ifindex)) {
+        stale.push(ifindex);
       }
     });
     for (const ifindex of stale) {
@@ -277,11 +326,14 @@ export class Datapath {
     if (updateElement(this.#map, keyOf(wire.ifindex), value, BPF_NOEXIST)) {
       return;
     }
-    const other = this.list().find((candidate) => candidate.ifindex === wire.ifindex);
-    if (other !== undefined) {
-      throw taken(attempted, `wire ${other.name} has a device with this index`);
-    }
+    this.#demandUnattached(wire.ifindex, attempted);
+    if (this.#isBound(wire.ifindex)) throw taken(attempted, "a device of the host has this index");
     updateElement(this.#map, keyOf(wire.ifindex), value, BPF_ANY);
+  }
+
+  #demandUnattached(ifindex: number, attempted: string): void {
+    const other = this.list().find((candidate) => candidate.ifindex === ifindex);
+    if (other !== undefined) throw taken(attempted, `wire ${other.name} has a device with this index`);
   }
 
   #linkInfo(name: string): { ifindex: number; programId: number } | undefined {

@@ -10,13 +10,11 @@ export const AF_BRIDGE = 7;
 export const AF_INET6 = 10;
 
 // netlink.h: message types and flags
-export const NLMSG_NOOP = 1;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
-export const NLMSG_OVERRUN = 4;
 export const NLM_F_REQUEST = 0x1;
-export const NLM_F_MULTI = 0x2;
 export const NLM_F_ACK = 0x4;
+export const NLM_F_ECHO = 0x8;
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
@@ -50,14 +48,15 @@ export const RTM_GETRULE = 34;
 export const RTM_NEWQDISC = 36;
 export const RTM_DELQDISC = 37;
 export const RTM_GETQDISC = 38;
+export const RTM_NEWTFILTER = 44;
 export const RTM_NEWNSID = 88;
 export const RTM_DELNSID = 89;
 export const RTM_GETNSID = 90;
 
 // if.h, if_link.h: links
 export const IFNAMSIZ = 16;
-export const IFALIASZ = 256;
 export const IFF_UP = 0x1;
+export const IFF_LOWER_UP = 0x10000;
 export const IFLA_ADDRESS = 1;
 export const IFLA_IFNAME = 3;
 export const IFLA_MTU = 4;
@@ -72,9 +71,7 @@ export const IFLA_GROUP = 27;
 export const IFLA_NET_NS_FD = 28;
 export const IFLA_EXT_MASK = 29;
 export const IFLA_LINK_NETNSID = 37;
-export const IFLA_NEW_NETNSID = 45;
 export const IFLA_TARGET_NETNSID = 46;
-export const IFLA_NEW_IFINDEX = 49;
 export const RTEXT_FILTER_SKIP_STATS = 8;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
@@ -99,12 +96,12 @@ export const VXLAN_DF_SET = 1;
 // if_addr.h
 export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
-export const IFA_FLAGS = 8;
 export const IFA_PROTO = 11; // 5.18
 export const IFA_F_NODAD = 0x2;
 
 // rtnetlink.h: routes
 export const RTN_UNICAST = 1;
+export const RTN_LOCAL = 2;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
 export const RT_SCOPE_NOWHERE = 255;
@@ -153,6 +150,16 @@ export const TC_H_ROOT = 0xffffffff;
 export const TCA_KIND = 1;
 export const TCA_OPTIONS = 2;
 export const TC_LINKLAYER_ETHERNET = 1;
+export const TC_H_CLSACT = 0xfffffff1;
+export const TC_H_CLSACT_HANDLE = 0xffff0000;
+export const TCA_INGRESS_BLOCK = 13;
+export const TCM_IFINDEX_MAGIC_BLOCK = -1;
+export const TCA_BPF_FD = 6;
+export const TCA_BPF_NAME = 7;
+export const TCA_BPF_FLAGS = 8;
+export const TCA_BPF_FLAG_ACT_DIRECT = 1;
+/** ETH_P_ALL in network order, as `tcm_info` wants it. */
+export const ETH_P_ALL_BE = 0x0300;
 export const TCA_TBF_PARMS = 1;
 export const TCA_TBF_RATE64 = 4;
 export const TCA_TBF_BURST = 6;
@@ -168,9 +175,6 @@ export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;
 export const RTNLGRP_LINK = 1;
-export const RTNLGRP_NEIGH = 3;
 export const RTNLGRP_IPV4_IFADDR = 5;
-export const RTNLGRP_IPV4_ROUTE = 7;
 export const RTNLGRP_IPV6_IFADDR = 9;
-export const RTNLGRP_IPV6_ROUTE = 11;
 export const RTNLGRP_NSID = 28;

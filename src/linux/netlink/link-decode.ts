@@ -28,7 +28,7 @@ export interface Link {
   readonly stats?: LinkStats;
 }
 
-export interface VxlanData {
+interface VxlanData {
   readonly vni: number;
   readonly local?: string;
   /** Where unknown destinations go; absent if there is none. */
@@ -42,7 +42,7 @@ export interface VxlanData {
 }
 
 /** Since the device was made. `struct rtnl_link_stats64` */
-export interface LinkStats {
+interface LinkStats {
   readonly rxPackets: number;
   readonly txPackets: number;
   readonly rxBytes: number;

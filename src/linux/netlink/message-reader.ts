@@ -83,7 +83,7 @@ export interface Ack {
 export function readAck(message: Message): Ack | undefined {
   if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) return undefined;
   const body = new Struct("acknowledgement", message.body, 4);
-  const errno = -body.i32(0);
+  const errno = 0 - body.i32(0);
   if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno };
   let end = 4;
   if (message.type === NLMSG_ERROR) {

@@ -32,38 +32,45 @@ export class MessageWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), inRange(value, 0xff));
+    const start = this.#grow(1);
+    this.#view.setUint8(start, inRange(value, 0xff));
     return this;
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#grow(2), inRange(value, 0xffff), true);
+    const start = this.#grow(2);
+    this.#view.setUint16(start, inRange(value, 0xffff), true);
     return this;
   }
 
   be16(value: number): this {
-    this.#view.setUint16(this.#grow(2), inRange(value, 0xffff), false);
+    const start = this.#grow(2);
+    this.#view.setUint16(start, inRange(value, 0xffff), false);
     return this;
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#grow(4), inRange(value, 0xffffffff), true);
+    const start = this.#grow(4);
+    this.#view.setUint32(start, inRange(value, 0xffffffff), true);
     return this;
   }
 
   i32(value: number): this {
     assert((value | 0) === value, `not a signed 32-bit value: ${value}`);
-    this.#view.setInt32(this.#grow(4), value, true);
+    const start = this.#grow(4);
+    this.#view.setInt32(start, value, true);
     return this;
   }
 
   u64(value: number): this {
-    this.#view.setBigUint64(this.#grow(8), BigInt(inRange(value, Number.MAX_SAFE_INTEGER)), true);
+    const start = this.#grow(8);
+    this.#view.setBigUint64(start, BigInt(inRange(value, Number.MAX_SAFE_INTEGER)), true);
     return this;
   }
 
   bytes(value: Uint8Array): this {
-    this.#bytes.set(value, this.#grow(value.length));
+    const start = this.#grow(value.length);
+    this.#bytes.set(value, start);
     return this;
   }
 
@@ -118,7 +125,7 @@ export class MessageWriter {
     this.#grow(align4(this.#length) - this.#length);
   }
 
-  /** Makes room for `count` zero bytes and returns where they start. */
+  /** Makes room for `count` zero bytes and returns where they start. May replace the buffer: call it before that is used. */
   #grow(count: number): number {
     const start = this.#length;
     this.#length += count;

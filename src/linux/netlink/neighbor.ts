@@ -85,7 +85,7 @@ export function newFdbEntry(entry: FdbMessage): Uint8Array {
   return fdbMessage(change(k.RTM_NEWNEIGH, k.NLM_F_CREATE | flags), entry);
 }
 
-/** Removes this destination only. ENOENT: there is none. Equivalent to: `bridge fdb delete M dev L [dst D]` */
+/** Removes this destination only. ENOENT: the MAC is unknown; that it lacks this destination is no error. Equivalent to: `bridge fdb delete M dev L [dst D]` */
 export function deleteFdbEntry(entry: FdbMessage): Uint8Array {
   return fdbMessage(change(k.RTM_DELNEIGH), entry);
 }

@@ -19,6 +19,8 @@ export interface ObservedQdisc extends Partial<QdiscMessage> {
   readonly kind: string;
   /** TC_H_ROOT for the root. */
   readonly parent: number;
+  /** Number of the block that a clsact qdisc shares. */
+  readonly ingressBlock?: number;
 }
 
 /** Takes the place of the root qdisc, also of one of another kind. Equivalent to: `tc qdisc replace dev L root tbf|netem …` */
@@ -37,10 +39,13 @@ export function deleteQdisc(linkIndex: number): Uint8Array {
   return m.finish();
 }
 
-/** The root qdisc of one device. Equivalent to: `tc qdisc show dev L root` */
-export function getQdisc(linkIndex: number): Uint8Array {
-  const m = new MessageWriter(k.RTM_GETQDISC, 0);
-  tcmsg(m, linkIndex, k.TC_H_ROOT);
+/**
+ * The root qdisc of one device, `noqueue` is one too; or with TC_H_CLSACT the one at its ingress. Without NLM_F_ECHO the
+ * kernel tells only those who listen. Equivalent to: `tc qdisc show dev L root|ingress`
+ */
+export function getQdisc(linkIndex: number, parent: number = k.TC_H_ROOT): Uint8Array {
+  const m = new MessageWriter(k.RTM_GETQDISC, k.NLM_F_ECHO);
+  tcmsg(m, linkIndex, parent);
   return m.finish();
 }
 
@@ -61,6 +66,7 @@ export function decodeQdisc(message: Message): ObservedQdisc {
     kind,
     parent: header.u32(12),
     ...present("shape", shapeOf(kind, attributes)),
+    ...present("ingressBlock", attributes.u32(k.TCA_INGRESS_BLOCK)),
   };
 }
 

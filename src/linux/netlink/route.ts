@@ -11,7 +11,7 @@ import {
   readAttributes,
   Struct,
 } from "./message-reader.ts";
-import { change, dump, type MessageWriter } from "./message-writer.ts";
+import { change, dump, MessageWriter } from "./message-writer.ts";
 
 /** A unicast route through one device. What is left out has the default that world/kernel.ts tells. */
 export interface RouteMessage extends Omit<Route, "kind" | "netns" | "link"> {
@@ -74,6 +74,15 @@ export function dumpRoutes(query: RouteQuery): Uint8Array {
   });
   if (query.table !== undefined) m.attributeU32(k.RTA_TABLE, query.table);
   if (query.linkIndex !== undefined) m.attributeU32(k.RTA_OIF, query.linkIndex);
+  return m.finish();
+}
+
+/** The route that a packet to `address` (its prefix length does not matter) would take. Equivalent to: `ip route get A` */
+export function getRoute(address: string): Uint8Array {
+  const { family, bytes } = mustParsePrefix(address).address;
+  const m = new MessageWriter(k.RTM_GETROUTE, 0);
+  rtmsg(m, { family, length: bytes.length * 8, table: 0, protocol: 0, scope: 0, type: 0, flags: 0 });
+  m.attribute(k.RTA_DST, () => m.bytes(bytes));
   return m.finish();
 }
 

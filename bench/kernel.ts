@@ -1,0 +1,212 @@
+/**
+ * How long a complete wire takes: from `Reconciler.apply` on the main thread to its answer, through plan, worker and kernel.
+ * The baseline is one shell that runs the script of the same plan (`netloom script`): the same devices, addresses, routes
+ * and neighbours by `ip` and `tc`. All wires stay until a round is over, so that no deletion runs beside a measurement.
+ */
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import { diff } from "../src/forwarder/diff.ts";
+import { plan } from "../src/forwarder/plan.ts";
+import { Reconciler } from "../src/forwarder/reconcile.ts";
+import { script } from "../src/forwarder/script.ts";
+import type { Wire } from "../src/forwarder/wire.ts";
+import type { Kernel, Operation } from "../src/world/kernel.ts";
+import { Bed, netnsOf, sh, wireOf, type WireOptions } from "./bed.ts";
+import {
+  type BenchRow,
+  measurePairs,
+  type Paired,
+  pairedRow,
+  percentile,
+  plainRow,
+  readCpuTimes,
+  report,
+  spread,
+  stealShare,
+} from "./report.ts";
+
+const ROUNDS = 3;
+const PAIRS_PER_ROUND = 25;
+const BURSTS = 10;
+const BURST_MS = 100;
+const CLOSES_PER_BURST = 30;
+const GROUP = 200;
+
+/** A half, or the whole of a local wire, and where it belongs. */
+interface Part {
+  readonly wire: Wire;
+  readonly reconciler: Reconciler;
+  readonly kernel: Kernel;
+  readonly host: "alpha" | "beta";
+}
+
+class KernelBench {
+  readonly #bed: Bed;
+  readonly #alpha: Reconciler;
+  readonly #beta: Reconciler;
+  #number = 0;
+  readonly notes: string[] = [];
+
+  constructor(bed: Bed) {
+    this.#bed = bed;
+    this.#alpha = new Reconciler(bed.alpha);
+    this.#beta = new Reconciler(bed.beta);
+  }
+
+  /** Milliseconds of a complete wire; a remote one is both halves, one after the other, the endpoint's first. */
+  async wires(name: string, options: Pick<WireOptions, "isDual"> & { isRemote: boolean }): Promise<BenchRow> {
+    const rounds: Paired[] = [];
+    for (let round = 0; round <= ROUNDS; round++) {
+      const made: Part[][] = [];
+      const next = (): Part[] => {
+        const parts = this.#next(options);
+        made.push(parts);
+        return parts;
+      };
+      const paired = await measurePairs({
+        // Round 0 warms up: compilers, caches, the numbers of the namespaces.
+        pairs: round === 0 ? 5 : PAIRS_PER_ROUND,
+        subject: () => elapsed(next(), make),
+        baseline: () => elapsedSync(scriptOf(next(), "add")),
+      });
+      if (round > 0) rounds.push(paired);
+      for (const part of made.flat()) await takeAway(part);
+      await this.#bed.settle();
+    }
+    const paired = joined(rounds);
+    this.notes.push(
+      `${name}: ${paired.subject.length} pairs, spread ${spread(paired.subject)}, of the script ${spread(paired.baseline)}, repeated ${paired.repeated}`,
+    );
+    return pairedRow(name, "ms", paired);
+  }
+
+  /** Milliseconds to the answer of one close, out of bursts that ask for all of theirs at once. */
+  async close(): Promise<BenchRow> {
+    const answers: number[] = [];
+    const paired = await measurePairs({
+      pairs: ROUNDS,
+      subject: async () => {
+        const some = await this.#closeInBursts();
+        answers.push(...some);
+        return percentile(some, 50);
+      },
+      baseline: async () => {
+        const [part] = await this.#makeLocal(1);
+        return part ? elapsedSync(scriptOf([part], "remove")) : Number.NaN;
+      },
+    });
+    const { baseline, ratio } = pairedRow("close", "ms", paired);
+    this.notes.push(
+      `close: ${BURSTS} bursts a second of ${CLOSES_PER_BURST} closes at once, ${ROUNDS} seconds; max ${Math.max(...answers).toFixed(1)} ms`,
+    );
+    return { ...plainRow("close", "ms", answers), baseline, ratio };
+  }
+
+  /** Wires a second, from the first close until the kernel has freed the last device. */
+  async closeGroup(): Promise<BenchRow> {
+    const rate = (count: number, ms: number): number => (1000 * count) / ms;
+    const paired = await measurePairs({
+      pairs: ROUNDS,
+      subject: async () => {
+        const parts = await this.#makeLocal(GROUP);
+        const startedAt = performance.now();
+        await Promise.all(parts.map(({ reconciler, wire }) => reconciler.remove(wire.connectionId)));
+        await this.#bed.settle();
+        return rate(GROUP, performance.now() - startedAt);
+      },
+      baseline: async () => {
+        const parts = await this.#makeLocal(GROUP / 10);
+        return rate(parts.length, elapsedSync(scriptOf(parts, "remove")));
+      },
+    });
+    this.notes.push(`close-group: ${GROUP} wires closed at once; the script closes ${GROUP / 10}`);
+    return pairedRow("close-group", "1/s", paired);
+  }
+
+  async #closeInBursts(): Promise<number[]> {
+    const parts = await this.#makeLocal(BURSTS * CLOSES_PER_BURST);
+    const answers: number[] = [];
+    const startedAt = performance.now();
+    for (let burst = 0; burst < BURSTS; burst++) {
+      await sleep(Math.max(0, startedAt + burst * BURST_MS - performance.now()));
+      const some = parts.slice(burst * CLOSES_PER_BURST, (burst + 1) * CLOSES_PER_BURST);
+      answers.push(...(await Promise.all(some.map((part) => elapsed([part], takeAway)))));
+    }
+    await this.#bed.settle();
+    return answers;
+  }
+
+  async #makeLocal(count: number): Promise<Part[]> {
+    const parts = Array.from({ length: count }, () => this.#next({ isRemote: false })).flat();
+    for (const part of parts) await make(part);
+    return parts;
+  }
+
+  #next({ isRemote, ...options }: Pick<WireOptions, "isDual"> & { isRemote: boolean }): Part[] {
+    const number = ++this.#number;
+    const part = (kind: WireOptions["kind"]): Part => {
+      const wire = wireOf({ ...options, number, kind });
+      return kind === "far"
+        ? { wire, reconciler: this.#beta, kernel: this.#bed.beta, host: "beta" }
+        : { wire, reconciler: this.#alpha, kernel: this.#bed.alpha, host: "alpha" };
+    };
+    return isRemote ? [part("far"), part("near")] : [part("local")];
+  }
+}
+
+async function make({ reconciler, wire }: Part): Promise<void> {
+  await reconciler.apply(wire);
+}
+
+/** A wire of a script is unknown to the reconciler, but has our mark. */
+async function takeAway({ reconciler, kernel, wire }: Part): Promise<void> {
+  const { connectionId } = wire;
+  if (reconciler.owners().includes(connectionId)) await reconciler.remove(connectionId);
+  else await kernel.apply(operations(wire, "remove"));
+}
+
+function operations(wire: Wire, verb: "add" | "remove"): Operation[] {
+  const { objects } = plan(wire);
+  return verb === "add" ? objects.map((object) => ({ verb, object })) : diff([], objects);
+}
+
+/** Without the question whether `ip` can mark addresses, which would be asked once for many wires. */
+function scriptOf(parts: readonly Part[], verb: "add" | "remove"): string[] {
+  const lines = parts.flatMap(({ wire, host }) => script(operations(wire, verb), { host: netnsOf(host) }));
+  return ["owner=", ...lines.filter((line) => !line.startsWith("if "))];
+}
+
+async function elapsed(parts: readonly Part[], action: (part: Part) => Promise<void>): Promise<number> {
+  const startedAt = performance.now();
+  for (const part of parts) await action(part);
+  return performance.now() - startedAt;
+}
+
+function elapsedSync(lines: readonly string[]): number {
+  const startedAt = performance.now();
+  sh(lines);
+  return performance.now() - startedAt;
+}
+
+function joined(rounds: readonly Paired[]): Paired {
+  return {
+    subject: rounds.flatMap(({ subject }) => subject),
+    baseline: rounds.flatMap(({ baseline }) => baseline),
+    repeated: rounds.reduce((sum, { repeated }) => sum + repeated, 0),
+  };
+}
+
+await Bed.use(async (bed) => {
+  const bench = new KernelBench(bed);
+  const before = readCpuTimes();
+  const rows = [
+    await bench.wires("local", { isRemote: false }),
+    await bench.wires("remote", { isRemote: true }),
+    await bench.wires("local-dual", { isRemote: false, isDual: true }),
+    await bench.wires("remote-dual", { isRemote: true, isDual: true }),
+    await bench.close(),
+    await bench.closeGroup(),
+  ];
+  const stolen = stealShare(before, readCpuTimes());
+  report("kernel", rows, [...bench.notes, `stolen ${(100 * stolen).toFixed(1)} %`]);
+});

@@ -1,0 +1,19 @@
+/** Writes the documents that are made from code, or with --check says which of them are out of date. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { cliReference } from "../src/cli/reference.ts";
+import { labJsonSchema } from "../src/lab/json-schema.ts";
+
+const documents: ReadonlyMap<string, string> = new Map([
+  ["docs/cli.md", await cliReference()],
+  ["docs/schema/lab.schema.json", labJsonSchema()],
+]);
+
+for (const [path, text] of documents) {
+  const file = new URL(`../${path}`, import.meta.url);
+  if (!process.argv.includes("--check")) {
+    writeFileSync(file, text);
+  } else if (readFileSync(file, "utf8") !== text) {
+    console.error(`${path} is out of date: run make docs`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,130 @@
+/** The demo as a screen of text: the first that a new user sees. At most 30 lines of 100 columns. */
+import type { DemoStep, Probes } from "../lab/demo.ts";
+import type { Lab } from "../lab/model.ts";
+import type { Output } from "./output.ts";
+
+type Step<Name extends DemoStep["step"]> = Extract<DemoStep, { step: Name }>;
+
+/** Prints each step when it is done. The layout depends on the lab only, not on the figures. */
+export class DemoScreen {
+  readonly #out: Output;
+
+  constructor(out: Output) {
+    this.#out = out;
+  }
+
+  title(): void {
+    this.#out.line(
+      `${this.#out.style("bold", "netloom demo")}: two hosts, three workloads, two wires, real packets`,
+    );
+    this.#out.line();
+  }
+
+  show(step: DemoStep): void {
+    switch (step.step) {
+      case "cleaned":
+        this.#done("removed what an earlier demo left", step.durationMs);
+        return this.#out.line();
+      case "planned":
+        return this.#planned(step);
+      case "built":
+        return this.#built(step);
+      case "probed":
+        return this.#probed(step);
+      case "removed":
+        return this.#removed(step);
+    }
+  }
+
+  end(isFine: boolean): void {
+    this.#out.line();
+    if (isFine) this.#out.line("Next: netloom doctor, netloom lab up examples/first.yaml, netloom --help");
+    else this.#out.line("Not all went well. Next: netloom doctor");
+  }
+
+  #planned({ lab, durationMs }: Step<"planned">): void {
+    for (const line of picture(lab)) this.#out.line(`  ${this.#out.style("cyan", line)}`);
+    this.#out.line();
+    this.#done("read and checked the lab", durationMs);
+  }
+
+  #built({ report, durationMs }: Step<"built">): void {
+    const { namespaces, wires } = report;
+    this.#done(
+      `built ${namespaces.added.length} namespaces, 1 cable and ${wires.added.length} wires`,
+      durationMs,
+    );
+  }
+
+  #probed({ wire, probes, durationMs }: Step<"probed">): void {
+    const lost = probes.reduce((sum, { sent, received }) => sum + sent - received, 0);
+    const sent = probes.reduce((sum, each) => sum + each.sent, 0);
+    this.#mark(lost === 0, `sent ${sent} packets ${wire.client} → ${wire.endpoint}`, durationMs);
+    this.#out.line(`      path     ${wire.path}`);
+    const { client, endpoint } = wire.received;
+    const counted = `received ${endpoint?.packets ?? "?"} packets, and ${client?.packets ?? "?"} came back`;
+    this.#out.line(`      counted  ${wire.endpoint} ${counted}`);
+    for (const probe of probes) this.#out.line(`      ${describeProbes(probe)}`);
+  }
+
+  #removed({ leftovers, report, durationMs }: Step<"removed">): void {
+    this.#done(`removed ${report.namespaces.length} namespaces and all that was in them`, durationMs);
+    this.#mark(leftovers.length === 0, "nothing was left behind: no namespace, program, mount or file");
+    for (const leftover of leftovers) this.#out.line(`      ${leftover}`);
+  }
+
+  #done(what: string, durationMs?: number): void {
+    this.#mark(true, what, durationMs);
+  }
+
+  #mark(isFine: boolean, what: string, durationMs?: number): void {
+    const sign = isFine ? this.#out.style("green", "✓") : this.#out.style("red", "✗");
+    const time = durationMs === undefined ? "" : `${durationMs.toFixed(1).padStart(8)} ms`;
+    this.#out.line(`  ${sign} ${what.padEnd(64)}${time}`.trimEnd());
+  }
+}
+
+function describeProbes({ family, address, sent, received, rttMs, mtu }: Probes): string {
+  const rtt = rttMs === undefined ? "no answer" : `rtt ${rttMs.median.toFixed(3)} ms`;
+  const limit =
+    mtu.fits && mtu.oneMoreIsRefused
+      ? `mtu ${mtu.bytes}, one byte more is refused`
+      : `mtu ${mtu.bytes}: wrong`;
+  return `ipv${family}     ${address.padEnd(12)} ${received}/${sent} answered   ${rtt}   ${limit}`;
+}
+
+/**
+ * Two hosts side by side, cable and wires between them:
+ *
+ *   host alpha                     host beta
+ *   ┌─────────────────┐            ┌────────┐
+ *   │ web ═ veth ═ db ├─ a ──── b ─┤        │
+ *   │  ╚══════════════╪═══ vxlan ══╪══ db   │
+ *   └─────────────────┘            └────────┘
+ */
+function picture(lab: Lab): string[] {
+  const [near, far] = lab.hosts;
+  const [cable] = lab.links;
+  const local = lab.wires.find(({ client, endpoint }) => client.host === endpoint.host);
+  const remote = lab.wires.find(({ client, endpoint }) => client.host !== endpoint.host);
+  if (!near || !far || !cable || !local || !remote) return [];
+  const [left, middle, right] = [32, 40, 16];
+  const from = `  ${local.client.workload} `;
+  const to = ` ${local.endpoint.workload} `;
+  const [a = "", b = ""] = cable.ends.map(({ addresses }) => ` ${addresses[0]?.split("/")[0]} `);
+  const wire = `${from}${centre(" veth ", left - from.length - to.length, "═")}${to}`;
+  const bend = `${" ".repeat(from.length - 2)}╚`.padEnd(left, "═");
+  const arrival = `═════ ${remote.endpoint.workload}`.padEnd(right);
+  return [
+    `${`host ${near.name}`.padEnd(left + middle + 2)}host ${far.name}`,
+    `┌${"─".repeat(left)}┐${" ".repeat(middle)}┌${"─".repeat(right)}┐`,
+    `│${wire}├─${a}${centre(" cable ", middle - 2 - a.length - b.length, "─")}${b}─┤${" ".repeat(right)}│`,
+    `│${bend}╪${centre(` vxlan ${remote.vni} `, middle, "═")}╪${arrival}│`,
+    `└${"─".repeat(left)}┘${" ".repeat(middle)}└${"─".repeat(right)}┘`,
+  ];
+}
+
+function centre(text: string, width: number, fill: string): string {
+  const before = Math.floor((width - text.length) / 2);
+  return text.padStart(text.length + before, fill).padEnd(width, fill);
+}

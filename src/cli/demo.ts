@@ -1,0 +1,52 @@
+import type { Command } from "commander";
+import { describe, outputOption, type Context } from "./command.ts";
+import type { DemoStep } from "../lab/demo.ts";
+import type { Format } from "./output.ts";
+
+export function demoCommand(context: Context): Command {
+  return describe({
+    name: "demo",
+    description:
+      "Builds two hosts and three workloads as network namespaces, a wire within a host and a VXLAN wire between " +
+      "hosts, sends packets through both, and removes everything again, also when it is interrupted. Runs no other " +
+      "program. Needs root. Exit code: 1 if a packet was lost or something was left behind.",
+    examples: [
+      { command: "sudo netloom demo", about: "a second, and nothing is left behind" },
+      { command: "sudo netloom demo -o json", about: '{"steps": [{"step", "durationMs", …}]}' },
+    ],
+  })
+    .addOption(outputOption())
+    .action(async (options: { output: Format }) => {
+      const { requirePrivileges } = await import("./doctor/privileges.ts");
+      requirePrivileges("run the demo", "netloom demo");
+      const [{ demo }, { withMachine }, { DemoScreen }] = await Promise.all([
+        import("../lab/demo.ts"),
+        import("./lab/open.ts"),
+        import("./demo-screen.ts"),
+      ]);
+      const screen = options.output === "text" ? new DemoScreen(context.out) : undefined;
+      const steps: DemoStep[] = [];
+      await withMachine(async (machine) => {
+        screen?.title();
+        for await (const step of demo(machine, { signal: context.signal })) {
+          steps.push(step);
+          screen?.show(step);
+        }
+      });
+      context.signal.throwIfAborted();
+      const isFine = steps.every(hasSucceeded);
+      if (screen) screen.end(isFine);
+      else context.out.json({ steps });
+      context.setExitCode(isFine ? 0 : 1);
+    });
+}
+
+/** Whether every packet came back, the MTU is what was promised, and nothing is left. */
+export function hasSucceeded(step: DemoStep): boolean {
+  if (step.step === "removed") return step.leftovers.length === 0;
+  if (step.step !== "probed") return true;
+  return (
+    step.wire.state === "up" &&
+    step.probes.every(({ sent, received, mtu }) => sent === received && mtu.fits && mtu.oneMoreIsRefused)
+  );
+}

@@ -1,0 +1,314 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { Pinger, ping } from "../linux/icmp.ts";
+import { needsRoot } from "../linux/netns-fixture.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Kernel, Netns, Operation } from "../world/kernel.ts";
+import { holdsExactly, type Hosts, hostsFixture, localWire, reaches, remoteWire } from "./hosts-fixture.ts";
+import { plan } from "./plan.ts";
+import { Reconciler } from "./reconcile.ts";
+import type { ConnectionContext, VxlanMechanism } from "./wire.ts";
+
+const v4: ConnectionContext = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
+const v6: ConnectionContext = { srcIpAddrs: ["fd00::1/128"], dstIpAddrs: ["fd00::2/128"] };
+const dual: ConnectionContext = {
+  srcIpAddrs: ["10.0.0.1/32", "fd00::1/128"],
+  dstIpAddrs: ["10.0.0.2/32", "fd00::2/128"],
+};
+const networks: ConnectionContext = {
+  srcIpAddrs: ["10.0.0.1/24", "fd00::1/64"],
+  dstIpAddrs: ["10.0.0.2/24", "fd00::2/64"],
+};
+const ipv6Underlay: Partial<VxlanMechanism> = { sourceIp: "fd08::1", destinationIp: "fd08::2" };
+
+function addressesOf(texts: readonly string[] | undefined): string[] {
+  return (texts ?? []).map((text) => text.split("/")[0] ?? "");
+}
+
+async function reachEachOther(hosts: Hosts, server: Netns, context: ConnectionContext): Promise<void> {
+  for (const address of addressesOf(context.dstIpAddrs)) await reaches(hosts, hosts.client, address);
+  for (const address of addressesOf(context.srcIpAddrs)) await reaches(hosts, server, address);
+}
+
+/** A kernel that tells which batches it got. */
+function recording(kernel: Kernel): { kernel: Kernel; batches: (readonly Operation[])[] } {
+  const batches: (readonly Operation[])[] = [];
+  return {
+    batches,
+    kernel: {
+      apply(batch, options) {
+        batches.push(batch);
+        return kernel.apply(batch, options);
+      },
+      observe: (queries) => kernel.observe(queries),
+      counters: (queries) => kernel.counters(queries),
+      resolve: (netns) => kernel.resolve(netns),
+      watch: () => kernel.watch(),
+      settle: () => kernel.settle(),
+    },
+  };
+}
+
+for (const [title, context] of [
+  ["IPv4", v4],
+  ["IPv6", v6],
+  ["dual stack", dual],
+  ["networks of both families", networks],
+] as const) {
+  test(`a local wire carries packets: ${title}`, { skip: needsRoot }, async (t) => {
+    const hosts = await hostsFixture(t);
+    const { kernel, batches } = recording(hosts.alpha);
+    const wires = new Reconciler(kernel);
+    const wire = localWire(hosts, context);
+    await wires.apply(wire);
+    await reachEachOther(hosts, hosts.local, context);
+    await wires.apply(wire);
+    assert.equal(batches.length, 1, "again is nothing to do");
+    await wires.remove("c1");
+    await holdsExactly(hosts.alpha, [hosts.client, hosts.local]);
+  });
+
+  for (const [underlay, tunnel] of [
+    ["IPv4", {}],
+    ["IPv6", ipv6Underlay],
+  ] as const) {
+    test(`a remote wire carries packets: ${title} over ${underlay}`, { skip: needsRoot }, async (t) => {
+      const hosts = await hostsFixture(t);
+      const [alpha, beta] = [recording(hosts.alpha), recording(hosts.beta)];
+      const [nearWires, farWires] = [new Reconciler(alpha.kernel), new Reconciler(beta.kernel)];
+      const { near, far } = remoteWire(hosts, context, tunnel);
+      await Promise.all([nearWires.apply(near), farWires.apply(far)]);
+      await reachEachOther(hosts, hosts.server, context);
+      await Promise.all([nearWires.apply(near), farWires.apply(far)]);
+      assert.deepEqual([alpha.batches.length, beta.batches.length], [1, 1], "again is nothing to do");
+      await Promise.all([nearWires.remove("c1"), farWires.remove("c1")]);
+      await holdsExactly(hosts.alpha, [hosts.client]);
+      await holdsExactly(hosts.beta, [hosts.server]);
+    });
+  }
+}
+
+test("packets and bytes are counted at the ingress of both ends", { skip: needsRoot }, async (t) => {
+  const hosts = await hostsFixture(t);
+  const wires = new Reconciler(hosts.alpha);
+  await wires.apply(localWire(hosts, v4));
+  for (let i = 0; i < 5; i++) await reaches(hosts, hosts.client, "10.0.0.2");
+  const counters = await hosts.alpha.counters([
+    { netns: hosts.client, link: "nsm-1" },
+    { netns: hosts.local, link: "nse-1" },
+  ]);
+  assert.deepEqual(counters, [
+    { packets: 5, bytes: 5 * 98 },
+    { packets: 5, bytes: 5 * 98 },
+  ]);
+  await wires.remove("c1");
+});
+
+for (const [title, tunnel, families] of [
+  ["IPv4", {}, 54],
+  ["IPv6", ipv6Underlay, 74],
+] as const) {
+  test(`the MTU of a wire over ${title} fits exactly`, { skip: needsRoot }, async (t) => {
+    const hosts = await hostsFixture(t);
+    const [nearWires, farWires] = [new Reconciler(hosts.alpha), new Reconciler(hosts.beta)];
+    const { near, far } = remoteWire(hosts, dual, tunnel);
+    await nearWires.apply(near);
+    await farWires.apply(far);
+    const mtu = 1500 - families;
+    for (const [address, headers] of [
+      ["10.0.0.2", 28],
+      ["fd00::2", 48],
+    ] as const) {
+      const { machine } = hosts.net;
+      const at = { netns: hosts.client, address };
+      const fits = await ping(machine, { ...at, payloadBytes: mtu - headers });
+      assert.ok(fits.rttMs !== undefined, `${mtu} bytes do not pass (${fits.errno})`);
+      const tooLong = await ping(machine, { ...at, payloadBytes: mtu - headers + 1 });
+      assert.equal(tooLong.errno, "EMSGSIZE");
+    }
+    await nearWires.remove("c1");
+    await farWires.remove("c1");
+  });
+}
+
+test(
+  "routes of the context lead through the wire, with and without next hop",
+  { skip: needsRoot },
+  async (t) => {
+    const hosts = await hostsFixture(t);
+    const wires = new Reconciler(hosts.alpha);
+    const context: ConnectionContext = {
+      srcIpAddrs: ["10.0.0.1/32", "10.0.1.1/24", "fd00::1/128"],
+      dstIpAddrs: ["10.0.0.2/32", "10.5.0.1/32", "10.6.0.1/16", "fd00::2/128", "fd05::1/128"],
+      srcRoutes: [
+        { prefix: "10.7.0.0/16", nextHop: "10.0.0.2" },
+        { prefix: "0.0.0.0/0" },
+        { prefix: "::/0" },
+      ],
+    };
+    await wires.apply(localWire(hosts, context));
+    for (const address of addressesOf(context.dstIpAddrs)) await reaches(hosts, hosts.client, address);
+    await holdsExactly(hosts.alpha, [hosts.client, hosts.local], localWire(hosts, context));
+    await wires.remove("c1");
+  },
+);
+
+test("policies choose the wire by source, protocol and port", { skip: needsRoot }, async (t) => {
+  const hosts = await hostsFixture(t);
+  const { kernel, batches } = recording(hosts.alpha);
+  const wires = new Reconciler(kernel);
+  const context: ConnectionContext = {
+    ...dual,
+    dstIpAddrs: [...(dual.dstIpAddrs ?? []), "10.99.0.1/32", "fd99::1/128"],
+    policies: [
+      { proto: "icmp", routes: [{ prefix: "10.98.0.0/16" }] },
+      { from: "10.0.0.1", proto: "tcp", dstPort: "80-90" },
+      { proto: "udp", srcPort: "53" },
+    ],
+  };
+  const wire = localWire(hosts, context);
+  await wires.apply(wire);
+  await wires.apply(wire);
+  assert.equal(batches.length, 1, "again is nothing to do");
+  // The endpoint does not have this address, but the packet got there: nobody says that there is no route.
+  const silent = await ping(hosts.net.machine, { netns: hosts.client, address: "10.98.0.1", timeoutMs: 50 });
+  assert.equal(silent.errno, undefined);
+  const changed = { ...wire, context: { ...context, policies: context.policies?.slice(1) ?? [] } };
+  await wires.apply(changed);
+  await holdsExactly(hosts.alpha, [hosts.client, hosts.local], changed);
+  await wires.remove("c1");
+  await holdsExactly(hosts.alpha, [hosts.client, hosts.local]);
+});
+
+test("another process takes over a wire without touching it", { skip: needsRoot }, async (t) => {
+  const hosts = await hostsFixture(t);
+  const { near, far } = remoteWire(hosts, dual);
+  await new Reconciler(hosts.alpha).apply(near);
+  await new Reconciler(hosts.beta).apply(far);
+
+  const alpha = recording(hosts.alpha);
+  const successor = new Reconciler(alpha.kernel);
+  assert.deepEqual(await successor.adopt([hosts.client, hosts.local]), ["c1"]);
+  await successor.apply(near);
+  assert.deepEqual(await successor.sweep(), []);
+  assert.equal(alpha.batches.length, 0);
+  await reachEachOther(hosts, hosts.server, dual);
+
+  const heir = new Reconciler(hosts.beta);
+  assert.deepEqual(await heir.adopt([hosts.server]), ["c1"]);
+  assert.deepEqual(await heir.sweep(), ["c1"]);
+  await holdsExactly(hosts.beta, [hosts.server]);
+  await successor.remove("c1");
+});
+
+test(
+  "a wire that changes its tunnel keeps the workload's device and loses few packets",
+  { skip: needsRoot },
+  async (t) => {
+    const hosts = await hostsFixture(t);
+    const [nearWires, farWires] = [new Reconciler(hosts.alpha), new Reconciler(hosts.beta)];
+    const old = remoteWire(hosts, v4);
+    await nearWires.apply(old.near);
+    await farWires.apply(old.far);
+    const after = remoteWire(hosts, v4, { ...ipv6Underlay, vni: 8 });
+    const pinger = await Pinger.open(hosts.net.machine, hosts.client, "10.0.0.2");
+    const ifindex = (): number => {
+      const name = hosts.net.nameOf(hosts.client);
+      const text = execFileSync("ip", ["-n", name, "-j", "link", "show", "dev", "nsm-1"], {
+        encoding: "utf8",
+      });
+      return (JSON.parse(text) as { ifindex: number }[])[0]?.ifindex ?? 0;
+    };
+    try {
+      const before = ifindex();
+      const probes = { isOver: false, sent: 0, lost: 0, lastAnswerMs: performance.now(), gapMs: 0 };
+      const probe = async (): Promise<void> => {
+        while (!probes.isOver) {
+          probes.sent++;
+          const answer = await pinger.probe({ timeoutMs: 2 });
+          if (answer.rttMs === undefined) probes.lost++;
+          else {
+            const now = performance.now();
+            probes.gapMs = Math.max(probes.gapMs, now - probes.lastAnswerMs);
+            probes.lastAnswerMs = now;
+          }
+          // An answer that is there at once leaves no turn to the event loop.
+          await turn();
+        }
+      };
+      const move = async (): Promise<void> => {
+        try {
+          await Promise.all([farWires.apply(after.far), nearWires.apply(after.near)]);
+          await reaches(hosts, hosts.client, "10.0.0.2");
+        } finally {
+          probes.isOver = true;
+        }
+      };
+      await Promise.all([probe(), move()]);
+      assert.equal(ifindex(), before);
+      t.diagnostic(`${probes.lost} of ${probes.sent} probes lost, longest gap ${probes.gapMs.toFixed(2)} ms`);
+      assert.ok(probes.gapMs < 1000);
+    } finally {
+      pinger.close();
+      await nearWires.remove("c1");
+      await farWires.remove("c1");
+    }
+  },
+);
+
+test("a new endpoint moves a wire from the host to another one and back", { skip: needsRoot }, async (t) => {
+  const hosts = await hostsFixture(t);
+  const [nearWires, farWires] = [new Reconciler(hosts.alpha), new Reconciler(hosts.beta)];
+  const { near, far } = remoteWire(hosts, dual);
+  const local = localWire(hosts, dual);
+  await nearWires.apply(local);
+  await reachEachOther(hosts, hosts.local, dual);
+  await farWires.apply(far);
+  await nearWires.apply(near);
+  await reachEachOther(hosts, hosts.server, dual);
+  await holdsExactly(hosts.alpha, [hosts.client, hosts.local], near);
+  await nearWires.apply(local);
+  await reachEachOther(hosts, hosts.local, dual);
+  await nearWires.remove("c1");
+  await farWires.remove("c1");
+});
+
+test(
+  "a namespace that vanishes takes nothing else along, and its wire can be removed",
+  { skip: needsRoot },
+  async (t) => {
+    const hosts = await hostsFixture(t);
+    const wires = new Reconciler(hosts.alpha);
+    const { near } = remoteWire(hosts, v4);
+    await wires.apply(near);
+    await hosts.net.machine.removeNetns(hosts.client.slice("file://".length));
+    await assert.rejects(wires.apply(near), (error) => {
+      assert.ok(error instanceof NetloomError);
+      assert.equal(error.code, "NOT_FOUND", error.message);
+      assert.match(error.message, /^make wire c1: add veth /);
+      return true;
+    });
+    await wires.remove("c1");
+    await hosts.alpha.settle();
+    await holdsExactly(hosts.alpha, []);
+  },
+);
+
+test("what somebody broke is mended, and only that", { skip: needsRoot }, async (t) => {
+  const hosts = await hostsFixture(t);
+  const { kernel, batches } = recording(hosts.alpha);
+  const wires = new Reconciler(kernel);
+  const wire = localWire(hosts, dual);
+  await wires.apply(wire);
+  const up = { kind: "up", netns: hosts.client, link: "nsm-1" } as const;
+  await hosts.alpha.apply([{ verb: "remove", object: up }]);
+  await wires.apply(wire);
+  await reachEachOther(hosts, hosts.local, dual);
+  const mended = batches.at(-1)?.map(({ verb, object }) => `${verb} ${object.kind}`) ?? [];
+  assert.ok(!mended.some((step) => step.endsWith("veth")), mended.join(", "));
+  await holdsExactly(hosts.alpha, [hosts.client, hosts.local], wire);
+  assert.ok(mended.length < plan(wire).objects.length);
+  await wires.remove("c1");
+});

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { needsRoot } from "../linux/netns-fixture.ts";
+import { demo, type DemoStep } from "./demo.ts";
+import { labFixture } from "./lab-fixture.ts";
+import { leftovers, readState } from "./state.ts";
+
+const skip = needsRoot;
+
+test(
+  "the demo sends packets through both wires, in both families, and leaves nothing",
+  { skip },
+  async (t) => {
+    const { machine, name } = await labFixture(t);
+    const startedAt = performance.now();
+    const steps: DemoStep[] = [];
+    for await (const step of demo(machine, { name })) steps.push(step);
+    const durationMs = performance.now() - startedAt;
+    t.diagnostic(
+      `${durationMs.toFixed(0)} ms: ${steps.map((step) => `${step.step} ${step.durationMs.toFixed(0)}`).join(", ")}`,
+    );
+    assert.ok(durationMs < 3000, `${durationMs} ms`);
+    const probed = steps.filter((step) => step.step === "probed");
+    assert.deepEqual(
+      probed.map(({ wire }) => [wire.path, wire.mtuBytes, wire.state]),
+      [
+        ["veth on alpha", 1500, "up"],
+        ["vxlan vni 4242 alpha→beta", 1446, "up"],
+      ],
+    );
+    for (const { probes, wire } of probed) {
+      assert.deepEqual(
+        probes.map(({ family, received }) => [family, received]),
+        [
+          [4, 10],
+          [6, 10],
+        ],
+        wire.client,
+      );
+      for (const { mtu, rttMs } of probes)
+        assert.ok(mtu.fits && mtu.oneMoreIsRefused && rttMs && rttMs.max < 1000, wire.client);
+      // 10 probes and one of full size, in each family.
+      assert.ok(
+        (wire.received.client?.packets ?? 0) >= 22 && (wire.received.endpoint?.packets ?? 0) >= 22,
+        wire.client,
+      );
+    }
+    const last = steps.at(-1);
+    assert.ok(last?.step === "removed");
+    assert.deepEqual(last.leftovers, []);
+    assert.deepEqual(await leftovers(name), []);
+  },
+);
+
+test("who stops listening to the demo ends it", { skip }, async (t) => {
+  const { machine, name } = await labFixture(t);
+  for await (const { step } of demo(machine, { name })) if (step === "built") break;
+  assert.deepEqual(await leftovers(name), []);
+});
+
+test("the demo leaves alone a lab with its name that is not its own", { skip }, async (t) => {
+  const lab = await labFixture(t);
+  const { machine, name } = lab;
+  await lab.up("name: NAME\nhosts: { mine: { workloads: [a] } }\n");
+  await assert.rejects(demo(machine, { name }).next(), { code: "ALREADY_EXISTS" });
+  assert.match((await readState(name, "lab.yaml")) ?? "", /mine/);
+});
+
+test("the demo needs no program but Node", { skip }, async (t) => {
+  const { name } = await labFixture(t);
+  const child = fileURLToPath(new URL("./up-child.ts", import.meta.url));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [child, name, "demo"], {
+    env: { PATH: "/nonexistent", UV_THREADPOOL_SIZE: "32" },
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /removed\ndone\n$/);
+});

@@ -1,0 +1,174 @@
+/** What `netloom demo` does, step by step, as data. No other program is run. */
+import { type Answer, Pinger } from "../linux/icmp.ts";
+import type { LinuxMachine } from "../linux/machine.ts";
+import { NetloomError } from "../world/errors.ts";
+import { type DownReport, down, up, type UpReport } from "./lab.ts";
+import { type Lab, type LabWire, sideName } from "./model.ts";
+import { mustParseLab } from "./parse.ts";
+import { leftovers, lockLab, readState } from "./state.ts";
+import { status, type WireStatus } from "./status.ts";
+import { netnsOf } from "./topology.ts";
+
+const demoMark = "# The lab of netloom demo.\n";
+
+/** Two hosts, three workloads, a wire within a host and one between hosts. */
+export const DEMO_YAML = `${demoMark}name: demo
+hosts:
+  alpha: { workloads: [web, cache] }
+  beta: { workloads: [db] }
+links:
+  - { ends: [alpha, beta], subnets: [192.168.50.0/24, "fd00:50::/64"] }
+wires:
+  - client: alpha/web/to-cache
+    endpoint: alpha/cache/to-web
+    addresses: { client: [10.0.1.1, "fd00:1::1"], endpoint: [10.0.1.2, "fd00:1::2"] }
+  - client: alpha/web/to-db
+    endpoint: beta/db/to-web
+    addresses: { client: [10.0.2.1, "fd00:2::1"], endpoint: [10.0.2.2, "fd00:2::2"] }
+    vni: 4242
+`;
+
+const requestsPerAddress = 10;
+
+/** Echo requests from the client of a wire to one address of its endpoint. */
+export interface Probes {
+  readonly address: string;
+  readonly family: 4 | 6;
+  readonly sent: number;
+  readonly received: number;
+  /** Over the answered ones; absent if there were none. */
+  readonly rttMs?: { readonly min: number; readonly median: number; readonly max: number };
+  /** Whether a packet as large as the wire's MTU passed unfragmented, and one byte more was refused. */
+  readonly mtu: { readonly bytes: number; readonly fits: boolean; readonly oneMoreIsRefused: boolean };
+}
+
+/** Each with the time that it took. */
+export type DemoStep =
+  /** An earlier demo was killed and left something, which is gone now. */
+  | { readonly step: "cleaned"; readonly report: DownReport; readonly durationMs: number }
+  | { readonly step: "planned"; readonly yaml: string; readonly lab: Lab; readonly durationMs: number }
+  | { readonly step: "built"; readonly report: UpReport; readonly durationMs: number }
+  /** Once for each wire. The counters were read after the probes. */
+  | {
+      readonly step: "probed";
+      readonly wire: WireStatus;
+      readonly probes: readonly Probes[];
+      readonly durationMs: number;
+    }
+  /** `leftovers` are sentences; empty when the machine is as it was before. */
+  | {
+      readonly step: "removed";
+      readonly report: DownReport;
+      readonly leftovers: readonly string[];
+      readonly durationMs: number;
+    };
+
+export interface DemoOptions {
+  readonly signal?: AbortSignal;
+  /** The lab's name, for demos that run at the same time. Default: `demo`. */
+  readonly name?: string;
+}
+
+/**
+ * Builds the lab, sends packets through its wires, and removes it: also when the caller stops listening, or `signal`
+ * aborts. ABORTED if another demo is running, ALREADY_EXISTS if a lab of that name is up that is not the demo's.
+ */
+export async function* demo(
+  machine: LinuxMachine,
+  options: DemoOptions = {},
+): AsyncGenerator<DemoStep, void> {
+  const name = options.name ?? "demo";
+  const yaml = DEMO_YAML.replace("name: demo", `name: ${name}`);
+  const lock = await lockLab(name);
+  let mayBeUp = false;
+  try {
+    await refuseOther(name);
+    const [cleaned, cleanedMs] = await timed(() => down(machine, name, { lock }));
+    if (cleaned.existed) yield { step: "cleaned", report: cleaned, durationMs: cleanedMs };
+    const [lab, plannedMs] = await timed(() => mustParseLab(yaml, "demo.yaml"));
+    yield { step: "planned", yaml, lab, durationMs: plannedMs };
+    mayBeUp = true;
+    const upOptions = { lock, ...(options.signal && { signal: options.signal }) };
+    const [built, builtMs] = await timed(() => up(machine, yaml, "demo.yaml", upOptions));
+    yield { step: "built", report: built, durationMs: builtMs };
+    for (const wire of lab.wires) {
+      options.signal?.throwIfAborted();
+      const [{ probes, now }, durationMs] = await timed(() => probeWire(machine, lab, wire));
+      yield { step: "probed", wire: now, probes, durationMs };
+    }
+    const [report, removedMs] = await timed(() => down(machine, name, { lock }));
+    mayBeUp = false;
+    yield { step: "removed", report, leftovers: await leftovers(name), durationMs: removedMs };
+  } finally {
+    if (mayBeUp) await down(machine, name, { lock });
+    lock.release();
+  }
+}
+
+async function refuseOther(name: string): Promise<void> {
+  const text = (await readState(name, "lab.yaml")) ?? (await readState(name, "pending.yaml"));
+  if (text === undefined || text.startsWith(demoMark)) return;
+  throw new NetloomError("ALREADY_EXISTS", `run the demo: a lab ${name} is up that is not the demo's`, {
+    hint: `netloom lab down ${name} removes it; or rename it in its file`,
+  });
+}
+
+async function probeWire(
+  machine: LinuxMachine,
+  lab: Lab,
+  wire: LabWire,
+): Promise<{ probes: Probes[]; now: WireStatus }> {
+  const before = await statusOf(machine, lab, wire);
+  const probes: Probes[] = [];
+  for (const address of wire.endpoint.addresses)
+    probes.push(await probeAddress(machine, lab, wire, address, before.mtuBytes));
+  return { probes, now: await statusOf(machine, lab, wire) };
+}
+
+async function statusOf(machine: LinuxMachine, lab: Lab, wire: LabWire): Promise<WireStatus> {
+  const { wires } = await status(machine, lab.name);
+  const found = wires.find(({ client }) => client === sideName(wire.client));
+  if (!found) throw new TypeError(`the lab ${lab.name} has no wire ${sideName(wire.client)}`);
+  return found;
+}
+
+async function probeAddress(
+  machine: LinuxMachine,
+  lab: Lab,
+  wire: LabWire,
+  address: string,
+  mtuBytes: number,
+): Promise<Probes> {
+  const family = address.includes(":") ? 6 : 4;
+  const headerBytes = (family === 4 ? 20 : 40) + 8;
+  const netns = netnsOf(lab.name, `${wire.client.host}/${wire.client.workload}`);
+  const pinger = await Pinger.open(machine, netns, address);
+  try {
+    const answers: Answer[] = [];
+    for (let n = 0; n < requestsPerAddress; n++) answers.push(await pinger.probe());
+    const largest = await pinger.probe({ payloadBytes: mtuBytes - headerBytes });
+    const larger = await pinger.probe({ payloadBytes: mtuBytes - headerBytes + 1, timeoutMs: 100 });
+    const times = answers.flatMap(({ rttMs }) => (rttMs === undefined ? [] : [rttMs])).sort((a, b) => a - b);
+    const [min, median, max] = [times[0], times[times.length >> 1], times.at(-1)];
+    return {
+      address,
+      family,
+      sent: answers.length,
+      received: times.length,
+      ...(min !== undefined && median !== undefined && max !== undefined && { rttMs: { min, median, max } }),
+      mtu: {
+        bytes: mtuBytes,
+        fits: largest.rttMs !== undefined,
+        oneMoreIsRefused: larger.errno === "EMSGSIZE",
+      },
+    };
+  } finally {
+    pinger.close();
+  }
+}
+
+async function timed<T>(work: () => T | Promise<T>): Promise<[T, number]> {
+  const startedAt = performance.now();
+  const result = await work();
+  return [result, performance.now() - startedAt];
+}

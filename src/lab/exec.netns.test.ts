@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { test, type TestContext } from "node:test";
+import { needsRoot } from "../linux/netns-fixture.ts";
+import { exec } from "./exec.ts";
+import { labFixture } from "./lab-fixture.ts";
+
+const skip = needsRoot;
+const module = new URL("./exec.ts", import.meta.url).href;
+/** What the command line does: the process becomes the program. */
+const runner = `const [lab, place, ...argv] = process.argv.slice(1);
+(await import(${JSON.stringify(module)})).exec(lab, place, argv).catch((error) => { console.error(error.code); process.exit(1); });`;
+
+async function oneHost(t: TestContext): Promise<string> {
+  const lab = await labFixture(t);
+  await lab.up(
+    "name: NAME\nhosts:\n  alpha: { workloads: [a, b] }\nwires:\n  - { client: alpha/a/in-a, endpoint: alpha/b/in-b }\n",
+  );
+  return lab.name;
+}
+
+function run(lab: string, place: string, ...argv: string[]) {
+  return spawnSync(process.execPath, ["--input-type=module", "-e", runner, lab, place, ...argv], {
+    encoding: "utf8",
+  });
+}
+
+test(
+  "a program sees the network of its place, and its output and exit code pass through",
+  { skip },
+  async (t) => {
+    const lab = await oneHost(t);
+    const show = "cat /proc/net/dev; exit 7";
+    const [inA, inHost] = [run(lab, "alpha/a", "sh", "-c", show), run(lab, "alpha", "sh", "-c", show)];
+    assert.match(inA.stdout, /in-a:/);
+    assert.doesNotMatch(inA.stdout, /in-b:/);
+    assert.doesNotMatch(inHost.stdout, /in-a:/);
+    assert.deepEqual([inA.status, inHost.status], [7, 7]);
+  },
+);
+
+test("a signal reaches the program, and its end by a signal is seen", { skip }, async (t) => {
+  const lab = await oneHost(t);
+  const child = spawn(
+    process.execPath,
+    ["--input-type=module", "-e", runner, lab, "alpha/a", "sh", "-c", "echo ready; exec sleep 60"],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  t.after(() => child.kill("SIGKILL"));
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "exit"), [null, "SIGTERM"]);
+});
+
+test("a program has the default signals, not those of Node", { skip }, async (t) => {
+  const lab = await oneHost(t);
+  const { stdout } = run(lab, "alpha/a", "sh", "-c", "grep SigIgn /proc/self/status");
+  assert.match(stdout, /SigIgn:\s0{16}/);
+});
+
+test("a place or a program that is not there is named, with what there is", { skip }, async (t) => {
+  const lab = await oneHost(t);
+  await assert.rejects(exec(lab, "alpha/c", ["true"]), /unknown place "alpha\/c"; did you mean "alpha\/a"\?/);
+  await assert.rejects(exec("nosuch", "alpha", ["true"]), { code: "NOT_FOUND" });
+  const { status, stderr } = run(lab, "alpha/a", "no-such-program");
+  assert.deepEqual([status, stderr], [1, "NOT_FOUND\n"]);
+});

@@ -1,0 +1,56 @@
+/**
+ * One filter for the ingress of many devices: each gets a `clsact` qdisc that shares one block, and the block has one
+ * BPF filter. Unlike a tcx link this needs no RCU grace period, neither when it is made nor when its device goes; but
+ * whoever is root in the namespace can take it off, so that it is for the host's own devices only.
+ * Source: include/uapi/linux/pkt_cls.h, pkt_sched.h, rtnetlink.h (shared blocks since v4.16)
+ */
+import * as k from "./constants.ts";
+import { change, type MessageWriter } from "./message-writer.ts";
+
+/** Number of our block. Blocks are counted per namespace. */
+export const INGRESS_BLOCK = 0x4e4c0000;
+
+/** Equivalent to: `tc qdisc add dev L ingress_block B clsact`. EEXIST if the device has a clsact qdisc. */
+export function addIngressBlock(linkIndex: number): Uint8Array {
+  const m = change(k.RTM_NEWQDISC, k.NLM_F_CREATE | k.NLM_F_EXCL);
+  tcmsg(m, { linkIndex, handle: k.TC_H_CLSACT_HANDLE, parent: k.TC_H_CLSACT, info: 0 });
+  m.attributeString(k.TCA_KIND, "clsact");
+  m.attributeU32(k.TCA_INGRESS_BLOCK, INGRESS_BLOCK);
+  return m.finish();
+}
+
+/** Equivalent to: `tc qdisc delete dev L clsact` */
+export function deleteIngressBlock(linkIndex: number): Uint8Array {
+  const m = change(k.RTM_DELQDISC);
+  tcmsg(m, { linkIndex, handle: k.TC_H_CLSACT_HANDLE, parent: k.TC_H_CLSACT, info: 0 });
+  return m.finish();
+}
+
+/**
+ * Adds our filter to the block, which has to have a device; EEXIST if it is there. With `replaces` it takes the place of
+ * an older program under running traffic. Equivalent to: `tc filter add block B pref 1 handle 1 bpf direct-action …`
+ */
+export function addBlockFilter(programFd: number, { replaces }: { readonly replaces: boolean }): Uint8Array {
+  const m = change(k.RTM_NEWTFILTER, k.NLM_F_CREATE | (replaces ? 0 : k.NLM_F_EXCL));
+  tcmsg(m, {
+    linkIndex: k.TCM_IFINDEX_MAGIC_BLOCK,
+    handle: 1,
+    parent: INGRESS_BLOCK,
+    info: (1 << 16) | k.ETH_P_ALL_BE,
+  });
+  m.attributeString(k.TCA_KIND, "bpf");
+  m.attribute(k.TCA_OPTIONS, () => {
+    m.attributeU32(k.TCA_BPF_FD, programFd);
+    m.attributeString(k.TCA_BPF_NAME, "wire");
+    m.attributeU32(k.TCA_BPF_FLAGS, k.TCA_BPF_FLAG_ACT_DIRECT);
+  });
+  return m.finish();
+}
+
+/** `u8 family | u8 | u16 | i32 index | u32 handle | u32 parent, or number of the block | u32 priority, protocol` */
+function tcmsg(
+  m: MessageWriter,
+  to: { readonly linkIndex: number; readonly handle: number; readonly parent: number; readonly info: number },
+): void {
+  m.u8(k.AF_UNSPEC).u8(0).u16(0).i32(to.linkIndex).u32(to.handle).u32(to.parent).u32(to.info);
+}

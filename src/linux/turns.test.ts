@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Turns } from "./turns.ts";
+
+/** A task that notes when it begins and ends, and ends when told. */
+function task(log: string[], name: string): { run: () => Promise<void>; end: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return {
+    run: async () => {
+      log.push(`${name} begins`);
+      await promise;
+      log.push(`${name} ends`);
+    },
+    end: resolve,
+  };
+}
+
+test("tasks that share a key run in the order in which they came, others at once", async () => {
+  const turns = new Turns<string>();
+  const log: string[] = [];
+  const [first, second, other] = [task(log, "first"), task(log, "second"), task(log, "other")];
+  const done = [
+    turns.take(["a", "b"], first.run),
+    turns.take(["b", "c"], second.run),
+    turns.take(["d"], other.run),
+  ];
+  second.end();
+  other.end();
+  await done[2];
+  assert.deepEqual(log, ["first begins", "other begins", "other ends"]);
+  first.end();
+  await Promise.all(done);
+  assert.deepEqual(log.slice(3), ["first ends", "second begins", "second ends"]);
+});
+
+test("a task that fails gives way to the next", async () => {
+  const turns = new Turns<string>();
+  await assert.rejects(
+    turns.take(["a"], () => Promise.reject(new Error("no"))),
+    /no/,
+  );
+  assert.equal(await turns.take(["a"], () => Promise.resolve(1)), 1);
+});
