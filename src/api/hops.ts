@@ -3,39 +3,30 @@
  * next station look the same: a role of this process, one behind a byte `Hop`, one behind a simulated link.
  *
  * ```
- *  server role: request(caller, message)      hop: request(call, message)
- *       ^ serveConnections, serveRegistry           ^ connectionsOver, servicesOver, endpointsOver  (bytes)
- *       |                                           | connectionsOf, registryOf                     (in this process)
+ *  server role: request(caller, message)        hop: request(call, message)
+ *       ^ serveConnections, serveRegistries          | stationsOver: bytes
+ *       |                                            | connectionsOf, servicesOf, endpointsOf: in this process
  * ```
  */
-import { clone, create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
+import { copyMessage } from "./copy-message.ts";
+import { create, type Message } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { Watch } from "../world/kernel.ts";
 import type { Scope } from "../world/scope.ts";
 import type { Clock, Hop, Metadata, Peer } from "../world/world.ts";
 import {
-  ConnectionEventSchema,
-  ConnectionSchema,
   MonitorConnection,
-  MonitorScopeSelectorSchema,
   type Connection,
   type ConnectionEvent,
   type MonitorScopeSelector,
 } from "./gen/nsm/connection_pb.js";
 import {
   NetworkService as NetworkServiceApi,
-  NetworkServiceRequestSchema,
   type NetworkServiceRequest,
 } from "./gen/nsm/networkservice_pb.js";
 import {
-  NetworkServiceEndpointQuerySchema,
   NetworkServiceEndpointRegistry,
-  NetworkServiceEndpointResponseSchema,
-  NetworkServiceEndpointSchema,
-  NetworkServiceQuerySchema,
   NetworkServiceRegistry,
-  NetworkServiceResponseSchema,
-  NetworkServiceSchema,
   type NetworkService,
   type NetworkServiceEndpoint,
   type NetworkServiceEndpointQuery,
@@ -130,56 +121,37 @@ export const SELF: Readonly<Peer> = { id: "self", connection: "self", isLocal: t
 export function connectionsOf(server: ConnectionServer, peer: Peer = SELF): ConnectionHop {
   return {
     request: async (call, request) =>
-      clone(
-        ConnectionSchema,
-        await server.request(callerOf(call, peer), clone(NetworkServiceRequestSchema, request)),
-      ),
-    close: (call, connection) => server.close(callerOf(call, peer), clone(ConnectionSchema, connection)),
+      copyMessage(await server.request(callerOf(call, peer), copyMessage(request))),
+    close: (call, connection) => server.close(callerOf(call, peer), copyMessage(connection)),
     monitor: (call, selector) =>
       mapWatch(
-        server.monitor(
-          callerOf({ ...call, deadlineMs: Infinity }, peer),
-          clone(MonitorScopeSelectorSchema, selector),
-        ),
-        (event) => clone(ConnectionEventSchema, event),
+        server.monitor(callerOf({ ...call, deadlineMs: Infinity }, peer), copyMessage(selector)),
+        (event) => copyMessage(event),
       ),
   };
 }
 
 /** A registry role of this process as the next station. */
 export function servicesOf(server: ServiceRegistryServer, peer: Peer = SELF): ServiceRegistryHop {
-  return registryOf(
-    server,
-    { entry: NetworkServiceSchema, query: NetworkServiceQuerySchema, answer: NetworkServiceResponseSchema },
-    peer,
-  );
+  return registryOf(server, peer);
 }
 
 export function endpointsOf(server: EndpointRegistryServer, peer: Peer = SELF): EndpointRegistryHop {
-  return registryOf(
-    server,
-    {
-      entry: NetworkServiceEndpointSchema,
-      query: NetworkServiceEndpointQuerySchema,
-      answer: NetworkServiceEndpointResponseSchema,
-    },
-    peer,
-  );
+  return registryOf(server, peer);
 }
 
-function registryOf<T extends DescMessage, Q extends DescMessage, A extends DescMessage>(
-  server: RegistryServer<MessageShape<T>, MessageShape<Q>, MessageShape<A>>,
-  schemas: { readonly entry: T; readonly query: Q; readonly answer: A },
+function registryOf<T extends Message, Query extends Message, Answer extends Message>(
+  server: RegistryServer<T, Query, Answer>,
   peer: Peer,
-): RegistryHop<MessageShape<T>, MessageShape<Q>, MessageShape<A>> {
-  const { entry, query, answer } = schemas;
+): RegistryHop<T, Query, Answer> {
   return {
-    request: async (call, given) =>
-      clone(entry, await server.request(callerOf(call, peer), clone(entry, given))),
-    close: (call, given) => server.close(callerOf(call, peer), clone(entry, given)),
-    find: (call, given) =>
-      mapWatch(server.find(callerOf({ ...call, deadlineMs: Infinity }, peer), clone(query, given)), (found) =>
-        clone(answer, found),
+    request: async (call, entry) =>
+      copyMessage(await server.request(callerOf(call, peer), copyMessage(entry))),
+    close: (call, entry) => server.close(callerOf(call, peer), copyMessage(entry)),
+    find: (call, query) =>
+      mapWatch(
+        server.find(callerOf({ ...call, deadlineMs: Infinity }, peer), copyMessage(query)),
+        copyMessage,
       ),
   };
 }

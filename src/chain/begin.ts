@@ -155,7 +155,8 @@ export class Begin<Q, R> {
     entry.waiting++;
     const run = entry.tail.then(task).finally(() => {
       entry.waiting--;
-      if (entry.waiting > 0 || entry.life) return;
+      // A trigger may come after the end, when the id has begun anew.
+      if (entry.waiting > 0 || entry.life || this.#entries.get(entry.id) !== entry) return;
       this.#entries.delete(entry.id);
       this.#onForget(entry.id);
     });

@@ -1,6 +1,7 @@
 /** May the caller do that? Upstream: sdk/pkg/networkservice/common/authorize/server.go */
-import { clone } from "@bufbuild/protobuf";
-import { PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
+
+import { copyMessage } from "../api/copy-message.ts";
+import { type Connection } from "../api/gen/nsm/connection_pb.js";
 import type { Call } from "../chain/call.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { ConnectionElement } from "./connection.ts";
@@ -10,7 +11,7 @@ import { trimPath } from "./update-path.ts";
 export function authorize(identity: Identity): ConnectionElement {
   const check = (call: Call, { path }: Connection): void => {
     if (!path) return;
-    const wayHere = clone(PathSchema, path);
+    const wayHere = copyMessage(path);
     trimPath(wayHere);
     identity.authorize(wayHere, call.peer);
   };

@@ -1,6 +1,7 @@
 /** A client's connections as `begin` sees them. Upstream: sdk/pkg/networkservice/common/begin/merge.go */
-import { clone, equals } from "@bufbuild/protobuf";
-import { ConnectionSchema, State } from "../api/gen/nsm/connection_pb.js";
+import { copyMessage } from "../api/copy-message.ts";
+import { equals } from "@bufbuild/protobuf";
+import { State } from "../api/gen/nsm/connection_pb.js";
 import { ConnectionContextSchema } from "../api/gen/nsm/connectioncontext_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
@@ -20,7 +21,7 @@ export const CLIENT_KIND: Readonly<ResourceKind<NetworkServiceRequest, Connectio
   merge: (request, last) => {
     const asked = connectionOf(request);
     const before = connectionOf(last.request);
-    const merged = clone(ConnectionSchema, last.resource);
+    const merged = copyMessage(last.resource);
     merged.labels = { ...merged.labels, ...asked.labels };
     if (asked.state === State.RESELECT_REQUESTED) merged.state = asked.state;
     if (asked.networkService !== merged.networkService || merged.state === State.RESELECT_REQUESTED) {
@@ -36,7 +37,7 @@ export const CLIENT_KIND: Readonly<ResourceKind<NetworkServiceRequest, Connectio
       asked.context &&
       !(before.context && equals(ConnectionContextSchema, asked.context, before.context))
     ) {
-      merged.context = clone(ConnectionContextSchema, asked.context);
+      merged.context = copyMessage(asked.context);
     }
     request.connection = merged;
     return request;

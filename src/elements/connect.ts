@@ -1,6 +1,7 @@
 /** Hands a connection over to the next station. Upstream: sdk/pkg/networkservice/common/connect */
-import { clone } from "@bufbuild/protobuf";
-import { ConnectionSchema, State, type Connection } from "../api/gen/nsm/connection_pb.js";
+
+import { copyMessage } from "../api/copy-message.ts";
+import { State, type Connection } from "../api/gen/nsm/connection_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
 import type { ConnectionHop } from "../api/hops.ts";
 import { memoryKey, type Call } from "../chain/call.ts";
@@ -41,7 +42,7 @@ export function connect(hopOf: (call: Call) => ConnectionHop): ConnectionStation
       try {
         const answer = await hop.request(call, request);
         checkAnswer(sent, answer);
-        call.memory.set(CONNECTED, { hop, connection: clone(ConnectionSchema, answer) });
+        call.memory.set(CONNECTED, { hop, connection: copyMessage(answer) });
         return answer;
       } catch (error) {
         if (before?.hop !== hop && isOutcomeUnknown(error)) await cleanUp(call, { hop, connection: sent });
@@ -51,7 +52,7 @@ export function connect(hopOf: (call: Call) => ConnectionHop): ConnectionStation
     async close(call, connection) {
       const connected = call.memory.delete(CONNECTED);
       if (!connected) return;
-      const closed = clone(ConnectionSchema, connected.connection);
+      const closed = copyMessage(connected.connection);
       // The tokens up to here are of this close.
       const own = closed.path?.index ?? 0;
       const fresh = connection.path?.pathSegments.slice(0, own + 1) ?? [];

@@ -1,6 +1,7 @@
 /** What every element of a connection's chain needs to say about a connection. */
-import { clone } from "@bufbuild/protobuf";
-import { ConnectionSchema, State, type Connection, type PathSegment } from "../api/gen/nsm/connection_pb.js";
+
+import { copyMessage } from "../api/copy-message.ts";
+import { State, type Connection, type PathSegment } from "../api/gen/nsm/connection_pb.js";
 import {
   ConnectionContextSchema,
   IPContextSchema,
@@ -8,7 +9,7 @@ import {
   type IPContext,
 } from "../api/gen/nsm/connectioncontext_pb.js";
 import { create } from "@bufbuild/protobuf";
-import { NetworkServiceRequestSchema, type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
+import { type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
 import type { ResourceKind } from "../chain/begin.ts";
 import type { Element, Station } from "../chain/element.ts";
 import { NetloomError } from "../world/errors.ts";
@@ -63,13 +64,13 @@ export const CONNECTION_KIND: Readonly<ResourceKind<NetworkServiceRequest, Conne
   noun: "connection",
   idOf: (request) => connectionOf(request).id,
   idOfResource: (connection) => connection.id,
-  cloneRequest: (request) => clone(NetworkServiceRequestSchema, request),
-  cloneResource: (connection) => clone(ConnectionSchema, connection),
+  cloneRequest: (request) => copyMessage(request),
+  cloneResource: (connection) => copyMessage(connection),
   wantsReselect: (request) => connectionOf(request).state === State.RESELECT_REQUESTED,
   unestablished: (request) => connectionOf(request),
   again: (last, { reselect }) => {
-    const request = clone(NetworkServiceRequestSchema, last.request);
-    request.connection = clone(ConnectionSchema, last.resource);
+    const request = copyMessage(last.request);
+    request.connection = copyMessage(last.resource);
     if (reselect) forgetEndpoint(request.connection);
     return request;
   },

@@ -1,7 +1,7 @@
 /** Which forwarder of this host makes the wire. Upstream: sdk/pkg/networkservice/common/discoverforwarder/server.go */
-import { clone } from "@bufbuild/protobuf";
+
+import { copyMessage } from "../api/copy-message.ts";
 import { State } from "../api/gen/nsm/connection_pb.js";
-import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import { memoryKey, type Call } from "../chain/call.ts";
 import { missingLabel, type Labels } from "../registry/match.ts";
@@ -56,7 +56,7 @@ export function discoverForwarder(options: ForwarderDiscoveryOptions): Connectio
       for (const { name, url } of forwarders) {
         if (call.scope.ended) break;
         try {
-          const copy = clone(NetworkServiceRequestSchema, request);
+          const copy = copyMessage(request);
           const answer = await next(copy, { ...call, nextUrl: url });
           call.memory.set(FORWARDER, { name, url });
           return answer;

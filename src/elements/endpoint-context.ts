@@ -2,8 +2,8 @@
  * What an endpoint gives all its clients beside addresses. Upstream: sdk/pkg/networkservice/connectioncontext
  * (dnscontext, ipcontext/routes), common/policyroute, common/setextracontext
  */
+import { copyMessage } from "../api/copy-message.ts";
 import {
-  clone,
   create,
   equals,
   type DescMessage,
@@ -71,7 +71,7 @@ function replace<D extends DescMessage>(
   before: readonly MessageInitShape<D>[] = [],
   now: readonly MessageInitShape<D>[] = [],
 ): MessageShape<D>[] {
-  const given = now.map((each) => clone(schema, create(schema, each)));
+  const given = now.map((each) => copyMessage(create(schema, each)));
   const old = [...before.map((each) => create(schema, each)), ...given];
   return [...list.filter((each) => !old.some((other) => equals(schema, each, other))), ...given];
 }

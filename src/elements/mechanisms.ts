@@ -1,6 +1,7 @@
 /** Which of the mechanisms that the caller offers is taken. Upstream: sdk/pkg/networkservice/common/mechanisms/server.go */
-import { clone } from "@bufbuild/protobuf";
-import { MechanismSchema, type Connection, type Mechanism } from "../api/gen/nsm/connection_pb.js";
+
+import { copyMessage } from "../api/copy-message.ts";
+import { type Connection, type Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { Call } from "../chain/call.ts";
 import { NetloomError } from "../world/errors.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
@@ -59,14 +60,14 @@ function choose(
 ): Mechanism {
   const names = [...supported.keys()].join(", ") || "none";
   if (mechanism && mechanism.type !== "") {
-    if (supported.has(mechanism.type)) return clone(MechanismSchema, mechanism);
+    if (supported.has(mechanism.type)) return copyMessage(mechanism);
     throw new NetloomError(
       "INVALID_ARGUMENT",
       `request connection ${id}: unsupported mechanism ${mechanism.type}; supported: ${names}`,
     );
   }
   const taken = preferences.find(({ type }) => supported.has(type));
-  if (taken) return clone(MechanismSchema, taken);
+  if (taken) return copyMessage(taken);
   const offered = preferences.map(({ type }) => type).join(", ") || "none";
   throw new NetloomError(
     "INVALID_ARGUMENT",

@@ -1,9 +1,9 @@
 /** What a role tells about its connections, and to whom. Upstream: sdk/pkg/networkservice/common/monitor */
-import { clone, create } from "@bufbuild/protobuf";
+import { copyMessage } from "../api/copy-message.ts";
+import { create } from "@bufbuild/protobuf";
 import {
   ConnectionEventSchema,
   ConnectionEventType,
-  ConnectionSchema,
   State,
   type Connection,
   type ConnectionEvent,
@@ -39,7 +39,7 @@ export class MonitorBoard {
   }
 
   update(connection: Connection): void {
-    const told = clone(ConnectionSchema, connection);
+    const told = copyMessage(connection);
     this.#connections.set(told.id, told);
     this.#tell(ConnectionEventType.UPDATE, told);
   }
@@ -48,7 +48,7 @@ export class MonitorBoard {
   down(id: string): void {
     const known = this.#connections.get(id);
     if (!known || known.state === State.DOWN) return;
-    const told = clone(ConnectionSchema, known);
+    const told = copyMessage(known);
     told.state = State.DOWN;
     this.#connections.set(id, told);
     this.#tell(ConnectionEventType.UPDATE, told);

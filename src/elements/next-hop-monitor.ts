@@ -9,6 +9,7 @@ import {
 } from "../api/gen/nsm/connection_pb.js";
 import type { ConnectionHop } from "../api/hops.ts";
 import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
 import type { Scope } from "../world/scope.ts";
 
 /** Why a connection may not be what it was. */
@@ -77,13 +78,12 @@ class Stream {
   async run(hop: ConnectionHop, scope: Scope): Promise<void> {
     let reason = "the stream has ended";
     let hasBegun = false;
-    const watch = hop.monitor(
-      { scope },
-      create(MonitorScopeSelectorSchema, { pathSegments: [{ name: this.#name }] }),
-    );
-    this.#close = () => watch.close();
-    scope.onEnd(() => watch.close());
+    let watch: Watch<ConnectionEvent> | undefined;
+    this.#close = () => watch?.close();
+    scope.onEnd(() => watch?.close());
     try {
+      const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ name: this.#name }] });
+      watch = hop.monitor({ scope }, selector);
       for (let event = await watch.next(); event; event = await watch.next()) {
         hasBegun = true;
         this.#tell(event);
@@ -92,7 +92,7 @@ class Stream {
       if (!(error instanceof NetloomError)) throw error;
       reason = error.message;
     } finally {
-      watch.close();
+      watch?.close();
       this.isOver = true;
       this.#forget();
     }

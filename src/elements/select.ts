@@ -1,11 +1,11 @@
 /** Tries the candidates one after the other. Upstream: sdk/pkg/networkservice/common/roundrobin/server.go */
+import { copyMessage } from "../api/copy-message.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { Candidate } from "../registry/match.ts";
 import { NetloomError } from "../world/errors.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { CANDIDATES } from "./discover.ts";
-import { clone } from "@bufbuild/protobuf";
-import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
+
 import { TurnOrder } from "./turn-order.ts";
 
 /** What became of the candidates of one request, for `netloom why`. */
@@ -33,7 +33,7 @@ export function select(onSelection?: (id: string, selection: Selection) => void)
       let last: NetloomError | undefined;
       for (const { endpoint } of order.next(discovery.service, discovery.candidates)) {
         if (call.scope.ended) break;
-        const copy = clone(NetworkServiceRequestSchema, request);
+        const copy = copyMessage(request);
         connectionOf(copy).networkServiceEndpointName = endpoint.name;
         try {
           const connection: Connection = await next(copy, { ...call, nextUrl: endpoint.url });

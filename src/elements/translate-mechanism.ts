@@ -2,8 +2,9 @@
  * Between the mechanism towards the client and the one towards the endpoint. Upstream: mechanismtranslation and
  * filtermechanisms of sdk/pkg/networkservice/common
  */
-import { clone } from "@bufbuild/protobuf";
-import { MechanismSchema, type Mechanism } from "../api/gen/nsm/connection_pb.js";
+
+import { copyMessage } from "../api/copy-message.ts";
+import { type Mechanism } from "../api/gen/nsm/connection_pb.js";
 import { isLocalUrl } from "../api/directory.ts";
 import { memoryKey } from "../chain/call.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
@@ -25,14 +26,14 @@ export function translateMechanism(): ConnectionElement {
     async request(call, request, next) {
       const connection = connectionOf(request);
       const incoming = connection.mechanism;
-      if (incoming) call.memory.set(INCOMING, clone(MechanismSchema, incoming));
+      if (incoming) call.memory.set(INCOMING, copyMessage(incoming));
       const before = call.memory.get(OUTGOING);
       const fits = before && (before.cls === LOCAL) === isLocalUrl(call.nextUrl ?? "");
       request.mechanismPreferences = [];
-      if (fits) connection.mechanism = clone(MechanismSchema, before);
+      if (fits) connection.mechanism = copyMessage(before);
       else delete connection.mechanism;
       const answer = await next(request);
-      if (answer.mechanism) call.memory.set(OUTGOING, clone(MechanismSchema, answer.mechanism));
+      if (answer.mechanism) call.memory.set(OUTGOING, copyMessage(answer.mechanism));
       if (incoming) answer.mechanism = incoming;
       else delete answer.mechanism;
       return answer;

@@ -7,9 +7,10 @@
  *    another vni, three times at most        <-------     dst_ip, dst_port, MTU: the smaller one
  * ```
  */
-import { clone, create } from "@bufbuild/protobuf";
+import { copyMessage } from "../api/copy-message.ts";
+import { create } from "@bufbuild/protobuf";
 import { MechanismSchema, type Connection, type Mechanism } from "../api/gen/nsm/connection_pb.js";
-import { NetworkServiceRequestSchema, type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
+import { type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
 import { isLocalUrl } from "../api/directory.ts";
 import { memoryKey, type Call } from "../chain/call.ts";
 import { formatIp, parseIp } from "../net/ip.ts";
@@ -128,7 +129,7 @@ function offer(
     isAnother,
   }: { readonly options: TunnelOptions; readonly vni: number; readonly isAnother: boolean },
 ): NetworkServiceRequest {
-  const offered = clone(NetworkServiceRequestSchema, request);
+  const offered = copyMessage(request);
   const source = nearAddress(call, options);
   offered.mechanismPreferences.push(
     create(MechanismSchema, {
