@@ -127,7 +127,7 @@ test("an answer for somebody else, or with another past, is INTERNAL and closed"
   for (const [spoil, message] of wrong) {
     const { worlds, chain, log, a } = setting();
     await worlds.run(async () => {
-      a.answer = (connection) => void spoil(connection);
+      a.answer = spoil;
       await assert.rejects(chain.request(), { code: "INTERNAL", message });
       assert.deepEqual(log, ["a request", "a close "]);
     });

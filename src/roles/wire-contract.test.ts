@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { WireType } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import {
   ConnectionEventType,
@@ -41,7 +42,7 @@ test("a client of another make asks, watches and closes over bytes; a field that
     const request = alpha.ask("c1", "shop");
     assert.ok(request.connection);
     request.connection.path = create(PathSchema, { pathSegments: [{ name: "nsc", id: "c1" }] });
-    request.connection.$unknown = [{ no: 99, wireType: 2, data: new Uint8Array([2, 104, 105]) }];
+    request.connection.$unknown = [{ no: 99, wireType: WireType.LengthDelimited, data: new Uint8Array([2, 104, 105]) }];
     const call = alpha.caller();
     const watch = connections.monitor(
       call,
