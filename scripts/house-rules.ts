@@ -7,7 +7,7 @@ import { type Token, tokenise } from "./tokens.ts";
 /** What each room may import, apart from itself. A room that is not in this table may not exist. */
 const CORE = ["world", "net"];
 const ENGINE = [...CORE, "api"];
-const PARTS = [...ENGINE, "chain", "ipam", "identity", "policy", "observe"];
+const PARTS = [...ENGINE, "chain", "ipam", "identity", "policy", "observe", "document"];
 const WIRES = [...PARTS, "elements", "forwarder", "registry"];
 const HOSTS = [...WIRES, "agent", "servicenode"];
 const PORTS = ["linux", "sim", "store", "transport"];
@@ -16,6 +16,8 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["net", []],
   ["api", CORE],
   ["observe", CORE],
+  // Files that people write: YAML, shape, and what is wrong with it.
+  ["document", CORE],
   ["chain", ENGINE],
   ["ipam", ENGINE],
   ["identity", ENGINE],
@@ -50,6 +52,8 @@ const ZONE_PACKAGES: ReadonlySet<string> = new Set([
   "@bufbuild/protobuf",
   "@bufbuild/protobuf/wkt",
   "@bufbuild/protobuf/codegenv2",
+  "yaml",
+  "zod",
 ]);
 
 /** Globals that let time, chance or the surroundings in (R2). */

@@ -64,7 +64,7 @@ export interface UpOptions {
 
 /**
  * Makes the lab of the file `file` with the content `text` so, whatever is there now. If it fails half-way, a new lab
- * leaves nothing behind, and one that was up is brought back to what it was. INVALID_ARGUMENT (a `LabFileError` with
+ * leaves nothing behind, and one that was up is brought back to what it was. INVALID_ARGUMENT (a `FileError` with
  * all problems) if the file is wrong, ABORTED if another process is changing the lab.
  */
 export async function up(
