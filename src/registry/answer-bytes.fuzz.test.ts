@@ -7,17 +7,19 @@ import {
   NetworkServiceEndpointResponseSchema,
   NetworkServiceEndpointSchema,
 } from "../api/gen/nsm/registry_pb.js";
-import { answerBytes } from "./answer-bytes.ts";
+import { AnswerWriter } from "./answer-bytes.ts";
+
+const writer = new AnswerWriter();
 
 test("an answer put together from bytes is the encoded answer", () => {
   fc.assert(
     fc.property(
-      fc.string({ maxLength: 300 }),
+      fc.oneof(fc.string({ maxLength: 300 }), fc.constant("x".repeat(20_000))),
       fc.option(fc.nat(4e12), { nil: undefined }),
       fc.boolean(),
       (name, expiresAtMs, deleted) => {
         const entity = toBinary(NetworkServiceEndpointSchema, create(NetworkServiceEndpointSchema, { name }));
-        const bytes = answerBytes(entity, { expiresAtMs, deleted });
+        const bytes = writer.write(entity, expiresAtMs, deleted);
         const expected = create(NetworkServiceEndpointResponseSchema, {
           networkServiceEndpoint: {
             name,

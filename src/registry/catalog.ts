@@ -130,22 +130,22 @@ export class Catalog<T, R extends Listed = Listed> {
   }
 
   *#find({ keys, matches }: Asked<R>): IterableIterator<R> {
-    for (const entry of this.#candidates(keys)) if (matches(entry)) yield entry;
+    for (const shelf of this.#shelves(keys)) for (const entry of shelf) if (matches(entry)) yield entry;
   }
 
   /** The fewest entries that are known to hold all that can match. */
-  *#candidates({ name, services, url }: Keys): IterableIterator<R> {
+  *#shelves({ name, services, url }: Keys): IterableIterator<Iterable<R>> {
     const [service] = services;
     if (name !== "") {
       const entry = this.#byName.get(name);
-      if (entry) yield entry;
+      if (entry) yield [entry];
     } else if (service !== undefined) {
-      yield* this.#byService.get(service)?.values() ?? [];
+      yield this.#byService.get(service)?.values() ?? [];
     } else if (url !== "") {
       // There are as many URLs as managers, and the query is a part of one.
-      for (const [known, entries] of this.#byUrl) if (known.includes(url)) yield* entries.values();
+      for (const [known, entries] of this.#byUrl) if (known.includes(url)) yield entries.values();
     } else {
-      yield* this.#byName.values();
+      yield this.#byName.values();
     }
   }
 

@@ -1,24 +1,17 @@
 /** Find over a catalog, as messages for those in this process and as bytes for those on the wire. */
 import type { Served } from "../api/rpc.ts";
-import { mapWatch } from "../api/rpc.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Watch } from "../world/kernel.ts";
 import type { Incoming } from "../world/world.ts";
-import { answerBytes } from "./answer-bytes.ts";
+import { AnswerWriter } from "./answer-bytes.ts";
 import type { Catalog } from "./catalog.ts";
 import type { EntryKind, Listed } from "./entry-kind.ts";
-
-/** Something to tell a peer that asked. */
-export interface Found<R> {
-  readonly entry: R;
-  readonly deleted: boolean;
-}
 
 export interface FindOptions<T, Q, A, R extends Listed> {
   readonly kind: EntryKind<T, Q, A>;
   readonly catalog: Catalog<T, R>;
-  /** When an entry expires, on `Clock.wallMs`. */
-  readonly expiresAtMs?: (name: string) => number | undefined;
+  /** Asked now, tells when entries expire, on `Clock.wallMs`. */
+  readonly expirations?: () => (name: string) => number | undefined;
   /** Asked before a watch is opened: throws if there are too many. */
   readonly admit?: () => void;
 }
@@ -35,36 +28,39 @@ export class Finder<T, Q, A, R extends Listed = Listed> {
   }
 
   find(query: Q): Watch<A> {
-    const { kind, expiresAtMs } = this.#options;
-    return mapWatch(this.#open(query), ({ entry, deleted }) => {
+    const { kind, expirations } = this.#options;
+    return this.#open(query, (entry, deleted) => {
       const message = kind.entryOf(entry);
-      const atMs = deleted ? undefined : expiresAtMs?.(entry.name);
+      const atMs = deleted ? undefined : expirations?.()(entry.name);
       return kind.answer(atMs === undefined ? message : kind.expiring(message, atMs), deleted);
     });
   }
 
   /** The same as encoded answers. */
   findBytes(query: Uint8Array): Watch<Uint8Array> {
-    const { expiresAtMs } = this.#options;
-    return mapWatch(this.#open(this.#read(query)), ({ entry, deleted }) =>
-      answerBytes(entry.bytes, { deleted, expiresAtMs: deleted ? undefined : expiresAtMs?.(entry.name) }),
+    const { expirations } = this.#options;
+    const writer = new AnswerWriter();
+    const read = this.#read(query);
+    // A find is over soon: it looks at the clock once.
+    const once = this.#options.kind.queryOf(read).watch ? undefined : expirations?.();
+    return this.#open(read, ({ name, bytes }, deleted) =>
+      writer.write(bytes, deleted ? undefined : (once ?? expirations?.())?.(name), deleted),
     );
   }
 
-  #open(query: Q): Watch<Found<R>> {
+  #open<B>(query: Q, tell: (entry: R, deleted: boolean) => B): Watch<B> {
     const { kind, catalog, admit } = this.#options;
     const { like, watch } = kind.queryOf(query);
-    if (!watch) return listed(catalog.find(like));
+    if (!watch) return listed(catalog.find(like), tell);
     admit?.();
     const events = catalog.watch(like, { overflow: "cut", touches: true });
     return {
       next: async () => {
-        for (;;) {
-          const event = await events.next();
-          if (!event) return undefined;
-          if (event.type === "found") return { entry: event.entry, deleted: false };
-          if (event.type === "removed") return { entry: event.entry, deleted: true };
+        for (let event = await events.next(); event; event = await events.next()) {
+          if (event.type === "found") return tell(event.entry, false);
+          if (event.type === "removed") return tell(event.entry, true);
         }
+        return undefined;
       },
       close: () => events.close(),
     };
@@ -93,12 +89,12 @@ export function withBytes(
   return { ...served, handler: { ...handler, watch } };
 }
 
-function listed<R>(entries: Iterator<R>): Watch<Found<R>> {
+function listed<R, B>(entries: Iterator<R>, tell: (entry: R, deleted: boolean) => B): Watch<B> {
   let isOpen = true;
   return {
     next: () => {
-      const { value, done } = isOpen ? entries.next() : { value: undefined, done: true };
-      return Promise.resolve(done ? undefined : { entry: value as R, deleted: false });
+      const next = isOpen ? entries.next() : undefined;
+      return Promise.resolve(next && !next.done ? tell(next.value, false) : undefined);
     },
     close: () => (isOpen = false),
   };

@@ -104,16 +104,19 @@ export class Leases {
     this.#forget(lease);
   }
 
-  /** When `name` ends as things are, on `Clock.wallMs`. */
-  expiresAtMs(name: string): number | undefined {
-    const lease = this.#byName.get(name);
+  /** When endpoints end as things are, on `Clock.wallMs`, rounded down. For many questions at one moment. */
+  expirations(): (name: string) => number | undefined {
     const { clock } = this.#world;
-    return lease && clock.wallMs() + lease.endsAtMs - clock.monotonicMs();
+    const offsetMs = clock.wallMs() - clock.monotonicMs();
+    return (name) => {
+      const lease = this.#byName.get(name);
+      return lease && Math.floor(lease.endsAtMs + offsetMs);
+    };
   }
 
   expirationTime(name: string): Timestamp | undefined {
-    const atMs = this.expiresAtMs(name);
-    return atMs === undefined ? undefined : timestampFromMs(Math.floor(atMs));
+    const atMs = this.expirations()(name);
+    return atMs === undefined ? undefined : timestampFromMs(atMs);
   }
 
   #schedule(lease: Lease): void {

@@ -158,7 +158,7 @@ function serveRegistry(parts: {
     kind: endpointKind,
     catalog: catalogs.endpoints,
     admit,
-    expiresAtMs: (name) => leases.expiresAtMs(name),
+    expirations: () => leases.expirations(),
   });
   const services: ServiceRegistryServer = {
     request: (caller, service) => doors.services.request(caller, service),
