@@ -47,7 +47,11 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ watcher: fc.nat(3), reads: fc.integer({ min: 1, max: 5 }) }) },
   {
     weight: 1,
-    arbitrary: fc.record({ open: query, overflow: fc.constantFrom("cut", "resync"), touches: fc.boolean() }),
+    arbitrary: fc.record({
+      open: query,
+      overflow: fc.constantFrom("cut" as const, "resync" as const),
+      touches: fc.boolean(),
+    }),
   },
 );
 
@@ -120,7 +124,7 @@ test("find and every watch agree with a list that is searched from end to end", 
           catalog.touch(each.touch);
         } else if ("open" in each) {
           followers.push(
-            new Follower(catalog, each.open, { overflow: each.overflow as "cut", touches: each.touches }),
+            new Follower(catalog, each.open, { overflow: each.overflow, touches: each.touches }),
           );
         } else {
           const follower = followers[each.watcher % followers.length];

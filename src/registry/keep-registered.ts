@@ -98,6 +98,7 @@ export class Keeper {
         const registered = await next(service);
         if (asked.peer.id === "self") this.#services.set(service.name, serviceKind.clone(registered));
         this.#cache?.own.services.put(registered);
+        this.#cache?.reached();
         return registered;
       },
       close: async (_asked, service, next) => {
@@ -148,6 +149,7 @@ export class Keeper {
     const kept = clone(NetworkServiceEndpointSchema, answer);
     this.#held.set(answer.name, { bytes, answer: kept, trigger, dueMs, isLost: false });
     this.#cache?.own.endpoints.put(answer);
+    this.#cache?.reached();
     if (this.#held.size === 1) this.#bell.ring();
   }
 

@@ -27,7 +27,7 @@ export interface ViewOptions<T, Q, A> {
  * Guarantees
  * - What is known is answered from memory. Who asks for a name or a service of which nothing is known is answered by the
  *   registry: it may have come this very moment.
- * - UNAVAILABLE if the registry has never been reached. A watch waits instead.
+ * - As long as nothing is known at all the registry is asked, and its error is the answer. A watch waits instead.
  */
 export class View<T, Q, A> {
   readonly #options: ViewOptions<T, Q, A>;
@@ -46,12 +46,18 @@ export class View<T, Q, A> {
 
   async #findOnce(scope: Scope, query: Q): Promise<Watch<A>> {
     const { kind, cache } = this.#options;
-    await cache.ready(scope);
+    if (!cache.isKnown) return listOf(await this.#askRegistry(scope, query));
     const known = await collect(this.#translated(this.#finder.find(query)));
     const { name, services } = kind.keysOf(kind.queryOf(query).like);
     const isNarrow = name !== "" || services.length > 0;
     if (known.length > 0 || !isNarrow || !cache.isFresh) return listOf(known);
-    return listOf(await this.#askRegistry(scope, query));
+    try {
+      return listOf(await this.#askRegistry(scope, query));
+    } catch (error) {
+      // It has gone since the cache was fresh.
+      if (!(error instanceof NetloomError)) throw error;
+      return listOf(known);
+    }
   }
 
   async #askRegistry(scope: Scope, query: Q): Promise<A[]> {
@@ -59,11 +65,9 @@ export class View<T, Q, A> {
     const answers = this.#translated(this.#options.ask(asking, query));
     const forget = asking.onEnd(() => answers.close());
     try {
-      return await collect(answers);
-    } catch (error) {
-      // It has gone since the cache was fresh.
-      if (!(error instanceof NetloomError)) throw error;
-      return [];
+      const found = await collect(answers);
+      if (!asking.ended) return found;
+      throw new NetloomError("UNAVAILABLE", `find ${this.#options.kind.noun}s: the registry does not answer`);
     } finally {
       forget();
       answers.close();

@@ -29,9 +29,6 @@ const SAVE_MS_PER_ENTRY = 1;
 const MIN_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 10_000;
 
-/** How long a first question waits for a registry that has not answered yet. */
-const READY_MS = 5000;
-
 /** What a manager knows of its registry. */
 export interface RegistryView {
   /** `fresh`: as the registry has it now. `stale`: as it was when it was last reached. `unknown`: never reached. */
@@ -64,8 +61,8 @@ export class WatchCache {
       if (isGone) this.#options.onNews?.();
     }),
   };
-  /** Resolves when the state is no longer unknown, or is known to stay so for a while. */
-  readonly #tried = Promise.withResolvers<void>();
+  /** Rings when a broken stream should be opened again at once. */
+  readonly #retry = new Bell();
   #state: RegistryView["state"] = "unknown";
   #staleSinceMs: number | undefined;
   #reason: string | undefined;
@@ -93,6 +90,11 @@ export class WatchCache {
     return this.#state === "fresh";
   }
 
+  /** Has it ever been fresh, here or before the last restart? */
+  get isKnown(): boolean {
+    return this.#state !== "unknown";
+  }
+
   view(): RegistryView {
     return {
       state: this.#state,
@@ -103,22 +105,9 @@ export class WatchCache {
     };
   }
 
-  /** Resolves when there is something to answer with. UNAVAILABLE if the registry has never been reached. */
-  async ready(scope: Scope): Promise<void> {
-    if (this.#state === "unknown") {
-      const { world } = this.#options;
-      const nap = scope.child("wait for the registry");
-      try {
-        await world.race([this.#tried.promise, world.clock.sleep(READY_MS, nap)]);
-      } finally {
-        await nap.end();
-      }
-    }
-    if (this.#state !== "unknown") return;
-    const reason = this.#reason ?? "it does not answer";
-    throw new NetloomError("UNAVAILABLE", `find in the registry: ${reason}`, {
-      hint: "start the registry, or correct its address",
-    });
+  /** The registry has answered a call of this host's: it is worth following it now. */
+  reached(): void {
+    if (!this.isFresh) this.#retry.ring();
   }
 
   /** For what this host has registered or unregistered itself: it is known at once. */
@@ -149,7 +138,7 @@ export class WatchCache {
       }
       const backoffMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** failures++);
       const jitter = 0.5 + 0.5 * world.random.fraction("registry backoff", attempt);
-      if (!scope.ended) await world.clock.sleep(backoffMs * jitter, scope);
+      await this.#retry.wait(world, scope, backoffMs * jitter);
     }
   }
 
@@ -164,7 +153,6 @@ export class WatchCache {
     this.#state = "fresh";
     this.#staleSinceMs = undefined;
     this.#reason = undefined;
-    this.#tried.resolve();
     this.#options.onNews?.();
   }
 
@@ -174,7 +162,6 @@ export class WatchCache {
       this.#staleSinceMs ??= this.#options.world.clock.monotonicMs();
     }
     this.#reason = reason;
-    this.#tried.resolve();
   }
 
   async #save(scope: Scope): Promise<void> {
