@@ -23,6 +23,11 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("./script.ts")).scriptCommand,
   },
   {
+    name: "explain",
+    summary: "tell what an error means, how it comes about and what to do",
+    load: async () => (await import("./explain.ts")).explainCommand,
+  },
+  {
     name: "version",
     summary: "print the version of netloom, Node and the kernel",
     load: async () => (await import("./version.ts")).versionCommand,

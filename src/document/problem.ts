@@ -38,7 +38,7 @@ export class FileError extends NetloomError {
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[], hint: string) {
-    super("INVALID_ARGUMENT", problems.map(formatProblem).join("\n"), { hint });
+    super("INVALID_ARGUMENT", problems.map(formatProblem).join("\n"), { topic: "NL-102", hint });
     this.problems = problems;
   }
 }

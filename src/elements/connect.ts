@@ -99,6 +99,7 @@ function checkAnswer(sent: NonNullable<NetworkServiceRequest["connection"]>, ans
     throw new NetloomError(
       "INTERNAL",
       `request connection ${sent.id}: the next station's answer is wrong: ${problem}`,
+      { topic: "NL-406" },
     );
   }
 }

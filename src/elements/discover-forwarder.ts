@@ -109,7 +109,10 @@ async function findForwarders(
     wish.name === undefined
       ? `find a forwarder for ${wish.service}: no candidates found among ${found.length} forwarders of ${url}`
       : `find a forwarder for ${wish.service}: forwarder ${wish.name} is not available`,
-    { hint: "is the forwarder of this host running, and does it have the labels that the service wants?" },
+    {
+      topic: "NL-304",
+      hint: "is the forwarder of this host running, and does it have the labels that the service wants?",
+    },
   );
 }
 

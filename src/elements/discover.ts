@@ -71,7 +71,9 @@ export function discover(
         const found = await findEndpoints(call, registries.endpoints, { name });
         const endpoint = found.find((each) => each.name === name);
         if (!endpoint) {
-          throw new NetloomError("NOT_FOUND", `network service endpoint ${name} not found`);
+          throw new NetloomError("NOT_FOUND", `network service endpoint ${name} not found`, {
+            topic: "NL-303",
+          });
         }
         if (connection.payload === "" && connection.networkService !== "") {
           const service = await findService(call, registries.services, {
@@ -100,13 +102,13 @@ function noCandidates({ service, endpoints, decisions }: Discovery): NetloomErro
   const what = `find an endpoint of ${service}: network service endpoint candidates not found`;
   const hint = `\`netloom why\` tells how each endpoint of ${service} was judged`;
   if (endpoints.length === 0) {
-    return new NetloomError("NOT_FOUND", `${what}: nobody offers it now`, { hint });
+    return new NetloomError("NOT_FOUND", `${what}: nobody offers it now`, { topic: "NL-303", hint });
   }
   const reasons = decisions.flatMap(reasonOf).slice(0, 5);
   return new NetloomError(
     "NOT_FOUND",
     `${what}: the service's matches lead to none of its ${endpoints.length} endpoints (${reasons.join("; ")})`,
-    { hint },
+    { topic: "NL-303", hint },
   );
 }
 

@@ -145,7 +145,7 @@ export class ConnectionDoor implements ConnectionServer {
       throw new NetloomError(
         "INVALID_ARGUMENT",
         `request connection ${connection.id} of ${name}: the caller has the same name; the next hop leads to itself`,
-        { hint: "give every manager, forwarder, endpoint and client a name of its own" },
+        { topic: "NL-407", hint: "give every manager, forwarder, endpoint and client a name of its own" },
       );
     }
     const key = JSON.stringify([peer.id, current?.name, current?.id]);

@@ -42,7 +42,10 @@ export function excludedByOthers(): ConnectionElement {
         throw new NetloomError(
           "FAILED_PRECONDITION",
           `request connection ${connection.id}: IP ${clash} is excluded, but it was found in response IPs`,
-          { hint: "another connection of this workload has it; the endpoint has to leave it out" },
+          {
+            topic: "NL-502",
+            hint: "another connection of this workload has it; the endpoint has to leave it out",
+          },
         );
       }
       const prefixes = prefixesOf(answer);

@@ -33,6 +33,7 @@ export async function findService(
   );
   if (found?.networkService) return found.networkService;
   throw new NetloomError("NOT_FOUND", `network service ${query.name} is not found`, {
+    topic: "NL-302",
     hint: "`netloom get services` lists what is offered",
   });
 }
@@ -72,6 +73,7 @@ async function collect<T>(call: FindCall, watch: Watch<T>, what: string): Promis
     throw new NetloomError(
       isLate ? "DEADLINE_EXCEEDED" : "CANCELLED",
       `${what}: the registry had not answered when ${isLate ? "the time was over" : "the caller went away"}`,
+      { topic: "NL-301" },
     );
   }
   return answers;

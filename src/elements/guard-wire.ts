@@ -29,7 +29,9 @@ export function guardWire(): ConnectionElement {
       const wireId = wireIdOf(connection);
       const owner = owners.get(wireId) ?? { peer: call.peer.id, connections: new Set() };
       if (owner.peer !== call.peer.id && !cameThrough(connection, owner)) {
-        throw new NetloomError("PERMISSION_DENIED", `request wire ${wireId}: it belongs to another peer`);
+        throw new NetloomError("PERMISSION_DENIED", `request wire ${wireId}: it belongs to another peer`, {
+          topic: "NL-305",
+        });
       }
       owners.set(wireId, owner);
       owner.connections.add(connection.id);

@@ -64,6 +64,7 @@ function choose(
     throw new NetloomError(
       "INVALID_ARGUMENT",
       `request connection ${id}: unsupported mechanism ${mechanism.type}; supported: ${names}`,
+      { topic: "NL-403" },
     );
   }
   const taken = preferences.find(({ type }) => supported.has(type));
@@ -72,5 +73,6 @@ function choose(
   throw new NetloomError(
     "INVALID_ARGUMENT",
     `request connection ${id}: cannot support any of the requested mechanism: ${offered}; supported: ${names}`,
+    { topic: "NL-403" },
   );
 }

@@ -154,6 +154,7 @@ function nearAddress(call: Call, { addresses }: TunnelOptions): string {
   const address = addresses.find((each) => each.includes(":") === isV6) ?? addresses[0];
   if (address === undefined) {
     throw new NetloomError("FAILED_PRECONDITION", "make a tunnel: this host has no address for tunnels", {
+      topic: "NL-404",
       hint: "give the agent an underlay address",
     });
   }
@@ -249,13 +250,14 @@ function farAddress({ addresses, port = DEFAULT_PORT }: TunnelOptions, { paramet
     throw new NetloomError(
       "INVALID_ARGUMENT",
       `make a tunnel to ${formatIp(source)}: this host has no IPv${source.family} address for tunnels`,
+      { topic: "NL-404" },
     );
   }
   if (portOf(parameters["src_port"]) !== port) {
     throw new NetloomError(
       "INVALID_ARGUMENT",
       `make a tunnel to ${formatIp(source)}: it uses UDP port ${parameters["src_port"]}, and this host ${port}`,
-      { hint: "VXLAN devices of Linux need one port for all hosts" },
+      { topic: "NL-405", hint: "VXLAN devices of Linux need one port for all hosts" },
     );
   }
   return address;

@@ -1,6 +1,7 @@
 /** Makes the wire on the way back: what upstream spreads over the xconnect, kernel and connectioncontext elements. */
 import { validateWire } from "../forwarder/validate.ts";
 import type { Wire } from "../forwarder/wire.ts";
+import { Alarm } from "../chain/alarm.ts";
 import { memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../world/errors.ts";
 import { wireIdOf, type ConnectionElement } from "./connection.ts";
@@ -15,6 +16,9 @@ export interface Wires {
 
 /** The wire as it was applied last, for elements in front. */
 export const APPLIED = memoryKey<Wire>("wire: applied");
+const RETRY_MS = 200;
+const MAX_RETRY_MS = 10_000;
+
 const HELD = memoryKey<string>("wire: held");
 
 /**
@@ -23,11 +27,17 @@ const HELD = memoryKey<string>("wire: held");
  *   sees it: nonsense is INTERNAL, with all that is wrong with it, and an established wire stays as it was.
  * - A wire belongs to the connection that has asked for it last. One of the same client that is closed later, because
  *   it was lost or comes late, does not touch it.
- * - The close removes the wire first, and always goes on.
+ * - The close removes the wire first, and always goes on. A removal that the kernel refuses is tried again, after 0.2 s
+ *   and then twice as long each time up to 10 s, until it works or somebody asks for the wire again.
  */
 export function wire(wires: Wires): ConnectionElement {
   /** Of each wire the connection that holds it. */
   const holders = new Map<string, string>();
+  const remove = async (wireId: string, holder: string): Promise<void> => {
+    if (holders.get(wireId) !== holder) return;
+    await wires.remove(wireId);
+    if (holders.get(wireId) === holder) holders.delete(wireId);
+  };
   return {
     name: "wire",
     async request(call, request, next) {
@@ -45,15 +55,27 @@ export function wire(wires: Wires): ConnectionElement {
       const held = call.memory.delete(HELD);
       call.memory.delete(APPLIED);
       try {
-        if (held !== undefined && holders.get(held) === connection.id) {
-          await wires.remove(held);
-          holders.delete(held);
-        }
+        if (held !== undefined) await remove(held, connection.id);
+      } catch (error) {
+        const { clock, scope } = call.world;
+        removeLater(new Alarm(scope, clock), `remove wire ${held}`, () => remove(held ?? "", connection.id));
+        throw error;
       } finally {
         await next(connection);
       }
     },
   };
+}
+
+function removeLater(alarm: Alarm, name: string, remove: () => Promise<void>, attempt = 0): void {
+  alarm.set(name, Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** Math.min(attempt, 16)), async () => {
+    try {
+      await remove();
+    } catch (error) {
+      removeLater(alarm, name, remove, attempt + 1);
+      throw error;
+    }
+  });
 }
 
 function checked(read: () => Wire): Wire {
@@ -70,6 +92,7 @@ function checked(read: () => Wire): Wire {
     "INTERNAL",
     `make a wire of what the other side has answered: ${problems.join(" ")}`,
     {
+      topic: "NL-406",
       hint: "the endpoint, or the forwarder of its host, is at fault; nothing was changed",
     },
   );

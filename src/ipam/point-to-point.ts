@@ -122,6 +122,7 @@ export class PointToPointIpam {
       "RESOURCE_EXHAUSTED",
       `take an address pair for ${owner} from ${this.#name}: no room is left in ${names}`,
       {
+        topic: "NL-501",
         hint: "give the endpoint a larger pool, exclude fewer prefixes, or close wires",
       },
     );

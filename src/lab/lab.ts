@@ -121,6 +121,7 @@ async function refuseStrangers(name: string): Promise<void> {
     "ALREADY_EXISTS",
     `bring up lab ${name}: the namespace ${strangers[0]} is there, but no lab ${name} is up`,
     {
+      topic: "NL-603",
       hint: `netloom lab down ${name} removes all namespaces whose names begin with nl-${name}-; or give the lab another name`,
     },
   );

@@ -3,9 +3,8 @@
  * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `scripts/lab-schema.ts`.
  */
 import { z } from "zod";
-import { NODE_NAME } from "./names.ts";
+import { NODE_NAME, WORKLOAD_NAME } from "./names.ts";
 
-const WORKLOAD_NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 const RATE = /^[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)$/;
 const DURATION = /^[0-9]+(\.[0-9]+)?(us|ms|s)$/;
 const PERCENTAGE = /^[0-9]+(\.[0-9]+)?%$/;

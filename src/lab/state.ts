@@ -79,6 +79,7 @@ export async function lockLab(lab: string): Promise<LabLock> {
     }
     if (performance.now() > giveUpAt) {
       throw new NetloomError("ABORTED", `change lab ${lab}: process ${holderOf(path)} is changing it`, {
+        topic: "NL-602",
         hint: "wait for that process, or end it, and try again",
       });
     }

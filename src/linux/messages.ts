@@ -1,5 +1,5 @@
 /** What the threads say to each other: requests to the kernel worker, its answers, and events. Plain data only. */
-import { NetloomError, type ErrorCode } from "../world/errors.ts";
+import { NetloomError, type ErrorCode, type Topic } from "../world/errors.ts";
 import {
   type ApplyOptions,
   type CounterQuery,
@@ -68,6 +68,7 @@ export interface ErrorData {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint?: string;
+  readonly topic?: Topic;
   readonly errno?: string;
   readonly operation?: number;
   readonly stack?: string;
@@ -86,6 +87,7 @@ export function errorToData(error: unknown): ErrorData {
     kind: error instanceof KernelError ? "kernel" : "netloom",
     code: error.code,
     message: error.message,
+    topic: error.topic,
     ...stack,
     ...(error.hint !== undefined && { hint: error.hint }),
     ...(error instanceof KernelError && error.errno !== undefined && { errno: error.errno }),

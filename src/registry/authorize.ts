@@ -33,6 +33,7 @@ export function authorize<T>({ identity, names }: AuthorizeOptions<T>): Element<
       "PERMISSION_DENIED",
       `register ${names.noun} ${name}: it belongs to another peer`,
       {
+        topic: "NL-305",
         hint: "choose another name, or unregister it where it was registered",
       },
     );

@@ -72,7 +72,8 @@ export function copyError(error: unknown, life: Life): NetloomError {
     life.codeOf(error);
     return new NetloomError("INTERNAL", "internal error: see the log of the other side");
   }
-  return new NetloomError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint });
+  const { code, message, hint, topic } = error;
+  return new NetloomError(code, message, { topic, ...(hint !== undefined && { hint }) });
 }
 
 /** Ends the scope of a call whose outcome is known; an operating error of its tasks is nobody's any more. */

@@ -103,9 +103,9 @@ function toPlain(value: unknown): unknown {
   if (value === Infinity) return { $infinity: true };
   if (value instanceof Uint8Array) return { $bytes: toHex(value) };
   if (value instanceof NetloomError) {
-    const { name, code, message, hint } = value;
+    const { name, code, message, hint, topic } = value;
     const kernel = value instanceof KernelError ? { errno: value.errno, operation: value.operation } : {};
-    return { $error: toPlain({ name, code, message, hint, ...kernel }) };
+    return { $error: toPlain({ name, code, message, hint, topic, ...kernel }) };
   }
   if (Array.isArray(value)) return value.map(toPlain);
   if (typeof value !== "object" || value === null) return value;
@@ -127,10 +127,11 @@ function revive(value: unknown): unknown {
 }
 
 function toError(
-  fields: Pick<KernelError, "name" | "code" | "message" | "hint" | "errno" | "operation">,
+  fields: Pick<KernelError, "name" | "code" | "message" | "hint" | "topic" | "errno" | "operation">,
 ): Error {
-  const { name, code, message, hint, errno, operation } = fields;
+  const { name, code, message, hint, topic, errno, operation } = fields;
   const details = {
+    topic,
     ...(hint === undefined ? {} : { hint }),
     ...(errno === undefined ? {} : { errno }),
     ...(operation === undefined ? {} : { operation }),

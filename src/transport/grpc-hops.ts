@@ -113,6 +113,7 @@ export class GrpcHops implements Hops {
   #requireInsecure(attempt: string): void {
     if (this.#options.insecure) return;
     throw new NetloomError("FAILED_PRECONDITION", `${attempt}: there is no identity to prove who is there`, {
+      topic: "NL-703",
       hint: "allow plaintext with `insecure: true`, in a lab or behind a socket of your own",
     });
   }

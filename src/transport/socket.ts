@@ -82,6 +82,7 @@ async function isSocket(path: string): Promise<boolean> {
 
 function inUse(url: string, cause?: unknown): NetloomError {
   return new NetloomError("ALREADY_EXISTS", `listen on ${url}: EADDRINUSE: somebody else is there`, {
+    topic: "NL-702",
     cause,
     hint: "end the other process, or choose another address",
   });

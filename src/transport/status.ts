@@ -1,9 +1,12 @@
 /** Errors on their way through gRPC: the code as the status, the message as its details, the hint in a trailer. */
 import { Metadata, status, type ServiceError, type StatusObject } from "@grpc/grpc-js";
-import { NetloomError, type ErrorCode } from "../world/errors.ts";
+import { NetloomError, type ErrorCode, type Topic } from "../world/errors.ts";
 
 /** Present in every error of ours, empty without a hint. Binary, because a hint may hold any character. */
 const HINT = "netloom-hint-bin";
+
+/** Where the error is explained: `NL-303`. */
+const TOPIC = "netloom-topic";
 
 /** Trailers are headers of HTTP/2, and those have a limit of 16 KiB at some receivers. */
 const MAX_TEXT_LENGTH = 2000;
@@ -23,6 +26,7 @@ export function toStatus(error: unknown): Partial<StatusObject> {
     return { code: status.INTERNAL, details: "internal error: see the log of the other side", metadata };
   }
   metadata.set(HINT, Buffer.from(shorten(error.hint ?? "")));
+  metadata.set(TOPIC, error.topic);
   return { code: status[error.code], details: shorten(error.message), metadata };
 }
 
@@ -32,18 +36,28 @@ export function fromStatus(error: ServiceError, attempt: string): NetloomError {
   const ours = error.metadata?.get(HINT)[0];
   if (ours !== undefined) {
     const hint = ours.toString();
-    return new NetloomError(code, error.details, { cause: error, ...(hint !== "" && { hint }) });
+    const topic = error.metadata.get(TOPIC).find(isTopic);
+    return new NetloomError(code, error.details, {
+      cause: error,
+      ...(hint !== "" && { hint }),
+      ...(topic !== undefined && { topic }),
+    });
   }
   const details = error.details === "" ? "no reason given" : error.details;
   if (isUnreachable(error)) {
     return new NetloomError("UNAVAILABLE", `${attempt}: nobody answers there: ${shortReason(details)}`, {
       cause: error,
+      topic: "NL-701",
       hint: "check that it runs, and that its address is the one given here",
     });
   }
   if (error.code === status.DEADLINE_EXCEEDED)
     return new NetloomError(code, `${attempt}: no answer in time`, { cause: error });
   return new NetloomError(code, `${attempt}: ${details}`, { cause: error });
+}
+
+function isTopic(text: unknown): text is Topic {
+  return typeof text === "string" && /^NL-\d{3}$/.test(text);
 }
 
 /** No connection, or one that broke. A peer that resets a stream on its way down is one, too. */
