@@ -540,6 +540,13 @@ export declare type AttachmentStatus = Message<"netloom.admin.v1.AttachmentStatu
    * @generated from field: repeated string services = 13;
    */
   services: string[];
+
+  /**
+   * `NL-303`: where what has failed is explained.
+   *
+   * @generated from field: string topic = 14;
+   */
+  topic: string;
 };
 
 /**
