@@ -18,6 +18,8 @@ export interface AddressOptions {
   readonly policy?: "polite" | "strict";
   /** How long addresses of a lost client wait for it. Default: 60,000 ms. */
   readonly reserveMs?: number;
+  /** Prefixes that a wire's addresses may not come from, read at every request. */
+  readonly excluded?: (wireId: string) => readonly string[];
 }
 
 const RESERVE_MS = 60_000;
@@ -46,7 +48,9 @@ export function ipam(name: string, options: AddressOptions): ConnectionElement {
       const pairs = pools.assign(
         owner,
         {
-          excluded: ip.excludedPrefixes.map(readExcluded),
+          excluded: [...ip.excludedPrefixes, ...(options.excluded?.(wireIdOf(connection)) ?? [])].map(
+            readExcluded,
+          ),
           srcAddresses: ip.srcIpAddrs,
           dstAddresses: ip.dstIpAddrs,
         },

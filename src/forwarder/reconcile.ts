@@ -100,9 +100,14 @@ export class Reconciler {
     return found;
   }
 
-  /** Removes what `adopt` found and no `apply` has asked for since. Returns the connection ids of wires removed. */
-  async sweep(): Promise<string[]> {
-    const unclaimed = [...this.#holdings].flatMap(([owner, holding]) => (holding.isClaimed ? [] : [owner]));
+  /**
+   * Removes what `adopt` found and no `apply` has asked for since, except for wires that `isWanted` says will be asked
+   * for. Returns the connection ids of wires removed.
+   */
+  async sweep(isWanted: (connectionId: string) => boolean = () => false): Promise<string[]> {
+    const unclaimed = [...this.#holdings].flatMap(([owner, holding]) =>
+      holding.isClaimed || isWanted(owner) ? [] : [owner],
+    );
     for (const owner of unclaimed) await this.remove(owner);
     const claimed = new Set(
       [...this.#holdings.values()].flatMap(({ objects }) => objects.filter(isDevice).flatMap(linkKeys)),
