@@ -108,7 +108,7 @@ async function load(url: string): Promise<void> {
   const { hops, world } = openHops();
   const hop = hops.dial(url);
   const { endpoints } = stationsOver(hop, world.clock);
-  let events = 0;
+  const told = { events: 0 };
   const find = methodPath(NetworkServiceEndpointRegistry.method.find);
   for (let n = 0; n < WATCHERS; n++) {
     const query = create(NetworkServiceEndpointQuerySchema, {
@@ -118,11 +118,11 @@ async function load(url: string): Promise<void> {
     const bytes = toBinary(NetworkServiceEndpointQuerySchema, query);
     world.scope.spawn("watch", async () => {
       const answers = hop.watch(find, { bytes, metadata: {} });
-      for (let answer = await answers.next(); answer; answer = await answers.next()) events += 1;
+      for (let answer = await answers.next(); answer; answer = await answers.next()) told.events += 1;
     });
   }
-  while (events < ENDPOINTS) await world.clock.sleep(50);
-  print({ initialEvents: events });
+  while (told.events < ENDPOINTS) await world.clock.sleep(50);
+  print({ initialEvents: told.events });
   const startMs = performance.now();
   let sent = 0;
   let done = 0;
@@ -142,7 +142,7 @@ async function load(url: string): Promise<void> {
     if (latencies.length >= 1000) {
       const seconds = (performance.now() - startMs) / 1000;
       latencies.sort((a, b) => a - b);
-      print({ rate: done / seconds, p99: latencies[990], events: events - ENDPOINTS });
+      print({ rate: done / seconds, p99: latencies[990], events: told.events - ENDPOINTS });
       latencies.length = 0;
     }
   }

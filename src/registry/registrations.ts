@@ -13,11 +13,11 @@ import { RegistrationSchema } from "../api/gen/netloom/registry_pb.js";
 import type { Call } from "../chain/call.ts";
 import type { Station } from "../chain/element.ts";
 import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
 import type { World } from "../world/world.ts";
 import { Catalog, type Cataloged } from "./catalog.ts";
 import { type Listed, sameBytes } from "./entry-kind.ts";
 import { leaseOf } from "./lease-metadata.ts";
+import { hasUnknownOutcome, RecordStore } from "./record-store.ts";
 
 /** An entry and whose it is. */
 export interface Registered extends Listed {
@@ -25,13 +25,12 @@ export interface Registered extends Listed {
   readonly owner: string;
   /** Name of the owner's lease; empty if it has one of its own. */
   readonly lease: string;
+  /** Of the store. */
+  readonly revision: number;
 }
 
 /** The largest entry, encoded. Upstream has no limit but that of a message. */
 const MAX_ENTRY_BYTES = 65_536;
-
-/** How long the store rests after it has refused to forget something. */
-const RETRY_MS = 1000;
 
 export interface RegistrationsKind<T> extends Cataloged<T> {
   list(entry: T): Listed;
@@ -39,14 +38,11 @@ export interface RegistrationsKind<T> extends Cataloged<T> {
 
 export class Registrations<T> implements Station<T, T> {
   readonly catalog: Catalog<T, Registered>;
-  readonly #world: World;
   readonly #kind: RegistrationsKind<T>;
-  /** Names that the store still has and should not. */
-  readonly #owed = new Set<string>();
-  #isRetrying = false;
+  readonly #records: RecordStore;
 
   private constructor(world: World, kind: RegistrationsKind<T>) {
-    this.#world = world;
+    this.#records = new RecordStore(world, `${kind.noun}s/`);
     this.#kind = kind;
     this.catalog = new Catalog<T, Registered>(kind);
   }
@@ -54,9 +50,8 @@ export class Registrations<T> implements Station<T, T> {
   /** Everything that the store has is there at once. What cannot be read is left out, and left in the store. */
   static async load<T>(world: World, kind: RegistrationsKind<T>): Promise<Registrations<T>> {
     const registrations = new Registrations(world, kind);
-    const { entries } = await world.store.list(`${kind.noun}s/`);
-    for (const { value } of entries) {
-      const found = registrations.#read(value);
+    for (const { value, revision } of await registrations.#records.list()) {
+      const found = registrations.#read(value, revision);
       if (found) registrations.catalog.put(found);
     }
     return registrations;
@@ -85,76 +80,50 @@ export class Registrations<T> implements Station<T, T> {
     const known = this.catalog.get(listed.name);
     const owner = known?.owner ?? call.peer.id;
     const lease = leaseOf(call.metadata);
-    if (known && known.lease === lease && sameBytes(known.bytes, listed.bytes)) {
+    const isStored = known?.lease === lease && !this.#records.isUncertain(listed.name);
+    if (known && isStored && sameBytes(known.bytes, listed.bytes)) {
       this.catalog.touch(listed.name);
       return entry;
     }
-    const registered: Registered = { ...listed, owner, lease };
-    await this.#store(registered);
-    this.catalog.put(registered);
+    const revision = await this.#put(listed.name, encode({ ...listed, owner, lease }), known);
+    this.catalog.put({ ...listed, owner, lease, revision });
     if (known && sameBytes(known.bytes, listed.bytes)) this.catalog.touch(listed.name);
     return entry;
   }
 
   async close(call: Call, entry: T): Promise<void> {
     const { name } = this.#kind.keysOf(entry);
+    const seen = this.catalog.get(name)?.revision ?? 0;
     if (call.reason === "lost") this.catalog.remove(name);
     try {
-      await this.#world.store.delete(this.#key(name));
+      await this.#records.delete(name, seen);
     } catch (error) {
       if (call.reason !== "lost" || !(error instanceof NetloomError)) throw error;
-      this.#owe(name);
+      this.#records.forget(name);
     }
     this.catalog.remove(name);
   }
 
-  async #store(registered: Registered): Promise<void> {
-    const { name } = registered;
-    const wasOwed = this.#owed.delete(name);
+  /** One that may have been stored without an answer is not left behind. */
+  async #put(name: string, value: Uint8Array, known: Registered | undefined): Promise<number> {
     try {
-      await this.#world.store.put(this.#key(name), encode(registered));
+      return await this.#records.put(name, value, known?.revision ?? 0);
     } catch (error) {
-      if (wasOwed) this.#owe(name);
+      if (!known && hasUnknownOutcome(error)) this.#records.forget(name);
       throw error;
     }
   }
 
-  #owe(name: string): void {
-    this.#owed.add(name);
-    if (this.#isRetrying || this.#world.scope.ended) return;
-    this.#isRetrying = true;
-    this.#world.scope.spawn(`forget ${this.#kind.noun}s`, (scope) => this.#forget(scope));
-  }
-
-  async #forget(scope: Scope): Promise<void> {
-    while (this.#owed.size > 0) {
-      await this.#world.clock.sleep(RETRY_MS, scope);
-      try {
-        for (const name of this.#owed) {
-          await this.#world.store.delete(this.#key(name));
-          this.#owed.delete(name);
-        }
-      } catch (error) {
-        if (!(error instanceof NetloomError)) throw error;
-      }
-    }
-    this.#isRetrying = false;
-  }
-
-  #key(name: string): string {
-    return `${this.#kind.noun}s/${name}`;
-  }
-
-  #read(value: Uint8Array): Registered | undefined {
+  #read(value: Uint8Array, revision: number): Registered | undefined {
     try {
       const { entry, owner, lease } = fromBinary(RegistrationSchema, value);
-      return { ...this.#kind.list(this.#kind.entryOf({ bytes: entry })), owner, lease };
+      return { ...this.#kind.list(this.#kind.entryOf({ bytes: entry })), owner, lease, revision };
     } catch {
       return undefined;
     }
   }
 }
 
-function encode({ bytes, owner, lease }: Registered): Uint8Array {
+function encode({ bytes, owner, lease }: Omit<Registered, "revision">): Uint8Array {
   return toBinary(RegistrationSchema, create(RegistrationSchema, { entry: bytes, owner, lease }));
 }

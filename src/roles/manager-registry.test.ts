@@ -299,44 +299,44 @@ suite("a registry that is down", () => {
   });
 });
 
-suite("somebody else's registry", () => {
-  /** As upstream's memory registry: only the contract, a lease for each endpoint, nothing kept over a restart. */
-  async function serveStranger(world: World, roles: Roles & { count?: () => number }): Promise<void> {
-    const services = new Catalog(serviceKind);
-    const endpoints = new Catalog(endpointKind);
-    const ends = new Map<string, number>();
-    const findEndpoints = new Finder({ kind: endpointKind, catalog: endpoints });
-    const findServices = new Finder({ kind: serviceKind, catalog: services });
-    roles.count = () => endpoints.size;
-    world.scope.spawn("expire", async (scope) => {
-      for (;;) {
-        await world.clock.sleep(1000, scope);
-        for (const [name, atMs] of ends) if (atMs < world.clock.monotonicMs()) endpoints.remove(name);
-      }
-    });
-    const served = serveRegistries(
-      {
-        request: (_caller, service) => {
-          services.put(serviceKind.list(service));
-          return Promise.resolve(service);
-        },
-        close: async (_caller, { name }) => void services.remove(name),
-        find: (_caller, query) => findServices.find(query),
+/** As upstream's memory registry: only the contract, a lease for each endpoint, nothing kept over a restart. */
+async function serveStranger(world: World, roles: Roles & { count?: () => number }): Promise<void> {
+  const services = new Catalog(serviceKind);
+  const endpoints = new Catalog(endpointKind);
+  const ends = new Map<string, number>();
+  const findEndpoints = new Finder({ kind: endpointKind, catalog: endpoints });
+  const findServices = new Finder({ kind: serviceKind, catalog: services });
+  roles.count = () => endpoints.size;
+  world.scope.spawn("expire", async (scope) => {
+    for (;;) {
+      await world.clock.sleep(1000, scope);
+      for (const [name, atMs] of ends) if (atMs < world.clock.monotonicMs()) endpoints.remove(name);
+    }
+  });
+  const served = serveRegistries(
+    {
+      request: (_caller, service) => {
+        services.put(serviceKind.list(service));
+        return Promise.resolve(service);
       },
-      {
-        request: (_caller, endpoint) => {
-          ends.set(endpoint.name, world.clock.monotonicMs() + 60_000);
-          endpoints.put(endpointKind.list(endpoint));
-          const expirationTime = timestampFromMs(world.clock.wallMs() + 60_000);
-          return Promise.resolve(create(NetworkServiceEndpointSchema, { ...endpoint, expirationTime }));
-        },
-        close: async (_caller, { name }) => void endpoints.remove(name),
-        find: (_caller, query) => findEndpoints.find(query),
+      close: async (_caller, { name }) => void services.remove(name),
+      find: (_caller, query) => findServices.find(query),
+    },
+    {
+      request: (_caller, endpoint) => {
+        ends.set(endpoint.name, world.clock.monotonicMs() + 60_000);
+        endpoints.put(endpointKind.list(endpoint));
+        const expirationTime = timestampFromMs(world.clock.wallMs() + 60_000);
+        return Promise.resolve(create(NetworkServiceEndpointSchema, { ...endpoint, expirationTime }));
       },
-    );
-    await world.hops.serve(URL, serveAll(served));
-  }
+      close: async (_caller, { name }) => void endpoints.remove(name),
+      find: (_caller, query) => findEndpoints.find(query),
+    },
+  );
+  await world.hops.serve(URL, serveAll(served));
+}
 
+suite("somebody else's registry", () => {
   test("is followed, and every endpoint registered again before it expires", async () => {
     await withMesh(
       async ({ self, hosts, roles }) => {

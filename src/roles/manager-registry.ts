@@ -59,7 +59,7 @@ export interface ManagerRegistry {
   view(): RegistryView;
 }
 
-const ENDPOINT: ResourceKind<NetworkServiceEndpoint, NetworkServiceEndpoint> = {
+const ENDPOINT: Readonly<ResourceKind<NetworkServiceEndpoint, NetworkServiceEndpoint>> = {
   noun: "endpoint",
   idOf: ({ name }) => name,
   idOfResource: ({ name }) => name,

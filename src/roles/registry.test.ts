@@ -390,7 +390,7 @@ suite("a store that takes no more", () => {
         assert.deepEqual(await find(), []);
         assert.equal((await world.store.list("endpoints/")).entries.length, 1);
         full.isFull = false;
-        await world.clock.sleep(2000);
+        await world.clock.sleep(6000);
         assert.equal((await world.store.list("endpoints/")).entries.length, 0);
         await role.endpoints.request(callerOf(world), endpointOf("b"));
         assert.deepEqual(await find(), ["b"]);
