@@ -121,7 +121,9 @@ test("the next refresh is due at a share of the shortest lifetime that depends o
   assert.equal(at(0, 31_000), 10_000);
   assert.equal(at(0, 601_000, 101_000), 20_000);
   assert.equal(Math.round(at(2, 101_000, 601_000, 601_000, 601_000) ?? 0), 30_000);
-  assert.equal(at(0, 500), 0);
+  assert.equal(at(0, 1_100, 601_000), 200, "never at once");
+  assert.equal(at(0, 500), 200, "the only one is over");
+  assert.equal(at(0, 601_000, 500), 120_000, "the clock of the other host is wrong");
   assert.equal(at(0), undefined);
 });
 

@@ -9,6 +9,9 @@ const ALARM = memoryKey<Alarm>("timeout: alarm");
 /** On `Clock.monotonicMs`. */
 const DUE = memoryKey<number>("timeout: due");
 
+/** A sleep may be over by so much before the sum of its parts is. */
+const ROUNDING_MS = 1;
+
 /**
  * Guarantees
  * - A connection is closed when the token of its caller's segment expires, less the time that a request may take: by
@@ -43,7 +46,7 @@ export function timeout(): ConnectionElement {
       alarm.set(`time-out of connection ${connection.id}`, startMs + delayMs - clock.monotonicMs(), () =>
         call.trigger.close({
           reason: "lost",
-          isDue: () => (call.memory.get(DUE) ?? Infinity) <= clock.monotonicMs(),
+          isDue: () => (call.memory.get(DUE) ?? Infinity) <= clock.monotonicMs() + ROUNDING_MS,
         }),
       );
       return connection;
