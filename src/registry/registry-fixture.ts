@@ -23,9 +23,9 @@ export interface Hosts {
   readonly simulation: Simulation;
   readonly clock: Clock;
   /** The world of a host's present life, once it has started. */
-  world(host: string): Promise<World>;
+  readonly world: (host: string) => Promise<World>;
   /** Resolves when `condition` holds; it is looked at every 10 ms. */
-  until(condition: () => boolean): Promise<void>;
+  readonly until: (condition: () => boolean) => Promise<void>;
 }
 
 /** Runs `body` among hosts that run `programs`, again after each crash. */

@@ -84,7 +84,7 @@ export function readPath(metadata: Metadata | undefined): Path | undefined {
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function unreadable(why: string): NetloomError {

@@ -43,9 +43,9 @@ interface Setting {
   readonly hosts: Hosts;
   readonly roles: Roles;
   /** A role of the manager's own process. */
-  self(
+  readonly self: (
     host: string,
-  ): Promise<{ readonly manager: ManagerRegistry; readonly caller: Caller; readonly world: World }>;
+  ) => Promise<{ readonly manager: ManagerRegistry; readonly caller: Caller; readonly world: World }>;
 }
 
 interface MeshOptions {

@@ -100,6 +100,9 @@ async function run(seed: string): Promise<void> {
       !(fault.kind === "crash" && fault.host === STORE_HOST) &&
       !(fault.kind === "clock" && fault.host === STORE_HOST),
   );
+  // One that is longer than a lease.
+  const cut = AGENTS[Number(seed) % AGENTS.length] ?? "";
+  faults.push({ kind: "partition", hosts: [cut, "registry"], atMs: FAULTS_MS / 2, forMs: 90_000 });
   await withHosts(
     { ...programs, registry: serve },
     async ({ clock, world: hostWorld }) => {
@@ -120,7 +123,7 @@ async function run(seed: string): Promise<void> {
         const caller = { scope: (await hostWorld(host)).scope, deadlineMs: Infinity, peer: SELF };
         const found = await all(manager.endpoints.find(caller, endpointQuery()));
         assert.deepEqual(
-          found.map(({ networkServiceEndpoint }) => networkServiceEndpoint?.name).sort(),
+          found.map(({ networkServiceEndpoint }) => networkServiceEndpoint?.name ?? "").sort(),
           wanted,
           host,
         );

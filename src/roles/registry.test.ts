@@ -119,7 +119,9 @@ suite("register", () => {
       assert.deepEqual(role.status(), { services: 0, endpoints: 0, watchers: 0 });
     });
   });
+});
 
+suite("names", () => {
   test("a name belongs to the peer that registered it, until it is free again", async () => {
     await withRegistry(async ({ world, role }) => {
       const [one, other] = [callerOf(world, "tcp:10.0.0.1"), callerOf(world, "tcp:10.0.0.2")];
@@ -257,7 +259,9 @@ suite("find", () => {
       assert.equal(told[1]?.networkServiceEndpoint?.url, "tcp://10.0.0.1:5001");
     });
   });
+});
 
+suite("watch", () => {
   test("a watcher that does not read is cut with a sentence, and another one is not held up", async () => {
     await withRegistry(async ({ world, role }) => {
       const stuck = role.endpoints.find(callerOf(world), endpointQuery({}, true));
