@@ -128,6 +128,18 @@ export declare type Applied = Message<"netloom.admin.v1.Applied"> & {
    * @generated from field: repeated string differences = 3;
    */
   differences: string[];
+
+  /**
+   * Only with `dry_run`: the canonical documents as they are and as they would be. Empty where there is none.
+   *
+   * @generated from field: string before = 4;
+   */
+  before: string;
+
+  /**
+   * @generated from field: string after = 5;
+   */
+  after: string;
 };
 
 /**
