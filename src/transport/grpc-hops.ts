@@ -7,7 +7,7 @@ import { GrpcHop, type GrpcHopOptions } from "./grpc-client.ts";
 import { listen, withServices } from "./grpc-server.ts";
 import { healthOf } from "./health.ts";
 import { addReflection } from "./reflection.ts";
-import { parseAddress } from "./url.ts";
+import { checkTarget } from "./url.ts";
 
 /** A connection that nobody has used for so long is closed. */
 const IDLE_MS = 300_000;
@@ -47,10 +47,16 @@ export class GrpcHops implements Hops {
 
   dial(url: string): Hop {
     this.#requireInsecure(`call ${url}`);
-    parseAddress(url);
+    checkTarget(url);
     return {
-      call: (method, request, options) => this.#use(url).call(method, request, options),
-      watch: (method, request) => this.#use(url).watch(method, request),
+      call: async (method, request, options) => await this.#use(url).call(method, request, options),
+      watch: (method, request) => {
+        try {
+          return this.#use(url).watch(method, request);
+        } catch (error) {
+          return { next: () => Promise.reject(error as Error), close: () => undefined };
+        }
+      },
     };
   }
 
