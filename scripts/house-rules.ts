@@ -29,7 +29,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["agent", WIRES],
   ["servicenode", WIRES],
   ["admin", HOSTS],
-  ["roles", HOSTS],
+  ["roles", [...HOSTS, "admin"]],
   ["lab", [...HOSTS, ...PORTS]],
   ["cli", [...HOSTS, ...PORTS, "admin", "roles", "lab"]],
   ["main", ["cli", "roles"]],

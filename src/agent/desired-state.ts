@@ -32,8 +32,14 @@ export interface Kept {
   readonly connectionId: string;
 }
 
-export interface Loaded {
+/** What is to be, all of it. */
+export interface Desired {
   readonly kept: readonly Kept[];
+  /** Ids of wires that are to go, and may still be there. */
+  readonly closing: readonly string[];
+}
+
+export interface Loaded extends Desired {
   readonly answers: ReadonlyMap<string, Connection>;
   /** What could not be read, as sentences: it was written by another version, or by nobody of ours. */
   readonly problems: readonly string[];
@@ -43,7 +49,7 @@ export class DesiredState {
   readonly #world: World;
   readonly #answers = new Map<string, Connection>();
   readonly #dirty = new Bell();
-  #next: { readonly kept: readonly Kept[]; readonly written: PromiseWithResolvers<void> } | undefined;
+  #next: { readonly desired: Desired; readonly written: PromiseWithResolvers<void> } | undefined;
   #isWriting = false;
 
   constructor(world: World) {
@@ -54,17 +60,17 @@ export class DesiredState {
   async load(): Promise<Loaded> {
     const { disk, scope } = this.#world;
     const problems: string[] = [];
-    const kept = await readWish(disk, problems);
+    const desired = await readWish(disk, problems);
     for (const connection of await readAnswers(disk, problems))
       this.#answers.set(idOf(connection), connection);
     const answers = new Map(this.#answers);
     scope.spawn("save answers", (task) => this.#saveAnswers(task));
-    return { kept, answers, problems };
+    return { ...desired, answers, problems };
   }
 
-  async save(kept: readonly Kept[]): Promise<void> {
+  async save(desired: Desired): Promise<void> {
     const waiting = this.#next?.written ?? Promise.withResolvers<void>();
-    this.#next = { kept, written: waiting };
+    this.#next = { desired, written: waiting };
     if (!this.#isWriting) await this.#write();
     await waiting.promise;
   }
@@ -94,7 +100,7 @@ export class DesiredState {
       for (let next = this.#next; next; next = this.#next) {
         this.#next = undefined;
         try {
-          await replace(this.#world.disk, WISH_FILE, toBinary(WishSchema, wishMessage(next.kept)));
+          await replace(this.#world.disk, WISH_FILE, toBinary(WishSchema, wishMessage(next.desired)));
           next.written.resolve();
         } catch (error) {
           // Whoever waits is told; nobody may be left waiting by an error of somebody else.
@@ -136,8 +142,9 @@ function textOf({ $unknown: _unknown, ...connection }: Connection): unknown {
   return connection;
 }
 
-function wishMessage(kept: readonly Kept[]) {
+function wishMessage({ kept, closing }: Desired) {
   return create(WishSchema, {
+    closing: [...closing],
     attachments: kept.map(({ wish, connectionId }) =>
       create(WantedSchema, { document: JSON.stringify(wish.document), connectionId }),
     ),
@@ -149,17 +156,19 @@ async function replace(disk: Disk, name: string, bytes: Uint8Array): Promise<voi
   await disk.sync(name);
 }
 
-async function readWish(disk: Disk, problems: string[]): Promise<Kept[]> {
+async function readWish(disk: Disk, problems: string[]): Promise<Desired> {
   const bytes = await disk.read(WISH_FILE);
-  if (!bytes) return [];
+  if (!bytes) return { kept: [], closing: [] };
   try {
-    return fromBinary(WishSchema, bytes).attachments.flatMap(({ document, connectionId }): Kept[] => {
+    const { attachments, closing } = fromBinary(WishSchema, bytes);
+    const kept = attachments.flatMap(({ document, connectionId }): Kept[] => {
       const result = readAttachment(JSON.parse(document));
       if (result.ok) return [{ wish: result.wish, connectionId }];
       const reasons = result.findings.map(({ message }) => message).join("; ");
       problems.push(`an attachment on the disk means nothing to this version: ${reasons}: ${document}`);
       return [];
     });
+    return { kept, closing };
   } catch (error) {
     throw new NetloomError("INTERNAL", `read the wish of this host: ${(error as Error).message}`, {
       cause: error,

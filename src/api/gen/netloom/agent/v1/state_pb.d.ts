@@ -23,6 +23,13 @@ export declare type Wish = Message<"netloom.agent.v1.Wish"> & {
    * @generated from field: repeated netloom.agent.v1.Wanted attachments = 1;
    */
   attachments: Wanted[];
+
+  /**
+   * Ids of wires that are to go: their attachments are deleted, and they may still be there.
+   *
+   * @generated from field: repeated string closing = 2;
+   */
+  closing: string[];
 };
 
 /**
