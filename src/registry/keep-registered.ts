@@ -142,10 +142,12 @@ export class Keeper {
     return { ...asked, outgoing: withLease(asked.outgoing, this.#lease) };
   }
 
-  #hold({ trigger }: Call, bytes: Uint8Array, answer: NetworkServiceEndpoint): void {
+  #hold({ trigger, deadlineMs }: Call, bytes: Uint8Array, answer: NetworkServiceEndpoint): void {
     const { clock } = this.#options.world;
-    const leftMs = (expirationMs(answer) ?? Infinity) - clock.wallMs();
-    const dueMs = clock.monotonicMs() + Math.min(leftMs, DEFAULT_LEASE_MS) / 2;
+    const leftMs = Math.min((expirationMs(answer) ?? Infinity) - clock.wallMs(), DEFAULT_LEASE_MS);
+    // Upstream's registries drop an endpoint before its time: earlier by as long as the request was allowed to take.
+    const requestMs = Math.max(0, deadlineMs - clock.monotonicMs());
+    const dueMs = clock.monotonicMs() + Math.max(RETRY_MS, (leftMs - requestMs) / 2);
     const kept = clone(NetworkServiceEndpointSchema, answer);
     this.#held.set(answer.name, { bytes, answer: kept, trigger, dueMs, isLost: false });
     this.#cache?.own.endpoints.put(answer);
@@ -165,9 +167,17 @@ export class Keeper {
       const isHeld = this.#held.size + this.#owed.size + this.#services.size > 0;
       const isWell = !isHeld || (await this.#tend(scope));
       const jitter = 0.8 + 0.2 * world.random.fraction("keep registered", round);
-      const waitMs = isWell ? this.#leaseMs / 3 : RETRY_MS;
+      const waitMs = isWell ? this.#untilNextMs() : RETRY_MS;
       await this.#bell.wait(world, scope, isHeld ? waitMs * jitter : Infinity);
     }
+  }
+
+  /** Until the next sign of life. At another's registry each endpoint has its own. */
+  #untilNextMs(): number {
+    const nowMs = this.#options.world.clock.monotonicMs();
+    const dues =
+      this.#knowsLeases === false ? [...this.#held.values()].map(({ dueMs }) => dueMs - nowMs) : [];
+    return Math.max(0, Math.min(this.#leaseMs / 3, ...dues));
   }
 
   /** One round. False if something is left to do. */
@@ -229,7 +239,7 @@ export class Keeper {
     const nowMs = this.#options.world.clock.monotonicMs();
     const { isFresh = false, endpoints } = this.#cache ?? {};
     for (const [name, held] of this.#held) {
-      const isDue = this.#knowsLeases === false && held.dueMs <= nowMs + this.#leaseMs / 3;
+      const isDue = this.#knowsLeases === false && held.dueMs <= nowMs + this.#leaseMs / 30;
       if (isDue || (isFresh && !endpoints?.get(name))) held.isLost = true;
     }
   }

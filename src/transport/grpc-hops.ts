@@ -54,7 +54,7 @@ export class GrpcHops implements Hops {
         try {
           return this.#use(url).watch(method, request);
         } catch (error) {
-          return { next: () => Promise.reject(error as Error), close: () => undefined };
+          return { next: () => Promise.reject(error), close: () => undefined };
         }
       },
     };
