@@ -1,11 +1,11 @@
 /**
  * What a registry with 100,000 endpoints in 1,000 services answers over TCP, while 1,000 endpoints a second are
  * registered again and 1,000 watchers are told of it. Three processes: the registry with its SQLite file, the load, and
- * this one, which finds one thing at a time. The baseline is an empty find: what the way there and back costs.
+ * this one, which finds one thing at a time. `cpu` and `memory` are those of the registry. The baseline is an empty find: what the way there and back costs.
  */
 import { create } from "@bufbuild/protobuf";
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,8 +25,11 @@ import {
   stealShare,
 } from "./report.ts";
 
-const PAIRS = 2000;
-const WARM_UP = 200;
+const PAIRS = 1200;
+const WARM_UP = 100;
+
+/** Between two questions: they come at a pace, not as fast as they are answered. */
+const PAUSE_MS = 8;
 
 /** A child whose lines of JSON are read one by one. */
 class Partner {
@@ -47,6 +50,12 @@ class Partner {
     if (done) throw new Error("the process of the bench has ended");
     return JSON.parse(value) as Record<string, number>;
   }
+}
+
+/** Processor time that a process has used. In ticks of 10 ms, proc_pid_stat(5). */
+function cpuMs({ child }: Partner): number {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return 10 * (Number(fields[11]) + Number(fields[12]));
 }
 
 async function freePort(): Promise<number> {
@@ -78,6 +87,7 @@ try {
     count: number,
   ) => {
     const query = create(NetworkServiceEndpointQuerySchema, { networkServiceEndpoint: like });
+    await world.clock.sleep(PAUSE_MS);
     const startMs = performance.now();
     const answers = endpoints.find({ scope: world.scope }, query);
     let found = 0;
@@ -90,10 +100,13 @@ try {
   const baseline = () => find({ name: "nothing" }, 0);
   for (let warmUp = 0; warmUp < WARM_UP; warmUp++) await subject();
   const before = readCpuTimes();
+  const usedMs = cpuMs(server);
+  const startMs = performance.now();
   const paired = await measurePairs({ pairs: PAIRS, subject, baseline });
   const one: number[] = [];
   for (let i = 0; i < PAIRS; i++) one.push(await find({ name: `endpoint-${(i * 7919) % ENDPOINTS}` }, 1));
   const stolen = stealShare(before, readCpuTimes());
+  const cpuShare = (cpuMs(server) - usedMs) / (performance.now() - startMs);
   server.child.stdin?.write("memory\n");
   const end = await server.read();
   const row = { ...pairedRow("find", "ms", paired), value: percentile(paired.subject, 99) };
@@ -104,11 +117,12 @@ try {
       { ...plainRow("find-one", "ms", one), value: percentile(one, 99) },
       plainRow("register-again", "1/s", [latest["rate"] ?? Number.NaN]),
       plainRow("register-again p99", "ms", [latest["p99"] ?? Number.NaN]),
+      plainRow("cpu", "%", [100 * cpuShare]),
       plainRow("memory", "MiB", [end["memoryMiB"] ?? Number.NaN]),
     ],
     [
       `find: the ${ENDPOINTS / SERVICES} endpoints of a service, value is p99, aim 2 ms; spread ${spread(paired.subject)}, stolen ${(100 * stolen).toFixed(1)} %`,
-      `${end["endpoints"]} endpoints, ${end["watchers"]} watchers, told of ${latest["events"]} refreshes; filled at ${Math.round(ENDPOINTS / ((filled["registerMs"] ?? 1) / 1000))} a second, ${Math.round(filled["memoryMiB"] ?? 0)} MiB`,
+      `${end["endpoints"]} endpoints, ${end["watchers"]} watchers, told of ${latest["events"]} refreshes; filled at ${Math.round(ENDPOINTS / ((filled["registerMs"] ?? 1) / 1000))} a second, of the memory ${Math.round(end["liveMiB"] ?? 0)} MiB are in use`,
     ],
   );
 } finally {

@@ -31,7 +31,7 @@ export interface Listed extends Keys {
   readonly bytes: Uint8Array;
 }
 
-export interface Query<T> {
+interface Query<T> {
   /** Fields of an entry; empty ones match any. */
   readonly like: T;
   readonly watch: boolean;

@@ -20,7 +20,7 @@ export interface Shelves<T> {
   remove(name: string): void;
 }
 
-export interface Sink {
+interface Sink {
   readonly services: Shelves<NetworkService>;
   readonly endpoints: Shelves<NetworkServiceEndpoint>;
   /** Everything comes anew. */

@@ -15,6 +15,7 @@ import { insecureIdentity } from "../identity/identity.ts";
 import { Catalog } from "../registry/catalog.ts";
 import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
 import { Finder } from "../registry/find.ts";
+import { hopTo } from "../registry/hop-to.ts";
 import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
 import {
   all,
@@ -164,6 +165,31 @@ suite("a host's own view", () => {
         ["IP"],
       );
     });
+  });
+});
+
+test("a process may be its own registry", async () => {
+  let own: ManagerRegistry | undefined;
+  const alone = async (world: World): Promise<void> => {
+    const identity = insecureIdentity(world.clock);
+    const role = await registry({ world, name: "registry-alone", identity });
+    own = await managerRegistry({
+      world,
+      name: "manager-alone",
+      identity,
+      url: "tcp://10.0.0.1:5001",
+      registry: hopTo(serveAll(role.served), world),
+    });
+  };
+  await withHosts({ alone }, async ({ world, until, clock }) => {
+    await until(() => own !== undefined);
+    assert.ok(own);
+    const caller = { ...callerOf(await world("alone")), peer: SELF };
+    await own.endpoints.request(caller, endpointOf("a", { url: "self:a" }));
+    assert.deepEqual(await find({ manager: own, caller }), ["a self:a"]);
+    await clock.sleep(300_000);
+    assert.deepEqual(await find({ manager: own, caller }), ["a self:a"]);
+    assert.equal(own.view().state, "fresh");
   });
 });
 
