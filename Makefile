@@ -31,8 +31,8 @@ check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, th
 bench: $(SETUP) apt-bench ## all benches, or one: make bench NAME=kernel|throughput|sim
 	@node scripts/bench.ts $(NAME)
 
-sim: $(SETUP) ## a simulated mesh under faults; SEED=7 replays one run and prints its history
-	@node scripts/sim.ts $(SEED)
+sim: $(SETUP) ## simulated meshes under faults; SEED=7 replays one run and prints its history
+	@node scripts/sim.ts --mesh $(SEED)
 
 sim-hunt: $(SETUP) ## simulated meshes with fresh seeds until one fails (HUNT_SECONDS=60); prints its smallest list of faults
 	@node scripts/sim.ts --hunt $(or $(HUNT_SECONDS),60)

@@ -108,6 +108,7 @@ function drawFault({ seed, hosts, durationMs }: FaultPlanOptions, index: number)
 export class FaultPlan {
   readonly faults: readonly Fault[];
   readonly #struck = new Set<Fault>();
+  #isCalm = false;
 
   constructor(faults: readonly Fault[]) {
     this.faults = faults;
@@ -116,6 +117,11 @@ export class FaultPlan {
   /** How many faults of the list have happened so far. */
   get struck(): number {
     return this.#struck.size;
+  }
+
+  /** From now on nothing strikes that waits for a message, a write or a batch. */
+  calm(): void {
+    this.#isCalm = true;
   }
 
   strike(fault: Fault): void {
@@ -156,6 +162,7 @@ export class FaultPlan {
     kind: K,
     matches: (fault: Extract<Fault, { kind: K }>) => boolean,
   ): Extract<Fault, { kind: K }>[] {
+    if (this.#isCalm && kind !== "partition") return [];
     const found = this.faults.filter(
       (fault): fault is Extract<Fault, { kind: K }> =>
         fault.kind === kind && matches(fault as Extract<Fault, { kind: K }>),
