@@ -55,14 +55,14 @@ export class Workloads {
   /** Begins to look for it. */
   use(part: WorkloadPart): Workload {
     const key = workloadKey(part);
-    let tracked = this.#tracked.get(key);
-    if (!tracked) {
-      const { world, processes } = this.#options;
-      tracked = new Tracked(world, processes, part);
-      this.#tracked.set(key, tracked);
-      tracked.start();
-    }
-    return this.#handOut(tracked);
+    const known = this.#tracked.get(key);
+    if (known) return this.#handOut(known);
+    const { world, processes } = this.#options;
+    const tracked = new Tracked(world, processes, part);
+    this.#tracked.set(key, tracked);
+    const workload = this.#handOut(tracked);
+    tracked.start();
+    return workload;
   }
 
   #handOut(tracked: Tracked): Workload {
