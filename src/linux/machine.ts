@@ -25,6 +25,7 @@ import {
   type KernelSettings,
   type OwnerMark,
   type Post,
+  type Program,
   type Request,
   type SocketKind,
 } from "./messages.ts";
@@ -112,6 +113,14 @@ export class LinuxMachine {
    */
   async socket(netns: Netns, socket: SocketKind): Promise<number> {
     return (await this.call({ type: "socket", netns, socket })) as number;
+  }
+
+  /**
+   * Starts a program in a namespace, in a session of its own: it lives on when this process ends. Returns its number.
+   * NOT_FOUND without the namespace or the program.
+   */
+  async spawn(netns: Netns, program: Program): Promise<number> {
+    return (await this.call({ type: "spawn", netns, program })) as number;
   }
 
   /** Waits for the deletions under way, then ends the worker. */

@@ -23,6 +23,14 @@ export interface SocketKind {
   readonly protocol: number;
 }
 
+/** A program that outlives this process. */
+export interface Program {
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Both outputs are appended to this file. */
+  readonly logFile: string;
+}
+
 /** A kernel as the worker knows it. */
 export interface KernelSettings {
   /** Where the namespace that `host` names is found. */
@@ -49,6 +57,7 @@ export type Request =
   | { readonly type: "create-netns"; readonly path: string }
   | { readonly type: "remove-netns"; readonly path: string }
   | { readonly type: "socket"; readonly netns: Netns; readonly socket: SocketKind }
+  | { readonly type: "spawn"; readonly netns: Netns; readonly program: Program }
   | { readonly type: "end" };
 
 export interface Question {
