@@ -56,7 +56,7 @@ export function attachmentStatus(attached: Attached): AttachmentStatus {
     hint: error?.hint ?? "",
     code: error?.code ?? "",
     topic: error?.topic ?? "",
-    ...(nextTryMs !== undefined && { nextTry: timestampFromMs(nextTryMs) }),
+    ...(nextTryMs !== undefined && { nextTry: timestampFromMs(Math.ceil(nextTryMs)) }),
     attempts: view.attempts,
     workload,
     wireId: connectionId,
@@ -86,7 +86,7 @@ function registryStatus({ registry, registryUrl, world }: AdminParts): RegistryS
     services,
     endpoints,
     ...(staleSinceMs !== undefined && {
-      staleSince: timestampFromMs(clock.wallMs() - (clock.monotonicMs() - staleSinceMs)),
+      staleSince: timestampFromMs(Math.floor(clock.wallMs() - (clock.monotonicMs() - staleSinceMs))),
     }),
   });
 }

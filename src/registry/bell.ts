@@ -23,6 +23,9 @@ export class Bell {
       const forget = scope.onEnd(() => this.#wake?.());
       try {
         await race(durationMs === Infinity ? [rung] : [rung, clock.sleep(durationMs, nap)]);
+      } catch (error) {
+        // The nap of a scope that ends is cut short before the bell is heard.
+        if (!scope.ended) throw error;
       } finally {
         forget();
         await nap.end();
