@@ -14,7 +14,10 @@ export function explainCommand(context: Context): Command {
     examples: [
       { command: "netloom explain NL-303", about: "one page" },
       { command: "netloom explain", about: "all codes" },
-      { command: "netloom explain NL-303 -o json", about: '{"topic", "title", "means", "because", "then"}' },
+      {
+        command: "netloom explain NL-303 -o json",
+        about: '{"topic", "title", "means", "causes", "remedies"}',
+      },
     ],
   })
     .argument("[topic]", "the code of an error: NL-303, or 303")
@@ -44,13 +47,13 @@ function listPages(out: Output, format: Format): void {
   for (const line of table(pages.map(([topic, { title }]) => [topic, title]))) out.line(line);
 }
 
-function printPage(out: Output, topic: Topic, { title, means, because, then }: ErrorPage): void {
+function printPage(out: Output, topic: Topic, { title, means, causes, remedies }: ErrorPage): void {
   out.line(`${out.style("bold", topic)}  ${title}`);
   out.line(`\n${wrap(means, "")}`);
   out.line("\nHow it comes about:");
-  for (const cause of because) out.line(wrap(cause, "  - "));
+  for (const cause of causes) out.line(wrap(cause, "  - "));
   out.line("\nWhat to do:");
-  for (const remedy of then) out.line(wrap(remedy, "  - "));
+  for (const remedy of remedies) out.line(wrap(remedy, "  - "));
 }
 
 const widthOfText = 100;
@@ -76,11 +79,11 @@ export function errorReference(): string {
     `## ${area}`,
     ...pagesInOrder()
       .filter(([topic]) => topic.startsWith(`NL-${digit}`))
-      .flatMap(([topic, { title, means, because, then }]) => [
+      .flatMap(([topic, { title, means, causes, remedies }]) => [
         `### ${topic}: ${title}`,
         means,
-        `How it comes about:\n\n${list(because)}`,
-        `What to do:\n\n${list(then)}`,
+        `How it comes about:\n\n${list(causes)}`,
+        `What to do:\n\n${list(remedies)}`,
       ]),
   ]);
   return [
