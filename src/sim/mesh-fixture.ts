@@ -2,11 +2,12 @@
  * Simulated meshes: one registry and 3 to 20 agents made of the real roles, wishes and faults drawn from a seed, a run,
  * and what must hold when it is quiet.
  */
+import type { AgentRole } from "../roles/agent.ts";
+import type { Netns } from "../world/kernel.ts";
 import { SimMachine } from "./kernel.ts";
 import { type Fault, drawFaults } from "./faults.ts";
 import type { HistoryEntry } from "./history.ts";
 import {
-  type AgentParts,
   type Connecting,
   type Exposing,
   type HostPlan,
@@ -74,14 +75,14 @@ export async function runMesh(options: MeshOptions): Promise<MeshResult> {
   if (!machine) throw new Error("a mesh has hosts");
   const plans = names.map((name, n) => planHost(machine, name, n));
   const wishes = drawWishes(random, plans);
-  const living = new Map<string, AgentParts>();
-  simulation.start(REGISTRY_HOST, runRegistry);
+  const living = new Map<string, AgentRole>();
+  simulation.start(REGISTRY_HOST, (world) => runRegistry(world, () => startAgain(simulation, REGISTRY_HOST)));
   for (const plan of plans) {
-    const onStart = (parts: AgentParts): void => void living.set(plan.name, parts);
-    const reaches = (from: string, address: string): boolean =>
-      address !== "" && machine.reaches(from as HostPlan["netns"], address) !== undefined;
+    const onStart = (role: AgentRole): void => void living.set(plan.name, role);
+    const onExit = (): void => startAgain(simulation, plan.name);
+    const reaches = (from: Netns, address: string): boolean => machine.reaches(from, address) !== undefined;
     simulation.start(plan.name, (world) =>
-      runAgent(world, { plan, wishes, reaches, onStart, plant: options.plant }),
+      runAgent(world, { plan, wishes, reaches, onStart, onExit, plant: options.plant }),
     );
   }
   const violations = await run(simulation, { machine, plans, wishes, living });
@@ -104,6 +105,14 @@ function withSmallJump(fault: Fault): Fault {
   return fault.kind === "clock" ? { ...fault, jumpMs: fault.jumpMs % (LIFETIME_MS / 8) } : fault;
 }
 
+/** What a supervisor does when the process has ended. */
+function startAgain(simulation: Simulation, host: string): void {
+  simulation.scheduler.after(0, { host, kind: "exit", detail: "" }, () => {
+    simulation.crash(host);
+    simulation.scheduler.after(200, { host, kind: "start", detail: "" }, () => simulation.restart(host));
+  });
+}
+
 async function run(
   simulation: Simulation,
   mesh: Omit<Parameters<typeof findViolations>[0], "kernel">,
@@ -123,14 +132,15 @@ function planHost(machine: SimMachine, name: string, n: number): HostPlan {
   const netns: HostPlan["netns"] = `file:///run/netns/${name}`;
   const address = `10.8.0.${n + 1}`;
   machine.plantUplink({ netns, name: "eth0", addresses: [`${address}/16`], fabric: "underlay" });
-  const workloads = [0, 1, 2].map((w) => machine.createNetns(`/run/netns/${name}-${w}`));
+  const workloads = [0, 1, 2].map((w) => `/run/netns/${name}-${w}`);
+  for (const path of workloads) machine.createNetns(path);
   return { name, address, netns, workloads };
 }
 
 /** Every service has one endpoint that stays; about half of the wires and of the other endpoints are removed again. */
 function drawWishes(random: SimRandom, plans: readonly HostPlan[]): Wishes {
   const draw = (purpose: string, n: number, to: number): number => between(random, purpose, n, 0, to);
-  const place = (purpose: string, n: number): { host: string; workload: HostPlan["netns"] } => {
+  const place = (purpose: string, n: number): { host: string; workload: string } => {
     const plan = plans[draw(`host of ${purpose}`, n, plans.length)];
     const workload = plan?.workloads[draw(`workload of ${purpose}`, n, 3)];
     if (!plan || !workload) throw new Error("a mesh has workloads");
@@ -144,9 +154,10 @@ function drawWishes(random: SimRandom, plans: readonly HostPlan[]): Wishes {
   const exposing = Array.from({ length: 2 * services }, (_, n): Exposing => {
     const stays = n < services || random.fraction("endpoint stays", n) < 0.5;
     return {
+      kind: "Expose",
       name: `nse-${n}`,
       service: `service-${n % services}`,
-      pools: [[`10.${100 + n}.0.0/24`], ...(n % 2 === 0 ? [[`fd00:${n}::/64`]] : [])],
+      pools: [`10.${100 + n}.0.0/24`, ...(n % 2 === 0 ? [`fd00:${n}::/64`] : [])],
       ...place("endpoint", n),
       ...span("endpoint", n, stays),
     };
@@ -154,7 +165,8 @@ function drawWishes(random: SimRandom, plans: readonly HostPlan[]): Wishes {
   const connecting = Array.from({ length: 2 * plans.length }, (_, n): Connecting => {
     const stays = random.fraction("wire stays", n) < 0.6;
     return {
-      id: `wire-${n}`,
+      kind: "Connect",
+      name: `wire-${n}`,
       interfaceName: `nsm-${n}`,
       service: `service-${draw("service", n, services)}`,
       ...place("wire", n),

@@ -53,8 +53,8 @@ suite("planted bugs are found", () => {
       "an agent that starts again and leaves what nobody asks for any more",
       /is left in the kernel/,
     ],
-    ["no-adopt", "an agent that starts again and does not look what is there", /is left in the kernel/],
-    ["forgets-closes", "a client that forgets to close", /still has/],
+    ["forgets-disk", "an agent that starts again and has forgotten what is its own", /./],
+    ["forgets-deletes", "an operator who forgets to delete", /still has/],
   ];
   for (const [plant, bug, shown] of plants) {
     test(`${bug} is found by a seed, with no fault too many`, async () => {

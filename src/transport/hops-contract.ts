@@ -6,29 +6,26 @@ import { create } from "@bufbuild/protobuf";
 import { Health, HealthCheckResponseSchema } from "../api/gen/grpc/health/v1/health_pb.js";
 import { methodPath, serve } from "../api/rpc.ts";
 import { NetloomError, type ErrorCode } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import { type Handler, type Incoming, MAX_MESSAGE_BYTES, type Message, type World } from "../world/world.ts";
+import { type Handler, type Incoming, MAX_MESSAGE_BYTES, type Message } from "../world/world.ts";
+import {
+  ask,
+  bytes,
+  CALL,
+  equal,
+  eventually,
+  failure,
+  handler,
+  type HopsPromise,
+  message,
+  numberOf,
+  ok,
+  openStream,
+  signal,
+  untilEnd,
+  WATCH,
+} from "./hops-specimens.ts";
+import { streamPromises } from "./hops-streams.ts";
 
-export interface HopsUnderTest {
-  /** The host that calls. */
-  readonly near: Pick<World, "hops" | "clock" | "scope">;
-  /** The host that serves. */
-  readonly far: Pick<World, "hops" | "clock" | "scope">;
-  /** An address of `far` that nobody serves yet. */
-  readonly url: string;
-  /** The process of `far` dies without a word. */
-  readonly kill: () => Promise<void>;
-}
-
-export interface HopsPromise {
-  /** A sentence of behaviour. */
-  readonly title: string;
-  /** Throws if the promise is broken. */
-  readonly check: (under: HopsUnderTest) => Promise<void>;
-}
-
-const CALL = "/test.Test/Call";
-const WATCH = "/test.Test/Watch";
 const CODES: readonly ErrorCode[] = [
   "CANCELLED",
   "INVALID_ARGUMENT",
@@ -242,105 +239,6 @@ const ends: readonly HopsPromise[] = [
   },
 ];
 
-const streams: readonly HopsPromise[] = [
-  {
-    title: "a stream brings all answers in order, and then its end",
-    check: async ({ near, far, url }) => {
-      await far.hops.serve(url, handler({ watch: () => counting(500) }));
-      const stream = near.hops.dial(url).watch(WATCH, message());
-      for (let n = 0; n < 500; n++) equal(numberOf(await stream.next()), n);
-      equal(await stream.next(), undefined);
-      equal(await stream.next(), undefined);
-    },
-  },
-  {
-    title: "an error comes after the answers before it, once",
-    check: async ({ near, far, url }) => {
-      const failing = (): Watch<Uint8Array> => {
-        const source = counting(40);
-        return {
-          next: async () => {
-            const answer = await source.next();
-            if (!answer) throw new NetloomError("FAILED_PRECONDITION", "too far behind", { hint: "list" });
-            return answer;
-          },
-          close: () => source.close(),
-        };
-      };
-      await far.hops.serve(url, handler({ watch: failing }));
-      const stream = near.hops.dial(url).watch(WATCH, message());
-      equal(numberOf(await stream.next()), 0);
-      await near.clock.sleep(50);
-      for (let n = 1; n < 40; n++) equal(numberOf(await stream.next()), n);
-      const error = await failure(stream.next());
-      equal([error.code, error.message, error.hint], ["FAILED_PRECONDITION", "too far behind", "list"]);
-      equal(await stream.next(), undefined);
-    },
-  },
-  {
-    title: "a handler that refuses a stream refuses it with its code",
-    check: async ({ near, far, url }) => {
-      const refuse = (): Watch<Uint8Array> => {
-        throw new NetloomError("PERMISSION_DENIED", "not you");
-      };
-      await far.hops.serve(url, handler({ watch: refuse }));
-      equal((await failure(near.hops.dial(url).watch(WATCH, message()).next())).code, "PERMISSION_DENIED");
-    },
-  },
-  {
-    title: "a stream that is closed ends on both sides, and has no deadline",
-    check: async ({ near, far, url }) => {
-      const ended = signal();
-      const closed = signal();
-      let deadlineMs = 0;
-      await far.hops.serve(
-        url,
-        handler({
-          watch: (incoming) => {
-            deadlineMs = incoming.deadlineMs;
-            incoming.scope.onEnd(ended.give);
-            const source = openStream(bytes(1));
-            return { next: () => source.next(), close: () => (source.close(), closed.give()) };
-          },
-        }),
-      );
-      const stream = near.hops.dial(url).watch(WATCH, message());
-      await stream.next();
-      const waiting = stream.next();
-      stream.close();
-      equal([await waiting, await stream.next(), deadlineMs], [undefined, undefined, Infinity]);
-      await ended.promise;
-      await closed.promise;
-    },
-  },
-  {
-    title: "a slow reader holds up the writer, not the memory in between",
-    check: async ({ near, far, url }) => {
-      const size = 64 * 1024;
-      let written = 0;
-      const source = (): Watch<Uint8Array> => ({
-        next: async () => {
-          written += 1;
-          return new Uint8Array(size).fill(written);
-        },
-        close: () => undefined,
-      });
-      await far.hops.serve(url, handler({ watch: source }));
-      const stream = near.hops.dial(url).watch(WATCH, message());
-      await stream.next();
-      let before = -1;
-      while (before !== written) {
-        before = written;
-        await near.clock.sleep(100);
-      }
-      ok(written * size < 32 * 1024 * 1024, `${written} answers of ${size} bytes are on their way`);
-      const last = written + 50;
-      for (let n = 2; n < last; n++) equal((await stream.next())?.[0], n % 256);
-      stream.close();
-    },
-  },
-];
-
 const sizes: readonly HopsPromise[] = [
   {
     title: "a message of 4 MiB passes, and a larger one is RESOURCE_EXHAUSTED for its call only",
@@ -386,7 +284,7 @@ const sizes: readonly HopsPromise[] = [
   },
 ];
 
-export const hopsContract: readonly HopsPromise[] = [...calls, ...ends, ...streams, ...sizes];
+export const hopsContract: readonly HopsPromise[] = [...calls, ...ends, ...streamPromises, ...sizes];
 
 /** The health service under the names of the test service, because a listener has one of its own. */
 function renamed(real: Handler): Handler {
@@ -399,113 +297,4 @@ function renamed(real: Handler): Handler {
     call: (incoming) => real.call(back(incoming)),
     watch: (incoming) => real.watch(back(incoming)),
   });
-}
-
-/** Default: an empty answer, and a stream that begins with what it was asked and stays open. */
-function handler(of: Partial<Pick<Handler, "call" | "watch">>): Handler {
-  return {
-    methods: [
-      { path: CALL, kind: "call" },
-      { path: WATCH, kind: "watch" },
-    ],
-    call: async (incoming) => {
-      if (incoming.method !== CALL)
-        throw new NetloomError("UNIMPLEMENTED", `call ${incoming.method}: no such`);
-      return of.call ? await of.call(incoming) : message();
-    },
-    watch: of.watch ?? ((incoming) => openStream(incoming.bytes)),
-  };
-}
-
-function openStream(first: Uint8Array): Watch<Uint8Array> {
-  const left = [first];
-  const closed = signal();
-  return {
-    next: async () => {
-      const answer = left.shift();
-      if (!answer) await closed.promise;
-      return answer;
-    },
-    close: closed.give,
-  };
-}
-
-function counting(count: number): Watch<Uint8Array> {
-  let n = 0;
-  return {
-    next: async () => (n < count ? bytes(n % 256, (n++ >> 8) & 0xff) : undefined),
-    close: () => undefined,
-  };
-}
-
-function numberOf(answer: Uint8Array | undefined): number {
-  return (answer?.[0] ?? -1) + 256 * (answer?.[1] ?? 0);
-}
-
-/** Answers when the call's scope ends, which is too late. */
-async function untilEnd({ scope }: Incoming, ended: Signal): Promise<Message> {
-  await scope.done;
-  ended.give();
-  throw new NetloomError("CANCELLED", "the caller has gone");
-}
-
-interface Signal {
-  readonly promise: Promise<void>;
-  readonly give: () => void;
-}
-
-function signal(): Signal {
-  let give = (): void => undefined;
-  const promise = new Promise<void>((resolve) => (give = resolve));
-  return { promise, give };
-}
-
-function ask({ hops }: HopsUnderTest["near"], url: string): Promise<Message> {
-  return hops.dial(url).call(CALL, message(), { timeoutMs: 5000 });
-}
-
-/** A connection that was refused is tried again a little later. */
-async function eventually({ clock }: HopsUnderTest["near"], run: () => Promise<unknown>): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await run();
-      return;
-    } catch (error) {
-      if (attempt === 50) throw error;
-      await clock.sleep(50);
-    }
-  }
-}
-
-async function failure(promise: Promise<unknown>): Promise<NetloomError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof NetloomError) return error;
-    throw error;
-  }
-  throw new Error("it succeeded");
-}
-
-function message(...content: number[]): Message {
-  return { bytes: bytes(...content), metadata: {} };
-}
-
-function bytes(...content: number[]): Uint8Array {
-  return Uint8Array.from(content);
-}
-
-function ok(condition: boolean, what: string): void {
-  if (!condition) throw new Error(what);
-}
-
-function equal(actual: unknown, expected: unknown): void {
-  const [a, b] = [show(actual), show(expected)];
-  if (a !== b) throw new Error(`${a} instead of ${b}`);
-}
-
-function show(value: unknown): string {
-  return JSON.stringify(value, (_, each: unknown) =>
-    each === undefined ? "(undefined)" : each === Infinity ? "(infinite)" : each,
-  );
 }
