@@ -109,3 +109,12 @@ test("an SDK's client whose endpoint dies is told, and heals to another one", { 
   await assertBothWays(bed, now, "beta/db");
   await close(bed, nsc, connection);
 });
+
+test("an SDK's endpoint that passes no file of its namespace gets no device in ours", { skip }, async (t) => {
+  const bed = await ourMesh(t);
+  // It is reached, by the path of its socket, and answers file:///proc/thread-self/ns/net.
+  await offer(t, bed, { place: "alpha/shop", service: "shop", files: false });
+  const nsc = await startClient(t, bed);
+  await assert.rejects(ask(nsc, "shop"), /thread-self.* is another namespace for everybody who reads it/);
+  await bed.assertEmpty("alpha", ["alpha/web", "alpha/shop"]);
+});

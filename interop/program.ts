@@ -33,6 +33,7 @@ export class Program {
     stdin.on("error", () => undefined);
     createInterface({ input: stdout }).on("line", (line) => onLine(JSON.parse(line)));
     createInterface({ input: stderr }).on("line", (line) => {
+      if (/\[(INFO|WARN)\]/.test(line)) return;
       this.#said.push(line);
       if (this.#said.length > KEPT_LINES) this.#said.shift();
     });
@@ -42,7 +43,7 @@ export class Program {
     });
     t.after(async () => {
       await this.stop();
-      if (!t.passed) for (const line of this.#said) t.diagnostic(`${name}: ${line.slice(0, 2000)}`);
+      for (const line of this.#said) t.diagnostic(`${name}: ${line.slice(0, 300)}`);
     });
   }
 

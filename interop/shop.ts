@@ -8,7 +8,7 @@ import { NetworkServiceRequestSchema } from "../src/api/gen/nsm/networkservice_p
 import { NetworkServiceEndpointSchema, NetworkServiceSchema } from "../src/api/gen/nsm/registry_pb.js";
 import { bare, Bed } from "./bed.ts";
 import type { HostConfig } from "./host.ts";
-import { Stranger } from "./stranger.ts";
+import { Stranger, type StrangerOptions } from "./stranger.ts";
 
 export const LAB = `
 name: NAME
@@ -52,6 +52,7 @@ interface Offer {
   readonly place: string;
   readonly service: string;
   readonly name?: string;
+  readonly prefix?: string;
   readonly files?: boolean;
 }
 
@@ -59,7 +60,7 @@ interface Offer {
 export async function offer(
   t: TestContext,
   bed: Bed,
-  { place, service, name = `${service}-1`, files = true }: Offer,
+  { place, service, name = `${service}-1`, prefix = "172.16.0.0/24", files = true }: Offer,
 ): Promise<Stranger> {
   const host = place.split("/")[0] ?? "";
   const listen = bed.socket(name);
@@ -70,6 +71,7 @@ export async function offer(
     listen,
     connect: bed.socket(host),
     ifname: "nse-1",
+    prefix,
     files,
   });
   const offered = create(NetworkServiceSchema, { name: service, payload: "ETHERNET" });
@@ -88,14 +90,13 @@ export async function offer(
 export async function startClient(
   t: TestContext,
   bed: Bed,
-  options: { readonly heal?: boolean; readonly files?: boolean } = {},
+  options: Pick<StrangerOptions, "heal" | "lifetime-ms"> = {},
 ): Promise<Stranger> {
   return await Stranger.start(t, {
     role: "client",
     netns: bed.nameOf("alpha/web"),
     name: "nsc-1",
     connect: bed.socket("alpha"),
-    ifname: "nsm-1",
     ...options,
   });
 }

@@ -21,7 +21,7 @@ interface Reply {
 }
 
 /** What gRPC's status was called in Go: `NotFound`. */
-export class StrangerError extends Error {
+class StrangerError extends Error {
   readonly code: string;
 
   constructor(code: string, message: string) {
@@ -112,6 +112,7 @@ export interface StrangerOptions {
   readonly ifname?: string;
   readonly prefix?: string;
   readonly "lease-ms"?: number;
+  readonly "lifetime-ms"?: number;
   readonly heal?: boolean;
   readonly files?: boolean;
 }

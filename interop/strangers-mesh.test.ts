@@ -32,13 +32,13 @@ import { needsPeer, Stranger } from "./stranger.ts";
 
 const skip = needsPeer;
 
-async function withRegistryOfUpstream(t: TestContext): Promise<Bed> {
+async function withRegistryOfUpstream(t: TestContext, leaseMs = 60_000): Promise<Bed> {
   const bed = await Bed.open(t, LAB);
   await Stranger.start(t, {
     role: "registry",
     netns: bed.nameOf("alpha"),
     listen: REGISTRY,
-    "lease-ms": 6_000,
+    "lease-ms": leaseMs,
   });
   return bed;
 }
@@ -62,15 +62,15 @@ async function mixedHost(t: TestContext, bed: Bed, host: HostName): Promise<void
 }
 
 test("our agents work with a registry of upstream, and keep registered at it", { skip }, async (t) => {
-  const bed = await withRegistryOfUpstream(t);
+  const bed = await withRegistryOfUpstream(t, 20_000);
   await bed.host(agentOf(bed, "alpha"));
   await bed.host(agentOf(bed, "beta"));
   await offer(t, bed, { place: "alpha/shop", service: "shop" });
-  await offer(t, bed, { place: "beta/db", service: "db" });
+  await offer(t, bed, { place: "beta/db", service: "db", prefix: "172.16.1.0/24" });
   const nsc = await startClient(t, bed);
   const near = await ask(nsc, "shop");
   await assertBothWays(bed, near, "alpha/shop");
-  // Longer than the lease: who is found now has been refreshed.
+  // Longer than the registry keeps what was registered by a request that may take 15 s.
   await new Promise((resolve) => setTimeout(resolve, 7_000));
   const far = await ask(nsc, "db");
   await assertBothWays(bed, far, "beta/db");
@@ -94,7 +94,7 @@ for (const [where, place, path] of [
       await mixedHost(t, bed, "alpha");
       await mixedHost(t, bed, "beta");
       await offer(t, bed, { place, service: "shop" });
-      const nsc = await startClient(t, bed);
+      const nsc = await startClient(t, bed, { "lifetime-ms": 600_000 });
       const connection = await ask(nsc, "shop");
       assert.deepEqual(namesOf(connection), path);
       await assertBothWays(bed, connection, place);

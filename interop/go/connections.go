@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"time"
 
 	"github.com/networkservicemesh/api/pkg/api/networkservice"
 	"github.com/networkservicemesh/api/pkg/api/networkservice/mechanisms/kernel"
@@ -19,8 +20,10 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-func emptyRequest() *networkservice.NetworkServiceRequest { return &networkservice.NetworkServiceRequest{} }
-func emptyConnection() *networkservice.Connection         { return &networkservice.Connection{} }
+func emptyRequest() *networkservice.NetworkServiceRequest {
+	return &networkservice.NetworkServiceRequest{}
+}
+func emptyConnection() *networkservice.Connection { return &networkservice.Connection{} }
 func emptySelector() *networkservice.MonitorScopeSelector {
 	return &networkservice.MonitorScopeSelector{}
 }
@@ -39,11 +42,15 @@ func startClient(ctx context.Context, o options) (verbs, error) {
 	if o.ifname != "" {
 		named = append(named, kernelmechanism.WithInterfaceName(o.ifname))
 	}
+	elements := []networkservice.NetworkServiceClient{kernelmechanism.NewClient(named...), sendfd.NewClient()}
+	if o.lifetimeMs > 0 {
+		elements = append(elements, expires{lifetime: time.Duration(o.lifetimeMs) * time.Millisecond})
+	}
 	clientOptions := []client.Option{
 		client.WithName(o.name),
 		client.WithClientURL(connectTo),
 		client.WithDialOptions(dialOptions(o.withFiles)...),
-		client.WithAdditionalFunctionality(kernelmechanism.NewClient(named...), sendfd.NewClient()),
+		client.WithAdditionalFunctionality(elements...),
 	}
 	if o.withHeal {
 		clientOptions = append(clientOptions, client.WithHealClient(heal.NewClient(ctx)))

@@ -25,16 +25,17 @@ import (
 type role func(ctx context.Context, options options) (verbs, error)
 
 type options struct {
-	name      string
-	listen    string
-	connect   string
-	url       string
-	service   string
-	ifname    string
-	prefix    string
-	leaseMs   int
-	withHeal  bool
-	withFiles bool
+	name       string
+	listen     string
+	connect    string
+	url        string
+	service    string
+	ifname     string
+	prefix     string
+	leaseMs    int
+	lifetimeMs int
+	withHeal   bool
+	withFiles  bool
 }
 
 var roles = map[string]role{
@@ -66,12 +67,14 @@ func run(arguments []string) error {
 	flags.StringVar(&o.ifname, "ifname", "", "name of the device in this program's namespace")
 	flags.StringVar(&o.prefix, "prefix", "172.16.0.0/24", "addresses that the endpoint gives")
 	flags.IntVar(&o.leaseMs, "lease-ms", 60_000, "how long an endpoint is kept after its last sign of life")
+	flags.IntVar(&o.lifetimeMs, "lifetime-ms", 0, "how long the client says that it stays; 0: it does not say")
 	flags.BoolVar(&o.withHeal, "heal", false, "heal connections")
 	flags.BoolVar(&o.withFiles, "files", true, "pass namespaces and sockets as files, as upstream's programs do")
 	if err := flags.Parse(arguments[1:]); err != nil {
 		return err
 	}
-	logrus.SetLevel(logrus.WarnLevel)
+	// At WARN and ERROR the SDK drops the options of its calls, and the files with them (core/trace/client.go).
+	logrus.SetLevel(logrus.InfoLevel)
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	understood, err := roles[arguments[0]](ctx, o)

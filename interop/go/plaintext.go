@@ -36,10 +36,14 @@ func plaintext(withFiles bool) credentials.TransportCredentials {
 }
 
 func dialOptions(withFiles bool) []grpc.DialOption {
-	return []grpc.DialOption{
+	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(plaintext(withFiles)),
 		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)),
 	}
+	if withFiles {
+		options = append(options, grpcfd.WithChainStreamInterceptor(), grpcfd.WithChainUnaryInterceptor())
+	}
+	return options
 }
 
 func dial(ctx context.Context, text string, withFiles bool) (*grpc.ClientConn, error) {

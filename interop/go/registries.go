@@ -13,9 +13,9 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-func emptyService() *api.NetworkService                     { return &api.NetworkService{} }
-func emptyServiceQuery() *api.NetworkServiceQuery           { return &api.NetworkServiceQuery{} }
-func emptyEndpoint() *api.NetworkServiceEndpoint            { return &api.NetworkServiceEndpoint{} }
+func emptyService() *api.NetworkService                    { return &api.NetworkService{} }
+func emptyServiceQuery() *api.NetworkServiceQuery          { return &api.NetworkServiceQuery{} }
+func emptyEndpoint() *api.NetworkServiceEndpoint           { return &api.NetworkServiceEndpoint{} }
 func emptyEndpointQuery() *api.NetworkServiceEndpointQuery { return &api.NetworkServiceEndpointQuery{} }
 
 // startRegistryClient registers and finds, refreshes what it has registered, and heals.

@@ -23,6 +23,9 @@ export function readKernel({ parameters }: Mechanism): KernelMechanism {
   if (!/^(file:\/\/\/[^\p{Cc}]{1,1024}|inode:\/\/[0-9]{1,20}\/[0-9]{1,20})$/u.test(inodeURL)) {
     problems.push(`inodeURL ${quote(inodeURL)} is neither file:///path nor inode://device/inode`);
   }
+  if (/^file:\/\/\/proc\/(self|thread-self)\//.test(inodeURL)) {
+    problems.push(`inodeURL ${quote(inodeURL)} is another namespace for everybody who reads it`);
+  }
   const nameProblem = interfaceNameProblem(name);
   if (nameProblem) problems.push(`the interface name ${quote(name)} ${nameProblem}`);
   if (problems.length > 0) throw invalid(KERNEL, problems);
