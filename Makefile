@@ -7,7 +7,7 @@ SETUP := node_modules/.package-lock.json
 TESTS ?= 'src/**/*.test.ts' 'e2e/**/*.test.ts'
 NAME ?= all
 
-.PHONY: help demo test check bench sim format build datapath docs apt-test apt-bench apt-check
+.PHONY: help demo test interop check bench sim sim-hunt format build datapath docs proto apt-test apt-bench apt-check
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
@@ -17,25 +17,44 @@ demo: $(SETUP) ## two hosts, three workloads, a local and a VXLAN wire, packets 
 test: $(SETUP) apt-test ## all tests: units, fuzz, the real kernel in namespaces of their own, whole labs (root)
 	@node --test --test-concurrency=2 --test-timeout=240000 $(TESTS)
 
+interop: $(SETUP) apt-test ## programs on upstream's SDK against ours, real packets between them (Go, root)
+	@if command -v go >/dev/null; then \
+	  $(MAKE) --no-print-directory interop/.build/peer && \
+	  node --test --test-concurrency=2 --test-timeout=120000 'interop/*.test.ts'; \
+	else echo "interop: skipped, because there is no Go here to build upstream's SDK with"; fi
+
+interop/.build/peer: $(wildcard interop/go/*.go) interop/go/go.mod interop/go/go.sum
+	@echo "set-up: upstream's SDK (takes minutes, once)"
+	cd interop/go && nice go build -trimpath -ldflags "-s -w" -o ../.build/peer .
+
 check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, the committed eBPF object
 	tsc -p .
-	oxlint --type-aware --max-warnings=0 src e2e bench scripts
-	oxfmt --check src e2e bench scripts
+	oxlint --type-aware --max-warnings=0 src e2e interop bench scripts
+	oxfmt --check src e2e interop bench scripts
 	knip
 	node scripts/docs.ts --check
+	@rm -rf .cache/proto && mkdir -p .cache/proto/out
+	cd proto && buf generate --output ../.cache/proto/out
+	diff -r .cache/proto/src/api/gen src/api/gen
 	$(MAKE) --no-print-directory -C datapath check
 
 bench: $(SETUP) apt-bench ## all benches, or one: make bench NAME=kernel|throughput|sim
 	@node scripts/bench.ts $(NAME)
 
-sim: $(SETUP) ## a simulated mesh under faults; SEED=7 replays one run and prints its history
-	@node scripts/sim.ts $(SEED)
+sim: $(SETUP) ## simulated meshes under faults; SEED=7 replays one run and prints its history
+	@node scripts/sim.ts --mesh $(SEED)
+
+sim-hunt: $(SETUP) ## simulated meshes with fresh seeds until one fails (HUNT_SECONDS=60); prints its smallest list of faults
+	@node scripts/sim.ts --hunt $(or $(HUNT_SECONDS),60)
 
 format: $(SETUP) ## formats the sources
-	oxfmt src e2e bench scripts
+	oxfmt src e2e interop bench scripts
 
 docs: $(SETUP) ## writes the generated documents: docs/cli.md, docs/schema
 	node scripts/docs.ts
+
+proto: $(SETUP) ## generates src/api/gen from the wire contracts in proto/
+	cd proto && buf generate
 
 datapath: apt-check ## compiles the eBPF programs into datapath/build
 	$(MAKE) --no-print-directory -C datapath

@@ -1,10 +1,12 @@
 /** Writes the documents that are made from code, or with --check says which of them are out of date. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { cliReference } from "../src/cli/reference.ts";
+import { errorReference } from "../src/cli/explain.ts";
 import { labJsonSchema } from "../src/lab/json-schema.ts";
 
 const documents: ReadonlyMap<string, string> = new Map([
   ["docs/cli.md", await cliReference()],
+  ["docs/errors.md", errorReference()],
   ["docs/schema/lab.schema.json", labJsonSchema()],
 ]);
 

@@ -132,14 +132,17 @@ test("help on one command shows its options and examples", async () => {
 test("a failed operation says what, why and what to do, without a stack, and exits with 1", async () => {
   const { code, stdout, stderr } = await netloom(["lab", "validate", "/nowhere/two.yaml"]);
   assert.deepEqual([code, stdout], [1, ""]);
-  assert.match(stderr, /^error: read lab file \/nowhere\/two\.yaml: there is no such file\nhint: [^\n]+\n$/);
+  assert.match(
+    stderr,
+    /^error: read lab file \/nowhere\/two\.yaml: there is no such file\nhint: [^\n]+\nmore: netloom explain NL-101\n$/,
+  );
 });
 
 test("with -o json an error is a JSON document on stderr", async () => {
   const { code, stdout, stderr } = await netloom(["lab", "validate", "/nowhere/two.yaml", "-o", "json"]);
   assert.deepEqual([code, stdout], [1, ""]);
   const { error }: { error: Record<string, unknown> } = JSON.parse(stderr);
-  assert.deepEqual(Object.keys(error), ["code", "message", "hint"]);
+  assert.deepEqual(Object.keys(error), ["code", "topic", "message", "hint"]);
   assert.equal(error["code"], "NOT_FOUND");
 });
 
@@ -198,7 +201,7 @@ for (const args of [
         stderr,
         /^error: [^\n]+: needs root \(missing: CAP_NET_ADMIN[^\n]*\)\nhint: run it as root: sudo /,
       );
-      assert.match(stderr, new RegExp(`sudo netloom ${command}\n$`));
+      assert.match(stderr, new RegExp(`sudo netloom ${command}\nmore: netloom explain NL-103\n$`));
     },
   );
 }

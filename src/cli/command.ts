@@ -10,7 +10,7 @@ export interface Context {
   readonly err: Output;
   /** Ends with SIGINT, SIGTERM or SIGHUP: what is under way is undone, then the command rejects with its reason. */
   readonly signal: AbortSignal;
-  /** Decides on the exit code of a command that has ended without an error. Default: 0. */
+  /** Decides on the exit code of a command that has ended without an error. Default: 0, or 128 + n after signal n. */
   setExitCode(code: number): void;
 }
 

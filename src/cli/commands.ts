@@ -8,6 +8,71 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("./demo.ts")).demoCommand,
   },
   {
+    name: "apply",
+    summary: "make the attachments of a file the wish of this host",
+    load: async () => (await import("./apply.ts")).applyCommand,
+  },
+  {
+    name: "diff",
+    summary: "say what apply would change",
+    load: async () => (await import("./diff.ts")).diffCommand,
+  },
+  {
+    name: "get",
+    summary: "list attachments, or what the mesh offers",
+    load: async () => (await import("./get.ts")).getCommand,
+  },
+  {
+    name: "describe",
+    summary: "tell everything about an attachment or a wire",
+    load: async () => (await import("./describe.ts")).describeCommand,
+  },
+  {
+    name: "delete",
+    summary: "take attachments out of the wish, and their wires down",
+    load: async () => (await import("./delete.ts")).deleteCommand,
+  },
+  {
+    name: "connect",
+    summary: "ask for a wire from a workload to a service, without a file",
+    load: async () => (await import("./connect.ts")).connectCommand,
+  },
+  {
+    name: "expose",
+    summary: "offer services in a workload, without a file",
+    load: async () => (await import("./expose.ts")).exposeCommand,
+  },
+  {
+    name: "status",
+    summary: "show what is up and what is not, on one screen",
+    load: async () => (await import("./status.ts")).statusCommand,
+  },
+  {
+    name: "ping",
+    summary: "send packets through a wire, and name their path",
+    load: async () => (await import("./ping.ts")).pingCommand,
+  },
+  {
+    name: "why",
+    summary: "tell why a client gets, or would get, an endpoint",
+    load: async () => (await import("./why.ts")).whyCommand,
+  },
+  {
+    name: "graph",
+    summary: "draw the mesh as text, Mermaid, DOT or JSON",
+    load: async () => (await import("./graph.ts")).graphCommand,
+  },
+  {
+    name: "agent",
+    summary: "run the agent of this host, in the foreground",
+    load: async () => (await import("./agent.ts")).agentCommand,
+  },
+  {
+    name: "registry",
+    summary: "run the registry of a mesh, in the foreground",
+    load: async () => (await import("./registry.ts")).registryCommand,
+  },
+  {
     name: "lab",
     summary: "build hosts, links, workloads and wires from one YAML file",
     load: async () => (await import("./lab/lab.ts")).labCommand,
@@ -21,6 +86,16 @@ export const commands: readonly Entry[] = [
     name: "script",
     summary: "print a lab or one of its wires as ip, bridge and tc commands",
     load: async () => (await import("./script.ts")).scriptCommand,
+  },
+  {
+    name: "explain",
+    summary: "tell what an error means, how it comes about and what to do",
+    load: async () => (await import("./explain.ts")).explainCommand,
+  },
+  {
+    name: "completion",
+    summary: "print the script that completes command lines in bash, zsh or fish",
+    load: async () => (await import("./completion.ts")).completionCommand,
   },
   {
     name: "version",

@@ -8,9 +8,12 @@ export interface Sink {
   write(text: string): unknown;
   /** Whether escape sequences are welcome. Absent: no. */
   readonly isTTY?: boolean;
+  /** Size of the terminal. */
+  readonly columns?: number;
+  readonly rows?: number;
 }
 
-type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
 /** Colour is used on a terminal only, and never with NO_COLOR (https://no-color.org) or TERM=dumb. */
 export class Output {
@@ -20,6 +23,13 @@ export class Output {
   constructor(out: Sink, env: Readonly<Record<string, string | undefined>>) {
     this.#out = out;
     this.#colored = out.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb";
+  }
+
+  /** The terminal's size; `undefined` if it is none. */
+  get terminal(): { readonly columns: number; readonly rows: number } | undefined {
+    if (this.#out.isTTY !== true) return undefined;
+    // A terminal that has just been made says 0.
+    return { columns: this.#out.columns || 80, rows: this.#out.rows || 24 };
   }
 
   write(text: string): void {

@@ -13,9 +13,10 @@ export async function cliReference(): Promise<string> {
     "# The command line",
     "Written by `make docs` from the help of the commands: change those, not this file.",
     "Results go to stdout, errors to stderr: what was attempted and why it failed on a line that starts with\n" +
-      "`error:`, what to do next on a line that starts with `hint:`. With `-o json` the result is one JSON document of\n" +
-      'the shape that the examples show, and an error is `{"error": {"code", "message", "hint"}}`. Fields may be added\n' +
-      "to a document; none is renamed or removed. Colours are used on a terminal only.",
+      "`error:`, what to do next on a line that starts with `hint:`, and where it is explained ([errors.md](errors.md))\n" +
+      "on a line that starts with `more:`. With `-o json` the result is one JSON document of the shape that the examples\n" +
+      'show, and an error is `{"error": {"code", "topic", "message", "hint"}}`. Fields may be added to a document; none is\n' +
+      "renamed or removed. Colours are used on a terminal only.",
     "A first SIGINT, SIGTERM or SIGHUP undoes what is under way, and then ends netloom with 128 + the number of the\n" +
       "signal; a second one ends it at once (`netloom lab down` removes what that leaves).",
     ...sections(program, []),

@@ -18,7 +18,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const interrupt = catchSignals();
   // The threads of netloom never hold up an exit, so a command that waits for one of them alone would end too early.
   const alive = setInterval(() => {}, 60_000);
-  let exitCode = 0;
+  let exitCode: number | undefined;
   const context: Context = {
     out,
     err,
@@ -30,7 +30,7 @@ export async function run(args: readonly string[]): Promise<number> {
   try {
     const program = await buildProgram(context, args);
     await program.parseAsync([...args], { from: "user" });
-    return interrupt.exitCode ?? exitCode;
+    return exitCode ?? interrupt.exitCode ?? 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usage;
     if (interrupt.exitCode === undefined || error !== interrupt.signal.reason) {

@@ -30,7 +30,7 @@ export function versionCommand(context: Context): Command {
     });
 }
 
-function versions(): VersionDocument {
+export function versions(): VersionDocument {
   const manifest: { version: string } = JSON.parse(
     readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
   );

@@ -100,10 +100,13 @@ export class Reconciler {
     return found;
   }
 
-  /** Removes what `adopt` found and no `apply` has asked for since. Returns the connection ids of wires removed. */
-  async sweep(): Promise<string[]> {
+  /**
+   * Removes what `adopt` found and no `apply` has asked for since, except for wires that `isWanted` says will be asked
+   * for. Returns the connection ids of wires removed.
+   */
+  async sweep(isWanted: (connectionId: string) => boolean = () => false): Promise<string[]> {
     const unclaimed = [...this.#holdings].flatMap(([owner, holding]) =>
-      holding.state === "found" ? [owner] : [],
+      holding.state === "found" && !isWanted(owner) ? [owner] : [],
     );
     for (const owner of unclaimed) await this.remove(owner);
     const claimed = new Set(

@@ -13,7 +13,7 @@ import {
   parseIp,
   parsePrefix,
 } from "../net/ip.ts";
-import { quote } from "./problem.ts";
+import { quote } from "../document/problem.ts";
 
 /** A value, or a sentence that says why there is none. */
 export type Read<T> = { readonly value: T } | { readonly error: string };

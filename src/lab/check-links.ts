@@ -3,7 +3,7 @@ import { formatIp, formatPrefix, type IpPrefix, network, overlaps } from "../net
 import { AddressPool, firstTwo, type Read, readInterfaceAddress, readSubnet } from "./addresses.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
 import type { LabLink } from "./model.ts";
-import { type FilePath, quote } from "./problem.ts";
+import { type FilePath, quote } from "../document/problem.ts";
 import type { LinkPart } from "./schema.ts";
 
 /** A link, and where it stands in the file. */

@@ -4,7 +4,7 @@ import { readSubnet } from "./addresses.ts";
 import { unwrap } from "./check-links.ts";
 import type { Findings } from "./findings.ts";
 import type { LabPolicy, LabRoute } from "./model.ts";
-import { type FilePath, quote } from "./problem.ts";
+import { type FilePath, quote } from "../document/problem.ts";
 import type { PolicyPart, RoutePart } from "./schema.ts";
 
 /** Routes to the other side, which has the addresses `peer`. */

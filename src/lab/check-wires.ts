@@ -6,7 +6,7 @@ import { type CheckedLink, unwrap } from "./check-links.ts";
 import { checkRoutes, readPolicies } from "./check-routes.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
 import type { LabWire, WireSide } from "./model.ts";
-import { type FilePath, formatPath, quote } from "./problem.ts";
+import { type FilePath, formatPath, quote } from "../document/problem.ts";
 import { INTERFACE_NAME_BYTES } from "./names.ts";
 import type { WirePart } from "./schema.ts";
 import { chooseTunnel, chooseVnis } from "./tunnels.ts";

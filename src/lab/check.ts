@@ -6,7 +6,7 @@ import { type CheckedLink, checkLinks } from "./check-links.ts";
 import { checkWires } from "./check-wires.ts";
 import { Findings, type LabParts } from "./findings.ts";
 import type { Lab } from "./model.ts";
-import { type FilePath, type Finding, quote } from "./problem.ts";
+import { type FilePath, type Finding, quote } from "../document/problem.ts";
 
 /** The lab is whole only if there are no findings. */
 export function checkLab(parts: LabParts): { readonly lab: Lab; readonly findings: readonly Finding[] } {

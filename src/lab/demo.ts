@@ -109,6 +109,7 @@ async function refuseOther(name: string): Promise<void> {
   const text = (await readState(name, "lab.yaml")) ?? (await readState(name, "pending.yaml"));
   if (text === undefined || text.startsWith(demoMark)) return;
   throw new NetloomError("ALREADY_EXISTS", `run the demo: a lab ${name} is up that is not the demo's`, {
+    topic: "NL-603",
     hint: `netloom lab down ${name} removes it; or rename it in its file`,
   });
 }

@@ -2,7 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import { becomeProgram } from "../linux/syscall.ts";
 import { NetloomError } from "../world/errors.ts";
-import { quote } from "./problem.ts";
+import { quote } from "../document/problem.ts";
 import { checkLabName, namespacesOf } from "./state.ts";
 import { unknownName } from "./findings.ts";
 import { namespaceName, namespacePrefix, NETNS_DIRECTORY } from "./topology.ts";
@@ -13,6 +13,7 @@ export async function findPlace(lab: string, place: string): Promise<string> {
   const names = await namespacesOf(lab);
   if (names.length === 0) {
     throw new NetloomError("NOT_FOUND", `find ${quote(place)}: lab ${quote(lab)} is not up`, {
+      topic: "NL-601",
       hint: "netloom lab status lists the labs of this machine; netloom lab up <file> makes one",
     });
   }

@@ -1,7 +1,7 @@
-import { z } from "zod";
+import { jsonSchemaText } from "../document/json-schema.ts";
 import { labSchema } from "./schema.ts";
 
-/** The published schema of lab files, as the text of docs/schema/lab.schema.json. JSON Schema 2020-12. */
+/** The published schema of lab files, as the text of docs/schema/lab.schema.json. */
 export function labJsonSchema(): string {
-  return `${JSON.stringify(z.toJSONSchema(labSchema, { io: "input" }), null, 2)}\n`;
+  return jsonSchemaText(labSchema);
 }

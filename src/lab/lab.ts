@@ -64,7 +64,7 @@ export interface UpOptions {
 
 /**
  * Makes the lab of the file `file` with the content `text` so, whatever is there now. If it fails half-way, a new lab
- * leaves nothing behind, and one that was up is brought back to what it was. INVALID_ARGUMENT (a `LabFileError` with
+ * leaves nothing behind, and one that was up is brought back to what it was. INVALID_ARGUMENT (a `FileError` with
  * all problems) if the file is wrong, ABORTED if another process is changing the lab.
  */
 export async function up(
@@ -121,6 +121,7 @@ async function refuseStrangers(name: string): Promise<void> {
     "ALREADY_EXISTS",
     `bring up lab ${name}: the namespace ${strangers[0]} is there, but no lab ${name} is up`,
     {
+      topic: "NL-603",
       hint: `netloom lab down ${name} removes all namespaces whose names begin with nl-${name}-; or give the lab another name`,
     },
   );

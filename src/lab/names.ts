@@ -1,5 +1,4 @@
-/** Lab, host and router names become parts of namespace names, which hyphens separate, and of interface names. */
-export const NODE_NAME = /^[a-z][a-z0-9]{0,11}$/;
+export { NODE_NAME, WORKLOAD_NAME } from "../agent/lab-place.ts";
 
 /** At most 15 bytes: IFNAMSIZ less the final zero. */
 export const INTERFACE_NAME_BYTES = 15;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parseLab } from "./parse.ts";
-import { formatProblem, LabFileError } from "./problem.ts";
+import { formatProblem, FileError } from "../document/problem.ts";
 import { mustParseLab } from "./parse.ts";
 
 /** Lines 1-4 are right; what is under test begins on line 5. */
@@ -194,7 +194,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
     ['4:3: the key "a" is there twice (first on line 3); rename or remove one'],
   ],
   ["name: !foo lab\nhosts: {a: }\n", ["1:7: not YAML: unresolved tag: !foo"]],
-  ["---\nname: a\n---\nname: b\n", ["3:1: the file holds more than one document; one file is one lab"]],
+  ["---\nname: a\n---\nname: b\n", ["3:1: the file holds more than one document, and one is wanted"]],
   [
     inLab(
       "links:\n  - {ends: [alpha, beta], subnets: [10.0.0.0/24]}\nwires:\n  - {client: alpha/web, endpoint: beta/app, underlay: ipv6}\n",
@@ -313,7 +313,7 @@ test("a wrong file as an error has one line for each problem, and a hint", () =>
   assert.throws(
     () => mustParseLab("nam: x\nhosts: {}\n", "x.yaml"),
     (error: unknown) =>
-      error instanceof LabFileError && error.message.split("\n").length === 2 && error.hint !== undefined,
+      error instanceof FileError && error.message.split("\n").length === 2 && error.hint !== undefined,
   );
 });
 

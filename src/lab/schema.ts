@@ -3,9 +3,8 @@
  * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `make docs`.
  */
 import { z } from "zod";
-import { NODE_NAME } from "./names.ts";
+import { NODE_NAME, WORKLOAD_NAME } from "./names.ts";
 
-const WORKLOAD_NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 const RATE = /^[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)$/;
 const DURATION = /^[0-9]+(\.[0-9]+)?(us|ms|s)$/;
 const PERCENTAGE = /^[0-9]+(\.[0-9]+)?%$/;
@@ -55,6 +54,7 @@ const linkOptions = z.strictObject({
 
 const linkSchema = z
   .union([linkOptions, z.tuple([nodeName, nodeName])])
+  .meta({ alternatives: "a list of two ends such as [alpha, beta], or a map" })
   .describe("A cable of the underlay, between hosts and routers: [alpha, beta], or a map with options.");
 
 const routeSchema = z
@@ -65,6 +65,7 @@ const routeSchema = z
       via: text.optional().describe("Next hop. Default: the other end of the wire."),
     }),
   ])
+  .meta({ alternatives: "a prefix, or a map" })
   .describe("A prefix that is reached through the wire.");
 
 const sidesOf = <T extends z.ZodType>(item: T) =>
@@ -91,6 +92,7 @@ const wireSchema = z
         z.enum(["ipv4", "ipv6", "dual"]),
         z.strictObject({ client: z.array(text).min(1), endpoint: z.array(text).min(1) }),
       ])
+      .meta({ alternatives: 'one of "ipv4", "ipv6" or "dual", or a map' })
       .optional()
       .describe("The families, or the addresses of both sides. Default: dual, addresses from the names."),
     routes: sidesOf(routeSchema)

@@ -24,7 +24,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lockFile, unmount } from "../linux/syscall.ts";
 import { NetloomError } from "../world/errors.ts";
-import { quote } from "./problem.ts";
+import { quote } from "../document/problem.ts";
 import { NODE_NAME } from "./names.ts";
 import { namespacePrefix, NETNS_DIRECTORY } from "./topology.ts";
 
@@ -79,6 +79,7 @@ export async function lockLab(lab: string): Promise<LabLock> {
     }
     if (performance.now() > giveUpAt) {
       throw new NetloomError("ABORTED", `change lab ${lab}: process ${holderOf(path)} is changing it`, {
+        topic: "NL-602",
         hint: "wait for that process, or end it, and try again",
       });
     }

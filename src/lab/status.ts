@@ -89,6 +89,7 @@ async function applied(name: string): Promise<Lab> {
     "NOT_FOUND",
     `look at lab ${name}: ${cutOff ? "it is not up in full: its last `up` was cut off" : "it is not up"}`,
     {
+      topic: "NL-601",
       hint: cutOff
         ? `netloom lab up <file> finishes it, netloom lab down ${name} removes it`
         : "netloom lab status lists the labs that are; netloom lab up <file> makes one",

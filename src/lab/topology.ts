@@ -1,4 +1,5 @@
 /** From a lab to what has to be on the machine: namespaces, the underlay as kernel objects, and wires for forwarders. */
+import { namespaceName, NETNS_DIRECTORY } from "../agent/lab-place.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { hash64 } from "../net/hash.ts";
 import { addressBits, mustParseIp } from "../net/ip.ts";
@@ -7,8 +8,7 @@ import type { KernelObject, Netns, Qdisc } from "../world/kernel.ts";
 import { type Lab, type LabLink, type LabRoute, type LabWire, sideName, type WireSide } from "./model.ts";
 import { UnderlayRouting } from "./underlay.ts";
 
-/** Where named namespaces live, as for `ip netns`. */
-export const NETNS_DIRECTORY = "/run/netns";
+export { namespaceName, namespacePrefix, NETNS_DIRECTORY } from "../agent/lab-place.ts";
 
 export interface LabNamespace {
   /** `alpha` for a host or router, `alpha/web` for a workload. */
@@ -34,16 +34,6 @@ export interface Topology {
   /** Links between hosts and routers, in the order in which they are made. */
   readonly underlay: readonly KernelObject[];
   readonly wires: readonly HostWire[];
-}
-
-/** The names of all namespaces of a lab begin with this, and no other lab's do: names of labs have no hyphen. */
-export function namespacePrefix(lab: string): string {
-  return `nl-${lab}-`;
-}
-
-/** `nl-first-alpha`, and `nl-first-alpha-web` for the workload `alpha/web`. */
-export function namespaceName(lab: string, place: string): string {
-  return namespacePrefix(lab) + place.replace("/", "-");
 }
 
 export function netnsOf(lab: string, place: string): Netns {

@@ -22,7 +22,7 @@ import {
   MESH_MARK,
 } from "../world/kernel.ts";
 import { KernelWatchers } from "./kernel-watchers.ts";
-import { errorFromData, type KernelSettings, type Post, type Request, type SocketKind } from "./messages.ts";
+import { errorFromData, type KernelSettings, type Post, type Program, type Request, type SocketKind } from "./messages.ts";
 
 export interface KernelOptions {
   /** The namespace that `host` names. Default: the process's own. */
@@ -99,6 +99,14 @@ export class LinuxMachine {
    */
   async socket(netns: Netns, socket: SocketKind): Promise<number> {
     return (await this.call({ type: "socket", netns, socket })) as number;
+  }
+
+  /**
+   * Starts a program in a namespace, in a session of its own: it lives on when this process ends. Returns its number.
+   * NOT_FOUND without the namespace or the program.
+   */
+  async spawn(netns: Netns, program: Program): Promise<number> {
+    return (await this.call({ type: "spawn", netns, program })) as number;
   }
 
   /** Waits for the deletions under way, then ends the worker. */

@@ -1,5 +1,5 @@
 /** What the threads say to each other: requests to the kernel worker, its answers, and events. Plain data only. */
-import { NetloomError, type ErrorCode } from "../world/errors.ts";
+import { NetloomError, type ErrorCode, type Topic } from "../world/errors.ts";
 import {
   type ApplyOptions,
   type CounterQuery,
@@ -16,6 +16,14 @@ export interface SocketKind {
   readonly domain: number;
   readonly type: number;
   readonly protocol: number;
+}
+
+/** A program that outlives this process. */
+export interface Program {
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Both outputs are appended to this file. */
+  readonly logFile: string;
 }
 
 /** A kernel as the worker knows it. */
@@ -44,6 +52,7 @@ export type Request =
   | { readonly type: "create-netns"; readonly path: string }
   | { readonly type: "remove-netns"; readonly path: string }
   | { readonly type: "socket"; readonly netns: Netns; readonly socket: SocketKind }
+  | { readonly type: "spawn"; readonly netns: Netns; readonly program: Program }
   | { readonly type: "end" };
 
 export interface Question {
@@ -63,6 +72,7 @@ export interface ErrorData {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint?: string;
+  readonly topic?: Topic;
   readonly errno?: string;
   readonly operation?: number;
   readonly stack?: string;
@@ -81,6 +91,7 @@ export function errorToData(error: unknown): ErrorData {
     kind: error instanceof KernelError ? "kernel" : "netloom",
     code: error.code,
     message: error.message,
+    topic: error.topic,
     ...stack,
     ...(error.hint !== undefined && { hint: error.hint }),
     ...(error instanceof KernelError && error.errno !== undefined && { errno: error.errno }),

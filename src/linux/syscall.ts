@@ -88,6 +88,9 @@ const native = {
   ioctl: declare<[number, number, Pointer], number>(
     "int ioctl(int fd, unsigned long request, void *argument)",
   ),
+  pidfdOpen: declare<[number, number, number], number>(
+    "long syscall(long number, int pid, unsigned int flags)",
+  ),
   execvp: declare<[string, (string | null)[]], number>("int execvp(const char *file, const char **argv)"),
 };
 
@@ -332,6 +335,23 @@ export function waitReadable(fd: number, timeoutMs: number): Promise<boolean> {
       else resolve(result > 0);
     });
   });
+}
+
+/** The same number on every architecture: include/uapi/asm-generic/unistd.h since v5.3 */
+const SYS_PIDFD_OPEN = 434;
+
+/** pidfd_open(2), close-on-exec: means this very process, also when its number is somebody else's. */
+export function pidfdOpen(pid: number): number {
+  return check(native.pidfdOpen()(SYS_PIDFD_OPEN, pid, 0), () => `hold process ${pid}`);
+}
+
+/** A pidfd is readable from the end of its process on. */
+export function hasEnded(pidfd: number): boolean {
+  const descriptor = new Uint8Array(8);
+  const view = new DataView(descriptor.buffer);
+  view.setInt32(0, pidfd, true);
+  view.setInt16(4, 1, true);
+  return check(native.poll()(descriptor, 1, 0), () => "look at a process") > 0;
 }
 
 /** Clears close-on-exec, and sets or clears O_NONBLOCK. include/uapi/asm-generic/ioctls.h */

@@ -2,6 +2,8 @@
  * The kernel worker: the one thread that enters namespaces and talks to the kernel. It answers the questions that
  * machine.ts posts; those that wait (for a deletion, for a namespace that is in use) do not hold up the others.
  */
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { KernelError, type Netns } from "../world/kernel.ts";
 import { HostKernel } from "./host-kernel.ts";
@@ -9,6 +11,7 @@ import {
   errorToData,
   type KernelSettings,
   type Post,
+  type Program,
   type Question,
   type Request,
   type SocketKind,
@@ -79,6 +82,8 @@ async function answer(request: Request): Promise<unknown> {
       return removeNetns(request.path);
     case "socket":
       return openSocket(request.netns, request.socket);
+    case "spawn":
+      return spawnIn(request.netns, request.program);
     case "end":
     default:
       return end();
@@ -91,6 +96,25 @@ function openSocket(netns: Netns, { domain, type, protocol }: SocketKind): numbe
   try {
     return runIn(place.fd, () => handOver(socket(domain, type, protocol)));
   } finally {
+    place.close();
+  }
+}
+
+/** Starts a program of its own in the namespace: a child has the namespace of the thread that forks it. */
+function spawnIn(netns: Netns, { argv, environment, logFile }: Program): number {
+  const [command = "", ...args] = argv;
+  const place = shared.table.open(netns);
+  const log = openSync(logFile, "a", 0o600);
+  try {
+    const stdio = ["ignore" as const, log, log];
+    const child = runIn(place.fd, () => spawn(command, args, { detached: true, stdio, env: environment }));
+    // Nobody waits for it here; that it could not be started has been said already, by the missing number.
+    child.on("error", () => undefined);
+    child.unref();
+    if (child.pid !== undefined) return child.pid;
+    throw new KernelError("NOT_FOUND", `start ${command} in ${netns}: it cannot be executed`);
+  } finally {
+    closeSync(log);
     place.close();
   }
 }

@@ -6,6 +6,7 @@ import { race, rootScope } from "../chain/scope.ts";
 import type { Scope } from "../world/scope.ts";
 import type { Watch } from "../world/kernel.ts";
 import type { Clock, Disk, Handler, Hops, Keys, Random, Store, World } from "../world/world.ts";
+import { type CarriedHandler, carriedHandler } from "./carried-handler.ts";
 
 export interface Carrier {
   /** A synchronous call. */
@@ -14,22 +15,23 @@ export interface Carrier {
   call<T>(name: string, args: unknown, run: (world: World) => Promise<T>): Promise<T>;
   /** Opens what later calls work on: a watch. Returns how they reach it. */
   open<T>(name: string, args: unknown, run: (world: World) => T): () => T;
-  /** Serves an address: see `Hops.serve`. */
-  serve(address: string, handler: Handler): () => void;
+  /** What calls from outside come to: see `Hops.serve`. */
+  listen(handler: CarriedHandler): Handler;
 }
 
 export function carriedWorld(host: string, carrier: Carrier): World {
   const clock = carriedClock(carrier);
+  const scope = rootScope(host, clock);
   return {
     host,
     clock,
     random: carriedRandom(carrier),
     keys: carriedKeys(carrier),
-    hops: carriedHops(carrier),
+    hops: carriedHops(carrier, clock, scope),
     disk: carriedDisk(carrier),
     store: carriedStore(carrier),
     kernel: carriedKernel(carrier),
-    scope: rootScope(host, clock),
+    scope,
     race,
   };
 }
@@ -62,17 +64,28 @@ function carriedKeys(carrier: Carrier): Keys {
   };
 }
 
-function carriedHops(carrier: Carrier): Hops {
+function carriedHops(carrier: Carrier, clock: Clock, scope: Scope): Hops {
   return {
-    dial: (address) => ({
+    dial: (url) => ({
       call: (method, request, options) =>
         carrier.call(
           "hops.call",
-          [address, method, request, options.timeoutMs, nameOf(options.scope)],
-          ({ hops }) => hops.dial(address).call(method, request, options),
+          [url, method, request, options.timeoutMs, nameOf(options.scope)],
+          ({ hops }) => hops.dial(url).call(method, request, options),
+        ),
+      watch: (method, request) =>
+        carriedWatch(carrier, "hops.watch", [url, method, request], ({ hops }) =>
+          hops.dial(url).watch(method, request),
         ),
     }),
-    serve: (address, handler) => carrier.serve(address, handler),
+    serve: async (url, handler) => {
+      const listener = carrier.listen(carriedHandler(handler, scope, clock));
+      let stop = async (): Promise<void> => undefined;
+      await carrier.call("hops.serve", [url], async ({ hops }) => {
+        stop = await hops.serve(url, listener);
+      });
+      return () => carrier.call("hops.serve.stop", [url], () => stop());
+    },
   };
 }
 

@@ -108,6 +108,7 @@ function drawFault({ seed, hosts, durationMs }: FaultPlanOptions, index: number)
 export class FaultPlan {
   readonly faults: readonly Fault[];
   readonly #struck = new Set<Fault>();
+  #isCalm = false;
 
   constructor(faults: readonly Fault[]) {
     this.faults = faults;
@@ -118,12 +119,26 @@ export class FaultPlan {
     return this.#struck.size;
   }
 
+  /** From now on nothing strikes that waits for a message, a write or a batch. */
+  calm(): void {
+    this.#isCalm = true;
+  }
+
   strike(fault: Fault): void {
     this.#struck.add(fault);
   }
 
   messages(from: string, to: string, n: number): Extract<Fault, { kind: "message" }>[] {
     return this.#find("message", (fault) => fault.from === from && fault.to === to && fault.n === n);
+  }
+
+  /** The times for which nothing passes between two hosts. Asking strikes nobody. */
+  partitions(a: string, b: string): Extract<Fault, { kind: "partition" }>[] {
+    return this.faults.flatMap((fault) =>
+      a !== b && fault.kind === "partition" && fault.hosts.includes(a) && fault.hosts.includes(b)
+        ? [fault]
+        : [],
+    );
   }
 
   isPartitioned(a: string, b: string, nowMs: number): boolean {
@@ -147,6 +162,7 @@ export class FaultPlan {
     kind: K,
     matches: (fault: Extract<Fault, { kind: K }>) => boolean,
   ): Extract<Fault, { kind: K }>[] {
+    if (this.#isCalm && kind !== "partition") return [];
     const found = this.faults.filter(
       (fault): fault is Extract<Fault, { kind: K }> =>
         fault.kind === kind && matches(fault as Extract<Fault, { kind: K }>),

@@ -1,31 +1,32 @@
 /**
  * The network between simulated hosts. A message is bytes; it takes its time, and may be lost, come twice or come late,
- * as the fault plan says. A call is two messages, so its answer can be lost after the work was done.
+ * as the fault plan says. A call is two messages, so its answer can be lost after the work was done. A stream is like a
+ * TCP connection: in order and without a gap, or broken.
  */
 import { NetloomError } from "../world/errors.ts";
 import type { Handler, Hop, Hops } from "../world/world.ts";
-import { scopeEnd } from "./clock.ts";
 import type { FaultPlan } from "./faults.ts";
-import { digestText } from "./hash.ts";
-import type { Life } from "./life.ts";
+import { SimCall } from "./network-call.ts";
+import { type Listener, type NetworkEnd, type Question, copyMessage } from "./network-end.ts";
+import { openStream } from "./network-stream.ts";
 import { SimRandom, between } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 
-interface Server {
-  readonly life: Life;
-  readonly handler: Handler;
+/** Each way between two hosts. */
+export interface Path {
+  readonly from: string;
+  readonly to: string;
 }
-
-type Answer = { readonly value: Uint8Array } | { readonly error: NetloomError };
 
 export class SimNetwork {
   readonly #scheduler: Scheduler;
   readonly #faults: FaultPlan;
   readonly #random: SimRandom;
-  readonly #servers = new Map<string, Server>();
+  readonly #listeners = new Map<string, Listener>();
   /** The host that served an address last: where its messages go, also while nobody is there. */
   readonly #homes = new Map<string, string>();
   readonly #sent = new Map<string, number>();
+  #connections = 0;
 
   constructor(scheduler: Scheduler, faults: FaultPlan) {
     this.#scheduler = scheduler;
@@ -33,23 +34,34 @@ export class SimNetwork {
     this.#random = new SimRandom(scheduler.seed, "network");
   }
 
-  /** The network as one life of a host reaches it. */
-  hops(life: Life): Hops {
+  /** The network as one life of a host reaches it. A `unix:` address is one of the host. */
+  hops(end: NetworkEnd): Hops {
     return {
-      dial: (address) => this.#dial(life, address),
-      serve: (address, handler) => this.#serve(life, address, handler),
+      dial: (url) => this.#dial(end, url),
+      serve: (url, handler) => {
+        const event = { kind: "hops.serve", detail: url };
+        const address = addressOf(end.life.host, url);
+        if (!this.#listeners.has(address)) {
+          const stop = this.#serve(end, url, handler);
+          return end.life.call(event, () => stop);
+        }
+        return end.life.call(event, () => {
+          throw new NetloomError("ALREADY_EXISTS", `serve ${url}: somebody serves there`);
+        });
+      },
     };
+  }
+
+  /** Who serves there now. */
+  listener(host: string, url: string): Listener | undefined {
+    return this.#listeners.get(addressOf(host, url));
   }
 
   /**
    * Sends one message, whose sender may die meanwhile. `deliver` runs when it arrives, at most twice, and returns how
-   * that ended.
+   * that ended; `onLost` runs instead when it does not.
    */
-  send(
-    path: { readonly from: string; readonly to: string },
-    detail: string,
-    deliver: () => string | void,
-  ): void {
+  send(path: Path, detail: string, deliver: () => string | void, onLost?: () => void): void {
     const { from, to } = path;
     const way = `${from}>${to}`;
     const n = this.#sent.get(way) ?? 0;
@@ -58,113 +70,74 @@ export class SimNetwork {
     const faults = this.#faults.messages(from, to, n);
     if (this.isCut(path) || faults.some(({ how }) => how === "lose")) {
       this.#scheduler.note(from, `network.lose #${n} to ${to}: ${detail}`);
+      onLost?.();
       return;
     }
     const latencyMs = between(this.#random, way, n, 100, from === to ? 200 : 5000) / 1000;
     const late = faults.find(({ how }) => how === "delay")?.delayMs ?? 0;
-    const arrive = (delayMs: number): void => {
-      this.#scheduler.after(delayMs, { host: to, kind: "network.deliver", detail: label }, () =>
-        this.isCut(path) ? "lost" : deliver(),
-      );
+    const arrive = (delayMs: number, lost?: () => void): void => {
+      this.#scheduler.after(delayMs, { host: to, kind: "network.deliver", detail: label }, () => {
+        if (!this.isCut(path)) return deliver();
+        lost?.();
+        return "lost";
+      });
     };
-    arrive(latencyMs + late);
+    arrive(latencyMs + late, onLost);
     const copy = faults.find(({ how }) => how === "duplicate");
     if (copy) arrive(latencyMs + copy.delayMs);
   }
 
-  isCut({ from, to }: { readonly from: string; readonly to: string }): boolean {
+  isCut({ from, to }: Path): boolean {
     return this.#faults.isPartitioned(from, to, this.#scheduler.nowMs);
   }
 
-  #serve(life: Life, address: string, handler: Handler): () => void {
-    life.check("hops.serve");
-    if (this.#servers.has(address)) {
-      throw new NetloomError("ALREADY_EXISTS", `serve ${address}: somebody serves there`);
-    }
-    const server: Server = { life, handler };
-    this.#servers.set(address, server);
-    this.#homes.set(address, life.host);
-    const stop = (): void => {
+  /**
+   * Virtual time from now until a connection between the two notices that they are parted, for every such time to come:
+   * up to a second after it began.
+   */
+  cutsAfterMs({ from, to }: Path, connection: string): number[] {
+    const { nowMs } = this.#scheduler;
+    return this.#faults
+      .partitions(from, to)
+      .filter(({ atMs, forMs }) => nowMs < atMs + forMs)
+      .map(({ atMs }) => {
+        const noticeMs = between(this.#random, `notice ${from}>${to} ${connection}`, atMs, 1, 1000);
+        return Math.max(0, atMs - nowMs) + noticeMs;
+      });
+  }
+
+  #serve(end: NetworkEnd, url: string, handler: Handler): () => Promise<void> {
+    const address = addressOf(end.life.host, url);
+    const listener: Listener = { end, handler, scope: end.scope.child(`serve ${url}`) };
+    this.#listeners.set(address, listener);
+    this.#homes.set(address, end.life.host);
+    const remove = (): void => {
+      if (this.#listeners.get(address) === listener) this.#listeners.delete(address);
+    };
+    const forget = end.life.onEnd(remove);
+    return async () => {
       forget();
-      if (this.#servers.get(address) === server) this.#servers.delete(address);
+      remove();
+      await listener.scope.end();
     };
-    const forget = life.onEnd(stop);
-    return stop;
   }
 
-  #dial(life: Life, address: string): Hop {
-    life.check("hops.dial");
+  #dial(end: NetworkEnd, url: string): Hop {
+    end.life.check("hops.dial");
+    const connection = `${end.life.host}/${end.life.number} ${this.#connections++}`;
+    const question = (method: string, request: Question["request"]): Question => {
+      const home = this.#homes.get(addressOf(end.life.host, url));
+      const to = url.startsWith("unix:") ? end.life.host : (home ?? url);
+      return { from: end, to, url, method, request: copyMessage(request), connection };
+    };
     return {
-      call: (method, request, { timeoutMs, scope }) => {
-        const what = `call ${address} ${method}`;
-        const event = { kind: "hop.call", detail: `${address} ${method}` };
-        return life.promise(event, (resolve, reject) => {
-          let isOpen = true;
-          const finish = (settle: () => string | void): string | void => {
-            if (!isOpen) return "too late";
-            isOpen = false;
-            stopTimer();
-            forget();
-            return settle();
-          };
-          const giveUp = (code: "DEADLINE_EXCEEDED" | "CANCELLED", why: string): string | void =>
-            finish(() => reject(new NetloomError(code, `${what}: ${why}`)));
-          const stopTimer = life.after(
-            { kind: "hop.timeout", detail: event.detail, delayMs: timeoutMs },
-            () => giveUp("DEADLINE_EXCEEDED", `no answer in ${timeoutMs} ms`),
-          );
-          const forget = scopeEnd(scope, () => {
-            life.after({ kind: "hop.cancel", detail: event.detail }, () =>
-              giveUp("CANCELLED", `${scope?.name} has ended`),
-            );
-          });
-          this.#ask({ life, address, method, request: request.slice() }, (answer) =>
-            life.alive
-              ? finish(() => ("value" in answer ? resolve(answer.value) : reject(answer.error)))
-              : "the caller is dead",
-          );
-        });
-      },
+      call: (method, request, options) => new SimCall(this, question(method, request), options).answer(),
+      watch: (method, request) => openStream(this, question(method, request)),
     };
-  }
-
-  #ask(
-    call: {
-      readonly life: Life;
-      readonly address: string;
-      readonly method: string;
-      readonly request: Uint8Array;
-    },
-    onAnswer: (answer: Answer) => string | void,
-  ): void {
-    const { life, address, method, request } = call;
-    const to = this.#homes.get(address) ?? address;
-    const back = { from: to, to: life.host };
-    this.send({ from: life.host, to }, `ask ${method} ${digestText(request)}`, () => {
-      const server = this.#servers.get(address);
-      if (!server) {
-        const error = new NetloomError("UNAVAILABLE", `call ${address} ${method}: nobody serves there`);
-        this.send(back, `refuse ${method}`, () => onAnswer({ error }));
-        return "refused";
-      }
-      const reply = (answer: Answer, digest: string): void => {
-        if (server.life.alive) this.send(back, `answer ${method} ${digest}`, () => onAnswer(answer));
-      };
-      Promise.resolve(request.slice())
-        .then((copy) => server.handler(method, copy))
-        .then(
-          (value) => reply({ value: value.slice() }, digestText(value)),
-          (error: unknown) => {
-            const code = server.life.codeOf(error);
-            if (error instanceof NetloomError) reply({ error: copyError(error) }, code);
-          },
-        );
-      return undefined;
-    });
   }
 }
 
-/** What of an error crosses the network. */
-function copyError(error: NetloomError): NetloomError {
-  return new NetloomError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint });
+/** A socket's path means something on its host only. */
+function addressOf(host: string, url: string): string {
+  return url.startsWith("unix:") ? `${host} ${url}` : url;
 }

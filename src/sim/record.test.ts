@@ -4,7 +4,7 @@ import { drain } from "../../scripts/simulated-toy.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { NetloomError } from "../world/errors.ts";
 import { KernelError } from "../world/kernel.ts";
-import type { World } from "../world/world.ts";
+import type { Handler, Incoming, Message, World } from "../world/world.ts";
 import { drawFaults } from "./faults.ts";
 import { SimMachine } from "./kernel.ts";
 import { recordWorld } from "./record.ts";
@@ -40,6 +40,37 @@ async function recordToy(seed: string): Promise<Recording[]> {
 
 const toy = (seed: string) => (world: World) => new ToyAgent(world).run(drawWishes(seed, 9));
 
+/** Answers a call with what it was asked, and a stream with one byte after the other; 99 takes long. */
+function echo({ clock }: World): Handler {
+  const refuse = ({ bytes }: Incoming): void => {
+    if (bytes.length === 0) throw new NetloomError("INVALID_ARGUMENT", "nothing");
+  };
+  return {
+    methods: [
+      { path: "call", kind: "call" },
+      { path: "watch", kind: "watch" },
+    ],
+    call: async (incoming) => {
+      refuse(incoming);
+      if (incoming.bytes[0] === 99) await clock.sleep(1000, incoming.scope);
+      return { bytes: incoming.bytes, metadata: incoming.metadata };
+    },
+    watch: (incoming) => {
+      refuse(incoming);
+      const left = [...incoming.bytes];
+      return {
+        next: async () => {
+          await clock.sleep(1, incoming.scope);
+          const byte = left.shift();
+          if (byte === 0) throw new NetloomError("NOT_FOUND", "zero");
+          return byte === undefined ? undefined : Uint8Array.of(byte);
+        },
+        close: () => void left.splice(0),
+      };
+    },
+  };
+}
+
 /** Uses what the toy does not: all kinds of calls, and errors of them. */
 async function everything(world: World): Promise<void> {
   const { clock, random, keys, hops, disk, store, kernel, scope } = world;
@@ -52,14 +83,22 @@ async function everything(world: World): Promise<void> {
   assert.equal((await watch.next())?.type, "put");
   watch.close();
   await assert.rejects(store.put("a", data, { expectedRevision: 99 }), { code: "ABORTED" });
-  const stop = hops.serve("self", async (_, request) => {
-    if (request.length === 0) throw new NetloomError("INVALID_ARGUMENT", "nothing");
-    return request;
-  });
-  const self = hops.dial("self");
-  assert.equal((await self.call("m", Uint8Array.of(7), { timeoutMs: 100 }))[0], 7);
-  await assert.rejects(self.call("m", new Uint8Array(), { timeoutMs: 100 }), { code: "INVALID_ARGUMENT" });
-  stop();
+  const stop = await hops.serve("unix:///self", echo(world));
+  const self = hops.dial("unix:///self");
+  const message = (...bytes: number[]): Message => ({ bytes: Uint8Array.from(bytes), metadata: { a: "b" } });
+  const answer = await self.call("call", message(7), { timeoutMs: 100 });
+  assert.deepEqual([...answer.bytes, answer.metadata], [7, { a: "b" }]);
+  await assert.rejects(self.call("call", message(), { timeoutMs: 100 }), { code: "INVALID_ARGUMENT" });
+  await assert.rejects(self.call("call", message(99), { timeoutMs: 100 }), { code: "DEADLINE_EXCEEDED" });
+  const answers = self.watch("watch", message(1, 2, 3));
+  assert.deepEqual([...((await answers.next()) ?? []), ...((await answers.next()) ?? [])], [1, 2]);
+  answers.close();
+  const all = self.watch("watch", message(4));
+  assert.equal((await all.next())?.[0], 4);
+  assert.equal(await all.next(), undefined);
+  await assert.rejects(self.watch("watch", message(0)).next(), { code: "NOT_FOUND" });
+  await assert.rejects(self.watch("watch", message()).next(), { code: "INVALID_ARGUMENT" });
+  await stop();
   const up = { kind: "up", netns: "host", link: "nothing" } as const;
   await assert.rejects(
     kernel.apply([{ verb: "add", object: up }]),

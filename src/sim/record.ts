@@ -1,19 +1,22 @@
-import type { World } from "../world/world.ts";
+import type { Handler, Incoming, World } from "../world/world.ts";
+import type { Arrived, CarriedHandler } from "./carried-handler.ts";
 import { type Carrier, carriedWorld } from "./carried-world.ts";
 import type { Outcome, Recording } from "./recording.ts";
 
 /** `world`, with every result of its calls written into `recording` on the way to the program. */
 export function recordWorld(world: World, recording: Recording): World {
   let calls = 0;
+  let listeners = 0;
+  const nextCall = (): number => calls++;
   const carrier: Carrier = {
     ask: (name, args, run) => {
       const outcome = attempt(() => run(world));
-      recording.add({ kind: "ask", name, args, outcome: plain(outcome) });
+      recording.add({ kind: "ask", name, args, outcome });
       if ("error" in outcome) throw outcome.error;
       return outcome.value;
     },
     call: (name, args, run) => {
-      const call = calls++;
+      const call = nextCall();
       recording.add({ kind: "call", name, args, call });
       return new Promise((resolve, reject) => {
         run(world).then(
@@ -33,25 +36,70 @@ export function recordWorld(world: World, recording: Recording): World {
       const opened = run(world);
       return () => opened;
     },
-    serve: (address, handler) => {
-      const stop = carrier.ask("hops.serve", [address], ({ hops }) =>
-        hops.serve(address, async (method, request) => {
-          const call = calls++;
-          recording.add({ kind: "in", call, address, method, request });
-          try {
-            const value = await handler(method, request);
-            recording.add({ kind: "out", call, outcome: { value } });
-            return value;
-          } catch (error) {
-            recording.add({ kind: "out", call, outcome: { error } });
-            throw error;
-          }
-        }),
-      );
-      return () => carrier.ask("hops.serve.stop", [address], () => stop());
-    },
+    listen: (handler) => recordedHandler(handler, recording, listeners++, nextCall),
   };
   return carriedWorld(world.host, carrier);
+}
+
+/** Writes down what comes from outside, and what the program makes of it. */
+function recordedHandler(
+  handler: CarriedHandler,
+  recording: Recording,
+  listener: number,
+  nextCall: () => number,
+): Handler {
+  const out = (call: number, outcome: Outcome): void => recording.add({ kind: "out", call, outcome });
+  const finish = <T>(call: number, answer: Promise<T>): Promise<T> =>
+    answer.then(
+      (value) => {
+        out(call, { value });
+        return value;
+      },
+      (error: unknown) => {
+        out(call, { error });
+        throw error;
+      },
+    );
+  return {
+    methods: handler.methods,
+    call: (incoming) => {
+      const call = nextCall();
+      recording.add({ kind: "in", call, listener, how: "call", arrived: withoutScope(incoming) });
+      const answering = handler.call(withoutScope(incoming));
+      incoming.scope.onEnd(() => {
+        if (answering.isOver()) return;
+        recording.add({ kind: "gone", call });
+        answering.leave();
+      });
+      return finish(call, answering.answer);
+    },
+    watch: (incoming) => {
+      const stream = nextCall();
+      recording.add({ kind: "in", call: stream, listener, how: "watch", arrived: withoutScope(incoming) });
+      const opened = attempt(() => handler.watch(withoutScope(incoming)));
+      out(stream, "error" in opened ? opened : { value: undefined });
+      if ("error" in opened) throw opened.error;
+      const answering = opened.value;
+      const go = (): void => {
+        if (answering.isOver()) return;
+        recording.add({ kind: "gone", call: stream });
+        answering.leave();
+      };
+      incoming.scope.onEnd(go);
+      return {
+        next: () => {
+          const call = nextCall();
+          recording.add({ kind: "pull", call, stream });
+          return finish(call, answering.answer.next());
+        },
+        close: go,
+      };
+    },
+  };
+}
+
+function withoutScope({ method, bytes, metadata, peer, deadlineMs }: Incoming): Arrived {
+  return { method, bytes, metadata, peer, deadlineMs };
 }
 
 function attempt<T>(run: () => T): { readonly value: T } | { readonly error: unknown } {
@@ -60,9 +108,4 @@ function attempt<T>(run: () => T): { readonly value: T } | { readonly error: unk
   } catch (error) {
     return { error };
   }
-}
-
-/** What came out, without functions: those stay with the program. */
-function plain(outcome: Outcome): Outcome {
-  return "value" in outcome && typeof outcome.value === "function" ? { value: undefined } : outcome;
 }

@@ -5,6 +5,7 @@
  */
 import { NetloomError } from "../world/errors.ts";
 import { KernelError } from "../world/kernel.ts";
+import type { Arrived } from "./carried-handler.ts";
 
 /** How a call ended. */
 export type Outcome = { readonly value: unknown } | { readonly error: unknown };
@@ -16,14 +17,18 @@ export type RecordingEntry =
   | { readonly kind: "call"; readonly name: string; readonly args: unknown; readonly call: number }
   /** Its end. */
   | { readonly kind: "settle"; readonly call: number; readonly outcome: Outcome }
-  /** A message to one of the program's servers. */
+  /** A call to one of the program's listeners, which are numbered from 0. */
   | {
       readonly kind: "in";
       readonly call: number;
-      readonly address: string;
-      readonly method: string;
-      readonly request: Uint8Array;
+      readonly listener: number;
+      readonly how: "call" | "watch";
+      readonly arrived: Arrived;
     }
+  /** The caller wants the next answer of a stream. */
+  | { readonly kind: "pull"; readonly call: number; readonly stream: number }
+  /** The caller has gone away. */
+  | { readonly kind: "gone"; readonly call: number }
   /** The program's answer. */
   | { readonly kind: "out"; readonly call: number; readonly outcome: Outcome };
 
@@ -79,7 +84,7 @@ export class Recording {
   }
 }
 
-/** JSON with bytes, errors and `undefined`. */
+/** JSON with bytes, errors, infinity and `undefined`. */
 export function encodeValue(value: unknown): string {
   return JSON.stringify(toPlain(value));
 }
@@ -95,11 +100,12 @@ function isJson(text: string): boolean {
 
 function toPlain(value: unknown): unknown {
   if (value === undefined) return { $undefined: true };
+  if (value === Infinity) return { $infinity: true };
   if (value instanceof Uint8Array) return { $bytes: toHex(value) };
   if (value instanceof NetloomError) {
-    const { name, code, message, hint } = value;
+    const { name, code, message, hint, topic } = value;
     const kernel = value instanceof KernelError ? { errno: value.errno, operation: value.operation } : {};
-    return { $error: toPlain({ name, code, message, hint, ...kernel }) };
+    return { $error: toPlain({ name, code, message, hint, topic, ...kernel }) };
   }
   if (Array.isArray(value)) return value.map(toPlain);
   if (typeof value !== "object" || value === null) return value;
@@ -115,15 +121,17 @@ function revive(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if ("$bytes" in value) return fromHex(String(value.$bytes));
   if ("$undefined" in value) return undefined;
+  if ("$infinity" in value) return Infinity;
   if ("$error" in value) return toError(revive(value.$error) as KernelError);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, revive(inner)]));
 }
 
 function toError(
-  fields: Pick<KernelError, "name" | "code" | "message" | "hint" | "errno" | "operation">,
+  fields: Pick<KernelError, "name" | "code" | "message" | "hint" | "topic" | "errno" | "operation">,
 ): Error {
-  const { name, code, message, hint, errno, operation } = fields;
+  const { name, code, message, hint, topic, errno, operation } = fields;
   const details = {
+    topic,
     ...(hint === undefined ? {} : { hint }),
     ...(errno === undefined ? {} : { errno }),
     ...(operation === undefined ? {} : { operation }),

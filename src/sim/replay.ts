@@ -1,5 +1,7 @@
 import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
 import type { Handler, World } from "../world/world.ts";
+import type { Answering, CarriedHandler } from "./carried-handler.ts";
 import { type Carrier, carriedWorld } from "./carried-world.ts";
 import { type Outcome, type Recording, type RecordingEntry, decodeValue, encodeValue } from "./recording.ts";
 import type { Drain } from "./scheduler.ts";
@@ -36,7 +38,9 @@ export async function replayRecording(
 class Replayer implements Carrier {
   readonly #recording: Recording;
   readonly #pending = new Map<number, Pending>();
-  readonly #handlers = new Map<string, Handler>();
+  readonly #handlers: CarriedHandler[] = [];
+  readonly #answering = new Map<number, Answering<unknown>>();
+  readonly #streams = new Map<number, Watch<Uint8Array>>();
   #position = 0;
   #calls = 0;
   #failure: { readonly error: unknown } | undefined;
@@ -59,12 +63,14 @@ class Replayer implements Carrier {
     if (this.#failure) return false;
     const entry = this.#next();
     if (!entry) return false;
-    if (entry.kind !== "settle" && entry.kind !== "in") {
+    if (entry.kind === "ask" || entry.kind === "call" || entry.kind === "out") {
       this.#diverge("the program waits");
       return false;
     }
     this.#position += 1;
     if (entry.kind === "in") this.#handle(entry);
+    else if (entry.kind === "pull") this.#pull(entry);
+    else if (entry.kind === "gone") this.#answering.get(entry.call)?.leave();
     else this.#settle(entry.call, entry.outcome);
     return true;
   }
@@ -92,23 +98,47 @@ class Replayer implements Carrier {
     };
   }
 
-  serve(address: string, handler: Handler): () => void {
-    this.ask("hops.serve", [address]);
-    this.#handlers.set(address, handler);
-    return () => {
-      this.ask("hops.serve.stop", [address]);
-      this.#handlers.delete(address);
+  listen(handler: CarriedHandler): Handler {
+    this.#handlers.push(handler);
+    const isNotThere = (): never => {
+      throw new Error("nobody calls from outside in a replay");
     };
+    return { methods: handler.methods, call: isNotThere, watch: isNotThere };
   }
 
-  #handle({ address, method, request }: Extract<RecordingEntry, { kind: "in" }>): void {
+  #handle({ listener, how, arrived }: Extract<RecordingEntry, { kind: "in" }>): void {
     const call = this.#calls++;
-    const handler = this.#handlers.get(address);
+    const handler = this.#handlers[listener];
     if (!handler) {
-      this.#diverge(`the program does not serve ${address}`);
+      this.#diverge(`the program has no listener ${listener}`);
       return;
     }
-    handler(method, request)
+    if (how === "call") {
+      const answering = handler.call(arrived);
+      this.#answering.set(call, answering);
+      this.#expectOutcome(call, answering.answer);
+      return;
+    }
+    try {
+      const answering = handler.watch(arrived);
+      this.#answering.set(call, answering);
+      this.#streams.set(call, answering.answer);
+    } catch (error) {
+      this.#expect({ kind: "out", call, outcome: { error } });
+      return;
+    }
+    this.#expect({ kind: "out", call, outcome: { value: undefined } });
+  }
+
+  #pull({ stream }: Extract<RecordingEntry, { kind: "pull" }>): void {
+    const call = this.#calls++;
+    const answers = this.#streams.get(stream);
+    if (answers) this.#expectOutcome(call, answers.next());
+    else this.#diverge(`the program has no stream ${stream}`);
+  }
+
+  #expectOutcome(call: number, answer: Promise<unknown>): void {
+    answer
       .then(
         (value) => this.#expect({ kind: "out", call, outcome: { value } }),
         (error: unknown) => this.#expect({ kind: "out", call, outcome: { error } }),

@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import { drain } from "../../scripts/simulated-toy.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { NetloomError } from "../world/errors.ts";
-import type { World } from "../world/world.ts";
+import type { Handler, Incoming, Message, World } from "../world/world.ts";
 import type { Fault } from "./faults.ts";
 import { SimMachine } from "./kernel.ts";
 import { Simulation } from "./simulation.ts";
@@ -32,7 +32,12 @@ async function onAlpha<T>(simulation: Simulation, program: (world: World) => Pro
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (content: Uint8Array | undefined): string | undefined =>
   content && new TextDecoder().decode(content);
-const echo = async (_: string, request: Uint8Array): Promise<Uint8Array> => request;
+const message = (content: string): Message => ({ bytes: bytes(content), metadata: {} });
+const handler = (call: (incoming: Incoming) => Promise<Message>): Handler => ({
+  methods: [{ path: "m", kind: "call" }],
+  call,
+  watch: () => assert.fail("there are no streams here"),
+});
 const bridge = (name: string) =>
   ({ kind: "bridge", netns: "host", name, mac: "02:00:00:00:00:01", mtuBytes: 1500, alias: name }) as const;
 
@@ -127,14 +132,17 @@ suite("time and keys (R8, R9)", () => {
   test("a sleep and a call end with their scope, in CANCELLED", async () => {
     const simulation = simulate();
     simulation.start("beta", async ({ hops, clock }) => {
-      hops.serve("beta/slow", async (_, request) => {
-        await clock.sleep(1000);
-        return request;
-      });
+      await hops.serve(
+        "beta/slow",
+        handler(async (request) => {
+          await clock.sleep(1000);
+          return request;
+        }),
+      );
     });
     await onAlpha(simulation, async ({ clock, hops, scope }) => {
       const deadline = scope.child("deadline", { timeoutMs: 50 });
-      const call = hops.dial("beta/slow").call("m", bytes(""), { timeoutMs: 5000, scope: deadline });
+      const call = hops.dial("beta/slow").call("m", message(""), { timeoutMs: 5000, scope: deadline });
       await assert.rejects(call, { code: "CANCELLED" });
       await assert.rejects(clock.sleep(10, deadline), { code: "CANCELLED" });
       assert.equal(clock.monotonicMs(), 50);
@@ -159,101 +167,6 @@ suite("time and keys (R8, R9)", () => {
     assert.equal(new Set(uuids).size, 6);
     for (const uuid of uuids)
       assert.match(uuid, /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
-  });
-});
-
-suite("hops (R10, R11)", () => {
-  const call = (world: World, address: string, timeoutMs = 500): Promise<string | undefined> =>
-    world.hops.dial(address).call("echo", bytes("hello"), { timeoutMs }).then(text);
-
-  test("a call brings bytes there and back, and shares none of them", async () => {
-    const simulation = simulate();
-    const seen: Uint8Array[] = [];
-    simulation.start("beta", async ({ hops }) => {
-      hops.serve("beta/echo", async (_, request) => {
-        seen.push(request);
-        return request;
-      });
-    });
-    await onAlpha(simulation, async ({ hops }) => {
-      const request = bytes("hello");
-      const pending = hops.dial("beta/echo").call("echo", request, { timeoutMs: 500 });
-      request.fill(0);
-      const answer = await pending;
-      assert.equal(text(answer), "hello");
-      assert.notEqual(answer, seen[0]);
-    });
-  });
-
-  test("an address is served once; nobody there is UNAVAILABLE, also after a crash", async () => {
-    const simulation = simulate();
-    simulation.start("beta", async ({ hops }) => {
-      hops.serve("beta/echo", echo);
-      assert.throws(() => hops.serve("beta/echo", echo), { code: "ALREADY_EXISTS" });
-    });
-    await onAlpha(simulation, async (world) => {
-      await assert.rejects(call(world, "nowhere"), { code: "UNAVAILABLE" });
-      assert.equal(await call(world, "beta/echo"), "hello");
-      simulation.crash("beta");
-      await assert.rejects(call(world, "beta/echo"), { code: "UNAVAILABLE" });
-      simulation.restart("beta");
-      assert.equal(await call(world, "beta/echo"), "hello");
-    });
-  });
-
-  test("an error keeps its code on the way", async () => {
-    const simulation = simulate();
-    simulation.start("beta", async ({ hops }) => {
-      hops.serve("beta/no", async () => {
-        throw new NetloomError("PERMISSION_DENIED", "not you", { hint: "ask" });
-      });
-    });
-    await onAlpha(simulation, async (world) => {
-      await assert.rejects(call(world, "beta/no"), {
-        code: "PERMISSION_DENIED",
-        message: "not you",
-        hint: "ask",
-      });
-    });
-  });
-
-  for (const [what, faults] of [
-    ["the question is lost", [{ kind: "message", from: "alpha", to: "beta", n: 0, how: "lose", delayMs: 0 }]],
-    ["the answer is lost", [{ kind: "message", from: "beta", to: "alpha", n: 0, how: "lose", delayMs: 0 }]],
-    ["the hosts are parted", [{ kind: "partition", hosts: ["beta", "alpha"], atMs: 0, forMs: 100 }]],
-  ] as const satisfies readonly (readonly [string, readonly Fault[]])[]) {
-    test(`when ${what}, the call ends with DEADLINE_EXCEEDED at its time, and the next one succeeds`, async () => {
-      const simulation = simulate(faults);
-      simulation.start("beta", async ({ hops }) => void hops.serve("beta/echo", echo));
-      await onAlpha(simulation, async (world) => {
-        await assert.rejects(call(world, "beta/echo"), { code: "DEADLINE_EXCEEDED" });
-        assert.equal(world.clock.monotonicMs(), 500);
-        assert.equal(await call(world, "beta/echo"), "hello");
-      });
-      assert.equal(simulation.faults.struck, 1);
-    });
-  }
-
-  test("a message that comes twice is handled twice and answered once; a late answer is dropped", async () => {
-    const simulation = simulate([
-      { kind: "message", from: "alpha", to: "beta", n: 0, how: "duplicate", delayMs: 20 },
-      { kind: "message", from: "beta", to: "alpha", n: 2, how: "delay", delayMs: 1000 },
-    ]);
-    let handled = 0;
-    simulation.start("beta", async ({ hops }) => {
-      hops.serve("beta/echo", async (_, request) => {
-        handled += 1;
-        return request;
-      });
-    });
-    await onAlpha(simulation, async (world) => {
-      assert.equal(await call(world, "beta/echo"), "hello");
-      await world.clock.sleep(50);
-      assert.equal(handled, 2);
-      await assert.rejects(call(world, "beta/echo", 100), { code: "DEADLINE_EXCEEDED" });
-    });
-    await simulation.runUntilQuiet();
-    assert.ok(simulation.scheduler.history.entries().some(({ what }) => what.endsWith("too late")));
   });
 });
 

@@ -134,13 +134,14 @@ export class Simulation {
 
   #world(host: Host, life: Life): World {
     const clock = new SimClock(life, () => host.wallOffsetMs);
+    const scope = rootScope(host.name, clock);
     const { faults } = this;
     return {
       host: host.name,
       clock,
       random: host.random,
       keys: new SimKeys(life),
-      hops: this.#network.hops(life),
+      hops: this.#network.hops({ life, clock, scope }),
       disk: host.disk.open(life),
       store: sharedStore(this.#store, this.#network, life),
       kernel: guardedKernel(host.kernel, life, {
@@ -148,7 +149,7 @@ export class Simulation {
         random: host.random,
         nextBatch: () => host.batches++,
       }),
-      scope: rootScope(host.name, clock),
+      scope,
       race,
     };
   }

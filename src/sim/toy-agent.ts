@@ -53,7 +53,16 @@ export class ToyAgent {
     const { disk, hops, host, scope } = this.#world;
     const journal = await disk.read("journal");
     for (const half of journal ? (decode(journal) as WireHalf[]) : []) this.#journal.set(half.id, half);
-    hops.serve(`toy/${host}`, (method, request) => this.#answer(method, decode(request) as WireHalf));
+    await hops.serve(toyUrl(host), {
+      methods: ["open", "close"].map((path) => ({ path, kind: "call" }) as const),
+      call: async ({ method, bytes }) => ({
+        bytes: await this.#answer(method, decode(bytes) as WireHalf),
+        metadata: {},
+      }),
+      watch: ({ method }) => {
+        throw new NetloomError("UNIMPLEMENTED", `watch ${method}: there are no streams here`);
+      },
+    });
     for (const wish of wishes.filter(({ from }) => from === host)) {
       scope.spawn(`wire ${wish.id}`, (task) => this.#drive(wish, task));
     }
@@ -150,8 +159,9 @@ export class ToyAgent {
 
   async #call(method: string, half: WireHalf, scope: Scope): Promise<void> {
     const { hops, host } = this.#world;
-    const request = encode({ ...half, peer: host, state: "open" } satisfies WireHalf);
-    await hops.dial(`toy/${half.peer}`).call(method, request, { timeoutMs: CALL_TIMEOUT_MS, scope });
+    const bytes = encode({ ...half, peer: host, state: "open" } satisfies WireHalf);
+    const request = { bytes, metadata: {} };
+    await hops.dial(toyUrl(half.peer)).call(method, request, { timeoutMs: CALL_TIMEOUT_MS, scope });
   }
 
   /** Whether `step` succeeded. If not, waits a while: operating errors pass. */
@@ -244,6 +254,10 @@ export function canonical(object: KernelObject): string {
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value,
   );
+}
+
+function toyUrl(host: string): string {
+  return `tcp://${host}:7000`;
 }
 
 function hostAddress(host: string): string {

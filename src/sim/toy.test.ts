@@ -22,7 +22,7 @@ suite("three hosts that make and remove wires", () => {
     let struck = 0;
     for (let number = 1; number <= SEEDS; number++) {
       const result = await simulateToy({ seed: String(number), keepHistory: 0 });
-      assert.deepEqual(result.violations, [], `make sim SEED=${number}`);
+      assert.deepEqual(result.violations, [], `node scripts/sim.ts ${number}`);
       struck += result.struck;
       for (const { kind } of result.faults) kinds.add(kind);
     }

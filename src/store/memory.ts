@@ -2,6 +2,7 @@ import { NetloomError } from "../world/errors.ts";
 import type { Watch } from "../world/kernel.ts";
 import type { Scope } from "../world/scope.ts";
 import type { Clock, PutOptions, Store, StoreEntry, StoreEvent } from "../world/world.ts";
+import { WatchHistory } from "./watch-history.ts";
 
 interface Stored {
   readonly entry: StoreEntry;
@@ -14,17 +15,6 @@ interface Lease {
   readonly keys: Set<string>;
 }
 
-/** An open watch. */
-interface Reader {
-  readonly prefix: string;
-  readonly revision: number;
-  /** Number of the next event to look at, once the first call has found it. */
-  position: number | undefined;
-  isOpen: boolean;
-  /** Ends the wait of `next`. */
-  wake: () => void;
-}
-
 export interface MemoryStoreOptions {
   readonly clock: Clock;
   /** The home of the tasks that wait for leases to expire. */
@@ -33,29 +23,22 @@ export interface MemoryStoreOptions {
   readonly historyLimit?: number;
 }
 
-/**
- * A store in memory: for one process, for tests, and for the simulator. Watches read the store's own bounded history, so
- * a slow one costs nothing and gets FAILED_PRECONDITION when it has fallen behind.
- */
+/** A store in memory: for one process, for tests, and for the simulator. */
 export class MemoryStore implements Store {
   readonly #clock: Clock;
   readonly #scope: Scope;
-  readonly #historyLimit: number;
   readonly #keys = new Map<string, Stored>();
   readonly #leases = new Map<string, Lease>();
-  readonly #history: StoreEvent[] = [];
-  readonly #readers = new Set<Reader>();
-  /** Number of the first event that is still in the history. */
-  #forgotten = 0;
-  /** The last revision of which an event was forgotten. */
-  #compactedRevision = 0;
+  readonly #history: WatchHistory;
   #revision = 0;
   #leaseCount = 0;
 
   constructor(options: MemoryStoreOptions) {
     this.#clock = options.clock;
     this.#scope = options.scope;
-    this.#historyLimit = options.historyLimit ?? 10_000;
+    this.#history = new WatchHistory(
+      options.historyLimit === undefined ? {} : { limit: options.historyLimit },
+    );
   }
 
   async get(key: string): Promise<StoreEntry | undefined> {
@@ -84,7 +67,7 @@ export class MemoryStore implements Store {
     const entry: StoreEntry = { key, value: value.slice(), revision: this.#revision };
     this.#keys.set(key, { entry, lease: options.lease });
     lease?.keys.add(key);
-    this.#publish([{ type: "put", entry }]);
+    this.#history.publish([{ type: "put", entry }]);
     return this.#revision;
   }
 
@@ -123,50 +106,7 @@ export class MemoryStore implements Store {
   }
 
   watch(prefix: string, revision: number): Watch<StoreEvent> {
-    const reader: Reader = { prefix, revision, position: undefined, isOpen: true, wake: () => undefined };
-    this.#readers.add(reader);
-    return {
-      next: async () => {
-        while (reader.isOpen) {
-          const event = this.#read(reader);
-          if (event) return copyEvent(event);
-          await new Promise<void>((resolve) => (reader.wake = resolve));
-        }
-        return undefined;
-      },
-      close: () => {
-        reader.isOpen = false;
-        this.#readers.delete(reader);
-        reader.wake();
-      },
-    };
-  }
-
-  /** The next event for `reader`, if it has happened already. */
-  #read(reader: Reader): StoreEvent | undefined {
-    const { prefix, revision } = reader;
-    if (
-      reader.position === undefined ? revision < this.#compactedRevision : reader.position < this.#forgotten
-    ) {
-      throw new NetloomError("FAILED_PRECONDITION", `watch ${prefix}: the store has forgotten changes`, {
-        hint: "list, and watch from the revision of the list",
-      });
-    }
-    let position = reader.position ?? this.#positionAfter(revision);
-    const end = this.#forgotten + this.#history.length;
-    while (position < end) {
-      const event = this.#history[position - this.#forgotten];
-      position += 1;
-      reader.position = position;
-      if (event && keyOf(event).startsWith(prefix)) return event;
-    }
-    reader.position = position;
-    return undefined;
-  }
-
-  #positionAfter(revision: number): number {
-    const index = this.#history.findIndex((event) => revisionOf(event) > revision);
-    return this.#forgotten + (index < 0 ? this.#history.length : index);
+    return this.#history.watch(prefix, revision);
   }
 
   #expect(what: string, key: string, expected: number | undefined): void {
@@ -200,37 +140,16 @@ export class MemoryStore implements Store {
       this.#detach(key);
       this.#keys.delete(key);
     }
-    this.#publish(present.map((key) => ({ type: "delete", key, revision: this.#revision })));
+    this.#history.publish(present.map((key) => ({ type: "delete", key, revision: this.#revision })));
   }
 
   #detach(key: string): void {
     const lease = this.#keys.get(key)?.lease;
     if (lease !== undefined) this.#leases.get(lease)?.keys.delete(key);
   }
-
-  #publish(events: readonly StoreEvent[]): void {
-    this.#history.push(...events);
-    const surplus = this.#history.splice(0, Math.max(0, this.#history.length - this.#historyLimit));
-    const last = surplus.at(-1);
-    if (last) this.#compactedRevision = revisionOf(last);
-    this.#forgotten += surplus.length;
-    for (const reader of this.#readers) reader.wake();
-  }
-}
-
-function keyOf(event: StoreEvent): string {
-  return event.type === "put" ? event.entry.key : event.key;
-}
-
-function revisionOf(event: StoreEvent): number {
-  return event.type === "put" ? event.entry.revision : event.revision;
 }
 
 /** Values are copied on their way in and out: no object is shared with a caller. */
 function copyEntry(entry: StoreEntry): StoreEntry {
   return { ...entry, value: entry.value.slice() };
-}
-
-function copyEvent(event: StoreEvent): StoreEvent {
-  return event.type === "put" ? { type: "put", entry: copyEntry(event.entry) } : event;
 }

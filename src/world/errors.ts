@@ -17,9 +17,35 @@ export type ErrorCode =
   | "UNAVAILABLE"
   | "UNAUTHENTICATED";
 
+/**
+ * Where an error is explained: `NL-303` is a page of docs/errors.md, and `netloom explain NL-303` prints it. The first
+ * digit is the area: 0 any, 1 files and the command line, 2 agents, 3 services and endpoints, 4 wires and the kernel,
+ * 5 addresses, 6 labs, 7 the network between processes.
+ */
+export type Topic = `NL-${string}`;
+
+/** The page of an error that has none of its own: of its code, with the number that gRPC gives it. */
+const TOPICS: Readonly<Record<ErrorCode, Topic>> = {
+  CANCELLED: "NL-001",
+  INVALID_ARGUMENT: "NL-003",
+  DEADLINE_EXCEEDED: "NL-004",
+  NOT_FOUND: "NL-005",
+  ALREADY_EXISTS: "NL-006",
+  PERMISSION_DENIED: "NL-007",
+  RESOURCE_EXHAUSTED: "NL-008",
+  FAILED_PRECONDITION: "NL-009",
+  ABORTED: "NL-010",
+  UNIMPLEMENTED: "NL-012",
+  INTERNAL: "NL-013",
+  UNAVAILABLE: "NL-014",
+  UNAUTHENTICATED: "NL-016",
+};
+
 export interface ErrorDetails {
   /** What the reader should do next, as a sentence or a command. Printed on a line of its own. */
   readonly hint?: string;
+  /** Default: that of a cause with the same code, else that of the code. */
+  readonly topic?: Topic;
   readonly cause?: unknown;
 }
 
@@ -31,10 +57,16 @@ export class NetloomError extends Error {
   override readonly name: string = "NetloomError";
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly topic: Topic;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.hint = details.hint;
+    this.topic = details.topic ?? inherited(details.cause, code) ?? TOPICS[code];
   }
+}
+
+function inherited(cause: unknown, code: ErrorCode): Topic | undefined {
+  return cause instanceof NetloomError && cause.code === code ? cause.topic : undefined;
 }

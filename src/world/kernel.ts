@@ -4,7 +4,7 @@
  * Everything here is plain, serialisable data, so that the carrier of a `Kernel` may be the simulator, a worker thread
  * or another process. Addresses, prefixes and MACs are canonical strings (src/net), times are milliseconds.
  */
-import { NetloomError, type ErrorCode, type ErrorDetails } from "./errors.ts";
+import { NetloomError, type ErrorCode, type ErrorDetails, type Topic } from "./errors.ts";
 
 /**
  * Names a network namespace, in the grammar of NSM's `inodeURL`: `host` is the namespace that the kernel serves,
@@ -295,8 +295,14 @@ export class KernelError extends NetloomError {
   readonly operation: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: KernelErrorDetails = {}) {
-    super(code, message, details);
+    super(code, message, { topic: topicOf(code), ...details });
     this.errno = details.errno;
     this.operation = details.operation;
   }
+}
+
+/** "You may not" and "this kernel cannot" are answered differently from "not as things are". */
+function topicOf(code: ErrorCode): Topic {
+  if (code === "PERMISSION_DENIED") return "NL-103";
+  return code === "UNIMPLEMENTED" ? "NL-402" : "NL-401";
 }

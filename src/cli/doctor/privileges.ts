@@ -26,6 +26,7 @@ export function requirePrivileges(attempt: string, again: string, tree: FileTree
   if (missing.length === 0) return;
   const hint = `run it as root: sudo ${again}`;
   throw new NetloomError("PERMISSION_DENIED", `${attempt}: needs root (missing: ${missing.join(", ")})`, {
+    topic: "NL-103",
     hint,
   });
 }

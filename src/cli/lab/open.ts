@@ -11,6 +11,7 @@ export async function readLabFile(file: string): Promise<string> {
   } catch (error) {
     const reason = reasons.get((error as NodeJS.ErrnoException).code ?? "") ?? String(error);
     throw new NetloomError("NOT_FOUND", `read lab file ${file}: ${reason}`, {
+      topic: "NL-101",
       hint: "name a YAML file, such as examples/first.yaml; docs/lab.md tells how to write one",
       cause: error,
     });

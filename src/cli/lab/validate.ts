@@ -19,17 +19,16 @@ export function validateCommand(context: Context): Command {
     .argument("<file>", "the lab as YAML")
     .addOption(outputOption())
     .action(async (file: string, options: { output: Format }) => {
-      const [{ readLabFile }, { parseLab }, { LabFileError }] = await Promise.all([
+      const [{ readLabFile }, { labFileError, parseLab }] = await Promise.all([
         import("./open.ts"),
         import("../../lab/parse.ts"),
-        import("../../lab/problem.ts"),
       ]);
       const result = parseLab(await readLabFile(file), file);
       if (options.output === "json") {
         context.out.json({ ok: result.ok, problems: result.ok ? [] : result.problems });
         return context.setExitCode(result.ok ? 0 : 1);
       }
-      if (!result.ok) throw new LabFileError(result.problems);
+      if (!result.ok) throw labFileError(result.problems);
       const { name, hosts, wires } = result.lab;
       context.out.line(
         `${file}: lab ${name}, ${count(hosts.length, "host")}, ${count(wires.length, "wire")}, no mistakes`,

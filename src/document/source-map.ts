@@ -7,6 +7,7 @@ import {
   isSeq,
   LineCounter,
   type Pair,
+  parseAllDocuments,
   parseDocument,
   visit,
   type YAMLMap,
@@ -24,48 +25,93 @@ export interface SourceMap {
 const maxFileBytes = 4 << 20;
 const maxAliases = 1000;
 
-/** Reads `text` as YAML 1.2. Never throws: what is wrong is in `problems`. */
+/** Reads `text` as one YAML 1.2 document. Never throws: what is wrong is in `problems`. */
 export function readYaml(text: string, file: string): SourceMap {
-  const lines = new LineCounter();
-  const at = (offset: number, path: string, message: string): Problem => {
-    const { line, col } = lines.linePos(Math.max(0, offset));
-    return { file, line: Math.max(1, line), column: Math.max(1, col), path, message };
-  };
-  const refuse = (message: string): SourceMap => {
-    const problem = { file, line: 1, column: 1, path: "", message };
-    return { data: undefined, problems: [problem], locate: () => problem };
-  };
-  if (text.length > maxFileBytes) return refuse("the file is larger than 4 MiB");
-  let document: Document.Parsed;
-  try {
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
-  } catch (error) {
-    // The parser recurses: text nested a few thousand levels deep ends it.
-    return refuse(`not YAML: ${error instanceof RangeError ? "nested too deeply" : String(error)}`);
-  }
-  const problems = [...document.errors, ...document.warnings].map((error) =>
-    at(
-      error.pos[0],
-      "",
-      error.code === "DUPLICATE_KEY" ? duplicateKey(document, error.pos[0], lines) : syntaxError(error),
-    ),
+  const places = new Places(file);
+  return (
+    places.tooLarge(text) ??
+    places.reading(() => {
+      const options = { lineCounter: places.lines, prettyErrors: false, logLevel: "error" } as const;
+      return [places.map(parseDocument(text, options))];
+    })[0] ??
+    places.refuse("the file is empty")
   );
-  const odd = findOddNodes(document).map(({ offset, message }) => at(offset, "", message));
-  problems.push(...odd);
-  const locate = (finding: Finding): Problem =>
-    at(offsetOf(document, finding), formatPath(finding.path), finding.message);
-  const broken = document.errors.some((error) => error.code !== "DUPLICATE_KEY") || odd.length > 0;
-  if (broken) return { data: undefined, problems, locate };
-  try {
-    return { data: document.toJS({ maxAliasCount: maxAliases }), problems, locate };
-  } catch (error) {
-    const why = error instanceof RangeError ? "nested too deeply" : "too many aliases";
-    return { data: undefined, problems: [...problems, at(0, "", `the file cannot be read: ${why}`)], locate };
+}
+
+/** Likewise any number of documents in one text; one that is empty is left out. */
+export function readYamlStream(text: string, file: string): SourceMap[] {
+  const places = new Places(file);
+  const large = places.tooLarge(text);
+  if (large) return [large];
+  return places.reading(() => {
+    const options = { lineCounter: places.lines, prettyErrors: false, logLevel: "error" } as const;
+    const documents = parseAllDocuments(text, options);
+    return [...documents]
+      .filter(({ contents, errors }) => contents !== null || errors.length > 0)
+      .map((each) => places.map(each));
+  });
+}
+
+/** The places of one file. */
+class Places {
+  readonly lines = new LineCounter();
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  tooLarge(text: string): SourceMap | undefined {
+    return text.length > maxFileBytes ? this.refuse("the file is larger than 4 MiB") : undefined;
+  }
+
+  /** The parser recurses: text nested a few thousand levels deep ends it. */
+  reading(read: () => SourceMap[]): SourceMap[] {
+    try {
+      return read();
+    } catch (error) {
+      return [this.refuse(`not YAML: ${error instanceof RangeError ? "nested too deeply" : String(error)}`)];
+    }
+  }
+
+  refuse(message: string): SourceMap {
+    const problem = { file: this.#file, line: 1, column: 1, path: "", message };
+    return { data: undefined, problems: [problem], locate: () => problem };
+  }
+
+  map(document: Document.Parsed): SourceMap {
+    const problems = [...document.errors, ...document.warnings].map((error) =>
+      this.#at(
+        error.pos[0],
+        "",
+        error.code === "DUPLICATE_KEY"
+          ? duplicateKey(document, error.pos[0], this.lines)
+          : syntaxError(error),
+      ),
+    );
+    const odd = findOddNodes(document).map(({ offset, message }) => this.#at(offset, "", message));
+    problems.push(...odd);
+    const locate = (finding: Finding): Problem =>
+      this.#at(offsetOf(document, finding), formatPath(finding.path), finding.message);
+    const broken = document.errors.some((error) => error.code !== "DUPLICATE_KEY") || odd.length > 0;
+    if (broken) return { data: undefined, problems, locate };
+    try {
+      return { data: document.toJS({ maxAliasCount: maxAliases }), problems, locate };
+    } catch (error) {
+      const why = error instanceof RangeError ? "nested too deeply" : "too many aliases";
+      problems.push(this.#at(0, "", `the file cannot be read: ${why}`));
+      return { data: undefined, problems, locate };
+    }
+  }
+
+  #at(offset: number, path: string, message: string): Problem {
+    const { line, col } = this.lines.linePos(Math.max(0, offset));
+    return { file: this.#file, line: Math.max(1, line), column: Math.max(1, col), path, message };
   }
 }
 
 function syntaxError({ code, message }: { readonly code: string; readonly message: string }): string {
-  if (code === "MULTIPLE_DOCS") return "the file holds more than one document; one file is one lab";
+  if (code === "MULTIPLE_DOCS") return "the file holds more than one document, and one is wanted";
   return `not YAML: ${message.replace(/[.\s]+$/, "").replace(/^./, (letter) => letter.toLowerCase())}`;
 }
 

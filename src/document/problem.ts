@@ -1,4 +1,4 @@
-/** What is wrong with a lab file, and where. */
+/** What is wrong with a file that people write, and where. */
 import { NetloomError } from "../world/errors.ts";
 
 /** A place in the file: keys and indexes from the top, as in `["wires", 0, "client"]`. */
@@ -13,6 +13,7 @@ export interface Finding {
   readonly atKey?: boolean;
 }
 
+/** A finding with its place. */
 export interface Problem {
   readonly file: string;
   /** Both count from 1. */
@@ -32,14 +33,12 @@ export function formatProblem(problem: Problem): string {
 }
 
 /** INVALID_ARGUMENT with every problem of a file, in the order of the file. The message has one line for each. */
-export class LabFileError extends NetloomError {
-  override readonly name: string = "LabFileError";
+export class FileError extends NetloomError {
+  override readonly name: string = "FileError";
   readonly problems: readonly Problem[];
 
-  constructor(problems: readonly Problem[]) {
-    super("INVALID_ARGUMENT", problems.map(formatProblem).join("\n"), {
-      hint: "docs/lab.md lists every key; docs/schema/lab.schema.json lets an editor check while you type",
-    });
+  constructor(problems: readonly Problem[], hint: string) {
+    super("INVALID_ARGUMENT", problems.map(formatProblem).join("\n"), { topic: "NL-102", hint });
     this.problems = problems;
   }
 }
@@ -99,4 +98,15 @@ export function listAlternatives(texts: readonly string[]): string {
   const quoted = texts.map(quote);
   const last = quoted.pop() ?? "nothing";
   return quoted.length === 0 ? last : `${quoted.join(", ")} or ${last}`;
+}
+
+/** Sorted by place, each once. */
+export function inFileOrder(problems: readonly Problem[]): Problem[] {
+  const seen = new Set<string>();
+  return problems
+    .filter((problem) => {
+      const identity = `${problem.line}:${problem.column}:${problem.path}:${problem.message}`;
+      return !seen.has(identity) && seen.add(identity);
+    })
+    .sort((a, b) => a.line - b.line || a.column - b.column);
 }

@@ -1,0 +1,177 @@
+/**
+ * The processes of bench/registry.ts beside the one that finds: `registry-process.ts serve FILE URL` has the registry,
+ * `registry-process.ts load URL` registers again and watches. Each prints one JSON object a line.
+ */
+import { create, toBinary } from "@bufbuild/protobuf";
+import { randomUUID } from "node:crypto";
+import { createInterface } from "node:readline";
+import {
+  NetworkServiceEndpointQuerySchema,
+  NetworkServiceEndpointRegistry,
+  NetworkServiceEndpointSchema,
+  type NetworkServiceEndpoint,
+} from "../src/api/gen/nsm/registry_pb.js";
+import { stationsOver } from "../src/api/hops.ts";
+import { methodPath, serveAll } from "../src/api/rpc.ts";
+import { race, rootScope } from "../src/chain/scope.ts";
+import { insecureIdentity } from "../src/identity/identity.ts";
+import { registry } from "../src/roles/registry.ts";
+import { SqliteStore } from "../src/store/sqlite.ts";
+import { openDatabase } from "../src/store/sqlite-thread.ts";
+import { GrpcHops } from "../src/transport/grpc-hops.ts";
+import { nodeClock } from "../src/transport/node-clock.ts";
+import type { World } from "../src/world/world.ts";
+
+export const ENDPOINTS = 100_000;
+export const SERVICES = 1000;
+export const WATCHERS = 1000;
+const REGISTRATIONS_PER_SECOND = 1000;
+const MAX_UNDER_WAY = 256;
+
+export function serviceName(n: number): string {
+  return `service-${n % SERVICES}`;
+}
+
+function endpoint(n: number): NetworkServiceEndpoint {
+  const service = serviceName(n);
+  return create(NetworkServiceEndpointSchema, {
+    name: `endpoint-${n}`,
+    url: `tcp://10.0.${n % 200}.1:5001`,
+    networkServiceNames: [service],
+    networkServiceLabels: {
+      [service]: { labels: { app: service, zone: `zone-${n % 3}`, podName: `pod-${n}` } },
+    },
+  });
+}
+
+/** Hops of this process, to be closed. */
+export function openHops(): { readonly hops: GrpcHops; readonly world: Pick<World, "clock" | "scope"> } {
+  const clock = nodeClock();
+  const scope = rootScope("bench", clock);
+  return {
+    hops: new GrpcHops({ clock, scope, insecure: true, log: () => undefined }),
+    world: { clock, scope },
+  };
+}
+
+function print(line: object): void {
+  console.log(JSON.stringify(line));
+}
+
+function memoryMiB(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().rss / 2 ** 20;
+}
+
+/** What is in use of it. */
+function liveMiB(): number {
+  const { heapUsed, external } = process.memoryUsage();
+  return (heapUsed + external) / 2 ** 20;
+}
+
+async function serve(file: string, url: string): Promise<void> {
+  const { hops, world } = openHops();
+  const absent = (): never => {
+    throw new TypeError("the registry does not use this");
+  };
+  const database = await openDatabase({ file });
+  const full: World = {
+    ...world,
+    host: "bench",
+    random: { fraction: absent, bytes: absent },
+    keys: { digest: absent, sign: absent, verify: absent, uuid: () => randomUUID() },
+    hops,
+    disk: { read: absent, append: absent, replace: absent, sync: absent },
+    store: new SqliteStore({ database, ...world }),
+    get kernel() {
+      return absent();
+    },
+    race,
+  };
+  const emptyMiB = memoryMiB();
+  // Nothing is refreshed but what the load refreshes, so the lease outlives the bench.
+  const role = await registry({
+    world: full,
+    name: "registry",
+    identity: { ...insecureIdentity(world.clock, 3.6e6) },
+    leaseMs: 3.6e6,
+  });
+  const startMs = performance.now();
+  const peer = { id: "tcp:127.0.0.1", connection: "bench", isLocal: true };
+  const caller = { scope: world.scope, deadlineMs: Infinity, peer };
+  for (let n = 0; n < ENDPOINTS; n += 1000)
+    await Promise.all(
+      Array.from({ length: 1000 }, (_, i) => role.endpoints.request(caller, endpoint(n + i))),
+    );
+  const registerMs = performance.now() - startMs;
+  await hops.serve(url, serveAll(role.served));
+  print({ registerMs, memoryMiB: memoryMiB() - emptyMiB });
+  for await (const line of createInterface({ input: process.stdin }))
+    if (line === "memory") print({ memoryMiB: memoryMiB(), liveMiB: liveMiB(), ...role.status() });
+  process.exit(0);
+}
+
+async function load(url: string): Promise<void> {
+  const { hops, world } = openHops();
+  const hop = hops.dial(url);
+  const { endpoints } = stationsOver(hop, world.clock);
+  const told = { events: 0 };
+  const find = methodPath(NetworkServiceEndpointRegistry.method.find);
+  for (let n = 0; n < WATCHERS; n++) {
+    const query = create(NetworkServiceEndpointQuerySchema, {
+      networkServiceEndpoint: { networkServiceNames: [serviceName(n)] },
+      watch: true,
+    });
+    const bytes = toBinary(NetworkServiceEndpointQuerySchema, query);
+    world.scope.spawn("watch", async () => {
+      const answers = hop.watch(find, { bytes, metadata: {} });
+      for (let answer = await answers.next(); answer; answer = await answers.next()) told.events += 1;
+    });
+  }
+  while (told.events < ENDPOINTS) await world.clock.sleep(50);
+  print({ initialEvents: told.events });
+  await registerAgain(
+    world,
+    (n) =>
+      endpoints.request({ scope: world.scope, deadlineMs: world.clock.monotonicMs() + 10_000 }, endpoint(n)),
+    (figures) => print({ ...figures, events: told.events - ENDPOINTS }),
+  );
+  await world.scope.end();
+}
+
+/** At the rate that is wanted, unless the registry does not keep up: it is measured, not buried. */
+async function registerAgain(
+  world: Pick<World, "clock" | "scope">,
+  register: (n: number) => Promise<unknown>,
+  onSecond: (figures: { readonly rate: number; readonly p99: number }) => void,
+): Promise<void> {
+  const startMs = performance.now();
+  const count = { sent: 0, done: 0, missed: 0 };
+  const latencies: number[] = [];
+  const one = async (): Promise<void> => {
+    const sentMs = performance.now();
+    // A stride that meets every service, so that the load is even.
+    await register((count.sent * 7919) % ENDPOINTS);
+    count.done += 1;
+    latencies.push(performance.now() - sentMs);
+  };
+  while (!world.scope.ended) {
+    const elapsedMs = performance.now() - startMs;
+    const due = Math.floor((elapsedMs / 1000) * REGISTRATIONS_PER_SECOND) - count.sent - count.missed;
+    const room = MAX_UNDER_WAY - (count.sent - count.done);
+    count.missed += Math.max(0, due - room);
+    for (let n = Math.min(due, room); n > 0; n--) {
+      count.sent += 1;
+      world.scope.spawn("register", one);
+    }
+    await world.clock.sleep(2);
+    if (latencies.length < 1000) continue;
+    latencies.sort((a, b) => a - b);
+    onSecond({ rate: count.done / (elapsedMs / 1000), p99: latencies[990] ?? 0 });
+    latencies.length = 0;
+  }
+}
+
+const [, , role, ...args] = process.argv;
+if (import.meta.main && role === "serve") await serve(args[0] ?? "", args[1] ?? "");
+if (import.meta.main && role === "load") await load(args[0] ?? "");

@@ -1,0 +1,120 @@
+/**
+ * An SDK's client through our agents to an SDK's endpoint, and who watches.
+ *
+ * ```
+ *  alpha 10.8.0.1 ──────────────────── beta 10.8.0.2
+ *    registry :5002 (ours)
+ *    agent :5001, unix:alpha.sock        agent :5001, unix:beta.sock (ours: manager and forwarder)
+ *    web:  peer client                   db: peer endpoint "remote"
+ *    shop: peer endpoint "local"
+ * ```
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import {
+  ConnectionEventSchema,
+  ConnectionEventType,
+  MonitorScopeSelectorSchema,
+  State,
+} from "../src/api/gen/nsm/connection_pb.js";
+import { ask, assertBothWays, close, namesOf, offer, ourMesh, startClient } from "./shop.ts";
+import { needsPeer } from "./stranger.ts";
+
+const skip = needsPeer;
+
+for (const [where, place, path] of [
+  ["on its host", "alpha/shop", ["nsc-1", "manager-alpha", "forwarder-alpha", "shop-1"]],
+  [
+    "on another host",
+    "beta/db",
+    ["nsc-1", "manager-alpha", "forwarder-alpha", "manager-beta", "forwarder-beta", "shop-1"],
+  ],
+] as const) {
+  test(
+    `packets of an SDK's client reach an SDK's endpoint ${where}, and its close leaves nothing`,
+    { skip },
+    async (t) => {
+      const bed = await ourMesh(t);
+      await offer(t, bed, { place, service: "shop" });
+      const nsc = await startClient(t, bed);
+      const connection = await ask(nsc, "shop");
+      assert.deepEqual(namesOf(connection), path);
+      assert.equal(connection.mechanism?.type, "KERNEL");
+      assert.equal(connection.path?.index, 0);
+      await assertBothWays(bed, connection, place);
+      const again = await ask(nsc, "shop");
+      assert.deepEqual(again.context?.ipContext?.srcIpAddrs, connection.context?.ipContext?.srcIpAddrs);
+      await assertBothWays(bed, again, place);
+      await close(bed, nsc, again);
+    },
+  );
+}
+
+test(
+  "an SDK that watches a manager is told what there is, what changes and what goes",
+  { skip },
+  async (t) => {
+    const bed = await ourMesh(t);
+    await offer(t, bed, { place: "alpha/shop", service: "shop" });
+    const nsc = await startClient(t, bed);
+    const watch = (id: string) => {
+      const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ id }] });
+      return nsc.open("monitor", [MonitorScopeSelectorSchema, selector], ConnectionEventSchema);
+    };
+    const events = watch("nsc-1-shop");
+    const others = watch("somebody-else");
+    const first = await events.next();
+    assert.equal(first?.type, ConnectionEventType.INITIAL_STATE_TRANSFER);
+    assert.deepEqual(first.connections, {});
+    const connection = await ask(nsc, "shop");
+    const update = await events.next();
+    const own = connection.path?.pathSegments[1]?.id ?? "";
+    assert.equal(update?.type, ConnectionEventType.UPDATE);
+    assert.deepEqual(Object.keys(update.connections), [own], "under the manager's own id");
+    assert.deepEqual([update.connections[own]?.path?.index, update.connections[own]?.state], [1, State.UP]);
+    const late = await watch("nsc-1-shop").next();
+    assert.equal(late?.type, ConnectionEventType.INITIAL_STATE_TRANSFER);
+    assert.deepEqual(Object.keys(late.connections), [own]);
+    await close(bed, nsc, connection);
+    const deleted = await events.next();
+    assert.equal(deleted?.type, ConnectionEventType.DELETE);
+    assert.deepEqual(Object.keys(deleted.connections), [own]);
+    assert.deepEqual((await others.next())?.connections, {});
+    others.cancel();
+    assert.equal(await others.next(), undefined, "nothing that is not selected");
+  },
+);
+
+test("an SDK's client whose endpoint dies is told, and heals to another one", { skip }, async (t) => {
+  const bed = await ourMesh(t);
+  const first = await offer(t, bed, { place: "alpha/shop", service: "shop", name: "shop-1" });
+  const nsc = await startClient(t, bed, { heal: true });
+  const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ id: "nsc-1-shop" }] });
+  const events = nsc.open("monitor", [MonitorScopeSelectorSchema, selector], ConnectionEventSchema);
+  const connection = await ask(nsc, "shop");
+  await assertBothWays(bed, connection, "alpha/shop");
+  await offer(t, bed, { place: "beta/db", service: "shop", name: "shop-2" });
+  await first.program.kill();
+  await events.until(({ connections }) =>
+    Object.values(connections).some(({ state }) => state === State.DOWN),
+  );
+  const healed = await events.until(({ connections }) =>
+    Object.values(connections).some(
+      ({ state, networkServiceEndpointName: name }) => state === State.UP && name === "shop-2",
+    ),
+  );
+  const [now] = Object.values(healed.connections);
+  assert.ok(now);
+  await assertBothWays(bed, now, "beta/db");
+  await close(bed, nsc, connection);
+});
+
+test("an SDK's endpoint that passes no file of its namespace gets no device in ours", { skip }, async (t) => {
+  const bed = await ourMesh(t);
+  // It is reached, by the path of its socket, and answers file:///proc/thread-self/ns/net.
+  await offer(t, bed, { place: "alpha/shop", service: "shop", files: false });
+  const nsc = await startClient(t, bed);
+  await assert.rejects(ask(nsc, "shop"), /thread-self.* is another namespace for everybody who reads it/);
+  await bed.assertEmpty("alpha", ["alpha/web", "alpha/shop"]);
+});

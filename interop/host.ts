@@ -1,0 +1,144 @@
+/**
+ * One host of a test, as a process in the host's namespace: `host.ts '{"host":"alpha",…}'`. Roles of this project over
+ * real sockets and the real kernel, until standard input ends.
+ */
+import { create } from "@bufbuild/protobuf";
+import { NetworkServiceEndpointSchema } from "../src/api/gen/nsm/registry_pb.js";
+import { LocalDirectory } from "../src/api/directory.ts";
+import { connectionsOf, endpointsOf, serveConnections, servicesOf, stationsOver } from "../src/api/hops.ts";
+import { serveAll } from "../src/api/rpc.ts";
+import { VniPool } from "../src/elements/vni-pool.ts";
+import { Reconciler } from "../src/forwarder/reconcile.ts";
+import { insecureIdentity } from "../src/identity/identity.ts";
+import { LinuxMachine } from "../src/linux/machine.ts";
+import { forwarder, type ForwarderOptions } from "../src/roles/forwarder.ts";
+import { managerRegistry } from "../src/roles/manager-registry.ts";
+import { manager } from "../src/roles/manager.ts";
+import { registry } from "../src/roles/registry.ts";
+import { MemoryStore } from "../src/store/memory.ts";
+import { nodeWorld, type NodeWorld } from "../src/transport/node-world.ts";
+
+export interface HostConfig {
+  readonly host: string;
+  /** A folder of its own. */
+  readonly folder: string;
+  /** Address of its tunnels. */
+  readonly address: string;
+  readonly registry?: { readonly listen: string; readonly leaseMs?: number };
+  /** Manager and forwarder in one process. */
+  readonly agent?: {
+    readonly listen: readonly string[];
+    /** Under which other hosts reach it. */
+    readonly url: string;
+    readonly registry: string;
+  };
+  /** A forwarder for somebody else's manager. */
+  readonly forwarder?: { readonly listen: string; readonly manager: string };
+}
+
+const REFRESH_MS = 20_000;
+
+async function serveRegistry(
+  world: NodeWorld,
+  { listen, leaseMs }: NonNullable<HostConfig["registry"]>,
+): Promise<void> {
+  const role = await registry({
+    world,
+    name: "registry",
+    identity: insecureIdentity(world.clock),
+    ...(leaseMs !== undefined && { leaseMs }),
+  });
+  await world.hops.serve(listen, serveAll(role.served));
+}
+
+type Parts = Pick<ForwarderOptions, "world" | "identity" | "directory" | "wires" | "tunnels">;
+
+function partsOf(world: NodeWorld, address: string): Parts {
+  return {
+    world,
+    identity: insecureIdentity(world.clock),
+    directory: new LocalDirectory(world.hops, world.clock),
+    wires: new Reconciler(world.kernel),
+    tunnels: { addresses: [address], underlayMtuBytes: 1500, vnis: new VniPool(world.random) },
+  };
+}
+
+async function serveAgent(
+  world: NodeWorld,
+  parts: Parts & { readonly directory: LocalDirectory },
+  { listen, url, registry: registryUrl }: NonNullable<HostConfig["agent"]>,
+): Promise<void> {
+  const { host } = world;
+  const view = await managerRegistry({
+    ...parts,
+    name: `manager-${host}`,
+    url,
+    registry: world.hops.dial(registryUrl),
+    labels: { nodeName: host },
+  });
+  const registries = { services: servicesOf(view.services), endpoints: endpointsOf(view.endpoints) };
+  const role = forwarder({ ...parts, ...registries, name: `forwarder-${host}` });
+  parts.directory.offer("self:forwarder", { connections: connectionsOf(role) });
+  const own = create(NetworkServiceEndpointSchema, {
+    name: `forwarder-${host}`,
+    url: "self:forwarder",
+    networkServiceNames: ["forwarder"],
+    networkServiceLabels: { forwarder: { labels: { p2p: "true" } } },
+  });
+  const front = manager({ ...parts, ...registries, name: `manager-${host}`, url, ownForwarders: [own] });
+  const handler = serveAll([...serveConnections(front), ...view.served]);
+  for (const each of listen) await world.hops.serve(each, handler);
+}
+
+/** Registers it as upstream's forwarders do: as an endpoint of the network service `forwarder`. */
+async function serveForwarder(
+  world: NodeWorld,
+  parts: Parts,
+  { listen, manager: managerUrl }: NonNullable<HostConfig["forwarder"]>,
+): Promise<void> {
+  const { services, endpoints } = stationsOver(world.hops.dial(managerUrl), world.clock);
+  const name = `forwarder-${world.host}`;
+  const role = forwarder({ ...parts, services, endpoints, name });
+  await world.hops.serve(listen, serveAll(serveConnections(role)));
+  const register = async (): Promise<void> => {
+    const own = create(NetworkServiceEndpointSchema, {
+      name,
+      url: listen,
+      networkServiceNames: ["forwarder"],
+      networkServiceLabels: { forwarder: { labels: { p2p: "true" } } },
+    });
+    await endpoints.request({ scope: world.scope, deadlineMs: world.clock.monotonicMs() + 5_000 }, own);
+  };
+  await register();
+  world.scope.spawn("stay registered", async (scope) => {
+    for (;;) {
+      await world.clock.sleep(REFRESH_MS, scope);
+      await register();
+    }
+  });
+}
+
+async function main(config: HostConfig): Promise<void> {
+  const machine = await LinuxMachine.open();
+  const kernel = await machine.kernel({ bpffs: `${config.folder}/bpf` });
+  const world = nodeWorld({
+    host: config.host,
+    stateFolder: config.folder,
+    kernel,
+    insecure: true,
+    log: (line) => console.error(`${config.host}: ${line}`),
+    store: (clock, scope) => new MemoryStore({ clock, scope }),
+  });
+  const parts = partsOf(world, config.address);
+  const directory = new LocalDirectory(world.hops, world.clock);
+  if (config.registry) await serveRegistry(world, config.registry);
+  if (config.agent) await serveAgent(world, { ...parts, directory }, config.agent);
+  if (config.forwarder) await serveForwarder(world, parts, config.forwarder);
+  console.log(JSON.stringify({ ready: true }));
+  await new Promise<void>((resolve) => process.stdin.on("end", resolve).resume());
+  await world.close();
+  await kernel.close();
+  await machine.close();
+}
+
+await main(JSON.parse(process.argv[2] ?? "{}") as HostConfig);

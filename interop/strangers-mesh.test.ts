@@ -1,0 +1,104 @@
+/**
+ * Our roles in a mesh of upstream's.
+ *
+ * ```
+ *  alpha 10.8.0.1 ──────────────────── beta 10.8.0.2
+ *    registry :5002 (upstream's)
+ *    agent of ours, or upstream's manager :5001 with our forwarder    likewise
+ *    web:  peer client                   db: peer endpoint
+ *    shop: peer endpoint
+ * ```
+ */
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { EmptySchema } from "@bufbuild/protobuf/wkt";
+import { ConnectionSchema } from "../src/api/gen/nsm/connection_pb.js";
+import {
+  ADDRESSES,
+  agentOf,
+  ask,
+  assertBothWays,
+  close,
+  type HostName,
+  LAB,
+  namesOf,
+  offer,
+  REGISTRY,
+  startClient,
+  urlOf,
+} from "./shop.ts";
+import { Bed } from "./bed.ts";
+import { needsPeer, Stranger } from "./stranger.ts";
+
+const skip = needsPeer;
+
+async function withRegistryOfUpstream(t: TestContext, leaseMs = 60_000): Promise<Bed> {
+  const bed = await Bed.open(t, LAB);
+  await Stranger.start(t, {
+    role: "registry",
+    netns: bed.nameOf("alpha"),
+    listen: REGISTRY,
+    "lease-ms": leaseMs,
+  });
+  return bed;
+}
+
+/** Upstream's manager and our forwarder. */
+async function mixedHost(t: TestContext, bed: Bed, host: HostName): Promise<void> {
+  const url = urlOf(host);
+  await Stranger.start(t, {
+    role: "manager",
+    netns: bed.nameOf(host),
+    name: `nsmgr-${host}`,
+    listen: `${bed.socket(host)},${url}`,
+    connect: REGISTRY,
+    url,
+  });
+  await bed.host({
+    host,
+    address: ADDRESSES[host],
+    forwarder: { listen: bed.socket(`forwarder-${host}`), manager: bed.socket(host) },
+  });
+}
+
+test("our agents work with a registry of upstream, and keep registered at it", { skip }, async (t) => {
+  const bed = await withRegistryOfUpstream(t, 20_000);
+  await bed.host(agentOf(bed, "alpha"));
+  await bed.host(agentOf(bed, "beta"));
+  await offer(t, bed, { place: "alpha/shop", service: "shop" });
+  await offer(t, bed, { place: "beta/db", service: "db", prefix: "172.16.1.0/24" });
+  const nsc = await startClient(t, bed);
+  const near = await ask(nsc, "shop");
+  await assertBothWays(bed, near, "alpha/shop");
+  // Longer than the registry keeps what was registered by a request that may take 15 s.
+  await new Promise((resolve) => setTimeout(resolve, 7_000));
+  const far = await ask(nsc, "db");
+  await assertBothWays(bed, far, "beta/db");
+  await nsc.ask("close", [ConnectionSchema, near], EmptySchema);
+  await close(bed, nsc, far);
+});
+
+for (const [where, place, path] of [
+  ["on its host", "alpha/shop", ["nsc-1", "nsmgr-alpha", "forwarder-alpha", "shop-1"]],
+  [
+    "on another host",
+    "beta/db",
+    ["nsc-1", "nsmgr-alpha", "forwarder-alpha", "nsmgr-beta", "forwarder-beta", "shop-1"],
+  ],
+] as const) {
+  test(
+    `our forwarders make the wires of upstream's managers, to an endpoint ${where}`,
+    { skip },
+    async (t) => {
+      const bed = await withRegistryOfUpstream(t);
+      await mixedHost(t, bed, "alpha");
+      await mixedHost(t, bed, "beta");
+      await offer(t, bed, { place, service: "shop" });
+      const nsc = await startClient(t, bed, { "lifetime-ms": 600_000 });
+      const connection = await ask(nsc, "shop");
+      assert.deepEqual(namesOf(connection), path);
+      await assertBothWays(bed, connection, place);
+      await close(bed, nsc, connection);
+    },
+  );
+}

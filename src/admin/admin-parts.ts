@@ -1,0 +1,35 @@
+/** What the admin service looks at. */
+import type { Agent } from "../agent/agent.ts";
+import type { Decisions } from "../agent/decisions.ts";
+import type { KeptWires } from "../agent/kept-wires.ts";
+import type { Role } from "../agent/parts.ts";
+import type { Registries } from "../elements/discover.ts";
+import type { Prober } from "../world/prober.ts";
+import type { World } from "../world/world.ts";
+
+/** `RegistryView` of src/registry. */
+export interface RegistryView {
+  readonly state: "unknown" | "fresh" | "stale";
+  readonly staleSinceMs?: number;
+  readonly reason?: string;
+  readonly services: number;
+  readonly endpoints: number;
+}
+
+export interface AdminParts {
+  readonly world: World;
+  readonly agent: Agent;
+  readonly wires: KeptWires;
+  readonly forwarder: Pick<Role, "established">;
+  readonly registry: { view(): RegistryView };
+  readonly registries: Registries;
+  readonly decisions: Decisions;
+  readonly url: string;
+  readonly registryUrl: string;
+  readonly tunnelAddresses: readonly string[];
+  /** On `Clock.wallMs`. */
+  readonly startedAtMs: number;
+  readonly version?: string;
+  readonly insecure?: boolean;
+  readonly prober?: Prober;
+}

@@ -1,0 +1,140 @@
+/** The admin contract of an agent, method by method. */
+import { create } from "@bufbuild/protobuf";
+import { stringify } from "yaml";
+import { type Attachment as Document, type Kind, type Ref, refText } from "../agent/attachment.ts";
+import type { Applied } from "../agent/agent.ts";
+import { mustParseAttachments, parseAttachments } from "../agent/parse-attachments.ts";
+import type { Wish } from "../agent/wish.ts";
+import {
+  Agent as AgentApi,
+  Applied_Change,
+  AppliedSchema,
+  ApplyResponseSchema,
+  AttachmentSchema,
+  DeleteResponseSchema,
+  GetResponseSchema,
+  ProblemSchema,
+  type ApplyRequest,
+  type ApplyResponse,
+  type Ref as RefMessage,
+} from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { serve, type Context, type Served } from "../api/rpc.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { AdminParts } from "./admin-parts.ts";
+import { graph } from "./graph.ts";
+import { ping } from "./ping.ts";
+import { attachmentStatus, hostStatus } from "./status.ts";
+import { watchStatus } from "./watch-status.ts";
+import { why } from "./why.ts";
+import { refMessage } from "./wires.ts";
+
+const MAX_WAIT_MS = 600_000;
+const KINDS: readonly Kind[] = ["NetworkService", "Connect", "Expose"];
+
+/** For `serveAll`, on a socket that only those reach who may change this host. */
+export function adminService(parts: AdminParts): Served {
+  const { agent } = parts;
+  return serve(AgentApi, {
+    apply: (request, context) => apply(parts, request, context),
+    delete: async ({ refs }) => {
+      const wanted = refs.map(readRef);
+      const deleted = await agent.delete(wanted);
+      const gone = new Set(deleted.map(refText));
+      return create(DeleteResponseSchema, {
+        deleted: deleted.map(refMessage),
+        absent: wanted.filter((ref) => !gone.has(refText(ref))).map(refMessage),
+      });
+    },
+    get: ({ kind, name }) => {
+      const found = agent.documents({
+        ...(kind !== "" && { kind: readKind(kind) }),
+        ...(name !== "" && { name }),
+      });
+      const attachments = found.map((document) =>
+        create(AttachmentSchema, { ref: refMessage(document), document: documentText(document) }),
+      );
+      return Promise.resolve(create(GetResponseSchema, { attachments }));
+    },
+    status: ({ counters }) => hostStatus(parts, counters),
+    watch: ({ minIntervalMs, counters }, { scope }) => watchStatus(parts, scope, { minIntervalMs, counters }),
+    ping: (request, { scope }) => ping(parts, scope, request),
+    why: (request, context) => why(parts, context, request),
+    graph: (_request, context) => graph(parts, context),
+  });
+}
+
+/** One YAML document, without what only editors read. */
+export function documentText({ $schema: _schema, ...document }: Document): string {
+  return stringify(document, { lineWidth: 0 });
+}
+
+async function apply(
+  { agent }: AdminParts,
+  { documents, fileName, dryRun, waitMs }: ApplyRequest,
+  { scope }: Context,
+): Promise<ApplyResponse> {
+  const file = fileName || "documents";
+  if (dryRun) {
+    const result = parseAttachments(documents, file);
+    if (!result.ok)
+      return create(ApplyResponseSchema, {
+        problems: result.problems.map((problem) => create(ProblemSchema, problem)),
+      });
+    const compared = agent.compare(result.wishes);
+    return create(ApplyResponseSchema, {
+      applied: compared.map((each, i) =>
+        appliedMessage(each, { before: agent.find(each.ref)?.wish, after: result.wishes[i] }),
+      ),
+    });
+  }
+  const wishes = mustParseAttachments(documents, file);
+  const applied = await agent.apply(wishes);
+  const refs = applied.map(({ ref }) => ref);
+  if (waitMs > 0) await agent.settled(refs, Math.min(waitMs, MAX_WAIT_MS), scope);
+  return create(ApplyResponseSchema, {
+    applied: applied.map((each) => appliedMessage(each)),
+    attachments:
+      waitMs > 0
+        ? refs.flatMap((ref) => {
+            const attached = agent.find(ref);
+            return attached ? [attachmentStatus(attached)] : [];
+          })
+        : [],
+  });
+}
+
+function appliedMessage(
+  { ref, change, differences }: Applied,
+  documents: { readonly before?: Wish | undefined; readonly after?: Wish | undefined } = {},
+) {
+  const changes = {
+    unchanged: Applied_Change.UNCHANGED,
+    added: Applied_Change.ADDED,
+    changed: Applied_Change.CHANGED,
+  } as const;
+  const text = (wish: Wish | undefined): string => (wish ? documentText(wish.document) : "");
+  return create(AppliedSchema, {
+    ref: refMessage(ref),
+    change: changes[change],
+    differences: [...differences],
+    before: text(documents.before),
+    after: text(documents.after),
+  });
+}
+
+function readRef({ kind, name }: RefMessage): Ref {
+  return { kind: readKind(kind), name };
+}
+
+/** People write `connect`. */
+function readKind(text: string): Kind {
+  const found = KINDS.find((kind) => kind.toLowerCase() === text.toLowerCase());
+  if (found) return found;
+  throw new NetloomError(
+    "INVALID_ARGUMENT",
+    `read kind ${JSON.stringify(text.slice(0, 40))}: there is none`,
+    {
+      hint: `kinds are ${KINDS.join(", ")}`,
+    },
+  );
+}

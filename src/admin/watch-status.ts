@@ -1,0 +1,46 @@
+/** The status of a host as a stream: now, and after every change, but not more often than somebody can read. */
+import type { HostStatus } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { Bell } from "../registry/bell.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
+import type { Scope } from "../world/scope.ts";
+import type { AdminParts } from "./admin-parts.ts";
+import { hostStatus } from "./status.ts";
+
+const MIN_INTERVAL_MS = 200;
+
+/** Counters, and the state of the registry, change without a word. */
+const COUNTERS_MS = 1_000;
+const REGISTRY_MS = 5_000;
+
+/** A status is made when it is read, so a reader that is slow gets the newest one. `scope` is the caller's. */
+export function watchStatus(
+  parts: AdminParts,
+  scope: Scope,
+  options: { readonly minIntervalMs: number; readonly counters: boolean },
+): Watch<HostStatus> {
+  const { world, agent } = parts;
+  const bell = new Bell();
+  const forget = agent.onChange(() => bell.ring());
+  const life = scope.child("watch status");
+  let isFirst = true;
+  return {
+    next: async () => {
+      try {
+        if (!isFirst) {
+          await world.clock.sleep(options.minIntervalMs || MIN_INTERVAL_MS, life);
+          await bell.wait(world, life, options.counters ? COUNTERS_MS : REGISTRY_MS);
+        }
+        isFirst = false;
+        return life.ended ? undefined : await hostStatus(parts, options.counters);
+      } catch (error) {
+        if (error instanceof NetloomError && life.ended) return undefined;
+        throw error;
+      }
+    },
+    close: () => {
+      forget();
+      if (!scope.ended && !life.ended) scope.spawn("end a watch", () => life.end());
+    },
+  };
+}

@@ -1,0 +1,144 @@
+/** Wires as people see them, from what the forwarder has made and what the path says. */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Attached } from "../agent/attached.ts";
+import type { MadeWire } from "../agent/kept-wires.ts";
+import {
+  RefSchema,
+  TunnelSchema,
+  Wire_State,
+  WireEndSchema,
+  WireSchema,
+  type Ref,
+  type Tunnel,
+  type Wire,
+  type WireEnd,
+} from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { State, type Connection } from "../api/gen/nsm/connection_pb.js";
+import { copyMessage } from "../api/copy-message.ts";
+import { wireIdOf } from "../elements/connection.ts";
+import { wireMtu } from "../forwarder/plan.ts";
+import type { KernelMechanism, Side, Wire as Made } from "../forwarder/wire.ts";
+import type { CounterQuery } from "../world/kernel.ts";
+import type { AdminParts } from "./admin-parts.ts";
+
+/** All wires with an end on this host, in the order in which they were made. */
+export function describeWires(parts: AdminParts): Wire[] {
+  const connections = new Map(parts.forwarder.established().map((each) => [wireIdOf(each), each]));
+  const attachments = byWire(parts.agent.attachments());
+  return [...parts.wires.made].map(([id, made]) =>
+    describeWire(parts, { made, connection: connections.get(id), attached: attachments.get(id) ?? [] }),
+  );
+}
+
+function byWire(attachments: readonly Attached[]): Map<string, Attached[]> {
+  const wires = new Map<string, Attached[]>();
+  for (const attached of attachments)
+    for (const id of attached.wireIds) wires.set(id, [...(wires.get(id) ?? []), attached]);
+  return wires;
+}
+
+function describeWire(
+  { world }: AdminParts,
+  given: {
+    readonly made: MadeWire;
+    readonly connection: Connection | undefined;
+    readonly attached: readonly Attached[];
+  },
+): Wire {
+  const { made, connection, attached } = given;
+  const { wire } = made;
+  const segments = connection?.path?.pathSegments ?? [];
+  const workloadOf = (kind: "Connect" | "Expose"): string | undefined =>
+    attached.find((each) => each.wish.kind === kind)?.workload.split("/")[1];
+  const client = segments[0]?.name ?? "";
+  const tunnel = tunnelOf(
+    wire,
+    segments.map(({ name }) => name),
+    world.host,
+  );
+  return create(WireSchema, {
+    id: wire.connectionId,
+    service: connection?.networkService ?? "",
+    payload: connection?.payload ?? "",
+    client,
+    endpoint: connection?.networkServiceEndpointName ?? "",
+    state: connection && connection.state !== State.DOWN ? Wire_State.UP : Wire_State.DOWN,
+    ...ends(wire, {
+      client: workloadOf("Connect") ?? client.split("/")[1],
+      endpoint: workloadOf("Expose"),
+    }),
+    ...(tunnel && { tunnel }),
+    mtu: wireMtu(wire),
+    clientAddresses: [...(wire.context.srcIpAddrs ?? [])],
+    endpointAddresses: [...(wire.context.dstIpAddrs ?? [])],
+    ...(connection && { connection: withoutTokens(connection) }),
+    attachments: attached.map(({ wish }) => refMessage(wish)),
+    upSince: timestampFromMs(made.sinceMs),
+    path: tunnel ? tunnelText(tunnel, wire) : `veth on ${world.host}`,
+  });
+}
+
+export function refMessage({ kind, name }: { readonly kind: string; readonly name: string }): Ref {
+  return create(RefSchema, { kind, name });
+}
+
+function ends(
+  wire: Made,
+  workloads: Readonly<Record<Side, string | undefined>>,
+): { clientEnd?: WireEnd; endpointEnd?: WireEnd } {
+  const end = ({ netns, interfaceName }: KernelMechanism, workload: string | undefined): WireEnd =>
+    create(WireEndSchema, { netns, interface: interfaceName, workload: workload || nameOfNetns(netns) });
+  return {
+    ...(wire.client.type === "KERNEL" && { clientEnd: end(wire.client, workloads.client) }),
+    ...(wire.endpoint.type === "KERNEL" && { endpointEnd: end(wire.endpoint, workloads.endpoint) }),
+  };
+}
+
+function nameOfNetns(netns: string): string {
+  return /^file:\/\/.*\/([^/]+)$/.exec(netns)?.[1] ?? netns;
+}
+
+/** Hosts are named by the managers of the path: `manager-alpha`. */
+function tunnelOf(wire: Made, path: readonly string[], host: string): Tunnel | undefined {
+  const [near, far] = [wire.client, wire.endpoint];
+  const mechanism = near.type === "VXLAN" ? near : far.type === "VXLAN" ? far : undefined;
+  if (!mechanism) return undefined;
+  const isNear = far.type === "VXLAN";
+  const hosts = path.flatMap((name) => /^manager-(.+)$/.exec(name)?.[1] ?? []);
+  const [local, remote] = isNear
+    ? [mechanism.sourceIp, mechanism.destinationIp]
+    : [mechanism.destinationIp, mechanism.sourceIp];
+  const own = hosts.indexOf(host);
+  return create(TunnelSchema, {
+    type: mechanism.type,
+    vni: mechanism.vni,
+    local,
+    remote,
+    localHost: host,
+    remoteHost: hosts[isNear ? own + 1 : own - 1] ?? "",
+  });
+}
+
+/** From the client to the endpoint: `vxlan vni 4242 alpha→beta`. */
+function tunnelText({ type, vni, localHost, remoteHost, remote }: Tunnel, wire: Made): string {
+  const [own, other] = [localHost, remoteHost || remote];
+  const [from, to] = wire.client.type === "VXLAN" ? [other, own] : [own, other];
+  return `${type.toLowerCase()} vni ${vni} ${from}→${to}`;
+}
+
+function withoutTokens(connection: Connection): Connection {
+  const copy = copyMessage(connection);
+  for (const segment of copy.path?.pathSegments ?? []) segment.token = "";
+  return copy;
+}
+
+/** Where packets that come to an end of this host are counted: at its device, or at the tunnel that they come out of. */
+export function meterOf({ wire, plan }: MadeWire, side: Side): CounterQuery | undefined {
+  const mechanism = wire[side];
+  if (mechanism.type !== "KERNEL") return undefined;
+  const tunnel = plan.objects.find((object) => object.kind === "vxlan");
+  return tunnel
+    ? { netns: tunnel.netns, link: tunnel.name }
+    : { netns: mechanism.netns, link: mechanism.interfaceName };
+}

@@ -1,0 +1,341 @@
+/**
+ * What a host is to do for its workloads, and how far it is: attachments, applied, changed and removed while it runs.
+ *
+ * Guarantees
+ * - What was accepted is on the disk: a next life does the same, under the same ids.
+ * - An attachment that does not work is tried again, and holds up no other.
+ * - Wires that an earlier life has made are taken over as they are. What nobody wants is removed: at once what is known
+ *   to be unwanted, the rest when whoever could want it would have asked.
+ */
+import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "../world/scope.ts";
+import { type Attachment, type Kind, type Ref, refOf, refText } from "./attachment.ts";
+import type { Attached } from "./attached.ts";
+import { Clients } from "./clients.ts";
+import { Connecting } from "./connecting.ts";
+import { Describing } from "./describing.ts";
+import { type Desired, DesiredState, type Kept, type Loaded } from "./desired-state.ts";
+import { differences } from "./differences.ts";
+import { Exposing } from "./exposing.ts";
+import type { AgentParts } from "./parts.ts";
+import type { ProgressView } from "./progress.ts";
+import { Turnstile } from "./turnstile.ts";
+import type { Wish } from "./wish.ts";
+import { workloadKey, Workloads } from "./workloads.ts";
+
+export interface AgentOptions {
+  readonly parts: AgentParts;
+  /**
+   * How long wires of an earlier life wait for clients of other processes and hosts to ask for them again. Default:
+   * 600,000 ms, the lifetime of a token: after that time without a word they would have been closed anyway.
+   */
+  readonly sweepAfterMs?: number;
+}
+
+/** What `apply` does, or would do, with one attachment. */
+export interface Applied {
+  readonly ref: Ref;
+  readonly change: "unchanged" | "added" | "changed";
+  /** Paths of what differs: `labels.app`. */
+  readonly differences: readonly string[];
+}
+
+const SWEEP_AFTER_MS = 600_000;
+const SWEEP_RETRY_MS = 10_000;
+const REQUESTS_AT_ONCE = 32;
+/** How long the wires of a new life wait for its own endpoints to be registered. */
+const ENDPOINTS_FIRST_MS = 1_000;
+
+interface Running {
+  readonly attached: Attached;
+  readonly kept: Kept;
+  /** Ends its task. */
+  stop(): Promise<void>;
+}
+
+export class Agent {
+  readonly #parts: AgentParts;
+  readonly #state: DesiredState;
+  readonly #workloads: Workloads;
+  readonly #clients: Clients;
+  readonly #turnstile = new Turnstile(REQUESTS_AT_ONCE);
+  readonly #running = new Map<string, Running>();
+  readonly #closing = new Set<string>();
+  readonly #listeners = new Set<() => void>();
+  /** Changes of the wish, one after the other. */
+  #tail: Promise<unknown> = Promise.resolve();
+
+  private constructor({ parts }: AgentOptions) {
+    this.#parts = parts;
+    this.#state = new DesiredState(parts.world);
+    this.#workloads = new Workloads(parts);
+    this.#clients = new Clients(parts);
+  }
+
+  /** Reads what is to be done, adopts what is there, and begins. INTERNAL if the disk or the kernel cannot be read. */
+  static async start(options: AgentOptions): Promise<Agent> {
+    const agent = new Agent(options);
+    const { wires, log, world } = options.parts;
+    const loaded = await agent.#state.load();
+    for (const problem of loaded.problems) log.error("desired state", { problem });
+    const adopted = await wires.adopt();
+    if (adopted.length > 0) log.info("took over the wires of an earlier life", { wires: adopted.length });
+    for (const id of loaded.closing) agent.#closing.add(id);
+    // Nothing is changed before all of it is there to be changed.
+    world.scope.spawn("begin", (scope) => agent.#inTurn(() => agent.#begin(loaded, scope)));
+    world.scope.spawn("sweep", (scope) => agent.#sweep(scope, options.sweepAfterMs ?? SWEEP_AFTER_MS));
+    return agent;
+  }
+
+  /** All attachments, in the order in which they were applied first. */
+  attachments(): readonly Attached[] {
+    return [...this.#running.values()].map(({ attached }) => attached);
+  }
+
+  find(ref: Ref): Attached | undefined {
+    return this.#running.get(refText(ref))?.attached;
+  }
+
+  /** The wish as people wrote it. */
+  documents(query: { readonly kind?: Kind; readonly name?: string } = {}): Attachment[] {
+    return this.attachments()
+      .map(({ wish }) => wish.document)
+      .filter(
+        ({ kind, name }) =>
+          (query.kind === undefined || kind === query.kind) &&
+          (query.name === undefined || name === query.name),
+      );
+  }
+
+  /** Calls `listener` after every change of an attachment or its state. The result ends that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** For others who know of changes: the forwarder's wires. */
+  changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** What `apply` would do. INVALID_ARGUMENT for wishes that contradict each other. */
+  compare(wishes: readonly Wish[]): Applied[] {
+    const wanted = new Map([...this.#running].map(([name, { attached }]) => [name, attached.wish]));
+    for (const wish of wishes) wanted.set(refText(wish), wish);
+    refuseClashes([...wanted.values()]);
+    return wishes.map((wish) => {
+      const ref = refOf(wish);
+      const before = this.find(ref)?.wish.document;
+      if (!before) return { ref, change: "added", differences: [] };
+      const paths = differences(before, wish.document);
+      return { ref, change: paths.length > 0 ? "changed" : "unchanged", differences: paths };
+    });
+  }
+
+  /** Makes `wishes` part of the wish, all or none. Answers when that is on the disk; nothing waits for wires. */
+  apply(wishes: readonly Wish[]): Promise<Applied[]> {
+    return this.#inTurn(async () => {
+      const applied = this.compare(wishes);
+      const fresh = wishes.filter((_, i) => applied[i]?.change !== "unchanged");
+      if (fresh.length === 0) return applied;
+      const kept = fresh.map((wish) => this.#keep(wish));
+      const changed = new Map(kept.map((each) => [refText(each.wish), each]));
+      const others = this.#kept().filter(({ wish }) => !changed.has(refText(wish)));
+      await this.#save([...others, ...kept]);
+      await Promise.all(kept.map((each) => this.#put(each)));
+      this.changed();
+      return applied;
+    });
+  }
+
+  /** Takes attachments out of the wish; answers when their wires are gone. Returns those that were there. */
+  async delete(refs: readonly Ref[]): Promise<Ref[]> {
+    const gone = await this.#inTurn(async () => {
+      const names = new Set(refs.map(refText));
+      const found = [...this.#running].filter(([name]) => names.has(name));
+      if (found.length === 0) return [];
+      for (const [, { kept }] of found) if (kept.connectionId) this.#closing.add(kept.connectionId);
+      await this.#save(this.#kept().filter(({ wish }) => !names.has(refText(wish))));
+      for (const [name] of found) this.#running.delete(name);
+      return found.map(([, running]) => running);
+    });
+    await Promise.all(gone.map((running) => this.#end(running)));
+    this.changed();
+    return gone.map(({ attached }) => refOf(attached.wish));
+  }
+
+  /** Resolves when all of `refs` are up or gone, or the time is over. */
+  async settled(refs: readonly Ref[], timeoutMs: number, scope: Scope): Promise<void> {
+    const nap = scope.child("wait for attachments", { timeoutMs });
+    try {
+      while (!nap.ended) {
+        const waiting = refs.filter((ref) => (this.find(ref)?.view.state ?? "up") !== "up");
+        if (waiting.length === 0) return;
+        await new Promise<void>((resolve) => {
+          const done = (): void => {
+            forget();
+            forgetEnd();
+            resolve();
+          };
+          const forget = this.onChange(done);
+          const forgetEnd = nap.onEnd(done);
+        });
+      }
+    } finally {
+      await nap.end();
+    }
+  }
+
+  /** Takes everything away, and leaves the wish as it is: for an agent that ends for good. */
+  async closeAll(): Promise<void> {
+    const running = [...this.#running.values()];
+    await Promise.all(running.map((each) => each.stop()));
+    await Promise.all(running.map(({ attached }) => attached.close()));
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const run = this.#tail.then(task);
+    this.#tail = run.catch(() => undefined);
+    return run;
+  }
+
+  #kept(): Kept[] {
+    return [...this.#running.values()].map(({ kept }) => kept);
+  }
+
+  #save(kept: readonly Kept[]): Promise<void> {
+    const desired: Desired = { kept, closing: [...this.#closing] };
+    return this.#state.save(desired);
+  }
+
+  /** A wish that is changed keeps its id. */
+  #keep(wish: Wish): Kept {
+    const known = this.#running.get(refText(wish))?.kept.connectionId;
+    const { keys } = this.#parts.world;
+    return { wish, connectionId: wish.kind === "Connect" ? known || keys.uuid() : "" };
+  }
+
+  /** Has a wish worked on: in the place of the one that it was, or anew. */
+  async #put(kept: Kept): Promise<void> {
+    const name = refText(kept.wish);
+    const before = this.#running.get(name);
+    if (before?.attached.update(kept.wish)) {
+      this.#running.set(name, { ...before, kept });
+      return;
+    }
+    if (before) {
+      await before.stop();
+      await before.attached.close();
+    }
+    this.#start(kept, undefined);
+  }
+
+  #start(kept: Kept, answers: Loaded["answers"] | undefined): void {
+    const attached = this.#make(kept, answers);
+    const task = this.#parts.world.scope.child(refText(kept.wish));
+    task.spawn(refText(kept.wish), (scope) => this.#run(attached, scope));
+    const running: Running = { attached, kept, stop: () => task.end() };
+    this.#running.set(refText(kept.wish), running);
+  }
+
+  /** What is no operating error is a fault of ours: it ends this attachment, is said, and harms no other. */
+  async #run(attached: Attached, scope: Scope): Promise<void> {
+    try {
+      await attached.run(scope);
+    } catch (error) {
+      if (scope.ended && error instanceof NetloomError) return;
+      const problem = error instanceof Error ? error.message : String(error);
+      this.#parts.log.error("bug in an attachment", { attachment: refText(attached.wish), problem });
+      throw error;
+    }
+  }
+
+  #make({ wish, connectionId }: Kept, answers: Loaded["answers"] | undefined): Attached {
+    const parts = this.#parts;
+    const onChange = (view: ProgressView): void => this.#tell(wish, view);
+    const common = { parts, workloads: this.#workloads, onChange };
+    if (wish.kind === "NetworkService") return new Describing({ ...common, wish });
+    if (wish.kind === "Expose") return new Exposing({ ...common, wish });
+    const answer = answers?.get(connectionId);
+    const [clients, state, turnstile] = [this.#clients, this.#state, this.#turnstile];
+    return new Connecting({ ...common, clients, state, turnstile, wish, connectionId, answer });
+  }
+
+  #tell(wish: Wish, { state, reason, error, attempts }: ProgressView): void {
+    const { log } = this.#parts;
+    const fields = { attachment: refText(wish), reason: reason || undefined, hint: error?.hint };
+    if (state === "failed" && attempts === 1) log.warn("an attachment does not work yet", fields);
+    else if (state === "failed") log.debug("an attachment does not work yet", { ...fields, attempts });
+    else if (state === "healing") log.warn("a wire heals", fields);
+    else if (state === "up") log.info("an attachment is up", fields);
+    else log.debug(`an attachment is ${state}`, fields);
+    this.changed();
+  }
+
+  /** What nobody shall have any more goes first: it may hold a name that is wanted. Endpoints come before wires. */
+  async #begin({ kept, answers }: Loaded, scope: Scope): Promise<void> {
+    await this.#closeRest();
+    const first = kept.filter(({ wish }) => wish.kind !== "Connect");
+    for (const each of first) this.#start(each, answers);
+    await this.settled(
+      first.map(({ wish }) => refOf(wish)),
+      first.length > 0 ? ENDPOINTS_FIRST_MS : 0,
+      scope,
+    );
+    for (const each of kept) if (!this.#running.has(refText(each.wish))) this.#start(each, answers);
+    this.changed();
+  }
+
+  async #closeRest(): Promise<void> {
+    for (const id of this.#closing) {
+      try {
+        await this.#parts.wires.remove(id);
+        this.#closing.delete(id);
+      } catch (error) {
+        if (!(error instanceof NetloomError)) throw error;
+        this.#parts.log.warn("a deleted wire cannot be removed", { wire: id, error: error.message });
+      }
+    }
+  }
+
+  async #end({ attached, kept, stop }: Running): Promise<void> {
+    await stop();
+    await attached.close();
+    this.#closing.delete(kept.connectionId);
+  }
+
+  async #sweep(scope: Scope, afterMs: number): Promise<void> {
+    const { world, wires, log } = this.#parts;
+    for (let waitMs = afterMs; !scope.ended; waitMs = SWEEP_RETRY_MS) {
+      await world.clock.sleep(waitMs, scope);
+      try {
+        const wanted = new Set(this.#kept().map(({ connectionId }) => connectionId));
+        const swept = await wires.sweep(wanted);
+        if (swept.length > 0)
+          log.info("removed wires of an earlier life that nobody wants", { wires: swept.length });
+        return;
+      } catch (error) {
+        if (!(error instanceof NetloomError) || scope.ended) throw error;
+        log.warn("sweep", { error: error.message });
+      }
+    }
+  }
+}
+
+/** Two devices of one workload cannot have one name. */
+function refuseClashes(wishes: readonly Wish[]): void {
+  const names = new Map<string, string>();
+  for (const wish of wishes) {
+    if (wish.kind !== "Connect" || wish.interface === undefined) continue;
+    const key = `${workloadKey(wish.workload)} ${wish.interface}`;
+    const other = names.get(key);
+    if (other !== undefined) {
+      throw new NetloomError(
+        "INVALID_ARGUMENT",
+        `apply Connect ${wish.name}: ${other} has the interface ${wish.interface} of the same workload`,
+        { hint: "give one of them another interface" },
+      );
+    }
+    names.set(key, refText(wish));
+  }
+}

@@ -1,0 +1,23 @@
+/** An attachment at work. */
+import type { Scope } from "../world/scope.ts";
+import type { ProgressView } from "./progress.ts";
+import type { Wish } from "./wish.ts";
+
+export interface Attached {
+  readonly wish: Wish;
+  readonly view: ProgressView;
+  /** `alpha/web`; empty for what is of no workload. */
+  readonly workload: string;
+  /** Of a Connect: id of its wire. */
+  readonly connectionId: string;
+  /** Of an Expose: name of its endpoint. */
+  readonly endpointName: string;
+  /** Ids of its wires that are established. */
+  readonly wireIds: readonly string[];
+  /** Brings it about, and keeps it so, until `scope` ends. That changes nothing of what is there. */
+  run(scope: Scope): Promise<void>;
+  /** Takes a changed wish over where that is possible without taking anything away. False if it has to begin anew. */
+  update(wish: Wish): boolean;
+  /** After `run` has ended: takes all of it away. Never throws an operating error: what cannot be told, expires. */
+  close(): Promise<void>;
+}

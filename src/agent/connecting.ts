@@ -1,0 +1,209 @@
+/**
+ * A Connect at work: a workload of this host, and its wire to a service.
+ *
+ * ```
+ *   waiting ──workload──> requesting ──answer──> up <──> healing        (the client role heals)
+ *      ^                    │    ^                │
+ *      │                  failed─┘ backoff        │
+ *      └──────────────── the workload is gone ────┘ the wire is closed as lost: its address waits for it
+ * ```
+ */
+import { create } from "@bufbuild/protobuf";
+import { ConnectionSchema, MechanismSchema, State, type Connection } from "../api/gen/nsm/connection_pb.js";
+import { ConnectionContextSchema, IPContextSchema } from "../api/gen/nsm/connectioncontext_pb.js";
+import { NetworkServiceRequestSchema, type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
+import { copyMessage } from "../api/copy-message.ts";
+import { SELF, type Caller } from "../api/hops.ts";
+import { KERNEL, LOCAL } from "../elements/mechanism.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "../world/scope.ts";
+import type { Attached } from "./attached.ts";
+import type { ClientOfWorkload, Clients } from "./clients.ts";
+import type { DesiredState } from "./desired-state.ts";
+import { REQUEST_MS, type AgentParts, type News } from "./parts.ts";
+import { Progress, type ProgressView } from "./progress.ts";
+import { endpointComes } from "./endpoint-comes.ts";
+import { retry } from "./retry.ts";
+import type { Turnstile } from "./turnstile.ts";
+import type { ConnectWish, Wish } from "./wish.ts";
+import type { Presence, Workload, Workloads } from "./workloads.ts";
+
+/** So often the way of an earlier life is tried, before any other endpoint will do as well. */
+const SAME_WAY_TRIES = 3;
+
+export interface ConnectingOptions {
+  readonly parts: AgentParts;
+  readonly workloads: Workloads;
+  readonly clients: Clients;
+  readonly state: DesiredState;
+  readonly turnstile: Turnstile;
+  readonly wish: ConnectWish;
+  readonly connectionId: string;
+  /** The last answer to it, in this life or an earlier one. */
+  readonly answer: Connection | undefined;
+  readonly onChange: (view: ProgressView) => void;
+}
+
+export class Connecting implements Attached {
+  readonly wish: ConnectWish;
+  readonly connectionId: string;
+  readonly endpointName = "";
+  readonly #options: ConnectingOptions;
+  readonly #progress: Progress;
+  readonly #workload: Workload;
+  readonly #client: ClientOfWorkload;
+  #answer: Connection | undefined;
+  #isEstablished = false;
+
+  constructor(options: ConnectingOptions) {
+    const { parts, wish, workloads, clients, connectionId } = options;
+    this.#options = options;
+    this.wish = wish;
+    this.connectionId = connectionId;
+    this.#answer = options.answer;
+    this.#progress = new Progress(parts.world.clock, options.onChange);
+    this.#workload = workloads.use(wish.workload);
+    this.#client = clients.use(this.#workload, connectionId, (news) => this.#hear(news));
+  }
+
+  get view(): ProgressView {
+    return this.#progress.view;
+  }
+
+  get workload(): string {
+    return this.#workload.name;
+  }
+
+  get wireIds(): readonly string[] {
+    return this.#isEstablished ? [this.connectionId] : [];
+  }
+
+  async run(scope: Scope): Promise<void> {
+    while (!scope.ended) {
+      const presence = this.#workload.presence;
+      if (!presence.isThere) {
+        this.#progress.waiting(presence.reason);
+        await this.#workload.changed(presence, scope);
+        continue;
+      }
+      if (!(await this.#bring(presence, scope))) continue;
+      await this.#workload.changed(presence, scope);
+      await this.#close("lost");
+    }
+  }
+
+  update(_wish: Wish): boolean {
+    return false;
+  }
+
+  async close(): Promise<void> {
+    this.#progress.closing();
+    await this.#close("asked");
+    this.#options.state.dropAnswer(this.connectionId);
+    this.#client.release();
+    this.#workload.release();
+  }
+
+  /** The wire, whatever it takes. False if the workload is another one meanwhile. */
+  async #bring(presence: Presence & { isThere: true }, scope: Scope): Promise<boolean> {
+    const { parts, turnstile, wish } = this.#options;
+    const isDue = (): boolean => this.#workload.presence === presence;
+    return await retry(
+      {
+        world: parts.world,
+        scope,
+        progress: this.#progress,
+        purpose: `connect ${this.connectionId}`,
+        isDue,
+        news: async (nap, error) =>
+          await parts.world.race<unknown>([
+            this.#workload.changed(presence, nap),
+            error.code === "NOT_FOUND" ? endpointComes(parts.endpoints, wish.service, nap) : nap.done,
+          ]),
+      },
+      async (n) =>
+        await turnstile.pass(scope, async () => {
+          if (!isDue()) throw new NetloomError("ABORTED", `connect ${wish.name}: its workload has changed`);
+          const request = this.#request(presence, n <= SAME_WAY_TRIES);
+          this.#take(await this.#client.role.request(this.#caller(scope), request));
+        }),
+    );
+  }
+
+  #take(answer: Connection): void {
+    this.#answer = answer;
+    this.#isEstablished = true;
+    this.#options.state.keepAnswer(answer);
+    this.#progress.up();
+  }
+
+  #hear({ state, reason = "", connection }: News): void {
+    if (state === "closed") return;
+    if (state === "healing") this.#progress.healing(reason);
+    else if (this.#isEstablished) this.#take(connection);
+  }
+
+  /** What is asked for: with the ids and the endpoint of the last answer as long as `sameWay`. */
+  #request({ identity }: Presence & { isThere: true }, sameWay: boolean): NetworkServiceRequest {
+    const { wish } = this;
+    const kept = this.#kept();
+    const connection = kept ? copyMessage(kept) : create(ConnectionSchema, { id: this.connectionId });
+    const name = wish.interface ?? kept?.mechanism?.parameters["name"] ?? "";
+    const isSamePlace = kept?.mechanism?.parameters["inodeURL"] === identity.netns;
+    const isSameDevice = kept?.mechanism?.parameters["name"] === name;
+    if (!sameWay || !isSamePlace || !isSameDevice) delete connection.mechanism;
+    connection.state = State.UP;
+    connection.networkService = wish.service;
+    connection.labels = { ...wish.labels };
+    connection.networkServiceEndpointName =
+      wish.endpoint || (sameWay && kept ? kept.networkServiceEndpointName : "");
+    const context = (connection.context ??= create(ConnectionContextSchema));
+    if (wish.mtuBytes > 0) context.MTU = wish.mtuBytes;
+    const ip = (context.ipContext ??= create(IPContextSchema));
+    ip.excludedPrefixes = [...new Set([...ip.excludedPrefixes, ...wish.excludedPrefixes])];
+    const parameters: Record<string, string> = { inodeURL: identity.netns, ...(name && { name }) };
+    return create(NetworkServiceRequestSchema, {
+      connection,
+      mechanismPreferences: [create(MechanismSchema, { cls: LOCAL, type: KERNEL, parameters })],
+    });
+  }
+
+  /** The last answer, if it is one to this wish of this client. */
+  #kept(): Connection | undefined {
+    const kept = this.#answer;
+    const first = kept?.path?.pathSegments[0];
+    const isOurs = first?.id === this.connectionId && first.name === this.#workload.name;
+    return isOurs && kept?.networkService === this.wish.service && kept.path?.index === 0 ? kept : undefined;
+  }
+
+  async #close(reason: "asked" | "lost"): Promise<void> {
+    const { parts, wish } = this.#options;
+    const answer = this.#answer;
+    const wasEstablished = this.#isEstablished;
+    this.#isEstablished = false;
+    const scope = parts.world.scope.child(`close ${wish.name}`, { timeoutMs: REQUEST_MS });
+    try {
+      if (wasEstablished && answer) {
+        const closed = copyMessage(answer);
+        if (reason === "lost") closed.state = State.DOWN;
+        await this.#client.role.close(this.#caller(scope), closed);
+      } else if (reason === "asked") {
+        // An earlier life may have made it.
+        await parts.wires.remove(this.connectionId);
+      }
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      parts.log.warn("closing a wire was not heard everywhere; the rest expires", {
+        attachment: `Connect ${wish.name}`,
+        wire: this.connectionId,
+        error: error.message,
+      });
+    } finally {
+      await scope.end();
+    }
+  }
+
+  #caller(scope: Scope): Caller {
+    return { scope, deadlineMs: this.#options.parts.world.clock.monotonicMs() + REQUEST_MS, peer: SELF };
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Wires whose workload has died without a word, of clients and endpoints that are not this agent's own: they are closed
+ * at once, rather than when their tokens expire.
+ */
+import type { Wire } from "../forwarder/wire.ts";
+import { Bell } from "../registry/bell.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { KernelEvent, Netns } from "../world/kernel.ts";
+import type { Scope } from "../world/scope.ts";
+import type { World } from "../world/world.ts";
+
+export interface DeadWorkloadsOptions {
+  readonly world: World;
+  readonly wires: () => Iterable<Wire>;
+  /** Wires that somebody else looks after. */
+  readonly own: () => ReadonlySet<string>;
+  readonly drop: (connectionId: string) => Promise<void>;
+}
+
+/** News that come together are looked at together. */
+const GATHER_MS = 20;
+
+/** Ends with `World.scope`. */
+export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
+  const { world } = options;
+  const bell = new Bell();
+  world.scope.spawn("hear of dead namespaces", async (scope) => {
+    const watch = world.kernel.watch();
+    const forget = scope.onEnd(() => watch.close());
+    try {
+      for (let event = await watch.next(); event; event = await watch.next())
+        if (isOfInterest(event)) bell.ring();
+    } finally {
+      forget();
+      watch.close();
+    }
+  });
+  world.scope.spawn("close wires of dead workloads", async (scope) => {
+    while (!scope.ended) {
+      await bell.wait(world, scope, Infinity);
+      if (scope.ended) return;
+      await world.clock.sleep(GATHER_MS, scope);
+      await closeDead(options, scope);
+    }
+  });
+}
+
+function isOfInterest({ type }: KernelEvent): boolean {
+  return type === "netns-removed" || type === "resync";
+}
+
+async function closeDead({ world, wires, own, drop }: DeadWorkloadsOptions, scope: Scope): Promise<void> {
+  const isDead = new Map<Netns, boolean>();
+  const others = own();
+  for (const wire of [...wires()]) {
+    if (scope.ended) return;
+    if (others.has(wire.connectionId)) continue;
+    for (const side of [wire.client, wire.endpoint]) {
+      if (side.type !== "KERNEL") continue;
+      if (!isDead.has(side.netns)) isDead.set(side.netns, await isGone(world, side.netns));
+      if (isDead.get(side.netns)) {
+        await drop(wire.connectionId);
+        break;
+      }
+    }
+  }
+}
+
+async function isGone(world: World, netns: Netns): Promise<boolean> {
+  try {
+    await world.kernel.resolve(netns);
+    return false;
+  } catch (error) {
+    if (error instanceof NetloomError && error.code === "NOT_FOUND") return true;
+    if (error instanceof NetloomError) return false;
+    throw error;
+  }
+}

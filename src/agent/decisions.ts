@@ -1,0 +1,48 @@
+/** Why endpoints were taken: what the forwarder of this host has decided lately, for `netloom why`. */
+import type { Discovery } from "../elements/discover.ts";
+import type { Selection } from "../elements/select.ts";
+import type { Clock } from "../world/world.ts";
+
+export interface Decided {
+  /** On `Clock.wallMs`. */
+  readonly atMs: number;
+  readonly discovery: Discovery;
+  readonly selection: Selection | undefined;
+}
+
+const MAX_KEPT = 4_096;
+
+/** By the forwarder's own connection id. Of many the oldest are forgotten. */
+export class Decisions {
+  readonly #clock: Clock;
+  readonly #decided = new Map<string, Decided>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  discovered(id: string, discovery: Discovery): void {
+    this.#decided.delete(id);
+    this.#decided.set(id, { atMs: this.#clock.wallMs(), discovery, selection: undefined });
+    const [oldest] = this.#decided.keys();
+    if (this.#decided.size > MAX_KEPT && oldest !== undefined) this.#decided.delete(oldest);
+  }
+
+  selected(id: string, selection: Selection): void {
+    const known = this.#decided.get(id);
+    if (known) this.#decided.set(id, { ...known, selection });
+  }
+
+  of(id: string): Decided | undefined {
+    return this.#decided.get(id);
+  }
+
+  /** The last one about a client with these labels: a request that has failed leaves no connection to ask for. */
+  last(service: string, labels: Readonly<Record<string, string>>): Decided | undefined {
+    return [...this.#decided.values()].findLast(
+      ({ discovery }) =>
+        discovery.service === service &&
+        Object.entries(labels).every(([key, value]) => discovery.labels[key] === value),
+    );
+  }
+}

@@ -1,0 +1,112 @@
+/** A NetworkService at work: its registration. */
+import { create } from "@bufbuild/protobuf";
+import {
+  DestinationSchema,
+  MatchSchema,
+  MetadataSchema,
+  NetworkServiceSchema,
+  type NetworkService,
+} from "../api/gen/nsm/registry_pb.js";
+import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "../world/scope.ts";
+import type { NetworkServiceAttachment } from "./attachment.ts";
+import type { Attached } from "./attached.ts";
+import { REQUEST_MS, type AgentParts } from "./parts.ts";
+import { Progress, type ProgressView } from "./progress.ts";
+import { retry } from "./retry.ts";
+import type { ServiceWish, Wish } from "./wish.ts";
+
+export class Describing implements Attached {
+  readonly workload = "";
+  readonly connectionId = "";
+  readonly endpointName = "";
+  readonly wireIds: readonly string[] = [];
+  readonly #parts: AgentParts;
+  readonly #progress: Progress;
+  #wish: ServiceWish;
+  #updated = Promise.withResolvers<void>();
+
+  constructor(options: {
+    readonly parts: AgentParts;
+    readonly wish: ServiceWish;
+    readonly onChange: (view: ProgressView) => void;
+  }) {
+    this.#parts = options.parts;
+    this.#wish = options.wish;
+    this.#progress = new Progress(options.parts.world.clock, options.onChange);
+  }
+
+  get wish(): ServiceWish {
+    return this.#wish;
+  }
+
+  get view(): ProgressView {
+    return this.#progress.view;
+  }
+
+  /** The manager's registry keeps registered what was registered once. */
+  async run(scope: Scope): Promise<void> {
+    const { services, world } = this.#parts;
+    while (!scope.ended) {
+      const isUp = await retry(
+        {
+          world,
+          scope,
+          progress: this.#progress,
+          purpose: `describe ${this.#wish.name}`,
+          isDue: () => true,
+          news: () => this.#updated.promise,
+        },
+        async () => {
+          this.#updated = Promise.withResolvers();
+          const deadlineMs = world.clock.monotonicMs() + REQUEST_MS;
+          await services.request({ scope, deadlineMs }, networkServiceOf(this.#wish.document));
+        },
+      );
+      if (isUp) this.#progress.up();
+      await world.race([this.#updated.promise, scope.done]);
+    }
+  }
+
+  update(wish: Wish): boolean {
+    if (wish.kind !== "NetworkService") return false;
+    this.#wish = wish;
+    this.#updated.resolve();
+    return true;
+  }
+
+  async close(): Promise<void> {
+    const { services, world, log } = this.#parts;
+    this.#progress.closing();
+    const scope = world.scope.child(`unregister ${this.#wish.name}`, { timeoutMs: REQUEST_MS });
+    try {
+      const deadlineMs = world.clock.monotonicMs() + REQUEST_MS;
+      await services.close({ scope, deadlineMs }, networkServiceOf(this.#wish.document));
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      log.warn("unregister a service has failed", { service: this.#wish.name, error: error.message });
+    } finally {
+      await scope.end();
+    }
+  }
+}
+
+/** As registries have it. */
+export function networkServiceOf(document: NetworkServiceAttachment): NetworkService {
+  return create(NetworkServiceSchema, {
+    name: document.name,
+    payload: document.payload ?? "ETHERNET",
+    matches: (document.matches ?? []).map((match) =>
+      create(MatchSchema, {
+        sourceSelector: match.sourceSelector ?? {},
+        fallthrough: match.fallthrough ?? false,
+        routes: (match.routes ?? []).map(({ destinationSelector, weight }) =>
+          create(DestinationSchema, { destinationSelector: destinationSelector ?? {}, weight: weight ?? 0 }),
+        ),
+        ...(match.metadata && {
+          metadata: create(MetadataSchema, { labels: match.metadata.labels ?? {} }),
+        }),
+      }),
+    ),
+  });
+}

@@ -1,0 +1,228 @@
+/**
+ * An Expose at work: a workload of this host, the endpoint that answers for it, and its registration.
+ *
+ *   waiting ──workload──> requesting ──registered──> up
+ *      └──── the workload is gone: its wires are closed, its registration is taken back ────┘
+ */
+import { create } from "@bufbuild/protobuf";
+import type { Connection } from "../api/gen/nsm/connection_pb.js";
+import {
+  NetworkServiceEndpointSchema,
+  NetworkServiceLabelsSchema,
+  type NetworkServiceEndpoint,
+} from "../api/gen/nsm/registry_pb.js";
+import { wireIdOf } from "../elements/connection.ts";
+import { hash64 } from "../net/hash.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Netns } from "../world/kernel.ts";
+import type { Scope } from "../world/scope.ts";
+import type { Attached } from "./attached.ts";
+import { REQUEST_MS, type AgentParts, type Role } from "./parts.ts";
+import { Progress, type ProgressView } from "./progress.ts";
+import { retry } from "./retry.ts";
+import { ServiceKeeper } from "./service-keeper.ts";
+import type { ExposeWish, Wish } from "./wish.ts";
+import type { Presence, Workload, Workloads } from "./workloads.ts";
+
+export interface ExposingOptions {
+  readonly parts: AgentParts;
+  readonly workloads: Workloads;
+  readonly wish: ExposeWish;
+  readonly onChange: (view: ProgressView) => void;
+}
+
+export class Exposing implements Attached {
+  readonly connectionId = "";
+  readonly #options: ExposingOptions;
+  readonly #progress: Progress;
+  readonly #workload: Workload;
+  readonly #services: ServiceKeeper;
+  #wish: ExposeWish;
+  #role: Role | undefined;
+  #takeBack: () => void = () => undefined;
+  #registered: NetworkServiceEndpoint | undefined;
+
+  constructor(options: ExposingOptions) {
+    const { parts, wish, workloads } = options;
+    this.#options = options;
+    this.#wish = wish;
+    this.#progress = new Progress(parts.world.clock, options.onChange);
+    this.#workload = workloads.use(wish.workload);
+    this.#services = new ServiceKeeper(parts);
+  }
+
+  get wish(): ExposeWish {
+    return this.#wish;
+  }
+
+  /** `db.beta`: unique in the mesh, because hosts are. */
+  get endpointName(): string {
+    return `${this.#wish.name}.${this.#options.parts.world.host}`;
+  }
+
+  get view(): ProgressView {
+    return this.#progress.view;
+  }
+
+  get workload(): string {
+    return this.#workload.name;
+  }
+
+  get wireIds(): readonly string[] {
+    return (this.#role?.established() ?? []).map(wireIdOf);
+  }
+
+  async run(scope: Scope): Promise<void> {
+    while (!scope.ended) {
+      const presence = this.#workload.presence;
+      if (!presence.isThere) {
+        this.#progress.waiting(presence.reason);
+        await this.#workload.changed(presence, scope);
+        continue;
+      }
+      this.#serve(presence.identity.netns);
+      if (await this.#register(presence, scope)) {
+        this.#progress.up();
+        await this.#changes(presence, scope);
+      }
+      if (!scope.ended && this.#workload.presence !== presence) await this.#withdraw();
+    }
+  }
+
+  /** Labels, routes and the rest of the context change at once for new wires, and for others when they are refreshed. */
+  update(wish: Wish): boolean {
+    if (wish.kind !== "Expose" || !isSameServer(wish, this.#wish)) return false;
+    this.#wish = wish;
+    this.#updated.resolve();
+    return true;
+  }
+
+  #updated = Promise.withResolvers<void>();
+
+  async close(): Promise<void> {
+    this.#progress.closing();
+    await this.#withdraw();
+    await this.#attempt("take back a service", (scope) => this.#services.takeBack(scope));
+    this.#workload.release();
+  }
+
+  #serve(netns: Netns): void {
+    const { parts } = this.#options;
+    const { pools, addressPolicy } = this.#wish;
+    this.#role ??= parts.newEndpoint({
+      name: this.endpointName,
+      netns,
+      interfaceName: (connection) => this.#interfaceName(connection),
+      addresses:
+        pools.length === 0
+          ? undefined
+          : {
+              pools,
+              policy: addressPolicy,
+              excluded: (wireId) => [
+                ...this.#wish.excludedPrefixes,
+                ...parts.wires.heldByOthers(netns, wireId),
+              ],
+            },
+      context: () => this.#wish.context,
+    });
+    this.#takeBack();
+    this.#takeBack = parts.offer(this.endpointName, this.#role);
+  }
+
+  /** The same for a wire in every life of this agent, so that a restart finds its device. */
+  #interfaceName(connection: Connection): string {
+    const prefix = (this.#wish.interfacePrefix ?? connection.networkService)
+      .replaceAll(/[^A-Za-z0-9_.-]/g, "")
+      .slice(0, 10);
+    const digits = (hash64(`interface ${wireIdOf(connection)}`) % 36n ** 4n).toString(36).padStart(4, "0");
+    return `${prefix}-${digits}`;
+  }
+
+  async #register(presence: Presence, scope: Scope): Promise<boolean> {
+    const { world, endpoints } = this.#options.parts;
+    return await retry(
+      {
+        world,
+        scope,
+        progress: this.#progress,
+        purpose: `expose ${this.endpointName}`,
+        isDue: () => this.#workload.presence === presence,
+        news: (nap) => this.#workload.changed(presence, nap),
+      },
+      async () => {
+        this.#updated = Promise.withResolvers();
+        const call = { scope, deadlineMs: world.clock.monotonicMs() + REQUEST_MS };
+        await this.#services.ensure(call, [...this.#wish.services.keys()], this.#wish.payload);
+        this.#registered = await endpoints.request(call, this.#registration());
+      },
+    );
+  }
+
+  #registration(): NetworkServiceEndpoint {
+    return create(NetworkServiceEndpointSchema, {
+      name: this.endpointName,
+      url: `self:${this.endpointName}`,
+      networkServiceNames: [...this.#wish.services.keys()],
+      networkServiceLabels: Object.fromEntries(
+        [...this.#wish.services].map(([service, labels]) => [
+          service,
+          create(NetworkServiceLabelsSchema, { labels }),
+        ]),
+      ),
+    });
+  }
+
+  /** Resolves when the workload is another one, or the wish has changed, or one of its services is gone. */
+  async #changes(presence: Presence, scope: Scope): Promise<void> {
+    const { world } = this.#options.parts;
+    const nap = scope.child("serve");
+    try {
+      await world.race<unknown>([
+        this.#workload.changed(presence, nap),
+        this.#updated.promise,
+        this.#services.isMissing(nap),
+      ]);
+    } finally {
+      await nap.end();
+    }
+  }
+
+  async #withdraw(): Promise<void> {
+    const { endpoints, world } = this.#options.parts;
+    const [role, registered] = [this.#role, this.#registered];
+    this.#role = undefined;
+    this.#registered = undefined;
+    if (registered) {
+      await this.#attempt("unregister an endpoint", (scope) =>
+        endpoints.close({ scope, deadlineMs: world.clock.monotonicMs() + REQUEST_MS }, registered),
+      );
+    }
+    this.#takeBack();
+    await Promise.all(
+      (role?.established() ?? []).map(({ id }) =>
+        this.#attempt("close a wire of an endpoint", async () => await role?.drop(id)),
+      ),
+    );
+  }
+
+  async #attempt(what: string, task: (scope: Scope) => Promise<void>): Promise<void> {
+    const { world, log } = this.#options.parts;
+    const scope = world.scope.child(what, { timeoutMs: REQUEST_MS });
+    try {
+      await task(scope);
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      log.warn(`${what} has failed; it expires`, { endpoint: this.endpointName, error: error.message });
+    } finally {
+      await scope.end();
+    }
+  }
+}
+
+/** Is it the same endpoint, with other words about it? Pools and devices of established wires cannot be exchanged. */
+function isSameServer(a: ExposeWish, b: ExposeWish): boolean {
+  const text = (wish: ExposeWish): string =>
+    JSON.stringify([wish.name, wish.workload, wish.interfacePrefix, wish.pools, wish.addressPolicy]);
+  return text(a) === text(b);
+}

@@ -1,0 +1,185 @@
+/**
+ * The wires of this host: what its forwarder makes, and what an earlier life has left.
+ *
+ * Guarantees
+ * - A namespace is on the disk before anything is made in it: the next life looks for wires there, and nowhere else. On a
+ *   machine with many hosts (a lab) that keeps it away from the wires of others.
+ * - Addresses and VNIs of wires that an earlier life has made stay theirs until somebody asks for the wire again, or it
+ *   is swept.
+ */
+import { groupByOwner } from "../forwarder/owner.ts";
+import type { Plan } from "../forwarder/plan.ts";
+import type { Reconciler } from "../forwarder/reconcile.ts";
+import type { Wire } from "../forwarder/wire.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Kernel, KernelObject, Netns } from "../world/kernel.ts";
+import type { World } from "../world/world.ts";
+
+const FILE = "namespaces";
+
+/** A wire as the forwarder has made it. */
+export interface MadeWire {
+  readonly wire: Wire;
+  readonly plan: Plan;
+  /** On `Clock.wallMs`. */
+  readonly sinceMs: number;
+}
+
+interface Unclaimed {
+  /** With full length, by the namespace that they are used in. */
+  readonly addresses: ReadonlyMap<Netns, readonly string[]>;
+  readonly vni: number | undefined;
+}
+
+export class KeptWires {
+  readonly #world: World;
+  readonly #kernel: Kernel;
+  readonly #reconciler: Reconciler;
+  readonly #onChange: () => void;
+  readonly #made = new Map<string, MadeWire>();
+  readonly #unclaimed = new Map<string, Unclaimed>();
+  readonly #namespaces = new Set<Netns>();
+  /** Names to be written, and who waits for that. */
+  #pending: { readonly names: Netns[]; readonly written: Promise<void> } | undefined;
+  #tail: Promise<void> = Promise.resolve();
+
+  constructor(options: {
+    readonly world: World;
+    readonly reconciler: Reconciler;
+    /** A wire has come, changed or gone. */
+    readonly onChange?: () => void;
+  }) {
+    this.#world = options.world;
+    this.#kernel = options.world.kernel;
+    this.#reconciler = options.reconciler;
+    this.#onChange = options.onChange ?? (() => undefined);
+  }
+
+  /** Takes over what an earlier life has left, and changes nothing. Call it before the first `apply`. */
+  async adopt(): Promise<string[]> {
+    const names = await this.#readNamespaces();
+    const found = await this.#reconciler.adopt(names);
+    const alive = await this.#alive(names);
+    const groups = groupByOwner(
+      await this.#kernel.observe([{ netns: "host" }, ...alive.map((netns) => ({ netns }))]),
+    );
+    for (const id of found) this.#unclaimed.set(id, holdingsOf(groups.get(id) ?? []));
+    for (const netns of alive) this.#namespaces.add(netns);
+    await this.#world.disk.replace(FILE, lines([...this.#namespaces]));
+    await this.#world.disk.sync(FILE);
+    return found;
+  }
+
+  /** Wires by id, as they were applied last. */
+  get made(): ReadonlyMap<string, MadeWire> {
+    return this.#made;
+  }
+
+  /** Ids of wires that an earlier life has made, and that nobody has asked for since. */
+  get unclaimed(): readonly string[] {
+    return [...this.#unclaimed.keys()];
+  }
+
+  async apply(wire: Wire): Promise<Plan> {
+    await this.#note(wire);
+    const plan = await this.#reconciler.apply(wire);
+    const { connectionId } = wire;
+    this.#unclaimed.delete(connectionId);
+    const sinceMs = this.#made.get(connectionId)?.sinceMs ?? this.#world.clock.wallMs();
+    this.#made.set(connectionId, { wire, plan, sinceMs });
+    this.#onChange();
+    return plan;
+  }
+
+  async remove(connectionId: string): Promise<void> {
+    await this.#reconciler.remove(connectionId);
+    this.#unclaimed.delete(connectionId);
+    if (this.#made.delete(connectionId)) this.#onChange();
+  }
+
+  /** Removes what an earlier life has left and nobody wants. Wires in `wanted` may still be asked for. */
+  async sweep(wanted: ReadonlySet<string>): Promise<string[]> {
+    const swept = await this.#reconciler.sweep((owner) => wanted.has(owner));
+    for (const id of swept) this.#unclaimed.delete(id);
+    return swept;
+  }
+
+  /** The VNI that an earlier life has used for the wire. */
+  recallVni(connectionId: string): number | undefined {
+    return this.#unclaimed.get(connectionId)?.vni;
+  }
+
+  /** Addresses in use in `netns` that nobody but their wires may get: those of unclaimed wires other than `connectionId`. */
+  heldByOthers(netns: Netns, connectionId: string): string[] {
+    return [...this.#unclaimed].flatMap(([id, { addresses }]) =>
+      id === connectionId ? [] : (addresses.get(netns) ?? []),
+    );
+  }
+
+  async #note({ client, endpoint }: Wire): Promise<void> {
+    const fresh = [client, endpoint].flatMap((side) =>
+      side.type === "KERNEL" && !this.#namespaces.has(side.netns) ? [side.netns] : [],
+    );
+    if (fresh.length === 0) return;
+    if (!this.#pending) {
+      const names: Netns[] = [];
+      // One write for all that come while the one before is under way.
+      const written = this.#tail.then(async () => {
+        this.#pending = undefined;
+        await this.#world.disk.append(FILE, lines(names));
+        await this.#world.disk.sync(FILE);
+        for (const netns of names) this.#namespaces.add(netns);
+      });
+      this.#pending = { names, written };
+      this.#tail = written.catch(() => undefined);
+    }
+    this.#pending.names.push(...fresh);
+    await this.#pending.written;
+  }
+
+  async #readNamespaces(): Promise<Netns[]> {
+    const bytes = await this.#world.disk.read(FILE);
+    // The last line may have been cut off by a crash, and then nothing was made there.
+    const names = new TextDecoder()
+      .decode(bytes ?? new Uint8Array())
+      .split("\n")
+      .slice(0, -1);
+    return [...new Set(names.filter((name): name is Netns => /^(file|inode):\/\//.test(name)))];
+  }
+
+  async #alive(names: readonly Netns[]): Promise<Netns[]> {
+    const alive: Netns[] = [];
+    for (const netns of names) {
+      try {
+        await this.#kernel.resolve(netns);
+        alive.push(netns);
+      } catch (error) {
+        if (!(error instanceof NetloomError) || error.code !== "NOT_FOUND") throw error;
+      }
+    }
+    return alive;
+  }
+}
+
+function holdingsOf(objects: readonly KernelObject[]): Unclaimed {
+  const addresses = new Map<Netns, Set<string>>();
+  const hold = (netns: Netns, text: string): void => {
+    if (!text.endsWith(text.includes(":") ? "/128" : "/32")) return;
+    const known = addresses.get(netns) ?? new Set();
+    addresses.set(netns, known.add(text));
+  };
+  for (const object of objects) {
+    if (object.kind === "route") hold(object.netns, object.destination);
+    if (object.kind === "address") hold(object.netns, object.address);
+    if (object.kind === "address" && object.peer) hold(object.netns, object.peer);
+  }
+  const tunnel = objects.find((object) => object.kind === "vxlan");
+  return {
+    addresses: new Map([...addresses].map(([netns, each]) => [netns, [...each]])),
+    vni: tunnel?.vni,
+  };
+}
+
+function lines(names: readonly Netns[]): Uint8Array {
+  return new TextEncoder().encode(names.map((name) => `${name}\n`).join(""));
+}

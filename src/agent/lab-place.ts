@@ -1,0 +1,34 @@
+/** Where the workloads of a lab are. Names of labs, hosts and workloads, and what is made of them. */
+import { quote } from "../document/problem.ts";
+
+/** Where named namespaces live, as for `ip netns`. */
+export const NETNS_DIRECTORY = "/run/netns";
+
+/** Lab, host and router names become parts of namespace names, which hyphens separate, and of interface names. */
+export const NODE_NAME = /^[a-z][a-z0-9]{0,11}$/;
+
+export const WORKLOAD_NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
+
+/** The names of all namespaces of a lab begin with this, and no other lab's do: names of labs have no hyphen. */
+export function namespacePrefix(lab: string): string {
+  return `nl-${lab}-`;
+}
+
+/** `nl-first-alpha`, and `nl-first-alpha-web` for the workload `alpha/web`. */
+export function namespaceName(lab: string, place: string): string {
+  return namespacePrefix(lab) + place.replace("/", "-");
+}
+
+/** What is wrong with `lab/host/workload`, as a sentence; `undefined` if it is one. */
+export function labPlaceProblem(text: string): string | undefined {
+  const [lab = "", host = "", workload = "", ...rest] = text.split("/");
+  const isOne =
+    NODE_NAME.test(lab) && NODE_NAME.test(host) && WORKLOAD_NAME.test(workload) && rest.length === 0;
+  return isOne ? undefined : `${quote(text)} is not of the form lab/host/workload, such as demo/alpha/web`;
+}
+
+/** Path of the namespace of `lab/host/workload`. */
+export function labPlacePath(text: string): string {
+  const [lab = "", ...place] = text.split("/");
+  return `${NETNS_DIRECTORY}/${namespaceName(lab, place.join("/"))}`;
+}

@@ -1,0 +1,50 @@
+/** What an agent is made of, from the roles of its process. */
+import type { Connection } from "../api/gen/nsm/connection_pb.js";
+import type { ConnectionServer, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
+import type { AddressOptions } from "../elements/ipam.ts";
+import type { ContextOptions } from "../elements/endpoint-context.ts";
+import type { Log } from "../observe/log.ts";
+import type { Netns } from "../world/kernel.ts";
+import type { Processes } from "../world/processes.ts";
+import type { World } from "../world/world.ts";
+import type { KeptWires } from "./kept-wires.ts";
+
+/** A role of a connection, as far as an agent has to do with it: `ConnectionRole` of src/roles. */
+export interface Role extends ConnectionServer {
+  established(): Connection[];
+  drop(id: string): Promise<void>;
+}
+
+/** `ClientNews` of src/roles/client.ts. */
+export interface News {
+  readonly id: string;
+  readonly state: "up" | "healing" | "closed";
+  readonly reason?: string;
+  readonly connection: Connection;
+}
+
+export interface NewEndpoint {
+  readonly name: string;
+  readonly netns: Netns;
+  readonly interfaceName: (connection: Connection) => string;
+  readonly addresses: AddressOptions | undefined;
+  readonly context: () => ContextOptions;
+}
+
+export interface AgentParts {
+  readonly world: World;
+  readonly processes: Processes;
+  readonly wires: KeptWires;
+  /** The registry as this host sees it. */
+  readonly services: ServiceRegistryHop;
+  readonly endpoints: EndpointRegistryHop;
+  readonly log: Log;
+  /** One for each workload: what it gets from one service it does not get from another. */
+  newClient(options: { readonly name: string; readonly onNews: (news: News) => void }): Role;
+  newEndpoint(options: NewEndpoint): Role;
+  /** Lets roles of this process call the endpoint at `self:<name>`. The result takes that back. */
+  offer(name: string, role: Role): () => void;
+}
+
+/** Time for one request, or close, of an attachment. */
+export const REQUEST_MS = 15_000;

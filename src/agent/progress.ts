@@ -1,0 +1,75 @@
+/** How far an attachment is. */
+import { NetloomError } from "../world/errors.ts";
+import type { Clock } from "../world/world.ts";
+
+export type AttachmentState = "waiting" | "requesting" | "up" | "healing" | "failed" | "closing";
+
+export interface ProgressView {
+  readonly state: AttachmentState;
+  /** On `Clock.wallMs`: since when it is in this state. */
+  readonly sinceMs: number;
+  /** Why it waits, heals or has failed. */
+  readonly reason: string;
+  readonly error?: NetloomError;
+  /** On `Clock.wallMs`. */
+  readonly nextTryMs?: number;
+  /** Requests since it was up last. */
+  readonly attempts: number;
+}
+
+export class Progress {
+  readonly #clock: Clock;
+  readonly #onChange: (view: ProgressView) => void;
+  #view: ProgressView;
+
+  constructor(clock: Clock, onChange: (view: ProgressView) => void) {
+    this.#clock = clock;
+    this.#onChange = onChange;
+    this.#view = { state: "waiting", sinceMs: clock.wallMs(), reason: "it has just begun", attempts: 0 };
+  }
+
+  get view(): ProgressView {
+    return this.#view;
+  }
+
+  waiting(reason: string): void {
+    this.#set({ state: "waiting", reason });
+  }
+
+  requesting(): void {
+    this.#set({ state: "requesting", reason: "", attempts: this.#view.attempts + 1 });
+  }
+
+  up(): void {
+    if (this.#view.state !== "up") this.#set({ state: "up", reason: "", attempts: 0 });
+  }
+
+  healing(reason: string): void {
+    this.#set({ state: "healing", reason });
+  }
+
+  /** The next try is in `delayMs`. */
+  failed(error: NetloomError, delayMs: number): void {
+    const nextTryMs = this.#clock.wallMs() + delayMs;
+    this.#set({ state: "failed", reason: error.message, error, nextTryMs });
+  }
+
+  closing(): void {
+    this.#set({ state: "closing", reason: "" });
+  }
+
+  #set(next: Omit<ProgressView, "sinceMs" | "attempts"> & { readonly attempts?: number }): void {
+    const { state, sinceMs, attempts } = this.#view;
+    this.#view = { attempts, ...next, sinceMs: state === next.state ? sinceMs : this.#clock.wallMs() };
+    this.#onChange(this.#view);
+  }
+}
+
+const FIRST_MS = 200;
+const LAST_MS = 10_000;
+
+/** How long to wait after the failure number `attempts`, from 1: twice as long each time, up to 10 s, with jitter. */
+export function backoffMs(attempts: number, fraction: number): number {
+  const longest = Math.min(LAST_MS, FIRST_MS * 2 ** Math.min(attempts - 1, 16));
+  return longest * (0.5 + 0.5 * fraction);
+}

@@ -1,0 +1,86 @@
+/** Services that nobody has described: who offers one says what it is. */
+import { create } from "@bufbuild/protobuf";
+import {
+  NetworkServiceEndpointQuerySchema,
+  NetworkServiceEndpointSchema,
+  NetworkServiceQuerySchema,
+  NetworkServiceSchema,
+} from "../api/gen/nsm/registry_pb.js";
+import type { HopCall } from "../api/hops.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
+import type { Scope } from "../world/scope.ts";
+import { REQUEST_MS, type AgentParts } from "./parts.ts";
+
+type Parts = Pick<AgentParts, "services" | "endpoints" | "world">;
+
+/** For one endpoint. What somebody else has said of a service is never changed. */
+export class ServiceKeeper {
+  readonly #parts: Parts;
+  /** Registered here. */
+  readonly #own = new Set<string>();
+  #names: readonly string[] = [];
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Registers those of `names` that the registry does not know. */
+  async ensure(call: HopCall, names: readonly string[], payload: string): Promise<void> {
+    this.#names = names;
+    for (const name of names) {
+      const [known] = await all(this.#parts.services.find(call, serviceQuery(name, false)));
+      if (known) continue;
+      await this.#parts.services.request(call, create(NetworkServiceSchema, { name, payload }));
+      this.#own.add(name);
+    }
+  }
+
+  /** Resolves when one of them is taken away by somebody, or `scope` ends. */
+  async isMissing(scope: Scope): Promise<void> {
+    await this.#parts.world.race([...this.#names.map((name) => this.#isGone(name, scope)), scope.done]);
+  }
+
+  /** Unregisters what was registered here and nobody offers any more. */
+  async takeBack(scope: Scope): Promise<void> {
+    const call: HopCall = { scope, deadlineMs: this.#parts.world.clock.monotonicMs() + REQUEST_MS };
+    for (const name of this.#own) {
+      const query = create(NetworkServiceEndpointQuerySchema, {
+        networkServiceEndpoint: create(NetworkServiceEndpointSchema, { networkServiceNames: [name] }),
+      });
+      const [other] = await all(this.#parts.endpoints.find(call, query));
+      if (!other) await this.#parts.services.close(call, create(NetworkServiceSchema, { name }));
+      this.#own.delete(name);
+    }
+  }
+
+  async #isGone(name: string, scope: Scope): Promise<void> {
+    const answers = this.#parts.services.find({ scope }, serviceQuery(name, true));
+    const forget = scope.onEnd(() => answers.close());
+    try {
+      for (let news = await answers.next(); news; news = await answers.next())
+        if (news.deleted && news.networkService?.name === name) return;
+      await scope.done;
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      await scope.done;
+    } finally {
+      forget();
+      answers.close();
+    }
+  }
+}
+
+function serviceQuery(name: string, watch: boolean) {
+  return create(NetworkServiceQuerySchema, {
+    watch,
+    networkService: create(NetworkServiceSchema, { name }),
+  });
+}
+
+async function all<T>(answers: Watch<T>): Promise<T[]> {
+  const found: T[] = [];
+  for (let answer = await answers.next(); answer !== undefined; answer = await answers.next())
+    found.push(answer);
+  return found;
+}

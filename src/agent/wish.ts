@@ -1,0 +1,134 @@
+/** What an attachment means, with every address read and every default filled in. */
+import type { ContextOptions } from "../elements/endpoint-context.ts";
+import type {
+  ConnectAttachment,
+  ExposeAttachment,
+  NetworkServiceAttachment,
+  PolicyPart,
+  RoutePart,
+  WorkloadPart,
+} from "./attachment.ts";
+import { isNsUrl, parseNsUrl } from "./nsurl.ts";
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface ServiceWish {
+  readonly kind: "NetworkService";
+  readonly name: string;
+  readonly document: NetworkServiceAttachment;
+}
+
+export interface ConnectWish {
+  readonly kind: "Connect";
+  readonly name: string;
+  readonly document: ConnectAttachment;
+  readonly workload: WorkloadPart;
+  readonly service: string;
+  /** Absent: the forwarder makes one of the service's name. */
+  readonly interface?: string;
+  readonly labels: Labels;
+  readonly endpoint: string;
+  readonly mtuBytes: number;
+  readonly excludedPrefixes: readonly string[];
+}
+
+export interface ExposeWish {
+  readonly kind: "Expose";
+  readonly name: string;
+  readonly document: ExposeAttachment;
+  readonly workload: WorkloadPart;
+  /** Labels by service. */
+  readonly services: ReadonlyMap<string, Labels>;
+  readonly interfacePrefix?: string;
+  readonly pools: readonly (readonly string[])[];
+  readonly addressPolicy: "strict" | "polite";
+  readonly context: ContextOptions;
+  readonly excludedPrefixes: readonly string[];
+  readonly payload: string;
+}
+
+export type Wish = ServiceWish | ConnectWish | ExposeWish;
+
+/** A service by name or by address, with the labels of the address and those beside it. */
+export function readService(text: string): {
+  readonly service: string;
+  readonly interface: string;
+  readonly labels: Labels;
+} {
+  if (!isNsUrl(text)) return { service: text, interface: "", labels: {} };
+  const result = parseNsUrl(text);
+  if (!result.ok) throw new TypeError(`${text}: ${result.problem}: not a checked attachment`);
+  return result.url;
+}
+
+export function connectWish(document: ConnectAttachment): ConnectWish {
+  const { service, labels, interface: named } = readService(document.service);
+  const name = document.interface ?? named;
+  return {
+    kind: "Connect",
+    name: document.name,
+    document,
+    workload: document.workload,
+    service,
+    ...(name !== "" && { interface: name }),
+    labels: { ...labels, ...document.labels },
+    endpoint: document.endpoint ?? "",
+    mtuBytes: document.mtu ?? 0,
+    excludedPrefixes: document.excludedPrefixes ?? [],
+  };
+}
+
+export function exposeWish(document: ExposeAttachment): ExposeWish {
+  const services = new Map(
+    document.services.map((each) => {
+      const { service, labels } = readService(each);
+      return [service, { ...labels, ...document.labels }] as const;
+    }),
+  );
+  const prefix = document.interface ?? document.services.map((each) => readService(each).interface)[0];
+  return {
+    kind: "Expose",
+    name: document.name,
+    document,
+    workload: document.workload,
+    services,
+    ...(prefix && { interfacePrefix: prefix }),
+    pools: (document.pools ?? []).map((group) => (typeof group === "string" ? [group] : group)),
+    addressPolicy: document.addressPolicy ?? "strict",
+    context: contextOf(document),
+    excludedPrefixes: document.excludedPrefixes ?? [],
+    payload: document.payload ?? "ETHERNET",
+  };
+}
+
+export function serviceWish(document: NetworkServiceAttachment): ServiceWish {
+  return { kind: "NetworkService", name: document.name, document };
+}
+
+function contextOf({ routes, policies, dns, mtu }: ExposeAttachment): ContextOptions {
+  return {
+    srcRoutes: (routes?.client ?? []).map(routeOf),
+    dstRoutes: (routes?.endpoint ?? []).map(routeOf),
+    policies: (policies ?? []).map(policyOf),
+    ...(dns && {
+      dns: dns.map(({ servers, searchDomains = [] }) => ({ dnsServerIps: servers, searchDomains })),
+    }),
+    ...(mtu !== undefined && { mtuBytes: mtu }),
+  };
+}
+
+function routeOf(route: RoutePart): { prefix: string; nextHop: string } {
+  return typeof route === "string"
+    ? { prefix: route, nextHop: "" }
+    : { prefix: route.to, nextHop: route.via ?? "" };
+}
+
+function policyOf({ from, protocol, sourcePorts, destinationPorts, routes }: PolicyPart) {
+  return {
+    from: from ?? "",
+    proto: protocol ?? "",
+    srcPort: sourcePorts === undefined ? "" : String(sourcePorts),
+    dstPort: destinationPorts === undefined ? "" : String(destinationPorts),
+    routes: (routes ?? []).map(routeOf),
+  };
+}

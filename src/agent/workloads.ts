@@ -1,0 +1,247 @@
+/**
+ * The workloads of a host: network namespaces that come and go. One watch on the kernel tells of the end of any of them;
+ * what is not there is looked for until it comes.
+ */
+import { NetloomError } from "../world/errors.ts";
+import type { KernelEvent, Netns, NetnsIdentity } from "../world/kernel.ts";
+import type { HeldProcess, Processes } from "../world/processes.ts";
+import type { Scope } from "../world/scope.ts";
+import type { World } from "../world/world.ts";
+import type { WorkloadPart } from "./attachment.ts";
+import { Bell } from "../registry/bell.ts";
+import { labPlacePath } from "./lab-place.ts";
+
+/** How soon something that is missing is looked for again: at first, and at most. */
+const FIRST_LOOK_MS = 100;
+const LAST_LOOK_MS = 2_000;
+
+/** How often something that is there is looked at without a reason: its path may lead elsewhere by now. */
+const CHECK_MS = 10_000;
+
+/** A process may end while its namespace lives on. */
+const CHECK_PROCESS_MS = 500;
+
+/** Whether a workload is there, and since when it is this one. */
+export type Presence =
+  | { readonly isThere: true; readonly identity: NetnsIdentity }
+  | { readonly isThere: false; readonly reason: string };
+
+/** One workload, for as long as somebody is interested in it. */
+export interface Workload {
+  /** Equal for equal workloads. */
+  readonly key: string;
+  /** `alpha/web`: what people, and paths of connections, call it. */
+  readonly name: string;
+  readonly presence: Presence;
+  /** Resolves as soon as `presence` is another one than `seen`. */
+  changed(seen: Presence, scope: Scope): Promise<Presence>;
+  release(): void;
+}
+
+export interface WorkloadsOptions {
+  readonly world: World;
+  readonly processes: Processes;
+}
+
+export class Workloads {
+  readonly #options: WorkloadsOptions;
+  readonly #tracked = new Map<string, Tracked>();
+
+  constructor(options: WorkloadsOptions) {
+    this.#options = options;
+    options.world.scope.spawn("watch namespaces", (scope) => this.#listen(scope));
+  }
+
+  /** Begins to look for it. */
+  use(part: WorkloadPart): Workload {
+    const key = workloadKey(part);
+    const known = this.#tracked.get(key);
+    if (known) return this.#handOut(known);
+    const { world, processes } = this.#options;
+    const tracked = new Tracked(world, processes, part);
+    this.#tracked.set(key, tracked);
+    const workload = this.#handOut(tracked);
+    tracked.start();
+    return workload;
+  }
+
+  #handOut(tracked: Tracked): Workload {
+    let isHeld = true;
+    tracked.users += 1;
+    return {
+      key: tracked.key,
+      name: tracked.name,
+      get presence() {
+        return tracked.presence;
+      },
+      changed: (seen, scope) => tracked.changed(seen, scope),
+      release: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        tracked.users -= 1;
+        if (tracked.users > 0) return;
+        this.#tracked.delete(tracked.key);
+        tracked.stop();
+      },
+    };
+  }
+
+  async #listen(scope: Scope): Promise<void> {
+    const watch = this.#options.world.kernel.watch();
+    const forget = scope.onEnd(() => watch.close());
+    try {
+      for (let event = await watch.next(); event; event = await watch.next()) this.#hear(event);
+    } finally {
+      forget();
+      watch.close();
+    }
+  }
+
+  #hear(event: KernelEvent): void {
+    if (event.type !== "netns-removed" && event.type !== "resync") return;
+    const all = [...this.#tracked.values()];
+    // The kernel names a namespace as somebody has called it first: that may be a name that is not known here.
+    const named = event.type === "resync" ? [] : all.filter((each) => each.isCalled(event.netns));
+    for (const each of named.length > 0 ? named : all) each.look();
+  }
+}
+
+/** Equal for equal workloads, whatever the order of keys. */
+export function workloadKey(part: WorkloadPart): string {
+  if ("pid" in part) return `pid ${part.pid}`;
+  return `netns ${"lab" in part ? labPlacePath(part.lab) : part.netns}`;
+}
+
+/** `web`, without the host. */
+export function workloadName(part: WorkloadPart): string {
+  if ("lab" in part) return part.lab.split("/")[2] ?? part.lab;
+  if ("pid" in part) return `pid-${part.pid}`;
+  return part.netns.split("/").findLast((name) => name !== "") ?? part.netns;
+}
+
+class Tracked {
+  readonly key: string;
+  readonly name: string;
+  users = 0;
+  presence: Presence = { isThere: false, reason: "it has not been looked for yet" };
+  readonly #world: World;
+  readonly #processes: Processes;
+  readonly #part: WorkloadPart;
+  readonly #netns: Netns;
+  readonly #bell = new Bell();
+  readonly #listeners = new Set<() => void>();
+  #task: Scope | undefined;
+  #process: HeldProcess | undefined;
+  #isGoneForEver = false;
+
+  constructor(world: World, processes: Processes, part: WorkloadPart) {
+    this.#world = world;
+    this.#processes = processes;
+    this.#part = part;
+    this.key = workloadKey(part);
+    this.name = `${world.host}/${workloadName(part)}`;
+    this.#netns =
+      "pid" in part
+        ? `file:///proc/${part.pid}/ns/net`
+        : `file://${"lab" in part ? labPlacePath(part.lab) : part.netns}`;
+  }
+
+  start(): void {
+    this.#world.scope.spawn(`look for workload ${this.key}`, (scope) => this.#run(scope));
+  }
+
+  stop(): void {
+    const task = this.#task;
+    this.#task = undefined;
+    this.#letGo();
+    if (task && !this.#world.scope.ended) this.#world.scope.spawn("forget a workload", () => task.end());
+  }
+
+  isCalled(netns: Netns): boolean {
+    const { presence } = this;
+    return netns === this.#netns || (presence.isThere && netns === presence.identity.netns);
+  }
+
+  look(): void {
+    this.#bell.ring();
+  }
+
+  async changed(seen: Presence, scope: Scope): Promise<Presence> {
+    while (isSame(seen, this.presence) && !scope.ended) {
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          this.#listeners.delete(done);
+          forget();
+          resolve();
+        };
+        this.#listeners.add(done);
+        const forget = scope.onEnd(done);
+      });
+    }
+    if (scope.ended)
+      throw new NetloomError("CANCELLED", `wait for workload ${this.name}: nobody waits any more`);
+    return this.presence;
+  }
+
+  async #run(scope: Scope): Promise<void> {
+    const task = scope.child("looking");
+    this.#task = task;
+    try {
+      for (let misses = 0; !task.ended && this.users > 0;) {
+        const presence = await this.#find();
+        misses = presence.isThere ? 0 : misses + 1;
+        if (!isSame(presence, this.presence)) this.#tell(presence);
+        if (this.#isGoneForEver) await this.#bell.wait(this.#world, task, Infinity);
+        else await this.#bell.wait(this.#world, task, this.#pauseMs(misses));
+      }
+    } finally {
+      this.#letGo();
+      await task.end();
+    }
+  }
+
+  #pauseMs(misses: number): number {
+    if (misses > 0) return Math.min(LAST_LOOK_MS, FIRST_LOOK_MS * 2 ** Math.min(misses - 1, 10));
+    return this.#process ? CHECK_PROCESS_MS : CHECK_MS;
+  }
+
+  #tell(presence: Presence): void {
+    this.presence = presence;
+    for (const listener of this.#listeners) listener();
+  }
+
+  async #find(): Promise<Presence> {
+    try {
+      if (!("pid" in this.#part)) {
+        return { isThere: true, identity: await this.#world.kernel.resolve(this.#netns) };
+      }
+      return await this.#findProcess(this.#part.pid);
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      return { isThere: false, reason: error.message };
+    }
+  }
+
+  /** A process is held before it is looked at, and asked after: in between nobody else can have got its number. */
+  async #findProcess(pid: number): Promise<Presence> {
+    const wasHeld = this.#process !== undefined;
+    const held = (this.#process ??= await this.#processes.hold(pid));
+    const identity = held.isAlive() ? await this.#world.kernel.resolve(this.#netns) : undefined;
+    if (identity && held.isAlive()) return { isThere: true, identity };
+    this.#letGo();
+    // Another process with its number is another workload.
+    this.#isGoneForEver = wasHeld;
+    return { isThere: false, reason: `process ${pid} has ended` };
+  }
+
+  #letGo(): void {
+    this.#process?.release();
+    this.#process = undefined;
+  }
+}
+
+function isSame(a: Presence, b: Presence): boolean {
+  if (!a.isThere || !b.isThere)
+    return a.isThere === b.isThere && !a.isThere && !b.isThere && a.reason === b.reason;
+  return a.identity.netns === b.identity.netns && a.identity.cookie === b.identity.cookie;
+}

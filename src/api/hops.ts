@@ -1,0 +1,231 @@
+/**
+ * The stations of a request with their types: what a role serves, and what it sees of the next one. Three forms of the
+ * next station look the same: a role of this process, one behind a byte `Hop`, one behind a simulated link.
+ *
+ * ```
+ *  server role: request(caller, message)        hop: request(call, message)
+ *       ^ serveConnections, serveRegistries          | stationsOver: bytes
+ *       |                                            | connectionsOf, servicesOf, endpointsOf: in this process
+ * ```
+ */
+import { copyMessage } from "./copy-message.ts";
+import { create, type Message } from "@bufbuild/protobuf";
+import { EmptySchema } from "@bufbuild/protobuf/wkt";
+import type { Watch } from "../world/kernel.ts";
+import type { Scope } from "../world/scope.ts";
+import type { Clock, Hop, Metadata, Peer } from "../world/world.ts";
+import {
+  MonitorConnection,
+  type Connection,
+  type ConnectionEvent,
+  type MonitorScopeSelector,
+} from "./gen/nsm/connection_pb.js";
+import {
+  NetworkService as NetworkServiceApi,
+  type NetworkServiceRequest,
+} from "./gen/nsm/networkservice_pb.js";
+import {
+  NetworkServiceEndpointRegistry,
+  NetworkServiceRegistry,
+  type NetworkService,
+  type NetworkServiceEndpoint,
+  type NetworkServiceEndpointQuery,
+  type NetworkServiceEndpointResponse,
+  type NetworkServiceQuery,
+  type NetworkServiceResponse,
+} from "./gen/nsm/registry_pb.js";
+import { call, mapWatch, serve, watch, type CallOptions, type Served } from "./rpc.ts";
+
+/** Who waits for an answer, and until when. Every `Call` of a chain is one. */
+export interface HopCall {
+  /** Ends when the one who waits goes away. */
+  readonly scope: Scope;
+  /** On `Clock.monotonicMs`. */
+  readonly deadlineMs: number;
+  /** What travels beside the message to the next station: tokens. */
+  readonly outgoing?: Metadata;
+}
+
+/** A call as it comes to a role: from the wire it is rpc.ts's `Context`. */
+export interface Caller {
+  readonly scope: Scope;
+  readonly deadlineMs: number;
+  readonly peer: Peer;
+  /** What came beside the message. */
+  readonly metadata?: Metadata;
+}
+
+/** The next station of a connection. Messages that go in are not changed, messages that come out are the caller's. */
+export interface ConnectionHop {
+  request(call: HopCall, request: NetworkServiceRequest): Promise<Connection>;
+  close(call: HopCall, connection: Connection): Promise<void>;
+  /** First one INITIAL_STATE_TRANSFER, also if it is empty. Rejects when the stream breaks. It has no deadline. */
+  monitor(call: Pick<HopCall, "scope" | "outgoing">, selector: MonitorScopeSelector): Watch<ConnectionEvent>;
+}
+
+/** The next station of registrations `T`: `request` registers or refreshes, `close` unregisters. */
+export interface RegistryHop<T, Query, Answer> {
+  request(call: HopCall, entry: T): Promise<T>;
+  close(call: HopCall, entry: T): Promise<void>;
+  find(call: Pick<HopCall, "scope" | "outgoing">, query: Query): Watch<Answer>;
+}
+
+export type ServiceRegistryHop = RegistryHop<NetworkService, NetworkServiceQuery, NetworkServiceResponse>;
+export type EndpointRegistryHop = RegistryHop<
+  NetworkServiceEndpoint,
+  NetworkServiceEndpointQuery,
+  NetworkServiceEndpointResponse
+>;
+
+/** What a connection role answers. It may change and keep the messages it gets. */
+export interface ConnectionServer {
+  request(caller: Caller, request: NetworkServiceRequest): Promise<Connection>;
+  close(caller: Caller, connection: Connection): Promise<void>;
+  monitor(caller: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent>;
+}
+
+/** What a registry role answers. */
+export interface RegistryServer<T, Query, Answer> {
+  request(caller: Caller, entry: T): Promise<T>;
+  close(caller: Caller, entry: T): Promise<void>;
+  find(caller: Caller, query: Query): Watch<Answer>;
+}
+
+export type ServiceRegistryServer = RegistryServer<
+  NetworkService,
+  NetworkServiceQuery,
+  NetworkServiceResponse
+>;
+export type EndpointRegistryServer = RegistryServer<
+  NetworkServiceEndpoint,
+  NetworkServiceEndpointQuery,
+  NetworkServiceEndpointResponse
+>;
+
+/** All that one process may offer to others. */
+export interface Stations {
+  readonly connections: ConnectionHop;
+  readonly services: ServiceRegistryHop;
+  readonly endpoints: EndpointRegistryHop;
+}
+
+/** Finds the stations at a URL. Never fails: what is not there says so when it is called (UNAVAILABLE). */
+export interface Directory {
+  connect(url: string): Stations;
+}
+
+/** Peer of every call between roles of one process. */
+export const SELF: Readonly<Peer> = { id: "self", connection: "self", isLocal: true };
+
+/** A role of this process as the next station. */
+export function connectionsOf(server: ConnectionServer, peer: Peer = SELF): ConnectionHop {
+  return {
+    request: async (call, request) =>
+      copyMessage(await server.request(callerOf(call, peer), copyMessage(request))),
+    close: (call, connection) => server.close(callerOf(call, peer), copyMessage(connection)),
+    monitor: (call, selector) =>
+      mapWatch(
+        server.monitor(callerOf({ ...call, deadlineMs: Infinity }, peer), copyMessage(selector)),
+        (event) => copyMessage(event),
+      ),
+  };
+}
+
+/** A registry role of this process as the next station. */
+export function servicesOf(server: ServiceRegistryServer, peer: Peer = SELF): ServiceRegistryHop {
+  return registryOf(server, peer);
+}
+
+export function endpointsOf(server: EndpointRegistryServer, peer: Peer = SELF): EndpointRegistryHop {
+  return registryOf(server, peer);
+}
+
+function registryOf<T extends Message, Query extends Message, Answer extends Message>(
+  server: RegistryServer<T, Query, Answer>,
+  peer: Peer,
+): RegistryHop<T, Query, Answer> {
+  return {
+    request: async (call, entry) =>
+      copyMessage(await server.request(callerOf(call, peer), copyMessage(entry))),
+    close: (call, entry) => server.close(callerOf(call, peer), copyMessage(entry)),
+    find: (call, query) =>
+      mapWatch(
+        server.find(callerOf({ ...call, deadlineMs: Infinity }, peer), copyMessage(query)),
+        copyMessage,
+      ),
+  };
+}
+
+/** What is at the other end of a byte hop. */
+export function stationsOver(hop: Hop, clock: Clock): Stations {
+  const options = ({ scope, deadlineMs, outgoing }: HopCall): CallOptions => ({
+    timeoutMs: Math.max(0, deadlineMs - clock.monotonicMs()),
+    scope,
+    ...(outgoing && { metadata: outgoing }),
+  });
+  const connection = NetworkServiceApi.method;
+  const [service, endpoint] = [NetworkServiceRegistry.method, NetworkServiceEndpointRegistry.method];
+  return {
+    connections: {
+      request: (waiting, request) => call(hop, connection.request, request, options(waiting)),
+      close: async (waiting, closed) => void (await call(hop, connection.close, closed, options(waiting))),
+      monitor: ({ outgoing }, selector) =>
+        watch(hop, MonitorConnection.method.monitorConnections, selector, outgoing),
+    },
+    services: {
+      request: (waiting, entry) => call(hop, service.register, entry, options(waiting)),
+      close: async (waiting, entry) => void (await call(hop, service.unregister, entry, options(waiting))),
+      find: ({ outgoing }, query) => watch(hop, service.find, query, outgoing),
+    },
+    endpoints: {
+      request: (waiting, entry) => call(hop, endpoint.register, entry, options(waiting)),
+      close: async (waiting, entry) => void (await call(hop, endpoint.unregister, entry, options(waiting))),
+      find: ({ outgoing }, query) => watch(hop, endpoint.find, query, outgoing),
+    },
+  };
+}
+
+/** The NetworkService and MonitorConnection services of a role, for `serveAll`. */
+export function serveConnections(server: ConnectionServer): Served[] {
+  return [
+    serve(NetworkServiceApi, {
+      request: (request, context) => server.request(context, request),
+      close: async (connection, context) => {
+        await server.close(context, connection);
+        return create(EmptySchema);
+      },
+    }),
+    serve(MonitorConnection, {
+      monitorConnections: (selector, context) => server.monitor(context, selector),
+    }),
+  ];
+}
+
+/** Both registry services, for `serveAll`. */
+export function serveRegistries(
+  services: ServiceRegistryServer,
+  endpoints: EndpointRegistryServer,
+): Served[] {
+  return [
+    serve(NetworkServiceRegistry, {
+      register: (entry, context) => services.request(context, entry),
+      find: (query, context) => services.find(context, query),
+      unregister: async (entry, context) => {
+        await services.close(context, entry);
+        return create(EmptySchema);
+      },
+    }),
+    serve(NetworkServiceEndpointRegistry, {
+      register: (entry, context) => endpoints.request(context, entry),
+      find: (query, context) => endpoints.find(context, query),
+      unregister: async (entry, context) => {
+        await endpoints.close(context, entry);
+        return create(EmptySchema);
+      },
+    }),
+  ];
+}
+
+function callerOf({ scope, deadlineMs, outgoing }: HopCall, peer: Peer): Caller {
+  return { scope, deadlineMs, peer, ...(outgoing && { metadata: outgoing }) };
+}

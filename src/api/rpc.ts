@@ -1,0 +1,161 @@
+/** Services of the wire contracts over hops: from messages to bytes and back, with nothing between. */
+import {
+  type DescMessage,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type DescService,
+  fromBinary,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
+import type { Scope } from "../world/scope.ts";
+import type { Handler, Hop, Incoming, Message, Metadata } from "../world/world.ts";
+
+/** What arrived beside the message. */
+export type Context = Pick<Incoming, "peer" | "scope" | "deadlineMs" | "metadata">;
+
+type Methods<S extends DescService> = S["method"];
+
+type Implemented<M> =
+  M extends DescMethodUnary<infer I, infer O>
+    ? (request: MessageShape<I>, context: Context) => Promise<MessageShape<O>>
+    : M extends DescMethodServerStreaming<infer I, infer O>
+      ? (request: MessageShape<I>, context: Context) => Watch<MessageShape<O>>
+      : never;
+
+/** A service's methods as functions: `{ request(message, context), close(message, context) }`. */
+export type Implementation<S extends DescService> = {
+  readonly [K in keyof Methods<S>]: Implemented<Methods<S>[K]>;
+};
+
+export interface CallOptions {
+  readonly timeoutMs: number;
+  readonly scope?: Scope;
+  readonly metadata?: Metadata;
+}
+
+/** `/package.Service/Method` */
+export function methodPath(method: {
+  readonly parent: { readonly typeName: string };
+  readonly name: string;
+}): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
+/** One unary call. Errors as of `Hop.call`; INTERNAL if the answer is not of the method's type. */
+export async function call<I extends DescMessage, O extends DescMessage>(
+  hop: Hop,
+  method: DescMethodUnary<I, O>,
+  request: MessageShape<I>,
+  options: CallOptions,
+): Promise<MessageShape<O>> {
+  const path = methodPath(method);
+  const message = { bytes: toBinary(method.input, request), metadata: options.metadata ?? {} };
+  const answer = await hop.call(path, message, options);
+  return decode(method.output, answer.bytes, "INTERNAL", `read the answer of ${path}`);
+}
+
+/** One call with a stream of answers. */
+export function watch<I extends DescMessage, O extends DescMessage>(
+  hop: Hop,
+  method: DescMethodServerStreaming<I, O>,
+  request: MessageShape<I>,
+  metadata: Metadata = {},
+): Watch<MessageShape<O>> {
+  const path = methodPath(method);
+  return mapWatch(hop.watch(path, { bytes: toBinary(method.input, request), metadata }), (bytes) =>
+    decode(method.output, bytes, "INTERNAL", `read an answer of ${path}`),
+  );
+}
+
+/** A service and what it does. */
+export interface Served {
+  readonly service: DescService;
+  readonly handler: Handler;
+}
+
+/** Binds functions to the methods of a service. INVALID_ARGUMENT to a caller whose message is not of the method's type. */
+export function serve<S extends DescService>(service: S, implementation: Implementation<S>): Served {
+  const functions = implementation as Readonly<
+    Record<string, (message: unknown, context: Context) => unknown>
+  >;
+  const find = (path: string, kind: string) => {
+    const method = service.methods.find((each) => methodPath(each) === path && each.methodKind === kind);
+    const run = method && functions[method.localName];
+    if (!method || !run)
+      throw new NetloomError("UNIMPLEMENTED", `call ${path}: there is no such ${kind} method`);
+    return { method, run };
+  };
+  return {
+    service,
+    handler: {
+      methods: service.methods.flatMap((method) =>
+        method.methodKind === "unary" || method.methodKind === "server_streaming"
+          ? [{ path: methodPath(method), kind: method.methodKind === "unary" ? "call" : "watch" }]
+          : [],
+      ),
+      async call(incoming) {
+        const { method, run } = find(incoming.method, "unary");
+        const request = decode(
+          method.input,
+          incoming.bytes,
+          "INVALID_ARGUMENT",
+          `read a request of ${incoming.method}`,
+        );
+        const answer = (await run(request, incoming)) as MessageShape<typeof method.output>;
+        return { bytes: toBinary(method.output, answer), metadata: {} };
+      },
+      watch(incoming) {
+        const { method, run } = find(incoming.method, "server_streaming");
+        const request = decode(
+          method.input,
+          incoming.bytes,
+          "INVALID_ARGUMENT",
+          `read a request of ${incoming.method}`,
+        );
+        const answers = run(request, incoming) as Watch<MessageShape<typeof method.output>>;
+        return mapWatch(answers, (answer) => toBinary(method.output, answer));
+      },
+    },
+  };
+}
+
+/** Several services on one listener. UNIMPLEMENTED for what none of them has. */
+export function serveAll(services: readonly Served[]): Handler {
+  const find = (method: string): Handler => {
+    const served = services.find(({ service }) => method.startsWith(`/${service.typeName}/`));
+    if (!served) throw new NetloomError("UNIMPLEMENTED", `call ${method}: this listener has no such service`);
+    return served.handler;
+  };
+  return {
+    methods: services.flatMap(({ handler }) => handler.methods),
+    call: async (incoming): Promise<Message> => await find(incoming.method).call(incoming),
+    watch: (incoming) => find(incoming.method).watch(incoming),
+  };
+}
+
+/** A watch whose answers pass through `change`. */
+export function mapWatch<A, B>(source: Watch<A>, change: (answer: A) => B): Watch<B> {
+  return {
+    next: async () => {
+      const answer = await source.next();
+      return answer === undefined ? undefined : change(answer);
+    },
+    close: () => source.close(),
+  };
+}
+
+function decode<D extends DescMessage>(
+  schema: D,
+  bytes: Uint8Array,
+  code: "INTERNAL" | "INVALID_ARGUMENT",
+  attempt: string,
+): MessageShape<D> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (error) {
+    throw new NetloomError(code, `${attempt}: ${(error as Error).message}`, { cause: error });
+  }
+}

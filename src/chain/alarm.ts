@@ -1,0 +1,43 @@
+/** One thing to do later, for elements that act on their own: a refresh, a time-out, a heal. */
+import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "../world/scope.ts";
+import type { Clock } from "../world/world.ts";
+
+/** Sleeps before one action at a time. Setting it again, or stopping it, takes back an action that has not begun. */
+export class Alarm {
+  readonly #scope: Scope;
+  readonly #clock: Clock;
+  #sleep: Scope | undefined;
+
+  /** The actions are tasks of `scope`, and are over when it ends. */
+  constructor(scope: Scope, clock: Clock) {
+    this.#scope = scope;
+    this.#clock = clock;
+  }
+
+  /** An operating error of `action` is its own to handle: it is dropped here. */
+  set(name: string, delayMs: number, action: () => Promise<void>): void {
+    this.stop();
+    if (this.#scope.ended) return;
+    const sleep = this.#scope.child(name);
+    this.#sleep = sleep;
+    this.#scope.spawn(name, async () => {
+      try {
+        await this.#clock.sleep(Math.max(0, delayMs), sleep);
+        if (this.#sleep !== sleep) return;
+        this.#sleep = undefined;
+        await action();
+      } catch (error) {
+        if (!(error instanceof NetloomError)) throw error;
+      } finally {
+        await sleep.end();
+      }
+    });
+  }
+
+  stop(): void {
+    const sleep = this.#sleep;
+    this.#sleep = undefined;
+    if (sleep && !this.#scope.ended) this.#scope.spawn(`stop ${sleep.name}`, () => sleep.end());
+  }
+}

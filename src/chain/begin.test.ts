@@ -1,0 +1,295 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Worlds } from "../elements/world-fixture.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Peer, World } from "../world/world.ts";
+import { Begin, type BeginOptions, type ResourceKind } from "./begin.ts";
+import { memoryKey, type Call, type Trigger } from "./call.ts";
+
+interface Thing {
+  readonly id: string;
+  readonly text: string;
+  readonly reselect?: boolean;
+}
+
+const KIND: Readonly<ResourceKind<Thing, Thing>> = {
+  noun: "thing",
+  idOf: ({ id }) => id,
+  idOfResource: ({ id }) => id,
+  cloneRequest: (thing) => ({ ...thing }),
+  cloneResource: (thing) => ({ ...thing }),
+  wantsReselect: ({ reselect }) => reselect ?? false,
+  unestablished: (thing) => thing,
+  again: (last, { reselect }) => ({ ...last.resource, reselect }),
+};
+const PEER: Readonly<Peer> = { id: "peer", connection: "1", isLocal: true };
+const SEEN = memoryKey<number>("seen");
+
+class Subject {
+  readonly world: World;
+  readonly begin: Begin<Thing, Thing>;
+  readonly log: string[] = [];
+  readonly forgotten: string[] = [];
+  trigger: Trigger | undefined;
+  workMs = 10;
+  fails: (request: Thing) => boolean = () => false;
+
+  constructor(world: World, kind: ResourceKind<Thing, Thing> = KIND, options: BeginOptions = {}) {
+    this.world = world;
+    this.begin = new Begin(
+      world,
+      kind,
+      {
+        request: async (call, request) => {
+          this.trigger = call.trigger;
+          const seen = (call.memory.get(SEEN) ?? 0) + 1;
+          call.memory.set(SEEN, seen);
+          this.log.push(`request ${request.text} ${seen}`);
+          await this.world.clock.sleep(this.workMs);
+          if (this.fails(request)) throw new NetloomError("UNAVAILABLE", "out of luck");
+          this.log.push(`answer ${request.text}`);
+          return { id: request.id, text: `${request.text}!` };
+        },
+        close: async (call: Call, { text }) => {
+          this.log.push(`close ${text}${call.reason ? ` ${call.reason}` : ""}`);
+          await this.world.clock.sleep(1);
+          assert.equal(call.scope.ended, false, "a close is not cut short");
+        },
+      },
+      { ...options, onForget: (id) => this.forgotten.push(id) },
+    );
+  }
+
+  caller(options: { readonly timeoutMs?: number; readonly peer?: Peer } = {}) {
+    const { clock, scope } = this.world;
+    return {
+      scope,
+      deadlineMs: clock.monotonicMs() + (options.timeoutMs ?? 10_000),
+      peer: options.peer ?? PEER,
+    };
+  }
+
+  request(text: string, rest: Partial<Thing> = {}): Promise<Thing> {
+    return this.begin.request(this.caller(), { id: "a", text, ...rest });
+  }
+
+  close(text = "old"): Promise<void> {
+    return this.begin.close(this.caller(), { id: "a", text });
+  }
+}
+
+function subject(
+  body: (subject: Subject) => Promise<void>,
+  kind: ResourceKind<Thing, Thing> = KIND,
+  options: BeginOptions = {},
+): () => Promise<void> {
+  return async () => {
+    const worlds = new Worlds();
+    const own = new Subject(worlds.world("alpha"), kind, options);
+    await worlds.run(() => body(own));
+  };
+}
+
+test(
+  "requests and closes of one id run one at a time in the order of their arrival, other ids are not held up",
+  subject(async (own) => {
+    await Promise.all([
+      own.request("1"),
+      own.request("2"),
+      own.begin.request(own.caller(), { id: "b", text: "b" }),
+      own.close(),
+      own.request("3"),
+    ]);
+    assert.deepEqual(
+      own.log.filter((line) => !line.includes(" b")),
+      ["request 1 1", "answer 1", "request 2 2", "answer 2", "close 2! asked", "request 3 1", "answer 3"],
+    );
+    assert.ok(own.log.indexOf("answer b") < own.log.indexOf("answer 2"));
+    assert.deepEqual(
+      own.begin
+        .established()
+        .map(({ text }) => text)
+        .sort(),
+      ["3!", "b!"],
+    );
+  }),
+);
+
+test(
+  "an id belongs to the peer that established it, until it is closed",
+  subject(async (own) => {
+    const thief = own.caller({ peer: { ...PEER, id: "thief" } });
+    await own.request("1");
+    await assert.rejects(own.begin.request(thief, { id: "a", text: "x" }), {
+      code: "PERMISSION_DENIED",
+      message: "thing a belongs to another peer",
+    });
+    await assert.rejects(own.begin.close(thief, { id: "a", text: "x" }), { code: "PERMISSION_DENIED" });
+    await own.close();
+    assert.deepEqual(own.forgotten, ["a"]);
+    await own.begin.request(thief, { id: "a", text: "x" });
+  }),
+);
+
+test(
+  "no more calls wait for one id than are allowed",
+  subject(
+    async (own) => {
+      const calls = await Promise.allSettled([own.request("1"), own.request("2"), own.request("3")]);
+      assert.deepEqual(
+        calls.map(({ status }) => status),
+        ["fulfilled", "fulfilled", "rejected"],
+      );
+      await assert.rejects(own.request("", { id: "" }), { code: "INVALID_ARGUMENT" });
+    },
+    KIND,
+    { maxWaiting: 2 },
+  ),
+);
+
+test(
+  "a first request that fails is closed before its error goes back, a failed refresh leaves the resource",
+  subject(async (own) => {
+    own.fails = () => true;
+    await assert.rejects(own.request("1"), { code: "UNAVAILABLE" });
+    assert.deepEqual(own.log, ["request 1 1", "close 1"]);
+    assert.deepEqual(own.forgotten, ["a"]);
+    own.fails = ({ text }) => text === "3";
+    await own.request("2");
+    await assert.rejects(own.request("3"));
+    assert.deepEqual(
+      own.begin.established().map(({ text }) => text),
+      ["2!"],
+    );
+    await own.close();
+    assert.equal(own.log.at(-1), "close 2! asked");
+  }),
+);
+
+test(
+  "what has been closed is closed once, with its last state; what is not there is a success",
+  subject(async (own) => {
+    await own.close();
+    await own.request("1");
+    await own.request("2");
+    await Promise.all([own.close(), own.close(), own.begin.drop("a")]);
+    assert.deepEqual(
+      own.log.filter((line) => line.startsWith("close")),
+      ["close 2! asked"],
+    );
+  }),
+);
+
+test(
+  "a request that comes too late is not begun, and its caller is told which",
+  subject(async (own) => {
+    const slow = own.request("1");
+    const late = own.begin.request(own.caller({ timeoutMs: 5 }), { id: "a", text: "late" });
+    const gone = own.world.scope.child("gone");
+    const left = own.begin.request({ ...own.caller(), scope: gone }, { id: "a", text: "left" });
+    await gone.end();
+    await Promise.all([
+      slow,
+      assert.rejects(late, { code: "DEADLINE_EXCEEDED" }),
+      assert.rejects(left, { code: "CANCELLED", message: "request thing a: the caller has gone" }),
+    ]);
+    assert.deepEqual(own.log, ["request 1 1", "answer 1"]);
+  }),
+);
+
+test(
+  "a first request whose caller leaves while it runs leaves nothing, and its close is not cut short",
+  subject(async (own) => {
+    const gone = own.world.scope.child("gone");
+    const call = own.begin.request({ ...own.caller(), scope: gone }, { id: "a", text: "1" });
+    const rejected = assert.rejects(call, { code: "CANCELLED" });
+    await own.world.clock.sleep(1);
+    await gone.end();
+    await rejected;
+    assert.deepEqual(own.log, ["request 1 1", "answer 1", "close 1"]);
+    assert.deepEqual(own.begin.established(), []);
+  }),
+);
+
+test(
+  "a wish for another endpoint closes the old one first; if it fails nothing is left",
+  subject(async (own) => {
+    await own.request("1");
+    await own.request("2", { reselect: true });
+    own.fails = () => true;
+    await assert.rejects(own.request("3", { reselect: true }));
+    assert.deepEqual(
+      own.log.filter((line) => line.startsWith("close")),
+      ["close 1!", "close 2!", "close 3"],
+    );
+    assert.deepEqual(own.forgotten, ["a"]);
+  }),
+);
+
+test(
+  "one that heals stays wanted after a reselect that failed: the chain may ask again, a close closes nothing twice",
+  subject(
+    async (own) => {
+      await own.request("1");
+      own.fails = () => true;
+      const { trigger } = own;
+      await assert.rejects(own.request("2", { reselect: true }));
+      assert.deepEqual(own.begin.established(), []);
+      own.fails = () => false;
+      await trigger?.request({ reselect: true });
+      assert.deepEqual(
+        own.begin.established().map(({ text }) => text),
+        ["2!"],
+      );
+      assert.equal(own.log.filter((line) => line.startsWith("close")).length, 2);
+      own.fails = () => true;
+      await assert.rejects(own.request("4", { reselect: true }));
+      const before = own.log.length;
+      await own.close();
+      await trigger?.request();
+      assert.equal(own.log.length, before);
+      assert.deepEqual(own.forgotten, ["a"]);
+    },
+    { ...KIND, heals: true },
+  ),
+);
+
+test(
+  "the chain may ask or close by itself, unless it has been overtaken",
+  subject(async (own) => {
+    await own.request("1");
+    await own.trigger?.request();
+    assert.deepEqual(
+      own.begin.established().map(({ text }) => text),
+      ["1!!"],
+    );
+    await own.trigger?.close({ reason: "lost", isDue: () => false });
+    assert.equal(own.begin.established().length, 1);
+    const { trigger } = own;
+    await own.trigger?.close({ reason: "lost" });
+    assert.equal(own.log.at(-1), "close 1!! lost");
+    await own.request("2");
+    await trigger?.close();
+    await trigger?.request();
+    assert.deepEqual(
+      own.begin.established().map(({ text }) => text),
+      ["2!"],
+      "of another life",
+    );
+  }),
+);
+
+test(
+  "an established resource may be merged into what is asked for",
+  subject(
+    async (own) => {
+      await own.request("1");
+      await own.request("2");
+      assert.deepEqual(
+        own.begin.established().map(({ text }) => text),
+        ["1!+2!"],
+      );
+    },
+    { ...KIND, merge: (request, last) => ({ ...request, text: `${last.resource.text}+${request.text}` }) },
+  ),
+);

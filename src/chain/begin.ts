@@ -1,0 +1,259 @@
+/**
+ * The door of every chain. Upstream: sdk/pkg/networkservice/common/begin, sdk/pkg/registry/common/begin.
+ *
+ * Guarantees
+ * - Serial: requests and closes of one id run one at a time, in the order of their arrival; other ids are not held up.
+ * - Owned: an id belongs to the peer that established it. Nobody else enters its queue (PERMISSION_DENIED).
+ * - Bounded: at most `maxWaiting` calls wait for one id (RESOURCE_EXHAUSTED).
+ * - In time: a request whose caller has gone, or whose deadline has passed, when its turn comes is not begun. A first
+ *   request whose caller goes away while it runs leaves nothing.
+ * - A close that has begun is not cut short by its caller's leaving: it has a deadline of its own.
+ * - Closed once: an established resource is closed exactly once, with its last known state, also when its client sends
+ *   an old one. A first request that fails is closed down the chain before its error goes back. Closing what is not
+ *   there is a success.
+ * - A failed refresh leaves the resource established.
+ * - The caller's message is never changed: the chain gets a clone.
+ */
+import type { Caller } from "../api/hops.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Peer, World } from "../world/world.ts";
+import { Memory, type Call, type CloseReason, type Trigger } from "./call.ts";
+import type { Station } from "./element.ts";
+
+/** A request, and what came of it. */
+export interface Established<Q, R> {
+  readonly request: Q;
+  readonly resource: R;
+}
+
+/** What `begin` has to know of a resource. */
+export interface ResourceKind<Q, R> {
+  /** For messages: `connection`, `endpoint`. */
+  readonly noun: string;
+  idOf(request: Q): string;
+  idOfResource(resource: R): string;
+  cloneRequest(request: Q): Q;
+  cloneResource(resource: R): R;
+  /** Has the caller asked to give up the present endpoint first? */
+  wantsReselect(request: Q): boolean;
+  /** What `close` gets when a first request has failed: the resource as far as the request knew it. */
+  unestablished(request: Q): R;
+  /** The request to send when the chain itself asks for the resource again. */
+  again(last: Established<Q, R>, options: { readonly reselect: boolean }): Q;
+  /** What goes down when an established resource is asked for again. Default: the request as it is. */
+  merge?(request: Q, last: Established<Q, R>): Q;
+  /** A reselect that fails leaves the resource wanted, so that the chain can go on asking: a client. Default: false. */
+  readonly heals?: boolean;
+  /** Why the caller closes, if the message says so. Default: `asked`. */
+  closeReason?(resource: R): CloseReason;
+}
+
+export interface BeginOptions {
+  /** Default: 128. */
+  readonly maxWaiting?: number;
+  /** Time for a request or close that the chain itself has started. Default: 15,000 ms. */
+  readonly timeoutMs?: number;
+  /** Nothing is known of this id any more. */
+  readonly onForget?: (id: string) => void;
+}
+
+interface Entry<Q, R> {
+  readonly id: string;
+  readonly peer: Peer;
+  tail: Promise<unknown>;
+  waiting: number;
+  /** From the first request to the close. An id that is asked for again after its close begins a new life. */
+  life: Life<Q, R> | undefined;
+}
+
+interface Life<Q, R> {
+  readonly memory: Memory;
+  readonly trigger: Trigger;
+  last: Established<Q, R> | undefined;
+  /** Whether the chain holds it. Without, `last` is what a `heals` kind will ask for again. */
+  isOpen: boolean;
+}
+
+/** A chain behind its door. */
+export class Begin<Q, R> {
+  readonly #entries = new Map<string, Entry<Q, R>>();
+  readonly #world: World;
+  readonly #kind: ResourceKind<Q, R>;
+  readonly #chain: Station<Q, R>;
+  readonly #maxWaiting: number;
+  readonly #timeoutMs: number;
+  readonly #onForget: (id: string) => void;
+
+  constructor(world: World, kind: ResourceKind<Q, R>, chain: Station<Q, R>, options: BeginOptions = {}) {
+    this.#world = world;
+    this.#kind = kind;
+    this.#chain = chain;
+    this.#maxWaiting = options.maxWaiting ?? 128;
+    this.#timeoutMs = options.timeoutMs ?? 15_000;
+    this.#onForget = options.onForget ?? (() => undefined);
+  }
+
+  /** The resources that are established now, in the order of their first request. */
+  established(): R[] {
+    return [...this.#entries.values()].flatMap((entry) =>
+      entry.life?.last && entry.life.isOpen ? [entry.life.last.resource] : [],
+    );
+  }
+
+  async request(caller: Caller, request: Q): Promise<R> {
+    const id = this.#kind.idOf(request);
+    if (id === "") throw new NetloomError("INVALID_ARGUMENT", `request ${this.#kind.noun}: its id is empty`);
+    let entry = this.#entries.get(id);
+    if (!entry) {
+      entry = { id, peer: caller.peer, tail: Promise.resolve(), waiting: 0, life: undefined };
+      this.#entries.set(id, entry);
+    }
+    const own = entry;
+    this.#admit(own, caller.peer);
+    return this.#queue(own, () => {
+      this.#assertWaiting(own, caller);
+      return this.#request(own, caller, request);
+    });
+  }
+
+  async close(caller: Caller, resource: R): Promise<void> {
+    const entry = this.#entries.get(this.#kind.idOfResource(resource));
+    if (!entry) return;
+    this.#admit(entry, caller.peer);
+    const reason = this.#kind.closeReason?.(resource) ?? "asked";
+    await this.#queue(entry, () => this.#close(entry, { reason, ...withMetadata(caller) }));
+  }
+
+  /** Closes by this process's own wish, whoever owns it. What is not there is a success. */
+  async drop(id: string): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry) await this.#queue(entry, () => this.#close(entry, { reason: "asked" }));
+  }
+
+  #assertWaiting(entry: Entry<Q, R>, caller: Caller): void {
+    const what = `request ${this.#kind.noun} ${entry.id}`;
+    if (caller.deadlineMs <= this.#world.clock.monotonicMs()) {
+      throw new NetloomError("DEADLINE_EXCEEDED", `${what}: the deadline had passed before its turn came`);
+    }
+    if (caller.scope.ended) throw new NetloomError("CANCELLED", `${what}: the caller has gone`);
+  }
+
+  #admit(entry: Entry<Q, R>, peer: Peer): void {
+    if (entry.peer.id !== peer.id) {
+      throw new NetloomError("PERMISSION_DENIED", `${this.#kind.noun} ${entry.id} belongs to another peer`);
+    }
+    if (entry.waiting >= this.#maxWaiting) {
+      throw new NetloomError(
+        "RESOURCE_EXHAUSTED",
+        `${this.#kind.noun} ${entry.id}: ${entry.waiting} calls are waiting already`,
+        { hint: "send one request at a time for one id" },
+      );
+    }
+  }
+
+  #queue<T>(entry: Entry<Q, R>, task: () => Promise<T>): Promise<T> {
+    entry.waiting++;
+    const run = entry.tail.then(task).finally(() => {
+      entry.waiting--;
+      // A trigger may come after the end, when the id has begun anew.
+      if (entry.waiting > 0 || entry.life || this.#entries.get(entry.id) !== entry) return;
+      this.#entries.delete(entry.id);
+      this.#onForget(entry.id);
+    });
+    entry.tail = run.catch(() => undefined);
+    return run;
+  }
+
+  async #request(entry: Entry<Q, R>, caller: Caller, given: Q): Promise<R> {
+    const life = (entry.life ??= this.#begin(entry));
+    let request = this.#kind.cloneRequest(given);
+    if (life.last && this.#kind.merge) request = this.#kind.merge(request, life.last);
+    if (life.last && life.isOpen && this.#kind.wantsReselect(request)) {
+      await this.#chainClose(entry, life, life.last.resource);
+    }
+    try {
+      const resource = await this.#chain.request(this.#call(life, caller), this.#kind.cloneRequest(request));
+      if (!life.isOpen) this.#assertWaiting(entry, caller);
+      life.last = { request, resource: this.#kind.cloneResource(resource) };
+      life.isOpen = true;
+      return resource;
+    } catch (error) {
+      if (!life.isOpen) await this.#abandon(entry, life, request);
+      throw error;
+    }
+  }
+
+  /** What was never established, or what a reselect has closed, is gone, but for one that goes on asking for it. */
+  async #abandon(entry: Entry<Q, R>, life: Life<Q, R>, request: Q): Promise<void> {
+    const resource = this.#kind.unestablished(request);
+    await this.#chainClose(entry, life, resource);
+    if (life.last && this.#kind.heals) life.last = { request, resource };
+    else entry.life = undefined;
+  }
+
+  async #close(entry: Entry<Q, R>, how: Pick<Call, "reason" | "metadata">): Promise<void> {
+    const life = entry.life;
+    if (!life?.last) return;
+    const { resource } = life.last;
+    entry.life = undefined;
+    if (!life.isOpen) return;
+    await this.#internally(entry, (caller) =>
+      this.#chain.close({ ...this.#call(life, caller), ...how }, this.#kind.cloneResource(resource)),
+    );
+  }
+
+  /** An error of a close that is part of a request is the elements' to report: the request has an outcome of its own. */
+  async #chainClose(entry: Entry<Q, R>, life: Life<Q, R>, resource: R): Promise<void> {
+    life.isOpen = false;
+    try {
+      await this.#internally(entry, (caller) =>
+        this.#chain.close(this.#call(life, caller), this.#kind.cloneResource(resource)),
+      );
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+    }
+  }
+
+  #begin(entry: Entry<Q, R>): Life<Q, R> {
+    const life: Life<Q, R> = {
+      memory: new Memory(),
+      last: undefined,
+      isOpen: false,
+      trigger: {
+        request: ({ reselect = false } = {}) =>
+          this.#queue(entry, async () => {
+            if (entry.life !== life || !life.last) return;
+            const request = this.#kind.again(life.last, { reselect });
+            await this.#internally(entry, (caller) => this.#request(entry, caller, request));
+          }),
+        close: ({ reason = "asked", isDue = () => true } = {}) =>
+          this.#queue(entry, async () => {
+            if (entry.life === life && isDue()) await this.#close(entry, { reason });
+          }),
+      },
+    };
+    return life;
+  }
+
+  /** Runs a call that nobody outside waits for, with a deadline of its own. */
+  async #internally<T>(entry: Entry<Q, R>, task: (caller: Caller) => Promise<T>): Promise<T> {
+    const scope = this.#world.scope.child(`${this.#kind.noun} ${entry.id}`, { timeoutMs: this.#timeoutMs });
+    try {
+      return await task({
+        scope,
+        deadlineMs: this.#world.clock.monotonicMs() + this.#timeoutMs,
+        peer: entry.peer,
+      });
+    } finally {
+      await scope.end();
+    }
+  }
+
+  #call(life: Life<Q, R>, caller: Caller): Call {
+    return { world: this.#world, ...caller, memory: life.memory, trigger: life.trigger };
+  }
+}
+
+function withMetadata({ metadata }: Caller): Pick<Call, "metadata"> {
+  return metadata ? { metadata } : {};
+}

@@ -1,0 +1,66 @@
+/** What travels beside a message through a chain. */
+import type { Scope } from "../world/scope.ts";
+import type { Metadata, Peer, World } from "../world/world.ts";
+
+/** Names a value in a `Memory`, with its type. Compared by identity. */
+export interface MemoryKey<T> {
+  readonly name: string;
+  /** Never set; carries the type. */
+  readonly type?: T;
+}
+
+export function memoryKey<T>(name: string): MemoryKey<T> {
+  return { name };
+}
+
+/**
+ * What the elements of one chain remember about one resource, from its first request to its close. Only `begin` makes
+ * one, and the calls of a resource are serial, so that no element needs a lock or a map of its own.
+ */
+export class Memory {
+  readonly #values = new Map<MemoryKey<unknown>, unknown>();
+
+  get<T>(key: MemoryKey<T>): T | undefined {
+    return this.#values.get(key) as T | undefined;
+  }
+
+  set<T>(key: MemoryKey<T>, value: T): void {
+    this.#values.set(key, value);
+  }
+
+  delete<T>(key: MemoryKey<T>): T | undefined {
+    const value = this.get(key);
+    this.#values.delete(key);
+    return value;
+  }
+}
+
+/** Lets an element start a request or a close of its own resource later: a refresh, a time-out, a heal. */
+export interface Trigger {
+  /** Runs the last request again through the whole chain; with `reselect` a new endpoint is looked for. */
+  request(options?: { readonly reselect?: boolean }): Promise<void>;
+  /** `isDue` is asked when its turn has come: what was decided before may have been overtaken. Default: it is. */
+  close(options?: { readonly reason?: CloseReason; readonly isDue?: () => boolean }): Promise<void>;
+}
+
+/** `lost`: nobody has asked for it, the client went silent. What it held may wait for it a while. */
+export type CloseReason = "asked" | "lost";
+
+export interface Call {
+  readonly world: World;
+  /** Ends when the caller goes away, or at the deadline. */
+  readonly scope: Scope;
+  /** On `World.clock.monotonicMs`. */
+  readonly deadlineMs: number;
+  readonly peer: Peer;
+  readonly memory: Memory;
+  readonly trigger: Trigger;
+  /** What came beside the message. */
+  readonly metadata?: Metadata;
+  /** What travels beside the message to the next station. */
+  readonly outgoing?: Metadata;
+  /** Of a close. Default: `asked`. */
+  readonly reason?: CloseReason;
+  /** URL of the next station, as an element before `connect` has chosen it. */
+  readonly nextUrl?: string;
+}

@@ -1,0 +1,188 @@
+import { hostname } from "node:os";
+import { dirname } from "node:path";
+import { mkdir } from "node:fs/promises";
+import type { Command } from "commander";
+import { describe, option, type Context } from "./command.ts";
+import {
+  announce,
+  daemonLog,
+  type DaemonOptions,
+  insecureOption,
+  logLevelOption,
+  notifyFdOption,
+  requireInsecure,
+  several,
+  untilEnd,
+} from "./daemon/daemon.ts";
+import { NetloomError } from "../world/errors.ts";
+
+interface AgentCommandOptions extends DaemonOptions {
+  readonly name: string;
+  readonly registry: string;
+  readonly tunnelIp?: readonly string[];
+  readonly underlayMtu?: number;
+  readonly vxlanPort?: number;
+  readonly stateDir: string;
+  readonly bpffs: string;
+  readonly url?: string;
+  readonly excludePrefix?: readonly string[];
+  readonly sweepAfter?: number;
+  readonly closeOnExit?: boolean;
+}
+
+const defaultSocket = "unix:///run/netloom/agent.sock";
+
+export function agentCommand(context: Context): Command {
+  return describe({
+    name: "agent",
+    description:
+      "Runs the agent of this host: its manager, its forwarder, and the attachments of its workloads. Clients and " +
+      "endpoints of this host come by the unix socket, other hosts by TCP. It says on stdout when it serves, and logs " +
+      "on stderr. At its end all wires stay as they are, and the next start takes them over. Needs root. " +
+      "Exit code: 0 after SIGTERM, SIGINT or SIGHUP.",
+    examples: [
+      {
+        command:
+          "sudo netloom agent --insecure --tunnel-ip 10.0.0.1 --listen tcp://10.0.0.1:5001 --registry tcp://10.0.0.9:5002",
+        about: "for people and workloads of this host on /run/netloom/agent.sock",
+      },
+      {
+        command: "sudo netloom agent --insecure --registry tcp://127.0.0.1:5002 --close-on-exit",
+        about: "wires inside of this host only, all gone at its end",
+      },
+    ],
+  })
+    .addOption(
+      option("--name <host>", "the host's name, unique in the mesh").default(hostname(), "the machine's"),
+    )
+    .addOption(
+      option(
+        "--listen <url>",
+        `unix:///path or tcp://address:port, several times (default: ${defaultSocket})`,
+      ).argParser(several),
+    )
+    .addOption(option("--registry <url>", "the registry of the mesh").default("tcp://127.0.0.1:5002"))
+    .addOption(
+      option("--tunnel-ip <address>", "this host's end of tunnels, once for each family").argParser(several),
+    )
+    .addOption(
+      option(
+        "--underlay-mtu <bytes>",
+        "MTU of the network between the hosts (default: the device's)",
+      ).argParser(Number),
+    )
+    .addOption(option("--vxlan-port <port>", "UDP port of VXLAN (default: 4789)").argParser(Number))
+    .addOption(option("--url <url>", "under which other hosts reach it (default: the first TCP listener)"))
+    .addOption(option("--state-dir <directory>", "keeps what it is to do").default("/var/lib/netloom"))
+    .addOption(option("--bpffs <directory>", "where eBPF programs are pinned").default("/run/netloom/bpf"))
+    .addOption(
+      option("--exclude-prefix <prefix>", "no endpoint may give addresses of it, several times").argParser(
+        several,
+      ),
+    )
+    .addOption(
+      option(
+        "--sweep-after <seconds>",
+        "how long wires of an earlier run wait for their owners (default: 600)",
+      ).argParser(Number),
+    )
+    .addOption(option("--close-on-exit", "remove every wire of an attachment at the end"))
+    .addOption(insecureOption())
+    .addOption(logLevelOption())
+    .addOption(notifyFdOption())
+    .action(async (options: AgentCommandOptions) => {
+      const { requirePrivileges } = await import("./doctor/privileges.ts");
+      requirePrivileges(`run the agent of ${options.name}`, "netloom agent --insecure …");
+      requireInsecure(`run the agent of ${options.name}`, options);
+      await runAgent(context, options);
+      context.setExitCode(0);
+    });
+}
+
+async function runAgent(context: Context, options: AgentCommandOptions): Promise<void> {
+  const { checkOwnAddress, underlayMtu } = await import("./daemon/underlay.ts");
+  const tunnelAddresses = (options.tunnelIp ?? []).map((each) => checkOwnAddress("--tunnel-ip", each));
+  const listen = options.listen ?? [defaultSocket];
+  checkName(options.name);
+  checkNumbers(options);
+  const log = daemonLog(context, options.logLevel);
+  for (const url of listen)
+    if (url.startsWith("unix:///")) await makeFolder(dirname(url.slice("unix://".length)));
+  const { openAgentWorld } = await import("./daemon/agent-world.ts");
+  const opened = await openAgentWorld({
+    host: options.name,
+    stateFolder: options.stateDir,
+    bpffs: options.bpffs,
+    log,
+  });
+  const { world } = opened;
+  try {
+    const [{ agent }, { insecureIdentity }, { versions }] = await Promise.all([
+      import("../roles/agent.ts"),
+      import("../identity/identity.ts"),
+      import("./version.ts"),
+    ]);
+    const role = await agent({
+      world,
+      identity: insecureIdentity(world.clock),
+      url: options.url ?? urlOf(listen, tunnelAddresses),
+      listen,
+      registry: world.hops.dial(options.registry),
+      registryUrl: options.registry,
+      tunnelAddresses,
+      underlayMtuBytes: options.underlayMtu ?? underlayMtu(tunnelAddresses[0]),
+      ...(options.vxlanPort !== undefined && { vxlanPort: options.vxlanPort }),
+      excludedPrefixes: options.excludePrefix ?? [],
+      ...(options.sweepAfter !== undefined && { sweepAfterMs: options.sweepAfter * 1000 }),
+      processes: opened.processes,
+      prober: opened.prober,
+      version: versions().version,
+      insecure: true,
+      log,
+    });
+    await announce(context, `agent ${options.name} serves ${listen.join(", ")}`, options);
+    await untilEnd(context, world.scope);
+    log.info("ending", { wires: role.wires.made.size, stay: options.closeOnExit !== true });
+    if (options.closeOnExit === true) await role.agent.closeAll();
+  } finally {
+    await opened.close();
+  }
+}
+
+/** Other hosts, and the names of segments, have to know this one from all others. */
+function checkName(name: string): void {
+  if (/^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/.test(name)) return;
+  throw new NetloomError("INVALID_ARGUMENT", `--name ${JSON.stringify(name)}: it is no name of a host`, {
+    hint: "use 1-63 letters, digits, dots and hyphens, a letter or digit at both ends",
+  });
+}
+
+function checkNumbers({ underlayMtu, vxlanPort, sweepAfter }: AgentCommandOptions): void {
+  const check = (name: string, value: number | undefined, least: number, most: number): void => {
+    if (value === undefined || (value >= least && value <= most)) return;
+    throw new NetloomError("INVALID_ARGUMENT", `${name}: expected a number from ${least} to ${most}`);
+  };
+  check("--underlay-mtu", underlayMtu, 576, 65_535);
+  check("--vxlan-port", vxlanPort, 1, 65_535);
+  check("--sweep-after", sweepAfter, 0, 86_400);
+}
+
+/** Where a listener is on every address, the tunnel's is the one that others know. */
+function urlOf(listen: readonly string[], tunnelAddresses: readonly string[]): string {
+  const url = listen.find((each) => each.startsWith("tcp://"));
+  if (url === undefined) return listen[0] ?? defaultSocket;
+  const port = url.split(":").at(-1);
+  const own = tunnelAddresses[0];
+  if (!/^tcp:\/\/(0\.0\.0\.0|\[::\]):/.test(url) || own === undefined) return url;
+  return `tcp://${own.includes(":") ? `[${own}]` : own}:${port}`;
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw new NetloomError("FAILED_PRECONDITION", `make folder ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,82 @@
+/** Names that only the machine knows, for completion: quick, and nothing at all where something is missing. */
+import { create } from "@bufbuild/protobuf";
+import { readdirSync } from "node:fs";
+import {
+  Agent,
+  GetRequestSchema,
+  GraphRequestSchema,
+  StatusRequestSchema,
+} from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import { ERROR_PAGES } from "../error-pages.ts";
+import { AgentClient, allTargets } from "../mesh/agent-access.ts";
+import type { AgentOptions } from "../mesh/agent-options.ts";
+import { KINDS } from "../mesh/kinds.ts";
+import type { Names } from "./tree.ts";
+
+/** Whoever presses Tab does not wait longer for an agent. */
+const patienceMs = 500;
+
+/** Never rejects. */
+export async function namesOf(what: Names, options: AgentOptions): Promise<string[]> {
+  try {
+    return [...new Set(await sources[what](options))].filter((name) => /^[\w./@:-]+$/.test(name)).sort();
+  } catch {
+    return [];
+  }
+}
+
+const sources: Readonly<Record<Names, (options: AgentOptions) => string[] | Promise<string[]>>> = {
+  attachments: (options) => attachments(options),
+  hosts: ({ agent, lab }) =>
+    lab === undefined ? [] : allTargets({ agent, lab }).flatMap(({ host }) => host ?? []),
+  kinds: async (options) => [
+    ...Object.values(KINDS).flatMap(([name]) => name ?? []),
+    "services",
+    "endpoints",
+    ...(await attachments(options)),
+  ],
+  labs: () => list("/run/netloom/labs"),
+  services: (options) =>
+    eachAgent(options, async (agent) =>
+      (await agent.call(Agent.method.graph, create(GraphRequestSchema), patienceMs)).services.map(
+        ({ name }) => name,
+      ),
+    ),
+  topics: () => Object.keys(ERROR_PAGES),
+  wires: (options) =>
+    eachAgent(options, async (agent) =>
+      (await agent.call(Agent.method.status, create(StatusRequestSchema), patienceMs)).wires.map(
+        ({ client, clientEnd }) => (clientEnd ? `${client}/${clientEnd.interface}` : client),
+      ),
+    ),
+  workloads: () => list("/run/netns"),
+};
+
+function attachments(options: AgentOptions): Promise<string[]> {
+  return eachAgent(options, async (agent) =>
+    (await agent.call(Agent.method.get, create(GetRequestSchema), patienceMs)).attachments.flatMap(
+      ({ ref }) => ref?.name ?? [],
+    ),
+  );
+}
+
+async function eachAgent(
+  options: AgentOptions,
+  ask: (agent: AgentClient) => Promise<string[]>,
+): Promise<string[]> {
+  const answers = await Promise.allSettled(
+    allTargets(options).map(async ({ url }) => {
+      const agent = new AgentClient(url);
+      try {
+        return await ask(agent);
+      } finally {
+        agent.close();
+      }
+    }),
+  );
+  return answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+}
+
+function list(directory: string): string[] {
+  return readdirSync(directory);
+}

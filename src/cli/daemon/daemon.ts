@@ -1,0 +1,78 @@
+/** What the two daemons share: log lines, readiness, and an end in order. */
+import { closeSync, writeSync } from "node:fs";
+import { option, type Context } from "../command.ts";
+import { LEVELS, lineLog, type Level, type Log } from "../../observe/log.ts";
+import { NetloomError } from "../../world/errors.ts";
+import type { Scope } from "../../world/scope.ts";
+
+/** The options of both. */
+export interface DaemonOptions {
+  readonly listen: readonly string[];
+  readonly insecure?: boolean;
+  readonly logLevel: Level;
+  readonly notifyFd?: number;
+}
+
+export function insecureOption() {
+  return option(
+    "--insecure",
+    "plaintext, and peers that are believed what they say: for labs and own sockets",
+  );
+}
+
+export function logLevelOption() {
+  return option("--log-level <level>", "least level of log lines").choices(LEVELS).default("info");
+}
+
+export function notifyFdOption() {
+  return option("--notify-fd <number>", "write READY=1 to this descriptor when it serves").argParser(Number);
+}
+
+/** Collects an option that may be given several times; from the environment with commas between. */
+export function several(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), ...value.split(",").filter((each) => each !== "")];
+}
+
+/** FAILED_PRECONDITION unless plaintext was asked for: there is nothing else yet. */
+export function requireInsecure(what: string, { insecure = false }: DaemonOptions): void {
+  if (insecure) return;
+  throw new NetloomError("FAILED_PRECONDITION", `${what}: there is no identity to prove who is there`, {
+    hint: "allow plaintext with --insecure, in a lab or behind sockets of your own",
+  });
+}
+
+/** Lines on stderr, each with its time. */
+export function daemonLog({ err }: Context, level: Level): Log {
+  return lineLog((line) => err.line(`time=${new Date().toISOString()} ${line}`), level);
+}
+
+/** Says on stdout, on `--notify-fd` and to systemd that it serves. */
+export async function announce(context: Context, text: string, { notifyFd }: DaemonOptions): Promise<void> {
+  context.out.line(`ready: ${text}`);
+  if (notifyFd !== undefined) {
+    try {
+      writeSync(notifyFd, "READY=1\n");
+      closeSync(notifyFd);
+    } catch (error) {
+      throw new NetloomError(
+        "INVALID_ARGUMENT",
+        `write to descriptor ${notifyFd}: ${(error as Error).message}`,
+        { hint: "open it for the process before it is started: --notify-fd 3 with 3>file" },
+      );
+    }
+  }
+  const socket = process.env["NOTIFY_SOCKET"];
+  if (!socket) return;
+  const { notifyService } = await import("../../linux/notify.ts");
+  notifyService(socket, "READY=1");
+}
+
+/** Resolves when a signal has come, and rejects with the reason if the program comes to its end by itself. */
+export async function untilEnd({ signal }: Context, scope: Scope): Promise<void> {
+  const ended = await new Promise<"signal" | "scope">((resolve) => {
+    if (signal.aborted) resolve("signal");
+    signal.addEventListener("abort", () => resolve("signal"), { once: true });
+    scope.onEnd(() => resolve("scope"));
+  });
+  if (ended === "scope") await scope.end();
+}

@@ -1,0 +1,192 @@
+/** The way from a command to the agent of a host: which one is meant, one connection to it, and what to say if nobody is there. */
+import type {
+  DescMessage,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { NODE_NAME } from "../../agent/lab-place.ts";
+import { call, watch } from "../../api/rpc.ts";
+import { didYouMean, quote } from "../../document/problem.ts";
+import { GrpcHop } from "../../transport/grpc-client.ts";
+import { NetloomError } from "../../world/errors.ts";
+import type { Watch } from "../../world/kernel.ts";
+import type { Context } from "../command.ts";
+import type { AgentOptions } from "./agent-options.ts";
+
+const callTimeoutMs = 10_000;
+
+/** Where labs keep the sockets of their agents: `<lab>/<host>/agent.sock`. */
+const labsDirectory = "/run/netloom/labs";
+
+/** An agent that a command talks to. */
+export interface Target {
+  readonly url: string;
+  /** Of a lab; otherwise the agent says it. */
+  readonly host?: string;
+}
+
+/** One connection to one agent. Its errors are those of the agent, or NL-201 if nobody answers. */
+export class AgentClient {
+  readonly url: string;
+  readonly #hop: GrpcHop;
+
+  constructor(url: string) {
+    this.url = url;
+    this.#hop = new GrpcHop(url);
+  }
+
+  /** Default: 10 s. */
+  async call<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageShape<I>,
+    timeoutMs: number = callTimeoutMs,
+  ): Promise<MessageShape<O>> {
+    return await this.#explained(() => call(this.#hop, method, request, { timeoutMs }));
+  }
+
+  watch<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageShape<I>,
+  ): Watch<MessageShape<O>> {
+    const answers = watch(this.#hop, method, request);
+    return { next: () => this.#explained(() => answers.next()), close: () => answers.close() };
+  }
+
+  close(): void {
+    this.#hop.close();
+  }
+
+  async #explained<T>(attempt: () => Promise<T>): Promise<T> {
+    try {
+      return await attempt();
+    } catch (error) {
+      throw error instanceof NetloomError && error.topic === "NL-701" ? nobodyThere(this.url, error) : error;
+    }
+  }
+}
+
+/** Runs `work` with the one agent that the options name. NL-202 if they leave it open. An interrupt ends what is under way. */
+export async function withAgent<T>(
+  context: Context,
+  options: AgentOptions,
+  work: (agent: AgentClient) => Promise<T>,
+): Promise<T> {
+  return await withAgents(context, [oneTarget(options)], ([agent]) => {
+    if (!agent) throw new RangeError("there is one agent for each target");
+    return work(agent);
+  });
+}
+
+/** Runs `work` with a connection to each target, and closes all of them whatever happens. */
+export async function withAgents<T>(
+  context: Context,
+  targets: readonly Target[],
+  work: (agents: readonly AgentClient[]) => Promise<T>,
+): Promise<T> {
+  const agents = targets.map(({ url }) => new AgentClient(url));
+  const close = (): void => {
+    for (const agent of agents) agent.close();
+  };
+  context.signal.addEventListener("abort", close);
+  try {
+    const result = await work(agents);
+    context.signal.throwIfAborted();
+    return result;
+  } catch (error) {
+    // What an interrupt has cut off fails in its own way.
+    context.signal.throwIfAborted();
+    throw error;
+  } finally {
+    context.signal.removeEventListener("abort", close);
+    close();
+  }
+}
+
+/** The agent that the options name. A lab with one host needs no `--host`. */
+export function oneTarget(options: AgentOptions): Target {
+  const [target, ...others] = allTargets(options);
+  if (!target) throw noAgents(options.lab ?? "");
+  if (others.length === 0) return target;
+  const hosts = [target, ...others].map(({ host = "" }) => host);
+  throw new NetloomError(
+    "INVALID_ARGUMENT",
+    `choose an agent of lab ${options.lab}: it has ${hosts.length} hosts`,
+    { topic: "NL-202", hint: `add --host ${hosts.slice(0, 8).join("|")}` },
+  );
+}
+
+/** The agents that the options name: with `--lab` alone those of all its hosts, by name. */
+export function allTargets({ agent, lab, host }: AgentOptions): Target[] {
+  if (lab === undefined) return [{ url: agent }];
+  checkName("lab", lab);
+  if (host !== undefined) {
+    checkName("host", host);
+    return [labTarget(lab, host)];
+  }
+  const hosts = hostsOf(lab);
+  if (hosts.length === 0) throw noAgents(lab);
+  return hosts.map((name) => labTarget(lab, name));
+}
+
+function labTarget(lab: string, host: string): Target {
+  return { url: `unix://${join(labsDirectory, lab, host, "agent.sock")}`, host };
+}
+
+/** Names of the hosts of a lab that have the socket of an agent, sorted. */
+function hostsOf(lab: string): string[] {
+  return list(join(labsDirectory, lab))
+    .filter((host) => NODE_NAME.test(host) && list(join(labsDirectory, lab, host)).includes("agent.sock"))
+    .sort();
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** Both become part of a path. */
+function checkName(noun: string, name: string): void {
+  if (NODE_NAME.test(name)) return;
+  throw new NetloomError("INVALID_ARGUMENT", `${quote(name)} is no name of a ${noun} in a lab`, {
+    hint: "names are 1-12 lower-case letters and digits, a letter first; netloom lab status lists the labs",
+  });
+}
+
+function noAgents(lab: string): NetloomError {
+  const labs = list(labsDirectory).filter((name) => hostsOf(name).length > 0);
+  const known = labs.length === 0 ? "no lab here has any" : `labs with agents: ${labs.sort().join(", ")}`;
+  return new NetloomError(
+    "NOT_FOUND",
+    `find the agents of lab ${lab}: there are none${didYouMean(lab, labs)}`,
+    { topic: "NL-201", hint: `${known}; netloom lab up <file> starts those of a file` },
+  );
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such socket",
+  ECONNREFUSED: "the socket is there, but nobody listens any more",
+  EACCES: "not permitted",
+};
+
+function nobodyThere(url: string, cause: NetloomError): NetloomError {
+  const errno = /\b(E[A-Z]{3,})\b/.exec(cause.message)?.[1] ?? "";
+  const reason = reasons[errno] ?? cause.message.split(": ").at(-1) ?? "";
+  return new NetloomError(
+    "UNAVAILABLE",
+    `ask the agent at ${url}: nobody answers: ${errno === "" ? "" : `${errno}: `}${reason}`,
+    {
+      cause,
+      topic: "NL-201",
+      hint:
+        errno === "EACCES"
+          ? "run the command with sudo, or as a user of the socket's group"
+          : "start it with sudo netloom agent, or say where it is: --agent unix:///path, or --lab <lab> --host <host>",
+    },
+  );
+}

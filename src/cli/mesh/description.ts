@@ -1,0 +1,152 @@
+/** All about an attachment or a wire. */
+import type { Attachment, HostStatus, Wire } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import { printable } from "../../lab/drawing.ts";
+import { count, table } from "../output.ts";
+import { formatAge } from "./ages.ts";
+import { type AttachmentView, attachmentView, type WireView, wireView } from "./mesh-view.ts";
+import type { Line } from "./status-screen.ts";
+
+/** The shape of `netloom describe -o json`, with documents as YAML. */
+export interface Description {
+  readonly attachments: readonly (AttachmentView & { readonly document: string })[];
+  readonly wires: readonly WireDescription[];
+}
+
+interface WireDescription extends WireView {
+  /** Names of the path's segments, from the client on. */
+  readonly stations: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** What each side reaches through the wire. */
+  readonly routes: { readonly client: readonly string[]; readonly endpoint: readonly string[] };
+  readonly excludedPrefixes: readonly string[];
+  readonly nameServers: readonly string[];
+}
+
+/** `attachments` and the wires they hold; and every wire that `name` names: by id, its beginning, or its ends. */
+export function describeFound(
+  status: HostStatus,
+  attachments: readonly Attachment[],
+  name: string,
+): Description {
+  const views = attachments.flatMap(({ ref, document }) => {
+    const known = status.attachments.find(
+      (each) => each.ref?.kind === ref?.kind && each.ref?.name === ref?.name,
+    );
+    return known ? [{ ...attachmentView(status.host, known), document }] : [];
+  });
+  const isHeld = (wire: Wire): boolean =>
+    wire.attachments.some((ref) => views.some(({ kind, name }) => kind === ref.kind && name === ref.name)) ||
+    views.some(({ wireId }) => wireId === wire.id);
+  const isNamed = (wire: Wire): boolean => {
+    const end = wire.clientEnd ? `/${wire.clientEnd.interface}` : "";
+    const full = `${wire.client}${end}`;
+    return (
+      wire.id === name ||
+      full === name ||
+      full.endsWith(`/${name}`) ||
+      (name.length >= 8 && wire.id.startsWith(name))
+    );
+  };
+  const wires = status.wires.filter((wire) => isHeld(wire) || isNamed(wire));
+  return { attachments: views, wires: wires.map(wireDescription) };
+}
+
+function wireDescription(wire: Wire): WireDescription {
+  const context = wire.connection?.context;
+  const prefixes = (routes: readonly { readonly prefix: string }[] | undefined): string[] =>
+    (routes ?? []).map(({ prefix }) => prefix);
+  return {
+    ...wireView(wire),
+    stations: (wire.connection?.path?.pathSegments ?? []).map(({ name }) => name),
+    labels: { ...wire.connection?.labels },
+    // As of the protocol: routes of the source are what the source's routing table gets.
+    routes: {
+      client: prefixes(context?.ipContext?.srcRoutes),
+      endpoint: prefixes(context?.ipContext?.dstRoutes),
+    },
+    excludedPrefixes: [...(context?.ipContext?.excludedPrefixes ?? [])],
+    nameServers: (context?.dnsContext?.configs ?? []).flatMap(({ dnsServerIps }) => dnsServerIps),
+  };
+}
+
+export function descriptionScreen({ attachments, wires }: Description, nowMs: number): Line[] {
+  const parts = [
+    ...attachments.map((attachment) => attachmentLines(attachment, nowMs)),
+    ...wires.map((wire) => wireLines(wire, nowMs)),
+  ];
+  return parts.flatMap((lines, index) => (index === 0 ? lines : [{ text: "" }, ...lines]));
+}
+
+function attachmentLines(attachment: AttachmentView & { readonly document: string }, nowMs: number): Line[] {
+  const { kind, name, host, state, since, reason, hint, topic, endpoint, wires, workload, attempts } =
+    attachment;
+  const facts = [
+    ["workload", workload],
+    ["services", attachment.services.join(", ")],
+    ["endpoint", endpoint],
+    ["wires", kind === "Expose" ? String(wires) : undefined],
+    ["reason", reason],
+    ["hint", hint],
+    ["more", topic === undefined ? undefined : `netloom explain ${topic}`],
+    ["attempts", attempts > 1 ? String(attempts) : undefined],
+  ];
+  return [
+    { text: printable(`${kind} ${name} on ${host}: ${state} for ${formatAge(since, nowMs)}`), style: "bold" },
+    ...factLines(facts),
+    { text: "  document" },
+    ...attachment.document
+      .trimEnd()
+      .split("\n")
+      .map((line) => ({ text: printable(`    ${line}`) })),
+  ];
+}
+
+function wireLines(wire: WireDescription, nowMs: number): Line[] {
+  const { tunnel, interfaces, addresses, routes } = wire;
+  const end = (side: "client" | "endpoint"): string => {
+    const device = interfaces[side];
+    const received = device?.received;
+    return [
+      wire[side],
+      ...(device ? [`device ${device.interface} in ${device.netns}`] : ["on another host"]),
+      ...(addresses[side].length > 0 ? [addresses[side].join(" ")] : []),
+      ...(received
+        ? [`received ${count(received.packets, "packet")}, ${count(received.bytes, "byte")}`]
+        : []),
+    ].join(", ");
+  };
+  const labels = Object.entries(wire.labels).map(([key, value]) => `${key}=${value}`);
+  return [
+    {
+      text: printable(`wire ${wire.wire}: ${wire.state} for ${formatAge(wire.upSince, nowMs)}`),
+      style: "bold",
+    },
+    ...factLines([
+      ["id", wire.id],
+      ["service", `${wire.service} (payload ${wire.payload})`],
+      ["path", wire.path],
+      [
+        "tunnel",
+        tunnel && `${tunnel.local} → ${tunnel.remote}, ${tunnel.type.toLowerCase()} vni ${tunnel.vni}`,
+      ],
+      ["client", end("client")],
+      ["endpoint", end("endpoint")],
+      ["mtu", String(wire.mtuBytes)],
+      ["labels", labels.join(", ")],
+      ["routes", routes.client.join(", ")],
+      ["routes back", routes.endpoint.join(", ")],
+      ["excluded", wire.excludedPrefixes.join(", ")],
+      ["name servers", wire.nameServers.join(", ")],
+      ["stations", wire.stations.join(" → ")],
+      ["wanted by", wire.attachments.join(", ")],
+    ]),
+  ];
+}
+
+/** What has no value is left out. */
+function factLines(facts: readonly (readonly (string | undefined)[])[]): Line[] {
+  const rows = facts.flatMap(([name = "", value = ""]) =>
+    value === "" ? [] : [[`  ${name}`, printable(value)]],
+  );
+  return table(rows).map((text) => ({ text }));
+}

@@ -1,0 +1,22 @@
+import { create } from "@bufbuild/protobuf";
+import { parseAllDocuments } from "yaml";
+import { type Ref, RefSchema } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import { NetloomError } from "../../world/errors.ts";
+import type { DocumentFile } from "./document-files.ts";
+import { kindOf } from "./kinds.ts";
+
+/** Kind and name of every document. NL-102 for one that has neither. */
+export function refsOf({ name: file, text }: DocumentFile): Ref[] {
+  const documents = parseAllDocuments(text);
+  return [...("empty" in documents ? [] : documents)].map((document, index) => {
+    const kind = document.get("kind");
+    const name = document.get("name");
+    const canonical = typeof kind === "string" ? kindOf(kind) : undefined;
+    if (document.errors.length === 0 && canonical !== undefined && typeof name === "string")
+      return create(RefSchema, { kind: canonical, name });
+    throw new NetloomError("INVALID_ARGUMENT", `read ${file}: document ${index + 1} has no kind and name`, {
+      topic: "NL-102",
+      hint: "netloom diff -f says what is wrong with a file; netloom delete Kind/name needs none",
+    });
+  });
+}

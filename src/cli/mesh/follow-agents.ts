@@ -1,0 +1,71 @@
+/** Keeps what several agents say of themselves up to date. */
+import { create } from "@bufbuild/protobuf";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Agent, type HostStatus, StatusRequestSchema } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import { NetloomError } from "../../world/errors.ts";
+import type { AgentClient } from "./agent-access.ts";
+
+/** How long an agent that does not answer is left alone. */
+const retryMs = 1000;
+
+/** Screens a second, at most: more cannot be read. */
+const minIntervalMs = 250;
+
+/** What is known of one agent now. */
+export interface Followed {
+  readonly status?: HostStatus;
+  /** Why it does not answer now. `status` is what it said last. */
+  readonly silence?: NetloomError;
+}
+
+/**
+ * Calls `onChange` with what is known of every agent, in their order, after each change, until `signal` ends; first when
+ * each has answered or failed. An agent that goes away is asked again until it is back.
+ */
+export async function followAgents(
+  agents: readonly AgentClient[],
+  signal: AbortSignal,
+  onChange: (known: readonly Followed[]) => void,
+): Promise<void> {
+  const known = agents.map((): Followed | undefined => undefined);
+  const learn = (index: number, news: Followed): void => {
+    known[index] = news;
+    const all = known.filter((each) => each !== undefined);
+    if (all.length === known.length) onChange(all);
+  };
+  await Promise.all(agents.map((agent, index) => follow(agent, signal, (news) => learn(index, news))));
+}
+
+async function follow(
+  agent: AgentClient,
+  signal: AbortSignal,
+  learn: (news: Followed) => void,
+): Promise<void> {
+  let last: HostStatus | undefined;
+  while (!signal.aborted) {
+    const silence = await followOnce(agent, (status) => {
+      last = status;
+      learn({ status });
+    });
+    if (signal.aborted) return;
+    learn({ ...(last && { status: last }), silence });
+    await sleep(retryMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Until the stream ends; why it did. Rejects with what is no loss of the agent. */
+async function followOnce(agent: AgentClient, learn: (status: HostStatus) => void): Promise<NetloomError> {
+  const request = create(StatusRequestSchema, { minIntervalMs, counters: false });
+  const statuses = agent.watch(Agent.method.watch, request);
+  try {
+    for (let status = await statuses.next(); status; status = await statuses.next()) learn(status);
+    return new NetloomError("UNAVAILABLE", `watch the agent at ${agent.url}: it has ended`, {
+      topic: "NL-201",
+    });
+  } catch (error) {
+    if (error instanceof NetloomError && error.code === "UNAVAILABLE") return error;
+    throw error;
+  } finally {
+    statuses.close();
+  }
+}

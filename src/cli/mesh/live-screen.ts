@@ -1,0 +1,46 @@
+/** A screen that is drawn again whenever something has changed. */
+import type { Output } from "../output.ts";
+import type { Line } from "./status-screen.ts";
+
+/** From here everything below is cleared; the terminal's own history stays. */
+const toTop = "\u001B[H";
+const clearBelow = "\u001B[J";
+const clearScreen = "\u001B[2J";
+
+export class LiveScreen {
+  readonly #out: Output;
+  #isFirst = true;
+
+  constructor(out: Output) {
+    this.#out = out;
+  }
+
+  /** On a terminal the lines replace those before, cut to its size; in a pipe they follow after an empty line. */
+  draw(lines: readonly Line[]): void {
+    const { terminal } = this.#out;
+    if (!terminal) {
+      if (!this.#isFirst) this.#out.line();
+      printLines(this.#out, lines);
+    } else {
+      const fitting = lines.length < terminal.rows ? lines : withoutRest(lines, terminal.rows);
+      const cut = fitting.map((line) => ({ ...line, text: cutTo(line.text, terminal.columns) }));
+      this.#out.write(`${this.#isFirst ? clearScreen : ""}${toTop}${clearBelow}`);
+      printLines(this.#out, cut);
+    }
+    this.#isFirst = false;
+  }
+}
+
+export function printLines(out: Output, lines: readonly Line[]): void {
+  for (const { text, style } of lines) out.line(style === undefined ? text : out.style(style, text));
+}
+
+/** What is wrong comes first, so it is the end that is cut. */
+function withoutRest(lines: readonly Line[], rows: number): Line[] {
+  const shown = lines.slice(0, Math.max(1, rows - 2));
+  return [...shown, { text: `… ${lines.length - shown.length} lines more: netloom status`, style: "dim" }];
+}
+
+function cutTo(text: string, columns: number): string {
+  return text.length <= columns ? text : `${text.slice(0, Math.max(0, columns - 1))}…`;
+}

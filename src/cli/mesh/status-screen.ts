@@ -1,0 +1,170 @@
+/** The one screen of `netloom status`: hosts, what is wrong with its reason, then what is well. Pure: data and time in, lines out. */
+import { printable } from "../../lab/drawing.ts";
+import { count, table, type Style } from "../output.ts";
+import { formatAge, formatDuration } from "./ages.ts";
+import type { AttachmentView, HostView, MeshView, State, WireView } from "./mesh-view.ts";
+
+/** A line of text that is shown in one style. */
+export interface Line {
+  readonly text: string;
+  readonly style?: Style;
+}
+
+/** What does not work comes first. */
+const order: readonly State[] = ["failed", "down", "healing", "requesting", "waiting", "closing", "up"];
+
+interface Row {
+  readonly state: State;
+  readonly name: string;
+  readonly cells: readonly string[];
+  /** Below the row. */
+  readonly remarks: readonly string[];
+}
+
+/** `wide` shows all addresses of a wire, otherwise the first one of each end. */
+export function statusScreen(view: MeshView, nowMs: number, { wide = false } = {}): Line[] {
+  const rows = rowsOf(view, nowMs, wide).sort(
+    (a, b) => order.indexOf(a.state) - order.indexOf(b.state) || collator.compare(a.name, b.name),
+  );
+  return [
+    ...view.hosts.flatMap((host) => hostLines(host, nowMs)),
+    { text: summary(view) },
+    ...(rows.length === 0
+      ? [
+          {
+            text: "nothing is asked for here: netloom connect and netloom expose, or netloom apply -f <file>",
+          },
+        ]
+      : [{ text: "" }, ...rowLines(rows)]),
+  ];
+}
+
+function hostLines(
+  { host, version, startedAt, url, insecure, registry, unclaimedWires }: HostView,
+  nowMs: number,
+): Line[] {
+  const facts = [
+    `netloom ${version}`,
+    ...(startedAt === undefined ? [] : [`started ${formatAge(startedAt, nowMs)} ago`]),
+    ...(url === "" ? [] : [url]),
+    ...(insecure ? ["plaintext"] : []),
+    ...(registry.state === "fresh" ? [`registry ${registry.url}`] : []),
+  ];
+  const warnings: Line[] = [];
+  if (registry.state !== "fresh" && registry.url !== "") {
+    const since = registry.staleSince === undefined ? "" : ` for ${formatAge(registry.staleSince, nowMs)}`;
+    const why = registry.reason === undefined ? "" : `: ${registry.reason}`;
+    const text = `  ! registry ${registry.url} has not answered${since}${why}`;
+    warnings.push({ text, style: "yellow" });
+  }
+  if (unclaimedWires > 0) {
+    const text = `  ! ${count(unclaimedWires, "wire")} of an earlier agent that nobody has asked for since`;
+    warnings.push({ text, style: "yellow" });
+  }
+  return [{ text: `${host}  ${facts.join(", ")}`, style: "bold" }, ...warnings];
+}
+
+function summary({ hosts, wires, attachments }: MeshView): string {
+  const bad = (views: readonly { readonly state: State }[]): string => {
+    const counts = order
+      .slice(0, -1)
+      .map((state) => [views.filter((view) => view.state === state).length, state] as const)
+      .filter(([number]) => number > 0);
+    return counts.map(([number, state]) => `, ${number} ${state}`).join("");
+  };
+  const exposed = attachments.filter(({ kind }) => kind === "Expose");
+  const asked = attachments.filter(({ kind }) => kind === "Connect");
+  return [
+    ...(hosts.length > 1 ? [count(hosts.length, "host")] : []),
+    `${count(wires.length, "wire")}${bad(wires)}`,
+    `${asked.length} asked for${bad(asked)}`,
+    `${exposed.length} offered${bad(exposed)}`,
+  ].join("; ");
+}
+
+function rowsOf({ wires, attachments }: MeshView, nowMs: number, wide: boolean): Row[] {
+  const there = new Set(wires.map(({ id }) => id));
+  const byWire = new Map(attachments.flatMap((each) => (each.wireId ? [[each.wireId, each]] : [])));
+  const rows = wires.map((wire) => wireRow(wire, { attachment: byWire.get(wire.id), nowMs, wide }));
+  const without = attachments.filter(
+    ({ kind, state, wireId = "" }) => state !== "up" || (kind === "Connect" && !there.has(wireId)),
+  );
+  return [
+    ...rows,
+    ...without.filter(({ wireId = "" }) => !there.has(wireId)).map((each) => attachmentRow(each, nowMs)),
+  ];
+}
+
+function wireRow(
+  wire: WireView,
+  { attachment, nowMs, wide }: { attachment: AttachmentView | undefined; nowMs: number; wide: boolean },
+): Row {
+  const isFine = wire.state === "up";
+  const { client, endpoint } = wire.addresses;
+  return {
+    state: wire.state,
+    name: wire.wire,
+    cells: [
+      wire.wire,
+      wire.path,
+      wire.endpoint,
+      `${someOf(client, wide)} → ${someOf(endpoint, wide)}`,
+      wire.mtuBytes === 0 ? "-" : String(wire.mtuBytes),
+      wire.state,
+      formatAge(isFine ? wire.upSince : (attachment?.since ?? wire.upSince), nowMs),
+    ],
+    remarks: isFine || !attachment ? [] : remarksOf(attachment, nowMs),
+  };
+}
+
+function attachmentRow(attachment: AttachmentView, nowMs: number): Row {
+  const { host, kind, name, services, state, since, endpoint, workload = host } = attachment;
+  const what = `${workload} (${kind === "Connect" ? name : `${kind} ${name}`})`;
+  const whom = kind === "Connect" ? services.join(" ") : (endpoint ?? "-");
+  return {
+    state,
+    name: what,
+    cells: [what, "-", whom === "" ? "-" : whom, "-", "-", state, formatAge(since, nowMs)],
+    remarks: remarksOf(attachment, nowMs),
+  };
+}
+
+function remarksOf({ reason, hint, topic, nextTry, attempts }: AttachmentView, nowMs: number): string[] {
+  const again =
+    nextTry === undefined
+      ? ""
+      : `, tried again in ${formatDuration(Math.max(1000, Date.parse(nextTry) - nowMs))}`;
+  const tries = attempts > 1 ? ` (${attempts} attempts${again})` : "";
+  return [
+    ...(reason === undefined ? [] : [`${reason}${topic === undefined ? "" : ` [${topic}]`}${tries}`]),
+    ...(hint === undefined ? [] : [`hint: ${hint}`]),
+  ];
+}
+
+function someOf(addresses: readonly string[], wide: boolean): string {
+  const [first = "-", ...others] = addresses;
+  if (wide) return addresses.join(" ") || "-";
+  return others.length === 0 ? first : `${first} +${others.length}`;
+}
+
+const heading = ["WIRE", "PATH", "ENDPOINT", "ADDRESSES", "MTU", "STATE", "AGE"];
+
+function rowLines(rows: readonly Row[]): Line[] {
+  const [head = "", ...texts] = table([heading, ...rows.map(({ cells }) => cells.map(printable))]);
+  return [
+    { text: `  ${head}`, style: "dim" },
+    ...rows.flatMap(({ state, remarks }, index): Line[] => {
+      const isUp = state === "up";
+      const style = state === "failed" || state === "down" ? "red" : "yellow";
+      return [
+        { text: `${isUp ? " " : "!"} ${texts[index] ?? ""}`, ...(!isUp && { style }) },
+        ...remarks
+          .flatMap((remark) => remark.split("\n"))
+          .map((remark) => ({ text: `    ${printable(remark)}` })),
+      ];
+    }),
+  ];
+}
+
+/** Digits count as numbers: `w2` comes before `w10`. */
+const collator = new Intl.Collator("en", { numeric: true });

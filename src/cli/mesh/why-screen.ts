@@ -1,0 +1,77 @@
+/** The answer to `netloom why` for people: what would happen now, then what has happened. Pure. */
+import { printable } from "../../lab/drawing.ts";
+import { table } from "../output.ts";
+import type { WhyDocument } from "../why.ts";
+import { formatAge } from "./ages.ts";
+import type { Line } from "./status-screen.ts";
+
+export function whyScreen(client: string, why: WhyDocument, nowMs: number): Line[] {
+  const labels = labelText(why.labels);
+  const payload = why.payload === "" ? "" : ` (payload ${why.payload})`;
+  const who = client === "-" ? "" : ` for ${client}`;
+  return [
+    { text: printable(`${why.service}${payload}${who}, labels: ${labels}`), style: "bold" },
+    { text: "" },
+    { text: "what would happen now:" },
+    ...judgementLines(why.judgements),
+    ...orderLines(why),
+    ...lastLines(why.last, nowMs),
+  ];
+}
+
+function orderLines({ candidates, problem }: WhyDocument): Line[] {
+  if (candidates.length === 0) {
+    return [{ text: printable(`  no endpoint: ${problem ?? "none is for this client"}`), style: "red" }];
+  }
+  const rows = candidates.map(({ endpoint, host, url, weight, labels }, index) => [
+    `  ${index + 1}. ${endpoint}`,
+    host === "" ? url : `on ${host}`,
+    weight === 0 ? "" : `weight ${weight}`,
+    labelText(labels),
+  ]);
+  return [
+    { text: "" },
+    { text: candidates.length === 1 ? "it would get:" : "they would be tried in this order:" },
+    ...table(rows).map((text) => ({ text: printable(text) })),
+  ];
+}
+
+function lastLines(last: WhyDocument["last"], nowMs: number): Line[] {
+  if (!last) return [{ text: "" }, { text: "it has not been asked for here yet" }];
+  const failed = last.failed.map(({ endpoint, reason }): Line => {
+    return { text: printable(`  ✗ ${endpoint} failed: ${reason}`), style: "red" };
+  });
+  const age = last.at === "" ? "" : `, ${formatAge(last.at, nowMs)} ago`;
+  return [
+    { text: "" },
+    { text: printable(`what happened when wire ${last.wireId} was last asked for${age}:`) },
+    ...judgementLines(last.judgements),
+    ...failed,
+    last.taken === ""
+      ? { text: "  no endpoint has answered", style: "red" }
+      : { text: printable(`  ✓ ${last.taken} was taken`), style: "green" },
+  ];
+}
+
+function judgementLines(judgements: WhyDocument["judgements"]): Line[] {
+  const rows = judgements.map(({ match, route, endpoint, taken, reason }) => [
+    `  ${taken ? "✓" : "✗"} ${place(match, route)}`,
+    endpoint ?? "",
+    reason,
+  ]);
+  return table(rows).map((text, index) => ({
+    text: printable(text),
+    ...(judgements[index]?.taken !== true && { style: "dim" as const }),
+  }));
+}
+
+/** Matches and routes are counted from 0, as in the service's document. */
+function place(match: number | undefined, route: number | undefined): string {
+  if (match === undefined) return "";
+  return route === undefined ? `matches[${match}]` : `matches[${match}].routes[${route}]`;
+}
+
+function labelText(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return pairs.sort().join(", ") || "none";
+}

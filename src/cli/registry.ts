@@ -1,0 +1,142 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Command } from "commander";
+import { NetloomError } from "../world/errors.ts";
+import { describe, option, type Context } from "./command.ts";
+import {
+  announce,
+  daemonLog,
+  type DaemonOptions,
+  insecureOption,
+  logLevelOption,
+  notifyFdOption,
+  requireInsecure,
+  several,
+  untilEnd,
+} from "./daemon/daemon.ts";
+
+interface RegistryCommandOptions extends DaemonOptions {
+  readonly store: string;
+  readonly lease?: number;
+  readonly name: string;
+}
+
+const defaultUrl = "tcp://127.0.0.1:5002";
+
+export function registryCommand(context: Context): Command {
+  return describe({
+    name: "registry",
+    description:
+      "Runs the registry of a mesh: who offers what. One for all hosts. It says on stdout when it serves, and logs on " +
+      "stderr. Wires stay as they are while it is down. Needs no privilege. Exit code: 0 after SIGTERM, SIGINT or SIGHUP.",
+    examples: [
+      {
+        command:
+          "netloom registry --insecure --listen tcp://10.0.0.9:5002 --store sqlite:/var/lib/netloom/registry.db",
+        about: "keeps what was registered over a restart",
+      },
+      { command: "netloom registry --insecure", about: `in memory, on ${defaultUrl}` },
+    ],
+  })
+    .addOption(
+      option(
+        "--listen <url>",
+        `tcp://address:port or unix:///path, several times (default: ${defaultUrl})`,
+      ).argParser(several),
+    )
+    .addOption(option("--store <store>", "memory, or sqlite:PATH").default("memory"))
+    .addOption(option("--name <name>", "name of this registry in paths").default("registry"))
+    .addOption(
+      option(
+        "--lease <seconds>",
+        "how long an endpoint is kept after its last sign of life (default: 60)",
+      ).argParser(Number),
+    )
+    .addOption(insecureOption())
+    .addOption(logLevelOption())
+    .addOption(notifyFdOption())
+    .action(async (options: RegistryCommandOptions) => {
+      requireInsecure("run the registry", options);
+      await runRegistry(context, options);
+      context.setExitCode(0);
+    });
+}
+
+async function runRegistry(context: Context, options: RegistryCommandOptions): Promise<void> {
+  const listen = options.listen ?? [defaultUrl];
+  const log = daemonLog(context, options.logLevel);
+  if (options.lease !== undefined && !(options.lease >= 1 && options.lease <= 86_400))
+    throw new NetloomError("INVALID_ARGUMENT", "--lease: expected a number of seconds from 1 to 86400");
+  const store = await openStore(options.store);
+  const [{ nodeWorld }, { registry }, { insecureIdentity }, { serveAll }, { NO_KERNEL }] = await Promise.all([
+    import("../transport/node-world.ts"),
+    import("../roles/registry.ts"),
+    import("../identity/identity.ts"),
+    import("../api/rpc.ts"),
+    import("./daemon/no-kernel.ts"),
+  ]);
+  const world = nodeWorld({
+    host: options.name,
+    stateFolder: "/nonexistent",
+    kernel: NO_KERNEL,
+    insecure: true,
+    log: (line) => log.info(line),
+    store: store.make,
+  });
+  try {
+    const role = await registry({
+      world,
+      name: options.name,
+      identity: insecureIdentity(world.clock),
+      ...(options.lease !== undefined && { leaseMs: options.lease * 1000 }),
+    });
+    for (const url of listen) await world.hops.serve(url, serveAll(role.served));
+    const { services, endpoints } = role.status();
+    log.info("the registry is open", { store: options.store, services, endpoints });
+    await announce(context, `registry serves ${listen.join(", ")}`, options);
+    await untilEnd(context, world.scope);
+    log.info("ending", { ...role.status() });
+  } finally {
+    await world.close();
+    await store.close();
+  }
+}
+
+type MakeStore = Parameters<typeof import("../transport/node-world.ts").nodeWorld>[0]["store"];
+
+interface OpenStore {
+  readonly make: MakeStore;
+  close(): Promise<void>;
+}
+
+async function openStore(text: string): Promise<OpenStore> {
+  if (text === "memory") {
+    const { MemoryStore } = await import("../store/memory.ts");
+    return {
+      make: (clock, scope) => new MemoryStore({ clock, scope }),
+      close: () => Promise.resolve(),
+    };
+  }
+  const file = /^sqlite:(.+)$/.exec(text)?.[1];
+  if (file === undefined) {
+    throw new NetloomError("INVALID_ARGUMENT", `--store ${JSON.stringify(text)}: there is no such store`, {
+      hint: "use memory, or sqlite:/var/lib/netloom/registry.db",
+    });
+  }
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw new NetloomError(
+      "FAILED_PRECONDITION",
+      `make folder ${dirname(file)}: ${(error as Error).message}`,
+      { cause: error },
+    );
+  });
+  const [{ openDatabase }, { SqliteStore }] = await Promise.all([
+    import("../store/sqlite-thread.ts"),
+    import("../store/sqlite.ts"),
+  ]);
+  const database = await openDatabase({ file });
+  return {
+    make: (clock, scope) => new SqliteStore({ database, clock, scope }),
+    close: () => database.close(),
+  };
+}

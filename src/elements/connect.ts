@@ -1,0 +1,118 @@
+/** Hands a connection over to the next station. Upstream: sdk/pkg/networkservice/common/connect */
+
+import { copyMessage } from "../api/copy-message.ts";
+import { State, type Connection } from "../api/gen/nsm/connection_pb.js";
+import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
+import type { ConnectionHop } from "../api/hops.ts";
+import { memoryKey, type Call } from "../chain/call.ts";
+import { NetloomError } from "../world/errors.ts";
+import { connectionOf, type ConnectionStation } from "./connection.ts";
+import { connectionProblems } from "./limits.ts";
+
+/** Time for a close that nobody waits for with a result of his own. */
+const CLEAN_UP_MS = 2_000;
+
+interface Connected {
+  readonly hop: ConnectionHop;
+  /** Its last answer. */
+  readonly connection: Connection;
+}
+
+const CONNECTED = memoryKey<Connected>("connect: connected");
+
+/**
+ * The last station of a role that is not the end of the path.
+ *
+ * Guarantees
+ * - A next station that has answered, or may have done so without being heard, is told to close exactly once: at the
+ *   close, or when the connection goes to another station, or after a request without a known outcome.
+ * - It is closed with its own last answer, and told when that is a loss (state DOWN).
+ * - An answer that is for another connection, changes the path up to here, or exceeds the limits is INTERNAL.
+ */
+export function connect(hopOf: (call: Call) => ConnectionHop): ConnectionStation {
+  return {
+    async request(call, request) {
+      const hop = hopOf(call);
+      const before = call.memory.get(CONNECTED);
+      if (before && before.hop !== hop) {
+        call.memory.delete(CONNECTED);
+        await cleanUp(call, before);
+      }
+      const sent = connectionOf(request);
+      try {
+        const answer = await hop.request(call, request);
+        checkAnswer(sent, answer);
+        call.memory.set(CONNECTED, { hop, connection: copyMessage(answer) });
+        return answer;
+      } catch (error) {
+        if (before?.hop !== hop && isOutcomeUnknown(error)) await cleanUp(call, { hop, connection: sent });
+        throw error;
+      }
+    },
+    async close(call, connection) {
+      const connected = call.memory.delete(CONNECTED);
+      if (!connected) return;
+      const closed = copyMessage(connected.connection);
+      // The tokens up to here are of this close.
+      const own = closed.path?.index ?? 0;
+      const fresh = connection.path?.pathSegments.slice(0, own + 1) ?? [];
+      closed.path?.pathSegments.splice(0, fresh.length, ...fresh);
+      if (call.reason === "lost") closed.state = State.DOWN;
+      await connected.hop.close(call, closed);
+    },
+  };
+}
+
+/** Directly asks the station for the connection; what a role without discovery does. */
+export function hopAt(hop: ConnectionHop): (call: Call) => ConnectionHop {
+  return () => hop;
+}
+
+async function cleanUp(call: Call, { hop, connection }: Connected): Promise<void> {
+  const { clock, scope } = call.world;
+  if (scope.ended) return;
+  const own = scope.child(`clean up connection ${connection.id}`, { timeoutMs: CLEAN_UP_MS });
+  try {
+    const deadlineMs = clock.monotonicMs() + CLEAN_UP_MS;
+    await hop.close(
+      { scope: own, deadlineMs, ...(call.outgoing && { outgoing: call.outgoing }) },
+      connection,
+    );
+  } catch (error) {
+    // It is unreachable, or has never heard of the connection; if it has, its time-out closes it.
+    if (!(error instanceof NetloomError)) throw error;
+  } finally {
+    await own.end();
+  }
+}
+
+function isOutcomeUnknown(error: unknown): boolean {
+  return (
+    error instanceof NetloomError &&
+    ["DEADLINE_EXCEEDED", "CANCELLED", "UNAVAILABLE", "INTERNAL"].includes(error.code)
+  );
+}
+
+function checkAnswer(sent: NonNullable<NetworkServiceRequest["connection"]>, answer: Connection): void {
+  const problem = answerProblem(sent, answer);
+  if (problem) {
+    throw new NetloomError(
+      "INTERNAL",
+      `request connection ${sent.id}: the next station's answer is wrong: ${problem}`,
+      { topic: "NL-406" },
+    );
+  }
+}
+
+function answerProblem(sent: Connection, answer: Connection): string | undefined {
+  const limits = connectionProblems(answer);
+  if (limits.length > 0) return limits[0];
+  if (answer.id !== sent.id) return `it is for connection ${answer.id}`;
+  const index = sent.path?.index ?? 0;
+  if (answer.path?.index !== index) return `its path is at ${answer.path?.index} instead of ${index}`;
+  const changed = sent.path?.pathSegments.slice(0, index + 1).findIndex(({ name, id }, i) => {
+    const other = answer.path?.pathSegments[i];
+    return other?.name !== name || other.id !== id;
+  });
+  return changed === undefined || changed < 0 ? undefined : `it has changed segment ${changed} of the path`;
+}

@@ -1,0 +1,78 @@
+/** What every element of a connection's chain needs to say about a connection. */
+
+import { copyMessage } from "../api/copy-message.ts";
+import { State, type Connection, type PathSegment } from "../api/gen/nsm/connection_pb.js";
+import {
+  ConnectionContextSchema,
+  IPContextSchema,
+  type ConnectionContext,
+  type IPContext,
+} from "../api/gen/nsm/connectioncontext_pb.js";
+import { create } from "@bufbuild/protobuf";
+import { type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
+import type { ResourceKind } from "../chain/begin.ts";
+import type { Element, Station } from "../chain/element.ts";
+import { NetloomError } from "../world/errors.ts";
+
+export type ConnectionElement = Element<NetworkServiceRequest, Connection>;
+export type ConnectionStation = Station<NetworkServiceRequest, Connection>;
+
+/** The connection of a request. INVALID_ARGUMENT without one; behind a role's door there always is. */
+export function connectionOf(request: NetworkServiceRequest): Connection {
+  if (!request.connection) {
+    throw new NetloomError("INVALID_ARGUMENT", "request a connection: the request holds none");
+  }
+  return request.connection;
+}
+
+/** The segment of the process that holds the message. */
+export function ownSegment({ path }: Connection): PathSegment | undefined {
+  return path?.pathSegments[path.index];
+}
+
+/** The segment of the process that has sent the message, if there is one. */
+export function previousSegment({ path }: Connection): PathSegment | undefined {
+  return path && path.index > 0 ? path.pathSegments[path.index - 1] : undefined;
+}
+
+export function nextSegment({ path }: Connection): PathSegment | undefined {
+  return path?.pathSegments[path.index + 1];
+}
+
+/** Owner of all that is made for the connection, on every host: the id that its client knows it by. */
+export function wireIdOf(connection: Connection): string {
+  return connection.path?.pathSegments[0]?.id ?? connection.id;
+}
+
+export function contextOf(connection: Connection): ConnectionContext {
+  return (connection.context ??= create(ConnectionContextSchema));
+}
+
+export function ipContextOf(connection: Connection): IPContext {
+  return (contextOf(connection).ipContext ??= create(IPContextSchema));
+}
+
+/** A wish for another endpoint and another way there. What is left of the context are wishes too. */
+export function forgetEndpoint(connection: Connection): void {
+  delete connection.mechanism;
+  connection.networkServiceEndpointName = "";
+  connection.state = State.RESELECT_REQUESTED;
+}
+
+/** Connections as `begin` sees them. */
+export const CONNECTION_KIND: Readonly<ResourceKind<NetworkServiceRequest, Connection>> = {
+  noun: "connection",
+  idOf: (request) => connectionOf(request).id,
+  idOfResource: (connection) => connection.id,
+  cloneRequest: (request) => copyMessage(request),
+  cloneResource: (connection) => copyMessage(connection),
+  wantsReselect: (request) => connectionOf(request).state === State.RESELECT_REQUESTED,
+  unestablished: (request) => connectionOf(request),
+  again: (last, { reselect }) => {
+    const request = copyMessage(last.request);
+    request.connection = copyMessage(last.resource);
+    if (reselect) forgetEndpoint(request.connection);
+    return request;
+  },
+  closeReason: (connection) => (connection.state === State.DOWN ? "lost" : "asked"),
+};

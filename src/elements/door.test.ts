@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { ConnectionSchema, PathSchema, State } from "../api/gen/nsm/connection_pb.js";
+import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
+import { Chain } from "./chain-fixture.ts";
+import { Worlds } from "./world-fixture.ts";
+
+function inChain(body: (chain: Chain) => Promise<void>, isFirst = false): () => Promise<void> {
+  return async () => {
+    const worlds = new Worlds();
+    const chain = new Chain(worlds.world("alpha"), [], { isFirst });
+    await worlds.run(() => body(chain));
+  };
+}
+
+const path = (...segments: readonly [name: string, id: string][]) =>
+  create(PathSchema, {
+    index: Math.max(0, segments.length - 1),
+    pathSegments: segments.map(([name, id]) => ({ name, id })),
+  });
+
+test(
+  "behind the door a connection has this process's own id, the answer has the caller's, and is up",
+  inChain(async (chain) => {
+    chain.answer = (connection) => void (connection.state = State.DOWN);
+    const answer = await chain.request();
+    const inside = chain.requests[0]?.connection;
+    assert.notEqual(inside?.id, "c1");
+    assert.equal(inside?.path?.index, 1);
+    assert.deepEqual([answer.id, answer.path?.index, answer.state], ["c1", 0, State.UP]);
+    assert.equal(answer.path?.pathSegments[1]?.id, inside?.id);
+  }),
+);
+
+test(
+  "a caller that has lost the answer finds its connection again, as does its close",
+  inChain(async (chain) => {
+    await Promise.all([chain.request(), chain.request()]);
+    await chain.request();
+    assert.equal(new Set(chain.requests.map(({ connection }) => connection?.id)).size, 1);
+    await chain.close(create(ConnectionSchema, { id: "c1", path: path(["client", "c1"]) }));
+    assert.equal(chain.closes.length, 1);
+    assert.deepEqual(chain.door.established(), []);
+    const other = { ...chain.caller(), peer: { id: "other", connection: "2", isLocal: true } };
+    await chain.request();
+    await chain.request({}, { caller: other });
+    assert.equal(chain.door.established().length, 2, "another peer's segments are its own");
+  }),
+);
+
+test(
+  "messages that contradict themselves, or that have no sender, are refused before anything is kept",
+  inChain(async (chain) => {
+    const refused: readonly (readonly [Parameters<Chain["request"]>[0], RegExp])[] = [
+      [{ path: path() }, /its path is empty; a client sends its own segment first/],
+      [{ path: create(PathSchema, { index: 7, pathSegments: [{ name: "client", id: "c1" }] }) }, /index 7/],
+      [{ id: "c2", path: path(["client", "c1"]) }, /segment 0 has the id c1/],
+      [{ path: path(["own", "c1"]) }, /the caller has the same name; the next hop leads to itself/],
+      [{ path: path(...Array.from({ length: 65 }, () => ["x", "c1"] as [string, string])) }, /65 segments/],
+      [{ id: "x".repeat(300) }, /its id has 300 characters/],
+      [{ labels: { a: "x".repeat(5000) } }, /its labels hold a key of 1 or a value of 5000/],
+      [
+        { labels: Object.fromEntries(Array.from({ length: 200 }, (_, i) => [String(i), ""])) },
+        /labels are 200/,
+      ],
+    ];
+    for (const [connection, message] of refused) {
+      await assert.rejects(chain.request(connection), { code: "INVALID_ARGUMENT", message });
+    }
+    await assert.rejects(chain.door.request(chain.caller(), create(NetworkServiceRequestSchema)), {
+      message: "request a connection: the request holds none",
+    });
+    await assert.rejects(
+      chain.request({}, { preferences: Array.from({ length: 40 }, () => ({ type: "KERNEL" })) }),
+      /prefers 40 mechanisms/,
+    );
+    assert.deepEqual([chain.requests, chain.closes, chain.door.established()], [[], [], []]);
+  }),
+);
+
+test(
+  "a client begins its path with the id that it was asked for, and keeps it",
+  inChain(async (chain) => {
+    const answer = await chain.request({ id: "wire-1", path: path() });
+    assert.deepEqual(
+      answer.path?.pathSegments.map(({ name, id }) => [name, id]),
+      [["own", "wire-1"]],
+    );
+    await chain.request({ id: "wire-1", path: path() });
+    assert.equal(chain.door.established().length, 1);
+    await chain.close(create(ConnectionSchema, { id: "wire-1" }));
+    assert.equal(chain.closes.length, 1);
+  }, true),
+);
+
+test(
+  "a caller that would wait for ever is held to a minute",
+  inChain(async (chain) => {
+    await chain.request({}, { caller: { ...chain.caller(), deadlineMs: Infinity } });
+    assert.ok((chain.calls[0]?.deadlineMs ?? Infinity) <= 60_000);
+  }),
+);

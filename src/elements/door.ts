@@ -1,0 +1,154 @@
+/**
+ * The outside of a connection role: limits, the path, `begin`, and who watches. Everything behind it sees connections
+ * under this process's own id. Upstream: updatepath, begin and monitor at the head of chains/endpoint/server.go
+ */
+import { create } from "@bufbuild/protobuf";
+import {
+  PathSchema,
+  State,
+  type Connection,
+  type ConnectionEvent,
+  type MonitorScopeSelector,
+} from "../api/gen/nsm/connection_pb.js";
+import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
+import type { Caller, ConnectionServer } from "../api/hops.ts";
+import { Begin, type BeginOptions, type ResourceKind } from "../chain/begin.ts";
+import { compose } from "../chain/element.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
+import type { World } from "../world/world.ts";
+import {
+  CONNECTION_KIND,
+  connectionOf,
+  type ConnectionElement,
+  type ConnectionStation,
+} from "./connection.ts";
+import { checkConnection, checkRequest } from "./limits.ts";
+import type { MonitorBoard } from "./monitor-board.ts";
+import { enterPath, leavePath } from "./update-path.ts";
+
+export interface DoorOptions extends BeginOptions {
+  readonly world: World;
+  /** Name of the path segment. */
+  readonly name: string;
+  readonly board: MonitorBoard;
+  readonly elements: readonly ConnectionElement[];
+  /** Takes what no element has answered. Default: the connection is answered as it came. */
+  readonly last?: ConnectionStation;
+  /** The role begins the path: a client. Default: it has a caller, whose segment comes before. */
+  readonly isFirst?: boolean;
+  readonly kind?: ResourceKind<NetworkServiceRequest, Connection>;
+  /** The longest that a request may take, whatever its caller says. Default: 60,000 ms. */
+  readonly maxRequestMs?: number;
+}
+
+const MAX_REQUEST_MS = 60_000;
+
+/** Answers with the connection as it is: the end of every path. */
+const ANSWER: Readonly<ConnectionStation> = {
+  request: (_call, request) => Promise.resolve(connectionOf(request)),
+  close: () => Promise.resolve(),
+};
+
+/**
+ * Guarantees
+ * - What exceeds the limits, has no connection or a path that contradicts itself is INVALID_ARGUMENT, before anything
+ *   is kept. So is a caller that has this process's own name: the next hop led back to where it came from.
+ * - The answer is under the caller's own id and index.
+ * - A caller that asks again without the id that it was given, because the answer was lost, gets the same connection; its
+ *   close finds it too. The caller is the peer, and the name and id of its segment.
+ * - What was established is UP.
+ */
+export class ConnectionDoor implements ConnectionServer {
+  readonly #options: DoorOptions;
+  readonly #begin: Begin<NetworkServiceRequest, Connection>;
+  /** Own ids by caller, and the other way round. */
+  readonly #ids = new Map<string, string>();
+  readonly #callers = new Map<string, string>();
+
+  constructor(options: DoorOptions) {
+    const chain = compose(options.elements, options.last ?? ANSWER);
+    this.#options = options;
+    this.#begin = new Begin(
+      options.world,
+      options.kind ?? CONNECTION_KIND,
+      {
+        request: async (call, request) => {
+          const connection = await chain.request(call, request);
+          connection.state = State.UP;
+          return connection;
+        },
+        close: (call, connection) => chain.close(call, connection),
+      },
+      { ...options, onForget: (id) => this.#forget(id) },
+    );
+  }
+
+  established(): Connection[] {
+    return this.#begin.established();
+  }
+
+  async request(caller: Caller, request: NetworkServiceRequest): Promise<Connection> {
+    const connection = connectionOf(request);
+    checkRequest(request, connection);
+    const callerIndex = this.#enter(
+      connection,
+      (key) => {
+        const id = this.#options.world.keys.uuid();
+        this.#ids.set(key, id);
+        this.#callers.set(id, key);
+        return id;
+      },
+      caller,
+    );
+    const { clock } = this.#options.world;
+    const deadlineMs = Math.min(
+      caller.deadlineMs,
+      clock.monotonicMs() + (this.#options.maxRequestMs ?? MAX_REQUEST_MS),
+    );
+    const answer = await this.#begin.request({ ...caller, deadlineMs }, request);
+    leavePath(answer, callerIndex);
+    return answer;
+  }
+
+  async close(caller: Caller, connection: Connection): Promise<void> {
+    checkConnection(connection);
+    this.#enter(connection, () => this.#options.world.keys.uuid(), caller);
+    await this.#begin.close(caller, connection);
+  }
+
+  drop(id: string): Promise<void> {
+    return this.#begin.drop(id);
+  }
+
+  monitor(_caller: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent> {
+    return this.#options.board.watch(selector);
+  }
+
+  #forget(id: string): void {
+    const key = this.#callers.get(id);
+    this.#callers.delete(id);
+    if (key !== undefined && this.#ids.get(key) === id) this.#ids.delete(key);
+  }
+
+  #enter(connection: Connection, newId: (key: string) => string, { peer }: Caller): number {
+    const { name, isFirst = false } = this.#options;
+    const path = (connection.path ??= create(PathSchema));
+    const current = path.pathSegments[path.index];
+    if (!isFirst && path.pathSegments.length === 0) {
+      throw new NetloomError(
+        "INVALID_ARGUMENT",
+        `request connection ${connection.id} of ${name}: its path is empty; a client sends its own segment first`,
+      );
+    }
+    if (!isFirst && current?.name === name) {
+      throw new NetloomError(
+        "INVALID_ARGUMENT",
+        `request connection ${connection.id} of ${name}: the caller has the same name; the next hop leads to itself`,
+        { topic: "NL-407", hint: "give every manager, forwarder, endpoint and client a name of its own" },
+      );
+    }
+    const key = JSON.stringify([peer.id, current?.name, current?.id]);
+    return enterPath(connection, name, () => this.#ids.get(key) ?? newId(key));
+  }
+}

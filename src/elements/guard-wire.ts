@@ -1,0 +1,58 @@
+/** Who may speak for a wire. */
+import type { Connection } from "../api/gen/nsm/connection_pb.js";
+import { memoryKey } from "../chain/call.ts";
+import { NetloomError } from "../world/errors.ts";
+import { connectionOf, ownSegment, wireIdOf, type ConnectionElement } from "./connection.ts";
+
+interface Owner {
+  readonly peer: string;
+  readonly connections: Set<string>;
+}
+
+const GUARDED = memoryKey<string>("guard-wire: wire");
+
+/**
+ * For a role with callers that do not trust each other. What is made in the kernel belongs to the id of path segment 0,
+ * which the caller chooses.
+ *
+ * Guarantees
+ * - As long as a connection of a wire is established, only the peer that has established it gets another one for the
+ *   same wire (PERMISSION_DENIED): nobody takes over a wire by naming it. A path that has come through here before, which
+ *   the id of that segment proves, is no stranger's.
+ */
+export function guardWire(): ConnectionElement {
+  const owners = new Map<string, Owner>();
+  return {
+    name: "guard-wire",
+    async request(call, request, next) {
+      const connection = connectionOf(request);
+      const wireId = wireIdOf(connection);
+      const owner = owners.get(wireId) ?? { peer: call.peer.id, connections: new Set() };
+      if (owner.peer !== call.peer.id && !cameThrough(connection, owner)) {
+        throw new NetloomError("PERMISSION_DENIED", `request wire ${wireId}: it belongs to another peer`, {
+          topic: "NL-305",
+        });
+      }
+      owners.set(wireId, owner);
+      owner.connections.add(connection.id);
+      call.memory.set(GUARDED, wireId);
+      return await next(request);
+    },
+    async close(call, connection, next) {
+      const wireId = call.memory.delete(GUARDED);
+      try {
+        await next(connection);
+      } finally {
+        const owner = wireId === undefined ? undefined : owners.get(wireId);
+        owner?.connections.delete(connection.id);
+        if (wireId !== undefined && owner?.connections.size === 0) owners.delete(wireId);
+      }
+    },
+  };
+}
+
+function cameThrough(connection: Connection, { connections }: Owner): boolean {
+  const own = ownSegment(connection)?.name;
+  const before = connection.path?.pathSegments.slice(0, connection.path.index) ?? [];
+  return before.some(({ name, id }) => name === own && connections.has(id));
+}

@@ -1,0 +1,117 @@
+/** Brings a connection back. Upstream: sdk/pkg/networkservice/common/heal */
+import type { Connection } from "../api/gen/nsm/connection_pb.js";
+import { Alarm } from "../chain/alarm.ts";
+import { memoryKey, type Call } from "../chain/call.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { ConnectionElement } from "./connection.ts";
+import type { Loss } from "./next-hop-monitor.ts";
+
+const FIRST_MS = 50;
+const MAX_MS = 10_000;
+/** A loss within this time of the last healing goes on with its backoff. */
+const CALM_MS = 30_000;
+
+interface Healing {
+  readonly alarm: Alarm;
+  attempt: number;
+  isHealing: boolean;
+  /** On `Clock.monotonicMs`. */
+  healedAtMs: number;
+  connection: Connection;
+}
+
+const HEALING = memoryKey<Healing>("heal");
+
+export interface HealOptions {
+  /** Do packets still get through? Then another endpoint is not looked for. Default: not known, taken for no. */
+  readonly isAlive?: ((connection: Connection) => Promise<boolean>) | undefined;
+  readonly onHealing?: (connection: Connection, reason: string) => void;
+}
+
+/**
+ * Guarantees
+ * - After a loss the connection is asked for again until that works or it is closed: after 50 ms, then twice as long
+ *   each time up to 10 s, with jitter. A connection that is lost again soon goes on where it was.
+ * - The first attempt goes the same way to the same endpoint, which leaves a wire alone that still works; so do all as
+ *   long as `isAlive`. Otherwise, and at once if the next hop has closed the connection, another endpoint is looked for.
+ */
+export class Healer {
+  readonly #options: HealOptions;
+
+  constructor(options: HealOptions = {}) {
+    this.#options = options;
+  }
+
+  /** For `followNext`. */
+  onLoss(call: Call, loss: Loss): void {
+    const healing = call.memory.get(HEALING);
+    if (!healing || healing.isHealing) return;
+    const { clock } = call.world;
+    if (clock.monotonicMs() - healing.healedAtMs > CALM_MS) healing.attempt = 0;
+    healing.isHealing = true;
+    this.#options.onHealing?.(healing.connection, describe(loss));
+    this.#plan(call, healing, loss);
+  }
+
+  /** The place of the healer in a chain: outside of whatever finds the next hop. */
+  element(): ConnectionElement {
+    return {
+      name: "heal",
+      request: async (call, request, next) => {
+        const connection = await next(request);
+        const { clock, scope } = call.world;
+        const healing = call.memory.get(HEALING);
+        if (!healing) {
+          const alarm = new Alarm(scope, clock);
+          const healedAtMs = -Infinity;
+          call.memory.set(HEALING, { alarm, attempt: 0, isHealing: false, healedAtMs, connection });
+          return connection;
+        }
+        if (healing.isHealing) healing.healedAtMs = clock.monotonicMs();
+        healing.isHealing = false;
+        healing.connection = connection;
+        healing.alarm.stop();
+        return connection;
+      },
+      // What is healing outlives the close that is part of a reselect.
+      close: (call, connection, next) => {
+        call.memory.get(HEALING)?.alarm.stop();
+        return next(connection);
+      },
+    };
+  }
+
+  #plan(call: Call, healing: Healing, loss: Loss): void {
+    const { random } = call.world;
+    const { id } = healing.connection;
+    const limitMs = Math.min(MAX_MS, FIRST_MS * 2 ** Math.min(healing.attempt, 16));
+    const jitter = 0.5 + 0.5 * random.fraction(`heal ${id}`, healing.attempt);
+    const isFirst = healing.attempt === 0;
+    healing.attempt++;
+    healing.alarm.set(`heal connection ${id}`, limitMs * jitter, async () => {
+      const reselect = loss.type === "deleted" || (!isFirst && !(await this.#isAlive(healing.connection)));
+      try {
+        await call.trigger.request({ reselect });
+      } catch (error) {
+        if (!(error instanceof NetloomError)) throw error;
+        if (healing.isHealing) this.#plan(call, healing, loss);
+      }
+    });
+  }
+
+  async #isAlive(connection: Connection): Promise<boolean> {
+    return (await this.#options.isAlive?.(connection)) ?? false;
+  }
+}
+
+function describe(loss: Loss): string {
+  switch (loss.type) {
+    case "deleted":
+      return "the next hop has closed the connection";
+    case "down":
+      return "a station on the way to the endpoint is gone";
+    case "broken":
+    default:
+      return `the next hop is not heard of any more: ${loss.reason}`;
+  }
+}

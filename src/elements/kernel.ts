@@ -1,0 +1,67 @@
+/** KERNEL: a device in a workload's namespace. Upstream: sdk/pkg/networkservice/common/mechanisms/kernel */
+import { create } from "@bufbuild/protobuf";
+import { MechanismSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
+import { isLocalUrl } from "../api/directory.ts";
+import { memoryKey } from "../chain/call.ts";
+import type { Netns } from "../world/kernel.ts";
+import type { ConnectionElement } from "./connection.ts";
+import { interfaceName } from "./interface-name.ts";
+import { KERNEL, LOCAL, readKernel } from "./mechanism.ts";
+import type { ServerMechanism } from "./mechanisms.ts";
+
+/** The forwarder's side towards a client of this host. A device without a name gets one; a wrong one is refused. */
+export function kernelServer(): ServerMechanism {
+  return {
+    type: KERNEL,
+    request(call, { id, networkService }, mechanism) {
+      const { parameters } = mechanism;
+      parameters["name"] ||= interfaceName(call.world.random, networkService, { connectionId: id, n: 0 });
+      readKernel(mechanism);
+    },
+  };
+}
+
+export interface KernelEndpointOptions {
+  readonly netns: Netns;
+  /** Default: made from the service's name, another for each connection. */
+  readonly nameOf?: ((connection: Connection) => string) | undefined;
+}
+
+const NAME = memoryKey<string>("kernel: name");
+
+/** The endpoint's side: the device goes into the endpoint's own workload, whatever the caller says of a namespace. */
+export function kernelEndpoint({ netns, nameOf }: KernelEndpointOptions): ServerMechanism {
+  const taken = new Set<string>();
+  return {
+    type: KERNEL,
+    request(call, connection, mechanism) {
+      const { parameters } = mechanism;
+      let name = call.memory.get(NAME) ?? nameOf?.(connection) ?? parameters["name"] ?? "";
+      for (let n = 0; name === "" || (call.memory.get(NAME) === undefined && taken.has(name)); n++) {
+        const { id, networkService } = connection;
+        name = interfaceName(call.world.random, networkService, { connectionId: id, n });
+      }
+      taken.add(name);
+      call.memory.set(NAME, name);
+      mechanism.cls = LOCAL;
+      parameters["inodeURL"] = netns;
+      parameters["name"] = name;
+    },
+    close(call) {
+      taken.delete(call.memory.delete(NAME) ?? "");
+    },
+  };
+}
+
+/** The forwarder's side towards an endpoint of this host: offers KERNEL, and leaves the rest to the endpoint. */
+export function kernelClient(): ConnectionElement {
+  return {
+    name: "kernel",
+    async request(call, request, next) {
+      if (isLocalUrl(call.nextUrl ?? "")) {
+        request.mechanismPreferences.push(create(MechanismSchema, { cls: LOCAL, type: KERNEL }));
+      }
+      return await next(request);
+    },
+  };
+}

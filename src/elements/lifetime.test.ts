@@ -1,0 +1,154 @@
+/** Tokens, time-outs and refreshes: how long a connection lasts. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { ConnectionSchema, PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
+import { insecureIdentity, type Identity } from "../identity/identity.ts";
+import { NetloomError } from "../world/errors.ts";
+import { Chain } from "./chain-fixture.ts";
+import { authorize } from "./authorize.ts";
+import { refresh, refreshDelayMs } from "./refresh.ts";
+import { timeout } from "./timeout.ts";
+import { updateOwnToken, updateToken } from "./update-token.ts";
+import { Worlds } from "./world-fixture.ts";
+
+const path = (expires?: number) =>
+  create(PathSchema, {
+    pathSegments: [{ name: "client", id: "c1", ...(expires && { expires: timestampFromMs(expires) }) }],
+  });
+const expiry = (connection: Connection | undefined, i: number): number => {
+  const expires = connection?.path?.pathSegments[i]?.expires;
+  return expires ? timestampMs(expires) : NaN;
+};
+
+test("a caller without a token says how long it stays; one that says nothing new stays as long as our token", async () => {
+  const worlds = new Worlds();
+  const world = worlds.world("alpha");
+  const chain = new Chain(world, [updateToken(insecureIdentity(world.clock, 60_000))]);
+  await worlds.run(async () => {
+    const start = world.clock.wallMs();
+    const first = await chain.request({ path: path(start + 5_000) });
+    assert.deepEqual([expiry(first, 0), expiry(first, 1)], [start + 5_000, start + 60_000]);
+    await world.clock.sleep(1_000);
+    assert.equal(expiry(await chain.request({ path: path(start + 5_000) }), 0), start + 61_000, "repeated");
+    assert.equal(expiry(await chain.request({ path: path() }), 0), start + 61_000, "nothing");
+    assert.equal(expiry(await chain.request({ path: path(start - 5_000) }), 0), start + 61_000, "the past");
+    assert.equal(expiry(await chain.request({ path: path(start + 1e12) }), 0), start + 1_000 + 86_400_000);
+  });
+});
+
+test("a token beside the message wins, and the rules see the way up to here on request and close", async () => {
+  const worlds = new Worlds();
+  const world = worlds.world("alpha");
+  const asked: string[] = [];
+  const identity: Identity = {
+    ...insecureIdentity(world.clock),
+    tokenOf: ({ token = "" }) => ({ text: token, expiresAtMs: 1_000 }),
+    outgoing: () => ({ token: "own" }),
+    authorize: ({ pathSegments }, peer) => {
+      asked.push(`${peer.id} ${pathSegments.map(({ token }) => token).join(",")}`);
+      if (pathSegments[0]?.token === "bad")
+        throw new NetloomError("PERMISSION_DENIED", "no sufficient privileges");
+    },
+  };
+  const chain = new Chain(world, [updateToken(identity), authorize(identity)]);
+  await worlds.run(async () => {
+    const caller = (token: string) => ({ ...chain.caller(), metadata: { token } });
+    const answer = await chain.request({}, { caller: caller("t1") });
+    assert.equal(expiry(answer, 0), 1_000);
+    assert.deepEqual(chain.calls[0]?.outgoing, { token: "own" });
+    await assert.rejects(chain.close(answer, caller("bad")), { code: "PERMISSION_DENIED" });
+    assert.deepEqual(asked, ["peer t1,", "peer bad,"]);
+  });
+});
+
+test("a connection is closed as lost when its caller's token has expired, less the time of a request", async () => {
+  const worlds = new Worlds();
+  const world = worlds.world("alpha");
+  const chain = new Chain(world, [timeout()]);
+  await worlds.run(async () => {
+    const start = world.clock.wallMs();
+    await chain.request({ path: path(start + 60_000) }, { caller: chain.caller({ timeoutMs: 15_000 }) });
+    await world.clock.sleep(44_999);
+    assert.equal(chain.closes.length, 0);
+    await world.clock.sleep(2);
+    assert.equal(chain.closes.length, 1);
+    assert.equal(chain.calls.at(-1)?.reason, "lost");
+  });
+});
+
+test("a refresh that comes first wins, even if it is under way when the time is over", async () => {
+  const worlds = new Worlds();
+  const world = worlds.world("alpha");
+  const chain = new Chain(world, [timeout()]);
+  await worlds.run(async () => {
+    const start = world.clock.wallMs();
+    const caller = () => chain.caller({ timeoutMs: 1_000 });
+    const first = await chain.request({ path: path(start + 11_000) }, { caller: caller() });
+    await world.clock.sleep(9_990);
+    chain.answer = () => world.clock.sleep(500);
+    first.path = create(PathSchema, first.path);
+    Object.assign(first.path.pathSegments[0] ?? {}, { expires: timestampFromMs(start + 60_000) });
+    await chain.request(first, { caller: caller() });
+    await world.clock.sleep(40_000);
+    assert.equal(chain.closes.length, 0);
+    await chain.close(first);
+    await world.clock.sleep(40_000);
+    assert.equal(chain.closes.length, 1, "a close stops the clock");
+  });
+});
+
+test("a caller without any expiry is refused in upstream's words", async () => {
+  const worlds = new Worlds();
+  const chain = new Chain(worlds.world("alpha"), [timeout()]);
+  await worlds.run(() =>
+    assert.rejects(chain.request(), {
+      code: "FAILED_PRECONDITION",
+      message: /expiration for the previous path segment cannot be nil$/,
+    }),
+  );
+});
+
+test("the next refresh is due at a share of the shortest lifetime that depends on the place in the path", () => {
+  const at = (index: number, ...expires: number[]) =>
+    refreshDelayMs(
+      create(ConnectionSchema, {
+        path: { index, pathSegments: expires.map((each) => ({ expires: timestampFromMs(each) })) },
+      }),
+      1_000,
+    );
+  assert.equal(at(0, 31_000), 10_000);
+  assert.equal(at(0, 601_000, 101_000), 20_000);
+  assert.equal(Math.round(at(2, 101_000, 601_000, 601_000, 601_000) ?? 0), 30_000);
+  assert.equal(at(0, 1_100, 601_000), 200, "never at once");
+  assert.equal(at(0, 500), 200, "the only one is over");
+  assert.equal(at(0, 601_000, 500), 120_000, "the clock of the other host is wrong");
+  assert.equal(at(0), undefined);
+});
+
+test("refreshes go on, are tried again with growing distances when they fail, and end with the close", async () => {
+  const worlds = new Worlds();
+  const world = worlds.world("alpha");
+  const chain = new Chain(world, [updateOwnToken(insecureIdentity(world.clock, 30_000)), refresh()], {
+    isFirst: true,
+  });
+  await worlds.run(async () => {
+    const answer = await chain.request({ path: create(PathSchema) });
+    await world.clock.sleep(100_000);
+    assert.ok(chain.requests.length >= 10 && chain.requests.length <= 13, `${chain.requests.length}`);
+    const before = chain.requests.length;
+    chain.answer = () => {
+      throw new NetloomError("UNAVAILABLE", "gone");
+    };
+    await world.clock.sleep(60_000);
+    const tries = chain.requests.length - before;
+    assert.ok(tries >= 8 && tries <= 16, `${tries} tries in a minute`);
+    chain.answer = () => undefined;
+    await world.clock.sleep(11_000);
+    await chain.close(answer);
+    const after = chain.requests.length;
+    await world.clock.sleep(100_000);
+    assert.equal(chain.requests.length, after);
+  });
+});

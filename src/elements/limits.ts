@@ -1,0 +1,106 @@
+/**
+ * What no honest message exceeds. A hostile one is refused at the door, before anything is kept or asked because of it,
+ * and so is a request that goes in a circle: its path grows at every turn.
+ */
+import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
+import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
+import { NetloomError } from "../world/errors.ts";
+
+/** A chain of eight network functions on as many hosts has 42 segments. */
+export const MAX_SEGMENTS = 64;
+const MAX_NAME = 256;
+const MAX_TOKEN = 16_384;
+const MAX_PAIRS = 128;
+const MAX_VALUE = 4_096;
+const MAX_PREFERENCES = 32;
+/** Addresses, routes, prefixes, neighbours, policies: each. */
+const MAX_LIST = 1_024;
+
+type Pairs = Readonly<Record<string, string>>;
+
+/** All that is wrong, in words; empty for an honest connection. */
+export function connectionProblems(connection: Connection): string[] {
+  const segments = connection.path?.pathSegments ?? [];
+  if (segments.length > MAX_SEGMENTS) {
+    return [
+      `its path has ${segments.length} segments, and ${MAX_SEGMENTS} are allowed; do the next hops lead in a circle?`,
+    ];
+  }
+  const problems = [
+    ...tooLong("its id", connection.id, MAX_NAME),
+    ...tooLong("the network service's name", connection.networkService, MAX_NAME),
+    ...tooLong("the endpoint's name", connection.networkServiceEndpointName, MAX_NAME),
+    ...tooLong("its payload", connection.payload, MAX_NAME),
+    ...pairProblems("its labels", connection.labels),
+    ...pairProblems("its extra context", connection.context?.extraContext ?? {}),
+    ...(connection.mechanism ? mechanismProblems(connection.mechanism) : []),
+    ...segments.flatMap((segment, i) => [
+      ...tooLong(`the name of segment ${i}`, segment.name, MAX_NAME),
+      ...tooLong(`the id of segment ${i}`, segment.id, MAX_NAME),
+      ...tooLong(`the token of segment ${i}`, segment.token, MAX_TOKEN),
+      ...pairProblems(`the metrics of segment ${i}`, segment.metrics),
+    ]),
+  ];
+  return [...problems, ...contextProblems(connection)];
+}
+
+/** INVALID_ARGUMENT for a request that exceeds a limit. */
+export function checkRequest(request: NetworkServiceRequest, connection: Connection): void {
+  const preferences = request.mechanismPreferences;
+  refuse(connection, [
+    ...connectionProblems(connection),
+    ...(preferences.length > MAX_PREFERENCES
+      ? [`it prefers ${preferences.length} mechanisms, and ${MAX_PREFERENCES} are allowed`]
+      : preferences.flatMap(mechanismProblems)),
+  ]);
+}
+
+/** INVALID_ARGUMENT for a connection that exceeds a limit. */
+export function checkConnection(connection: Connection): void {
+  refuse(connection, connectionProblems(connection));
+}
+
+function refuse(connection: Connection, problems: readonly string[]): void {
+  if (problems.length === 0) return;
+  const more = problems.length > 3 ? `, and ${problems.length - 3} more` : "";
+  throw new NetloomError(
+    "INVALID_ARGUMENT",
+    `read connection ${connection.id.slice(0, 64)}: ${problems.slice(0, 3).join(", ")}${more}`,
+  );
+}
+
+function mechanismProblems({ cls, type, parameters }: Mechanism): string[] {
+  return [
+    ...tooLong("a mechanism's class", cls, MAX_NAME),
+    ...tooLong("a mechanism's type", type, MAX_NAME),
+    ...pairProblems("a mechanism's parameters", parameters),
+  ];
+}
+
+function contextProblems({ context }: Connection): string[] {
+  const ip = context?.ipContext;
+  const lists: readonly (readonly [string, number | undefined])[] = [
+    ["source addresses", ip?.srcIpAddrs.length],
+    ["destination addresses", ip?.dstIpAddrs.length],
+    ["source routes", ip?.srcRoutes.length],
+    ["destination routes", ip?.dstRoutes.length],
+    ["excluded prefixes", ip?.excludedPrefixes.length],
+    ["neighbours", ip?.ipNeighbors.length],
+    ["policies", ip?.policies.length],
+    ["DNS configurations", context?.dnsContext?.configs.length],
+  ];
+  return lists.flatMap(([what, count = 0]) =>
+    count > MAX_LIST ? [`it has ${count} ${what}, and ${MAX_LIST} are allowed`] : [],
+  );
+}
+
+function pairProblems(what: string, pairs: Pairs): string[] {
+  const entries = Object.entries(pairs);
+  if (entries.length > MAX_PAIRS) return [`${what} are ${entries.length}, and ${MAX_PAIRS} are allowed`];
+  const long = entries.find(([key, value]) => key.length > MAX_NAME || value.length > MAX_VALUE);
+  return long ? [`${what} hold a key of ${long[0].length} or a value of ${long[1].length} characters`] : [];
+}
+
+function tooLong(what: string, text: string, limit: number): string[] {
+  return text.length > limit ? [`${what} has ${text.length} characters, and ${limit} are allowed`] : [];
+}

@@ -1,0 +1,172 @@
+/** What a role tells about its connections, and to whom. Upstream: sdk/pkg/networkservice/common/monitor */
+import { copyMessage } from "../api/copy-message.ts";
+import { create } from "@bufbuild/protobuf";
+import {
+  ConnectionEventSchema,
+  ConnectionEventType,
+  State,
+  type Connection,
+  type ConnectionEvent,
+  type MonitorScopeSelector,
+  type PathSegment,
+} from "../api/gen/nsm/connection_pb.js";
+import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
+
+/** Connections with news that one watcher has not fetched. Beyond it is cut. */
+const MAX_PENDING = 16_384;
+
+/**
+ * Guarantees
+ * - A watcher first gets INITIAL_STATE_TRANSFER with all connections that its selector matches, even if there is none;
+ *   then UPDATE and DELETE, in order for each connection.
+ * - A watcher that is slow gets the last event of each connection: what came between is left out. So its queue never
+ *   holds more than there are connections; one that does not fetch at all is cut (RESOURCE_EXHAUSTED).
+ * - Nobody waits for a watcher.
+ */
+export class MonitorBoard {
+  readonly #connections = new Map<string, Connection>();
+  readonly #watchers = new Set<Watcher>();
+  readonly #maxPending: number;
+
+  constructor(maxPending: number = MAX_PENDING) {
+    this.#maxPending = maxPending;
+  }
+
+  /** Number of watchers. */
+  get watching(): number {
+    return this.#watchers.size;
+  }
+
+  update(connection: Connection): void {
+    const told = copyMessage(connection);
+    this.#connections.set(told.id, told);
+    this.#tell(ConnectionEventType.UPDATE, told);
+  }
+
+  /** Tells that the connection is DOWN, as it was last known. Nothing if it is not known, or known to be down. */
+  down(id: string): void {
+    const known = this.#connections.get(id);
+    if (!known || known.state === State.DOWN) return;
+    const told = copyMessage(known);
+    told.state = State.DOWN;
+    this.#connections.set(id, told);
+    this.#tell(ConnectionEventType.UPDATE, told);
+  }
+
+  delete(id: string): void {
+    const known = this.#connections.get(id);
+    if (!known) return;
+    this.#connections.delete(id);
+    this.#tell(ConnectionEventType.DELETE, known);
+  }
+
+  watch(selector: MonitorScopeSelector): Watch<ConnectionEvent> {
+    const watcher = new Watcher(selector, this.#maxPending, () => this.#watchers.delete(watcher));
+    this.#watchers.add(watcher);
+    watcher.begin([...this.#connections.values()].filter((each) => matchesSelector(each, selector)));
+    return watcher;
+  }
+
+  #tell(type: ConnectionEventType, connection: Connection): void {
+    for (const watcher of this.#watchers) watcher.tell(type, connection);
+  }
+}
+
+/** Does the connection match? Both criteria have to hold, and an empty one does. Upstream: api connection_helpers.go */
+export function matchesSelector(connection: Connection, selector: MonitorScopeSelector): boolean {
+  const { networkServices, pathSegments: wanted } = selector;
+  if (networkServices.length > 0 && !networkServices.includes(connection.networkService)) return false;
+  const segments = connection.path?.pathSegments ?? [];
+  if (wanted.length === 0) return true;
+  return segments.some((_, start) =>
+    wanted.every((each, i) => {
+      const segment = segments[start + i];
+      return segment !== undefined && matchesSegment(segment, each);
+    }),
+  );
+}
+
+function matchesSegment(segment: PathSegment, wanted: PathSegment): boolean {
+  return (
+    (wanted.name === "" || wanted.name === segment.name) &&
+    (wanted.id === "" || wanted.id === segment.id) &&
+    (wanted.token === "" || wanted.token === segment.token)
+  );
+}
+
+class Watcher implements Watch<ConnectionEvent> {
+  readonly #selector: MonitorScopeSelector;
+  readonly #maxPending: number;
+  readonly #forget: () => void;
+  #initial: ConnectionEvent | undefined;
+  readonly #pending = new Map<string, ConnectionEvent>();
+  #waiting: ((event: ConnectionEvent | undefined) => void)[] = [];
+  #end: { readonly error: NetloomError | undefined } | undefined;
+
+  constructor(selector: MonitorScopeSelector, maxPending: number, forget: () => void) {
+    this.#selector = selector;
+    this.#maxPending = maxPending;
+    this.#forget = forget;
+  }
+
+  begin(connections: readonly Connection[]): void {
+    this.#initial = create(ConnectionEventSchema, {
+      type: ConnectionEventType.INITIAL_STATE_TRANSFER,
+      connections: Object.fromEntries(connections.map((each) => [each.id, each])),
+    });
+  }
+
+  tell(type: ConnectionEventType, connection: Connection): void {
+    if (!matchesSelector(connection, this.#selector)) return;
+    const event = create(ConnectionEventSchema, { type, connections: { [connection.id]: connection } });
+    const waiting = this.#waiting.shift();
+    if (waiting) return waiting(event);
+    // The later of two events takes the later place.
+    this.#pending.delete(connection.id);
+    this.#pending.set(connection.id, event);
+    if (this.#pending.size > this.#maxPending) {
+      this.#finish(
+        new NetloomError(
+          "RESOURCE_EXHAUSTED",
+          `watch connections: ${this.#maxPending} events wait to be fetched`,
+          { hint: "watch anew, and fetch faster" },
+        ),
+      );
+    }
+  }
+
+  next(): Promise<ConnectionEvent | undefined> {
+    const event = this.#take();
+    if (event) return Promise.resolve(event);
+    if (this.#end?.error) return Promise.reject(this.#end.error);
+    if (this.#end) return Promise.resolve(undefined);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  close(): void {
+    this.#finish(undefined);
+  }
+
+  #take(): ConnectionEvent | undefined {
+    if (this.#initial) {
+      const initial = this.#initial;
+      this.#initial = undefined;
+      return initial;
+    }
+    const [first] = this.#pending;
+    if (!first) return undefined;
+    this.#pending.delete(first[0]);
+    return first[1];
+  }
+
+  #finish(error: NetloomError | undefined): void {
+    if (this.#end) return;
+    this.#end = { error };
+    this.#initial = undefined;
+    this.#pending.clear();
+    this.#forget();
+    for (const resolve of this.#waiting) resolve(undefined);
+    this.#waiting = [];
+  }
+}

@@ -1,0 +1,168 @@
+/** What next hops tell about the connections that they hold for this role: one stream for each next hop. */
+import { create } from "@bufbuild/protobuf";
+import {
+  ConnectionEventType,
+  MonitorScopeSelectorSchema,
+  State,
+  type Connection,
+  type ConnectionEvent,
+} from "../api/gen/nsm/connection_pb.js";
+import type { ConnectionHop } from "../api/hops.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
+import type { Scope } from "../world/scope.ts";
+
+/** Why a connection may not be what it was. */
+export type Loss =
+  /** The next hop has closed it. */
+  | { readonly type: "deleted" }
+  /** Something on the way to the endpoint is gone, as the next hop says. */
+  | { readonly type: "down" }
+  /** The next hop itself may be gone. */
+  | { readonly type: "broken"; readonly reason: string };
+
+/** One connection that is followed. */
+export interface Following {
+  /** From now on losses are told, first one that came since `follow`. */
+  start(onLoss: (loss: Loss) => void): void;
+  /** The stream has ended, and tells nothing more: follow anew. */
+  readonly isOver: boolean;
+  stop(): void;
+}
+
+export class NextHopMonitor {
+  readonly #scope: Scope;
+  readonly #name: string;
+  readonly #streams = new Map<ConnectionHop, Stream>();
+
+  /** `name` is that of the role's path segment. */
+  constructor(scope: Scope, name: string) {
+    this.#scope = scope;
+    this.#name = name;
+  }
+
+  /** Follows the connection that has the segment `id` here. Called before the request, so that nothing is missed. */
+  follow(hop: ConnectionHop, id: string): Following {
+    let stream = this.#streams.get(hop);
+    if (!stream) {
+      const opened: Stream = new Stream(this.#name, () => {
+        if (this.#streams.get(hop) === opened) this.#streams.delete(hop);
+      });
+      stream = opened;
+      this.#streams.set(hop, opened);
+      this.#scope.spawn("watch a next hop", (task) => opened.run(hop, task));
+    }
+    return stream.follow(id);
+  }
+}
+
+class Stream {
+  readonly #name: string;
+  readonly #forget: () => void;
+  readonly #followers = new Map<string, Set<Follower>>();
+  #close: () => void = () => undefined;
+  isOver = false;
+
+  constructor(name: string, forget: () => void) {
+    this.#name = name;
+    this.#forget = forget;
+  }
+
+  follow(id: string): Following {
+    const follower = new Follower(this, () => this.#leave(id, follower));
+    const followers = this.#followers.get(id) ?? new Set();
+    this.#followers.set(id, followers.add(follower));
+    return follower;
+  }
+
+  async run(hop: ConnectionHop, scope: Scope): Promise<void> {
+    let reason = "the stream has ended";
+    let hasBegun = false;
+    let watch: Watch<ConnectionEvent> | undefined;
+    this.#close = () => watch?.close();
+    scope.onEnd(() => watch?.close());
+    try {
+      const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ name: this.#name }] });
+      watch = hop.monitor({ scope }, selector);
+      for (let event = await watch.next(); event; event = await watch.next()) {
+        hasBegun = true;
+        this.#tell(event);
+      }
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      reason = error.message;
+    } finally {
+      watch?.close();
+      this.isOver = true;
+      this.#forget();
+    }
+    // A next hop that does not let itself be watched is no loss: whether it is there the next request tells.
+    if (hasBegun && !scope.ended) this.#tellAll({ type: "broken", reason });
+  }
+
+  #tell(event: ConnectionEvent): void {
+    for (const connection of Object.values(event.connections)) {
+      for (const id of this.#idsIn(connection)) {
+        const loss = lossOf(event.type, connection);
+        for (const follower of this.#followers.get(id) ?? []) follower.hear(loss);
+      }
+    }
+  }
+
+  /** Ids of the own segments that the next hop's comes right after. */
+  #idsIn({ path }: Connection): string[] {
+    return (path?.pathSegments ?? []).flatMap((segment, i) =>
+      segment.name === this.#name && path && (path.index === i || path.index === i + 1) ? [segment.id] : [],
+    );
+  }
+
+  #tellAll(loss: Loss): void {
+    for (const follower of [...this.#followers.values()].flatMap((each) => [...each])) follower.hear(loss);
+  }
+
+  #leave(id: string, follower: Follower): void {
+    const followers = this.#followers.get(id);
+    followers?.delete(follower);
+    if (followers?.size === 0) this.#followers.delete(id);
+    if (this.#followers.size > 0 || this.isOver) return;
+    this.#forget();
+    this.#close();
+  }
+}
+
+class Follower implements Following {
+  readonly #stream: Stream;
+  readonly #leave: () => void;
+  #onLoss: ((loss: Loss) => void) | undefined;
+  #early: Loss | undefined;
+
+  constructor(stream: Stream, leave: () => void) {
+    this.#stream = stream;
+    this.#leave = leave;
+  }
+
+  get isOver(): boolean {
+    return this.#stream.isOver;
+  }
+
+  start(onLoss: (loss: Loss) => void): void {
+    this.#onLoss = onLoss;
+    if (this.#early) onLoss(this.#early);
+    this.#early = undefined;
+  }
+
+  hear(loss: Loss | undefined): void {
+    if (!this.#onLoss) this.#early = loss;
+    else if (loss) this.#onLoss(loss);
+  }
+
+  stop(): void {
+    this.#onLoss = undefined;
+    this.#leave();
+  }
+}
+
+function lossOf(type: ConnectionEventType, connection: Connection): Loss | undefined {
+  if (type === ConnectionEventType.DELETE) return { type: "deleted" };
+  return connection.state === State.DOWN ? { type: "down" } : undefined;
+}

@@ -1,0 +1,67 @@
+/** The VNIs of one host: who has which. */
+import type { Random } from "../world/world.ts";
+import { NetloomError } from "../world/errors.ts";
+
+const MAX_VNI = 0xff_ffff;
+/** Strangers' VNIs are typed by people: small. */
+const FIRST_VNI = 4_096;
+const MAX_DRAWS = 64;
+const MAX_AVOIDED = 4_096;
+
+/**
+ * One for all tunnels of a host, whichever way they were asked for: the kernel knows a VNI once for each port and family.
+ *
+ * Guarantees
+ * - A VNI never has two owners.
+ * - One that a stranger's device has is not drawn again.
+ */
+export class VniPool {
+  readonly #random: Random;
+  readonly #owners = new Map<number, string>();
+  readonly #avoided = new Set<number>();
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  get size(): number {
+    return this.#owners.size;
+  }
+
+  ownerOf(vni: number): string | undefined {
+    return this.#owners.get(vni);
+  }
+
+  /** A VNI by chance that nobody has, another for each `attempt` of an owner. RESOURCE_EXHAUSTED if none turns up. */
+  take(owner: string, attempt = 1): number {
+    for (let i = 0; i < MAX_DRAWS; i++) {
+      const fraction = this.#random.fraction(`vni of ${owner}`, attempt * MAX_DRAWS + i);
+      const vni = FIRST_VNI + Math.floor(fraction * (MAX_VNI + 1 - FIRST_VNI));
+      if (!this.#owners.has(vni) && !this.#avoided.has(vni)) {
+        this.#owners.set(vni, owner);
+        return vni;
+      }
+    }
+    throw new NetloomError("RESOURCE_EXHAUSTED", `take a VNI: ${this.#owners.size} of this host are in use`);
+  }
+
+  /** Takes this very VNI. False if somebody else has it. */
+  claim(vni: number, owner: string): boolean {
+    const known = this.#owners.get(vni);
+    if (known !== undefined) return known === owner;
+    this.#owners.set(vni, owner);
+    return true;
+  }
+
+  /** Gives it back, if it is the owner's. */
+  release(vni: number, owner: string): void {
+    if (this.#owners.get(vni) === owner) this.#owners.delete(vni);
+  }
+
+  /** A stranger's device has it. */
+  avoid(vni: number): void {
+    this.#avoided.add(vni);
+    const [oldest] = this.#avoided;
+    if (this.#avoided.size > MAX_AVOIDED && oldest !== undefined) this.#avoided.delete(oldest);
+  }
+}

@@ -1,0 +1,99 @@
+/** Makes the wire on the way back: what upstream spreads over the xconnect, kernel and connectioncontext elements. */
+import { validateWire } from "../forwarder/validate.ts";
+import type { Wire } from "../forwarder/wire.ts";
+import { Alarm } from "../chain/alarm.ts";
+import { memoryKey } from "../chain/call.ts";
+import { NetloomError } from "../world/errors.ts";
+import { wireIdOf, type ConnectionElement } from "./connection.ts";
+import { INCOMING } from "./translate-mechanism.ts";
+import { wireOf } from "./wire-of.ts";
+
+/** What makes wires: `Reconciler` of src/forwarder. */
+export interface Wires {
+  apply(wire: Wire): Promise<unknown>;
+  remove(connectionId: string): Promise<void>;
+}
+
+/** The wire as it was applied last, for elements in front. */
+export const APPLIED = memoryKey<Wire>("wire: applied");
+const RETRY_MS = 200;
+const MAX_RETRY_MS = 10_000;
+
+const HELD = memoryKey<string>("wire: held");
+
+/**
+ * Guarantees
+ * - When the request has worked the wire is in the kernel. What the other side has answered is checked before the kernel
+ *   sees it: nonsense is INTERNAL, with all that is wrong with it, and an established wire stays as it was.
+ * - A wire belongs to the connection that has asked for it last. One of the same client that is closed later, because
+ *   it was lost or comes late, does not touch it.
+ * - The close removes the wire first, and always goes on. A removal that the kernel refuses is tried again, after 0.2 s
+ *   and then twice as long each time up to 10 s, until it works or somebody asks for the wire again.
+ */
+export function wire(wires: Wires): ConnectionElement {
+  /** Of each wire the connection that holds it. */
+  const holders = new Map<string, string>();
+  const remove = async (wireId: string, holder: string): Promise<void> => {
+    if (holders.get(wireId) !== holder) return;
+    await wires.remove(wireId);
+    if (holders.get(wireId) === holder) holders.delete(wireId);
+  };
+  return {
+    name: "wire",
+    async request(call, request, next) {
+      const answer = await next(request);
+      const client = call.memory.get(INCOMING);
+      if (!client) throw new NetloomError("INVALID_ARGUMENT", `make wire ${wireIdOf(answer)}: no mechanism`);
+      const wanted = checked(() => wireOf(answer, client));
+      holders.set(wanted.connectionId, answer.id);
+      call.memory.set(HELD, wanted.connectionId);
+      await wires.apply(wanted);
+      call.memory.set(APPLIED, wanted);
+      return answer;
+    },
+    async close(call, connection, next) {
+      const held = call.memory.delete(HELD);
+      call.memory.delete(APPLIED);
+      try {
+        if (held !== undefined) await remove(held, connection.id);
+      } catch (error) {
+        const { clock, scope } = call.world;
+        removeLater(new Alarm(scope, clock), `remove wire ${held}`, () => remove(held ?? "", connection.id));
+        throw error;
+      } finally {
+        await next(connection);
+      }
+    },
+  };
+}
+
+function removeLater(alarm: Alarm, name: string, remove: () => Promise<void>, attempt = 0): void {
+  alarm.set(name, Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** Math.min(attempt, 16)), async () => {
+    try {
+      await remove();
+    } catch (error) {
+      removeLater(alarm, name, remove, attempt + 1);
+      throw error;
+    }
+  });
+}
+
+function checked(read: () => Wire): Wire {
+  let problems: readonly string[];
+  try {
+    const wanted = read();
+    problems = validateWire(wanted);
+    if (problems.length === 0) return wanted;
+  } catch (error) {
+    if (!(error instanceof NetloomError)) throw error;
+    problems = [error.message];
+  }
+  throw new NetloomError(
+    "INTERNAL",
+    `make a wire of what the other side has answered: ${problems.join(" ")}`,
+    {
+      topic: "NL-406",
+      hint: "the endpoint, or the forwarder of its host, is at fault; nothing was changed",
+    },
+  );
+}

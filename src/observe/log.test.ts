@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { lineLog } from "./log.ts";
+
+test("a line has its level, its message and its fields, quoted where that is needed", () => {
+  const lines: string[] = [];
+  const log = lineLog((line) => lines.push(line));
+  log.info("wire is up", { wire: "alpha/web/to-db", ms: 4.2, why: undefined, text: 'a "b"\n' });
+  log.debug("not said");
+  log.error("x");
+  assert.deepEqual(lines, [
+    'level=info msg="wire is up" wire=alpha/web/to-db ms=4.2 text="a \\"b\\"\\n"',
+    "level=error msg=x",
+  ]);
+});
+
+test("what is logged cannot steer a terminal", () => {
+  const lines: string[] = [];
+  lineLog((line) => lines.push(line)).warn("\u001b[2J\u202e", { name: "\u009b" });
+  assert.match(lines[0] ?? "", /^[\x20-\x7e]+$/);
+});

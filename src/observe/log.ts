@@ -1,0 +1,53 @@
+/**
+ * Log lines: what happened, then what it happened to, as `key=value`. One line is one event, and can be read by people
+ * and by programs alike: `level=info msg="wire is up" wire=alpha/web/to-db endpoint=db.beta ms=4.2`
+ */
+
+export const LEVELS = ["debug", "info", "warn", "error"] as const;
+export type Level = (typeof LEVELS)[number];
+
+/** `undefined` is left out. */
+export type Fields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface Log {
+  debug(message: string, fields?: Fields): void;
+  info(message: string, fields?: Fields): void;
+  warn(message: string, fields?: Fields): void;
+  error(message: string, fields?: Fields): void;
+}
+
+/** A log that hands each line of `level` and above to `write`, without a line feed. The time is the writer's to add. */
+export function lineLog(write: (line: string) => void, level: Level = "info"): Log {
+  const least = LEVELS.indexOf(level);
+  const at =
+    (own: Level) =>
+    (message: string, fields: Fields = {}): void => {
+      if (LEVELS.indexOf(own) >= least) write(formatLine(own, message, fields));
+    };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** Says nothing. */
+export const NO_LOG: Readonly<Log> = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+export function formatLine(level: Level, message: string, fields: Fields): string {
+  const pairs = Object.entries(fields).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}=${quoteValue(String(value))}`],
+  );
+  return [`level=${level}`, `msg=${quoteValue(message)}`, ...pairs].join(" ");
+}
+
+/** As it is where that is unmistakable, else in quotes with control characters escaped. */
+function quoteValue(text: string): string {
+  if (/^[\w./:@%+,→-]+$/.test(text)) return text;
+  return JSON.stringify(text).replace(
+    // What JSON leaves alone but a terminal does not.
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

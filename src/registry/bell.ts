@@ -1,0 +1,37 @@
+import type { Scope } from "../world/scope.ts";
+import type { World } from "../world/world.ts";
+
+/** Wakes a task that waits for time to pass or for something to do, whichever comes first. For one task. */
+export class Bell {
+  #wake: (() => void) | undefined;
+  #hasRung = false;
+
+  ring(): void {
+    this.#hasRung = true;
+    this.#wake?.();
+  }
+
+  /** Resolves when it rings or has rung since the last call, after `durationMs` (may be infinite), or when `scope` ends. */
+  async wait(
+    { clock, race }: Pick<World, "clock" | "race">,
+    scope: Scope,
+    durationMs: number,
+  ): Promise<void> {
+    if (!this.#hasRung && durationMs > 0 && !scope.ended) {
+      const rung = new Promise<void>((resolve) => (this.#wake = resolve));
+      const nap = scope.child("nap");
+      const forget = scope.onEnd(() => this.#wake?.());
+      try {
+        await race(durationMs === Infinity ? [rung] : [rung, clock.sleep(durationMs, nap)]);
+      } catch (error) {
+        // The nap of a scope that ends is cut short before the bell is heard.
+        if (!scope.ended) throw error;
+      } finally {
+        forget();
+        await nap.end();
+      }
+    }
+    this.#wake = undefined;
+    this.#hasRung = false;
+  }
+}

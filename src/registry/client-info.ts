@@ -1,0 +1,16 @@
+/** Where an endpoint is. Upstream: sdk/pkg/registry/common/clientinfo */
+import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
+import type { Element } from "../chain/element.ts";
+import type { Labels } from "./match.ts";
+
+/** Adds `labels` to those of every service that an endpoint has labels for, where they are not given. */
+export function clientInfo(labels: Labels): Element<NetworkServiceEndpoint, NetworkServiceEndpoint> {
+  return {
+    name: "client-info",
+    request(_call, endpoint, next) {
+      for (const own of Object.values(endpoint.networkServiceLabels))
+        own.labels = { ...labels, ...own.labels };
+      return next(endpoint);
+    },
+  };
+}

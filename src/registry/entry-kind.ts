@@ -1,0 +1,133 @@
+/** What the registry has to know of the two things that it lists: network services and endpoints. */
+import { clone, create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import {
+  NetworkServiceEndpointQuerySchema,
+  NetworkServiceEndpointResponseSchema,
+  NetworkServiceEndpointSchema,
+  NetworkServiceQuerySchema,
+  NetworkServiceResponseSchema,
+  NetworkServiceSchema,
+  type NetworkService,
+  type NetworkServiceEndpoint,
+  type NetworkServiceEndpointQuery,
+  type NetworkServiceEndpointResponse,
+  type NetworkServiceQuery,
+  type NetworkServiceResponse,
+} from "../api/gen/nsm/registry_pb.js";
+import { matchesEndpointQuery, matchesServiceQuery } from "./match.ts";
+
+/** What entries are looked up by. */
+export interface Keys {
+  readonly name: string;
+  /** Network services that an endpoint offers. */
+  readonly services: readonly string[];
+  readonly url: string;
+}
+
+/** An entry as a catalog keeps it: encoded, with its keys. Never changed, only replaced. */
+export interface Listed extends Keys {
+  /** In its canonical form: equal entries have equal bytes. An endpoint is without its expiration time. */
+  readonly bytes: Uint8Array;
+}
+
+interface Query<T> {
+  /** Fields of an entry; empty ones match any. */
+  readonly like: T;
+  readonly watch: boolean;
+}
+
+export interface EntryKind<T, Q, A> {
+  /** For messages, and where it is kept in a store: `endpoint`. */
+  readonly noun: "service" | "endpoint";
+  keysOf(entry: T): Keys;
+  /** An entry of which nothing but the name is known. */
+  named(name: string): T;
+  list(entry: T): Listed;
+  entryOf(listed: Pick<Listed, "bytes">): T;
+  clone(entry: T): T;
+  /** With an expiration time, if such a thing has one. */
+  expiring(entry: T, atMs: number): T;
+  readQuery(bytes: Uint8Array): Q;
+  queryOf(query: Q): Query<T>;
+  matches(like: T, entry: T): boolean;
+  /** Is a query decided by name, services and URL alone? */
+  isPlain(like: T): boolean;
+  answer(entry: T, deleted: boolean): A;
+  answered(answer: A): { readonly entry: T | undefined; readonly deleted: boolean };
+}
+
+export const serviceKind: Readonly<EntryKind<NetworkService, NetworkServiceQuery, NetworkServiceResponse>> = {
+  noun: "service",
+  keysOf: ({ name }) => ({ name, services: [], url: "" }),
+  named: (name) => create(NetworkServiceSchema, { name }),
+  list: (service) => {
+    const canonical = clone(NetworkServiceSchema, service);
+    for (const match of canonical.matches) {
+      match.sourceSelector = sorted(match.sourceSelector);
+      for (const route of match.routes) route.destinationSelector = sorted(route.destinationSelector);
+      if (match.metadata) match.metadata.labels = sorted(match.metadata.labels);
+    }
+    return { name: service.name, services: [], url: "", bytes: toBinary(NetworkServiceSchema, canonical) };
+  },
+  entryOf: ({ bytes }) => fromBinary(NetworkServiceSchema, bytes),
+  clone: (service) => clone(NetworkServiceSchema, service),
+  expiring: (service) => service,
+  readQuery: (bytes) => fromBinary(NetworkServiceQuerySchema, bytes),
+  queryOf: ({ networkService, watch }) => ({
+    like: networkService ?? create(NetworkServiceSchema),
+    watch,
+  }),
+  matches: matchesServiceQuery,
+  isPlain: (like) => like.payload === "" && like.matches.length === 0,
+  answer: (networkService, deleted) => create(NetworkServiceResponseSchema, { networkService, deleted }),
+  answered: ({ networkService, deleted }) => ({ entry: networkService, deleted }),
+};
+
+export const endpointKind: Readonly<
+  EntryKind<NetworkServiceEndpoint, NetworkServiceEndpointQuery, NetworkServiceEndpointResponse>
+> = {
+  noun: "endpoint",
+  keysOf: endpointKeys,
+  named: (name) => create(NetworkServiceEndpointSchema, { name }),
+  list: (endpoint) => {
+    const canonical = clone(NetworkServiceEndpointSchema, endpoint);
+    delete canonical.expirationTime;
+    canonical.networkServiceLabels = sorted(canonical.networkServiceLabels);
+    for (const own of Object.values(canonical.networkServiceLabels)) own.labels = sorted(own.labels);
+    return { ...endpointKeys(canonical), bytes: toBinary(NetworkServiceEndpointSchema, canonical) };
+  },
+  entryOf: ({ bytes }) => fromBinary(NetworkServiceEndpointSchema, bytes),
+  clone: (endpoint) => clone(NetworkServiceEndpointSchema, endpoint),
+  expiring: (endpoint, atMs) => {
+    endpoint.expirationTime = timestampFromMs(Math.floor(atMs));
+    return endpoint;
+  },
+  readQuery: (bytes) => fromBinary(NetworkServiceEndpointQuerySchema, bytes),
+  queryOf: ({ networkServiceEndpoint, watch }) => ({
+    like: networkServiceEndpoint ?? create(NetworkServiceEndpointSchema),
+    watch,
+  }),
+  matches: matchesEndpointQuery,
+  isPlain: (like) => like.expirationTime === undefined && Object.keys(like.networkServiceLabels).length === 0,
+  answer: (networkServiceEndpoint, deleted) =>
+    create(NetworkServiceEndpointResponseSchema, { networkServiceEndpoint, deleted }),
+  answered: ({ networkServiceEndpoint, deleted }) => ({ entry: networkServiceEndpoint, deleted }),
+};
+
+/** When an endpoint says that it ends, on `Clock.wallMs`. */
+export function expirationMs(endpoint: NetworkServiceEndpoint): number | undefined {
+  return endpoint.expirationTime && timestampMs(endpoint.expirationTime);
+}
+
+function endpointKeys({ name, networkServiceNames, url }: NetworkServiceEndpoint): Keys {
+  return { name, services: [...new Set(networkServiceNames)], url };
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+function sorted<V>(map: Readonly<Record<string, V>>): Record<string, V> {
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

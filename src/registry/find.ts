@@ -1,0 +1,101 @@
+/** Find over a catalog, as messages for those in this process and as bytes for those on the wire. */
+import type { Served } from "../api/rpc.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
+import type { Incoming } from "../world/world.ts";
+import { AnswerWriter } from "./answer-bytes.ts";
+import type { Catalog } from "./catalog.ts";
+import type { EntryKind, Listed } from "./entry-kind.ts";
+
+export interface FindOptions<T, Q, A, R extends Listed> {
+  readonly kind: EntryKind<T, Q, A>;
+  readonly catalog: Catalog<T, R>;
+  /** Asked now, tells when entries expire, on `Clock.wallMs`. */
+  readonly expirations?: () => (name: string) => number | undefined;
+  /** Asked before a watch is opened: throws if there are too many. */
+  readonly admit?: () => void;
+}
+
+/**
+ * Without `watch` the matches, then the end. With it the matches, every change of them, every refresh, and what is gone
+ * as it was last, until the caller closes it; one who reads too slowly is cut.
+ */
+export class Finder<T, Q, A, R extends Listed = Listed> {
+  readonly #options: FindOptions<T, Q, A, R>;
+
+  constructor(options: FindOptions<T, Q, A, R>) {
+    this.#options = options;
+  }
+
+  find(query: Q): Watch<A> {
+    const { kind, expirations } = this.#options;
+    return this.#open(query, (entry, deleted) => {
+      const message = kind.entryOf(entry);
+      const atMs = deleted ? undefined : expirations?.()(entry.name);
+      return kind.answer(atMs === undefined ? message : kind.expiring(message, atMs), deleted);
+    });
+  }
+
+  /** The same as encoded answers. */
+  findBytes(query: Uint8Array): Watch<Uint8Array> {
+    const { expirations } = this.#options;
+    const writer = new AnswerWriter();
+    const read = this.#read(query);
+    // A find is over soon: it looks at the clock once.
+    const once = this.#options.kind.queryOf(read).watch ? undefined : expirations?.();
+    return this.#open(read, ({ name, bytes }, deleted) =>
+      writer.write(bytes, deleted ? undefined : (once ?? expirations?.())?.(name), deleted),
+    );
+  }
+
+  #open<B>(query: Q, tell: (entry: R, deleted: boolean) => B): Watch<B> {
+    const { kind, catalog, admit } = this.#options;
+    const { like, watch } = kind.queryOf(query);
+    if (!watch) return listed(catalog.find(like), tell);
+    admit?.();
+    const events = catalog.watch(like, { overflow: "cut", touches: true });
+    return {
+      next: async () => {
+        for (let event = await events.next(); event; event = await events.next()) {
+          if (event.type === "found") return tell(event.entry, false);
+          if (event.type === "removed") return tell(event.entry, true);
+        }
+        return undefined;
+      },
+      close: () => events.close(),
+    };
+  }
+
+  #read(bytes: Uint8Array): Q {
+    try {
+      return this.#options.kind.readQuery(bytes);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : "malformed";
+      throw new NetloomError("INVALID_ARGUMENT", `read a query for ${this.#options.kind.noun}s: ${why}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** Lets functions over bytes answer the streams of a service in place of its own implementation, by their full names. */
+export function withBytes(
+  served: Served,
+  streams: Readonly<Record<string, (query: Uint8Array) => Watch<Uint8Array>>>,
+): Served {
+  const { handler } = served;
+  const watch = (incoming: Incoming): Watch<Uint8Array> =>
+    streams[incoming.method]?.(incoming.bytes) ?? handler.watch(incoming);
+  return { ...served, handler: { ...handler, watch } };
+}
+
+function listed<R, B>(entries: Iterator<R>, tell: (entry: R, deleted: boolean) => B): Watch<B> {
+  let isOpen = true;
+  return {
+    next: () => {
+      const next = isOpen ? entries.next() : undefined;
+      return Promise.resolve(next && !next.done ? tell(next.value, false) : undefined);
+    },
+    close: () => (isOpen = false),
+  };
+}

@@ -1,0 +1,121 @@
+/** What our own managers ask a registry for: the Watch of netloom.registry.v1.Registry. */
+import { create } from "@bufbuild/protobuf";
+import { ChangesSchema, type Changes } from "../api/gen/netloom/registry_pb.js";
+import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
+import type { Watch } from "../world/kernel.ts";
+import type { CatalogEvent, CatalogWatch, WatchOptions } from "./catalog-watch.ts";
+import { endpointKind, serviceKind, type Listed } from "./entry-kind.ts";
+
+/** Entries in one message: at most so many, and not much more than so many bytes. */
+const MAX_BATCH = 500;
+const MAX_BATCH_BYTES = 262_144;
+
+interface Watched<T> {
+  watch(like: T, options: WatchOptions): CatalogWatch<Listed>;
+}
+
+/** What can be followed: a `Catalog` of each. */
+export interface Catalogs {
+  readonly services: Watched<NetworkService>;
+  readonly endpoints: Watched<NetworkServiceEndpoint>;
+}
+
+/**
+ * Both catalogs as one stream: everything, then `synced`, then every change, many to a message. The first message has
+ * `reset`, and so has the one that a reader gets who was too slow: everything comes anew. Refreshes are no changes.
+ */
+export function follow(catalogs: Catalogs, limit?: number): Watch<Changes> {
+  return new ChangeStream(catalogs, limit);
+}
+
+class ChangeStream implements Watch<Changes> {
+  readonly #services: CatalogWatch<Listed>;
+  readonly #endpoints: CatalogWatch<Listed>;
+  /** How many of the two have been read to the end since the last reset. */
+  #synced = 0;
+  #hasTold = false;
+  #isOpen = true;
+  #wake: () => void = () => undefined;
+
+  constructor({ services, endpoints }: Catalogs, limit: number | undefined) {
+    const onNews = (): void => this.#wake();
+    const options = { overflow: "resync", onNews, ...(limit !== undefined && { limit }) } as const;
+    this.#services = services.watch(serviceKind.named(""), options);
+    this.#endpoints = endpoints.watch(endpointKind.named(""), options);
+  }
+
+  async next(): Promise<Changes | undefined> {
+    while (this.#isOpen) {
+      const changes = this.#collect();
+      if (changes) return changes;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    return undefined;
+  }
+
+  close(): void {
+    this.#isOpen = false;
+    this.#services.close();
+    this.#endpoints.close();
+    this.#wake();
+  }
+
+  /** What there is, up to a message full. */
+  #collect(): Changes | undefined {
+    let batch = new Batch(!this.#hasTold);
+    this.#hasTold = true;
+    while (!batch.isFull) {
+      const service = this.#services.take();
+      const event = service ?? this.#endpoints.take();
+      if (!event) break;
+      if (event.type === "reset") {
+        const other = service ? this.#endpoints : this.#services;
+        other.restart();
+        this.#synced = 0;
+        batch = new Batch(true);
+      } else if (event.type === "synced") {
+        this.#synced += 1;
+        batch.changes.synced ||= this.#synced === 2;
+      } else if (service) {
+        batch.addService(event);
+      } else {
+        batch.addEndpoint(event);
+      }
+    }
+    return batch.isEmpty ? undefined : batch.changes;
+  }
+}
+
+type EntryEvent = Extract<CatalogEvent<Listed>, { readonly entry: Listed }>;
+
+class Batch {
+  readonly changes: Changes;
+  #count = 0;
+  #bytes = 0;
+
+  constructor(reset: boolean) {
+    this.changes = create(ChangesSchema, { reset });
+  }
+
+  get isFull(): boolean {
+    return this.#count >= MAX_BATCH || this.#bytes >= MAX_BATCH_BYTES;
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0 && !this.changes.reset && !this.changes.synced;
+  }
+
+  addService({ type, entry }: EntryEvent): void {
+    this.#count += 1;
+    this.#bytes += entry.bytes.length;
+    if (type === "found") this.changes.services.push(serviceKind.entryOf(entry));
+    else this.changes.removedServices.push(entry.name);
+  }
+
+  addEndpoint({ type, entry }: EntryEvent): void {
+    this.#count += 1;
+    this.#bytes += entry.bytes.length;
+    if (type === "found") this.changes.endpoints.push(endpointKind.entryOf(entry));
+    else this.changes.removedEndpoints.push(entry.name);
+  }
+}

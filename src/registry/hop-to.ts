@@ -1,0 +1,19 @@
+import { SELF } from "../api/hops.ts";
+import type { Handler, Hop, World } from "../world/world.ts";
+
+/** What this process serves itself, as the next station: for an agent that is its own registry. */
+export function hopTo(handler: Handler, world: Pick<World, "clock" | "scope">): Hop {
+  return {
+    call: async (method, request, { timeoutMs, scope = world.scope }) => {
+      const own = scope.child(method, { timeoutMs });
+      const deadlineMs = world.clock.monotonicMs() + timeoutMs;
+      try {
+        return await handler.call({ ...request, method, peer: SELF, scope: own, deadlineMs });
+      } finally {
+        await own.end();
+      }
+    },
+    watch: (method, request) =>
+      handler.watch({ ...request, method, peer: SELF, scope: world.scope, deadlineMs: Infinity }),
+  };
+}

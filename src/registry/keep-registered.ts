@@ -1,0 +1,292 @@
+/**
+ * Keeps what a host has registered registered, for as long as it holds it.
+ *
+ * Guarantees
+ * - All endpoints are under one lease of this process: one call every third of it keeps them alive, and a process that
+ *   has ended keeps nothing alive. At another's registry each is registered again before it expires.
+ * - An endpoint that the registry has lost is registered again, a few at a time, as soon as that shows: at a sign of
+ *   life, or when the watch has caught up.
+ * - One that could not be unregistered is unregistered later. If the registry knows more under the lease than this host
+ *   holds, the lease is left to expire and another is begun.
+ */
+import { clone, create } from "@bufbuild/protobuf";
+import { LeaseSchema, Registry, type LeaseState } from "../api/gen/netloom/registry_pb.js";
+import {
+  NetworkServiceEndpointSchema,
+  type NetworkService,
+  type NetworkServiceEndpoint,
+} from "../api/gen/nsm/registry_pb.js";
+import { stationsOver, type Stations } from "../api/hops.ts";
+import { call } from "../api/rpc.ts";
+import type { Call, Trigger } from "../chain/call.ts";
+import type { Element } from "../chain/element.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "../world/scope.ts";
+import type { Hop, World } from "../world/world.ts";
+import { Bell } from "./bell.ts";
+import { endpointKind, expirationMs, sameBytes, serviceKind } from "./entry-kind.ts";
+import { withLease } from "./lease-metadata.ts";
+import { DEFAULT_LEASE_MS } from "./leases.ts";
+import type { WatchCache } from "./watch-cache.ts";
+
+/** Registrations that are under way at once when all have to be made anew. */
+const AT_ONCE = 16;
+const CALL_TIMEOUT_MS = 5000;
+const RETRY_MS = 1000;
+
+interface Held {
+  /** As it was sent, canonical. */
+  readonly bytes: Uint8Array;
+  readonly answer: NetworkServiceEndpoint;
+  readonly trigger: Trigger;
+  /** When another's registry wants to hear of it again, on `Clock.monotonicMs`. */
+  readonly dueMs: number;
+  isLost: boolean;
+}
+
+export interface KeeperOptions {
+  readonly world: World;
+  readonly registry: Hop;
+  /** What this process is called: `manager-alpha`. */
+  readonly name: string;
+}
+
+export class Keeper {
+  readonly #options: KeeperOptions;
+  readonly #stations: Stations;
+  readonly #held = new Map<string, Held>();
+  readonly #services = new Map<string, NetworkService>();
+  /** Unregistered here, and perhaps not there. */
+  readonly #owed = new Map<string, NetworkServiceEndpoint>();
+  readonly #bell = new Bell();
+  #cache: WatchCache | undefined;
+  #lease: string;
+  #leaseMs = DEFAULT_LEASE_MS;
+  /** Does the registry know leases of many? `undefined` until it has been asked. */
+  #knowsLeases: boolean | undefined;
+  /** Until when the lease lasts at least, on `Clock.monotonicMs`. */
+  #aliveUntilMs = -Infinity;
+  #surplus = 0;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    this.#stations = stationsOver(options.registry, options.world.clock);
+    this.#lease = this.#newLease();
+  }
+
+  /** Begins, with the view of the registry that shows what it has lost. Ends with `World.scope`. */
+  start(cache: WatchCache): void {
+    this.#cache = cache;
+    this.#options.world.scope.spawn("keep registered", (scope) => this.#run(scope));
+  }
+
+  /** Something may be missing: look. */
+  look(): void {
+    this.#bell.ring();
+  }
+
+  /** Starts a call for an endpoint that is kept. */
+  triggerOf(name: string): Trigger | undefined {
+    return this.#held.get(name)?.trigger;
+  }
+
+  /** Services that roles of this process have registered are there again when the registry has lost them. */
+  serviceElement(): Element<NetworkService, NetworkService> {
+    return {
+      name: "keep-registered",
+      request: async (asked, service, next) => {
+        const registered = await next(service);
+        if (asked.peer.id === "self") this.#services.set(service.name, serviceKind.clone(registered));
+        this.#cache?.own.services.put(registered);
+        this.#cache?.reached();
+        return registered;
+      },
+      close: async (_asked, service, next) => {
+        this.#services.delete(service.name);
+        await next(service);
+        this.#cache?.own.services.remove(service.name);
+      },
+    };
+  }
+
+  /** An endpoint that is kept needs no refresh to go further than here. */
+  element(): Element<NetworkServiceEndpoint, NetworkServiceEndpoint> {
+    return {
+      name: "keep-registered",
+      request: async (asked, endpoint, next) => {
+        delete endpoint.expirationTime;
+        const { bytes } = endpointKind.list(endpoint);
+        const known = this.#held.get(endpoint.name);
+        if (known && sameBytes(known.bytes, bytes) && this.#isKept(endpoint.name, known))
+          return clone(NetworkServiceEndpointSchema, known.answer);
+        this.#owed.delete(endpoint.name);
+        const answer = await next(endpoint, this.#leased(asked));
+        this.#hold(asked, bytes, answer);
+        return answer;
+      },
+      close: async (asked, endpoint, next) => {
+        this.#held.delete(endpoint.name);
+        try {
+          await next(endpoint, this.#leased(asked));
+          this.#cache?.own.endpoints.remove(endpoint.name);
+        } catch (error) {
+          if (isWorthRetrying(error)) this.#owed.set(endpoint.name, endpoint);
+          this.#bell.ring();
+          throw error;
+        }
+      },
+    };
+  }
+
+  #leased(asked: Call): Call {
+    return { ...asked, outgoing: withLease(asked.outgoing, this.#lease) };
+  }
+
+  #hold({ trigger, deadlineMs }: Call, bytes: Uint8Array, answer: NetworkServiceEndpoint): void {
+    const { clock } = this.#options.world;
+    const leftMs = Math.min((expirationMs(answer) ?? Infinity) - clock.wallMs(), DEFAULT_LEASE_MS);
+    // Upstream's registries drop an endpoint before its time: earlier by as long as the request was allowed to take.
+    const requestMs = Math.max(0, deadlineMs - clock.monotonicMs());
+    const dueMs = clock.monotonicMs() + Math.max(RETRY_MS, (leftMs - requestMs) / 2);
+    const kept = clone(NetworkServiceEndpointSchema, answer);
+    this.#held.set(answer.name, { bytes, answer: kept, trigger, dueMs, isLost: false });
+    this.#cache?.own.endpoints.put(answer);
+    this.#cache?.reached();
+    if (this.#held.size === 1) this.#bell.ring();
+  }
+
+  #isKept(name: string, { isLost }: Held): boolean {
+    const isAlive =
+      this.#knowsLeases === true && this.#options.world.clock.monotonicMs() < this.#aliveUntilMs;
+    return !isLost && isAlive && this.#cache?.endpoints.get(name) !== undefined;
+  }
+
+  async #run(scope: Scope): Promise<void> {
+    const { world } = this.#options;
+    for (let round = 0; !scope.ended; round++) {
+      const isHeld = this.#held.size + this.#owed.size + this.#services.size > 0;
+      const isWell = !isHeld || (await this.#tend(scope));
+      const jitter = 0.8 + 0.2 * world.random.fraction("keep registered", round);
+      const waitMs = isWell ? this.#untilNextMs() : RETRY_MS;
+      await this.#bell.wait(world, scope, isHeld ? waitMs * jitter : Infinity);
+    }
+  }
+
+  /** Until the next sign of life. At another's registry each endpoint has its own. */
+  #untilNextMs(): number {
+    const nowMs = this.#options.world.clock.monotonicMs();
+    const dues =
+      this.#knowsLeases === false ? [...this.#held.values()].map(({ dueMs }) => dueMs - nowMs) : [];
+    return Math.max(0, Math.min(this.#leaseMs / 3, ...dues));
+  }
+
+  /** One round. False if something is left to do. */
+  async #tend(scope: Scope): Promise<boolean> {
+    try {
+      await this.#keepAlive(scope);
+      await this.#unregisterOwed(scope);
+      this.#findLost();
+      await this.#registerServices(scope);
+      return await this.#registerLost(scope);
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      return false;
+    }
+  }
+
+  async #keepAlive(scope: Scope): Promise<void> {
+    if (this.#held.size === 0) return;
+    const sentMs = this.#options.world.clock.monotonicMs();
+    const held = this.#held.size;
+    try {
+      const state = await this.#askLease(scope);
+      this.#knowsLeases = true;
+      this.#leaseMs = Number(state.ttlMs);
+      this.#aliveUntilMs = sentMs + this.#leaseMs;
+      if (state.endpoints < held) this.#loseAll();
+      // Once may be a registration that is on its way.
+      this.#surplus = state.endpoints > this.#held.size + this.#owed.size ? this.#surplus + 1 : 0;
+      if (this.#surplus > 1) this.#beginLease();
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      if (error.code === "UNIMPLEMENTED") this.#knowsLeases = false;
+      else if (error.code === "NOT_FOUND") this.#loseAll();
+      else throw error;
+    }
+  }
+
+  #askLease(scope: Scope): Promise<LeaseState> {
+    const lease = create(LeaseSchema, { name: this.#lease });
+    const options = { timeoutMs: CALL_TIMEOUT_MS, scope };
+    return call(this.#options.registry, Registry.method.keepAlive, lease, options);
+  }
+
+  #beginLease(): void {
+    this.#lease = this.#newLease();
+    this.#surplus = 0;
+    this.#loseAll();
+  }
+
+  #newLease(): string {
+    return `${this.#options.name}/${this.#options.world.keys.uuid()}`;
+  }
+
+  #loseAll(): void {
+    for (const held of this.#held.values()) held.isLost = true;
+  }
+
+  #findLost(): void {
+    const nowMs = this.#options.world.clock.monotonicMs();
+    const { isFresh = false, endpoints } = this.#cache ?? {};
+    for (const [name, held] of this.#held) {
+      const isDue = this.#knowsLeases === false && held.dueMs <= nowMs + this.#leaseMs / 30;
+      if (isDue || (isFresh && !endpoints?.get(name))) held.isLost = true;
+    }
+  }
+
+  async #unregisterOwed(scope: Scope): Promise<void> {
+    for (const [name, endpoint] of this.#owed) {
+      await this.#stations.endpoints.close(this.#waiting(scope), endpoint);
+      if (this.#owed.get(name) === endpoint) this.#owed.delete(name);
+    }
+  }
+
+  async #registerServices(scope: Scope): Promise<void> {
+    if (!this.#cache?.isFresh) return;
+    for (const [name, service] of this.#services) {
+      if (!this.#cache.services.get(name))
+        await this.#stations.services.request(this.#waiting(scope), service);
+    }
+  }
+
+  async #registerLost(scope: Scope): Promise<boolean> {
+    const lost = [...this.#held.values()].filter(({ isLost }) => isLost);
+    let failures = 0;
+    const work = async (): Promise<void> => {
+      for (let held = lost.pop(); held && !scope.ended; held = lost.pop()) {
+        try {
+          await held.trigger.request();
+        } catch (error) {
+          if (!(error instanceof NetloomError)) throw error;
+          failures += 1;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    return failures === 0;
+  }
+
+  #waiting(scope: Scope): { readonly scope: Scope; readonly deadlineMs: number } {
+    return { scope, deadlineMs: this.#options.world.clock.monotonicMs() + CALL_TIMEOUT_MS };
+  }
+}
+
+/** The registry may have it still. */
+function isWorthRetrying(error: unknown): boolean {
+  return (
+    error instanceof NetloomError &&
+    ["UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "RESOURCE_EXHAUSTED", "INTERNAL", "ABORTED"].includes(
+      error.code,
+    )
+  );
+}

@@ -1,0 +1,48 @@
+/** What a registry has said, kept on the disk of a host for the time when it says nothing. */
+import { fromBinary } from "@bufbuild/protobuf";
+import { ChangesSchema, type Changes } from "../api/gen/netloom/registry_pb.js";
+import { NetloomError } from "../world/errors.ts";
+import type { Disk } from "../world/world.ts";
+import { bytesField } from "./answer-bytes.ts";
+import type { Listed } from "./entry-kind.ts";
+
+const FILE = "registry-answers";
+
+/** Fields of netloom.registry.v1.Changes. */
+const SERVICES = 2;
+const ENDPOINTS = 3;
+
+/** `undefined` if there are none, or none that can be read: the registry will tell. */
+export async function readAnswers(disk: Disk): Promise<Changes | undefined> {
+  try {
+    const bytes = await disk.read(FILE);
+    return bytes && fromBinary(ChangesSchema, bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Replaces what was kept. False if the disk does not take it. */
+export async function writeAnswers(
+  disk: Disk,
+  services: Iterable<Listed>,
+  endpoints: Iterable<Listed>,
+): Promise<boolean> {
+  const fields: Uint8Array[] = [];
+  for (const { bytes } of services) fields.push(bytesField(SERVICES, bytes));
+  for (const { bytes } of endpoints) fields.push(bytesField(ENDPOINTS, bytes));
+  const whole = new Uint8Array(fields.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const field of fields) {
+    whole.set(field, offset);
+    offset += field.length;
+  }
+  try {
+    await disk.replace(FILE, whole);
+    await disk.sync(FILE);
+    return true;
+  } catch (error) {
+    if (!(error instanceof NetloomError)) throw error;
+    return false;
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Endpoints of this host are registered under its manager's URL, and found under their own.
+ * Upstream: sdk/pkg/registry/common/localbypass
+ */
+import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
+import type { Call } from "../chain/call.ts";
+import type { Element } from "../chain/element.ts";
+import { NetloomError } from "../world/errors.ts";
+
+/**
+ * Guarantees
+ * - What leaves the host has the manager's URL; whoever registers gets back its own.
+ * - `self:` URLs, of roles of this process, are for this process; sockets are for this host. INVALID_ARGUMENT otherwise.
+ */
+export class LocalBypass {
+  readonly #ownUrl: string;
+  readonly #urls = new Map<string, string>();
+
+  constructor(ownUrl: string) {
+    this.#ownUrl = ownUrl;
+  }
+
+  element(): Element<NetworkServiceEndpoint, NetworkServiceEndpoint> {
+    return {
+      name: "local-bypass",
+      request: async (call, endpoint, next) => {
+        const { name, url } = endpoint;
+        checkUrl(call, endpoint);
+        const before = this.#urls.get(name);
+        this.#urls.set(name, url);
+        endpoint.url = this.#ownUrl;
+        try {
+          const registered = await next(endpoint);
+          registered.url = url;
+          return registered;
+        } catch (error) {
+          if (before === undefined) this.#urls.delete(name);
+          throw error;
+        }
+      },
+      close: async (_call, endpoint, next) => {
+        endpoint.url = this.#ownUrl;
+        try {
+          await next(endpoint);
+        } finally {
+          this.#urls.delete(endpoint.name);
+        }
+      },
+    };
+  }
+
+  /**
+   * What this host sees of an endpoint that was found. `undefined` for one that an earlier process here has registered:
+   * it is gone, and its registration will be.
+   */
+  seen(endpoint: NetworkServiceEndpoint, isDeleted: boolean): NetworkServiceEndpoint | undefined {
+    const local = this.#urls.get(endpoint.name);
+    if (local !== undefined) endpoint.url = local;
+    return local === undefined && endpoint.url === this.#ownUrl && !isDeleted ? undefined : endpoint;
+  }
+}
+
+function checkUrl(call: Call, { name, url }: NetworkServiceEndpoint): void {
+  const problem = urlProblem(call, url);
+  if (!problem) return;
+  throw new NetloomError(
+    "INVALID_ARGUMENT",
+    `register endpoint ${name} with URL ${JSON.stringify(url.slice(0, 200))}: ${problem}`,
+  );
+}
+
+function urlProblem({ peer }: Call, url: string): string | undefined {
+  const scheme = /^([a-z][a-z0-9+.-]*):./.exec(url)?.[1];
+  if (scheme === undefined) return "an endpoint needs a URL under which its manager reaches it";
+  if (scheme === "self" && peer.id !== "self") return "that is the name of a role of another process";
+  if (["unix", "inode", "file"].includes(scheme) && !peer.isLocal)
+    return "a socket is reached on its own host only";
+  return undefined;
+}

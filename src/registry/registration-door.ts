@@ -1,0 +1,115 @@
+/**
+ * The door of a registry's chain. Unlike `begin` it keeps nothing of a name between calls: what is registered outlives
+ * the process, so there is nothing that a first call would begin.
+ *
+ * Guarantees
+ * - Serial: calls for one name run one at a time, in the order of their arrival; other names are not held up.
+ * - Bounded: at most `MAX_WAITING` calls wait for one name (RESOURCE_EXHAUSTED).
+ * - A call whose caller has gone when its turn comes is not begun.
+ */
+import type { Caller } from "../api/hops.ts";
+import { Memory, type Call } from "../chain/call.ts";
+import type { Station } from "../chain/element.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { World } from "../world/world.ts";
+import type { Cataloged } from "./catalog.ts";
+import { checkName } from "./names.ts";
+
+const MAX_WAITING = 256;
+
+/** For what the registry does on its own: an expiry. */
+const OWN_TIMEOUT_MS = 15_000;
+
+interface Queue {
+  tail: Promise<unknown>;
+  waiting: number;
+}
+
+export class RegistrationDoor<T> {
+  readonly #world: World;
+  readonly #kind: Cataloged<T>;
+  readonly #chain: Station<T, T>;
+  readonly #queues = new Map<string, Queue>();
+
+  constructor(world: World, kind: Cataloged<T>, chain: Station<T, T>) {
+    this.#world = world;
+    this.#kind = kind;
+    this.#chain = chain;
+  }
+
+  async request(caller: Caller, entry: T): Promise<T> {
+    const { name } = this.#kind.keysOf(entry);
+    checkName(`register ${this.#kind.noun}`, name);
+    return await this.#queue(name, () => {
+      this.#assertWaiting(name, caller);
+      return this.#chain.request(this.#call(caller, name), entry);
+    });
+  }
+
+  /** Unregisters. Of what is not there it is a success. */
+  async close(caller: Caller, entry: T): Promise<void> {
+    const { name } = this.#kind.keysOf(entry);
+    checkName(`unregister ${this.#kind.noun}`, name);
+    await this.#queue(name, () => this.#chain.close(this.#call(caller, name), entry));
+  }
+
+  /** Unregisters `entry` because it is lost, if `isDue` says so when its turn has come. */
+  async lose(entry: T, isDue: () => boolean): Promise<void> {
+    const { name } = this.#kind.keysOf(entry);
+    await this.#queue(name, async () => {
+      if (!isDue()) return;
+      const scope = this.#world.scope.child(`lose ${name}`, { timeoutMs: OWN_TIMEOUT_MS });
+      const deadlineMs = this.#world.clock.monotonicMs() + OWN_TIMEOUT_MS;
+      const peer = { id: "self", connection: "self", isLocal: true };
+      try {
+        const call = this.#call({ scope, deadlineMs, peer }, name);
+        await this.#chain.close({ ...call, reason: "lost" }, entry);
+      } finally {
+        await scope.end();
+      }
+    });
+  }
+
+  #call(caller: Caller, name: string): Call {
+    return {
+      world: this.#world,
+      scope: caller.scope,
+      deadlineMs: caller.deadlineMs,
+      peer: caller.peer,
+      ...(caller.metadata && { metadata: caller.metadata }),
+      memory: new Memory(),
+      trigger: {
+        request: () => Promise.resolve(),
+        close: () => this.lose(this.#kind.named(name), () => true),
+      },
+    };
+  }
+
+  #assertWaiting(name: string, { scope, deadlineMs }: Caller): void {
+    const what = `register ${this.#kind.noun} ${name}`;
+    if (scope.ended) throw new NetloomError("CANCELLED", `${what}: the caller has gone`);
+    if (deadlineMs <= this.#world.clock.monotonicMs())
+      throw new NetloomError("DEADLINE_EXCEEDED", `${what}: the deadline had passed before its turn came`);
+  }
+
+  async #queue<R>(name: string, task: () => Promise<R>): Promise<R> {
+    let queue = this.#queues.get(name);
+    if (!queue) this.#queues.set(name, (queue = { tail: Promise.resolve(), waiting: 0 }));
+    if (queue.waiting >= MAX_WAITING) {
+      throw new NetloomError(
+        "RESOURCE_EXHAUSTED",
+        `register ${this.#kind.noun} ${name}: ${queue.waiting} calls are waiting already`,
+        { hint: "send one registration at a time for one name" },
+      );
+    }
+    queue.waiting += 1;
+    const run = queue.tail.then(task);
+    queue.tail = run.catch(() => undefined);
+    try {
+      return await run;
+    } finally {
+      queue.waiting -= 1;
+      if (queue.waiting === 0) this.#queues.delete(name);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Memory, type Call } from "../chain/call.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { Metadata } from "../world/world.ts";
+import { pathOf, readPath, updatePath } from "./registry-path.ts";
+
+const identity: Identity = {
+  token: () => ({ text: "own", expiresAtMs: 1 }),
+  tokenOf: (metadata) => (metadata["token"] ? { text: metadata["token"], expiresAtMs: 1 } : undefined),
+  outgoing: () => ({ token: "own" }),
+  authorize: () => undefined,
+};
+
+/** What goes on behind the element, and what it has left for others. */
+async function enter(
+  metadata: Metadata,
+): Promise<{ readonly outgoing: Metadata; readonly tokens: string[] }> {
+  // The element reads nothing else of a call.
+  const call = {
+    metadata,
+    memory: new Memory(),
+    peer: { id: "tcp:1", connection: "1", isLocal: false },
+  } as unknown as Call;
+  let outgoing: Metadata = {};
+  let tokens: string[] = [];
+  await updatePath<string>(identity).request?.(call, "entry", (entry, next) => {
+    outgoing = next?.outgoing ?? {};
+    tokens = pathOf(next ?? call).pathSegments.map(({ token }) => token);
+    return Promise.resolve(entry);
+  });
+  return { outgoing, tokens };
+}
+
+test("a path begins with the caller's token and this process's", async () => {
+  const { outgoing, tokens } = await enter({ path: '{"Index":0,"PathSegments":null}', token: "caller" });
+  assert.deepEqual(tokens, ["caller", "own"]);
+  assert.deepEqual(outgoing, {
+    token: "own",
+    path: '{"Index":1,"PathSegments":[{"token":"caller"},{"token":"own"}]}',
+  });
+});
+
+test("a path goes on behind the caller's segment, and what lay behind it before is dropped", async () => {
+  const path = '{"Index":1,"PathSegments":[{"token":"a"},{"token":"b"},{"token":"old"},{"token":"older"}]}';
+  const { tokens } = await enter({ path, token: "new b" });
+  assert.deepEqual(tokens, ["a", "new b", "own"]);
+});
+
+test("a caller without a path gets none", async () => {
+  assert.deepEqual(await enter({}), { outgoing: { token: "own" }, tokens: [] });
+});
+
+test("a path of another shape is refused", () => {
+  for (const path of [
+    "",
+    "{",
+    "1",
+    "null",
+    "[]",
+    '{"Index":-1}',
+    '{"Index":1}',
+    '{"Index":0.5}',
+    '{"Index":"0"}',
+    '{"PathSegments":{}}',
+    `{"PathSegments":[${"{},".repeat(64)}{}]}`,
+  ])
+    assert.throws(() => readPath({ path }), { code: "INVALID_ARGUMENT" }, path);
+  assert.equal(readPath({ path: '{"PathSegments":[null,{"token":7},{}]}' })?.pathSegments.length, 3);
+});

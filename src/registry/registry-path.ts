@@ -1,0 +1,92 @@
+/**
+ * The path of a registration: the tokens of those it has come through, beside the message. Find has none.
+ *
+ * ```
+ *  path: {"Index":1,"PathSegments":[{"token":"…"},{"token":"…"}]}
+ * ```
+ * Upstream: sdk/pkg/registry/common/{grpcmetadata,updatepath} at 9ac672c
+ */
+import { create } from "@bufbuild/protobuf";
+import { PathSchema, PathSegmentSchema, type Path } from "../api/gen/nsm/connection_pb.js";
+import { memoryKey, type Call } from "../chain/call.ts";
+import type { Element } from "../chain/element.ts";
+import type { Identity } from "../identity/identity.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Metadata } from "../world/world.ts";
+
+const KEY = "path";
+const MAX_SEGMENTS = 64;
+
+const PATH = memoryKey<Path>("registry-path: path");
+
+/** The path of a call behind `updatePath`, up to this process. Empty if the caller has sent none. */
+export function pathOf(call: Call): Path {
+  return call.memory.get(PATH) ?? create(PathSchema);
+}
+
+/**
+ * Enters the path that came beside a registration, and sends it on. A caller that has sent none gets none, as upstream.
+ * INVALID_ARGUMENT if it cannot be read.
+ */
+export function updatePath<T>(identity: Identity): Element<T, T> {
+  const enter = (call: Call): Call => {
+    const path = readPath(call.metadata);
+    call.memory.delete(PATH);
+    const outgoing = { ...call.outgoing, ...identity.outgoing() };
+    if (!path) return { ...call, outgoing };
+    const caller = identity.tokenOf(call.metadata ?? {})?.text ?? "";
+    if (path.pathSegments.length > 0) path.index += 1;
+    else path.index = 1;
+    setToken(path, path.index - 1, caller);
+    setToken(path, path.index, identity.token(call.peer).text);
+    path.pathSegments.splice(path.index + 1);
+    call.memory.set(PATH, path);
+    return { ...call, outgoing: { ...outgoing, [KEY]: writePath(path) } };
+  };
+  return {
+    name: "update-path",
+    request: (call, entry, next) => next(entry, enter(call)),
+    close: (call, entry, next) => next(entry, enter(call)),
+  };
+}
+
+function setToken(path: Path, index: number, token: string): void {
+  const segment = (path.pathSegments[index] ??= create(PathSegmentSchema));
+  if (token !== "" || segment.token === "") segment.token = token;
+}
+
+function writePath({ index, pathSegments }: Path): string {
+  return JSON.stringify({ Index: index, PathSegments: pathSegments.map(({ token }) => ({ token })) });
+}
+
+/** Does not trust it to be of any shape. */
+export function readPath(metadata: Metadata | undefined): Path | undefined {
+  const text = metadata?.[KEY];
+  if (text === undefined) return undefined;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw unreadable("it is not JSON");
+  }
+  const { Index: index = 0, PathSegments: segments } = isObject(parsed) ? parsed : { Index: undefined };
+  const list: unknown = segments ?? [];
+  if (!isObject(parsed) || !Array.isArray(list)) throw unreadable("it has no list of segments");
+  if (list.length > MAX_SEGMENTS) throw unreadable(`it has more than ${MAX_SEGMENTS} segments`);
+  const isInside =
+    typeof index === "number" && Number.isInteger(index) && index >= 0 && index < Math.max(1, list.length);
+  if (!isInside) throw unreadable("its index is not that of a segment");
+  const pathSegments = list.map((segment: unknown) => {
+    const token = isObject(segment) ? segment["token"] : undefined;
+    return create(PathSegmentSchema, { token: typeof token === "string" ? token : "" });
+  });
+  return create(PathSchema, { index, pathSegments });
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function unreadable(why: string): NetloomError {
+  return new NetloomError("INVALID_ARGUMENT", `read the path beside a registration: ${why}`);
+}

@@ -1,0 +1,124 @@
+/** Find as a manager answers it: from its cache, in the host's own view. */
+import { mapWatch } from "../api/rpc.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
+import type { Scope } from "../world/scope.ts";
+import type { World } from "../world/world.ts";
+import type { Catalog } from "./catalog.ts";
+import type { EntryKind } from "./entry-kind.ts";
+import { Finder } from "./find.ts";
+import type { WatchCache } from "./watch-cache.ts";
+
+/** Time for asking the registry about what the cache does not know. */
+const ASK_MS = 2000;
+
+export interface ViewOptions<T, Q, A> {
+  readonly world: World;
+  readonly kind: EntryKind<T, Q, A>;
+  readonly cache: WatchCache;
+  readonly catalog: Catalog<T>;
+  /** Asks the registry itself. */
+  readonly ask: (scope: Scope, query: Q) => Watch<A>;
+  /** How this host sees an entry; `undefined` if it does not. It may change the entry. */
+  readonly seen: (entry: T, isDeleted: boolean) => T | undefined;
+}
+
+/**
+ * Guarantees
+ * - What is known is answered from memory. Who asks for a name or a service of which nothing is known is answered by the
+ *   registry: it may have come this very moment.
+ * - As long as nothing is known at all the registry is asked, and its error is the answer. A watch waits instead.
+ */
+export class View<T, Q, A> {
+  readonly #options: ViewOptions<T, Q, A>;
+  readonly #finder: Finder<T, Q, A>;
+
+  constructor(options: ViewOptions<T, Q, A>) {
+    this.#options = options;
+    this.#finder = new Finder({ kind: options.kind, catalog: options.catalog });
+  }
+
+  find(scope: Scope, query: Q): Watch<A> {
+    const { kind } = this.#options;
+    if (kind.queryOf(query).watch) return this.#translated(this.#finder.find(query));
+    return deferred(() => this.#findOnce(scope, query));
+  }
+
+  async #findOnce(scope: Scope, query: Q): Promise<Watch<A>> {
+    const { kind, cache } = this.#options;
+    if (!cache.isKnown) return listOf(await this.#askRegistry(scope, query));
+    const known = await collect(this.#translated(this.#finder.find(query)));
+    const { name, services } = kind.keysOf(kind.queryOf(query).like);
+    const isNarrow = name !== "" || services.length > 0;
+    if (known.length > 0 || !isNarrow || !cache.isFresh) return listOf(known);
+    try {
+      return listOf(await this.#askRegistry(scope, query));
+    } catch (error) {
+      // It has gone since the cache was fresh.
+      if (!(error instanceof NetloomError)) throw error;
+      return listOf(known);
+    }
+  }
+
+  async #askRegistry(scope: Scope, query: Q): Promise<A[]> {
+    const asking = scope.child("ask the registry", { timeoutMs: ASK_MS });
+    const answers = this.#translated(this.#options.ask(asking, query));
+    const forget = asking.onEnd(() => answers.close());
+    try {
+      const found = await collect(answers);
+      if (!asking.ended) return found;
+      throw new NetloomError("UNAVAILABLE", `find ${this.#options.kind.noun}s: the registry does not answer`);
+    } finally {
+      forget();
+      answers.close();
+      await asking.end();
+    }
+  }
+
+  #translated(answers: Watch<A>): Watch<A> {
+    const { kind, seen } = this.#options;
+    const translated = mapWatch(answers, (answer) => {
+      const { entry, deleted } = kind.answered(answer);
+      const own = entry && seen(entry, deleted);
+      return { answer: own && kind.answer(own, deleted) };
+    });
+    return {
+      next: async () => {
+        for (let next = await translated.next(); next; next = await translated.next())
+          if (next.answer !== undefined) return next.answer;
+        return undefined;
+      },
+      close: () => translated.close(),
+    };
+  }
+}
+
+async function collect<A>(answers: Watch<A>): Promise<A[]> {
+  const all: A[] = [];
+  for (let answer = await answers.next(); answer !== undefined; answer = await answers.next())
+    all.push(answer);
+  return all;
+}
+
+function listOf<A>(answers: readonly A[]): Watch<A> {
+  const left = answers.values();
+  return {
+    next: () => Promise.resolve(left.next().value),
+    close: () => undefined,
+  };
+}
+
+/** A watch that is opened when it is first read. */
+function deferred<A>(open: () => Promise<Watch<A>>): Watch<A> {
+  let opened: Promise<Watch<A>> | undefined;
+  let isOpen = true;
+  return {
+    next: async () => {
+      if (!isOpen) return undefined;
+      opened ??= open();
+      const answers = await opened;
+      return isOpen ? await answers.next() : undefined;
+    },
+    close: () => (isOpen = false),
+  };
+}

@@ -1,0 +1,234 @@
+/**
+ * The registry as a manager knows it: all of it in memory, fed by a stream, with the last answers on disk.
+ *
+ * Guarantees
+ * - Finds and watches are answered from memory, also when the registry is down: then with what it said last.
+ * - A broken stream is opened again, with a back-off that no two hosts share; what has changed meanwhile is told as
+ *   changes, and what has not wakes nobody.
+ * - Entries are without expiration time: the registry says when they are gone, and what it cannot say stays.
+ * - After a restart the last answers are there before the registry is reached. They are on the disk `SAVE_MS` after they
+ *   came, later if there are many.
+ */
+import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
+import { stationsOver } from "../api/hops.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "../world/scope.ts";
+import type { Hop, World } from "../world/world.ts";
+import { Bell } from "./bell.ts";
+import { Catalog } from "./catalog.ts";
+import { endpointKind, sameBytes, serviceKind } from "./entry-kind.ts";
+import { readAnswers, writeAnswers } from "./last-answers.ts";
+import type { RegistrationsKind } from "./registrations.ts";
+import { watchSession, type Shelves } from "./watch-session.ts";
+
+const SAVE_MS = 2000;
+
+/** 100,000 entries are written once in 100 s. */
+const SAVE_MS_PER_ENTRY = 1;
+
+const MIN_BACKOFF_MS = 200;
+const MAX_BACKOFF_MS = 10_000;
+
+/** What a manager knows of its registry. */
+export interface RegistryView {
+  /** `fresh`: as the registry has it now. `stale`: as it was when it was last reached. `unknown`: never reached. */
+  readonly state: "unknown" | "fresh" | "stale";
+  /** On `Clock.monotonicMs`: when it became stale. */
+  readonly staleSinceMs?: number;
+  /** Why the registry cannot be reached, as a sentence. */
+  readonly reason?: string;
+  readonly services: number;
+  readonly endpoints: number;
+}
+
+export interface WatchCacheOptions {
+  readonly world: World;
+  readonly registry: Hop;
+  /** Called when it has become fresh, and when an endpoint is gone. */
+  readonly onNews?: () => void;
+}
+
+export class WatchCache {
+  readonly services = new Catalog<NetworkService>(serviceKind);
+  readonly endpoints = new Catalog<NetworkServiceEndpoint>(endpointKind);
+  readonly #options: WatchCacheOptions;
+  /** Rings when there is something to save. */
+  readonly #dirty = new Bell();
+  readonly #shelves = {
+    services: new CacheShelf(serviceKind, this.services, () => this.#dirty.ring()),
+    endpoints: new CacheShelf(endpointKind, this.endpoints, (isGone) => {
+      this.#dirty.ring();
+      if (isGone) this.#options.onNews?.();
+    }),
+  };
+  /** Rings when a broken stream should be opened again at once. */
+  readonly #retry = new Bell();
+  #state: RegistryView["state"] = "unknown";
+  #staleSinceMs: number | undefined;
+  #reason: string | undefined;
+
+  private constructor(options: WatchCacheOptions) {
+    this.#options = options;
+  }
+
+  /** Reads what the disk has, and begins to follow the registry, until `World.scope` ends. */
+  static async open(options: WatchCacheOptions): Promise<WatchCache> {
+    const cache = new WatchCache(options);
+    const { world } = options;
+    const answers = await readAnswers(world.disk);
+    if (answers) {
+      for (const service of answers.services) cache.#shelves.services.put(service);
+      for (const endpoint of answers.endpoints) cache.#shelves.endpoints.put(endpoint);
+      cache.#lose("it has not been reached yet");
+    }
+    world.scope.spawn("follow registry", (scope) => cache.#follow(scope));
+    world.scope.spawn("save registry answers", (scope) => cache.#save(scope));
+    return cache;
+  }
+
+  get isFresh(): boolean {
+    return this.#state === "fresh";
+  }
+
+  /** Has it ever been fresh, here or before the last restart? */
+  get isKnown(): boolean {
+    return this.#state !== "unknown";
+  }
+
+  view(): RegistryView {
+    return {
+      state: this.#state,
+      ...(this.#staleSinceMs !== undefined && { staleSinceMs: this.#staleSinceMs }),
+      ...(this.#reason !== undefined && { reason: this.#reason }),
+      services: this.services.size,
+      endpoints: this.endpoints.size,
+    };
+  }
+
+  /** The registry has answered a call of this host's: it is worth following it now. */
+  reached(): void {
+    if (!this.isFresh) this.#retry.ring();
+  }
+
+  /** For what this host has registered or unregistered itself: it is known at once. */
+  get own(): {
+    readonly services: Shelves<NetworkService>;
+    readonly endpoints: Shelves<NetworkServiceEndpoint>;
+  } {
+    return this.#shelves;
+  }
+
+  async #follow(scope: Scope): Promise<void> {
+    const { world, registry } = this.#options;
+    const stations = stationsOver(registry, world.clock);
+    for (let failures = 0, attempt = 0; !scope.ended; attempt++) {
+      const session = scope.child("session");
+      const synced = (): void => {
+        failures = 0;
+        this.#synced();
+      };
+      const sink = { ...this.#shelves, begin: () => this.#begin(), synced };
+      try {
+        await watchSession({ hop: registry, stations, sink, scope: session });
+      } catch (error) {
+        if (!(error instanceof NetloomError)) throw error;
+        if (!scope.ended) this.#lose(error.message);
+      } finally {
+        await endQuietly(session);
+      }
+      const backoffMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** failures++);
+      const jitter = 0.5 + 0.5 * world.random.fraction("registry backoff", attempt);
+      await this.#retry.wait(world, scope, backoffMs * jitter);
+    }
+  }
+
+  #begin(): void {
+    this.#shelves.services.begin();
+    this.#shelves.endpoints.begin();
+  }
+
+  #synced(): void {
+    this.#shelves.services.dropUnseen();
+    this.#shelves.endpoints.dropUnseen();
+    this.#state = "fresh";
+    this.#staleSinceMs = undefined;
+    this.#reason = undefined;
+    this.#options.onNews?.();
+  }
+
+  #lose(reason: string): void {
+    if (this.#state === "fresh" || this.services.size + this.endpoints.size > 0) {
+      this.#state = "stale";
+      this.#staleSinceMs ??= this.#options.world.clock.monotonicMs();
+    }
+    this.#reason = reason;
+  }
+
+  async #save(scope: Scope): Promise<void> {
+    const { world } = this.#options;
+    let saved = "";
+    while (!scope.ended) {
+      await this.#dirty.wait(world, scope, Infinity);
+      if (scope.ended) return;
+      await world.clock.sleep(SAVE_MS + SAVE_MS_PER_ENTRY * this.endpoints.size, scope);
+      const version = `${this.#shelves.services.changes} ${this.#shelves.endpoints.changes}`;
+      if (version === saved) continue;
+      const isSaved = await writeAnswers(world.disk, this.services.entries(), this.endpoints.entries());
+      if (isSaved) saved = version;
+      else this.#dirty.ring();
+    }
+  }
+}
+
+/** Puts what a session tells into a catalog, and knows what it has not told of. */
+class CacheShelf<T> implements Shelves<T> {
+  readonly #kind: RegistrationsKind<T>;
+  readonly #catalog: Catalog<T>;
+  readonly #onChange: (isGone: boolean) => void;
+  /** Since the list began; `undefined` after it has ended. */
+  #seen: Set<string> | undefined;
+  /** How often something has changed. */
+  changes = 0;
+
+  constructor(kind: RegistrationsKind<T>, catalog: Catalog<T>, onChange: (isGone: boolean) => void) {
+    this.#kind = kind;
+    this.#catalog = catalog;
+    this.#onChange = onChange;
+  }
+
+  begin(): void {
+    this.#seen = new Set();
+  }
+
+  put(entry: T): void {
+    const listed = this.#kind.list(entry);
+    if (listed.name === "") return;
+    this.#seen?.add(listed.name);
+    const known = this.#catalog.get(listed.name);
+    if (known && sameBytes(known.bytes, listed.bytes)) return;
+    this.changes += 1;
+    this.#catalog.put(listed);
+    this.#onChange(false);
+  }
+
+  remove(name: string): void {
+    if (!this.#catalog.remove(name)) return;
+    this.changes += 1;
+    this.#onChange(true);
+  }
+
+  dropUnseen(): void {
+    for (const { name } of this.#catalog.entries())
+      if (this.#seen && !this.#seen.has(name)) this.remove(name);
+    this.#seen = undefined;
+  }
+}
+
+/** Its tasks have been told of already. */
+async function endQuietly(scope: Scope): Promise<void> {
+  try {
+    await scope.end();
+  } catch (error) {
+    if (!(error instanceof NetloomError)) throw error;
+  }
+}

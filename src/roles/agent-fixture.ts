@@ -1,0 +1,163 @@
+/**
+ * A registry and two agents on the simulator, with processes that crash and start again:
+ *
+ * ```
+ *  registry 10.8.0.9 ── alpha 10.8.0.1 ── beta 10.8.0.2
+ *                         a1, a2            b1, b2          /run/netns/nl-lab-alpha-a1, …
+ * ```
+ */
+import assert from "node:assert/strict";
+import { drain } from "../../scripts/simulated-toy.ts";
+import { parseAttachments } from "../agent/parse-attachments.ts";
+import type { Wish } from "../agent/wish.ts";
+import { diff } from "../forwarder/diff.ts";
+import { insecureIdentity } from "../identity/identity.ts";
+import { formatProblem } from "../document/problem.ts";
+import { SimMachine } from "../sim/kernel.ts";
+import { Simulation } from "../sim/simulation.ts";
+import { MemoryStore } from "../store/memory.ts";
+import type { Netns } from "../world/kernel.ts";
+import { agent, type AgentRole } from "./agent.ts";
+import { registry } from "./registry.ts";
+import { serveAll } from "../api/rpc.ts";
+
+const REGISTRY_URL = "tcp://10.8.0.9:5002";
+
+export type HostName = "alpha" | "beta";
+
+const HOSTS: Readonly<Record<HostName, { readonly address: string; readonly workloads: readonly string[] }>> =
+  {
+    alpha: { address: "10.8.0.1", workloads: ["a1", "a2"] },
+    beta: { address: "10.8.0.2", workloads: ["b1", "b2"] },
+  };
+
+export class AgentMesh {
+  readonly simulation: Simulation;
+  readonly machine: SimMachine;
+  readonly agents = new Map<HostName, AgentRole>();
+  readonly lines: string[] = [];
+
+  constructor(options: { readonly seed?: string; readonly sweepAfterMs?: number } = {}) {
+    const machines: SimMachine[] = [];
+    this.simulation = new Simulation({
+      seed: options.seed ?? "1",
+      drain,
+      limitMs: 1e8,
+      hosts: ["registry", "alpha", "beta"],
+      store: (clock, scope) => new MemoryStore({ clock, scope }),
+      kernel: ({ host, clock }) => {
+        const machine = (machines[0] ??= new SimMachine({ clock }));
+        return machine.kernel({ host: machine.createNetns(`/run/netns/nl-lab-${host}`) });
+      },
+    });
+    const [machine] = machines;
+    assert.ok(machine);
+    this.machine = machine;
+    this.simulation.start("registry", async (world) => {
+      const role = await registry({ world, name: "registry", identity: insecureIdentity(world.clock) });
+      await world.hops.serve(REGISTRY_URL, serveAll(role.served));
+    });
+    for (const host of ["alpha", "beta"] as const) {
+      const { address, workloads } = HOSTS[host];
+      const netns: Netns = `file:///run/netns/nl-lab-${host}`;
+      machine.plantUplink({ netns, name: "eth0", addresses: [`${address}/24`], fabric: "underlay" });
+      for (const workload of workloads) this.createWorkload(host, workload);
+      this.simulation.start(host, async (world) => {
+        const role = await agent({
+          world,
+          identity: insecureIdentity(world.clock),
+          url: `tcp://${address}:5001`,
+          listen: [`unix:///run/${host}.sock`, `tcp://${address}:5001`],
+          registry: world.hops.dial(REGISTRY_URL),
+          registryUrl: REGISTRY_URL,
+          tunnelAddresses: [address],
+          prober: {
+            probe: async (from, to) => (machine.reaches(from, to) ? { rttMs: 0.1 } : { reason: "timeout" }),
+          },
+          ...(options.sweepAfterMs !== undefined && { sweepAfterMs: options.sweepAfterMs }),
+        });
+        this.agents.set(host, role);
+      });
+    }
+  }
+
+  /** Runs `body` in virtual time. */
+  async run(body: () => Promise<void>): Promise<void> {
+    await this.simulation.run(body());
+  }
+
+  agent(host: HostName): AgentRole {
+    const role = this.agents.get(host);
+    assert.ok(role, `${host} has not started yet`);
+    return role;
+  }
+
+  sleep(durationMs: number): Promise<void> {
+    return this.simulation.clock.sleep(durationMs);
+  }
+
+  createWorkload(host: HostName, workload: string): Netns {
+    return this.machine.createNetns(`/run/netns/nl-lab-${host}-${workload}`);
+  }
+
+  removeWorkload(host: HostName, workload: string): void {
+    this.machine.removeNetns(`/run/netns/nl-lab-${host}-${workload}`);
+  }
+
+  netnsOf(host: HostName, workload: string): Netns {
+    return `file:///run/netns/nl-lab-${host}-${workload}`;
+  }
+
+  /** Applies documents, and waits until all of them are up. */
+  async apply(host: HostName, text: string): Promise<void> {
+    const { agent: applying } = this.agent(host);
+    const applied = await applying.apply(read(text));
+    for (let i = 0; i < 200; i++) {
+      const waiting = applied.filter(({ ref }) => applying.find(ref)?.view.state !== "up");
+      if (waiting.length === 0) return;
+      await this.sleep(100);
+    }
+    const views = applied.map(({ ref }) => `${ref.name}: ${JSON.stringify(applying.find(ref)?.view)}`);
+    assert.fail(`not up after 20 s: ${views.join("\n")}`);
+  }
+
+  /** The process dies and comes again, `downMs` later. */
+  async restart(host: HostName | "registry", downMs = 100): Promise<void> {
+    this.simulation.crash(host);
+    await this.sleep(downMs);
+    this.simulation.restart(host);
+    await this.sleep(3_000);
+  }
+
+  /** The client's and the endpoint's address of the one wire of a Connect. */
+  addresses(host: HostName, name: string): { readonly own: string; readonly far: string } {
+    const role = this.agent(host);
+    const id = role.agent.find({ kind: "Connect", name })?.connectionId ?? "";
+    const { wire } = role.wires.made.get(id) ?? assert.fail(`Connect ${name} of ${host} has no wire`);
+    const bare = (text = ""): string => text.split("/")[0] ?? "";
+    return { own: bare(wire.context.srcIpAddrs?.[0]), far: bare(wire.context.dstIpAddrs?.[0]) };
+  }
+
+  /** Asserts that packets get from one workload to the other and back. */
+  reaches(from: readonly [HostName, string], to: readonly [HostName, string], name: string): void {
+    const { own, far } = this.addresses(from[0], name);
+    const [here, there] = [this.netnsOf(...from), this.netnsOf(...to)];
+    assert.equal(this.machine.reaches(here, far)?.netns, there, `${far} from ${from.join("/")}`);
+    assert.equal(this.machine.reaches(there, own)?.netns, here, `${own} from ${to.join("/")}`);
+  }
+
+  /** Asserts that nothing of us is in any kernel. */
+  async holdsNothing(): Promise<void> {
+    for (const host of ["alpha", "beta"] as const) {
+      const queries = ["host" as const, ...HOSTS[host].workloads.map((each) => this.netnsOf(host, each))];
+      const objects = await this.simulation.kernel(host).observe(queries.map((netns) => ({ netns })));
+      assert.deepEqual(diff([], objects), [], `in the kernel of ${host}`);
+    }
+  }
+}
+
+export function read(text: string): readonly Wish[] {
+  const result = parseAttachments(text, "test.yaml");
+  if (!result.ok) assert.fail(result.problems.map(formatProblem).join("\n"));
+  return result.wishes;
+}

@@ -1,0 +1,252 @@
+/**
+ * All of a host in one process:
+ *
+ * ```
+ *   unix socket: NetworkService, MonitorConnection, both registries, admin      tcp: NetworkService, MonitorConnection
+ *        clients and endpoints of this host, people                                  forwarders of other hosts
+ *              │                                                                           │
+ *              └────> manager ──> forwarder ──> endpoints of this process (self:…), unix:…, other hosts' managers
+ *   attachments ─> clients ─┘         └──> kept wires ──> reconciler ──> kernel
+ * ```
+ */
+import { create } from "@bufbuild/protobuf";
+import { adminService } from "../admin/admin-service.ts";
+import { Agent } from "../agent/agent.ts";
+import { closeDeadWorkloads } from "../agent/dead-workloads.ts";
+import { Decisions } from "../agent/decisions.ts";
+import { KeptWires } from "../agent/kept-wires.ts";
+import type { AgentParts, NewEndpoint, Role } from "../agent/parts.ts";
+import { LocalDirectory } from "../api/directory.ts";
+import { NetworkServiceEndpointSchema, NetworkServiceLabelsSchema } from "../api/gen/nsm/registry_pb.js";
+import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
+import { serveAll, type Served } from "../api/rpc.ts";
+import { wireIdOf } from "../elements/connection.ts";
+import { VniPool } from "../elements/vni-pool.ts";
+import { Reconciler } from "../forwarder/reconcile.ts";
+import type { Identity } from "../identity/identity.ts";
+import { NO_LOG, type Log } from "../observe/log.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Prober } from "../world/prober.ts";
+import type { Processes } from "../world/processes.ts";
+import type { Hop, World } from "../world/world.ts";
+import { client } from "./client.ts";
+import { endpoint } from "./endpoint.ts";
+import { forwarder } from "./forwarder.ts";
+import { managerRegistry, type ManagerRegistry } from "./manager-registry.ts";
+import { manager } from "./manager.ts";
+import type { ConnectionRole } from "./role.ts";
+
+export interface AgentOptions {
+  /** `World.host` is the host's name. */
+  readonly world: World;
+  readonly identity: Identity;
+  /** Under which other hosts reach this one: `tcp://10.0.0.1:5001`. */
+  readonly url: string;
+  /** `unix:///…` for everything, `tcp://…` for other hosts. */
+  readonly listen: readonly string[];
+  /** `hopTo` leads to one in this process. */
+  readonly registry: Hop;
+  /** How people call the registry. */
+  readonly registryUrl: string;
+  /** Addresses of this host's ends of tunnels, one per family, best first. Without any: only wires inside of the host. */
+  readonly tunnelAddresses: readonly string[];
+  /** MTU of the network between the hosts. Default: 1500. */
+  readonly underlayMtuBytes?: number;
+  /** UDP port of VXLAN. Default: 4789. */
+  readonly vxlanPort?: number;
+  /** Added to the labels of this host's clients and endpoints that do not have them. Default: `nodeName`, the host. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Prefixes that no endpoint may take addresses from. */
+  readonly excludedPrefixes?: readonly string[];
+  /** Default: none is found. */
+  readonly processes?: Processes;
+  /** Sends echo requests: for `ping`, and to know whether packets get through before a wire is moved. */
+  readonly prober?: Prober;
+  readonly sweepAfterMs?: number;
+  /** Lease of endpoints of other processes. Default: 60,000 ms. */
+  readonly leaseMs?: number;
+  readonly version?: string;
+  /** Listeners are in plaintext. */
+  readonly insecure?: boolean;
+  readonly log?: Log;
+}
+
+export interface AgentRole {
+  readonly agent: Agent;
+  readonly wires: KeptWires;
+  readonly manager: ConnectionRole;
+  readonly forwarder: ConnectionRole;
+  readonly registry: ManagerRegistry;
+  readonly vnis: VniPool;
+  /** All that the unix socket serves. */
+  readonly served: readonly Served[];
+}
+
+const NO_PROCESSES: Readonly<Processes> = {
+  hold: (pid) =>
+    Promise.reject(new NetloomError("NOT_FOUND", `hold process ${pid}: this host has no processes`)),
+};
+
+const ALIVE_TIMEOUT_MS = 300;
+
+/** Starts it, and listens. It lives until `World.scope` ends; that leaves every wire as it is. */
+export async function agent(options: AgentOptions): Promise<AgentRole> {
+  const { world, identity, log = NO_LOG } = options;
+  const { host } = world;
+  let running: Agent | undefined;
+  const reconciler = new Reconciler(world.kernel);
+  const wires = new KeptWires({ world, reconciler, onChange: () => running?.changed() });
+  const decisions = new Decisions(world.clock);
+  const vnis = new VniPool(world.random);
+  const directory = new LocalDirectory(world.hops, world.clock);
+  const labels = options.labels ?? { nodeName: host };
+  const registry = await managerRegistry({
+    world,
+    name: `manager-${host}`,
+    identity,
+    url: options.url,
+    registry: options.registry,
+    labels,
+    ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
+  });
+  const common = {
+    world,
+    identity,
+    directory,
+    services: servicesOf(registry.services),
+    endpoints: endpointsOf(registry.endpoints),
+  };
+  const forwarding = forwarder({
+    ...common,
+    name: `forwarder-${host}`,
+    wires,
+    ...(options.tunnelAddresses.length > 0 && { tunnels: tunnelsOf(options, vnis, wires) }),
+    onDiscovery: (id, discovery) => decisions.discovered(id, discovery),
+    onSelection: (id, selection) => decisions.selected(id, selection),
+  });
+  directory.offer("self:forwarder", { connections: connectionsOf(forwarding) });
+  const managing = manager({
+    ...common,
+    name: `manager-${host}`,
+    url: options.url,
+    ownForwarders: [ownForwarder(host)],
+    labels,
+    excludedPrefixes: () => options.excludedPrefixes ?? [],
+  });
+  const parts: AgentParts = {
+    world,
+    processes: options.processes ?? NO_PROCESSES,
+    wires,
+    services: common.services,
+    endpoints: common.endpoints,
+    log,
+    newClient: ({ name, onNews }) => newClient(options, managing, name, onNews),
+    newEndpoint: (wanted) => newEndpoint(options, wanted),
+    offer: (name, role) => directory.offer(`self:${name}`, { connections: connectionsOf(role) }),
+  };
+  const started = await Agent.start({
+    parts,
+    ...(options.sweepAfterMs !== undefined && { sweepAfterMs: options.sweepAfterMs }),
+  });
+  running = started;
+  closeDeadWorkloads({
+    world,
+    wires: function* () {
+      for (const { wire } of wires.made.values()) yield wire;
+    },
+    own: () => new Set(started.attachments().map(({ connectionId }) => connectionId)),
+    drop: (id) => dropWire(managing, id, log),
+  });
+  const connections = serveConnections(managing);
+  const admin = adminService({
+    ...options,
+    startedAtMs: world.clock.wallMs(),
+    agent: started,
+    wires,
+    forwarder: forwarding,
+    registry,
+    decisions,
+    registries: { services: common.services, endpoints: common.endpoints },
+  });
+  const served = [...connections, ...registry.served, admin];
+  for (const url of options.listen)
+    await world.hops.serve(url, serveAll(url.startsWith("unix:") ? served : connections));
+  return { agent: started, wires, manager: managing, forwarder: forwarding, registry, vnis, served };
+}
+
+function tunnelsOf(
+  { tunnelAddresses, underlayMtuBytes = 1500, vxlanPort }: AgentOptions,
+  vnis: VniPool,
+  wires: KeptWires,
+) {
+  return {
+    addresses: tunnelAddresses,
+    underlayMtuBytes,
+    vnis,
+    recallVni: (connectionId: string) => wires.recallVni(connectionId),
+    ...(vxlanPort !== undefined && { port: vxlanPort }),
+  };
+}
+
+function ownForwarder(host: string) {
+  return create(NetworkServiceEndpointSchema, {
+    name: `forwarder-${host}`,
+    url: "self:forwarder",
+    networkServiceNames: ["forwarder"],
+    networkServiceLabels: {
+      forwarder: create(NetworkServiceLabelsSchema, { labels: { p2p: "true", nodeName: host } }),
+    },
+  });
+}
+
+function newClient(
+  { world, identity, prober }: AgentOptions,
+  managing: ConnectionRole,
+  name: string,
+  onNews: Parameters<AgentParts["newClient"]>[0]["onNews"],
+): Role {
+  return client({
+    world,
+    identity,
+    name,
+    next: connectionsOf(managing),
+    onNews,
+    ...(prober && {
+      isAlive: async ({ mechanism, context }) => {
+        const netns = mechanism?.parameters["inodeURL"];
+        const address = context?.ipContext?.dstIpAddrs[0]?.split("/")[0];
+        if (netns === undefined || address === undefined) return false;
+        return await isAlive(prober, netns, address);
+      },
+    }),
+  });
+}
+
+async function isAlive(prober: Prober, netns: string, address: string): Promise<boolean> {
+  try {
+    const answer = await prober.probe(netns as `inode://${string}`, address, { timeoutMs: ALIVE_TIMEOUT_MS });
+    return answer.rttMs !== undefined;
+  } catch (error) {
+    if (error instanceof NetloomError) return false;
+    throw error;
+  }
+}
+
+function newEndpoint({ world, identity }: AgentOptions, wanted: NewEndpoint): Role {
+  const { name, netns, interfaceName, addresses, context } = wanted;
+  return endpoint({ world, identity, name, netns, interfaceName, context, ...(addresses && { addresses }) });
+}
+
+/** Closes what this host's manager knows of the wire, on both sides. */
+async function dropWire(managing: ConnectionRole, wireId: string, log: Log): Promise<void> {
+  log.info("the workload of a wire is gone: it is closed", { wire: wireId });
+  for (const connection of managing.established()) {
+    if (wireIdOf(connection) !== wireId) continue;
+    try {
+      await managing.drop(connection.id);
+    } catch (error) {
+      // What is here is gone; what is elsewhere expires.
+      if (!(error instanceof NetloomError)) throw error;
+    }
+  }
+}

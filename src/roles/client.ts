@@ -1,0 +1,97 @@
+/** Upstream: sdk/pkg/networkservice/chains/client/client.go, cmd-nsc */
+import type { ConnectionHop } from "../api/hops.ts";
+import type { Connection } from "../api/gen/nsm/connection_pb.js";
+import { clientInfo } from "../elements/client-info.ts";
+import { CLIENT_KIND } from "../elements/client-kind.ts";
+import { connect } from "../elements/connect.ts";
+import type { ConnectionElement } from "../elements/connection.ts";
+import { ConnectionDoor } from "../elements/door.ts";
+import { excludedByOthers } from "../elements/excluded-prefixes.ts";
+import { followNext } from "../elements/follow-next.ts";
+import { Healer } from "../elements/heal.ts";
+import { MonitorBoard } from "../elements/monitor-board.ts";
+import { monitor } from "../elements/monitor.ts";
+import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
+import { refresh } from "../elements/refresh.ts";
+import { updateOwnToken } from "../elements/update-token.ts";
+import type { ConnectionRole, RoleOptions } from "./role.ts";
+
+/** How a connection of this client is. */
+export interface ClientNews {
+  /** Id of path segment 0. */
+  readonly id: string;
+  readonly state: "up" | "healing" | "closed";
+  /** Why it heals, as a sentence. */
+  readonly reason?: string;
+  /** The last answer. */
+  readonly connection: Connection;
+}
+
+export interface ClientOptions extends RoleOptions {
+  /** The manager. */
+  readonly next: ConnectionHop;
+  /** Added to the labels of every request where they are not given. `nodeName`, `podName`, `clusterName` upstream. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** All connections are of one workload: no endpoint may give it an address that it has from another. Default: true. */
+  readonly excludeOthers?: boolean;
+  /** Is there a packet's way through the wire? Without it every loss is answered by another endpoint. */
+  readonly isAlive?: (connection: Connection) => Promise<boolean>;
+  readonly onNews?: (news: ClientNews) => void;
+}
+
+/**
+ * Asks for connections on behalf of workloads, refreshes and heals them. `request` with an id that is known refreshes;
+ * a first request that fails is not repeated. Connections that have been established heal until they are closed.
+ */
+export function client(options: ClientOptions): ConnectionRole {
+  const { world, name, identity, next, onNews = () => undefined } = options;
+  const board = new MonitorBoard();
+  const healer = new Healer({
+    isAlive: options.isAlive,
+    onHealing: (connection, reason) => {
+      board.down(connection.id);
+      onNews({ id: connection.id, state: "healing", reason, connection });
+    },
+  });
+  return new ConnectionDoor({
+    world,
+    name,
+    board,
+    isFirst: true,
+    kind: CLIENT_KIND,
+    elements: [
+      tell(onNews),
+      monitor(board),
+      updateOwnToken(identity),
+      refresh(),
+      healer.element(),
+      clientInfo(options.labels ?? {}),
+      ...(options.excludeOthers === false ? [] : [excludedByOthers()]),
+      followNext({
+        monitor: new NextHopMonitor(world.scope, name),
+        hopOf: () => next,
+        onLoss: (call, _id, loss) => healer.onLoss(call, loss),
+      }),
+    ],
+    last: connect(() => next),
+  });
+}
+
+function tell(onNews: (news: ClientNews) => void): ConnectionElement {
+  return {
+    name: "tell",
+    async request(_call, request, next) {
+      const connection = await next(request);
+      onNews({ id: connection.id, state: "up", connection });
+      return connection;
+    },
+    async close(call, connection, next) {
+      try {
+        await next(connection);
+      } finally {
+        // The close that is part of a reselect has no reason of its own.
+        if (call.reason) onNews({ id: connection.id, state: "closed", connection });
+      }
+    },
+  };
+}

@@ -1,0 +1,47 @@
+/** Upstream: sdk/pkg/networkservice/chains/endpoint/server.go, cmd-nse-icmp-responder */
+import { authorize } from "../elements/authorize.ts";
+import { ConnectionDoor } from "../elements/door.ts";
+import { endpointContext, type ContextOptions } from "../elements/endpoint-context.ts";
+import { ipam, type AddressOptions } from "../elements/ipam.ts";
+import { kernelEndpoint } from "../elements/kernel.ts";
+import { mechanisms } from "../elements/mechanisms.ts";
+import { MonitorBoard } from "../elements/monitor-board.ts";
+import { monitor } from "../elements/monitor.ts";
+import { timeout } from "../elements/timeout.ts";
+import { trimPath } from "../elements/trim-path.ts";
+import { updateToken } from "../elements/update-token.ts";
+import type { Connection } from "../api/gen/nsm/connection_pb.js";
+import type { Netns } from "../world/kernel.ts";
+import type { ConnectionRole, RoleOptions } from "./role.ts";
+
+export interface EndpointOptions extends RoleOptions {
+  /** The workload that gets the far end of every wire. */
+  readonly netns: Netns;
+  /** Name of the workload's device. Default: one made from the service's name, another for each wire. */
+  readonly interfaceName?: (connection: Connection) => string;
+  /** Absent: the endpoint gives no addresses. */
+  readonly addresses?: AddressOptions;
+  /** Routes, DNS, policies and more that every client gets; read at every request. */
+  readonly context?: () => ContextOptions;
+}
+
+/** Answers for a workload that offers a network service. */
+export function endpoint(options: EndpointOptions): ConnectionRole {
+  const { world, name, identity, addresses, context } = options;
+  const board = new MonitorBoard();
+  return new ConnectionDoor({
+    world,
+    name,
+    board,
+    elements: [
+      updateToken(identity),
+      authorize(identity),
+      timeout(),
+      monitor(board),
+      trimPath(),
+      mechanisms([kernelEndpoint({ netns: options.netns, nameOf: options.interfaceName })]),
+      ...(addresses ? [ipam(name, addresses)] : []),
+      ...(context ? [endpointContext(context)] : []),
+    ],
+  });
+}

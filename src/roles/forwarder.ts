@@ -1,0 +1,68 @@
+/** Upstream: cmd-forwarder-vpp, sdk-vpp/pkg/networkservice/chains/forwarder */
+import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
+import { authorize } from "../elements/authorize.ts";
+import { connect } from "../elements/connect.ts";
+import { discover, type Discovery } from "../elements/discover.ts";
+import { ConnectionDoor } from "../elements/door.ts";
+import { followNext } from "../elements/follow-next.ts";
+import { kernelClient, kernelServer } from "../elements/kernel.ts";
+import { mechanisms } from "../elements/mechanisms.ts";
+import { metrics, type ReadCounters } from "../elements/metrics.ts";
+import { MonitorBoard } from "../elements/monitor-board.ts";
+import { monitor } from "../elements/monitor.ts";
+import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
+import { select, type Selection } from "../elements/select.ts";
+import { timeout } from "../elements/timeout.ts";
+import { translateMechanism } from "../elements/translate-mechanism.ts";
+import { updateToken } from "../elements/update-token.ts";
+import { vxlanClient, vxlanServer, type TunnelOptions } from "../elements/vxlan.ts";
+import { wire, type Wires } from "../elements/wire.ts";
+import { hopByUrl, type ConnectionRole, type RoleOptions } from "./role.ts";
+
+export interface ForwarderOptions extends RoleOptions {
+  readonly directory: Directory;
+  /** The registry chain of its manager. */
+  readonly services: ServiceRegistryHop;
+  readonly endpoints: EndpointRegistryHop;
+  /** `Reconciler` of src/forwarder. */
+  readonly wires: Wires;
+  /** Absent: only wires inside of this host. */
+  readonly tunnels?: TunnelOptions;
+  /** Absent: the path segment tells no counters. */
+  readonly readCounters?: ReadCounters;
+  /** Why an endpoint was taken, by the forwarder's own connection id: for `netloom why`. */
+  readonly onDiscovery?: (id: string, discovery: Discovery) => void;
+  readonly onSelection?: (id: string, selection: Selection) => void;
+}
+
+/** Picks the endpoint, asks it, and makes the wire. */
+export function forwarder(options: ForwarderOptions): ConnectionRole {
+  const { world, name, identity, services, endpoints, directory, tunnels } = options;
+  const board = new MonitorBoard();
+  const hopOf = hopByUrl(directory);
+  return new ConnectionDoor({
+    world,
+    name,
+    board,
+    elements: [
+      updateToken(identity),
+      authorize(identity),
+      timeout(),
+      monitor(board),
+      discover({ services, endpoints }, options.onDiscovery),
+      select(options.onSelection),
+      mechanisms([kernelServer(), ...(tunnels ? [vxlanServer(tunnels)] : [])]),
+      translateMechanism(),
+      kernelClient(),
+      ...(tunnels ? [vxlanClient(tunnels)] : []),
+      metrics(options.readCounters),
+      wire(options.wires),
+      followNext({
+        monitor: new NextHopMonitor(world.scope, name),
+        hopOf,
+        onLoss: (_call, id) => board.down(id),
+      }),
+    ],
+    last: connect(hopOf),
+  });
+}

@@ -1,0 +1,405 @@
+/**
+ * ```
+ *  alpha: manager-alpha 10.0.0.1:5001 ─┐
+ *                                      ├─> registry 10.0.0.9:5002
+ *  beta:  manager-beta  10.0.0.2:5001 ─┘
+ * ```
+ */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { serveRegistries, SELF, type Caller } from "../api/hops.ts";
+import { serveAll } from "../api/rpc.ts";
+import { insecureIdentity } from "../identity/identity.ts";
+import { Catalog } from "../registry/catalog.ts";
+import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
+import { Finder } from "../registry/find.ts";
+import { hopTo } from "../registry/hop-to.ts";
+import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
+import {
+  all,
+  callerOf,
+  endpointOf,
+  endpointQuery,
+  gather,
+  serviceOf,
+  serviceQuery,
+  withHosts,
+  type Hosts,
+} from "../registry/registry-fixture.ts";
+import type { Fault } from "../sim/faults.ts";
+import type { World } from "../world/world.ts";
+import { managerRegistry, type ManagerRegistry } from "./manager-registry.ts";
+import { registry, type Registry } from "./registry.ts";
+
+const URL = "tcp://10.0.0.9:5002";
+
+interface Roles {
+  registry?: Registry;
+  readonly managers: Map<string, ManagerRegistry>;
+}
+
+interface Setting {
+  readonly hosts: Hosts;
+  readonly roles: Roles;
+  /** A role of the manager's own process. */
+  readonly self: (
+    host: string,
+  ) => Promise<{ readonly manager: ManagerRegistry; readonly caller: Caller; readonly world: World }>;
+}
+
+interface MeshOptions {
+  readonly faults?: readonly Fault[];
+  readonly serve?: (world: World, roles: Roles) => Promise<void>;
+}
+
+async function serveOurs(world: World, roles: Roles): Promise<void> {
+  roles.registry = await registry({ world, name: "registry", identity: insecureIdentity(world.clock) });
+  await world.hops.serve(URL, serveAll(roles.registry.served));
+}
+
+async function withMesh(body: (setting: Setting) => Promise<void>, options: MeshOptions = {}): Promise<void> {
+  const roles: Roles = { managers: new Map() };
+  const manager = (host: string, address: string) => async (world: World) => {
+    const opened = await managerRegistry({
+      world,
+      name: `manager-${host}`,
+      identity: insecureIdentity(world.clock),
+      url: `tcp://${address}:5001`,
+      registry: world.hops.dial(URL),
+      labels: { nodeName: host },
+    });
+    roles.managers.set(host, opened);
+  };
+  const programs = {
+    registry: (world: World) => (options.serve ?? serveOurs)(world, roles),
+    alpha: manager("alpha", "10.0.0.1"),
+    beta: manager("beta", "10.0.0.2"),
+  };
+  await withHosts(
+    programs,
+    async (hosts) => {
+      const self = async (host: string) => {
+        await hosts.until(() => roles.managers.has(host));
+        const world = await hosts.world(host);
+        const caller = { ...callerOf(world), peer: SELF };
+        return { manager: roles.managers.get(host) as ManagerRegistry, caller, world };
+      };
+      await body({ hosts, roles, self });
+    },
+    options.faults ? { faults: options.faults } : {},
+  );
+}
+
+const find = async (
+  { manager, caller }: { readonly manager: ManagerRegistry; readonly caller: Caller },
+  like: Parameters<typeof endpointQuery>[0] = {},
+): Promise<string[]> =>
+  (await all(manager.endpoints.find(caller, endpointQuery(like)))).map(
+    ({ networkServiceEndpoint: found }) => `${found?.name} ${found?.url}`,
+  );
+
+suite("a host's own view", () => {
+  test("an endpoint is found under its own URL on its host, and under its manager's on others", async () => {
+    await withMesh(async ({ self }) => {
+      const [alpha, beta] = [await self("alpha"), await self("beta")];
+      const labels = { shop: { labels: { app: "shop" } } };
+      const given = await alpha.manager.endpoints.request(
+        alpha.caller,
+        endpointOf("a", { url: "self:a", networkServiceLabels: labels }),
+      );
+      assert.equal(given.url, "self:a");
+      assert.deepEqual(await find(alpha, { name: "a" }), ["a self:a"]);
+      assert.deepEqual(await find(alpha, { url: "tcp://10.0.0.1:5001" }), ["a self:a"]);
+      assert.deepEqual(
+        await find(beta, { networkServiceNames: ["shop"] }),
+        ["a tcp://10.0.0.1:5001"],
+        "at once",
+      );
+      const [found] = await all(beta.manager.endpoints.find(beta.caller, endpointQuery({ name: "a" })));
+      assert.deepEqual(found?.networkServiceEndpoint?.networkServiceLabels["shop"]?.labels, {
+        app: "shop",
+        nodeName: "alpha",
+      });
+      await alpha.manager.endpoints.close(alpha.caller, endpointOf("a"));
+      assert.deepEqual(await find(alpha), []);
+      await beta.world.clock.sleep(100);
+      assert.deepEqual(await find(beta), []);
+    });
+  });
+
+  test("URLs that lead nowhere, into another process or to another host's socket are refused", async () => {
+    await withMesh(async ({ self, roles }) => {
+      const { manager, world } = await self("alpha");
+      const register = (url: string, peer: string) =>
+        manager.endpoints.request(callerOf(world, peer), endpointOf("a", { url }));
+      await assert.rejects(register("", "unix"), { code: "INVALID_ARGUMENT" });
+      await assert.rejects(register("nonsense", "unix"), { code: "INVALID_ARGUMENT" });
+      await assert.rejects(register("self:forwarder", "unix"), { code: "INVALID_ARGUMENT" });
+      await assert.rejects(register("unix:///run/a.sock", "tcp:10.0.0.7"), { code: "INVALID_ARGUMENT" });
+      assert.equal((await register("unix:///run/a.sock", "unix")).url, "unix:///run/a.sock");
+      assert.equal(roles.registry?.status().endpoints, 1);
+    });
+  });
+
+  test("a watch tells of services and endpoints in the host's view", async () => {
+    await withMesh(async ({ self }) => {
+      const [alpha, beta] = [await self("alpha"), await self("beta")];
+      const endpoints = gather(
+        alpha.world,
+        alpha.manager.endpoints.find(alpha.caller, endpointQuery({}, true)),
+      );
+      const services = gather(beta.world, beta.manager.services.find(beta.caller, serviceQuery({}, true)));
+      await alpha.manager.services.request(alpha.caller, serviceOf("shop"));
+      await alpha.manager.endpoints.request(alpha.caller, endpointOf("a", { url: "self:a" }));
+      await beta.manager.endpoints.request(beta.caller, endpointOf("b", { url: "self:b" }));
+      await alpha.world.clock.sleep(100);
+      const urls = endpoints.map(({ networkServiceEndpoint: found, deleted }) => [found?.url, deleted]);
+      assert.deepEqual(urls, [
+        ["self:a", false],
+        ["tcp://10.0.0.2:5001", false],
+      ]);
+      assert.deepEqual(
+        services.map(({ networkService }) => networkService?.payload),
+        ["IP"],
+      );
+    });
+  });
+});
+
+test("a process may be its own registry", async () => {
+  let own: ManagerRegistry | undefined;
+  const alone = async (world: World): Promise<void> => {
+    const identity = insecureIdentity(world.clock);
+    const role = await registry({ world, name: "registry-alone", identity });
+    own = await managerRegistry({
+      world,
+      name: "manager-alone",
+      identity,
+      url: "tcp://10.0.0.1:5001",
+      registry: hopTo(serveAll(role.served), world),
+    });
+  };
+  await withHosts({ alone }, async ({ world, until, clock }) => {
+    await until(() => own !== undefined);
+    assert.ok(own);
+    const caller = { ...callerOf(await world("alone")), peer: SELF };
+    await own.endpoints.request(caller, endpointOf("a", { url: "self:a" }));
+    assert.deepEqual(await find({ manager: own, caller }), ["a self:a"]);
+    await clock.sleep(300_000);
+    assert.deepEqual(await find({ manager: own, caller }), ["a self:a"]);
+    assert.equal(own.view().state, "fresh");
+  });
+});
+
+suite("what a host has registered", () => {
+  test("stays registered without a registration, and ends with its process", async () => {
+    await withMesh(async ({ self, roles, hosts }) => {
+      const alpha = await self("alpha");
+      for (const name of ["a", "b"])
+        await alpha.manager.endpoints.request(alpha.caller, endpointOf(name, { url: "self:x" }));
+      await hosts.clock.sleep(600_000);
+      assert.equal(roles.registry?.status().endpoints, 2);
+      hosts.simulation.crash("alpha");
+      roles.managers.delete("alpha");
+      hosts.simulation.restart("alpha");
+      const again = await self("alpha");
+      await again.manager.endpoints.request(again.caller, endpointOf("a", { url: "self:x" }));
+      assert.deepEqual(await find(again), ["a self:x"], "what an earlier process registered is not seen");
+      await hosts.clock.sleep(62_000);
+      const beta = await self("beta");
+      assert.deepEqual(await find(beta), ["a tcp://10.0.0.1:5001"]);
+      await hosts.clock.sleep(120_000);
+      assert.equal(roles.registry?.status().endpoints, 1);
+    });
+  });
+
+  test("of another process is dropped when that stops refreshing", async () => {
+    await withMesh(async ({ self, roles, hosts }) => {
+      const { manager, world } = await self("alpha");
+      const register = () =>
+        manager.endpoints.request(callerOf(world, "unix"), endpointOf("a", { url: "unix:///a" }));
+      for (let n = 0; n < 3; n++) {
+        await register();
+        await hosts.clock.sleep(40_000);
+      }
+      assert.equal(roles.registry?.status().endpoints, 1);
+      await hosts.clock.sleep(21_000);
+      assert.equal(roles.registry?.status().endpoints, 0);
+      await register();
+      assert.equal(roles.registry?.status().endpoints, 1);
+    });
+  });
+
+  test("is registered again when the registry has lost it, and only once there", async () => {
+    const faults = [
+      { kind: "partition", hosts: ["alpha", "registry"], atMs: 20_000, forMs: 100_000 },
+    ] as const;
+    await withMesh(
+      async ({ self, roles, hosts }) => {
+        const alpha = await self("alpha");
+        await alpha.manager.services.request(alpha.caller, serviceOf("shop"));
+        for (let n = 0; n < 30; n++)
+          await alpha.manager.endpoints.request(alpha.caller, endpointOf(`e${n}`, { url: "self:x" }));
+        await hosts.clock.sleep(110_000);
+        assert.equal(roles.registry?.status().endpoints, 0, "the partition is longer than the lease");
+        await hosts.clock.sleep(60_000);
+        assert.equal(roles.registry?.status().endpoints, 30);
+        assert.equal(alpha.manager.view().state, "fresh");
+      },
+      { faults },
+    );
+  });
+
+  test("is unregistered later when the registry could not be told at once", async () => {
+    await withMesh(async ({ self, roles, hosts }) => {
+      const alpha = await self("alpha");
+      for (const name of ["a", "b"])
+        await alpha.manager.endpoints.request(alpha.caller, endpointOf(name, { url: "self:x" }));
+      hosts.simulation.crash("registry");
+      await assert.rejects(alpha.manager.endpoints.close(alpha.caller, endpointOf("a")));
+      hosts.simulation.restart("registry");
+      await hosts.clock.sleep(30_000);
+      assert.equal(roles.registry?.status().endpoints, 1);
+    });
+  });
+});
+
+suite("a registry that is down", () => {
+  test("is stale, known endpoints are found, and new ones come when it is back", async () => {
+    await withMesh(async ({ self, hosts }) => {
+      const [alpha, beta] = [await self("alpha"), await self("beta")];
+      await alpha.manager.endpoints.request(alpha.caller, endpointOf("a", { url: "self:a" }));
+      await hosts.clock.sleep(5000);
+      assert.equal(beta.manager.view().state, "fresh");
+      hosts.simulation.crash("registry");
+      await hosts.clock.sleep(600_000);
+      assert.equal(beta.manager.view().state, "stale");
+      assert.match(beta.manager.view().reason ?? "", /10\.0\.0\.9/);
+      assert.deepEqual(await find(beta), ["a tcp://10.0.0.1:5001"]);
+      assert.deepEqual(await find(beta, { name: "nothing" }), []);
+      await assert.rejects(
+        alpha.manager.endpoints.request(alpha.caller, endpointOf("b", { url: "self:b" })),
+        {
+          code: "UNAVAILABLE",
+        },
+      );
+      hosts.simulation.restart("registry");
+      await hosts.clock.sleep(30_000);
+      assert.equal(beta.manager.view().state, "fresh");
+      await alpha.manager.endpoints.request(alpha.caller, endpointOf("b", { url: "self:b" }));
+      await hosts.clock.sleep(100);
+      assert.equal((await find(beta)).length, 2);
+    });
+  });
+
+  test("leaves its last answers to a manager that starts again", async () => {
+    await withMesh(async ({ self, hosts, roles }) => {
+      const alpha = await self("alpha");
+      await alpha.manager.services.request(alpha.caller, serviceOf("shop"));
+      await alpha.manager.endpoints.request(alpha.caller, endpointOf("a", { url: "self:a" }));
+      await hosts.clock.sleep(20_000);
+      for (const host of ["registry", "beta"]) hosts.simulation.crash(host);
+      roles.managers.delete("beta");
+      hosts.simulation.restart("beta");
+      const beta = await self("beta");
+      assert.deepEqual(await find(beta), ["a tcp://10.0.0.1:5001"]);
+      assert.equal(
+        (await all(beta.manager.services.find(beta.caller, serviceQuery({ name: "shop" })))).length,
+        1,
+      );
+      assert.equal(beta.manager.view().state, "stale");
+    });
+  });
+
+  test("and was never there is UNAVAILABLE with the reason", async () => {
+    await withMesh(
+      async ({ self }) => {
+        const alpha = await self("alpha");
+        await assert.rejects(find(alpha), { code: "UNAVAILABLE", message: /call .*10\.0\.0\.9/ });
+        assert.equal(alpha.manager.view().state, "unknown");
+      },
+      { serve: () => Promise.resolve() },
+    );
+  });
+});
+
+/** As upstream's memory registry: only the contract, a lease for each endpoint, nothing kept over a restart. */
+async function serveStranger(world: World, roles: Roles & { count?: () => number }): Promise<void> {
+  const services = new Catalog(serviceKind);
+  const endpoints = new Catalog(endpointKind);
+  const ends = new Map<string, number>();
+  const findEndpoints = new Finder({ kind: endpointKind, catalog: endpoints });
+  const findServices = new Finder({ kind: serviceKind, catalog: services });
+  roles.count = () => endpoints.size;
+  world.scope.spawn("expire", async (scope) => {
+    for (;;) {
+      await world.clock.sleep(1000, scope);
+      for (const [name, atMs] of ends) if (atMs < world.clock.monotonicMs()) endpoints.remove(name);
+    }
+  });
+  const served = serveRegistries(
+    {
+      request: (_caller, service) => {
+        services.put(serviceKind.list(service));
+        return Promise.resolve(service);
+      },
+      close: async (_caller, { name }) => void services.remove(name),
+      find: (_caller, query) => findServices.find(query),
+    },
+    {
+      request: (_caller, endpoint) => {
+        ends.set(endpoint.name, world.clock.monotonicMs() + 60_000);
+        endpoints.put(endpointKind.list(endpoint));
+        const expirationTime = timestampFromMs(world.clock.wallMs() + 60_000);
+        return Promise.resolve(create(NetworkServiceEndpointSchema, { ...endpoint, expirationTime }));
+      },
+      close: async (_caller, { name }) => void endpoints.remove(name),
+      find: (_caller, query) => findEndpoints.find(query),
+    },
+  );
+  await world.hops.serve(URL, serveAll(served));
+}
+
+suite("somebody else's registry", () => {
+  test("is followed, and every endpoint registered again before it expires", async () => {
+    await withMesh(
+      async ({ self, hosts, roles }) => {
+        const [alpha, beta] = [await self("alpha"), await self("beta")];
+        await alpha.manager.services.request(alpha.caller, serviceOf("shop"));
+        for (const name of ["a", "b"])
+          await alpha.manager.endpoints.request(alpha.caller, endpointOf(name, { url: "self:x" }));
+        const count = (roles as { readonly count?: () => number }).count;
+        for (let n = 0; n < 60; n++) {
+          await hosts.clock.sleep(5000);
+          assert.equal(count?.(), 2);
+        }
+        assert.equal(beta.manager.view().state, "fresh");
+        assert.deepEqual((await find(beta)).length, 2);
+        await alpha.manager.endpoints.close(alpha.caller, endpointOf("a"));
+        await hosts.clock.sleep(100);
+        assert.deepEqual((await find(beta)).length, 1);
+      },
+      { serve: serveStranger },
+    );
+  });
+
+  test("that has forgotten everything is told again", async () => {
+    await withMesh(
+      async ({ self, hosts }) => {
+        const [alpha, beta] = [await self("alpha"), await self("beta")];
+        await alpha.manager.services.request(alpha.caller, serviceOf("shop"));
+        await alpha.manager.endpoints.request(alpha.caller, endpointOf("a", { url: "self:x" }));
+        await hosts.clock.sleep(5000);
+        hosts.simulation.crash("registry");
+        await hosts.clock.sleep(3000);
+        hosts.simulation.restart("registry");
+        await hosts.clock.sleep(30_000);
+        assert.deepEqual(await find(beta), ["a tcp://10.0.0.1:5001"]);
+        assert.equal((await all(beta.manager.services.find(beta.caller, serviceQuery()))).length, 1);
+      },
+      { serve: serveStranger },
+    );
+  });
+});

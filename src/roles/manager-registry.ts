@@ -1,0 +1,160 @@
+/**
+ * The registry as a host sees it, between its processes and the registry of the mesh.
+ * Upstream: the registry half of sdk/pkg/networkservice/chains/nsmgr/server.go at 9ac672c
+ *
+ * ```
+ *  Register, Unregister ─> begin ─> chain ─> registry
+ *                                     └─ keeper: keeps all of it alive
+ *  Find ─> view ─> cache <─ watch ─ registry
+ * ```
+ */
+import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
+import {
+  serveRegistries,
+  stationsOver,
+  type EndpointRegistryServer,
+  type ServiceRegistryServer,
+  type Stations,
+} from "../api/hops.ts";
+import type { Served } from "../api/rpc.ts";
+import { Begin, type ResourceKind } from "../chain/begin.ts";
+import { compose } from "../chain/element.ts";
+import { authorize } from "../registry/authorize.ts";
+import { clientInfo } from "../registry/client-info.ts";
+import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
+import { expire } from "../registry/expire.ts";
+import { Keeper } from "../registry/keep-registered.ts";
+import { Leases } from "../registry/leases.ts";
+import { LocalBypass } from "../registry/local-bypass.ts";
+import type { Labels } from "../registry/match.ts";
+import { RegistrationDoor } from "../registry/registration-door.ts";
+import { updatePath } from "../registry/registry-path.ts";
+import { View } from "../registry/view.ts";
+import { WatchCache, type RegistryView } from "../registry/watch-cache.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Hop } from "../world/world.ts";
+import type { RoleOptions } from "./role.ts";
+
+export interface ManagerRegistryOptions extends RoleOptions {
+  /** Under which other hosts reach this manager: `tcp://10.0.0.1:5001`. Endpoints of this host are registered under it. */
+  readonly url: string;
+  /** Ours or somebody else's. `hopTo` leads to one in this process. */
+  readonly registry: Hop;
+  /** How long an endpoint of another process is kept after its last sign of life. Default: 60,000 ms. */
+  readonly leaseMs?: number;
+  /** Added to the labels of endpoints that do not have them: `nodeName`, `clusterName`. */
+  readonly labels?: Labels;
+}
+
+/**
+ * Endpoints that roles of this process register (peer `self`) are kept registered until they are closed, whatever happens
+ * to the registry; those of other processes until they stop refreshing.
+ */
+export interface ManagerRegistry {
+  readonly services: ServiceRegistryServer;
+  readonly endpoints: EndpointRegistryServer;
+  /** Both, for `serveAll`. */
+  readonly served: readonly Served[];
+  /** How much of the registry is known, and how fresh that is. */
+  view(): RegistryView;
+}
+
+const ENDPOINT: Readonly<ResourceKind<NetworkServiceEndpoint, NetworkServiceEndpoint>> = {
+  noun: "endpoint",
+  idOf: ({ name }) => name,
+  idOfResource: ({ name }) => name,
+  cloneRequest: endpointKind.clone,
+  cloneResource: endpointKind.clone,
+  wantsReselect: () => false,
+  unestablished: endpointKind.clone,
+  again: ({ request }) => {
+    const again = endpointKind.clone(request);
+    delete again.expirationTime;
+    return again;
+  },
+};
+
+/** Reads the last answers from `World.disk` and begins to follow the registry. Does not wait for it. */
+export async function managerRegistry(options: ManagerRegistryOptions): Promise<ManagerRegistry> {
+  const { world, registry, name } = options;
+  const bypass = new LocalBypass(options.url);
+  const keeper = new Keeper({ world, registry, name });
+  const cache = await WatchCache.open({ world, registry, onNews: () => keeper.look() });
+  keeper.start(cache);
+  const stations = stationsOver(registry, world.clock);
+  const doors = {
+    services: serviceDoor(options, stations, keeper),
+    endpoints: endpointDoor(options, { stations, keeper, bypass }),
+  };
+  const serviceView = new View({
+    world,
+    kind: serviceKind,
+    cache,
+    catalog: cache.services,
+    ask: (scope, query) => stations.services.find({ scope }, query),
+    seen: (service) => service,
+  });
+  const endpointView = new View({
+    world,
+    kind: endpointKind,
+    cache,
+    catalog: cache.endpoints,
+    ask: (scope, query) => stations.endpoints.find({ scope }, query),
+    seen: (endpoint, isDeleted) => bypass.seen(endpoint, isDeleted),
+  });
+  const services: ServiceRegistryServer = {
+    request: (caller, service) => doors.services.request(caller, service),
+    close: (caller, service) => doors.services.close(caller, service),
+    find: ({ scope }, query) => serviceView.find(scope, query),
+  };
+  const endpoints: EndpointRegistryServer = {
+    request: (caller, endpoint) => doors.endpoints.request(caller, endpoint),
+    close: (caller, endpoint) => doors.endpoints.close(caller, endpoint),
+    find: ({ scope }, query) => endpointView.find(scope, query),
+  };
+  return { services, endpoints, served: serveRegistries(services, endpoints), view: () => cache.view() };
+}
+
+function serviceDoor(
+  { world, identity }: ManagerRegistryOptions,
+  { services }: Stations,
+  keeper: Keeper,
+): RegistrationDoor<NetworkService> {
+  const chain = compose<NetworkService, NetworkService>(
+    [updatePath(identity), authorize({ identity }), keeper.serviceElement()],
+    services,
+  );
+  return new RegistrationDoor(world, serviceKind, chain);
+}
+
+function endpointDoor(
+  { world, identity, labels = {}, leaseMs }: ManagerRegistryOptions,
+  parts: { readonly stations: Stations; readonly keeper: Keeper; readonly bypass: LocalBypass },
+): Begin<NetworkServiceEndpoint, NetworkServiceEndpoint> {
+  const { stations, keeper, bypass } = parts;
+  const leases: Leases = new Leases({
+    world,
+    ...(leaseMs !== undefined && { leaseMs }),
+    onExpired: async (names) => void (await Promise.all(names.map(lose))),
+  });
+  const lose = async (name: string): Promise<void> => {
+    try {
+      await keeper.triggerOf(name)?.close({ reason: "lost", isDue: () => !leases.has(name) });
+    } catch (error) {
+      // The keeper goes on trying.
+      if (!(error instanceof NetloomError)) throw error;
+    }
+  };
+  const chain = compose<NetworkServiceEndpoint, NetworkServiceEndpoint>(
+    [
+      updatePath(identity),
+      authorize({ identity }),
+      clientInfo(labels),
+      expire({ leases, identity, isKept: ({ peer }) => peer.id === "self" }),
+      bypass.element(),
+      keeper.element(),
+    ],
+    stations.endpoints,
+  );
+  return new Begin(world, ENDPOINT, chain);
+}

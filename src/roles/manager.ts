@@ -1,0 +1,69 @@
+/** Upstream: sdk/pkg/networkservice/chains/nsmgr/server.go */
+import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
+import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
+import { authorize } from "../elements/authorize.ts";
+import { clientInfo } from "../elements/client-info.ts";
+import { connect } from "../elements/connect.ts";
+import { discoverForwarder } from "../elements/discover-forwarder.ts";
+import { ConnectionDoor } from "../elements/door.ts";
+import { excludedPrefixes } from "../elements/excluded-prefixes.ts";
+import { followNext } from "../elements/follow-next.ts";
+import { guardWire } from "../elements/guard-wire.ts";
+import { localMechanisms } from "../elements/local-mechanisms.ts";
+import { MonitorBoard } from "../elements/monitor-board.ts";
+import { monitor } from "../elements/monitor.ts";
+import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
+import { timeout } from "../elements/timeout.ts";
+import { updateToken } from "../elements/update-token.ts";
+import { hopByUrl, type ConnectionRole, type RoleOptions } from "./role.ts";
+
+export interface ManagerOptions extends RoleOptions {
+  /** Under which other hosts reach this manager, and its forwarders are registered: `tcp://10.0.0.1:5001`. */
+  readonly url: string;
+  readonly directory: Directory;
+  /** The registry as this manager sees it: its own registry chain, in process. */
+  readonly services: ServiceRegistryHop;
+  readonly endpoints: EndpointRegistryHop;
+  /** Forwarders of this process, tried before registered ones; their URLs are `self:…`. */
+  readonly ownForwarders?: readonly NetworkServiceEndpoint[];
+  /** The network service that forwarders are registered for. Default: `forwarder`. */
+  readonly forwarderService?: string;
+  /** Added to the labels of connections that do not have them: `nodeName`, `clusterName`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Prefixes that no endpoint may take addresses from, read at every request. */
+  readonly excludedPrefixes?: () => readonly string[];
+}
+
+/** Takes requests of this host's clients and of other hosts' forwarders, and hands them to a forwarder of its host. */
+export function manager(options: ManagerOptions): ConnectionRole {
+  const { world, name, identity, url, services, endpoints, directory } = options;
+  const board = new MonitorBoard();
+  const hopOf = hopByUrl(directory);
+  return new ConnectionDoor({
+    world,
+    name,
+    board,
+    elements: [
+      updateToken(identity),
+      authorize(identity),
+      guardWire(),
+      localMechanisms(),
+      timeout(),
+      monitor(board),
+      clientInfo(options.labels ?? {}),
+      excludedPrefixes(options.excludedPrefixes ?? (() => [])),
+      discoverForwarder({
+        registries: { services, endpoints },
+        url,
+        service: options.forwarderService,
+        own: options.ownForwarders,
+      }),
+      followNext({
+        monitor: new NextHopMonitor(world.scope, name),
+        hopOf,
+        onLoss: (_call, id) => board.down(id),
+      }),
+    ],
+    last: connect(hopOf),
+  });
+}

@@ -1,0 +1,434 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { create } from "@bufbuild/protobuf";
+import { LeaseSchema, Registry as RegistryApi, WatchRequestSchema } from "../api/gen/netloom/registry_pb.js";
+import type { NetworkServiceEndpointResponse } from "../api/gen/nsm/registry_pb.js";
+import { stationsOver } from "../api/hops.ts";
+import { call, serveAll, watch } from "../api/rpc.ts";
+import { insecureIdentity } from "../identity/identity.ts";
+import { withLease } from "../registry/lease-metadata.ts";
+import {
+  all,
+  callerOf,
+  endpointOf,
+  endpointQuery,
+  gather,
+  serviceOf,
+  serviceQuery,
+  withHosts,
+  type Hosts,
+} from "../registry/registry-fixture.ts";
+import { NetloomError, type ErrorCode } from "../world/errors.ts";
+import type { PutOptions, Store, World } from "../world/world.ts";
+import { registry, type Registry, type RegistryOptions } from "./registry.ts";
+
+const URL = "tcp://10.0.0.9:5002";
+
+interface Setting {
+  readonly hosts: Hosts;
+  readonly world: World;
+  readonly role: Registry;
+}
+
+/** One host that is the registry, and one that asks it. */
+async function withRegistry(
+  body: (setting: Setting) => Promise<void>,
+  options: Partial<RegistryOptions> & { readonly store?: (store: Store) => Store } = {},
+): Promise<void> {
+  let role: Registry | undefined;
+  const program = async (world: World): Promise<void> => {
+    role = await registry({ world, name: "registry", identity: insecureIdentity(world.clock), ...options });
+    await world.hops.serve(URL, serveAll(role.served));
+  };
+  await withHosts(
+    { registry: program, alpha: () => Promise.resolve() },
+    async (hosts) => {
+      const world = await hosts.world("registry");
+      await hosts.until(() => role !== undefined);
+      assert.ok(role);
+      await body({ hosts, world, role });
+    },
+    options.store ? { store: options.store } : {},
+  );
+}
+
+const names = (answers: readonly NetworkServiceEndpointResponse[]): string[] =>
+  answers.map(
+    ({ networkServiceEndpoint, deleted }) => `${deleted ? "-" : ""}${networkServiceEndpoint?.name}`,
+  );
+
+const refuses = (code: ErrorCode, promise: Promise<unknown>): Promise<void> =>
+  assert.rejects(promise, { code });
+
+suite("register", () => {
+  test("an endpoint gets the lease's expiration and keeps its registration time through refreshes", async () => {
+    await withRegistry(async ({ world, role }) => {
+      const startMs = world.clock.wallMs();
+      const first = await role.endpoints.request(callerOf(world), endpointOf("a"));
+      assert.ok(first.expirationTime && first.initialRegistrationTime);
+      assert.ok(Math.abs(timestampMs(first.expirationTime) - startMs - 60_000) < 100);
+      await world.clock.sleep(40_000);
+      const again = await role.endpoints.request(callerOf(world), endpointOf("a"));
+      assert.deepEqual(again.initialRegistrationTime, first.initialRegistrationTime);
+      assert.ok(again.expirationTime && timestampMs(again.expirationTime) - startMs > 99_000);
+      const [found] = await all(role.endpoints.find(callerOf(world), endpointQuery({ name: "a" })));
+      assert.deepEqual(found?.networkServiceEndpoint, again);
+    });
+  });
+
+  test("an endpoint may ask for less than the lease, and not for the past", async () => {
+    await withRegistry(async ({ world, role }) => {
+      const expirationTime = timestampFromMs(world.clock.wallMs() + 5000);
+      await role.endpoints.request(callerOf(world), endpointOf("a", { expirationTime }));
+      await world.clock.sleep(5200);
+      assert.deepEqual(names(await all(role.endpoints.find(callerOf(world), endpointQuery()))), []);
+      const past = timestampFromMs(world.clock.wallMs() - 1000);
+      await refuses(
+        "INVALID_ARGUMENT",
+        role.endpoints.request(callerOf(world), endpointOf("a", { expirationTime: past })),
+      );
+      assert.equal(role.status().endpoints, 0);
+    });
+  });
+
+  test("a service without payload carries IP, and is there until it is unregistered", async () => {
+    await withRegistry(async ({ world, role }) => {
+      await role.services.request(callerOf(world), serviceOf("shop"));
+      await world.clock.sleep(1e6);
+      const [found] = await all(role.services.find(callerOf(world), serviceQuery({ name: "shop" })));
+      assert.equal(found?.networkService?.payload, "IP");
+      await role.services.close(callerOf(world), serviceOf("shop"));
+      assert.deepEqual(await all(role.services.find(callerOf(world), serviceQuery())), []);
+    });
+  });
+
+  test("names that are empty, too long or of another domain, and entries that are too large, are refused", async () => {
+    await withRegistry(async ({ world, role }) => {
+      const request = (name: string, init = {}) =>
+        role.endpoints.request(callerOf(world), endpointOf(name, init));
+      await refuses("INVALID_ARGUMENT", request(""));
+      await refuses("INVALID_ARGUMENT", request("x".repeat(2000)));
+      await refuses("UNIMPLEMENTED", request("a@other"));
+      await refuses("INVALID_ARGUMENT", request("a", { networkServiceNames: ["x".repeat(70_000)] }));
+      await refuses(
+        "INVALID_ARGUMENT",
+        role.endpoints.request(callerOf(world, "tcp:1", { path: "{" }), endpointOf("a")),
+      );
+      await refuses("INVALID_ARGUMENT", role.services.request(callerOf(world), serviceOf("")));
+      assert.deepEqual(role.status(), { services: 0, endpoints: 0, watchers: 0 });
+    });
+  });
+});
+
+suite("names", () => {
+  test("a name belongs to the peer that registered it, until it is free again", async () => {
+    await withRegistry(async ({ world, role }) => {
+      const [one, other] = [callerOf(world, "tcp:10.0.0.1"), callerOf(world, "tcp:10.0.0.2")];
+      await role.endpoints.request(one, endpointOf("a"));
+      await refuses("PERMISSION_DENIED", role.endpoints.request(other, endpointOf("a")));
+      await refuses("PERMISSION_DENIED", role.endpoints.close(other, endpointOf("a")));
+      await role.endpoints.close(one, endpointOf("a"));
+      await role.endpoints.request(other, endpointOf("a"));
+    });
+  });
+
+  test("two hosts may say the same of a service, and only its owner something new", async () => {
+    await withRegistry(async ({ world, role }) => {
+      const [one, other] = [callerOf(world, "tcp:10.0.0.1"), callerOf(world, "tcp:10.0.0.2")];
+      await role.services.request(one, serviceOf("shop"));
+      await role.services.request(other, serviceOf("shop", { payload: "IP" }));
+      await refuses(
+        "PERMISSION_DENIED",
+        role.services.request(other, serviceOf("shop", { payload: "ETHERNET" })),
+      );
+      await refuses("PERMISSION_DENIED", role.services.close(other, serviceOf("shop")));
+    });
+  });
+
+  test("unregistering what is not there is a success", async () => {
+    await withRegistry(async ({ world, role }) => {
+      await role.endpoints.close(callerOf(world), endpointOf("a"));
+      await role.services.close(callerOf(world), serviceOf("a"));
+    });
+  });
+
+  test("100 registrations of one name at once are one write and one event", async () => {
+    let puts = 0;
+    const store = (inner: Store): Store => ({
+      ...storeOf(inner),
+      put: (key, value, options) => {
+        puts += 1;
+        return inner.put(key, value, options);
+      },
+    });
+    await withRegistry(
+      async ({ world, role }) => {
+        const told = gather(world, watchOurs(role, world));
+        const answers = await Promise.all(
+          Array.from({ length: 100 }, () => role.endpoints.request(callerOf(world), endpointOf("a"))),
+        );
+        assert.equal(
+          new Set(answers.map(({ initialRegistrationTime }) => initialRegistrationTime?.seconds)).size,
+          1,
+        );
+        await world.clock.sleep(10);
+        assert.equal(puts, 1);
+        assert.deepEqual(
+          told.flatMap(({ endpoints }) => endpoints.map(({ name }) => name)),
+          ["a"],
+        );
+      },
+      { store },
+    );
+  });
+});
+
+suite("find", () => {
+  test("name, services and labels are matched exactly, the URL as a part", async () => {
+    await withRegistry(async ({ world, role }) => {
+      const labels = { shop: { labels: { color: "green", zone: "a" } } };
+      await role.endpoints.request(callerOf(world), endpointOf("a", { networkServiceLabels: labels }));
+      await role.endpoints.request(
+        callerOf(world),
+        endpointOf("b", { networkServiceNames: ["shop", "bank"] }),
+      );
+      await role.endpoints.request(
+        callerOf(world),
+        endpointOf("c", { url: "tcp://10.0.0.2:5001", networkServiceNames: [] }),
+      );
+      const find = async (like: Parameters<typeof endpointQuery>[0]) =>
+        names(await all(role.endpoints.find(callerOf(world), endpointQuery(like))));
+      assert.deepEqual(await find({}), ["a", "b", "c"]);
+      assert.deepEqual(await find({ name: "b" }), ["b"]);
+      assert.deepEqual(await find({ name: "b", url: "10.0.0.2" }), []);
+      assert.deepEqual(await find({ networkServiceNames: ["shop"] }), ["a", "b"]);
+      assert.deepEqual(await find({ networkServiceNames: ["shop", "bank"] }), ["b"]);
+      assert.deepEqual(await find({ networkServiceLabels: { shop: { labels: { color: "green" } } } }), ["a"]);
+      assert.deepEqual(await find({ url: "tcp://10.0.0" }), ["a", "b", "c"]);
+      assert.deepEqual(await find({ url: "10.0.0.2:5001" }), ["c"]);
+    });
+  });
+
+  test("a watch of the contract tells every refresh, one of ours only what has changed", async () => {
+    await withRegistry(async ({ world, role }) => {
+      const contract = gather(
+        world,
+        role.endpoints.find(callerOf(world), endpointQuery({ networkServiceNames: ["shop"] }, true)),
+      );
+      const ours = gather(world, watchOurs(role, world));
+      for (let n = 0; n < 3; n++) {
+        await role.endpoints.request(callerOf(world), endpointOf("a"));
+        await world.clock.sleep(10);
+      }
+      await role.endpoints.request(callerOf(world), endpointOf("a", { url: "tcp://10.0.0.3:5001" }));
+      await role.endpoints.request(callerOf(world), endpointOf("b", { networkServiceNames: ["bank"] }));
+      await world.clock.sleep(10);
+      await role.endpoints.close(callerOf(world), endpointOf("a"));
+      await world.clock.sleep(10);
+      assert.deepEqual(names(contract), ["a", "a", "a", "a", "-a"]);
+      assert.equal(contract.at(-1)?.networkServiceEndpoint?.url, "tcp://10.0.0.3:5001", "the full entity");
+      const expirations = contract
+        .slice(0, 3)
+        .map((each) => each.networkServiceEndpoint?.expirationTime?.nanos);
+      assert.equal(new Set(expirations).size, 3);
+      assert.deepEqual(
+        ours.flatMap(({ endpoints }) => endpoints.map(({ name }) => name)),
+        ["a", "a", "b"],
+      );
+      assert.deepEqual(
+        ours.flatMap(({ removedEndpoints }) => removedEndpoints),
+        ["a"],
+      );
+    });
+  });
+
+  test("answers on the wire are those in the process, with expiration and deletion", async () => {
+    await withRegistry(async ({ world, role, hosts }) => {
+      const alpha = await hosts.world("alpha");
+      const { endpoints } = stationsOver(alpha.hops.dial(URL), alpha.clock);
+      const call = { scope: alpha.scope, deadlineMs: Infinity };
+      const told = gather(alpha, endpoints.find(call, endpointQuery({ name: "a" }, true)));
+      await alpha.clock.sleep(50);
+      const given = await role.endpoints.request(callerOf(world), endpointOf("a"));
+      const [found] = await all(endpoints.find(call, endpointQuery({ url: "10.0.0.1" })));
+      assert.deepEqual(found?.networkServiceEndpoint, given);
+      await role.endpoints.close(callerOf(world), endpointOf("a"));
+      await alpha.clock.sleep(50);
+      assert.deepEqual(names(told), ["a", "-a"]);
+      assert.equal(told[1]?.networkServiceEndpoint?.url, "tcp://10.0.0.1:5001");
+    });
+  });
+});
+
+suite("watch", () => {
+  test("a watcher that does not read is cut with a sentence, and another one is not held up", async () => {
+    await withRegistry(async ({ world, role }) => {
+      const stuck = role.endpoints.find(callerOf(world), endpointQuery({}, true));
+      const quick = gather(world, role.endpoints.find(callerOf(world), endpointQuery({}, true)));
+      for (let n = 0; n < 1100; n++) await role.endpoints.request(callerOf(world), endpointOf(`e${n}`));
+      await world.clock.sleep(10);
+      assert.equal(quick.length, 1100);
+      await assert.rejects(stuck.next(), {
+        code: "RESOURCE_EXHAUSTED",
+        message: "watch endpoints: more than 1024 changes wait to be read",
+      });
+      stuck.close();
+      assert.equal(role.status().watchers, 1);
+    });
+  });
+
+  test("there is a limit to how many watch at once", async () => {
+    await withRegistry(
+      async ({ world, role }) => {
+        const open = () => role.endpoints.find(callerOf(world), endpointQuery({}, true));
+        const [first] = [open(), open()];
+        assert.throws(open, { code: "RESOURCE_EXHAUSTED" });
+        first?.close();
+        open();
+      },
+      { maxWatchers: 2 },
+    );
+  });
+});
+
+suite("leases", () => {
+  test("an endpoint that is not refreshed is gone after its lease, and is told so", async () => {
+    await withRegistry(async ({ world, role }) => {
+      const told = gather(world, role.endpoints.find(callerOf(world), endpointQuery({}, true)));
+      await role.endpoints.request(callerOf(world), endpointOf("a"));
+      await role.endpoints.request(callerOf(world), endpointOf("b"));
+      await world.clock.sleep(50_000);
+      await role.endpoints.request(callerOf(world), endpointOf("b"));
+      await world.clock.sleep(10_500);
+      assert.deepEqual(names(told), ["a", "b", "b", "-a"]);
+      assert.deepEqual(
+        (await world.store.list("endpoints/")).entries.map(({ key }) => key),
+        ["endpoints/b"],
+      );
+    });
+  });
+
+  test("one sign of life keeps all endpoints of a host, and nobody but their owner can give it", async () => {
+    await withRegistry(async ({ world, role, hosts }) => {
+      const alpha = await hosts.world("alpha");
+      const hop = alpha.hops.dial(URL);
+      const keepAlive = (name: string) =>
+        call(hop, RegistryApi.method.keepAlive, create(LeaseSchema, { name }), { timeoutMs: 1000 });
+      const { endpoints } = stationsOver(hop, alpha.clock);
+      const leased = { scope: alpha.scope, deadlineMs: Infinity, outgoing: withLease({}, "alpha/1") };
+      for (const name of ["a", "b", "c"]) await endpoints.request(leased, endpointOf(name));
+      await role.endpoints.request(callerOf(world, "tcp:other", withLease({}, "alpha/1")), endpointOf("d"));
+      const ours = gather(world, watchOurs(role, world));
+      for (let n = 0; n < 4; n++) {
+        await alpha.clock.sleep(30_000);
+        assert.equal((await keepAlive("alpha/1")).endpoints, 3);
+      }
+      await refuses("NOT_FOUND", keepAlive("alpha/2"));
+      assert.deepEqual(names(await all(role.endpoints.find(callerOf(world), endpointQuery()))), [
+        "a",
+        "b",
+        "c",
+      ]);
+      assert.deepEqual(
+        ours.flatMap(({ removedEndpoints }) => removedEndpoints),
+        ["d"],
+      );
+      await alpha.clock.sleep(61_000);
+      assert.equal(role.status().endpoints, 0);
+      await refuses("NOT_FOUND", keepAlive("alpha/1"));
+    });
+  });
+
+  test("after a restart what was registered is served at once, and has one lease's time", async () => {
+    await withRegistry(async ({ hosts }) => {
+      const alpha = await hosts.world("alpha");
+      const { endpoints } = stationsOver(alpha.hops.dial(URL), alpha.clock);
+      const call = { scope: alpha.scope, deadlineMs: Infinity };
+      await endpoints.request(call, endpointOf("a"));
+      await endpoints.request({ ...call, outgoing: withLease({}, "alpha/1") }, endpointOf("b"));
+      await alpha.clock.sleep(59_000);
+      hosts.simulation.crash("registry");
+      hosts.simulation.restart("registry");
+      await alpha.clock.sleep(100);
+      const find = async () => names(await all(endpoints.find(call, endpointQuery())));
+      assert.deepEqual(await find(), ["a", "b"]);
+      await alpha.clock.sleep(50_000);
+      await endpoints.request(call, endpointOf("a"));
+      await alpha.clock.sleep(11_000);
+      assert.deepEqual(await find(), ["a"]);
+    });
+  });
+});
+
+suite("a store that takes no more", () => {
+  const full = { isFull: false };
+  const store = (inner: Store): Store => {
+    const check = async (): Promise<void> => {
+      if (full.isFull) throw new NetloomError("RESOURCE_EXHAUSTED", "write to the store: the disk is full");
+    };
+    return {
+      ...storeOf(inner),
+      put: async (key: string, value: Uint8Array, options?: PutOptions) => {
+        await check();
+        return await inner.put(key, value, options);
+      },
+      delete: async (key, options) => {
+        await check();
+        await inner.delete(key, options);
+      },
+    };
+  };
+
+  test("refuses what is new, answers, lets things expire, and forgets them when there is room", async () => {
+    await withRegistry(
+      async ({ world, role }) => {
+        await role.endpoints.request(callerOf(world), endpointOf("a"));
+        full.isFull = true;
+        await refuses("RESOURCE_EXHAUSTED", role.endpoints.request(callerOf(world), endpointOf("b")));
+        await refuses("RESOURCE_EXHAUSTED", role.endpoints.close(callerOf(world), endpointOf("a")));
+        await role.endpoints.request(callerOf(world), endpointOf("a"));
+        const find = async () => names(await all(role.endpoints.find(callerOf(world), endpointQuery())));
+        assert.deepEqual(await find(), ["a"]);
+        await world.clock.sleep(61_000);
+        assert.deepEqual(await find(), []);
+        assert.equal((await world.store.list("endpoints/")).entries.length, 1);
+        full.isFull = false;
+        await world.clock.sleep(6000);
+        assert.equal((await world.store.list("endpoints/")).entries.length, 0);
+        await role.endpoints.request(callerOf(world), endpointOf("b"));
+        assert.deepEqual(await find(), ["b"]);
+      },
+      { store },
+    );
+  });
+});
+
+/** The methods of a store as properties. */
+function storeOf(store: Store): Store {
+  return {
+    get: (key) => store.get(key),
+    list: (prefix) => store.list(prefix),
+    put: (key, value, options) => store.put(key, value, options),
+    delete: (key, options) => store.delete(key, options),
+    grantLease: (ttlMs) => store.grantLease(ttlMs),
+    keepAlive: (lease) => store.keepAlive(lease),
+    revokeLease: (lease) => store.revokeLease(lease),
+    watch: (prefix, revision) => store.watch(prefix, revision),
+  };
+}
+
+/** netloom.registry.v1.Registry/Watch, without a network. */
+function watchOurs(role: Registry, world: World) {
+  const handler = serveAll(role.served);
+  const caller = callerOf(world);
+  return watch(
+    {
+      call: () => Promise.reject(new Error("a watch")),
+      watch: (method, request) =>
+        handler.watch({ ...request, method, peer: caller.peer, scope: caller.scope, deadlineMs: Infinity }),
+    },
+    RegistryApi.method.watch,
+    create(WatchRequestSchema),
+  );
+}

@@ -1,0 +1,205 @@
+/**
+ * Who offers what, for a whole mesh. Upstream: sdk/pkg/registry/chains/memory/server.go at 9ac672c
+ *
+ * ```
+ *  Register, Unregister ─> door ─> chain ─> registrations ─> store
+ *                                                └─> catalog ─> Find, Watch
+ * ```
+ */
+import { create } from "@bufbuild/protobuf";
+import { LeaseStateSchema, Registry as RegistryApi } from "../api/gen/netloom/registry_pb.js";
+import {
+  NetworkServiceEndpointRegistry,
+  NetworkServiceRegistry,
+  type NetworkService,
+  type NetworkServiceEndpoint,
+} from "../api/gen/nsm/registry_pb.js";
+import { serveRegistries, type EndpointRegistryServer, type ServiceRegistryServer } from "../api/hops.ts";
+import { methodPath, serve, type Context, type Served } from "../api/rpc.ts";
+import { compose } from "../chain/element.ts";
+import { authorize } from "../registry/authorize.ts";
+import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
+import { expire } from "../registry/expire.ts";
+import { Finder, withBytes } from "../registry/find.ts";
+import { follow } from "../registry/follow.ts";
+import { leaseGroup } from "../registry/lease-metadata.ts";
+import { Leases } from "../registry/leases.ts";
+import { RegistrationDoor } from "../registry/registration-door.ts";
+import { Registrations } from "../registry/registrations.ts";
+import { updatePath } from "../registry/registry-path.ts";
+import { setPayload } from "../registry/set-payload.ts";
+import { setRegistrationTime } from "../registry/set-registration-time.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { RoleOptions } from "./role.ts";
+
+export interface RegistryOptions extends RoleOptions {
+  /** How long an endpoint is served after its last sign of life. Default: 60,000 ms. */
+  readonly leaseMs?: number;
+  /** Open watches, of all peers together. Default: 10,000. */
+  readonly maxWatchers?: number;
+}
+
+export interface Registry {
+  readonly services: ServiceRegistryServer;
+  readonly endpoints: EndpointRegistryServer;
+  /** Both registries of the contract, and what our own managers ask for. For `serveAll`. */
+  readonly served: readonly Served[];
+  /** How much there is, for people. */
+  status(): { readonly services: number; readonly endpoints: number; readonly watchers: number };
+}
+
+/** How soon an endpoint that has expired, and could not be taken out, is looked at again. */
+const RETRY_MS = 1000;
+
+/**
+ * Opens the registry that `World.store` holds. What was registered is served at once, and has one lease's time to show
+ * that it still lives.
+ */
+export async function registry(options: RegistryOptions): Promise<Registry> {
+  const { world } = options;
+  const services = await Registrations.load(world, serviceKind);
+  const endpoints = await Registrations.load(world, endpointKind);
+  const leases: Leases = new Leases({
+    world,
+    ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
+    onExpired: async (names) => void (await Promise.all(names.map(lose))),
+  });
+  const doors = {
+    services: serviceDoor(options, services),
+    endpoints: endpointDoor(options, endpoints, leases),
+  };
+  const lose = async (name: string): Promise<void> => {
+    try {
+      await doors.endpoints.lose(endpointKind.named(name), () => !leases.has(name));
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      leases.renew(name, { ttlMs: RETRY_MS });
+    }
+  };
+  for (const { name, owner, lease } of endpoints.catalog.entries())
+    leases.renew(name, { ttlMs: leases.leaseMs, group: leaseGroup(owner, lease) });
+  return serveRegistry({ options, services, endpoints, leases, doors });
+}
+
+function serviceDoor(
+  { world, identity }: RegistryOptions,
+  services: Registrations<NetworkService>,
+): RegistrationDoor<NetworkService> {
+  const chain = compose<NetworkService, NetworkService>(
+    [
+      updatePath(identity),
+      setPayload(),
+      authorize({
+        identity,
+        names: {
+          noun: serviceKind.noun,
+          nameOf: ({ name }) => name,
+          ownerOf: (name) => services.ownerOf(name),
+          // Hosts that offer the same service each say what it is.
+          isHarmless: (service) => services.has(service),
+        },
+      }),
+    ],
+    services,
+  );
+  return new RegistrationDoor(world, serviceKind, chain);
+}
+
+function endpointDoor(
+  { world, identity }: RegistryOptions,
+  endpoints: Registrations<NetworkServiceEndpoint>,
+  leases: Leases,
+): RegistrationDoor<NetworkServiceEndpoint> {
+  const chain = compose<NetworkServiceEndpoint, NetworkServiceEndpoint>(
+    [
+      updatePath(identity),
+      authorize({
+        identity,
+        names: {
+          noun: endpointKind.noun,
+          nameOf: ({ name }) => name,
+          ownerOf: (name) => endpoints.ownerOf(name),
+          isHarmless: () => false,
+        },
+      }),
+      setRegistrationTime((name) => {
+        const known = endpoints.catalog.get(name);
+        return known && endpointKind.entryOf(known);
+      }),
+      expire({ leases, identity }),
+    ],
+    endpoints,
+  );
+  return new RegistrationDoor(world, endpointKind, chain);
+}
+
+function serveRegistry(parts: {
+  readonly options: RegistryOptions;
+  readonly services: Registrations<NetworkService>;
+  readonly endpoints: Registrations<NetworkServiceEndpoint>;
+  readonly leases: Leases;
+  readonly doors: {
+    readonly services: ReturnType<typeof serviceDoor>;
+    readonly endpoints: ReturnType<typeof endpointDoor>;
+  };
+}): Registry {
+  const { options, leases, doors } = parts;
+  const catalogs = { services: parts.services.catalog, endpoints: parts.endpoints.catalog };
+  const maxWatchers = options.maxWatchers ?? 10_000;
+  const admit = (): void => {
+    if (catalogs.services.watches + catalogs.endpoints.watches < maxWatchers) return;
+    throw new NetloomError(
+      "RESOURCE_EXHAUSTED",
+      `watch the registry: ${maxWatchers} watches are open already`,
+    );
+  };
+  const findServices = new Finder({ kind: serviceKind, catalog: catalogs.services, admit });
+  const findEndpoints = new Finder({
+    kind: endpointKind,
+    catalog: catalogs.endpoints,
+    admit,
+    expirations: () => leases.expirations(),
+  });
+  const services: ServiceRegistryServer = {
+    request: (caller, service) => doors.services.request(caller, service),
+    close: (caller, service) => doors.services.close(caller, service),
+    find: (_caller, query) => findServices.find(query),
+  };
+  const endpoints: EndpointRegistryServer = {
+    request: (caller, endpoint) => doors.endpoints.request(caller, endpoint),
+    close: (caller, endpoint) => doors.endpoints.close(caller, endpoint),
+    find: (_caller, query) => findEndpoints.find(query),
+  };
+  const own = serve(RegistryApi, {
+    keepAlive: async ({ name }, { peer }: Context) => {
+      const group = leaseGroup(peer.id, name);
+      const names = group === undefined ? undefined : leases.renewGroup(group);
+      if (!names)
+        throw new NetloomError("NOT_FOUND", `keep lease ${name} alive: nothing is registered under it`);
+      if (catalogs.endpoints.wantsTouches) for (const each of names) catalogs.endpoints.touch(each);
+      return create(LeaseStateSchema, { endpoints: names.size, ttlMs: BigInt(leases.leaseMs) });
+    },
+    watch: () => {
+      admit();
+      return follow(catalogs);
+    },
+  });
+  return {
+    services,
+    endpoints,
+    served: [
+      ...serveRegistries(services, endpoints).map((served) =>
+        withBytes(served, {
+          [methodPath(NetworkServiceRegistry.method.find)]: (query) => findServices.findBytes(query),
+          [methodPath(NetworkServiceEndpointRegistry.method.find)]: (query) => findEndpoints.findBytes(query),
+        }),
+      ),
+      own,
+    ],
+    status: () => ({
+      services: catalogs.services.size,
+      endpoints: catalogs.endpoints.size,
+      watchers: catalogs.services.watches + catalogs.endpoints.watches,
+    }),
+  };
+}

@@ -1,0 +1,35 @@
+/** What all connection roles have in common. */
+import type { Connection } from "../api/gen/nsm/connection_pb.js";
+import type { ConnectionHop, ConnectionServer, Directory } from "../api/hops.ts";
+import type { Call } from "../chain/call.ts";
+import type { Identity } from "../identity/identity.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { World } from "../world/world.ts";
+
+export interface RoleOptions {
+  readonly world: World;
+  /** Name of the role's path segment. Unique among all processes of the mesh: `manager-alpha`. */
+  readonly name: string;
+  readonly identity: Identity;
+}
+
+/**
+ * A role of a connection. `serveConnections` puts it on a listener, `connectionsOf` makes it the next station of another
+ * role. It lives until `World.scope` ends; that closes no connection, so that a restart finds them.
+ */
+export interface ConnectionRole extends ConnectionServer {
+  /** The connections that are established now, as this role knows them. */
+  established(): Connection[];
+  /** Closes one of them by its own id, as if its client had: the endpoint stops, or its service is not for it any more. */
+  drop(id: string): Promise<void>;
+}
+
+/** The next station, at the URL that an element in front has chosen. */
+export function hopByUrl(directory: Directory): (call: Call) => ConnectionHop {
+  return ({ nextUrl }) => {
+    if (nextUrl === undefined || nextUrl === "") {
+      throw new NetloomError("UNAVAILABLE", "call the next station: its registration has no URL");
+    }
+    return directory.connect(nextUrl).connections;
+  };
+}

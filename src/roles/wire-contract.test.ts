@@ -1,0 +1,154 @@
+/** Roles behind bytes: what a stranger's client sees of them, and what it can send. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { WireType } from "@bufbuild/protobuf/wire";
+import fc from "fast-check";
+import {
+  ConnectionEventType,
+  ConnectionSchema,
+  MonitorScopeSelectorSchema,
+  PathSchema,
+  type Connection,
+} from "../api/gen/nsm/connection_pb.js";
+import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
+import { serveConnections, stationsOver } from "../api/hops.ts";
+import { LocalDirectory } from "../api/directory.ts";
+import { serveAll } from "../api/rpc.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Hop, Incoming, Message } from "../world/world.ts";
+import { shopMesh, type MeshHost } from "./mesh-fixture.ts";
+
+/** A host's manager behind a hop of bytes, whose peer came by a unix socket. */
+function bytesTo(host: MeshHost): Hop {
+  const handler = serveAll(serveConnections(host.manager));
+  const incoming = (method: string, { bytes, metadata }: Message): Incoming => ({
+    method,
+    bytes: bytes.slice(),
+    metadata,
+    ...host.caller(),
+    peer: { id: "unix", connection: "1", isLocal: true },
+  });
+  return {
+    call: (method, message) => handler.call(incoming(method, message)),
+    watch: (method, message) => handler.watch(incoming(method, message)),
+  };
+}
+
+test("a client of another make asks, watches and closes over bytes; a field that we do not know goes through", async () => {
+  const { mesh, alpha, shop } = shopMesh("remote");
+  await mesh.run(async () => {
+    const { connections } = stationsOver(bytesTo(alpha), alpha.world.clock);
+    const request = alpha.ask("c1", "shop");
+    assert.ok(request.connection);
+    request.connection.path = create(PathSchema, { pathSegments: [{ name: "nsc", id: "c1" }] });
+    request.connection.$unknown = [{ no: 99, wireType: WireType.LengthDelimited, data: new Uint8Array([2, 104, 105]) }];
+    const call = alpha.caller();
+    const watch = connections.monitor(
+      call,
+      create(MonitorScopeSelectorSchema, { pathSegments: [{ id: "c1" }] }),
+    );
+    assert.equal((await watch.next())?.type, ConnectionEventType.INITIAL_STATE_TRANSFER);
+    const answer = await connections.request(call, request);
+    assert.equal(answer.path?.pathSegments.length, 6);
+    assert.deepEqual(answer.$unknown, request.connection.$unknown);
+    assert.deepEqual(shop.established()[0]?.$unknown, request.connection.$unknown);
+    const event = await watch.next();
+    assert.equal(event?.type, ConnectionEventType.UPDATE);
+    assert.deepEqual(Object.keys(event?.connections ?? {}), [answer.path?.pathSegments[1]?.id]);
+    await connections.close(call, answer);
+    assert.equal((await watch.next())?.type, ConnectionEventType.DELETE);
+    watch.close();
+    await mesh.holdsNothing();
+  });
+});
+
+test("any bytes and any message are answered, or refused with a code, and leave nothing", async () => {
+  const { mesh, alpha } = shopMesh("local");
+  const hop = bytesTo(alpha);
+  const word = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 20 }),
+    fc.constantFrom("", "c1", "nsc", "manager-alpha", "shop", "KERNEL", "VXLAN", "LOCAL", "UP"),
+  );
+  const pairs = fc.dictionary(fc.oneof(word, fc.constantFrom("name", "inodeURL", "vni", "src_ip")), word, {
+    maxKeys: 4,
+  });
+  const mechanism = fc.record({ cls: word, type: word, parameters: pairs });
+  const connection = fc.record({
+    id: word,
+    networkService: word,
+    networkServiceEndpointName: word,
+    payload: fc.constantFrom("", "ETHERNET", "x"),
+    labels: pairs,
+    state: fc.integer({ min: 0, max: 9 }),
+    mechanism,
+    path: fc.record({
+      index: fc.nat(3),
+      pathSegments: fc.array(fc.record({ name: word, id: word, token: word }), { maxLength: 4 }),
+    }),
+    context: fc.record({
+      ipContext: fc.record({ srcIpAddrs: fc.array(word), excludedPrefixes: fc.array(word) }),
+      MTU: fc.nat(70_000),
+    }),
+  });
+  const message = fc
+    .tuple(connection, fc.array(mechanism, { maxLength: 3 }))
+    .map(([init, mechanismPreferences]) => ({
+      request: toBinary(
+        NetworkServiceRequestSchema,
+        create(NetworkServiceRequestSchema, { connection: init, mechanismPreferences }),
+      ),
+      close: toBinary(ConnectionSchema, create(ConnectionSchema, init)),
+    }));
+  const bytes = fc.uint8Array({ maxLength: 200 }).map((each) => ({ request: each, close: each }));
+  await mesh.run(async () => {
+    for (const { request, close } of fc.sample(fc.oneof(message, bytes), { numRuns: 300, seed: 1 })) {
+      for (const [verb, sent] of [
+        ["Request", request],
+        ["Close", close],
+      ] as const) {
+        try {
+          await hop.call(
+            `/networkservice.NetworkService/${verb}`,
+            { bytes: sent, metadata: {} },
+            { timeoutMs: 1 },
+          );
+        } catch (error) {
+          assert.ok(error instanceof NetloomError, String(error));
+          assert.ok(error.message.length < 2_000, error.message);
+        }
+      }
+    }
+    for (const { id } of alpha.manager.established()) await alpha.manager.drop(id);
+    await mesh.holdsNothing();
+  });
+});
+
+test("a directory leads to roles of this process by their own URLs, and dials everything else once", async () => {
+  const { mesh, alpha } = shopMesh("local");
+  await mesh.run(async () => {
+    const dialled: string[] = [];
+    const directory = new LocalDirectory(
+      {
+        dial: (url) => {
+          if (url === "tcp://nonsense")
+            throw new NetloomError("INVALID_ARGUMENT", "dial tcp://nonsense: no port");
+          dialled.push(url);
+          return bytesTo(alpha);
+        },
+        serve: () => Promise.reject(new TypeError("not asked for")),
+      },
+      alpha.world.clock,
+    );
+    const close = (url: string) => directory.connect(url).connections.close(alpha.caller(), {} as Connection);
+    await assert.rejects(close("self:manager"), { code: "UNAVAILABLE", message: /nobody serves that there/ });
+    const stations = stationsOver(bytesTo(alpha), alpha.world.clock);
+    const takeBack = directory.offer("self:manager", { connections: stations.connections });
+    assert.equal(directory.connect("self:manager").connections, stations.connections);
+    takeBack();
+    await assert.rejects(close("self:manager"), { code: "UNAVAILABLE" });
+    await assert.rejects(close("tcp://nonsense"), { code: "INVALID_ARGUMENT", message: /no port/ });
+    assert.equal(directory.connect("unix:///a"), directory.connect("unix:///a"));
+    assert.deepEqual(dialled, ["unix:///a"]);
+  });
+});

@@ -1,0 +1,26 @@
+import { suite, test } from "node:test";
+import { drain } from "../../scripts/simulated-toy.ts";
+import { MemoryStore } from "../store/memory.ts";
+import { hopsContract } from "../transport/hops-contract.ts";
+import type { World } from "../world/world.ts";
+import { SimMachine } from "./kernel.ts";
+import { Simulation } from "./simulation.ts";
+
+suite("the simulated network keeps the promises of Hops", () => {
+  for (const { title, check } of hopsContract) {
+    test(title, async () => {
+      const simulation = new Simulation({
+        seed: title,
+        drain,
+        hosts: ["near", "far"],
+        kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
+        store: (clock, scope) => new MemoryStore({ clock, scope }),
+      });
+      const worldOf = (host: string): Promise<World> =>
+        new Promise((resolve) => simulation.start(host, async (world) => resolve(world)));
+      const [near, far] = await Promise.all([worldOf("near"), worldOf("far")]);
+      const kill = async (): Promise<void> => simulation.crash("far");
+      await simulation.run(check({ near, far, url: "tcp://10.0.0.2:5001", kill }));
+    });
+  }
+});

@@ -1,0 +1,170 @@
+/**
+ * The hosts of a simulated mesh: the real registry, and the real agents, each with an operator who applies and deletes
+ * what the host's wishes say, and who tries again what was refused.
+ */
+import { connectWish, exposeWish, type Wish } from "../agent/wish.ts";
+import { serveAll } from "../api/rpc.ts";
+import { insecureIdentity } from "../identity/identity.ts";
+import { agent, type AgentRole } from "../roles/agent.ts";
+import { registry } from "../roles/registry.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Netns } from "../world/kernel.ts";
+import type { Scope } from "../world/scope.ts";
+import type { Disk, World } from "../world/world.ts";
+
+export const REGISTRY_HOST = "registry";
+
+const REGISTRY_URL = "tcp://10.8.255.1:5002";
+
+/** So short that what is lost is found to be so within a run. */
+export const LIFETIME_MS = 60_000;
+const LEASE_MS = 20_000;
+
+/** A host of the mesh with its workloads. */
+export interface HostPlan {
+  readonly name: string;
+  readonly address: string;
+  readonly netns: Netns;
+  /** Paths of namespaces. */
+  readonly workloads: readonly string[];
+}
+
+interface Spanned {
+  readonly name: string;
+  readonly host: string;
+  /** Path of a namespace. */
+  readonly workload: string;
+  readonly service: string;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** An endpoint that shall be there from `fromMs` to `untilMs`. */
+export interface Exposing extends Spanned {
+  readonly kind: "Expose";
+  readonly pools: readonly string[];
+}
+
+/** A wire that shall be there from `fromMs` to `untilMs`. */
+export interface Connecting extends Spanned {
+  readonly kind: "Connect";
+  readonly interfaceName: string;
+}
+
+export interface Wishes {
+  readonly exposing: readonly Exposing[];
+  readonly connecting: readonly Connecting[];
+}
+
+/** A bug to plant, in order to see whether the simulator finds it. */
+export type MeshPlant = "no-sweep" | "forgets-disk" | "forgets-deletes";
+
+export interface AgentOptions {
+  readonly plan: HostPlan;
+  readonly wishes: Wishes;
+  readonly plant: MeshPlant | undefined;
+  /** Do packets get from a workload to an address? */
+  readonly reaches: (from: Netns, address: string) => boolean;
+  readonly onStart: (role: AgentRole) => void;
+  /** The process has ended with an error that a supervisor answers by starting it again. */
+  readonly onExit: () => void;
+}
+
+/** Runs the registry of the mesh. */
+export async function runRegistry(world: World, onExit: () => void): Promise<void> {
+  const identity = insecureIdentity(world.clock, LIFETIME_MS);
+  await orExit(onExit, async () => {
+    const role = await registry({ world, name: "registry", identity, leaseMs: LEASE_MS });
+    await world.hops.serve(REGISTRY_URL, serveAll(role.served));
+  });
+}
+
+/** Runs an agent until its life ends. */
+export async function runAgent(given: World, options: AgentOptions): Promise<void> {
+  const { plan, wishes, plant, reaches, onStart, onExit } = options;
+  const world = plant === "forgets-disk" ? { ...given, disk: forgetful(given.disk) } : given;
+  const url = `tcp://${plan.address}:5001`;
+  await orExit(onExit, async () => {
+    const role = await agent({
+      world,
+      url,
+      identity: insecureIdentity(world.clock, LIFETIME_MS),
+      listen: ["unix:///run/netloom/agent.sock", url],
+      registry: world.hops.dial(REGISTRY_URL),
+      registryUrl: REGISTRY_URL,
+      tunnelAddresses: [plan.address],
+      leaseMs: LEASE_MS,
+      sweepAfterMs: plant === "no-sweep" ? 1e9 : LIFETIME_MS,
+      prober: {
+        probe: async (from, address) => (reaches(from, address) ? { rttMs: 0.1 } : { reason: "timeout" }),
+      },
+    });
+    onStart(role);
+    for (const wish of [...wishes.exposing, ...wishes.connecting]) {
+      if (wish.host !== plan.name) continue;
+      world.scope.spawn(`operate ${wish.name}`, (scope) => operate({ world, scope, role, wish, plant }));
+    }
+  });
+}
+
+interface Operating {
+  readonly world: World;
+  readonly scope: Scope;
+  readonly role: AgentRole;
+  readonly wish: Exposing | Connecting;
+  readonly plant: MeshPlant | undefined;
+}
+
+async function operate({ world, scope, role, wish, plant }: Operating): Promise<void> {
+  const { fromMs, untilMs, name, kind } = wish;
+  const retry = async (run: () => Promise<unknown>): Promise<void> => {
+    while (!(await attempt(run))) {
+      const n = Math.floor(world.clock.monotonicMs());
+      await world.clock.sleep(100 + 400 * world.random.fraction(`operate ${name}`, n), scope);
+    }
+  };
+  await sleepUntil(world, fromMs, scope);
+  if (world.clock.monotonicMs() < untilMs) await retry(() => role.agent.apply([wishOf(wish)]));
+  if (untilMs === Infinity || plant === "forgets-deletes") return;
+  await sleepUntil(world, untilMs, scope);
+  await retry(() => role.agent.delete([{ kind, name }]));
+}
+
+function wishOf(wish: Exposing | Connecting): Wish {
+  const { name, service } = wish;
+  const workload = { netns: wish.workload };
+  return wish.kind === "Connect"
+    ? connectWish({ kind: "Connect", name, workload, service, interface: wish.interfaceName })
+    : exposeWish({ kind: "Expose", name, workload, services: [service], pools: [...wish.pools] });
+}
+
+/** False if it was refused. */
+async function attempt(run: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await run();
+    return true;
+  } catch (error) {
+    if (!(error instanceof NetloomError)) throw error;
+    return false;
+  }
+}
+
+async function orExit(onExit: () => void, run: () => Promise<void>): Promise<void> {
+  if (!(await attempt(run))) onExit();
+}
+
+function forgetful(disk: Disk): Disk {
+  return {
+    read: async (name) => {
+      await disk.read(name);
+      return undefined;
+    },
+    append: (name, data) => disk.append(name, data),
+    replace: (name, data) => disk.replace(name, data),
+    sync: (name) => disk.sync(name),
+  };
+}
+
+function sleepUntil(world: World, timeMs: number, scope: Scope): Promise<void> {
+  return world.clock.sleep(Math.max(0, timeMs - world.clock.monotonicMs()), scope);
+}

@@ -1,0 +1,177 @@
+/**
+ * Simulated meshes: one registry and 3 to 20 agents made of the real roles, wishes and faults drawn from a seed, a run,
+ * and what must hold when it is quiet.
+ */
+import type { AgentRole } from "../roles/agent.ts";
+import type { Netns } from "../world/kernel.ts";
+import { SimMachine } from "./kernel.ts";
+import { type Fault, drawFaults } from "./faults.ts";
+import type { HistoryEntry } from "./history.ts";
+import {
+  type Connecting,
+  type Exposing,
+  type HostPlan,
+  LIFETIME_MS,
+  type MeshPlant,
+  REGISTRY_HOST,
+  runAgent,
+  runRegistry,
+  type Wishes,
+} from "./mesh-agent-fixture.ts";
+import { findViolations } from "./mesh-oracle-fixture.ts";
+import { SimRandom, between } from "./random.ts";
+import { Simulation, type SimulationOptions } from "./simulation.ts";
+
+/** Wishes and faults come until then. */
+const BUSY_MS = 10_000;
+/** Faults that wait for a message, a write or a batch strike until then after the last wish. */
+const CLOSING_MS = 5_000;
+/** More than the lifetime of anything that is lost, and than the sweep after a late restart. */
+const SETTLE_MS = LIFETIME_MS + 25_000;
+
+export interface MeshOptions extends Pick<SimulationOptions, "seed" | "drain" | "store" | "keepHistory"> {
+  /** Default: 3 to 5, drawn from the seed. */
+  readonly agents?: number;
+  /** Default: drawn from the seed. */
+  readonly faults?: readonly Fault[];
+  readonly plant?: MeshPlant;
+}
+
+export interface MeshResult {
+  /** Broken invariants, for people. Empty: the run was right. */
+  readonly violations: readonly string[];
+  readonly faults: readonly Fault[];
+  /** Faults that found a victim. */
+  readonly struck: number;
+  readonly wires: number;
+  readonly events: number;
+  readonly operations: number;
+  readonly timeMs: number;
+  readonly traceHash: string;
+  readonly history: readonly HistoryEntry[];
+}
+
+/** Runs one seed until it is quiet. */
+export async function runMesh(options: MeshOptions): Promise<MeshResult> {
+  const { seed } = options;
+  const random = new SimRandom(seed, "mesh");
+  const count = options.agents ?? between(random, "agents", 0, 3, 6);
+  const names = Array.from({ length: count }, (_, n) => `host-${n}`);
+  const hosts = [REGISTRY_HOST, ...names];
+  const drawn = drawFaults({ seed, hosts, durationMs: BUSY_MS, count: 8 + 6 * count });
+  const faults = options.faults ?? drawn.map(withSmallJump);
+  const machines: SimMachine[] = [];
+  const simulation = new Simulation({
+    ...options,
+    hosts,
+    faults,
+    limitMs: 2 * (BUSY_MS + SETTLE_MS),
+    kernel: ({ host, clock }) => {
+      const machine = (machines[0] ??= new SimMachine({ clock }));
+      return machine.kernel({ host: machine.createNetns(`/run/netns/${host}`) });
+    },
+  });
+  const [machine] = machines;
+  if (!machine) throw new Error("a mesh has hosts");
+  const plans = names.map((name, n) => planHost(machine, name, n));
+  const wishes = drawWishes(random, plans);
+  const living = new Map<string, AgentRole>();
+  simulation.start(REGISTRY_HOST, (world) => runRegistry(world, () => startAgain(simulation, REGISTRY_HOST)));
+  for (const plan of plans) {
+    const onStart = (role: AgentRole): void => void living.set(plan.name, role);
+    const onExit = (): void => startAgain(simulation, plan.name);
+    const reaches = (from: Netns, address: string): boolean => machine.reaches(from, address) !== undefined;
+    simulation.start(plan.name, (world) =>
+      runAgent(world, { plan, wishes, reaches, onStart, onExit, plant: options.plant }),
+    );
+  }
+  const violations = await run(simulation, { machine, plans, wishes, living });
+  const { history, nowMs } = simulation.scheduler;
+  return {
+    violations,
+    faults,
+    struck: simulation.faults.struck,
+    wires: wishes.connecting.length,
+    events: history.count,
+    operations: simulation.operations,
+    timeMs: nowMs,
+    traceHash: history.hash,
+    history: history.entries(),
+  };
+}
+
+/** What a clock that is an hour off makes others believe lasts for an hour, and a run does not. */
+function withSmallJump(fault: Fault): Fault {
+  return fault.kind === "clock" ? { ...fault, jumpMs: fault.jumpMs % (LIFETIME_MS / 8) } : fault;
+}
+
+/** What a supervisor does when the process has ended. */
+function startAgain(simulation: Simulation, host: string): void {
+  simulation.scheduler.after(0, { host, kind: "exit", detail: "" }, () => {
+    simulation.crash(host);
+    simulation.scheduler.after(200, { host, kind: "start", detail: "" }, () => simulation.restart(host));
+  });
+}
+
+async function run(
+  simulation: Simulation,
+  mesh: Omit<Parameters<typeof findViolations>[0], "kernel">,
+): Promise<string[]> {
+  try {
+    await simulation.run(simulation.clock.sleep(BUSY_MS + CLOSING_MS));
+    simulation.faults.calm();
+    await simulation.run(simulation.clock.sleep(SETTLE_MS));
+    return await simulation.run(findViolations({ ...mesh, kernel: (host) => simulation.kernel(host) }));
+  } catch (error) {
+    // Stuck in a loop, or an assertion of the program.
+    return [error instanceof Error ? `${error.name}: ${error.message}` : String(error)];
+  }
+}
+
+function planHost(machine: SimMachine, name: string, n: number): HostPlan {
+  const netns: HostPlan["netns"] = `file:///run/netns/${name}`;
+  const address = `10.8.0.${n + 1}`;
+  machine.plantUplink({ netns, name: "eth0", addresses: [`${address}/16`], fabric: "underlay" });
+  const workloads = [0, 1, 2].map((w) => `/run/netns/${name}-${w}`);
+  for (const path of workloads) machine.createNetns(path);
+  return { name, address, netns, workloads };
+}
+
+/** Every service has one endpoint that stays; about half of the wires and of the other endpoints are removed again. */
+function drawWishes(random: SimRandom, plans: readonly HostPlan[]): Wishes {
+  const draw = (purpose: string, n: number, to: number): number => between(random, purpose, n, 0, to);
+  const place = (purpose: string, n: number): { host: string; workload: string } => {
+    const plan = plans[draw(`host of ${purpose}`, n, plans.length)];
+    const workload = plan?.workloads[draw(`workload of ${purpose}`, n, 3)];
+    if (!plan || !workload) throw new Error("a mesh has workloads");
+    return { host: plan.name, workload };
+  };
+  const span = (purpose: string, n: number, isForEver: boolean): { fromMs: number; untilMs: number } => {
+    const fromMs = draw(`begin of ${purpose}`, n, BUSY_MS / 2);
+    return { fromMs, untilMs: isForEver ? Infinity : fromMs + draw(`time of ${purpose}`, n, BUSY_MS / 2) };
+  };
+  const services = Math.max(2, Math.floor(plans.length / 2));
+  const exposing = Array.from({ length: 2 * services }, (_, n): Exposing => {
+    const stays = n < services || random.fraction("endpoint stays", n) < 0.5;
+    return {
+      kind: "Expose",
+      name: `nse-${n}`,
+      service: `service-${n % services}`,
+      pools: [`10.${100 + n}.0.0/24`, ...(n % 2 === 0 ? [`fd00:${n}::/64`] : [])],
+      ...place("endpoint", n),
+      ...span("endpoint", n, stays),
+    };
+  });
+  const connecting = Array.from({ length: 2 * plans.length }, (_, n): Connecting => {
+    const stays = random.fraction("wire stays", n) < 0.6;
+    return {
+      kind: "Connect",
+      name: `wire-${n}`,
+      interfaceName: `nsm-${n}`,
+      service: `service-${draw("service", n, services)}`,
+      ...place("wire", n),
+      ...span("wire", n, stays),
+    };
+  });
+  return { exposing, connecting };
+}

@@ -1,0 +1,77 @@
+/** The real control plane under faults. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { suite, test } from "node:test";
+import { promisify } from "node:util";
+import { simulateMesh } from "../../scripts/simulated-mesh.ts";
+import { type Fault, describeFault, minimiseFaults } from "./faults.ts";
+import type { MeshPlant } from "./mesh-agent-fixture.ts";
+
+const SEEDS = 200;
+const SCRIPT = new URL("../../scripts/sim.ts", import.meta.url).pathname;
+
+/** Runs the seeds `first` to `last` in a process of their own, and returns what that says. */
+async function survey(first: number, last: number): Promise<string> {
+  const args = [SCRIPT, "--mesh", "--seeds", `${first}-${last}`];
+  try {
+    return (await promisify(execFile)(process.execPath, args)).stdout;
+  } catch (error) {
+    return assert.fail(String((error as { stdout?: unknown }).stdout ?? error));
+  }
+}
+
+suite("a registry and agents that expose and connect", () => {
+  test(`${SEEDS} seeds of faults leave every wanted wire up, and nothing without an owner or with two`, async () => {
+    const parts = Math.min(2, availableParallelism());
+    const share = SEEDS / parts;
+    const said = await Promise.all(
+      Array.from({ length: parts }, (_, part) => survey(part * share + 1, (part + 1) * share)),
+    );
+    for (const each of said) assert.match(each, new RegExp(`^${share} seeds, `, "m"));
+  });
+
+  test("a mesh of 20 agents comes to rest", async () => {
+    const result = await simulateMesh({ seed: "1", agents: 20, keepHistory: 0 });
+    assert.deepEqual(result.violations, [], "node scripts/sim.ts --mesh --agents 20 1");
+    assert.ok(result.wires >= 40 && result.struck > 20, `${result.wires} wires, ${result.struck} faults`);
+  });
+
+  test("a seed is a run: the same history, and another seed another", async () => {
+    const [first, second, other] = await Promise.all(
+      ["3", "3", "4"].map((seed) => simulateMesh({ seed, keepHistory: 100_000 })),
+    );
+    assert.deepEqual(first, second);
+    assert.notEqual(first?.traceHash, other?.traceHash);
+  });
+});
+
+suite("planted bugs are found", () => {
+  const plants: readonly (readonly [MeshPlant, string, RegExp])[] = [
+    [
+      "no-sweep",
+      "an agent that starts again and leaves what nobody asks for any more",
+      /is left in the kernel/,
+    ],
+    ["forgets-disk", "an agent that starts again and has forgotten what is its own", /./],
+    ["forgets-deletes", "an operator who forgets to delete", /still has/],
+  ];
+  for (const [plant, bug, shown] of plants) {
+    test(`${bug} is found by a seed, with no fault too many`, async () => {
+      for (let number = 1; ; number++) {
+        assert.ok(number <= 50, "no seed of 50 has found it");
+        const seed = String(number);
+        const run = (faults?: readonly Fault[]) =>
+          simulateMesh({ seed, plant, keepHistory: 0, ...(faults && { faults }) });
+        const found = await run();
+        if (!found.violations.some((violation) => shown.test(violation))) continue;
+        const smallest = await minimiseFaults(
+          found.faults,
+          async (faults) => (await run(faults)).violations.length > 0,
+        );
+        assert.ok(smallest.length <= 4, smallest.map(describeFault).join("; "));
+        return;
+      }
+    });
+  }
+});

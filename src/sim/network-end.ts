@@ -1,0 +1,82 @@
+/** What the parts of the simulated network share. */
+import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "../world/scope.ts";
+import { type Clock, type Handler, type Incoming, MAX_MESSAGE_BYTES, type Message } from "../world/world.ts";
+import type { Life } from "./life.ts";
+
+/** One life of a host on the network. */
+export interface NetworkEnd {
+  readonly life: Life;
+  readonly clock: Clock;
+  /** The root of what the host has started. */
+  readonly scope: Scope;
+}
+
+/** An address that somebody serves. Its scope is that of all calls under way there. */
+export interface Listener {
+  readonly end: NetworkEnd;
+  readonly handler: Handler;
+  readonly scope: Scope;
+}
+
+/** What a caller asks, and of whom. */
+export interface Question {
+  readonly from: NetworkEnd;
+  /** The host to which the messages go. */
+  readonly to: string;
+  readonly url: string;
+  readonly method: string;
+  readonly request: Message;
+  readonly connection: string;
+}
+
+/** A path with the two hosts the other way round. */
+export function pathBack({ from, to }: Question): { readonly from: string; readonly to: string } {
+  return { from: to, to: from.life.host };
+}
+
+/** The question as it arrives, with a scope that ends at its deadline. UNAVAILABLE if the listener is ending. */
+export function arrive(question: Question, listener: Listener, timeoutMs: number | undefined): Incoming {
+  const { from, url, method, request, connection } = question;
+  if (listener.scope.ended) throw unavailable(question, "it is closing down");
+  const isLocal = url.startsWith("unix:");
+  return {
+    ...copyMessage(request),
+    method,
+    peer: { id: isLocal ? "unix" : `tcp:${from.life.host}`, connection, isLocal },
+    scope: listener.scope.child(method, timeoutMs === undefined ? {} : { timeoutMs }),
+    deadlineMs: listener.end.clock.monotonicMs() + (timeoutMs ?? Infinity),
+  };
+}
+
+export function unavailable({ url, method }: Question, why: string): NetloomError {
+  return new NetloomError("UNAVAILABLE", `call ${url} ${method}: ${why}`);
+}
+
+/** RESOURCE_EXHAUSTED for a message that is larger than any hop carries. */
+export function checkSize(what: string, { length }: Uint8Array): void {
+  if (length <= MAX_MESSAGE_BYTES) return;
+  throw new NetloomError(
+    "RESOURCE_EXHAUSTED",
+    `${what}: ${length} bytes, and a message has at most ${MAX_MESSAGE_BYTES}`,
+  );
+}
+
+export function copyMessage({ bytes, metadata }: Message): Message {
+  return { bytes: bytes.slice(), metadata: { ...metadata } };
+}
+
+/** What of an error crosses the network: of a programmer's nothing but that there was one, and it fails the run. */
+export function copyError(error: unknown, life: Life): NetloomError {
+  if (!(error instanceof NetloomError)) {
+    life.codeOf(error);
+    return new NetloomError("INTERNAL", "internal error: see the log of the other side");
+  }
+  const { code, message, hint, topic } = error;
+  return new NetloomError(code, message, { topic, ...(hint !== undefined && { hint }) });
+}
+
+/** Ends the scope of a call whose outcome is known; an operating error of its tasks is nobody's any more. */
+export function endCall(scope: Scope, life: Life): void {
+  scope.end().catch((error: unknown) => life.codeOf(error));
+}

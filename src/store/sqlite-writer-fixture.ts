@@ -1,0 +1,24 @@
+/** Writes until it is killed, and prints the keys that were acknowledged: `sqlite-writer-fixture.ts FILE PREFIX`. */
+import { writeSync } from "node:fs";
+import { rootScope } from "../chain/scope.ts";
+import { openDatabase } from "./sqlite-thread.ts";
+import { SqliteStore } from "./sqlite.ts";
+
+const [, , file = "", prefix = ""] = process.argv;
+const clock = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  sleep: () => Promise.resolve(),
+};
+const database = await openDatabase({ file });
+const store = new SqliteStore({ database, clock, scope: rootScope("writer", clock) });
+
+async function write(task: number): Promise<void> {
+  for (let n = 0; ; n++) {
+    const key = `${prefix}/${task}/${n}`;
+    await store.put(key, new Uint8Array(500));
+    writeSync(1, `${key}\n`);
+  }
+}
+
+await Promise.all([0, 1, 2, 3].map(write));

@@ -1,0 +1,319 @@
+import assert from "node:assert/strict";
+import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { join } from "node:path";
+import { suite, test, type TestContext } from "node:test";
+import { Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { NetloomError } from "../world/errors.ts";
+import type { Handler, Incoming, Message } from "../world/world.ts";
+import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
+
+const empty: Message = { bytes: new Uint8Array(), metadata: {} };
+const METHOD = "/test.Test/Call";
+
+function answering(call: (incoming: Incoming) => Promise<Message>): Handler {
+  return {
+    methods: [{ path: METHOD, kind: "call" }],
+    call,
+    watch: () => assert.fail("there are no streams here"),
+  };
+}
+
+const echo = answering(async ({ bytes, metadata }) => ({ bytes, metadata }));
+
+suite("listening", () => {
+  test("nothing is served or called in plaintext unless it is said, and it is logged", async (t) => {
+    const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
+    const careful = grpcHost(t, { insecure: false });
+    await assert.rejects(careful.hops.serve(url, echo), {
+      code: "FAILED_PRECONDITION",
+      hint: /insecure: true/,
+    });
+    assert.throws(() => careful.hops.dial(url), { code: "FAILED_PRECONDITION" });
+    const trusting = grpcHost(t);
+    await trusting.hops.serve(url, echo);
+    assert.match(trusting.log.join(), new RegExp(`listening on ${url} in plaintext \\(insecure\\)`));
+  });
+
+  test("a socket is for its owner and group, and its file is gone when it is closed", async (t) => {
+    const folder = await temporaryFolder(t);
+    const { hops } = grpcHost(t);
+    const stop = await hops.serve(`unix://${join(folder, "a.sock")}`, echo);
+    const { mode } = await stat(join(folder, "a.sock"));
+    assert.equal((mode & 0o777).toString(8), "660");
+    await stop();
+    await stop();
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  test("the socket of a process that was killed is replaced, that of a living one is not", async (t) => {
+    const folder = await temporaryFolder(t);
+    const path = join(folder, "a.sock");
+    await leaveStaleSocket(path);
+    const [first, second] = [grpcHost(t), grpcHost(t)];
+    await first.hops.serve(`unix://${path}`, echo);
+    await assert.rejects(second.hops.serve(`unix://${path}`, echo), {
+      code: "ALREADY_EXISTS",
+      message: `listen on unix://${path}: EADDRINUSE: somebody else is there`,
+      hint: /end the other process/,
+    });
+    await second.hops.dial(`unix://${path}`).call(METHOD, empty, { timeoutMs: 1000 });
+  });
+
+  test("a file that is no socket is left alone, and a folder that is missing is named", async (t) => {
+    const folder = await temporaryFolder(t);
+    const { hops } = grpcHost(t);
+    await writeFile(join(folder, "file"), "mine");
+    await assert.rejects(hops.serve(`unix://${join(folder, "file")}`, echo), { code: "ALREADY_EXISTS" });
+    await assert.rejects(hops.serve(`unix://${join(folder, "none", "a.sock")}`, echo), {
+      code: "NOT_FOUND",
+      hint: /mkdir -p/,
+    });
+    await mkdir(join(folder, "a folder"));
+    await hops.serve(`unix://${join(folder, "a folder", "ä.sock")}`, echo);
+    const hop = hops.dial(`unix://${join(folder, "a folder", "ä.sock")}`);
+    await hop.call(METHOD, empty, { timeoutMs: 1000 });
+  });
+
+  test("an address that is none, or none of this host, is INVALID_ARGUMENT", async (t) => {
+    const { hops } = grpcHost(t);
+    for (const url of [
+      "",
+      "unix://",
+      "unix:///",
+      "unix://a.sock",
+      `unix:///${"a".repeat(107)}`,
+      "tcp://localhost:1",
+      "tcp://1.2.3.4",
+      "tcp://1.2.3.4:65536",
+      "tcp://::1:5001",
+      "tcp://[1.2.3.4]:1",
+      "http://1.2.3.4:1",
+      "tcp://192.0.2.1:5001",
+    ]) {
+      await assert.rejects(hops.serve(url, echo), { code: "INVALID_ARGUMENT" }, url);
+    }
+    assert.throws(() => hops.dial("tcp://localhost:1"), { code: "INVALID_ARGUMENT" });
+  });
+});
+
+suite("peers", () => {
+  test("a peer is known by its socket, or by its address in one form, and each connection by itself", async (t) => {
+    const seen: Incoming["peer"][] = [];
+    const look = answering(async ({ peer }) => {
+      seen.push(peer);
+      return empty;
+    });
+    const server = grpcHost(t);
+    const port = await freePort();
+    const path = `unix://${join(await temporaryFolder(t), "a.sock")}`;
+    await server.hops.serve(path, look);
+    await server.hops.serve(`tcp://[::]:${port}`, look);
+    for (const url of [path, path, `tcp://127.0.0.1:${port}`, `tcp://[::1]:${port}`]) {
+      const { hops } = grpcHost(t);
+      await hops.dial(url).call(METHOD, empty, { timeoutMs: 1000 });
+    }
+    assert.deepEqual(
+      seen.map(({ id, isLocal }) => [id, isLocal]),
+      [
+        ["unix", true],
+        ["unix", true],
+        ["tcp:127.0.0.1", false],
+        ["tcp:::1", false],
+      ],
+    );
+    assert.equal(new Set(seen.map(({ connection }) => connection)).size, 4);
+  });
+
+  test("a stranger that sends garbage, or too much beside a message, harms nobody else", async (t) => {
+    const { hops } = grpcHost(t);
+    const port = await freePort();
+    await hops.serve(`tcp://127.0.0.1:${port}`, echo);
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.on("error", () => undefined).resume();
+    socket.end("GET / HTTP/1.1\r\n\r\n\0\xff garbage");
+    await new Promise((resolve) => socket.once("close", resolve));
+    const hop = hops.dial(`tcp://127.0.0.1:${port}`);
+    await assert.rejects(
+      hop.call(METHOD, { bytes: new Uint8Array(), metadata: { x: "y".repeat(9000) } }, { timeoutMs: 1000 }),
+      { code: "RESOURCE_EXHAUSTED" },
+    );
+    await assert.rejects(
+      hop.call(METHOD, { bytes: new Uint8Array(), metadata: { "ä b": "" } }, { timeoutMs: 1000 }),
+      { code: "INVALID_ARGUMENT" },
+    );
+    const metadata = { x: "y".repeat(8000) };
+    const answer = await hop.call(METHOD, { bytes: new Uint8Array(), metadata }, { timeoutMs: 1000 });
+    assert.equal(answer.metadata["x"], metadata.x);
+  });
+
+  test("a programmer's error is told here, and the caller learns nothing of it", async (t) => {
+    const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
+    const bug = new TypeError("the password is swordfish");
+    const [server, client] = [grpcHost(t), grpcHost(t)];
+    await server.hops.serve(
+      url,
+      answering(() => Promise.reject(bug)),
+    );
+    await assert.rejects(client.hops.dial(url).call(METHOD, empty, { timeoutMs: 1000 }), {
+      code: "INTERNAL",
+      message: "internal error: see the log of the other side",
+    });
+    assert.deepEqual(server.errors, [bug]);
+  });
+});
+
+suite("strangers", () => {
+  test("the status of an upstream peer keeps its meaning", async (t) => {
+    const port = await freePort();
+    const server = new Server();
+    let next: { readonly code: number; readonly details: string } = { code: 0, details: "" };
+    server.register<Buffer, Buffer>(
+      METHOD,
+      (_call: unknown, answer: (error: object) => void) => answer({ ...next, metadata: new Metadata() }),
+      (bytes) => bytes,
+      (bytes) => bytes,
+      "unary",
+    );
+    await new Promise((resolve) =>
+      server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), resolve),
+    );
+    t.after(() => server.forceShutdown());
+    const hop = grpcHost(t).hops.dial(`tcp://127.0.0.1:${port}`);
+    for (const [code, expected] of [
+      [status.UNAUTHENTICATED, "UNAUTHENTICATED"],
+      [status.PERMISSION_DENIED, "PERMISSION_DENIED"],
+      [status.UNKNOWN, "INTERNAL"],
+      [status.OUT_OF_RANGE, "INVALID_ARGUMENT"],
+      [status.DATA_LOSS, "INTERNAL"],
+      [status.NOT_FOUND, "NOT_FOUND"],
+      [status.CANCELLED, "CANCELLED"],
+    ] as const) {
+      next = { code, details: "no valid token" };
+      await assert.rejects(hop.call(METHOD, empty, { timeoutMs: 1000 }), {
+        code: expected,
+        message: `call ${METHOD} at tcp://127.0.0.1:${port}: no valid token`,
+      });
+    }
+    await assert.rejects(hop.call("/a.B/C", empty, { timeoutMs: 1000 }), { code: "UNIMPLEMENTED" });
+  });
+
+  test("nobody at an address is told with the reason of the system, and what to look at", async (t) => {
+    const port = await freePort();
+    const url = `tcp://127.0.0.1:${port}`;
+    await assert.rejects(grpcHost(t).hops.dial(url).call(METHOD, empty, { timeoutMs: 1000 }), {
+      code: "UNAVAILABLE",
+      message: `call ${METHOD} at ${url}: nobody answers there: ECONNREFUSED`,
+      hint: /check that it runs/,
+    });
+  });
+});
+
+suite("connections", () => {
+  test("an address is dialled once, and closed when nobody has used it for a while", async (t) => {
+    const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
+    const server = grpcHost(t);
+    const connections = new Set<string>();
+    await server.hops.serve(
+      url,
+      answering(async ({ peer }) => {
+        connections.add(peer.connection);
+        return empty;
+      }),
+    );
+    const client = grpcHost(t, { idleMs: 0 });
+    const call = (to: string) => client.hops.dial(to).call(METHOD, empty, { timeoutMs: 1000 });
+    await Promise.all([call(url), call(url), call(url)]);
+    assert.equal(connections.size, 1);
+    await call(url);
+    assert.equal(connections.size, 2, "it was idle");
+    assert.deepEqual(client.hops.connections, [url]);
+  });
+
+  test("a peer that falls silent breaks streams, and the next call finds a new connection", async (t) => {
+    const path = join(await temporaryFolder(t), "far.sock");
+    const server = grpcHost(t);
+    await server.hops.serve(`unix://${path}`, {
+      methods: [
+        { path: METHOD, kind: "call" },
+        { path: "/test.Test/Watch", kind: "watch" },
+      ],
+      call: async () => empty,
+      watch: ({ scope }) => ({ next: () => scope.done.then(() => undefined), close: () => undefined }),
+    });
+    const proxy = await silentProxy(t, path);
+    const client = grpcHost(t, { probeIntervalMs: 50, probeTimeoutMs: 100 });
+    const hop = client.hops.dial(`tcp://127.0.0.1:${proxy.port}`);
+    await hop.call(METHOD, empty, { timeoutMs: 1000 });
+    const stream = hop.watch("/test.Test/Watch", empty);
+    const next = stream.next();
+    await client.clock.sleep(300);
+    proxy.fallSilent();
+    await assert.rejects(next, { code: "UNAVAILABLE", message: /no sign of life in 100 ms/ });
+    await hop.call(METHOD, empty, { timeoutMs: 1000 });
+  });
+
+  test("what is under way when this side closes is UNAVAILABLE", async (t) => {
+    const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
+    const server = grpcHost(t);
+    let begin = (): void => undefined;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const slow = answering(async ({ scope }) => {
+      begin();
+      await scope.done;
+      throw new NetloomError("CANCELLED", "too late");
+    });
+    await server.hops.serve(url, slow);
+    const client = grpcHost(t);
+    const call = assert.rejects(client.hops.dial(url).call(METHOD, empty, { timeoutMs: 5000 }), {
+      code: "UNAVAILABLE",
+      message: /this side has closed/,
+    });
+    await begun;
+    await client.hops.close();
+    await call;
+  });
+});
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen({ host: "127.0.0.1", port: 0 }, () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** As a killed process leaves it: a file, and nobody behind it. */
+async function leaveStaleSocket(path: string): Promise<void> {
+  const { spawnSync } = await import("node:child_process");
+  const script = `require("net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
+  spawnSync(process.execPath, ["-e", script]);
+  assert.ok((await stat(path)).isSocket());
+}
+
+/** Passes bytes on until it falls silent: then all connections of that moment stay open, and nothing passes. */
+async function silentProxy(t: TestContext, path: string): Promise<{ port: number; fallSilent: () => void }> {
+  const sockets: Socket[] = [];
+  const server = createServer((near) => {
+    const far = connect(path);
+    for (const socket of [near, far]) socket.on("error", () => undefined);
+    near.pipe(far);
+    far.pipe(near);
+    sockets.push(near, far);
+  });
+  await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const fallSilent = (): void => {
+    for (const socket of sockets.splice(0)) {
+      socket.unpipe();
+      socket.pause();
+      t.after(() => socket.destroy());
+    }
+  };
+  return { port: (server.address() as AddressInfo).port, fallSilent };
+}

@@ -1,0 +1,131 @@
+/** The network between hosts, over gRPC. */
+import type { DescFile } from "@bufbuild/protobuf";
+import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "../world/scope.ts";
+import type { Clock, Handler, Hop, Hops } from "../world/world.ts";
+import { GrpcHop, type GrpcHopOptions } from "./grpc-client.ts";
+import { listen, withServices } from "./grpc-server.ts";
+import { healthOf } from "./health.ts";
+import { addReflection } from "./reflection.ts";
+import { checkTarget } from "./url.ts";
+
+/** A connection that nobody has used for so long is closed. */
+const IDLE_MS = 300_000;
+
+export interface GrpcHopsOptions extends GrpcHopOptions {
+  readonly clock: Clock;
+  /** The scope that calls from outside run in. */
+  readonly scope: Scope;
+  /** Plaintext, and peers that are believed what they say. There is nothing else yet. */
+  readonly insecure: boolean;
+  readonly log: (line: string) => void;
+  /** Told of programmer's errors in handlers. Default: they are logged. */
+  readonly onError?: (error: unknown, method: string) => void;
+  /** Contracts for reflection beside those of the mesh. */
+  readonly files?: readonly DescFile[];
+  /** Default: 300,000 ms. */
+  readonly idleMs?: number;
+}
+
+interface Dialled {
+  readonly hop: GrpcHop;
+  usedAtMs: number;
+}
+
+/**
+ * One connection per address, and listeners with health checks and reflection. INVALID_ARGUMENT for what is no address,
+ * FAILED_PRECONDITION for all of it unless it is `insecure`.
+ */
+export class GrpcHops implements Hops {
+  readonly #options: GrpcHopsOptions;
+  readonly #dialled = new Map<string, Dialled>();
+  readonly #listeners = new Set<() => Promise<void>>();
+
+  constructor(options: GrpcHopsOptions) {
+    this.#options = options;
+  }
+
+  dial(url: string): Hop {
+    this.#requireInsecure(`call ${url}`);
+    checkTarget(url);
+    return {
+      call: async (method, request, options) => await this.#use(url).call(method, request, options),
+      watch: (method, request) => {
+        try {
+          return this.#use(url).watch(method, request);
+        } catch (error) {
+          return { next: () => Promise.reject(error), close: () => undefined };
+        }
+      },
+    };
+  }
+
+  async serve(url: string, handler: Handler): Promise<() => Promise<void>> {
+    this.#requireInsecure(`listen on ${url}`);
+    const {
+      clock,
+      scope,
+      log,
+      files,
+      onError = (error, method) => log(describeBug(error, method)),
+    } = this.#options;
+    const names = new Set(handler.methods.map(({ path }) => path.split("/")[1] ?? ""));
+    const served = withServices(handler, [healthOf(names)]);
+    const stop = await listen(url, served, {
+      clock,
+      scope,
+      onError,
+      extend: (server) => addReflection(server, new Set([...names, "grpc.health.v1.Health"]), files),
+    });
+    log(`listening on ${url} in plaintext (insecure): whoever reaches it is believed what it says`);
+    const close = async (): Promise<void> => {
+      if (this.#listeners.delete(close)) await stop();
+    };
+    this.#listeners.add(close);
+    return close;
+  }
+
+  /** Closes every listener and every connection. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#listeners].map((close) => close()));
+    for (const { hop } of this.#dialled.values()) hop.close();
+    this.#dialled.clear();
+  }
+
+  /** Connections that are open or may be opened. */
+  get connections(): readonly string[] {
+    return [...this.#dialled.keys()];
+  }
+
+  #use(url: string): GrpcHop {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#closeIdle(nowMs);
+    let dialled = this.#dialled.get(url);
+    if (!dialled)
+      this.#dialled.set(url, (dialled = { hop: new GrpcHop(url, this.#options), usedAtMs: nowMs }));
+    dialled.usedAtMs = nowMs;
+    return dialled.hop;
+  }
+
+  #closeIdle(nowMs: number): void {
+    const idleMs = this.#options.idleMs ?? IDLE_MS;
+    for (const [url, { hop, usedAtMs }] of this.#dialled) {
+      if (hop.isBusy || nowMs - usedAtMs < idleMs) continue;
+      hop.close();
+      this.#dialled.delete(url);
+    }
+  }
+
+  #requireInsecure(attempt: string): void {
+    if (this.#options.insecure) return;
+    throw new NetloomError("FAILED_PRECONDITION", `${attempt}: there is no identity to prove who is there`, {
+      topic: "NL-703",
+      hint: "allow plaintext with `insecure: true`, in a lab or behind a socket of your own",
+    });
+  }
+}
+
+function describeBug(error: unknown, method: string): string {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `bug in the handler of ${method}: ${text}`;
+}

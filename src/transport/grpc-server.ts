@@ -1,0 +1,250 @@
+/** A listener for gRPC. */
+import {
+  Metadata,
+  Server,
+  ServerCredentials,
+  type sendUnaryData,
+  type ServerOptions,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+} from "@grpc/grpc-js";
+import { createServer, type Socket } from "node:net";
+import { serveAll, type Served } from "../api/rpc.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
+import type { Scope } from "../world/scope.ts";
+import { type Clock, type Handler, type Incoming, MAX_MESSAGE_BYTES, type Peer } from "../world/world.ts";
+import { fromMetadata, toMetadata } from "./grpc-metadata.ts";
+import { bind, peerOf } from "./socket.ts";
+import { toStatus } from "./status.ts";
+import { parseAddress } from "./url.ts";
+
+/** A call without a deadline ends after this. */
+const DEFAULT_TIMEOUT_MS = 60_000;
+
+const MAX_CONNECTIONS = 4096;
+
+const OPTIONS: ServerOptions = {
+  "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+  "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+  "grpc.max_concurrent_streams": 4096,
+  // Megabytes that a connection may make this process hold.
+  "grpc-node.max_session_memory": 64,
+  // A client that has gone without a word is noticed within 15 s.
+  "grpc.keepalive_time_ms": 10_000,
+  "grpc.keepalive_timeout_ms": 5_000,
+};
+
+type Call = ServerUnaryCall<Buffer, Uint8Array> | ServerWritableStream<Buffer, Uint8Array>;
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const asIs = (buffer: Buffer): Buffer => buffer;
+
+export interface ListenOptions {
+  readonly clock: Clock;
+  /** The scope that calls run in. */
+  readonly scope: Scope;
+  /** Told of programmer's errors, of which the caller learns nothing. */
+  readonly onError: (error: unknown, method: string) => void;
+  /** Gets the server before it listens, to add services that no `Handler` can. */
+  readonly extend?: (server: Server) => void;
+}
+
+/** Listens in plaintext; errors as of `bind`. The returned function ends all calls and the listener. */
+export async function listen(
+  url: string,
+  handler: Handler,
+  options: ListenOptions,
+): Promise<() => Promise<void>> {
+  const address = parseAddress(url);
+  const grpc = new Server(OPTIONS);
+  const peers = new Map<string, Peer>();
+  const listener = new Listener(handler, peers, options, options.scope.child(`listener ${url}`));
+  listener.register(grpc);
+  options.extend?.(grpc);
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const server = createServer((socket) => {
+    const peer = peerOf(socket, address, connections++);
+    // gRPC reports the remote address of a call's socket and nothing else: that is how the peer is found again.
+    Object.defineProperty(socket, "remoteAddress", { value: peer.connection });
+    Object.defineProperty(socket, "remotePort", { value: undefined });
+    peers.set(peer.connection, peer);
+    sockets.add(socket);
+    socket.once("close", () => {
+      peers.delete(peer.connection);
+      sockets.delete(socket);
+    });
+    injector.injectConnection(socket);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  try {
+    await bind(server, url, address);
+  } catch (error) {
+    await listener.close();
+    throw error;
+  }
+  return async () => {
+    // The file of a socket goes with its server.
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    try {
+      await listener.close();
+    } finally {
+      grpc.forceShutdown();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    }
+  };
+}
+
+/** Brings calls of gRPC to a handler, and its answers back. */
+class Listener {
+  readonly #handler: Handler;
+  readonly #peers: ReadonlyMap<string, Peer>;
+  readonly #options: ListenOptions;
+  readonly #calls: Scope;
+
+  constructor(handler: Handler, peers: ReadonlyMap<string, Peer>, options: ListenOptions, calls: Scope) {
+    this.#handler = handler;
+    this.#peers = peers;
+    this.#options = options;
+    this.#calls = calls;
+  }
+
+  register(server: Server): void {
+    for (const { path, kind } of this.#handler.methods) {
+      if (kind === "call") {
+        server.register<Buffer, Uint8Array>(
+          path,
+          (call: ServerUnaryCall<Buffer, Uint8Array>, answer: sendUnaryData<Uint8Array>) => {
+            this.#call(call, path).then(
+              (bytes) => answer(null, bytes),
+              (error: unknown) => answer(toStatus(error)),
+            );
+          },
+          asBuffer,
+          asIs,
+          "unary",
+        );
+      } else {
+        server.register<Buffer, Uint8Array>(
+          path,
+          (call: ServerWritableStream<Buffer, Uint8Array>) => {
+            this.#watch(call, path).then(
+              () => call.end(),
+              (error: unknown) => call.emit("error", toStatus(error)),
+            );
+          },
+          asBuffer,
+          asIs,
+          "serverStream",
+        );
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#quietly(this.#calls, "close the listener");
+  }
+
+  async #call(call: ServerUnaryCall<Buffer, Uint8Array>, method: string): Promise<Uint8Array> {
+    let scope: Scope | undefined;
+    try {
+      const incoming = this.#arrive(call, method, DEFAULT_TIMEOUT_MS);
+      scope = incoming.scope;
+      const { bytes, metadata } = await this.#handler.call(incoming);
+      if (Object.keys(metadata).length > 0) call.sendMetadata(toMetadata(metadata));
+      return bytes;
+    } catch (error) {
+      throw this.#crossing(error, method);
+    } finally {
+      if (scope) await this.#quietly(scope, method);
+    }
+  }
+
+  /** Hands answers to the peer as fast as it takes them. */
+  async #watch(call: ServerWritableStream<Buffer, Uint8Array>, method: string): Promise<void> {
+    let scope: Scope | undefined;
+    let answers: Watch<Uint8Array> | undefined;
+    try {
+      const incoming = this.#arrive(call, method, Infinity);
+      scope = incoming.scope;
+      answers = this.#handler.watch(incoming);
+      const opened = answers;
+      scope.onEnd(() => opened.close());
+      call.sendMetadata(new Metadata());
+      for (let answer = await opened.next(); answer !== undefined; answer = await opened.next()) {
+        if (call.cancelled) break;
+        if (!call.write(answer)) await roomIn(call);
+      }
+      if (this.#calls.ended) throw closingDown(method);
+    } catch (error) {
+      throw this.#crossing(error, method);
+    } finally {
+      answers?.close();
+      if (scope) await this.#quietly(scope, method);
+    }
+  }
+
+  #arrive(call: Call, method: string, defaultTimeoutMs: number): Incoming {
+    if (this.#calls.ended) throw closingDown(method);
+    const deadline = call.getDeadline();
+    const leftMs = deadline === Infinity ? defaultTimeoutMs : Number(deadline) - Date.now();
+    const scope = this.#calls.child(method, leftMs === Infinity ? {} : { timeoutMs: Math.max(0, leftMs) });
+    call.on("cancelled", () => {
+      this.#quietly(scope, method).catch((error: unknown) => this.#options.onError(error, method));
+    });
+    const connection = call.getPeer();
+    return {
+      method,
+      bytes: new Uint8Array(call.request),
+      metadata: fromMetadata(call.metadata),
+      peer: this.#peers.get(connection) ?? { id: "unknown", connection, isLocal: false },
+      scope,
+      deadlineMs: this.#options.clock.monotonicMs() + leftMs,
+    };
+  }
+
+  #crossing(error: unknown, method: string): unknown {
+    if (this.#calls.ended) return closingDown(method);
+    if (!(error instanceof NetloomError)) this.#options.onError(error, method);
+    return error;
+  }
+
+  /** The outcome of the call is known: an operating error of what it has spawned is nobody's any more. */
+  async #quietly(scope: Scope, method: string): Promise<void> {
+    try {
+      await scope.end();
+    } catch (error) {
+      if (!(error instanceof NetloomError)) this.#options.onError(error, method);
+    }
+  }
+}
+
+async function roomIn(call: ServerWritableStream<Buffer, Uint8Array>): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const go = (): void => {
+      call.off("drain", go);
+      call.off("cancelled", go);
+      resolve();
+    };
+    call.on("drain", go);
+    call.on("cancelled", go);
+  });
+}
+
+function closingDown(method: string): NetloomError {
+  return new NetloomError("UNAVAILABLE", `call ${method}: the other side is closing down`);
+}
+
+/** A handler with the services that every listener has. */
+export function withServices(handler: Handler, services: readonly Served[]): Handler {
+  const added = serveAll(services);
+  const paths = new Set(added.methods.map(({ path }) => path));
+  return {
+    methods: [...handler.methods, ...added.methods],
+    call: (incoming) => (paths.has(incoming.method) ? added : handler).call(incoming),
+    watch: (incoming) => (paths.has(incoming.method) ? added : handler).watch(incoming),
+  };
+}

@@ -1,0 +1,36 @@
+/** grpc.health.v1 for every listener: each service that it has is SERVING, and so is the listener as a whole. */
+import { create } from "@bufbuild/protobuf";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+  HealthCheckResponseSchema,
+  type HealthCheckRequest,
+  type HealthCheckResponse,
+} from "../api/gen/grpc/health/v1/health_pb.js";
+import { serve, type Served } from "../api/rpc.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Watch } from "../world/kernel.ts";
+
+/** NOT_FOUND from Check, and SERVICE_UNKNOWN from Watch, for a service that is not in `names`, as the protocol wants. */
+export function healthOf(names: ReadonlySet<string>): Served {
+  const isServed = ({ service }: HealthCheckRequest): boolean => service === "" || names.has(service);
+  const answerOf = (request: HealthCheckRequest): HealthCheckResponse =>
+    create(HealthCheckResponseSchema, {
+      status: isServed(request) ? ServingStatus.SERVING : ServingStatus.SERVICE_UNKNOWN,
+    });
+  return serve(Health, {
+    check: async (request) => {
+      if (isServed(request)) return answerOf(request);
+      throw new NetloomError("NOT_FOUND", `check ${request.service}: there is no such service here`);
+    },
+    watch: (request) => onceAndOpen(answerOf(request)),
+  });
+}
+
+/** What a listener serves does not change while it lives. */
+function onceAndOpen<T>(answer: T): Watch<T> {
+  const left = [answer];
+  let close = (): void => undefined;
+  const closed = new Promise<undefined>((resolve) => (close = () => resolve(undefined)));
+  return { next: async () => left.shift() ?? (await closed), close };
+}

@@ -1,0 +1,61 @@
+/**
+ * Finds out whether a peer that is silent is still there. HTTP/2 pings would do, but strangers' servers end a
+ * connection that pings more often than every 5 minutes (grpc-go, keepalive.EnforcementPolicy); a call of
+ * grpc.health.v1 is always welcome, and any answer to it is a sign of life, UNIMPLEMENTED included.
+ */
+export interface LivenessOptions {
+  /** Resolves with whether there was an answer. */
+  readonly probe: () => Promise<boolean>;
+  readonly onDead: () => void;
+  readonly intervalMs: number;
+}
+
+export class Liveness {
+  readonly #options: LivenessOptions;
+  #watchers = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isProbing = false;
+  #isClosed = false;
+
+  constructor(options: LivenessOptions) {
+    this.#options = options;
+  }
+
+  /** Probes every `intervalMs` as long as somebody watches. The result ends that. */
+  watch(): () => void {
+    this.#watchers += 1;
+    this.#timer ??= setInterval(() => this.suspect(), this.#options.intervalMs).unref();
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#watchers -= 1;
+      if (this.#watchers === 0) this.#stop();
+    };
+  }
+
+  /** Probes now: an answer has not come in time. */
+  suspect(): void {
+    if (this.#isProbing || this.#isClosed) return;
+    this.#isProbing = true;
+    this.#options
+      .probe()
+      .then((isAlive) => {
+        this.#isProbing = false;
+        if (!isAlive && !this.#isClosed) this.#options.onDead();
+      })
+      .catch(() => {
+        this.#isProbing = false;
+      });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#stop();
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

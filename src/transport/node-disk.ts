@@ -1,0 +1,92 @@
+/** The disk of a World: files in one folder of this machine. */
+import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { NetloomError } from "../world/errors.ts";
+import type { Disk } from "../world/world.ts";
+
+/** Files are made in `folder`, for this user only; it is made when it is first written to. */
+export function nodeDisk(folder: string): Disk {
+  let tail: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(verb: string, name: string, work: (path: string) => Promise<T>): Promise<T> => {
+    const result = tail.then(async () => {
+      const path = join(folder, checkName(name));
+      try {
+        return await work(path);
+      } catch (error) {
+        throw refusal(`${verb} ${path}`, error);
+      }
+    });
+    tail = result.catch(() => undefined);
+    return result;
+  };
+  return {
+    read: (name) => inTurn("read", name, readIfThere),
+    append: (name, data) => {
+      const copy = data.slice();
+      return inTurn("append to", name, (path) => write(folder, path, "a", copy));
+    },
+    replace: (name, data) => {
+      const copy = data.slice();
+      return inTurn("replace", name, async (path) => {
+        const fresh = `${path}.new`;
+        await write(folder, fresh, "w", copy);
+        // The content has to be there before the name leads to it.
+        await syncPath(fresh);
+        await rename(fresh, path);
+      });
+    },
+    sync: (name) =>
+      inTurn("sync", name, async (path) => {
+        await syncPath(path);
+        await syncPath(folder);
+      }),
+  };
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function write(folder: string, path: string, flag: "a" | "w", data: Uint8Array): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const file = await open(path, flag, 0o600);
+  try {
+    await file.writeFile(data);
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncPath(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function checkName(name: string): string {
+  if (/^[a-z0-9][a-z0-9._-]*$/i.test(name) && !name.endsWith(".new")) return name;
+  throw new TypeError(`${JSON.stringify(name)} is no name of a file on a World's disk`);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+function refusal(attempt: string, error: unknown): unknown {
+  const code = codeOf(error);
+  if (code === "") return error;
+  const reason = (error as Error).message.replace(/^[A-Z0-9]+: /, "").replace(/,.*$/, "");
+  const message = `${attempt}: ${code}: ${reason}`;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new NetloomError("RESOURCE_EXHAUSTED", message, { cause: error, hint: "free space there: df -h" });
+  }
+  return new NetloomError("INTERNAL", message, { cause: error });
+}

@@ -1,0 +1,108 @@
+/** The sockets that listeners are bound to. */
+import { lstat, stat, unlink } from "node:fs/promises";
+import { connect, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
+import { NetloomError, type ErrorCode } from "../world/errors.ts";
+import type { Peer } from "../world/world.ts";
+import type { Address } from "./url.ts";
+
+/** Read and write for owner and group: who may use the socket is who is in its group. */
+const SOCKET_UMASK = 0o117;
+
+/**
+ * Binds `server`. A socket file that nobody listens on, as a killed process leaves it, is replaced. ALREADY_EXISTS if
+ * somebody listens there, NOT_FOUND without its folder, PERMISSION_DENIED, INVALID_ARGUMENT for an address that is not
+ * of this host.
+ */
+export async function bind(server: Server, url: string, address: Address): Promise<void> {
+  if (address.kind === "unix") {
+    await requireFolder(url, dirname(address.path));
+    await removeStaleSocket(url, address.path);
+  }
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(refusal(url, error)));
+    if (address.kind === "tcp") {
+      server.listen({ host: address.host, port: address.port }, resolve);
+      return;
+    }
+    // The file is made inside of `listen`, so nobody sees it with other rights.
+    const previous = process.umask(SOCKET_UMASK);
+    try {
+      server.listen({ path: address.path }, resolve);
+    } finally {
+      process.umask(previous);
+    }
+  });
+}
+
+/** Who is at the other end of `socket`; `number` tells the connections of one listener apart. */
+export function peerOf(socket: Socket, address: Address, number: number): Peer {
+  if (address.kind === "unix") return { id: "unix", connection: `unix#${number}`, isLocal: true };
+  // A listener on [::] sees peers with IPv4 in this form (RFC 4291 section 2.5.5.2).
+  const ip = (socket.remoteAddress ?? "unknown").replace(/^::ffff:(?=[0-9.]+$)/, "");
+  return { id: `tcp:${ip}`, connection: `tcp:${ip}:${socket.remotePort ?? 0}#${number}`, isLocal: false };
+}
+
+/** Without it `bind` says EACCES in Node.js, which is not the reason. */
+async function requireFolder(url: string, folder: string): Promise<void> {
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder) return;
+  throw new NetloomError("NOT_FOUND", `listen on ${url}: ENOENT: there is no folder ${folder}`, {
+    hint: `make it first: mkdir -p ${folder}`,
+  });
+}
+
+async function removeStaleSocket(url: string, path: string): Promise<void> {
+  const answer = await new Promise<string>((resolve) => {
+    const probe = connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve("alive");
+    });
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "unknown"));
+  });
+  if (answer === "alive") throw inUse(url);
+  // A file of another kind refuses connections as well, and is not ours to remove.
+  if (answer !== "ECONNREFUSED" || !(await isSocket(path))) return;
+  await unlink(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw refusal(url, error);
+  });
+}
+
+async function isSocket(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isSocket();
+  } catch {
+    return false;
+  }
+}
+
+function inUse(url: string, cause?: unknown): NetloomError {
+  return new NetloomError("ALREADY_EXISTS", `listen on ${url}: EADDRINUSE: somebody else is there`, {
+    topic: "NL-702",
+    cause,
+    hint: "end the other process, or choose another address",
+  });
+}
+
+function refusal(url: string, error: NodeJS.ErrnoException): NetloomError {
+  const fail = (code: ErrorCode, why: string, hint?: string): NetloomError =>
+    new NetloomError(code, `listen on ${url}: ${error.code}: ${why}`, {
+      cause: error,
+      ...(hint !== undefined && { hint }),
+    });
+  switch (error.code) {
+    case "EADDRINUSE":
+      return inUse(url, error);
+    case "EACCES":
+    case "EPERM":
+      return fail("PERMISSION_DENIED", "this process may not listen there");
+    case "EADDRNOTAVAIL":
+      return fail("INVALID_ARGUMENT", "the address is none of this host", "see: ip address");
+    default:
+      return fail("INTERNAL", error.message);
+  }
+}

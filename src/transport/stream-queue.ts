@@ -1,0 +1,70 @@
+/** A bounded queue between a producer and `Watch.next`. */
+import type { Watch } from "../world/kernel.ts";
+
+/** Whoever produces asks `push` whether to go on; `onRoom` tells it when it may. */
+export class StreamQueue<T> implements Watch<T> {
+  readonly #items: T[] = [];
+  readonly #limit: number;
+  readonly #onRoom: () => void;
+  readonly #onClose: () => void;
+  #waiting:
+    | { readonly resolve: (item: T | undefined) => void; readonly reject: (error: unknown) => void }
+    | undefined;
+  #end: { readonly error?: unknown } | undefined;
+
+  constructor(options: {
+    readonly limit: number;
+    readonly onRoom: () => void;
+    readonly onClose: () => void;
+  }) {
+    this.#limit = options.limit;
+    this.#onRoom = options.onRoom;
+    this.#onClose = options.onClose;
+  }
+
+  /** False if the producer should pause. */
+  push(item: T): boolean {
+    if (this.#end) return true;
+    if (this.#waiting) {
+      const { resolve } = this.#waiting;
+      this.#waiting = undefined;
+      resolve(item);
+      return true;
+    }
+    this.#items.push(item);
+    return this.#items.length < this.#limit;
+  }
+
+  /** No more will come. What is queued is still handed out, then the error, if there is one, once. */
+  finish(error?: unknown): void {
+    if (this.#end) return;
+    this.#end = error === undefined ? {} : { error };
+    if (!this.#waiting) return;
+    const { resolve, reject } = this.#waiting;
+    this.#waiting = undefined;
+    this.#end = {};
+    if (error === undefined) resolve(undefined);
+    else reject(error);
+  }
+
+  async next(): Promise<T | undefined> {
+    const item = this.#items.shift();
+    if (item !== undefined) {
+      if (this.#items.length < this.#limit) this.#onRoom();
+      return item;
+    }
+    const end = this.#end;
+    if (end) {
+      this.#end = {};
+      if ("error" in end) throw end.error;
+      return undefined;
+    }
+    return await new Promise((resolve, reject) => (this.#waiting = { resolve, reject }));
+  }
+
+  close(): void {
+    this.#items.length = 0;
+    this.finish();
+    this.#onClose();
+  }
+}
