@@ -46,7 +46,7 @@ test("a remote wire as commands", () => {
     "set -eu",
     "# Newer versions of ip can mark an address with its owner.",
     "if ip address help 2>&1 | grep -qi ' proto '; then owner='proto 78'; else owner=; fi",
-    "ip link add name nsm-1 netns a address 02:00:00:00:00:01 mtu 1426 type veth peer name nlv address MAC mtu 1426",
+    "ip link add name nsm-1 netns a address 02:00:00:00:00:01 mtu 1426 numtxqueues 1 numrxqueues 1 type veth peer name nlv address MAC mtu 1426 numtxqueues 1 numrxqueues 1",
     `ip -n a link set dev nsm-1 group TABLE alias 'server-it'\\''s; $(reboot)' addrgenmode none`,
     `ip link set dev nlv group TABLE alias 'veth-server-it'\\''s; $(reboot)' addrgenmode none`,
     "ip link add name nlx address 02:00:00:00:00:01 mtu 1426 type vxlan id 7 local fd08::1 remote fd08::2 dstport 4789 nolearning df set",
