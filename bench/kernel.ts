@@ -181,10 +181,10 @@ function operations(wire: Wire, verb: "add" | "remove"): Operation[] {
   return verb === "add" ? objects.map((object) => ({ verb, object })) : diff([], objects);
 }
 
-/** Without the question whether `ip` can mark addresses, which would be asked once for many wires. */
+/** Without settings, and without the question whether `ip` can mark addresses: nobody asks that for each wire. */
 function scriptOf(parts: readonly Part[], verb: "add" | "remove"): string[] {
   const lines = parts.flatMap(({ wire, host }) => script(operations(wire, verb), { host: netnsOf(host) }));
-  return ["owner=", ...lines.filter((line) => !line.startsWith("if "))];
+  return ["owner=", ...lines.filter((line) => !/^if |sysctl/.test(line))];
 }
 
 async function elapsed(parts: readonly Part[], action: (part: Part) => Promise<void>): Promise<number> {

@@ -57,6 +57,8 @@ test("a remote wire as commands", () => {
     "# add program redirect-peer to nlv on nlx (eBPF; no command of iproute2 can do that)",
     "tc qdisc add dev nlx clsact",
     "tc filter add dev nlx ingress protocol all pref 1 handle 800::800 u32 match u32 0 0 action mirred egress redirect dev nlv",
+    "sysctl -q -w net/ipv6/conf/nlv/disable_ipv6=1",
+    "sysctl -q -w net/ipv6/conf/nlx/disable_ipv6=1",
     "nsenter --net=/run/netns/a sysctl -q -w net/ipv6/conf/nsm-1/disable_ipv6=0",
     "ip -n a address add 10.0.0.1/32 peer 10.0.0.2/32 dev nsm-1 $owner",
     "ip -n a address add fd00::1/128 dev nsm-1 nodad $owner",
