@@ -69,7 +69,7 @@ $(SETUP): package-lock.json
 	@touch $@
 
 apt-test:
-	@scripts/apt.sh test iproute2 iputils-ping tcpdump util-linux procps
+	@scripts/apt.sh test iproute2 iputils-ping iperf3 tcpdump util-linux procps
 apt-bench:
 	@scripts/apt.sh bench iproute2 iputils-ping iperf3
 apt-check:

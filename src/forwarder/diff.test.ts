@@ -35,6 +35,7 @@ test("another VNI: the new tunnel is up before the program changes over, and the
   assert.deepEqual(steps(remote({}), remote({ vni: 8 })), [
     `add vxlan ${nlx(8)} vni 8`,
     `add program redirect-peer to ${nlv} on ${nlx(8)}`,
+    `add sysctl net/ipv6/conf/${nlx(8)}/disable_ipv6=1`,
     `add up ${nlx(8)}`,
     `change program redirect to ${nlx(8)} on ${nlv}`,
     `remove vxlan ${nlx(7)} vni 7`,

@@ -135,6 +135,12 @@ test("a point-to-point pair of IPv6 has a route to the peer, and IPv6 is switche
   assert.deepEqual(words(wire, "sysctl"), ["sysctl net/ipv6/conf/nsm-1/disable_ipv6=0"]);
 });
 
+test("the host's devices of a remote wire have no IPv6, nor a setting of it where it does not fit", () => {
+  const settings = (wire: Wire): number => plan(wire).objects.filter(({ kind }) => kind === "sysctl").length;
+  assert.equal(settings(near({})), 2);
+  assert.equal(settings(near({ mtuBytes: 1279 })), 0);
+});
+
 test("with a network on the link peers inside of it need no route, others are on the link", () => {
   const wire = local({ srcIpAddrs: ["10.0.0.1/24"], dstIpAddrs: ["10.0.0.2/24", "10.1.0.1/16"] });
   assert.deepEqual(words(wire, "address"), ["address 10.0.0.1/24 dev nsm-1"]);

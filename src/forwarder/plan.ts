@@ -8,7 +8,7 @@
  *  (half)                                  <-redirect-peer-
  * ```
  */
-import type { KernelObject, LinkEnd, Program, Vxlan } from "../world/kernel.ts";
+import type { KernelObject, LinkEnd, Program, Sysctl, Vxlan } from "../world/kernel.ts";
 import { hostEnd, HOST, workloadEnd } from "./mechanisms/kernel.ts";
 import { vxlanDevice, vxlanMtu } from "./mechanisms/vxlan.ts";
 import { planIp } from "./plan-ip.ts";
@@ -32,6 +32,9 @@ export interface PlanOptions {
 
 /** MTU of a local wire when nobody asks for another: what every client program expects of an interface. */
 const LOCAL_MTU = 1500;
+
+/** A device with less has no IPv6, and no settings of it (RFC 8200 section 5). */
+const IPV6_MIN_MTU = 1280;
 
 /** Pure. A TypeError if the wire is not valid: `validateWire` says why. */
 export function plan(wire: Wire, options: PlanOptions = {}): Plan {
@@ -68,6 +71,7 @@ function planLocal(wire: Wire, ends: Record<Side, KernelMechanism>, programs: bo
   return assemble(wire, {
     devices: [{ kind: "veth", ends: [client, endpoint] }],
     programs: programs ? [counting(client), counting(endpoint)] : [],
+    sysctls: [],
     up: [client, endpoint],
     workloads: [
       ["client", client],
@@ -87,6 +91,7 @@ function planHalf(wire: Wire, side: Side, mechanism: KernelMechanism, tunnel: Vx
       { kind: "program", netns: HOST, link: host.name, verdict: "redirect", target: vxlan.name },
       { kind: "program", netns: HOST, link: vxlan.name, verdict: inward(workload), target: host.name },
     ],
+    sysctls: [host, vxlan].flatMap(withoutIpv6),
     up: [workload, host, vxlan],
     workloads: [[side, workload]],
   });
@@ -101,9 +106,19 @@ function counting(end: LinkEnd): Program {
   return { kind: "program", netns: end.netns, link: end.name, verdict: "pass" };
 }
 
+/**
+ * The host has no address on its ends of a wire. With IPv6 each would have a multicast route all the same, in a list that
+ * the kernel walks whenever any device changes: 5,000 wires would cost each other three times their price.
+ */
+function withoutIpv6({ netns, name, mtuBytes }: LinkEnd): Sysctl[] {
+  if (mtuBytes < IPV6_MIN_MTU) return [];
+  return [{ kind: "sysctl", netns, name: `net/ipv6/conf/${name}/disable_ipv6`, value: "1" }];
+}
+
 interface Parts {
   readonly devices: readonly KernelObject[];
   readonly programs: readonly Program[];
+  readonly sysctls: readonly Sysctl[];
   readonly up: readonly (LinkEnd | Vxlan)[];
   readonly workloads: readonly (readonly [Side, LinkEnd])[];
 }
@@ -115,6 +130,7 @@ function assemble(wire: Wire, parts: Parts): Plan {
     objects: [
       ...parts.devices,
       ...parts.programs,
+      ...parts.sysctls,
       ...ip.flatMap((each) => each.sysctls),
       ...ip.flatMap((each) => each.addresses),
       ...parts.up.map(({ netns, name }): KernelObject => ({ kind: "up", netns, link: name })),

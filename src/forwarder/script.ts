@@ -113,7 +113,7 @@ class ScriptWriter {
 
   #addDevice(device: Device): string[] {
     const add = command(this.#host, "ip", "link", "add");
-    const ends = endsOf(device).map((end) => this.#birth(end));
+    const ends = endsOf(device).map((end) => this.#birth(end, device.kind));
     const made = `${add} ${ends[0] ?? ""} type ${device.kind}`;
     const tail =
       device.kind === "veth" ? ` peer ${ends[1] ?? ""}` : device.kind === "vxlan" ? ` ${tunnel(device)}` : "";
@@ -121,9 +121,10 @@ class ScriptWriter {
   }
 
   /** What a device can be born with. */
-  #birth(end: LinkEnd): string {
+  #birth(end: LinkEnd, kind: Device["kind"]): string {
     const netns = end.netns === "host" ? "" : ` netns ${netnsArgument(end.netns)}`;
-    return `name ${quote(end.name)}${netns} address ${quote(end.mac)} mtu ${end.mtuBytes}`;
+    const queues = kind === "veth" ? " numtxqueues 1 numrxqueues 1" : "";
+    return `name ${quote(end.name)}${netns} address ${quote(end.mac)} mtu ${end.mtuBytes}${queues}`;
   }
 
   #finish(end: LinkEnd): string {

@@ -1,5 +1,5 @@
 /** Runs one batch of operations: in order, all or nothing. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import {
   type ApplyOptions,
   type Failpoint,
@@ -278,6 +278,8 @@ export class Batch {
       throw refuse(job, "ENOENT", "there is no such setting in a namespace");
     const place = this.#context.places.of(netns);
     const path = `/proc/sys/${name}`;
+    // A kernel without IPv6 has it disabled.
+    if (name.endsWith("/disable_ipv6") && value === "1" && !existsSync("/proc/sys/net/ipv6")) return;
     const before = this.#inside(job, place, () => readFileSync(path, "utf8"));
     // Nothing that is queued changes a setting, and to write it may take the lock of all link changes. One for all devices
     // changes theirs, whatever it was before.

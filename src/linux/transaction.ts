@@ -4,6 +4,7 @@
  * undone as well.
  */
 import type { Ack } from "./netlink/message-reader.ts";
+import { ABSENT } from "./object-requests.ts";
 import type { Place } from "./place.ts";
 import type { Reaper } from "./reaper.ts";
 import { errnoName } from "./syscall.ts";
@@ -117,7 +118,8 @@ export class Transaction {
     if (!undo) return;
     this.onRollBack(() => {
       const ack = place.socket.change(undo);
-      if (ack.errno !== 0) throw new StepRefused(operation, ack);
+      // What is not there any more needs no undo: an IPv6 address goes by itself with a link that is set down.
+      if (ack.errno !== 0 && !ABSENT.includes(errnoName(ack.errno))) throw new StepRefused(operation, ack);
     });
   }
 }

@@ -1,7 +1,7 @@
 /** Devices of the simulated machine: how they are born, change, go down and die. */
 import type { Bridge, LinkEnd, Netns, Veth, Vxlan, OwnerMark } from "../world/kernel.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
-import { familyOf, Refused, type SimDevice, type SimNetns, type SimTunnel } from "./kernel-state.ts";
+import { bare, familyOf, Refused, type SimDevice, type SimNetns, type SimTunnel } from "./kernel-state.ts";
 
 /** Takes back one operation. */
 export type Undo = () => void;
@@ -230,17 +230,9 @@ function born(actor: Actor, kind: SimDevice["kind"], end: LinkEnd, tunnel?: SimT
     bridge: bridgeOf(actor, end),
     group: actor.mark.group,
     isUp: false,
-    peer: undefined,
     tunnel,
     fabric: undefined,
-    addresses: new Set(),
-    neighbors: new Map(),
-    fdb: new Map(),
-    program: undefined,
-    received: { packets: 0, bytes: 0 },
-    qdisc: undefined,
-    goneAtMs: undefined,
-    isDoomed: false,
+    ...bare(),
   };
   netns.devices.set(end.name, device);
   actor.machine.announce(netns, { type: "link", link: end.name, change: "new" });

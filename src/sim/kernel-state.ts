@@ -42,6 +42,24 @@ export interface SimDevice {
   isDoomed: boolean;
 }
 
+/** A device with nothing on it. */
+export function bare(): Pick<
+  SimDevice,
+  "peer" | "addresses" | "neighbors" | "fdb" | "program" | "received" | "qdisc" | "goneAtMs" | "isDoomed"
+> {
+  return {
+    peer: undefined,
+    addresses: new Set(),
+    neighbors: new Map(),
+    fdb: new Map(),
+    program: undefined,
+    received: { packets: 0, bytes: 0 },
+    qdisc: undefined,
+    goneAtMs: undefined,
+    isDoomed: false,
+  };
+}
+
 export interface SimTunnel {
   readonly vni: number;
   readonly port: number;

@@ -9,7 +9,7 @@ import type { Netns } from "../world/kernel.ts";
 import { SimKernel, type SimKernelOptions } from "./kernel-carrier.ts";
 import { findNetns, Machine, type SimMachineOptions } from "./kernel-machine.ts";
 import { type Arrival, follow } from "./kernel-reach.ts";
-import { familyOf, type SimDevice, type SimNetns, urlOf } from "./kernel-state.ts";
+import { bare, familyOf, type SimDevice, type SimNetns, urlOf } from "./kernel-state.ts";
 
 export type { SimKernel, SimKernelOptions } from "./kernel-carrier.ts";
 export type { SimMachineOptions } from "./kernel-machine.ts";
@@ -67,9 +67,9 @@ export class SimMachine {
       bridge: undefined,
       group: 0,
       isUp: true,
-      peer: undefined,
       tunnel: undefined,
       fabric: uplink.fabric ?? "underlay",
+      ...bare(),
       addresses: new Set(
         uplink.addresses.map((address) => ({
           address,
@@ -78,13 +78,6 @@ export class SimMachine {
           protocol: 0,
         })),
       ),
-      neighbors: new Map(),
-      fdb: new Map(),
-      program: undefined,
-      received: { packets: 0, bytes: 0 },
-      qdisc: undefined,
-      goneAtMs: undefined,
-      isDoomed: false,
     };
     netns.devices.set(uplink.name, device);
     this.#machine.uplinks.add(device);
