@@ -114,6 +114,11 @@ export function report(name: string, rows: readonly BenchRow[], notes: readonly 
   writeFileSync(new URL(`${name}.json`, directory), `${JSON.stringify(rows, undefined, 2)}\n`);
 }
 
+/** A note on what a bench is there to show: `met: a local wire under 1 ms: 0.87`. */
+export function aimNote(aim: string, figure: number, isMet: boolean): string {
+  return `${isMet ? "met" : "missed"}: ${aim}: ${formatFigure(figure)}`;
+}
+
 /** Three digits that matter. */
 function formatFigure(figure: number | null): string {
   if (figure === null) return "-";
