@@ -11,7 +11,7 @@ NAME ?= all
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-demo: $(SETUP) ## two hosts, three workloads, a local and a VXLAN wire, packets through both, nothing left behind (root)
+demo: $(SETUP) ## two hosts, a registry, two agents, a service asked for by name, packets, nothing left behind (root)
 	@bin/netloom demo
 
 test: $(SETUP) apt-test ## all tests: units, fuzz, the real kernel in namespaces of their own, whole labs (root)

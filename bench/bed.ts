@@ -14,6 +14,8 @@ import type { Netns } from "../src/world/kernel.ts";
 
 export const UNDERLAY_MTU = 1500;
 const BPFFS_ROOT = "/run/netloom-bench";
+/** On a disk, unlike /run: what a daemon writes has to get there. */
+const STATE_ROOT = "/var/tmp/netloom-bench";
 
 /** A wire's ends, addresses and, for the half of a remote one, its tunnel. `number` makes every name and number unique. */
 export type WireKind = "local" | "near" | "far";
@@ -21,10 +23,10 @@ export type WireKind = "local" | "near" | "far";
 export class Bed {
   readonly alpha: LinuxKernel;
   readonly beta: LinuxKernel;
-  readonly #machine: LinuxMachine;
+  readonly machine: LinuxMachine;
 
   private constructor(machine: LinuxMachine, alpha: LinuxKernel, beta: LinuxKernel) {
-    this.#machine = machine;
+    this.machine = machine;
     this.alpha = alpha;
     this.beta = beta;
   }
@@ -43,10 +45,9 @@ export class Bed {
       for (const name of ["alpha", "beta", "client", "local", "server"])
         await machine.createNetns(pathOf(name));
       sh(underlay());
-      const bpffs = (host: string): string => `${BPFFS_ROOT}/${process.pid}-${host}`;
       const [alpha, beta] = [
-        await machine.kernel({ host: netnsOf("alpha"), bpffs: bpffs("alpha") }),
-        await machine.kernel({ host: netnsOf("beta"), bpffs: bpffs("beta") }),
+        await machine.kernel({ host: netnsOf("alpha"), bpffs: bpffsOf("alpha") }),
+        await machine.kernel({ host: netnsOf("beta"), bpffs: bpffsOf("beta") }),
       ];
       await bench(new Bed(machine, alpha, beta));
     } finally {
@@ -57,7 +58,7 @@ export class Bed {
 
   /** Another namespace, with the bed for as long as that lives. */
   async netns(name: string): Promise<Netns> {
-    await this.#machine.createNetns(pathOf(name));
+    await this.machine.createNetns(pathOf(name));
     return netnsOf(name);
   }
 
@@ -78,6 +79,16 @@ export function pathOf(name: string): string {
 
 export function netnsOf(name: string): Netns {
   return `file://${pathOf(name)}`;
+}
+
+/** Where the pins of `name` are; whoever pins first mounts a bpffs there. */
+export function bpffsOf(name: string): string {
+  return `${BPFFS_ROOT}/${process.pid}-${name}`;
+}
+
+/** A folder for files of `name`. It is made by whoever writes to it first. */
+export function folderOf(name: string): string {
+  return `${STATE_ROOT}/${process.pid}-${name}`;
 }
 
 /** Runs the lines in one shell, which ends at the first that fails. */
@@ -142,11 +153,14 @@ function underlay(): string[] {
     ...[alpha, beta].flatMap((host, index) => [
       `ip -n ${host} address add 10.8.0.${index + 1}/24 dev eth0`,
       `ip -n ${host} link set dev eth0 up`,
+      `ip -n ${host} link set dev lo up`,
     ]),
+    // Who asks has link watch, which may take a second, look at the carrier at once.
+    ...[alpha, beta].map((host) => `ip -n ${host} link show dev eth0`),
   ];
 }
 
-/** Removes the namespaces and pins of processes that `isGone`. */
+/** Removes the namespaces, pins and folders of processes that `isGone`. */
 function sweep(isGone: (pid: number) => boolean): void {
   const mine = (name: string, pattern: RegExp): boolean => {
     const pid = pattern.exec(name)?.[1];
@@ -156,8 +170,10 @@ function sweep(isGone: (pid: number) => boolean): void {
     unmount(`/run/netns/${name}`);
     rmSync(`/run/netns/${name}`, { force: true });
   }
-  for (const name of list(BPFFS_ROOT).filter((name) => mine(name, /^(\d+)-/))) {
-    const path = `${BPFFS_ROOT}/${name}`;
+  const ownFolders = [BPFFS_ROOT, STATE_ROOT].flatMap((root) =>
+    list(root).flatMap((name) => (mine(name, /^(\d+)-/) ? [`${root}/${name}`] : [])),
+  );
+  for (const path of ownFolders) {
     // Never to be emptied file by file: the pins are the mount's.
     while (isMounted(path)) if (!unmount(path)) break;
     rmSync(path, { recursive: true, force: true });

@@ -5,13 +5,10 @@
  */
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { diff } from "../src/forwarder/diff.ts";
-import { plan } from "../src/forwarder/plan.ts";
 import { Reconciler } from "../src/forwarder/reconcile.ts";
-import { script } from "../src/forwarder/script.ts";
-import type { Wire } from "../src/forwarder/wire.ts";
-import type { Kernel, Operation } from "../src/world/kernel.ts";
-import { Bed, netnsOf, sh, wireOf, type WireOptions } from "./bed.ts";
+import type { Kernel } from "../src/world/kernel.ts";
+import { Bed, wireOf, type WireOptions } from "./bed.ts";
+import { elapsedByScript, operations, scriptOf, type ScriptPart } from "./by-script.ts";
 import {
   aimNote,
   type BenchRow,
@@ -36,11 +33,9 @@ const CLOSES_PER_BURST = 30;
 const GROUP = 200;
 
 /** A half, or the whole of a local wire, and where it belongs. */
-interface Part {
-  readonly wire: Wire;
+interface Part extends ScriptPart {
   readonly reconciler: Reconciler;
   readonly kernel: Kernel;
-  readonly host: "alpha" | "beta";
 }
 
 class KernelBench {
@@ -76,7 +71,7 @@ class KernelBench {
           all.push(...turn);
           return percentile(turn, 50);
         },
-        baseline: () => elapsedSync(scriptOf(next(), "add")),
+        baseline: () => elapsedByScript(scriptOf(next(), "add")),
       });
       if (round === 0) all = [];
       if (round > 0) rounds.push(paired);
@@ -103,7 +98,7 @@ class KernelBench {
       },
       baseline: async () => {
         const [part] = await this.#makeLocal(1);
-        return part ? elapsedSync(scriptOf([part], "remove")) : Number.NaN;
+        return part ? elapsedByScript(scriptOf([part], "remove")) : Number.NaN;
       },
     });
     const { baseline, ratio } = pairedRow("close", "ms", paired);
@@ -127,7 +122,7 @@ class KernelBench {
       },
       baseline: async () => {
         const parts = await this.#makeLocal(GROUP / 10);
-        return rate(parts.length, elapsedSync(scriptOf(parts, "remove")));
+        return rate(parts.length, elapsedByScript(scriptOf(parts, "remove")));
       },
     });
     this.notes.push(`close-group: ${GROUP} wires closed at once; the script closes ${GROUP / 10}`);
@@ -176,26 +171,9 @@ async function takeAway({ reconciler, kernel, wire }: Part): Promise<void> {
   else await kernel.apply(operations(wire, "remove"));
 }
 
-function operations(wire: Wire, verb: "add" | "remove"): Operation[] {
-  const { objects } = plan(wire);
-  return verb === "add" ? objects.map((object) => ({ verb, object })) : diff([], objects);
-}
-
-/** Without settings, and without the question whether `ip` can mark addresses: nobody asks that for each wire. */
-function scriptOf(parts: readonly Part[], verb: "add" | "remove"): string[] {
-  const lines = parts.flatMap(({ wire, host }) => script(operations(wire, verb), { host: netnsOf(host) }));
-  return ["owner=", ...lines.filter((line) => !/^if |sysctl/.test(line))];
-}
-
 async function elapsed(parts: readonly Part[], action: (part: Part) => Promise<void>): Promise<number> {
   const startedAt = performance.now();
   for (const part of parts) await action(part);
-  return performance.now() - startedAt;
-}
-
-function elapsedSync(lines: readonly string[]): number {
-  const startedAt = performance.now();
-  sh(lines);
   return performance.now() - startedAt;
 }
 

@@ -298,10 +298,10 @@ export class Agent {
     }
   }
 
-  async #end({ attached, kept, stop }: Running): Promise<void> {
-    await stop();
-    await attached.close();
-    this.#closing.delete(kept.connectionId);
+  async #end(running: Running): Promise<void> {
+    await running.stop();
+    await running.attached.close();
+    this.#closing.delete(running.kept.connectionId);
   }
 
   async #sweep(scope: Scope, afterMs: number): Promise<void> {

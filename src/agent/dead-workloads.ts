@@ -52,7 +52,7 @@ function isOfInterest({ type }: KernelEvent): boolean {
 async function closeDead({ world, wires, own, drop }: DeadWorkloadsOptions, scope: Scope): Promise<void> {
   const isDead = new Map<Netns, boolean>();
   const others = own();
-  for (const wire of [...wires()]) {
+  for (const wire of wires()) {
     if (scope.ended) return;
     if (others.has(wire.connectionId)) continue;
     for (const side of [wire.client, wire.endpoint]) {

@@ -1,5 +1,5 @@
 /** How far an attachment is. */
-import { NetloomError } from "../world/errors.ts";
+import type { NetloomError } from "../world/errors.ts";
 import type { Clock } from "../world/world.ts";
 
 export type AttachmentState = "waiting" | "requesting" | "up" | "healing" | "failed" | "closing";

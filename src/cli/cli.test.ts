@@ -99,6 +99,14 @@ const wrong: readonly (readonly [string, string[], RegExp])[] = [
   ["an argument too many", ["version", "now"], /too many arguments/],
   ["no command at all", [], /Usage: netloom <command>/],
   ["half a command", ["lab"], /Usage: netloom lab/],
+  ["no file to apply", ["apply"], /required option '-f, --file <file>' not specified/],
+  ["nothing to delete", ["delete"], /missing required argument 'attachment', or --file/],
+  ["no service to connect to", ["connect", "web"], /missing required argument 'service'/],
+  ["a name for two wires", ["connect", "web", "db", "mail", "--name", "x"], /are for one service/],
+  ["a number that is none", ["ping", "web", "-c", "many"], /It is a whole number, 1 or more/],
+  ["a time that is none", ["apply", "-f", "x", "--wait", "soon"], /It is a number of seconds/],
+  ["an unknown shell", ["completion", "csh"], /Allowed choices are bash, zsh, fish/],
+  ["no shell", ["completion"], /missing required argument 'shell'/],
 ];
 
 for (const [what, args, message] of wrong) {
@@ -158,6 +166,8 @@ test("no escape sequence goes into a pipe", async () => {
     ["doctor"],
     ["nonsense"],
     ["lab", "validate", "/nowhere.yaml"],
+    ["status", "--agent", "unix:///nowhere.sock"],
+    ["explain", "303"],
   ]) {
     const { stdout, stderr } = await netloom(args);
     assert.ok(!(stdout + stderr).includes("\u001B"), args.join(" "));

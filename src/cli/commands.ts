@@ -4,7 +4,7 @@ import type { Entry } from "./command.ts";
 export const commands: readonly Entry[] = [
   {
     name: "demo",
-    summary: "two hosts, three workloads, two wires, real packets, and nothing left behind",
+    summary: "two hosts, a registry, two agents, a service asked for by name, and nothing left behind",
     load: async () => (await import("./demo.ts")).demoCommand,
   },
   {

@@ -1,5 +1,6 @@
 /** The demo as a screen of text: the first that a new user sees. At most 30 lines of 100 columns. */
 import type { DemoStep, Probes } from "../lab/demo.ts";
+import type { ConnectWish, ExposeWish } from "../agent/wish.ts";
 import type { Lab } from "../lab/model.ts";
 import type { Output } from "./output.ts";
 
@@ -15,7 +16,7 @@ export class DemoScreen {
 
   title(): void {
     this.#out.line(
-      `${this.#out.style("bold", "netloom demo")}: two hosts, three workloads, two wires, real packets`,
+      `${this.#out.style("bold", "netloom demo")}: two hosts, a registry, two agents, a service asked for by its name`,
     );
     this.#out.line();
   }
@@ -49,27 +50,37 @@ export class DemoScreen {
   }
 
   #built({ report, durationMs }: Step<"built">): void {
-    const { namespaces, wires } = report;
-    this.#done(
-      `built ${namespaces.added.length} namespaces, 1 cable and ${wires.added.length} wires`,
-      durationMs,
-    );
+    const { namespaces, attachments, agentsMs, attachmentsMs } = report;
+    const agents = report.lab.mesh?.agents.length ?? 0;
+    const buildMs = durationMs - agentsMs - attachmentsMs;
+    this.#done(`built ${namespaces.added.length} namespaces and 1 cable`, buildMs);
+    this.#done(`started a registry and ${agents} agents`, agentsMs);
+    const isUp = attachments.every((each) => each.isUp);
+    this.#mark(isUp, `${offers(report.lab)}, and ${asks(report.lab)}`, attachmentsMs);
+    for (const { host, ref, reason } of attachments.filter((each) => !each.isUp))
+      this.#out.line(`      ${ref.kind} ${ref.name} of ${host}: ${reason}`);
   }
 
   #probed({ wire, probes, durationMs }: Step<"probed">): void {
     const lost = probes.reduce((sum, { sent, received }) => sum + sent - received, 0);
     const sent = probes.reduce((sum, each) => sum + each.sent, 0);
-    this.#mark(lost === 0, `sent ${sent} packets ${wire.client} → ${wire.endpoint}`, durationMs);
+    this.#mark(lost === 0, `sent ${sent} packets ${wire.client} → ${workloadOf(wire.endpoint)}`, durationMs);
     this.#out.line(`      path     ${wire.path}`);
     const { client, endpoint } = wire.received;
     const counted = `received ${endpoint?.packets ?? "?"} packets, and ${client?.packets ?? "?"} came back`;
-    this.#out.line(`      counted  ${wire.endpoint} ${counted}`);
+    this.#out.line(`      counted  ${workloadOf(wire.endpoint)} ${counted}`);
     for (const probe of probes) this.#out.line(`      ${describeProbes(probe)}`);
   }
 
   #removed({ leftovers, report, durationMs }: Step<"removed">): void {
-    this.#done(`removed ${report.namespaces.length} namespaces and all that was in them`, durationMs);
-    this.#mark(leftovers.length === 0, "nothing was left behind: no namespace, program, mount or file");
+    this.#done(
+      `ended all processes, removed ${report.namespaces.length} namespaces and all in them`,
+      durationMs,
+    );
+    this.#mark(
+      leftovers.length === 0,
+      "nothing was left behind: no process, namespace, program, mount or file",
+    );
     for (const leftover of leftovers) this.#out.line(`      ${leftover}`);
   }
 
@@ -93,33 +104,65 @@ function describeProbes({ family, address, sent, received, rttMs, mtu }: Probes)
   return `ipv${family}     ${address.padEnd(12)} ${received}/${sent} answered   ${rtt}   ${limit}`;
 }
 
+/** `beta/db offers "db"` */
+function offers({ mesh }: Lab): string {
+  return (mesh?.attachments ?? [])
+    .flatMap(({ wish }) =>
+      wish.kind === "Expose"
+        ? [`${placeOf(wish)} offers ${[...wish.services.keys()].map(quoted).join(", ")}`]
+        : [],
+    )
+    .join(", ");
+}
+
+/** `alpha/web and beta/app have a wire to it` */
+function asks({ mesh }: Lab): string {
+  const clients = (mesh?.attachments ?? []).flatMap(({ wish }) =>
+    wish.kind === "Connect" ? [placeOf(wish)] : [],
+  );
+  return `${clients.join(" and ")} got wires to it`;
+}
+
+function placeOf({ workload }: ConnectWish | ExposeWish): string {
+  return "lab" in workload ? workload.lab.split("/").slice(1).join("/") : "";
+}
+
+function quoted(text: string): string {
+  return `"${text}"`;
+}
+
+/** `beta/db` of `beta/db/db-x7ab`: devices of an endpoint are made up as wires come. */
+function workloadOf(end: string): string {
+  return end.split("/").slice(0, 2).join("/");
+}
+
 /**
  * Two hosts side by side, cable and wires between them:
  *
- *   host alpha                     host beta
- *   ┌─────────────────┐            ┌────────┐
- *   │ web ═ veth ═ db ├─ a ──── b ─┤        │
- *   │  ╚══════════════╪═══ vxlan ══╪══ db   │
- *   └─────────────────┘            └────────┘
+ *   host alpha                host beta
+ *   ┌──────────┐              ┌─────────────────┐
+ *   │  web ════╪═══ vxlan ════╪══════════╗      │
+ *   │  agent   ├─ a ────── b ─┤  app ═══ db     │
+ *   │  registry│              │  agent          │
+ *   └──────────┘              └─────────────────┘
  */
 function picture(lab: Lab): string[] {
   const [near, far] = lab.hosts;
   const [cable] = lab.links;
-  const local = lab.wires.find(({ client, endpoint }) => client.host === endpoint.host);
-  const remote = lab.wires.find(({ client, endpoint }) => client.host !== endpoint.host);
-  if (!near || !far || !cable || !local || !remote) return [];
-  const [left, middle, right] = [32, 40, 16];
-  const from = `  ${local.client.workload} `;
-  const to = ` ${local.endpoint.workload} `;
+  const [web] = near?.workloads ?? [];
+  const [app, db] = far?.workloads ?? [];
+  if (!near || !far || !cable || !web || !app || !db) return [];
+  const [left, middle, right] = [20, 44, 26];
   const [a = "", b = ""] = cable.ends.map(({ addresses }) => ` ${addresses[0]?.split("/")[0]} `);
-  const wire = `${from}${centre(" veth ", left - from.length - to.length, "═")}${to}`;
-  const bend = `${" ".repeat(from.length - 2)}╚`.padEnd(left, "═");
-  const arrival = `═════ ${remote.endpoint.workload}`.padEnd(right);
+  const wire = `  ${app} ${centre(" veth ", right - app.length - db.length - 6, "═")} ${db}  `;
+  const bend = `${"═".repeat(right - db.length - 2)}╗`.padEnd(right);
+  const line = centre(" cable ", middle - 2 - a.length - b.length, "─");
   return [
     `${`host ${near.name}`.padEnd(left + middle + 2)}host ${far.name}`,
     `┌${"─".repeat(left)}┐${" ".repeat(middle)}┌${"─".repeat(right)}┐`,
-    `│${wire}├─${a}${centre(" cable ", middle - 2 - a.length - b.length, "─")}${b}─┤${" ".repeat(right)}│`,
-    `│${bend}╪${centre(` vxlan ${remote.vni} `, middle, "═")}╪${arrival}│`,
+    `│${`  ${web} `.padEnd(left, "═")}╪${centre(" vxlan ", middle, "═")}╪${bend}│`,
+    `│${"  agent".padEnd(left)}├─${a}${line}${b}─┤${wire}│`,
+    `│${"  registry".padEnd(left)}│${" ".repeat(middle)}│${"  agent".padEnd(right)}│`,
     `└${"─".repeat(left)}┘${" ".repeat(middle)}└${"─".repeat(right)}┘`,
   ];
 }

@@ -7,11 +7,12 @@ export function demoCommand(context: Context): Command {
   return describe({
     name: "demo",
     description:
-      "Builds two hosts and three workloads as network namespaces, a wire within a host and a VXLAN wire between " +
-      "hosts, sends packets through both, and removes everything again, also when it is interrupted. Runs no other " +
-      "program. Needs root. Exit code: 1 if a packet was lost or something was left behind.",
+      "Builds two hosts and three workloads as network namespaces, and runs a registry and two agents there. One workload " +
+      "offers a service, and one on each host asks for it by name: a wire within a host, and a VXLAN wire between hosts. " +
+      "Sends packets through both, and removes everything again, also when it is interrupted. Runs no other program. " +
+      "Needs root. Exit code: 1 if a packet was lost or something was left behind.",
     examples: [
-      { command: "sudo netloom demo", about: "a second, and nothing is left behind" },
+      { command: "sudo netloom demo", about: "a few seconds, and nothing is left behind" },
       { command: "sudo netloom demo -o json", about: '{"steps": [{"step", "durationMs", …}]}' },
     ],
   })
@@ -44,6 +45,7 @@ export function demoCommand(context: Context): Command {
 /** Whether every packet came back, the MTU is what was promised, and nothing is left. */
 export function hasSucceeded(step: DemoStep): boolean {
   if (step.step === "removed") return step.leftovers.length === 0;
+  if (step.step === "built") return step.report.attachments.every(({ isUp }) => isUp);
   if (step.step !== "probed") return true;
   return (
     step.wire.state === "up" &&

@@ -14,6 +14,7 @@ import {
   several,
   untilEnd,
 } from "./daemon/daemon.ts";
+import type { nodeWorld } from "../transport/node-world.ts";
 
 interface RegistryCommandOptions extends DaemonOptions {
   readonly store: string;
@@ -102,7 +103,7 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
   }
 }
 
-type MakeStore = Parameters<typeof import("../transport/node-world.ts").nodeWorld>[0]["store"];
+type MakeStore = Parameters<typeof nodeWorld>[0]["store"];
 
 interface OpenStore {
   readonly make: MakeStore;

@@ -3,6 +3,7 @@
  * as far as the parts it depends on are sound, so that one mistake gives one sentence.
  */
 import { type CheckedLink, checkLinks } from "./check-links.ts";
+import { checkMesh } from "./check-mesh.ts";
 import { checkWires } from "./check-wires.ts";
 import { Findings, type LabParts } from "./findings.ts";
 import type { Lab } from "./model.ts";
@@ -14,12 +15,14 @@ export function checkLab(parts: LabParts): { readonly lab: Lab; readonly finding
   checkNames(parts, findings);
   const links: CheckedLink[] = checkLinks(parts, findings);
   const wires = checkWires(parts, links, findings);
+  const mesh = checkMesh(parts, links, findings);
   const lab: Lab = {
     name: parts.name,
     hosts: [...parts.hosts].map(([name, host]) => ({ name, workloads: host?.workloads ?? [] })),
     routers: parts.routers,
     links: links.map(({ link }) => link),
     wires,
+    ...(mesh && { mesh }),
   };
   return { lab, findings: findings.list };
 }

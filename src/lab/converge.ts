@@ -30,6 +30,8 @@ export interface Changes {
 }
 
 export interface ConvergeOptions {
+  /** Wires are the business of agents: they are neither made nor looked at. */
+  readonly leavesWires?: boolean;
   /** Settings of namespaces that are there may be missing, because the process that made them was killed. */
   readonly isUnsure: boolean;
   /** Checked between the steps. */
@@ -41,7 +43,7 @@ export async function converge(
   machine: LinuxMachine,
   lab: string,
   wanted: Topology,
-  { isUnsure, signal }: ConvergeOptions,
+  { isUnsure, signal, leavesWires = false }: ConvergeOptions,
 ): Promise<Changes> {
   const existing = (await namespacesOf(lab)).map((name) => `${NETNS_DIRECTORY}/${name}`);
   const wantedPaths = new Set(wanted.namespaces.map(({ path }) => path));
@@ -61,7 +63,7 @@ export async function converge(
     await machineWide.apply(birth.map((object): Operation => ({ verb: "add", object })));
     const underlay = await bringUnderlay(machineWide, wanted, extra, isNew.size === wanted.namespaces.length);
     signal?.throwIfAborted();
-    const hosts = wanted.namespaces.filter(({ kind }) => kind === "host");
+    const hosts = leavesWires ? [] : wanted.namespaces.filter(({ kind }) => kind === "host");
     const wires = { added: new Set<string>(), changed: new Set<string>(), removed: new Set<string>() };
     const wirings = await Promise.all(
       hosts.map(async ({ place, netns }) => {

@@ -3,7 +3,7 @@ import { type Answer, Pinger } from "../linux/icmp.ts";
 import type { LinuxMachine } from "../linux/machine.ts";
 import { NetloomError } from "../world/errors.ts";
 import { type DownReport, down, up, type UpReport } from "./lab.ts";
-import { type Lab, type LabWire, sideName } from "./model.ts";
+import type { Lab } from "./model.ts";
 import { mustParseLab } from "./parse.ts";
 import { leftovers, lockLab, readState } from "./state.ts";
 import { status, type WireStatus } from "./status.ts";
@@ -11,21 +11,19 @@ import { netnsOf } from "./topology.ts";
 
 const demoMark = "# The lab of netloom demo.\n";
 
-/** Two hosts, three workloads, a wire within a host and one between hosts. */
+/** Two hosts with agents and a registry; a workload of one offers a service, and one on each host asks for it by name. */
 const DEMO_YAML = `${demoMark}name: demo
 hosts:
-  alpha: { workloads: [web, cache] }
-  beta: { workloads: [db] }
+  alpha: { workloads: [web] }
+  beta: { workloads: [app, db] }
 links:
   - { ends: [alpha, beta], subnets: [192.168.50.0/24, "fd00:50::/64"] }
-wires:
-  - client: alpha/web/to-cache
-    endpoint: alpha/cache/to-web
-    addresses: { client: [10.0.1.1, "fd00:1::1"], endpoint: [10.0.1.2, "fd00:1::2"] }
-  - client: alpha/web/to-db
-    endpoint: beta/db/to-web
-    addresses: { client: [10.0.2.1, "fd00:2::1"], endpoint: [10.0.2.2, "fd00:2::2"] }
-    vni: 4242
+registry: alpha
+agents: true
+attachments:
+  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.0.0.16/28, "fd00::10/124"] }
+  - { kind: Connect, name: app-db, workload: beta/app, service: db, interface: to-db }
+  - { kind: Connect, name: web-db, workload: alpha/web, service: db, interface: to-db }
 `;
 
 const requestsPerAddress = 10;
@@ -91,9 +89,12 @@ export async function* demo(
     const upOptions = { lock, ...(options.signal && { signal: options.signal }) };
     const [built, builtMs] = await timed(() => up(machine, yaml, "demo.yaml", upOptions));
     yield { step: "built", report: built, durationMs: builtMs };
-    for (const wire of lab.wires) {
+    const { wires } = await status(machine, name);
+    // The one inside of a host first: it is the simpler one.
+    const isLocal = ({ path }: WireStatus): boolean => path.startsWith("veth");
+    for (const wire of [...wires].sort((a, b) => Number(isLocal(b)) - Number(isLocal(a)))) {
       options.signal?.throwIfAborted();
-      const [{ probes, now }, durationMs] = await timed(() => probeWire(machine, lab, wire));
+      const [{ probes, now }, durationMs] = await timed(() => probeWire(machine, name, wire));
       yield { step: "probed", wire: now, probes, durationMs };
     }
     const [report, removedMs] = await timed(() => down(machine, name, { lock }));
@@ -116,33 +117,25 @@ async function refuseOther(name: string): Promise<void> {
 
 async function probeWire(
   machine: LinuxMachine,
-  lab: Lab,
-  wire: LabWire,
+  lab: string,
+  wire: WireStatus,
 ): Promise<{ probes: Probes[]; now: WireStatus }> {
-  const before = await statusOf(machine, lab, wire);
   const probes: Probes[] = [];
-  for (const address of wire.endpoint.addresses)
-    probes.push(await probeAddress(machine, lab, wire, address, before.mtuBytes));
-  return { probes, now: await statusOf(machine, lab, wire) };
-}
-
-async function statusOf(machine: LinuxMachine, lab: Lab, wire: LabWire): Promise<WireStatus> {
-  const { wires } = await status(machine, lab.name);
-  const found = wires.find(({ client }) => client === sideName(wire.client));
-  if (!found) throw new TypeError(`the lab ${lab.name} has no wire ${sideName(wire.client)}`);
-  return found;
+  for (const address of wire.addresses.endpoint) probes.push(await probeAddress(machine, lab, wire, address));
+  const { wires } = await status(machine, lab);
+  return { probes, now: wires.find(({ client }) => client === wire.client) ?? wire };
 }
 
 async function probeAddress(
   machine: LinuxMachine,
-  lab: Lab,
-  wire: LabWire,
+  lab: string,
+  wire: WireStatus,
   address: string,
-  mtuBytes: number,
 ): Promise<Probes> {
   const family = address.includes(":") ? 6 : 4;
   const headerBytes = (family === 4 ? 20 : 40) + 8;
-  const netns = netnsOf(lab.name, `${wire.client.host}/${wire.client.workload}`);
+  const netns = netnsOf(lab, wire.client.split("/").slice(0, 2).join("/"));
+  const { mtuBytes } = wire;
   const pinger = await Pinger.open(machine, netns, address);
   try {
     const answers: Answer[] = [];

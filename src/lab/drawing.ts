@@ -26,7 +26,7 @@ interface Cable {
 }
 
 /** Between places, by their ids. */
-export interface DrawnWire {
+interface DrawnWire {
   readonly ends: readonly [string, string];
   /** As the text lists both ends. */
   readonly names: readonly [string, string];

@@ -11,6 +11,9 @@ export interface LabParts {
   readonly routers: readonly string[];
   readonly links: readonly (LinkPart | undefined)[];
   readonly wires: readonly (WirePart | undefined)[];
+  readonly registry: string | undefined;
+  readonly agents: boolean | readonly string[];
+  readonly attachments: readonly Readonly<Record<string, unknown>>[];
 }
 
 /** Collects what is wrong. */

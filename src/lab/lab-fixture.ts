@@ -48,7 +48,7 @@ export async function labFixture(t: TestContext): Promise<LabFixture> {
     status: () => status(machine, name, { ping: true }),
     async assertHealthy() {
       const now = await status(machine, name, { ping: true });
-      assert.deepEqual(now.underlay.differences, []);
+      assert.deepEqual([...now.underlay.differences, ...now.problems], []);
       for (const wire of now.wires) {
         assert.deepEqual(wire.differences, [], wire.client);
         assert.ok(wire.ping && wire.ping.length > 0, wire.client);

@@ -4,6 +4,8 @@ import type { LinuxMachine } from "../linux/machine.ts";
 import { identityAt } from "../linux/netns.ts";
 import { NetloomError } from "../world/errors.ts";
 import { type Changes, converge, removeNamespaces } from "./converge.ts";
+import { bringDaemons, daemonsOf, endDaemons, findDaemons, type RunningDaemon } from "./daemons.ts";
+import { bringAttachments, type LabAttachmentState, withdrawAttachments } from "./mesh.ts";
 import { type Lab, sideName } from "./model.ts";
 import { mustParseLab, parseLab } from "./parse.ts";
 import {
@@ -36,6 +38,13 @@ export interface UpReport {
     readonly changed: readonly string[];
     readonly removed: readonly string[];
   };
+  /** `agent of alpha`: the processes that were started. */
+  readonly started: readonly string[];
+  /** All that the agents were asked for. */
+  readonly attachments: readonly LabAttachmentState[];
+  /** Of `durationMs`: until the processes served, and until the attachments were up. */
+  readonly agentsMs: number;
+  readonly attachmentsMs: number;
   readonly durationMs: number;
 }
 
@@ -78,7 +87,7 @@ export async function up(
   const lock = options.lock ?? (await lockLab(lab.name));
   try {
     const before = await previous(lab.name);
-    const changes = await bring(machine, lab, text, before, options.signal);
+    const { changes, ...mesh } = await bring(machine, lab, text, before, options.signal);
     const { namespaces, underlay, wires } = changes;
     const wanted = new Set(lab.wires.map((wire) => sideName(wire.client)));
     const gone = (before.lab?.wires ?? [])
@@ -88,10 +97,11 @@ export async function up(
     const operations = underlay + wires.added.size + wires.changed.size + removed.length;
     return {
       lab,
-      changed: operations + namespaces.added.length + namespaces.removed.length > 0,
+      changed: operations + namespaces.added.length + namespaces.removed.length + mesh.started.length > 0,
       namespaces,
       operations,
       wires: { added: [...wires.added], changed: [...wires.changed], removed },
+      ...mesh,
       durationMs: performance.now() - startedAt,
     };
   } finally {
@@ -127,22 +137,58 @@ async function refuseStrangers(name: string): Promise<void> {
   );
 }
 
+interface Brought {
+  readonly changes: Changes;
+  readonly started: readonly string[];
+  readonly attachments: readonly LabAttachmentState[];
+  readonly agentsMs: number;
+  readonly attachmentsMs: number;
+}
+
 async function bring(
   machine: LinuxMachine,
   lab: Lab,
   text: string,
   before: Previous,
   signal: AbortSignal | undefined,
-): Promise<Changes> {
+): Promise<Brought> {
   await begin(lab.name, text);
   try {
-    const changes = await converge(machine, lab.name, topology(lab), { isUnsure: before.wasKilled, signal });
+    const brought = await converged(machine, lab, before, signal);
     await commit(lab.name);
-    return changes;
+    return brought;
   } catch (error) {
     await takeBack(machine, lab.name, before, error);
     throw error;
   }
+}
+
+/** Processes that are to go end first: they would hold up the end of their namespace. Those that are new come last. */
+async function converged(
+  machine: LinuxMachine,
+  lab: Lab,
+  before: Previous,
+  signal?: AbortSignal,
+): Promise<Brought> {
+  const daemons = daemonsOf(lab);
+  const isWanted = (each: RunningDaemon): boolean =>
+    daemons.some(({ kind, host }) => kind === each.kind && host === each.host);
+  if (before.lab?.mesh) await withdrawAttachments(before.lab, lab);
+  await endDaemons(findDaemons(lab.name).filter((each) => !isWanted(each)));
+  const hadWires = before.lab !== undefined && before.lab.mesh === undefined && before.lab.wires.length > 0;
+  const changes = await converge(machine, lab.name, topology(lab), {
+    isUnsure: before.wasKilled,
+    signal,
+    leavesWires: lab.mesh !== undefined && !hadWires,
+  });
+  signal?.throwIfAborted();
+  const builtAt = performance.now();
+  const started = await bringDaemons(machine, lab.name, daemons);
+  signal?.throwIfAborted();
+  const startedAt = performance.now();
+  const attachments = await bringAttachments(lab, before.lab);
+  const attachmentsMs = performance.now() - startedAt;
+  return { changes, started, attachments, agentsMs: startedAt - builtAt, attachmentsMs };
 }
 
 /** Leaves the machine as it was, and says so if that does not work out. */
@@ -154,7 +200,7 @@ async function takeBack(
 ): Promise<void> {
   try {
     if (before.lab) {
-      await converge(machine, name, topology(before.lab), { isUnsure: true });
+      await converged(machine, before.lab, { lab: undefined, wasKilled: true });
       await rollBack(name);
     } else {
       await tearDown(machine, name);
@@ -180,6 +226,7 @@ export async function down(
   const lock = options.lock ?? (await lockLab(name));
   try {
     const namespaces = await namespacesOf(name);
+    await endDaemons(findDaemons(name));
     const survivors = findSurvivors(namespaces);
     await tearDown(machine, name);
     return {
@@ -194,6 +241,7 @@ export async function down(
 }
 
 async function tearDown(machine: LinuxMachine, name: string): Promise<void> {
+  await endDaemons(findDaemons(name));
   const paths = (await namespacesOf(name)).map((namespace) => `${NETNS_DIRECTORY}/${namespace}`);
   await removeNamespaces(machine, name, paths);
   await forget(name);

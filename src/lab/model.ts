@@ -1,4 +1,5 @@
 /** A lab as its file means it: every default filled in, every address canonical and given to one owner. */
+import type { Wish } from "../agent/wish.ts";
 
 /** A host: a network namespace that stands for a machine. */
 interface LabHost {
@@ -60,12 +61,38 @@ export interface LabWire {
   readonly policies: readonly LabPolicy[];
 }
 
+/** What the agent of a host is asked for when it runs. */
+export interface LabAttachment {
+  readonly host: string;
+  readonly wish: Wish;
+}
+
+/** The processes of a lab. */
+export interface LabMesh {
+  /** The host that runs the registry. */
+  readonly registry: string;
+  readonly agents: readonly LabAgent[];
+  readonly attachments: readonly LabAttachment[];
+}
+
+export interface LabAgent {
+  readonly host: string;
+  /** Under which the other hosts reach this one, one for each family that all of them have. Empty: it is the only one. */
+  readonly addresses: readonly string[];
+  /** The smallest MTU on the way to and from any of the others. */
+  readonly underlayMtuBytes: number;
+  /** Where it finds the registry. */
+  readonly registryAddress: string;
+}
+
 export interface Lab {
   readonly name: string;
   readonly hosts: readonly LabHost[];
   readonly routers: readonly string[];
   readonly links: readonly LabLink[];
   readonly wires: readonly LabWire[];
+  /** Absent: no process runs, and the wires are made by the command. */
+  readonly mesh?: LabMesh;
 }
 
 /** The name under which people know one side of a wire: `host/workload/interface`. */

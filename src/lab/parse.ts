@@ -50,6 +50,9 @@ function partsOf(file: z.infer<typeof labSchema>): LabParts {
     routers: file.routers ?? [],
     links: file.links ?? [],
     wires: file.wires ?? [],
+    registry: file.registry,
+    agents: file.agents ?? false,
+    attachments: file.attachments ?? [],
   };
 }
 
@@ -70,6 +73,9 @@ function soundParts(data: unknown): LabParts {
     routers: list(file["routers"]).filter((name) => typeof name === "string"),
     links: list(file["links"]).map((link) => parseSoundly(partSchemas.link, link)),
     wires: list(file["wires"]).map((wire) => parseSoundly(partSchemas.wire, wire)),
+    registry: typeof file["registry"] === "string" ? file["registry"] : undefined,
+    agents: file["agents"] === true || list(file["agents"]).filter((name) => typeof name === "string"),
+    attachments: list(file["attachments"]).filter(isRecord),
   };
 }
 

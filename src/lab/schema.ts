@@ -126,6 +126,20 @@ export const labSchema = z
     routers: z.array(nodeName).optional().describe("Names of nodes that only forward."),
     links: z.array(linkSchema).optional(),
     wires: z.array(wireSchema).optional(),
+    registry: nodeName
+      .optional()
+      .describe("The host that runs the registry. Default: the first one with an agent."),
+    agents: z
+      .union([z.boolean(), z.array(nodeName)])
+      .meta({ alternatives: "true, false, or a list of hosts" })
+      .optional()
+      .describe("Hosts that run an agent: all of them with true. Then wires come from attachments."),
+    attachments: z
+      .array(z.record(z.string(), z.unknown()))
+      .optional()
+      .describe(
+        "What the agents are asked for when they run, as in attachment.schema.json, with workload: host/workload; a NetworkService may name its host.",
+      ),
   })
   .meta({ title: "Netloom lab" });
 

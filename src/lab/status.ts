@@ -10,6 +10,8 @@ import type { Counters, CounterQuery, KernelObject, Netns, Operation } from "../
 import { LAB_MARK } from "../world/kernel.ts";
 import { describeObject } from "../world/kernel-text.ts";
 import { type Lab, type LabWire, sideName } from "./model.ts";
+import { askAgents } from "./mesh.ts";
+import { problemsOf, wiresOf } from "./mesh-status.ts";
 import { mustParseLab } from "./parse.ts";
 import { bpffsDirectory, checkLabName, list, readState, stateDirectory } from "./state.ts";
 import { connectionId, type HostWire, netnsOf, type Topology, topology } from "./topology.ts";
@@ -38,6 +40,8 @@ export interface LabStatus {
   readonly lab: Lab;
   readonly underlay: { readonly state: "up" | "degraded"; readonly differences: readonly string[] };
   readonly wires: readonly WireStatus[];
+  /** What agents do not do, as sentences: one that does not answer, an attachment that is not up. Empty without agents. */
+  readonly problems: readonly string[];
 }
 
 export interface StatusOptions {
@@ -52,11 +56,14 @@ export async function status(
   options: StatusOptions = {},
 ): Promise<LabStatus> {
   const lab = await applied(name);
+  if (lab.mesh) return await meshStatus(machine, lab, options);
   const wanted = topology(lab);
   const open: LinuxKernel[] = [];
   // First, so that the counters show the packets.
   const pings =
-    options.ping === true ? await Promise.all(lab.wires.map((wire) => pingWire(machine, lab, wire))) : [];
+    options.ping === true
+      ? await Promise.all(lab.wires.map((wire) => pingWire(machine, lab.name, namesOf(wire))))
+      : [];
   try {
     const machineWide = await machine.kernel({ bpffs: stateDirectory(name), mark: LAB_MARK });
     open.push(machineWide);
@@ -74,6 +81,7 @@ export async function status(
       lab,
       underlay: { state: underlay.length === 0 ? "up" : "degraded", differences: underlay },
       wires: wires.map((wire, i) => ({ ...wire, ...(pings[i] && { ping: pings[i] }) })),
+      problems: [],
     };
   } finally {
     for (const kernel of open) await kernel.close();
@@ -192,14 +200,50 @@ function sentences(operations: readonly Operation[]): string[] {
     .map(({ verb, object }) => `${words[verb]}: ${describeObject(object)}`);
 }
 
+/** The same of a lab whose wires are made by agents. */
+async function meshStatus(machine: LinuxMachine, lab: Lab, options: StatusOptions): Promise<LabStatus> {
+  const kernel = await machine.kernel({ bpffs: stateDirectory(lab.name), mark: LAB_MARK });
+  try {
+    const hosts = (lab.mesh?.agents ?? []).map(({ host }) => host);
+    let answers = await askAgents(lab.name, hosts);
+    let wires = wiresOf(answers);
+    if (options.ping === true) {
+      const pings = await Promise.all(wires.map((wire) => pingWire(machine, lab.name, wire)));
+      // Again, so that the counters show the packets.
+      answers = await askAgents(lab.name, hosts);
+      const byName = new Map(wires.map(({ client }, i) => [client, pings[i]]));
+      wires = wiresOf(answers).map((wire) => {
+        const ping = byName.get(wire.client);
+        return { ...wire, ...(ping && { ping }) };
+      });
+    }
+    const underlay = await underlayDifferences(kernel, topology(lab));
+    return {
+      name: lab.name,
+      lab,
+      underlay: { state: underlay.length === 0 ? "up" : "degraded", differences: underlay },
+      wires,
+      problems: problemsOf(answers),
+    };
+  } finally {
+    await kernel.close();
+  }
+}
+
+function namesOf(wire: LabWire): Pick<WireStatus, "client" | "addresses"> {
+  const { client, endpoint } = wire;
+  return { client: sideName(client), addresses: { client: client.addresses, endpoint: endpoint.addresses } };
+}
+
 async function pingWire(
   machine: LinuxMachine,
-  lab: Lab,
-  wire: LabWire,
+  lab: string,
+  wire: Pick<WireStatus, "client" | "addresses">,
 ): Promise<{ address: string; rttMs: number | undefined }[]> {
-  const netns = netnsOf(lab.name, `${wire.client.host}/${wire.client.workload}`);
+  const [host = "", workload = ""] = wire.client.split("/");
+  const netns = netnsOf(lab, `${host}/${workload}`);
   return await Promise.all(
-    wire.endpoint.addresses.map(async (address) => {
+    wire.addresses.endpoint.map(async (address) => {
       try {
         return { address, rttMs: (await ping(machine, { netns, address, timeoutMs: 1000 })).rttMs };
       } catch (error) {

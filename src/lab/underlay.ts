@@ -34,7 +34,7 @@ interface Reached {
 }
 
 /** The address with prefix length that `node` has on `link`, in `family`. */
-function addressOn(link: LabLink, node: string, family: 4 | 6): string | undefined {
+export function addressOn(link: LabLink, node: string, family: 4 | 6): string | undefined {
   return link.ends
     .find((end) => end.node === node)
     ?.addresses.find((address) => familyOf(address) === family);
@@ -71,14 +71,14 @@ export class UnderlayRouting {
     const destination = addressOn(way.last.link, to, family);
     if (source === undefined || destination === undefined) return undefined;
     const [sourceIp, destinationIp] = [withoutLength(source), withoutLength(destination)];
-    const there = this.#pathMtu(from, destinationIp);
-    const back = this.#pathMtu(to, sourceIp);
+    const there = this.mtuTo(from, destinationIp);
+    const back = this.mtuTo(to, sourceIp);
     if (there === undefined || back === undefined) return undefined;
     return { sourceIp, destinationIp, mtuBytes: Math.min(there, back) };
   }
 
   /** The smallest MTU that a packet from `node` to `address` meets; `undefined` if it gets lost. */
-  #pathMtu(node: string, address: string): number | undefined {
+  mtuTo(node: string, address: string): number | undefined {
     const target = mustParseIp(address);
     const leadsThere = (prefix: string): boolean => contains(mustParsePrefix(prefix), target);
     let mtuBytes = Infinity;

@@ -53,21 +53,36 @@ export class Pinger {
 
   /** NOT_FOUND without the namespace, FAILED_PRECONDITION without a route to `address`, PERMISSION_DENIED without CAP_NET_RAW. */
   static async open(machine: LinuxMachine, netns: Netns, address: string): Promise<Pinger> {
-    const ip = mustParseIp(address);
+    const pinger = await Pinger.openUnaimed(machine, netns, mustParseIp(address).family);
+    try {
+      pinger.aim(address);
+    } catch (error) {
+      pinger.close();
+      throw error;
+    }
+    return pinger;
+  }
+
+  /** One that can send when it has been told where to: `aim`. */
+  static async openUnaimed(machine: LinuxMachine, netns: Netns, family: 4 | 6): Promise<Pinger> {
     const fd = await machine.socket(netns, {
-      domain: AF[ip.family],
+      domain: AF[family],
       type: SOCK_RAW | SOCK_NONBLOCK,
-      protocol: IPPROTO[ip.family],
+      protocol: IPPROTO[family],
     });
     try {
-      const { level, name, value } = MTU_DISCOVER[ip.family];
+      const { level, name, value } = MTU_DISCOVER[family];
       setSocketOption(fd, level, name, value);
-      connect(fd, socketAddress(ip.family, ip.bytes));
     } catch (error) {
       close(fd);
       throw error;
     }
-    return new Pinger(fd, ip.family);
+    return new Pinger(fd, family);
+  }
+
+  /** From now on to `address`, of the same family. FAILED_PRECONDITION without a route to it. */
+  aim(address: string): void {
+    connect(this.#fd, socketAddress(this.#family, mustParseIp(address).bytes));
   }
 
   /** One request, and the wait for its answer. */

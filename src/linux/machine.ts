@@ -22,7 +22,14 @@ import {
   MESH_MARK,
 } from "../world/kernel.ts";
 import { KernelWatchers } from "./kernel-watchers.ts";
-import { errorFromData, type KernelSettings, type Post, type Program, type Request, type SocketKind } from "./messages.ts";
+import {
+  errorFromData,
+  type KernelSettings,
+  type Post,
+  type Program,
+  type Request,
+  type SocketKind,
+} from "./messages.ts";
 
 export interface KernelOptions {
   /** The namespace that `host` names. Default: the process's own. */

@@ -3,8 +3,9 @@ import { readdirSync } from "node:fs";
 import { KernelError, type Netns } from "../world/kernel.ts";
 import { type Identity, identityAt, notFound, openPath, type OpenNetns } from "./netns.ts";
 
-/** Every place where a namespace may be found by a path. */
-function* knownPaths(): Generator<string> {
+/** Every place where a namespace may be found by a path, the one where it was found last first: it is hardly ever elsewhere. */
+function* pathsOf(known: Found | undefined): Generator<string> {
+  if (known) yield known.path;
   for (const name of list("/run/netns")) yield `/run/netns/${name}`;
   for (const name of list("/proc")) if (/^\d+$/.test(name)) yield `/proc/${name}/ns/net`;
 }
@@ -71,8 +72,7 @@ export class NetnsTable {
 
   #openIdentity(identity: Identity): OpenNetns {
     const known = this.#found.get(identity);
-    const paths = known ? [known.path, ...knownPaths()] : knownPaths();
-    for (const path of paths) {
+    for (const path of pathsOf(known)) {
       if (identityAt(path) !== identity) continue;
       const opened = this.#openIfSame(path, identity, known);
       if (opened) return opened;

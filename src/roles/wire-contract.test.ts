@@ -42,7 +42,9 @@ test("a client of another make asks, watches and closes over bytes; a field that
     const request = alpha.ask("c1", "shop");
     assert.ok(request.connection);
     request.connection.path = create(PathSchema, { pathSegments: [{ name: "nsc", id: "c1" }] });
-    request.connection.$unknown = [{ no: 99, wireType: WireType.LengthDelimited, data: new Uint8Array([2, 104, 105]) }];
+    request.connection.$unknown = [
+      { no: 99, wireType: WireType.LengthDelimited, data: new Uint8Array([2, 104, 105]) },
+    ];
     const call = alpha.caller();
     const watch = connections.monitor(
       call,

@@ -5,7 +5,7 @@
 import type { AgentRole } from "../roles/agent.ts";
 import type { Netns } from "../world/kernel.ts";
 import { SimMachine } from "./kernel.ts";
-import { type Fault, drawFaults } from "./faults.ts";
+import { type Fault, STORE_HOST, drawFaults } from "./faults.ts";
 import type { HistoryEntry } from "./history.ts";
 import {
   type Connecting,
@@ -58,8 +58,7 @@ export async function runMesh(options: MeshOptions): Promise<MeshResult> {
   const count = options.agents ?? between(random, "agents", 0, 3, 6);
   const names = Array.from({ length: count }, (_, n) => `host-${n}`);
   const hosts = [REGISTRY_HOST, ...names];
-  const drawn = drawFaults({ seed, hosts, durationMs: BUSY_MS, count: 8 + 6 * count });
-  const faults = options.faults ?? drawn.map(withSmallJump);
+  const faults = options.faults ?? drawMeshFaults(seed, hosts);
   const machines: SimMachine[] = [];
   const simulation = new Simulation({
     ...options,
@@ -100,9 +99,19 @@ export async function runMesh(options: MeshOptions): Promise<MeshResult> {
   };
 }
 
-/** What a clock that is an hour off makes others believe lasts for an hour, and a run does not. */
-function withSmallJump(fault: Fault): Fault {
-  return fault.kind === "clock" ? { ...fault, jumpMs: fault.jumpMs % (LIFETIME_MS / 8) } : fault;
+function drawMeshFaults(seed: string, hosts: readonly string[]): Fault[] {
+  const all = drawFaults({
+    seed,
+    hosts: [...hosts, STORE_HOST],
+    durationMs: BUSY_MS,
+    count: 6 * hosts.length + 2,
+  });
+  return all.flatMap((fault) => {
+    // The store is no process of ours; but the way to it is ours to lose.
+    if ("host" in fault && fault.host === STORE_HOST) return [];
+    // What a clock that is an hour off makes others believe lasts for an hour, and a run does not.
+    return [fault.kind === "clock" ? { ...fault, jumpMs: fault.jumpMs % (LIFETIME_MS / 8) } : fault];
+  });
 }
 
 /** What a supervisor does when the process has ended. */

@@ -27,8 +27,8 @@ export function statusCommand(context: Context): Command {
       if (lab === undefined) return printNames(context.out, options.output);
       const status = await statusOf(lab, options.ping === true);
       if (options.output === "json") {
-        const { name, underlay, wires } = status;
-        context.out.json({ name, underlay, wires });
+        const { name, underlay, wires, problems } = status;
+        context.out.json({ name, underlay, wires, problems });
       } else {
         printStatus(context.out, status);
       }
@@ -55,14 +55,16 @@ async function statusOf(lab: string, ping: boolean): Promise<LabStatus> {
   return withMachine((machine) => status(machine, name, { ping }));
 }
 
-function isHealthy({ underlay, wires }: LabStatus): boolean {
+function isHealthy({ underlay, wires, problems }: LabStatus): boolean {
   const answers = wires.every(({ ping = [] }) => ping.every(({ rttMs }) => rttMs !== undefined));
-  return underlay.state === "up" && answers && wires.every(({ state }) => state === "up");
+  return (
+    underlay.state === "up" && problems.length === 0 && answers && wires.every(({ state }) => state === "up")
+  );
 }
 
-function printStatus(out: Output, { name, underlay, wires }: LabStatus): void {
+function printStatus(out: Output, { name, underlay, wires, problems }: LabStatus): void {
   out.line(`lab ${out.style("bold", name)}, underlay ${underlay.state}, ${count(wires.length, "wire")}`);
-  for (const difference of underlay.differences) out.line(`  ! ${difference}`);
+  for (const difference of [...underlay.differences, ...problems]) out.line(`  ! ${difference}`);
   const rows = wires.map((wire) => [
     `  ${wire.client} → ${wire.endpoint}`,
     wire.path,

@@ -7,7 +7,7 @@ export function upCommand(context: Context): Command {
   return describe({
     name: "up",
     description:
-      "Makes the lab of a file: namespaces, cables, addresses, routes and wires. Run again after a change of the " +
+      "Makes the lab of a file: namespaces, cables, addresses, routes, and wires or agents. Run again after a change of the " +
       "file it changes only what differs. If it fails or is interrupted half-way, a new lab is removed again. " +
       "Needs root.",
     examples: [
@@ -45,13 +45,16 @@ async function bringUp(context: Context, file: string): Promise<UpReport> {
   });
 }
 
-function printReport(out: Output, { lab, changed, namespaces, wires, durationMs }: UpReport): void {
+function printReport(out: Output, report: UpReport): void {
+  const { lab, changed, namespaces, wires, started, attachments, durationMs } = report;
   const time = `${durationMs.toFixed(0)} ms`;
   const workloads = lab.hosts.reduce((sum, host) => sum + host.workloads.length, 0);
   const size = [
     count(lab.hosts.length, "host"),
     count(workloads, "workload"),
-    count(lab.wires.length, "wire"),
+    ...(lab.mesh
+      ? [count(lab.mesh.agents.length, "agent"), count(attachments.length, "attachment")]
+      : [count(lab.wires.length, "wire")]),
   ].join(", ");
   out.line(
     `lab ${out.style("bold", lab.name)} is up: ${size} (${changed ? time : `nothing to change, ${time}`})`,
@@ -61,4 +64,7 @@ function printReport(out: Output, { lab, changed, namespaces, wires, durationMs 
   for (const name of wires.added) out.line(`  + wire ${name}`);
   for (const name of wires.changed) out.line(`  ~ wire ${name}`);
   for (const name of wires.removed) out.line(`  - wire ${name}`);
+  for (const name of started) out.line(`  + ${name}`);
+  for (const { host, ref, isUp, reason } of attachments)
+    if (!isUp) out.line(`  ! ${ref.kind} ${ref.name} of ${host} is not up yet: ${reason}`);
 }

@@ -106,7 +106,7 @@ export async function withAgents<T>(
 }
 
 /** The agent that the options name. A lab with one host needs no `--host`. */
-export function oneTarget(options: AgentOptions): Target {
+function oneTarget(options: AgentOptions): Target {
   const [target, ...others] = allTargets(options);
   if (!target) throw noAgents(options.lab ?? "");
   if (others.length === 0) return target;

@@ -14,6 +14,11 @@ export function formatDuration(durationMs: number): string {
   return `${Math.max(0, Math.floor(durationMs / size))} ${name}`;
 }
 
+/** How long ago, in a column: `12m`. `-` for what has no time. */
+export function formatShortAge(since: string | undefined, nowMs: number): string {
+  return formatAge(since, nowMs).replace(" min", "m").replace(" ", "");
+}
+
 /** How long ago. `-` for what has no time. */
 export function formatAge(since: string | undefined, nowMs: number): string {
   return since === undefined ? "-" : formatDuration(nowMs - Date.parse(since));

@@ -24,7 +24,7 @@ export interface HostView {
   readonly unclaimedWires: number;
 }
 
-export interface RegistryView {
+interface RegistryView {
   readonly url: string;
   readonly state: "unknown" | "fresh" | "stale";
   readonly reason?: string;
@@ -70,6 +70,8 @@ export interface WireView {
   readonly upSince?: string;
   readonly interfaces: { readonly client?: InterfaceView; readonly endpoint?: InterfaceView };
   readonly tunnel?: TunnelView;
+  /** Why it is down, where its attachment does not say it. */
+  readonly reason?: string;
   /** `Connect web-db`, on any of the hosts. */
   readonly attachments: readonly string[];
 }
@@ -197,6 +199,7 @@ export function wireView(wire: Wire): WireView {
     payload: wire.payload,
     state: wire.state === Wire_State.UP ? "up" : "down",
     ...optional("upSince", isoTime(wire.upSince)),
+    ...optional("reason", wire.state === Wire_State.UP ? undefined : reasonOf(wire)),
     interfaces: { ...optional("client", client), ...optional("endpoint", endpoint) },
     ...optional("tunnel", tunnelView(wire.tunnel)),
     attachments: wire.attachments.map(({ kind, name }) => `${kind} ${name}`),
@@ -211,9 +214,17 @@ function bothEnds(a: WireView, b: WireView): WireView {
     ...near,
     interfaces: { ...far.interfaces, ...near.interfaces },
     state: near.state === "up" ? far.state : near.state,
+    ...optional("reason", near.reason ?? far.reason),
     mtuBytes: Math.min(near.mtuBytes, far.mtuBytes),
     attachments: [...new Set([...near.attachments, ...far.attachments])],
   };
+}
+
+/** The devices are there; it is the connection that is not. */
+function reasonOf({ connection }: Wire): string {
+  return connection
+    ? "a station on its path says that it is down; it is healed if its client still wants it"
+    : "nobody has asked for it since this agent started; it is removed if nobody does";
 }
 
 function interfaceView(end: WireEnd | undefined): InterfaceView | undefined {

@@ -1,7 +1,7 @@
 /** The one screen of `netloom status`: hosts, what is wrong with its reason, then what is well. Pure: data and time in, lines out. */
 import { printable } from "../../lab/drawing.ts";
 import { count, table, type Style } from "../output.ts";
-import { formatAge, formatDuration } from "./ages.ts";
+import { formatAge, formatDuration, formatShortAge } from "./ages.ts";
 import type { AttachmentView, HostView, MeshView, State, WireView } from "./mesh-view.ts";
 
 /** A line of text that is shown in one style. */
@@ -27,7 +27,7 @@ export function statusScreen(view: MeshView, nowMs: number, { wide = false } = {
     (a, b) => order.indexOf(a.state) - order.indexOf(b.state) || collator.compare(a.name, b.name),
   );
   return [
-    ...view.hosts.flatMap((host) => hostLines(host, nowMs)),
+    ...hostLines(view.hosts, nowMs),
     { text: summary(view) },
     ...(rows.length === 0
       ? [
@@ -39,29 +39,33 @@ export function statusScreen(view: MeshView, nowMs: number, { wide = false } = {
   ];
 }
 
-function hostLines(
-  { host, version, startedAt, url, insecure, registry, unclaimedWires }: HostView,
-  nowMs: number,
-): Line[] {
-  const facts = [
+function hostLines(hosts: readonly HostView[], nowMs: number): Line[] {
+  const facts = hosts.map(({ host, version, startedAt, url, insecure, registry }) => [
+    host,
     `netloom ${version}`,
-    ...(startedAt === undefined ? [] : [`started ${formatAge(startedAt, nowMs)} ago`]),
-    ...(url === "" ? [] : [url]),
-    ...(insecure ? ["plaintext"] : []),
-    ...(registry.state === "fresh" ? [`registry ${registry.url}`] : []),
+    startedAt === undefined ? "" : `for ${formatAge(startedAt, nowMs)}`,
+    url,
+    insecure ? "plaintext" : "",
+    registry.state === "fresh" ? `registry ${registry.url}` : "",
+  ]);
+  const texts = table(facts.map((row) => row.map(printable)));
+  return hosts.flatMap((host, index): Line[] => [
+    { text: texts[index] ?? "", style: "bold" },
+    ...warningsOf(host, nowMs).map((text) => ({ text: `  ! ${printable(text)}`, style: "yellow" as const })),
+  ]);
+}
+
+function warningsOf({ registry, unclaimedWires }: HostView, nowMs: number): string[] {
+  const { url, state, staleSince, reason } = registry;
+  const since = staleSince === undefined ? "" : ` for ${formatAge(staleSince, nowMs)}`;
+  return [
+    ...(state === "fresh" || url === ""
+      ? []
+      : [`registry ${url} has not answered${since}${reason === undefined ? "" : `: ${reason}`}`]),
+    ...(unclaimedWires === 0
+      ? []
+      : [`${count(unclaimedWires, "wire")} of an earlier agent that nobody has asked for since`]),
   ];
-  const warnings: Line[] = [];
-  if (registry.state !== "fresh" && registry.url !== "") {
-    const since = registry.staleSince === undefined ? "" : ` for ${formatAge(registry.staleSince, nowMs)}`;
-    const why = registry.reason === undefined ? "" : `: ${registry.reason}`;
-    const text = `  ! registry ${registry.url} has not answered${since}${why}`;
-    warnings.push({ text, style: "yellow" });
-  }
-  if (unclaimedWires > 0) {
-    const text = `  ! ${count(unclaimedWires, "wire")} of an earlier agent that nobody has asked for since`;
-    warnings.push({ text, style: "yellow" });
-  }
-  return [{ text: `${host}  ${facts.join(", ")}`, style: "bold" }, ...warnings];
 }
 
 function summary({ hosts, wires, attachments }: MeshView): string {
@@ -108,12 +112,12 @@ function wireRow(
       wire.wire,
       wire.path,
       wire.endpoint,
-      `${someOf(client, wide)} → ${someOf(endpoint, wide)}`,
+      addressText(client, endpoint, wide),
       wire.mtuBytes === 0 ? "-" : String(wire.mtuBytes),
       wire.state,
-      formatAge(isFine ? wire.upSince : (attachment?.since ?? wire.upSince), nowMs),
+      formatShortAge(isFine ? wire.upSince : (attachment?.since ?? wire.upSince), nowMs),
     ],
-    remarks: isFine || !attachment ? [] : remarksOf(attachment, nowMs),
+    remarks: isFine ? [] : remarksOf({ ...attachment, reason: attachment?.reason ?? wire.reason }, nowMs),
   };
 }
 
@@ -124,12 +128,21 @@ function attachmentRow(attachment: AttachmentView, nowMs: number): Row {
   return {
     state,
     name: what,
-    cells: [what, "-", whom === "" ? "-" : whom, "-", "-", state, formatAge(since, nowMs)],
+    cells: [what, "-", whom === "" ? "-" : whom, "-", "-", state, formatShortAge(since, nowMs)],
     remarks: remarksOf(attachment, nowMs),
   };
 }
 
-function remarksOf({ reason, hint, topic, nextTry, attempts }: AttachmentView, nowMs: number): string[] {
+function remarksOf(
+  {
+    reason,
+    hint,
+    topic,
+    nextTry,
+    attempts = 1,
+  }: { [K in keyof AttachmentView]?: AttachmentView[K] | undefined },
+  nowMs: number,
+): string[] {
   const again =
     nextTry === undefined
       ? ""
@@ -141,10 +154,10 @@ function remarksOf({ reason, hint, topic, nextTry, attempts }: AttachmentView, n
   ];
 }
 
-function someOf(addresses: readonly string[], wide: boolean): string {
-  const [first = "-", ...others] = addresses;
-  if (wide) return addresses.join(" ") || "-";
-  return others.length === 0 ? first : `${first} +${others.length}`;
+function addressText(client: readonly string[], endpoint: readonly string[], wide: boolean): string {
+  if (wide) return `${client.join(" ") || "-"} → ${endpoint.join(" ") || "-"}`;
+  const more = Math.max(client.length, endpoint.length) - 1;
+  return `${client[0] ?? "-"} → ${endpoint[0] ?? "-"}${more > 0 ? ` +${more}` : ""}`;
 }
 
 const heading = ["WIRE", "PATH", "ENDPOINT", "ADDRESSES", "MTU", "STATE", "AGE"];

@@ -4,7 +4,7 @@ import { NetloomError } from "../../world/errors.ts";
 import type { AgentOptions } from "./agent-options.ts";
 
 /** As an attachment has it. */
-export type Workload = { readonly netns: string } | { readonly pid: number } | { readonly lab: string };
+type Workload = { readonly netns: string } | { readonly pid: number } | { readonly lab: string };
 
 export interface WrittenWorkload {
   readonly workload: Workload;
@@ -27,25 +27,29 @@ export function readWorkload(
     return { workload: { netns: text }, label: text.split("/").at(-1) ?? "", options };
   const pid = /^(?:pid:)?([1-9]\d{0,9})$/.exec(text)?.[1];
   if (pid !== undefined) return { workload: { pid: Number(pid) }, label: `pid-${pid}`, options };
-  const place = [options.lab, options.host, ...text.split("/")].filter((part) => part !== undefined);
-  const [lab = "", host = "", name = ""] =
-    text.split("/").length === 3 ? text.split("/") : place.slice(0, 1).concat(place.slice(-2));
-  if (options.lab === undefined && !text.includes("/")) {
+  const parts = text.split("/");
+  if (options.lab === undefined && parts.length === 1) {
     return { workload: { netns: `/run/netns/${text}` }, label: text, options };
   }
-  const full = `${lab}/${host}/${name}`;
-  const isWhole = place.length >= 3 && (options.lab === undefined || options.lab === lab);
-  if (!isWhole || labPlaceProblem(full) !== undefined) {
+  const place = placeIn(parts, options);
+  const full = place.join("/");
+  if (labPlaceProblem(full) !== undefined) {
     throw new NetloomError("INVALID_ARGUMENT", `find workload ${text}: it is not of a form that is known`, {
       topic: "NL-202",
       hint: "write /run/netns/web, web (a named namespace), pid:4711 or lab/host/workload",
     });
   }
-  return {
-    workload: { lab: full },
-    label: name,
-    options: isAgentGiven ? options : { ...options, lab, host },
-  };
+  const [lab = "", host = "", label = ""] = place;
+  return { workload: { lab: full }, label, options: isAgentGiven ? options : { ...options, lab, host } };
+}
+
+/** Lab, host and workload; fewer if something is missing or contradicts an option. */
+function placeIn(parts: readonly string[], { lab, host }: AgentOptions): readonly string[] {
+  const given = [lab, host].slice(0, 3 - parts.length);
+  const place = [...given, ...parts].filter((part) => part !== undefined);
+  const agrees = (option: string | undefined, part: string | undefined): boolean =>
+    option === undefined || option === part;
+  return agrees(lab, place[0]) && agrees(host, place[1]) ? place : [];
 }
 
 /** `web-db`: what people would have called it. Lower-case letters, digits and hyphens. */

@@ -1,0 +1,32 @@
+/** Wires by a shell script of the same commands: what benches compare with. */
+import { performance } from "node:perf_hooks";
+import { diff } from "../src/forwarder/diff.ts";
+import { plan } from "../src/forwarder/plan.ts";
+import { script } from "../src/forwarder/script.ts";
+import type { Wire } from "../src/forwarder/wire.ts";
+import type { Operation } from "../src/world/kernel.ts";
+import { netnsOf, sh } from "./bed.ts";
+
+/** A half, or the whole of a local wire, and the host whose kernel it belongs to. */
+export interface ScriptPart {
+  readonly wire: Wire;
+  readonly host: "alpha" | "beta";
+}
+
+export function operations(wire: Wire, verb: "add" | "remove"): Operation[] {
+  const { objects } = plan(wire);
+  return verb === "add" ? objects.map((object) => ({ verb, object })) : diff([], objects);
+}
+
+/** Without settings, and without the question whether `ip` can mark addresses: nobody asks that for each wire. */
+export function scriptOf(parts: readonly ScriptPart[], verb: "add" | "remove"): string[] {
+  const lines = parts.flatMap(({ wire, host }) => script(operations(wire, verb), { host: netnsOf(host) }));
+  return ["owner=", ...lines.filter((line) => !/^if |sysctl/.test(line))];
+}
+
+/** Milliseconds of one shell. */
+export function elapsedByScript(lines: readonly string[]): number {
+  const startedAt = performance.now();
+  sh(lines);
+  return performance.now() - startedAt;
+}

@@ -1,0 +1,69 @@
+/**
+ * What a host costs that has nothing to do: a registry and an agent with 50 wires, each from a workload of its own to
+ * one of 5 endpoints, and a rest during which nobody asks for anything. BENCH_REST_S is the rest in seconds, by default 60;
+ * 300 is what the project promises figures for. `status` is `netloom status`, from the start of its process to its end.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { pathOf } from "./bed.ts";
+import { exposeOf, Mesh } from "./mesh.ts";
+import { aimNote, plainRow, readCpuTimes, report, stealShare } from "./report.ts";
+
+const WIRES = 50;
+const ENDPOINTS = 5;
+const SERVICE = "footprint";
+const REST_S = Number(process.env["BENCH_REST_S"] ?? 60);
+/** What the wires have cost to make is over by then. */
+const SETTLE_MS = 3000;
+const STATUS_CALLS = 11;
+
+function connectOf(netns: string): object {
+  return { kind: "Connect", name: netns, workload: { netns: pathOf(netns) }, service: SERVICE };
+}
+
+async function elapsed(action: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await action();
+  return performance.now() - startedAt;
+}
+
+await Mesh.use(["alpha"], async (mesh) => {
+  const empty = mesh.memoryNote();
+  const endpoints = Array.from({ length: ENDPOINTS }, (_, n) => `e${n}`);
+  const clients = Array.from({ length: WIRES }, (_, n) => `c${n}`);
+  for (const name of [...endpoints, ...clients]) await mesh.bed.netns(name);
+  await mesh.apply("alpha", [
+    ...endpoints.map((name, n) => exposeOf(name, SERVICE, `10.96.${n}.0/24`)),
+    ...clients.map(connectOf),
+  ]);
+  await sleep(SETTLE_MS);
+
+  const [before, startedAt] = [readCpuTimes(), performance.now()];
+  const used = mesh.daemons.map((daemon) => daemon.cpuMs());
+  await sleep(REST_S * 1000);
+  const restMs = performance.now() - startedAt;
+  const cpus = mesh.daemons.map((daemon, n) => (100 * (daemon.cpuMs() - (used[n] ?? 0))) / restMs);
+  const cpu = cpus.reduce((sum, each) => sum + each, 0);
+  const [memory, memoryNote] = [mesh.memoryMb(), mesh.memoryNote()];
+  const stolen = stealShare(before, readCpuTimes());
+
+  const statuses: number[] = [];
+  for (let n = 0; n < STATUS_CALLS; n++) {
+    statuses.push(await elapsed(() => mesh.netloom("alpha", "status")));
+  }
+  const status = plainRow("status", "ms", statuses);
+  report(
+    "footprint",
+    [plainRow("memory", "MB", [memory]), plainRow("cpu", "%", [cpu]), status],
+    [
+      `${WIRES} wires and ${ENDPOINTS} endpoints after ${REST_S} s at rest${REST_S < 300 ? " (BENCH_REST_S=300 for the promise)" : ""}; status: ${STATUS_CALLS} new processes`,
+      memoryNote,
+      `when nothing was there yet: ${empty}`,
+      `cpu: ${mesh.daemons.map(({ name }, n) => `${name} ${(cpus[n] ?? 0).toFixed(2)} %`).join(", ")}`,
+      aimNote("at most 130 MB of all processes", memory, memory <= 130),
+      aimNote("at most 0.5 % of a core at rest", cpu, cpu <= 0.5),
+      aimNote("status in at most 250 ms, p50", status.p50, status.p50 <= 250),
+      `stolen ${(100 * stolen).toFixed(1)} %`,
+    ],
+  );
+});
+process.exit(0);

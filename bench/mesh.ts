@@ -1,0 +1,179 @@
+/**
+ * A mesh of real processes on a bed: a registry and the agent of `alpha`, and on demand the agent of `beta`.
+ *
+ * ```
+ *   bench ──unix socket──> [agent alpha] 10.8.0.1:5001 ───underlay─── 10.8.0.2:5001 [agent beta]
+ *                          [registry]    10.8.0.1:5002
+ * ```
+ */
+import { create } from "@bufbuild/protobuf";
+import { execFile } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { promisify } from "node:util";
+import {
+  ConnectionSchema,
+  MechanismSchema,
+  PathSchema,
+  type Connection,
+} from "../src/api/gen/nsm/connection_pb.js";
+import { NetworkServiceRequestSchema } from "../src/api/gen/nsm/networkservice_pb.js";
+import { stationsOver } from "../src/api/hops.ts";
+import { rootScope } from "../src/chain/scope.ts";
+import { KERNEL, LOCAL } from "../src/elements/mechanism.ts";
+import { GrpcHops } from "../src/transport/grpc-hops.ts";
+import { nodeClock } from "../src/transport/node-clock.ts";
+import type { Netns } from "../src/world/kernel.ts";
+import { Bed, bpffsOf, folderOf, pathOf } from "./bed.ts";
+import { Daemon, NETLOOM } from "./daemon.ts";
+
+const ADDRESSES = { alpha: "10.8.0.1", beta: "10.8.0.2" } as const;
+const REGISTRY = `tcp://${ADDRESSES.alpha}:5002`;
+const REQUEST_MS = 15_000;
+
+export type HostName = keyof typeof ADDRESSES;
+
+/** Asks the agent of `alpha` as any client of this host does: gRPC over the unix socket. */
+export interface Client {
+  /** Makes the connection; otherwise the first request does. */
+  connect(): Promise<void>;
+  /** A wire from `netns`. Its id has to be new. */
+  request(options: {
+    readonly id: string;
+    readonly service: string;
+    readonly netns: Netns;
+  }): Promise<Connection>;
+  close(connection: Connection): Promise<void>;
+}
+
+export class Mesh {
+  readonly bed: Bed;
+  readonly daemons: readonly Daemon[];
+  readonly #directory: string;
+
+  private constructor(bed: Bed, daemons: readonly Daemon[], directory: string) {
+    this.bed = bed;
+    this.daemons = daemons;
+    this.#directory = directory;
+  }
+
+  /** Makes bed and mesh, runs `bench`, and removes all of it, as `Bed.use` does. If it fails the daemons' last words are printed. */
+  static async use(hosts: readonly HostName[], bench: (mesh: Mesh) => Promise<void>): Promise<void> {
+    await Bed.use(async (bed) => {
+      const directory = folderOf("mesh");
+      mkdirSync(directory, { recursive: true });
+      const daemons: Daemon[] = [];
+      try {
+        daemons.push(await Daemon.start("alpha", ["registry", "--insecure", "--listen", REGISTRY]));
+        for (const host of hosts) daemons.push(await Daemon.start(host, agentArguments(directory, host)));
+        await bench(new Mesh(bed, daemons, directory));
+      } catch (error) {
+        for (const { name, said } of daemons) console.error(`${name}:\n  ${said.join("\n  ")}`);
+        throw error;
+      } finally {
+        await Promise.all(daemons.map((daemon) => daemon.stop()));
+      }
+    });
+  }
+
+  /** Runs `netloom …args` for the agent of `host`, and returns what it prints. */
+  async netloom(host: HostName, ...args: readonly string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(
+      NETLOOM,
+      [...args, "--agent", socketOf(this.#directory, host)],
+      {
+        maxBuffer: 2 ** 26,
+      },
+    );
+    return stdout;
+  }
+
+  /** Applies YAML documents at `host`, and waits until all of them are up. */
+  async apply(host: HostName, documents: readonly object[]): Promise<void> {
+    const file = `${this.#directory}/${host}.yaml`;
+    // JSON is YAML.
+    writeFileSync(file, documents.map((each) => `---\n${JSON.stringify(each)}\n`).join(""));
+    await this.netloom(host, "apply", "-f", file, "--wait", "60");
+  }
+
+  /** Runs `work` with a client on a connection of its own. */
+  async client<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    const clock = nodeClock();
+    const scope = rootScope("bench", clock);
+    const hops = new GrpcHops({ clock, scope, insecure: true, log: () => undefined });
+    const hop = hops.dial(socketOf(this.#directory, "alpha"));
+    const { connections } = stationsOver(hop, clock);
+    const call = () => ({ scope, deadlineMs: clock.monotonicMs() + REQUEST_MS });
+    try {
+      return await work({
+        connect: async () => {
+          const health = { bytes: new Uint8Array(), metadata: {} };
+          await hop.call("/grpc.health.v1.Health/Check", health, { timeoutMs: REQUEST_MS });
+        },
+        request: (options) => connections.request(call(), requestOf(options)),
+        close: (connection) => connections.close(call(), connection),
+      });
+    } finally {
+      await scope.end();
+      await hops.close();
+    }
+  }
+
+  /** Of all daemons. */
+  memoryMb(): number {
+    return this.daemons.reduce((sum, daemon) => sum + daemon.memory().pssMb, 0);
+  }
+
+  /** `registry in alpha 48 MB (own 21), …` */
+  memoryNote(): string {
+    const each = this.daemons.map((daemon) => {
+      const { pssMb, ownMb } = daemon.memory();
+      return `${daemon.name} ${pssMb.toFixed(0)} MB (its own: ${ownMb.toFixed(0)})`;
+    });
+    return `memory: PSS of ${each.join(", ")}`;
+  }
+}
+
+/** An Expose of `service` in a namespace of the bed. */
+export function exposeOf(netns: string, service: string, pool: string): object {
+  return {
+    kind: "Expose",
+    name: netns,
+    workload: { netns: pathOf(netns) },
+    services: [service],
+    pools: [pool],
+  };
+}
+
+/** Its client's address, and its endpoint's. */
+export function addressesIn({ context }: Connection): { readonly client: string; readonly endpoint: string } {
+  const [client, endpoint] = [context?.ipContext?.srcIpAddrs[0], context?.ipContext?.dstIpAddrs[0]];
+  if (client === undefined || endpoint === undefined) throw new Error("a wire without addresses");
+  return { client: client.replace(/\/.*/, ""), endpoint: endpoint.replace(/\/.*/, "") };
+}
+
+function requestOf({ id, service, netns }: Parameters<Client["request"]>[0]) {
+  const mechanism = create(MechanismSchema, { cls: LOCAL, type: KERNEL, parameters: { inodeURL: netns } });
+  const connection = create(ConnectionSchema, {
+    id,
+    networkService: service,
+    path: create(PathSchema, { pathSegments: [{ name: "bench", id }] }),
+  });
+  return create(NetworkServiceRequestSchema, { connection, mechanismPreferences: [mechanism] });
+}
+
+function agentArguments(directory: string, host: HostName): string[] {
+  const address = ADDRESSES[host];
+  const options = {
+    name: host,
+    registry: REGISTRY,
+    "tunnel-ip": address,
+    listen: `${socketOf(directory, host)},tcp://${address}:5001`,
+    "state-dir": `${directory}/${host}`,
+    bpffs: bpffsOf(`${host}-agent`),
+  };
+  return ["agent", "--insecure", ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])];
+}
+
+function socketOf(directory: string, host: HostName): string {
+  return `unix://${directory}/${host}.sock`;
+}

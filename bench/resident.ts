@@ -1,0 +1,41 @@
+/** A process that does nothing in a namespace: through its /proc others see what is there, without entering it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync, readlinkSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pathOf } from "./bed.ts";
+
+const POLL_MS = 5;
+
+export class Resident {
+  readonly netns: string;
+  /** Resolves when it has arrived. */
+  readonly started: Promise<void>;
+  readonly #child: ChildProcess;
+
+  private constructor(netns: string, child: ChildProcess) {
+    this.netns = netns;
+    this.#child = child;
+    this.started = this.#arrive();
+  }
+
+  /** Starts it in a namespace of the bed. It dies with this process. */
+  static start(netns: string): Resident {
+    const inside = ["--pdeathsig", "KILL", "nsenter", `--net=${pathOf(netns)}`, "sleep", "infinity"];
+    return new Resident(netns, spawn("setpriv", inside, { stdio: "ignore" }));
+  }
+
+  /** Names of all devices there but `lo`. */
+  devices(): string[] {
+    const lines = readFileSync(`/proc/${this.#child.pid}/net/dev`, "utf8").split("\n").slice(2);
+    return lines.flatMap((line) => /^ *([^:]+):/.exec(line)?.[1] ?? []).filter((name) => name !== "lo");
+  }
+
+  stop(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  async #arrive(): Promise<void> {
+    const here = readlinkSync("/proc/self/ns/net");
+    while (readlinkSync(`/proc/${this.#child.pid}/ns/net`) === here) await sleep(POLL_MS);
+  }
+}

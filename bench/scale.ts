@@ -1,0 +1,124 @@
+/**
+ * 2,000 wires between 2,000 namespaces and 20 endpoints of one host, asked for by 32 callers at once over the agent's
+ * unix socket, each on a connection of its own. `up` ends with the last answer; then one packet goes through every
+ * wire. `down` is 32 callers that close, and ends when the kernel has freed the last device. Namespaces are made before.
+ */
+import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
+import { ping } from "../src/linux/icmp.ts";
+import { netnsOf } from "./bed.ts";
+import { addressesIn, type Client, exposeOf, Mesh } from "./mesh.ts";
+import { Resident } from "./resident.ts";
+import { aimNote, plainRow, readCpuTimes, report, stealShare } from "./report.ts";
+
+const WIRES = Number(process.env["BENCH_WIRES"] ?? 2000);
+const ENDPOINTS = 20;
+const CALLERS = 32;
+const WARM_UP_WIRES = 200;
+const SERVICE = "scale";
+const POLL_MS = 20;
+
+/** What each caller does with its share of `items`, until all are done. */
+type Work<T> = (client: Client, item: T) => Promise<void>;
+
+/** Everybody takes the next item as soon as the last one is done. Connections are made before the clock starts. */
+async function byCallers<T>(mesh: Mesh, items: readonly T[], work: Work<T>): Promise<number> {
+  const queue = items.values();
+  const start = Promise.withResolvers<void>();
+  const ready: Promise<void>[] = [];
+  const callers = Array.from({ length: CALLERS }, () => {
+    const isReady = Promise.withResolvers<void>();
+    ready.push(isReady.promise);
+    return mesh.client(async (client) => {
+      await client.connect();
+      isReady.resolve();
+      await start.promise;
+      for (const item of queue) await work(client, item);
+    });
+  });
+  await Promise.race([Promise.all(ready), Promise.all(callers)]);
+  const startedAt = performance.now();
+  start.resolve();
+  await Promise.all(callers);
+  return performance.now() - startedAt;
+}
+
+interface Round {
+  readonly upMs: number;
+  readonly downMs: number;
+  readonly memoryMb: number;
+  readonly memoryNote: string;
+  readonly silent: number;
+}
+
+/** Wires up, a packet through each, and down again until no device is left. */
+async function round(mesh: Mesh, residents: readonly Resident[], names: readonly string[]): Promise<Round> {
+  const connections: { readonly name: string; readonly connection: Connection }[] = [];
+  const upMs = await byCallers(mesh, names, async (client, name) => {
+    const connection = await client.request({ id: `bench-${name}`, service: SERVICE, netns: netnsOf(name) });
+    connections.push({ name, connection });
+  });
+  let silent = 0;
+  for (const { name, connection } of connections) {
+    const address = addressesIn(connection).endpoint;
+    const { rttMs } = await ping(mesh.bed.machine, { netns: netnsOf(name), address });
+    if (rttMs === undefined) silent += 1;
+  }
+  const [memoryMb, memoryNote] = [mesh.memoryMb(), mesh.memoryNote()];
+  const startedAt = performance.now();
+  await byCallers(mesh, connections, async (client, { connection }) => await client.close(connection));
+  const answeredMs = performance.now() - startedAt;
+  for (const resident of residents)
+    while (resident.devices().length > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  const downMs = performance.now() - startedAt;
+  const note = `${memoryNote}; last close answered after ${(answeredMs / 1000).toFixed(1)} s, last device gone after ${(downMs / 1000).toFixed(1)} s`;
+  return { upMs, downMs, memoryMb, memoryNote: note, silent };
+}
+
+/** Devices, and wires and connections that the agent still knows. */
+async function leftovers(mesh: Mesh, residents: readonly Resident[]): Promise<string[]> {
+  const { wires } = JSON.parse(await mesh.netloom("alpha", "status", "-o", "json")) as { wires: unknown[] };
+  return [
+    ...residents.flatMap((resident) => resident.devices().map((name) => `${name} in ${resident.netns}`)),
+    ...wires.map((wire) => `wire ${JSON.stringify(wire)}`),
+  ];
+}
+
+await Mesh.use(["alpha"], async (mesh) => {
+  const endpoints = Array.from({ length: ENDPOINTS }, (_, n) => `e${n}`);
+  const clients = Array.from({ length: WIRES }, (_, n) => `c${n}`);
+  const warmUp = Array.from({ length: WARM_UP_WIRES }, (_, n) => `u${n}`);
+  for (const name of [...endpoints, ...clients, ...warmUp]) await mesh.bed.netns(name);
+  await mesh.apply(
+    "alpha",
+    endpoints.map((name, n) => exposeOf(name, SERVICE, `10.96.${8 * n}.0/21`)),
+  );
+  const hosts = ["alpha", ...endpoints].map((netns) => Resident.start(netns));
+  await Promise.all(hosts.map((host) => host.started));
+  const baseline = new Set(hosts[0]?.devices());
+  await round(mesh, hosts.slice(1), warmUp);
+  const before = readCpuTimes();
+  const result = await round(mesh, hosts.slice(1), clients);
+  const stolen = stealShare(before, readCpuTimes());
+  const left = (await leftovers(mesh, hosts)).filter((text) => !baseline.has(text.split(" ")[0] ?? ""));
+  const [up, down] = [(1000 * WIRES) / result.upMs, (1000 * WIRES) / result.downMs];
+  report(
+    "scale",
+    [
+      plainRow("up", "1/s", [up]),
+      plainRow("down", "1/s", [down]),
+      plainRow("memory", "MB", [result.memoryMb]),
+      plainRow("leftovers", "", [left.length]),
+    ],
+    [
+      `${WIRES} wires, ${ENDPOINTS} endpoints, ${CALLERS} callers, after ${WARM_UP_WIRES} wires to warm up; ${result.silent} wires let no packet through`,
+      result.memoryNote,
+      ...left.slice(0, 5).map((text) => `left over: ${text}`),
+      aimNote("at least 300 wires a second up", up, up >= 300),
+      aimNote("at least 300 wires a second down", down, down >= 300),
+      aimNote("nothing is left over", left.length, left.length === 0),
+      `stolen ${(100 * stolen).toFixed(1)} %`,
+    ],
+  );
+  for (const host of hosts) host.stop();
+});
+process.exit(0);

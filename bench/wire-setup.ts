@@ -1,0 +1,162 @@
+/**
+ * From a client's request over the agent's unix socket until the first packet has come back through the wire: an echo
+ * request out of a raw socket that was opened before, in a namespace that was made before and in which nothing has ever
+ * been. The baseline is what a person would do: one shell with the script of the same plan (`netloom script`), then
+ * `ping -c 1`. All wires stay until a round is over, so that no deletion runs beside a measurement.
+ */
+import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
+import { Pinger } from "../src/linux/icmp.ts";
+import type { Netns } from "../src/world/kernel.ts";
+import { addressesOf, nameOf, netnsOf, pathOf, wireOf } from "./bed.ts";
+import { elapsedByScript, operations, scriptOf, type ScriptPart } from "./by-script.ts";
+import { addressesIn, type Client, exposeOf, Mesh } from "./mesh.ts";
+import {
+  aimNote,
+  type BenchRow,
+  measurePairs,
+  type Paired,
+  pairedRow,
+  readCpuTimes,
+  report,
+  spread,
+  stealShare,
+} from "./report.ts";
+
+const ROUNDS = 3;
+const PAIRS_PER_ROUND = 25;
+/** Round 0 warms up compilers and caches; the daemons are not measured on their first requests. */
+const WARM_UP_PAIRS = 10;
+const WARM_UP_WIRES = 40;
+
+type Kind = "local" | "remote";
+
+class SetupBench {
+  readonly #mesh: Mesh;
+  readonly #client: Client;
+  readonly notes: string[] = [];
+  #number = 0;
+
+  constructor(mesh: Mesh, client: Client) {
+    this.#mesh = mesh;
+    this.#client = client;
+  }
+
+  async row(kind: Kind): Promise<BenchRow> {
+    await this.#round(kind, { pairs: WARM_UP_PAIRS, extra: WARM_UP_WIRES });
+    const rounds: Paired[] = [];
+    for (let n = 0; n < ROUNDS; n++)
+      rounds.push(await this.#round(kind, { pairs: PAIRS_PER_ROUND, extra: 0 }));
+    const paired: Paired = {
+      subject: rounds.flatMap(({ subject }) => subject),
+      baseline: rounds.flatMap(({ baseline }) => baseline),
+      repeated: rounds.reduce((sum, { repeated }) => sum + repeated, 0),
+    };
+    this.notes.push(
+      `${kind}: ${paired.subject.length} pairs, spread ${spread(paired.subject)}, of the script ${spread(paired.baseline)}, repeated ${paired.repeated}`,
+    );
+    return pairedRow(kind, "ms", paired);
+  }
+
+  /** `extra` wires come before, unmeasured. */
+  async #round(
+    kind: Kind,
+    { pairs, extra }: { readonly pairs: number; readonly extra: number },
+  ): Promise<Paired> {
+    const { bed } = this.#mesh;
+    // Pairs that are repeated need namespaces as well.
+    const names = Array.from({ length: 4 * pairs + extra }, () => `w${++this.#number}`);
+    const places: Place[] = [];
+    for (const name of names) places.push(await Place.open(this.#mesh, name));
+    const free = places.values();
+    const next = (): Place => {
+      const { value, done } = free.next();
+      if (done) throw new RangeError("a round has run out of namespaces");
+      return value;
+    };
+    const connections: Connection[] = [];
+    const scripts: ScriptPart[][] = [];
+    const subject = async (): Promise<number> => {
+      const { name, netns, pinger } = next();
+      const startedAt = performance.now();
+      const connection = await this.#client.request({ id: `bench-${name}`, service: kind, netns });
+      pinger.aim(addressesIn(connection).endpoint);
+      const { rttMs, errno } = await pinger.probe();
+      const elapsedMs = performance.now() - startedAt;
+      connections.push(connection);
+      if (rttMs === undefined) throw new Error(`${name}: no packet has come back: ${errno}`);
+      return elapsedMs;
+    };
+    const baseline = (): number => {
+      const { name, number, netns } = next();
+      const parts = scriptParts(kind, number, netns);
+      scripts.push(parts);
+      const ping = `ip netns exec ${nameOf(name)} ping -q -n -c 1 -W 1 ${addressesOf(number).endpoint}`;
+      return elapsedByScript([...scriptOf(parts, "add"), ping]);
+    };
+    for (let n = 0; n < extra; n++) await subject();
+    const paired = await measurePairs({ pairs, subject, baseline });
+    for (const connection of connections) await this.#client.close(connection);
+    for (const { wire, host } of scripts.flat()) await bed[host].apply(operations(wire, "remove"));
+    await bed.settle();
+    for (const place of places) await place.remove();
+    return paired;
+  }
+}
+
+/** A namespace that waits for a wire, with the raw socket in it. */
+class Place {
+  readonly name: string;
+  readonly number: number;
+  readonly netns: Netns;
+  readonly pinger: Pinger;
+  readonly #mesh: Mesh;
+
+  private constructor(mesh: Mesh, name: string, pinger: Pinger) {
+    this.#mesh = mesh;
+    this.name = name;
+    this.number = Number(name.slice(1));
+    this.netns = netnsOf(name);
+    this.pinger = pinger;
+  }
+
+  static async open(mesh: Mesh, name: string): Promise<Place> {
+    const netns = await mesh.bed.netns(name);
+    return new Place(mesh, name, await Pinger.openUnaimed(mesh.bed.machine, netns, 4));
+  }
+
+  async remove(): Promise<void> {
+    this.pinger.close();
+    await this.#mesh.bed.machine.removeNetns(pathOf(this.name));
+  }
+}
+
+/** Both halves of a remote one, the endpoint's first. */
+function scriptParts(kind: Kind, number: number, client: Netns): ScriptPart[] {
+  if (kind === "local") return [{ wire: wireOf({ number, kind: "local", client }), host: "alpha" }];
+  return [
+    { wire: wireOf({ number, kind: "far", client }), host: "beta" },
+    { wire: wireOf({ number, kind: "near", client }), host: "alpha" },
+  ];
+}
+
+await Mesh.use(["alpha", "beta"], async (mesh) => {
+  await mesh.apply("alpha", [exposeOf("local", "local", "10.96.0.0/16")]);
+  await mesh.apply("beta", [exposeOf("server", "remote", "10.97.0.0/16")]);
+  await mesh.client(async (client) => {
+    const bench = new SetupBench(mesh, client);
+    const before = readCpuTimes();
+    const [local, remote] = [await bench.row("local"), await bench.row("remote")];
+    const stolen = stealShare(before, readCpuTimes());
+    report(
+      "wire-setup",
+      [local, remote],
+      [
+        ...bench.notes,
+        aimNote("a local wire in at most 3 ms, p50", local.p50, local.p50 <= 3),
+        aimNote("a remote wire in at most 6 ms, p50", remote.p50, remote.p50 <= 6),
+        `stolen ${(100 * stolen).toFixed(1)} %`,
+      ],
+    );
+  });
+});
+process.exit(0);

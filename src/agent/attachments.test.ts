@@ -1,0 +1,92 @@
+/** Documents that people write: what they mean, and every mistake with its place. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { suite, test } from "node:test";
+import { formatProblem } from "../document/problem.ts";
+import { jsonSchemaText } from "../document/json-schema.ts";
+import { attachmentSchema } from "./attachment.ts";
+import { mustParseAttachments, parseAttachments } from "./parse-attachments.ts";
+
+const root = new URL("../../", import.meta.url);
+
+function problems(text: string): string[] {
+  const result = parseAttachments(text, "x.yaml");
+  return result.ok ? [] : result.problems.map(formatProblem);
+}
+
+suite("documents", () => {
+  test("the published schema is the one that the parser uses", () => {
+    const published = readFileSync(new URL("docs/schema/attachment.schema.json", root), "utf8");
+    assert.equal(published, jsonSchemaText(attachmentSchema), "run: make docs");
+  });
+
+  test("the example means what it says", () => {
+    const text = readFileSync(new URL("examples/attachments.yaml", root), "utf8");
+    const [service, expose, connect] = mustParseAttachments(text, "attachments.yaml");
+    assert.ok(service?.kind === "NetworkService" && expose?.kind === "Expose" && connect?.kind === "Connect");
+    assert.equal(service.document.matches?.length, 2);
+    assert.deepEqual(expose.pools, [["10.10.0.0/24"], ["fd00:10::/64"]]);
+    assert.deepEqual([...expose.services], [["shop", { track: "stable" }]]);
+    assert.deepEqual(expose.context.srcRoutes, [{ prefix: "10.20.0.0/16", nextHop: "" }]);
+    assert.deepEqual(
+      [connect.service, connect.interface, connect.labels],
+      ["shop", "shop0", { role: "tester" }],
+    );
+  });
+
+  for (const [text, wanted] of [
+    ["", ["x.yaml:1:1: there is no attachment in it"]],
+    ["- a\n", ["x.yaml:1:1: expected a map, got a list of one"]],
+    [
+      "kind: Conect\nname: a\n",
+      [
+        'x.yaml:1:7: kind: expected "NetworkService", "Connect" or "Expose", got "Conect"; did you mean "Connect"?',
+      ],
+    ],
+    [
+      "kind: Connect\nname: Web\nworkload: { pdi: 1 }\nservcie: db\n",
+      [
+        "x.yaml:1:1: service: is missing",
+        'x.yaml:2:7: name: "Web" does not fit: use 1-63 lower-case letters, digits, dots and hyphens, a letter or digit at both ends',
+        "x.yaml:3:11: workload.netns: is missing",
+        'x.yaml:3:13: workload.pdi: unknown key; did you mean "pid"?',
+        'x.yaml:4:1: servcie: unknown key; did you mean "service"?',
+      ],
+    ],
+    [
+      "kind: Connect\nname: a\nworkload: { netns: run/x }\nservice: kernel://db/a?x=1\ninterface: this-name-is-too-long\nlabels: { x: '2' }\nexcludedPrefixes: [10.0.0.1/24, x]\n",
+      [
+        'x.yaml:3:20: workload.netns: "run/x" is no absolute path; write one such as /run/netns/web',
+        `x.yaml:5:12: interface: the interface name "this-name-is-too-long" has 21 bytes; Linux takes 15`,
+        'x.yaml:5:12: interface: the service\'s address names the interface "a"; name it once',
+        'x.yaml:6:14: labels.x: the service\'s address says "1"; say it once',
+        'x.yaml:7:20: excludedPrefixes[0]: "10.0.0.1/24" has host bits; did you mean "10.0.0.0/24"?',
+        'x.yaml:7:33: excludedPrefixes[1]: "x" is no prefix such as 10.0.0.0/24 or fd00::/64',
+      ],
+    ],
+    [
+      "kind: Connect\nname: a\nworkload: { lab: demo/web }\nservice: memif://db/a\n",
+      [
+        'x.yaml:3:18: workload.lab: "demo/web" is not of the form lab/host/workload, such as demo/alpha/web',
+        'x.yaml:4:10: service: the mechanism "memif" is not supported here; use kernel',
+      ],
+    ],
+    [
+      "kind: Expose\nname: a\nworkload: { pid: 1 }\nservices: [db, kernel://db]\npools: [10.0.0.0/24, [10.0.0.0/24, fd00::/64], []]\ndns: [{servers: [dns]}]\npolicies: [{destinationPorts: 80}]\n",
+      [
+        'x.yaml:4:16: services[1]: "db" is there twice; remove one',
+        "x.yaml:5:22: pools[1]: a group is of one family: each wire gets one pair of it; write two groups for dual stack",
+        "x.yaml:5:48: pools[2]: a group needs a prefix",
+        'x.yaml:6:18: dns[0].servers[0]: "dns" is no IP address',
+        "x.yaml:7:31: policies[0].destinationPorts: ports need the protocol tcp, udp or sctp",
+      ],
+    ],
+    [
+      "kind: NetworkService\nname: a\n---\nkind: NetworkService\nname: a\n",
+      ['x.yaml:5:7: name: "NetworkService a" is there twice (first on line 2); rename or remove one'],
+    ],
+  ] as const) {
+    test(`says what is wrong with ${JSON.stringify(text.slice(0, 60))}`, () =>
+      assert.deepEqual(problems(text), wanted));
+  }
+});

@@ -1,0 +1,416 @@
+/** Every command that talks to an agent, run as a user would against a registry and two agents of this process (mesh/agents-fixture.ts). */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { text } from "node:stream/consumers";
+import { after, before, test } from "node:test";
+import { Agents, isRoot } from "./mesh/agents-fixture.ts";
+import { netloom, netloomPath, type Netloom, type Outcome, start } from "./spawn-netloom.ts";
+
+const shared = { agents: undefined as Agents | undefined };
+
+function mesh(): Agents {
+  assert.ok(shared.agents);
+  return shared.agents;
+}
+
+/** `netloom args…` at the agent of a host. Place in the lab are written as `LAB/alpha/web`. */
+function at(host: "alpha" | "beta", ...args: string[]): Promise<Outcome> {
+  const { lab } = mesh();
+  const own = args.map((arg) => arg.replaceAll("LAB/", `${lab}/`));
+  return netloom([...own, "--agent", mesh().url(host)]);
+}
+
+async function json<T>(outcome: Promise<Outcome>): Promise<T> {
+  const { stdout, stderr } = await outcome;
+  assert.equal(stderr, "");
+  return JSON.parse(stdout) as T;
+}
+
+/** A file with attachments of workloads of the lab. */
+function file(name: string, text: string): string {
+  const path = mesh().path(name);
+  writeFileSync(path, text.replaceAll("LAB/", `${mesh().lab}/`));
+  return path;
+}
+
+/** `status --watch`, and a promise of what it will have shown. */
+function watchStatus(host: "alpha" | "beta"): { watching: Netloom; until: (wait: RegExp) => Promise<void> } {
+  let seen = "";
+  const waiting: { wait: RegExp; resolve: () => void }[] = [];
+  const onStdout = (part: string): void => {
+    seen += part;
+    for (const { wait, resolve } of waiting) if (wait.test(seen)) resolve();
+  };
+  return {
+    watching: start(["status", "--watch", "--agent", mesh().url(host)], { onStdout }),
+    until: (wait) =>
+      new Promise((resolve) => {
+        waiting.push({ wait, resolve });
+        onStdout("");
+      }),
+  };
+}
+
+const SHOP = `kind: Connect
+name: api-db
+workload: { lab: LAB/alpha/api }
+service: db
+labels: { app: api }
+`;
+
+before(async () => {
+  shared.agents = await Agents.start();
+});
+after(() => mesh().close());
+
+test("expose offers a service, and connect brings a wire to it: path, MTU and addresses", async () => {
+  const offered = await at(
+    "beta",
+    "expose",
+    "LAB/beta/db",
+    "db",
+    "--pool",
+    "172.16.0.0/24",
+    "--pool",
+    "fd00::/64",
+  );
+  assert.deepEqual(offered, { code: 0, stdout: "+ Expose db-db\n", stderr: "" });
+  const asked = await at("alpha", "connect", "LAB/alpha/web", "kernel://db/nsm-1?app=web");
+  assert.deepEqual([asked.code, asked.stderr], [0, ""]);
+  assert.match(
+    asked.stdout,
+    /^\+ Connect web-db\n {2}alpha\/web\/nsm-1 → db-db\.beta: vxlan vni \d+ alpha→beta, mtu 1446, 172\.16\.0\.1 fd00::1 → 172\.16\.0\.0 fd00::\n$/,
+  );
+});
+
+test("connect to what nobody offers says why it is not up, what to do and where that is explained", async () => {
+  const { code, stdout, stderr } = await at("alpha", "connect", "LAB/alpha/api", "bank", "--wait", "0.3");
+  assert.deepEqual([code, stderr], [1, ""]);
+  assert.match(
+    stdout,
+    /^\+ Connect api-bank\n! Connect api-bank is not up yet \(failed\): [^\n]*bank is not found\n {2}hint: [^\n]+\n {2}more: netloom explain NL-302\n$/,
+  );
+});
+
+test("connect --dry-run prints a document that apply takes, and needs no agent", async () => {
+  const { code, stdout } = await netloom([
+    "connect",
+    "web",
+    "db",
+    "--label",
+    "app=web",
+    "--mtu",
+    "1400",
+    "--dry-run",
+    "--agent",
+    "unix:///nowhere.sock",
+  ]);
+  assert.equal(code, 0);
+  assert.equal(
+    stdout,
+    "kind: Connect\nname: web-db\nworkload:\n  netns: /run/netns/web\nservice: db\nlabels:\n  app: web\nmtu: 1400\n",
+  );
+});
+
+test("status has what is not up first, and exits with 1 for it", async () => {
+  const { code, stdout } = await at("alpha", "status");
+  assert.equal(code, 1);
+  assert.match(
+    stdout,
+    /^alpha {2}netloom 0\.1\.0 {2}for \d+ s {2}tcp:\/\/\S+ {2}plaintext {2}registry unix:\/\/\S+\n/,
+  );
+  assert.match(
+    stdout,
+    /\n1 wire; 2 asked for, 1 failed; 0 offered\n\n {2}WIRE +PATH +ENDPOINT +ADDRESSES +MTU +STATE +AGE\n/,
+  );
+  assert.match(stdout, /\n! alpha\/api \(api-bank\) +- +bank +- +- +failed +\d+s\n {4}[^\n]*\[NL-302\]/);
+  assert.match(
+    stdout,
+    /\n {2}alpha\/web\/nsm-1 +vxlan vni \d+ alpha→beta +db-db\.beta +172\.16\.0\.1 → 172\.16\.0\.0 \+1 +1446 +up +\d+s\n/,
+  );
+});
+
+test("status -o json has hosts, attachments and wires", async () => {
+  const document = await json<Record<string, Record<string, unknown>[]>>(at("alpha", "status", "-o", "json"));
+  assert.deepEqual(Object.keys(document), ["hosts", "attachments", "wires"]);
+  const [wire] = document["wires"] ?? [];
+  assert.deepEqual(wire?.["addresses"], {
+    client: ["172.16.0.1", "fd00::1"],
+    endpoint: ["172.16.0.0", "fd00::"],
+  });
+  assert.deepEqual([wire?.["wire"], wire?.["state"], wire?.["mtuBytes"]], ["alpha/web/nsm-1", "up", 1446]);
+  const failed = document["attachments"]?.find(({ state }) => state === "failed");
+  assert.deepEqual([failed?.["name"], failed?.["topic"]], ["api-bank", "NL-302"]);
+});
+
+test(
+  "status of a lab has all of its hosts, and each wire once",
+  { skip: isRoot ? false : "needs root" },
+  async () => {
+    const { stdout } = await netloom(["status", "--lab", mesh().lab]);
+    assert.match(stdout, /^alpha .*\nbeta .*\n2 hosts; 1 wire;/);
+    assert.equal(stdout.match(/vxlan vni/g)?.length, 1);
+  },
+);
+
+test(
+  "a lab with two hosts needs --host where one agent is meant",
+  { skip: isRoot ? false : "needs root" },
+  async () => {
+    const { code, stderr } = await netloom(["ping", "web-db", "--lab", mesh().lab]);
+    assert.equal(code, 1);
+    assert.match(stderr, /it has 2 hosts\nhint: add --host alpha\|beta\nmore: netloom explain NL-202\n$/);
+  },
+);
+
+test("ping names the path, and sums up", async () => {
+  const { code, stdout } = await at("alpha", "ping", "web-db", "-c", "2", "-i", "1");
+  assert.equal(code, 0);
+  assert.match(
+    stdout,
+    /^web-db: vxlan vni \d+ alpha→beta\n {2}172\.16\.0\.0 #1: 0\.110 ms\n {2}fd00:: #1: 0\.110 ms\n/,
+  );
+  assert.match(
+    stdout,
+    /\n172\.16\.0\.0 {2}2 sent, 2 received, 0 % lost, min\/avg\/max 0\.110\/0\.110\/0\.110 ms\n/,
+  );
+  const document = await json<{ addresses: object[] }>(
+    at("alpha", "ping", "web-db", "-c", "1", "-o", "json"),
+  );
+  assert.deepEqual(document.addresses[0], {
+    address: "172.16.0.0",
+    sent: 1,
+    received: 1,
+    minMs: 0.11,
+    avgMs: 0.11,
+    maxMs: 0.11,
+  });
+});
+
+test("ping of a lost packet says so, and exits with 1", async () => {
+  const { code, stdout } = await at("alpha", "ping", "web-db", "-c", "1", "--address", "10.99.0.1");
+  assert.equal(code, 1);
+  assert.match(
+    stdout,
+    /10\.99\.0\.1 #1: no answer \(timeout\)\n10\.99\.0\.1 {2}1 sent, 0 received, 100 % lost\n$/,
+  );
+});
+
+test("ping of no wire names those that there are", async () => {
+  const { code, stderr } = await at("alpha", "ping", "nothing");
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^error: ping wire nothing: alpha has no such wire\nhint: its wires are [^\n]*alpha\/web\/nsm-1/,
+  );
+});
+
+test("why tells what would happen, and what has happened", async () => {
+  const { code, stdout } = await at("alpha", "why", "web-db", "db");
+  assert.equal(code, 0);
+  assert.match(
+    stdout,
+    /^db \(payload ETHERNET\) for web-db, labels: app=web, nodeName=alpha\n\nwhat would happen now:\n {2}✓ /,
+  );
+  assert.match(stdout, /it would get:\n {2}1\. db-db\.beta +on beta/);
+  assert.match(
+    stdout,
+    /what happened when wire \S+ was last asked for, \d+ s ago:\n[^]*✓ db-db\.beta was taken\n$/,
+  );
+});
+
+test("why of a service that nobody offers says so, and exits with 1", async () => {
+  const { code, stdout } = await at("alpha", "why", "-", "bank", "--label", "a=b");
+  assert.equal(code, 1);
+  assert.match(
+    stdout,
+    /^bank, labels: a=b, nodeName=alpha\n[^]*no endpoint: network service bank is not found\n/,
+  );
+});
+
+test("graph draws both hosts, whichever is asked", async () => {
+  for (const host of ["alpha", "beta"] as const) {
+    const { stdout } = await at(host, "graph");
+    assert.match(
+      stdout,
+      /^mesh\n\nhosts\n {2}alpha\n {2}└─ web\n {2}beta\n {2}└─ db-db\.beta \(db\)\n\nwires\n/,
+    );
+  }
+  const document = await json<{ wires: { source: string; target: string }[] }>(
+    at("alpha", "graph", "-o", "json"),
+  );
+  assert.deepEqual(
+    document.wires.map(({ source, target }) => [source, target]),
+    [["alpha/web", "db-db.beta"]],
+  );
+});
+
+test("diff shows the lines that apply would change, and apply changes them", async () => {
+  const path = file("shop.yaml", SHOP);
+  const added = await at("alpha", "diff", "-f", path);
+  assert.equal(added.code, 1);
+  assert.match(added.stdout, /^\+ Connect api-db\n {4}\+ kind: Connect\n/);
+  assert.deepEqual((await at("alpha", "apply", "-f", path, "--wait", "10")).stdout, "+ Connect api-db\n");
+  const same = await at("alpha", "diff", "-f", path);
+  assert.deepEqual([same.code, same.stdout], [0, "= Connect api-db\napply would change nothing\n"]);
+  writeFileSync(path, SHOP.replaceAll("LAB/", `${mesh().lab}/`).replace("app: api", "app: shop"));
+  const changed = await at("alpha", "diff", "-f", path);
+  assert.equal(changed.code, 1);
+  assert.match(
+    changed.stdout,
+    /^~ Connect api-db: labels\.app\n[^]*\n {4}- {3}app: api\n {4}\+ {3}app: shop\n/,
+  );
+  const applied = await json<{ applied: object[] }>(at("alpha", "apply", "-f", path, "-o", "json"));
+  assert.deepEqual(applied.applied, [
+    { kind: "Connect", name: "api-db", change: "changed", differences: ["labels.app"] },
+  ]);
+});
+
+test("a wrong file is refused as a whole, every mistake with its place, by diff as by apply", async () => {
+  const path = file("wrong.yaml", `${SHOP}colour: red\n---\nkind: Connect\nname: web\nservice: db\n`);
+  for (const command of ["diff", "apply"]) {
+    const { code, stdout, stderr } = await at("alpha", command, "-f", path);
+    assert.deepEqual([code, stdout], [1, ""], command);
+    assert.match(stderr, /^error: \S+wrong\.yaml:6:1: [^\n]*colour/, command);
+    assert.match(stderr, /\nerror: \S+wrong\.yaml:8:\d+: [^\n]*workload/, command);
+    assert.match(stderr, /more: netloom explain NL-102\n$/, command);
+  }
+});
+
+test("a file that is not there is an error of its own; - is the standard input", async () => {
+  const missing = await at("alpha", "apply", "-f", "/nowhere.yaml");
+  assert.match(
+    missing.stderr,
+    /^error: read \/nowhere\.yaml: there is no such file\nhint: [^\n]+\nmore: netloom explain NL-101\n$/,
+  );
+  const child = spawn(netloomPath, ["diff", "-f", "-", "--agent", mesh().url("alpha")], { stdio: "pipe" });
+  child.stdin.end("kind: Nothing\n");
+  assert.match(await text(child.stderr), /^error: standard input:1:\d+: kind: /);
+});
+
+test("get lists attachments with their states, and prints documents that apply takes as they are", async () => {
+  const { stdout } = await at("alpha", "get");
+  assert.match(stdout, /^KIND +NAME +STATE +WORKLOAD +SERVICES\n/);
+  assert.match(stdout, /\nConnect +web-db +up +alpha\/web +db\n/);
+  const yaml = await at("alpha", "get", "connect", "-o", "yaml");
+  const same = await at("alpha", "diff", "-f", file("all.yaml", yaml.stdout));
+  assert.equal(same.code, 0, same.stdout + same.stderr);
+  assert.equal((await at("alpha", "get", "Connect/web-db", "-o", "name")).stdout, "Connect/web-db\n");
+  const document = await json<{ attachments: { document: { service: string } }[] }>(
+    at("alpha", "get", "connect", "web-db", "-o", "json"),
+  );
+  assert.equal(document.attachments[0]?.document.service, "kernel://db/nsm-1?app=web");
+});
+
+test("get services and endpoints show what the mesh offers", async () => {
+  assert.match((await at("alpha", "get", "services")).stdout, /\ndb +ETHERNET +db-db\.beta\n/);
+  assert.match((await at("alpha", "get", "endpoints")).stdout, /\ndb-db\.beta +beta +tcp:\S+ +db\n/);
+  const { stderr } = await at("alpha", "get", "services", "dd");
+  assert.match(stderr, /^error: [^\n]*no such service; did you mean "db"\?\n[^]*NL-302\n$/);
+});
+
+test("describe tells all about an attachment and its wire, found by any of their names", async () => {
+  const { stdout } = await at("alpha", "describe", "web-db");
+  assert.match(stdout, /^Connect web-db on alpha: up for \d+ (s|min)\n/);
+  assert.match(
+    stdout,
+    /\nwire alpha\/web\/nsm-1: up for [^]*\n {2}stations +alpha\/web → manager-alpha → forwarder-alpha → manager-beta → forwarder-beta → db-db\.beta\n/,
+  );
+  for (const name of ["web/nsm-1", "alpha/web/nsm-1"]) {
+    assert.match((await at("alpha", "describe", name)).stdout, /^wire alpha\/web\/nsm-1/);
+  }
+  const missing = await at("alpha", "describe", "web-dd");
+  assert.match(missing.stderr, /"web-dd": it is not on this host; did you mean "web-db"\?\n[^]*NL-203\n$/);
+});
+
+test("status --watch shows every change, and ends with Ctrl-C", async () => {
+  const { watching, until } = watchStatus("beta");
+  await until(/1 offered/);
+  await at("beta", "expose", "LAB/beta/db", "mail", "--name", "mail", "--wait", "0");
+  await until(/2 offered/);
+  await at("beta", "delete", "mail");
+  watching.kill("SIGINT");
+  const { code, stderr } = await watching.outcome;
+  assert.deepEqual([code, stderr], [130, ""]);
+});
+
+test("on a terminal --watch draws over what was there", async () => {
+  const has = spawnSync("script", ["--version"]).status === 0;
+  assert.ok(has, "script(1) of util-linux is installed");
+  const command = `${netloomPath} status --watch --agent ${mesh().url("alpha")}`;
+  const child = spawn("script", ["-qec", command, "/dev/null"], {
+    stdio: ["ignore", "pipe", "ignore"],
+    env: { ...process.env, TERM: "xterm" },
+  });
+  let drawn = "";
+  for await (const part of child.stdout) {
+    drawn += String(part);
+    if (drawn.includes("0 offered")) child.kill("SIGTERM");
+  }
+  assert.ok(drawn.includes("\u001B[H\u001B[J\u001B[1malpha"), JSON.stringify(drawn.slice(0, 200)));
+});
+
+test("delete by file and by name takes the wires down, and says what was not there", async () => {
+  const byFile = await at("alpha", "delete", "-f", mesh().path("shop.yaml"), "api-bank");
+  assert.deepEqual(byFile.stdout.split("\n").sort(), ["", "- Connect api-bank", "- Connect api-db"]);
+  const again = await json(at("alpha", "delete", "-f", mesh().path("shop.yaml"), "-o", "json"));
+  assert.deepEqual(again, { deleted: [], absent: [{ kind: "Connect", name: "api-db" }] });
+  assert.equal((await at("alpha", "delete", "web-db")).stdout, "- Connect web-db\n");
+  assert.match(
+    (await at("alpha", "status")).stdout,
+    /\n0 wires; 0 asked for; 0 offered\nnothing is asked for here/,
+  );
+  assert.equal((await at("alpha", "status")).code, 0);
+});
+
+test("status --watch says when the agent goes away, and keeps what it said last", async () => {
+  const { watching, until } = watchStatus("beta");
+  await until(/1 offered/);
+  await mesh().stop("beta");
+  await until(/! ask the agent at unix:\S+: nobody answers: [^\n]+\nbeta [^]*1 offered/);
+  watching.kill("SIGTERM");
+  assert.equal((await watching.outcome).code, 143);
+});
+
+test("status takes less than 250 ms of a processor, however busy the machine is", () => {
+  const timed = 'TIMEFORMAT="%U %S"; time "$0" "$@" 2>/dev/null';
+  const times = Array.from({ length: 5 }, () => {
+    // Without an agent, since spawnSync blocks those of this process; the way there is the same.
+    const args = [netloomPath, "status", "--agent", "unix:///nowhere.sock"];
+    const { stderr } = spawnSync("bash", ["-c", timed, ...args], { encoding: "utf8" });
+    const [user = Infinity, system = Infinity] = stderr.trim().split(" ").map(Number);
+    return 1000 * (user + system);
+  });
+  assert.ok(Math.min(...times) < 250, `${times.map((ms) => ms.toFixed(0)).join(", ")} ms`);
+});
+
+const unreachable: readonly (readonly [string, string[]])[] = [
+  ["status", []],
+  ["get", []],
+  ["describe", ["web"]],
+  ["ping", ["web"]],
+  ["why", ["web", "db"]],
+  ["graph", []],
+  ["delete", ["web"]],
+  ["connect", ["web", "db"]],
+  ["expose", ["db", "db"]],
+];
+for (const [command, args] of unreachable) {
+  test(`${command} without an agent says that, and how to start or name one`, async () => {
+    const { code, stdout, stderr } = await netloom([command, ...args, "--agent", "unix:///nowhere.sock"]);
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(
+      stderr,
+      /^error: ask the agent at unix:\/\/\/nowhere\.sock: nobody answers: ENOENT: there is no such socket\nhint: start it with sudo netloom agent[^\n]+\nmore: netloom explain NL-201\n$/,
+    );
+  });
+}
+
+test("a lab without agents is said to be that", async () => {
+  const { code, stderr } = await netloom(["status", "--lab", "nosuchlab"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: find the agents of lab nosuchlab: there are none[^]*NL-201\n$/);
+  const wrong = await netloom(["status", "--lab", "../etc"]);
+  assert.match(wrong.stderr, /^error: "\.\.\/etc" is no name of a lab/);
+});

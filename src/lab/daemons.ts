@@ -1,0 +1,231 @@
+/**
+ * The processes of a lab: a registry and agents, each in the network namespace of its host, each in a session of its own.
+ * What is known of them is in /run/netloom/labs/<lab>/<host>/:
+ *
+ *   agent.sock              the agent's socket
+ *   agent.log registry.log  what they say
+ *   agent.json …            number, start time and command line of the process, for people
+ *   state/                  what the agent keeps
+ *
+ * A process is found by its command line, which names that directory, and its namespace. So one that was started by a
+ * command that was killed a moment later is found as well, and a number that is another's by now is not mistaken.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { LinuxMachine } from "../linux/machine.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Lab, LabAgent } from "./model.ts";
+import { bpffsDirectory, stateDirectory } from "./state.ts";
+import { netnsOf } from "./topology.ts";
+
+export const AGENT_PORT = 5001;
+const REGISTRY_PORT = 5002;
+
+const START_PATIENCE_MS = 20_000;
+const POLL_MS = 5;
+const END_PATIENCE_MS = 10_000;
+
+type DaemonKind = "registry" | "agent";
+
+/** A process that shall run. */
+export interface Daemon {
+  readonly kind: DaemonKind;
+  readonly host: string;
+  /** The command line behind the program's file. */
+  readonly args: readonly string[];
+}
+
+export interface RunningDaemon {
+  readonly pid: number;
+  readonly kind: DaemonKind;
+  readonly host: string;
+  readonly args: readonly string[];
+}
+
+export function hostDirectory(lab: string, host: string): string {
+  return join(stateDirectory(lab), host);
+}
+
+export function agentSocket(lab: string, host: string): string {
+  return join(hostDirectory(lab, host), "agent.sock");
+}
+
+/** Of a lab without agents: none. */
+export function daemonsOf({ name, mesh }: Lab): Daemon[] {
+  if (!mesh) return [];
+  return [
+    { kind: "registry", host: mesh.registry, args: registryArgs(name, mesh.registry) },
+    ...mesh.agents.map((agent): Daemon => ({
+      kind: "agent",
+      host: agent.host,
+      args: agentArgs(name, agent),
+    })),
+  ];
+}
+
+function registryArgs(lab: string, host: string): string[] {
+  const file = join(hostDirectory(lab, host), "registry.db");
+  return ["registry", "--insecure", "--listen", `tcp://[::]:${REGISTRY_PORT}`, "--store", `sqlite:${file}`];
+}
+
+function agentArgs(lab: string, agent: LabAgent): string[] {
+  const { host, addresses, underlayMtuBytes, registryAddress } = agent;
+  const directory = hostDirectory(lab, host);
+  const [first] = addresses;
+  return [
+    "agent",
+    "--insecure",
+    "--name",
+    host,
+    "--listen",
+    `unix://${agentSocket(lab, host)}`,
+    ...(first === undefined
+      ? []
+      : ["--listen", `tcp://[::]:${AGENT_PORT}`, "--url", tcpUrl(first, AGENT_PORT)]),
+    "--registry",
+    tcpUrl(registryAddress, REGISTRY_PORT),
+    ...addresses.flatMap((address) => ["--tunnel-ip", address]),
+    "--underlay-mtu",
+    String(underlayMtuBytes),
+    "--state-dir",
+    join(directory, "state"),
+    "--bpffs",
+    bpffsDirectory(lab, host),
+  ];
+}
+
+function tcpUrl(address: string, port: number): string {
+  return `tcp://${address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
+/** All processes of the lab that run now, whoever started them. */
+export function findDaemons(lab: string): RunningDaemon[] {
+  const mark = `${stateDirectory(lab)}/`;
+  return readdirSync("/proc").flatMap((pid): RunningDaemon[] => {
+    if (!/^[0-9]+$/.test(pid)) return [];
+    const words = commandLine(Number(pid));
+    const at = words.findIndex((word) => word === "agent" || word === "registry");
+    const place = words.find((word) => word.includes(mark));
+    const host = place?.slice(place.indexOf(mark) + mark.length).split("/")[0];
+    if (at < 1 || host === undefined || !words[at - 1]?.match(/main\.[jt]s$/)) return [];
+    return [{ pid: Number(pid), kind: words[at] as DaemonKind, host, args: words.slice(at) }];
+  });
+}
+
+/** Ends them at once: what they keep is in the kernel and on the disk. Resolves when they are gone. */
+export async function endDaemons(daemons: readonly RunningDaemon[]): Promise<void> {
+  for (const { pid, kind, host } of daemons) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ESRCH") continue;
+      throw new NetloomError("PERMISSION_DENIED", `end ${kind} of ${host}: ${(error as Error).message}`);
+    }
+  }
+  const giveUpAt = performance.now() + END_PATIENCE_MS;
+  for (const { pid, kind, host } of daemons) {
+    while (commandLine(pid).includes(kind)) {
+      if (performance.now() > giveUpAt)
+        throw new NetloomError("DEADLINE_EXCEEDED", `end ${kind} of ${host}: process ${pid} does not end`);
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+/** Starts what of `wanted` does not run as it should, and ends what is not wanted. Returns the names of the started ones. */
+export async function bringDaemons(
+  machine: LinuxMachine,
+  lab: string,
+  wanted: readonly Daemon[],
+): Promise<string[]> {
+  const running = findDaemons(lab);
+  const same = (a: Daemon, b: Daemon): boolean =>
+    a.kind === b.kind && a.host === b.host && a.args.join("\0") === b.args.join("\0");
+  await endDaemons(running.filter((each) => !wanted.some((one) => same(one, each))));
+  const missing = wanted.filter((each) => !running.some((one) => same(each, one)));
+  await Promise.all(missing.map((each) => start(machine, lab, each)));
+  return missing.map(({ kind, host }) => `${kind} of ${host}`);
+}
+
+async function start(machine: LinuxMachine, lab: string, { kind, host, args }: Daemon): Promise<void> {
+  const directory = hostDirectory(lab, host);
+  await mkdir(directory, { recursive: true, mode: 0o755 });
+  const logFile = join(directory, `${kind}.log`);
+  await writeFile(logFile, "");
+  const main = fileURLToPath(
+    import.meta.resolve(import.meta.url.endsWith(".ts") ? "../main.ts" : "../main.js"),
+  );
+  const argv = [process.execPath, "--disable-warning=ExperimentalWarning", main, ...args];
+  const pid = await machine.spawn(netnsOf(lab, host), { argv, environment: environment(), logFile });
+  const note = { pid, startTime: startTime(pid), command: argv };
+  await writeFile(join(directory, `${kind}.json`), `${JSON.stringify(note)}\n`);
+  await untilReady({ pid, kind, host, logFile, lab });
+}
+
+/** Options of commands may come from the environment; those of this command are not the daemon's. */
+function environment(): Record<string, string> {
+  const own = Object.entries(process.env).filter(
+    ([name, value]) => value !== undefined && (!name.startsWith("NETLOOM_") || name === "NETLOOM_LOG_LEVEL"),
+  );
+  return { ...(Object.fromEntries(own) as Record<string, string>), UV_THREADPOOL_SIZE: "32" };
+}
+
+/** UNAVAILABLE with the last thing it has said if it ends before it serves. */
+async function untilReady(daemon: {
+  readonly pid: number;
+  readonly kind: DaemonKind;
+  readonly host: string;
+  readonly logFile: string;
+  readonly lab: string;
+}): Promise<void> {
+  const { pid, kind, host, logFile, lab } = daemon;
+  const giveUpAt = performance.now() + START_PATIENCE_MS;
+  for (;;) {
+    const said = readFileSync(logFile, "utf8");
+    if (/^ready: /m.test(said) && (kind === "registry" || (await answers(agentSocket(lab, host))))) return;
+    const isOver = !commandLine(pid).includes(kind);
+    if (isOver || performance.now() > giveUpAt) {
+      const error = /^error: (.+)$/m.exec(said)?.[1] ?? said.trim().split("\n").at(-1) ?? "";
+      const why = isOver ? `it has ended: ${error}` : `it does not serve after ${START_PATIENCE_MS / 1000} s`;
+      throw new NetloomError("UNAVAILABLE", `start the ${kind} of ${host}: ${why}`, {
+        hint: `its log is ${logFile}`,
+      });
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const end = (isThere: boolean): void => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.once("connect", () => end(true));
+    socket.once("error", () => end(false));
+  });
+}
+
+/** Empty if there is no such process, or it is dead and waits for its parent. */
+function commandLine(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+  } catch {
+    return [];
+  }
+}
+
+/** When a process was started, in clock ticks since the boot: with its number it is unmistakable. proc(5), field 22. */
+function startTime(pid: number): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[19]);
+  } catch {
+    return undefined;
+  }
+}

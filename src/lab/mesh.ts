@@ -1,0 +1,128 @@
+/** What the agents of a lab are asked for, and what they say of themselves. */
+import { create } from "@bufbuild/protobuf";
+import { stringify } from "yaml";
+import { type Ref, refOf, refText } from "../agent/attachment.ts";
+import {
+  Agent as AgentApi,
+  AttachmentStatus_State,
+  DeleteRequestSchema,
+  ApplyRequestSchema,
+  StatusRequestSchema,
+  type AttachmentStatus,
+  type HostStatus,
+} from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { call } from "../api/rpc.ts";
+import { GrpcHop } from "../transport/grpc-client.ts";
+import { NetloomError } from "../world/errors.ts";
+import { agentSocket } from "./daemons.ts";
+import type { Lab, LabAttachment } from "./model.ts";
+
+/** An attachment as far as it is when a command ends. */
+export interface LabAttachmentState {
+  readonly host: string;
+  readonly ref: Ref;
+  readonly isUp: boolean;
+  /** Why it is not up. Empty if it is. */
+  readonly reason: string;
+}
+
+/** So long a command waits for attachments to be up; those that are not go on trying. */
+const PATIENCE_MS = 10_000;
+const CALL_MS = 20_000;
+
+/** Deletes what agents of `before` were asked for that `lab` has no more. One that does not answer keeps it. */
+export async function withdrawAttachments(before: Lab, lab: Lab): Promise<void> {
+  const hosts = new Set((lab.mesh?.agents ?? []).map(({ host }) => host));
+  const leaving = (before.mesh?.attachments ?? []).filter(({ host }) => !hosts.has(host));
+  for (const [host, each] of byHost(leaving)) {
+    try {
+      await withdraw(before.name, host, each);
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+    }
+  }
+}
+
+/** Deletes what `before` has asked for and `lab` does not, then applies what `lab` asks for: what is offered comes first. */
+export async function bringAttachments(lab: Lab, before: Lab | undefined): Promise<LabAttachmentState[]> {
+  const wanted = lab.mesh?.attachments ?? [];
+  const keys = new Set(wanted.map(keyOf));
+  const gone = (before?.mesh?.attachments ?? []).filter((each) => !keys.has(keyOf(each)));
+  const hosts = new Set((lab.mesh?.agents ?? []).map(({ host }) => host));
+  for (const [host, each] of byHost(gone)) {
+    if (!hosts.has(host)) continue;
+    await withdraw(lab.name, host, each);
+  }
+  const offers = wanted.filter(({ wish }) => wish.kind !== "Connect");
+  const asks = wanted.filter(({ wish }) => wish.kind === "Connect");
+  return [...(await apply(lab.name, offers)), ...(await apply(lab.name, asks))];
+}
+
+async function withdraw(lab: string, host: string, attachments: readonly LabAttachment[]): Promise<void> {
+  const request = create(DeleteRequestSchema, { refs: attachments.map(({ wish }) => refOf(wish)) });
+  await ask(lab, host, (hop) => call(hop, AgentApi.method.delete, request, { timeoutMs: CALL_MS }));
+}
+
+async function apply(lab: string, attachments: readonly LabAttachment[]): Promise<LabAttachmentState[]> {
+  const answers = await Promise.all(
+    [...byHost(attachments)].map(async ([host, each]) => {
+      const documents = each.map(({ wish }) => stringify(wish.document)).join("---\n");
+      const request = create(ApplyRequestSchema, { documents, fileName: lab, waitMs: PATIENCE_MS });
+      const answer = await ask(lab, host, (hop) =>
+        call(hop, AgentApi.method.apply, request, { timeoutMs: CALL_MS }),
+      );
+      return each.map(({ wish }) =>
+        stateOf(
+          host,
+          refOf(wish),
+          answer.attachments.find(({ ref }) => ref && refText(ref) === refText(wish)),
+        ),
+      );
+    }),
+  );
+  return answers.flat();
+}
+
+function stateOf(host: string, ref: Ref, status: AttachmentStatus | undefined): LabAttachmentState {
+  const isUp = status?.state === AttachmentStatus_State.UP;
+  return { host, ref, isUp, reason: isUp ? "" : (status?.reason ?? "its agent does not know it") };
+}
+
+/** What the agents of these hosts know; instead of it the error of one that does not answer. */
+export async function askAgents(
+  lab: string,
+  hosts: readonly string[],
+): Promise<Map<string, HostStatus | NetloomError>> {
+  const answers = hosts.map(async (host): Promise<readonly [string, HostStatus | NetloomError]> => {
+    try {
+      const request = create(StatusRequestSchema, { counters: true });
+      const status = await ask(lab, host, (hop) =>
+        call(hop, AgentApi.method.status, request, { timeoutMs: CALL_MS }),
+      );
+      return [host, status];
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      return [host, error];
+    }
+  });
+  return new Map(await Promise.all(answers));
+}
+
+async function ask<T>(lab: string, host: string, question: (hop: GrpcHop) => Promise<T>): Promise<T> {
+  const hop = new GrpcHop(`unix://${agentSocket(lab, host)}`);
+  try {
+    return await question(hop);
+  } finally {
+    hop.close();
+  }
+}
+
+function keyOf({ host, wish }: LabAttachment): string {
+  return `${host} ${refText(wish)}`;
+}
+
+function byHost(attachments: readonly LabAttachment[]): Map<string, LabAttachment[]> {
+  const hosts = new Map<string, LabAttachment[]>();
+  for (const each of attachments) hosts.set(each.host, [...(hosts.get(each.host) ?? []), each]);
+  return hosts;
+}
