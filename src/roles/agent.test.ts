@@ -1,6 +1,6 @@
 /** Agents on the simulator: attachments, restarts, workloads that die. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { suite, test } from "node:test";
 import { AgentMesh, read } from "./agent-fixture.ts";
 
 const DB = `
@@ -18,183 +18,185 @@ service: db
 interface: to-db
 `;
 
-test("an agent connects a workload to a service of another host by name, and leaves nothing when that is deleted", async () => {
-  const mesh = new AgentMesh();
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
-    mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
-    const { connection } = mesh.agent("alpha").forwarder.established()[0]
-      ? { connection: mesh.agent("alpha").forwarder.established()[0] }
-      : assert.fail("no connection");
-    assert.deepEqual(
-      connection?.path?.pathSegments.map(({ name }) => name),
-      ["alpha/a1", "manager-alpha", "forwarder-alpha", "manager-beta", "forwarder-beta", "db.beta"],
-    );
-    await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web-db" }]);
-    await mesh.agent("beta").agent.delete([{ kind: "Expose", name: "db" }]);
-    await mesh.sleep(500);
-    await mesh.holdsNothing();
-  });
-});
-
-test("an agent connects two workloads of one host", async () => {
-  const mesh = new AgentMesh();
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("alpha", `${DB.replace("beta/b1", "alpha/a2")}---\n${WEB}`);
-    mesh.reaches(["alpha", "a1"], ["alpha", "a2"], "web-db");
-  });
-});
-
-test("an agent connects as soon as somebody offers the service", async () => {
-  const mesh = new AgentMesh();
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    const alpha = mesh.agent("alpha").agent;
-    await alpha.apply(read(WEB));
-    await mesh.sleep(60_000);
-    const failed = alpha.find({ kind: "Connect", name: "web-db" })?.view;
-    assert.equal(failed?.state, "failed");
-    assert.match(failed.reason, /network service db is not found/);
-    await mesh.apply("beta", DB);
-    await mesh.sleep(200);
-    assert.equal(alpha.find({ kind: "Connect", name: "web-db" })?.view.state, "up");
-  });
-});
-
-test("an agent that crashes finds its wires as they were, under the same ids, and changes nothing in the kernel", async () => {
-  for (const host of ["alpha", "beta"] as const) {
+suite("an agent", () => {
+  test("connects a workload to a service of another host by name, and leaves nothing when that is deleted", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
       await mesh.apply("beta", DB);
       await mesh.apply("alpha", WEB);
-      await mesh.sleep(1_000);
-      const look = async () =>
-        await Promise.all(
-          (["alpha", "beta"] as const).map((each) =>
-            mesh.simulation
-              .kernel(each)
-              .observe([{ netns: "host" }, { netns: mesh.netnsOf(each, each === "alpha" ? "a1" : "b1") }]),
-          ),
-        );
-      const before = await look();
-      const ids = mesh
-        .agent("alpha")
-        .forwarder.established()[0]
-        ?.path?.pathSegments.map(({ id }) => id);
-      await mesh.restart(host);
-      await mesh.sleep(10_000);
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
-      assert.deepEqual(await look(), before, `${host} was restarted`);
-      const after = mesh
-        .agent("alpha")
-        .forwarder.established()[0]
-        ?.path?.pathSegments.map(({ id }) => id);
-      if (host === "alpha") assert.deepEqual(after, ids);
-      assert.deepEqual(mesh.agent(host).wires.unclaimed, []);
+      const { connection } = mesh.agent("alpha").forwarder.established()[0]
+        ? { connection: mesh.agent("alpha").forwarder.established()[0] }
+        : assert.fail("no connection");
+      assert.deepEqual(
+        connection?.path?.pathSegments.map(({ name }) => name),
+        ["alpha/a1", "manager-alpha", "forwarder-alpha", "manager-beta", "forwarder-beta", "db.beta"],
+      );
+      await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web-db" }]);
+      await mesh.agent("beta").agent.delete([{ kind: "Expose", name: "db" }]);
+      await mesh.sleep(500);
+      await mesh.holdsNothing();
     });
-  }
-});
-
-test("an agent that has lost an attachment while it was down removes its wire after the grace time", async () => {
-  const mesh = new AgentMesh({ sweepAfterMs: 5_000 });
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
-    mesh.simulation.crash("beta");
-    await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web-db" }]);
-    mesh.simulation.restart("beta");
-    await mesh.sleep(1_000);
-    assert.equal(mesh.agent("beta").wires.unclaimed.length, 1);
-    await mesh.sleep(20_000);
-    await mesh.holdsNothing();
   });
-});
 
-test("an agent closes the wire of a workload that dies, and makes it again with the same address when it is back", async () => {
-  const mesh = new AgentMesh();
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
-    const before = mesh.addresses("alpha", "web-db");
-    mesh.removeWorkload("alpha", "a1");
-    await mesh.sleep(1_000);
-    assert.deepEqual(mesh.agent("beta").forwarder.established(), []);
-    const { agent } = mesh.agent("alpha");
-    assert.equal(agent.find({ kind: "Connect", name: "web-db" })?.view.state, "waiting");
-    mesh.createWorkload("alpha", "a1");
-    await mesh.sleep(3_000);
-    mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
-    assert.deepEqual(mesh.addresses("alpha", "web-db"), before);
+  test("connects two workloads of one host", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("alpha", `${DB.replace("beta/b1", "alpha/a2")}---\n${WEB}`);
+      mesh.reaches(["alpha", "a1"], ["alpha", "a2"], "web-db");
+    });
   });
-});
 
-test("an agent withdraws what a dead workload has offered, and its clients go elsewhere", async () => {
-  const mesh = new AgentMesh();
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
-    mesh.removeWorkload("beta", "b1");
-    await mesh.sleep(1_000);
-    await mesh.apply("beta", DB.replace("name: db", "name: other").replace("beta/b1", "beta/b2"));
-    await mesh.sleep(12_000);
-    mesh.reaches(["alpha", "a1"], ["beta", "b2"], "web-db");
+  test("connects as soon as somebody offers the service", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      const alpha = mesh.agent("alpha").agent;
+      await alpha.apply(read(WEB));
+      await mesh.sleep(60_000);
+      const failed = alpha.find({ kind: "Connect", name: "web-db" })?.view;
+      assert.equal(failed?.state, "failed");
+      assert.match(failed.reason, /network service db is not found/);
+      await mesh.apply("beta", DB);
+      await mesh.sleep(200);
+      assert.equal(alpha.find({ kind: "Connect", name: "web-db" })?.view.state, "up");
+    });
   });
-});
 
-test("an agent changes a wire whose attachment has changed, and nothing if it has not", async () => {
-  const mesh = new AgentMesh();
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
-    const before = mesh.addresses("alpha", "web-db");
-    const { agent } = mesh.agent("alpha");
-    assert.deepEqual(
-      (await agent.apply(read(WEB))).map(({ change }) => change),
-      ["unchanged"],
-    );
-    await mesh.apply("alpha", WEB.replace("to-db", "renamed"));
-    assert.deepEqual(mesh.addresses("alpha", "web-db"), before);
-    mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
-    assert.deepEqual(
-      agent.compare(read(WEB)).map(({ change, differences }) => ({ change, differences })),
-      [{ change: "changed", differences: ["interface"] }],
-    );
+  test("that crashes finds its wires as they were, under the same ids, and changes nothing in the kernel", async () => {
+    for (const host of ["alpha", "beta"] as const) {
+      const mesh = new AgentMesh();
+      await mesh.run(async () => {
+        await mesh.sleep(100);
+        await mesh.apply("beta", DB);
+        await mesh.apply("alpha", WEB);
+        await mesh.sleep(1_000);
+        const look = async () =>
+          await Promise.all(
+            (["alpha", "beta"] as const).map((each) =>
+              mesh.simulation
+                .kernel(each)
+                .observe([{ netns: "host" }, { netns: mesh.netnsOf(each, each === "alpha" ? "a1" : "b1") }]),
+            ),
+          );
+        const before = await look();
+        const ids = mesh
+          .agent("alpha")
+          .forwarder.established()[0]
+          ?.path?.pathSegments.map(({ id }) => id);
+        await mesh.restart(host);
+        await mesh.sleep(10_000);
+        mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+        assert.deepEqual(await look(), before, `${host} was restarted`);
+        const after = mesh
+          .agent("alpha")
+          .forwarder.established()[0]
+          ?.path?.pathSegments.map(({ id }) => id);
+        if (host === "alpha") assert.deepEqual(after, ids);
+        assert.deepEqual(mesh.agent(host).wires.unclaimed, []);
+      });
+    }
   });
-});
 
-test("an agent reaches a service that it knows although the registry is down, also after a restart", async () => {
-  const mesh = new AgentMesh();
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
-    await mesh.sleep(5_000);
-    mesh.simulation.crash("registry");
-    await mesh.apply("alpha", WEB.replace("web-db", "second").replace("alpha/a1", "alpha/a2"));
-    mesh.reaches(["alpha", "a2"], ["beta", "b1"], "second");
-    await mesh.restart("alpha");
-    await mesh.sleep(5_000);
-    mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+  test("that has lost an attachment while it was down removes its wire after the grace time", async () => {
+    const mesh = new AgentMesh({ sweepAfterMs: 5_000 });
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      mesh.simulation.crash("beta");
+      await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web-db" }]);
+      mesh.simulation.restart("beta");
+      await mesh.sleep(1_000);
+      assert.equal(mesh.agent("beta").wires.unclaimed.length, 1);
+      await mesh.sleep(20_000);
+      await mesh.holdsNothing();
+    });
   });
-});
 
-test("an agent refuses two wires with one interface in one workload", async () => {
-  const mesh = new AgentMesh();
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    const { agent } = mesh.agent("alpha");
-    await agent.apply(read(WEB));
-    await assert.rejects(agent.apply(read(WEB.replace("web-db", "other"))), {
-      code: "INVALID_ARGUMENT",
-      message: /Connect web-db has the interface to-db/,
+  test("closes the wire of a workload that dies, and makes it again with the same address when it is back", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      const before = mesh.addresses("alpha", "web-db");
+      mesh.removeWorkload("alpha", "a1");
+      await mesh.sleep(1_000);
+      assert.deepEqual(mesh.agent("beta").forwarder.established(), []);
+      const { agent } = mesh.agent("alpha");
+      assert.equal(agent.find({ kind: "Connect", name: "web-db" })?.view.state, "waiting");
+      mesh.createWorkload("alpha", "a1");
+      await mesh.sleep(3_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      assert.deepEqual(mesh.addresses("alpha", "web-db"), before);
+    });
+  });
+
+  test("withdraws what a dead workload has offered, and its clients go elsewhere", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      mesh.removeWorkload("beta", "b1");
+      await mesh.sleep(1_000);
+      await mesh.apply("beta", DB.replace("name: db", "name: other").replace("beta/b1", "beta/b2"));
+      await mesh.sleep(12_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b2"], "web-db");
+    });
+  });
+
+  test("changes a wire whose attachment has changed, and nothing if it has not", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      const before = mesh.addresses("alpha", "web-db");
+      const { agent } = mesh.agent("alpha");
+      assert.deepEqual(
+        (await agent.apply(read(WEB))).map(({ change }) => change),
+        ["unchanged"],
+      );
+      await mesh.apply("alpha", WEB.replace("to-db", "renamed"));
+      assert.deepEqual(mesh.addresses("alpha", "web-db"), before);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      assert.deepEqual(
+        agent.compare(read(WEB)).map(({ change, differences }) => ({ change, differences })),
+        [{ change: "changed", differences: ["interface"] }],
+      );
+    });
+  });
+
+  test("reaches a service that it knows although the registry is down, also after a restart", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      await mesh.sleep(5_000);
+      mesh.simulation.crash("registry");
+      await mesh.apply("alpha", WEB.replace("web-db", "second").replace("alpha/a1", "alpha/a2"));
+      mesh.reaches(["alpha", "a2"], ["beta", "b1"], "second");
+      await mesh.restart("alpha");
+      await mesh.sleep(5_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+    });
+  });
+
+  test("refuses two wires with one interface in one workload", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      const { agent } = mesh.agent("alpha");
+      await agent.apply(read(WEB));
+      await assert.rejects(agent.apply(read(WEB.replace("web-db", "other"))), {
+        code: "INVALID_ARGUMENT",
+        message: /Connect web-db has the interface to-db/,
+      });
     });
   });
 });
