@@ -189,7 +189,8 @@ export class Exposing implements Attached {
   }
 
   async #withdraw(): Promise<void> {
-    const { endpoints, world } = this.#options.parts;
+    const { parts } = this.#options;
+    const { endpoints, world } = parts;
     const [role, registered] = [this.#role, this.#registered];
     this.#role = undefined;
     this.#registered = undefined;
@@ -198,10 +199,14 @@ export class Exposing implements Attached {
         endpoints.close({ scope, deadlineMs: world.clock.monotonicMs() + REQUEST_MS }, registered),
       );
     }
+    // From here on nobody gets in, and who is thrown out finds no way back.
     this.#takeBack();
     await Promise.all(
-      (role?.established() ?? []).map(({ id }) =>
-        this.#attempt("close a wire of an endpoint", async () => await role?.drop(id)),
+      (role?.established() ?? []).map((connection) =>
+        this.#attempt("close a wire of an endpoint", async () => {
+          await parts.dropWire(wireIdOf(connection));
+          await role?.drop(connection.id);
+        }),
       ),
     );
   }

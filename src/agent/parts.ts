@@ -44,6 +44,8 @@ export interface AgentParts {
   newEndpoint(options: NewEndpoint): Role;
   /** Lets roles of this process call the endpoint at `self:<name>`. The result takes that back. */
   offer(name: string, role: Role): () => void;
+  /** Closes what this host's manager knows of a wire, on both sides. */
+  dropWire(wireId: string): Promise<void>;
 }
 
 /** Time for one request, or close, of an attachment. */

@@ -149,6 +149,24 @@ suite("an agent", () => {
     });
   });
 
+  for (const outage of ["", ", also with the registry down"])
+    test(`withdraws an Expose with its wires, and their clients go elsewhere${outage}`, async () => {
+      const mesh = new AgentMesh();
+      await mesh.run(async () => {
+        await mesh.sleep(100);
+        await mesh.apply("beta", DB);
+        await mesh.apply("alpha", WEB);
+        if (outage) mesh.simulation.crash("registry");
+        await mesh.agent("beta").agent.delete([{ kind: "Expose", name: "db" }]);
+        const { agent, wires } = mesh.agent("beta");
+        assert.deepEqual([agent.attachments().length, wires.made.size], [0, 0]);
+        if (outage) mesh.simulation.restart("registry");
+        await mesh.apply("beta", DB.replace("name: db", "name: other").replace("beta/b1", "beta/b2"));
+        await mesh.sleep(12_000);
+        mesh.reaches(["alpha", "a1"], ["beta", "b2"], "web-db");
+      });
+    });
+
   test("changes a wire whose attachment has changed, and nothing if it has not", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {

@@ -143,6 +143,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     newClient: ({ name, onNews }) => newClient(options, managing, name, onNews),
     newEndpoint: (wanted) => newEndpoint(options, wanted),
     offer: (name, role) => directory.offer(`self:${name}`, { connections: connectionsOf(role) }),
+    dropWire: (id) => dropWire(managing, id),
   };
   const started = await Agent.start({
     parts,
@@ -155,7 +156,10 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
       for (const { wire } of wires.made.values()) yield wire;
     },
     own: () => new Set(started.attachments().map(({ connectionId }) => connectionId)),
-    drop: (id) => dropWire(managing, id, log),
+    drop: async (id) => {
+      log.info("the workload of a wire is gone: it is closed", { wire: id });
+      await dropWire(managing, id);
+    },
   });
   const connections = serveConnections(managing);
   const admin = adminService({
@@ -238,8 +242,7 @@ function newEndpoint({ world, identity }: AgentOptions, wanted: NewEndpoint): Ro
 }
 
 /** Closes what this host's manager knows of the wire, on both sides. */
-async function dropWire(managing: ConnectionRole, wireId: string, log: Log): Promise<void> {
-  log.info("the workload of a wire is gone: it is closed", { wire: wireId });
+async function dropWire(managing: ConnectionRole, wireId: string): Promise<void> {
   for (const connection of managing.established()) {
     if (wireIdOf(connection) !== wireId) continue;
     try {
