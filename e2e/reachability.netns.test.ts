@@ -1,0 +1,206 @@
+/**
+ * Who reaches whom in a mesh of processes: 5 hosts, 8 services, 40 clients, both families. Every workload asks every
+ * address that any wire has given, and gets answers through the wires that were asked for, and through nothing else.
+ */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { stringify } from "yaml";
+import { findDaemons } from "../src/lab/daemons.ts";
+import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
+import type { LabStatus } from "../src/lab/lab.ts";
+import { netnsOf } from "../src/lab/topology.ts";
+import { Pinger } from "../src/linux/icmp.ts";
+import { needsRoot } from "../src/linux/netns-fixture.ts";
+
+const HOSTS = ["h0", "h1", "h2", "h3", "h4"];
+const SERVICES = 8;
+const CLIENTS = 40;
+/** The service whose endpoint depends on the client's labels. */
+const SPLIT = 7;
+const IPV4_ONLY = [3, 4];
+const IPV6_ONLY = [5, 6];
+
+interface Ask {
+  /** `host/workload`. */
+  readonly client: string;
+  /** One of the client's devices. */
+  readonly n: number;
+  readonly service: number;
+}
+
+interface Wish {
+  readonly asks: readonly Ask[];
+  /** The workload of service 0. */
+  readonly first: string;
+}
+
+function host(n: number): string {
+  return HOSTS[n % HOSTS.length] ?? "";
+}
+
+function client(n: number): string {
+  return `${host(n)}/c${n}`;
+}
+
+function tier(name: string): "gold" | "silver" {
+  return Number(name.split("/c")[1]) % 2 === 0 ? "gold" : "silver";
+}
+
+/** Each client asks for one service, every third for another one too. */
+function firstWish(): Wish {
+  const asks: Ask[] = [];
+  for (let i = 0; i < CLIENTS; i++) {
+    asks.push({ client: client(i), n: 0, service: i % SERVICES });
+    if (i % 3 === 0) asks.push({ client: client(i), n: 1, service: (i + 3) % SERVICES });
+  }
+  return { asks, first: "h0/s0" };
+}
+
+/** Some ask no more, some for something else, some for more; and an endpoint has moved to another host. */
+function secondWish(): Wish {
+  const asks = firstWish()
+    .asks.filter((_, i) => i % 7 !== 0)
+    .map((ask, i) => (i % 11 === 5 ? { ...ask, service: (ask.service + 1) % SERVICES } : ask));
+  for (let i = 1; i < CLIENTS; i += 5) asks.push({ client: client(i), n: 2, service: (i + 5) % SERVICES });
+  return { asks, first: "h3/moved" };
+}
+
+/** The workload that serves `ask`. */
+function serverOf({ client: asking, service }: Ask, { first }: Wish): string {
+  if (service === SPLIT) return `${host(SPLIT)}/${tier(asking)}`;
+  return service === 0 ? first : `${host(service)}/s${service}`;
+}
+
+function expose(workload: string, services: readonly string[], n: number, labels = {}): object {
+  const pools = [
+    ...(IPV6_ONLY.includes(n) ? [] : [`10.50.${n}.0/24`]),
+    ...(IPV4_ONLY.includes(n) ? [] : [`fd50:${n}::/64`]),
+  ];
+  return { kind: "Expose", name: workload.split("/")[1], workload, services, pools, labels };
+}
+
+function fileOf(wish: Wish): string {
+  const workloads = (of: string): string[] =>
+    [
+      ...Array.from({ length: CLIENTS }, (_, i) => client(i)),
+      ...Array.from({ length: SERVICES }, (_, i) => `${host(i)}/s${i}`),
+      ...["gold", "silver"].map((each) => `${host(SPLIT)}/${each}`),
+      "h3/moved",
+    ].flatMap((each) => (each.startsWith(`${of}/`) ? [each.slice(of.length + 1)] : []));
+  const matches = ["gold", "silver"].map((each) => ({
+    sourceSelector: { tier: each },
+    routes: [{ destinationSelector: { tier: each } }],
+  }));
+  return stringify({
+    name: "NAME",
+    hosts: Object.fromEntries(HOSTS.map((each) => [each, { workloads: workloads(each) }])),
+    routers: ["r1"],
+    links: HOSTS.map((each, i) => ({ ends: [each, "r1"], subnets: [`10.1.${i}.0/24`, `fd01:${i}::/64`] })),
+    agents: true,
+    attachments: [
+      { kind: "NetworkService", name: `s${SPLIT}`, matches },
+      expose(wish.first, ["s0"], 0),
+      ...[1, 2, 3, 4, 5, 6].map((n) => expose(`${host(n)}/s${n}`, [`s${n}`], n)),
+      ...["gold", "silver"].map((each, i) =>
+        expose(`${host(SPLIT)}/${each}`, [`s${SPLIT}`], SPLIT + i, { tier: each }),
+      ),
+      ...wish.asks.map(({ client: workload, n, service }) => ({
+        kind: "Connect",
+        name: `${workload.replace("/", "-")}-${n}`,
+        workload,
+        service: `s${service}`,
+        interface: `wire${n}`,
+        labels: { tier: tier(workload) },
+      })),
+    ],
+  });
+}
+
+/** `host/workload` of `host/workload/interface`. */
+function workloadOf(end: string): string {
+  return end.split("/").slice(0, 2).join("/");
+}
+
+/** Waits until the wires are those of `wish`, and answer. */
+async function settle(lab: LabFixture, wish: Wish): Promise<LabStatus> {
+  const wanted = wish.asks.map((ask) => `${ask.client}/wire${ask.n} ${serverOf(ask, wish)}`).sort();
+  for (let i = 0; ; i++) {
+    try {
+      const status = await lab.assertHealthy();
+      const found = status.wires.map((wire) => `${wire.client} ${workloadOf(wire.endpoint)}`).sort();
+      assert.deepEqual(found, wanted);
+      return status;
+    } catch (error) {
+      if (i === 30) throw error;
+      await sleep(250);
+    }
+  }
+}
+
+/** Every workload asks for every address that a wire has given; those that answer are those of its own wires' far ends. */
+async function assertReachability(lab: LabFixture, { lab: { hosts }, wires }: LabStatus): Promise<number> {
+  const wanted = new Set<string>();
+  const owners = new Map<string, string>();
+  for (const wire of wires) {
+    const [near, far] = [workloadOf(wire.client), workloadOf(wire.endpoint)];
+    for (const address of wire.addresses.client) owners.set(address, near);
+    for (const address of wire.addresses.endpoint) owners.set(address, far);
+    for (const address of wire.addresses.client) wanted.add(`${far} reaches ${address}`);
+    for (const address of wire.addresses.endpoint) wanted.add(`${near} reaches ${address}`);
+  }
+  const found = new Set<string>();
+  let pairs = 0;
+  for (const { name, workloads } of hosts) {
+    for (const workload of workloads) {
+      const place = `${name}/${workload}`;
+      const others = [...owners].flatMap(([address, owner]) => (owner === place ? [] : [address]));
+      pairs += others.length;
+      for (const address of await answering(lab, place, others)) found.add(`${place} reaches ${address}`);
+    }
+  }
+  assert.deepEqual([...found].sort(), [...wanted].sort());
+  return pairs;
+}
+
+async function answering(lab: LabFixture, place: string, addresses: readonly string[]): Promise<string[]> {
+  const answers: string[] = [];
+  for (const address of addresses) {
+    let pinger: Pinger | undefined;
+    try {
+      pinger = await Pinger.open(lab.machine, netnsOf(lab.name, place), address);
+      if ((await pinger.probe({ timeoutMs: 300 })).rttMs !== undefined) answers.push(address);
+    } catch (error) {
+      // Without a route to it there is nothing to send.
+      assert.equal((error as { code?: unknown }).code, "FAILED_PRECONDITION", String(error));
+    } finally {
+      pinger?.close();
+    }
+  }
+  return answers;
+}
+
+suite("5 hosts, 8 services and 40 clients over both families", { skip: needsRoot }, () => {
+  test("reach each other exactly as was asked for, before and after applies, deletes and restarts", async (t) => {
+    const lab = await labFixture(t);
+    const [before, after] = [firstWish(), secondWish()];
+    const { durationMs } = await lab.up(fileOf(before));
+    const first = await settle(lab, before);
+    const pairs = await assertReachability(lab, first);
+    t.diagnostic(`${first.wires.length} wires, up after ${durationMs.toFixed(0)} ms; ${pairs} pairs asked`);
+
+    const restarted = findDaemons(lab.name).filter(
+      ({ kind, host: at }) => kind === "registry" || at === "h2",
+    );
+    assert.deepEqual(restarted.map(({ kind }) => kind).sort(), ["agent", "registry"]);
+    for (const { pid } of restarted) process.kill(pid, "SIGKILL");
+    // What is in the kernel needs no process.
+    await assertReachability(lab, first);
+
+    const { started } = await lab.up(fileOf(after));
+    assert.deepEqual([...started].sort(), ["agent of h2", "registry of h0"]);
+    const second = await settle(lab, after);
+    await assertReachability(lab, second);
+    t.diagnostic(`${second.wires.length} wires after the round`);
+  });
+});
