@@ -35,8 +35,10 @@ export function followNext(options: {
         const connection = await next(request);
         if (!isSame) {
           before?.following.stop();
-          call.memory.set(FOLLOWED, followed);
-          followed.following.start((loss) => onLoss(call, id, loss));
+          // The stream may have been opened before the next hop was there to be watched. Now it is.
+          const heard = followed.following.wasDeaf ? { hop, following: monitor.follow(hop, id) } : followed;
+          call.memory.set(FOLLOWED, heard);
+          heard.following.start((loss) => onLoss(call, id, loss));
         }
         return connection;
       } catch (error) {

@@ -27,6 +27,8 @@ export interface Following {
   start(onLoss: (loss: Loss) => void): void;
   /** The stream has ended, and tells nothing more: follow anew. */
   readonly isOver: boolean;
+  /** It is over, and has never begun: whatever has happened since, nobody was told. */
+  readonly wasDeaf: boolean;
   stop(): void;
 }
 
@@ -62,6 +64,7 @@ class Stream {
   readonly #followers = new Map<string, Set<Follower>>();
   #close: () => void = () => undefined;
   isOver = false;
+  hasBegun = false;
 
   constructor(name: string, forget: () => void) {
     this.#name = name;
@@ -77,7 +80,7 @@ class Stream {
 
   async run(hop: ConnectionHop, scope: Scope): Promise<void> {
     let reason = "the stream has ended";
-    let hasBegun = false;
+    let isWatchable = true;
     let watch: Watch<ConnectionEvent> | undefined;
     this.#close = () => watch?.close();
     scope.onEnd(() => watch?.close());
@@ -85,19 +88,23 @@ class Stream {
       const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ name: this.#name }] });
       watch = hop.monitor({ scope }, selector);
       for (let event = await watch.next(); event; event = await watch.next()) {
-        hasBegun = true;
+        this.hasBegun = true;
         this.#tell(event);
       }
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
       reason = error.message;
+      isWatchable = !["UNIMPLEMENTED", "PERMISSION_DENIED", "UNAUTHENTICATED"].includes(error.code);
     } finally {
       watch?.close();
       this.isOver = true;
       this.#forget();
     }
-    // A next hop that does not let itself be watched is no loss: whether it is there the next request tells.
-    if (hasBegun && !scope.ended) this.#tellAll({ type: "broken", reason });
+    if (scope.ended) return;
+    // A next hop that does not let itself be watched is no loss: whether it is there the next request tells. That holds
+    // as well for one that cannot be reached before a request has reached it.
+    if (this.hasBegun) this.#tellAll({ type: "broken", reason });
+    else if (isWatchable) this.#tellAll({ type: "broken", reason }, ({ hasStarted }) => hasStarted);
   }
 
   #tell(event: ConnectionEvent): void {
@@ -116,8 +123,9 @@ class Stream {
     );
   }
 
-  #tellAll(loss: Loss): void {
-    for (const follower of [...this.#followers.values()].flatMap((each) => [...each])) follower.hear(loss);
+  #tellAll(loss: Loss, isFor: (follower: Follower) => boolean = () => true): void {
+    const followers = [...this.#followers.values()].flatMap((each) => [...each]);
+    for (const follower of followers.filter(isFor)) follower.hear(loss);
   }
 
   #leave(id: string, follower: Follower): void {
@@ -143,6 +151,14 @@ class Follower implements Following {
 
   get isOver(): boolean {
     return this.#stream.isOver;
+  }
+
+  get wasDeaf(): boolean {
+    return this.#stream.isOver && !this.#stream.hasBegun;
+  }
+
+  get hasStarted(): boolean {
+    return this.#onLoss !== undefined;
   }
 
   start(onLoss: (loss: Loss) => void): void {
