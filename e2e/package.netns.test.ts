@@ -29,8 +29,7 @@ function install(t: TestContext): string {
   const modules = join(directory, "node_modules");
   const installed = join(modules, "netloom");
   mkdirSync(installed, { recursive: true });
-  const tsc = join(project, "node_modules/.bin/tsc");
-  execFileSync(tsc, ["-p", join(project, "tsconfig.build.json"), "--outDir", join(installed, "dist")]);
+  execFileSync(process.execPath, [join(project, "scripts/build.ts"), join(installed, "dist")]);
   const manifest: { files: string[] } = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
   for (const path of ["package.json", ...manifest.files.filter((path) => path !== "dist")])
     cpSync(join(project, path), join(installed, path), { recursive: true });
@@ -54,8 +53,8 @@ test("the compiled package makes a wire between hosts, and takes it away", { ski
   assert.match(netloom("doctor", "-o", "json"), /"vxlan/);
   const name = `t${process.pid.toString(36)}xp`;
   const file = join(installed, "lab.yaml");
-  const example = readFileSync(join(installed, "examples/first.yaml"), "utf8");
-  writeFileSync(file, example.replace("name: first", `name: ${name}`));
+  const example = readFileSync(join(installed, "examples/mesh.yaml"), "utf8");
+  writeFileSync(file, example.replace("name: mesh", `name: ${name}`));
   try {
     netloom("lab", "up", file);
     assert.match(netloom("lab", "status", name, "--ping"), / ms +up\n$/);

@@ -258,6 +258,6 @@ test(
   { skip },
   async (t) => {
     const lab = await labFixture(t);
-    await assert.rejects(up(lab.machine, "]", "-"), { name: "LabFileError" });
+    await assert.rejects(up(lab.machine, "]", "-"), { name: "FileError" });
   },
 );

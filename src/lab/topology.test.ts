@@ -111,7 +111,7 @@ test("namespaces and connections have names that lead back", () => {
 test("what the parser lets through, the forwarder takes", () => {
   const directory = new URL("../../examples/", import.meta.url);
   const labs = readdirSync(directory)
-    .filter((name) => name.endsWith(".yaml"))
+    .filter((name) => name.endsWith(".yaml") && name !== "attachments.yaml")
     .map((name) => mustParseLab(readFileSync(new URL(name, directory), "utf8"), name));
   for (const { wire } of [lab, ...labs].flatMap((each) => topology(each).wires))
     assert.deepEqual(validateWire(wire), []);
