@@ -8,7 +8,7 @@ import type { Prober } from "../world/prober.ts";
 import type { World } from "../world/world.ts";
 
 /** `RegistryView` of src/registry. */
-export interface RegistryView {
+interface RegistryView {
   readonly state: "unknown" | "fresh" | "stale";
   readonly staleSinceMs?: number;
   readonly reason?: string;

@@ -64,7 +64,7 @@ export function adminService(parts: AdminParts): Served {
 }
 
 /** One YAML document, without what only editors read. */
-export function documentText({ $schema: _schema, ...document }: Document): string {
+function documentText({ $schema: _schema, ...document }: Document): string {
   return stringify(document, { lineWidth: 0 });
 }
 

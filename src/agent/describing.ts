@@ -92,7 +92,7 @@ export class Describing implements Attached {
 }
 
 /** As registries have it. */
-export function networkServiceOf(document: NetworkServiceAttachment): NetworkService {
+function networkServiceOf(document: NetworkServiceAttachment): NetworkService {
   return create(NetworkServiceSchema, {
     name: document.name,
     payload: document.payload ?? "ETHERNET",

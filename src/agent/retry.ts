@@ -38,7 +38,7 @@ export async function retry(options: RetryOptions, attempt: (n: number) => Promi
 }
 
 /** Resolves after `durationMs`, when `early` does, or when `scope` ends. */
-export async function pause(
+async function pause(
   world: World,
   scope: Scope,
   durationMs: number,

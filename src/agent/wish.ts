@@ -10,7 +10,7 @@ import type {
 } from "./attachment.ts";
 import { isNsUrl, parseNsUrl } from "./nsurl.ts";
 
-export type Labels = Readonly<Record<string, string>>;
+type Labels = Readonly<Record<string, string>>;
 
 export interface ServiceWish {
   readonly kind: "NetworkService";
@@ -50,7 +50,7 @@ export interface ExposeWish {
 export type Wish = ServiceWish | ConnectWish | ExposeWish;
 
 /** A service by name or by address, with the labels of the address and those beside it. */
-export function readService(text: string): {
+function readService(text: string): {
   readonly service: string;
   readonly interface: string;
   readonly labels: Labels;

@@ -113,7 +113,7 @@ export function workloadKey(part: WorkloadPart): string {
 }
 
 /** `web`, without the host. */
-export function workloadName(part: WorkloadPart): string {
+function workloadName(part: WorkloadPart): string {
   if ("lab" in part) return part.lab.split("/")[2] ?? part.lab;
   if ("pid" in part) return `pid-${part.pid}`;
   return part.netns.split("/").findLast((name) => name !== "") ?? part.netns;

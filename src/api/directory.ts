@@ -59,7 +59,7 @@ export class LocalDirectory implements Directory {
   }
 }
 
-export function isOwnUrl(url: string): boolean {
+function isOwnUrl(url: string): boolean {
   return url.startsWith("self:");
 }
 

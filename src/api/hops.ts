@@ -64,7 +64,7 @@ export interface ConnectionHop {
 }
 
 /** The next station of registrations `T`: `request` registers or refreshes, `close` unregisters. */
-export interface RegistryHop<T, Query, Answer> {
+interface RegistryHop<T, Query, Answer> {
   request(call: HopCall, entry: T): Promise<T>;
   close(call: HopCall, entry: T): Promise<void>;
   find(call: Pick<HopCall, "scope" | "outgoing">, query: Query): Watch<Answer>;
@@ -85,7 +85,7 @@ export interface ConnectionServer {
 }
 
 /** What a registry role answers. */
-export interface RegistryServer<T, Query, Answer> {
+interface RegistryServer<T, Query, Answer> {
   request(caller: Caller, entry: T): Promise<T>;
   close(caller: Caller, entry: T): Promise<void>;
   find(caller: Caller, query: Query): Watch<Answer>;

@@ -21,7 +21,7 @@ import { Memory, type Call, type CloseReason, type Trigger } from "./call.ts";
 import type { Station } from "./element.ts";
 
 /** A request, and what came of it. */
-export interface Established<Q, R> {
+interface Established<Q, R> {
   readonly request: Q;
   readonly resource: R;
 }

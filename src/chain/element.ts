@@ -2,7 +2,7 @@
 import type { Call } from "./call.ts";
 
 /** Runs the rest of the chain. Without `call` the same call goes on. */
-export type Next<Q, R> = (request: Q, call?: Call) => Promise<R>;
+type Next<Q, R> = (request: Q, call?: Call) => Promise<R>;
 
 /**
  * One step of a chain that turns a request `Q` into a resource `R`: a NetworkServiceRequest into a Connection, or a

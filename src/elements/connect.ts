@@ -64,7 +64,7 @@ export function connect(hopOf: (call: Call) => ConnectionHop): ConnectionStation
 }
 
 /** Directly asks the station for the connection; what a role without discovery does. */
-export function hopAt(hop: ConnectionHop): (call: Call) => ConnectionHop {
+function hopAt(hop: ConnectionHop): (call: Call) => ConnectionHop {
   return () => hop;
 }
 

@@ -53,7 +53,7 @@ export function ipContextOf(connection: Connection): IPContext {
 }
 
 /** A wish for another endpoint and another way there. What is left of the context are wishes too. */
-export function forgetEndpoint(connection: Connection): void {
+function forgetEndpoint(connection: Connection): void {
   delete connection.mechanism;
   connection.networkServiceEndpointName = "";
   connection.state = State.RESELECT_REQUESTED;

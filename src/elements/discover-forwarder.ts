@@ -117,7 +117,7 @@ async function findForwarders(
 }
 
 /** The forwarders with the labels that the first match for the client wants in its metadata. */
-export function matchForwarders(
+function matchForwarders(
   labels: Labels,
   service: NetworkService,
   forwarders: readonly NetworkServiceEndpoint[],

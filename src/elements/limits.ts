@@ -7,7 +7,7 @@ import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js"
 import { NetloomError } from "../world/errors.ts";
 
 /** A chain of eight network functions on as many hosts has 42 segments. */
-export const MAX_SEGMENTS = 64;
+const MAX_SEGMENTS = 64;
 const MAX_NAME = 256;
 const MAX_TOKEN = 16_384;
 const MAX_PAIRS = 128;

@@ -93,7 +93,7 @@ class VniTaken extends NetloomError {
 }
 
 /** Has the request failed because of this VNI: by the far side's word, or by this host's kernel? */
-export function isVniTaken(error: unknown, vni: number): boolean {
+function isVniTaken(error: unknown, vni: number): boolean {
   if (!(error instanceof NetloomError) || error.code !== "ALREADY_EXISTS") return false;
   return error.message.includes(`VNI ${vni} is taken`) || isKernelClash(error, vni);
 }

@@ -25,7 +25,7 @@ export interface Identity {
   authorize(path: Path, peer: Peer): void;
 }
 
-export const DEFAULT_TOKEN_LIFETIME_MS = 600_000;
+const DEFAULT_TOKEN_LIFETIME_MS = 600_000;
 
 /** No tokens: everybody may, and what everybody says lasts for `lifetimeMs`. For `insecure: true` only. */
 export function insecureIdentity(clock: Clock, lifetimeMs: number = DEFAULT_TOKEN_LIFETIME_MS): Identity {

@@ -13,7 +13,7 @@ export function fromInteger(value: bigint, family: 4 | 6): IpAddress {
 }
 
 /** First and last address of a prefix, as integers. */
-export function bounds(prefix: IpPrefix): { readonly first: bigint; readonly last: bigint } {
+function bounds(prefix: IpPrefix): { readonly first: bigint; readonly last: bigint } {
   const first = toInteger(network(prefix).address);
   return { first, last: first + (1n << BigInt(addressBits(prefix.address.family) - prefix.length)) - 1n };
 }

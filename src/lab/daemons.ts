@@ -22,7 +22,7 @@ import type { Lab, LabAgent } from "./model.ts";
 import { bpffsDirectory, stateDirectory } from "./state.ts";
 import { netnsOf } from "./topology.ts";
 
-export const AGENT_PORT = 5001;
+const AGENT_PORT = 5001;
 const REGISTRY_PORT = 5002;
 
 const START_PATIENCE_MS = 20_000;
@@ -46,7 +46,7 @@ export interface RunningDaemon {
   readonly args: readonly string[];
 }
 
-export function hostDirectory(lab: string, host: string): string {
+function hostDirectory(lab: string, host: string): string {
   return join(stateDirectory(lab), host);
 }
 

@@ -7,7 +7,7 @@ export const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = (typeof LEVELS)[number];
 
 /** `undefined` is left out. */
-export type Fields = Readonly<Record<string, string | number | boolean | undefined>>;
+type Fields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Log {
   debug(message: string, fields?: Fields): void;
@@ -35,7 +35,7 @@ export const NO_LOG: Readonly<Log> = {
   error: () => undefined,
 };
 
-export function formatLine(level: Level, message: string, fields: Fields): string {
+function formatLine(level: Level, message: string, fields: Fields): string {
   const pairs = Object.entries(fields).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${quoteValue(String(value))}`],
   );

@@ -336,7 +336,7 @@ export class MeshHost {
   }
 }
 
-export function watchOf<T>(answers: readonly T[]): Watch<T> {
+function watchOf<T>(answers: readonly T[]): Watch<T> {
   const left = [...answers];
   return { next: () => Promise.resolve(left.shift()), close: () => void left.splice(0) };
 }

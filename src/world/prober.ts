@@ -1,7 +1,7 @@
 /** Asks whether an address answers, from inside of a namespace. */
 import type { Netns } from "./kernel.ts";
 
-export interface ProbeAnswer {
+interface ProbeAnswer {
   /** Round-trip time; absent if no answer came in time, or the kernel knows that none can. */
   readonly rttMs?: number;
   /** Why there is none: `timeout`, or an errno such as `ENETUNREACH`. */
