@@ -118,6 +118,7 @@ function findWire(wires: readonly Wire[], { world }: AdminParts, name: string): 
       ? `ping wire ${name}: ${found.length} wires are called so`
       : `ping wire ${name}: ${world.host} has no such wire`,
     {
+      topic: found.length > 1 ? "NL-202" : "NL-203",
       hint: known.length > 0 ? `its wires are ${known.slice(0, 10).join(", ")}` : "it has none",
     },
   );

@@ -87,7 +87,10 @@ function whatIsAsked({ agent, world }: AdminParts, request: WhyRequest): Asked {
   throw new NetloomError(
     "NOT_FOUND",
     `ask why for ${request.client}: this host has no such Connect${request.service ? ` of ${request.service}` : ""}`,
-    { hint: names.length > 0 ? `known are ${names.slice(0, 10).join(", ")}` : "none is applied" },
+    {
+      topic: "NL-203",
+      hint: names.length > 0 ? `known are ${names.slice(0, 10).join(", ")}` : "none is applied",
+    },
   );
 }
 

@@ -37,6 +37,7 @@ export function several(value: string, before: readonly string[] | undefined): r
 export function requireInsecure(what: string, { insecure = false }: DaemonOptions): void {
   if (insecure) return;
   throw new NetloomError("FAILED_PRECONDITION", `${what}: there is no identity to prove who is there`, {
+    topic: "NL-703",
     hint: "allow plaintext with --insecure, in a lab or behind sockets of your own",
   });
 }

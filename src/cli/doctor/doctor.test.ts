@@ -19,6 +19,12 @@ const process = (pid: number, name: string): Record<string, string> => ({
   [`proc/${pid}/comm`]: `${name}\n`,
 });
 
+const ourDevice = { name: "veth-server-1", kind: "veth", group: 0x4e4c0000 };
+const runningAgent = {
+  files: { ...process(41, "node"), "proc/41/cmdline": "node\0/opt/netloom/src/main.ts\0agent\0--insecure\0" },
+  links: { "proc/self/ns/net": "net:[1]", "proc/41/ns/net": "net:[1]" },
+};
+
 interface Case {
   readonly title: string;
   readonly sick: FakeHostOptions;
@@ -234,11 +240,42 @@ const cases: readonly Case[] = [
   },
   {
     title: "a device of ours without an agent is a leftover",
-    sick: { devices: [{ name: "veth-server-1", kind: "veth", group: 0x4e4c0000 }] },
+    sick: { devices: [ourDevice] },
+    finds: /^device veth-server-1, group 0x4e4c0000$/,
+    status: "warning",
+    remedy: /^ip link delete veth-server-1$/,
+    healed: { ...runningAgent, devices: [ourDevice] },
+  },
+  {
+    title: "a device of an agent that has stopped waits for the next start",
+    sick: { devices: [ourDevice], files: { "var/lib/netloom/wish": "" } },
+    finds: /^device veth-server-1, group 0x4e4c0000$/,
+    status: "warning",
+    remedy: /^ip link delete veth-server-1$/,
+    healed: { ...runningAgent, devices: [ourDevice] },
+  },
+  {
+    title: "a device is not that of an agent in another namespace",
+    sick: {
+      ...runningAgent,
+      devices: [ourDevice],
+      links: { ...runningAgent.links, "proc/self/ns/net": "net:[2]" },
+    },
     finds: /^device veth-server-1, group 0x4e4c0000$/,
     status: "warning",
     remedy: /^ip link delete veth-server-1$/,
     healed: {},
+  },
+  {
+    title: "programs of an agent are a leftover where there is none",
+    sick: { files: { "proc/self/mounts": "bpf /run/netloom/bpf bpf rw 0 0\n" } },
+    finds: /^bpffs at \/run\/netloom\/bpf$/,
+    status: "warning",
+    remedy: /^umount /,
+    healed: {
+      ...runningAgent,
+      files: { ...runningAgent.files, "proc/self/mounts": "bpf /run/netloom/bpf bpf rw 0 0\n" },
+    },
   },
   {
     title: "a route with our protocol number is a leftover",
@@ -246,7 +283,10 @@ const cases: readonly Case[] = [
     finds: /^route 10\.0\.0\.0\/24 dev eth0$/,
     status: "warning",
     remedy: /flush proto 78/,
-    healed: {},
+    healed: {
+      ...runningAgent,
+      markedEntries: [{ what: "route 10.0.0.0/24 dev eth0", remedy: "ip route flush proto 78" }],
+    },
   },
 ];
 

@@ -1,21 +1,24 @@
 /** What netloom made and nobody takes care of any more. */
 import { count } from "../output.ts";
 import { ok, warning, type Check, type Finding } from "./check.ts";
+import { agentOfHost, type AgentOfHost } from "./agent-of-host.ts";
 import type { Device, FileTree, Host } from "./host.ts";
 import { isDoomed, isOurs } from "./marks.ts";
 
 const labsDirectory = "run/netloom/labs";
+/** The default of `netloom agent --bpffs`. */
+const AGENT_PROGRAMS = "/run/netloom/bpf";
 
 export const leftoversCheck: Check = {
   name: "leftovers",
   title: "Leftovers",
   run: (host) => {
+    const agent = agentOfHost(host);
     const findings = [
       ...testNamespaces(host),
       ...labs(host),
-      ...host.devices.filter(({ group }) => isOurs(group)).map(device),
-      ...entries(host),
-      ...mounts(host),
+      ...objects(host, agent),
+      ...mounts(host, agent),
     ];
     return findings.length > 0 ? findings : [ok("nothing of ours is left on this machine")];
   },
@@ -60,24 +63,31 @@ function isWhole(tree: FileTree, lab: string): boolean {
   return holder !== undefined && holder !== "" && tree.list(`proc/${holder}`).length > 0;
 }
 
-function device({ name, group }: Device): Finding {
+/** Devices, routes and rules: an agent that runs takes care of its own, and of what an earlier life left half-way. */
+function objects({ devices, markedEntries }: Host, agent: AgentOfHost): Finding[] {
+  const ours = devices.filter(({ group }) => isOurs(group));
+  if (agent.state === "runs") {
+    const found = `${count(ours.length, "device")} and ${markedEntries.length} of routes and rules`;
+    return [ok(`the agent that runs here (pid ${agent.pid}) takes care of ${found}`)];
+  }
+  const why =
+    agent.state === "stopped" ? "its agent does not run; a start takes it over" : "no agent runs here";
+  return [
+    ...ours.map((each) => device(each, why)),
+    ...markedEntries.map(({ what, remedy }) =>
+      warning(what, `it carries our protocol number, and ${why}`, remedy),
+    ),
+  ];
+}
+
+function device({ name, group }: Device, why: string): Finding {
   const remedy = `ip link delete ${name}`;
   if (isDoomed(group)) return warning(`device ${name}, doomed`, "its deletion was killed half-way", remedy);
-  return warning(
-    `device ${name}, group 0x${group.toString(16)}`,
-    "it is ours, and no agent runs here",
-    remedy,
-  );
+  return warning(`device ${name}, group 0x${group.toString(16)}`, `it is ours, and ${why}`, remedy);
 }
 
-function entries(host: Host): Finding[] {
-  return host.markedEntries.map(({ what, remedy }) =>
-    warning(what, "it carries our protocol number, and no agent runs here", remedy),
-  );
-}
-
-/** File systems of pinned programs that belong to no lab, and to no test or bench that runs. */
-function mounts(tree: FileTree): Finding[] {
+/** File systems of pinned programs that belong to no agent, no lab, and to no test or bench that runs. */
+function mounts(tree: FileTree, agent: AgentOfHost): Finding[] {
   const labs = tree.list(labsDirectory);
   return (tree.read("proc/self/mounts") ?? "")
     .split("\n")
@@ -85,6 +95,7 @@ function mounts(tree: FileTree): Finding[] {
     .filter(([, point, type]) => type === "bpf" && point?.startsWith("/run/netloom"))
     .map(([, point]) => point ?? "")
     .filter((point) => {
+      if (point === AGENT_PROGRAMS) return agent.state === "none";
       const lab = /^\/run\/netloom\/labs\/([^/]+)/.exec(point)?.[1];
       const pid = /^\/run\/netloom-(?:test|bench)\/(\d+)-/.exec(point)?.[1];
       return pid === undefined ? !labs.includes(lab ?? "") : tree.list(`proc/${pid}`).length === 0;

@@ -1,0 +1,34 @@
+/** How the two daemons end that cannot begin. */
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { test } from "node:test";
+import { netloom } from "../spawn-netloom.ts";
+
+test("a registry whose port is in use says so, with the page that explains it, and ends", async (t) => {
+  const stranger = createServer().listen(0, "127.0.0.1");
+  await once(stranger, "listening");
+  t.after(() => stranger.close());
+  const address = stranger.address();
+  assert.ok(address !== null && typeof address === "object");
+  const url = `tcp://127.0.0.1:${address.port}`;
+  const { code, stdout, stderr } = await netloom([
+    "registry",
+    "--insecure",
+    "--store",
+    "memory",
+    "--listen",
+    url,
+  ]);
+  assert.equal(code, 1, stderr);
+  assert.equal(stdout, "");
+  assert.match(stderr, new RegExp(`error: listen on ${url}: EADDRINUSE`));
+  assert.match(stderr, /NL-702/);
+});
+
+test("plaintext has to be asked for, and the page says why", async () => {
+  const { code, stderr } = await netloom(["registry", "--store", "memory"]);
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /NL-703/);
+  assert.match(stderr, /--insecure/);
+});
