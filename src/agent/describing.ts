@@ -1,4 +1,5 @@
 /** A NetworkService at work: its registration. */
+import { PAYLOAD_ETHERNET } from "../api/payload.ts";
 import { create } from "@bufbuild/protobuf";
 import {
   DestinationSchema,
@@ -95,7 +96,7 @@ export class Describing implements Attached {
 function networkServiceOf(document: NetworkServiceAttachment): NetworkService {
   return create(NetworkServiceSchema, {
     name: document.name,
-    payload: document.payload ?? "ETHERNET",
+    payload: document.payload ?? PAYLOAD_ETHERNET,
     matches: (document.matches ?? []).map((match) =>
       create(MatchSchema, {
         sourceSelector: match.sourceSelector ?? {},

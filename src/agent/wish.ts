@@ -1,4 +1,5 @@
 /** What an attachment means, with every address read and every default filled in. */
+import { PAYLOAD_ETHERNET } from "../api/payload.ts";
 import type { ContextOptions } from "../elements/endpoint-context.ts";
 import type {
   ConnectAttachment,
@@ -97,7 +98,7 @@ export function exposeWish(document: ExposeAttachment): ExposeWish {
     addressPolicy: document.addressPolicy ?? "strict",
     context: contextOf(document),
     excludedPrefixes: document.excludedPrefixes ?? [],
-    payload: document.payload ?? "ETHERNET",
+    payload: document.payload ?? PAYLOAD_ETHERNET,
   };
 }
 

@@ -63,11 +63,6 @@ export function connect(hopOf: (call: Call) => ConnectionHop): ConnectionStation
   };
 }
 
-/** Directly asks the station for the connection; what a role without discovery does. */
-function hopAt(hop: ConnectionHop): (call: Call) => ConnectionHop {
-  return () => hop;
-}
-
 async function cleanUp(call: Call, { hop, connection }: Connected): Promise<void> {
   const { clock, scope } = call.world;
   if (scope.ended) return;
