@@ -147,14 +147,20 @@ export async function bringDaemons(
     a.kind === b.kind && a.host === b.host && a.args.join("\0") === b.args.join("\0");
   await endDaemons(running.filter((each) => !wanted.some((one) => same(one, each))));
   const missing = wanted.filter((each) => !running.some((one) => same(each, one)));
-  await Promise.all(missing.map((each) => start(machine, lab, each)));
+  await Promise.all(
+    wanted.map(async (each) => {
+      // One that runs may not serve yet: whoever has started it may have been killed.
+      const there = running.find((one) => same(each, one));
+      await untilReady(lab, { ...each, pid: there?.pid ?? (await start(machine, lab, each)) });
+    }),
+  );
   return missing.map(({ kind, host }) => `${kind} of ${host}`);
 }
 
-async function start(machine: LinuxMachine, lab: string, { kind, host, args }: Daemon): Promise<void> {
+async function start(machine: LinuxMachine, lab: string, { kind, host, args }: Daemon): Promise<number> {
   const directory = hostDirectory(lab, host);
   await mkdir(directory, { recursive: true, mode: 0o755 });
-  const logFile = join(directory, `${kind}.log`);
+  const logFile = logFileOf(lab, { kind, host });
   await writeFile(logFile, "");
   const main = fileURLToPath(
     import.meta.resolve(import.meta.url.endsWith(".ts") ? "../main.ts" : "../main.js"),
@@ -163,7 +169,11 @@ async function start(machine: LinuxMachine, lab: string, { kind, host, args }: D
   const pid = await machine.spawn(netnsOf(lab, host), { argv, environment: environment(), logFile });
   const note = { pid, startTime: startTime(pid), command: argv };
   await writeFile(join(directory, `${kind}.json`), `${JSON.stringify(note)}\n`);
-  await untilReady({ pid, kind, host, logFile, lab });
+  return pid;
+}
+
+function logFileOf(lab: string, { kind, host }: Pick<Daemon, "kind" | "host">): string {
+  return join(hostDirectory(lab, host), `${kind}.log`);
 }
 
 /** Options of commands may come from the environment; those of this command are not the daemon's. */
@@ -175,14 +185,9 @@ function environment(): Record<string, string> {
 }
 
 /** UNAVAILABLE with the last thing it has said if it ends before it serves. */
-async function untilReady(daemon: {
-  readonly pid: number;
-  readonly kind: DaemonKind;
-  readonly host: string;
-  readonly logFile: string;
-  readonly lab: string;
-}): Promise<void> {
-  const { pid, kind, host, logFile, lab } = daemon;
+async function untilReady(lab: string, daemon: RunningDaemon): Promise<void> {
+  const { pid, kind, host } = daemon;
+  const logFile = logFileOf(lab, daemon);
   const giveUpAt = performance.now() + START_PATIENCE_MS;
   for (;;) {
     const said = readFileSync(logFile, "utf8");

@@ -1,0 +1,256 @@
+/**
+ * A registry and agents as processes, on the real kernel. The lab of most tests:
+ *
+ * ```
+ *   alpha 10.1.0.1 ──────── r1 ──────── beta 10.2.0.2
+ *     registry, agent                     agent
+ *     web ═══════════ vxlan ═══════════ db
+ *     app                               cache ══ veth ══ db
+ * ```
+ */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { findDaemons } from "../src/lab/daemons.ts";
+import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
+import { leftovers } from "../src/lab/state.ts";
+import { namespaceName, netnsOf } from "../src/lab/topology.ts";
+import { Pinger } from "../src/linux/icmp.ts";
+import { needsRoot } from "../src/linux/netns-fixture.ts";
+
+const skip = needsRoot;
+const child = fileURLToPath(new URL("../src/lab/up-child.ts", import.meta.url));
+const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
+
+const FRAME = `name: NAME
+hosts:
+  alpha: { workloads: [web, app] }
+  beta: { workloads: [cache, db] }
+routers: [r1]
+links:
+  - { ends: [alpha, r1], subnets: [10.1.0.0/24, "fd01::/64"] }
+  - { ends: [r1, beta], subnets: [10.2.0.0/24, "fd02::/64"] }
+registry: alpha
+agents: true
+attachments:
+`;
+const DB = `  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.9.0.0/24, "fd09::/64"] }\n`;
+const WEB = `  - { kind: Connect, name: web-db, workload: alpha/web, service: db, interface: to-db }\n`;
+const CACHE = `  - { kind: Connect, name: cache-db, workload: beta/cache, service: "kernel://db/to-db" }\n`;
+const TEXT = FRAME + DB + WEB + CACHE;
+
+/** What `cat` says of a file inside of a workload; of /proc/net above all. */
+function cat(lab: LabFixture, place: string, file: string): string {
+  return spawnSync(netloomPath, ["lab", "exec", lab.name, place, "--", "cat", file], { encoding: "utf8" })
+    .stdout;
+}
+
+function interfaceIndex(lab: LabFixture, place: string, name: string): string {
+  return /^ifIndex\s+(\d+)/m.exec(cat(lab, place, `/proc/net/dev_snmp6/${name}`))?.[1] ?? "none";
+}
+
+/** Kills a process of the lab as the kernel's out-of-memory killer does. */
+function kill(lab: LabFixture, kind: "agent" | "registry", host: string): void {
+  const found = findDaemons(lab.name).find((each) => each.kind === kind && each.host === host);
+  assert.ok(found, `the ${kind} of ${host} runs`);
+  process.kill(found.pid, "SIGKILL");
+}
+
+/** Healthy at the latest after a while: a process that was killed takes its time. */
+async function becomesHealthy(lab: LabFixture): Promise<Awaited<ReturnType<LabFixture["status"]>>> {
+  for (let i = 0; ; i++) {
+    try {
+      return await lab.assertHealthy();
+    } catch (error) {
+      if (i === 60) throw error;
+      await sleep(250);
+    }
+  }
+}
+
+/** Sends an echo request every few milliseconds, until `stop`. */
+async function pingAllTheTime(
+  lab: LabFixture,
+  place: string,
+  address: string,
+): Promise<{ stop(): Promise<{ sent: number; lost: number }> }> {
+  const pinger = await Pinger.open(lab.machine, netnsOf(lab.name, place), address);
+  let isOver = false;
+  const counts = { sent: 0, lost: 0 };
+  const run = (async () => {
+    while (!isOver) {
+      counts.sent++;
+      if ((await pinger.probe({ timeoutMs: 2000 })).rttMs === undefined) counts.lost++;
+      await sleep(2);
+    }
+    pinger.close();
+  })();
+  return {
+    stop: async () => {
+      isOver = true;
+      await run;
+      return counts;
+    },
+  };
+}
+
+suite("a mesh of processes", { skip }, () => {
+  test("makes a wire within a host and one between hosts for who asks by name, in both families", async (t) => {
+    const lab = await labFixture(t);
+    const { attachments } = await lab.up(TEXT);
+    assert.deepEqual(
+      attachments.map(({ ref, isUp }) => [ref.name, isUp]),
+      [
+        ["db", true],
+        ["web-db", true],
+        ["cache-db", true],
+      ],
+    );
+    const { wires } = await lab.assertHealthy();
+    const seen = wires.map(({ client, path, mtuBytes, ping = [] }) => [
+      client,
+      path.replace(/\d+/, "N"),
+      mtuBytes,
+      ping.length,
+    ]);
+    assert.deepEqual(
+      seen.sort((a, b) => String(a[0]).localeCompare(String(b[0]))),
+      [
+        ["alpha/web/to-db", "vxlan vni N alpha→beta", 1446, 2],
+        ["beta/cache/to-db", "veth on beta", 1500, 2],
+      ],
+    );
+    const again = await lab.up(TEXT);
+    assert.deepEqual([again.changed, again.started], [false, []]);
+  });
+
+  test("adds, changes and removes wires while it runs, and touches no other", async (t) => {
+    const lab = await labFixture(t);
+    await lab.up(FRAME + DB + CACHE);
+    const before = interfaceIndex(lab, "beta/cache", "to-db");
+    await lab.up(TEXT);
+    await lab.assertHealthy();
+    await lab.up(TEXT.replace("interface: to-db", "interface: renamed"));
+    const { wires } = await lab.assertHealthy();
+    assert.deepEqual(wires.map(({ client }) => client).sort(), ["alpha/web/renamed", "beta/cache/to-db"]);
+    await lab.up(FRAME + DB + CACHE);
+    const left = await lab.assertHealthy();
+    assert.deepEqual(
+      left.wires.map(({ client }) => client),
+      ["beta/cache/to-db"],
+    );
+    assert.doesNotMatch(cat(lab, "alpha/web", "/proc/net/dev"), /renamed|to-db/);
+    assert.equal(interfaceIndex(lab, "beta/cache", "to-db"), before);
+  });
+
+  for (const host of ["alpha", "beta"]) {
+    test(`an agent that is killed and starts again takes its wires over, and no packet is lost (${host})`, async (t) => {
+      const lab = await labFixture(t);
+      await lab.up(TEXT);
+      const { wires } = await lab.assertHealthy();
+      const remote = wires.find(({ client }) => client === "alpha/web/to-db");
+      const pinging = await pingAllTheTime(lab, "alpha/web", remote?.addresses.endpoint[0] ?? "");
+      const before = ["alpha/web", "beta/cache"].map((place) => interfaceIndex(lab, place, "to-db"));
+      kill(lab, "agent", host);
+      await sleep(300);
+      const { started } = await lab.up(TEXT);
+      assert.deepEqual(started, [`agent of ${host}`]);
+      const after = await becomesHealthy(lab);
+      // Whoever heals has done so by then.
+      await sleep(2_000);
+      const { sent, lost } = await pinging.stop();
+      t.diagnostic(`${sent} packets, ${lost} lost`);
+      assert.ok(sent > 100);
+      assert.equal(lost, 0);
+      assert.deepEqual(
+        ["alpha/web", "beta/cache"].map((place) => interfaceIndex(lab, place, "to-db")),
+        before,
+      );
+      const names = (list: typeof wires) =>
+        list.map(({ client, endpoint, path, addresses }) => ({ client, endpoint, path, addresses }));
+      const byClient = (a: { client: string }, b: { client: string }) => a.client.localeCompare(b.client);
+      assert.deepEqual(names(after.wires).sort(byClient), names(wires).sort(byClient));
+    });
+  }
+
+  test("goes on without its registry, and takes up with it when it is back", async (t) => {
+    const lab = await labFixture(t);
+    await lab.up(FRAME + DB + WEB);
+    await lab.assertHealthy();
+    kill(lab, "registry", "alpha");
+    const asked = spawnSync(netloomPath, ["connect", `${lab.name}/alpha/app`, "db", "--interface", "late"], {
+      encoding: "utf8",
+    });
+    assert.equal(asked.status, 0, asked.stderr + asked.stdout);
+    const { wires } = await lab.status();
+    assert.deepEqual(wires.map(({ client, state }) => [client, state]).sort(), [
+      ["alpha/app/late", "up"],
+      ["alpha/web/to-db", "up"],
+    ]);
+    const { started } = await lab.up(TEXT);
+    assert.deepEqual(started, ["registry of alpha"]);
+    await becomesHealthy(lab);
+  });
+
+  test("closes the wires of a workload that dies, and makes them again with the same address", async (t) => {
+    const lab = await labFixture(t);
+    await lab.up(TEXT);
+    const { wires } = await lab.assertHealthy();
+    const own = wires.find(({ client }) => client === "alpha/web/to-db")?.addresses;
+    await lab.machine.removeNetns(`/run/netns/${namespaceName(lab.name, "alpha/web")}`);
+    for (let i = 0; i < 100; i++) {
+      if ((await lab.status()).wires.length === 1) break;
+      await sleep(50);
+    }
+    assert.deepEqual(
+      (await lab.status()).wires.map(({ client }) => client),
+      ["beta/cache/to-db"],
+    );
+    await lab.up(TEXT);
+    const after = await becomesHealthy(lab);
+    assert.deepEqual(after.wires.find(({ client }) => client === "alpha/web/to-db")?.addresses, own);
+  });
+});
+
+suite("kill -9", { skip }, () => {
+  const count = Number(process.env["NETLOOM_KILLS"] ?? 6);
+
+  function fileOf(t: TestContext, lab: LabFixture): string {
+    const directory = mkdtempSync(join(tmpdir(), "netloom-mesh-"));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const file = join(directory, "lab.yaml");
+    writeFileSync(file, TEXT.replace("NAME", lab.name));
+    return file;
+  }
+
+  test(`of any process at any moment leaves a lab that comes back, and goes without a trace (${count} times)`, async (t) => {
+    const lab = await labFixture(t);
+    const file = fileOf(t, lab);
+    const victims: string[] = [];
+    for (let n = 0; n < count; n++) {
+      const up = spawn(process.execPath, [child, file, "up"], { stdio: ["ignore", "pipe", "inherit"] });
+      const ended = once(up, "exit");
+      await once(up.stdout, "data");
+      await Promise.race([sleep(Math.random() * 2_500), ended]);
+      const living = findDaemons(lab.name);
+      const victim = Math.floor(Math.random() * (living.length + 1));
+      const daemon = living[victim];
+      victims.push(daemon ? `${daemon.kind} of ${daemon.host}` : "up");
+      if (daemon) process.kill(daemon.pid, "SIGKILL");
+      else up.kill("SIGKILL");
+      await ended;
+      await lab.up(TEXT);
+      await becomesHealthy(lab);
+      await lab.down();
+      assert.deepEqual(await leftovers(lab.name), [], victims.at(-1));
+      assert.deepEqual(findDaemons(lab.name), []);
+    }
+    t.diagnostic(victims.join(", "));
+  });
+});
