@@ -154,8 +154,14 @@ export class Agent {
       const names = new Set(refs.map(refText));
       const found = [...this.#running].filter(([name]) => names.has(name));
       if (found.length === 0) return [];
-      for (const [, { kept }] of found) if (kept.connectionId) this.#closing.add(kept.connectionId);
-      await this.#save(this.#kept().filter(({ wish }) => !names.has(refText(wish))));
+      const ids = found.flatMap(([, { kept }]) => kept.connectionId || []);
+      for (const id of ids) this.#closing.add(id);
+      try {
+        await this.#save(this.#kept().filter(({ wish }) => !names.has(refText(wish))));
+      } catch (error) {
+        for (const id of ids) this.#closing.delete(id);
+        throw error;
+      }
       for (const [name] of found) this.#running.delete(name);
       return found.map(([, running]) => running);
     });
@@ -255,7 +261,11 @@ export class Agent {
     const onChange = (view: ProgressView): void => this.#tell(wish, view);
     const common = { parts, workloads: this.#workloads, onChange };
     if (wish.kind === "NetworkService") return new Describing({ ...common, wish });
-    if (wish.kind === "Expose") return new Exposing({ ...common, wish });
+    if (wish.kind === "Expose") return {
+      const isDescribed = (name: string): boolean =>
+        this.#running.has(refText({ kind: "NetworkService", name }));
+      return new Exposing({ ...common, wish, isDescribed });
+    }
     const answer = answers?.get(connectionId);
     const [clients, state, turnstile] = [this.#clients, this.#state, this.#turnstile];
     return new Connecting({ ...common, clients, state, turnstile, wish, connectionId, answer });

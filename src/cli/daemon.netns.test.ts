@@ -1,0 +1,147 @@
+/** The daemons as a user starts them: what they refuse, how they end, and what stays. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { labFixture } from "../lab/lab-fixture.ts";
+import { findDaemons } from "../lab/daemons.ts";
+import { netloom, netloomPath, start, type Netloom } from "./spawn-netloom.ts";
+
+const skip = process.getuid?.() === 0 ? false : "needs root";
+
+function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), "netloom-daemon-"));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Resolves when it says that it serves. */
+async function serving(args: readonly string[]): Promise<Netloom> {
+  let ready: () => void = () => undefined;
+  const isReady = new Promise<void>((resolve) => (ready = resolve));
+  const daemon = start(args, { onStdout: (text) => void (/^ready: /m.test(text) && ready()) });
+  await Promise.race([isReady, daemon.outcome.then((outcome) => assert.fail(outcome.stderr))]);
+  return daemon;
+}
+
+suite("the registry", () => {
+  test("says when it serves, keeps what it knows in a file, and ends in order", async (t) => {
+    const at = folder(t);
+    const args = ["registry", "--insecure", "--listen", `unix://${at}/s`, "--store", `sqlite:${at}/db/r.db`];
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      const daemon = await serving(args);
+      daemon.kill(signal);
+      const { code, stdout, stderr } = await daemon.outcome;
+      assert.deepEqual([code, stdout], [0, `ready: registry serves unix://${at}/s\n`]);
+      assert.match(stderr, /^time=\S+ level=info msg="listening on unix:\S+ in plaintext \(insecure\)/m);
+    }
+  });
+
+  test("writes READY=1 to the descriptor that it is given", async (t) => {
+    const at = folder(t);
+    const script = `exec "$0" registry --insecure --listen unix://${at}/s --notify-fd 3 3>${at}/ready`;
+    const child = spawn("sh", ["-c", script, netloomPath], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    for (let i = 0; i < 100 && readFileSync(`${at}/ready`, "utf8") === ""; i++) await sleep(10);
+    child.kill("SIGTERM");
+    await once(child, "exit");
+    assert.equal(readFileSync(`${at}/ready`, "utf8"), "READY=1\n");
+  });
+
+  test("refuses in one sentence what it cannot do", async (t) => {
+    const at = folder(t);
+    writeFileSync(`${at}/file`, "");
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    t.after(() => taken.close());
+    const address = taken.address();
+    const port = typeof address === "object" ? address?.port : 0;
+    for (const [args, error] of [
+      [
+        ["--listen", "unix:///x"],
+        /there is no identity to prove who is there\nhint: allow plaintext with --insecure/,
+      ],
+      [["--insecure", "--listen", `tcp://127.0.0.1:${port}`], /EADDRINUSE: somebody else is there\nhint: /],
+      [
+        ["--insecure", "--listen", "tcp://localhost:1"],
+        /neither a socket nor an IP address with a port\nhint: /,
+      ],
+      [["--insecure", "--store", "disk"], /--store "disk": there is no such store\nhint: /],
+      [["--insecure", "--store", `sqlite:${at}/file/x.db`], /make folder .*file/],
+      [["--insecure", "--lease", "0"], /--lease: expected a number of seconds/],
+    ] as const) {
+      const { code, stderr } = await netloom(["registry", ...args]);
+      assert.equal(code, 1, args.join(" "));
+      assert.match(stderr.replaceAll(/^time=.*\n/gm, ""), error);
+    }
+  });
+});
+
+suite("the agent", { skip }, () => {
+  test("refuses in one sentence what it cannot do", async (t) => {
+    const at = folder(t);
+    const common = [
+      "--insecure",
+      "--listen",
+      `unix://${at}/s`,
+      "--state-dir",
+      `${at}/state`,
+      "--bpffs",
+      `${at}/bpf`,
+    ];
+    for (const [args, error] of [
+      [["--listen", `unix://${at}/s`], /there is no identity to prove who is there\nhint: /],
+      [[...common, "--tunnel-ip", "192.0.2.77"], /this host has no such address\nhint: /],
+      [[...common, "--tunnel-ip", "me"], /it is no IP address/],
+      [[...common, "--name", "a/b"], /it is no name of a host\nhint: /],
+      [[...common, "--underlay-mtu", "9"], /--underlay-mtu: expected a number from 576/],
+      [[...common, "--registry", "nowhere"], /neither a socket nor an IP address with a port/],
+    ] as const) {
+      const { code, stderr } = await netloom(["agent", ...args]);
+      assert.equal(code, 1, args.join(" "));
+      assert.match(stderr.replaceAll(/^time=.*\n/gm, ""), error);
+    }
+    const nobody = spawnSync(
+      "setpriv",
+      ["--reuid=65534", "--clear-groups", netloomPath, "agent", ...common],
+      {
+        encoding: "utf8",
+      },
+    );
+    assert.match(nobody.stderr, /needs root \(missing: CAP_NET_ADMIN/);
+  });
+
+  test("leaves its wires where they are at its end, or takes them away if it was told so", async (t) => {
+    const lab = await labFixture(t);
+    await lab.up(
+      "name: NAME\nhosts: { alpha: { workloads: [web, db] } }\nagents: true\nattachments:\n" +
+        "  - { kind: Expose, name: db, workload: alpha/db, services: [db], pools: [10.0.0.16/28] }\n" +
+        "  - { kind: Connect, name: web, workload: alpha/web, service: db, interface: to-db }\n",
+    );
+    const hasWire = async (): Promise<boolean> => {
+      const { stdout } = await netloom(["lab", "exec", lab.name, "alpha/web", "--", "cat", "/proc/net/dev"]);
+      return stdout.includes("to-db");
+    };
+    const agent = findDaemons(lab.name).find(({ kind }) => kind === "agent");
+    assert.ok(agent);
+    process.kill(agent.pid, "SIGTERM");
+    while (findDaemons(lab.name).some(({ kind }) => kind === "agent")) await sleep(10);
+    assert.equal(await hasWire(), true);
+    const args = ["lab", "exec", lab.name, "alpha", "--", netloomPath, ...agent.args, "--close-on-exit"];
+    const again = await serving(args);
+    for (let i = 0; i < 400 && !(await isUp(lab.name)); i++) await sleep(25);
+    again.kill("SIGTERM");
+    assert.equal((await again.outcome).code, 0);
+    assert.equal(await hasWire(), false);
+  });
+});
+
+async function isUp(lab: string): Promise<boolean> {
+  const { stdout, code } = await netloom(["status", "--lab", lab, "--host", "alpha", "-o", "json"]);
+  return code === 0 && stdout.includes("to-db");
+}
