@@ -261,7 +261,7 @@ export class Agent {
     const onChange = (view: ProgressView): void => this.#tell(wish, view);
     const common = { parts, workloads: this.#workloads, onChange };
     if (wish.kind === "NetworkService") return new Describing({ ...common, wish });
-    if (wish.kind === "Expose") return {
+    if (wish.kind === "Expose") {
       const isDescribed = (name: string): boolean =>
         this.#running.has(refText({ kind: "NetworkService", name }));
       return new Exposing({ ...common, wish, isDescribed });

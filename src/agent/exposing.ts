@@ -28,6 +28,8 @@ export interface ExposingOptions {
   readonly parts: AgentParts;
   readonly workloads: Workloads;
   readonly wish: ExposeWish;
+  /** Has this agent a NetworkService of that name? */
+  readonly isDescribed: (service: string) => boolean;
   readonly onChange: (view: ProgressView) => void;
 }
 
@@ -48,7 +50,7 @@ export class Exposing implements Attached {
     this.#wish = wish;
     this.#progress = new Progress(parts.world.clock, options.onChange);
     this.#workload = workloads.use(wish.workload);
-    this.#services = new ServiceKeeper(parts);
+    this.#services = new ServiceKeeper(parts, options.isDescribed);
   }
 
   get wish(): ExposeWish {

@@ -65,9 +65,18 @@ export class KeptWires {
     );
     for (const id of found) this.#unclaimed.set(id, holdingsOf(groups.get(id) ?? []));
     for (const netns of alive) this.#namespaces.add(netns);
-    await this.#world.disk.replace(FILE, lines([...this.#namespaces]));
-    await this.#world.disk.sync(FILE);
+    await this.#shorten();
     return found;
+  }
+
+  /** Leaves out of the list what is gone. On a disk that is full it stays as it was: that keeps no agent from its work. */
+  async #shorten(): Promise<void> {
+    try {
+      await this.#world.disk.replace(FILE, lines([...this.#namespaces]));
+      await this.#world.disk.sync(FILE);
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+    }
   }
 
   /** Wires by id, as they were applied last. */

@@ -14,15 +14,18 @@ import { REQUEST_MS, type AgentParts } from "./parts.ts";
 
 type Parts = Pick<AgentParts, "services" | "endpoints" | "world">;
 
-/** For one endpoint. What somebody else has said of a service is never changed. */
+/** For one endpoint. What somebody else, or a NetworkService of this agent, says of a service is never changed. */
 export class ServiceKeeper {
   readonly #parts: Parts;
+  readonly #isDescribed: (service: string) => boolean;
   /** Registered here. */
   readonly #own = new Set<string>();
   #names: readonly string[] = [];
 
-  constructor(parts: Parts) {
+  /** `isDescribed`: this agent has a NetworkService for it, which registers it. */
+  constructor(parts: Parts, isDescribed: (service: string) => boolean) {
     this.#parts = parts;
+    this.#isDescribed = isDescribed;
   }
 
   /** Registers those of `names` that the registry does not know. */
@@ -30,7 +33,7 @@ export class ServiceKeeper {
     this.#names = names;
     for (const name of names) {
       const [known] = await all(this.#parts.services.find(call, serviceQuery(name, false)));
-      if (known) continue;
+      if (known || this.#isDescribed(name)) continue;
       await this.#parts.services.request(call, create(NetworkServiceSchema, { name, payload }));
       this.#own.add(name);
     }
@@ -49,7 +52,8 @@ export class ServiceKeeper {
         networkServiceEndpoint: create(NetworkServiceEndpointSchema, { networkServiceNames: [name] }),
       });
       const [other] = await all(this.#parts.endpoints.find(call, query));
-      if (!other) await this.#parts.services.close(call, create(NetworkServiceSchema, { name }));
+      if (!other && !this.#isDescribed(name))
+        await this.#parts.services.close(call, create(NetworkServiceSchema, { name }));
       this.#own.delete(name);
     }
   }

@@ -104,6 +104,16 @@ async function findForwarders(
         });
   const matching = matchForwarders(wish.labels, service, found, forwarderService);
   if (matching.length > 0) return matching;
+  const isForClient = service.matches.some(
+    ({ sourceSelector }) => missingLabel(wish.labels, sourceSelector, wish.labels) === undefined,
+  );
+  if (service.matches.length > 0 && !isForClient) {
+    throw new NetloomError(
+      "NOT_FOUND",
+      `find an endpoint of ${wish.service}: none of the service's matches is for the client's labels`,
+      { topic: "NL-303", hint: "`netloom why` tells which labels each match wants" },
+    );
+  }
   throw new NetloomError(
     "UNAVAILABLE",
     wish.name === undefined

@@ -14,6 +14,7 @@ import { diff } from "../forwarder/diff.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { formatProblem } from "../document/problem.ts";
 import { SimMachine } from "../sim/kernel.ts";
+import type { Fault } from "../sim/faults.ts";
 import { Simulation } from "../sim/simulation.ts";
 import { MemoryStore } from "../store/memory.ts";
 import type { Netns } from "../world/kernel.ts";
@@ -37,10 +38,17 @@ export class AgentMesh {
   readonly agents = new Map<HostName, AgentRole>();
   readonly lines: string[] = [];
 
-  constructor(options: { readonly seed?: string; readonly sweepAfterMs?: number } = {}) {
+  constructor(
+    options: {
+      readonly seed?: string;
+      readonly sweepAfterMs?: number;
+      readonly faults?: readonly Fault[];
+    } = {},
+  ) {
     const machines: SimMachine[] = [];
     this.simulation = new Simulation({
       seed: options.seed ?? "1",
+      faults: options.faults ?? [],
       drain,
       limitMs: 1e8,
       hosts: ["registry", "alpha", "beta"],

@@ -115,7 +115,9 @@ suite("an agent", () => {
       await mesh.holdsNothing();
     });
   });
+});
 
+suite("an agent whose workloads and services come and go", () => {
   test("closes the wire of a workload that dies, and makes it again with the same address when it is back", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
@@ -166,7 +168,9 @@ suite("an agent", () => {
         mesh.reaches(["alpha", "a1"], ["beta", "b2"], "web-db");
       });
     });
+});
 
+suite("an agent whose wish changes", () => {
   test("changes a wire whose attachment has changed, and nothing if it has not", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
