@@ -1,5 +1,7 @@
 /** Workers and namespaces that die, and devices and notifications in bulk. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
 import { test } from "node:test";
 import type { KernelObject, Netns } from "../world/kernel.ts";
@@ -70,6 +72,26 @@ test("a worker may die while deletions are under way", TIMEOUT, async (t) => {
     await kernel.settle();
   }
 });
+
+for (const [title, end] of [
+  ["exits", "process.exit(3)"],
+  ["fails", "queueMicrotask(() => { throw new Error('expected'); })"],
+] as const) {
+  test(`a process that ${title} while its worker is busy ends`, TIMEOUT, async (t) => {
+    const net = await netnsFixture(t);
+    const code = `
+      import { LinuxMachine } from ${JSON.stringify(new URL("./machine.ts", import.meta.url).href)};
+      const machine = await LinuxMachine.open();
+      const kernel = await machine.kernel(${JSON.stringify({ host: await net.netns(), bpffs: net.bpffs })});
+      await kernel.observe([{ netns: "host" }]);
+      for (let n = 0; n < 1000; n++) void kernel.observe([{ netns: "host" }]).catch(() => undefined);
+      setTimeout(() => { ${end} });`;
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", code], { stdio: "ignore" });
+    t.after(() => child.kill("SIGKILL"));
+    const [status] = (await once(child, "exit")) as [number | null];
+    assert.equal(status, title === "exits" ? 3 : 1);
+  });
+}
 
 test("a hundred namespaces that end are told of, and none was held", TIMEOUT, async (t) => {
   const net = await netnsFixture(t);

@@ -2,7 +2,7 @@
  * The carrier of every `Kernel` of this process: one worker thread, which is the only place that enters namespaces and
  * talks to the kernel. Requests and answers are plain data; the worker may die and is started again by the next call.
  */
-import { closeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import {
@@ -29,6 +29,7 @@ import {
   type Program,
   type Request,
   type SocketKind,
+  type WorkerMemory,
 } from "./messages.ts";
 
 export interface KernelOptions {
@@ -58,8 +59,9 @@ interface Pending {
 interface Carrier {
   readonly worker: Worker;
   readonly pending: Map<number, Pending>;
-  /** The descriptors that the worker has open: they outlive it. */
-  readonly ledger: Int32Array;
+  readonly memory: WorkerMemory;
+  /** Ends what the worker cannot end when this process exits while it is busy: Node joins all threads. */
+  readonly endAtExit: () => void;
 }
 
 /** One worker thread and any number of kernels on it. */
@@ -152,17 +154,25 @@ export class LinuxMachine {
   }
 
   #start(): Carrier {
-    const ledger = new Int32Array(new SharedArrayBuffer(LEDGER_SLOTS * 4));
+    const memory: WorkerMemory = {
+      ledger: new Int32Array(new SharedArrayBuffer(LEDGER_SLOTS * 4)),
+      wakeup: new Int32Array(new SharedArrayBuffer(4)),
+    };
     const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
     const worker = new Worker(new URL(file, import.meta.url), {
       name: "kernel",
-      workerData: { ledger },
+      workerData: memory,
       // Without the flags of this process: some, such as --eval's --input-type, do not suit a file.
       execArgv: [],
       // Most descriptors there do not come from node:fs; the ledger has them.
       trackUnmanagedFds: false,
     });
-    const carrier: Carrier = { worker, ledger, pending: new Map() };
+    const endAtExit = (): void => {
+      const fd = Atomics.load(memory.wakeup, 0);
+      if (fd !== 0) writeSync(fd, new BigUint64Array([1n]));
+    };
+    const carrier: Carrier = { worker, memory, endAtExit, pending: new Map() };
+    process.once("exit", endAtExit);
     let cause: unknown;
     worker.on("message", (post: Post) => this.#receive(carrier, post));
     worker.on("error", (error) => {
@@ -189,7 +199,8 @@ export class LinuxMachine {
 
   #died(carrier: Carrier, cause: unknown): void {
     if (this.#carrier === carrier) this.#carrier = undefined;
-    for (const fd of carrier.ledger) if (fd !== 0) closeSync(fd);
+    process.removeListener("exit", carrier.endAtExit);
+    for (const fd of carrier.memory.ledger) if (fd !== 0) closeSync(fd);
     for (const { what, reject } of carrier.pending.values()) {
       const message = `kernel worker died during ${what}: what it had done is still in the kernel; observe and apply again`;
       reject(new KernelError("ABORTED", message, { cause }));

@@ -26,6 +26,14 @@ export interface Program {
   readonly logFile: string;
 }
 
+/** What the worker tells by shared memory, so that it is known also when the worker can tell no more. */
+export interface WorkerMemory {
+  /** The descriptors that it has open: they outlive it. 0: none. */
+  readonly ledger: Int32Array;
+  /** The eventfd that ends its reactor. 0: there is none. */
+  readonly wakeup: Int32Array;
+}
+
 /** A kernel as the worker knows it. */
 export interface KernelSettings {
   /** Where the namespace that `host` names is found. */

@@ -106,6 +106,11 @@ export class Reactor {
     }
   }
 
+  /** The eventfd whose first event ends the thread, for one who outlives this thread. */
+  get wakeup(): number {
+    return this.#wakeup;
+  }
+
   /** Ends the thread. Registered descriptors stay open; no callback comes any more. */
   async close(): Promise<void> {
     if (!this.#isClosed) {

@@ -15,6 +15,7 @@ import {
   type Question,
   type Request,
   type SocketKind,
+  type WorkerMemory,
 } from "./messages.ts";
 import { createNetns, removeNetns } from "./netns-lifecycle.ts";
 import { NetnsTable } from "./netns-table.ts";
@@ -26,7 +27,8 @@ import { Turns } from "../world/turns.ts";
 
 const port = parentPort;
 if (!port) throw new TypeError("worker.ts is started by machine.ts");
-keepLedger((workerData as { ledger: Int32Array }).ledger);
+const { ledger, wakeup } = workerData as WorkerMemory;
+keepLedger(ledger);
 
 const shared = {
   table: new NetnsTable(),
@@ -34,6 +36,7 @@ const shared = {
   turns: new Turns<Identity>(),
   reactor: Reactor.open(),
 };
+Atomics.store(wakeup, 0, shared.reactor.wakeup);
 const kernels = new Map<number, HostKernel>();
 /** Those that could not be opened again after the death of an earlier worker: the next use says why. */
 const unopened = new Map<number, unknown>();
@@ -123,6 +126,7 @@ async function end(): Promise<void> {
   await shared.reaper.settle();
   for (const kernel of kernels.values()) kernel.close();
   kernels.clear();
+  Atomics.store(wakeup, 0, 0);
   await shared.reactor.close();
 }
 

@@ -1,5 +1,5 @@
 /**
- * One filter for the ingress of many devices: each gets a `clsact` qdisc that shares one block, and the block has one
+ * One filter for the ingress of many devices: each gets an `ingress` qdisc that shares one block, and the block has one
  * BPF filter. Unlike a tcx link this needs no RCU grace period, neither when it is made nor when its device goes; but
  * whoever is root in the namespace can take it off, so that it is for the host's own devices only.
  * Source: include/uapi/linux/pkt_cls.h, pkt_sched.h, rtnetlink.h (shared blocks since v4.16)
@@ -10,16 +10,19 @@ import { change, type MessageWriter } from "./message-writer.ts";
 /** Number of our block. Blocks are counted per namespace. */
 export const INGRESS_BLOCK = 0x4e4c0000;
 
-/** Equivalent to: `tc qdisc add dev L ingress_block B clsact`. EEXIST if the device has a clsact qdisc. */
+/**
+ * Not `clsact`: that would bind a second block, for the way out, and the kernel keeps all that are bound in a list.
+ * Equivalent to: `tc qdisc add dev L ingress_block B ingress`. EEXIST if the device has an ingress or clsact qdisc.
+ */
 export function addIngressBlock(linkIndex: number): Uint8Array {
   const m = change(k.RTM_NEWQDISC, k.NLM_F_CREATE | k.NLM_F_EXCL);
   tcmsg(m, { linkIndex, handle: k.TC_H_CLSACT_HANDLE, parent: k.TC_H_CLSACT, info: 0 });
-  m.attributeString(k.TCA_KIND, "clsact");
+  m.attributeString(k.TCA_KIND, "ingress");
   m.attributeU32(k.TCA_INGRESS_BLOCK, INGRESS_BLOCK);
   return m.finish();
 }
 
-/** Equivalent to: `tc qdisc delete dev L clsact` */
+/** Equivalent to: `tc qdisc delete dev L ingress` */
 export function deleteIngressBlock(linkIndex: number): Uint8Array {
   const m = change(k.RTM_DELQDISC);
   tcmsg(m, { linkIndex, handle: k.TC_H_CLSACT_HANDLE, parent: k.TC_H_CLSACT, info: 0 });
