@@ -64,8 +64,10 @@ suite("an agent", () => {
       assert.equal(alpha.find({ kind: "Connect", name: "web-db" })?.view.state, "up");
     });
   });
+});
 
-  test("that crashes finds its wires as they were, under the same ids, and changes nothing in the kernel", async () => {
+suite("an agent that starts again", () => {
+  test("after a crash finds its wires as they were, under the same ids, and changes nothing in the kernel", async () => {
     for (const host of ["alpha", "beta"] as const) {
       const mesh = new AgentMesh();
       await mesh.run(async () => {
@@ -100,7 +102,7 @@ suite("an agent", () => {
     }
   });
 
-  test("that has lost an attachment while it was down removes its wire after the grace time", async () => {
+  test("having lost an attachment while it was down removes its wire after the grace time", async () => {
     const mesh = new AgentMesh({ sweepAfterMs: 5_000 });
     await mesh.run(async () => {
       await mesh.sleep(100);
