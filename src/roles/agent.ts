@@ -72,6 +72,7 @@ export interface AgentOptions {
 }
 
 export interface AgentRole {
+  readonly world: World;
   readonly agent: Agent;
   readonly wires: KeptWires;
   readonly manager: ConnectionRole;
@@ -175,7 +176,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const served = [...connections, ...registry.served, admin];
   for (const url of options.listen)
     await world.hops.serve(url, serveAll(url.startsWith("unix:") ? served : connections));
-  return { agent: started, wires, manager: managing, forwarder: forwarding, registry, vnis, served };
+  return { world, agent: started, wires, manager: managing, forwarder: forwarding, registry, vnis, served };
 }
 
 function tunnelsOf(
