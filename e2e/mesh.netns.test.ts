@@ -81,10 +81,10 @@ async function pingAllTheTime(
   address: string,
 ): Promise<{ stop(): Promise<{ sent: number; lost: number }> }> {
   const pinger = await Pinger.open(lab.machine, netnsOf(lab.name, place), address);
-  let isOver = false;
+  const over = new AbortController();
   const counts = { sent: 0, lost: 0 };
   const run = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       counts.sent++;
       if ((await pinger.probe({ timeoutMs: 2000 })).rttMs === undefined) counts.lost++;
       await sleep(2);
@@ -93,7 +93,7 @@ async function pingAllTheTime(
   })();
   return {
     stop: async () => {
-      isOver = true;
+      over.abort();
       await run;
       return counts;
     },
@@ -148,7 +148,9 @@ suite("a mesh of processes", { skip }, () => {
     assert.doesNotMatch(cat(lab, "alpha/web", "/proc/net/dev"), /renamed|to-db/);
     assert.equal(interfaceIndex(lab, "beta/cache", "to-db"), before);
   });
+});
 
+suite("a mesh whose processes are killed", { skip }, () => {
   for (const host of ["alpha", "beta"]) {
     test(`an agent that is killed and starts again takes its wires over, and no packet is lost (${host})`, async (t) => {
       const lab = await labFixture(t);
@@ -189,16 +191,36 @@ suite("a mesh of processes", { skip }, () => {
     });
     assert.equal(asked.status, 0, asked.stderr + asked.stdout);
     const { wires } = await lab.status();
-    assert.deepEqual(wires.map(({ client, state }) => [client, state]).sort(), [
-      ["alpha/app/late", "up"],
-      ["alpha/web/to-db", "up"],
+    assert.deepEqual(wires.map(({ client, state }) => `${client} ${state}`).sort(), [
+      "alpha/app/late up",
+      "alpha/web/to-db up",
     ]);
     const { started } = await lab.up(TEXT);
     assert.deepEqual(started, ["registry of alpha"]);
     await becomesHealthy(lab);
   });
+});
 
-  test("closes the wires of a workload that dies, and makes them again with the same address", async (t) => {
+suite("a workload", { skip }, () => {
+  test("is a process as well: its wire goes with it, and never becomes another's with its number", async (t) => {
+    const lab = await labFixture(t);
+    await lab.up(FRAME + DB);
+    const place = ["lab", "exec", lab.name, "alpha/web", "--", "sleep", "1000"];
+    const process = spawn(netloomPath, place, { stdio: "ignore" });
+    t.after(() => process.kill("SIGKILL"));
+    for (let i = 0; i < 200 && !cat(lab, "alpha/web", `/proc/${process.pid}/comm`).startsWith("sleep"); i++)
+      await sleep(10);
+    const ask = ["connect", `pid:${process.pid}`, "db", "--lab", lab.name, "--host", "alpha"];
+    const asked = spawnSync(netloomPath, [...ask, "--interface", "mine"], { encoding: "utf8" });
+    assert.equal(asked.status, 0, asked.stderr + asked.stdout);
+    assert.match(cat(lab, "alpha/web", "/proc/net/dev"), /mine:/);
+    process.kill("SIGKILL");
+    for (let i = 0; i < 100 && (await lab.status()).wires.length > 0; i++) await sleep(50);
+    assert.doesNotMatch(cat(lab, "alpha/web", "/proc/net/dev"), /mine:/);
+    assert.match((await lab.status()).problems.join(), new RegExp(`process ${process.pid} has ended`));
+  });
+
+  test("that dies loses its wires, and has them again with the same address when it is back", async (t) => {
     const lab = await labFixture(t);
     await lab.up(TEXT);
     const { wires } = await lab.assertHealthy();

@@ -15,7 +15,8 @@ import { NetloomError } from "../world/errors.ts";
 import type { Kernel, KernelObject, Netns } from "../world/kernel.ts";
 import type { World } from "../world/world.ts";
 
-const FILE = "namespaces";
+/** Where they are kept. All that is in them is gone when the machine starts again. */
+export const NAMESPACES_FILE = "namespaces";
 
 /** A wire as the forwarder has made it. */
 export interface MadeWire {
@@ -72,8 +73,8 @@ export class KeptWires {
   /** Leaves out of the list what is gone. On a disk that is full it stays as it was: that keeps no agent from its work. */
   async #shorten(): Promise<void> {
     try {
-      await this.#world.disk.replace(FILE, lines([...this.#namespaces]));
-      await this.#world.disk.sync(FILE);
+      await this.#world.disk.replace(NAMESPACES_FILE, lines([...this.#namespaces]));
+      await this.#world.disk.sync(NAMESPACES_FILE);
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
     }
@@ -135,8 +136,8 @@ export class KeptWires {
       // One write for all that come while the one before is under way.
       const written = this.#tail.then(async () => {
         this.#pending = undefined;
-        await this.#world.disk.append(FILE, lines(names));
-        await this.#world.disk.sync(FILE);
+        await this.#world.disk.append(NAMESPACES_FILE, lines(names));
+        await this.#world.disk.sync(NAMESPACES_FILE);
         for (const netns of names) this.#namespaces.add(netns);
       });
       this.#pending = { names, written };
@@ -147,7 +148,7 @@ export class KeptWires {
   }
 
   async #readNamespaces(): Promise<Netns[]> {
-    const bytes = await this.#world.disk.read(FILE);
+    const bytes = await this.#world.disk.read(NAMESPACES_FILE);
     // The last line may have been cut off by a crash, and then nothing was made there.
     const names = new TextDecoder()
       .decode(bytes ?? new Uint8Array())

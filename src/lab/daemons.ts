@@ -165,7 +165,9 @@ async function start(machine: LinuxMachine, lab: string, { kind, host, args }: D
   const main = fileURLToPath(
     import.meta.resolve(import.meta.url.endsWith(".ts") ? "../main.ts" : "../main.js"),
   );
-  const argv = [process.execPath, "--disable-warning=ExperimentalWarning", main, ...args];
+  // As in bin/netloom.
+  const flags = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=2"];
+  const argv = [process.execPath, ...flags, main, ...args];
   const pid = await machine.spawn(netnsOf(lab, host), { argv, environment: environment(), logFile });
   const note = { pid, startTime: startTime(pid), command: argv };
   await writeFile(join(directory, `${kind}.json`), `${JSON.stringify(note)}\n`);

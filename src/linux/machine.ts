@@ -186,8 +186,8 @@ export class LinuxMachine {
   }
 
   #receive(carrier: Carrier, post: Post): void {
-    if ("event" in post) {
-      this.#kernels.get(post.kernel)?.watchers.push(post.event);
+    if ("events" in post) {
+      for (const event of post.events) this.#kernels.get(post.kernel)?.watchers.push(event);
       return;
     }
     const pending = carrier.pending.get(post.id);

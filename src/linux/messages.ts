@@ -72,7 +72,7 @@ export interface Question {
 export type Post =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: ErrorData }
-  | { readonly kernel: number; readonly event: KernelEvent };
+  | { readonly kernel: number; readonly events: readonly KernelEvent[] };
 
 /** An error as data: structured cloning keeps no class. */
 export interface ErrorData {

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { KernelError, type Netns } from "../world/kernel.ts";
+import { KernelError, type KernelEvent, type Netns } from "../world/kernel.ts";
 import { HostKernel } from "./host-kernel.ts";
 import {
   errorToData,
@@ -45,9 +45,17 @@ function post(message: Post): void {
   port?.postMessage(message);
 }
 
+/** Posts events, those that are heard in one go in one message. */
+function together(kernel: number): (event: KernelEvent) => void {
+  const heard: KernelEvent[] = [];
+  return (event) => {
+    if (heard.push(event) === 1) queueMicrotask(() => post({ kernel, events: heard.splice(0) }));
+  };
+}
+
 function open(number: number, settings: KernelSettings): void {
   try {
-    kernels.set(number, new HostKernel(settings, shared, (event) => post({ kernel: number, event })));
+    kernels.set(number, new HostKernel(settings, shared, together(number)));
   } catch (error) {
     unopened.set(number, error);
     throw error;

@@ -1,11 +1,17 @@
 /** The disk of a World: files in one folder of this machine. */
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { NetloomError } from "../world/errors.ts";
 import type { Disk } from "../world/world.ts";
 
-/** Files are made in `folder`, for this user only; it is made when it is first written to. */
-export function nodeDisk(folder: string): Disk {
+/**
+ * Files are made in `folder`, for this user only; it is made when it is first written to. `volatile` ones say what is true
+ * until the machine starts again: they outlive the process, as all that was written does, and `sync` has nothing to do.
+ */
+export function nodeDisk(
+  folder: string,
+  { volatile = [] }: { readonly volatile?: readonly string[] } = {},
+): Disk {
   let tail: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(verb: string, name: string, work: (path: string) => Promise<T>): Promise<T> => {
     const result = tail.then(async () => {
@@ -37,6 +43,7 @@ export function nodeDisk(folder: string): Disk {
     },
     sync: (name) =>
       inTurn("sync", name, async (path) => {
+        if (volatile.includes(name)) return;
         await syncPath(path);
         await syncPath(folder);
       }),
@@ -53,13 +60,23 @@ async function readIfThere(path: string): Promise<Uint8Array | undefined> {
 }
 
 async function write(folder: string, path: string, flag: "a" | "w", data: Uint8Array): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = await open(path, flag, 0o600);
+  const file = await openMakingFolder(folder, path, flag);
   try {
     await file.writeFile(data);
   } finally {
     await file.close();
   }
+}
+
+/** The folder is there, but for the first time. */
+async function openMakingFolder(folder: string, path: string, flag: "a" | "w"): Promise<FileHandle> {
+  try {
+    return await open(path, flag, 0o600);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return await open(path, flag, 0o600);
 }
 
 async function syncPath(path: string): Promise<void> {

@@ -38,6 +38,16 @@ suite("the disk of a real machine", () => {
     );
   });
 
+  test("a volatile file outlives its writer without being synced, and is not held up by what cannot be", async (t) => {
+    const folder = await temporaryFolder(t);
+    const disk = nodeDisk(folder, { volatile: ["lately"] });
+    await assert.rejects(disk.sync("other"), { code: "INTERNAL", message: /ENOENT/ });
+    await disk.sync("lately");
+    await disk.append("lately", bytes("a"));
+    await disk.sync("lately");
+    assert.equal(text(await nodeDisk(folder).read("lately")), "a");
+  });
+
   test("a name that leads elsewhere is a programmer's error; a folder that is a file is INTERNAL", async (t) => {
     const folder = await temporaryFolder(t);
     await assert.rejects(nodeDisk(folder).read("../etc"), TypeError);

@@ -11,6 +11,8 @@ export interface NodeWorldOptions extends Pick<GrpcHopsOptions, "insecure" | "lo
   readonly host: string;
   /** Folder of the disk. */
   readonly stateFolder: string;
+  /** Files there that say what is true until the machine starts again. Default: none. */
+  readonly volatileFiles?: readonly string[];
   readonly kernel: World["kernel"];
   /** Makes the store, on the World's clock; its tasks belong to the World's scope. */
   readonly store: (clock: Clock, scope: Scope) => World["store"];
@@ -24,7 +26,7 @@ export interface NodeWorld extends World {
 
 /** `kernel` stays the caller's, who closes it after the World. */
 export function nodeWorld(options: NodeWorldOptions): NodeWorld {
-  const { host, stateFolder, kernel, ...transport } = options;
+  const { host, stateFolder, volatileFiles, kernel, ...transport } = options;
   const clock = nodeClock();
   const scope = rootScope(host, clock);
   const hops = new GrpcHops({ ...transport, clock, scope });
@@ -34,7 +36,7 @@ export function nodeWorld(options: NodeWorldOptions): NodeWorld {
     random: nodeRandom(),
     keys: nodeKeys(),
     hops,
-    disk: nodeDisk(stateFolder),
+    disk: nodeDisk(stateFolder, { ...(volatileFiles && { volatile: volatileFiles }) }),
     store: options.store(clock, scope),
     kernel,
     scope,

@@ -1,4 +1,5 @@
 /** The World of an agent on this machine. Apart from the command, because it loads the kernel's side. */
+import { NAMESPACES_FILE } from "../../agent/kept-wires.ts";
 import { file_netloom_admin_v1_admin } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { LinuxMachine } from "../../linux/machine.ts";
 import { linuxProber } from "../../linux/prober.ts";
@@ -30,6 +31,7 @@ export async function openAgentWorld(options: {
     const world = nodeWorld({
       host,
       stateFolder,
+      volatileFiles: [NAMESPACES_FILE],
       kernel,
       insecure: true,
       log: (line) => log.info(line),
