@@ -62,6 +62,12 @@ export class Registrations<T> implements Station<T, T> {
     return this.catalog.get(name)?.owner;
   }
 
+  /** What is registered under this name. */
+  get(name: string): T | undefined {
+    const known = this.catalog.get(name);
+    return known && this.#kind.entryOf(known);
+  }
+
   /** Is this what is registered already? */
   has(entry: T): boolean {
     const { name, bytes } = this.#kind.list(entry);
@@ -78,7 +84,8 @@ export class Registrations<T> implements Station<T, T> {
       );
     }
     const known = this.catalog.get(listed.name);
-    const owner = known?.owner ?? call.peer.id;
+    // Whoever may change it has it; who says the same again does not.
+    const owner = known && sameBytes(known.bytes, listed.bytes) ? known.owner : call.peer.id;
     const lease = leaseOf(call.metadata);
     const isStored = known?.lease === lease && !this.#records.isUncertain(listed.name);
     if (known && isStored && sameBytes(known.bytes, listed.bytes)) {

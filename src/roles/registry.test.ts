@@ -146,6 +146,18 @@ suite("names", () => {
     });
   });
 
+  test("a service that is only offered may be described by another host, whose it is then", async () => {
+    await withRegistry(async ({ world, role }) => {
+      const [offers, describes] = [callerOf(world, "tcp:10.0.0.1"), callerOf(world, "tcp:10.0.0.2")];
+      const described = serviceOf("shop", { matches: [{ routes: [{ destinationSelector: { app: "a" } }] }] });
+      await role.services.request(offers, serviceOf("shop"));
+      await role.services.request(describes, described);
+      await refuses("PERMISSION_DENIED", role.services.request(offers, serviceOf("shop")));
+      await refuses("PERMISSION_DENIED", role.services.close(offers, serviceOf("shop")));
+      await role.services.close(describes, described);
+    });
+  });
+
   test("unregistering what is not there is a success", async () => {
     await withRegistry(async ({ world, role }) => {
       await role.endpoints.close(callerOf(world), endpointOf("a"));

@@ -81,6 +81,11 @@ export async function registry(options: RegistryOptions): Promise<Registry> {
   return serveRegistry({ options, services, endpoints, leases, doors });
 }
 
+/** Whether `service` adds matches to one that has none. Then it belongs to who describes it. */
+function describes(service: NetworkService, known: NetworkService | undefined): boolean {
+  return known?.matches.length === 0 && service.matches.length > 0 && service.payload === known.payload;
+}
+
 function serviceDoor(
   { world, identity }: RegistryOptions,
   services: Registrations<NetworkService>,
@@ -95,8 +100,8 @@ function serviceDoor(
           noun: serviceKind.noun,
           nameOf: ({ name }) => name,
           ownerOf: (name) => services.ownerOf(name),
-          // Hosts that offer the same service each say what it is.
-          isHarmless: (service) => services.has(service),
+          // Hosts that offer the same service each say what it is; and one that is only offered may still be described.
+          isHarmless: (service) => services.has(service) || describes(service, services.get(service.name)),
         },
       }),
     ],
