@@ -20,46 +20,60 @@ const STATE_ROOT = "/var/tmp/netloom-bench";
 /** A wire's ends, addresses and, for the half of a remote one, its tunnel. `number` makes every name and number unique. */
 export type WireKind = "local" | "near" | "far";
 
-export class Bed {
-  readonly alpha: LinuxKernel;
-  readonly beta: LinuxKernel;
+/** Two hosts with a cable between them, and workloads, and nobody who does anything. */
+export class Ground {
   readonly machine: LinuxMachine;
 
-  private constructor(machine: LinuxMachine, alpha: LinuxKernel, beta: LinuxKernel) {
+  constructor(machine: LinuxMachine) {
     this.machine = machine;
+  }
+
+  /** Another namespace, with the ground for as long as that lives. */
+  async netns(name: string): Promise<Netns> {
+    await this.machine.createNetns(pathOf(name));
+    return netnsOf(name);
+  }
+}
+
+/** Makes the ground, runs `bench` on it, and removes all of it; SIGINT and SIGTERM too remove it, then end the process. */
+export async function onGround(bench: (ground: Ground) => Promise<void>): Promise<void> {
+  sweep((pid) => !existsSync(`/proc/${pid}`));
+  const machine = await LinuxMachine.open();
+  const removeMine = (): void => sweep((pid) => pid === process.pid);
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      removeMine();
+      process.exit(1);
+    });
+  try {
+    for (const name of ["alpha", "beta", "client", "local", "server"])
+      await machine.createNetns(pathOf(name));
+    sh(underlay());
+    await bench(new Ground(machine));
+  } finally {
+    await machine.close();
+    removeMine();
+  }
+}
+
+/** The ground with a kernel of this process for each host. */
+export class Bed extends Ground {
+  readonly alpha: LinuxKernel;
+  readonly beta: LinuxKernel;
+
+  private constructor(machine: LinuxMachine, alpha: LinuxKernel, beta: LinuxKernel) {
+    super(machine);
     this.alpha = alpha;
     this.beta = beta;
   }
 
-  /** Makes the bed, runs `bench` on it, and removes all of it; SIGINT and SIGTERM too remove it, then end the process. */
+  /** As `onGround`. */
   static async use(bench: (bed: Bed) => Promise<void>): Promise<void> {
-    sweep((pid) => !existsSync(`/proc/${pid}`));
-    const machine = await LinuxMachine.open();
-    const removeMine = (): void => sweep((pid) => pid === process.pid);
-    for (const signal of ["SIGINT", "SIGTERM"] as const)
-      process.once(signal, () => {
-        removeMine();
-        process.exit(1);
-      });
-    try {
-      for (const name of ["alpha", "beta", "client", "local", "server"])
-        await machine.createNetns(pathOf(name));
-      sh(underlay());
-      const [alpha, beta] = [
-        await machine.kernel({ host: netnsOf("alpha"), bpffs: bpffsOf("alpha") }),
-        await machine.kernel({ host: netnsOf("beta"), bpffs: bpffsOf("beta") }),
-      ];
+    await onGround(async ({ machine }) => {
+      const alpha = await machine.kernel({ host: netnsOf("alpha"), bpffs: bpffsOf("alpha") });
+      const beta = await machine.kernel({ host: netnsOf("beta"), bpffs: bpffsOf("beta") });
       await bench(new Bed(machine, alpha, beta));
-    } finally {
-      await machine.close();
-      removeMine();
-    }
-  }
-
-  /** Another namespace, with the bed for as long as that lives. */
-  async netns(name: string): Promise<Netns> {
-    await this.machine.createNetns(pathOf(name));
-    return netnsOf(name);
+    });
   }
 
   /** Waits until the kernel has freed all that was removed. */

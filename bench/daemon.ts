@@ -28,7 +28,7 @@ export class Daemon {
     this.#child = child;
   }
 
-  /** Starts `netloom …args` in a namespace of the bed. Resolves when it serves. It dies with this process, however that dies. */
+  /** Starts `netloom …args` in a namespace of the ground. Resolves when it serves. It dies with this process, however that dies. */
   static async start(netns: string, args: readonly string[]): Promise<Daemon> {
     const inside = ["--pdeathsig", "KILL", "nsenter", `--net=${pathOf(netns)}`, NETLOOM, ...args];
     const child = spawn("setpriv", inside, { stdio: ["ignore", "pipe", "pipe"] });

@@ -1,5 +1,5 @@
 /**
- * A mesh of real processes on a bed: a registry and the agent of `alpha`, and on demand the agent of `beta`.
+ * A mesh of real processes on the ground of bed.ts: a registry and the agent of `alpha`, and on demand the agent of `beta`.
  *
  * ```
  *   bench ──unix socket──> [agent alpha] 10.8.0.1:5001 ───underlay─── 10.8.0.2:5001 [agent beta]
@@ -23,7 +23,7 @@ import { KERNEL, LOCAL } from "../src/elements/mechanism.ts";
 import { GrpcHops } from "../src/transport/grpc-hops.ts";
 import { nodeClock } from "../src/transport/node-clock.ts";
 import type { Netns } from "../src/world/kernel.ts";
-import { Bed, bpffsOf, folderOf, pathOf } from "./bed.ts";
+import { bpffsOf, folderOf, type Ground, onGround, pathOf } from "./bed.ts";
 import { Daemon, NETLOOM } from "./daemon.ts";
 
 const ADDRESSES = { alpha: "10.8.0.1", beta: "10.8.0.2" } as const;
@@ -46,26 +46,26 @@ export interface Client {
 }
 
 export class Mesh {
-  readonly bed: Bed;
+  readonly ground: Ground;
   readonly daemons: readonly Daemon[];
   readonly #directory: string;
 
-  private constructor(bed: Bed, daemons: readonly Daemon[], directory: string) {
-    this.bed = bed;
+  private constructor(ground: Ground, daemons: readonly Daemon[], directory: string) {
+    this.ground = ground;
     this.daemons = daemons;
     this.#directory = directory;
   }
 
-  /** Makes bed and mesh, runs `bench`, and removes all of it, as `Bed.use` does. If it fails the daemons' last words are printed. */
+  /** Makes ground and mesh, runs `bench`, and removes all of it, as `onGround` does. If it fails the daemons' last words are printed. */
   static async use(hosts: readonly HostName[], bench: (mesh: Mesh) => Promise<void>): Promise<void> {
-    await Bed.use(async (bed) => {
+    await onGround(async (ground) => {
       const directory = folderOf("mesh");
       mkdirSync(directory, { recursive: true });
       const daemons: Daemon[] = [];
       try {
         daemons.push(await Daemon.start("alpha", ["registry", "--insecure", "--listen", REGISTRY]));
         for (const host of hosts) daemons.push(await Daemon.start(host, agentArguments(directory, host)));
-        await bench(new Mesh(bed, daemons, directory));
+        await bench(new Mesh(ground, daemons, directory));
       } catch (error) {
         for (const { name, said } of daemons) console.error(`${name}:\n  ${said.join("\n  ")}`);
         throw error;
@@ -133,7 +133,7 @@ export class Mesh {
   }
 }
 
-/** An Expose of `service` in a namespace of the bed. */
+/** An Expose of `service` in a namespace of the ground. */
 export function exposeOf(netns: string, service: string, pool: string): object {
   return {
     kind: "Expose",

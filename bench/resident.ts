@@ -4,7 +4,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathOf } from "./bed.ts";
 
-const POLL_MS = 5;
+const POLL_MS = 10;
 
 export class Resident {
   readonly netns: string;
@@ -18,7 +18,7 @@ export class Resident {
     this.started = this.#arrive();
   }
 
-  /** Starts it in a namespace of the bed. It dies with this process. */
+  /** Starts it in a namespace of the ground. It dies with this process. */
   static start(netns: string): Resident {
     const inside = ["--pdeathsig", "KILL", "nsenter", `--net=${pathOf(netns)}`, "sleep", "infinity"];
     return new Resident(netns, spawn("setpriv", inside, { stdio: "ignore" }));
@@ -28,6 +28,11 @@ export class Resident {
   devices(): string[] {
     const lines = readFileSync(`/proc/${this.#child.pid}/net/dev`, "utf8").split("\n").slice(2);
     return lines.flatMap((line) => /^ *([^:]+):/.exec(line)?.[1] ?? []).filter((name) => name !== "lo");
+  }
+
+  /** Resolves when there is no device but `lo`. */
+  async untilEmpty(): Promise<void> {
+    while (this.devices().length > 0) await sleep(POLL_MS);
   }
 
   stop(): void {

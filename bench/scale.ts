@@ -15,7 +15,6 @@ const ENDPOINTS = 20;
 const CALLERS = 32;
 const WARM_UP_WIRES = 200;
 const SERVICE = "scale";
-const POLL_MS = 20;
 
 /** What each caller does with its share of `items`, until all are done. */
 type Work<T> = (client: Client, item: T) => Promise<void>;
@@ -60,15 +59,14 @@ async function round(mesh: Mesh, residents: readonly Resident[], names: readonly
   let silent = 0;
   for (const { name, connection } of connections) {
     const address = addressesIn(connection).endpoint;
-    const { rttMs } = await ping(mesh.bed.machine, { netns: netnsOf(name), address });
+    const { rttMs } = await ping(mesh.ground.machine, { netns: netnsOf(name), address });
     if (rttMs === undefined) silent += 1;
   }
   const [memoryMb, memoryNote] = [mesh.memoryMb(), mesh.memoryNote()];
   const startedAt = performance.now();
   await byCallers(mesh, connections, async (client, { connection }) => await client.close(connection));
   const answeredMs = performance.now() - startedAt;
-  for (const resident of residents)
-    while (resident.devices().length > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  for (const resident of residents) await resident.untilEmpty();
   const downMs = performance.now() - startedAt;
   const note = `${memoryNote}; last close answered after ${(answeredMs / 1000).toFixed(1)} s, last device gone after ${(downMs / 1000).toFixed(1)} s`;
   return { upMs, downMs, memoryMb, memoryNote: note, silent };
@@ -87,7 +85,7 @@ await Mesh.use(["alpha"], async (mesh) => {
   const endpoints = Array.from({ length: ENDPOINTS }, (_, n) => `e${n}`);
   const clients = Array.from({ length: WIRES }, (_, n) => `c${n}`);
   const warmUp = Array.from({ length: WARM_UP_WIRES }, (_, n) => `u${n}`);
-  for (const name of [...endpoints, ...clients, ...warmUp]) await mesh.bed.netns(name);
+  for (const name of [...endpoints, ...clients, ...warmUp]) await mesh.ground.netns(name);
   await mesh.apply(
     "alpha",
     endpoints.map((name, n) => exposeOf(name, SERVICE, `10.96.${8 * n}.0/21`)),

@@ -8,7 +8,7 @@ import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
 import { Pinger } from "../src/linux/icmp.ts";
 import type { Netns } from "../src/world/kernel.ts";
 import { addressesOf, nameOf, netnsOf, pathOf, wireOf } from "./bed.ts";
-import { elapsedByScript, operations, scriptOf, type ScriptPart } from "./by-script.ts";
+import { elapsedByScript, scriptOf, type ScriptPart } from "./by-script.ts";
 import { addressesIn, type Client, exposeOf, Mesh } from "./mesh.ts";
 import {
   aimNote,
@@ -21,24 +21,27 @@ import {
   spread,
   stealShare,
 } from "./report.ts";
+import { Resident } from "./resident.ts";
 
 const ROUNDS = 3;
 const PAIRS_PER_ROUND = 25;
-/** Round 0 warms up compilers and caches; the daemons are not measured on their first requests. */
+/** Before: the compilers of both sides, and their caches, get what they get on any host after some hundred wires. */
 const WARM_UP_PAIRS = 10;
-const WARM_UP_WIRES = 40;
+const WARM_UP_WIRES = 200;
 
 type Kind = "local" | "remote";
 
 class SetupBench {
   readonly #mesh: Mesh;
   readonly #client: Client;
+  readonly #residents: readonly Resident[];
   readonly notes: string[] = [];
   #number = 0;
 
-  constructor(mesh: Mesh, client: Client) {
+  constructor(mesh: Mesh, client: Client, residents: readonly Resident[]) {
     this.#mesh = mesh;
     this.#client = client;
+    this.#residents = residents;
   }
 
   async row(kind: Kind): Promise<BenchRow> {
@@ -62,7 +65,6 @@ class SetupBench {
     kind: Kind,
     { pairs, extra }: { readonly pairs: number; readonly extra: number },
   ): Promise<Paired> {
-    const { bed } = this.#mesh;
     // Pairs that are repeated need namespaces as well.
     const names = Array.from({ length: 4 * pairs + extra }, () => `w${++this.#number}`);
     const places: Place[] = [];
@@ -96,8 +98,8 @@ class SetupBench {
     for (let n = 0; n < extra; n++) await subject();
     const paired = await measurePairs({ pairs, subject, baseline });
     for (const connection of connections) await this.#client.close(connection);
-    for (const { wire, host } of scripts.flat()) await bed[host].apply(operations(wire, "remove"));
-    await bed.settle();
+    elapsedByScript(scriptOf(scripts.flat(), "remove"));
+    for (const resident of this.#residents) await resident.untilEmpty();
     for (const place of places) await place.remove();
     return paired;
   }
@@ -120,13 +122,13 @@ class Place {
   }
 
   static async open(mesh: Mesh, name: string): Promise<Place> {
-    const netns = await mesh.bed.netns(name);
-    return new Place(mesh, name, await Pinger.openUnaimed(mesh.bed.machine, netns, 4));
+    const netns = await mesh.ground.netns(name);
+    return new Place(mesh, name, await Pinger.openUnaimed(mesh.ground.machine, netns, 4));
   }
 
   async remove(): Promise<void> {
     this.pinger.close();
-    await this.#mesh.bed.machine.removeNetns(pathOf(this.name));
+    await this.#mesh.ground.machine.removeNetns(pathOf(this.name));
   }
 }
 
@@ -143,7 +145,9 @@ await Mesh.use(["alpha", "beta"], async (mesh) => {
   await mesh.apply("alpha", [exposeOf("local", "local", "10.96.0.0/16")]);
   await mesh.apply("beta", [exposeOf("server", "remote", "10.97.0.0/16")]);
   await mesh.client(async (client) => {
-    const bench = new SetupBench(mesh, client);
+    const residents = ["local", "server"].map((netns) => Resident.start(netns));
+    await Promise.all(residents.map(({ started }) => started));
+    const bench = new SetupBench(mesh, client, residents);
     const before = readCpuTimes();
     const [local, remote] = [await bench.row("local"), await bench.row("remote")];
     const stolen = stealShare(before, readCpuTimes());
@@ -157,6 +161,7 @@ await Mesh.use(["alpha", "beta"], async (mesh) => {
         `stolen ${(100 * stolen).toFixed(1)} %`,
       ],
     );
+    for (const resident of residents) resident.stop();
   });
 });
 process.exit(0);

@@ -25,7 +25,7 @@ export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
   const { world } = options;
   const bell = new Bell();
   world.scope.spawn("hear of dead namespaces", async (scope) => {
-    const watch = world.kernel.watch();
+    const watch = world.kernel.watch("namespaces");
     const forget = scope.onEnd(() => watch.close());
     try {
       for (let event = await watch.next(); event; event = await watch.next())

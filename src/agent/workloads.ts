@@ -87,7 +87,7 @@ export class Workloads {
   }
 
   async #listen(scope: Scope): Promise<void> {
-    const watch = this.#options.world.kernel.watch();
+    const watch = this.#options.world.kernel.watch("namespaces");
     const forget = scope.onEnd(() => watch.close());
     try {
       for (let event = await watch.next(); event; event = await watch.next()) this.#hear(event);

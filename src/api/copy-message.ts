@@ -12,7 +12,11 @@ function copyValue(value: unknown): unknown {
   if (value === null || typeof value !== "object") return value;
   if (Array.isArray(value)) return value.map(copyValue);
   if (value instanceof Uint8Array) return value.slice();
-  const copied: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) copied[key] = copyValue((value as Record<string, unknown>)[key]);
+  // Of one shape with its original from the start, instead of key by key.
+  const copied: Record<string, unknown> = { ...value };
+  for (const key of Object.keys(copied)) {
+    const part = copied[key];
+    if (typeof part === "object") copied[key] = copyValue(part);
+  }
   return copied;
 }

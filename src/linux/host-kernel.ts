@@ -13,6 +13,7 @@ import {
   type NetnsIdentity,
   type ObserveQuery,
   type Operation,
+  type WatchPurpose,
 } from "../world/kernel.ts";
 import { Batch } from "./batch.ts";
 import { type AttachedWire, Datapath } from "./bpf/datapath.ts";
@@ -60,7 +61,7 @@ export class HostKernel {
   readonly #numbers = new NamespaceNumbers();
   readonly #events: LinkEvents;
   #datapath: Datapath | undefined;
-  #isListening = false;
+  #purpose: WatchPurpose | undefined;
   #isClosed = false;
   /** When a namespace was last heard to be gone, in milliseconds of `performance.now`. */
   #lastLossMs = Number.NEGATIVE_INFINITY;
@@ -155,11 +156,12 @@ export class HostKernel {
     this.#sweepPins();
   }
 
-  listen(isOn: boolean): void {
-    if (isOn === this.#isListening) return;
+  /** Notifications of links, several for each change of one, are not even asked for unless somebody wants them. */
+  listen(purpose: WatchPurpose | undefined): void {
+    if (purpose === this.#purpose) return;
     this.#drain();
-    this.#isListening = isOn;
-    this.#notifications.listen(isOn);
+    this.#notifications.listen(purpose === "everything");
+    this.#purpose = purpose;
   }
 
   close(): void {
@@ -280,7 +282,7 @@ export class HostKernel {
       return;
     }
     const netns = nsid === undefined ? "host" : this.#numbers.get(nsid)?.netns;
-    if (netns === undefined || !this.#isListening) return;
+    if (netns === undefined || this.#purpose !== "everything") return;
     const event = this.#events.eventOf(netns, message);
     if (event) this.#post(event);
   }
@@ -295,11 +297,11 @@ export class HostKernel {
       this.#sweep = undefined;
       this.#sweepPins();
     }, DEVICE_END_MS).unref();
-    if (this.#isListening) this.#post({ type: "netns-removed", netns: numbered.netns });
+    if (this.#purpose) this.#post({ type: "netns-removed", netns: numbered.netns });
   }
 
   #resync(): void {
-    if (this.#isListening) this.#post({ type: "resync", reason: "ENOBUFS: notifications were lost" });
+    if (this.#purpose) this.#post({ type: "resync", reason: "ENOBUFS: notifications were lost" });
     for (const nsid of this.#numbers.stale(this.#host.socket)) this.#lose(nsid);
   }
 }

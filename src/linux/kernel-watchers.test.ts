@@ -32,12 +32,23 @@ test("a watch that is not read loses its events and is told so", async () => {
   assert.deepEqual(await watch.next(), event);
 });
 
-test("the first watch and the end of the last one are told", () => {
-  const told: boolean[] = [];
-  const watchers = new KernelWatchers((isWatched) => told.push(isWatched));
-  const [first, second] = [watchers.watch(), watchers.watch()];
+test("what all watches together are for is told whenever it changes", () => {
+  const told: unknown[] = [];
+  const watchers = new KernelWatchers((purpose) => told.push(purpose));
+  const [first, second] = [watchers.watch("namespaces"), watchers.watch("namespaces")];
+  const third = watchers.watch();
   first.close();
   first.close();
+  third.close();
   second.close();
-  assert.deepEqual(told, [true, false]);
+  assert.deepEqual(told, ["namespaces", "everything", "namespaces", undefined]);
+});
+
+test("a watch for namespaces is not woken by links and addresses", async () => {
+  const watchers = new KernelWatchers(() => undefined);
+  const [some, all] = [watchers.watch("namespaces"), watchers.watch()];
+  const link: KernelEvent = { type: "link", netns: "host", link: "a", change: "new" };
+  for (const each of [link, event]) watchers.push(each);
+  assert.deepEqual(await some.next(), event);
+  assert.deepEqual(await all.next(), link);
 });

@@ -1,29 +1,34 @@
 /** Spreads the events of one kernel to all who watch it. */
-import type { KernelEvent, Watch } from "../world/kernel.ts";
+import type { KernelEvent, Watch, WatchPurpose } from "../world/kernel.ts";
 
 /** A watcher that falls so far behind loses its events and is told to observe again. */
 const MAX_QUEUED = 10_000;
 
 interface Watcher {
+  readonly purpose: WatchPurpose;
   readonly queued: KernelEvent[];
   readonly waiting: ((event: KernelEvent | undefined) => void)[];
 }
 
 export class KernelWatchers {
   readonly #watchers = new Set<Watcher>();
-  readonly #onWatched: (isWatched: boolean) => void;
+  readonly #onPurpose: (purpose: WatchPurpose | undefined) => void;
+  #purpose: WatchPurpose | undefined;
 
-  /** `onWatched` is called when the first watch opens and when the last one closes. */
-  constructor(onWatched: (isWatched: boolean) => void) {
-    this.#onWatched = onWatched;
+  /** `onPurpose` is called whenever what all watches together are for has changed. */
+  constructor(onPurpose: (purpose: WatchPurpose | undefined) => void) {
+    this.#onPurpose = onPurpose;
   }
 
-  get isWatched(): boolean {
-    return this.#watchers.size > 0;
+  /** `undefined` if nobody watches. */
+  get purpose(): WatchPurpose | undefined {
+    return this.#purpose;
   }
 
   push(event: KernelEvent): void {
+    const isOfNamespaces = event.type === "netns-removed" || event.type === "resync";
     for (const watcher of this.#watchers) {
+      if (!isOfNamespaces && watcher.purpose === "namespaces") continue;
       const next = watcher.waiting.shift();
       if (next) next(event);
       else if (watcher.queued.length < MAX_QUEUED) watcher.queued.push(event);
@@ -31,10 +36,10 @@ export class KernelWatchers {
     }
   }
 
-  watch(): Watch<KernelEvent> {
-    const watcher: Watcher = { queued: [], waiting: [] };
+  watch(purpose: WatchPurpose = "everything"): Watch<KernelEvent> {
+    const watcher: Watcher = { purpose, queued: [], waiting: [] };
     this.#watchers.add(watcher);
-    if (this.#watchers.size === 1) this.#onWatched(true);
+    this.#review();
     return {
       next: () => {
         const event = watcher.queued.shift();
@@ -57,6 +62,14 @@ export class KernelWatchers {
     this.#watchers.delete(watcher);
     watcher.queued.length = 0;
     for (const next of watcher.waiting.splice(0)) next(undefined);
-    if (this.#watchers.size === 0) this.#onWatched(false);
+    this.#review();
+  }
+
+  #review(): void {
+    const purposes = new Set([...this.#watchers].map(({ purpose }) => purpose));
+    const purpose = purposes.has("everything") ? "everything" : [...purposes][0];
+    if (purpose === this.#purpose) return;
+    this.#purpose = purpose;
+    this.#onPurpose(purpose);
   }
 }

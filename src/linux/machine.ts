@@ -18,6 +18,7 @@ import {
   type ObserveQuery,
   type Operation,
   type Watch,
+  type WatchPurpose,
   type OwnerMark,
   MESH_MARK,
 } from "../world/kernel.ts";
@@ -221,7 +222,7 @@ class OpenKernel implements LinuxKernel {
     this.number = number;
     this.settings = settings;
     this.#machine = machine;
-    this.watchers = new KernelWatchers((isOn) => this.#listen(isOn));
+    this.watchers = new KernelWatchers((purpose) => this.#listen(purpose));
   }
 
   async apply(batch: readonly Operation[], options: ApplyOptions = {}): Promise<void> {
@@ -246,8 +247,8 @@ class OpenKernel implements LinuxKernel {
     return (await this.#machine.call({ type: "resolve", kernel: this.number, netns })) as NetnsIdentity;
   }
 
-  watch(): Watch<KernelEvent> {
-    return this.watchers.watch();
+  watch(purpose?: WatchPurpose): Watch<KernelEvent> {
+    return this.watchers.watch(purpose);
   }
 
   async settle(): Promise<void> {
@@ -261,14 +262,14 @@ class OpenKernel implements LinuxKernel {
 
   /** After the death of the worker, whose notifications are lost. */
   listenAgain(): void {
-    if (!this.watchers.isWatched) return;
-    this.#listen(true);
+    if (!this.watchers.purpose) return;
+    this.#listen(this.watchers.purpose);
     this.watchers.push({ type: "resync", reason: "the kernel worker died" });
   }
 
-  #listen(isOn: boolean): void {
+  #listen(purpose: WatchPurpose | undefined): void {
     this.#machine
-      .call({ type: "listen", kernel: this.number, isOn })
+      .call({ type: "listen", kernel: this.number, purpose })
       .catch((error: unknown) =>
         this.watchers.push({ type: "resync", reason: `cannot listen: ${String(error)}` }),
       );

@@ -8,6 +8,7 @@ import {
   type Netns,
   type ObserveQuery,
   type Operation,
+  type WatchPurpose,
   type OwnerMark,
 } from "../world/kernel.ts";
 
@@ -56,7 +57,7 @@ export type Request =
   | { readonly type: "counters"; readonly kernel: number; readonly queries: readonly CounterQuery[] }
   | { readonly type: "resolve"; readonly kernel: number; readonly netns: Netns }
   | { readonly type: "settle"; readonly kernel: number }
-  | { readonly type: "listen"; readonly kernel: number; readonly isOn: boolean }
+  | { readonly type: "listen"; readonly kernel: number; readonly purpose: WatchPurpose | undefined }
   | { readonly type: "create-netns"; readonly path: string }
   | { readonly type: "remove-netns"; readonly path: string }
   | { readonly type: "socket"; readonly netns: Netns; readonly socket: SocketKind }

@@ -1,62 +1,50 @@
 /**
- * Readiness of foreign descriptors: sockets that were made through FFI, which Node cannot poll by itself. One thread
- * sits in epoll_wait and posts what is ready; registering goes past it, because epoll_ctl is thread-safe.
+ * Readiness of foreign descriptors: sockets that were made through FFI, which Node cannot poll by itself. One thread of
+ * libuv's pool sits in epoll_wait; registering goes past it, because epoll_ctl is thread-safe.
  */
 import { writeSync } from "node:fs";
-import { Worker } from "node:worker_threads";
 import { KernelError } from "../world/kernel.ts";
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLET, epollEvent, EPOLLIN, EPOLLRDHUP } from "./epoll-event.ts";
-import { close, epollControl, epollCreate, eventfd } from "./syscall.ts";
+import {
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLLET,
+  epollEvent,
+  EPOLLIN,
+  EPOLLRDHUP,
+  EVENT_BYTES,
+  readEvent,
+} from "./epoll-event.ts";
+import { close, epollControl, epollCreate, epollWait, eventfd } from "./syscall.ts";
 
 /** Called on the thread that opened the reactor, with the bits of `epoll_wait`. Drain until EAGAIN: edge-triggered. */
 export type ReadyCallback = (events: number) => void;
 
 const ONE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 
-const EXIT_WAIT_MS = 2000;
-
-/** The same extension as this file: `.ts` from the sources, `.js` when compiled. */
-const WORKER = new URL(`./reactor-worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+const EVENTS_PER_WAIT = 64;
 
 export class Reactor {
   readonly #epoll: number;
   readonly #wakeup: number;
-  readonly #worker: Worker;
+  readonly #buffer = Buffer.alloc(EVENT_BYTES * EVENTS_PER_WAIT);
+  /** Resolves when nobody waits any more. */
   readonly #ended: Promise<void>;
   readonly #callbacks = new Map<number, ReadyCallback>();
   /** The kernel's events carry a token, never a descriptor: its number may be another file's by the time they arrive. */
   readonly #tokens = new Map<number, number>();
   #lastToken = 0;
   #isClosed = false;
-  /** Turns to 1 when the thread has left its loop. */
-  readonly #hasEnded = new Int32Array(new SharedArrayBuffer(4));
-  /**
-   * Node joins its threads before it exits, and nothing but the eventfd ends an epoll_wait. The wait is for a thread that
-   * is still starting: to be terminated while it loads koffi would abort the process.
-   */
-  readonly #endAtExit = (): void => {
-    this.#wake();
-    Atomics.wait(this.#hasEnded, 0, 0, EXIT_WAIT_MS);
-  };
+  /** Node joins the threads of the pool before the process ends, and nothing but the eventfd ends an epoll_wait. */
+  readonly #endAtExit = (): void => this.#wake();
 
   private constructor(epoll: number, wakeup: number) {
     this.#epoll = epoll;
     this.#wakeup = wakeup;
-    // Without the flags of this process: some, such as --eval's --input-type, do not suit a file.
-    this.#worker = new Worker(WORKER, {
-      workerData: { epoll, hasEnded: this.#hasEnded },
-      name: "reactor",
-      execArgv: [],
-    });
-    this.#worker.on("message", (ready: number[]) => this.#dispatch(ready));
-    this.#ended = new Promise((resolve) => {
-      this.#worker.once("exit", () => resolve());
-    });
-    this.#worker.unref();
     process.once("exit", this.#endAtExit);
+    this.#ended = this.#run();
   }
 
-  /** Starts the thread, in the namespace of the caller's. It keeps neither the event loop nor the process alive. */
+  /** Begins to wait. Until `close` that keeps a thread of the pool, and the event loop of the caller's thread alive. */
   static open(): Reactor {
     const epoll = epollCreate();
     let wakeup: number | undefined;
@@ -106,19 +94,18 @@ export class Reactor {
     }
   }
 
-  /** The eventfd whose first event ends the thread, for one who outlives this thread. */
+  /** The eventfd whose first event ends the wait, for one who outlives this thread. */
   get wakeup(): number {
     return this.#wakeup;
   }
 
-  /** Ends the thread. Registered descriptors stay open; no callback comes any more. */
+  /** Ends the wait. Registered descriptors stay open; no callback comes any more. */
   async close(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.#callbacks.clear();
       this.#tokens.clear();
       process.removeListener("exit", this.#endAtExit);
-      this.#worker.ref();
       this.#wake();
       await this.#ended;
       close(this.#epoll);
@@ -131,9 +118,13 @@ export class Reactor {
     writeSync(this.#wakeup, ONE);
   }
 
-  #dispatch(ready: readonly number[]): void {
-    for (let index = 0; index < ready.length; index += 2) {
-      this.#callbacks.get(ready[index] ?? 0)?.(ready[index + 1] ?? 0);
+  async #run(): Promise<void> {
+    while (!this.#isClosed) {
+      const count = await epollWait(this.#epoll, this.#buffer, EVENTS_PER_WAIT);
+      for (let index = 0; index < count; index++) {
+        const { token, events } = readEvent(this.#buffer, index);
+        this.#callbacks.get(token)?.(events);
+      }
     }
   }
 

@@ -300,10 +300,14 @@ export function epollControl(epoll: number, operation: number, fd: number, event
   check(native.epollCtl()(epoll, operation, fd, event), () => `watch descriptor ${fd}`);
 }
 
-/** epoll_wait(2) without an end; blocks the calling thread. 0 when a signal came first. */
-export function epollWait(epoll: number, events: Uint8Array, count: number): number {
-  const result = native.epollWait()(epoll, events, count, -1);
-  return result < 0 && lastErrno() === "EINTR" ? 0 : check(result, () => "wait for descriptors");
+/** epoll_wait(2) without an end, on a thread of libuv's pool. 0 when a signal came first: nothing else can be in the way. */
+export function epollWait(epoll: number, events: Uint8Array, count: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    native.epollWait().async(epoll, events, count, -1, (error, result) => {
+      if (error !== null && error !== undefined) reject(error);
+      else resolve(Math.max(0, result));
+    });
+  });
 }
 
 /** eventfd(2), close-on-exec and non-blocking. */

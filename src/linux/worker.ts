@@ -86,7 +86,7 @@ async function answer(request: Request): Promise<unknown> {
     case "settle":
       return kernelOf(request.kernel).settle();
     case "listen":
-      return kernelOf(request.kernel).listen(request.isOn);
+      return kernelOf(request.kernel).listen(request.purpose);
     case "create-netns":
       return createNetns(request.path);
     case "remove-netns":

@@ -30,6 +30,8 @@ const OPTIONS: ClientOptions = {
   "grpc.initial_reconnect_backoff_ms": 50,
   "grpc.max_reconnect_backoff_ms": 1_000,
   "grpc.client_idle_timeout_ms": 300_000,
+  // A register of calls for a service that nobody here asks.
+  "grpc.enable_channelz": 0,
   // Neither the environment nor a name server has a say in where a message goes.
   "grpc.enable_http_proxy": 0,
   "grpc.service_config_disable_resolution": 1,

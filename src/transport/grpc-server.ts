@@ -30,6 +30,7 @@ const OPTIONS: ServerOptions = {
   "grpc.max_concurrent_streams": 4096,
   // Megabytes that a connection may make this process hold.
   "grpc-node.max_session_memory": 64,
+  "grpc.enable_channelz": 0,
   // A client that has gone without a word is noticed within 15 s.
   "grpc.keepalive_time_ms": 10_000,
   "grpc.keepalive_timeout_ms": 5_000,

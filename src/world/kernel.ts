@@ -246,6 +246,9 @@ export type KernelEvent =
   /** Notifications were lost: observe again. */
   | { readonly type: "resync"; readonly reason: string };
 
+/** What a watch is for: with `namespaces` it needs to tell only of their ends, and of what was lost. */
+export type WatchPurpose = "everything" | "namespaces";
+
 /** A subscription. `next` resolves with `undefined` after `close`. */
 export interface Watch<T> {
   next(): Promise<T | undefined>;
@@ -275,8 +278,8 @@ export interface Kernel {
   counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]>;
   /** Finds out which namespace `netns` names now, and remembers where it was found. NOT_FOUND if there is none. */
   resolve(netns: Netns): Promise<NetnsIdentity>;
-  /** Link, address and namespace events of `host` and of every namespace resolved or used so far. */
-  watch(): Watch<KernelEvent>;
+  /** Link, address and namespace events of `host` and of every namespace resolved or used so far. Default: `everything`. */
+  watch(purpose?: WatchPurpose): Watch<KernelEvent>;
   /** Resolves when nothing that was removed is left in the kernel. */
   settle(): Promise<void>;
 }
