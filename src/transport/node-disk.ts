@@ -1,5 +1,4 @@
 /** The disk of a World: files in one folder of this machine. */
-import { appendFileSync } from "node:fs";
 import { type FileHandle, mkdir, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { NetloomError } from "../world/errors.ts";
@@ -30,8 +29,6 @@ export function nodeDisk(
     read: (name) => inTurn("read", name, readIfThere),
     append: (name, data) => {
       const copy = data.slice();
-      if (volatile.includes(name))
-        return inTurn("append to", name, (path) => appendAtOnce(folder, path, copy));
       return inTurn("append to", name, (path) => write(folder, path, "a", copy));
     },
     replace: (name, data) => {
@@ -59,16 +56,6 @@ async function readIfThere(path: string): Promise<Uint8Array | undefined> {
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     throw error;
-  }
-}
-
-/** A few bytes into the page cache, without the three ways to another thread and back that `write` takes. */
-async function appendAtOnce(folder: string, path: string, data: Uint8Array): Promise<void> {
-  try {
-    appendFileSync(path, data, { mode: 0o600 });
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-    await write(folder, path, "a", data);
   }
 }
 
