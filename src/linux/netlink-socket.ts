@@ -2,7 +2,7 @@
 import { KernelError } from "../world/kernel.ts";
 import * as k from "./netlink/constants.ts";
 import { type Ack, isDumpInterrupted, type Message, messages, readAck } from "./netlink/message-reader.ts";
-import { batch, silent } from "./netlink/message-writer.ts";
+import { batch } from "./netlink/message-writer.ts";
 import {
   close,
   errnoName,
@@ -63,7 +63,7 @@ export class NetlinkSocket {
     const acks = requests.map((): Ack => ({ errno: 0 }));
     for (let i = 0; i < requests.length; i += MESSAGES_PER_SEND) {
       const part = requests.slice(i, i + MESSAGES_PER_SEND);
-      const first = this.#send(part.map((request, j) => (j === part.length - 1 ? request : silent(request))));
+      const first = this.#send(part);
       for (let last = -1; last < part.length - 1;) {
         const { sequence, ack } = this.#nextAck();
         const j = (sequence - first) >>> 0;

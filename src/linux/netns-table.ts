@@ -34,6 +34,8 @@ export class NetnsTable {
    * with the reason.
    */
   open(netns: Netns): OpenNetns {
+    const inUse = this.#findInUse(netns);
+    if (inUse) return inUse.again();
     const opened = this.#open(netns);
     const same = this.#inUse.get(opened.identity);
     if (same) {
@@ -43,6 +45,13 @@ export class NetnsTable {
     this.#inUse.set(opened.identity, opened);
     opened.onEnd(() => this.#inUse.delete(opened.identity));
     return opened;
+  }
+
+  /** One that is open already, told by a look at its path. */
+  #findInUse(netns: Netns): OpenNetns | undefined {
+    if (this.#inUse.size === 0 || !netns.startsWith("file:///")) return undefined;
+    const identity = identityAt(netns.slice("file://".length));
+    return identity && this.#inUse.get(identity);
   }
 
   #open(netns: Netns): OpenNetns {

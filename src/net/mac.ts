@@ -6,8 +6,12 @@ export function parseMac(text: string): Uint8Array | undefined {
     : undefined;
 }
 
+const PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 export function formatMac(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+  let text = "";
+  for (const byte of bytes) text += text === "" ? PAIRS[byte] : `:${PAIRS[byte]}`;
+  return text;
 }
 
 /** A unicast address is what a device may have: group bit clear, not all zeros. IEEE 802-2014 section 8.2. */

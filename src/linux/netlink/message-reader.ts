@@ -137,8 +137,6 @@ export class Struct {
   }
 }
 
-const decoder = new TextDecoder();
-
 /** A level of attributes, by type. Of a type that occurs twice the last counts, as in the kernel. */
 export class Attributes {
   readonly #part: string;
@@ -166,23 +164,28 @@ export class Attributes {
   }
 
   u8(type: number): number | undefined {
-    return this.struct(type, 1)?.u8(0);
+    const at = this.#payload(type, 1);
+    return at === undefined ? undefined : this.#view.getUint8(at);
   }
 
   be16(type: number): number | undefined {
-    return this.struct(type, 2)?.be16(0);
+    const at = this.#payload(type, 2);
+    return at === undefined ? undefined : this.#view.getUint16(at, false);
   }
 
   u32(type: number): number | undefined {
-    return this.struct(type, 4)?.u32(0);
+    const at = this.#payload(type, 4);
+    return at === undefined ? undefined : this.#view.getUint32(at, true);
   }
 
   i32(type: number): number | undefined {
-    return this.struct(type, 4)?.i32(0);
+    const at = this.#payload(type, 4);
+    return at === undefined ? undefined : this.#view.getInt32(at, true);
   }
 
   u64(type: number): number | undefined {
-    return this.struct(type, 8)?.u64(0);
+    const at = this.#payload(type, 8);
+    return at === undefined ? undefined : Number(this.#view.getBigUint64(at, true));
   }
 
   /** Text up to the first NUL. */
@@ -190,7 +193,7 @@ export class Attributes {
     const bytes = this.bytes(type);
     if (!bytes) return undefined;
     const end = bytes.indexOf(0);
-    return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
+    return Buffer.from(bytes.buffer, bytes.byteOffset, end < 0 ? bytes.length : end).toString();
   }
 
   /** Canonical text of a 4- or 16-byte address. */
@@ -209,6 +212,15 @@ export class Attributes {
   nested(type: number, skip = 0): Attributes | undefined {
     const bytes = this.bytes(type);
     return bytes && readAttributes(this.#name(type), bytes, skip);
+  }
+
+  /** Where the payload starts, which is at least `size` bytes long. */
+  #payload(type: number, size: number): number | undefined {
+    const offset = this.#offsets.get(type);
+    if (offset === undefined) return undefined;
+    const length = this.#view.getUint16(offset, true) - 4;
+    if (length < size) throw new DecodeError(this.#name(type), `${length} bytes, needs ${size}`);
+    return offset + 4;
   }
 
   #name(type: number): string {

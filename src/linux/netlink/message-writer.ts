@@ -21,14 +21,23 @@ export function align4(length: number): number {
   return Math.ceil(length / 4) * 4;
 }
 
+/** Where a message is written, and read from by whoever finishes it: hardly ever two are under construction at a time. */
+let spare: Uint8Array | undefined;
+
+const NONE = new Uint8Array(0);
+
 /** One request under construction. Values out of range are programmer's errors and assert. */
 export class MessageWriter {
-  #bytes = new Uint8Array(256);
-  #view = new DataView(this.#bytes.buffer);
-  #length = NLMSG_HDRLEN;
+  #bytes: Uint8Array;
+  #view: DataView;
+  #length = 0;
 
   /** `flags` come on top of NLM_F_REQUEST. */
   constructor(type: number, flags: number) {
+    this.#bytes = spare ?? new Uint8Array(1024);
+    this.#view = new DataView(this.#bytes.buffer);
+    spare = undefined;
+    this.#grow(NLMSG_HDRLEN);
     this.#view.setUint16(4, type, true);
     this.#view.setUint16(6, flags | NLM_F_REQUEST, true);
   }
@@ -116,11 +125,14 @@ export class MessageWriter {
     return this.attribute(type, () => this.bytes(bytes));
   }
 
-  /** The message, with sequence number 0: `batch` numbers it. */
+  /** The message, with sequence number 0: `batch` numbers it. Nothing can be written any more. */
   finish(): Uint8Array {
     this.#align();
     this.#view.setUint32(0, this.#length, true);
-    return this.#bytes.slice(0, this.#length);
+    const message = Buffer.from(this.#bytes.subarray(0, this.#length));
+    spare = this.#bytes;
+    this.#bytes = NONE;
+    return message;
   }
 
   #align(): void {
@@ -132,11 +144,13 @@ export class MessageWriter {
     const start = this.#length;
     this.#length += count;
     if (this.#length > this.#bytes.length) {
+      assert(this.#bytes !== NONE, "the message is finished");
       const bytes = new Uint8Array(2 * this.#length);
       bytes.set(this.#bytes.subarray(0, start));
       this.#bytes = bytes;
       this.#view = new DataView(bytes.buffer);
     }
+    this.#bytes.fill(0, start, this.#length);
     return start;
   }
 }
@@ -151,15 +165,10 @@ export function dump(type: number): MessageWriter {
   return new MessageWriter(type, NLM_F_DUMP);
 }
 
-/** The same change, of which the kernel only tells when it refuses it. */
-export function silent(message: Uint8Array): Uint8Array {
-  const copy = message.slice();
-  const view = new DataView(copy.buffer);
-  view.setUint16(6, view.getUint16(6, true) & ~NLM_F_ACK, true);
-  return copy;
-}
-
-/** Joins messages for one send. They get the sequence numbers `first`, `first + 1`, … (modulo 2^32). */
+/**
+ * Joins messages for one send. They get the sequence numbers `first`, `first + 1`, … (modulo 2^32). Only the last keeps
+ * its NLM_F_ACK: of the others the kernel tells when it refuses them.
+ */
 export function batch(messages: readonly Uint8Array[], first: number): Uint8Array {
   const joined = new Uint8Array(messages.reduce((sum, message) => sum + message.length, 0));
   const view = new DataView(joined.buffer);
@@ -167,6 +176,8 @@ export function batch(messages: readonly Uint8Array[], first: number): Uint8Arra
   for (const [i, message] of messages.entries()) {
     joined.set(message, offset);
     view.setUint32(offset + 8, (first + i) >>> 0, true);
+    if (i < messages.length - 1)
+      view.setUint16(offset + 6, view.getUint16(offset + 6, true) & ~NLM_F_ACK, true);
     offset += message.length;
   }
   return joined;
