@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { readdir } from "node:fs/promises";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Pinger, ping } from "../linux/icmp.ts";
@@ -89,6 +90,18 @@ for (const [title, context] of [
     });
   }
 }
+
+test("only a program in a workload's namespace is a tcx link", { skip: needsRoot }, async (t) => {
+  const hosts = await hostsFixture(t);
+  const links = async (): Promise<string[]> => await readdir(`${hosts.net.bpffs}/alpha/links`);
+  await new Reconciler(hosts.alpha).apply(remoteWire(hosts, v4).near);
+  assert.deepEqual(await links(), []);
+  await new Reconciler(hosts.alpha, { localPrograms: true }).apply({
+    ...localWire(hosts, { srcIpAddrs: ["10.1.0.1/32"], dstIpAddrs: ["10.1.0.2/32"] }, "c2"),
+    client: { type: "KERNEL", netns: hosts.client, interfaceName: "nsm-2" },
+  });
+  assert.equal((await links()).length, 2);
+});
 
 test("packets and bytes are counted at the ingress of both ends", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);

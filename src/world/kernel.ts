@@ -125,8 +125,8 @@ export interface FdbEntry {
 }
 
 /**
- * The `wire` program of datapath/ on a device's ingress, as a pinned tcx link that nobody inside the namespace can take
- * off. It counts, then passes (`pass`), or hands the frame to the device `target` of the same namespace (`redirect`),
+ * The `wire` program of datapath/ on a device's ingress: in `host` by a shared block, elsewhere as a pinned tcx link that
+ * nobody inside the namespace can take off. It counts, then passes (`pass`), or hands the frame to the device `target` of the same namespace (`redirect`),
  * or to the far end of that veth (`redirect-peer`). A frame on a device that the program does not know is dropped.
  */
 export interface Program {
