@@ -10,7 +10,7 @@ import type { Kernel, Netns, Operation } from "../world/kernel.ts";
 import { holdsExactly, type Hosts, hostsFixture, localWire, reaches, remoteWire } from "./hosts-fixture.ts";
 import { plan } from "./plan.ts";
 import { Reconciler } from "./reconcile.ts";
-import type { ConnectionContext, VxlanMechanism } from "./wire.ts";
+import type { ConnectionContext, VxlanMechanism, Wire } from "./wire.ts";
 
 const v4: ConnectionContext = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
 const v6: ConnectionContext = { srcIpAddrs: ["fd00::1/128"], dstIpAddrs: ["fd00::2/128"] };
@@ -341,3 +341,78 @@ test("what somebody broke is mended, and only that", { skip: needsRoot }, async 
   assert.ok(mended.length < plan(wire).objects.length);
   await wires.remove("c1");
 });
+
+/** Sends one packet after the other, to each address in turn, until nothing that was removed is left in the kernel. */
+async function probeUntilSettled(
+  hosts: Hosts,
+  addresses: readonly string[],
+): Promise<{ sent: number; unanswered: string[] }> {
+  let isSettled = false;
+  const probes = { sent: 0, unanswered: [] as string[] };
+  const pingers = await Promise.all(
+    addresses.map((address) => Pinger.open(hosts.net.machine, hosts.client, address)),
+  );
+  const settled = hosts.alpha.settle().finally(() => {
+    isSettled = true;
+  });
+  try {
+    for (let last = false; ; last = isSettled) {
+      for (const [i, pinger] of pingers.entries()) {
+        probes.sent++;
+        const answer = await pinger.probe({ timeoutMs: 20 });
+        if (answer.rttMs === undefined)
+          probes.unanswered.push(`${addresses[i]} at ${probes.sent}: ${answer.errno ?? "timeout"}`);
+      }
+      await turn();
+      if (last) break;
+    }
+  } finally {
+    for (const pinger of pingers) pinger.close();
+    await settled;
+  }
+  return probes;
+}
+
+const routed: ConnectionContext = {
+  ...networks,
+  srcRoutes: [{ prefix: "10.7.0.0/16" }, { prefix: "0.0.0.0/0" }, { prefix: "fd07::/64" }],
+};
+
+for (const [title, context] of [
+  ["IPv4", v4],
+  ["IPv6", v6],
+  ["dual stack", dual],
+  ["networks and routes", routed],
+] as const) {
+  test(
+    `a wire takes over all packets of one that was just closed: ${title}`,
+    { skip: needsRoot },
+    async (t) => {
+      const hosts = await hostsFixture(t);
+      const wires = new Reconciler(hosts.alpha);
+      const wire = (n: number): Wire => ({
+        ...localWire(hosts, context, `c${n}`),
+        client: { type: "KERNEL", netns: hosts.client, interfaceName: `nsm-${n}` },
+        endpoint: { type: "KERNEL", netns: n % 2 ? hosts.local : hosts.server, interfaceName: `nse-${n}` },
+      });
+      await wires.apply(wire(0));
+      await reaches(hosts, hosts.client, addressesOf(context.dstIpAddrs)[0] ?? "");
+      for (let n = 1; n <= 6; n++) {
+        await wires.remove(`c${n - 1}`);
+        const closed = performance.now();
+        await wires.apply(wire(n));
+        const ready = performance.now() - closed;
+        const { sent, unanswered } = await probeUntilSettled(hosts, addressesOf(context.dstIpAddrs));
+        t.diagnostic(`${sent} probes after ${ready.toFixed(2)} ms`);
+        assert.deepEqual(unanswered, []);
+        const endpoint = n % 2 ? hosts.local : hosts.server;
+        const [counters] = await hosts.alpha.counters([{ netns: endpoint, link: `nse-${n}` }]);
+        // IPv6 says a word of its own on a new device.
+        assert.ok(
+          (counters?.packets ?? 0) >= sent,
+          `${counters?.packets} of ${sent} packets came by the new wire`,
+        );
+      }
+    },
+  );
+}
