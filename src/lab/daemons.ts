@@ -29,6 +29,9 @@ const START_PATIENCE_MS = 20_000;
 const POLL_MS = 5;
 const END_PATIENCE_MS = 10_000;
 
+/** Of signal 9 in a set of signals. */
+const SIGKILL_BIT = 1n << 8n;
+
 type DaemonKind = "registry" | "agent";
 
 /** A process that shall run. */
@@ -142,10 +145,11 @@ export async function bringDaemons(
   lab: string,
   wanted: readonly Daemon[],
 ): Promise<string[]> {
-  const running = findDaemons(lab);
+  const found = findDaemons(lab);
   const same = (a: Daemon, b: Daemon): boolean =>
     a.kind === b.kind && a.host === b.host && a.args.join("\0") === b.args.join("\0");
-  await endDaemons(running.filter((each) => !wanted.some((one) => same(one, each))));
+  const running = found.filter((each) => wanted.some((one) => same(one, each)) && !isDying(each.pid));
+  await endDaemons(found.filter((each) => !running.includes(each)));
   const missing = wanted.filter((each) => !running.some((one) => same(each, one)));
   await Promise.all(
     wanted.map(async (each) => {
@@ -224,6 +228,16 @@ function commandLine(pid: number): string[] {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
   } catch {
     return [];
+  }
+}
+
+/** Whether a process was killed, and is on its way out: until then it looks as if it ran. proc(5), ShdPnd in status. */
+function isDying(pid: number): boolean {
+  try {
+    const pending = /^ShdPnd:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return (BigInt(`0x${pending ?? 0}`) & SIGKILL_BIT) !== 0n;
+  } catch {
+    return true;
   }
 }
 
