@@ -17,7 +17,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { LinuxMachine } from "../linux/machine.ts";
+import { linuxProcesses } from "../linux/processes.ts";
 import { NetloomError } from "../world/errors.ts";
+import type { HeldProcess } from "../world/processes.ts";
 import type { Lab, LabAgent } from "./model.ts";
 import { bpffsDirectory, stateDirectory } from "./state.ts";
 import { netnsOf } from "./topology.ts";
@@ -119,23 +121,41 @@ export function findDaemons(lab: string): RunningDaemon[] {
   });
 }
 
-/** Ends them at once: what they keep is in the kernel and on the disk. Resolves when they are gone. */
+/** Ends them at once: what they keep is in the kernel and on the disk. Resolves when nothing of them is in a namespace. */
 export async function endDaemons(daemons: readonly RunningDaemon[]): Promise<void> {
-  for (const { pid, kind, host } of daemons) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ESRCH") continue;
-      throw new NetloomError("PERMISSION_DENIED", `end ${kind} of ${host}: ${(error as Error).message}`);
-    }
-  }
-  const giveUpAt = performance.now() + END_PATIENCE_MS;
-  for (const { pid, kind, host } of daemons) {
-    while (commandLine(pid).includes(kind)) {
+  await Promise.all(daemons.map(endDaemon));
+}
+
+async function endDaemon({ pid, kind, host }: RunningDaemon): Promise<void> {
+  const held = await hold(pid);
+  if (!held) return;
+  try {
+    // Held first: from here on the number is nobody else's. One without a command line is on its way out.
+    const words = commandLine(pid);
+    if (words.length > 0 && !words.includes(kind)) return;
+    process.kill(pid, "SIGKILL");
+    const giveUpAt = performance.now() + END_PATIENCE_MS;
+    while (held.isAlive()) {
       if (performance.now() > giveUpAt)
         throw new NetloomError("DEADLINE_EXCEEDED", `end ${kind} of ${host}: process ${pid} does not end`);
       await sleep(POLL_MS);
     }
+  } catch (error) {
+    if (error instanceof NetloomError) throw error;
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return;
+    throw new NetloomError("PERMISSION_DENIED", `end ${kind} of ${host}: ${(error as Error).message}`);
+  } finally {
+    held.release();
+  }
+}
+
+/** `undefined` if there is no such process. */
+async function hold(pid: number): Promise<HeldProcess | undefined> {
+  try {
+    return await linuxProcesses().hold(pid);
+  } catch (error) {
+    if (error instanceof NetloomError && error.code === "NOT_FOUND") return undefined;
+    throw error;
   }
 }
 
