@@ -45,7 +45,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "to remove a device leaves it alone when it has become another owner's",
+    title: "to remove a device and what is on it leaves both alone when it has become another owner's",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -53,10 +53,12 @@ export const lifeCases: readonly ContractCase[] = [
       const ours = theirs.map((object): KernelObject =>
         JSON.parse(JSON.stringify(object).replaceAll("client-", "server-")),
       );
-      await kernel.apply(add(...theirs));
-      await kernel.apply(remove(...ours));
+      const on = { netns: workload, link: "nl-1" };
+      const address: KernelObject = { kind: "address", ...on, address: "10.0.0.1/24" };
+      await kernel.apply(add(...theirs, address));
+      await kernel.apply(remove(...ours, address));
       await kernel.settle();
-      assert.deepEqual(await stateOf(kernel, "host", workload), canonical(theirs));
+      assert.deepEqual(await stateOf(kernel, "host", workload), canonical([...theirs, address]));
     },
   },
   {

@@ -224,13 +224,12 @@ class Tracked {
 
   /** A process is held before it is looked at, and asked after: in between nobody else can have got its number. */
   async #findProcess(pid: number): Promise<Presence> {
-    const wasHeld = this.#process !== undefined;
     const held = (this.#process ??= await this.#processes.hold(pid));
     const identity = held.isAlive() ? await this.#world.kernel.resolve(this.#netns) : undefined;
     if (identity && held.isAlive()) return { isThere: true, identity };
     this.#letGo();
-    // Another process with its number is another workload.
-    this.#isGoneForEver = wasHeld;
+    // Another process with its number is another workload, however short this one was seen.
+    this.#isGoneForEver = true;
     return { isThere: false, reason: `process ${pid} has ended` };
   }
 

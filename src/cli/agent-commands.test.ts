@@ -279,6 +279,12 @@ test("a wrong file is refused as a whole, every mistake with its place, by diff 
 });
 
 test("a file that is not there is an error of its own; - is the standard input", async () => {
+  const large = spawn(netloomPath, ["apply", "-f", "-", "--agent", mesh().url("alpha")], { stdio: "pipe" });
+  large.stdin.end("# many words\n".repeat(400_000));
+  assert.match(
+    await text(large.stderr),
+    /^error: read standard input: it is larger than 4 MB\nhint: cut it into several files\n/,
+  );
   const missing = await at("alpha", "apply", "-f", "/nowhere.yaml");
   assert.match(
     missing.stderr,

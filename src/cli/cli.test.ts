@@ -193,6 +193,15 @@ test("a reader that leaves early is no error", async () => {
   assert.match(stderr, /^code [01]\n$/);
 });
 
+test("a result that cannot be written is an error", async () => {
+  const shell = spawn("sh", ["-c", `"${netloomPath}" explain > /dev/full; echo "code $?" >&2`], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let stderr = "";
+  for await (const part of shell.stderr) stderr += String(part);
+  assert.match(stderr, /^error: write the result: ENOSPC: .*\nhint: .*\nmore: .*\ncode 1\n$/);
+});
+
 for (const args of [
   ["demo"],
   ["lab", "up", "two.yaml"],

@@ -31,6 +31,22 @@ function steps(before: Wire, after: Wire): string[] {
 const nlv = hostVethName("c1", "client");
 const nlx = (vni: number): string => tunnelName("c1", { side: "client", vni, port: 4789, family: 4 });
 
+test("a wire that goes draws no packet into its devices until the kernel has freed them", () => {
+  const context = { srcRoutes: [{ prefix: "10.7.0.0/16" }, { prefix: "fd07::/64" }] };
+  const dual = {
+    srcIpAddrs: ["10.0.0.1/32", "fd00::1/128"],
+    dstIpAddrs: ["10.0.0.2/32", "fd00::2/128"],
+  };
+  const found = diff([], plan(remote({}, { ...dual, ...context })).objects);
+  const kinds = found.map(({ verb, object }) => `${verb} ${object.kind}`);
+  assert.deepEqual(kinds, [
+    ...Array<string>(3).fill("remove route"),
+    ...Array<string>(2).fill("remove address"),
+    "remove vxlan",
+    "remove veth",
+  ]);
+});
+
 test("another VNI: the new tunnel is up before the program changes over, and the old one goes last", () => {
   assert.deepEqual(steps(remote({}), remote({ vni: 8 })), [
     `add vxlan ${nlx(8)} vni 8`,
@@ -83,7 +99,7 @@ test("a device in the way goes in a batch of its own, because its removal cannot
   };
   const operations: Operation[] = diff(plan(remote({})).objects, plan(local).objects);
   const cut = batches(operations).map((batch) => batch.map(({ verb, object }) => `${verb} ${object.kind}`));
-  assert.deepEqual(cut[0], ["remove veth"]);
+  assert.deepEqual(cut[0], ["remove address", "remove veth"]);
   assert.equal(cut.length, 2);
   assert.equal(cut[1]?.[0], "add veth");
 });
@@ -94,7 +110,10 @@ test("a workload in another namespace: the program that led to the old pair is l
     client: { type: "KERNEL", netns: "file:///run/netns/b", interfaceName: "nsm-1" },
   };
   const found = steps(remote({}), moved);
-  assert.equal(found[0], `remove veth nsm-1 in file:///run/netns/a and ${nlv}`);
+  assert.deepEqual(found.slice(0, 2), [
+    "remove address 10.0.0.1/32 peer 10.0.0.2/32 dev nsm-1 in file:///run/netns/a",
+    `remove veth nsm-1 in file:///run/netns/a and ${nlv}`,
+  ]);
   assert.ok(found.includes(`add program redirect to ${nlx(7)} on ${nlv}`));
   assert.ok(found.includes(`change program redirect-peer to ${nlv} on ${nlx(7)}`));
   assert.ok(!found.some((step) => step.includes("vxlan")));

@@ -5,11 +5,15 @@
  * 2. devices are added and changed, new ones get their programs, sysctls, addresses, and are set up
  * 3. programs change over to them
  * 4. routes, neighbours, rules
- * 5. what is not wanted goes, in reverse, and devices last: all that is on them goes with them
+ * 5. what is not wanted goes, in reverse, and devices last: what is on them goes with them
+ *
+ * Before a device its routes and addresses go: the kernel takes its time to free a device, which until then would go on
+ * attracting packets by them.
  */
 import type { Address, KernelObject, Operation, Program } from "../world/kernel.ts";
 import { addressSteps } from "./diff-addresses.ts";
 import {
+  attractsPackets,
   carrierOf,
   connectedRoute,
   contentOf,
@@ -24,13 +28,13 @@ import {
 
 type Attached = Exclude<KernelObject, Device>;
 
-/** Kinds beside addresses, in the order in which they are made. */
-const ORDER = ["program", "qdisc", "sysctl", "up", "fdb", "route", "neighbor", "rule"] as const;
+/** In the order in which they are made. */
+const ORDER = ["program", "qdisc", "sysctl", "address", "up", "fdb", "route", "neighbor", "rule"] as const;
 
 /**
  * The operations that lead from `observed` to `wanted`, both complete for the links that they speak of. Pure; empty if
  * nothing is to do. A changed object is changed in place where the kernel can. What goes away with its device is not
- * removed by itself. See `batches` for how to apply it.
+ * removed by itself, unless it attracts packets. See `batches` for how to apply it.
  */
 export function diff(wanted: readonly KernelObject[], observed: readonly KernelObject[]): Operation[] {
   const devices = diffDevices(wanted, observed);
@@ -50,12 +54,18 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
   );
   const kept = there.filter((object) => object.kind !== "address" && !isFlushed(object, addresses.flushed));
   const steps = diffAttached(attached(wanted), kept);
+  const withdrawals = (links: ReadonlySet<string>): Operation[] =>
+    removals(
+      attached(observed).filter((object) => attractsPackets(object) && isGone(object, links)),
+      attached(wanted),
+    );
 
   const of = (kind: Attached["kind"]): Operation[] => steps.filter(({ object }) => object.kind === kind);
   const isAdd = ({ verb }: Operation): boolean => verb === "add";
   const programs = of("program");
   const fresh = placesOf([...devices.make, ...addresses.operations].filter(isAdd));
   return [
+    ...withdrawals(devices.cleared),
     ...devices.clear,
     ...devices.make,
     ...programs.filter(isAdd),
@@ -69,6 +79,7 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
     ...of("neighbor"),
     ...of("rule"),
     ...removals(kept, attached(wanted)).filter(({ object }) => !isGone(object as Attached, devices.leaving)),
+    ...withdrawals(devices.leaving),
     ...devices.remove,
   ];
 }

@@ -1,7 +1,7 @@
 /** Errors of the forwarder: which wire, what, why, and what to do. */
 import { NetloomError } from "../world/errors.ts";
 import type { KernelObject } from "../world/kernel.ts";
-import { endsOf, isDevice, linkKeys, tunnelKey } from "./identity.ts";
+import { endsOf, identityOf, isDevice, linkKeys, tunnelKey } from "./identity.ts";
 import type { Observer } from "./observe.ts";
 import { type ByOwner, groupByOwner, namespacesOf } from "./owner.ts";
 import type { Plan } from "./plan.ts";
@@ -44,7 +44,7 @@ function hintFor(code: NetloomError["code"]): string | undefined {
   }
 }
 
-/** Names the wire that has the name or the VNI of a planned device. */
+/** Names the wire that has the name or the VNI of a planned device, or a planned route, and says what to do. */
 async function whoHas(wanted: Plan, observer: Observer): Promise<string | undefined> {
   let groups: ByOwner;
   try {
@@ -54,19 +54,24 @@ async function whoHas(wanted: Plan, observer: Observer): Promise<string | undefi
     if (error instanceof NetloomError) return undefined;
     throw error;
   }
-  const claims = new Map(wanted.objects.flatMap(claimsOf));
-  for (const [owner, objects] of groups) {
-    if (owner === undefined || owner === wanted.owner) continue;
-    for (const [claim] of objects.flatMap(claimsOf)) {
-      const name = claims.get(claim);
-      if (name) return `${name} belongs to wire ${owner}: choose another, or close that wire first`;
+  // Devices come first, and routes only where all devices could be made.
+  for (const kinds of [isDevice, (object: KernelObject) => object.kind === "route"]) {
+    const claims = new Map(wanted.objects.filter(kinds).flatMap(claimsOf));
+    for (const [owner, objects] of groups) {
+      if (owner === undefined || owner === wanted.owner) continue;
+      for (const [claim] of objects.flatMap(claimsOf)) {
+        const name = claims.get(claim);
+        if (name) return `${name} belongs to wire ${owner}: choose another, or close that wire first`;
+      }
     }
   }
   return undefined;
 }
 
-/** What only one device can have, and its name for people. */
+/** What there can be only one of, and its name for people. An address may be on any number of devices. */
 function claimsOf(object: KernelObject): (readonly [string, string])[] {
+  if (object.kind === "route")
+    return [[identityOf(object), `the route to ${object.destination} in ${object.netns}`]];
   if (!isDevice(object)) return [];
   const names = endsOf(object).map(
     (end, i) => [linkKeys(object)[i] ?? "", `the interface ${end.name} in ${end.netns}`] as const,

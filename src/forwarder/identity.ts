@@ -31,6 +31,11 @@ export function linkKeys(device: Device): string[] {
   return endsOf(device).map((end) => linkKey(end.netns, end.name));
 }
 
+/** What attracts packets to a link. */
+export function attractsPackets({ kind }: KernelObject): boolean {
+  return kind === "address" || kind === "route";
+}
+
 /** The link that `object`, no device, goes away with; a rule has none. */
 export function carrierOf(object: Exclude<KernelObject, Device>): string | undefined {
   switch (object.kind) {

@@ -9,7 +9,7 @@ import { NetloomError } from "../world/errors.ts";
 import type { Kernel, KernelObject, Netns, Operation } from "../world/kernel.ts";
 import { batches, diff } from "./diff.ts";
 import { explain, refuse } from "./explain.ts";
-import { linkKeys, isDevice } from "./identity.ts";
+import { attractsPackets, linkKeys, isDevice } from "./identity.ts";
 import { Observer } from "./observe.ts";
 import { groupByOwner } from "./owner.ts";
 import { plan, type Plan, type PlanOptions } from "./plan.ts";
@@ -154,14 +154,14 @@ export class Reconciler {
   }
 
   /**
-   * What was made and bears the owner's name goes without a look at it: all of it hangs on its devices. Rules do not, and
-   * somebody may have changed them.
+   * What was made and bears the owner's name goes without a look at it, as `diff` would have it go: all of it hangs on its
+   * devices. Rules do not, and somebody may have changed them.
    */
   async #takeAway(owner: string, { state, objects }: Holding): Promise<void> {
     if (state === "made" && !objects.some(({ kind }) => kind === "rule")) {
       try {
-        const devices = objects.filter(isDevice).toReversed();
-        await this.#apply(devices.map((object) => ({ verb: "remove", object })));
+        const gone = objects.filter((object) => isDevice(object) || attractsPackets(object));
+        await this.#apply(gone.toReversed().map((object) => ({ verb: "remove", object })));
         return;
       } catch (error) {
         if (!hasCode(error, "ABORTED")) throw error;

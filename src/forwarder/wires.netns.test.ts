@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { readdir } from "node:fs/promises";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Pinger, ping } from "../linux/icmp.ts";
@@ -9,7 +10,7 @@ import type { Kernel, Netns, Operation } from "../world/kernel.ts";
 import { holdsExactly, type Hosts, hostsFixture, localWire, reaches, remoteWire } from "./hosts-fixture.ts";
 import { plan } from "./plan.ts";
 import { Reconciler } from "./reconcile.ts";
-import type { ConnectionContext, VxlanMechanism } from "./wire.ts";
+import type { ConnectionContext, VxlanMechanism, Wire } from "./wire.ts";
 
 const v4: ConnectionContext = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
 const v6: ConnectionContext = { srcIpAddrs: ["fd00::1/128"], dstIpAddrs: ["fd00::2/128"] };
@@ -89,6 +90,18 @@ for (const [title, context] of [
     });
   }
 }
+
+test("only a program in a workload's namespace is a tcx link", { skip: needsRoot }, async (t) => {
+  const hosts = await hostsFixture(t);
+  const links = async (): Promise<string[]> => await readdir(`${hosts.net.bpffs}/alpha/links`);
+  await new Reconciler(hosts.alpha).apply(remoteWire(hosts, v4).near);
+  assert.deepEqual(await links(), []);
+  await new Reconciler(hosts.alpha, { localPrograms: true }).apply({
+    ...localWire(hosts, { srcIpAddrs: ["10.1.0.1/32"], dstIpAddrs: ["10.1.0.2/32"] }, "c2"),
+    client: { type: "KERNEL", netns: hosts.client, interfaceName: "nsm-2" },
+  });
+  assert.equal((await links()).length, 2);
+});
 
 test("packets and bytes are counted at the ingress of both ends", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
@@ -327,4 +340,142 @@ test("what somebody broke is mended, and only that", { skip: needsRoot }, async 
   await holdsExactly(hosts.alpha, [hosts.client, hosts.local], wire);
   assert.ok(mended.length < plan(wire).objects.length);
   await wires.remove("c1");
+});
+
+/** Sends one packet after the other, to each address in turn, until nothing that was removed is left in the kernel. */
+async function probeUntilSettled(
+  hosts: Hosts,
+  addresses: readonly string[],
+): Promise<{ sent: number; unanswered: string[] }> {
+  let isSettled = false;
+  const probes = { sent: 0, unanswered: [] as string[] };
+  const pingers = await Promise.all(
+    addresses.map((address) => Pinger.open(hosts.net.machine, hosts.client, address)),
+  );
+  const settled = hosts.alpha.settle().finally(() => {
+    isSettled = true;
+  });
+  try {
+    for (let last = false; ; last = isSettled) {
+      for (const [i, pinger] of pingers.entries()) {
+        probes.sent++;
+        const answer = await pinger.probe({ timeoutMs: 20 });
+        if (answer.rttMs === undefined)
+          probes.unanswered.push(`${addresses[i]} at ${probes.sent}: ${answer.errno ?? "timeout"}`);
+      }
+      await turn();
+      if (last) break;
+    }
+  } finally {
+    for (const pinger of pingers) pinger.close();
+    await settled;
+  }
+  return probes;
+}
+
+const routed: ConnectionContext = {
+  ...networks,
+  srcRoutes: [{ prefix: "10.7.0.0/16" }, { prefix: "0.0.0.0/0" }, { prefix: "fd07::/64" }],
+};
+
+for (const [title, context] of [
+  ["IPv4", v4],
+  ["IPv6", v6],
+  ["dual stack", dual],
+  ["networks and routes", routed],
+] as const) {
+  test(
+    `a wire takes over all packets of one that was just closed: ${title}`,
+    { skip: needsRoot },
+    async (t) => {
+      const hosts = await hostsFixture(t);
+      const wires = new Reconciler(hosts.alpha);
+      const wire = (n: number): Wire => ({
+        ...localWire(hosts, context, `c${n}`),
+        client: { type: "KERNEL", netns: hosts.client, interfaceName: `nsm-${n}` },
+        endpoint: { type: "KERNEL", netns: n % 2 ? hosts.local : hosts.server, interfaceName: `nse-${n}` },
+      });
+      await wires.apply(wire(0));
+      await reaches(hosts, hosts.client, addressesOf(context.dstIpAddrs)[0] ?? "");
+      for (let n = 1; n <= 6; n++) {
+        await wires.remove(`c${n - 1}`);
+        const closed = performance.now();
+        await wires.apply(wire(n));
+        const ready = performance.now() - closed;
+        const { sent, unanswered } = await probeUntilSettled(hosts, addressesOf(context.dstIpAddrs));
+        t.diagnostic(`${sent} probes after ${ready.toFixed(2)} ms`);
+        assert.deepEqual(unanswered, []);
+        const endpoint = n % 2 ? hosts.local : hosts.server;
+        const [counters] = await hosts.alpha.counters([{ netns: endpoint, link: `nse-${n}` }]);
+        // IPv6 says a word of its own on a new device.
+        assert.ok(
+          (counters?.packets ?? 0) >= sent,
+          `${counters?.packets} of ${sent} packets came by the new wire`,
+        );
+      }
+    },
+  );
+}
+
+for (const { title, first, second, taken } of [
+  { title: "the IPv6 peer", first: v6, second: { ...v6, srcIpAddrs: ["fd00::9/128"] }, taken: "fd00::2/128" },
+  { title: "both IPv6 addresses", first: v6, second: v6, taken: "fd00::2/128" },
+  {
+    title: "a route",
+    first: { ...v4, srcRoutes: [{ prefix: "10.7.0.0/16" }] },
+    second: {
+      srcIpAddrs: ["10.1.0.1/32"],
+      dstIpAddrs: ["10.1.0.2/32"],
+      srcRoutes: [{ prefix: "10.7.0.0/16" }],
+    },
+    taken: "10.7.0.0/16",
+  },
+]) {
+  test(
+    `a second wire with ${title} of the first is refused, and both are named`,
+    { skip: needsRoot },
+    async (t) => {
+      const hosts = await hostsFixture(t);
+      const wires = new Reconciler(hosts.alpha);
+      const other = (context: ConnectionContext): Wire => ({
+        ...localWire(hosts, context, "c2"),
+        client: { type: "KERNEL", netns: hosts.client, interfaceName: "nsm-2" },
+        endpoint: { type: "KERNEL", netns: hosts.server, interfaceName: "nse-2" },
+      });
+      await wires.apply(localWire(hosts, first));
+      await assert.rejects(wires.apply(other(second)), (error) => {
+        assert.ok(error instanceof NetloomError);
+        assert.equal(error.code, "ALREADY_EXISTS");
+        assert.match(
+          error.message,
+          new RegExp(`^make wire c2: add route ${taken} (via \\S+ )?dev nsm-2 .*EEXIST`),
+        );
+        assert.equal(
+          error.hint,
+          `the route to ${taken} in ${hosts.client} belongs to wire c1: choose another, or close that wire first`,
+        );
+        return true;
+      });
+      await hosts.alpha.settle();
+      await holdsExactly(hosts.alpha, [hosts.client, hosts.local, hosts.server], localWire(hosts, first));
+      await reachEachOther(hosts, hosts.local, first);
+      await wires.remove("c1");
+      await wires.apply(other(second));
+      await reachEachOther(hosts, hosts.server, second);
+    },
+  );
+}
+
+test("a second wire may have own addresses of the first", { skip: needsRoot }, async (t) => {
+  const hosts = await hostsFixture(t);
+  const wires = new Reconciler(hosts.alpha);
+  await wires.apply(localWire(hosts, dual));
+  const context = { ...dual, dstIpAddrs: ["10.0.0.3/32", "fd00::3/128"] };
+  await wires.apply({
+    ...localWire(hosts, context, "c2"),
+    client: { type: "KERNEL", netns: hosts.client, interfaceName: "nsm-2" },
+    endpoint: { type: "KERNEL", netns: hosts.server, interfaceName: "nse-2" },
+  });
+  await reachEachOther(hosts, hosts.local, dual);
+  await reachEachOther(hosts, hosts.server, context);
 });

@@ -17,7 +17,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { LinuxMachine } from "../linux/machine.ts";
+import { linuxProcesses } from "../linux/processes.ts";
 import { NetloomError } from "../world/errors.ts";
+import type { HeldProcess } from "../world/processes.ts";
 import type { Lab, LabAgent } from "./model.ts";
 import { bpffsDirectory, stateDirectory } from "./state.ts";
 import { netnsOf } from "./topology.ts";
@@ -28,6 +30,9 @@ const REGISTRY_PORT = 5002;
 const START_PATIENCE_MS = 20_000;
 const POLL_MS = 5;
 const END_PATIENCE_MS = 10_000;
+
+/** Of signal 9 in a set of signals. */
+const SIGKILL_BIT = 1n << 8n;
 
 type DaemonKind = "registry" | "agent";
 
@@ -116,23 +121,41 @@ export function findDaemons(lab: string): RunningDaemon[] {
   });
 }
 
-/** Ends them at once: what they keep is in the kernel and on the disk. Resolves when they are gone. */
+/** Ends them at once: what they keep is in the kernel and on the disk. Resolves when nothing of them is in a namespace. */
 export async function endDaemons(daemons: readonly RunningDaemon[]): Promise<void> {
-  for (const { pid, kind, host } of daemons) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ESRCH") continue;
-      throw new NetloomError("PERMISSION_DENIED", `end ${kind} of ${host}: ${(error as Error).message}`);
-    }
-  }
-  const giveUpAt = performance.now() + END_PATIENCE_MS;
-  for (const { pid, kind, host } of daemons) {
-    while (commandLine(pid).includes(kind)) {
+  await Promise.all(daemons.map(endDaemon));
+}
+
+async function endDaemon({ pid, kind, host }: RunningDaemon): Promise<void> {
+  const held = await hold(pid);
+  if (!held) return;
+  try {
+    // Held first: from here on the number is nobody else's. One without a command line is on its way out.
+    const words = commandLine(pid);
+    if (words.length > 0 && !words.includes(kind)) return;
+    process.kill(pid, "SIGKILL");
+    const giveUpAt = performance.now() + END_PATIENCE_MS;
+    while (held.isAlive()) {
       if (performance.now() > giveUpAt)
         throw new NetloomError("DEADLINE_EXCEEDED", `end ${kind} of ${host}: process ${pid} does not end`);
       await sleep(POLL_MS);
     }
+  } catch (error) {
+    if (error instanceof NetloomError) throw error;
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return;
+    throw new NetloomError("PERMISSION_DENIED", `end ${kind} of ${host}: ${(error as Error).message}`);
+  } finally {
+    held.release();
+  }
+}
+
+/** `undefined` if there is no such process. */
+async function hold(pid: number): Promise<HeldProcess | undefined> {
+  try {
+    return await linuxProcesses().hold(pid);
+  } catch (error) {
+    if (error instanceof NetloomError && error.code === "NOT_FOUND") return undefined;
+    throw error;
   }
 }
 
@@ -142,10 +165,11 @@ export async function bringDaemons(
   lab: string,
   wanted: readonly Daemon[],
 ): Promise<string[]> {
-  const running = findDaemons(lab);
+  const found = findDaemons(lab);
   const same = (a: Daemon, b: Daemon): boolean =>
     a.kind === b.kind && a.host === b.host && a.args.join("\0") === b.args.join("\0");
-  await endDaemons(running.filter((each) => !wanted.some((one) => same(one, each))));
+  const running = found.filter((each) => wanted.some((one) => same(one, each)) && !isDying(each.pid));
+  await endDaemons(found.filter((each) => !running.includes(each)));
   const missing = wanted.filter((each) => !running.some((one) => same(each, one)));
   await Promise.all(
     wanted.map(async (each) => {
@@ -224,6 +248,16 @@ function commandLine(pid: number): string[] {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
   } catch {
     return [];
+  }
+}
+
+/** Whether a process was killed, and is on its way out: until then it looks as if it ran. proc(5), ShdPnd in status. */
+function isDying(pid: number): boolean {
+  try {
+    const pending = /^ShdPnd:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return (BigInt(`0x${pending ?? 0}`) & SIGKILL_BIT) !== 0n;
+  } catch {
+    return true;
   }
 }
 

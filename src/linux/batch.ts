@@ -5,6 +5,7 @@ import {
   type Failpoint,
   KernelError,
   type KernelObject,
+  type LinkEnd,
   type Operation,
   type Program,
   type Sysctl,
@@ -51,8 +52,9 @@ export class Batch {
   readonly #readiness = new Readiness();
   readonly #linkOperations: LinkOperations;
   readonly #programs: ProgramOperations;
-  /** Names of the devices that this batch removes, by place: what hangs on them goes with them. */
-  readonly #leaving = new Map<Place, Set<string>>();
+  readonly #places = new Set<Place>();
+  /** The devices that this batch removes, by place and name. */
+  readonly #leaving = new Map<Place, Map<string, LinkEnd>>();
 
   constructor(context: BatchContext, operations: readonly Operation[], options: ApplyOptions) {
     this.#context = context;
@@ -75,6 +77,7 @@ export class Batch {
       for (const netns of namespacesOf(operation.object)) {
         const place =
           operation.verb === "remove" ? places.find(netns) : this.#open({ number, operation }, netns);
+        if (place) this.#places.add(place);
         if (place && operation.verb === "remove" && isDevice(operation.object))
           this.#leave(place, operation.object);
       }
@@ -83,11 +86,12 @@ export class Batch {
 
   async run(): Promise<void> {
     try {
+      if (this.#operations.some(({ verb }) => verb !== "remove")) this.#withdraw();
       for (const [number, operation] of this.#operations.entries()) {
         const job = { number, operation };
-        await this.#strike("before", job);
+        if (this.#failpoint) await this.#strike("before", job);
         await this.#executeInOrder(job);
-        await this.#strike("after", job);
+        if (this.#failpoint) await this.#strike("after", job);
       }
       await this.#transaction.flush();
     } catch (error) {
@@ -117,10 +121,10 @@ export class Batch {
   }
 
   #leave(place: Place, device: Device): void {
-    const names = this.#leaving.get(place) ?? new Set<string>();
+    const ends = this.#leaving.get(place) ?? new Map<string, LinkEnd>();
     for (const end of device.kind === "veth" ? device.ends : [device])
-      if (this.#context.places.find(end.netns) === place) names.add(end.name);
-    this.#leaving.set(place, names);
+      if (this.#context.places.find(end.netns) === place) ends.set(end.name, end);
+    this.#leaving.set(place, ends);
   }
 
   async #strike(when: Failpoint["when"], { number, operation }: Job): Promise<void> {
@@ -157,19 +161,17 @@ export class Batch {
     const { number, operation } = job;
     const { verb } = operation;
     const place = this.#context.places.find(object.netns);
-    if (!place || (verb === "remove" && this.#goesWithItsLink(place, object))) return;
+    if (!place) return;
     const link = object.kind === "rule" ? undefined : this.#linkOf(job, place, object.link);
     if (!link && object.kind !== "rule") return;
+    if (link && verb === "remove" && this.#isStrangers(place, link)) return;
     const linkIndex = link?.index ?? 0;
-    // With its last IPv4 address a device loses its neighbours and routes.
-    if (
-      link &&
-      object.kind === "address" &&
-      !object.address.includes(":") &&
-      !this.#isLeaving(place, link.name)
-    )
-      await this.#restoreLater(place, link);
     const target = { linkIndex, protocol: this.#context.mark.protocol };
+    if (verb === "remove" && link && this.#isLeaving(place, link.name))
+      return this.#withdrawLater(place, object, target);
+    // With its last IPv4 address a device loses its neighbours and routes.
+    if (link && object.kind === "address" && !object.address.includes(":"))
+      await this.#restoreLater(place, link);
     if (verb === "add" && object.kind === "qdisc") await this.#demandNoQdisc(job, place, linkIndex);
     if (verb === "add") this.#add(number, place, object, target);
     if (verb === "remove") this.#remove(number, place, object, target);
@@ -309,12 +311,29 @@ export class Batch {
     return this.#leaving.get(place)?.has(link) ?? false;
   }
 
+  /** Whether a device that this batch would remove is another owner's by now: then all that it has stays, too. */
+  #isStrangers(place: Place, link: Link): boolean {
+    const end = this.#leaving.get(place)?.get(link.name);
+    return end !== undefined && (link.group !== this.#context.mark.group || (link.alias ?? "") !== end.alias);
+  }
+
   /**
-   * What would cost the kernel a grace period or says nothing to the rest of the namespace. Addresses, routes and
-   * neighbours are taken off all the same: a doomed device would go on attracting packets by them.
+   * All goes with its device. But until the kernel has freed that, it would go on attracting packets by its addresses and
+   * routes: they are taken off as soon as somebody else is given something there.
    */
-  #goesWithItsLink(place: Place, object: Plain): boolean {
-    return (object.kind === "fdb" || object.kind === "qdisc") && this.#isLeaving(place, object.link);
+  #withdrawLater(place: Place, object: Plain, target: { linkIndex: number; protocol: number }): void {
+    if (object.kind !== "address" && object.kind !== "route") return;
+    const request = (): Uint8Array => removeRequest(object, target);
+    this.#transaction.onCommit(() => this.#context.reaper.withdrawLater(place.identity, request));
+  }
+
+  /** Has devices that are doomed in the namespaces of this batch draw no packet of what it makes. */
+  #withdraw(): void {
+    for (const place of this.#places) {
+      const requests = this.#context.reaper.withdraw(place.identity);
+      // What is refused is gone already.
+      if (requests.length > 0) place.socket.changes(requests);
+    }
   }
 
   #refusalOf(error: unknown): unknown {

@@ -1,6 +1,6 @@
 /** How each kind of feature is tried. Every trial runs in a throw-away namespace, synchronously. */
 import { closeSync, existsSync, openSync } from "node:fs";
-import { KernelError } from "../world/kernel.ts";
+import { KernelError, MESH_MARK } from "../world/kernel.ts";
 import {
   bpfError,
   BPF_NETFILTER,
@@ -11,6 +11,9 @@ import {
   createTcxLink,
   loadProgram,
 } from "./bpf/bpf.ts";
+import { loadDatapathOnce } from "./bpf/datapath.ts";
+import { decodeAddress, dumpAddresses, newAddress } from "./netlink/address.ts";
+import { addBlockFilter, addIngressBlock, deleteIngressBlock } from "./netlink/ingress-block.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import * as k from "./netlink/constants.ts";
 import type { Ack } from "./netlink/message-reader.ts";
@@ -36,7 +39,9 @@ export type Trial =
         | "vxlan-vnifilter"
         | "vxlan-localbypass"
         | "tcx"
-        | "redirect-peer"
+        | "ingress-block"
+        | "datapath"
+        | "address-protocol"
         | "btf"
         | "nf-tables"
         | "netns-cookie";
@@ -77,8 +82,12 @@ function attempt(trial: Trial): Outcome {
       return tryTcx();
     case "netfilter":
       return tryNetfilter(trial.defrag);
-    case "redirect-peer":
-      return tryRedirectPeer();
+    case "ingress-block":
+      return tryIngressBlock();
+    case "datapath":
+      return tryDatapath();
+    case "address-protocol":
+      return tryAddressProtocol();
     case "tap":
       closeSync(openSync("/dev/net/tun", "r+"));
       return yes("opened /dev/net/tun");
@@ -138,9 +147,6 @@ function readsBack(request: ReturnType<typeof vxlanAttributes>, flag: string): O
 }
 
 const MOV_R0 = (value: number): Buffer => instruction(0xb7, 0, value);
-const MOV_R1 = (value: number): Buffer => instruction(0xb7, 1, value);
-const MOV_R2 = (value: number): Buffer => instruction(0xb7, 2, value);
-const CALL = (helper: number): Buffer => instruction(0x85, 0, helper);
 const EXIT = instruction(0x95, 0, 0);
 
 function instruction(opcode: number, register: number, immediate: number): Buffer {
@@ -201,11 +207,46 @@ function tryNetfilter(defrag: boolean): Outcome {
   return withProgram(program, (fd) => madeLink(attempted, createNetfilterLink(fd, hook)));
 }
 
-function tryRedirectPeer(): Outcome {
-  const BPF_REDIRECT_PEER = 155;
-  const instructions = [MOV_R1(1), MOV_R2(0), CALL(BPF_REDIRECT_PEER), EXIT];
-  const program = { type: BPF_PROG_TYPE_SCHED_CLS, attachType: 0, instructions };
-  return withProgram(program, () => yes("load a program that calls bpf_redirect_peer"));
+/** As program-operations.ts puts the program on a device of the host. Leaves the place at the ingress of lo free. */
+function tryIngressBlock(): Outcome {
+  const program = { type: BPF_PROG_TYPE_SCHED_CLS, attachType: 0, instructions: [MOV_R0(0), EXIT] };
+  return withProgram(program, (fd) => {
+    const qdisc = judgeChange("share an ingress block on lo", send(addIngressBlock(LOOPBACK)));
+    if (!qdisc.supported) return qdisc;
+    const filter = judgeChange(
+      "put a BPF filter on an ingress block",
+      send(addBlockFilter(fd, { replaces: false })),
+    );
+    send(deleteIngressBlock(LOOPBACK));
+    return filter;
+  });
+}
+
+/** Only success counts: the kernel has the parts, but perhaps not together. */
+function judgeChange(attempted: string, ack: Ack): Outcome {
+  return ack.errno === 0 ? yes(attempted) : { ...judge(attempted, ack), supported: false };
+}
+
+/** Loads the programs of remote wires, and lets go of them. */
+function tryDatapath(): Outcome {
+  loadDatapathOnce();
+  return yes("load the programs of the datapath");
+}
+
+function tryAddressProtocol(): Outcome {
+  const attempted = "mark an address with a protocol number";
+  return withSocket((netlink) => {
+    const address = { linkIndex: LOOPBACK, address: "192.0.2.1/32", protocol: MESH_MARK.protocol };
+    const { errno } = netlink.change(newAddress(address));
+    if (errno !== 0) return { supported: false, evidence: `${attempted}: ${errnoName(errno)}` };
+    const found = netlink
+      .dump(dumpAddresses(LOOPBACK), decodeAddress)
+      .find((each) => each.address === address.address);
+    return {
+      supported: found?.protocol === address.protocol,
+      evidence: `${attempted}: reads back as ${found?.protocol ?? "nothing"}`,
+    };
+  });
 }
 
 function tryNetlinkOption(option: number): Outcome {

@@ -88,6 +88,6 @@ test("what was not tried is not supported, and what is required is reported as m
   assert(features.every(({ supported }) => !supported));
   assert.deepEqual(
     missing(features).map(({ name }) => name),
-    FEATURES.filter(({ required }) => required).map(({ name }) => name),
+    FEATURES.filter(({ use }) => use === "every wire" || use === "remote wires").map(({ name }) => name),
   );
 });

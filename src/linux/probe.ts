@@ -8,11 +8,22 @@ import { KernelError } from "../world/kernel.ts";
 import { FEATURES } from "./probe-features.ts";
 import type { Outcome } from "./probe-trials.ts";
 
+/** What of netloom needs a feature. A remote wire needs all that every wire needs, too. */
+export type Use =
+  | "every wire"
+  | "remote wires"
+  /** With the plan's option `localPrograms`. */
+  | "programs of local wires"
+  | "cables of a lab"
+  | "debugging"
+  | "nothing yet";
+
 /** One feature of the kernel. */
 export interface Feature {
   readonly name: string;
   readonly supported: boolean;
-  /** Netloom cannot make wires without it; without the others a mode degrades. */
+  readonly use: Use;
+  /** Netloom cannot make wires, or none between hosts, without it. */
   readonly required: boolean;
   /** First Linux that has it: `6.6`. */
   readonly since: string;
@@ -45,13 +56,14 @@ export async function probe(): Promise<Feature[]> {
 
 /** The features with these outcomes, in the order of the table. */
 export function featuresOf(outcomes: readonly Outcome[]): Feature[] {
-  return FEATURES.map(({ name, required = false, since, effect, remedy }, index) => {
+  return FEATURES.map(({ name, use, since, effect, remedy }, index) => {
     const { supported, evidence } = outcomes[index] ?? { supported: false, evidence: "not tried" };
-    return { name, supported, required, since, effect, evidence, remedy };
+    const required = use === "every wire" || use === "remote wires";
+    return { name, supported, use, required, since, effect, evidence, remedy };
   });
 }
 
-/** What netloom needs and this kernel lacks. Empty on a sound kernel from Linux 6.6 on. */
+/** What netloom needs and this kernel lacks. Empty on a sound kernel from Linux 5.19 on. */
 export function missing(features: readonly Feature[]): Feature[] {
   return features.filter((feature) => feature.required && !feature.supported);
 }

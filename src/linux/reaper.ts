@@ -37,6 +37,8 @@ export class Reaper {
   /** Not begun yet, by namespace and group. */
   readonly #waiting = new Map<string, Round>();
   readonly #running = new Set<Round>();
+  /** What takes addresses and routes off doomed devices, by the namespace in which to send it. */
+  readonly #withdrawals = new Map<Identity, (() => Uint8Array)[]>();
   #timer: NodeJS.Timeout | undefined;
   #failure: unknown;
 
@@ -59,6 +61,20 @@ export class Reaper {
     for (const identity of doomed.touches) round.touches.add(identity);
     if (doomed.afterwards) round.afterwards.push(doomed.afterwards);
     this.#timer ??= setTimeout(() => this.#begin(), GATHER_MS);
+  }
+
+  /** Notes what takes something off a doomed device of the namespace, that would go with it in the end. */
+  withdrawLater(identity: Identity, request: () => Uint8Array): void {
+    const requests = this.#withdrawals.get(identity);
+    if (requests) requests.push(request);
+    else this.#withdrawals.set(identity, [request]);
+  }
+
+  /** Hands over what was noted for the namespace, to be sent now. */
+  withdraw(identity: Identity): readonly Uint8Array[] {
+    const requests = this.#withdrawals.get(identity) ?? [];
+    this.#withdrawals.delete(identity);
+    return requests.map((request) => request());
   }
 
   /** Waits until nothing is under way that would free something in these namespaces. False if nothing was. */
@@ -111,6 +127,9 @@ export class Reaper {
     } finally {
       round.socket.close();
       this.#running.delete(round);
+      const pending = [...this.#rounds()];
+      for (const identity of round.touches)
+        if (!pending.some(({ touches }) => touches.has(identity))) this.#withdrawals.delete(identity);
       round.finish();
       this.#begin();
     }

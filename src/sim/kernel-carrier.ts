@@ -20,11 +20,11 @@ import {
   type OwnerMark,
   MESH_MARK,
 } from "../world/kernel.ts";
-import { type Actor, bury, busyUntilMs, type News, type Undo } from "./kernel-links.ts";
+import { type Actor, bury, busyUntilMs, ends, type News, type Undo } from "./kernel-links.ts";
 import { findNetns, type Listener, type Machine } from "./kernel-machine.ts";
 import { look, viewOf } from "./kernel-observe.ts";
 import { namespacesOf, perform } from "./kernel-operations.ts";
-import { Refused, type SimNetns } from "./kernel-state.ts";
+import { Refused, type SimDevice, type SimNetns } from "./kernel-state.ts";
 import { SimWatch } from "./kernel-watch.ts";
 
 /** What befalls an operation. `errno` is what the kernel says: `ENOBUFS`, `EBUSY`; without it a failpoint is named. */
@@ -77,6 +77,7 @@ export class SimKernel implements Kernel, Actor, Listener {
       throw new TypeError("links are removed last in a batch: they cannot come back");
     const life = this.#life;
     const leave = await this.machine.enter(this.#namespaces(batch));
+    const strangers = this.#strangers(batch);
     const undos: Undo[] = [];
     try {
       for (const [number, operation] of batch.entries()) {
@@ -84,7 +85,7 @@ export class SimKernel implements Kernel, Actor, Listener {
         const fault = this.#faultAt(number, operation, options.failpoint);
         if (fault?.when === "before") this.#strike(operation, number, fault);
         await this.#whenFree(operation, life);
-        undos.push(this.#do(operation, number));
+        if (!this.#isOnOneOf(strangers, operation)) undos.push(this.#do(operation, number));
         if (fault?.when === "after") this.#strike(operation, number, fault);
       }
     } catch (error) {
@@ -224,6 +225,25 @@ export class SimKernel implements Kernel, Actor, Listener {
       if (error instanceof Refused) return undefined;
       throw error;
     }
+  }
+
+  /** Devices that have the name of one that the batch removes, and are another owner's by now. */
+  #strangers(batch: readonly Operation[]): Set<SimDevice> {
+    const removed = batch.filter(isLinkRemoval).map(({ object }) => object);
+    return new Set(
+      removed.flatMap(ends).flatMap((end) => {
+        const device = this.lookUp(end.netns)?.devices.get(end.name);
+        const isOurs = device?.group === this.mark.group && device.alias === end.alias;
+        return device && !isOurs ? [device] : [];
+      }),
+    );
+  }
+
+  /** Whether the operation would take something off one of these devices. */
+  #isOnOneOf(devices: ReadonlySet<SimDevice>, { verb, object }: Operation): boolean {
+    if (verb !== "remove" || !("link" in object)) return false;
+    const device = this.lookUp(object.netns)?.devices.get(object.link);
+    return device !== undefined && devices.has(device);
   }
 
   #do(operation: Operation, number: number): Undo {

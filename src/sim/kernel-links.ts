@@ -180,7 +180,7 @@ export function dissolve(device: SimDevice): void {
   for (const port of device.netns.devices.values()) if (port.bridge === device) port.bridge = undefined;
 }
 
-function ends(object: Veth | Device): readonly LinkEnd[] {
+export function ends(object: Veth | Device): readonly LinkEnd[] {
   return object.kind === "veth" ? object.ends : [object];
 }
 

@@ -64,7 +64,12 @@ suite("listening", () => {
     const folder = await temporaryFolder(t);
     const { hops } = grpcHost(t);
     await writeFile(join(folder, "file"), "mine");
-    await assert.rejects(hops.serve(`unix://${join(folder, "file")}`, echo), { code: "ALREADY_EXISTS" });
+    for (const path of [join(folder, "file"), folder])
+      await assert.rejects(hops.serve(`unix://${path}`, echo), {
+        code: "ALREADY_EXISTS",
+        message: `listen on unix://${path}: EADDRINUSE: ${path} is there, and no socket`,
+        hint: /another path/,
+      });
     await assert.rejects(hops.serve(`unix://${join(folder, "none", "a.sock")}`, echo), {
       code: "NOT_FOUND",
       hint: /mkdir -p/,

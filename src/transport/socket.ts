@@ -65,8 +65,17 @@ async function removeStaleSocket(url: string, path: string): Promise<void> {
     probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "unknown"));
   });
   if (answer === "alive") throw inUse(url);
+  if (answer !== "ECONNREFUSED") return;
   // A file of another kind refuses connections as well, and is not ours to remove.
-  if (answer !== "ECONNREFUSED" || !(await isSocket(path))) return;
+  if (!(await isSocket(path)))
+    throw new NetloomError(
+      "ALREADY_EXISTS",
+      `listen on ${url}: EADDRINUSE: ${path} is there, and no socket`,
+      {
+        topic: "NL-702",
+        hint: "name another path; a socket is made, not a file that is there",
+      },
+    );
   await unlink(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw refusal(url, error);
   });

@@ -125,8 +125,8 @@ export interface FdbEntry {
 }
 
 /**
- * The `wire` program of datapath/ on a device's ingress, as a pinned tcx link that nobody inside the namespace can take
- * off. It counts, then passes (`pass`), or hands the frame to the device `target` of the same namespace (`redirect`),
+ * The `wire` program of datapath/ on a device's ingress: in `host` by a shared block, elsewhere as a pinned tcx link that
+ * nobody inside the namespace can take off. It counts, then passes (`pass`), or hands the frame to the device `target` of the same namespace (`redirect`),
  * or to the far end of that veth (`redirect-peer`). A frame on a device that the program does not know is dropped.
  */
 export interface Program {
@@ -264,7 +264,8 @@ export interface Watch<T> {
  *   nothing but removals of devices may follow the removal of one (an assertion).
  * - `apply` answers when the change is in force. Only the removal of links goes on behind: a removed link is unseen by
  *   `observe` at once, and its name and VNI are free for the next `apply` (which may wait for it), but the kernel needs
- *   20-100 ms to free a device. `settle` waits for that. A mark in the kernel finishes the job after a crash.
+ *   20-100 ms to free a device. By addresses and routes that its batch removes with it, it draws no packet once another
+ *   batch makes something in that namespace. `settle` waits for that. A mark in the kernel finishes the job after a crash.
  * - Batches that touch the same namespace run one after the other; others may run side by side.
  * - `observe` returns only what carries our mark (link group, protocol number), as objects in the form in which `add`
  *   takes them, with every namespace named as it was in the query.

@@ -78,20 +78,12 @@ const cases: readonly Case[] = [
     healed: {},
   },
   {
-    title: "a missing kernel feature that is required fails",
-    sick: { features: withFeature({ name: "SO_NETNS_COOKIE", since: "5.14", supported: false }) },
-    finds: /^SO_NETNS_COOKIE is missing \(Linux 5\.14\)$/,
-    status: "failed",
-    remedy: /^boot Linux 6\.6$/,
-    healed: { features: withFeature({ name: "SO_NETNS_COOKIE", since: "5.14" }) },
-  },
-  {
     title: "a missing kernel feature that netloom can do without is absent",
-    sick: { features: withFeature({ name: "geneve", required: false, supported: false }) },
-    finds: /^geneve is missing/,
+    sick: { features: withFeature({ name: "geneve", supported: false }) },
+    finds: /^geneve is missing \(Linux 3\.18\)$/,
     status: "absent",
-    remedy: /6\.6/,
-    healed: { features: withFeature({ name: "geneve", required: false }) },
+    remedy: /^modprobe geneve/,
+    healed: { features: withFeature({ name: "geneve" }) },
   },
   {
     title: "a kernel that we may not ask fails",
@@ -306,20 +298,46 @@ for (const { title, sick, finds, status, remedy, healed } of cases) {
   });
 }
 
-test("the modes follow from what the kernel has", (t) => {
-  const whats = (options: FakeHostOptions): string =>
-    examine(fakeHost(t, options), checks)
-      .checks.flatMap(({ findings }) => findings.map(({ what }) => what))
-      .join("\n");
-  assert.match(whats({}), /^linux 6\.6\.1, complete\nlocal wires: one veth pair, packets counted/m);
-  assert.match(
-    whats({}),
-    /^remote wires: veth and vxlan[^]*^cables of a lab: shaped by rate \(tbf\), delay/m,
-  );
-  const old = whats({ features: withFeature({ name: "tcx links", supported: false }) });
-  assert.match(old, /^linux 6\.6\.1; a full Linux 6\.6 also has tcx links$/m);
-  assert.match(old, /^local wires: one veth pair, packets counted by the devices\nremote wires: none$/m);
+test("each mode says what it needs, and the first Linux that has all of it", (t) => {
+  const modes = examine(fakeHost(t), checks)
+    .checks.flatMap(({ findings: all }) => all.map(({ what }) => what))
+    .filter((what) => /^(linux|local wires|remote wires|programs of local|cables)/.test(what));
+  assert.deepEqual(modes, [
+    "linux 6.6.1, complete",
+    "local wires: one veth pair, packets counted by the devices (Linux 5.18)",
+    "remote wires: veth and vxlan, joined and counted by a program (redirect, redirect_peer) (Linux 5.19)",
+    "programs of local wires (plan option localPrograms, off): a pinned tcx link at each end (Linux 6.6)",
+    "cables of a lab: shaped by tbf, netem",
+  ]);
 });
+
+for (const { lacks, worst, says } of [
+  {
+    lacks: "tcx links",
+    worst: "absent",
+    says: ["programs of local wires (plan option localPrograms, off): none", "tcx links is missing"],
+  },
+  {
+    lacks: "ingress blocks with a BPF filter",
+    worst: "failed",
+    says: ["remote wires: none", "ingress blocks with a BPF filter is missing"],
+  },
+  {
+    lacks: "SO_NETNS_COOKIE",
+    worst: "failed",
+    says: ["local wires: none", "remote wires: none", "SO_NETNS_COOKIE is missing"],
+  },
+]) {
+  test(`a kernel without ${lacks} has no ${says[0]?.split(":")[0]}, and the rest works`, (t) => {
+    const report = examine(fakeHost(t, { features: withFeature({ name: lacks, supported: false }) }), checks);
+    const found = report.checks.flatMap((each) => each.findings.filter(({ status }) => status !== "ok"));
+    assert.deepEqual(
+      found.map(({ what }) => what.replace(/ \(Linux .*/, "")),
+      says,
+    );
+    assert.equal(report.status, worst);
+  });
+}
 
 test("the report is as bad as its worst finding", (t) => {
   const statusOf = (options: FakeHostOptions): string => examine(fakeHost(t, options), checks).status;

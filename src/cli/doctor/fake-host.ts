@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
-import type { Feature } from "../../linux/probe.ts";
+import { FEATURES } from "../../linux/probe-features.ts";
+import { type Feature, featuresOf } from "../../linux/probe.ts";
 import { openFileTree, type Host } from "./host.ts";
 
 export interface FakeHostOptions extends Partial<Omit<Host, "read" | "list" | "target">> {
@@ -27,23 +28,11 @@ const healthy: Readonly<Record<string, string>> = {
 };
 
 /** A kernel that has all that netloom needs. */
-const sound: readonly Feature[] = ["veth", "vxlan", "tcx links", "bpf_redirect_peer", "tbf", "netem"].map(
-  (name) => ({
-    name,
-    supported: true,
-    required: true,
-    since: "6.6",
-    effect: `nothing that needs ${name}`,
-    evidence: "tried",
-    remedy: "boot Linux 6.6",
-  }),
-);
+const sound: readonly Feature[] = featuresOf(FEATURES.map(() => ({ supported: true, evidence: "tried" })));
 
-/** The sound kernel with one feature more, or one of its features changed. */
+/** The sound kernel with one of its features changed. */
 export function withFeature(feature: Partial<Feature> & Pick<Feature, "name">): Feature[] {
-  const [first] = sound;
-  const known = sound.find(({ name }) => name === feature.name) ?? first;
-  return [...sound.filter(({ name }) => name !== feature.name), ...(known ? [{ ...known, ...feature }] : [])];
+  return sound.map((known) => (known.name === feature.name ? { ...known, ...feature } : known));
 }
 
 /** A machine on which every check is fine, but for `options`. Its directory goes with the test. */

@@ -1,8 +1,8 @@
 /** What the kernel can do, what that makes of the modes of netloom, and what a full Linux 6.6 would have besides. */
-import type { Feature } from "../../linux/probe.ts";
+import type { Feature, Use } from "../../linux/probe.ts";
 import { absent, failed, ok, warning, type Check, type Finding } from "./check.ts";
 
-/** From this Linux on everything works, if it is configured in. */
+/** From this Linux on everything works that netloom does, if it is configured in. */
 const fullKernel = "6.6";
 
 export const kernelCheck: Check = {
@@ -19,13 +19,14 @@ export const kernelCheck: Check = {
   },
 };
 
-function judge({ name, supported, required, since, effect, remedy }: Feature): Finding {
-  if (supported) return ok(`${name} (Linux ${since})`);
+function judge({ name, supported, use, required, since, effect, remedy }: Feature): Finding {
+  if (supported)
+    return ok(`${name} (Linux ${since}), ${use === "nothing yet" ? "not used yet" : `for ${use}`}`);
   const finding = required ? failed : absent;
   return finding(`${name} is missing (Linux ${since})`, effect, remedy);
 }
 
-/** Whether it has all that a full Linux 6.6 has, and otherwise what not. */
+/** Whether it has all that a full Linux 6.6 has, used or not, and otherwise what not. */
 function version(release: string, features: readonly Feature[]): Finding {
   const lacking = features.filter(({ supported, since }) => !supported && isAtMost(since, fullKernel));
   const names = lacking.map(({ name }) => name).join(", ");
@@ -42,24 +43,36 @@ function isAtMost(version: string, limit: string): boolean {
   return difference <= 0;
 }
 
-/** How wires and labs are made with these features. */
+/** How wires and labs are made with these features, and since when Linux has all that they need. */
 function modes(features: readonly Feature[]): Finding[] {
-  const has = (name: string): boolean =>
-    features.some((feature) => feature.name === name && feature.supported);
-  const shapes = [has("tbf") ? "rate (tbf)" : "", has("netem") ? "delay and loss (netem)" : ""].filter(
-    Boolean,
-  );
+  const wanted = (...uses: readonly Use[]): Feature[] => features.filter(({ use }) => uses.includes(use));
+  const shapes = wanted("cables of a lab").filter(({ supported }) => supported);
   return [
-    has("veth")
-      ? ok("local wires: one veth pair, packets counted by the devices")
-      : warning("local wires: none", "the kernel has no veth", "modprobe veth"),
-    ["veth", "vxlan", "tcx links", "bpf_redirect_peer"].every(has)
-      ? ok("remote wires: veth and vxlan, joined and counted by a program (redirect, redirect_peer)")
-      : warning(
-          "remote wires: none",
-          "they need veth, vxlan, tcx links and bpf_redirect_peer",
-          "boot Linux 6.6 or newer",
-        ),
-    ok(`cables of a lab: ${shapes.length === 0 ? "not shaped" : `shaped by ${shapes.join(", ")}`}`),
+    mode("local wires", "one veth pair, packets counted by the devices", wanted("every wire")),
+    mode(
+      "remote wires",
+      "veth and vxlan, joined and counted by a program (redirect, redirect_peer)",
+      wanted("every wire", "remote wires"),
+    ),
+    mode(
+      "programs of local wires (plan option localPrograms, off)",
+      "a pinned tcx link at each end",
+      wanted("programs of local wires"),
+    ),
+    ok(
+      `cables of a lab: ${shapes.length === 0 ? "not shaped" : `shaped by ${shapes.map(({ name }) => name).join(", ")}`}`,
+    ),
   ];
+}
+
+function mode(name: string, how: string, needed: readonly Feature[]): Finding {
+  const since = needed.map((feature) => feature.since).reduce((a, b) => (isAtMost(a, b) ? b : a), "0");
+  const lacking = needed.filter(({ supported }) => !supported).map((feature) => feature.name);
+  if (lacking.length === 0) return ok(`${name}: ${how} (Linux ${since})`);
+  const finding = needed.some(({ required }) => required) ? warning : absent;
+  return finding(
+    `${name}: none`,
+    `this kernel lacks ${lacking.join(" and ")}`,
+    `boot Linux ${since} or newer`,
+  );
 }

@@ -9,13 +9,24 @@ export interface DocumentFile {
   readonly text: string;
 }
 
-/** `-` is the standard input. NL-101 for what cannot be read. */
+/** An agent takes a message of 4 MiB, with what is around the text. */
+const MAX_BYTES = 4_000_000;
+
+/** `-` is the standard input. NL-101 for what cannot be read, NL-102 for what is too large. */
 export async function readDocumentFiles(names: readonly string[]): Promise<DocumentFile[]> {
   return await Promise.all(names.map(readDocumentFile));
 }
 
 async function readDocumentFile(name: string): Promise<DocumentFile> {
-  if (name === "-") return { name: "standard input", text: await text(process.stdin) };
+  const file = name === "-" ? { name: "standard input", text: await text(process.stdin) } : await read(name);
+  if (Buffer.byteLength(file.text) <= MAX_BYTES) return file;
+  throw new NetloomError("INVALID_ARGUMENT", `read ${file.name}: it is larger than 4 MB`, {
+    topic: "NL-102",
+    hint: "cut it into several files",
+  });
+}
+
+async function read(name: string): Promise<DocumentFile> {
   try {
     return { name, text: await readFile(name, "utf8") };
   } catch (error) {

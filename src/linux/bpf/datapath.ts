@@ -365,6 +365,18 @@ export class Datapath {
   }
 }
 
+/** Loads the map and the programs, and lets go of them: whether this kernel takes them. Throws what the kernel says. */
+export function loadDatapathOnce(): void {
+  const spec = readObject(readFileSync(OBJECT));
+  const opened = [loadMap(spec, "wires")];
+  try {
+    const maps = new Map([["wires", opened[0] ?? 0]]);
+    for (const name of PROGRAMS) opened.push(loadProgramOf(spec, name, maps));
+  } finally {
+    for (const fd of opened) close(fd);
+  }
+}
+
 /** The pinned object, or a new one that gets pinned. */
 function pinned(path: string, load: () => number): number {
   const adopted = getPinned(path);
