@@ -19,7 +19,6 @@ import { copyMessage } from "../api/copy-message.ts";
 import { wireIdOf } from "../elements/connection.ts";
 import { wireMtu } from "../forwarder/plan.ts";
 import type { KernelMechanism, Side, Wire as Made } from "../forwarder/wire.ts";
-import type { CounterQuery } from "../world/kernel.ts";
 import type { AdminParts } from "./admin-parts.ts";
 
 /** All wires with an end on this host, in the order in which they were made. */
@@ -131,14 +130,4 @@ function withoutTokens(connection: Connection): Connection {
   const copy = copyMessage(connection);
   for (const segment of copy.path?.pathSegments ?? []) segment.token = "";
   return copy;
-}
-
-/** Where packets that come to an end of this host are counted: at its device, or at the tunnel that they come out of. */
-export function meterOf({ wire, plan }: MadeWire, side: Side): CounterQuery | undefined {
-  const mechanism = wire[side];
-  if (mechanism.type !== "KERNEL") return undefined;
-  const tunnel = plan.objects.find((object) => object.kind === "vxlan");
-  return tunnel
-    ? { netns: tunnel.netns, link: tunnel.name }
-    : { netns: mechanism.netns, link: mechanism.interfaceName };
 }
