@@ -11,7 +11,7 @@ import {
   NetworkServiceLabelsSchema,
   type NetworkServiceEndpoint,
 } from "../api/gen/nsm/registry_pb.js";
-import { wireIdOf } from "../elements/connection.ts";
+import { wireIdOf } from "../elements/wire-id.ts";
 import { hash64 } from "../net/hash.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Netns } from "../world/kernel.ts";

@@ -6,9 +6,10 @@ import type { Wire } from "../forwarder/wire.ts";
 import { Alarm } from "../chain/alarm.ts";
 import { memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../world/errors.ts";
-import { wireIdOf, type ConnectionElement } from "./connection.ts";
+import type { ConnectionElement } from "./connection.ts";
 import { INCOMING } from "./translate-mechanism.ts";
 import { wireOf } from "./wire-of.ts";
+import { wireIdOf } from "./wire-id.ts";
 
 /** What makes wires: `Reconciler` of src/forwarder. */
 export interface Wires {
