@@ -17,8 +17,9 @@ import {
   ConnectionEventType,
   MonitorScopeSelectorSchema,
   State,
+  type Connection,
 } from "../src/api/gen/nsm/connection_pb.js";
-import { ask, assertBothWays, close, namesOf, offer, ourMesh, startClient } from "./shop.ts";
+import { ask, assertBothWays, close, namesOf, offer, offerOurs, ourMesh, startClient } from "./shop.ts";
 import { needsPeer } from "./stranger.ts";
 
 const skip = needsPeer;
@@ -109,6 +110,47 @@ test("an SDK's client whose endpoint dies is told, and heals to another one", { 
   await assertBothWays(bed, now, "beta/db");
   await close(bed, nsc, connection);
 });
+
+for (const listens of [true, false])
+  test(
+    listens
+      ? "an SDK's client asks again at once when our endpoint answers otherwise"
+      : "an SDK's client that does not listen for that is left in peace, and gets it when it asks next",
+    { skip },
+    async (t) => {
+      const bed = await ourMesh(t);
+      let routes = ["10.77.0.0/16"];
+      const role = await offerOurs(bed, { place: "beta/db", service: "shop", routes: () => routes });
+      const nsc = await startClient(t, bed, { heal: true, "upstream-refresh": listens });
+      const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ id: "nsc-1-shop" }] });
+      const events = nsc.open("monitor", [MonitorScopeSelectorSchema, selector], ConnectionEventSchema);
+      const connection = await ask(nsc, "shop");
+      await events.until(({ type }) => type === ConnectionEventType.UPDATE);
+      routes = ["10.78.0.0/16"];
+      role.requestRefresh();
+      const seen: string[] = [];
+      const next = async (): Promise<Connection | undefined> => {
+        const event = await events.next();
+        const [told] = Object.values(event?.connections ?? {});
+        seen.push(`${ConnectionEventType[event?.type ?? 0]} ${State[told?.state ?? 0]}`);
+        return told;
+      };
+      await next();
+      if (!listens) await ask(nsc, "shop");
+      const now = await next();
+      assert.deepEqual(seen, ["UPDATE REFRESH_REQUESTED", "UPDATE UP"]);
+      assert.deepEqual(
+        now?.context?.ipContext?.srcRoutes.map(({ prefix }) => prefix).filter((each) => each.endsWith("/16")),
+        ["10.78.0.0/16"],
+      );
+      assert.deepEqual(
+        now?.path?.pathSegments.map(({ id }) => id),
+        connection.path?.pathSegments.map(({ id }) => id),
+      );
+      await assertBothWays(bed, now, "beta/db");
+      await close(bed, nsc, connection);
+    },
+  );
 
 test("an SDK's endpoint that passes no file of its namespace gets no device in ours", { skip }, async (t) => {
   const bed = await ourMesh(t);

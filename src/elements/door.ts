@@ -43,6 +43,9 @@ export interface DoorOptions extends BeginOptions {
 }
 
 const MAX_REQUEST_MS = 60_000;
+/** A refresh costs every host on the way some milliseconds: 5,000 are asked for within 20 s. */
+const REFRESHES_AT_ONCE = 25;
+const REFRESH_PAUSE_MS = 100;
 
 /** Answers with the connection as it is: the end of every path. */
 const ANSWER: Readonly<ConnectionStation> = {
@@ -65,6 +68,8 @@ export class ConnectionDoor implements ConnectionServer {
   /** Own ids by caller, and the other way round. */
   readonly #ids = new Map<string, string>();
   readonly #callers = new Map<string, string>();
+  /** The last one begun; an older one ends when it sees that. */
+  #refreshRound = 0;
 
   constructor(options: DoorOptions) {
     const chain = compose(options.elements, options.last ?? ANSWER);
@@ -119,6 +124,25 @@ export class ConnectionDoor implements ConnectionServer {
 
   drop(id: string): Promise<void> {
     return this.#begin.drop(id);
+  }
+
+  /**
+   * Asks the clients of all connections to refresh them, as what this role answers has changed; a few at once, and each
+   * when its calls that are under way are done. A client that does not listen gets it with its next refresh.
+   */
+  requestRefresh(): void {
+    const { world, board } = this.#options;
+    const ids = this.#begin.ids();
+    const round = ++this.#refreshRound;
+    world.scope.spawn("ask for refreshes", async (scope) => {
+      while (ids.length > 0 && round === this.#refreshRound) {
+        for (const id of ids.splice(0, REFRESHES_AT_ONCE))
+          world.scope.spawn(`ask for a refresh of ${id}`, () =>
+            this.#begin.afterwards(id, () => board.requestRefresh(id)),
+          );
+        if (ids.length > 0) await world.clock.sleep(REFRESH_PAUSE_MS, scope);
+      }
+    });
   }
 
   monitor(_caller: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent> {

@@ -211,6 +211,32 @@ suite("an agent whose wish changes", () => {
     });
   });
 
+  for (const outage of ["", ", also with the registry down"])
+    test(`gives the wires that are up what has changed of an Expose, at once, and takes none down${outage}`, async () => {
+      const mesh = new AgentMesh();
+      await mesh.run(async () => {
+        await mesh.sleep(100);
+        const db = (more: string): string => `${DB}${more}\n`;
+        await mesh.apply("beta", db("routes: { client: [10.7.0.0/16] }"));
+        await mesh.apply("alpha", WEB);
+        const look = async () =>
+          await mesh.simulation.kernel("alpha").observe([{ netns: mesh.netnsOf("alpha", "a1") }]);
+        const routes = async () =>
+          (await look()).flatMap((each) =>
+            each.kind === "route" && each.destination.endsWith("/16") ? [each.destination] : [],
+          );
+        assert.deepEqual(await routes(), ["10.7.0.0/16"]);
+        const devices = async () => (await look()).filter(({ kind }) => kind === "veth");
+        const before = await devices();
+        if (outage) mesh.simulation.crash("registry");
+        await mesh.agent("beta").agent.apply(read(db("routes: { client: [10.8.0.0/16] }")));
+        await mesh.sleep(1_000);
+        assert.deepEqual(await routes(), ["10.8.0.0/16"]);
+        assert.deepEqual(await devices(), before);
+        assert.equal(mesh.agent("alpha").agent.find({ kind: "Connect", name: "web-db" })?.view.state, "up");
+      });
+    });
+
   test("refuses two wires with one interface in one workload", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {

@@ -58,7 +58,7 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       followNext({
         monitor: new NextHopMonitor(world.scope, name),
         hopOf,
-        onLoss: (_call, id) => board.down(id),
+        onNotice: (call, id, notice) => board.relay(call, id, notice),
       }),
     ],
     last: connect(hopOf),

@@ -60,7 +60,7 @@ export function passthrough(options: PassthroughOptions): ConnectionRole {
       followNext({
         monitor: new NextHopMonitor(world.scope, name),
         hopOf: () => next,
-        onLoss: (_call, id) => board.down(id),
+        onNotice: (call, id, notice) => board.relay(call, id, notice),
       }),
     ],
     last: connect(() => next),

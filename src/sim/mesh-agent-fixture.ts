@@ -43,6 +43,9 @@ interface Spanned {
 export interface Exposing extends Spanned {
   readonly kind: "Expose";
   readonly pools: readonly string[];
+  /** From then on its wires have `mtuBytes`. */
+  readonly changesMs: number;
+  readonly mtuBytes: number;
 }
 
 /** A wire that shall be there from `fromMs` to `untilMs`. */
@@ -124,18 +127,34 @@ async function operate({ world, scope, role, wish, plant }: Operating): Promise<
     }
   };
   await sleepUntil(world, fromMs, scope);
-  if (world.clock.monotonicMs() < untilMs) await retry(() => role.agent.apply([wishOf(wish)]));
+  const apply = async (): Promise<void> => {
+    const nowMs = world.clock.monotonicMs();
+    if (nowMs < untilMs) await retry(() => role.agent.apply([wishOf(wish, nowMs)]));
+  };
+  await apply();
+  if (wish.kind === "Expose" && wish.changesMs < untilMs) {
+    await sleepUntil(world, wish.changesMs, scope);
+    await apply();
+  }
   if (untilMs === Infinity || plant === "forgets-deletes") return;
   await sleepUntil(world, untilMs, scope);
   await retry(() => role.agent.delete([{ kind, name }]));
 }
 
-function wishOf(wish: Exposing | Connecting): Wish {
+function wishOf(wish: Exposing | Connecting, nowMs: number): Wish {
   const { name, service } = wish;
   const workload = { netns: wish.workload };
-  return wish.kind === "Connect"
-    ? connectWish({ kind: "Connect", name, workload, service, interface: wish.interfaceName })
-    : exposeWish({ kind: "Expose", name, workload, services: [service], pools: [...wish.pools] });
+  if (wish.kind === "Connect")
+    return connectWish({ kind: "Connect", name, workload, service, interface: wish.interfaceName });
+  const mtu = nowMs < wish.changesMs ? {} : { mtu: wish.mtuBytes };
+  return exposeWish({
+    kind: "Expose",
+    name,
+    workload,
+    services: [service],
+    pools: [...wish.pools],
+    ...mtu,
+  });
 }
 
 /** False if it was refused. */

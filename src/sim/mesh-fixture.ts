@@ -167,6 +167,8 @@ function drawWishes(random: SimRandom, plans: readonly HostPlan[]): Wishes {
       name: `nse-${n}`,
       service: `service-${n % services}`,
       pools: [`10.${100 + n}.0.0/24`, ...(n % 2 === 0 ? [`fd00:${n}::/64`] : [])],
+      changesMs: draw("change of endpoint", n, BUSY_MS),
+      mtuBytes: 1300 + n,
       ...place("endpoint", n),
       ...span("endpoint", n, stays),
     };
