@@ -19,6 +19,9 @@ import {
   State,
   type Connection,
 } from "../src/api/gen/nsm/connection_pb.js";
+import { NetworkServiceSchema } from "../src/api/gen/nsm/registry_pb.js";
+import { stationsOver } from "../src/api/hops.ts";
+import { bare } from "./bed.ts";
 import { ask, assertBothWays, close, namesOf, offer, offerOurs, ourMesh, startClient } from "./shop.ts";
 import { needsPeer } from "./stranger.ts";
 
@@ -110,6 +113,52 @@ test("an SDK's client whose endpoint dies is told, and heals to another one", { 
   await assertBothWays(bed, now, "beta/db");
   await close(bed, nsc, connection);
 });
+
+test(
+  "an SDK's client whose endpoint is not for it any more, as its service's matches say now, heals to one that is",
+  { skip },
+  async (t) => {
+    const bed = await ourMesh(t);
+    await offer(t, bed, { place: "alpha/shop", service: "shop", name: "blue-1", labels: { colour: "blue" } });
+    const green = { colour: "green" };
+    await offer(t, bed, {
+      place: "beta/db",
+      service: "shop",
+      name: "green-1",
+      labels: green,
+      prefix: "172.17.0.0/24",
+    });
+    const world = await bed.world("operator");
+    const { services } = stationsOver(world.hops.dial(bed.socket("beta")), world.clock);
+    const lead = async (colour: string): Promise<void> => {
+      const matches = [{ routes: [{ destinationSelector: { colour } }] }];
+      const call = { scope: world.scope, deadlineMs: world.clock.monotonicMs() + 10_000 };
+      await services.request(
+        call,
+        create(NetworkServiceSchema, { name: "shop", payload: "ETHERNET", matches }),
+      );
+    };
+    await lead("blue");
+    const nsc = await startClient(t, bed, { heal: true });
+    const connection = await ask(nsc, "shop");
+    assert.equal(connection.networkServiceEndpointName, "blue-1");
+    await assertBothWays(bed, connection, "alpha/shop");
+    const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ id: "nsc-1-shop" }] });
+    const events = nsc.open("monitor", [MonitorScopeSelectorSchema, selector], ConnectionEventSchema);
+    await lead("green");
+    const healed = await events.until(({ connections }) =>
+      Object.values(connections).some(
+        ({ state, networkServiceEndpointName: name }) => state === State.UP && name === "green-1",
+      ),
+    );
+    const [now] = Object.values(healed.connections);
+    await bed.assertReaches(
+      "alpha/web",
+      bare(now?.context?.ipContext?.dstIpAddrs.find((each) => each.startsWith("172.17."))),
+    );
+    await close(bed, nsc, connection);
+  },
+);
 
 for (const listens of [true, false])
   test(

@@ -59,13 +59,14 @@ interface Offer {
   readonly name?: string;
   readonly prefix?: string;
   readonly files?: boolean;
+  readonly labels?: Record<string, string>;
 }
 
 /** An endpoint of upstream's in `place`, that offers `service` through the manager of its host. */
 export async function offer(
   t: TestContext,
   bed: Bed,
-  { place, service, name = `${service}-1`, prefix = "172.16.0.0/24", files = true }: Offer,
+  { place, service, name = `${service}-1`, prefix = "172.16.0.0/24", files = true, labels = {} }: Offer,
 ): Promise<Stranger> {
   const host = place.split("/")[0] ?? "";
   const listen = bed.socket(name);
@@ -81,7 +82,12 @@ export async function offer(
   });
   const offered = create(NetworkServiceSchema, { name: service, payload: "ETHERNET" });
   await nse.ask("register-service", [NetworkServiceSchema, offered], NetworkServiceSchema);
-  const own = create(NetworkServiceEndpointSchema, { name, url: listen, networkServiceNames: [service] });
+  const own = create(NetworkServiceEndpointSchema, {
+    name,
+    url: listen,
+    networkServiceNames: [service],
+    networkServiceLabels: { [service]: { labels } },
+  });
   const registered = await nse.ask(
     "register-endpoint",
     [NetworkServiceEndpointSchema, own],

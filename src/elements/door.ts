@@ -25,6 +25,7 @@ import {
 } from "./connection.ts";
 import { checkConnection, checkRequest } from "./limits.ts";
 import type { MonitorBoard } from "./monitor-board.ts";
+import { paced } from "./paced.ts";
 import { enterPath, leavePath } from "./update-path.ts";
 
 export interface DoorOptions extends BeginOptions {
@@ -43,9 +44,6 @@ export interface DoorOptions extends BeginOptions {
 }
 
 const MAX_REQUEST_MS = 60_000;
-/** A refresh costs every host on the way some milliseconds: 5,000 are asked for within 20 s. */
-const REFRESHES_AT_ONCE = 25;
-const REFRESH_PAUSE_MS = 100;
 
 /** Answers with the connection as it is: the end of every path. */
 const ANSWER: Readonly<ConnectionStation> = {
@@ -132,17 +130,15 @@ export class ConnectionDoor implements ConnectionServer {
    */
   requestRefresh(): void {
     const { world, board } = this.#options;
-    const ids = this.#begin.ids();
     const round = ++this.#refreshRound;
-    world.scope.spawn("ask for refreshes", async (scope) => {
-      while (ids.length > 0 && round === this.#refreshRound) {
-        for (const id of ids.splice(0, REFRESHES_AT_ONCE))
-          world.scope.spawn(`ask for a refresh of ${id}`, () =>
-            this.#begin.afterwards(id, () => board.requestRefresh(id)),
-          );
-        if (ids.length > 0) await world.clock.sleep(REFRESH_PAUSE_MS, scope);
-      }
-    });
+    const goesOn = (): boolean => round === this.#refreshRound;
+    world.scope.spawn("ask for refreshes", (scope) =>
+      paced(this.#begin.ids(), { clock: world.clock, scope, goesOn }, (id) =>
+        world.scope.spawn(`ask for a refresh of ${id}`, () =>
+          this.#begin.afterwards(id, () => board.requestRefresh(id)),
+        ),
+      ),
+    );
   }
 
   monitor(_caller: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent> {

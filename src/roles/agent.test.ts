@@ -211,6 +211,21 @@ suite("an agent whose wish changes", () => {
     });
   });
 
+  test("refuses two wires with one interface in one workload", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      const { agent } = mesh.agent("alpha");
+      await agent.apply(read(WEB));
+      await assert.rejects(agent.apply(read(WEB.replace("web-db", "other"))), {
+        code: "INVALID_ARGUMENT",
+        message: /Connect web-db has the interface to-db/,
+      });
+    });
+  });
+});
+
+suite("wires that are up when a wish changes", () => {
   for (const outage of ["", ", also with the registry down"])
     test(`gives the wires that are up what has changed of an Expose, at once, and takes none down${outage}`, async () => {
       const mesh = new AgentMesh();
@@ -237,16 +252,29 @@ suite("an agent whose wish changes", () => {
       });
     });
 
-  test("refuses two wires with one interface in one workload", async () => {
+  test("moves wires whose service's matches change to an endpoint that is for them; not before the registry says so", async () => {
     const mesh = new AgentMesh();
+    const service = (colour: string): string =>
+      `kind: NetworkService\nname: db\nmatches: [{ routes: [{ destinationSelector: { colour: ${colour} } }] }]\n`;
     await mesh.run(async () => {
       await mesh.sleep(100);
-      const { agent } = mesh.agent("alpha");
-      await agent.apply(read(WEB));
-      await assert.rejects(agent.apply(read(WEB.replace("web-db", "other"))), {
-        code: "INVALID_ARGUMENT",
-        message: /Connect web-db has the interface to-db/,
-      });
+      await mesh.apply("beta", service("blue"));
+      await mesh.apply("beta", `${DB}labels: { colour: blue }\n`);
+      const green = DB.replace("name: db", "name: other").replace("beta/b1", "alpha/a2");
+      await mesh.apply("alpha", `${green.replaceAll("10.0.2", "10.0.3")}labels: { colour: green }\n`);
+      await mesh.apply("alpha", WEB);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      mesh.simulation.crash("registry");
+      await mesh.agent("beta").agent.apply(read(service("green")));
+      await mesh.sleep(20_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      mesh.simulation.restart("registry");
+      await mesh.sleep(20_000);
+      mesh.reaches(["alpha", "a1"], ["alpha", "a2"], "web-db");
+      assert.deepEqual(mesh.agent("beta").forwarder.established(), []);
+      await mesh.agent("beta").agent.apply(read(service("blue")));
+      await mesh.sleep(2_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     });
   });
 });

@@ -132,6 +132,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     url: options.url,
     ownForwarders: [ownForwarder(host)],
     labels,
+    isRegistryCurrent: () => registry.view().state === "fresh",
     excludedPrefixes: () => options.excludedPrefixes ?? [],
   });
   const parts: AgentParts = {

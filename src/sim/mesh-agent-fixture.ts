@@ -2,7 +2,7 @@
  * The hosts of a simulated mesh: the real registry, and the real agents, each with an operator who applies and deletes
  * what the host's wishes say, and who tries again what was refused.
  */
-import { connectWish, exposeWish, type Wish } from "../agent/wish.ts";
+import { connectWish, exposeWish, serviceWish, type Wish } from "../agent/wish.ts";
 import { serveAll } from "../api/rpc.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { agent, type AgentRole } from "../roles/agent.ts";
@@ -46,6 +46,17 @@ export interface Exposing extends Spanned {
   /** From then on its wires have `mtuBytes`. */
   readonly changesMs: number;
   readonly mtuBytes: number;
+  readonly isChosen: boolean;
+}
+
+/** Says from `fromMs` on that the endpoints of a service are those that are `chosen`. */
+export interface Describing {
+  readonly kind: "NetworkService";
+  /** The service. */
+  readonly name: string;
+  readonly host: string;
+  readonly fromMs: number;
+  readonly untilMs: number;
 }
 
 /** A wire that shall be there from `fromMs` to `untilMs`. */
@@ -57,6 +68,7 @@ export interface Connecting extends Spanned {
 export interface Wishes {
   readonly exposing: readonly Exposing[];
   readonly connecting: readonly Connecting[];
+  readonly describing: readonly Describing[];
 }
 
 /** A bug to plant, in order to see whether the simulator finds it. */
@@ -103,7 +115,7 @@ export async function runAgent(given: World, options: AgentOptions): Promise<voi
       },
     });
     onStart(role);
-    for (const wish of [...wishes.exposing, ...wishes.connecting]) {
+    for (const wish of [...wishes.describing, ...wishes.exposing, ...wishes.connecting]) {
       if (wish.host !== plan.name) continue;
       world.scope.spawn(`operate ${wish.name}`, (scope) => operate({ world, scope, role, wish, plant }));
     }
@@ -114,7 +126,7 @@ interface Operating {
   readonly world: World;
   readonly scope: Scope;
   readonly role: AgentRole;
-  readonly wish: Exposing | Connecting;
+  readonly wish: Exposing | Connecting | Describing;
   readonly plant: MeshPlant | undefined;
 }
 
@@ -141,8 +153,13 @@ async function operate({ world, scope, role, wish, plant }: Operating): Promise<
   await retry(() => role.agent.delete([{ kind, name }]));
 }
 
-function wishOf(wish: Exposing | Connecting, nowMs: number): Wish {
-  const { name, service } = wish;
+function wishOf(wish: Exposing | Connecting | Describing, nowMs: number): Wish {
+  const { name } = wish;
+  if (wish.kind === "NetworkService") {
+    const matches = [{ routes: [{ destinationSelector: { chosen: "yes" } }] }];
+    return serviceWish({ kind: "NetworkService", name, matches });
+  }
+  const { service } = wish;
   const workload = { netns: wish.workload };
   if (wish.kind === "Connect")
     return connectWish({ kind: "Connect", name, workload, service, interface: wish.interfaceName });
@@ -153,6 +170,7 @@ function wishOf(wish: Exposing | Connecting, nowMs: number): Wish {
     workload,
     services: [service],
     pools: [...wish.pools],
+    labels: { chosen: wish.isChosen ? "yes" : "no" },
     ...mtu,
   });
 }

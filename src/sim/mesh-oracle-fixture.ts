@@ -65,6 +65,7 @@ function wireProblems({ machine, living }: QuietMesh, { wish, connection, exposi
   }
   const pairs = addressPairs(connection);
   if (pairs.length !== exposing.pools.length) return [`${what} has ${pairs.length} pairs of addresses`];
+  if (!exposing.isChosen) return [`${what} leads to ${exposing.name}, which is not for it`];
   const mtu = connection.context?.MTU;
   return [
     ...(mtu === exposing.mtuBytes ? [] : [`${what} has MTU ${mtu}, and shall have ${exposing.mtuBytes}`]),
