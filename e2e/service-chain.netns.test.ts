@@ -160,11 +160,11 @@ for (const host of ["alpha", "beta"] as const)
       assert.ok(await reach(), "through the firewall");
       const before = indexes();
       for (const killed of ["alpha", "beta"]) {
-        const agent = findDaemons(lab.name).find((each) => each.kind === "agent" && each.host === killed);
-        assert.ok(agent);
-        process.kill(agent.pid, "SIGKILL");
+        const agent = () =>
+          findDaemons(lab.name).find((each) => each.kind === "agent" && each.host === killed);
+        process.kill(agent()?.pid ?? assert.fail(), "SIGKILL");
+        while (agent()) await sleep(10);
         assert.ok(await reach(), `without an agent on ${killed}`);
-        await sleep(300);
         const [{ attachments }] = await Promise.all([lab.up(frame + WEB), untilItWorks(register)]);
         assert.ok(attachments.every(({ isUp }) => isUp));
         assert.ok(await reach(), `with a new agent on ${killed}`);

@@ -1,7 +1,10 @@
 /** Moves connections whose endpoint is not for them any more. Upstream: sdk/pkg/networkservice/common/netsvcmonitor */
 import { create } from "@bufbuild/protobuf";
-import { NetworkServiceQuerySchema, type NetworkService } from "../api/gen/nsm/registry_pb.js";
-import type { NetworkServiceResponse } from "../api/gen/nsm/registry_pb.js";
+import {
+  NetworkServiceQuerySchema,
+  type NetworkService,
+  type NetworkServiceResponse,
+} from "../api/gen/nsm/registry_pb.js";
 import { memoryKey, type Call } from "../chain/call.ts";
 import { matchEndpoints, type Labels } from "../registry/match.ts";
 import { NetloomError } from "../world/errors.ts";

@@ -1,10 +1,13 @@
 /** Clients of an endpoint that answers otherwise than before hear of it, and ask again at once. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { ConnectionEventType, State } from "../api/gen/nsm/connection_pb.js";
-import { MonitorScopeSelectorSchema } from "../api/gen/nsm/connection_pb.js";
-import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { create } from "@bufbuild/protobuf";
+import {
+  ConnectionEventType,
+  MonitorScopeSelectorSchema,
+  State,
+  type Connection,
+} from "../api/gen/nsm/connection_pb.js";
 import type { ContextOptions } from "../elements/endpoint-context.ts";
 import { NetloomError } from "../world/errors.ts";
 import { Mesh } from "./mesh-fixture.ts";
