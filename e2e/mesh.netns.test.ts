@@ -17,13 +17,16 @@ import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
 import { bringDaemons, findDaemons } from "../src/lab/daemons.ts";
 import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
+import { askAgents } from "../src/lab/mesh.ts";
 import { leftovers } from "../src/lab/state.ts";
 import { namespaceName, netnsOf } from "../src/lab/topology.ts";
 import { Pinger } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
 import { between, SimRandom } from "../src/sim/random.ts";
+import { NetloomError } from "../src/world/errors.ts";
 
 const skip = needsRoot;
 const child = fileURLToPath(new URL("../src/lab/up-child.ts", import.meta.url));
@@ -148,6 +151,61 @@ suite("a mesh of processes", { skip }, () => {
     );
     assert.doesNotMatch(cat(lab, "alpha/web", "/proc/net/dev"), /renamed|to-db/);
     assert.equal(interfaceIndex(lab, "beta/cache", "to-db"), before);
+  });
+});
+
+const COUNTERS = ["client", "server"].flatMap((side) =>
+  ["rx_bytes", "rx_packets", "tx_bytes", "tx_packets"].map((name) => `${side}_${name}`),
+);
+
+/** The numbers among the metrics of the host's forwarder, whose own the connection is. */
+function carriedBy(connection: Connection | undefined): Record<string, number> {
+  const metrics = connection?.path?.pathSegments[connection.path.index]?.metrics ?? {};
+  return Object.fromEntries(
+    Object.entries(metrics).flatMap(([name, text]) => (/^\d+$/.test(text) ? [[name, Number(text)]] : [])),
+  );
+}
+
+suite("an Expose that changes", { skip }, () => {
+  test("gives its wires another route at once, on their host and on another, and the counters of the refresh come with it", async (t) => {
+    const lab = await labFixture(t);
+    const routed = (prefix: string): string =>
+      TEXT.replace("pools:", `routes: { client: [${prefix}] }, pools:`);
+    await lab.up(routed("10.77.0.0/16"));
+    await lab.assertHealthy();
+    const places = ["alpha/web", "beta/cache"];
+    /** Prefixes of the routing table, as the kernel writes them: bytes from the last to the first. */
+    const has = (place: string, hex: string): boolean =>
+      cat(lab, place, "/proc/net/route").includes(`\t${hex}\t`);
+    const before = places.map((place) => interfaceIndex(lab, place, "to-db"));
+    assert.deepEqual(
+      places.map((place) => has(place, "00004D0A")),
+      [true, true],
+    );
+    await lab.up(routed("10.78.0.0/16"));
+    for (let i = 0; i < 100 && !places.every((place) => has(place, "00004E0A")); i++) await sleep(50);
+    assert.deepEqual(
+      places.map((place) => [has(place, "00004D0A"), has(place, "00004E0A")]),
+      [
+        [false, true],
+        [false, true],
+      ],
+    );
+    assert.deepEqual(
+      places.map((place) => interfaceIndex(lab, place, "to-db")),
+      before,
+    );
+    // Echo requests have passed both wires before the refresh.
+    const agents = await askAgents(lab.name, ["alpha", "beta"]);
+    const counted = [...agents.values()].flatMap((status) =>
+      status instanceof NetloomError ? [] : status.wires.map(({ connection }) => carriedBy(connection)),
+    );
+    assert.equal(counted.length, 3, "a wire on one host and two halves of one");
+    for (const counters of counted) {
+      assert.deepEqual(Object.keys(counters).sort(), COUNTERS);
+      for (const [name, value] of Object.entries(counters)) assert.ok(value > 0, `${name} is ${value}`);
+    }
+    await lab.assertHealthy();
   });
 });
 

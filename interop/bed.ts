@@ -10,6 +10,8 @@ import { diff } from "../src/forwarder/diff.ts";
 import { labFixture } from "../src/lab/lab-fixture.ts";
 import { ping } from "../src/linux/icmp.ts";
 import type { LinuxMachine } from "../src/linux/machine.ts";
+import { MemoryStore } from "../src/store/memory.ts";
+import { nodeWorld, type NodeWorld } from "../src/transport/node-world.ts";
 import type { Netns } from "../src/world/kernel.ts";
 import type { HostConfig } from "./host.ts";
 import { Program } from "./program.ts";
@@ -58,6 +60,24 @@ export class Bed {
   async host(config: Omit<HostConfig, "folder">): Promise<Program> {
     const folder = mkdtempSync(join(this.folder, `${config.host}-${++this.#hosts}-`));
     return await startHost(this.#t, { ...config, folder }, this.nameOf(config.host));
+  }
+
+  /** For a role of ours in the process of the test. */
+  async world(host: string): Promise<NodeWorld> {
+    const kernel = await this.#machine.kernel({ bpffs: `${this.folder}/bpf-${host}` });
+    const world = nodeWorld({
+      host,
+      stateFolder: `${this.folder}/${host}`,
+      kernel,
+      insecure: true,
+      log: () => undefined,
+      store: (clock, scope) => new MemoryStore({ clock, scope }),
+    });
+    this.#t.after(async () => {
+      await world.close();
+      await kernel.close();
+    });
+    return world;
   }
 
   async assertReaches(place: string, address: string): Promise<void> {

@@ -17,8 +17,12 @@ import {
   ConnectionEventType,
   MonitorScopeSelectorSchema,
   State,
+  type Connection,
 } from "../src/api/gen/nsm/connection_pb.js";
-import { ask, assertBothWays, close, namesOf, offer, ourMesh, startClient } from "./shop.ts";
+import { NetworkServiceSchema } from "../src/api/gen/nsm/registry_pb.js";
+import { stationsOver } from "../src/api/hops.ts";
+import { bare } from "./bed.ts";
+import { ask, assertBothWays, close, namesOf, offer, offerOurs, ourMesh, startClient } from "./shop.ts";
 import { needsPeer } from "./stranger.ts";
 
 const skip = needsPeer;
@@ -109,6 +113,93 @@ test("an SDK's client whose endpoint dies is told, and heals to another one", { 
   await assertBothWays(bed, now, "beta/db");
   await close(bed, nsc, connection);
 });
+
+test(
+  "an SDK's client whose endpoint is not for it any more, as its service's matches say now, heals to one that is",
+  { skip },
+  async (t) => {
+    const bed = await ourMesh(t);
+    await offer(t, bed, { place: "alpha/shop", service: "shop", name: "blue-1", labels: { colour: "blue" } });
+    const green = { colour: "green" };
+    await offer(t, bed, {
+      place: "beta/db",
+      service: "shop",
+      name: "green-1",
+      labels: green,
+      prefix: "172.17.0.0/24",
+    });
+    const world = await bed.world("operator");
+    const { services } = stationsOver(world.hops.dial(bed.socket("beta")), world.clock);
+    const lead = async (colour: string): Promise<void> => {
+      const matches = [{ routes: [{ destinationSelector: { colour } }] }];
+      const call = { scope: world.scope, deadlineMs: world.clock.monotonicMs() + 10_000 };
+      await services.request(
+        call,
+        create(NetworkServiceSchema, { name: "shop", payload: "ETHERNET", matches }),
+      );
+    };
+    await lead("blue");
+    const nsc = await startClient(t, bed, { heal: true });
+    const connection = await ask(nsc, "shop");
+    assert.equal(connection.networkServiceEndpointName, "blue-1");
+    await assertBothWays(bed, connection, "alpha/shop");
+    const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ id: "nsc-1-shop" }] });
+    const events = nsc.open("monitor", [MonitorScopeSelectorSchema, selector], ConnectionEventSchema);
+    await lead("green");
+    const healed = await events.until(({ connections }) =>
+      Object.values(connections).some(
+        ({ state, networkServiceEndpointName: name }) => state === State.UP && name === "green-1",
+      ),
+    );
+    const [now] = Object.values(healed.connections);
+    await bed.assertReaches(
+      "alpha/web",
+      bare(now?.context?.ipContext?.dstIpAddrs.find((each) => each.startsWith("172.17."))),
+    );
+    await close(bed, nsc, connection);
+  },
+);
+
+for (const listens of [true, false])
+  test(
+    listens
+      ? "an SDK's client asks again at once when our endpoint answers otherwise"
+      : "an SDK's client that does not listen for that is left in peace, and gets it when it asks next",
+    { skip },
+    async (t) => {
+      const bed = await ourMesh(t);
+      let routes = ["10.77.0.0/16"];
+      const role = await offerOurs(bed, { place: "beta/db", service: "shop", routes: () => routes });
+      const nsc = await startClient(t, bed, { heal: true, "upstream-refresh": listens });
+      const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ id: "nsc-1-shop" }] });
+      const events = nsc.open("monitor", [MonitorScopeSelectorSchema, selector], ConnectionEventSchema);
+      const connection = await ask(nsc, "shop");
+      await events.until(({ type }) => type === ConnectionEventType.UPDATE);
+      routes = ["10.78.0.0/16"];
+      role.requestRefresh();
+      const seen: string[] = [];
+      const next = async (): Promise<Connection | undefined> => {
+        const event = await events.next();
+        const [told] = Object.values(event?.connections ?? {});
+        seen.push(`${ConnectionEventType[event?.type ?? 0]} ${State[told?.state ?? 0]}`);
+        return told;
+      };
+      await next();
+      if (!listens) await ask(nsc, "shop");
+      const now = await next();
+      assert.deepEqual(seen, ["UPDATE REFRESH_REQUESTED", "UPDATE UP"]);
+      assert.deepEqual(
+        now?.context?.ipContext?.srcRoutes.map(({ prefix }) => prefix).filter((each) => each.endsWith("/16")),
+        ["10.78.0.0/16"],
+      );
+      assert.deepEqual(
+        now?.path?.pathSegments.map(({ id }) => id),
+        connection.path?.pathSegments.map(({ id }) => id),
+      );
+      await assertBothWays(bed, now, "beta/db");
+      await close(bed, nsc, connection);
+    },
+  );
 
 test("an SDK's endpoint that passes no file of its namespace gets no device in ours", { skip }, async (t) => {
   const bed = await ourMesh(t);

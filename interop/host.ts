@@ -85,7 +85,14 @@ async function serveAgent(
     networkServiceNames: ["forwarder"],
     networkServiceLabels: { forwarder: { labels: { p2p: "true" } } },
   });
-  const front = manager({ ...parts, ...registries, name: `manager-${host}`, url, ownForwarders: [own] });
+  const front = manager({
+    ...parts,
+    ...registries,
+    name: `manager-${host}`,
+    url,
+    ownForwarders: [own],
+    isRegistryCurrent: () => view.view().state === "fresh",
+  });
   const handler = serveAll([...serveConnections(front), ...view.served]);
   for (const each of listen) await world.hops.serve(each, handler);
 }

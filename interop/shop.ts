@@ -6,6 +6,11 @@ import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { ConnectionSchema, type Connection } from "../src/api/gen/nsm/connection_pb.js";
 import { NetworkServiceRequestSchema } from "../src/api/gen/nsm/networkservice_pb.js";
 import { NetworkServiceEndpointSchema, NetworkServiceSchema } from "../src/api/gen/nsm/registry_pb.js";
+import { serveConnections, stationsOver } from "../src/api/hops.ts";
+import { serveAll } from "../src/api/rpc.ts";
+import { insecureIdentity } from "../src/identity/identity.ts";
+import { endpoint } from "../src/roles/endpoint.ts";
+import type { ConnectionRole } from "../src/roles/role.ts";
 import { bare, Bed } from "./bed.ts";
 import type { HostConfig } from "./host.ts";
 import { Stranger, type StrangerOptions } from "./stranger.ts";
@@ -54,13 +59,14 @@ interface Offer {
   readonly name?: string;
   readonly prefix?: string;
   readonly files?: boolean;
+  readonly labels?: Record<string, string>;
 }
 
 /** An endpoint of upstream's in `place`, that offers `service` through the manager of its host. */
 export async function offer(
   t: TestContext,
   bed: Bed,
-  { place, service, name = `${service}-1`, prefix = "172.16.0.0/24", files = true }: Offer,
+  { place, service, name = `${service}-1`, prefix = "172.16.0.0/24", files = true, labels = {} }: Offer,
 ): Promise<Stranger> {
   const host = place.split("/")[0] ?? "";
   const listen = bed.socket(name);
@@ -76,7 +82,12 @@ export async function offer(
   });
   const offered = create(NetworkServiceSchema, { name: service, payload: "ETHERNET" });
   await nse.ask("register-service", [NetworkServiceSchema, offered], NetworkServiceSchema);
-  const own = create(NetworkServiceEndpointSchema, { name, url: listen, networkServiceNames: [service] });
+  const own = create(NetworkServiceEndpointSchema, {
+    name,
+    url: listen,
+    networkServiceNames: [service],
+    networkServiceLabels: { [service]: { labels } },
+  });
   const registered = await nse.ask(
     "register-endpoint",
     [NetworkServiceEndpointSchema, own],
@@ -86,11 +97,41 @@ export async function offer(
   return nse;
 }
 
+/** An endpoint of ours in `place`, in the process of the test, that gives the routes that `routes` says. */
+export async function offerOurs(
+  bed: Bed,
+  { place, service, routes }: Pick<Offer, "place" | "service"> & { readonly routes: () => readonly string[] },
+): Promise<ConnectionRole> {
+  const name = `${service}-ours`;
+  const world = await bed.world(name);
+  const { services, endpoints } = stationsOver(
+    world.hops.dial(bed.socket(place.split("/")[0] ?? "")),
+    world.clock,
+  );
+  const role = endpoint({
+    world,
+    name,
+    identity: insecureIdentity(world.clock),
+    netns: bed.netnsOf(place),
+    interfaceName: () => "nse-1",
+    addresses: { pools: [["172.16.0.0/24"]] },
+    context: () => ({ srcRoutes: routes().map((prefix) => ({ prefix })) }),
+  });
+  await world.hops.serve(bed.socket(name), serveAll(serveConnections(role)));
+  const call = { scope: world.scope, deadlineMs: world.clock.monotonicMs() + 10_000 };
+  await services.request(call, create(NetworkServiceSchema, { name: service, payload: "ETHERNET" }));
+  await endpoints.request(
+    call,
+    create(NetworkServiceEndpointSchema, { name, url: bed.socket(name), networkServiceNames: [service] }),
+  );
+  return role;
+}
+
 /** A client of upstream's in `alpha/web`. */
 export async function startClient(
   t: TestContext,
   bed: Bed,
-  options: Pick<StrangerOptions, "heal" | "lifetime-ms"> = {},
+  options: Pick<StrangerOptions, "heal" | "lifetime-ms" | "upstream-refresh"> = {},
 ): Promise<Stranger> {
   return await Stranger.start(t, {
     role: "client",

@@ -114,6 +114,8 @@ export interface StrangerOptions {
   readonly "lease-ms"?: number;
   readonly "lifetime-ms"?: number;
   readonly heal?: boolean;
+  /** Ask again when the endpoint wishes so. */
+  readonly "upstream-refresh"?: boolean;
   readonly files?: boolean;
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/networkservicemesh/sdk/pkg/networkservice/common/mechanisms"
 	kernelmechanism "github.com/networkservicemesh/sdk/pkg/networkservice/common/mechanisms/kernel"
 	"github.com/networkservicemesh/sdk/pkg/networkservice/common/mechanisms/sendfd"
+	"github.com/networkservicemesh/sdk/pkg/networkservice/common/upstreamrefresh"
 	"github.com/networkservicemesh/sdk/pkg/networkservice/ipam/point2pointipam"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -42,7 +43,11 @@ func startClient(ctx context.Context, o options) (verbs, error) {
 	if o.ifname != "" {
 		named = append(named, kernelmechanism.WithInterfaceName(o.ifname))
 	}
-	elements := []networkservice.NetworkServiceClient{kernelmechanism.NewClient(named...), sendfd.NewClient()}
+	elements := []networkservice.NetworkServiceClient{}
+	if o.withUpstreamRefresh {
+		elements = append(elements, upstreamrefresh.NewClient(ctx))
+	}
+	elements = append(elements, kernelmechanism.NewClient(named...), sendfd.NewClient())
 	if o.lifetimeMs > 0 {
 		elements = append(elements, expires{lifetime: time.Duration(o.lifetimeMs) * time.Millisecond})
 	}

@@ -25,17 +25,18 @@ import (
 type role func(ctx context.Context, options options) (verbs, error)
 
 type options struct {
-	name       string
-	listen     string
-	connect    string
-	url        string
-	service    string
-	ifname     string
-	prefix     string
-	leaseMs    int
-	lifetimeMs int
-	withHeal   bool
-	withFiles  bool
+	name                string
+	listen              string
+	connect             string
+	url                 string
+	service             string
+	ifname              string
+	prefix              string
+	leaseMs             int
+	lifetimeMs          int
+	withHeal            bool
+	withUpstreamRefresh bool
+	withFiles           bool
 }
 
 var roles = map[string]role{
@@ -69,6 +70,7 @@ func run(arguments []string) error {
 	flags.IntVar(&o.leaseMs, "lease-ms", 60_000, "how long an endpoint is kept after its last sign of life")
 	flags.IntVar(&o.lifetimeMs, "lifetime-ms", 0, "how long the client says that it stays; 0: it does not say")
 	flags.BoolVar(&o.withHeal, "heal", false, "heal connections")
+	flags.BoolVar(&o.withUpstreamRefresh, "upstream-refresh", false, "ask again when the endpoint wishes so, as cmd-nsc does")
 	flags.BoolVar(&o.withFiles, "files", true, "pass namespaces and sockets as files, as upstream's programs do")
 	if err := flags.Parse(arguments[1:]); err != nil {
 		return err

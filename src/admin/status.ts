@@ -15,9 +15,9 @@ import {
   type RegistryStatus,
   type Wire,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
-import type { Side } from "../forwarder/wire.ts";
+import { readMeters } from "../forwarder/meter.ts";
 import type { AdminParts } from "./admin-parts.ts";
-import { describeWires, meterOf, refMessage } from "./wires.ts";
+import { describeWires, refMessage } from "./wires.ts";
 
 export async function hostStatus(parts: AdminParts, withCounters: boolean): Promise<HostStatus> {
   const wires = describeWires(parts);
@@ -95,13 +95,15 @@ function registryStatus({ registry, registryUrl, world }: AdminParts): RegistryS
 async function readCounters({ wires: kept, world }: AdminParts, wires: readonly Wire[]): Promise<void> {
   const ends = wires.flatMap((wire) => {
     const made = kept.made.get(wire.id);
-    return (["client", "endpoint"] as const).flatMap((side: Side) => {
-      const query = made && meterOf(made, side);
+    return (["client", "endpoint"] as const).flatMap((side) => {
       const end = side === "client" ? wire.clientEnd : wire.endpointEnd;
-      return query && end ? [{ query, end }] : [];
+      return made && end ? [{ meter: { ...made, towards: side }, end }] : [];
     });
   });
-  const values = await world.kernel.counters(ends.map(({ query }) => query));
+  const values = await readMeters(
+    world.kernel,
+    ends.map(({ meter }) => meter),
+  );
   for (const [i, { end }] of ends.entries()) {
     const value = values[i];
     if (value) {

@@ -14,7 +14,7 @@ import {
   type WhyResponse,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import type { HopCall } from "../api/hops.ts";
-import { wireIdOf } from "../elements/connection.ts";
+import { wireIdOf } from "../elements/wire-id.ts";
 import { discoverCandidates, type Discovery } from "../elements/discover.ts";
 import type { Decision } from "../registry/match.ts";
 import { NetloomError } from "../world/errors.ts";

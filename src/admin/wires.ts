@@ -16,10 +16,9 @@ import {
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { State, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
-import { wireIdOf } from "../elements/connection.ts";
+import { stationsOf, wireIdOf } from "../elements/wire-id.ts";
 import { wireMtu } from "../forwarder/plan.ts";
 import type { KernelMechanism, Side, Wire as Made } from "../forwarder/wire.ts";
-import type { CounterQuery } from "../world/kernel.ts";
 import type { AdminParts } from "./admin-parts.ts";
 
 /** All wires with an end on this host, in the order in which they were made. */
@@ -48,15 +47,11 @@ function describeWire(
 ): Wire {
   const { made, connection, attached } = given;
   const { wire } = made;
-  const segments = connection?.path?.pathSegments ?? [];
+  const stations = connection ? stationsOf(connection).map(({ name }) => name) : [];
   const workloadOf = (kind: "Connect" | "Expose"): string | undefined =>
     attached.find((each) => each.wish.kind === kind)?.workload.split("/")[1];
-  const client = segments[0]?.name ?? "";
-  const tunnel = tunnelOf(
-    wire,
-    segments.map(({ name }) => name),
-    world.host,
-  );
+  const client = stations[0] ?? "";
+  const tunnel = tunnelOf(wire, stations, world.host);
   return create(WireSchema, {
     id: wire.connectionId,
     service: connection?.networkService ?? "",
@@ -131,14 +126,4 @@ function withoutTokens(connection: Connection): Connection {
   const copy = copyMessage(connection);
   for (const segment of copy.path?.pathSegments ?? []) segment.token = "";
   return copy;
-}
-
-/** Where packets that come to an end of this host are counted: at its device, or at the tunnel that they come out of. */
-export function meterOf({ wire, plan }: MadeWire, side: Side): CounterQuery | undefined {
-  const mechanism = wire[side];
-  if (mechanism.type !== "KERNEL") return undefined;
-  const tunnel = plan.objects.find((object) => object.kind === "vxlan");
-  return tunnel
-    ? { netns: tunnel.netns, link: tunnel.name }
-    : { netns: mechanism.netns, link: mechanism.interfaceName };
 }

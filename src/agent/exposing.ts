@@ -11,7 +11,7 @@ import {
   NetworkServiceLabelsSchema,
   type NetworkServiceEndpoint,
 } from "../api/gen/nsm/registry_pb.js";
-import { wireIdOf } from "../elements/connection.ts";
+import { wireIdOf } from "../elements/wire-id.ts";
 import { hash64 } from "../net/hash.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Netns } from "../world/kernel.ts";
@@ -91,11 +91,13 @@ export class Exposing implements Attached {
     }
   }
 
-  /** Labels, routes and the rest of the context change at once for new wires, and for others when they are refreshed. */
+  /** Labels change at once, and so does what clients get, for new wires and for those that are up. */
   update(wish: Wish): boolean {
     if (wish.kind !== "Expose" || !isSameServer(wish, this.#wish)) return false;
+    const isGiven = givenBy(wish) === givenBy(this.#wish);
     this.#wish = wish;
     this.#updated.resolve();
+    if (!isGiven) this.#role?.requestRefresh();
     return true;
   }
 
@@ -108,10 +110,12 @@ export class Exposing implements Attached {
     this.#workload.release();
   }
 
+  /** Once for each workload: who calls it at another station than before takes that for another endpoint. */
   #serve(netns: Netns): void {
+    if (this.#role) return;
     const { parts } = this.#options;
     const { pools, addressPolicy } = this.#wish;
-    this.#role ??= parts.newEndpoint({
+    this.#role = parts.newEndpoint({
       name: this.endpointName,
       netns,
       interfaceName: (connection) => this.#interfaceName(connection),
@@ -128,7 +132,6 @@ export class Exposing implements Attached {
             },
       context: () => this.#wish.context,
     });
-    this.#takeBack();
     this.#takeBack = parts.offer(this.endpointName, this.#role);
   }
 
@@ -225,6 +228,11 @@ export class Exposing implements Attached {
       await scope.end();
     }
   }
+}
+
+/** What an answer depends on, beside the pools. */
+function givenBy({ context, excludedPrefixes }: ExposeWish): string {
+  return JSON.stringify([context, excludedPrefixes]);
 }
 
 /** Is it the same endpoint, with other words about it? Pools and devices of established wires cannot be exchanged. */

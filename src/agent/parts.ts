@@ -13,6 +13,8 @@ import type { KeptWires } from "./kept-wires.ts";
 export interface Role extends ConnectionServer {
   established(): Connection[];
   drop(id: string): Promise<void>;
+  /** Asks the clients of all connections to refresh them: what this role answers has changed. */
+  requestRefresh(): void;
 }
 
 /** `ClientNews` of src/roles/client.ts. */

@@ -130,6 +130,20 @@ export class Begin<Q, R> {
     if (entry) await this.#queue(entry, () => this.#close(entry, { reason: "asked" }));
   }
 
+  /** Ids of all that is established, or about to be. */
+  ids(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** `Trigger.afterwards` of the resource with this id. */
+  async afterwards(id: string, task: () => void): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    await this.#queue(entry, async () => {
+      if (entry.life?.last) task();
+    });
+  }
+
   #assertWaiting(entry: Entry<Q, R>, caller: Caller): void {
     const what = `request ${this.#kind.noun} ${entry.id}`;
     if (caller.deadlineMs <= this.#world.clock.monotonicMs()) {
@@ -229,6 +243,10 @@ export class Begin<Q, R> {
         close: ({ reason = "asked", isDue = () => true } = {}) =>
           this.#queue(entry, async () => {
             if (entry.life === life && isDue()) await this.#close(entry, { reason });
+          }),
+        afterwards: (task) =>
+          this.#queue(entry, async () => {
+            if (entry.life === life && life.last) task();
           }),
       },
     };

@@ -41,6 +41,8 @@ export interface Trigger {
   request(options?: { readonly reselect?: boolean }): Promise<void>;
   /** `isDue` is asked when its turn has come: what was decided before may have been overtaken. Default: it is. */
   close(options?: { readonly reason?: CloseReason; readonly isDue?: () => boolean }): Promise<void>;
+  /** Runs `task` when the calls that are under way or wait are done; not at all if the resource is closed by then. */
+  afterwards(task: () => void): Promise<void>;
 }
 
 /** `lost`: nobody has asked for it, the client went silent. What it held may wait for it a while. */

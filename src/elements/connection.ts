@@ -39,11 +39,6 @@ export function nextSegment({ path }: Connection): PathSegment | undefined {
   return path?.pathSegments[path.index + 1];
 }
 
-/** Owner of all that is made for the connection, on every host: the id that its client knows it by. */
-export function wireIdOf(connection: Connection): string {
-  return connection.path?.pathSegments[0]?.id ?? connection.id;
-}
-
 export function contextOf(connection: Connection): ConnectionContext {
   return (connection.context ??= create(ConnectionContextSchema));
 }

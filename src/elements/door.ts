@@ -25,6 +25,7 @@ import {
 } from "./connection.ts";
 import { checkConnection, checkRequest } from "./limits.ts";
 import type { MonitorBoard } from "./monitor-board.ts";
+import { paced } from "./paced.ts";
 import { enterPath, leavePath } from "./update-path.ts";
 
 export interface DoorOptions extends BeginOptions {
@@ -65,6 +66,8 @@ export class ConnectionDoor implements ConnectionServer {
   /** Own ids by caller, and the other way round. */
   readonly #ids = new Map<string, string>();
   readonly #callers = new Map<string, string>();
+  /** The last one begun; an older one ends when it sees that. */
+  #refreshRound = 0;
 
   constructor(options: DoorOptions) {
     const chain = compose(options.elements, options.last ?? ANSWER);
@@ -119,6 +122,23 @@ export class ConnectionDoor implements ConnectionServer {
 
   drop(id: string): Promise<void> {
     return this.#begin.drop(id);
+  }
+
+  /**
+   * Asks the clients of all connections to refresh them, as what this role answers has changed; a few at once, and each
+   * when its calls that are under way are done. A client that does not listen gets it with its next refresh.
+   */
+  requestRefresh(): void {
+    const { world, board } = this.#options;
+    const round = ++this.#refreshRound;
+    const goesOn = (): boolean => round === this.#refreshRound;
+    world.scope.spawn("ask for refreshes", (scope) =>
+      paced(this.#begin.ids(), { clock: world.clock, scope, goesOn }, (id) =>
+        world.scope.spawn(`ask for a refresh of ${id}`, () =>
+          this.#begin.afterwards(id, () => board.requestRefresh(id)),
+        ),
+      ),
+    );
   }
 
   monitor(_caller: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent> {

@@ -33,7 +33,14 @@ export interface ContextOptions {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-const GIVEN = memoryKey<ContextOptions>("endpoint-context: given");
+interface Given {
+  readonly options: ContextOptions;
+  /** What the MTU would be without a word of ours. */
+  readonly askedMtu: number;
+  readonly mtu: number;
+}
+
+const GIVEN = memoryKey<Given>("endpoint-context: given");
 
 /**
  * Guarantees
@@ -46,9 +53,13 @@ export function endpointContext(options: () => ContextOptions): ConnectionElemen
     name: "endpoint-context",
     async request(call, request, next) {
       const connection = connectionOf(request);
-      const [before, now] = [call.memory.get(GIVEN) ?? {}, options()];
-      call.memory.set(GIVEN, now);
+      const given = call.memory.get(GIVEN);
+      const [before, now] = [given?.options ?? {}, options()];
       const context = contextOf(connection);
+      // A client brings back what it was given: that is no wish of its own.
+      const askedMtu = given && context.MTU === given.mtu ? given.askedMtu : context.MTU;
+      context.MTU = smallerMtu(askedMtu, now.mtuBytes ?? 0);
+      call.memory.set(GIVEN, { options: now, askedMtu, mtu: context.MTU });
       const ip = ipContextOf(connection);
       ip.srcRoutes = replace(RouteSchema, ip.srcRoutes, before.srcRoutes, now.srcRoutes);
       ip.dstRoutes = replace(RouteSchema, ip.dstRoutes, before.dstRoutes, now.dstRoutes);
@@ -59,7 +70,6 @@ export function endpointContext(options: () => ContextOptions): ConnectionElemen
       }
       replacePairs(context.extraContext, before.extra, now.extra);
       replacePairs(connection.labels, before.labels, now.labels);
-      context.MTU = smallerMtu(context.MTU, now.mtuBytes ?? 0);
       return await next(request);
     },
   };

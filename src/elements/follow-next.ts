@@ -2,7 +2,7 @@
 import { memoryKey, type Call } from "../chain/call.ts";
 import type { ConnectionHop } from "../api/hops.ts";
 import type { ConnectionElement } from "./connection.ts";
-import type { Following, Loss, NextHopMonitor } from "./next-hop-monitor.ts";
+import type { Following, NextHopMonitor, Notice } from "./next-hop-monitor.ts";
 
 interface Followed {
   readonly hop: ConnectionHop;
@@ -13,16 +13,16 @@ const FOLLOWED = memoryKey<Followed>("follow-next: followed");
 
 /**
  * Guarantees
- * - `onLoss` is called for what the next hop tells between a request that has worked and the close, and never for what
+ * - `onNotice` is called for what the next hop tells between a request that has worked and the close, and never for what
  *   comes of this role's own close or of a request that is under way.
  * - A stream that has broken is opened anew by the next request that works.
  */
 export function followNext(options: {
   readonly monitor: NextHopMonitor;
   readonly hopOf: (call: Call) => ConnectionHop;
-  readonly onLoss: (call: Call, id: string, loss: Loss) => void;
+  readonly onNotice: (call: Call, id: string, notice: Notice) => void;
 }): ConnectionElement {
-  const { monitor, hopOf, onLoss } = options;
+  const { monitor, hopOf, onNotice } = options;
   return {
     name: "follow-next",
     async request(call, request, next) {
@@ -38,7 +38,7 @@ export function followNext(options: {
           // The stream may have been opened before the next hop was there to be watched. Now it is.
           const heard = followed.following.wasDeaf ? { hop, following: monitor.follow(hop, id) } : followed;
           call.memory.set(FOLLOWED, heard);
-          heard.following.start((loss) => onLoss(call, id, loss));
+          heard.following.start((notice) => onNotice(call, id, notice));
         }
         return connection;
       } catch (error) {

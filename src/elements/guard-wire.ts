@@ -1,8 +1,8 @@
 /** Who may speak for a wire. */
-import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../world/errors.ts";
-import { connectionOf, ownSegment, wireIdOf, type ConnectionElement } from "./connection.ts";
+import { connectionOf, type ConnectionElement } from "./connection.ts";
+import { wireIdOf } from "./wire-id.ts";
 
 interface Owner {
   readonly peer: string;
@@ -12,13 +12,12 @@ interface Owner {
 const GUARDED = memoryKey<string>("guard-wire: wire");
 
 /**
- * For a role with callers that do not trust each other. What is made in the kernel belongs to the id of path segment 0,
- * which the caller chooses.
+ * For a role with callers that do not trust each other. What is made in the kernel belongs to an id that the caller
+ * chooses, in its path.
  *
  * Guarantees
  * - As long as a connection of a wire is established, only the peer that has established it gets another one for the
- *   same wire (PERMISSION_DENIED): nobody takes over a wire by naming it. A path that has come through here before, which
- *   the id of that segment proves, is no stranger's.
+ *   same wire (PERMISSION_DENIED): nobody takes over a wire by naming it.
  */
 export function guardWire(): ConnectionElement {
   const owners = new Map<string, Owner>();
@@ -28,7 +27,7 @@ export function guardWire(): ConnectionElement {
       const connection = connectionOf(request);
       const wireId = wireIdOf(connection);
       const owner = owners.get(wireId) ?? { peer: call.peer.id, connections: new Set() };
-      if (owner.peer !== call.peer.id && !cameThrough(connection, owner)) {
+      if (owner.peer !== call.peer.id) {
         throw new NetloomError("PERMISSION_DENIED", `request wire ${wireId}: it belongs to another peer`, {
           topic: "NL-305",
         });
@@ -49,10 +48,4 @@ export function guardWire(): ConnectionElement {
       }
     },
   };
-}
-
-function cameThrough(connection: Connection, { connections }: Owner): boolean {
-  const own = ownSegment(connection)?.name;
-  const before = connection.path?.pathSegments.slice(0, connection.path.index) ?? [];
-  return before.some(({ name, id }) => name === own && connections.has(id));
 }

@@ -45,7 +45,20 @@ export class Healer {
   /** For `followNext`. */
   onLoss(call: Call, loss: Loss): void {
     const healing = call.memory.get(HEALING);
-    if (!healing || healing.isHealing) return;
+    if (healing) this.#heal(call, healing, loss);
+    // It has come before the answer to the first request.
+    else if (!call.world.scope.ended) {
+      call.world.scope.spawn("heal what has just come", () =>
+        call.trigger.afterwards(() => {
+          const begun = call.memory.get(HEALING);
+          if (begun) this.#heal(call, begun, loss);
+        }),
+      );
+    }
+  }
+
+  #heal(call: Call, healing: Healing, loss: Loss): void {
+    if (healing.isHealing) return;
     const { clock } = call.world;
     if (clock.monotonicMs() - healing.healedAtMs > CALM_MS) healing.attempt = 0;
     healing.isHealing = true;

@@ -6,7 +6,8 @@ import { memoryKey } from "../chain/call.ts";
 import { PointToPointIpam, type Pair } from "../ipam/point-to-point.ts";
 import { formatIp, formatPrefix, network, parsePrefix, type IpAddress, type IpPrefix } from "../net/ip.ts";
 import { NetloomError } from "../world/errors.ts";
-import { connectionOf, ipContextOf, wireIdOf, type ConnectionElement } from "./connection.ts";
+import { connectionOf, ipContextOf, type ConnectionElement } from "./connection.ts";
+import { wireIdOf } from "./wire-id.ts";
 
 export interface AddressOptions {
   /** One pair of addresses from each group; of a group the first prefix with room: `[["10.0.0.0/24"], ["fd00::/64"]]`. */

@@ -8,7 +8,7 @@ import { insecureIdentity, type Identity } from "../identity/identity.ts";
 import { NetloomError } from "../world/errors.ts";
 import { Chain } from "./chain-fixture.ts";
 import { authorize } from "./authorize.ts";
-import { refresh, refreshDelayMs } from "./refresh.ts";
+import { refreshDelayMs, Refresher } from "./refresh.ts";
 import { timeout } from "./timeout.ts";
 import { updateOwnToken, updateToken } from "./update-token.ts";
 import { Worlds } from "./world-fixture.ts";
@@ -130,9 +130,13 @@ test("the next refresh is due at a share of the shortest lifetime that depends o
 test("refreshes go on, are tried again with growing distances when they fail, and end with the close", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
-  const chain = new Chain(world, [updateOwnToken(insecureIdentity(world.clock, 30_000)), refresh()], {
-    isFirst: true,
-  });
+  const chain = new Chain(
+    world,
+    [updateOwnToken(insecureIdentity(world.clock, 30_000)), new Refresher().element()],
+    {
+      isFirst: true,
+    },
+  );
   await worlds.run(async () => {
     const answer = await chain.request({ path: create(PathSchema) });
     await world.clock.sleep(100_000);

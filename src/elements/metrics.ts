@@ -1,33 +1,63 @@
 /** What a forwarder says of a wire in its path segment. Upstream: sdk-vpp/pkg/networkservice/metrics, mechanisms/{server,client}.go */
 import type { Mechanism } from "../api/gen/nsm/connection_pb.js";
-import type { Wire } from "../forwarder/wire.ts";
+import { readMeters, type PlannedWire } from "../forwarder/meter.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Kernel } from "../world/kernel.ts";
 import { ownSegment, type ConnectionElement } from "./connection.ts";
 import { INCOMING } from "./translate-mechanism.ts";
 import { APPLIED } from "./wire.ts";
 
-/** Counters of a wire in upstream's words: `client_rx_bytes`, `server_tx_packets`, … as decimal numbers. */
-export type ReadCounters = (wire: Wire) => Promise<Readonly<Record<string, string>>>;
-
 /**
+ * In upstream's words a forwarder is server to the client, and client of the endpoint: `server_…` is what it has on the
+ * client's side, `client_…` on the endpoint's; `rx` comes in from there, `tx` goes out to there.
+ *
  * Guarantees
  * - `client_interface` and `server_interface` are `TYPE/name`, with `unknown` for a tunnel without a name.
- * - With `readCounters` the counters of the wire are in every answer; a kernel that cannot be read changes nothing else.
+ * - The answer to a refresh has what the wire has carried: `{client,server}_{rx,tx}_{bytes,packets}`, decimal numbers. That
+ *   is one look at two devices. A wire that is new has nothing to say, and its request does not wait for it.
+ * - A kernel that cannot be read leaves the counters as they were.
  */
-export function metrics(readCounters?: ReadCounters): ConnectionElement {
+export function metrics(): ConnectionElement {
   return {
     name: "metrics",
     async request(call, request, next) {
+      const isRefresh = call.memory.get(APPLIED) !== undefined;
       const answer = await next(request);
       const segment = ownSegment(answer);
       if (!segment) return answer;
       const incoming = call.memory.get(INCOMING);
-      if (incoming) segment.metrics["client_interface"] = describe(incoming);
-      if (answer.mechanism) segment.metrics["server_interface"] = describe(answer.mechanism);
+      if (incoming) segment.metrics["server_interface"] = describe(incoming);
+      if (answer.mechanism) segment.metrics["client_interface"] = describe(answer.mechanism);
       const applied = call.memory.get(APPLIED);
-      if (readCounters && applied) Object.assign(segment.metrics, await readCounters(applied));
+      if (isRefresh && applied) Object.assign(segment.metrics, await count(call.world.kernel, applied));
       return answer;
     },
   };
+}
+
+async function count(kernel: Kernel, applied: PlannedWire): Promise<Record<string, string>> {
+  try {
+    const [toClient, toEndpoint] = await readMeters(kernel, [
+      { ...applied, towards: "client" },
+      { ...applied, towards: "endpoint" },
+    ]);
+    if (!toClient || !toEndpoint) return {};
+    const directions = {
+      client_rx: toClient,
+      client_tx: toEndpoint,
+      server_rx: toEndpoint,
+      server_tx: toClient,
+    };
+    return Object.fromEntries(
+      Object.entries(directions).flatMap(([name, { bytes, packets }]) => [
+        [`${name}_bytes`, String(bytes)],
+        [`${name}_packets`, String(packets)],
+      ]),
+    );
+  } catch (error) {
+    if (error instanceof NetloomError) return {};
+    throw error;
+  }
 }
 
 function describe({ type, parameters }: Mechanism): string {

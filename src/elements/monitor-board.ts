@@ -10,8 +10,10 @@ import {
   type MonitorScopeSelector,
   type PathSegment,
 } from "../api/gen/nsm/connection_pb.js";
+import type { Call } from "../chain/call.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Watch } from "../world/kernel.ts";
+import type { Notice } from "./next-hop-monitor.ts";
 
 /** Connections with news that one watcher has not fetched. Beyond it is cut. */
 const MAX_PENDING = 16_384;
@@ -46,12 +48,19 @@ export class MonitorBoard {
 
   /** Tells that the connection is DOWN, as it was last known. Nothing if it is not known, or known to be down. */
   down(id: string): void {
-    const known = this.#connections.get(id);
-    if (!known || known.state === State.DOWN) return;
-    const told = copyMessage(known);
-    told.state = State.DOWN;
-    this.#connections.set(id, told);
-    this.#tell(ConnectionEventType.UPDATE, told);
+    if (this.#connections.get(id)?.state !== State.DOWN) this.#change(id, State.DOWN);
+  }
+
+  /** Tells that the connection's client is to ask again at once. Nothing if it is not known, down, or was told already. */
+  requestRefresh(id: string): void {
+    if (this.#connections.get(id)?.state === State.UP) this.#change(id, State.REFRESH_REQUESTED);
+  }
+
+  /** Passes on what the next hop says of a connection: behind what this role itself tells of calls that are under way. */
+  relay({ world: { scope }, trigger }: Call, id: string, notice: Notice): void {
+    if (notice.type !== "refresh") this.down(id);
+    else if (!scope.ended)
+      scope.spawn(`refresh of ${id}`, () => trigger.afterwards(() => this.requestRefresh(id)));
   }
 
   delete(id: string): void {
@@ -66,6 +75,15 @@ export class MonitorBoard {
     this.#watchers.add(watcher);
     watcher.begin([...this.#connections.values()].filter((each) => matchesSelector(each, selector)));
     return watcher;
+  }
+
+  #change(id: string, state: State): void {
+    const known = this.#connections.get(id);
+    if (!known) return;
+    const told = copyMessage(known);
+    told.state = state;
+    this.#connections.set(id, told);
+    this.#tell(ConnectionEventType.UPDATE, told);
   }
 
   #tell(type: ConnectionEventType, connection: Connection): void {

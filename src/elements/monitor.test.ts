@@ -13,7 +13,7 @@ import { NetloomError } from "../world/errors.ts";
 import { Chain } from "./chain-fixture.ts";
 import { MonitorBoard, matchesSelector } from "./monitor-board.ts";
 import { monitor } from "./monitor.ts";
-import { NextHopMonitor, type Loss } from "./next-hop-monitor.ts";
+import { NextHopMonitor, type Notice } from "./next-hop-monitor.ts";
 import { Worlds } from "./world-fixture.ts";
 
 const ALL = create(MonitorScopeSelectorSchema);
@@ -135,7 +135,7 @@ test("one stream follows all connections of a next hop, and tells each of its ow
     const told: string[] = [];
     const follow = (id: string) => {
       const following = monitors.follow(next.hop, id);
-      following.start((loss: Loss) => told.push(`${id} ${loss.type}`));
+      following.start((notice: Notice) => told.push(`${id} ${notice.type}`));
       return following;
     };
     const [a, b] = [follow("a"), follow("b")];

@@ -12,6 +12,12 @@ import { NetloomError } from "../world/errors.ts";
 import type { Watch } from "../world/kernel.ts";
 import type { Scope } from "../world/scope.ts";
 
+/** What is said of a connection. */
+export type Notice =
+  | Loss
+  /** It is as it was, but would be answered otherwise now: its client is to ask again. */
+  | { readonly type: "refresh" };
+
 /** Why a connection may not be what it was. */
 export type Loss =
   /** The next hop has closed it. */
@@ -23,8 +29,8 @@ export type Loss =
 
 /** One connection that is followed. */
 export interface Following {
-  /** From now on losses are told, first one that came since `follow`. */
-  start(onLoss: (loss: Loss) => void): void;
+  /** From now on notices are passed on, first one that came since `follow`. */
+  start(onNotice: (notice: Notice) => void): void;
   /** The stream has ended, and tells nothing more: follow anew. */
   readonly isOver: boolean;
   /** It is over, and has never begun: whatever has happened since, nobody was told. */
@@ -110,8 +116,8 @@ class Stream {
   #tell(event: ConnectionEvent): void {
     for (const connection of Object.values(event.connections)) {
       for (const id of this.#idsIn(connection)) {
-        const loss = lossOf(event.type, connection);
-        for (const follower of this.#followers.get(id) ?? []) follower.hear(loss);
+        const notice = noticeOf(event.type, connection);
+        for (const follower of this.#followers.get(id) ?? []) follower.hear(notice);
       }
     }
   }
@@ -141,8 +147,8 @@ class Stream {
 class Follower implements Following {
   readonly #stream: Stream;
   readonly #leave: () => void;
-  #onLoss: ((loss: Loss) => void) | undefined;
-  #early: Loss | undefined;
+  #onNotice: ((notice: Notice) => void) | undefined;
+  #early: Notice | undefined;
 
   constructor(stream: Stream, leave: () => void) {
     this.#stream = stream;
@@ -158,27 +164,28 @@ class Follower implements Following {
   }
 
   get hasStarted(): boolean {
-    return this.#onLoss !== undefined;
+    return this.#onNotice !== undefined;
   }
 
-  start(onLoss: (loss: Loss) => void): void {
-    this.#onLoss = onLoss;
-    if (this.#early) onLoss(this.#early);
+  start(onNotice: (notice: Notice) => void): void {
+    this.#onNotice = onNotice;
+    if (this.#early) onNotice(this.#early);
     this.#early = undefined;
   }
 
-  hear(loss: Loss | undefined): void {
-    if (!this.#onLoss) this.#early = loss;
-    else if (loss) this.#onLoss(loss);
+  hear(notice: Notice | undefined): void {
+    if (!this.#onNotice) this.#early = notice;
+    else if (notice) this.#onNotice(notice);
   }
 
   stop(): void {
-    this.#onLoss = undefined;
+    this.#onNotice = undefined;
     this.#leave();
   }
 }
 
-function lossOf(type: ConnectionEventType, connection: Connection): Loss | undefined {
+function noticeOf(type: ConnectionEventType, { state }: Connection): Notice | undefined {
   if (type === ConnectionEventType.DELETE) return { type: "deleted" };
-  return connection.state === State.DOWN ? { type: "down" } : undefined;
+  if (state === State.DOWN) return { type: "down" };
+  return state === State.REFRESH_REQUESTED ? { type: "refresh" } : undefined;
 }

@@ -2,14 +2,22 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { Alarm } from "../chain/alarm.ts";
-import { memoryKey } from "../chain/call.ts";
+import { memoryKey, type Call } from "../chain/call.ts";
+import { NetloomError } from "../world/errors.ts";
 import type { Random } from "../world/world.ts";
 import type { ConnectionElement } from "./connection.ts";
 
-const ALARM = memoryKey<Alarm>("refresh: alarm");
-const COUNT = memoryKey<number>("refresh: count");
 const RETRY_MS = 200;
 const MAX_RETRY_MS = 10_000;
+
+interface Refreshing {
+  readonly name: string;
+  readonly alarm: Alarm;
+  /** Number of the last success. */
+  count: number;
+}
+
+const REFRESHING = memoryKey<Refreshing>("refresh");
 
 /**
  * Guarantees
@@ -18,38 +26,48 @@ const MAX_RETRY_MS = 10_000;
  *   over before it came says nothing but that the clock of its host is wrong; and 0.2 s is the least.
  * - A refresh that fails is tried again after 0.2 s, then twice as long each time, up to 10 s.
  */
-export function refresh(): ConnectionElement {
-  return {
-    name: "refresh",
-    async request(call, request, next) {
-      const connection = await next(request);
-      const { clock, random, scope } = call.world;
-      const count = (call.memory.get(COUNT) ?? 0) + 1;
-      call.memory.set(COUNT, count);
-      const delayMs = refreshDelayMs(connection, clock.wallMs());
-      if (delayMs === undefined) return connection;
-      const alarm = call.memory.get(ALARM) ?? new Alarm(scope, clock);
-      call.memory.set(ALARM, alarm);
-      const name = `refresh of connection ${connection.id}`;
-      const again = async (attempt: number): Promise<void> => {
-        try {
-          await call.trigger.request();
-        } catch (error) {
-          if (call.memory.get(ALARM) === alarm && call.memory.get(COUNT) === count) {
-            const backoffMs = jittered(random, name, count * 64 + attempt, retryMs(attempt));
-            alarm.set(name, backoffMs, () => again(attempt + 1));
-          }
-          throw error;
-        }
-      };
-      alarm.set(name, jittered(random, name, count * 64, delayMs), () => again(1));
-      return connection;
-    },
-    async close(call, connection, next) {
-      call.memory.delete(ALARM)?.stop();
-      await next(connection);
-    },
-  };
+export class Refresher {
+  element(): ConnectionElement {
+    return {
+      name: "refresh",
+      request: async (call, request, next) => {
+        const connection = await next(request);
+        const { clock, random, scope } = call.world;
+        const name = `refresh of connection ${connection.id}`;
+        const refreshing = call.memory.get(REFRESHING) ?? { name, alarm: new Alarm(scope, clock), count: 0 };
+        call.memory.set(REFRESHING, refreshing);
+        refreshing.count++;
+        const delayMs = refreshDelayMs(connection, clock.wallMs());
+        if (delayMs === undefined) return connection;
+        const dueMs = jittered(random, name, refreshing.count * 64, delayMs);
+        refreshing.alarm.set(name, dueMs, () => attempt(call, 1));
+        return connection;
+      },
+      close: async (call, connection, next) => {
+        call.memory.delete(REFRESHING)?.alarm.stop();
+        await next(connection);
+      },
+    };
+  }
+
+  /** Asks again when the calls that are under way are done: what they get may be out of date. */
+  refresh(call: Call): void {
+    const { scope } = call.world;
+    if (!scope.ended) scope.spawn("refresh as asked for", () => attempt(call, 1));
+  }
+}
+
+async function attempt(call: Call, n: number): Promise<void> {
+  try {
+    await call.trigger.request();
+  } catch (error) {
+    if (!(error instanceof NetloomError)) throw error;
+    const refreshing = call.memory.get(REFRESHING);
+    if (!refreshing) return;
+    const { name, alarm, count } = refreshing;
+    const backoffMs = jittered(call.world.random, name, count * 64 + n, retryMs(n));
+    alarm.set(name, backoffMs, () => attempt(call, n + 1));
+  }
 }
 
 /** `undefined` if nothing on the path expires. */

@@ -16,10 +16,11 @@ import { memoryKey, type Call } from "../chain/call.ts";
 import { formatIp, parseIp } from "../net/ip.ts";
 import { NetloomError } from "../world/errors.ts";
 import { KernelError } from "../world/kernel.ts";
-import { connectionOf, contextOf, wireIdOf, type ConnectionElement } from "./connection.ts";
+import { connectionOf, contextOf, type ConnectionElement } from "./connection.ts";
 import { portOf, readNumber, REMOTE, smallerMtu, VXLAN, vxlanOverhead } from "./mechanism.ts";
 import type { ServerMechanism } from "./mechanisms.ts";
 import type { VniPool } from "./vni-pool.ts";
+import { wireIdOf } from "./wire-id.ts";
 
 export interface TunnelOptions {
   /** Addresses of this host's VTEPs, one per family, best first. */

@@ -3,8 +3,8 @@ import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { Route } from "../api/gen/nsm/connectioncontext_pb.js";
 import type { ConnectionContext, ContextRoute, Mechanism as WireMechanism, Wire } from "../forwarder/wire.ts";
 import { NetloomError } from "../world/errors.ts";
-import { wireIdOf } from "./connection.ts";
 import { KERNEL, readKernel, readVxlan, VXLAN } from "./mechanism.ts";
+import { wireIdOf } from "./wire-id.ts";
 
 /** What the client's mechanism, and the mechanism and context that the next station has answered, make together. */
 export function wireOf(answer: Connection, client: Mechanism): Wire {

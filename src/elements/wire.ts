@@ -1,21 +1,24 @@
 /** Makes the wire on the way back: what upstream spreads over the xconnect, kernel and connectioncontext elements. */
+import type { PlannedWire } from "../forwarder/meter.ts";
+import type { Plan } from "../forwarder/plan.ts";
 import { validateWire } from "../forwarder/validate.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { Alarm } from "../chain/alarm.ts";
 import { memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../world/errors.ts";
-import { wireIdOf, type ConnectionElement } from "./connection.ts";
+import type { ConnectionElement } from "./connection.ts";
 import { INCOMING } from "./translate-mechanism.ts";
 import { wireOf } from "./wire-of.ts";
+import { wireIdOf } from "./wire-id.ts";
 
 /** What makes wires: `Reconciler` of src/forwarder. */
 export interface Wires {
-  apply(wire: Wire): Promise<unknown>;
+  apply(wire: Wire): Promise<Plan>;
   remove(connectionId: string): Promise<void>;
 }
 
 /** The wire as it was applied last, for elements in front. */
-export const APPLIED = memoryKey<Wire>("wire: applied");
+export const APPLIED = memoryKey<PlannedWire>("wire: applied");
 const RETRY_MS = 200;
 const MAX_RETRY_MS = 10_000;
 
@@ -47,8 +50,7 @@ export function wire(wires: Wires): ConnectionElement {
       const wanted = checked(() => wireOf(answer, client));
       holders.set(wanted.connectionId, answer.id);
       call.memory.set(HELD, wanted.connectionId);
-      await wires.apply(wanted);
-      call.memory.set(APPLIED, wanted);
+      call.memory.set(APPLIED, { wire: wanted, plan: await wires.apply(wanted) });
       return answer;
     },
     async close(call, connection, next) {

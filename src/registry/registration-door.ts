@@ -81,6 +81,7 @@ export class RegistrationDoor<T> {
       trigger: {
         request: () => Promise.resolve(),
         close: () => this.lose(this.#kind.named(name), () => true),
+        afterwards: (task) => this.#queue(name, async () => task()),
       },
     };
   }

@@ -43,6 +43,8 @@ export class AgentMesh {
       readonly seed?: string;
       readonly sweepAfterMs?: number;
       readonly faults?: readonly Fault[];
+      /** Runs beside every agent, in its process. */
+      readonly beside?: (role: AgentRole) => Promise<void>;
     } = {},
   ) {
     const machines: SimMachine[] = [];
@@ -84,6 +86,7 @@ export class AgentMesh {
           },
           ...(options.sweepAfterMs !== undefined && { sweepAfterMs: options.sweepAfterMs }),
         });
+        await options.beside?.(role);
         this.agents.set(host, role);
       });
     }

@@ -224,3 +224,57 @@ suite("an agent whose wish changes", () => {
     });
   });
 });
+
+suite("wires that are up when a wish changes", () => {
+  for (const outage of ["", ", also with the registry down"])
+    test(`gives the wires that are up what has changed of an Expose, at once, and takes none down${outage}`, async () => {
+      const mesh = new AgentMesh();
+      await mesh.run(async () => {
+        await mesh.sleep(100);
+        const db = (more: string): string => `${DB}${more}\n`;
+        await mesh.apply("beta", db("routes: { client: [10.7.0.0/16] }"));
+        await mesh.apply("alpha", WEB);
+        const look = async () =>
+          await mesh.simulation.kernel("alpha").observe([{ netns: mesh.netnsOf("alpha", "a1") }]);
+        const routes = async () =>
+          (await look()).flatMap((each) =>
+            each.kind === "route" && each.destination.endsWith("/16") ? [each.destination] : [],
+          );
+        assert.deepEqual(await routes(), ["10.7.0.0/16"]);
+        const devices = async () => (await look()).filter(({ kind }) => kind === "veth");
+        const before = await devices();
+        if (outage) mesh.simulation.crash("registry");
+        await mesh.agent("beta").agent.apply(read(db("routes: { client: [10.8.0.0/16] }")));
+        await mesh.sleep(1_000);
+        assert.deepEqual(await routes(), ["10.8.0.0/16"]);
+        assert.deepEqual(await devices(), before);
+        assert.equal(mesh.agent("alpha").agent.find({ kind: "Connect", name: "web-db" })?.view.state, "up");
+      });
+    });
+
+  test("moves wires whose service's matches change to an endpoint that is for them; not before the registry says so", async () => {
+    const mesh = new AgentMesh();
+    const service = (colour: string): string =>
+      `kind: NetworkService\nname: db\nmatches: [{ routes: [{ destinationSelector: { colour: ${colour} } }] }]\n`;
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", service("blue"));
+      await mesh.apply("beta", `${DB}labels: { colour: blue }\n`);
+      const green = DB.replace("name: db", "name: other").replace("beta/b1", "alpha/a2");
+      await mesh.apply("alpha", `${green.replaceAll("10.0.2", "10.0.3")}labels: { colour: green }\n`);
+      await mesh.apply("alpha", WEB);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      mesh.simulation.crash("registry");
+      await mesh.agent("beta").agent.apply(read(service("green")));
+      await mesh.sleep(20_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      mesh.simulation.restart("registry");
+      await mesh.sleep(20_000);
+      mesh.reaches(["alpha", "a1"], ["alpha", "a2"], "web-db");
+      assert.deepEqual(mesh.agent("beta").forwarder.established(), []);
+      await mesh.agent("beta").agent.apply(read(service("blue")));
+      await mesh.sleep(2_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+    });
+  });
+});

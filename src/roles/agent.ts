@@ -20,7 +20,7 @@ import { LocalDirectory } from "../api/directory.ts";
 import { NetworkServiceEndpointSchema, NetworkServiceLabelsSchema } from "../api/gen/nsm/registry_pb.js";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
 import { serveAll, type Served } from "../api/rpc.ts";
-import { wireIdOf } from "../elements/connection.ts";
+import { wireIdOf } from "../elements/wire-id.ts";
 import { VniPool } from "../elements/vni-pool.ts";
 import { Reconciler } from "../forwarder/reconcile.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -132,6 +132,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     url: options.url,
     ownForwarders: [ownForwarder(host)],
     labels,
+    isRegistryCurrent: () => registry.view().state === "fresh",
     excludedPrefixes: () => options.excludedPrefixes ?? [],
   });
   const parts: AgentParts = {

@@ -12,7 +12,7 @@ import { Healer } from "../elements/heal.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
 import { monitor } from "../elements/monitor.ts";
 import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
-import { refresh } from "../elements/refresh.ts";
+import { Refresher } from "../elements/refresh.ts";
 import { updateOwnToken } from "../elements/update-token.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
@@ -53,6 +53,7 @@ export function client(options: ClientOptions): ConnectionRole {
       onNews({ id: connection.id, state: "healing", reason, connection });
     },
   });
+  const refresher = new Refresher();
   return new ConnectionDoor({
     world,
     name,
@@ -63,14 +64,15 @@ export function client(options: ClientOptions): ConnectionRole {
       tell(onNews),
       monitor(board),
       updateOwnToken(identity),
-      refresh(),
+      refresher.element(),
       healer.element(),
       clientInfo(options.labels ?? {}),
       ...(options.excludeOthers === false ? [] : [excludedByOthers()]),
       followNext({
         monitor: new NextHopMonitor(world.scope, name),
         hopOf: () => next,
-        onLoss: (call, _id, loss) => healer.onLoss(call, loss),
+        onNotice: (call, _id, notice) =>
+          notice.type === "refresh" ? refresher.refresh(call) : healer.onLoss(call, notice),
       }),
     ],
     last: connect(() => next),

@@ -7,7 +7,7 @@ import { ConnectionDoor } from "../elements/door.ts";
 import { followNext } from "../elements/follow-next.ts";
 import { kernelClient, kernelServer } from "../elements/kernel.ts";
 import { mechanisms } from "../elements/mechanisms.ts";
-import { metrics, type ReadCounters } from "../elements/metrics.ts";
+import { metrics } from "../elements/metrics.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
 import { monitor } from "../elements/monitor.ts";
 import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
@@ -28,8 +28,6 @@ export interface ForwarderOptions extends RoleOptions {
   readonly wires: Wires;
   /** Absent: only wires inside of this host. */
   readonly tunnels?: TunnelOptions;
-  /** Absent: the path segment tells no counters. */
-  readonly readCounters?: ReadCounters;
   /** Why an endpoint was taken, by the forwarder's own connection id: for `netloom why`. */
   readonly onDiscovery?: (id: string, discovery: Discovery) => void;
   readonly onSelection?: (id: string, selection: Selection) => void;
@@ -55,12 +53,12 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       translateMechanism(),
       kernelClient(),
       ...(tunnels ? [vxlanClient(tunnels)] : []),
-      metrics(options.readCounters),
+      metrics(),
       wire(options.wires),
       followNext({
         monitor: new NextHopMonitor(world.scope, name),
         hopOf,
-        onLoss: (_call, id) => board.down(id),
+        onNotice: (call, id, notice) => board.relay(call, id, notice),
       }),
     ],
     last: connect(hopOf),

@@ -8,6 +8,7 @@ import { discoverForwarder } from "../elements/discover-forwarder.ts";
 import { ConnectionDoor } from "../elements/door.ts";
 import { excludedPrefixes } from "../elements/excluded-prefixes.ts";
 import { followNext } from "../elements/follow-next.ts";
+import { followService } from "../elements/follow-service.ts";
 import { guardWire } from "../elements/guard-wire.ts";
 import { localMechanisms } from "../elements/local-mechanisms.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
@@ -30,6 +31,8 @@ export interface ManagerOptions extends RoleOptions {
   readonly forwarderService?: string;
   /** Added to the labels of connections that do not have them: `nodeName`, `clusterName`. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Is what `services` and `endpoints` say what the registry says now, and not what it said last? Default: it is. */
+  readonly isRegistryCurrent?: () => boolean;
   /** Prefixes that no endpoint may take addresses from, read at every request. */
   readonly excludedPrefixes?: () => readonly string[];
 }
@@ -51,6 +54,7 @@ export function manager(options: ManagerOptions): ConnectionRole {
       timeout(),
       monitor(board),
       clientInfo(options.labels ?? {}),
+      followService({ world, registries: { services, endpoints }, isCurrent: options.isRegistryCurrent }),
       excludedPrefixes(options.excludedPrefixes ?? (() => [])),
       discoverForwarder({
         registries: { services, endpoints },
@@ -61,7 +65,7 @@ export function manager(options: ManagerOptions): ConnectionRole {
       followNext({
         monitor: new NextHopMonitor(world.scope, name),
         hopOf,
-        onLoss: (_call, id) => board.down(id),
+        onNotice: (call, id, notice) => board.relay(call, id, notice),
       }),
     ],
     last: connect(hopOf),

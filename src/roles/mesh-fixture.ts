@@ -18,6 +18,7 @@ import {
   NetworkServiceSchema,
   type NetworkService,
   type NetworkServiceEndpoint,
+  type NetworkServiceResponse,
 } from "../api/gen/nsm/registry_pb.js";
 import {
   connectionsOf,
@@ -61,6 +62,8 @@ export class Mesh {
   weather: Weather = () => undefined;
   /** The same, when the answer is on its way back. */
   weatherBack: Weather = () => undefined;
+  /** What the managers are told of that. */
+  isRegistryCurrent = true;
   beforeRequest: (url: string, request: NetworkServiceRequest) => Promise<void> | void = () => undefined;
 
   constructor(options: { readonly seed?: string; readonly operationFails?: OperationFails } = {}) {
@@ -69,9 +72,16 @@ export class Mesh {
     this.beta = new MeshHost(this, { name: "beta", address: "10.8.0.2" }, options.operationFails);
   }
 
+  /** A service, or what it is from now on. */
   offer(service: MessageInitShape<typeof NetworkServiceSchema>): void {
-    this.services.push(create(NetworkServiceSchema, { payload: "ETHERNET", ...service }));
+    const offered = create(NetworkServiceSchema, { payload: "ETHERNET", ...service });
+    const known = this.services.findIndex(({ name }) => name === offered.name);
+    this.services.splice(known < 0 ? this.services.length : known, 1, offered);
+    for (const watch of this.serviceWatches) watch.tell(offered);
   }
+
+  /** Those that are open, of all hosts. */
+  readonly serviceWatches = new Set<ServiceWatch>();
 
   async run(body: () => Promise<void>): Promise<void> {
     await this.worlds.run(body);
@@ -135,6 +145,7 @@ export class MeshHost {
       name: `manager-${name}`,
       directory: this.#directory(),
       url: this.url,
+      isRegistryCurrent: () => mesh.isRegistryCurrent,
       ownForwarders: [
         create(NetworkServiceEndpointSchema, {
           name: `forwarder-${name}`,
@@ -305,12 +316,13 @@ export class MeshHost {
     return {
       request: refuse,
       close: refuse,
-      find: (_call, { networkService: query }) =>
-        watchOf(
-          this.#mesh.services
-            .filter((each) => query && matchesServiceQuery(query, each))
-            .map((networkService) => create(NetworkServiceResponseSchema, { networkService })),
-        ),
+      find: (_call, { networkService: query, watch }) => {
+        const found = this.#mesh.services.filter((each) => query && matchesServiceQuery(query, each));
+        if (watch && query) return new ServiceWatch(this.#mesh.serviceWatches, query, found);
+        return watchOf(
+          found.map((networkService) => create(NetworkServiceResponseSchema, { networkService })),
+        );
+      },
     };
   }
 
@@ -333,6 +345,39 @@ export class MeshHost {
           }),
         ),
     };
+  }
+}
+
+/** Stays open, and tells what changes. */
+class ServiceWatch implements Watch<NetworkServiceResponse> {
+  readonly #open: Set<ServiceWatch>;
+  readonly #query: NetworkService;
+  readonly #waiting: NetworkService[];
+  #wake: () => void = () => undefined;
+
+  constructor(open: Set<ServiceWatch>, query: NetworkService, found: readonly NetworkService[]) {
+    this.#open = open.add(this);
+    this.#query = query;
+    this.#waiting = [...found];
+  }
+
+  tell(service: NetworkService): void {
+    if (matchesServiceQuery(this.#query, service)) this.#waiting.push(service);
+    this.#wake();
+  }
+
+  async next(): Promise<NetworkServiceResponse | undefined> {
+    while (this.#open.has(this)) {
+      const networkService = this.#waiting.shift();
+      if (networkService) return create(NetworkServiceResponseSchema, { networkService });
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    return undefined;
+  }
+
+  close(): void {
+    this.#open.delete(this);
+    this.#wake();
   }
 }
 

@@ -29,6 +29,27 @@ test("an endpoint that is gone is replaced by another, the interface and the add
   });
 });
 
+test("a loss that comes before the answer to the first request is healed as well", async () => {
+  const { mesh, alpha, role, shop, news } = shopMesh("remote");
+  await mesh.run(async () => {
+    let isLost = false;
+    mesh.weatherBack = async (verb, url) => {
+      if (isLost || verb !== "request" || url !== "manager") return;
+      isLost = true;
+      for (const { id } of shop.established()) await shop.drop(id);
+      await alpha.world.clock.sleep(100);
+    };
+    await role.request(alpha.caller(), alpha.ask("c1", "shop"));
+    assert.deepEqual(shop.established(), []);
+    await alpha.world.clock.sleep(1_000);
+    assert.equal(shop.established().length, 1);
+    assert.deepEqual(
+      news.map(({ state }) => state),
+      ["up", "healing", "up"],
+    );
+  });
+});
+
 test("goes on until an endpoint comes, with growing distances, and stops at the close", async () => {
   const { mesh, alpha, shop, role } = shopMesh("local");
   await mesh.run(async () => {

@@ -28,8 +28,8 @@ suite("a wire inside of a host", () => {
       assert.equal(answer.payload, "ETHERNET");
       assert.deepEqual(answer.mechanism?.parameters, { inodeURL: alpha.workloads[0], name: "nsm-1" });
       const segment = answer.path?.pathSegments[2];
-      assert.match(segment?.metrics["client_interface"] ?? "", /^KERNEL\/nsm-1$/);
-      assert.match(segment?.metrics["server_interface"] ?? "", /^KERNEL\/shop-/);
+      assert.match(segment?.metrics["server_interface"] ?? "", /^KERNEL\/nsm-1$/);
+      assert.match(segment?.metrics["client_interface"] ?? "", /^KERNEL\/shop-/);
       const { machine } = mesh.worlds;
       assert.equal(machine.reaches(alpha.workloads[0], farAddressOf(answer))?.netns, alpha.workloads[1]);
       assert.equal(machine.reaches(alpha.workloads[1], addressOf(answer))?.netns, alpha.workloads[0]);

@@ -22,6 +22,8 @@ export interface ConnectionRole extends ConnectionServer {
   established(): Connection[];
   /** Closes one of them by its own id, as if its client had: the endpoint stops, or its service is not for it any more. */
   drop(id: string): Promise<void>;
+  /** Asks the clients of all connections to refresh them: what this role answers has changed. */
+  requestRefresh(): void;
 }
 
 /** The next station, at the URL that an element in front has chosen. */

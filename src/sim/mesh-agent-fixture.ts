@@ -2,7 +2,7 @@
  * The hosts of a simulated mesh: the real registry, and the real agents, each with an operator who applies and deletes
  * what the host's wishes say, and who tries again what was refused.
  */
-import { connectWish, exposeWish, type Wish } from "../agent/wish.ts";
+import { connectWish, exposeWish, serviceWish, type Wish } from "../agent/wish.ts";
 import { serveAll } from "../api/rpc.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { agent, type AgentRole } from "../roles/agent.ts";
@@ -43,6 +43,20 @@ interface Spanned {
 export interface Exposing extends Spanned {
   readonly kind: "Expose";
   readonly pools: readonly string[];
+  /** From then on its wires have `mtuBytes`. */
+  readonly changesMs: number;
+  readonly mtuBytes: number;
+  readonly isChosen: boolean;
+}
+
+/** Says from `fromMs` on that the endpoints of a service are those that are `chosen`. */
+export interface Describing {
+  readonly kind: "NetworkService";
+  /** The service. */
+  readonly name: string;
+  readonly host: string;
+  readonly fromMs: number;
+  readonly untilMs: number;
 }
 
 /** A wire that shall be there from `fromMs` to `untilMs`. */
@@ -54,6 +68,7 @@ export interface Connecting extends Spanned {
 export interface Wishes {
   readonly exposing: readonly Exposing[];
   readonly connecting: readonly Connecting[];
+  readonly describing: readonly Describing[];
 }
 
 /** A bug to plant, in order to see whether the simulator finds it. */
@@ -100,7 +115,7 @@ export async function runAgent(given: World, options: AgentOptions): Promise<voi
       },
     });
     onStart(role);
-    for (const wish of [...wishes.exposing, ...wishes.connecting]) {
+    for (const wish of [...wishes.describing, ...wishes.exposing, ...wishes.connecting]) {
       if (wish.host !== plan.name) continue;
       world.scope.spawn(`operate ${wish.name}`, (scope) => operate({ world, scope, role, wish, plant }));
     }
@@ -111,7 +126,7 @@ interface Operating {
   readonly world: World;
   readonly scope: Scope;
   readonly role: AgentRole;
-  readonly wish: Exposing | Connecting;
+  readonly wish: Exposing | Connecting | Describing;
   readonly plant: MeshPlant | undefined;
 }
 
@@ -124,18 +139,40 @@ async function operate({ world, scope, role, wish, plant }: Operating): Promise<
     }
   };
   await sleepUntil(world, fromMs, scope);
-  if (world.clock.monotonicMs() < untilMs) await retry(() => role.agent.apply([wishOf(wish)]));
+  const apply = async (): Promise<void> => {
+    const nowMs = world.clock.monotonicMs();
+    if (nowMs < untilMs) await retry(() => role.agent.apply([wishOf(wish, nowMs)]));
+  };
+  await apply();
+  if (wish.kind === "Expose" && wish.changesMs < untilMs) {
+    await sleepUntil(world, wish.changesMs, scope);
+    await apply();
+  }
   if (untilMs === Infinity || plant === "forgets-deletes") return;
   await sleepUntil(world, untilMs, scope);
   await retry(() => role.agent.delete([{ kind, name }]));
 }
 
-function wishOf(wish: Exposing | Connecting): Wish {
-  const { name, service } = wish;
+function wishOf(wish: Exposing | Connecting | Describing, nowMs: number): Wish {
+  const { name } = wish;
+  if (wish.kind === "NetworkService") {
+    const matches = [{ routes: [{ destinationSelector: { chosen: "yes" } }] }];
+    return serviceWish({ kind: "NetworkService", name, matches });
+  }
+  const { service } = wish;
   const workload = { netns: wish.workload };
-  return wish.kind === "Connect"
-    ? connectWish({ kind: "Connect", name, workload, service, interface: wish.interfaceName })
-    : exposeWish({ kind: "Expose", name, workload, services: [service], pools: [...wish.pools] });
+  if (wish.kind === "Connect")
+    return connectWish({ kind: "Connect", name, workload, service, interface: wish.interfaceName });
+  const mtu = nowMs < wish.changesMs ? {} : { mtu: wish.mtuBytes };
+  return exposeWish({
+    kind: "Expose",
+    name,
+    workload,
+    services: [service],
+    pools: [...wish.pools],
+    labels: { chosen: wish.isChosen ? "yes" : "no" },
+    ...mtu,
+  });
 }
 
 /** False if it was refused. */

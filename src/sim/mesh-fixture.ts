@@ -9,6 +9,7 @@ import { type Fault, STORE_HOST, drawFaults } from "./faults.ts";
 import type { HistoryEntry } from "./history.ts";
 import {
   type Connecting,
+  type Describing,
   type Exposing,
   type HostPlan,
   LIFETIME_MS,
@@ -167,6 +168,9 @@ function drawWishes(random: SimRandom, plans: readonly HostPlan[]): Wishes {
       name: `nse-${n}`,
       service: `service-${n % services}`,
       pools: [`10.${100 + n}.0.0/24`, ...(n % 2 === 0 ? [`fd00:${n}::/64`] : [])],
+      changesMs: draw("change of endpoint", n, BUSY_MS),
+      mtuBytes: 1300 + n,
+      isChosen: n < services,
       ...place("endpoint", n),
       ...span("endpoint", n, stays),
     };
@@ -182,5 +186,9 @@ function drawWishes(random: SimRandom, plans: readonly HostPlan[]): Wishes {
       ...span("wire", n, stays),
     };
   });
-  return { exposing, connecting };
+  const describing = Array.from({ length: services }, (_, n): Describing => {
+    const { host } = place("description", n);
+    return { kind: "NetworkService", name: `service-${n}`, host, ...span("description", n, true) };
+  });
+  return { exposing, connecting, describing };
 }

@@ -65,7 +65,10 @@ function wireProblems({ machine, living }: QuietMesh, { wish, connection, exposi
   }
   const pairs = addressPairs(connection);
   if (pairs.length !== exposing.pools.length) return [`${what} has ${pairs.length} pairs of addresses`];
+  if (!exposing.isChosen) return [`${what} leads to ${exposing.name}, which is not for it`];
+  const mtu = connection.context?.MTU;
   return [
+    ...(mtu === exposing.mtuBytes ? [] : [`${what} has MTU ${mtu}, and shall have ${exposing.mtuBytes}`]),
     ...(view?.state === "up" ? [] : [`${what} is ${view?.state ?? "unknown"}: ${view?.reason ?? ""}`]),
     ...pairs.flatMap(([near, far]) => {
       const [here, elsewhere] = [urlOf(wish.workload), urlOf(exposing.workload)];

@@ -1,0 +1,62 @@
+/** Which wire a station of a path has to do with. */
+import type { Connection, PathSegment } from "../api/gen/nsm/connection_pb.js";
+import { hash64 } from "../net/hash.ts";
+
+const STARTER_DIGITS = 8;
+
+/**
+ * Owner of all that is made for the connection, on every host. A path is one wire, or in a service chain several, each
+ * from one workload to the next:
+ *
+ *   nsc  manager  forwarder  firewall  manager  forwarder  nse
+ *   └───────── first ────────────┘└───────── second ────────┘
+ *
+ * Guarantees
+ * - It follows from the path up to the present segment, and is the same for all stations of a wire, in every life of theirs
+ *   and whichever way the wire takes: the id of segment 0, which the client chooses; for the second wire and further ones
+ *   with its number and a hash of the name of who asks for it: `<id>.2.<hash>`.
+ * - A network function that answers for the first wire and asks for the second is a station of the first.
+ */
+export function wireIdOf(connection: Connection): string {
+  const segments = connection.path?.pathSegments ?? [];
+  const first = segments[0]?.id ?? connection.id;
+  const { number, start } = wireAt(connection);
+  if (number === 1) return first;
+  const hash = hash64(segments[start]?.name ?? "") % 36n ** BigInt(STARTER_DIGITS);
+  return `${first}.${number}.${hash.toString(36).padStart(STARTER_DIGITS, "0")}`;
+}
+
+/** The stations of the wire, as far as the path is known: from who asks for it to who answers. */
+export function stationsOf(connection: Connection): PathSegment[] {
+  const { start, end } = wireAt(connection);
+  return connection.path?.pathSegments.slice(start, end) ?? [];
+}
+
+/** The last wire that begins before the present segment; at the first one the one that begins there. */
+function wireAt({ path }: Connection): {
+  readonly number: number;
+  readonly start: number;
+  readonly end: number;
+} {
+  const segments = path?.pathSegments ?? [];
+  const starts = startsOf(segments);
+  const number = Math.max(1, starts.filter((start) => start < (path?.index ?? 0)).length);
+  return { number, start: starts[number - 1] ?? 0, end: (starts[number] ?? segments.length) + 1 };
+}
+
+/**
+ * Index of the first segment of each wire. What leads a wire to a network function is the manager of its host, and that
+ * one leads the next wire on: where a station comes again, the one before it has asked.
+ */
+function startsOf(segments: readonly PathSegment[]): number[] {
+  const starts = [0];
+  let passed = new Set<string>();
+  for (const [i, { name }] of segments.entries()) {
+    if (passed.has(name)) {
+      starts.push(i - 1);
+      passed = new Set();
+    }
+    passed.add(name);
+  }
+  return starts;
+}

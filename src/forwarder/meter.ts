@@ -1,0 +1,40 @@
+/** Where the kernel counts what a wire carries. */
+import type { Counters, CounterQuery, Kernel } from "../world/kernel.ts";
+import type { Plan } from "./plan.ts";
+import type { Side, Wire } from "./wire.ts";
+
+/** A wire, and what it is in the kernel. */
+export interface PlannedWire {
+  readonly wire: Wire;
+  readonly plan: Plan;
+}
+
+/** Packets on their way to one side of a wire. */
+export interface Meter extends PlannedWire {
+  readonly towards: Side;
+}
+
+/** What the meters say, in their order; `undefined` where the device is gone. One call of the kernel for all. */
+export async function readMeters(
+  kernel: Kernel,
+  meters: readonly Meter[],
+): Promise<(Counters | undefined)[]> {
+  return await kernel.counters(meters.map(meterQuery));
+}
+
+/** Counted is what enters a device: the workload's own, or on the way to or from another host one of this host's. */
+function meterQuery({ wire, plan, towards }: Meter): CounterQuery {
+  const mechanism = wire[towards];
+  for (const object of plan.objects) {
+    // Out of the tunnel come the packets for the workload, out of the workload's pair those for the tunnel.
+    if (mechanism.type === "KERNEL" && object.kind === "vxlan") {
+      return { netns: object.netns, link: object.name };
+    }
+    if (mechanism.type !== "KERNEL" && object.kind === "veth") {
+      const [, { netns, name }] = object.ends;
+      return { netns, link: name };
+    }
+  }
+  if (mechanism.type === "KERNEL") return { netns: mechanism.netns, link: mechanism.interfaceName };
+  throw new TypeError(`wire ${wire.connectionId} has no device towards its ${towards}`);
+}

@@ -1,0 +1,253 @@
+/** Wires one after the other along one path: a client, a network function that passes traffic on, an endpoint. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { clone, create } from "@bufbuild/protobuf";
+import { PathSchema } from "../api/gen/nsm/connection_pb.js";
+import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
+import { connectionsOf, serveConnections, stationsOver } from "../api/hops.ts";
+import { serveAll } from "../api/rpc.ts";
+import { leavePath, trimPath } from "../elements/update-path.ts";
+import { stationsOf, wireIdOf } from "../elements/wire-id.ts";
+import { groupByOwner } from "../forwarder/owner.ts";
+import { insecureIdentity } from "../identity/identity.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { KernelObject, Netns } from "../world/kernel.ts";
+import { AgentMesh } from "./agent-fixture.ts";
+import type { AgentRole } from "./agent.ts";
+import { addressOf, failing, Mesh, pathOf, type MeshHost } from "./mesh-fixture.ts";
+import { passthrough } from "./passthrough-fixture.ts";
+
+const CHAIN = {
+  name: "shop",
+  matches: [
+    { sourceSelector: { app: "firewall" }, routes: [{ destinationSelector: { app: "shop" } }] },
+    { routes: [{ destinationSelector: { app: "firewall" } }] },
+  ],
+};
+
+interface Chain {
+  readonly mesh: Mesh;
+  readonly firewall: Netns;
+  readonly shop: Netns;
+  readonly role: ReturnType<MeshHost["newClient"]>["role"];
+  /** Objects by wire, on every host. */
+  readonly made: () => Promise<Map<string, Map<string | undefined, readonly KernelObject[]>>>;
+}
+
+/** The client is on alpha. */
+function chainOf(at: { readonly firewall: "alpha" | "beta"; readonly shop: "alpha" | "beta" }): Chain {
+  const mesh = new Mesh();
+  mesh.offer(CHAIN);
+  const host = mesh[at.firewall];
+  const firewall = mesh.worlds.machine.createNetns(`/run/netns/firewall`);
+  const role = passthrough({
+    world: host.world,
+    name: "firewall",
+    identity: insecureIdentity(host.world.clock),
+    netns: firewall,
+    next: connectionsOf(host.manager, { id: "unix:firewall", connection: "1", isLocal: true }),
+    labels: { app: "firewall" },
+    pools: [["10.1.0.0/24"]],
+  });
+  host.offer("firewall", role);
+  host.register("firewall", "shop", { app: "firewall" });
+  mesh[at.shop].newEndpoint("shop-1", { service: "shop", labels: { app: "shop" } });
+  return {
+    mesh,
+    firewall,
+    shop: mesh[at.shop].workloads[1],
+    ...mesh.alpha.newClient("client"),
+    made: async () => {
+      const found = new Map<string, Map<string | undefined, readonly KernelObject[]>>();
+      for (const { name, kernel, workloads } of [mesh.alpha, mesh.beta]) {
+        const places: Netns[] = ["host", ...workloads, ...(name === at.firewall ? [firewall] : [])];
+        const objects = await kernel.observe(places.map((netns) => ({ netns })));
+        found.set(name, new Map(groupByOwner(objects)));
+      }
+      return found;
+    },
+  };
+}
+
+const SECOND = /^c1\.2\.[0-9a-z]{8}$/;
+
+for (const [at, path, wires] of [
+  [
+    { firewall: "alpha", shop: "alpha" },
+    ["client", "manager-alpha", "forwarder-alpha", "firewall", "manager-alpha", "forwarder-alpha", "shop-1"],
+    { alpha: ["c1", "second"], beta: [] },
+  ],
+  [
+    { firewall: "beta", shop: "beta" },
+    "client manager-alpha forwarder-alpha manager-beta forwarder-beta firewall manager-beta forwarder-beta shop-1".split(
+      " ",
+    ),
+    { alpha: ["c1"], beta: ["c1", "second"] },
+  ],
+  [
+    { firewall: "beta", shop: "alpha" },
+    "client manager-alpha forwarder-alpha manager-beta forwarder-beta firewall manager-beta forwarder-beta manager-alpha forwarder-alpha shop-1".split(
+      " ",
+    ),
+    { alpha: ["c1", "second"], beta: ["c1", "second"] },
+  ],
+  [
+    { firewall: "alpha", shop: "beta" },
+    "client manager-alpha forwarder-alpha firewall manager-alpha forwarder-alpha manager-beta forwarder-beta shop-1".split(
+      " ",
+    ),
+    { alpha: ["c1", "second"], beta: ["second"] },
+  ],
+] as const) {
+  test(`a firewall on ${at.firewall} before a shop on ${at.shop}: two wires carry packets all the way, and one close takes both away`, async () => {
+    const { mesh, role, firewall, shop, made } = chainOf(at);
+    const { alpha } = mesh;
+    const { machine } = mesh.worlds;
+    await mesh.run(async () => {
+      const forwards = { kind: "sysctl", netns: firewall, name: "net/ipv4/ip_forward", value: "1" } as const;
+      await alpha.kernel.apply([{ verb: "add", object: forwards }]);
+      const answer = await role.request(alpha.caller(), alpha.ask("c1", "shop"));
+      assert.deepEqual(pathOf(answer), path);
+      const [toFirewall, toShop] =
+        answer.context?.ipContext?.srcRoutes.map(({ prefix }) => prefix.split("/")[0]) ?? [];
+      assert.equal(machine.reaches(alpha.workloads[0], toFirewall ?? "")?.netns, firewall);
+      assert.equal(machine.reaches(alpha.workloads[0], toShop ?? "")?.netns, shop);
+      assert.equal(machine.reaches(shop, addressOf(answer))?.netns, alpha.workloads[0]);
+      const ids = [...(await made()).values()].map((groups) =>
+        [...groups.keys()].map((id) => (SECOND.test(id ?? "") ? "second" : String(id))).sort(),
+      );
+      assert.deepEqual(ids, [wires.alpha, wires.beta]);
+      const before = await made();
+      await alpha.world.clock.sleep(3_600_000);
+      assert.deepEqual(await made(), before, "an hour of refreshes has changed nothing");
+      await role.close(alpha.caller(), answer);
+      await mesh.holdsNothing();
+      for (const groups of (await made()).values()) assert.deepEqual([...groups.keys()], []);
+    });
+  });
+}
+
+test("a client that is lost takes both wires with it when its token has expired", async () => {
+  const { mesh, role, made } = chainOf({ firewall: "beta", shop: "alpha" });
+  const { alpha } = mesh;
+  await mesh.run(async () => {
+    await role.request(alpha.caller(), alpha.ask("c1", "shop"));
+    // Nothing gets from the client to its manager any more.
+    mesh.weather = (_verb, url) => {
+      if (url === "manager") throw new NetloomError("UNAVAILABLE", "call manager: cable pulled");
+    };
+    await alpha.world.clock.sleep(605_000);
+    await mesh.holdsNothing();
+    for (const groups of (await made()).values()) assert.deepEqual([...groups.keys()], []);
+  });
+});
+
+test("the second wire of a path belongs to the network function: nobody else may speak for it", async () => {
+  const { mesh, role } = chainOf({ firewall: "alpha", shop: "alpha" });
+  const { alpha } = mesh;
+  await mesh.run(async () => {
+    await role.request(alpha.caller(), alpha.ask("c1", "shop"));
+    const second = alpha.manager.established().find((each) => SECOND.test(wireIdOf(each)));
+    assert.deepEqual(second && stationsOf(second).map(({ name }) => name), [
+      "firewall",
+      "manager-alpha",
+      "forwarder-alpha",
+      "shop-1",
+    ]);
+    const thief = connectionsOf(alpha.manager, { id: "unix:thief", connection: "2", isLocal: true });
+    const stolen = alpha.ask("evil", "shop");
+    assert.ok(stolen.connection && second?.path);
+    stolen.connection.path = clone(PathSchema, second.path);
+    leavePath(stolen.connection, 3);
+    trimPath(stolen.connection.path);
+    await assert.rejects(
+      thief.request(alpha.caller(), stolen),
+      failing("PERMISSION_DENIED", /request wire c1\.2\..*: it belongs to another peer/),
+    );
+  });
+});
+
+const FIREWALL_URL = "unix:///run/firewall.sock";
+
+/** A firewall of another make beside the agent of alpha, in `a2`: it registers, and asks, at the agent's socket. */
+async function firewallOfAlpha({ world }: AgentRole): Promise<void> {
+  if (world.host !== "alpha") return;
+  const { connections, endpoints } = stationsOver(world.hops.dial("unix:///run/alpha.sock"), world.clock);
+  const role = passthrough({
+    world,
+    name: "firewall",
+    identity: insecureIdentity(world.clock),
+    netns: "file:///run/netns/nl-lab-alpha-a2",
+    next: connections,
+    labels: { app: "firewall" },
+    pools: [["10.1.0.0/24"]],
+  });
+  await world.hops.serve(FIREWALL_URL, serveAll(serveConnections(role)));
+  const own = create(NetworkServiceEndpointSchema, {
+    name: "firewall",
+    url: FIREWALL_URL,
+    networkServiceNames: ["shop"],
+    networkServiceLabels: { shop: { labels: { app: "firewall" } } },
+  });
+  const call = { scope: world.scope, deadlineMs: world.clock.monotonicMs() + 5_000 };
+  world.scope.spawn("register the firewall", async () => void (await endpoints.request(call, own)));
+}
+
+const SERVICE = `
+kind: NetworkService
+name: shop
+matches:
+  - { sourceSelector: { app: firewall }, routes: [{ destinationSelector: { app: shop } }] }
+  - { routes: [{ destinationSelector: { app: firewall } }] }
+`;
+const SHOP = `
+kind: Expose
+name: shop
+workload: { lab: lab/HOST }
+services: [shop]
+labels: { app: shop }
+pools: [10.0.2.0/24]
+`;
+const WEB = `
+kind: Connect
+name: web
+workload: { lab: lab/alpha/a1 }
+service: shop
+interface: to-shop
+`;
+
+for (const shop of ["alpha/a3", "beta/b1"] as const)
+  for (const restarted of ["alpha", "beta"] as const)
+    test(`agents keep the devices of both wires of a chain to ${shop} when ${restarted} starts again`, async () => {
+      const mesh = new AgentMesh({ beside: firewallOfAlpha });
+      mesh.createWorkload("alpha", "a3");
+      const look = async () =>
+        await Promise.all(
+          (["alpha", "beta"] as const).map((host) =>
+            mesh.simulation.kernel(host).observe(
+              (["host", ...(host === "alpha" ? ["a1", "a2", "a3"] : ["b1"])] as const).map((place) => ({
+                netns: place === "host" ? place : mesh.netnsOf(host, place),
+              })),
+            ),
+          ),
+        );
+      await mesh.run(async () => {
+        await mesh.sleep(100);
+        await mesh.apply("alpha", SERVICE);
+        await mesh.apply(shop === "beta/b1" ? "beta" : "alpha", SHOP.replace("HOST", shop));
+        await mesh.apply("alpha", WEB);
+        await mesh.sleep(1_000);
+        const before = await look();
+        const wires = [...mesh.agent("alpha").wires.made.keys()];
+        assert.equal(wires.length, 2);
+        await mesh.restart(restarted);
+        await mesh.sleep(10_000);
+        assert.deepEqual(await look(), before);
+        assert.deepEqual([...mesh.agent("alpha").wires.made.keys()].sort(), wires.sort());
+        for (const host of ["alpha", "beta"] as const)
+          assert.deepEqual(mesh.agent(host).wires.unclaimed, [], `adopted and asked for on ${host}`);
+        await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web" }]);
+        await mesh.sleep(1_000);
+        assert.deepEqual(await look(), [[], []]);
+      });
+    });
