@@ -9,7 +9,7 @@ import { hostStatus } from "./status.ts";
 
 const MIN_INTERVAL_MS = 200;
 
-/** Counters, and the state of the registry, change without a word. */
+/** Counters, and how much is registered, change without a word. */
 const COUNTERS_MS = 1_000;
 const REGISTRY_MS = 5_000;
 

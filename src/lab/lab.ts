@@ -5,7 +5,7 @@ import { identityAt } from "../linux/netns.ts";
 import { NetloomError } from "../world/errors.ts";
 import { type Changes, converge, removeNamespaces } from "./converge.ts";
 import { bringDaemons, daemonsOf, endDaemons, findDaemons, type RunningDaemon } from "./daemons.ts";
-import { bringAttachments, type LabAttachmentState, withdrawAttachments } from "./mesh.ts";
+import { bringAttachments, type LabAttachmentState, untilFollowing, withdrawAttachments } from "./mesh.ts";
 import { type Lab, sideName } from "./model.ts";
 import { mustParseLab, parseLab } from "./parse.ts";
 import {
@@ -186,7 +186,11 @@ async function converged(
   const started = await bringDaemons(machine, lab.name, daemons);
   signal?.throwIfAborted();
   const startedAt = performance.now();
-  const attachments = await bringAttachments(lab, before.lab);
+  const hosts = (lab.mesh?.agents ?? []).map(({ host }) => host);
+  const [attachments] = await Promise.all([
+    bringAttachments(lab, before.lab),
+    untilFollowing(lab.name, hosts),
+  ]);
   const attachmentsMs = performance.now() - startedAt;
   return { changes, started, attachments, agentsMs: startedAt - builtAt, attachmentsMs };
 }

@@ -5,13 +5,14 @@ import { type Ref, refOf, refText } from "../agent/attachment.ts";
 import {
   Agent as AgentApi,
   AttachmentStatus_State,
+  RegistryStatus_State,
   DeleteRequestSchema,
   ApplyRequestSchema,
   StatusRequestSchema,
   type AttachmentStatus,
   type HostStatus,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
-import { call } from "../api/rpc.ts";
+import { call, watch } from "../api/rpc.ts";
 import { GrpcHop } from "../transport/grpc-client.ts";
 import { NetloomError } from "../world/errors.ts";
 import { agentSocket } from "./daemons.ts";
@@ -29,6 +30,7 @@ export interface LabAttachmentState {
 /** So long a command waits for attachments to be up; those that are not go on trying. */
 const PATIENCE_MS = 10_000;
 const CALL_MS = 20_000;
+const MIN_INTERVAL_MS = 5;
 
 /** Deletes what agents of `before` were asked for that `lab` has no more. One that does not answer keeps it. */
 export async function withdrawAttachments(before: Lab, lab: Lab): Promise<void> {
@@ -56,6 +58,30 @@ export async function bringAttachments(lab: Lab, before: Lab | undefined): Promi
   const offers = wanted.filter(({ wish }) => wish.kind !== "Connect");
   const asks = wanted.filter(({ wish }) => wish.kind === "Connect");
   return [...(await apply(lab.name, offers)), ...(await apply(lab.name, asks))];
+}
+
+/**
+ * Resolves when the agents of these hosts know the registry as it is now: a daemon that came before its registry tries
+ * again a moment later. Does not wait longer than for attachments; `netloom lab status` names those that do not.
+ */
+export async function untilFollowing(lab: string, hosts: readonly string[]): Promise<void> {
+  await Promise.all(hosts.map((host) => ask(lab, host, untilFresh)));
+}
+
+async function untilFresh(hop: GrpcHop): Promise<void> {
+  const request = create(StatusRequestSchema, { minIntervalMs: MIN_INTERVAL_MS });
+  const statuses = watch(hop, AgentApi.method.watch, request);
+  const timer = setTimeout(() => statuses.close(), PATIENCE_MS);
+  try {
+    for (let status = await statuses.next(); status; status = await statuses.next())
+      if (status.registry?.state === RegistryStatus_State.FRESH) return;
+  } catch (error) {
+    // The attachments say so in more words.
+    if (!(error instanceof NetloomError)) throw error;
+  } finally {
+    clearTimeout(timer);
+    statuses.close();
+  }
 }
 
 async function withdraw(lab: string, host: string, attachments: readonly LabAttachment[]): Promise<void> {

@@ -66,7 +66,10 @@ export class View<T, Q, A> {
     const forget = asking.onEnd(() => answers.close());
     try {
       const found = await collect(answers);
-      if (!asking.ended) return found;
+      if (!asking.ended) {
+        this.#options.cache.reached();
+        return found;
+      }
       throw new NetloomError("UNAVAILABLE", `find ${this.#options.kind.noun}s: the registry does not answer`);
     } finally {
       forget();

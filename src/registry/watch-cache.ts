@@ -46,6 +46,8 @@ export interface WatchCacheOptions {
   readonly registry: Hop;
   /** Called when it has become fresh, and when an endpoint is gone. */
   readonly onNews?: () => void;
+  /** Called when `view().state` has changed, or the reason for it. */
+  readonly onState?: (() => void) | undefined;
 }
 
 export class WatchCache {
@@ -153,6 +155,7 @@ export class WatchCache {
     this.#state = "fresh";
     this.#staleSinceMs = undefined;
     this.#reason = undefined;
+    this.#options.onState?.();
     this.#options.onNews?.();
   }
 
@@ -162,6 +165,7 @@ export class WatchCache {
       this.#staleSinceMs ??= this.#options.world.clock.monotonicMs();
     }
     this.#reason = reason;
+    this.#options.onState?.();
   }
 
   async #save(scope: Scope): Promise<void> {

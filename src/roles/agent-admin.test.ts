@@ -7,6 +7,7 @@ import {
   ApplyRequestSchema,
   Applied_Change,
   AttachmentStatus_State,
+  type HostStatus,
   PingRequestSchema,
   RegistryStatus_State,
   StatusRequestSchema,
@@ -187,7 +188,9 @@ suite("the admin service, asked", () => {
       });
     });
   });
+});
 
+suite("the admin service, watched", () => {
   test("streams the status after every change, and nothing while nothing happens", async () => {
     await withMesh(async (mesh, alpha, beta) => {
       const statuses = watch(alpha, method.watch, create(StatusRequestSchema, { minIntervalMs: 50 }));
@@ -200,6 +203,28 @@ suite("the admin service, asked", () => {
       statuses.close();
       await mesh.sleep(1_000);
       assert.equal(await statuses.next(), undefined);
+    });
+  });
+
+  test("tells at once that the registry is lost, and that it is there again", async () => {
+    await withMesh(async (mesh, alpha) => {
+      const statuses = watch(alpha, method.watch, create(StatusRequestSchema, { minIntervalMs: 10 }));
+      const untilState = async (state: RegistryStatus_State): Promise<HostStatus> => {
+        for (let status = await statuses.next(); status; status = await statuses.next())
+          if (status.registry?.state === state) return status;
+        return assert.fail("the watch has ended");
+      };
+      await untilState(RegistryStatus_State.FRESH);
+      const { world } = mesh.agent("alpha");
+      const restarted = mesh.restart("registry", 2_000);
+      const lostAtMs = world.clock.monotonicMs();
+      const { registry } = await untilState(RegistryStatus_State.STALE);
+      const tookMs = world.clock.monotonicMs() - lostAtMs;
+      assert.ok(tookMs < 100, `${tookMs} ms`);
+      assert.notEqual(registry?.reason, "");
+      await restarted;
+      await untilState(RegistryStatus_State.FRESH);
+      statuses.close();
     });
   });
 });

@@ -109,6 +109,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     registry: options.registry,
     labels,
     ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
+    onState: () => running?.changed(),
   });
   const common = {
     world,

@@ -44,6 +44,8 @@ export interface ManagerRegistryOptions extends RoleOptions {
   readonly leaseMs?: number;
   /** Added to the labels of endpoints that do not have them: `nodeName`, `clusterName`. */
   readonly labels?: Labels;
+  /** Called when the state of the view has changed, or the reason for it. */
+  readonly onState?: () => void;
 }
 
 /**
@@ -79,7 +81,8 @@ export async function managerRegistry(options: ManagerRegistryOptions): Promise<
   const { world, registry, name } = options;
   const bypass = new LocalBypass(options.url);
   const keeper = new Keeper({ world, registry, name });
-  const cache = await WatchCache.open({ world, registry, onNews: () => keeper.look() });
+  const { onState } = options;
+  const cache = await WatchCache.open({ world, registry, onNews: () => keeper.look(), onState });
   keeper.start(cache);
   const stations = stationsOver(registry, world.clock);
   const doors = {
