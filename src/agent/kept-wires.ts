@@ -10,7 +10,7 @@
 import { groupByOwner } from "../forwarder/owner.ts";
 import type { Plan } from "../forwarder/plan.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
-import type { Wire } from "../forwarder/wire.ts";
+import type { Mechanism, Wire } from "../forwarder/wire.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Kernel, KernelObject, Netns } from "../world/kernel.ts";
 import type { World } from "../world/world.ts";
@@ -40,6 +40,8 @@ export class KeptWires {
   readonly #made = new Map<string, MadeWire>();
   readonly #unclaimed = new Map<string, Unclaimed>();
   readonly #namespaces = new Set<Netns>();
+  /** The writes that will have put these on the disk. */
+  readonly #underWay = new Map<Netns, Promise<void>>();
   /** Names to be written, and who waits for that. */
   #pending: { readonly names: Netns[]; readonly written: Promise<void> } | undefined;
   #tail: Promise<void> = Promise.resolve();
@@ -90,8 +92,14 @@ export class KeptWires {
     return [...this.#unclaimed.keys()];
   }
 
+  /** A wire with this side will probably come: its namespace is put on the disk while others do their part. */
+  expect(side: Mechanism): void {
+    // If that fails, `apply` tries again, and says why.
+    this.#note(side).catch(() => undefined);
+  }
+
   async apply(wire: Wire): Promise<Plan> {
-    await this.#note(wire);
+    await this.#note(wire.client, wire.endpoint);
     const plan = await this.#reconciler.apply(wire);
     const { connectionId } = wire;
     this.#unclaimed.delete(connectionId);
@@ -126,25 +134,35 @@ export class KeptWires {
     );
   }
 
-  async #note({ client, endpoint }: Wire): Promise<void> {
-    const fresh = [client, endpoint].flatMap((side) =>
+  /** Puts the namespaces of both sides on the disk, those that are not there. */
+  async #note(...sides: readonly Mechanism[]): Promise<void> {
+    const fresh = sides.flatMap((side) =>
       side.type === "KERNEL" && !this.#namespaces.has(side.netns) ? [side.netns] : [],
     );
-    if (fresh.length === 0) return;
+    await Promise.all(fresh.map((netns) => this.#underWay.get(netns) ?? this.#write(netns)));
+  }
+
+  #write(netns: Netns): Promise<void> {
     if (!this.#pending) {
       const names: Netns[] = [];
       // One write for all that come while the one before is under way.
       const written = this.#tail.then(async () => {
         this.#pending = undefined;
-        await this.#world.disk.append(NAMESPACES_FILE, lines(names));
-        await this.#world.disk.sync(NAMESPACES_FILE);
-        for (const netns of names) this.#namespaces.add(netns);
+        try {
+          await this.#world.disk.append(NAMESPACES_FILE, lines(names));
+          await this.#world.disk.sync(NAMESPACES_FILE);
+          for (const name of names) this.#namespaces.add(name);
+        } finally {
+          for (const name of names) this.#underWay.delete(name);
+        }
       });
       this.#pending = { names, written };
       this.#tail = written.catch(() => undefined);
     }
-    this.#pending.names.push(...fresh);
-    await this.#pending.written;
+    const { names, written } = this.#pending;
+    names.push(netns);
+    this.#underWay.set(netns, written);
+    return written;
   }
 
   async #readNamespaces(): Promise<Netns[]> {

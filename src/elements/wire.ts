@@ -2,17 +2,20 @@
 import type { PlannedWire } from "../forwarder/meter.ts";
 import type { Plan } from "../forwarder/plan.ts";
 import { validateWire } from "../forwarder/validate.ts";
-import type { Wire } from "../forwarder/wire.ts";
+import type { Mechanism, Wire } from "../forwarder/wire.ts";
 import { Alarm } from "../chain/alarm.ts";
 import { memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { ConnectionElement } from "./connection.ts";
+import { KERNEL, readKernel } from "./mechanism.ts";
 import { INCOMING } from "./translate-mechanism.ts";
 import { wireOf } from "./wire-of.ts";
 import { wireIdOf } from "./wire-id.ts";
 
 /** What makes wires: `Reconciler` of src/forwarder. */
 export interface Wires {
+  /** A wire with this side will probably be applied. */
+  expect?(side: Mechanism): void;
   apply(wire: Wire): Promise<Plan>;
   remove(connectionId: string): Promise<void>;
 }
@@ -44,8 +47,9 @@ export function wire(wires: Wires): ConnectionElement {
   return {
     name: "wire",
     async request(call, request, next) {
-      const answer = await next(request);
       const client = call.memory.get(INCOMING);
+      if (client?.type === KERNEL) wires.expect?.(readKernel(client));
+      const answer = await next(request);
       if (!client) throw new NetloomError("INVALID_ARGUMENT", `make wire ${wireIdOf(answer)}: no mechanism`);
       const wanted = checked(() => wireOf(answer, client));
       holders.set(wanted.connectionId, answer.id);

@@ -24,7 +24,7 @@ export function validateWire(wire: Wire): string[] {
 function idProblems(id: string): string[] {
   if (id === "") return ["The connection id is empty."];
   if (hasControlCharacter(id)) return ["The connection id holds a control character."];
-  const bytes = new TextEncoder().encode(id).length;
+  const bytes = Buffer.byteLength(id);
   return bytes <= CONNECTION_ID_BYTES
     ? []
     : [`The connection id has ${bytes} bytes; a device's alias has room for ${CONNECTION_ID_BYTES}.`];
@@ -67,7 +67,7 @@ function kernelProblems(side: Side, mechanism: KernelMechanism): string[] {
 
 /** What is wrong with a device's name, to go on after it; the kernel's `dev_valid_name` and two words of sysctl. */
 export function interfaceNameProblem(name: string): string | undefined {
-  const bytes = new TextEncoder().encode(name).length;
+  const bytes = Buffer.byteLength(name);
   if (bytes === 0) return "is empty";
   if (bytes > 15) return `has ${bytes} bytes; Linux takes 15`;
   if (/[\s/:%]/.test(name) || hasControlCharacter(name)) {

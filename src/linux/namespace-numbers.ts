@@ -1,10 +1,10 @@
 /** The numbers (nsid) by which the host's namespace knows those that were used, and the names that they go by in events. */
-import type { Netns } from "../world/kernel.ts";
+import { KernelError, type Netns } from "../world/kernel.ts";
 import { decodeNsid, dumpNsids, getNsid, newNsid } from "./netlink/nsid.ts";
-import { syscallError, errnoName } from "./syscall.ts";
 import type { Identity } from "./netns.ts";
 import type { NetlinkSocket } from "./netlink-socket.ts";
 import type { Place } from "./place.ts";
+import { syscallError } from "./syscall.ts";
 
 export interface Numbered {
   readonly identity: Identity;
@@ -27,11 +27,7 @@ export class NamespaceNumbers {
 
   /** Gives the namespace a number, or learns the one that it has. `host` is a socket in the host's namespace. */
   add(place: Place, cookie: string, host: NetlinkSocket): void {
-    const ack = host.change(newNsid(place.fd));
-    const errno = errnoName(ack.errno);
-    if (ack.errno !== 0 && errno !== "EEXIST")
-      throw syscallError(`number network namespace ${place.netns}`, errno);
-    const nsid = host.get(getNsid(place.fd), decodeNsid) ?? -1;
+    const nsid = numberOf(place, host);
     this.#byNumber.set(nsid, { identity: place.identity, cookie, netns: place.netns });
     this.#byIdentity.set(place.identity, { cookie, nsid });
   }
@@ -48,5 +44,14 @@ export class NamespaceNumbers {
   stale(host: NetlinkSocket): number[] {
     const alive = new Set(host.dump(dumpNsids(), decodeNsid));
     return [...this.#byNumber.keys()].filter((nsid) => !alive.has(nsid));
+  }
+}
+
+function numberOf({ fd, netns }: Place, host: NetlinkSocket): number {
+  try {
+    return host.get(newNsid(fd), decodeNsid, ["EEXIST"]) ?? host.get(getNsid(fd), decodeNsid) ?? -1;
+  } catch (error) {
+    if (!(error instanceof KernelError) || error.errno === undefined) throw error;
+    throw syscallError(`number network namespace ${netns}`, error.errno);
   }
 }

@@ -56,7 +56,7 @@ export function mustParsePrefix(text: string): IpPrefix {
 
 /** The prefix with its host bits cleared. */
 export function network(prefix: IpPrefix): IpPrefix {
-  const bytes = Uint8Array.from(prefix.address.bytes, (byte, i) => byte & maskByte(prefix.length, i));
+  const bytes = prefix.address.bytes.map((byte, i) => byte & maskByte(prefix.length, i));
   return { address: { family: prefix.address.family, bytes }, length: prefix.length };
 }
 
@@ -80,16 +80,33 @@ export function isFullLength(prefix: IpPrefix): boolean {
   return prefix.length === addressBits(prefix.address.family);
 }
 
+const ZERO = "0".charCodeAt(0);
+
 function maskByte(length: number, index: number): number {
   const bits = Math.min(8, Math.max(0, length - index * 8));
   return (0xff00 >> bits) & 0xff;
 }
 
 function parseIpv4(text: string): Uint8Array | undefined {
-  const parts = text.split(".");
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255))
-    return undefined;
-  return Uint8Array.from(parts, Number);
+  const bytes = new Uint8Array(4);
+  let byte = 0;
+  let digits = 0;
+  let value = 0;
+  for (let i = 0; i <= text.length; i++) {
+    const digit = text.charCodeAt(i) - ZERO;
+    if (digit >= 0 && digit <= 9) {
+      // A zero is followed by no other digit.
+      if (digits > 0 && value === 0) return undefined;
+      digits += 1;
+      value = value * 10 + digit;
+      if (value > 255) return undefined;
+      continue;
+    }
+    if (digits === 0 || byte === 4 || (i < text.length ? text[i] !== "." : byte !== 3)) return undefined;
+    bytes[byte++] = value;
+    [digits, value] = [0, 0];
+  }
+  return bytes;
 }
 
 function parseIpv6(text: string): Uint8Array | undefined {

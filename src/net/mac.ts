@@ -1,9 +1,10 @@
 /** MAC addresses as canonical text: six lower-case pairs with colons. */
 
 export function parseMac(text: string): Uint8Array | undefined {
-  return /^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/.test(text)
-    ? Uint8Array.from(text.split(":"), (pair) => Number.parseInt(pair, 16))
-    : undefined;
+  if (!/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/.test(text)) return undefined;
+  const bytes = new Uint8Array(6);
+  for (let i = 0; i < 6; i++) bytes[i] = Number.parseInt(text.slice(3 * i, 3 * i + 2), 16);
+  return bytes;
 }
 
 const PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

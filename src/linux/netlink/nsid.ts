@@ -1,14 +1,14 @@
 /** The numbers by which one namespace knows others: `rtgenmsg` and NETNSA attributes. Source: include/uapi/linux/net_namespace.h */
 import * as k from "./constants.ts";
 import { DecodeError, type Message, readAttributes } from "./message-reader.ts";
-import { change, dump, MessageWriter } from "./message-writer.ts";
+import { dump, MessageWriter } from "./message-writer.ts";
 
 /**
- * Numbers the namespace behind an open descriptor; the kernel chooses unless `nsid` is given. EEXIST: it has a number.
- * Equivalent to: `ip netns set NAME auto`
+ * Numbers the namespace behind an open descriptor, answered by RTM_NEWNSID; the kernel chooses unless `nsid` is given.
+ * EEXIST: it has a number. Equivalent to: `ip netns set NAME auto`
  */
 export function newNsid(netnsFd: number, nsid: number = k.NETNSA_NSID_NOT_ASSIGNED): Uint8Array {
-  const m = change(k.RTM_NEWNSID).u8(k.AF_UNSPEC);
+  const m = new MessageWriter(k.RTM_NEWNSID, k.NLM_F_ECHO).u8(k.AF_UNSPEC);
   m.attributeU32(k.NETNSA_FD, netnsFd);
   m.attribute(k.NETNSA_NSID, () => m.i32(nsid));
   return m.finish();

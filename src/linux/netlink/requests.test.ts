@@ -166,6 +166,8 @@ const differences: Record<
   deleteRoute: { why: "no route of another type is removed", bytes: [[23, k.RTN_UNICAST]] },
   "deleteRoute 6": { why: "no route of another type is removed", bytes: [[23, k.RTN_UNICAST]] },
   deleteRule: { why: "no rule with another action is removed", bytes: [[23, k.FR_ACT_TO_TBL]] },
+  newNsid: { why: "the kernel answers with the number", bytes: [[6, k.NLM_F_REQUEST | k.NLM_F_ECHO]] },
+  "newNsid 7": { why: "the kernel answers with the number", bytes: [[6, k.NLM_F_REQUEST | k.NLM_F_ECHO]] },
   dumpQdiscs: { why: "the kernel does not look at the index", bytes: [[20, 0]] },
 };
 
