@@ -38,7 +38,7 @@ check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, th
 	diff -r .cache/proto/src/api/gen src/api/gen
 	$(MAKE) --no-print-directory -C datapath check
 
-bench: $(SETUP) apt-bench ## all benches, or one: make bench NAME=kernel|throughput|sim
+bench: $(SETUP) apt-bench ## all benches, or NAME=kernel|throughput|registry|wire-setup|scale|footprint|sim (root)
 	@node scripts/bench.ts $(NAME)
 
 sim: $(SETUP) ## simulated meshes under faults; SEED=7 replays one run and prints its history
@@ -50,7 +50,7 @@ sim-hunt: $(SETUP) ## simulated meshes with fresh seeds until one fails (HUNT_SE
 format: $(SETUP) ## formats the sources
 	oxfmt src e2e interop bench scripts
 
-docs: $(SETUP) ## writes the generated documents: docs/cli.md, docs/schema
+docs: $(SETUP) ## writes the generated documents: docs/cli.md, docs/errors.md, docs/schema
 	node scripts/docs.ts
 
 proto: $(SETUP) ## generates src/api/gen from the wire contracts in proto/

@@ -132,7 +132,10 @@ export class Agent {
     });
   }
 
-  /** Makes `wishes` part of the wish, all or none. Answers when that is on the disk; nothing waits for wires. */
+  /**
+   * Makes `wishes` part of the wish, all or none. Answers when that is on the disk, and what has to begin anew has been
+   * closed; nothing waits for new wires.
+   */
   apply(wishes: readonly Wish[]): Promise<Applied[]> {
     return this.#inTurn(async () => {
       const applied = this.compare(wishes);

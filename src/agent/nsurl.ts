@@ -1,5 +1,5 @@
 /**
- * The address of a service as upstream writes it: `kernel://[user@]service[.domain]/interface?label=value&…`
+ * The address of a service as upstream writes it: `kernel://service[@domain][/interface][?label=value&…]`
  * Upstream: sdk/pkg/tools/nsurl, cmd-nsc's NSM_NETWORK_SERVICES
  */
 

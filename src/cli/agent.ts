@@ -43,8 +43,8 @@ export function agentCommand(context: Context): Command {
     examples: [
       {
         command:
-          "sudo netloom agent --insecure --tunnel-ip 10.0.0.1 --listen tcp://10.0.0.1:5001 --registry tcp://10.0.0.9:5002",
-        about: "for people and workloads of this host on /run/netloom/agent.sock",
+          "sudo netloom agent --insecure --tunnel-ip 10.0.0.1 --registry tcp://10.0.0.9:5002 --listen unix:///run/netloom/agent.sock --listen tcp://10.0.0.1:5001",
+        about: "for people and workloads of this host on the socket, for other hosts on TCP",
       },
       {
         command: "sudo netloom agent --insecure --registry tcp://127.0.0.1:5002 --close-on-exit",

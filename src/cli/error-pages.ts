@@ -203,7 +203,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     causes: [
       "the name is misspelt",
       "nobody has described it (kind: NetworkService) or offered it (kind: Expose) yet",
-      "whoever offered it has not been heard of for longer than its registration lasts",
+      "the registry was started anew without a file (--store), and whoever offered it has not come back yet",
     ],
     remedies: ["netloom get services lists them", "offer it: netloom expose <workload> <service>"],
   },
@@ -222,7 +222,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   },
   "NL-304": {
     title: "no forwarder",
-    means: "The manager found the endpoint, but nobody on this host who makes the wire.",
+    means: "The manager found the service, but nobody on this host who makes the wire.",
     causes: [
       "a forwarder of its own process has ended",
       "the service's match asks for forwarders with labels that this host's has not",
@@ -350,7 +350,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   "NL-703": {
     title: "plaintext is not allowed",
     means: "Without an identity nobody can be believed, so nothing is sent or served over the network.",
-    causes: ["insecure: true was not given"],
-    remedies: ["allow it with --insecure or insecure: true, in a lab or where only you reach the network"],
+    causes: ["--insecure was not given"],
+    remedies: ["allow it with --insecure, in a lab or where only you reach the network"],
   },
 };

@@ -26,7 +26,7 @@ export interface ForwarderDiscoveryOptions {
   readonly url: string;
   /** The network service of forwarders. Default: `forwarder`. */
   readonly service?: string | undefined;
-  /** Forwarders of this process, tried first. */
+  /** Forwarders of this process. Where there are some, registered ones are not looked for. */
   readonly own?: readonly NetworkServiceEndpoint[] | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface ForwarderDiscoveryOptions {
  * Guarantees
  * - A connection stays with the forwarder that it has, until a reselect. After a restart of the manager the path's next
  *   segment says which one that was.
- * - Others are tried in the order of the registry until one answers; without any the error says why.
+ * - Without one they are tried in their order until one answers; if none does the error says why.
  */
 export function discoverForwarder(options: ForwarderDiscoveryOptions): ConnectionElement {
   return {

@@ -16,7 +16,7 @@ export function vxlanOverhead(ip: string): number {
   return ip.includes(":") ? 74 : 54;
 }
 
-/** Parameters `inodeURL`, `name` and `mtu`. INVALID_ARGUMENT with all that is wrong. */
+/** Parameters `inodeURL` and `name`. INVALID_ARGUMENT with all that is wrong. */
 export function readKernel({ parameters }: Mechanism): KernelMechanism {
   const { inodeURL = "", name = "" } = parameters;
   const problems: string[] = [];
@@ -32,7 +32,7 @@ export function readKernel({ parameters }: Mechanism): KernelMechanism {
   return { type: "KERNEL", netns: inodeURL as Netns, interfaceName: name };
 }
 
-/** Parameters `src_ip`, `dst_ip`, `src_port`, `vni` and `MTU`. INVALID_ARGUMENT with all that is wrong. */
+/** Parameters `src_ip`, `dst_ip`, `src_port`, `dst_port`, `vni` and `MTU`. INVALID_ARGUMENT with all that is wrong. */
 export function readVxlan({ parameters }: Mechanism): VxlanMechanism {
   const { src_ip: sourceIp = "", dst_ip: destinationIp = "" } = parameters;
   const problems = [

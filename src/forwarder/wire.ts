@@ -5,7 +5,7 @@
  */
 import type { Netns } from "../world/kernel.ts";
 
-/** A device in a workload of this host. Parameters `inodeURL`, `name` and `mtu` of NSM's KERNEL mechanism. */
+/** A device in a workload of this host. Parameters `inodeURL` and `name` of NSM's KERNEL mechanism. */
 export interface KernelMechanism {
   readonly type: "KERNEL";
   readonly netns: Netns;
@@ -14,7 +14,7 @@ export interface KernelMechanism {
   readonly mtuBytes?: number;
 }
 
-/** A tunnel to another host. Parameters `src_ip`, `dst_ip`, `vni` of NSM's VXLAN mechanism. */
+/** A tunnel to another host. Parameters `src_ip`, `dst_ip`, `src_port`, `vni`, `MTU` of NSM's VXLAN mechanism. */
 export interface VxlanMechanism {
   readonly type: "VXLAN";
   /** VTEP of the client's host. */
@@ -75,7 +75,7 @@ export interface ConnectionContext {
  * half with KERNEL towards the client and VXLAN towards the endpoint, the far half the other way round.
  */
 export interface Wire {
-  /** The owner of all that is made: the id of path segment 0. */
+  /** The owner of all that is made: in a mesh the wire's id (src/elements/wire-id.ts). */
   readonly connectionId: string;
   readonly client: Mechanism;
   readonly endpoint: Mechanism;

@@ -1,5 +1,5 @@
 /**
- * Network namespaces, entered and found. There is one primitive, `runIn`, for one thread, the kernel worker: whatever
+ * Network namespaces, opened and entered. There is one primitive, `runIn`, for one thread, the kernel worker: whatever
  * starts inside of the window (a thread, a socket of Node, a pool) would stay in the namespace for ever, so nothing
  * asynchronous may.
  */

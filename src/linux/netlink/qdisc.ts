@@ -19,7 +19,7 @@ export interface ObservedQdisc extends Partial<QdiscMessage> {
   readonly kind: string;
   /** TC_H_ROOT for the root. */
   readonly parent: number;
-  /** Number of the block that a clsact qdisc shares. */
+  /** Number of the block that an ingress or clsact qdisc shares. */
   readonly ingressBlock?: number;
 }
 
