@@ -33,10 +33,17 @@ export class Readiness {
     if (address.includes(":")) this.#addresses.push({ place, index, address });
   }
 
+  #hasIpv6(link: { readonly place: Place; readonly index: number }): boolean {
+    return this.#addresses.some(({ place, index }) => place === link.place && index === link.index);
+  }
+
   /** Resolves when everything expected is in force, or waiting makes no sense any more. */
   async wait(): Promise<void> {
-    // To ask is enough.
-    for (const { place, index } of this.#links) place.socket.get(getLink(index), () => true, ["ENODEV"]);
+    // To ask is enough. The last one has had its carrier from the start, if it has one; what waits is its IPv6.
+    for (const { place, index } of this.#links.filter(
+      (link, i) => i < this.#links.length - 1 || this.#hasIpv6(link),
+    ))
+      place.socket.get(getLink(index), () => true, ["ENODEV"]);
     const giveUpAt = performance.now() + patienceMs;
     for (const { place, index, address } of this.#addresses) {
       for (let tries = 0; !isLocal(place, address) && hasCarrier(place, index); tries++) {
