@@ -23,9 +23,20 @@ export function nodeClock(): Clock {
         };
         const forget = scope?.onEnd(() => {
           clearTimeout(timer);
-          reject(new NetloomError("CANCELLED", `sleep ${durationMs} ms: ${scope.name} has ended`));
+          reject(cutShort(`sleep ${durationMs} ms: ${scope.name} has ended`));
         });
         if (!scope?.ended) wait();
       }),
   };
+}
+
+/** Every call with a deadline ends like this: a trace of the calls that led here would cost more than the sleep. */
+function cutShort(message: string): NetloomError {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return new NetloomError("CANCELLED", message);
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
