@@ -7,6 +7,7 @@ import {
   MetadataSchema,
   NetworkServiceSchema,
   type NetworkService,
+  type NetworkServiceResponse,
 } from "../api/gen/nsm/registry_pb.js";
 import { NetloomError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
@@ -15,7 +16,10 @@ import type { Attached } from "./attached.ts";
 import { REQUEST_MS, type AgentParts } from "./parts.ts";
 import { Progress, type ProgressView } from "./progress.ts";
 import { retry } from "./retry.ts";
+import { serviceNews } from "./service-news.ts";
 import type { ServiceWish, Wish } from "./wish.ts";
+
+const AGAIN_MS = 500;
 
 export class Describing implements Attached {
   readonly workload = "";
@@ -45,10 +49,13 @@ export class Describing implements Attached {
     return this.#progress.view;
   }
 
-  /** The manager's registry keeps registered what was registered once. */
+  /**
+   * The manager's registry keeps registered what was registered once. Whoever offers a service may, without knowing of
+   * this, register it without matches, also later: then it is registered again.
+   */
   async run(scope: Scope): Promise<void> {
     const { services, world } = this.#parts;
-    while (!scope.ended) {
+    for (let round = 0; !scope.ended; round++) {
       const isUp = await retry(
         {
           world,
@@ -65,8 +72,25 @@ export class Describing implements Attached {
         },
       );
       if (isUp) this.#progress.up();
-      await world.race([this.#updated.promise, scope.done]);
+      const watching = scope.child(`watch service ${this.#wish.name}`);
+      try {
+        await world.race([this.#updated.promise, this.#isOverwritten(watching, round), scope.done]);
+      } finally {
+        await watching.end();
+      }
     }
+  }
+
+  /** Not at once: two who disagree shall not keep a registry busy. */
+  async #isOverwritten(scope: Scope, round: number): Promise<void> {
+    const { world } = this.#parts;
+    const { name, document } = this.#wish;
+    const isBare = ({ deleted, networkService }: NetworkServiceResponse): boolean =>
+      !deleted && networkService?.matches.length === 0 && (document.matches ?? []).length > 0;
+    await serviceNews(this.#parts, scope, name, isBare);
+    if (scope.ended) return;
+    const jitter = 0.5 + 0.5 * world.random.fraction(`describe ${name} again`, round);
+    await world.clock.sleep(AGAIN_MS * jitter, scope);
   }
 
   update(wish: Wish): boolean {

@@ -3,14 +3,13 @@ import { create } from "@bufbuild/protobuf";
 import {
   NetworkServiceEndpointQuerySchema,
   NetworkServiceEndpointSchema,
-  NetworkServiceQuerySchema,
   NetworkServiceSchema,
 } from "../api/gen/nsm/registry_pb.js";
 import type { HopCall } from "../api/hops.ts";
-import { NetloomError } from "../world/errors.ts";
 import type { Watch } from "../world/kernel.ts";
 import type { Scope } from "../world/scope.ts";
 import { REQUEST_MS, type AgentParts } from "./parts.ts";
+import { serviceNews, serviceQuery } from "./service-news.ts";
 
 type Parts = Pick<AgentParts, "services" | "endpoints" | "world">;
 
@@ -41,7 +40,8 @@ export class ServiceKeeper {
 
   /** Resolves when one of them is taken away by somebody, or `scope` ends. */
   async isMissing(scope: Scope): Promise<void> {
-    await this.#parts.world.race([...this.#names.map((name) => this.#isGone(name, scope)), scope.done]);
+    const gone = this.#names.map((name) => serviceNews(this.#parts, scope, name, ({ deleted }) => deleted));
+    await this.#parts.world.race([...gone, scope.done]);
   }
 
   /** Unregisters what was registered here and nobody offers any more. */
@@ -57,29 +57,6 @@ export class ServiceKeeper {
       this.#own.delete(name);
     }
   }
-
-  async #isGone(name: string, scope: Scope): Promise<void> {
-    const answers = this.#parts.services.find({ scope }, serviceQuery(name, true));
-    const forget = scope.onEnd(() => answers.close());
-    try {
-      for (let news = await answers.next(); news; news = await answers.next())
-        if (news.deleted && news.networkService?.name === name) return;
-      await scope.done;
-    } catch (error) {
-      if (!(error instanceof NetloomError)) throw error;
-      await scope.done;
-    } finally {
-      forget();
-      answers.close();
-    }
-  }
-}
-
-function serviceQuery(name: string, watch: boolean) {
-  return create(NetworkServiceQuerySchema, {
-    watch,
-    networkService: create(NetworkServiceSchema, { name }),
-  });
 }
 
 async function all<T>(answers: Watch<T>): Promise<T[]> {

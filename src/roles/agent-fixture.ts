@@ -22,7 +22,7 @@ import { agent, type AgentRole } from "./agent.ts";
 import { registry } from "./registry.ts";
 import { serveAll } from "../api/rpc.ts";
 
-const REGISTRY_URL = "tcp://10.8.0.9:5002";
+export const REGISTRY_URL = "tcp://10.8.0.9:5002";
 
 export type HostName = "alpha" | "beta";
 

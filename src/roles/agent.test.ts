@@ -1,7 +1,10 @@
 /** Agents on the simulator: attachments, restarts, workloads that die. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { AgentMesh, read } from "./agent-fixture.ts";
+import { create } from "@bufbuild/protobuf";
+import { NetworkServiceQuerySchema, NetworkServiceSchema } from "../api/gen/nsm/registry_pb.js";
+import { stationsOver } from "../api/hops.ts";
+import { AgentMesh, read, REGISTRY_URL } from "./agent-fixture.ts";
 
 const DB = `
 kind: Expose
@@ -274,6 +277,33 @@ suite("wires that are up when a wish changes", () => {
       assert.deepEqual(mesh.agent("beta").forwarder.established(), []);
       await mesh.agent("beta").agent.apply(read(service("blue")));
       await mesh.sleep(2_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+    });
+  });
+
+  test("puts the matches of a service back that an endpoint's program has registered without, and moves the wires", async () => {
+    const mesh = new AgentMesh();
+    const service = `kind: NetworkService\nname: db\nmatches: [{ routes: [{ destinationSelector: { colour: blue } }] }]\n`;
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", service);
+      await mesh.apply("beta", `${DB}labels: { colour: blue }\n`);
+      const { registry: manager, world } = mesh.agent("beta");
+      const matches = async (): Promise<number | undefined> => {
+        const query = create(NetworkServiceQuerySchema, { networkService: { name: "db" } });
+        const { services } = stationsOver(world.hops.dial(REGISTRY_URL), world.clock);
+        return (await services.find({ scope: world.scope }, query).next())?.networkService?.matches.length;
+      };
+      assert.equal(await matches(), 1);
+      const peer = { id: "unix:program", connection: "unix:1", isLocal: true };
+      const caller = { scope: world.scope, deadlineMs: Infinity, peer };
+      await manager.services.request(caller, create(NetworkServiceSchema, { name: "db" }));
+      assert.equal(await matches(), 0);
+      const green = DB.replace("name: db", "name: other").replace("beta/b1", "alpha/a2");
+      await mesh.apply("alpha", `${green.replaceAll("10.0.2", "10.0.3")}labels: { colour: green }\n`);
+      await mesh.apply("alpha", WEB);
+      await mesh.sleep(5_000);
+      assert.equal(await matches(), 1);
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     });
   });

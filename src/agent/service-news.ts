@@ -1,0 +1,37 @@
+/** What registries say of a service, as it changes. */
+import { create } from "@bufbuild/protobuf";
+import {
+  NetworkServiceQuerySchema,
+  NetworkServiceSchema,
+  type NetworkServiceQuery,
+  type NetworkServiceResponse,
+} from "../api/gen/nsm/registry_pb.js";
+import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "../world/scope.ts";
+import type { AgentParts } from "./parts.ts";
+
+export function serviceQuery(name: string, watch: boolean): NetworkServiceQuery {
+  return create(NetworkServiceQuerySchema, { watch, networkService: create(NetworkServiceSchema, { name }) });
+}
+
+/** Resolves when what is told of the service is what `isIt` waits for, or `scope` ends. */
+export async function serviceNews(
+  { services }: Pick<AgentParts, "services">,
+  scope: Scope,
+  name: string,
+  isIt: (news: NetworkServiceResponse) => boolean,
+): Promise<void> {
+  const answers = services.find({ scope }, serviceQuery(name, true));
+  const forget = scope.onEnd(() => answers.close());
+  try {
+    for (let news = await answers.next(); news; news = await answers.next())
+      if (news.networkService?.name === name && isIt(news)) return;
+    await scope.done;
+  } catch (error) {
+    if (!(error instanceof NetloomError)) throw error;
+    await scope.done;
+  } finally {
+    forget();
+    answers.close();
+  }
+}
