@@ -138,6 +138,7 @@ test("a full disk refuses writes and answers reads, and takes writes again when 
   await assert.rejects(fill(), (error: NetloomError) => {
     assert.equal(error.code, "RESOURCE_EXHAUSTED");
     assert.match(error.message, /write to the store .*store\.db: database or disk is full/);
+    assert.match(error.hint ?? "", /free space/);
     return true;
   });
   assert.ok(written.length > 10);

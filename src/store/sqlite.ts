@@ -147,7 +147,7 @@ export class SqliteStore implements Store {
   #run(operation: Operation): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       const settle = (outcome: Outcome): void => {
-        if (outcome.type === "refused") reject(new NetloomError(outcome.code, outcome.message));
+        if (outcome.type === "refused") reject(refusalOf(outcome));
         else resolve(outcome);
       };
       this.#waiting.push({ operation, settle });
@@ -175,6 +175,11 @@ export class SqliteStore implements Store {
     this.#waiting = [];
     return batch;
   }
+}
+
+function refusalOf({ code, message }: Extract<Outcome, { readonly type: "refused" }>): NetloomError {
+  const details = code === "RESOURCE_EXHAUSTED" ? { hint: "free space there: df -h" } : {};
+  return new NetloomError(code, message, details);
 }
 
 const NO_OUTCOME = {
