@@ -87,10 +87,15 @@ async function apply(
       ),
     });
   }
+  if (waitMs > MAX_WAIT_MS)
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `apply ${file}: to wait ${waitMs} ms is too long; ${MAX_WAIT_MS} are allowed`,
+    );
   const wishes = mustParseAttachments(documents, file);
   const applied = await agent.apply(wishes);
   const refs = applied.map(({ ref }) => ref);
-  if (waitMs > 0) await agent.settled(refs, Math.min(waitMs, MAX_WAIT_MS), scope);
+  if (waitMs > 0) await agent.settled(refs, waitMs, scope);
   return create(ApplyResponseSchema, {
     applied: applied.map((each) => appliedMessage(each)),
     attachments:

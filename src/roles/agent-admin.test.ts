@@ -98,6 +98,11 @@ suite("the admin service", () => {
       });
       assert.equal(mesh.agent("alpha").agent.attachments().length, 0);
       const { problems } = await apply(alpha, { documents, dryRun: true });
+      await assert.rejects(apply(alpha, { documents: WEB, waitMs: 600_001 }), {
+        code: "INVALID_ARGUMENT",
+        message: /600000 are allowed/,
+      });
+      assert.equal(mesh.agent("alpha").agent.attachments().length, 0);
       assert.ok(problems.length >= 3 && problems.every(({ file, line }) => file === "documents" && line > 8));
     });
   });
