@@ -169,6 +169,23 @@ suite("the admin service, asked", () => {
     });
   });
 
+  test("judges by the labels that the request has: those of the Connect before those of the host", async () => {
+    await withMesh(async (_mesh, alpha, beta) => {
+      const service =
+        "kind: NetworkService\nname: db\nmatches: [{ sourceSelector: { nodeName: mars }, routes: [{}] }]\n";
+      await apply(beta, { documents: `${service}---${DB}` });
+      await apply(alpha, { documents: WEB.replace("app: web", "nodeName: mars") });
+      const ask = (request: MessageInitShape<typeof WhyRequestSchema>) =>
+        call(alpha, method.why, create(WhyRequestSchema, request), OPTIONS);
+      const own = await ask({ client: "web-db" });
+      assert.deepEqual([own.labels, own.problem, own.last?.taken], [{ nodeName: "mars" }, "", "db.beta"]);
+      const given = await ask({ client: "web-db", labels: { nodeName: "venus" } });
+      assert.deepEqual([given.labels, given.candidates], [{ nodeName: "venus" }, []]);
+      const nobody = await ask({ service: "db", labels: { app: "x" } });
+      assert.deepEqual(nobody.labels, { nodeName: "alpha", app: "x" });
+    });
+  });
+
   test("sends echo requests through a wire by any of its names, and names the path", async () => {
     await withMesh(async (_mesh, alpha, beta) => {
       await apply(beta, { documents: DB });
