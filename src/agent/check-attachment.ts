@@ -2,6 +2,7 @@
 import type { FilePath, Finding } from "../document/problem.ts";
 import { quote } from "../document/problem.ts";
 import { interfaceNameProblem } from "../forwarder/validate.ts";
+import { byteLength } from "../net/byte-length.ts";
 import { formatPrefix, network, parseIp, parsePrefix } from "../net/ip.ts";
 import type {
   ConnectAttachment,
@@ -119,7 +120,7 @@ function checkInterface(name: string | undefined, path: FilePath): Finding[] {
 
 function checkInterfacePrefix(name: string | undefined, path: FilePath): Finding[] {
   const problems = checkInterface(name, path);
-  const bytes = Buffer.byteLength(name ?? "");
+  const bytes = byteLength(name ?? "");
   if (problems.length > 0 || name === undefined || bytes <= MAX_PREFIX_BYTES) return problems;
   const message = `${quote(name)} has ${bytes} bytes; names begin with ${MAX_PREFIX_BYTES} at most, and end with some of their own`;
   return [{ path, message }];
