@@ -83,7 +83,7 @@ async function apply(
     const compared = agent.compare(result.wishes);
     return create(ApplyResponseSchema, {
       applied: compared.map((each, i) =>
-        appliedMessage(each, { before: agent.find(each.ref)?.wish, after: result.wishes[i] }),
+        appliedMessage(each, { before: agent.wish(each.ref), after: result.wishes[i] }),
       ),
     });
   }

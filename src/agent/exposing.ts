@@ -103,8 +103,11 @@ export class Exposing implements Attached {
 
   #updated = Promise.withResolvers<void>();
 
-  async close(): Promise<void> {
+  leave(): void {
     this.#progress.closing();
+  }
+
+  async close(): Promise<void> {
     await this.#withdraw();
     await this.#attempt("take back a service", (scope) => this.#services.takeBack(scope));
     this.#workload.release();
