@@ -31,6 +31,12 @@ export function ownerOfAlias(alias: string): string | undefined {
   return /^(?:veth-|vxlan-)?(?:server|client)-(.+)$/s.exec(alias)?.[1];
 }
 
+/** Which end of its wire a device in a workload is; `undefined` for other devices. */
+export function sideOfAlias(alias: string): Side | undefined {
+  if (/^server-./s.test(alias)) return "client";
+  return /^client-./s.test(alias) ? "endpoint" : undefined;
+}
+
 export function hostVethName(connectionId: string, side: Side): string {
   return hashedName("nlv", [connectionId, side]);
 }
