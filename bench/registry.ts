@@ -15,6 +15,7 @@ import { NetworkServiceEndpointQuerySchema } from "../src/api/gen/nsm/registry_p
 import { stationsOver } from "../src/api/hops.ts";
 import { ENDPOINTS, SERVICES, openHops, serviceName } from "./registry-process.ts";
 import {
+  aimNote,
   measurePairs,
   pairedRow,
   percentile,
@@ -109,7 +110,8 @@ try {
   const cpuShare = (cpuMs(server) - usedMs) / (performance.now() - startMs);
   server.child.stdin?.write("memory\n");
   const end = await server.read();
-  const row = { ...pairedRow("find", "ms", paired), value: percentile(paired.subject, 99) };
+  const p99 = percentile(paired.subject, 99);
+  const row = { ...pairedRow("find", "ms", paired), value: p99 };
   report(
     "registry",
     [
@@ -121,7 +123,8 @@ try {
       plainRow("memory", "MiB", [end["memoryMiB"] ?? Number.NaN]),
     ],
     [
-      `find: the ${ENDPOINTS / SERVICES} endpoints of a service, value is p99, aim 2 ms; spread ${spread(paired.subject)}, stolen ${(100 * stolen).toFixed(1)} %`,
+      aimNote(`the ${ENDPOINTS / SERVICES} endpoints of a service found in at most 2 ms, p99`, p99, p99 <= 2),
+      `find: value is p99; spread ${spread(paired.subject)}, stolen ${(100 * stolen).toFixed(1)} %`,
       `${end["endpoints"]} endpoints, ${end["watchers"]} watchers, told of ${latest["events"]} refreshes; filled at ${Math.round(ENDPOINTS / ((filled["registerMs"] ?? 1) / 1000))} a second, of the memory ${Math.round(end["liveMiB"] ?? 0)} MiB are in use`,
     ],
   );

@@ -24,6 +24,8 @@ export interface AdminParts {
   readonly registry: { view(): RegistryView };
   readonly registries: Registries;
   readonly decisions: Decisions;
+  /** What the manager adds to the labels of clients. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly url: string;
   readonly registryUrl: string;
   readonly tunnelAddresses: readonly string[];

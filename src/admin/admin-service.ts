@@ -83,14 +83,19 @@ async function apply(
     const compared = agent.compare(result.wishes);
     return create(ApplyResponseSchema, {
       applied: compared.map((each, i) =>
-        appliedMessage(each, { before: agent.find(each.ref)?.wish, after: result.wishes[i] }),
+        appliedMessage(each, { before: agent.wish(each.ref), after: result.wishes[i] }),
       ),
     });
   }
+  if (waitMs > MAX_WAIT_MS)
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `apply ${file}: to wait ${waitMs} ms is too long; ${MAX_WAIT_MS} are allowed`,
+    );
   const wishes = mustParseAttachments(documents, file);
   const applied = await agent.apply(wishes);
   const refs = applied.map(({ ref }) => ref);
-  if (waitMs > 0) await agent.settled(refs, Math.min(waitMs, MAX_WAIT_MS), scope);
+  if (waitMs > 0) await agent.settled(refs, waitMs, scope);
   return create(ApplyResponseSchema, {
     applied: applied.map((each) => appliedMessage(each)),
     attachments:

@@ -17,7 +17,7 @@ import {
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { readMeters } from "../forwarder/meter.ts";
 import type { AdminParts } from "./admin-parts.ts";
-import { describeWires, refMessage } from "./wires.ts";
+import { describeUnclaimed, describeWires, refMessage } from "./wires.ts";
 
 export async function hostStatus(parts: AdminParts, withCounters: boolean): Promise<HostStatus> {
   const wires = describeWires(parts);
@@ -33,6 +33,7 @@ export async function hostStatus(parts: AdminParts, withCounters: boolean): Prom
     attachments: parts.agent.attachments().map(attachmentStatus),
     wires,
     unclaimedWires: parts.wires.unclaimed.length,
+    unclaimed: describeUnclaimed(parts),
   });
 }
 

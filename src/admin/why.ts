@@ -14,6 +14,7 @@ import {
   type WhyResponse,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import type { HopCall } from "../api/hops.ts";
+import { withClientInfo } from "../elements/client-info.ts";
 import { wireIdOf } from "../elements/wire-id.ts";
 import { discoverCandidates, type Discovery } from "../elements/discover.ts";
 import type { Decision } from "../registry/match.ts";
@@ -62,8 +63,8 @@ export async function why(parts: AdminParts, call: HopCall, request: WhyRequest)
   return answer;
 }
 
-function whatIsAsked({ agent, world }: AdminParts, request: WhyRequest): Asked {
-  const labels = { nodeName: world.host, ...request.labels };
+function whatIsAsked({ agent, labels: added }: AdminParts, request: WhyRequest): Asked {
+  const labels = withClientInfo(request.labels, added);
   if (request.client === "") {
     return { service: request.service, labels, connectionId: "", payload: "" };
   }
@@ -78,7 +79,12 @@ function whatIsAsked({ agent, world }: AdminParts, request: WhyRequest): Asked {
   ];
   if (found?.wish.kind === "Connect") {
     const { wish, connectionId } = found;
-    return { service: wish.service, labels: { ...wish.labels, ...labels }, connectionId, payload: "" };
+    return {
+      service: wish.service,
+      labels: withClientInfo({ ...wish.labels, ...request.labels }, added),
+      connectionId,
+      payload: "",
+    };
   }
   if (request.service !== "" && request.client.includes("/")) {
     return { service: request.service, labels, connectionId: "", payload: "" };

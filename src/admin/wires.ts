@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Attached } from "../agent/attached.ts";
 import type { MadeWire } from "../agent/kept-wires.ts";
+import type { Unclaimed } from "../agent/unclaimed.ts";
 import {
   RefSchema,
   TunnelSchema,
@@ -28,6 +29,45 @@ export function describeWires(parts: AdminParts): Wire[] {
   return [...parts.wires.made].map(([id, made]) =>
     describeWire(parts, { made, connection: connections.get(id), attached: attachments.get(id) ?? [] }),
   );
+}
+
+/** Wires that an earlier life has left on this host, and that nobody has asked for since, as their devices tell of them. */
+export function describeUnclaimed({ agent, wires, world }: AdminParts): Wire[] {
+  const attachments = agent.attachments();
+  return [...wires.found].map(([id, found]) =>
+    unclaimedWire(world.host, { id, found, connect: attachments.find((each) => each.connectionId === id) }),
+  );
+}
+
+function unclaimedWire(
+  host: string,
+  given: { readonly id: string; readonly found: Unclaimed; readonly connect: Attached | undefined },
+): Wire {
+  const { id, found, connect } = given;
+  const { client, endpoint } = found.ends;
+  const clientEnd = client && endMessage(client, connect?.workload.split("/")[1]);
+  const tunnel =
+    found.tunnel &&
+    create(TunnelSchema, {
+      type: "VXLAN",
+      vni: found.tunnel.vni,
+      local: found.tunnel.local,
+      remote: found.tunnel.remote,
+      localHost: host,
+    });
+  return create(WireSchema, {
+    id,
+    state: Wire_State.UNCLAIMED,
+    client: clientEnd ? `${host}/${clientEnd.workload}` : "",
+    ...(clientEnd && { clientEnd }),
+    ...(endpoint && { endpointEnd: endMessage(endpoint, undefined) }),
+    ...(tunnel && { tunnel }),
+    mtu: found.mtuBytes,
+    clientAddresses: [...(client?.addresses ?? [])],
+    endpointAddresses: [...(endpoint?.addresses ?? [])],
+    attachments: connect ? [refMessage(connect.wish)] : [],
+    path: tunnel ? tunnelText(tunnel, { isFromHere: client !== undefined }) : `veth on ${host}`,
+  });
 }
 
 function byWire(attachments: readonly Attached[]): Map<string, Attached[]> {
@@ -70,7 +110,7 @@ function describeWire(
     ...(connection && { connection: withoutTokens(connection) }),
     attachments: attached.map(({ wish }) => refMessage(wish)),
     upSince: timestampFromMs(made.sinceMs),
-    path: tunnel ? tunnelText(tunnel, wire) : `veth on ${world.host}`,
+    path: tunnel ? tunnelText(tunnel, { isFromHere: wire.client.type !== "VXLAN" }) : `veth on ${world.host}`,
   });
 }
 
@@ -82,12 +122,21 @@ function ends(
   wire: Made,
   workloads: Readonly<Record<Side, string | undefined>>,
 ): { clientEnd?: WireEnd; endpointEnd?: WireEnd } {
-  const end = ({ netns, interfaceName }: KernelMechanism, workload: string | undefined): WireEnd =>
-    create(WireEndSchema, { netns, interface: interfaceName, workload: workload || nameOfNetns(netns) });
   return {
-    ...(wire.client.type === "KERNEL" && { clientEnd: end(wire.client, workloads.client) }),
-    ...(wire.endpoint.type === "KERNEL" && { endpointEnd: end(wire.endpoint, workloads.endpoint) }),
+    ...(wire.client.type === "KERNEL" && { clientEnd: endMessage(wire.client, workloads.client) }),
+    ...(wire.endpoint.type === "KERNEL" && { endpointEnd: endMessage(wire.endpoint, workloads.endpoint) }),
   };
+}
+
+function endMessage(
+  { netns, interfaceName }: Pick<KernelMechanism, "netns" | "interfaceName">,
+  workload: string | undefined,
+): WireEnd {
+  return create(WireEndSchema, {
+    netns,
+    interface: interfaceName,
+    workload: workload || nameOfNetns(netns),
+  });
 }
 
 function nameOfNetns(netns: string): string {
@@ -116,9 +165,12 @@ function tunnelOf(wire: Made, path: readonly string[], host: string): Tunnel | u
 }
 
 /** From the client to the endpoint: `vxlan vni 4242 alpha→beta`. */
-function tunnelText({ type, vni, localHost, remoteHost, remote }: Tunnel, wire: Made): string {
+function tunnelText(
+  { type, vni, localHost, remoteHost, remote }: Tunnel,
+  { isFromHere }: { readonly isFromHere: boolean },
+): string {
   const [own, other] = [localHost, remoteHost || remote];
-  const [from, to] = wire.client.type === "VXLAN" ? [other, own] : [own, other];
+  const [from, to] = isFromHere ? [own, other] : [other, own];
   return `${type.toLowerCase()} vni ${vni} ${from}→${to}`;
 }
 

@@ -3,7 +3,8 @@
  *
  * Guarantees
  * - What was accepted is on the disk: a next life does the same, under the same ids.
- * - An attachment that does not work is tried again, and holds up no other.
+ * - An attachment that does not work is tried again, and holds up no other; nor does one that takes long to be taken away.
+ * - What comes in the place of an attachment begins when that is gone.
  * - Wires that an earlier life has made are taken over as they are. What nobody wants is removed: at once what is known
  *   to be unwanted, the rest when whoever could want it would have asked.
  */
@@ -47,10 +48,17 @@ const REQUESTS_AT_ONCE = 32;
 const ENDPOINTS_FIRST_MS = 1_000;
 
 interface Running {
+  /** Who works for it; as long as another one is taken away from its place, that one. */
   readonly attached: Attached;
   readonly kept: Kept;
   /** Ends its task. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+interface Leaving {
+  readonly running: Running;
+  /** Resolves when it is taken away, and at the end of the world. */
+  readonly gone: Promise<void>;
 }
 
 export class Agent {
@@ -60,10 +68,12 @@ export class Agent {
   readonly #clients: Clients;
   readonly #turnstile = new Turnstile(REQUESTS_AT_ONCE);
   readonly #running = new Map<string, Running>();
+  readonly #leaving = new Map<string, Leaving>();
   readonly #closing = new Set<string>();
   readonly #listeners = new Set<() => void>();
   /** Changes of the wish, one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
+  #isEnding = false;
 
   private constructor({ parts }: AgentOptions) {
     this.#parts = parts;
@@ -96,9 +106,14 @@ export class Agent {
     return this.#running.get(refText(ref))?.attached;
   }
 
+  /** What is wanted, also where something else is still there. */
+  wish(ref: Ref): Wish | undefined {
+    return this.#running.get(refText(ref))?.kept.wish;
+  }
+
   /** The wish as people wrote it. */
   documents(query: { readonly kind?: Kind; readonly name?: string } = {}): Attachment[] {
-    return this.attachments()
+    return this.#kept()
       .map(({ wish }) => wish.document)
       .filter(
         ({ kind, name }) =>
@@ -120,12 +135,12 @@ export class Agent {
 
   /** What `apply` would do. INVALID_ARGUMENT for wishes that contradict each other. */
   compare(wishes: readonly Wish[]): Applied[] {
-    const wanted = new Map([...this.#running].map(([name, { attached }]) => [name, attached.wish]));
+    const wanted = new Map([...this.#running].map(([name, { kept }]) => [name, kept.wish]));
     for (const wish of wishes) wanted.set(refText(wish), wish);
     refuseClashes([...wanted.values()]);
     return wishes.map((wish) => {
       const ref = refOf(wish);
-      const before = this.find(ref)?.wish.document;
+      const before = this.wish(ref)?.document;
       if (!before) return { ref, change: "added", differences: [] };
       const paths = differences(before, wish.document);
       return { ref, change: paths.length > 0 ? "changed" : "unchanged", differences: paths };
@@ -133,8 +148,8 @@ export class Agent {
   }
 
   /**
-   * Makes `wishes` part of the wish, all or none. Answers when that is on the disk, and what has to begin anew has been
-   * closed; nothing waits for new wires.
+   * Makes `wishes` part of the wish, all or none. Answers when that is on the disk; nothing waits for what has to be
+   * closed first, or for new wires.
    */
   apply(wishes: readonly Wish[]): Promise<Applied[]> {
     return this.#inTurn(async () => {
@@ -145,7 +160,7 @@ export class Agent {
       const changed = new Map(kept.map((each) => [refText(each.wish), each]));
       const others = this.#kept().filter(({ wish }) => !changed.has(refText(wish)));
       await this.#save([...others, ...kept]);
-      await Promise.all(kept.map((each) => this.#put(each)));
+      for (const each of kept) this.#put(each);
       this.changed();
       return applied;
     });
@@ -166,11 +181,11 @@ export class Agent {
         throw error;
       }
       for (const [name] of found) this.#running.delete(name);
-      return found.map(([, running]) => running);
+      return found.map(([name, running]) => ({ running, leaving: this.#leave(name, running) }));
     });
-    await Promise.all(gone.map((running) => this.#end(running)));
-    this.changed();
-    return gone.map(({ attached }) => refOf(attached.wish));
+    await Promise.all(gone.map(({ leaving }) => leaving.gone));
+    for (const { running } of gone) this.#closing.delete(running.kept.connectionId);
+    return gone.map(({ running }) => refOf(running.kept.wish));
   }
 
   /** Resolves when all of `refs` are up or gone, or the time is over. */
@@ -197,9 +212,9 @@ export class Agent {
 
   /** Takes everything away, and leaves the wish as it is: for an agent that ends for good. */
   async closeAll(): Promise<void> {
-    const running = [...this.#running.values()];
-    await Promise.all(running.map((each) => each.stop()));
-    await Promise.all(running.map(({ attached }) => attached.close()));
+    this.#isEnding = true;
+    for (const [name, running] of this.#running) this.#leave(name, running);
+    await Promise.all([...this.#leaving.values()].map(({ gone }) => gone));
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
@@ -224,19 +239,47 @@ export class Agent {
     return { wish, connectionId: wish.kind === "Connect" ? known || keys.uuid() : "" };
   }
 
-  /** Has a wish worked on: in the place of the one that it was, or anew. */
-  async #put(kept: Kept): Promise<void> {
+  /** Has a wish worked on: by whom that was, or anew, after that one has left. */
+  #put(kept: Kept): void {
     const name = refText(kept.wish);
-    const before = this.#running.get(name);
-    if (before?.attached.update(kept.wish)) {
-      this.#running.set(name, { ...before, kept });
-      return;
+    const leaving = this.#leaving.get(name);
+    const there = leaving?.running ?? this.#running.get(name);
+    if (!there) return this.#start(kept, undefined);
+    this.#running.set(name, { ...there, kept });
+    if (!leaving && !there.attached.update(kept.wish)) this.#leave(name, there);
+  }
+
+  /** Takes it away, unless that is under way; what stands in its place by then begins. */
+  #leave(name: string, running: Running): Leaving {
+    const known = this.#leaving.get(name);
+    if (known) return known;
+    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    const leaving = { running, gone };
+    this.#leaving.set(name, leaving);
+    running.attached.leave();
+    this.#parts.world.scope.spawn(`take away ${name}`, async () => {
+      try {
+        await this.#takeAway(running);
+        this.#leaving.delete(name);
+        const next = this.#running.get(name);
+        if (next && !this.#isEnding) this.#start(next.kept, undefined);
+        this.changed();
+      } finally {
+        resolve();
+      }
+    });
+    return leaving;
+  }
+
+  async #takeAway({ attached, stop }: Running): Promise<void> {
+    // What has ended it before was said then.
+    await stop().catch(() => undefined);
+    try {
+      await attached.close();
+    } catch (error) {
+      if (this.#parts.world.scope.ended) throw error;
+      this.#sayBug(attached, error);
     }
-    if (before) {
-      await before.stop();
-      await before.attached.close();
-    }
-    this.#start(kept, undefined);
   }
 
   #start(kept: Kept, answers: Loaded["answers"] | undefined): void {
@@ -253,10 +296,14 @@ export class Agent {
       await attached.run(scope);
     } catch (error) {
       if (scope.ended && error instanceof NetloomError) return;
-      const problem = error instanceof Error ? error.message : String(error);
-      this.#parts.log.error("bug in an attachment", { attachment: refText(attached.wish), problem });
+      this.#sayBug(attached, error);
       throw error;
     }
+  }
+
+  #sayBug({ wish }: Attached, error: unknown): void {
+    const problem = error instanceof Error ? error.message : String(error);
+    this.#parts.log.error("bug in an attachment", { attachment: refText(wish), problem });
   }
 
   #make({ wish, connectionId }: Kept, answers: Loaded["answers"] | undefined): Attached {
@@ -309,12 +356,6 @@ export class Agent {
         this.#parts.log.warn("a deleted wire cannot be removed", { wire: id, error: error.message });
       }
     }
-  }
-
-  async #end(running: Running): Promise<void> {
-    await running.stop();
-    await running.attached.close();
-    this.#closing.delete(running.kept.connectionId);
   }
 
   async #sweep(scope: Scope, afterMs: number): Promise<void> {

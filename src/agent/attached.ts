@@ -18,6 +18,8 @@ export interface Attached {
   run(scope: Scope): Promise<void>;
   /** Takes a changed wish over where that is possible without taking anything away. False if it has to begin anew. */
   update(wish: Wish): boolean;
-  /** After `run` has ended: takes all of it away. Never throws an operating error: what cannot be told, expires. */
+  /** It is going to be taken away: whatever `run` still does, its state is `closing` from now on. */
+  leave(): void;
+  /** After `leave`, and after `run` has ended: takes all of it away. Never throws an operating error: what cannot be told, expires. */
   close(): Promise<void>;
 }

@@ -125,7 +125,9 @@ export const exposeSchema = z
     name: name.describe("Name of this wish. The endpoint is called name.host in the mesh."),
     workload,
     services: z.array(service).min(1, "name at least one service"),
-    interface: text.optional().describe("The devices' names begin with it. Default: the service's name."),
+    interface: text
+      .optional()
+      .describe("The devices' names begin with it: 10 bytes at most. Default: the service's name."),
     pools: z
       .array(z.union([text, z.array(text)]).meta({ alternatives: "a prefix, or a list of prefixes" }))
       .optional()

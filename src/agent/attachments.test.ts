@@ -82,6 +82,13 @@ suite("documents", () => {
       ],
     ],
     [
+      "kind: Expose\nname: a\nworkload: { pid: 1 }\nservices: [kernel://db/database-gw]\ninterface: ööööööö\n",
+      [
+        'x.yaml:4:12: services[0]: "database-gw" has 11 bytes; names begin with 10 at most, and end with some of their own',
+        'x.yaml:5:12: interface: "ööööööö" has 14 bytes; names begin with 10 at most, and end with some of their own',
+      ],
+    ],
+    [
       "kind: NetworkService\nname: a\n---\nkind: NetworkService\nname: a\n",
       ['x.yaml:5:7: name: "NetworkService a" is there twice (first on line 2); rename or remove one'],
     ],

@@ -2,6 +2,7 @@
 import type { FilePath, Finding } from "../document/problem.ts";
 import { quote } from "../document/problem.ts";
 import { interfaceNameProblem } from "../forwarder/validate.ts";
+import { byteLength } from "../net/byte-length.ts";
 import { formatPrefix, network, parseIp, parsePrefix } from "../net/ip.ts";
 import type {
   ConnectAttachment,
@@ -48,7 +49,7 @@ export function checkConnect(document: ConnectAttachment): Finding[] {
 export function checkExpose(document: ExposeAttachment): Finding[] {
   const seen = new Set<string>();
   const services = document.services.flatMap((text, i) => {
-    const { findings, service } = checkServiceText(text, ["services", i]);
+    const { findings, service } = checkServiceText(text, ["services", i], checkInterfacePrefix);
     if (seen.has(service))
       findings.push({ path: ["services", i], message: `${quote(service)} is there twice; remove one` });
     seen.add(service);
@@ -86,6 +87,7 @@ function checkWorkload(workload: WorkloadPart): Finding[] {
 function checkServiceText(
   text: string,
   path: FilePath,
+  checkName = checkInterface,
 ): {
   readonly findings: Finding[];
   readonly service: string;
@@ -103,7 +105,7 @@ function checkServiceText(
   const result = parseNsUrl(text);
   if (!result.ok) return { ...none, findings: [{ path, message: `${quote(text)}: ${result.problem}` }] };
   const { mechanism, service, interface: name, labels } = result.url;
-  const findings = name === "" ? [] : checkInterface(name, path);
+  const findings = name === "" ? [] : checkName(name, path);
   if (mechanism !== "kernel")
     findings.push({ path, message: `the mechanism ${quote(mechanism)} is not supported here; use kernel` });
   return { findings, service, interface: name, labels };
@@ -118,8 +120,9 @@ function checkInterface(name: string | undefined, path: FilePath): Finding[] {
 
 function checkInterfacePrefix(name: string | undefined, path: FilePath): Finding[] {
   const problems = checkInterface(name, path);
-  if (problems.length > 0 || name === undefined || name.length <= MAX_PREFIX_BYTES) return problems;
-  const message = `${quote(name)} has ${name.length} characters; names begin with ${MAX_PREFIX_BYTES} at most, and end with some of their own`;
+  const bytes = byteLength(name ?? "");
+  if (problems.length > 0 || name === undefined || bytes <= MAX_PREFIX_BYTES) return problems;
+  const message = `${quote(name)} has ${bytes} bytes; names begin with ${MAX_PREFIX_BYTES} at most, and end with some of their own`;
   return [{ path, message }];
 }
 

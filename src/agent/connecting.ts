@@ -96,8 +96,11 @@ export class Connecting implements Attached {
     return false;
   }
 
-  async close(): Promise<void> {
+  leave(): void {
     this.#progress.closing();
+  }
+
+  async close(): Promise<void> {
     await this.#close("asked");
     this.#options.state.dropAnswer(this.connectionId);
     this.#client.release();

@@ -100,9 +100,12 @@ export class Describing implements Attached {
     return true;
   }
 
+  leave(): void {
+    this.#progress.closing();
+  }
+
   async close(): Promise<void> {
     const { services, world, log } = this.#parts;
-    this.#progress.closing();
     const scope = world.scope.child(`unregister ${this.#wish.name}`, { timeoutMs: REQUEST_MS });
     try {
       const deadlineMs = world.clock.monotonicMs() + REQUEST_MS;

@@ -103,8 +103,11 @@ export class Exposing implements Attached {
 
   #updated = Promise.withResolvers<void>();
 
-  async close(): Promise<void> {
+  leave(): void {
     this.#progress.closing();
+  }
+
+  async close(): Promise<void> {
     await this.#withdraw();
     await this.#attempt("take back a service", (scope) => this.#services.takeBack(scope));
     this.#workload.release();
@@ -137,9 +140,9 @@ export class Exposing implements Attached {
 
   /** The same for a wire in every life of this agent, so that a restart finds its device. */
   #interfaceName(connection: Connection): string {
-    const prefix = (this.#wish.interfacePrefix ?? connection.networkService)
-      .replaceAll(/[^A-Za-z0-9_.-]/g, "")
-      .slice(0, 10);
+    // One that people have written has been checked, and is taken as it is.
+    const prefix =
+      this.#wish.interfacePrefix ?? connection.networkService.replaceAll(/[^A-Za-z0-9_.-]/g, "").slice(0, 10);
     const digits = (hash64(`interface ${wireIdOf(connection)}`) % 36n ** 4n).toString(36).padStart(4, "0");
     return `${prefix}-${digits}`;
   }

@@ -12,8 +12,9 @@ import type { Plan } from "../forwarder/plan.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
 import type { Mechanism, Wire } from "../forwarder/wire.ts";
 import { NetloomError } from "../world/errors.ts";
-import type { Kernel, KernelObject, Netns } from "../world/kernel.ts";
+import type { Kernel, Netns } from "../world/kernel.ts";
 import type { World } from "../world/world.ts";
+import { type Unclaimed, unclaimedOf } from "./unclaimed.ts";
 
 /** Where they are kept. All that is in them is gone when the machine starts again. */
 export const NAMESPACES_FILE = "namespaces";
@@ -24,12 +25,6 @@ export interface MadeWire {
   readonly plan: Plan;
   /** On `Clock.wallMs`. */
   readonly sinceMs: number;
-}
-
-interface Unclaimed {
-  /** With full length, by the namespace that they are used in. */
-  readonly addresses: ReadonlyMap<Netns, readonly string[]>;
-  readonly vni: number | undefined;
 }
 
 export class KeptWires {
@@ -66,7 +61,7 @@ export class KeptWires {
     const groups = groupByOwner(
       await this.#kernel.observe([{ netns: "host" }, ...alive.map((netns) => ({ netns }))]),
     );
-    for (const id of found) this.#unclaimed.set(id, holdingsOf(groups.get(id) ?? []));
+    for (const id of found) this.#unclaimed.set(id, unclaimedOf(groups.get(id) ?? []));
     for (const netns of alive) this.#namespaces.add(netns);
     await this.#shorten();
     return found;
@@ -90,6 +85,11 @@ export class KeptWires {
   /** Ids of wires that an earlier life has made, and that nobody has asked for since. */
   get unclaimed(): readonly string[] {
     return [...this.#unclaimed.keys()];
+  }
+
+  /** The same, with what their devices tell. */
+  get found(): ReadonlyMap<string, Unclaimed> {
+    return this.#unclaimed;
   }
 
   /** A wire with this side will probably come: its namespace is put on the disk while others do their part. */
@@ -119,12 +119,13 @@ export class KeptWires {
   async sweep(wanted: ReadonlySet<string>): Promise<string[]> {
     const swept = await this.#reconciler.sweep((owner) => wanted.has(owner));
     for (const id of swept) this.#unclaimed.delete(id);
+    if (swept.length > 0) this.#onChange();
     return swept;
   }
 
   /** The VNI that an earlier life has used for the wire. */
   recallVni(connectionId: string): number | undefined {
-    return this.#unclaimed.get(connectionId)?.vni;
+    return this.#unclaimed.get(connectionId)?.tunnel?.vni;
   }
 
   /** Addresses in use in `netns` that nobody but their wires may get: those of unclaimed wires other than `connectionId`. */
@@ -187,25 +188,6 @@ export class KeptWires {
     }
     return alive;
   }
-}
-
-function holdingsOf(objects: readonly KernelObject[]): Unclaimed {
-  const addresses = new Map<Netns, Set<string>>();
-  const hold = (netns: Netns, text: string): void => {
-    if (!text.endsWith(text.includes(":") ? "/128" : "/32")) return;
-    const known = addresses.get(netns) ?? new Set();
-    addresses.set(netns, known.add(text));
-  };
-  for (const object of objects) {
-    if (object.kind === "route") hold(object.netns, object.destination);
-    if (object.kind === "address") hold(object.netns, object.address);
-    if (object.kind === "address" && object.peer) hold(object.netns, object.peer);
-  }
-  const tunnel = objects.find((object) => object.kind === "vxlan");
-  return {
-    addresses: new Map([...addresses].map(([netns, each]) => [netns, [...each]])),
-    vni: tunnel?.vni,
-  };
 }
 
 function lines(names: readonly Netns[]): Uint8Array {

@@ -54,12 +54,14 @@ export class Progress {
     this.#set({ state: "failed", reason: error.message, error, nextTryMs });
   }
 
+  /** For good. */
   closing(): void {
     this.#set({ state: "closing", reason: "" });
   }
 
   #set(next: Omit<ProgressView, "sinceMs" | "attempts"> & { readonly attempts?: number }): void {
     const { state, sinceMs, attempts } = this.#view;
+    if (state === "closing") return;
     this.#view = { attempts, ...next, sinceMs: state === next.state ? sinceMs : this.#clock.wallMs() };
     this.#onChange(this.#view);
   }

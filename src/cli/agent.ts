@@ -14,6 +14,8 @@ import {
   several,
   untilEnd,
 } from "./daemon/daemon.ts";
+import { agentListeners } from "./daemon/listeners.ts";
+import { defaultAgent } from "./mesh/agent-options.ts";
 import { NetloomError } from "../world/errors.ts";
 
 interface AgentCommandOptions extends DaemonOptions {
@@ -30,8 +32,6 @@ interface AgentCommandOptions extends DaemonOptions {
   readonly closeOnExit?: boolean;
 }
 
-const defaultSocket = "unix:///run/netloom/agent.sock";
-
 export function agentCommand(context: Context): Command {
   return describe({
     name: "agent",
@@ -43,8 +43,8 @@ export function agentCommand(context: Context): Command {
     examples: [
       {
         command:
-          "sudo netloom agent --insecure --tunnel-ip 10.0.0.1 --registry tcp://10.0.0.9:5002 --listen unix:///run/netloom/agent.sock --listen tcp://10.0.0.1:5001",
-        about: "for people and workloads of this host on the socket, for other hosts on TCP",
+          "sudo netloom agent --insecure --tunnel-ip 10.0.0.1 --registry tcp://10.0.0.9:5002 --listen tcp://10.0.0.1:5001",
+        about: "for people and workloads of this host on the usual socket, for other hosts on TCP",
       },
       {
         command: "sudo netloom agent --insecure --registry tcp://127.0.0.1:5002 --close-on-exit",
@@ -58,7 +58,7 @@ export function agentCommand(context: Context): Command {
     .addOption(
       option(
         "--listen <url>",
-        `unix:///path or tcp://address:port, several times (default: ${defaultSocket})`,
+        `unix:///path or tcp://address:port, several times; without a unix one also ${defaultAgent}`,
       ).argParser(several),
     )
     .addOption(option("--registry <url>", "the registry of the mesh").default("tcp://127.0.0.1:5002"))
@@ -102,7 +102,7 @@ export function agentCommand(context: Context): Command {
 async function runAgent(context: Context, options: AgentCommandOptions): Promise<void> {
   const { checkOwnAddress, underlayMtu } = await import("./daemon/underlay.ts");
   const tunnelAddresses = (options.tunnelIp ?? []).map((each) => checkOwnAddress("--tunnel-ip", each));
-  const listen = options.listen ?? [defaultSocket];
+  const listen = agentListeners(options.listen);
   checkName(options.name);
   checkNumbers(options);
   const log = daemonLog(context, options.logLevel);
@@ -170,7 +170,7 @@ function checkNumbers({ underlayMtu, vxlanPort, sweepAfter }: AgentCommandOption
 /** Where a listener is on every address, the tunnel's is the one that others know. */
 function urlOf(listen: readonly string[], tunnelAddresses: readonly string[]): string {
   const url = listen.find((each) => each.startsWith("tcp://"));
-  if (url === undefined) return listen[0] ?? defaultSocket;
+  if (url === undefined) return listen[0] ?? defaultAgent;
   const port = url.split(":").at(-1);
   const own = tunnelAddresses[0];
   if (!/^tcp:\/\/(0\.0\.0\.0|\[::\]):/.test(url) || own === undefined) return url;

@@ -3,7 +3,7 @@ import { describe, option, outputOption, type Context } from "./command.ts";
 import { addAgentOptions, type AgentOptions } from "./mesh/agent-options.ts";
 import type { Format } from "./output.ts";
 import { repeatable } from "./repeatable.ts";
-import { parseSeconds } from "./seconds.ts";
+import { parseWait } from "./wait.ts";
 
 interface Options extends AgentOptions {
   readonly file: readonly string[];
@@ -34,9 +34,7 @@ export function applyCommand(context: Context): Command {
       repeatable("-f, --file <file>", "YAML documents; - is the standard input").makeOptionMandatory(),
     )
     .addOption(
-      option("--wait <seconds>", "how long to wait until they are up")
-        .argParser(parseSeconds)
-        .default(0, "0"),
+      option("--wait <seconds>", "how long to wait until they are up").argParser(parseWait).default(0, "0"),
     )
     .addOption(outputOption())
     .action(async (options: Options) => {

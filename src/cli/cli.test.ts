@@ -105,6 +105,7 @@ const wrong: readonly (readonly [string, string[], RegExp])[] = [
   ["a name for two wires", ["connect", "web", "db", "mail", "--name", "x"], /are for one service/],
   ["a number that is none", ["ping", "web", "-c", "many"], /It is a whole number, 1 or more/],
   ["a time that is none", ["apply", "-f", "x", "--wait", "soon"], /It is a number of seconds/],
+  ["a time that is too long", ["apply", "-f", "x", "--wait", "601"], /It is at most 600 seconds/],
   ["an unknown shell", ["completion", "csh"], /Allowed choices are bash, zsh, fish/],
   ["no shell", ["completion"], /missing required argument 'shell'/],
 ];
@@ -135,6 +136,14 @@ test("--help and help go to stdout with exit code 0", async () => {
 test("help on one command shows its options and examples", async () => {
   const { stdout } = await netloom(["help", "version"]);
   assert.match(stdout, /--output <format>[^]*NETLOOM_OUTPUT[^]*Examples:/);
+});
+
+test("what --interface means is said for each end", async () => {
+  assert.match((await netloom(["help", "connect"])).stdout, /--interface <device> +name of the device in/);
+  assert.match(
+    (await netloom(["help", "expose"])).stdout,
+    /--interface <device> +what names of devices begin with/,
+  );
 });
 
 test("a failed operation says what, why and what to do, without a stack, and exits with 1", async () => {

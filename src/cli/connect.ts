@@ -26,6 +26,7 @@ export function connectCommand(context: Context): Command {
         },
       ],
     }),
+    { interfaceHelp: "name of the device in the workload" },
   )
     .argument("<workload>", "/run/netns/web, web, pid:4711 or lab/host/workload")
     .argument("<service...>", "names, or kernel://service/interface?label=value")

@@ -225,7 +225,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     means: "The manager found the service, but nobody on this host who makes the wire.",
     causes: [
       "a forwarder of its own process has ended",
-      "the service's match asks for forwarders with labels that this host's has not",
+      "the service's match asks for forwarders with labels that none of this host has",
     ],
     remedies: ["netloom status; the log of the agent", "check metadata.labels in the service's matches"],
   },

@@ -38,6 +38,7 @@ export function exposeCommand(context: Context): Command {
         },
       ],
     }),
+    { interfaceHelp: "what names of devices begin with, at most 10 bytes" },
   )
     .argument("<workload>", "/run/netns/db, db, pid:4711 or lab/host/workload")
     .argument("<service...>", "names of services")

@@ -2,7 +2,7 @@
 
 import { copyMessage } from "../api/copy-message.ts";
 import { State } from "../api/gen/nsm/connection_pb.js";
-import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
+import type { Match, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import { memoryKey, type Call } from "../chain/call.ts";
 import { missingLabel, type Labels } from "../registry/match.ts";
 import { NetloomError } from "../world/errors.ts";
@@ -26,7 +26,7 @@ export interface ForwarderDiscoveryOptions {
   readonly url: string;
   /** The network service of forwarders. Default: `forwarder`. */
   readonly service?: string | undefined;
-  /** Forwarders of this process. Where there are some, registered ones are not looked for. */
+  /** Forwarders of this process. The registry is not asked for others as long as one of them is what a match wants. */
   readonly own?: readonly NetworkServiceEndpoint[] | undefined;
 }
 
@@ -35,6 +35,8 @@ export interface ForwarderDiscoveryOptions {
  * - A connection stays with the forwarder that it has, until a reselect. After a restart of the manager the path's next
  *   segment says which one that was.
  * - Without one they are tried in their order until one answers; if none does the error says why.
+ * - The first match for the client decides, unless it falls through: a forwarder of this process with the labels that it
+ *   wants is taken, else the registered ones that have them.
  */
 export function discoverForwarder(options: ForwarderDiscoveryOptions): ConnectionElement {
   return {
@@ -91,34 +93,40 @@ async function findForwarders(
     readonly name: string | undefined;
   },
 ): Promise<NetworkServiceEndpoint[]> {
+  const { labels, name } = wish;
   const service = await findService(call, registries.services, { name: wish.service, payload: wish.payload });
-  const mine = own.filter((each) => wish.name === undefined || each.name === wish.name);
-  // One of this process needs no registry to be found.
-  const found =
-    mine.length > 0
-      ? mine
-      : await findEndpoints(call, registries.endpoints, {
-          networkServiceNames: [forwarderService],
-          name: wish.name ?? "",
-          url,
-        });
-  const matching = matchForwarders(wish.labels, service, found, forwarderService);
-  if (matching.length > 0) return matching;
-  const isForClient = service.matches.some(
-    ({ sourceSelector }) => missingLabel(wish.labels, sourceSelector, wish.labels) === undefined,
-  );
-  if (service.matches.length > 0 && !isForClient) {
+  const mine = own.filter((each) => name === undefined || each.name === name);
+  let registered: readonly NetworkServiceEndpoint[] | undefined;
+  const isForClient = ({ sourceSelector }: Match): boolean =>
+    missingLabel(labels, sourceSelector, labels) === undefined;
+  // A service without matches is one whose forwarders need no labels.
+  const matches = service.matches.length > 0 ? service.matches.filter(isForClient) : [undefined];
+  for (const match of matches) {
+    const fits = fitsTo(match, labels, forwarderService);
+    const found = mine.filter(fits);
+    if (found.length > 0) return found;
+    registered ??= await findEndpoints(call, registries.endpoints, {
+      networkServiceNames: [forwarderService],
+      name: name ?? "",
+      url,
+    });
+    found.push(...registered.filter(fits));
+    if (found.length > 0) return found;
+    if (!match?.fallthrough) break;
+  }
+  if (matches.length === 0) {
     throw new NetloomError(
       "NOT_FOUND",
       `find an endpoint of ${wish.service}: none of the service's matches is for the client's labels`,
       { topic: "NL-303", hint: "`netloom why` tells which labels each match wants" },
     );
   }
+  const count = mine.length + (registered?.length ?? 0);
   throw new NetloomError(
     "UNAVAILABLE",
-    wish.name === undefined
-      ? `find a forwarder for ${wish.service}: no candidates found among ${found.length} forwarders of ${url}`
-      : `find a forwarder for ${wish.service}: forwarder ${wish.name} is not available`,
+    name === undefined
+      ? `find a forwarder for ${wish.service}: no candidates found among ${count} forwarders of ${url}`
+      : `find a forwarder for ${wish.service}: forwarder ${name} is not available`,
     {
       topic: "NL-304",
       hint: "is the forwarder of this host running, and does it have the labels that the service wants?",
@@ -126,24 +134,11 @@ async function findForwarders(
   );
 }
 
-/** The forwarders with the labels that the first match for the client wants in its metadata. */
-function matchForwarders(
-  labels: Labels,
-  service: NetworkService,
-  forwarders: readonly NetworkServiceEndpoint[],
-  forwarderService: string,
-): NetworkServiceEndpoint[] {
-  if (service.matches.length === 0) return [...forwarders];
-  for (const match of service.matches) {
-    if (missingLabel(labels, match.sourceSelector, labels) !== undefined) continue;
-    const given = match.metadata?.labels ?? {};
-    // A protobuf map has no null: one without entries is upstream's nil.
-    const wanted = Object.keys(given).length > 0 ? given : DEFAULT_LABELS;
-    const found = forwarders.filter((each) => {
-      const own = each.networkServiceLabels[forwarderService]?.labels ?? {};
-      return missingLabel(own, wanted, labels) === undefined;
-    });
-    if (found.length > 0 || !match.fallthrough) return found;
-  }
-  return [];
+/** Has a forwarder the labels that a service's match wants in its metadata? */
+function fitsTo(match: Match | undefined, labels: Labels, forwarderService: string) {
+  const given = match?.metadata?.labels ?? {};
+  // A protobuf map has no null: one without entries is upstream's nil.
+  const wanted = match && Object.keys(given).length === 0 ? DEFAULT_LABELS : given;
+  return ({ networkServiceLabels }: NetworkServiceEndpoint): boolean =>
+    missingLabel(networkServiceLabels[forwarderService]?.labels ?? {}, wanted, labels) === undefined;
 }

@@ -254,6 +254,61 @@ test("a forwarder needs the labels that the service's match wants, and p2p where
   });
 });
 
+test("a registered forwarder is taken where the own ones have not the labels that the match wants", async () => {
+  const worlds = new Worlds();
+  const url = "tcp://10.0.0.1:5001";
+  const forwarder = (name: string, labels: Record<string, string>) =>
+    nse(name, labels, { networkServiceNames: ["forwarder"], url: `${url}/${name}` });
+  const services: Services = [
+    { name: "any" },
+    { name: "p2p", matches: [{ routes: [{}] }] },
+    { name: "fast", matches: [{ metadata: { labels: { fast: "yes" } } }] },
+    {
+      name: "rather",
+      matches: [{ metadata: { labels: { fast: "yes" } }, fallthrough: true }, { routes: [{}] }],
+    },
+    {
+      name: "slow",
+      matches: [{ metadata: { labels: { slow: "yes" } }, fallthrough: true }, { routes: [{}] }],
+    },
+    { name: "none", matches: [{ metadata: { labels: { slow: "yes" } } }] },
+  ];
+  const found = registries(services, [forwarder("f1", { p2p: "true" }), forwarder("f2", { fast: "yes" })]);
+  let isRegistryAsked = false;
+  const asked: Registries = {
+    ...found,
+    endpoints: {
+      ...found.endpoints,
+      find: (call, query) => {
+        isRegistryAsked = true;
+        return found.endpoints.find(call, query);
+      },
+    },
+  };
+  const own = [forwarder("own", { p2p: "true" })];
+  const chain = new Chain(worlds.world("alpha"), [discoverForwarder({ registries: asked, url, own })]);
+  await worlds.run(async () => {
+    for (const [service, expected, isAsked] of [
+      ["any", "own", false],
+      ["p2p", "own", false],
+      ["fast", "f2", true],
+      ["rather", "f2", true],
+      ["slow", "own", true],
+    ] as const) {
+      for (const time of ["first", "again"]) {
+        isRegistryAsked = false;
+        await chain.request({ id: service, networkService: service });
+        assert.equal(chain.calls.at(-1)?.nextUrl, `${url}/${expected}`, `${service}, ${time}`);
+        assert.equal(isRegistryAsked, isAsked, `${service}, ${time}`);
+      }
+    }
+    await assert.rejects(chain.request({ id: "none", networkService: "none" }), {
+      code: "UNAVAILABLE",
+      message: /no candidates found among 3 forwarders/,
+    });
+  });
+});
+
 const candidate = (name: string, weight: number): Candidate => ({ endpoint: nse(name), weight });
 const firsts = (order: TurnOrder, candidates: readonly Candidate[], turns: number): string[] =>
   Array.from({ length: turns }, () => order.next("shop", candidates)[0]?.endpoint.name ?? "");

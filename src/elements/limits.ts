@@ -27,6 +27,7 @@ export function connectionProblems(connection: Connection): string[] {
     ];
   }
   const problems = [
+    ...(segments[0]?.id === "" ? ["the id of segment 0 is empty"] : []),
     ...tooLong("its id", connection.id, MAX_NAME),
     ...tooLong("the network service's name", connection.networkService, MAX_NAME),
     ...tooLong("the endpoint's name", connection.networkServiceEndpointName, MAX_NAME),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { ConnectionSchema } from "../api/gen/nsm/connection_pb.js";
+import { ownerOfAlias, tunnelAlias, workloadAlias } from "../forwarder/naming.ts";
 import { stationsOf, wireIdOf } from "./wire-id.ts";
 
 /** Names of the stations, in order; ids are made of their places. */
@@ -67,4 +68,24 @@ test("the stations of a wire are those from who asks to who answers", () => {
     ["fw", "b", "fb", "nse"],
   ];
   assert.deepEqual([0, 1, 4, 5, 6, 8].map(names), [first, first, first, first, second, second]);
+});
+
+test("an id that no alias holds, alone or with its suffix, is another one that holds, equal everywhere", () => {
+  const ids = ["x".repeat(243), "x".repeat(256), `${"x".repeat(255)}y`, "ö".repeat(256), "a\nb", "ab\u0085"];
+  const chain = "nsc mgr fwd fw mgr fwd nse";
+  const all = [...ids, "x".repeat(240)].flatMap((id) =>
+    [0, 4].map((index) => wireIdOf(at(chain, index, id))),
+  );
+  assert.equal(new Set(all).size, all.length, "each is another wire");
+  for (const id of all) {
+    assert.ok(Buffer.byteLength(workloadAlias(id, "client")) <= 249, id);
+    assert.doesNotMatch(id, /\p{Cc}/u);
+    assert.equal(ownerOfAlias(tunnelAlias(id, "endpoint")), id);
+  }
+  for (const id of ids) {
+    const way = wireIdOf(at("nsc a fa mgr fwd fw mgr fwd nse", 6, id));
+    assert.equal(way, wireIdOf(at(chain, 4, id)));
+    assert.equal(wireIdOf(at("nsc a fa b fb nse", 4, id)), wireIdOf(at(chain, 0, id)));
+  }
+  assert.equal(wireIdOf(at(chain, 0, "x".repeat(242))), "x".repeat(242));
 });

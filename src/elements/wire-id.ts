@@ -1,8 +1,13 @@
 /** Which wire a station of a path has to do with. */
 import type { Connection, PathSegment } from "../api/gen/nsm/connection_pb.js";
+import { CONNECTION_ID_BYTES } from "../forwarder/naming.ts";
+import { byteLength } from "../net/byte-length.ts";
 import { hash64 } from "../net/hash.ts";
 
 const STARTER_DIGITS = 8;
+
+/** What people see of an id that is too long. */
+const HEAD_CHARACTERS = 32;
 
 /**
  * Owner of all that is made for the connection, on every host. A path is one wire, or in a service chain several, each
@@ -15,15 +20,23 @@ const STARTER_DIGITS = 8;
  * - It follows from the path up to the present segment, and is the same for all stations of a wire, in every life of theirs
  *   and whichever way the wire takes: the id of segment 0, which the client chooses; for the second wire and further ones
  *   with its number and a hash of the name of who asks for it: `<id>.2.<hash>`.
+ * - It is the owner that devices name in their alias. What an alias cannot hold (more than 242 bytes, control characters) is
+ *   its beginning with a hash of it: `<beginning>~<hash>`.
  * - A network function that answers for the first wire and asks for the second is a station of the first.
  */
 export function wireIdOf(connection: Connection): string {
   const segments = connection.path?.pathSegments ?? [];
   const first = segments[0]?.id ?? connection.id;
   const { number, start } = wireAt(connection);
-  if (number === 1) return first;
+  if (number === 1) return ownerOf(first);
   const hash = hash64(segments[start]?.name ?? "") % 36n ** BigInt(STARTER_DIGITS);
-  return `${first}.${number}.${hash.toString(36).padStart(STARTER_DIGITS, "0")}`;
+  return ownerOf(`${first}.${number}.${hash.toString(36).padStart(STARTER_DIGITS, "0")}`);
+}
+
+function ownerOf(id: string): string {
+  if (byteLength(id) <= CONNECTION_ID_BYTES && !/\p{Cc}/u.test(id)) return id;
+  const head = Array.from(id.replaceAll(/\p{Cc}/gu, "")).slice(0, HEAD_CHARACTERS);
+  return `${head.join("")}~${hash64(id).toString(36)}`;
 }
 
 /** The stations of the wire, as far as the path is known: from who asks for it to who answers. */

@@ -9,6 +9,9 @@ const POLICY_TABLE_BASE = 0x4e000000;
 /** Rules of a wire's policies start here: before main (32766), after what an administrator puts first. */
 export const POLICY_PRIORITY_BASE = 20000;
 
+/** For ids: the alias of a device holds 255 bytes, 13 of them say what the device is. */
+export const CONNECTION_ID_BYTES = 242;
+
 /** `server-<id>` on the client's side and `client-<id>` on the endpoint's, as upstream: a forwarder is server to its client. */
 export function workloadAlias(connectionId: string, side: Side): string {
   return `${side === "client" ? "server" : "client"}-${connectionId}`;
@@ -26,6 +29,12 @@ export function tunnelAlias(connectionId: string, side: Side): string {
 /** The connection id in an alias of ours, `undefined` if it is none. */
 export function ownerOfAlias(alias: string): string | undefined {
   return /^(?:veth-|vxlan-)?(?:server|client)-(.+)$/s.exec(alias)?.[1];
+}
+
+/** Which end of its wire a device in a workload is; `undefined` for other devices. */
+export function sideOfAlias(alias: string): Side | undefined {
+  if (/^server-./s.test(alias)) return "client";
+  return /^client-./s.test(alias) ? "endpoint" : undefined;
 }
 
 export function hostVethName(connectionId: string, side: Side): string {

@@ -1,14 +1,13 @@
 /** Whether a wire can be planned, told in sentences before anything is touched. */
+import { byteLength } from "../net/byte-length.ts";
 import { formatIp, parseIp } from "../net/ip.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
 import type { Netns } from "../world/kernel.ts";
 import { vxlanFamily } from "./mechanisms/vxlan.ts";
+import { CONNECTION_ID_BYTES } from "./naming.ts";
 import { wireMtu } from "./plan.ts";
 import { hasFamily, validateIp } from "./validate-ip.ts";
 import type { KernelMechanism, Side, VxlanMechanism, Wire } from "./wire.ts";
-
-/** The alias of a device holds 255 bytes, 13 of them say what the device is. */
-const CONNECTION_ID_BYTES = 242;
 
 const MAX_VNI = 0xffffff;
 
@@ -24,7 +23,7 @@ export function validateWire(wire: Wire): string[] {
 function idProblems(id: string): string[] {
   if (id === "") return ["The connection id is empty."];
   if (hasControlCharacter(id)) return ["The connection id holds a control character."];
-  const bytes = Buffer.byteLength(id);
+  const bytes = byteLength(id);
   return bytes <= CONNECTION_ID_BYTES
     ? []
     : [`The connection id has ${bytes} bytes; a device's alias has room for ${CONNECTION_ID_BYTES}.`];
@@ -67,7 +66,7 @@ function kernelProblems(side: Side, mechanism: KernelMechanism): string[] {
 
 /** What is wrong with a device's name, to go on after it; the kernel's `dev_valid_name` and two words of sysctl. */
 export function interfaceNameProblem(name: string): string | undefined {
-  const bytes = Buffer.byteLength(name);
+  const bytes = byteLength(name);
   if (bytes === 0) return "is empty";
   if (bytes > 15) return `has ${bytes} bytes; Linux takes 15`;
   if (/[\s/:%]/.test(name) || hasControlCharacter(name)) {

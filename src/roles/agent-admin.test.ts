@@ -12,6 +12,7 @@ import {
   RegistryStatus_State,
   StatusRequestSchema,
   WhyRequestSchema,
+  Wire_State,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { call, serveAll, watch } from "../api/rpc.ts";
 import { hopTo } from "../registry/hop-to.ts";
@@ -98,6 +99,11 @@ suite("the admin service", () => {
       });
       assert.equal(mesh.agent("alpha").agent.attachments().length, 0);
       const { problems } = await apply(alpha, { documents, dryRun: true });
+      await assert.rejects(apply(alpha, { documents: WEB, waitMs: 600_001 }), {
+        code: "INVALID_ARGUMENT",
+        message: /600000 are allowed/,
+      });
+      assert.equal(mesh.agent("alpha").agent.attachments().length, 0);
       assert.ok(problems.length >= 3 && problems.every(({ file, line }) => file === "documents" && line > 8));
     });
   });
@@ -164,6 +170,23 @@ suite("the admin service, asked", () => {
     });
   });
 
+  test("judges by the labels that the request has: those of the Connect before those of the host", async () => {
+    await withMesh(async (_mesh, alpha, beta) => {
+      const service =
+        "kind: NetworkService\nname: db\nmatches: [{ sourceSelector: { nodeName: mars }, routes: [{}] }]\n";
+      await apply(beta, { documents: `${service}---${DB}` });
+      await apply(alpha, { documents: WEB.replace("app: web", "nodeName: mars") });
+      const ask = (request: MessageInitShape<typeof WhyRequestSchema>) =>
+        call(alpha, method.why, create(WhyRequestSchema, request), OPTIONS);
+      const own = await ask({ client: "web-db" });
+      assert.deepEqual([own.labels, own.problem, own.last?.taken], [{ nodeName: "mars" }, "", "db.beta"]);
+      const given = await ask({ client: "web-db", labels: { nodeName: "venus" } });
+      assert.deepEqual([given.labels, given.candidates], [{ nodeName: "venus" }, []]);
+      const nobody = await ask({ service: "db", labels: { app: "x" } });
+      assert.deepEqual(nobody.labels, { nodeName: "alpha", app: "x" });
+    });
+  });
+
   test("sends echo requests through a wire by any of its names, and names the path", async () => {
     await withMesh(async (_mesh, alpha, beta) => {
       await apply(beta, { documents: DB });
@@ -203,6 +226,34 @@ suite("the admin service, watched", () => {
       statuses.close();
       await mesh.sleep(1_000);
       assert.equal(await statuses.next(), undefined);
+    });
+  });
+
+  test("shows what an earlier life has left, until somebody asks for it or it is swept", async () => {
+    const mesh = new AgentMesh({ sweepAfterMs: 20_000 });
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await apply(adminOf(mesh, "beta"), { documents: DB });
+      await apply(adminOf(mesh, "alpha"), { documents: WEB });
+      const look = (host: HostName) =>
+        call(adminOf(mesh, host), method.status, create(StatusRequestSchema), OPTIONS);
+      const before = (await look("beta")).wires[0];
+      mesh.simulation.crash("beta");
+      // Of this delete beta hears nothing.
+      await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web-db" }]);
+      mesh.simulation.restart("beta");
+      await mesh.sleep(3_000);
+      const { wires, unclaimed, unclaimedWires } = await look("beta");
+      assert.deepEqual([wires.length, unclaimed.length, unclaimedWires], [0, 1, 1]);
+      const [left] = unclaimed;
+      assert.deepEqual(
+        [left?.id, left?.state, left?.endpointEnd?.interface, left?.mtu, left?.tunnel?.vni],
+        [before?.id, Wire_State.UNCLAIMED, before?.endpointEnd?.interface, before?.mtu, before?.tunnel?.vni],
+      );
+      assert.deepEqual([left?.endpointAddresses, left?.clientEnd], [before?.endpointAddresses, undefined]);
+      assert.match(left?.path ?? "", /^vxlan vni \d+ 10\.8\.0\.1→beta$/);
+      await mesh.sleep(30_000);
+      assert.deepEqual((await look("beta")).unclaimed, []);
     });
   });
 

@@ -167,6 +167,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const connections = serveConnections(managing);
   const admin = adminService({
     ...options,
+    labels,
     startedAtMs: world.clock.wallMs(),
     agent: started,
     wires,

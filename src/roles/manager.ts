@@ -25,7 +25,7 @@ export interface ManagerOptions extends RoleOptions {
   /** The registry as this manager sees it: its own registry chain, in process. */
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;
-  /** Forwarders of this process, in place of registered ones; their URLs are `self:…`. */
+  /** Forwarders of this process, before registered ones; their URLs are `self:…`. */
   readonly ownForwarders?: readonly NetworkServiceEndpoint[];
   /** The network service that forwarders are registered for. Default: `forwarder`. */
   readonly forwarderService?: string;

@@ -17,7 +17,7 @@ import { LocalDirectory } from "../api/directory.ts";
 import { serveAll } from "../api/rpc.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Hop, Incoming, Message } from "../world/world.ts";
-import { shopMesh, type MeshHost } from "./mesh-fixture.ts";
+import { farAddressOf, shopMesh, type MeshHost } from "./mesh-fixture.ts";
 
 /** A host's manager behind a hop of bytes, whose peer came by a unix socket. */
 function bytesTo(host: MeshHost): Hop {
@@ -152,5 +152,30 @@ test("a directory leads to roles of this process by their own URLs, and dials ev
     await assert.rejects(close("tcp://nonsense"), { code: "INVALID_ARGUMENT", message: /no port/ });
     assert.equal(directory.connect("unix:///a"), directory.connect("unix:///a"));
     assert.deepEqual(dialled, ["unix:///a"]);
+  });
+});
+
+test("any id that the protocol's limits let through works, on both hosts; one that is empty is refused at the door", async () => {
+  const { mesh, alpha, shop } = shopMesh("remote");
+  await mesh.run(async () => {
+    const { connections } = stationsOver(bytesTo(alpha), alpha.world.clock);
+    const ask = (id: string) => {
+      const request = alpha.ask(id, "shop", { name: "nsm-1" });
+      assert.ok(request.connection);
+      request.connection.path = create(PathSchema, { pathSegments: [{ name: "nsc", id }] });
+      return connections.request(alpha.caller(), request);
+    };
+    for (const id of ["x".repeat(256), "ö".repeat(256), "two\nlines"]) {
+      const answer = await ask(id);
+      assert.equal(answer.id, id);
+      const { machine } = mesh.worlds;
+      assert.equal(machine.reaches(alpha.workloads[0], farAddressOf(answer))?.netns, mesh.beta.workloads[1]);
+      await connections.close(alpha.caller(), answer);
+      await mesh.holdsNothing();
+    }
+    const asked = shop.established().length;
+    await assert.rejects(ask(""), { code: "INVALID_ARGUMENT", message: /the id of segment 0 is empty/ });
+    await assert.rejects(ask("x".repeat(257)), { code: "INVALID_ARGUMENT", message: /256 are allowed/ });
+    assert.equal(shop.established().length, asked);
   });
 });

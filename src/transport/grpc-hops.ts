@@ -120,7 +120,7 @@ export class GrpcHops implements Hops {
     if (this.#options.insecure) return;
     throw new NetloomError("FAILED_PRECONDITION", `${attempt}: there is no identity to prove who is there`, {
       topic: "NL-703",
-      hint: "allow plaintext with `insecure: true`, in a lab or behind a socket of your own",
+      hint: "allow plaintext with --insecure, in a lab or behind sockets of your own",
     });
   }
 }

@@ -2,7 +2,8 @@
 import type { Command } from "commander";
 import { option } from "../command.ts";
 
-const defaultAgent = "unix:///run/netloom/agent.sock";
+/** Where commands find the agent of this host, and where it listens. */
+export const defaultAgent = "unix:///run/netloom/agent.sock";
 
 export interface AgentOptions {
   readonly agent: string;

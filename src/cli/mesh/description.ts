@@ -47,7 +47,7 @@ export function describeFound(
       (name.length >= 8 && wire.id.startsWith(name))
     );
   };
-  const wires = status.wires.filter((wire) => isHeld(wire) || isNamed(wire));
+  const wires = [...status.wires, ...status.unclaimed].filter((wire) => isHeld(wire) || isNamed(wire));
   return { attachments: views, wires: wires.map(wireDescription) };
 }
 
@@ -107,7 +107,7 @@ function wireLines(wire: WireDescription, nowMs: number): Line[] {
     const device = interfaces[side];
     const received = device?.received;
     return [
-      wire[side],
+      ...(wire[side] === "" ? [] : [wire[side]]),
       ...(device ? [`device ${device.interface} in ${device.netns}`] : ["on another host"]),
       ...(addresses[side].length > 0 ? [addresses[side].join(" ")] : []),
       ...(received
@@ -115,15 +115,17 @@ function wireLines(wire: WireDescription, nowMs: number): Line[] {
         : []),
     ].join(", ");
   };
+  const age = wire.upSince === undefined ? "" : ` for ${formatAge(wire.upSince, nowMs)}`;
   const labels = Object.entries(wire.labels).map(([key, value]) => `${key}=${value}`);
   return [
     {
-      text: printable(`wire ${wire.wire}: ${wire.state} for ${formatAge(wire.upSince, nowMs)}`),
+      text: printable(`wire ${wire.wire}: ${wire.state}${age}`),
       style: "bold",
     },
     ...factLines([
       ["id", wire.id],
-      ["service", `${wire.service} (payload ${wire.payload})`],
+      ["reason", wire.reason],
+      ["service", wire.service === "" ? "" : `${wire.service} (payload ${wire.payload})`],
       ["path", wire.path],
       [
         "tunnel",

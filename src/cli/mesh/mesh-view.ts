@@ -11,7 +11,7 @@ import {
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { isoTime } from "./ages.ts";
 
-export type State = "up" | "down" | "waiting" | "requesting" | "healing" | "failed" | "closing";
+export type State = "up" | "down" | "unclaimed" | "waiting" | "requesting" | "healing" | "failed" | "closing";
 
 export interface HostView {
   readonly host: string;
@@ -102,6 +102,13 @@ export function meshView(statuses: readonly HostStatus[]): MeshView {
     const known = wires.get(wire.id);
     wires.set(wire.id, known ? bothEnds(known, view) : view);
   }
+  for (const wire of statuses.flatMap(({ unclaimed }) => unclaimed)) {
+    const view = wireView(wire);
+    const known = wires.get(wire.id);
+    // Where another host has it as a wire, that knows more.
+    if (known?.state === "unclaimed") wires.set(wire.id, bothEnds(known, view));
+    else if (!known) wires.set(wire.id, view);
+  }
   const held = new Map(attachments.flatMap((each) => (each.wireId ? [[each.wireId, each.state]] : [])));
   return {
     hosts: statuses.map(hostView),
@@ -114,8 +121,9 @@ export function meshView(statuses: readonly HostStatus[]): MeshView {
   };
 }
 
+/** An unclaimed wire carries packets, and is nobody's wish yet: it does not count. */
 export function isUp({ attachments, wires }: MeshView): boolean {
-  return [...attachments, ...wires].every(({ state }) => state === "up");
+  return [...attachments, ...wires].every(({ state }) => state === "up" || state === "unclaimed");
 }
 
 function hostView({
@@ -149,6 +157,12 @@ const registryStates: Readonly<Record<RegistryStatus_State, RegistryView["state"
   [RegistryStatus_State.UNKNOWN]: "unknown",
   [RegistryStatus_State.FRESH]: "fresh",
   [RegistryStatus_State.STALE]: "stale",
+};
+
+const wireStates: Readonly<Record<Wire_State, State>> = {
+  [Wire_State.UP]: "up",
+  [Wire_State.DOWN]: "down",
+  [Wire_State.UNCLAIMED]: "unclaimed",
 };
 
 const attachmentStates: Readonly<Record<AttachmentStatus_State, State>> = {
@@ -185,7 +199,7 @@ export function attachmentView(host: string, attachment: AttachmentStatus): Atta
 export function wireView(wire: Wire): WireView {
   const [client, endpoint] = [interfaceView(wire.clientEnd), interfaceView(wire.endpointEnd)];
   return {
-    wire: client ? `${wire.client}/${client.interface}` : wire.client,
+    wire: client ? `${wire.client}/${client.interface}` : wire.client || wire.id,
     id: wire.id,
     service: wire.service,
     client: wire.client,
@@ -197,9 +211,9 @@ export function wireView(wire: Wire): WireView {
     },
     mtuBytes: wire.mtu,
     payload: wire.payload,
-    state: wire.state === Wire_State.UP ? "up" : "down",
+    state: wireStates[wire.state] ?? "down",
     ...optional("upSince", isoTime(wire.upSince)),
-    ...optional("reason", wire.state === Wire_State.UP ? undefined : reasonOf(wire)),
+    ...optional("reason", reasonOf(wire)),
     interfaces: { ...optional("client", client), ...optional("endpoint", endpoint) },
     ...optional("tunnel", tunnelView(wire.tunnel)),
     attachments: wire.attachments.map(({ kind, name }) => `${kind} ${name}`),
@@ -221,10 +235,13 @@ function bothEnds(a: WireView, b: WireView): WireView {
 }
 
 /** The devices are there; it is the connection that is not. */
-function reasonOf({ connection }: Wire): string {
+function reasonOf({ state, connection }: Wire): string | undefined {
+  if (state === Wire_State.UP) return undefined;
+  if (state === Wire_State.UNCLAIMED)
+    return "nobody has asked for it since this agent started; it is removed if nobody does";
   return connection
     ? "a station on its path says that it is down; it is healed if its client still wants it"
-    : "nobody has asked for it since this agent started; it is removed if nobody does";
+    : "it has no connection: it is still being made, or its devices could not be removed yet";
 }
 
 function interfaceView(end: WireEnd | undefined): InterfaceView | undefined {

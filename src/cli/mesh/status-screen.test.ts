@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { type HostStatus, Wire_State, WireSchema } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { Output } from "../output.ts";
+import { describeFound, descriptionScreen } from "./description.ts";
 import { LiveScreen, printLines } from "./live-screen.ts";
 import { isUp, meshView } from "./mesh-view.ts";
 import { largeMesh, NOW_MS } from "./status-fixture.ts";
@@ -45,6 +48,41 @@ test("a wire that both of its hosts tell of is there once, with both devices", (
   const remote = wires.find(({ wire }) => wire === "beta/web-1/nsm-1");
   assert.deepEqual(remote?.interfaces.client?.interface, "nsm-1");
   assert.deepEqual(remote?.interfaces.endpoint?.interface, "db-1");
+});
+
+test("wires of an earlier agent are shown as what they are, and are nobody's failure", () => {
+  const [alpha] = largeMesh();
+  const unclaimed = [
+    create(WireSchema, {
+      id: "4711-left-over",
+      state: Wire_State.UNCLAIMED,
+      endpointEnd: { workload: "db", netns: "file:///run/netns/db", interface: "db-ab12" },
+      tunnel: { type: "VXLAN", vni: 42, local: "10.0.0.1", remote: "10.0.0.2", localHost: "alpha" },
+      mtu: 1446,
+      endpointAddresses: ["172.16.0.0/32"],
+      path: "vxlan vni 42 10.0.0.2→alpha",
+    }),
+  ];
+  const status = alpha && { ...alpha, wires: [], unclaimed, unclaimedWires: 1 };
+  assert.ok(status);
+  const view = meshView([status]);
+  assert.ok(isUp(view));
+  const texts = statusScreen(view, NOW_MS).map(({ text }) => text);
+  assert.ok(texts.includes("  ! 1 wire of an earlier agent that nobody has asked for since"));
+  assert.match(
+    texts.join("\n"),
+    /\n! 4711-left-over +vxlan vni 42 10\.0\.0\.2→alpha +db-ab12 +- → 172\.16\.0\.0 +1446 +unclaimed +-\n/,
+  );
+  const [known] = largeMesh()[0]?.wires ?? [];
+  const twice = [
+    { ...status, unclaimed: [{ ...unclaimed[0], id: known?.id ?? "" }] },
+    ...largeMesh().slice(1),
+  ];
+  assert.equal(meshView(twice as HostStatus[]).wires.find(({ id }) => id === known?.id)?.state, "up");
+  const described = descriptionScreen(describeFound(status, [], "4711-lef"), NOW_MS).map(({ text }) => text);
+  assert.equal(described[0], "wire 4711-left-over: unclaimed");
+  assert.match(described.join("\n"), /reason +nobody has asked for it since this agent started/);
+  assert.match(described.join("\n"), /endpoint +device db-ab12 in file:\/\/\/run\/netns\/db, 172\.16\.0\.0/);
 });
 
 test("only a mesh in which everything is up counts as up", () => {

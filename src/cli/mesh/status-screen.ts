@@ -11,7 +11,16 @@ export interface Line {
 }
 
 /** What does not work comes first. */
-const order: readonly State[] = ["failed", "down", "healing", "requesting", "waiting", "closing", "up"];
+const order: readonly State[] = [
+  "failed",
+  "down",
+  "healing",
+  "requesting",
+  "waiting",
+  "closing",
+  "unclaimed",
+  "up",
+];
 
 interface Row {
   readonly state: State;
@@ -111,13 +120,17 @@ function wireRow(
     cells: [
       wire.wire,
       wire.path,
-      wire.endpoint,
+      wire.endpoint || wire.interfaces.endpoint?.interface || "-",
       addressText(client, endpoint, wide),
       wire.mtuBytes === 0 ? "-" : String(wire.mtuBytes),
       wire.state,
       formatShortAge(isFine ? wire.upSince : (attachment?.since ?? wire.upSince), nowMs),
     ],
-    remarks: isFine ? [] : remarksOf({ ...attachment, reason: attachment?.reason ?? wire.reason }, nowMs),
+    // Of unclaimed wires there may be many; their host's line says what they are.
+    remarks:
+      isFine || wire.state === "unclaimed"
+        ? []
+        : remarksOf({ ...attachment, reason: attachment?.reason ?? wire.reason }, nowMs),
   };
 }
 

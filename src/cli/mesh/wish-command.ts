@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { option, type Context } from "../command.ts";
 import type { Format, Output } from "../output.ts";
 import { repeatable } from "../repeatable.ts";
-import { parseSeconds } from "../seconds.ts";
+import { parseWait } from "../wait.ts";
 import { addAgentOptions, type AgentOptions } from "./agent-options.ts";
 import type { WireView } from "./mesh-view.ts";
 import type { WrittenWorkload } from "./workload.ts";
@@ -19,17 +19,20 @@ export interface WishOptions extends AgentOptions {
   readonly output: Format;
 }
 
-/** Adds the options of `WishOptions`, but for the format. */
-export function addWishOptions(command: Command): Command {
+/** Adds the options of `WishOptions`, but for the format. What a name of a device means is different for both ends. */
+export function addWishOptions(
+  command: Command,
+  { interfaceHelp }: { readonly interfaceHelp: string },
+): Command {
   return addAgentOptions(command)
     .addOption(option("--name <name>", "name of the attachment (default: workload-service)"))
-    .addOption(option("-i, --interface <device>", "name of the device in the workload"))
+    .addOption(option("-i, --interface <device>", interfaceHelp))
     .addOption(repeatable("-l, --label <key=value>", "what services choose by"))
     .addOption(option("--mtu <bytes>", "at most; default: what the path carries").argParser(Number))
     .addOption(repeatable("--exclude <prefix>", "addresses that must not be given"))
     .addOption(
       option("--wait <seconds>", "how long to wait until it is up")
-        .argParser(parseSeconds)
+        .argParser(parseWait)
         .default(10_000, "10"),
     )
     .addOption(option("--dry-run", "print the document for apply, and do nothing else"));

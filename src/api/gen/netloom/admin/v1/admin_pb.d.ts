@@ -65,7 +65,7 @@ export declare type ApplyRequest = Message<"netloom.admin.v1.ApplyRequest"> & {
   dryRun: boolean;
 
   /**
-   * Waits so long for every attachment of the request to be up. 0: does not wait.
+   * Waits so long for every attachment of the request to be up, at most 600,000. 0: does not wait.
    *
    * @generated from field: uint32 wait_ms = 4;
    */
@@ -398,6 +398,13 @@ export declare type HostStatus = Message<"netloom.admin.v1.HostStatus"> & {
    * @generated from field: uint32 unclaimed_wires = 10;
    */
   unclaimedWires: number;
+
+  /**
+   * The same, as far as their devices tell: id, ends, tunnel, and the addresses of the ends on this host.
+   *
+   * @generated from field: repeated netloom.admin.v1.Wire unclaimed = 11;
+   */
+  unclaimed: Wire[];
 };
 
 /**
@@ -618,7 +625,7 @@ export declare const AttachmentStatus_StateSchema: GenEnum<AttachmentStatus_Stat
  */
 export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
   /**
-   * Id of path segment 0: the same on every host.
+   * Made of the id of path segment 0, and the same on every host.
    *
    * @generated from field: string id = 1;
    */
@@ -731,6 +738,13 @@ export enum Wire_State {
    * @generated from enum value: DOWN = 1;
    */
   DOWN = 1,
+
+  /**
+   * An earlier process of this host has made it, and nobody has asked for it since.
+   *
+   * @generated from enum value: UNCLAIMED = 2;
+   */
+  UNCLAIMED = 2,
 }
 
 /**

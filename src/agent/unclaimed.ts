@@ -1,0 +1,58 @@
+/** What the devices of a wire tell of it, when nobody has asked for it yet. */
+import { endsOf, isDevice } from "../forwarder/identity.ts";
+import { sideOfAlias } from "../forwarder/naming.ts";
+import type { Side } from "../forwarder/wire.ts";
+import type { KernelObject, Netns, Vxlan } from "../world/kernel.ts";
+
+interface End {
+  readonly netns: Netns;
+  readonly interfaceName: string;
+  /** With prefix length. */
+  readonly addresses: readonly string[];
+}
+
+/** A wire that an earlier life has made. */
+export interface Unclaimed {
+  /** Those on this host. */
+  readonly ends: Readonly<Partial<Record<Side, End>>>;
+  readonly tunnel: Vxlan | undefined;
+  readonly mtuBytes: number;
+  /** Addresses in use, with full length, by the namespace that they are used in. */
+  readonly addresses: ReadonlyMap<Netns, readonly string[]>;
+}
+
+/** `objects` are those of one owner. */
+export function unclaimedOf(objects: readonly KernelObject[]): Unclaimed {
+  const ends: Partial<Record<Side, End>> = {};
+  let mtuBytes = 0;
+  for (const { netns, name, alias, mtuBytes: own } of objects.filter(isDevice).flatMap(endsOf)) {
+    const side = sideOfAlias(alias);
+    if (side === undefined) continue;
+    const addresses = objects.flatMap((each) =>
+      each.kind === "address" && each.netns === netns && each.link === name ? [each.address] : [],
+    );
+    ends[side] = { netns, interfaceName: name, addresses };
+    mtuBytes = own;
+  }
+  return {
+    ends,
+    tunnel: objects.find((object) => object.kind === "vxlan"),
+    mtuBytes,
+    addresses: addressesOf(objects),
+  };
+}
+
+function addressesOf(objects: readonly KernelObject[]): Map<Netns, readonly string[]> {
+  const addresses = new Map<Netns, Set<string>>();
+  const hold = (netns: Netns, text: string): void => {
+    if (!text.endsWith(text.includes(":") ? "/128" : "/32")) return;
+    const known = addresses.get(netns) ?? new Set();
+    addresses.set(netns, known.add(text));
+  };
+  for (const object of objects) {
+    if (object.kind === "route") hold(object.netns, object.destination);
+    if (object.kind === "address") hold(object.netns, object.address);
+    if (object.kind === "address" && object.peer) hold(object.netns, object.peer);
+  }
+  return new Map([...addresses].map(([netns, each]) => [netns, [...each]]));
+}

@@ -1,0 +1,111 @@
+/** Wishes that change while what they were is still being taken away, because another host does not answer. */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { AgentMesh, read } from "./agent-fixture.ts";
+
+const DB = `
+kind: Expose
+name: db
+workload: { lab: lab/beta/b1 }
+services: [db]
+pools: [10.0.2.0/24]
+`;
+const WEB = `
+kind: Connect
+name: web-db
+workload: { lab: lab/alpha/a1 }
+service: db
+interface: to-db
+`;
+const REF = { kind: "Connect", name: "web-db" } as const;
+
+/** Alpha and beta do not hear each other from second 10 on, for half a minute; the wire was up. */
+async function cutOff(body: (mesh: AgentMesh, now: () => number) => Promise<void>): Promise<void> {
+  const faults = [{ kind: "partition", hosts: ["alpha", "beta"], atMs: 10_000, forMs: 30_000 }] as const;
+  const mesh = new AgentMesh({ faults });
+  await mesh.run(async () => {
+    await mesh.sleep(100);
+    await mesh.apply("beta", DB);
+    await mesh.apply("alpha", WEB);
+    const now = (): number => mesh.simulation.clock.monotonicMs();
+    await mesh.sleep(10_500 - now());
+    await body(mesh, now);
+  });
+}
+
+suite("an apply", () => {
+  test("answers when the wish is on the disk, while what was is closed; changes meanwhile do not wait, and the last counts", async () => {
+    await cutOff(async (mesh, now) => {
+      const { agent } = mesh.agent("alpha");
+      const id = agent.find(REF)?.connectionId;
+      const startMs = now();
+      const [first] = await agent.apply(read(`${WEB}labels: { app: one }`));
+      assert.equal(first?.change, "changed");
+      assert.equal(agent.find(REF)?.view.state, "closing");
+      await agent.apply(read(WEB.replace("web-db", "other").replace("a1", "a2")));
+      const [second] = await agent.apply(read(`${WEB}labels: { app: two }`));
+      assert.deepEqual(second?.differences, ["labels.app"]);
+      const [third] = await agent.apply(read(`${WEB}labels: { app: two }`));
+      assert.equal(third?.change, "unchanged");
+      assert.ok(now() - startMs < 100, `${now() - startMs} ms`);
+      assert.match(JSON.stringify(agent.documents({ name: "web-db" })), /"app":"two"/);
+      await mesh.sleep(50_000);
+      assert.deepEqual([agent.find(REF)?.view.state, agent.find(REF)?.connectionId], ["up", id]);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      mesh.reaches(["alpha", "a2"], ["beta", "b1"], "other");
+      const labels = mesh
+        .agent("beta")
+        .forwarder.established()
+        .map((connection) => connection.labels["app"]);
+      assert.ok(labels.includes("two") && !labels.includes("one"), labels.join());
+    });
+  });
+
+  test("of what is still being deleted begins when that is gone", async () => {
+    await cutOff(async (mesh) => {
+      for (const [host, ref, text] of [
+        ["alpha", REF, WEB],
+        ["beta", { kind: "Expose", name: "db" }, DB],
+      ] as const) {
+        const { agent } = mesh.agent(host);
+        let isGone = false;
+        const deleted = agent.delete([ref]).then((refs) => {
+          isGone = true;
+          return refs;
+        });
+        await mesh.sleep(10);
+        const [applied] = await agent.apply(read(text));
+        assert.deepEqual([applied?.change, isGone], ["added", false], host);
+        assert.equal(agent.find(ref)?.view.state, "closing", host);
+        assert.deepEqual(await deleted, [ref]);
+      }
+      await mesh.sleep(60_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+    });
+  });
+
+  test("that is taken back before what was there is closed leaves nothing", async () => {
+    await cutOff(async (mesh) => {
+      const { agent } = mesh.agent("alpha");
+      await agent.apply(read(`${WEB}labels: { app: one }`));
+      assert.deepEqual(await agent.delete([REF]), [REF]);
+      assert.deepEqual(agent.attachments(), []);
+      assert.equal(mesh.agent("alpha").wires.made.size, 0);
+      await mesh.sleep(60_000);
+      await mesh.agent("beta").agent.delete([{ kind: "Expose", name: "db" }]);
+      await mesh.sleep(700_000);
+      await mesh.holdsNothing();
+    });
+  });
+
+  test("that is under way when the agent ends for good leaves nothing of it", async () => {
+    await cutOff(async (mesh) => {
+      const { agent, wires } = mesh.agent("alpha");
+      await agent.apply(read(`${WEB}labels: { app: one }`));
+      await agent.closeAll();
+      await mesh.sleep(60_000);
+      assert.equal(wires.made.size, 0);
+      assert.deepEqual(mesh.agent("alpha").manager.established(), []);
+    });
+  });
+});
