@@ -9,17 +9,20 @@ import { netnsFixture } from "../src/linux/netns-fixture.ts";
 import type { Netns } from "../src/world/kernel.ts";
 import type { KernelHarness } from "./kernel-contract-harness.ts";
 
+/** As of the simulated kernel. */
+const WATCH_LIMIT = 256;
+
 export async function linuxHarness(t: TestContext): Promise<KernelHarness> {
   const net = await netnsFixture(t);
   return {
-    watchLimit: 10_000,
+    watchLimit: WATCH_LIMIT,
     netns: () => net.netns(),
     removeNetns: (netns) => net.machine.removeNetns(pathOf(netns)),
     async recreateNetns(netns) {
       await net.machine.removeNetns(pathOf(netns));
       await net.machine.createNetns(pathOf(netns));
     },
-    kernel: (options) => net.kernel(options),
+    kernel: (options) => net.kernel({ watchLimit: WATCH_LIMIT, ...options }),
     send: (from, address) => sendDatagram(net.nameOf(from), address),
     async pins() {
       return (await readdir(join(net.bpffs, "links")).catch(() => [])).length;

@@ -2,7 +2,7 @@
 import type { KernelEvent, Watch, WatchPurpose } from "../world/kernel.ts";
 
 /** A watcher that falls so far behind loses its events and is told to observe again. */
-const MAX_QUEUED = 10_000;
+const WATCH_LIMIT = 10_000;
 
 interface Watcher {
   readonly purpose: WatchPurpose;
@@ -13,11 +13,13 @@ interface Watcher {
 export class KernelWatchers {
   readonly #watchers = new Set<Watcher>();
   readonly #onPurpose: (purpose: WatchPurpose | undefined) => void;
+  readonly #limit: number;
   #purpose: WatchPurpose | undefined;
 
   /** `onPurpose` is called whenever what all watches together are for has changed. */
-  constructor(onPurpose: (purpose: WatchPurpose | undefined) => void) {
+  constructor(onPurpose: (purpose: WatchPurpose | undefined) => void, limit: number = WATCH_LIMIT) {
     this.#onPurpose = onPurpose;
+    this.#limit = limit;
   }
 
   /** `undefined` if nobody watches. */
@@ -31,8 +33,8 @@ export class KernelWatchers {
       if (!isOfNamespaces && watcher.purpose === "namespaces") continue;
       const next = watcher.waiting.shift();
       if (next) next(event);
-      else if (watcher.queued.length < MAX_QUEUED) watcher.queued.push(event);
-      else watcher.queued.splice(0, MAX_QUEUED, { type: "resync", reason: "the watcher is too slow" });
+      else if (watcher.queued.length < this.#limit) watcher.queued.push(event);
+      else watcher.queued.splice(0, this.#limit, { type: "resync", reason: "the watcher is too slow" });
     }
   }
 

@@ -40,6 +40,8 @@ export interface KernelOptions {
   readonly bpffs: string;
   /** Default: `MESH_MARK`. */
   readonly mark?: OwnerMark;
+  /** Events that may wait for one who watches. Default: 10,000. */
+  readonly watchLimit?: number;
 }
 
 /** A `Kernel` that lives until `close`, which gives up its hold on `host` and leaves every object where it is. */
@@ -87,7 +89,7 @@ export class LinuxMachine {
       bpffs: options.bpffs,
       mark: options.mark ?? MESH_MARK,
     };
-    const kernel = new OpenKernel(++this.#lastId, settings, this);
+    const kernel = new OpenKernel(++this.#lastId, settings, this, options.watchLimit);
     await this.call({ type: "open", kernel: kernel.number, settings });
     this.#kernels.set(kernel.number, kernel);
     return kernel;
@@ -218,11 +220,16 @@ class OpenKernel implements LinuxKernel {
   readonly watchers: KernelWatchers;
   readonly #machine: LinuxMachine;
 
-  constructor(number: number, settings: KernelSettings, machine: LinuxMachine) {
+  constructor(
+    number: number,
+    settings: KernelSettings,
+    machine: LinuxMachine,
+    watchLimit: number | undefined,
+  ) {
     this.number = number;
     this.settings = settings;
     this.#machine = machine;
-    this.watchers = new KernelWatchers((purpose) => this.#listen(purpose));
+    this.watchers = new KernelWatchers((purpose) => this.#listen(purpose), watchLimit);
   }
 
   async apply(batch: readonly Operation[], options: ApplyOptions = {}): Promise<void> {
