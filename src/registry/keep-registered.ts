@@ -95,16 +95,26 @@ export class Keeper {
     return {
       name: "keep-registered",
       request: async (asked, service, next) => {
-        const registered = await next(service);
-        if (asked.peer.id === "self") this.#services.set(service.name, serviceKind.clone(registered));
-        this.#cache?.own.services.put(registered);
-        this.#cache?.reached();
-        return registered;
+        const own = this.#cache?.askService(service.name);
+        try {
+          const registered = await next(service);
+          if (asked.peer.id === "self") this.#services.set(service.name, serviceKind.clone(registered));
+          own?.answered(registered);
+          this.#cache?.reached();
+          return registered;
+        } finally {
+          own?.end();
+        }
       },
       close: async (_asked, service, next) => {
         this.#services.delete(service.name);
-        await next(service);
-        this.#cache?.own.services.remove(service.name);
+        const own = this.#cache?.askService(service.name);
+        try {
+          await next(service);
+          own?.answered(undefined);
+        } finally {
+          own?.end();
+        }
       },
     };
   }
@@ -120,19 +130,29 @@ export class Keeper {
         if (known && sameBytes(known.bytes, bytes) && this.#isKept(endpoint.name, known))
           return clone(NetworkServiceEndpointSchema, known.answer);
         this.#owed.delete(endpoint.name);
-        const answer = await next(endpoint, this.#leased(asked));
-        this.#hold(asked, bytes, answer);
-        return answer;
+        const own = this.#cache?.askEndpoint(endpoint.name);
+        try {
+          const answer = await next(endpoint, this.#leased(asked));
+          this.#hold(asked, bytes, answer);
+          own?.answered(answer);
+          this.#cache?.reached();
+          return answer;
+        } finally {
+          own?.end();
+        }
       },
       close: async (asked, endpoint, next) => {
         this.#held.delete(endpoint.name);
+        const own = this.#cache?.askEndpoint(endpoint.name);
         try {
           await next(endpoint, this.#leased(asked));
-          this.#cache?.own.endpoints.remove(endpoint.name);
+          own?.answered(undefined);
         } catch (error) {
           if (isWorthRetrying(error)) this.#owed.set(endpoint.name, endpoint);
           this.#bell.ring();
           throw error;
+        } finally {
+          own?.end();
         }
       },
     };
@@ -150,8 +170,6 @@ export class Keeper {
     const dueMs = clock.monotonicMs() + Math.max(RETRY_MS, (leftMs - requestMs) / 2);
     const kept = clone(NetworkServiceEndpointSchema, answer);
     this.#held.set(answer.name, { bytes, answer: kept, trigger, dueMs, isLost: false });
-    this.#cache?.own.endpoints.put(answer);
-    this.#cache?.reached();
     if (this.#held.size === 1) this.#bell.ring();
   }
 

@@ -16,7 +16,7 @@ import type { Scope } from "../world/scope.ts";
 import type { Hop, World } from "../world/world.ts";
 import { Bell } from "./bell.ts";
 import { Catalog } from "./catalog.ts";
-import { endpointKind, sameBytes, serviceKind } from "./entry-kind.ts";
+import { endpointKind, type Listed, sameBytes, serviceKind } from "./entry-kind.ts";
 import { readAnswers, writeAnswers } from "./last-answers.ts";
 import type { RegistrationsKind } from "./registrations.ts";
 import { watchSession, type Shelves } from "./watch-session.ts";
@@ -48,6 +48,14 @@ export interface WatchCacheOptions {
   readonly onNews?: () => void;
   /** Called when `view().state` has changed, or the reason for it. */
   readonly onState?: (() => void) | undefined;
+}
+
+/** A registration or its end, under way. */
+export interface Asked<T> {
+  /** It was answered: `undefined` if the name is gone. */
+  answered(entry: T | undefined): void;
+  /** To be called in any case. */
+  end(): void;
 }
 
 export class WatchCache {
@@ -112,12 +120,16 @@ export class WatchCache {
     if (!this.isFresh) this.#retry.ring();
   }
 
-  /** For what this host has registered or unregistered itself: it is known at once. */
-  get own(): {
-    readonly services: Shelves<NetworkService>;
-    readonly endpoints: Shelves<NetworkServiceEndpoint>;
-  } {
-    return this.#shelves;
+  /**
+   * Before this host registers or unregisters `name`: what comes of it is known at once, unless the registry tells of the
+   * name meanwhile. Its stream is in order, and an answer may be late.
+   */
+  askService(name: string): Asked<NetworkService> {
+    return this.#shelves.services.ask(name);
+  }
+
+  askEndpoint(name: string): Asked<NetworkServiceEndpoint> {
+    return this.#shelves.endpoints.ask(name);
   }
 
   async #follow(scope: Scope): Promise<void> {
@@ -191,6 +203,8 @@ class CacheShelf<T> implements Shelves<T> {
   readonly #onChange: (isGone: boolean) => void;
   /** Since the list began; `undefined` after it has ended. */
   #seen: Set<string> | undefined;
+  /** By name, what this host has under way. */
+  readonly #asked = new Map<string, Set<{ isTold: boolean }>>();
   /** How often something has changed. */
   changes = 0;
 
@@ -204,8 +218,39 @@ class CacheShelf<T> implements Shelves<T> {
     this.#seen = new Set();
   }
 
+  ask(name: string): Asked<T> {
+    const own = { isTold: false };
+    const asked = this.#asked.get(name) ?? new Set();
+    this.#asked.set(name, asked.add(own));
+    return {
+      answered: (entry) => {
+        if (own.isTold) return;
+        if (entry) this.#put(this.#kind.list(entry));
+        else this.#remove(name);
+      },
+      end: () => {
+        asked.delete(own);
+        if (asked.size === 0) this.#asked.delete(name);
+      },
+    };
+  }
+
   put(entry: T): void {
     const listed = this.#kind.list(entry);
+    this.#told(listed.name);
+    this.#put(listed);
+  }
+
+  remove(name: string): void {
+    this.#told(name);
+    this.#remove(name);
+  }
+
+  #told(name: string): void {
+    for (const own of this.#asked.get(name) ?? []) own.isTold = true;
+  }
+
+  #put(listed: Listed): void {
     if (listed.name === "") return;
     this.#seen?.add(listed.name);
     const known = this.#catalog.get(listed.name);
@@ -215,7 +260,7 @@ class CacheShelf<T> implements Shelves<T> {
     this.#onChange(false);
   }
 
-  remove(name: string): void {
+  #remove(name: string): void {
     if (!this.#catalog.remove(name)) return;
     this.changes += 1;
     this.#onChange(true);
@@ -223,7 +268,7 @@ class CacheShelf<T> implements Shelves<T> {
 
   dropUnseen(): void {
     for (const { name } of this.#catalog.entries())
-      if (this.#seen && !this.#seen.has(name)) this.remove(name);
+      if (this.#seen && !this.#seen.has(name)) this.#remove(name);
     this.#seen = undefined;
   }
 }

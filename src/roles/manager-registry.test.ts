@@ -29,7 +29,7 @@ import {
   type Hosts,
 } from "../registry/registry-fixture.ts";
 import type { Fault } from "../sim/faults.ts";
-import type { World } from "../world/world.ts";
+import type { Incoming, World } from "../world/world.ts";
 import { managerRegistry, type ManagerRegistry } from "./manager-registry.ts";
 import { registry, type Registry } from "./registry.ts";
 
@@ -99,6 +99,38 @@ const find = async (
   (await all(manager.endpoints.find(caller, endpointQuery(like)))).map(
     ({ networkServiceEndpoint: found }) => `${found?.name} ${found?.url}`,
   );
+
+suite("a host's view while it registers", () => {
+  test("a registration that is answered late does not hide what others have said since", async () => {
+    const serve = async (world: World, roles: Roles): Promise<void> => {
+      roles.registry = await registry({ world, name: "registry", identity: insecureIdentity(world.clock) });
+      const handler = serveAll(roles.registry.served);
+      let count = 0;
+      const call = async (incoming: Incoming) => {
+        const answer = await handler.call(incoming);
+        const isFirst = incoming.method.endsWith("NetworkServiceRegistry/Register") && ++count === 1;
+        if (isFirst) await world.clock.sleep(1_000);
+        return answer;
+      };
+      await world.hops.serve(URL, { ...handler, call });
+    };
+    await withMesh(
+      async ({ self, hosts }) => {
+        const [alpha, beta] = [await self("alpha"), await self("beta")];
+        await hosts.until(
+          () => alpha.manager.view().state === "fresh" && beta.manager.view().state === "fresh",
+        );
+        const late = alpha.manager.services.request(alpha.caller, serviceOf("shop"));
+        await alpha.world.clock.sleep(500);
+        await beta.manager.services.request(beta.caller, serviceOf("shop", { matches: [{ routes: [{}] }] }));
+        await late;
+        const [found] = await all(alpha.manager.services.find(alpha.caller, serviceQuery({ name: "shop" })));
+        assert.equal(found?.networkService?.matches.length, 1);
+      },
+      { serve },
+    );
+  });
+});
 
 suite("a host's own view", () => {
   test("an endpoint is found under its own URL on its host, and under its manager's on others", async () => {
