@@ -39,7 +39,9 @@ class Partner {
 
   constructor(...args: string[]) {
     const file = fileURLToPath(new URL("registry-process.ts", import.meta.url));
-    this.child = spawn(process.execPath, ["--expose-gc", file, ...args], {
+    // A registry has the nursery that bin/netloom gives it.
+    const nursery = args[0] === "serve" ? ["--max-semi-space-size=2"] : [];
+    this.child = spawn(process.execPath, ["--expose-gc", ...nursery, file, ...args], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     if (!this.child.stdout) throw new TypeError("a pipe");
