@@ -23,7 +23,7 @@ export type Answer =
 
 /**
  * Opens the file for this process alone: ALREADY_EXISTS if another has it open, INTERNAL if it is no database or damaged,
- * NOT_FOUND or PERMISSION_DENIED if it cannot be opened.
+ * NOT_FOUND or PERMISSION_DENIED if it cannot be opened, INVALID_ARGUMENT if it is a folder.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const worker = new Worker(WORKER, { workerData: options, name: "sqlite", execArgv: [] });

@@ -2,6 +2,7 @@
  * The thread that has the database: takes batches, makes each one transaction. One of the edges of the deterministic zone.
  * Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/rescode.html
  */
+import { statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import type { ErrorCode } from "../world/errors.ts";
@@ -158,6 +159,12 @@ function refusal(attempt: string, error: unknown): Refusal {
   return { type: "refused", code, message: `${attempt} ${file}: ${message}` };
 }
 
+function openRefusal(error: unknown): Refusal {
+  if (!statSync(file, { throwIfNoEntry: false })?.isDirectory()) return refusal("open the store", error);
+  const message = `open the store ${file}: it is a folder; name a file in it`;
+  return { type: "refused", code: "INVALID_ARGUMENT", message };
+}
+
 function open(): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 0 });
   database.exec(PREPARE);
@@ -190,5 +197,5 @@ try {
     },
   });
 } catch (error) {
-  send(refusal("open the store", error));
+  send(openRefusal(error));
 }

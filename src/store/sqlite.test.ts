@@ -168,6 +168,10 @@ test("the file belongs to one process, and one that is no database is refused", 
   );
   await assert.rejects(openDatabase({ file: join(path, "other.db") }), { code: "INTERNAL" });
   await assert.rejects(openDatabase({ file: join(path, "missing", "store.db") }), { code: "NOT_FOUND" });
+  await assert.rejects(openDatabase({ file: path }), {
+    code: "INVALID_ARGUMENT",
+    message: /a folder; name a file/,
+  });
 });
 
 test("kill -9 in the middle of writes loses nothing that was acknowledged", async (context) => {
