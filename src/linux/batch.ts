@@ -240,9 +240,8 @@ export class Batch {
       operation: number,
       request: changeLink(link.index, { up: isUp }),
       undo: changeLink(link.index, { up: !isUp }),
-      ...(!isUp && { absent: ABSENT }),
+      ...(isUp ? { onDone: () => this.#readiness.expectLink(place, link.index) } : { absent: ABSENT }),
     });
-    if (isUp) this.#readiness.expectLink(place, link.index);
   }
 
   /**

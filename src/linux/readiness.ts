@@ -23,7 +23,7 @@ export class Readiness {
   readonly #links: { readonly place: Place; readonly index: number }[] = [];
   readonly #addresses: { readonly place: Place; readonly index: number; readonly address: string }[] = [];
 
-  /** A link that was set up. */
+  /** A link that was set up, in the order in which the kernel did it. */
   expectLink(place: Place, index: number): void {
     this.#links.push({ place, index });
   }

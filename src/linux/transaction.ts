@@ -19,6 +19,8 @@ export interface Step {
   readonly absent?: readonly string[];
   /** Asked when the kernel says EEXIST: what to do instead, if what exists is in nobody's way. */
   readonly instead?: () => Uint8Array | undefined;
+  /** Called when the kernel has done it: places are worked off one after the other, whatever the order of operations. */
+  readonly onDone?: () => void;
 }
 
 /** The kernel said no to a step. */
@@ -114,7 +116,8 @@ export class Transaction {
     return refused;
   }
 
-  #done(place: Place, { operation, undo }: Step): void {
+  #done(place: Place, { operation, undo, onDone }: Step): void {
+    onDone?.();
     if (!undo) return;
     this.onRollBack(() => {
       const ack = place.socket.change(undo);
