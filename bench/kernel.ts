@@ -10,7 +10,6 @@ import type { Kernel } from "../src/world/kernel.ts";
 import { Bed, wireOf, type WireOptions } from "./bed.ts";
 import { elapsedByScript, operations, scriptOf, type ScriptPart } from "./by-script.ts";
 import {
-  aimNote,
   type BenchRow,
   measurePairs,
   type Paired,
@@ -185,16 +184,6 @@ function joined(rounds: readonly Paired[]): Paired {
   };
 }
 
-function aims([local, , , , close]: readonly BenchRow[]): string[] {
-  if (!local || !close) throw new TypeError("rows are missing");
-  const share = local.ratio ?? Number.NaN;
-  return [
-    aimNote("a local wire in less than 1 ms, p50", local.p50, local.p50 < 1),
-    aimNote("a local wire in at most 0.1 of the script's time", share, share <= 0.1),
-    aimNote("a close answered in less than 5 ms, p99, at 300 a second in bursts", close.p99, close.p99 < 5),
-  ];
-}
-
 await Bed.use(async (bed) => {
   const bench = new KernelBench(bed);
   const before = readCpuTimes();
@@ -207,5 +196,5 @@ await Bed.use(async (bed) => {
     await bench.closeGroup(),
   ];
   const stolen = stealShare(before, readCpuTimes());
-  report("kernel", rows, [...bench.notes, ...aims(rows), `stolen ${(100 * stolen).toFixed(1)} %`]);
+  report("kernel", rows, [...bench.notes, `stolen ${(100 * stolen).toFixed(1)} %`]);
 });

@@ -2,6 +2,7 @@
  * What all benches share: samples taken in turn with a baseline, percentiles, the time that a hypervisor stole, a table
  * for people and a file for machines.
  */
+import { aimsOf } from "./aims.ts";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 /** One line of bench/results/<name>.json. */
@@ -100,12 +101,17 @@ export function stealShare(before: CpuTimes, after: CpuTimes): number {
   return after.total === before.total ? 0 : (after.steal - before.steal) / (after.total - before.total);
 }
 
-/** A note on what a bench is there to show: `met: a local wire under 1 ms: 0.87`. */
-export function aimNote(aim: string, figure: number, isMet: boolean): string {
-  return `${isMet ? "met" : "missed"}: ${aim}: ${formatFigure(figure)}`;
+/** `met: local: p50 < 1 ms: 0.87`, for each aim of the rows. */
+export function aimNotes(bench: string, rows: readonly BenchRow[]): string[] {
+  return rows.flatMap((row) =>
+    aimsOf(bench, row).map(({ text, figureOf, isMet }) => {
+      const figure = figureOf(row);
+      return `${isMet(figure) ? "met" : "missed"}: ${row.name}: ${text}: ${formatFigure(figure)}`;
+    }),
+  );
 }
 
-/** Prints the rows as a table and writes bench/results/<name>.json. `notes` are printed below the table. */
+/** Prints the rows as a table and writes bench/results/<name>.json. `notes` and what the aims have come to are printed below. */
 export function report(name: string, rows: readonly BenchRow[], notes: readonly string[] = []): void {
   const lines = rows.map(({ name, unit, ...figures }) => [
     name,
@@ -113,7 +119,7 @@ export function report(name: string, rows: readonly BenchRow[], notes: readonly 
     ...[figures.value, figures.p50, figures.p99, figures.baseline, figures.ratio].map(formatFigure),
   ]);
   console.log(formatTable([["", "unit", "value", "p50", "p99", "baseline", "ratio"], ...lines]));
-  for (const note of notes) console.log(note);
+  for (const note of [...notes, ...aimNotes(name, rows)]) console.log(note);
   const directory = new URL("results/", import.meta.url);
   mkdirSync(directory, { recursive: true });
   writeFileSync(new URL(`${name}.json`, directory), `${JSON.stringify(rows, undefined, 2)}\n`);

@@ -10,7 +10,6 @@ import { Reconciler } from "../src/forwarder/reconcile.ts";
 import { addressesOf, Bed, nameOf, sh, UNDERLAY_MTU, type WireKind, wireOf } from "./bed.ts";
 import { IperfServer, type Traffic } from "./iperf.ts";
 import {
-  aimNote,
   type BenchRow,
   measurePairs,
   pairedRow,
@@ -29,14 +28,6 @@ const OTHERS = 1000;
 const OTHER_PAIRS = 20;
 
 const VXLAN_OVERHEAD = 54;
-
-/** The least ratio to the devices made by hand, alone and beside the others. */
-const AIMS: Readonly<Record<string, number>> = {
-  "local-tcp": 0.95,
-  "local-udp64": 0.93,
-  "remote-tcp": 0.95,
-  "remote-udp64": 0.8,
-};
 
 interface Subject {
   readonly name: string;
@@ -149,13 +140,6 @@ class ThroughputBench {
   }
 }
 
-function aims(rows: readonly BenchRow[]): string[] {
-  return rows.map(({ name, ratio }) => {
-    const least = AIMS[name.replace(`-${OTHERS}`, "")] ?? Number.NaN;
-    return aimNote(`${name} at least ${least} of raw devices`, ratio ?? Number.NaN, (ratio ?? 0) >= least);
-  });
-}
-
 await Bed.use(async (bed) => {
   const bench = new ThroughputBench(bed);
   const subjects = await bench.make();
@@ -173,7 +157,6 @@ await Bed.use(async (bed) => {
   const stolen = stealShare(before, readCpuTimes());
   report("throughput", rows, [
     ...bench.notes,
-    ...aims(rows),
     `runs of ${RUN_SECONDS} s, stolen ${(100 * stolen).toFixed(1)} %`,
   ]);
 });

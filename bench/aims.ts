@@ -1,0 +1,63 @@
+/** What the benches are there to show, by bench and row, and why it is missed where it is. */
+import type { BenchRow } from "./report.ts";
+
+/** One figure of a row and its bound. */
+export interface Aim {
+  /** `p99 < 5 ms` */
+  readonly text: string;
+  readonly figureOf: (row: BenchRow) => number;
+  readonly isMet: (figure: number) => boolean;
+  /** Said where it is missed. */
+  readonly reason?: string | undefined;
+}
+
+type Figure = "value" | "p50" | "p99" | "ratio";
+
+function aim(figure: Figure, bound: "<" | "≤" | "≥", limit: number, unit: string, reason?: string): Aim {
+  return {
+    text: `${figure === "value" ? "" : `${figure} `}${bound} ${limit} ${unit}`.trim(),
+    figureOf: (row) => row[figure] ?? Number.NaN,
+    isMet: (measured) =>
+      bound === "<" ? measured < limit : bound === "≤" ? measured <= limit : measured >= limit,
+    reason,
+  };
+}
+
+const KERNEL = "two thirds of it are the kernel's own, the rest two thread hops and planning";
+const BURST =
+  "30 are asked for at once, and each takes 0.09 ms of one thread; a pause of the collector does the rest";
+const DEVICES =
+  "one more device and two programs on each host: the guarded tunnel is out of the workload's reach";
+const CHAINS =
+  "the kernel looks the target of a redirect up in 256 chains, which grow with the devices of the host";
+const WAKING = "wake-ups of the receiver decide more than the path; the quartiles are wide";
+const HOPS =
+  "the kernel's part, and some gRPC calls between threads and processes of about half a millisecond each";
+const PAUSES =
+  "100 messages a find are 2.5 ms of two busy processors; collections of 10 ms meet one find in 50";
+
+const AIMS: Readonly<Record<string, readonly Aim[]>> = {
+  "kernel local": [aim("p50", "<", 1, "ms", KERNEL), aim("ratio", "≤", 0.1, "", KERNEL)],
+  "kernel close": [aim("p99", "<", 5, "ms", BURST)],
+  "throughput local-tcp": [aim("ratio", "≥", 0.95, "", WAKING)],
+  "throughput local-udp64": [aim("ratio", "≥", 0.93, "", WAKING)],
+  "throughput remote-tcp": [aim("ratio", "≥", 0.95, "", DEVICES)],
+  "throughput remote-udp64": [aim("ratio", "≥", 0.8, "", DEVICES)],
+  "throughput local-tcp-1000": [aim("ratio", "≥", 0.95, "", WAKING)],
+  "throughput local-udp64-1000": [aim("ratio", "≥", 0.93, "", WAKING)],
+  "throughput remote-tcp-1000": [aim("ratio", "≥", 0.95, "", CHAINS)],
+  "throughput remote-udp64-1000": [aim("ratio", "≥", 0.8, "", CHAINS)],
+  "wire-setup local": [aim("p50", "≤", 3, "ms", HOPS)],
+  "wire-setup remote": [aim("p50", "≤", 6, "ms", HOPS)],
+  "scale up": [aim("value", "≥", 300, "1/s")],
+  "scale down": [aim("value", "≥", 300, "1/s")],
+  "scale leftovers": [aim("value", "≤", 0, "")],
+  "registry find": [aim("p99", "≤", 2, "ms", PAUSES)],
+  "footprint memory": [aim("value", "≤", 130, "MB")],
+  "footprint cpu": [aim("value", "≤", 0.5, "%")],
+  "footprint status": [aim("p50", "≤", 250, "ms")],
+};
+
+export function aimsOf(bench: string, row: BenchRow): readonly Aim[] {
+  return AIMS[`${bench} ${row.name}`] ?? [];
+}
