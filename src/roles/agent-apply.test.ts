@@ -1,7 +1,7 @@
 /** Wishes that change while what they were is still being taken away, because another host does not answer. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { AgentMesh, read } from "./agent-fixture.ts";
+import { AgentMesh, read, WEB } from "./agent-fixture.ts";
 
 const DB = `
 kind: Expose
@@ -9,13 +9,6 @@ name: db
 workload: { lab: lab/beta/b1 }
 services: [db]
 pools: [10.0.2.0/24]
-`;
-const WEB = `
-kind: Connect
-name: web-db
-workload: { lab: lab/alpha/a1 }
-service: db
-interface: to-db
 `;
 const REF = { kind: "Connect", name: "web-db" } as const;
 

@@ -22,6 +22,15 @@ import { agent, type AgentRole } from "./agent.ts";
 import { registry } from "./registry.ts";
 import { serveAll } from "../api/rpc.ts";
 
+/** Asks for the service `db` from a workload of alpha. */
+export const WEB: string = `
+kind: Connect
+name: web-db
+workload: { lab: lab/alpha/a1 }
+service: db
+interface: to-db
+`;
+
 export const REGISTRY_URL = "tcp://10.8.0.9:5002";
 
 export type HostName = "alpha" | "beta";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { NetloomError } from "../world/errors.ts";
-import { AgentMesh, read } from "./agent-fixture.ts";
+import { AgentMesh, read, WEB } from "./agent-fixture.ts";
 
 const SERVICE = `
 kind: NetworkService
@@ -17,13 +17,6 @@ workload: { lab: lab/beta/b1 }
 services: [db]
 labels: { disk: fast }
 pools: [10.0.2.0/31]
-`;
-const WEB = `
-kind: Connect
-name: web-db
-workload: { lab: lab/alpha/a1 }
-service: db
-interface: to-db
 `;
 const REF = { kind: "Connect", name: "web-db" } as const;
 

@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceQuerySchema, NetworkServiceSchema } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
-import { AgentMesh, read, REGISTRY_URL } from "./agent-fixture.ts";
+import { AgentMesh, read, REGISTRY_URL, WEB } from "./agent-fixture.ts";
 
 const DB = `
 kind: Expose
@@ -12,13 +12,6 @@ name: db
 workload: { lab: lab/beta/b1 }
 services: [db]
 pools: [10.0.2.0/24, "fd00:2::/64"]
-`;
-const WEB = `
-kind: Connect
-name: web-db
-workload: { lab: lab/alpha/a1 }
-service: db
-interface: to-db
 `;
 
 suite("an agent", () => {
