@@ -341,6 +341,20 @@ test("status --watch shows every change, and ends with Ctrl-C", async () => {
   assert.deepEqual([code, stderr], [130, ""]);
 });
 
+test("status --watch ends quietly when its reader has left", async () => {
+  const command = `${netloomPath} status --watch --agent ${mesh().url("beta")}`;
+  const shell = `${command} | { head -1 >/dev/null; exec >&-; echo left >&2; }; echo "code \${PIPESTATUS[0]}" >&2`;
+  const child = spawn("bash", ["-c", shell], { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  for await (const part of child.stderr) {
+    said += String(part);
+    if (said !== "left\n") continue;
+    await at("beta", "expose", "LAB/beta/db", "mail", "--name", "mail", "--wait", "0");
+    await at("beta", "delete", "mail");
+  }
+  assert.equal(said, "left\ncode 0\n");
+});
+
 test("on a terminal --watch draws over what was there", async () => {
   const has = spawnSync("script", ["--version"]).status === 0;
   assert.ok(has, "script(1) of util-linux is installed");

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { release } from "node:os";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { release, tmpdir } from "node:os";
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import type { Command } from "commander";
 import { Output } from "./output.ts";
 import { buildProgram } from "./program.ts";
@@ -14,7 +17,8 @@ const isRoot = process.getuid?.() === 0;
 
 async function everyCommand(): Promise<Command[]> {
   const nowhere = new Output(new PassThrough(), {});
-  const context = { out: nowhere, err: nowhere, signal: new AbortController().signal, setExitCode: () => {} };
+  const { signal } = new AbortController();
+  const context = { out: nowhere, err: nowhere, signal, audience: signal, setExitCode: () => {} };
   const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
   return all(await buildProgram(context, "all"));
 }
@@ -200,6 +204,60 @@ test("a reader that leaves early is no error", async () => {
   let stderr = "";
   for await (const part of shell.stderr) stderr += String(part);
   assert.match(stderr, /^code [01]\n$/);
+});
+
+const wrongFile = `wrong-${"x".repeat(200)}.yaml`;
+
+/** A folder with a lab whose script has hundreds of kilobytes, and one with as many mistakes. */
+async function bigFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "netloom-pipe-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const names = Array.from({ length: 400 }, (_, i) => `w${i}`);
+  const wires = names.slice(1).map((name) => `  - { client: a/w0, endpoint: a/${name} }\n`);
+  const lab = `name: big\nhosts: { a: { workloads: [${names.join(", ")}] } }\nwires:\n${wires.join("")}`;
+  await writeFile(join(folder, "big.yaml"), lab);
+  await writeFile(join(folder, wrongFile), lab.replaceAll(": a/", ": b/"));
+  return folder;
+}
+
+test("a pipe gets all of it, however slow its reader is", async (t) => {
+  const folder = await bigFolder(t);
+  for (const command of [
+    "script big.yaml",
+    `lab validate ${wrongFile}`,
+    `lab validate ${wrongFile} -o json`,
+  ]) {
+    const shell = `"${netloomPath}" ${command}`;
+    // Into a file nothing waits.
+    const whole = spawnSync("sh", ["-c", `${shell} >whole 2>&1; cat whole`], {
+      cwd: folder,
+      maxBuffer: 1e9,
+    });
+    const piped = spawnSync(
+      "sh",
+      ["-c", `{ ${shell} 2>&1; echo $? >code; } | dd bs=512 2>/dev/null; cat code`],
+      {
+        cwd: folder,
+        maxBuffer: 1e9,
+      },
+    );
+    assert.ok(whole.stdout.length > 100_000, `${command} has ${whole.stdout.length} bytes`);
+    const code = command.startsWith("script") ? 0 : 1;
+    assert.equal(String(piped.stdout), `${String(whole.stdout)}${code}\n`);
+  }
+});
+
+test("a signal ends what waits for its reader, and its exit code says so", async (t) => {
+  const folder = await bigFolder(t);
+  const child = spawn(netloomPath, ["script", "big.yaml"], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  // From here on nobody reads.
+  await once(child.stdout, "readable");
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "exit"), [143, null]);
+  child.stdout.destroy();
 });
 
 test("a result that cannot be written is an error", async () => {

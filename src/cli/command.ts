@@ -10,6 +10,8 @@ export interface Context {
   readonly err: Output;
   /** Ends with SIGINT, SIGTERM or SIGHUP: what is under way is undone, then the command rejects with its reason. */
   readonly signal: AbortSignal;
+  /** Ends also when nobody reads the result any more: for a command that does nothing but show what changes. */
+  readonly audience: AbortSignal;
   /** Decides on the exit code of a command that has ended without an error. Default: 0, or 128 + n after signal n. */
   setExitCode(code: number): void;
 }

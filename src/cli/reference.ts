@@ -7,7 +7,8 @@ import { buildProgram } from "./program.ts";
 /** The content of docs/cli.md. `scripts/docs.ts` writes it, a test keeps it. */
 export async function cliReference(): Promise<string> {
   const nowhere = new Output(new PassThrough(), {});
-  const context = { out: nowhere, err: nowhere, signal: new AbortController().signal, setExitCode: () => {} };
+  const { signal } = new AbortController();
+  const context = { out: nowhere, err: nowhere, signal, audience: signal, setExitCode: () => {} };
   const program = await buildProgram(context, "all");
   return [
     "# The command line",

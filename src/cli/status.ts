@@ -41,10 +41,10 @@ export function statusCommand(context: Context): Command {
     .action(async (options: Options) => {
       const { allTargets, withAgents } = await import("./mesh/agent-access.ts");
       const targets = allTargets(options);
-      await withAgents(context, targets, async (agents) => {
-        const show = options.watch === true ? watchStatus : showStatus;
-        await show(context, agents, options);
-      });
+      if (options.watch !== true)
+        return await withAgents(context, targets, (agents) => showStatus(context, agents, options));
+      const watching = { ...context, signal: context.audience };
+      await withAgents(watching, targets, (agents) => watchStatus(watching, agents, options));
     });
 }
 

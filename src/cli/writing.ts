@@ -1,0 +1,77 @@
+/** What a process has written, on its way out: Node queues what a pipe does not take at once, and an exit drops the queue. */
+import { NetloomError } from "../world/errors.ts";
+
+/** After a signal a reader that does not read holds up the end for this long. */
+const patienceMs = 1000;
+
+export interface Writing {
+  /** Ends when the reader of stdout has left. */
+  readonly left: AbortSignal;
+  /** Resolves with true when the result has left the process, with false if a signal came before. UNAVAILABLE if it cannot be written. */
+  done(): Promise<boolean>;
+  /** Likewise, and never rejects: for the last words. */
+  end(): Promise<boolean>;
+}
+
+/**
+ * Follows the two outputs of this process. `netloom … | head` closes the pipe early: what is under way goes on, only the
+ * words are lost. Any other reason why the result cannot be written, such as a full disk, is an error. A reader that is
+ * slow is waited for; `signal` ends that.
+ */
+export function watchWriting(signal: AbortSignal): Writing {
+  let failure: NodeJS.ErrnoException | undefined;
+  const leaving = new AbortController();
+  const streams = [process.stdout, process.stderr];
+  for (const stream of streams) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") failure ??= error;
+      else if (stream === process.stdout) leaving.abort();
+    });
+  }
+  const end = async (): Promise<boolean> => {
+    const patience = waitAfter(signal);
+    const isAll = await Promise.race([
+      Promise.all(streams.map(written)).then(() => true),
+      patience.over.then(() => false),
+    ]);
+    patience.stop();
+    return isAll;
+  };
+  return {
+    left: leaving.signal,
+    end,
+    async done() {
+      const isAll = await end();
+      if (!failure) return isAll;
+      throw new NetloomError("UNAVAILABLE", `write the result: ${failure.message}`, {
+        hint: "what the command has done is done; only its words are lost",
+        cause: failure,
+      });
+    },
+  };
+}
+
+/** Resolves when nothing waits in the stream any more: all is written, or its error has been told. */
+async function written(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writable) await new Promise<void>((resolve) => stream.write("", () => resolve()));
+  // The error of a stream comes after the call that has caused it.
+  await new Promise(setImmediate);
+}
+
+/** `over` resolves some time after the signal, unless `stop` is called before. */
+function waitAfter(signal: AbortSignal): { readonly over: Promise<void>; stop(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = (): void => {
+    timer = setTimeout(resolve, patienceMs);
+  };
+  if (signal.aborted) begin();
+  else signal.addEventListener("abort", begin);
+  return {
+    over: promise,
+    stop: () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", begin);
+    },
+  };
+}
