@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
 import type { Command } from "commander";
 import { describe, option, type Context } from "./command.ts";
@@ -38,7 +38,8 @@ export function agentCommand(context: Context): Command {
     description:
       "Runs the agent of this host: its manager, its forwarder, and the attachments of its workloads. Clients and " +
       "endpoints of this host come by the unix socket, other hosts by TCP. It says on stdout when it serves, and logs " +
-      "on stderr. At its end all wires stay as they are, and the next start takes them over. Needs root. " +
+      "on stderr. At its end all wires stay as they are, and the next start takes them over. One agent runs in a " +
+      "network namespace, and one on a state folder. Needs root. " +
       "Exit code: 0 after SIGTERM, SIGINT or SIGHUP.",
     examples: [
       {
@@ -100,15 +101,36 @@ export function agentCommand(context: Context): Command {
 }
 
 async function runAgent(context: Context, options: AgentCommandOptions): Promise<void> {
-  const { checkOwnAddress, underlayMtu } = await import("./daemon/underlay.ts");
+  const { checkOwnAddress } = await import("./daemon/underlay.ts");
   const tunnelAddresses = (options.tunnelIp ?? []).map((each) => checkOwnAddress("--tunnel-ip", each));
   const listen = agentListeners(options.listen);
   checkName(options.name);
   checkNumbers(options);
+  const { lockAgent } = await import("../linux/agent-lock.ts");
+  const unlock = await lockAgent({ host: options.name, stateFolder: resolve(options.stateDir) });
+  try {
+    await runLocked(context, options, { listen, tunnelAddresses });
+  } finally {
+    await unlock();
+  }
+}
+
+/** With both locks: nobody else reads and makes what this one does. */
+async function runLocked(
+  context: Context,
+  options: AgentCommandOptions,
+  {
+    listen,
+    tunnelAddresses,
+  }: { readonly listen: readonly string[]; readonly tunnelAddresses: readonly string[] },
+): Promise<void> {
   const log = daemonLog(context, options.logLevel);
   for (const url of listen)
     if (url.startsWith("unix:///")) await makeFolder(dirname(url.slice("unix://".length)));
-  const { openAgentWorld } = await import("./daemon/agent-world.ts");
+  const [{ openAgentWorld }, { underlayMtu }] = await Promise.all([
+    import("./daemon/agent-world.ts"),
+    import("./daemon/underlay.ts"),
+  ]);
   const opened = await openAgentWorld({
     host: options.name,
     stateFolder: options.stateDir,
