@@ -11,6 +11,7 @@ import {
 import { NetloomError } from "../world/errors.ts";
 import type { Watch } from "../world/kernel.ts";
 import type { Scope } from "../world/scope.ts";
+import { wireProblem } from "./wire-scan.ts";
 import type { Handler, Hop, Incoming, Message, Metadata } from "../world/world.ts";
 
 /** What arrived beside the message. */
@@ -147,12 +148,18 @@ export function mapWatch<A, B>(source: Watch<A>, change: (answer: A) => B): Watc
   };
 }
 
-function decode<D extends DescMessage>(
+/**
+ * Reads a message that came over the wire. `code` for bytes that are none, or that hold more than a message may
+ * (wire-limits.ts); the latter before anything is made of them. `attempt` says what was read.
+ */
+export function decode<D extends DescMessage>(
   schema: D,
   bytes: Uint8Array,
   code: "INTERNAL" | "INVALID_ARGUMENT",
   attempt: string,
 ): MessageShape<D> {
+  const problem = wireProblem(schema, bytes);
+  if (problem !== undefined) throw new NetloomError(code, `${attempt}: ${problem}`);
   try {
     return fromBinary(schema, bytes);
   } catch (error) {

@@ -4,17 +4,12 @@
  */
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
+import { MAX_LIST, MAX_PAIRS, MAX_PREFERENCES, MAX_SEGMENTS } from "../api/wire-limits.ts";
 import { NetloomError } from "../world/errors.ts";
 
-/** A chain of eight network functions on as many hosts has 42 segments. */
-const MAX_SEGMENTS = 64;
 const MAX_NAME = 256;
 const MAX_TOKEN = 16_384;
-const MAX_PAIRS = 128;
 const MAX_VALUE = 4_096;
-const MAX_PREFERENCES = 32;
-/** Addresses, routes, prefixes, neighbours, policies: each. */
-const MAX_LIST = 1_024;
 
 type Pairs = Readonly<Record<string, string>>;
 
@@ -80,6 +75,7 @@ function mechanismProblems({ cls, type, parameters }: Mechanism): string[] {
 
 function contextProblems({ context }: Connection): string[] {
   const ip = context?.ipContext;
+  const dns = context?.dnsContext?.configs;
   const lists: readonly (readonly [string, number | undefined])[] = [
     ["source addresses", ip?.srcIpAddrs.length],
     ["destination addresses", ip?.dstIpAddrs.length],
@@ -88,11 +84,18 @@ function contextProblems({ context }: Connection): string[] {
     ["excluded prefixes", ip?.excludedPrefixes.length],
     ["neighbours", ip?.ipNeighbors.length],
     ["policies", ip?.policies.length],
-    ["DNS configurations", context?.dnsContext?.configs.length],
+    ["routes in its policies", sum(ip?.policies, ({ routes }) => routes.length)],
+    ["DNS configurations", dns?.length],
+    ["DNS servers", sum(dns, ({ dnsServerIps }) => dnsServerIps.length)],
+    ["DNS search domains", sum(dns, ({ searchDomains }) => searchDomains.length)],
   ];
   return lists.flatMap(([what, count = 0]) =>
     count > MAX_LIST ? [`it has ${count} ${what}, and ${MAX_LIST} are allowed`] : [],
   );
+}
+
+function sum<T>(items: readonly T[] | undefined, count: (item: T) => number): number {
+  return items?.reduce((total, item) => total + count(item), 0) ?? 0;
 }
 
 function pairProblems(what: string, pairs: Pairs): string[] {

@@ -15,6 +15,7 @@ import {
   type NetworkServiceQuery,
   type NetworkServiceResponse,
 } from "../api/gen/nsm/registry_pb.js";
+import { decode } from "../api/rpc.ts";
 import { matchesEndpointQuery, matchesServiceQuery } from "./match.ts";
 
 /** What entries are looked up by. */
@@ -48,6 +49,7 @@ export interface EntryKind<T, Q, A> {
   clone(entry: T): T;
   /** With an expiration time, if such a thing has one. */
   expiring(entry: T, atMs: number): T;
+  /** INVALID_ARGUMENT for bytes that are no query, or one that holds too much. */
   readQuery(bytes: Uint8Array): Q;
   queryOf(query: Q): Query<T>;
   matches(like: T, entry: T): boolean;
@@ -73,7 +75,8 @@ export const serviceKind: Readonly<EntryKind<NetworkService, NetworkServiceQuery
   entryOf: ({ bytes }) => fromBinary(NetworkServiceSchema, bytes),
   clone: (service) => clone(NetworkServiceSchema, service),
   expiring: (service) => service,
-  readQuery: (bytes) => fromBinary(NetworkServiceQuerySchema, bytes),
+  readQuery: (bytes) =>
+    decode(NetworkServiceQuerySchema, bytes, "INVALID_ARGUMENT", "read a query for services"),
   queryOf: ({ networkService, watch }) => ({
     like: networkService ?? create(NetworkServiceSchema),
     watch,
@@ -103,7 +106,8 @@ export const endpointKind: Readonly<
     endpoint.expirationTime = timestampFromMs(Math.floor(atMs));
     return endpoint;
   },
-  readQuery: (bytes) => fromBinary(NetworkServiceEndpointQuerySchema, bytes),
+  readQuery: (bytes) =>
+    decode(NetworkServiceEndpointQuerySchema, bytes, "INVALID_ARGUMENT", "read a query for endpoints"),
   queryOf: ({ networkServiceEndpoint, watch }) => ({
     like: networkServiceEndpoint ?? create(NetworkServiceEndpointSchema),
     watch,

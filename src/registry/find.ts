@@ -1,6 +1,5 @@
 /** Find over a catalog, as messages for those in this process and as bytes for those on the wire. */
 import type { Served } from "../api/rpc.ts";
-import { NetloomError } from "../world/errors.ts";
 import type { Watch } from "../world/kernel.ts";
 import type { Incoming } from "../world/world.ts";
 import { AnswerWriter } from "./answer-bytes.ts";
@@ -40,7 +39,7 @@ export class Finder<T, Q, A, R extends Listed = Listed> {
   findBytes(query: Uint8Array): Watch<Uint8Array> {
     const { expirations } = this.#options;
     const writer = new AnswerWriter();
-    const read = this.#read(query);
+    const read = this.#options.kind.readQuery(query);
     // A find is over soon: it looks at the clock once.
     const once = this.#options.kind.queryOf(read).watch ? undefined : expirations?.();
     return this.#open(read, ({ name, bytes }, deleted) =>
@@ -64,17 +63,6 @@ export class Finder<T, Q, A, R extends Listed = Listed> {
       },
       close: () => events.close(),
     };
-  }
-
-  #read(bytes: Uint8Array): Q {
-    try {
-      return this.#options.kind.readQuery(bytes);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : "malformed";
-      throw new NetloomError("INVALID_ARGUMENT", `read a query for ${this.#options.kind.noun}s: ${why}`, {
-        cause: error,
-      });
-    }
   }
 }
 

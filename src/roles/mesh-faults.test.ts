@@ -171,7 +171,7 @@ test("next hops that lead in a circle end at the path's limit", async () => {
   await mesh.run(async () => {
     await assert.rejects(
       role.request(alpha.caller(), alpha.ask("c1", "loop")),
-      failing("INVALID_ARGUMENT", /its path has 65 segments, .* circle/),
+      failing("INVALID_ARGUMENT", /its path has (65|more) segments.* circle/),
     );
     await mesh.holdsNothing();
   });
