@@ -54,6 +54,16 @@ function forgetEndpoint(connection: Connection): void {
   connection.state = State.RESELECT_REQUESTED;
 }
 
+/**
+ * A caller that does not send the answered path back gets the stations of its last answer again: without their ids each
+ * would take it for a new connection.
+ */
+function addKnownTail({ path }: Connection, last: Connection): void {
+  if (!path || path.pathSegments.length !== path.index + 1) return;
+  const tail = last.path?.pathSegments.slice(path.index + 1) ?? [];
+  path.pathSegments.push(...tail.map((segment) => copyMessage(segment)));
+}
+
 /** Connections as `begin` sees them. */
 export const CONNECTION_KIND: Readonly<ResourceKind<NetworkServiceRequest, Connection>> = {
   noun: "connection",
@@ -62,6 +72,10 @@ export const CONNECTION_KIND: Readonly<ResourceKind<NetworkServiceRequest, Conne
   cloneRequest: (request) => copyMessage(request),
   cloneResource: (connection) => copyMessage(connection),
   wantsReselect: (request) => connectionOf(request).state === State.RESELECT_REQUESTED,
+  merge: (request, last) => {
+    addKnownTail(connectionOf(request), last.resource);
+    return request;
+  },
   unestablished: (request) => connectionOf(request),
   again: (last, { reselect }) => {
     const request = copyMessage(last.request);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { ConnectionSchema, PathSchema, State } from "../api/gen/nsm/connection_pb.js";
+import { ConnectionSchema, PathSchema, PathSegmentSchema, State } from "../api/gen/nsm/connection_pb.js";
+import { ConnectionContextSchema } from "../api/gen/nsm/connectioncontext_pb.js";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import { Chain } from "./chain-fixture.ts";
 import { Worlds } from "./world-fixture.ts";
@@ -93,6 +94,51 @@ test(
     assert.equal(chain.closes.length, 1);
   }, true),
 );
+
+test(
+  "a caller that sends a path of one segment again comes to the same stations, to the end of the path",
+  inChain(async (chain) => {
+    chain.answer = ({ path: taken }) => {
+      if (taken?.pathSegments.length !== 2) return;
+      taken.pathSegments.push(
+        create(PathSegmentSchema, { name: "shop-1", id: `new ${chain.requests.length}` }),
+      );
+    };
+    const answers = [await chain.request(), await chain.request(), await chain.request()];
+    assert.deepEqual(
+      answers.map((answer) => answer.path?.pathSegments.at(-1)?.id),
+      ["new 1", "new 1", "new 1"],
+    );
+    await chain.close(create(ConnectionSchema, { id: "c1", path: path(["client", "c1"]) }));
+    assert.equal(chain.closes[0]?.path?.pathSegments.at(-1)?.id, "new 1");
+    await chain.request();
+    assert.equal(
+      chain.requests.at(-1)?.connection?.path?.pathSegments.length,
+      2,
+      "after a close it is a new one",
+    );
+  }),
+);
+
+for (const isFirst of [true, false])
+  test(
+    `what ${isFirst ? "a client" : "a role with a caller"} passes on has a context and an IP context, whatever it got`,
+    inChain(async (chain) => {
+      await chain.request({ ...(isFirst && { path: path() }) });
+      assert.ok(chain.requests[0]?.connection?.context?.ipContext);
+      await chain.request({
+        ...(isFirst && { path: path() }),
+        context: create(ConnectionContextSchema, { MTU: 1400 }),
+      });
+      assert.deepEqual(
+        [
+          chain.requests[1]?.connection?.context?.MTU,
+          chain.requests[1]?.connection?.context?.ipContext?.srcIpAddrs,
+        ],
+        [1400, []],
+      );
+    }, isFirst),
+  );
 
 test(
   "a caller that would wait for ever is held to a minute",

@@ -20,6 +20,7 @@ import type { World } from "../world/world.ts";
 import {
   CONNECTION_KIND,
   connectionOf,
+  ipContextOf,
   type ConnectionElement,
   type ConnectionStation,
 } from "./connection.ts";
@@ -59,6 +60,7 @@ const ANSWER: Readonly<ConnectionStation> = {
  * - A caller that asks again without the id that it was given, because the answer was lost, gets the same connection; its
  *   close finds it too. The caller is the peer, and the name and id of its segment.
  * - What was established is UP.
+ * - Behind it a request has a context and an IP context: upstream's endpoints read it without looking whether it is there.
  */
 export class ConnectionDoor implements ConnectionServer {
   readonly #options: DoorOptions;
@@ -77,6 +79,7 @@ export class ConnectionDoor implements ConnectionServer {
       options.kind ?? CONNECTION_KIND,
       {
         request: async (call, request) => {
+          ipContextOf(connectionOf(request));
           const connection = await chain.request(call, request);
           connection.state = State.UP;
           return connection;
