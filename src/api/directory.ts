@@ -18,12 +18,12 @@ const MAX_DIALLED = 256;
  * registration cannot lead into one that is not offered here.
  */
 export class LocalDirectory implements Directory {
-  readonly #hops: Hops;
+  readonly #hops: Pick<Hops, "dial">;
   readonly #clock: Clock;
   readonly #own = new Map<string, Stations>();
   readonly #dialled = new Map<string, Stations>();
 
-  constructor(hops: Hops, clock: Clock) {
+  constructor(hops: Pick<Hops, "dial">, clock: Clock) {
     this.#hops = hops;
     this.#clock = clock;
   }

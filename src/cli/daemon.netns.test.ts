@@ -8,6 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
+import { stationsOver } from "../api/hops.ts";
+import { grpcHost } from "../transport/grpc-fixture.ts";
 import { labFixture } from "../lab/lab-fixture.ts";
 import { findDaemons } from "../lab/daemons.ts";
 import { netloom, netloomPath, start, type Netloom } from "./spawn-netloom.ts";
@@ -40,6 +45,19 @@ suite("the registry", () => {
       assert.deepEqual([code, stdout], [0, `ready: registry serves unix://${at}/s\n`]);
       assert.match(stderr, /^time=\S+ level=info msg="listening on unix:\S+ in plaintext \(insecure\)/m);
     }
+  });
+
+  test("keeps an endpoint for the lease that it was told, be it an hour", async (t) => {
+    const url = `unix://${folder(t)}/s`;
+    const daemon = await serving(["registry", "--insecure", "--listen", url, "--lease", "3600"]);
+    const { hops, clock, scope } = grpcHost(t);
+    const { endpoints } = stationsOver(hops.dial(url), clock);
+    const call = { scope, deadlineMs: clock.monotonicMs() + 10_000 };
+    const shop = create(NetworkServiceEndpointSchema, { name: "shop-1", url: "tcp://127.0.0.1:1" });
+    const { expirationTime } = await endpoints.request(call, shop);
+    assert.ok(expirationTime && timestampMs(expirationTime) > clock.wallMs() + 3_000_000);
+    daemon.kill("SIGTERM");
+    await daemon.outcome;
   });
 
   test("writes READY=1 to the descriptor that it is given", async (t) => {

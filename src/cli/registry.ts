@@ -69,12 +69,20 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
   if (options.lease !== undefined && !(options.lease >= 1 && options.lease <= 86_400))
     throw new NetloomError("INVALID_ARGUMENT", "--lease: expected a number of seconds from 1 to 86400");
   const store = await openStore(options.store);
-  const [{ nodeWorld }, { registry }, { insecureIdentity }, { serveAll }, { NO_KERNEL }] = await Promise.all([
+  const [
+    { nodeWorld },
+    { registry },
+    { insecureIdentity },
+    { serveAll },
+    { NO_KERNEL },
+    { DEFAULT_LEASE_MS },
+  ] = await Promise.all([
     import("../transport/node-world.ts"),
     import("../roles/registry.ts"),
     import("../identity/identity.ts"),
     import("../api/rpc.ts"),
     import("./daemon/no-kernel.ts"),
+    import("../registry/leases.ts"),
   ]);
   const world = nodeWorld({
     host: options.name,
@@ -85,11 +93,13 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
     store: store.make,
   });
   try {
+    const leaseMs = options.lease === undefined ? DEFAULT_LEASE_MS : options.lease * 1000;
     const role = await registry({
       world,
       name: options.name,
-      identity: insecureIdentity(world.clock),
-      ...(options.lease !== undefined && { leaseMs: options.lease * 1000 }),
+      // Nothing is registered for longer than this process can vouch for it.
+      identity: insecureIdentity(world.clock, leaseMs),
+      leaseMs,
     });
     for (const url of listen) await world.hops.serve(url, serveAll(role.served));
     const { services, endpoints } = role.status();

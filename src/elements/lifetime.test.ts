@@ -1,8 +1,8 @@
 /** Tokens, time-outs and refreshes: how long a connection lasts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { create, toJson } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { ConnectionSchema, PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { insecureIdentity, type Identity } from "../identity/identity.ts";
 import { NetloomError } from "../world/errors.ts";
@@ -42,9 +42,10 @@ test("a token beside the message wins, and the rules see the way up to here on r
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const asked: string[] = [];
+  const expiresAtMs = world.clock.wallMs() + 1_000;
   const identity: Identity = {
     ...insecureIdentity(world.clock),
-    tokenOf: ({ token = "" }) => ({ text: token, expiresAtMs: 1_000 }),
+    tokenOf: ({ token = "" }) => ({ text: token, expiresAtMs }),
     outgoing: () => ({ token: "own" }),
     authorize: ({ pathSegments }, peer) => {
       asked.push(`${peer.id} ${pathSegments.map(({ token }) => token).join(",")}`);
@@ -56,10 +57,36 @@ test("a token beside the message wins, and the rules see the way up to here on r
   await worlds.run(async () => {
     const caller = (token: string) => ({ ...chain.caller(), metadata: { token } });
     const answer = await chain.request({}, { caller: caller("t1") });
-    assert.equal(expiry(answer, 0), 1_000);
+    assert.equal(expiry(answer, 0), expiresAtMs);
     assert.deepEqual(chain.calls[0]?.outgoing, { token: "own" });
     await assert.rejects(chain.close(answer, caller("bad")), { code: "PERMISSION_DENIED" });
     assert.deepEqual(asked, ["peer t1,", "peer bad,"]);
+  });
+});
+
+test("in plaintext a caller lives as long as it says beside the message, and what it cannot mean is refused", async () => {
+  const worlds = new Worlds();
+  const world = worlds.world("alpha");
+  const chain = new Chain(world, [updateToken(insecureIdentity(world.clock)), timeout()]);
+  await worlds.run(async () => {
+    const { clock } = world;
+    const saying = (expires: string) => ({
+      ...chain.caller({ timeoutMs: 500 }),
+      metadata: { "nsm-client-token": "t", "nsm-client-token-expires": expires },
+    });
+    const inMs = (ms: number): string => toJson(TimestampSchema, timestampFromMs(clock.wallMs() + ms));
+    const answer = await chain.request({}, { caller: saying(inMs(1_000)) });
+    assert.equal(expiry(answer, 0), clock.wallMs() + 1_000);
+    await clock.sleep(1_000);
+    assert.equal(chain.closes.length, 1);
+    const refused = (expires: string, message: RegExp) =>
+      assert.rejects(chain.request({}, { caller: saying(expires) }), { code: "INVALID_ARGUMENT", message });
+    await refused(inMs(-3_000), /the token of its caller expired 3 s ago/);
+    await refused("1700000000", /"1700000000" is no time as RFC 3339 writes it/);
+    const long = await chain.request({}, { caller: saying("2999-01-01T00:00:00.123456789+02:00") });
+    assert.equal(expiry(long, 0), clock.wallMs() + 86_400_000, "the answer says what holds");
+    await chain.close(long, saying(inMs(-3_000)));
+    assert.deepEqual(chain.door.established(), [], "a close is heard all the same");
   });
 });
 

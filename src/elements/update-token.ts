@@ -3,7 +3,8 @@ import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Connection, PathSegment } from "../api/gen/nsm/connection_pb.js";
 import { memoryKey, type Call } from "../chain/call.ts";
 import type { Identity, Token } from "../identity/identity.ts";
-import { ownSegment, previousSegment, type ConnectionElement } from "./connection.ts";
+import { NetloomError } from "../world/errors.ts";
+import { connectionOf, ownSegment, previousSegment, type ConnectionElement } from "./connection.ts";
 
 /** No promise is taken for longer, whatever it says. */
 const MAX_LIFETIME_MS = 24 * 3_600_000;
@@ -16,7 +17,8 @@ const TOLD_EXPIRY = memoryKey<number>("update-token: the caller's expiry");
  *
  * Guarantees
  * - Behind it the caller's segment and the own one have a token and an expiry, on request and close.
- * - A caller's token that came beside the message wins over what is in the path.
+ * - A caller's token that came beside the message wins over what is in the path. One that has expired is
+ *   INVALID_ARGUMENT for a request; a close is heard all the same.
  * - A caller without a token may say how long it means to stay (`expires` of its segment); one that only repeats what it
  *   was told before, or says nothing, gets as long as this process's own token.
  */
@@ -31,7 +33,9 @@ export function updateToken(identity: Identity): ConnectionElement {
   return {
     name: "update-token",
     request(call, request, next) {
-      if (request.connection) stamp(call, request.connection);
+      const connection = connectionOf(request);
+      checkExpiry(call, connection, identity.tokenOf(call.metadata ?? {}));
+      stamp(call, connection);
       return next(request, { ...call, outgoing: identity.outgoing() });
     },
     close(call, connection, next) {
@@ -63,16 +67,26 @@ function stampCaller(
   caller: PathSegment,
   { sent, own }: { readonly sent: Token | undefined; readonly own: Token },
 ): void {
+  const nowMs = call.world.clock.wallMs();
   if (sent) {
-    setToken(caller, sent);
+    setToken(caller, { ...sent, expiresAtMs: Math.min(sent.expiresAtMs, nowMs + MAX_LIFETIME_MS) });
     return;
   }
-  const nowMs = call.world.clock.wallMs();
   const said = caller.expires ? timestampMs(caller.expires) : 0;
   const isNews = said > nowMs && said !== call.memory.get(TOLD_EXPIRY);
   const expiresAtMs = isNews ? Math.min(said, nowMs + MAX_LIFETIME_MS) : own.expiresAtMs;
   call.memory.set(TOLD_EXPIRY, expiresAtMs);
   caller.expires = timestampFromMs(expiresAtMs);
+}
+
+function checkExpiry(call: Call, { id }: Connection, sent: Token | undefined): void {
+  const agoMs = sent ? call.world.clock.wallMs() - sent.expiresAtMs : -1;
+  if (agoMs < 0) return;
+  throw new NetloomError(
+    "INVALID_ARGUMENT",
+    `request connection ${id}: the token of its caller expired ${Math.round(agoMs / 1000)} s ago`,
+    { hint: "send a token of this moment, or compare the clocks of the two hosts" },
+  );
 }
 
 function setToken(segment: PathSegment, { text, expiresAtMs }: Token): void {

@@ -1,6 +1,13 @@
 /** The seam between the chains and whoever knows who is who: tokens and rules on one side, nothing but plaintext on the other. */
+import { fromJson } from "@bufbuild/protobuf";
+import { timestampMs, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { Path } from "../api/gen/nsm/connection_pb.js";
+import { NetloomError } from "../world/errors.ts";
 import type { Clock, Metadata, Peer } from "../world/world.ts";
+
+/** What upstream's programs send beside each message. Upstream: sdk/pkg/tools/token/context.go at 9ac672c */
+const TOKEN = "nsm-client-token";
+const EXPIRES = "nsm-client-token-expires";
 
 /** A promise about a segment of a path: it is what it says, until then. */
 export interface Token {
@@ -14,7 +21,7 @@ export interface Token {
 export interface Identity {
   /** A token of this process for `peer`; without `peer` for whoever is next. */
   token(peer?: Peer): Token;
-  /** The caller's token, as it came beside the message. `undefined` if none did. */
+  /** The caller's token, as it came beside the message. `undefined` if none did; INVALID_ARGUMENT if it is unreadable. */
   tokenOf(metadata: Metadata): Token | undefined;
   /** What has to go beside a message to the next station. */
   outgoing(): Metadata;
@@ -27,12 +34,33 @@ export interface Identity {
 
 const DEFAULT_TOKEN_LIFETIME_MS = 600_000;
 
-/** No tokens: everybody may, and what everybody says lasts for `lifetimeMs`. For `insecure: true` only. */
+/**
+ * No tokens of its own: everybody may, and what this process says lasts for `lifetimeMs`. Callers are believed what they
+ * say of themselves, their lifetime included. For `insecure: true` only.
+ */
 export function insecureIdentity(clock: Clock, lifetimeMs: number = DEFAULT_TOKEN_LIFETIME_MS): Identity {
   return {
     token: () => ({ text: "", expiresAtMs: clock.wallMs() + lifetimeMs }),
-    tokenOf: () => undefined,
+    tokenOf: readToken,
     outgoing: () => ({}),
     authorize: () => undefined,
   };
+}
+
+function readToken(metadata: Metadata): Token | undefined {
+  const expires = metadata[EXPIRES];
+  if (expires === undefined) return undefined;
+  return { text: metadata[TOKEN] ?? "", expiresAtMs: readTime(expires) };
+}
+
+function readTime(text: string): number {
+  try {
+    return timestampMs(fromJson(TimestampSchema, text));
+  } catch (error) {
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `read ${EXPIRES} beside a message: ${JSON.stringify(text.slice(0, 64))} is no time as RFC 3339 writes it`,
+      { cause: error, hint: "write 2006-01-02T15:04:05.999999999Z" },
+    );
+  }
 }

@@ -6,18 +6,27 @@ import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import type { Call } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
 import { NetloomError } from "../world/errors.ts";
+import type { Hops } from "../world/world.ts";
+
+interface Local {
+  readonly url: string;
+  readonly release: () => void;
+}
 
 /**
  * Guarantees
  * - What leaves the host has the manager's URL; whoever registers gets back its own.
+ * - A URL leads to who was there when it was registered, or to nobody. UNAVAILABLE if nobody was.
  * - `self:` URLs, of roles of this process, are for this process; sockets are for this host. INVALID_ARGUMENT otherwise.
  */
 export class LocalBypass {
   readonly #ownUrl: string;
-  readonly #urls = new Map<string, string>();
+  readonly #hold: Hops["hold"];
+  readonly #urls = new Map<string, Local>();
 
-  constructor(ownUrl: string) {
+  constructor(ownUrl: string, hold: Hops["hold"]) {
     this.#ownUrl = ownUrl;
+    this.#hold = hold;
   }
 
   element(): Element<NetworkServiceEndpoint, NetworkServiceEndpoint> {
@@ -26,15 +35,15 @@ export class LocalBypass {
       request: async (call, endpoint, next) => {
         const { name, url } = endpoint;
         checkUrl(call, endpoint);
-        const before = this.#urls.get(name);
-        this.#urls.set(name, url);
+        const isNew = !this.#urls.has(name);
+        this.#put(name, url);
         endpoint.url = this.#ownUrl;
         try {
           const registered = await next(endpoint);
           registered.url = url;
           return registered;
         } catch (error) {
-          if (before === undefined) this.#urls.delete(name);
+          if (isNew) this.#delete(name);
           throw error;
         }
       },
@@ -43,7 +52,7 @@ export class LocalBypass {
         try {
           await next(endpoint);
         } finally {
-          this.#urls.delete(endpoint.name);
+          this.#delete(endpoint.name);
         }
       },
     };
@@ -54,9 +63,21 @@ export class LocalBypass {
    * it is gone, and its registration will be.
    */
   seen(endpoint: NetworkServiceEndpoint, isDeleted: boolean): NetworkServiceEndpoint | undefined {
-    const local = this.#urls.get(endpoint.name);
+    const local = this.#urls.get(endpoint.name)?.url;
     if (local !== undefined) endpoint.url = local;
     return local === undefined && endpoint.url === this.#ownUrl && !isDeleted ? undefined : endpoint;
+  }
+
+  #put(name: string, url: string): void {
+    if (this.#urls.get(name)?.url === url) return;
+    const release = this.#hold(url);
+    this.#delete(name);
+    this.#urls.set(name, { url, release });
+  }
+
+  #delete(name: string): void {
+    this.#urls.get(name)?.release();
+    this.#urls.delete(name);
   }
 }
 

@@ -79,7 +79,7 @@ const ENDPOINT: Readonly<ResourceKind<NetworkServiceEndpoint, NetworkServiceEndp
 /** Reads the last answers from `World.disk` and begins to follow the registry. Does not wait for it. */
 export async function managerRegistry(options: ManagerRegistryOptions): Promise<ManagerRegistry> {
   const { world, registry, name } = options;
-  const bypass = new LocalBypass(options.url);
+  const bypass = new LocalBypass(options.url, (url) => world.hops.hold(url));
   const keeper = new Keeper({ world, registry, name });
   const { onState } = options;
   const cache = await WatchCache.open({ world, registry, onNews: () => keeper.look(), onState });

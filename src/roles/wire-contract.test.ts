@@ -138,7 +138,6 @@ test("a directory leads to roles of this process by their own URLs, and dials ev
           dialled.push(url);
           return bytesTo(alpha);
         },
-        serve: () => Promise.reject(new TypeError("not asked for")),
       },
       alpha.world.clock,
     );

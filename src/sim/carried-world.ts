@@ -78,6 +78,8 @@ function carriedHops(carrier: Carrier, clock: Clock, scope: Scope): Hops {
           hops.dial(url).watch(method, request),
         ),
     }),
+    // No simulated socket is named by an inode.
+    hold: () => () => undefined,
     serve: async (url, handler) => {
       const listener = carrier.listen(carriedHandler(handler, scope, clock));
       let stop = async (): Promise<void> => undefined;

@@ -38,6 +38,8 @@ export class SimNetwork {
   hops(end: NetworkEnd): Hops {
     return {
       dial: (url) => this.#dial(end, url),
+      // No simulated socket is named by an inode.
+      hold: () => () => undefined,
       serve: (url, handler) => {
         const event = { kind: "hops.serve", detail: url };
         const address = addressOf(end.life.host, url);

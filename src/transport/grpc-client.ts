@@ -44,6 +44,8 @@ const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.
 const asBytes = (buffer: Buffer): Uint8Array => new Uint8Array(buffer);
 
 export interface GrpcHopOptions {
+  /** Where `url` leads to. Default: it is an address itself. */
+  readonly address?: string;
   /** Default: 10,000 ms. */
   readonly probeIntervalMs?: number;
   /** Default: 5,000 ms. */
@@ -62,7 +64,7 @@ export class GrpcHop implements Hop {
 
   constructor(url: string, options: GrpcHopOptions = {}) {
     this.#url = url;
-    this.#target = grpcTarget(url);
+    this.#target = grpcTarget(options.address ?? url);
     this.#probeTimeoutMs = options.probeTimeoutMs ?? PROBE_TIMEOUT_MS;
     this.#client = this.#connect();
     this.#liveness = new Liveness({

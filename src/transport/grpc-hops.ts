@@ -6,6 +6,7 @@ import type { Clock, Handler, Hop, Hops } from "../world/world.ts";
 import { GrpcHop, type GrpcHopOptions } from "./grpc-client.ts";
 import { listen, withServices } from "./grpc-server.ts";
 import { healthOf } from "./health.ts";
+import { HeldSockets, isSocketIdentity } from "./inode-socket.ts";
 import { addReflection } from "./reflection.ts";
 import { checkTarget } from "./url.ts";
 
@@ -29,6 +30,8 @@ export interface GrpcHopsOptions extends GrpcHopOptions {
 
 interface Dialled {
   readonly hop: GrpcHop;
+  /** Closes the hop. */
+  readonly close: () => void;
   usedAtMs: number;
 }
 
@@ -40,6 +43,7 @@ export class GrpcHops implements Hops {
   readonly #options: GrpcHopsOptions;
   readonly #dialled = new Map<string, Dialled>();
   readonly #listeners = new Set<() => Promise<void>>();
+  readonly #sockets = new HeldSockets();
 
   constructor(options: GrpcHopsOptions) {
     this.#options = options;
@@ -58,6 +62,10 @@ export class GrpcHops implements Hops {
         }
       },
     };
+  }
+
+  hold(url: string): () => void {
+    return isSocketIdentity(url) ? this.#sockets.hold(url).release : () => undefined;
   }
 
   async serve(url: string, handler: Handler): Promise<() => Promise<void>> {
@@ -88,7 +96,7 @@ export class GrpcHops implements Hops {
   /** Closes every listener and every connection. */
   async close(): Promise<void> {
     await Promise.all([...this.#listeners].map((close) => close()));
-    for (const { hop } of this.#dialled.values()) hop.close();
+    for (const { close } of this.#dialled.values()) close();
     this.#dialled.clear();
   }
 
@@ -101,17 +109,29 @@ export class GrpcHops implements Hops {
     const nowMs = this.#options.clock.monotonicMs();
     this.#closeIdle(nowMs);
     let dialled = this.#dialled.get(url);
-    if (!dialled)
-      this.#dialled.set(url, (dialled = { hop: new GrpcHop(url, this.#options), usedAtMs: nowMs }));
+    if (!dialled) this.#dialled.set(url, (dialled = { ...this.#open(url), usedAtMs: nowMs }));
     dialled.usedAtMs = nowMs;
     return dialled.hop;
   }
 
+  /** A socket that is named by its inode is held as long as its connection may be made again. */
+  #open(url: string): Pick<Dialled, "hop" | "close"> {
+    const held = isSocketIdentity(url) ? this.#sockets.hold(url) : undefined;
+    const hop = new GrpcHop(url, { ...this.#options, ...(held && { address: `unix://${held.path}` }) });
+    return {
+      hop,
+      close: () => {
+        hop.close();
+        held?.release();
+      },
+    };
+  }
+
   #closeIdle(nowMs: number): void {
     const idleMs = this.#options.idleMs ?? IDLE_MS;
-    for (const [url, { hop, usedAtMs }] of this.#dialled) {
+    for (const [url, { hop, close, usedAtMs }] of this.#dialled) {
       if (hop.isBusy || nowMs - usedAtMs < idleMs) continue;
-      hop.close();
+      close();
       this.#dialled.delete(url);
     }
   }

@@ -1,7 +1,7 @@
 /** Listener and peer addresses: `unix:///path`, `tcp://10.0.0.1:5001`, `tcp://[2001:db8::1]:5001`. */
 import { parseIp } from "../net/ip.ts";
 import { NetloomError } from "../world/errors.ts";
-import { findSocket, isSocketIdentity } from "./inode-socket.ts";
+import { isSocketIdentity } from "./inode-socket.ts";
 
 /** `sockaddr_un.sun_path` of Linux, without its terminating zero (include/uapi/linux/un.h). */
 const MAX_PATH_BYTES = 107;
@@ -41,12 +41,9 @@ export function checkTarget(url: string): void {
   if (!isSocketIdentity(url)) parseAddress(url);
 }
 
-/**
- * The name of an address in gRPC's grammar (https://github.com/grpc/grpc/blob/master/doc/naming.md). UNAVAILABLE for the
- * identity of a socket that nobody listens on.
- */
+/** The name of an address in gRPC's grammar (https://github.com/grpc/grpc/blob/master/doc/naming.md). */
 export function grpcTarget(url: string): string {
-  const address = parseAddress(isSocketIdentity(url) ? `unix://${findSocket(url)}` : url);
+  const address = parseAddress(url);
   if (address.kind === "unix") return `unix:${address.path}`;
   const { host, port } = address;
   return host.includes(":") ? `ipv6:[${host}]:${port}` : `ipv4:${host}:${port}`;

@@ -100,6 +100,11 @@ export interface Handler {
 export interface Hops {
   /** `unix:///path`, `tcp://10.0.0.1:5001`, `tcp://[2001:db8::1]:5001`. Connects when it is used. */
   dial(url: string): Hop;
+  /**
+   * Until the returned function is called, `url` leads to who is there now, or to nobody: the file system gives the inode
+   * of a socket that is gone to the next one. Addresses of other kinds need no holding. UNAVAILABLE if nobody is there now.
+   */
+  hold(url: string): () => void;
   /** ALREADY_EXISTS if somebody serves there. The returned function ends it, and what is under way there. */
   serve(url: string, handler: Handler): Promise<() => Promise<void>>;
 }
