@@ -19,6 +19,7 @@ import {
   State,
   type Connection,
 } from "../src/api/gen/nsm/connection_pb.js";
+import { NetworkServiceRequestSchema } from "../src/api/gen/nsm/networkservice_pb.js";
 import { NetworkServiceSchema } from "../src/api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../src/api/hops.ts";
 import { bare } from "./bed.ts";
@@ -200,6 +201,39 @@ for (const listens of [true, false])
       await close(bed, nsc, connection);
     },
   );
+
+test(
+  "a client that sends no context, and always one segment, has one connection at a strict endpoint of an SDK",
+  { skip },
+  async (t) => {
+    const bed = await ourMesh(t);
+    await offer(t, bed, { place: "beta/db", service: "shop", strict: true });
+    const world = await bed.world("raw");
+    const { connections } = stationsOver(world.hops.dial(bed.socket("alpha")), world.clock);
+    const call = { scope: world.scope, deadlineMs: world.clock.monotonicMs() + 15_000 };
+    const asked = create(NetworkServiceRequestSchema, {
+      connection: {
+        id: "raw-1",
+        networkService: "shop",
+        path: { pathSegments: [{ name: "raw", id: "raw-1" }] },
+      },
+      mechanismPreferences: [
+        { cls: "LOCAL", type: "KERNEL", parameters: { inodeURL: bed.netnsOf("alpha/web") } },
+      ],
+    });
+    const first = await connections.request(call, asked);
+    const again = await connections.request(call, asked);
+    assert.deepEqual(
+      again.path?.pathSegments.map(({ id }) => id),
+      first.path?.pathSegments.map(({ id }) => id),
+    );
+    assert.deepEqual(again.context?.ipContext?.srcIpAddrs, first.context?.ipContext?.srcIpAddrs);
+    await assertBothWays(bed, again, "beta/db");
+    await connections.close(call, again);
+    await bed.assertEmpty("alpha", ["alpha/web", "alpha/shop"]);
+    await bed.assertEmpty("beta", ["beta/db"]);
+  },
+);
 
 test("an SDK's endpoint that passes no file of its namespace gets no device in ours", { skip }, async (t) => {
   const bed = await ourMesh(t);

@@ -60,13 +60,22 @@ interface Offer {
   readonly prefix?: string;
   readonly files?: boolean;
   readonly labels?: Record<string, string>;
+  readonly strict?: boolean;
 }
 
 /** An endpoint of upstream's in `place`, that offers `service` through the manager of its host. */
 export async function offer(
   t: TestContext,
   bed: Bed,
-  { place, service, name = `${service}-1`, prefix = "172.16.0.0/24", files = true, labels = {} }: Offer,
+  {
+    place,
+    service,
+    name = `${service}-1`,
+    prefix = "172.16.0.0/24",
+    files = true,
+    strict = false,
+    labels = {},
+  }: Offer,
 ): Promise<Stranger> {
   const host = place.split("/")[0] ?? "";
   const listen = bed.socket(name);
@@ -79,6 +88,7 @@ export async function offer(
     ifname: "nse-1",
     prefix,
     files,
+    strict,
   });
   const offered = create(NetworkServiceSchema, { name: service, payload: "ETHERNET" });
   await nse.ask("register-service", [NetworkServiceSchema, offered], NetworkServiceSchema);

@@ -117,6 +117,8 @@ export interface StrangerOptions {
   /** Ask again when the endpoint wishes so. */
   readonly "upstream-refresh"?: boolean;
   readonly files?: boolean;
+  /** The endpoint takes back addresses that it does not give. */
+  readonly strict?: boolean;
 }
 
 /** What a stream has told, in order. */

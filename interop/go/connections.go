@@ -17,6 +17,7 @@ import (
 	"github.com/networkservicemesh/sdk/pkg/networkservice/common/mechanisms/sendfd"
 	"github.com/networkservicemesh/sdk/pkg/networkservice/common/upstreamrefresh"
 	"github.com/networkservicemesh/sdk/pkg/networkservice/ipam/point2pointipam"
+	"github.com/networkservicemesh/sdk/pkg/networkservice/ipam/strictipam"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
@@ -86,10 +87,16 @@ func startEndpoint(ctx context.Context, o options) (verbs, error) {
 	if o.ifname != "" {
 		named = append(named, kernelmechanism.WithInterfaceName(o.ifname))
 	}
+	ipam := point2pointipam.NewServer
+	if o.isStrict {
+		ipam = func(prefixes ...*net.IPNet) networkservice.NetworkServiceServer {
+			return strictipam.NewServer(point2pointipam.NewServer, prefixes...)
+		}
+	}
 	nse := endpoint.NewServer(ctx, tokensOf(o.name),
 		endpoint.WithName(o.name),
 		endpoint.WithAdditionalFunctionality(
-			point2pointipam.NewServer(prefix),
+			ipam(prefix),
 			mechanisms.NewServer(map[string]networkservice.NetworkServiceServer{
 				kernel.MECHANISM: kernelmechanism.NewServer(named...),
 			}),

@@ -37,6 +37,7 @@ type options struct {
 	withHeal            bool
 	withUpstreamRefresh bool
 	withFiles           bool
+	isStrict            bool
 }
 
 var roles = map[string]role{
@@ -72,6 +73,7 @@ func run(arguments []string) error {
 	flags.BoolVar(&o.withHeal, "heal", false, "heal connections")
 	flags.BoolVar(&o.withUpstreamRefresh, "upstream-refresh", false, "ask again when the endpoint wishes so, as cmd-nsc does")
 	flags.BoolVar(&o.withFiles, "files", true, "pass namespaces and sockets as files, as upstream's programs do")
+	flags.BoolVar(&o.isStrict, "strict", false, "the endpoint takes back addresses that it does not give")
 	if err := flags.Parse(arguments[1:]); err != nil {
 		return err
 	}
