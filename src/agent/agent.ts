@@ -19,7 +19,7 @@ import { type Desired, DesiredState, type Kept, type Loaded } from "./desired-st
 import { differences } from "./differences.ts";
 import { Exposing } from "./exposing.ts";
 import type { AgentParts } from "./parts.ts";
-import type { ProgressView } from "./progress.ts";
+import { backoffMs, type ProgressView } from "./progress.ts";
 import { Turnstile } from "./turnstile.ts";
 import type { Wish } from "./wish.ts";
 import { workloadKey, Workloads } from "./workloads.ts";
@@ -290,19 +290,29 @@ export class Agent {
     this.#running.set(refText(kept.wish), running);
   }
 
-  /** What is no operating error is a fault of ours: it ends this attachment, is said, and harms no other. */
+  /**
+   * An error that nobody expects is a bug: it is said, it becomes the state of this attachment, and it is tried again like
+   * any other failure. It harms no other attachment.
+   */
   async #run(attached: Attached, scope: Scope): Promise<void> {
-    try {
-      await attached.run(scope);
-    } catch (error) {
-      if (scope.ended && error instanceof NetloomError) return;
-      this.#sayBug(attached, error);
-      throw error;
+    const { clock, random } = this.#parts.world;
+    const name = refText(attached.wish);
+    for (let failures = 1; !scope.ended; failures++) {
+      try {
+        return await attached.run(scope);
+      } catch (error) {
+        if (scope.ended && error instanceof NetloomError) return;
+        this.#sayBug(attached, error);
+        if (attached.view.state === "up") failures = 1;
+        const delayMs = backoffMs(failures, random.fraction(`after a bug in ${name}`, failures));
+        attached.fail(unexpected(name, error), delayMs);
+        await clock.sleep(delayMs, scope);
+      }
     }
   }
 
   #sayBug({ wish }: Attached, error: unknown): void {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#parts.log.error("bug in an attachment", { attachment: refText(wish), problem });
   }
 
@@ -374,6 +384,14 @@ export class Agent {
       }
     }
   }
+}
+
+function unexpected(name: string, error: unknown): NetloomError {
+  const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new NetloomError("INTERNAL", `work on ${name}: ${reason}`, {
+    cause: error,
+    hint: "this is a fault of netloom: please report it with the agent's log; another document begins afresh",
+  });
 }
 
 /** Two devices of one workload cannot have one name. */

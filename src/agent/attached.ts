@@ -1,4 +1,5 @@
 /** An attachment at work. */
+import type { NetloomError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
 import type { ProgressView } from "./progress.ts";
 import type { Wish } from "./wish.ts";
@@ -16,6 +17,8 @@ export interface Attached {
   readonly wireIds: readonly string[];
   /** Brings it about, and keeps it so, until `scope` ends. That changes nothing of what is there. */
   run(scope: Scope): Promise<void>;
+  /** `run` has ended with `error`, which nobody has expected; it is called again in `delayMs`. */
+  fail(error: NetloomError, delayMs: number): void;
   /** Takes a changed wish over where that is possible without taking anything away. False if it has to begin anew. */
   update(wish: Wish): boolean;
   /** It is going to be taken away: whatever `run` still does, its state is `closing` from now on. */

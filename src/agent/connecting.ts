@@ -96,6 +96,10 @@ export class Connecting implements Attached {
     return false;
   }
 
+  fail(error: NetloomError, delayMs: number): void {
+    this.#progress.failed(error, delayMs);
+  }
+
   leave(): void {
     this.#progress.closing();
   }

@@ -100,6 +100,10 @@ export class Describing implements Attached {
     return true;
   }
 
+  fail(error: NetloomError, delayMs: number): void {
+    this.#progress.failed(error, delayMs);
+  }
+
   leave(): void {
     this.#progress.closing();
   }

@@ -103,6 +103,10 @@ export class Exposing implements Attached {
 
   #updated = Promise.withResolvers<void>();
 
+  fail(error: NetloomError, delayMs: number): void {
+    this.#progress.failed(error, delayMs);
+  }
+
   leave(): void {
     this.#progress.closing();
   }

@@ -200,9 +200,12 @@ export class Begin<Q, R> {
   /** What was never established, or what a reselect has closed, is gone, but for one that goes on asking for it. */
   async #abandon(entry: Entry<Q, R>, life: Life<Q, R>, request: Q): Promise<void> {
     const resource = this.#kind.unestablished(request);
-    await this.#chainClose(entry, life, resource);
-    if (life.last && this.#kind.heals) life.last = { request, resource };
-    else entry.life = undefined;
+    try {
+      await this.#chainClose(entry, life, resource);
+    } finally {
+      if (life.last && this.#kind.heals) life.last = { request, resource };
+      else entry.life = undefined;
+    }
   }
 
   async #close(entry: Entry<Q, R>, how: Pick<Call, "reason" | "metadata">): Promise<void> {

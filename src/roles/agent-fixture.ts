@@ -18,6 +18,7 @@ import type { Fault } from "../sim/faults.ts";
 import { Simulation } from "../sim/simulation.ts";
 import { MemoryStore } from "../store/memory.ts";
 import type { Netns } from "../world/kernel.ts";
+import type { World } from "../world/world.ts";
 import { agent, type AgentRole } from "./agent.ts";
 import { registry } from "./registry.ts";
 import { serveAll } from "../api/rpc.ts";
@@ -54,6 +55,8 @@ export class AgentMesh {
       readonly faults?: readonly Fault[];
       /** Runs beside every agent, in its process. */
       readonly beside?: (role: AgentRole) => Promise<void>;
+      /** What the agents see of their World. */
+      readonly wrap?: (world: World) => World;
     } = {},
   ) {
     const machines: SimMachine[] = [];
@@ -81,7 +84,8 @@ export class AgentMesh {
       const netns: Netns = `file:///run/netns/nl-lab-${host}`;
       machine.plantUplink({ netns, name: "eth0", addresses: [`${address}/24`], fabric: "underlay" });
       for (const workload of workloads) this.createWorkload(host, workload);
-      this.simulation.start(host, async (world) => {
+      this.simulation.start(host, async (given) => {
+        const world = options.wrap?.(given) ?? given;
         const role = await agent({
           world,
           identity: insecureIdentity(world.clock),

@@ -1,0 +1,97 @@
+/** What no attachment expects: an exception that is no operating error. */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import type { World } from "../world/world.ts";
+import { AgentMesh, read, WEB } from "./agent-fixture.ts";
+
+const DB = `
+kind: Expose
+name: db
+workload: { lab: lab/beta/b1 }
+services: [db]
+pools: [10.0.2.0/24]
+`;
+
+/** Where a bug strikes: the calls of a World that an attachment's request passes. */
+const PLACES = ["call", "apply", "append"] as const;
+
+/** Throws a TypeError at the n-th call of `place` after `arm`. */
+function bug(place: (typeof PLACES)[number], n: number) {
+  let left = Infinity;
+  const strike = (): void => {
+    if (left-- === 0) throw new TypeError(`planted at ${place} ${n}`);
+  };
+  const at = <A extends readonly unknown[], R>(name: typeof place, call: (...args: A) => R) =>
+    name === place
+      ? (...args: A): R => {
+          strike();
+          return call(...args);
+        }
+      : call;
+  const wrap = (world: World): World =>
+    world.host !== "alpha"
+      ? world
+      : {
+          ...world,
+          kernel: {
+            apply: at("apply", async (...args) => await world.kernel.apply(...args)),
+            observe: async (...args) => await world.kernel.observe(...args),
+            counters: async (...args) => await world.kernel.counters(...args),
+            resolve: async (...args) => await world.kernel.resolve(...args),
+            watch: (...args) => world.kernel.watch(...args),
+            settle: async () => await world.kernel.settle(),
+          },
+          disk: {
+            read: async (...args) => await world.disk.read(...args),
+            append: at("append", async (...args) => await world.disk.append(...args)),
+            replace: async (...args) => await world.disk.replace(...args),
+            sync: async (...args) => await world.disk.sync(...args),
+          },
+          hops: {
+            serve: async (...args) => await world.hops.serve(...args),
+            dial: (url) => {
+              const hop = world.hops.dial(url);
+              return {
+                call: at("call", async (...args) => await hop.call(...args)),
+                watch: (...args) => hop.watch(...args),
+              };
+            },
+          },
+        };
+  return { wrap, arm: () => (left = n), hasStruck: () => left < 0 };
+}
+
+suite("an attachment that meets an unexpected exception", () => {
+  test("of its own document has a state with the reason, and its next document starts afresh", async () => {
+    const mesh = new AgentMesh();
+    const damaged = `${DB}labels: { site: "\\uD800x" }\n`;
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      const { agent } = mesh.agent("beta");
+      await agent.apply(read(damaged));
+      await mesh.sleep(2_000);
+      const view = agent.find({ kind: "Expose", name: "db" })?.view;
+      assert.equal(view?.state, "failed");
+      assert.match(view?.reason, /^work on Expose db: \w*Error: .*string/);
+      await mesh.apply("beta", damaged.replace("\\uD800", ""));
+    });
+  });
+
+  for (const place of PLACES)
+    test(`in a call of ${place} ends its attempt with the reason, and the next attempt works`, async () => {
+      let struck = 0;
+      for (let n = 0; n < 4; n++) {
+        const { wrap, arm, hasStruck } = bug(place, n);
+        const mesh = new AgentMesh({ wrap });
+        await mesh.run(async () => {
+          await mesh.sleep(100);
+          await mesh.apply("beta", DB);
+          arm();
+          await mesh.apply("alpha", WEB);
+          mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+        });
+        if (hasStruck()) struck += 1;
+      }
+      assert.ok(struck > 0, "the bug was met");
+    });
+});
