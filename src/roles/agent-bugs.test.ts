@@ -49,6 +49,7 @@ function bug(place: (typeof PLACES)[number], n: number) {
           },
           hops: {
             serve: async (...args) => await world.hops.serve(...args),
+            hold: (...args) => world.hops.hold(...args),
             dial: (url) => {
               const hop = world.hops.dial(url);
               return {
