@@ -49,7 +49,7 @@ attachments:
       - { sourceSelector: { app: firewall }, routes: [{ destinationSelector: { app: shop } }] }
       - { routes: [{ destinationSelector: { app: firewall } }] }
 `;
-const SHOP = `  - { kind: Expose, name: shop, workload: HOST/shop, services: [shop], labels: { app: shop }, pools: [10.9.0.0/24] }\n`;
+const SHOP = `  - { kind: Expose, name: shop, workload: HOST/shop, services: [shop], labels: { app: shop }, pools: [10.9.0.0/24], acceptRoutes: [10.8.0.0/24] }\n`;
 const WEB = `  - { kind: Connect, name: web, workload: alpha/web, service: shop, interface: to-shop }\n`;
 const SHOP_ADDRESS = "10.9.0.0";
 

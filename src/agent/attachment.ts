@@ -112,6 +112,9 @@ export const connectSchema = z
     mechanism: z.enum(["kernel"]).optional().describe("Default: kernel, a network device."),
     mtu: mtu.optional().describe("Bytes, at most. Default: what the path carries."),
     excludedPrefixes: prefixes.optional().describe("No endpoint may give addresses of these."),
+    acceptRoutes: prefixes
+      .optional()
+      .describe("Routes of the endpoint's are taken only inside of these. Default: all of them."),
     endpoint: text
       .optional()
       .describe("Name of the one endpoint to take. Default: the service's matches decide."),
@@ -150,6 +153,11 @@ export const exposeSchema = z
       .optional()
       .describe("Routes of the client's that hold only for what a policy names."),
     excludedPrefixes: prefixes.optional().describe("Parts of the pools that are not given."),
+    acceptRoutes: prefixes
+      .optional()
+      .describe(
+        "Routes that a client names to networks behind it are taken only inside of these. Default: none.",
+      ),
     dns: z
       .array(
         z.strictObject({

@@ -31,6 +31,7 @@ export function checkConnect(document: ConnectAttachment): Finding[] {
     ...read.findings,
     ...checkInterface(own, ["interface"]),
     ...checkPrefixes(document.excludedPrefixes ?? [], ["excludedPrefixes"]),
+    ...checkPrefixes(document.acceptRoutes ?? [], ["acceptRoutes"]),
   ];
   if (own !== undefined && read.interface !== "" && read.interface !== own) {
     const message = `the service's address names the interface ${quote(read.interface)}; name it once`;
@@ -64,6 +65,7 @@ export function checkExpose(document: ExposeAttachment): Finding[] {
     ...checkRoutes(document.routes?.endpoint ?? [], ["routes", "endpoint"]),
     ...(document.policies ?? []).flatMap((policy, i) => checkPolicy(policy, ["policies", i])),
     ...checkPrefixes(document.excludedPrefixes ?? [], ["excludedPrefixes"]),
+    ...checkPrefixes(document.acceptRoutes ?? [], ["acceptRoutes"]),
     ...(document.dns ?? []).flatMap(({ servers }, i) =>
       servers.flatMap((server, j) =>
         parseIp(server)

@@ -18,6 +18,7 @@ import { KERNEL, LOCAL } from "../elements/mechanism.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
 import type { Attached } from "./attached.ts";
+import { checkAnswer } from "./check-answer.ts";
 import type { ClientOfWorkload, Clients } from "./clients.ts";
 import type { DesiredState } from "./desired-state.ts";
 import { REQUEST_MS, type AgentParts, type News } from "./parts.ts";
@@ -52,6 +53,7 @@ export class Connecting implements Attached {
   readonly #progress: Progress;
   readonly #workload: Workload;
   readonly #client: ClientOfWorkload;
+  readonly #unguard: () => void;
   #answer: Connection | undefined;
   #isEstablished = false;
 
@@ -64,6 +66,7 @@ export class Connecting implements Attached {
     this.#progress = new Progress(parts.world.clock, options.onChange);
     this.#workload = workloads.use(wish.workload);
     this.#client = clients.use(this.#workload, connectionId, (news) => this.#hear(news));
+    this.#unguard = parts.wires.guard(connectionId, (wire) => checkAnswer(wish, wire));
   }
 
   get view(): ProgressView {
@@ -108,6 +111,7 @@ export class Connecting implements Attached {
     await this.#close("asked");
     this.#options.state.dropAnswer(this.connectionId);
     this.#client.release();
+    this.#unguard();
     this.#workload.release();
   }
 

@@ -137,6 +137,7 @@ export class Exposing implements Attached {
                 ...parts.wires.heldByOthers(netns, wireId),
               ],
             },
+      clientRoutes: () => this.#wish.acceptRoutes,
       context: () => this.#wish.context,
     });
     this.#takeBack = parts.offer(this.endpointName, this.#role);
@@ -238,8 +239,8 @@ export class Exposing implements Attached {
 }
 
 /** What an answer depends on, beside the pools. */
-function givenBy({ context, excludedPrefixes }: ExposeWish): string {
-  return JSON.stringify([context, excludedPrefixes]);
+function givenBy({ context, excludedPrefixes, acceptRoutes }: ExposeWish): string {
+  return JSON.stringify([context, excludedPrefixes, acceptRoutes]);
 }
 
 /** Is it the same endpoint, with other words about it? Pools and devices of established wires cannot be exchanged. */

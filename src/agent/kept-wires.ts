@@ -34,6 +34,7 @@ export class KeptWires {
   readonly #onChange: () => void;
   readonly #made = new Map<string, MadeWire>();
   readonly #unclaimed = new Map<string, Unclaimed>();
+  readonly #checks = new Map<string, (wire: Wire) => void>();
   readonly #namespaces = new Set<Netns>();
   /** The writes that will have put these on the disk. */
   readonly #underWay = new Map<Netns, Promise<void>>();
@@ -98,7 +99,16 @@ export class KeptWires {
     this.#note(side).catch(() => undefined);
   }
 
+  /** What `check` throws of the wire `connectionId` is the answer to its request, until the result is called. */
+  guard(connectionId: string, check: (wire: Wire) => void): () => void {
+    this.#checks.set(connectionId, check);
+    return () => {
+      if (this.#checks.get(connectionId) === check) this.#checks.delete(connectionId);
+    };
+  }
+
   async apply(wire: Wire): Promise<Plan> {
+    this.#checks.get(wire.connectionId)?.(wire);
     await this.#note(wire.client, wire.endpoint);
     const plan = await this.#reconciler.apply(wire);
     const { connectionId } = wire;

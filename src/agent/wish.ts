@@ -31,6 +31,8 @@ export interface ConnectWish {
   readonly endpoint: string;
   readonly mtuBytes: number;
   readonly excludedPrefixes: readonly string[];
+  /** Absent: all. */
+  readonly acceptRoutes?: readonly string[];
 }
 
 export interface ExposeWish {
@@ -45,6 +47,7 @@ export interface ExposeWish {
   readonly addressPolicy: "strict" | "polite";
   readonly context: ContextOptions;
   readonly excludedPrefixes: readonly string[];
+  readonly acceptRoutes: readonly string[];
   readonly payload: string;
 }
 
@@ -76,6 +79,7 @@ export function connectWish(document: ConnectAttachment): ConnectWish {
     endpoint: document.endpoint ?? "",
     mtuBytes: document.mtu ?? 0,
     excludedPrefixes: document.excludedPrefixes ?? [],
+    ...(document.acceptRoutes && { acceptRoutes: document.acceptRoutes }),
   };
 }
 
@@ -98,6 +102,7 @@ export function exposeWish(document: ExposeAttachment): ExposeWish {
     addressPolicy: document.addressPolicy ?? "strict",
     context: contextOf(document),
     excludedPrefixes: document.excludedPrefixes ?? [],
+    acceptRoutes: document.acceptRoutes ?? [],
     payload: document.payload ?? PAYLOAD_ETHERNET,
   };
 }

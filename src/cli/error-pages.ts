@@ -306,6 +306,21 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     causes: ["two processes have the same name", "a registration has the URL of another process"],
     remedies: ["give every manager, forwarder, endpoint and client a name of its own"],
   },
+  "NL-408": {
+    title: "more than was asked for",
+    means:
+      "The endpoint's answer has something that this Connect does not take. Nothing of it was made; another endpoint is " +
+      "tried, if there is one.",
+    causes: [
+      "a route outside of the Connect's acceptRoutes",
+      "an address inside of its excludedPrefixes",
+      "an MTU above its mtu",
+    ],
+    remedies: [
+      "if it is right, let the Connect take it: change the key that the message names",
+      "if not, change what the endpoint gives: routes, policies, pools, mtu of the Expose",
+    ],
+  },
   "NL-501": {
     title: "no address is left",
     means: "The pool of the endpoint has no free pair of addresses for one more wire.",

@@ -46,7 +46,7 @@ const GIVEN = memoryKey<Given>("endpoint-context: given");
  * Guarantees
  * - Every answer has what `options` says at the time of the request, each entry once; what it said before and says no
  *   more is taken out.
- * - What the client has brought stays.
+ * - What the client has brought stays: `clientWishes` in front of it decides what that is.
  */
 export function endpointContext(options: () => ContextOptions): ConnectionElement {
   return {

@@ -71,6 +71,18 @@ export function overlaps(a: IpPrefix, b: IpPrefix): boolean {
   return a.length <= b.length ? contains(a, b.address) : contains(b, a.address);
 }
 
+/** Tells of the text of a prefix whether one of `prefixes` covers it. What is no prefix is covered by none. */
+export function insideOf(prefixes: readonly string[]): (text: string) => boolean {
+  const outer = prefixes.map(mustParsePrefix);
+  return (text) => {
+    const inner = parsePrefix(text);
+    return (
+      inner !== undefined &&
+      outer.some((each) => each.length <= inner.length && contains(each, inner.address))
+    );
+  };
+}
+
 /** 32 or 128. */
 export function addressBits(family: 4 | 6): number {
   return family === 4 ? 32 : 128;

@@ -241,8 +241,8 @@ async function isAlive(prober: Prober, netns: string, address: string): Promise<
 }
 
 function newEndpoint({ world, identity }: AgentOptions, wanted: NewEndpoint): Role {
-  const { name, netns, interfaceName, addresses, context } = wanted;
-  return endpoint({ world, identity, name, netns, interfaceName, context, ...(addresses && { addresses }) });
+  const { addresses, ...rest } = wanted;
+  return endpoint({ world, identity, ...rest, ...(addresses && { addresses }) });
 }
 
 /** Closes what this host's manager knows of the wire, on both sides. */

@@ -1,5 +1,6 @@
 /** Upstream: sdk/pkg/networkservice/chains/endpoint/server.go, cmd-nse-icmp-responder */
 import { authorize } from "../elements/authorize.ts";
+import { clientWishes } from "../elements/client-wishes.ts";
 import { ConnectionDoor } from "../elements/door.ts";
 import { endpointContext, type ContextOptions } from "../elements/endpoint-context.ts";
 import { ipam, type AddressOptions } from "../elements/ipam.ts";
@@ -21,11 +22,13 @@ export interface EndpointOptions extends RoleOptions {
   readonly interfaceName?: (connection: Connection) => string;
   /** Absent: the endpoint gives no addresses. */
   readonly addresses?: AddressOptions;
+  /** Prefixes in which clients may name networks behind them; read at every request. Default: none. */
+  readonly clientRoutes?: () => readonly string[];
   /** Routes, DNS, policies and more that every client gets; read at every request. */
   readonly context?: () => ContextOptions;
 }
 
-/** Answers for a workload that offers a network service. */
+/** Answers for a workload that offers a network service. Of what a client sends nothing gets into it but `clientWishes`. */
 export function endpoint(options: EndpointOptions): ConnectionRole {
   const { world, name, identity, addresses, context } = options;
   const board = new MonitorBoard();
@@ -40,6 +43,10 @@ export function endpoint(options: EndpointOptions): ConnectionRole {
       monitor(board),
       trimPath(),
       mechanisms([kernelEndpoint({ netns: options.netns, nameOf: options.interfaceName })]),
+      clientWishes({
+        addresses: !addresses ? "none" : addresses.policy === "polite" ? "any" : "pools",
+        routes: options.clientRoutes,
+      }),
       ...(addresses ? [ipam(name, addresses)] : []),
       ...(context ? [endpointContext(context)] : []),
     ],

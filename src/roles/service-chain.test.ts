@@ -51,7 +51,11 @@ function chainOf(at: { readonly firewall: "alpha" | "beta"; readonly shop: "alph
   });
   host.offer("firewall", role);
   host.register("firewall", "shop", { app: "firewall" });
-  mesh[at.shop].newEndpoint("shop-1", { service: "shop", labels: { app: "shop" } });
+  mesh[at.shop].newEndpoint("shop-1", {
+    service: "shop",
+    labels: { app: "shop" },
+    clientRoutes: () => ["10.1.0.0/24"],
+  });
   return {
     mesh,
     firewall,
@@ -207,6 +211,7 @@ workload: { lab: lab/HOST }
 services: [shop]
 labels: { app: shop }
 pools: [10.0.2.0/24]
+acceptRoutes: [10.1.0.0/24]
 `;
 const WEB = `
 kind: Connect
