@@ -6,6 +6,7 @@ import { matchEndpoints, type Candidate, type Decision } from "../registry/match
 import { NetloomError } from "../world/errors.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { findEndpoints, findService, type FindCall } from "./find.ts";
+import { closeWhileRegistered, requestWhileRegistered } from "./while-registered.ts";
 
 /** How the candidates of a service came about: data for `netloom why`, before and after the fact. */
 export interface Discovery {
@@ -53,7 +54,9 @@ export async function discoverCandidates(
 
 /**
  * Guarantees
- * - A connection that names its endpoint goes to exactly that one, or nowhere (NOT_FOUND).
+ * - A connection that names its endpoint goes to exactly that one, or nowhere (NOT_FOUND, and UNAVAILABLE as soon as the
+ *   registry drops it).
+ * - A close does not wait long for an endpoint that the registry does not know.
  * - Otherwise the service's matches decide on the candidates for `select`, and the service on the payload. Without any
  *   candidate the error says how the endpoints were dropped.
  */
@@ -82,7 +85,9 @@ export function discover(
           });
           connection.payload = service.payload;
         }
-        return await next(request, { ...call, nextUrl: endpoint.url });
+        return await requestWhileRegistered(call, { endpoints: registries.endpoints, name }, (asking) =>
+          next(request, { ...asking, nextUrl: endpoint.url }),
+        );
       }
       const found = await discoverCandidates(call, registries, connection);
       onDiscovery?.(connection.id, found);
@@ -93,7 +98,9 @@ export function discover(
     },
     async close(call, connection, next) {
       call.memory.delete(CANDIDATES);
-      await next(connection);
+      const asked = { endpoints: registries.endpoints, name: connection.networkServiceEndpointName };
+      if (asked.name === "") await next(connection);
+      else await closeWhileRegistered(call, asked, (closing) => next(connection, closing));
     },
   };
 }

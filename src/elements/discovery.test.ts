@@ -83,7 +83,7 @@ test("candidates take turns, the service gives the payload, and one that fails i
   const found = registries(SHOP, [nse("a"), nse("b"), nse("c", {}, { expirationTime: timestampFromMs(1) })]);
   const chain = new Chain(worlds.world("alpha"), [
     discover(found),
-    select((_id, selection) => selections.push(selection)),
+    select(found.endpoints, (_id, selection) => selections.push(selection)),
   ]);
   await worlds.run(async () => {
     const names: string[] = [];
@@ -110,10 +110,8 @@ test("candidates take turns, the service gives the payload, and one that fails i
 
 test("a connection that names its endpoint goes there or nowhere", async () => {
   const worlds = new Worlds();
-  const chain = new Chain(worlds.world("alpha"), [
-    discover(registries(SHOP, [nse("a"), nse("ab")])),
-    select(),
-  ]);
+  const found = registries(SHOP, [nse("a"), nse("ab")]);
+  const chain = new Chain(worlds.world("alpha"), [discover(found), select(found.endpoints)]);
   await worlds.run(async () => {
     await chain.request({ networkServiceEndpointName: "ab" });
     assert.equal(chain.calls.at(-1)?.nextUrl, "tcp://ab");
@@ -131,7 +129,7 @@ test("no further candidate is tried when the caller's time is over, and a regist
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const found = registries(SHOP, [nse("a"), nse("b")]);
-  const chain = new Chain(world, [discover(found), select()]);
+  const chain = new Chain(world, [discover(found), select(found.endpoints)]);
   const silent: Registries = {
     ...found,
     endpoints: {

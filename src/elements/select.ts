@@ -1,12 +1,13 @@
 /** Tries the candidates one after the other. Upstream: sdk/pkg/networkservice/common/roundrobin/server.go */
 import { copyMessage } from "../api/copy-message.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
+import type { EndpointRegistryHop } from "../api/hops.ts";
 import type { Candidate } from "../registry/match.ts";
 import { NetloomError } from "../world/errors.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { CANDIDATES } from "./discover.ts";
-
 import { TurnOrder } from "./turn-order.ts";
+import { requestWhileRegistered } from "./while-registered.ts";
 
 /** What became of the candidates of one request, for `netloom why`. */
 export interface Selection {
@@ -17,11 +18,14 @@ export interface Selection {
 /**
  * Guarantees
  * - The candidates of `discover` are tried in the order of their turn until one answers; each gets the request as it
- *   came. An answered connection names its endpoint.
+ *   came. An answered connection names its endpoint. One that the registry drops meanwhile is not waited for.
  * - If all fail the error says why each did, and has the code of the last one.
  * - When the caller's time is over, no further candidate is tried.
  */
-export function select(onSelection?: (id: string, selection: Selection) => void): ConnectionElement {
+export function select(
+  endpoints: EndpointRegistryHop,
+  onSelection?: (id: string, selection: Selection) => void,
+): ConnectionElement {
   const order = new TurnOrder();
   return {
     name: "select",
@@ -36,7 +40,10 @@ export function select(onSelection?: (id: string, selection: Selection) => void)
         const copy = copyMessage(request);
         connectionOf(copy).networkServiceEndpointName = endpoint.name;
         try {
-          const connection: Connection = await next(copy, { ...call, nextUrl: endpoint.url });
+          const asked = { endpoints, name: endpoint.name };
+          const connection: Connection = await requestWhileRegistered(call, asked, (asking) =>
+            next(copy, { ...asking, nextUrl: endpoint.url }),
+          );
           onSelection?.(id, { taken: endpoint.name, failed });
           return connection;
         } catch (error) {

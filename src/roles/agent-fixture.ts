@@ -47,11 +47,15 @@ export class AgentMesh {
   readonly machine: SimMachine;
   readonly agents = new Map<HostName, AgentRole>();
   readonly lines: string[] = [];
+  /** Do packets get from one host to the other? */
+  isUnderlayCut = false;
 
   constructor(
     options: {
       readonly seed?: string;
       readonly sweepAfterMs?: number;
+      /** Of the registry. */
+      readonly leaseMs?: number;
       readonly faults?: readonly Fault[];
       /** Runs beside every agent, in its process. */
       readonly beside?: (role: AgentRole) => Promise<void>;
@@ -76,7 +80,13 @@ export class AgentMesh {
     assert.ok(machine);
     this.machine = machine;
     this.simulation.start("registry", async (world) => {
-      const role = await registry({ world, name: "registry", identity: insecureIdentity(world.clock) });
+      const { leaseMs } = options;
+      const role = await registry({
+        world,
+        name: "registry",
+        identity: insecureIdentity(world.clock),
+        ...(leaseMs !== undefined && { leaseMs }),
+      });
       await world.hops.serve(REGISTRY_URL, serveAll(role.served));
     });
     for (const host of ["alpha", "beta"] as const) {
@@ -95,7 +105,8 @@ export class AgentMesh {
           registryUrl: REGISTRY_URL,
           tunnelAddresses: [address],
           prober: {
-            probe: async (from, to) => (machine.reaches(from, to) ? { rttMs: 0.1 } : { reason: "timeout" }),
+            probe: async (from, to) =>
+              machine.reaches(from, to) && !this.isUnderlayCut ? { rttMs: 0.1 } : { reason: "timeout" },
           },
           ...(options.sweepAfterMs !== undefined && { sweepAfterMs: options.sweepAfterMs }),
         });

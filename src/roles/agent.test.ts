@@ -149,6 +149,30 @@ suite("an agent whose workloads and services come and go", () => {
     });
   });
 
+  test("leaves the endpoint of a host that is gone as soon as the registry drops it", async () => {
+    const [atMs, forMs, leaseMs] = [30_000, 1e7, 8_000];
+    const cut = (other: string) => ({ kind: "partition", hosts: ["beta", other], atMs, forMs }) as const;
+    const mesh = new AgentMesh({ leaseMs, faults: [cut("alpha"), cut("registry")] });
+    await mesh.run(async () => {
+      const { clock } = mesh.simulation;
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      await mesh.apply("alpha", DB.replace("name: db", "name: other").replace("beta/b1", "alpha/a2"));
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      const { agent, forwarder } = mesh.agent("alpha");
+      const endpoint = (): string | undefined => forwarder.established()[0]?.networkServiceEndpointName;
+      await mesh.sleep(atMs - clock.monotonicMs());
+      mesh.isUnderlayCut = true;
+      await mesh.sleep(leaseMs / 2);
+      assert.equal(agent.find({ kind: "Connect", name: "web-db" })?.view.state, "healing");
+      assert.equal(endpoint(), "db.beta");
+      await mesh.sleep(leaseMs);
+      mesh.reaches(["alpha", "a1"], ["alpha", "a2"], "web-db");
+      assert.equal(endpoint(), "other.alpha");
+    });
+  });
+
   for (const outage of ["", ", also with the registry down"])
     test(`withdraws an Expose with its wires, and their clients go elsewhere${outage}`, async () => {
       const mesh = new AgentMesh();

@@ -48,7 +48,7 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       timeout(),
       monitor(board),
       discover({ services, endpoints }, options.onDiscovery),
-      select(options.onSelection),
+      select(endpoints, options.onSelection),
       mechanisms([kernelServer(), ...(tunnels ? [vxlanServer(tunnels)] : [])]),
       translateMechanism(),
       kernelClient(),

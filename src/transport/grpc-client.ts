@@ -52,7 +52,10 @@ export interface GrpcHopOptions {
   readonly probeTimeoutMs?: number;
 }
 
-/** One connection to one peer, made when it is first used and again when it has broken. */
+/**
+ * One connection to one peer, made when it is first used and again when it has broken. A call to a peer that has fallen
+ * silent waits no longer than for a sign of life, until there is one.
+ */
 export class GrpcHop implements Hop {
   readonly #url: string;
   readonly #target: string;
@@ -61,6 +64,8 @@ export class GrpcHop implements Hop {
   /** What ends each call and stream that is under way. */
   readonly #open = new Set<(error: NetloomError) => void>();
   #client: Client;
+  /** It has given no sign of life, and none since. */
+  #isSilent = false;
 
   constructor(url: string, options: GrpcHopOptions = {}) {
     this.#url = url;
@@ -81,7 +86,9 @@ export class GrpcHop implements Hop {
 
   call(method: string, request: Message, options: Parameters<Hop["call"]>[2]): Promise<Message> {
     const attempt = `call ${method} at ${this.#url}`;
-    const { scope, timeoutMs } = options;
+    const { scope } = options;
+    const isShort = this.#isSilent && options.timeoutMs > this.#probeTimeoutMs;
+    const timeoutMs = isShort ? this.#probeTimeoutMs : options.timeoutMs;
     if (scope?.ended) return Promise.reject(cancelled(attempt, scope.name));
     return new Promise<Message>((resolve, reject) => {
       let answered: Pairs = {};
@@ -96,8 +103,10 @@ export class GrpcHop implements Hop {
         (error, bytes) => {
           forget();
           this.#open.delete(fail);
+          if (!error) this.#isSilent = false;
           if (!error) resolve({ bytes: bytes ?? new Uint8Array(), metadata: answered });
           else if (scope?.ended) reject(cancelled(attempt, scope.name));
+          else if (isShort && error.code === status.DEADLINE_EXCEEDED) reject(this.#silence(error, attempt));
           else reject(broken ?? this.#failure(error, attempt));
         },
       );
@@ -163,13 +172,26 @@ export class GrpcHop implements Hop {
     return fromStatus(error, attempt);
   }
 
+  #silence(error: ServiceError, attempt: string): NetloomError {
+    this.#liveness.suspect();
+    return new NetloomError("UNAVAILABLE", `${attempt}: ${this.#noSign()}`, {
+      cause: error,
+      topic: "NL-701",
+    });
+  }
+
+  #noSign(): string {
+    return `no sign of life in ${this.#probeTimeoutMs} ms`;
+  }
+
   #connect(): Client {
     return new Client(this.#target, credentials.createInsecure(), OPTIONS);
   }
 
   /** The connection may look well for minutes although nobody is at its other end. */
   #reconnect(): void {
-    this.#break(`no sign of life in ${this.#probeTimeoutMs} ms`);
+    this.#isSilent = true;
+    this.#break(this.#noSign());
     const dead = this.#client;
     this.#client = this.#connect();
     dead.close();
@@ -189,7 +211,12 @@ export class GrpcHop implements Hop {
         asBytes,
         new Uint8Array(),
         { deadline: Date.now() + this.#probeTimeoutMs },
-        (error) => resolve(error?.code !== status.DEADLINE_EXCEEDED),
+        (error) => {
+          // Any answer is a sign; that there is no connection is none.
+          const hasAnswered = !error || ![status.DEADLINE_EXCEEDED, status.UNAVAILABLE].includes(error.code);
+          if (hasAnswered) this.#isSilent = false;
+          resolve(error?.code !== status.DEADLINE_EXCEEDED);
+        },
       );
     });
   }

@@ -258,6 +258,35 @@ suite("connections", () => {
     await hop.call(METHOD, empty, { timeoutMs: 1000 });
   });
 
+  test("a peer that stays silent is not waited for, and one that speaks again has all the time", async (t) => {
+    const path = join(await temporaryFolder(t), "far.sock");
+    const server = grpcHost(t);
+    let isSlow = false;
+    await server.hops.serve(
+      `unix://${path}`,
+      answering(async () => {
+        if (isSlow) await server.clock.sleep(300);
+        return empty;
+      }),
+    );
+    const proxy = await silentProxy(t, path);
+    const client = grpcHost(t, { probeIntervalMs: 50, probeTimeoutMs: 100 });
+    const hop = client.hops.dial(`tcp://127.0.0.1:${proxy.port}`);
+    const ask = () => hop.call(METHOD, empty, { timeoutMs: 60_000 });
+    await ask();
+    proxy.fallSilent();
+    proxy.staySilent(true);
+    await assert.rejects(hop.call(METHOD, empty, { timeoutMs: 1 }), { code: "DEADLINE_EXCEEDED" });
+    for (let i = 0; i < 2; i++)
+      await assert.rejects(ask(), { code: "UNAVAILABLE", message: /no sign of life in 100 ms/ });
+    proxy.staySilent(false);
+    isSlow = true;
+    for (;;) {
+      const answer = await ask().catch(() => undefined);
+      if (answer) break;
+    }
+  });
+
   test("what is under way when this side closes is UNAVAILABLE", async (t) => {
     const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
     const server = grpcHost(t);
@@ -299,9 +328,17 @@ async function leaveStaleSocket(path: string): Promise<void> {
 }
 
 /** Passes bytes on until it falls silent: then all connections of that moment stay open, and nothing passes. */
-async function silentProxy(t: TestContext, path: string): Promise<{ port: number; fallSilent: () => void }> {
+async function silentProxy(
+  t: TestContext,
+  path: string,
+): Promise<{ port: number; fallSilent: () => void; staySilent: (isSilent: boolean) => void }> {
   const sockets: Socket[] = [];
+  let isSilent = false;
   const server = createServer((near) => {
+    if (isSilent) {
+      t.after(() => near.destroy());
+      return;
+    }
     const far = connect(path);
     for (const socket of [near, far]) socket.on("error", () => undefined);
     near.pipe(far);
@@ -320,5 +357,6 @@ async function silentProxy(t: TestContext, path: string): Promise<{ port: number
       t.after(() => socket.destroy());
     }
   };
-  return { port: (server.address() as AddressInfo).port, fallSilent };
+  const staySilent = (silent: boolean): void => void (isSilent = silent);
+  return { port: (server.address() as AddressInfo).port, fallSilent, staySilent };
 }
