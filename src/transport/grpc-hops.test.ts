@@ -235,7 +235,30 @@ suite("connections", () => {
     assert.deepEqual(client.hops.connections, [url]);
   });
 
-  test("a peer that falls silent breaks streams, and the next call finds a new connection", async (t) => {
+  test("what is under way when this side closes is UNAVAILABLE", async (t) => {
+    const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
+    const server = grpcHost(t);
+    let begin = (): void => undefined;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const slow = answering(async ({ scope }) => {
+      begin();
+      await scope.done;
+      throw new NetloomError("CANCELLED", "too late");
+    });
+    await server.hops.serve(url, slow);
+    const client = grpcHost(t);
+    const call = assert.rejects(client.hops.dial(url).call(METHOD, empty, { timeoutMs: 5000 }), {
+      code: "UNAVAILABLE",
+      message: /this side has closed/,
+    });
+    await begun;
+    await client.hops.close();
+    await call;
+  });
+});
+
+suite("a silent peer", () => {
+  test("breaks streams, and the next call finds a new connection", async (t) => {
     const path = join(await temporaryFolder(t), "far.sock");
     const server = grpcHost(t);
     await server.hops.serve(`unix://${path}`, {
@@ -258,7 +281,7 @@ suite("connections", () => {
     await hop.call(METHOD, empty, { timeoutMs: 1000 });
   });
 
-  test("a peer that stays silent is not waited for, and one that speaks again has all the time", async (t) => {
+  test("is not waited for as long as it is silent, and has all the time when it speaks again", async (t) => {
     const path = join(await temporaryFolder(t), "far.sock");
     const server = grpcHost(t);
     let isSlow = false;
@@ -285,27 +308,6 @@ suite("connections", () => {
       const answer = await ask().catch(() => undefined);
       if (answer) break;
     }
-  });
-
-  test("what is under way when this side closes is UNAVAILABLE", async (t) => {
-    const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
-    const server = grpcHost(t);
-    let begin = (): void => undefined;
-    const begun = new Promise<void>((resolve) => (begin = resolve));
-    const slow = answering(async ({ scope }) => {
-      begin();
-      await scope.done;
-      throw new NetloomError("CANCELLED", "too late");
-    });
-    await server.hops.serve(url, slow);
-    const client = grpcHost(t);
-    const call = assert.rejects(client.hops.dial(url).call(METHOD, empty, { timeoutMs: 5000 }), {
-      code: "UNAVAILABLE",
-      message: /this side has closed/,
-    });
-    await begun;
-    await client.hops.close();
-    await call;
   });
 });
 
