@@ -31,6 +31,8 @@ export interface AgentOptions {
    * 600,000 ms, the lifetime of a token: after that time without a word they would have been closed anyway.
    */
   readonly sweepAfterMs?: number;
+  /** How people find the disk. Default: `the state folder`. */
+  readonly stateFolder?: string;
 }
 
 /** What `apply` does, or would do, with one attachment. */
@@ -75,19 +77,18 @@ export class Agent {
   #tail: Promise<unknown> = Promise.resolve();
   #isEnding = false;
 
-  private constructor({ parts }: AgentOptions) {
+  private constructor({ parts, stateFolder = "the state folder" }: AgentOptions) {
     this.#parts = parts;
-    this.#state = new DesiredState(parts.world);
+    this.#state = new DesiredState({ world: parts.world, log: parts.log, stateFolder });
     this.#workloads = new Workloads(parts);
     this.#clients = new Clients(parts);
   }
 
-  /** Reads what is to be done, adopts what is there, and begins. INTERNAL if the disk or the kernel cannot be read. */
+  /** Reads what is to be done, adopts what is there, and begins. INTERNAL if the disk or the kernel cannot be read, FAILED_PRECONDITION for a damaged wish. */
   static async start(options: AgentOptions): Promise<Agent> {
     const agent = new Agent(options);
     const { wires, log, world } = options.parts;
     const loaded = await agent.#state.load();
-    for (const problem of loaded.problems) log.error("desired state", { problem });
     const adopted = await wires.adopt();
     if (adopted.length > 0) log.info("took over the wires of an earlier life", { wires: adopted.length });
     for (const id of loaded.closing) agent.#closing.add(id);

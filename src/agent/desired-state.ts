@@ -4,13 +4,23 @@
  * Guarantees
  * - The wish is on the disk before `save` resolves. Calls that come while another is being written are written together.
  * - Answers follow a moment later; those that are lost cost their wires new ids on the way, and nothing else.
- * - A disk that is full or broken is an error of `save` with its reason; answers are tried again.
+ * - A disk that is full or broken is an error of `save` with its reason; answers are tried again, and that is said once.
+ * - A wish that is not whole is refused: half of it would have the wires of the other half removed. Answers that are not
+ *   are left out: the kernel and the hosts on the way know the rest.
+ * - An attachment that means nothing to this version stays on the disk for one that it means something to.
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { AnswersSchema, WantedSchema, WishSchema } from "../api/gen/netloom/agent/v1/state_pb.js";
+import {
+  AnswersSchema,
+  WantedSchema,
+  WishSchema,
+  type Wanted,
+} from "../api/gen/netloom/agent/v1/state_pb.js";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
 import { Bell } from "../registry/bell.ts";
+import { seal, unseal } from "../net/seal.ts";
+import type { Log } from "../observe/log.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
 import type { Disk, World } from "../world/world.ts";
@@ -19,6 +29,8 @@ import type { Wish } from "./wish.ts";
 
 const WISH_FILE = "wish";
 const ANSWERS_FILE = "answers";
+const WISH_SEAL = { what: "wish", version: 1 };
+const ANSWERS_SEAL = { what: "answers", version: 1 };
 
 /** Answers are written so long after they have come, and a little later still where there are many. */
 const ANSWERS_MS = 200;
@@ -41,31 +53,42 @@ export interface Desired {
 
 export interface Loaded extends Desired {
   readonly answers: ReadonlyMap<string, Connection>;
-  /** What could not be read, as sentences: it was written by another version, or by nobody of ours. */
-  readonly problems: readonly string[];
+}
+
+export interface DesiredStateOptions {
+  readonly world: World;
+  readonly log: Log;
+  /** How people find the disk. */
+  readonly stateFolder: string;
 }
 
 export class DesiredState {
   readonly #world: World;
+  readonly #log: Log;
+  readonly #folder: string;
   readonly #answers = new Map<string, Connection>();
   readonly #dirty = new Bell();
+  /** Attachments on the disk that this version does not understand. */
+  #foreign: readonly Wanted[] = [];
   #next: { readonly desired: Desired; readonly written: PromiseWithResolvers<void> } | undefined;
   #isWriting = false;
 
-  constructor(world: World) {
+  constructor({ world, log, stateFolder }: DesiredStateOptions) {
     this.#world = world;
+    this.#log = log;
+    this.#folder = stateFolder;
   }
 
-  /** Reads both, and begins to save answers. INTERNAL if the disk cannot be read. */
+  /**
+   * Reads both, and begins to save answers. INTERNAL if the disk cannot be read, FAILED_PRECONDITION for a wish that is
+   * not whole, or of another version.
+   */
   async load(): Promise<Loaded> {
-    const { disk, scope } = this.#world;
-    const problems: string[] = [];
-    const desired = await readWish(disk, problems);
-    for (const connection of await readAnswers(disk, problems))
-      this.#answers.set(idOf(connection), connection);
+    const desired = await this.#readWish();
+    for (const connection of await this.#readAnswers()) this.#answers.set(idOf(connection), connection);
     const answers = new Map(this.#answers);
-    scope.spawn("save answers", (task) => this.#saveAnswers(task));
-    return { ...desired, answers, problems };
+    this.#world.scope.spawn("save answers", (task) => this.#saveAnswers(task));
+    return { ...desired, answers };
   }
 
   async save(desired: Desired): Promise<void> {
@@ -100,7 +123,8 @@ export class DesiredState {
       for (let next = this.#next; next; next = this.#next) {
         this.#next = undefined;
         try {
-          await replace(this.#world.disk, WISH_FILE, toBinary(WishSchema, wishMessage(next.desired)));
+          const message = wishMessage(next.desired, this.#foreign);
+          await replace(this.#world.disk, WISH_FILE, seal(WISH_SEAL, toBinary(WishSchema, message)));
           next.written.resolve();
         } catch (error) {
           // Whoever waits is told; nobody may be left waiting by an error of somebody else.
@@ -113,6 +137,7 @@ export class DesiredState {
   }
 
   async #saveAnswers(scope: Scope): Promise<void> {
+    let isRefused = false;
     while (!scope.ended) {
       await this.#dirty.wait(this.#world, scope, Infinity);
       if (scope.ended) return;
@@ -120,14 +145,68 @@ export class DesiredState {
       const connections = [...this.#answers.values()];
       try {
         const bytes = toBinary(AnswersSchema, create(AnswersSchema, { connections }));
-        await replace(this.#world.disk, ANSWERS_FILE, bytes);
+        await replace(this.#world.disk, ANSWERS_FILE, seal(ANSWERS_SEAL, bytes));
+        if (isRefused)
+          this.#log.info("the last answers are on the disk again", { file: this.#path(ANSWERS_FILE) });
+        isRefused = false;
       } catch (error) {
         if (!(error instanceof NetloomError) || scope.ended) throw error;
+        if (!isRefused)
+          this.#log.warn("the last answers cannot be kept; a restart would look for them in the kernel", {
+            error: error.message,
+            hint: error.hint,
+          });
+        isRefused = true;
         await this.#world.clock.sleep(RETRY_MS, scope);
         this.#dirty.ring();
       }
     }
   }
+
+  async #readWish(): Promise<Desired> {
+    const bytes = await this.#world.disk.read(WISH_FILE);
+    if (!bytes) return { kept: [], closing: [] };
+    const sealed = unseal(WISH_SEAL, bytes);
+    if (!sealed.ok) throw damagedWish(this.#path(WISH_FILE), sealed.problem);
+    const { attachments, closing } = fromBinary(WishSchema, sealed.content);
+    const foreign: Wanted[] = [];
+    const kept = attachments.flatMap((wanted): Kept[] => {
+      const result = readAttachment(JSON.parse(wanted.document));
+      if (result.ok) return [{ wish: result.wish, connectionId: wanted.connectionId }];
+      foreign.push(wanted);
+      this.#log.error("an attachment on the disk means nothing to this version, and stays there", {
+        problem: result.findings.map(({ message }) => message).join("; "),
+        document: wanted.document,
+      });
+      return [];
+    });
+    this.#foreign = foreign;
+    return { kept, closing };
+  }
+
+  async #readAnswers(): Promise<Connection[]> {
+    const bytes = await this.#world.disk.read(ANSWERS_FILE);
+    if (!bytes) return [];
+    const sealed = unseal(ANSWERS_SEAL, bytes);
+    if (sealed.ok) return fromBinary(AnswersSchema, sealed.content).connections;
+    this.#log.warn("the last answers on the disk are damaged: what they said is looked for in the kernel", {
+      file: this.#path(ANSWERS_FILE),
+      problem: sealed.problem,
+    });
+    return [];
+  }
+
+  #path(name: string): string {
+    return `${this.#folder}/${name}`;
+  }
+}
+
+/** Half a wish is no wish: the wires of the other half would be removed. */
+function damagedWish(path: string, problem: string): NetloomError {
+  return new NetloomError("FAILED_PRECONDITION", `read what this host is to do from ${path}: ${problem}`, {
+    topic: "NL-205",
+    hint: `put back a copy of it, or move it away (mv ${path} ${path}.damaged), start the agent, and apply the attachments again; wires stay up meanwhile`,
+  });
 }
 
 function idOf({ path, id }: Connection): string {
@@ -142,48 +221,20 @@ function textOf({ $unknown: _unknown, ...connection }: Connection): unknown {
   return connection;
 }
 
-function wishMessage({ kept, closing }: Desired) {
-  return create(WishSchema, {
-    closing: [...closing],
-    attachments: kept.map(({ wish, connectionId }) =>
-      create(WantedSchema, { document: JSON.stringify(wish.document), connectionId }),
-    ),
+function wishMessage({ kept, closing }: Desired, foreign: readonly Wanted[]) {
+  const own = kept.map(({ wish, connectionId }) =>
+    create(WantedSchema, { document: JSON.stringify(wish.document), connectionId }),
+  );
+  const names = new Set(kept.map(({ wish }) => `${wish.kind} ${wish.name}`));
+  // One that was applied again is the user's answer to what could not be read.
+  const rest = foreign.filter(({ document }) => {
+    const { kind, name } = JSON.parse(document) as { readonly kind?: string; readonly name?: string };
+    return !names.has(`${kind} ${name}`);
   });
+  return create(WishSchema, { closing: [...closing], attachments: [...own, ...rest] });
 }
 
 async function replace(disk: Disk, name: string, bytes: Uint8Array): Promise<void> {
   await disk.replace(name, bytes);
   await disk.sync(name);
-}
-
-async function readWish(disk: Disk, problems: string[]): Promise<Desired> {
-  const bytes = await disk.read(WISH_FILE);
-  if (!bytes) return { kept: [], closing: [] };
-  try {
-    const { attachments, closing } = fromBinary(WishSchema, bytes);
-    const kept = attachments.flatMap(({ document, connectionId }): Kept[] => {
-      const result = readAttachment(JSON.parse(document));
-      if (result.ok) return [{ wish: result.wish, connectionId }];
-      const reasons = result.findings.map(({ message }) => message).join("; ");
-      problems.push(`an attachment on the disk means nothing to this version: ${reasons}: ${document}`);
-      return [];
-    });
-    return { kept, closing };
-  } catch (error) {
-    throw new NetloomError("INTERNAL", `read the wish of this host: ${(error as Error).message}`, {
-      cause: error,
-      hint: "the file `wish` in the state directory is damaged; remove it, and apply the attachments again",
-    });
-  }
-}
-
-async function readAnswers(disk: Disk, problems: string[]): Promise<Connection[]> {
-  const bytes = await disk.read(ANSWERS_FILE);
-  if (!bytes) return [];
-  try {
-    return fromBinary(AnswersSchema, bytes).connections;
-  } catch (error) {
-    problems.push(`the last answers on the disk are unreadable: ${(error as Error).message}`);
-    return [];
-  }
 }

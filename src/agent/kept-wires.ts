@@ -11,6 +11,8 @@ import { groupByOwner } from "../forwarder/owner.ts";
 import type { Plan } from "../forwarder/plan.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
 import type { Mechanism, Wire } from "../forwarder/wire.ts";
+import { hash64 } from "../net/hash.ts";
+import { type Log, NO_LOG } from "../observe/log.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Kernel, Netns } from "../world/kernel.ts";
 import type { World } from "../world/world.ts";
@@ -31,6 +33,7 @@ export class KeptWires {
   readonly #world: World;
   readonly #kernel: Kernel;
   readonly #reconciler: Reconciler;
+  readonly #log: Log;
   readonly #onChange: () => void;
   readonly #made = new Map<string, MadeWire>();
   readonly #unclaimed = new Map<string, Unclaimed>();
@@ -45,12 +48,14 @@ export class KeptWires {
   constructor(options: {
     readonly world: World;
     readonly reconciler: Reconciler;
+    readonly log?: Log;
     /** A wire has come, changed or gone. */
     readonly onChange?: () => void;
   }) {
     this.#world = options.world;
     this.#kernel = options.world.kernel;
     this.#reconciler = options.reconciler;
+    this.#log = options.log ?? NO_LOG;
     this.#onChange = options.onChange ?? (() => undefined);
   }
 
@@ -177,13 +182,26 @@ export class KeptWires {
   }
 
   async #readNamespaces(): Promise<Netns[]> {
-    const bytes = await this.#world.disk.read(NAMESPACES_FILE);
+    const bytes = (await this.#world.disk.read(NAMESPACES_FILE)) ?? new Uint8Array();
     // The last line may have been cut off by a crash, and then nothing was made there.
-    const names = new TextDecoder()
-      .decode(bytes ?? new Uint8Array())
-      .split("\n")
-      .slice(0, -1);
-    return [...new Set(names.filter((name): name is Netns => /^(file|inode):\/\//.test(name)))];
+    const written = new TextDecoder().decode(bytes).split("\n").slice(0, -1);
+    const names = new Set<Netns>();
+    let damaged = 0;
+    for (const text of written) {
+      if (text === "") continue;
+      const name = text.slice(text.indexOf(" ") + 1);
+      if (/^(file|inode):\/\//.test(name) && line(name as Netns) === `${text}\n`) names.add(name as Netns);
+      else damaged += 1;
+    }
+    if (damaged > 0)
+      this.#log.warn(
+        "namespaces on the disk are damaged: wires in them are found when their workloads are asked for",
+        {
+          file: NAMESPACES_FILE,
+          lines: damaged,
+        },
+      );
+    return [...names];
   }
 
   async #alive(names: readonly Netns[]): Promise<Netns[]> {
@@ -200,6 +218,11 @@ export class KeptWires {
   }
 }
 
+/** Each with a checksum. A line feed before them ends what a full disk has cut off. */
 function lines(names: readonly Netns[]): Uint8Array {
-  return new TextEncoder().encode(names.map((name) => `${name}\n`).join(""));
+  return new TextEncoder().encode(`\n${names.map(line).join("")}`);
+}
+
+function line(name: Netns): string {
+  return `${hash64(name).toString(16).padStart(16, "0")} ${name}\n`;
 }

@@ -156,6 +156,7 @@ async function runLocked(
       ...(options.vxlanPort !== undefined && { vxlanPort: options.vxlanPort }),
       excludedPrefixes: options.excludePrefix ?? [],
       ...(options.sweepAfter !== undefined && { sweepAfterMs: options.sweepAfter * 1000 }),
+      stateFolder: resolve(options.stateDir),
       processes: opened.processes,
       prober: opened.prober,
       version: versions().version,

@@ -202,6 +202,22 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
       "for a second host on one machine: another network namespace, with a --state-dir of its own",
     ],
   },
+  "NL-205": {
+    title: "what the agent is to do is damaged",
+    means:
+      "The file `wish` in the state folder holds the attachments of a host and the ids of their wires, under a line with its " +
+      "length and checksum. It does not agree with that line. The agent refuses all of it: with a part of its attachments it " +
+      "would remove the wires of the others.",
+    causes: [
+      "the disk was full or has failed, or the file was edited or copied in part",
+      "it was written by another version of netloom",
+    ],
+    remedies: [
+      "put a copy of the file back",
+      "move the file away, start the agent, and apply the attachments again: it takes the wires over that are up",
+      "until then all wires stay as they are, and carry packets",
+    ],
+  },
   "NL-301": {
     title: "the registry does not answer",
     means:

@@ -6,9 +6,14 @@ const encoder = new TextEncoder();
  * (the `fmix64` of MurmurHash3) because the upper bits of FNV-1a alone are poor for short texts.
  */
 export function hash64(text: string): bigint {
+  return hashBytes64(encoder.encode(text));
+}
+
+/** The same of bytes: of a text, its UTF-8. */
+export function hashBytes64(bytes: Uint8Array): bigint {
   // In two halves, whose products are exact: a BigInt for each byte would take ten times as long.
   let [high, low] = [0xcbf29ce4, 0x84222325];
-  for (const byte of encoder.encode(text)) {
+  for (const byte of bytes) {
     low = (low ^ byte) >>> 0;
     // Times the prime, 2^40 + 0x1b3.
     const product = low * 0x1b3;

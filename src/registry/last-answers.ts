@@ -1,25 +1,34 @@
 /** What a registry has said, kept on the disk of a host for the time when it says nothing. */
 import { fromBinary } from "@bufbuild/protobuf";
 import { ChangesSchema, type Changes } from "../api/gen/netloom/registry_pb.js";
+import { seal, unseal } from "../net/seal.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Disk } from "../world/world.ts";
 import { bytesField } from "./answer-bytes.ts";
 import type { Listed } from "./entry-kind.ts";
 
 const FILE = "registry-answers";
+const SEAL = { what: "registry-answers", version: 1 };
 
 /** Fields of netloom.registry.v1.Changes. */
 const SERVICES = 2;
 const ENDPOINTS = 3;
 
-/** `undefined` if there are none, or none that can be read: the registry will tell. */
-export async function readAnswers(disk: Disk): Promise<Changes | undefined> {
+/** `undefined` if there are none, or none that can be read: the registry will tell. Then `onDamage` is told why. */
+export async function readAnswers(
+  disk: Disk,
+  onDamage: (problem: string) => void,
+): Promise<Changes | undefined> {
   try {
     const bytes = await disk.read(FILE);
-    return bytes && fromBinary(ChangesSchema, bytes);
-  } catch {
-    return undefined;
+    if (!bytes) return undefined;
+    const sealed = unseal(SEAL, bytes);
+    if (sealed.ok) return fromBinary(ChangesSchema, sealed.content);
+    onDamage(`${FILE}: ${sealed.problem}`);
+  } catch (error) {
+    onDamage(`${FILE}: ${(error as Error).message}`);
   }
+  return undefined;
 }
 
 /** Replaces what was kept. False if the disk does not take it. */
@@ -38,7 +47,7 @@ export async function writeAnswers(
     offset += field.length;
   }
   try {
-    await disk.replace(FILE, whole);
+    await disk.replace(FILE, seal(SEAL, whole));
     await disk.sync(FILE);
     return true;
   } catch (error) {

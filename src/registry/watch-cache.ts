@@ -11,6 +11,7 @@
  */
 import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
+import type { Log } from "../observe/log.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
 import type { Hop, World } from "../world/world.ts";
@@ -48,6 +49,7 @@ export interface WatchCacheOptions {
   readonly onNews?: () => void;
   /** Called when `view().state` has changed, or the reason for it. */
   readonly onState?: (() => void) | undefined;
+  readonly log?: Log | undefined;
 }
 
 /** A registration or its end, under way. */
@@ -84,8 +86,10 @@ export class WatchCache {
   /** Reads what the disk has, and begins to follow the registry, until `World.scope` ends. */
   static async open(options: WatchCacheOptions): Promise<WatchCache> {
     const cache = new WatchCache(options);
-    const { world } = options;
-    const answers = await readAnswers(world.disk);
+    const { world, log } = options;
+    const answers = await readAnswers(world.disk, (problem) =>
+      log?.warn("what the registry has said last is damaged on the disk; it is asked anew", { problem }),
+    );
     if (answers) {
       for (const service of answers.services) cache.#shelves.services.put(service);
       for (const endpoint of answers.endpoints) cache.#shelves.endpoints.put(endpoint);

@@ -19,6 +19,7 @@ import { Simulation } from "../sim/simulation.ts";
 import { MemoryStore } from "../store/memory.ts";
 import type { Netns } from "../world/kernel.ts";
 import type { World } from "../world/world.ts";
+import type { Log } from "../observe/log.ts";
 import { agent, type AgentRole } from "./agent.ts";
 import { registry } from "./registry.ts";
 import { serveAll } from "../api/rpc.ts";
@@ -59,6 +60,9 @@ export class AgentMesh {
       readonly faults?: readonly Fault[];
       /** Runs beside every agent, in its process. */
       readonly beside?: (role: AgentRole) => Promise<void>;
+      /** An agent does not start. Default: the test fails. */
+      readonly onRefusal?: (error: unknown) => void;
+      readonly log?: Log;
       /** What the agents see of their World. */
       readonly wrap?: (world: World) => World;
     } = {},
@@ -96,8 +100,9 @@ export class AgentMesh {
       for (const workload of workloads) this.createWorkload(host, workload);
       this.simulation.start(host, async (given) => {
         const world = options.wrap?.(given) ?? given;
-        const role = await agent({
+        const starting = agent({
           world,
+          ...(options.log && { log: options.log }),
           identity: insecureIdentity(world.clock),
           url: `tcp://${address}:5001`,
           listen: [`unix:///run/${host}.sock`, `tcp://${address}:5001`],
@@ -110,6 +115,9 @@ export class AgentMesh {
           },
           ...(options.sweepAfterMs !== undefined && { sweepAfterMs: options.sweepAfterMs }),
         });
+        const { onRefusal } = options;
+        const role = await (onRefusal ? starting.catch(onRefusal) : starting);
+        if (!role) return;
         await options.beside?.(role);
         this.agents.set(host, role);
       });

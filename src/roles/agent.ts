@@ -63,6 +63,8 @@ export interface AgentOptions {
   /** Sends echo requests: for `ping`, and to know whether packets get through before a wire is moved. */
   readonly prober?: Prober;
   readonly sweepAfterMs?: number;
+  /** How people find the disk of `world`. */
+  readonly stateFolder?: string;
   /** Lease of endpoints of other processes. Default: 60,000 ms. */
   readonly leaseMs?: number;
   readonly version?: string;
@@ -96,7 +98,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const { host } = world;
   let running: Agent | undefined;
   const reconciler = new Reconciler(world.kernel);
-  const wires = new KeptWires({ world, reconciler, onChange: () => running?.changed() });
+  const wires = new KeptWires({ world, reconciler, log, onChange: () => running?.changed() });
   const decisions = new Decisions(world.clock);
   const vnis = new VniPool(world.random);
   const directory = new LocalDirectory(world.hops, world.clock);
@@ -109,6 +111,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     registry: options.registry,
     labels,
     ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
+    log,
     onState: () => running?.changed(),
   });
   const common = {
@@ -150,6 +153,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   };
   const started = await Agent.start({
     parts,
+    ...(options.stateFolder !== undefined && { stateFolder: options.stateFolder }),
     ...(options.sweepAfterMs !== undefined && { sweepAfterMs: options.sweepAfterMs }),
   });
   running = started;

@@ -19,6 +19,7 @@ import {
 import type { Served } from "../api/rpc.ts";
 import { Begin, type ResourceKind } from "../chain/begin.ts";
 import { compose } from "../chain/element.ts";
+import type { Log } from "../observe/log.ts";
 import { authorize } from "../registry/authorize.ts";
 import { clientInfo } from "../registry/client-info.ts";
 import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
@@ -46,6 +47,7 @@ export interface ManagerRegistryOptions extends RoleOptions {
   readonly labels?: Labels;
   /** Called when the state of the view has changed, or the reason for it. */
   readonly onState?: () => void;
+  readonly log?: Log;
 }
 
 /**
@@ -81,8 +83,8 @@ export async function managerRegistry(options: ManagerRegistryOptions): Promise<
   const { world, registry, name } = options;
   const bypass = new LocalBypass(options.url, (url) => world.hops.hold(url));
   const keeper = new Keeper({ world, registry, name });
-  const { onState } = options;
-  const cache = await WatchCache.open({ world, registry, onNews: () => keeper.look(), onState });
+  const { onState, log } = options;
+  const cache = await WatchCache.open({ world, registry, onNews: () => keeper.look(), onState, log });
   keeper.start(cache);
   const stations = stationsOver(registry, world.clock);
   const doors = {
