@@ -151,11 +151,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     offer: (name, role) => directory.offer(`self:${name}`, { connections: connectionsOf(role) }),
     dropWire: (id) => dropWire(managing, id),
   };
-  const started = await Agent.start({
-    parts,
-    ...(options.stateFolder !== undefined && { stateFolder: options.stateFolder }),
-    ...(options.sweepAfterMs !== undefined && { sweepAfterMs: options.sweepAfterMs }),
-  });
+  const started = await Agent.start({ parts, ...lifeOf(options) });
   running = started;
   closeDeadWorkloads({
     world,
@@ -184,6 +180,13 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   for (const url of options.listen)
     await world.hops.serve(url, serveAll(url.startsWith("unix:") ? served : connections));
   return { world, agent: started, wires, manager: managing, forwarder: forwarding, registry, vnis, served };
+}
+
+function lifeOf({ stateFolder, sweepAfterMs }: AgentOptions) {
+  return {
+    ...(stateFolder !== undefined && { stateFolder }),
+    ...(sweepAfterMs !== undefined && { sweepAfterMs }),
+  };
 }
 
 function tunnelsOf(
