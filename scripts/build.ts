@@ -8,11 +8,8 @@ const project = fileURLToPath(new URL("..", import.meta.url));
 const out = process.argv[2] ?? join(project, "dist");
 
 rmSync(out, { recursive: true, force: true });
-execFileSync(
-  join(project, "node_modules/.bin/tsc"),
-  ["-p", join(project, "tsconfig.build.json"), "--outDir", out],
-  {
-    stdio: "inherit",
-  },
-);
+const compiler = join(project, "node_modules/typescript/bin/tsc");
+execFileSync(process.execPath, [compiler, "-p", join(project, "tsconfig.build.json"), "--outDir", out], {
+  stdio: "inherit",
+});
 cpSync(join(project, "src/api/gen"), join(out, "api/gen"), { recursive: true });

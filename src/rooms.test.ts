@@ -176,9 +176,11 @@ test("the linter, as configured, finds a floating promise (R3)", (context) => {
   const lint = (text: string) => {
     writeFileSync(join(directory, "a.ts"), text);
     const config = new URL("../.oxlintrc.json", import.meta.url).pathname;
-    const oxlint = new URL("../node_modules/.bin/oxlint", import.meta.url).pathname;
-    const options = { cwd: directory, encoding: "utf8" } as const;
-    return spawnSync(oxlint, ["--type-aware", "-c", config, "a.ts"], options);
+    const oxlint = new URL("../node_modules/oxlint/bin/oxlint", import.meta.url).pathname;
+    // It starts another program of its own, whose first line asks for a node.
+    const path = `${new URL("../bin", import.meta.url).pathname}:${process.env["PATH"]}`;
+    const options = { cwd: directory, encoding: "utf8", env: { ...process.env, PATH: path } } as const;
+    return spawnSync(process.execPath, [oxlint, "--type-aware", "-c", config, "a.ts"], options);
   };
   const right = lint("async function f(): Promise<void> {}\nexport const g = async () => { await f(); };\n");
   assert.equal(right.status, 0, right.stdout + right.stderr);

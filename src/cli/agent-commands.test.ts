@@ -393,18 +393,6 @@ test("status --watch says when the agent goes away, and keeps what it said last"
   assert.equal((await watching.outcome).code, 143);
 });
 
-test("status takes less than 250 ms of a processor, however busy the machine is", () => {
-  const timed = 'TIMEFORMAT="%U %S"; time "$0" "$@" 2>/dev/null';
-  const times = Array.from({ length: 5 }, () => {
-    // Without an agent, since spawnSync blocks those of this process; the way there is the same.
-    const args = [netloomPath, "status", "--agent", "unix:///nowhere.sock"];
-    const { stderr } = spawnSync("bash", ["-c", timed, ...args], { encoding: "utf8" });
-    const [user = Infinity, system = Infinity] = stderr.trim().split(" ").map(Number);
-    return 1000 * (user + system);
-  });
-  assert.ok(Math.min(...times) < 250, `${times.map((ms) => ms.toFixed(0)).join(", ")} ms`);
-});
-
 const unreachable: readonly (readonly [string, string[]])[] = [
   ["status", []],
   ["get", []],

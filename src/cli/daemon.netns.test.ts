@@ -1,6 +1,6 @@
 /** The daemons as a user starts them: what they refuse, how they end, and what stays. */
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -15,7 +15,7 @@ import { stationsOver } from "../api/hops.ts";
 import { grpcHost } from "../transport/grpc-fixture.ts";
 import { labFixture } from "../lab/lab-fixture.ts";
 import { findDaemons } from "../lab/daemons.ts";
-import { netloom, netloomPath, start, type Netloom } from "./spawn-netloom.ts";
+import { netloom, netloomOfNobody, netloomPath, start, type Netloom } from "./spawn-netloom.ts";
 
 const skip = process.getuid?.() === 0 ? false : "needs root";
 
@@ -124,13 +124,7 @@ suite("the agent", { skip }, () => {
       assert.equal(code, 1, args.join(" "));
       assert.match(stderr.replaceAll(/^time=.*\n/gm, ""), error);
     }
-    const nobody = spawnSync(
-      "setpriv",
-      ["--reuid=65534", "--clear-groups", netloomPath, "agent", ...common],
-      {
-        encoding: "utf8",
-      },
-    );
+    const nobody = await netloomOfNobody(["agent", ...common]);
     assert.match(nobody.stderr, /needs root \(missing: CAP_NET_ADMIN/);
   });
 

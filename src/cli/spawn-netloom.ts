@@ -1,5 +1,8 @@
 /** Runs bin/netloom as a user would, for the tests of the command line. */
 import { spawn, type SpawnOptions } from "node:child_process";
+import { chmodSync, mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
@@ -25,8 +28,12 @@ export interface StartOptions extends SpawnOptions {
 
 /** Starts `netloom args…` with both outputs in pipes. */
 export function start(args: readonly string[], options: StartOptions = {}): Netloom {
+  return startProgram(netloomPath, args, options);
+}
+
+function startProgram(program: string, args: readonly string[], options: StartOptions): Netloom {
   const { onStdout, ...spawnOptions } = options;
-  const child = spawn(netloomPath, args, {
+  const child = spawn(program, args, {
     ...spawnOptions,
     env: { ...process.env, ...spawnOptions.env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -49,4 +56,22 @@ export function start(args: readonly string[], options: StartOptions = {}): Netl
 /** Runs `netloom args…` to its end. */
 export function netloom(args: readonly string[], options: SpawnOptions = {}): Promise<Outcome> {
   return start(args, options).outcome;
+}
+
+/**
+ * Runs `netloom args…` as a user without any privilege. Root only. The project may lie where such a user cannot go, in
+ * a home, say: for this process it is mounted where everybody can.
+ */
+export async function netloomOfNobody(args: readonly string[]): Promise<Outcome> {
+  const folder = mkdtempSync(join(tmpdir(), "netloom-nobody-"));
+  chmodSync(folder, 0o755);
+  const project = fileURLToPath(new URL("../..", import.meta.url));
+  const script = `mount --bind "$1" "$2" && program=$2/bin/netloom && shift 2 &&
+    exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$program" "$@"`;
+  const words = ["--mount", "sh", "-c", script, "sh", project, folder, ...args];
+  try {
+    return await startProgram("unshare", words, { cwd: "/" }).outcome;
+  } finally {
+    rmdirSync(folder);
+  }
 }

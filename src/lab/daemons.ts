@@ -116,7 +116,8 @@ export function findDaemons(lab: string): RunningDaemon[] {
     const at = words.findIndex((word) => word === "agent" || word === "registry");
     const place = words.find((word) => word.includes(mark));
     const host = place?.slice(place.indexOf(mark) + mark.length).split("/")[0];
-    if (at < 1 || host === undefined || !words[at - 1]?.match(/main\.[jt]s$/)) return [];
+    // The script bin/netloom becomes Node with its main file.
+    if (at < 1 || host === undefined || !words[at - 1]?.match(/\/(main\.[jt]s|netloom)$/)) return [];
     return [{ pid: Number(pid), kind: words[at] as DaemonKind, host, args: words.slice(at) }];
   });
 }
@@ -186,12 +187,9 @@ async function start(machine: LinuxMachine, lab: string, { kind, host, args }: D
   await mkdir(directory, { recursive: true, mode: 0o755 });
   const logFile = logFileOf(lab, { kind, host });
   await writeFile(logFile, "");
-  const main = fileURLToPath(
-    import.meta.resolve(import.meta.url.endsWith(".ts") ? "../main.ts" : "../main.js"),
-  );
-  // As in bin/netloom.
-  const flags = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=2"];
-  const argv = [process.execPath, ...flags, main, ...args];
+  // Which sets how Node runs, whatever the environment of this command says.
+  const program = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
+  const argv = [program, ...args];
   const pid = await machine.spawn(netnsOf(lab, host), { argv, environment: environment(), logFile });
   const note = { pid, startTime: startTime(pid), command: argv };
   await writeFile(join(directory, `${kind}.json`), `${JSON.stringify(note)}\n`);
@@ -207,7 +205,7 @@ function environment(): Record<string, string> {
   const own = Object.entries(process.env).filter(
     ([name, value]) => value !== undefined && (!name.startsWith("NETLOOM_") || name === "NETLOOM_LOG_LEVEL"),
   );
-  return { ...(Object.fromEntries(own) as Record<string, string>), UV_THREADPOOL_SIZE: "32" };
+  return Object.fromEntries(own) as Record<string, string>;
 }
 
 /** UNAVAILABLE with the last thing it has said if it ends before it serves. */

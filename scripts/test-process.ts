@@ -1,0 +1,63 @@
+/**
+ * Loaded before each test file: ends the processes that the file has started and left behind, in whatever session they
+ * are by now, says which they were, and fails the file. They are known by a mark in their environment.
+ */
+import { randomUUID } from "node:crypto";
+import { readdirSync, readFileSync, writeSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
+
+/** How long what has been told to end may take, or what ends by itself when this process is gone. */
+const PATIENCE_MS = 2000;
+const POLL_MS = 20;
+const MARK = "TEST_PROCESS";
+
+/** Neither the runner itself nor a thread of a test. */
+if (process.env["NODE_TEST_CONTEXT"] !== undefined && isMainThread) {
+  const mark = `${MARK}=${randomUUID()}`;
+  process.env[MARK] = mark.slice(MARK.length + 1);
+  process.on("exit", () => {
+    const left = markedAfterPatience(mark);
+    for (const pid of left) {
+      writeSync(2, `left running by ${process.argv[1]}: ${commandLine(pid)} (process ${pid})\n`);
+      end(pid);
+    }
+    if (left.length > 0) process.exitCode = 1;
+  });
+}
+
+function markedAfterPatience(mark: string): number[] {
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  for (let waitedMs = 0; ; waitedMs += POLL_MS) {
+    const left = marked(mark);
+    if (left.length === 0 || waitedMs >= PATIENCE_MS) return left;
+    Atomics.wait(cell, 0, 0, POLL_MS);
+  }
+}
+
+/** The environment of a process that has ended, or waits for its parent, is empty. */
+function marked(mark: string): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 1 && pid !== process.pid)
+    .filter((pid) => read(pid, "environ").split("\0").includes(mark));
+}
+
+function commandLine(pid: number): string {
+  return read(pid, "cmdline").split("\0").join(" ").trim();
+}
+
+function read(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has just ended by itself.
+  }
+}

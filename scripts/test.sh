@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Runs test files and comes back, with nothing of them left on the machine: not when one fails, hangs or is killed, and
+# not after Ctrl-C. As root they have mount, network and process namespaces of their own, with an empty /run, bpffs
+# and folder for temporary files. All in these ends with their first process, which is this script again.
+# Usage: test.sh <file or pattern>…    TEST_MINUTES: when a run is given up, 14 unless said otherwise
+set -uo pipefail
+project=$(cd "$(dirname "$0")/.." && pwd)
+minutes=${TEST_MINUTES:-14}
+
+run() {
+  # A test that is at work for four minutes hangs. What a test file has left running does not hold up the others.
+  timeout --foreground --kill-after=5 "${minutes}m" "$project/bin/node" --import "$project/scripts/test-process.ts" \
+    --test --test-concurrency=2 --test-timeout=240000 --test-force-exit "$@"
+  local code=$?
+  if [ $code = 124 ] || [ $code = 137 ]; then
+    echo "the tests were given up after $minutes minutes; still at work:" >&2
+    grep -lsz -e '\.test\.[mj]*[jt]s$' /proc/[0-9]*/cmdline | while read -r file; do tr '\0' ' ' <"$file" && echo; done >&2
+  fi
+  return $code
+}
+
+if [ "${1-}" = --inside ]; then
+  shift
+  trap : INT TERM
+  mount -t tmpfs -o mode=755 tmpfs /run
+  mount -t tmpfs -o mode=1777 tmpfs "$TMPDIR"
+  mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf
+  mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null
+  ip link set lo up
+  run "$@"
+  exit
+fi
+if [ "$(id -u)" != 0 ]; then
+  run "$@"
+  exit
+fi
+
+export TMPDIR
+TMPDIR=$(mktemp -d /tmp/netloom-test.XXXXXX)
+setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child --mount-proc "$0" --inside "$@" </dev/null &
+child=$!
+trap 'rmdir "$TMPDIR"' EXIT
+# The terminal tells the runner as well, which says what it was at. It has a few seconds for that.
+give_up() {
+  trap '' INT TERM HUP
+  for _ in {1..50}; do
+    kill -0 $child 2>/dev/null || break
+    [ "$1" = 2 ] || break
+    sleep 0.1
+  done
+  kill -KILL $child 2>/dev/null
+  wait $child 2>/dev/null
+  exit $((128 + $1))
+}
+trap 'give_up 2' INT
+trap 'give_up 15' TERM
+trap 'give_up 1' HUP
+wait $child
