@@ -74,6 +74,7 @@ suite("the registry", () => {
   test("refuses in one sentence what it cannot do", async (t) => {
     const at = folder(t);
     writeFileSync(`${at}/file`, "");
+    writeFileSync(`${at}/text`, "text");
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     t.after(() => taken.close());
@@ -91,6 +92,10 @@ suite("the registry", () => {
       ],
       [["--insecure", "--store", "disk"], /--store "disk": there is no such store\nhint: /],
       [["--insecure", "--store", `sqlite:${at}/file/x.db`], /make folder .*file/],
+      [
+        ["--insecure", "--store", `sqlite:${at}/text`],
+        /open the store .*text: it is no database.*\nhint: name a file of its own/,
+      ],
       [["--insecure", "--lease", "0"], /--lease: expected a number of seconds/],
     ] as const) {
       const { code, stderr } = await netloom(["registry", ...args]);

@@ -269,6 +269,23 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
     remedies: ["choose another name", "unregister it where it was registered, or wait until it has expired"],
   },
+  "NL-306": {
+    title: "the registry's file cannot be used",
+    means:
+      "A registry keeps what is registered in one file of its own. It uses all of the file or nothing of it: what is missing " +
+      "would be taken for unregistered.",
+    causes: [
+      "--store names a file of another program",
+      "a newer netloom has made it",
+      "the disk or a copy has damaged it",
+      "it was deleted, moved or replaced while the registry ran",
+    ],
+    remedies: [
+      "name another file with --store",
+      "move it away and start the registry: hosts register anew what they offer, within seconds",
+      "while the registry runs: put it back, or start the registry again; until then it answers, and takes nothing new",
+    ],
+  },
   "NL-401": {
     title: "the kernel refuses",
     means:

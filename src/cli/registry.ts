@@ -68,7 +68,7 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
   const log = daemonLog(context, options.logLevel);
   if (options.lease !== undefined && !(options.lease >= 1 && options.lease <= 86_400))
     throw new NetloomError("INVALID_ARGUMENT", "--lease: expected a number of seconds from 1 to 86400");
-  const store = await openStore(options.store);
+  const store = await openStore(options.store, log);
   const [
     { nodeWorld },
     { registry },
@@ -120,7 +120,7 @@ interface OpenStore {
   close(): Promise<void>;
 }
 
-async function openStore(text: string): Promise<OpenStore> {
+async function openStore(text: string, log: ReturnType<typeof daemonLog>): Promise<OpenStore> {
   if (text === "memory") {
     const { MemoryStore } = await import("../store/memory.ts");
     return {
@@ -145,7 +145,11 @@ async function openStore(text: string): Promise<OpenStore> {
     import("../store/sqlite-thread.ts"),
     import("../store/sqlite.ts"),
   ]);
-  const database = await openDatabase({ file });
+  const onProblem = (problem: NetloomError | undefined): void => {
+    if (problem) log.error(problem.message, { hint: problem.hint });
+    else log.info("the store's file is back at its place", { file });
+  };
+  const database = await openDatabase({ file, onProblem });
   return {
     make: (clock, scope) => new SqliteStore({ database, clock, scope }),
     close: () => database.close(),

@@ -1,5 +1,5 @@
 /** What crosses between a store and the thread that has its database: plain data, many to a message. */
-import type { ErrorCode } from "../world/errors.ts";
+import type { ErrorCode, Topic } from "../world/errors.ts";
 
 export type Operation =
   | { readonly type: "get"; readonly key: string }
@@ -26,6 +26,8 @@ export interface Refusal {
   readonly type: "refused";
   readonly code: ErrorCode;
   readonly message: string;
+  readonly hint?: string;
+  readonly topic?: Topic;
 }
 
 export type Outcome =

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { NetloomError } from "../world/errors.ts";
+import { errorOf } from "./sqlite.ts";
 import type { Database, Opened, Operation, Outcome, Refusal } from "./sqlite-batch.ts";
 
 const WORKER = new URL(
@@ -12,6 +13,8 @@ const WORKER = new URL(
 export interface DatabaseOptions {
   /** Made if it is missing; its directory is not. */
   readonly file: string;
+  /** Told when the open file is not at its path any more, and with `undefined` when it is back. */
+  readonly onProblem?: (problem: NetloomError | undefined) => void;
   /** The file grows no further: for tests. 4,096 bytes each. */
   readonly maxPages?: number;
 }
@@ -19,19 +22,20 @@ export interface DatabaseOptions {
 export type Answer =
   | { readonly type: "opened"; readonly opened: Opened }
   | { readonly type: "outcomes"; readonly outcomes: readonly Outcome[] }
+  | { readonly type: "kept"; readonly problem: Refusal | undefined }
   | Refusal;
 
 /**
- * Opens the file for this process alone: ALREADY_EXISTS if another has it open, INTERNAL if it is no database or damaged,
- * NOT_FOUND or PERMISSION_DENIED if it cannot be opened, INVALID_ARGUMENT if it is a folder.
+ * Opens the file for this process alone: ALREADY_EXISTS if another has it open, FAILED_PRECONDITION if it is another
+ * program's or damaged, NOT_FOUND or PERMISSION_DENIED if it cannot be opened, INVALID_ARGUMENT if it is a folder.
  */
-export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+export async function openDatabase({ onProblem, ...options }: DatabaseOptions): Promise<Database> {
   const worker = new Worker(WORKER, { workerData: options, name: "sqlite", execArgv: [] });
   const [first] = (await once(worker, "message")) as [Answer];
-  if (first.type === "opened") return new SqliteThread(worker, first.opened);
+  if (first.type === "opened") return new SqliteThread(worker, first.opened, onProblem);
   await worker.terminate();
-  const refusal = first.type === "refused" ? first : { code: "INTERNAL", message: "unexpected answer" };
-  throw new NetloomError(refusal.code as Refusal["code"], refusal.message);
+  if (first.type === "refused") throw errorOf(first);
+  throw new NetloomError("INTERNAL", `open the store ${options.file}: unexpected answer of its thread`);
 }
 
 class SqliteThread implements Database {
@@ -41,11 +45,12 @@ class SqliteThread implements Database {
   readonly #pending: PromiseWithResolvers<readonly Outcome[]>[] = [];
   #failure: NetloomError | undefined;
 
-  constructor(worker: Worker, opened: Opened) {
+  constructor(worker: Worker, opened: Opened, onProblem: DatabaseOptions["onProblem"]) {
     this.#worker = worker;
     this.opened = opened;
     worker.on("message", (answer: Answer) => {
       if (answer.type === "outcomes") this.#pending.shift()?.resolve(answer.outcomes);
+      if (answer.type === "kept") onProblem?.(answer.problem && errorOf(answer.problem));
       if (this.#pending.length === 0) worker.unref();
     });
     worker.on("error", (error: Error) => this.#fail(error.message));

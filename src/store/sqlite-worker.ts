@@ -3,36 +3,13 @@
  * Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/rescode.html
  */
 import { statSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import type { ErrorCode } from "../world/errors.ts";
 import type { Operation, Outcome, Refusal, Row } from "./sqlite-batch.ts";
+import { FileWatch, openFile, refusalOf } from "./sqlite-file.ts";
 import type { Answer, DatabaseOptions } from "./sqlite-thread.ts";
 
 const { file, maxPages } = workerData as DatabaseOptions;
-
-/** Without a shared-memory file: the lock is the process's as long as it is open. */
-const PREPARE = `
-  PRAGMA locking_mode = EXCLUSIVE;
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
-  PRAGMA journal_size_limit = 16777216;
-  CREATE TABLE IF NOT EXISTS entries (
-    key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL, lease TEXT
-  ) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS leased ON entries (lease) WHERE lease IS NOT NULL;
-  CREATE TABLE IF NOT EXISTS leases (lease TEXT PRIMARY KEY, ttl_ms REAL NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-  INSERT OR IGNORE INTO counters VALUES ('revision', 0), ('lease', 0);
-`;
-
-const SQLITE_CODES: ReadonlyMap<number, ErrorCode> = new Map([
-  [3, "PERMISSION_DENIED"],
-  [5, "ALREADY_EXISTS"],
-  [8, "PERMISSION_DENIED"],
-  [13, "RESOURCE_EXHAUSTED"],
-  [14, "NOT_FOUND"],
-]);
 
 class Transactions {
   readonly #database: DatabaseSync;
@@ -45,14 +22,18 @@ class Transactions {
   readonly #grantLease;
   readonly #count;
   readonly #setCount;
+  readonly #fileProblem: () => Refusal | undefined;
   #revision: number;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, fileProblem: () => Refusal | undefined) {
     this.#database = database;
+    this.#fileProblem = fileProblem;
     const columns = "key, value, revision, lease";
     this.#get = database.prepare(`SELECT ${columns} FROM entries WHERE key = ?`);
     this.#list = database.prepare(`SELECT ${columns} FROM entries WHERE key >= ? AND key < ?`);
-    this.#put = database.prepare("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)");
+    this.#put = database.prepare(
+      "INSERT OR REPLACE INTO entries VALUES (?1, ?2, ?3, ?4, checksum_of(?1, ?2, ?3, ?4))",
+    );
     this.#delete = database.prepare("DELETE FROM entries WHERE key = ? RETURNING key");
     this.#endLease = database.prepare("DELETE FROM entries WHERE lease = ? RETURNING key");
     this.#forgetLease = database.prepare("DELETE FROM leases WHERE lease = ?");
@@ -69,6 +50,8 @@ class Transactions {
   run(batch: readonly Operation[]): Outcome[] {
     const before = this.#revision;
     if (batch.every(isRead)) return batch.map((operation) => this.#attempt(operation));
+    const problem = this.#fileProblem();
+    if (problem) return this.#refuseWrites(batch, problem);
     try {
       this.#database.exec("BEGIN IMMEDIATE");
       const outcomes = batch.map((operation) => this.#do(operation));
@@ -79,16 +62,19 @@ class Transactions {
       this.#revision = before;
       // Some errors have ended the transaction already.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      const refused = refusal("write to the store", error);
-      return batch.map((operation) => (isRead(operation) ? this.#attempt(operation) : refused));
+      return this.#refuseWrites(batch, refusalOf("write to the store", file, error));
     }
+  }
+
+  #refuseWrites(batch: readonly Operation[], refused: Refusal): Outcome[] {
+    return batch.map((operation) => (isRead(operation) ? this.#attempt(operation) : refused));
   }
 
   #attempt(operation: Operation): Outcome {
     try {
       return this.#do(operation);
     } catch (error) {
-      return refusal("read the store", error);
+      return refusalOf("read the store", file, error);
     }
   }
 
@@ -153,21 +139,15 @@ function isRead({ type }: Operation): boolean {
   return type === "get" || type === "list";
 }
 
-function refusal(attempt: string, error: unknown): Refusal {
-  const { errcode = 0, message } = error as Error & { readonly errcode?: number };
-  const code = SQLITE_CODES.get(errcode & 0xff) ?? "INTERNAL";
-  return { type: "refused", code, message: `${attempt} ${file}: ${message}` };
-}
-
 function openRefusal(error: unknown): Refusal {
-  if (!statSync(file, { throwIfNoEntry: false })?.isDirectory()) return refusal("open the store", error);
+  if (!statSync(file, { throwIfNoEntry: false })?.isDirectory())
+    return refusalOf("open the store", file, error);
   const message = `open the store ${file}: it is a folder; name a file in it`;
   return { type: "refused", code: "INVALID_ARGUMENT", message };
 }
 
 function open(): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: 0 });
-  database.exec(PREPARE);
+  const database = openFile(file);
   if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${maxPages}`);
   return database;
 }
@@ -179,13 +159,15 @@ function send(answer: Answer): void {
 
 try {
   const database = open();
-  const transactions = new Transactions(database);
+  const watched = new FileWatch(file, (problem) => send({ type: "kept", problem }));
+  const transactions = new Transactions(database, () => watched.problem("write to the store"));
   const leases = database.prepare("SELECT lease, ttl_ms AS ttlMs FROM leases").all();
   parentPort?.on("message", (message: readonly Operation[] | "close") => {
     if (message !== "close") {
       send({ type: "outcomes", outcomes: transactions.run(message) });
       return;
     }
+    watched.close();
     database.close();
     parentPort?.close();
   });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { suite, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { rootScope } from "../chain/scope.ts";
@@ -10,7 +11,7 @@ import { NetloomError } from "../world/errors.ts";
 import type { Clock } from "../world/world.ts";
 import { storeContract } from "./contract.ts";
 import type { Database } from "./sqlite-batch.ts";
-import { openDatabase } from "./sqlite-thread.ts";
+import { type DatabaseOptions, openDatabase } from "./sqlite-thread.ts";
 import { SqliteStore } from "./sqlite.ts";
 
 const HISTORY_LIMIT = 20;
@@ -52,7 +53,7 @@ function directory(context: TestContext): string {
   return path;
 }
 
-async function open(file: string, options: { readonly maxPages?: number } = {}) {
+async function open(file: string, options: Omit<DatabaseOptions, "file"> = {}) {
   const clock = new HandClock();
   const scope = rootScope("store", clock);
   const database = await openDatabase({ file, ...options });
@@ -154,7 +155,7 @@ test("a full disk refuses writes and answers reads, and takes writes again when 
   await close();
 });
 
-test("the file belongs to one process, and one that is no database is refused", async (context) => {
+test("the file belongs to one process, and a path that is none is refused", async (context) => {
   const path = directory(context);
   const first = await open(join(path, "store.db"));
   await assert.rejects(openDatabase({ file: join(path, "store.db") }), {
@@ -162,16 +163,145 @@ test("the file belongs to one process, and one that is no database is refused", 
     message: /open the store .*store\.db: database is locked/,
   });
   await first.close();
-  writeFileSync(
-    join(path, "other.db"),
-    "this is no database, and it is long enough to be looked at".repeat(20),
-  );
-  await assert.rejects(openDatabase({ file: join(path, "other.db") }), { code: "INTERNAL" });
   await assert.rejects(openDatabase({ file: join(path, "missing", "store.db") }), { code: "NOT_FOUND" });
   await assert.rejects(openDatabase({ file: path }), {
     code: "INVALID_ARGUMENT",
     message: /a folder; name a file/,
   });
+});
+
+/** A store with 100 entries, closed. */
+async function filled(file: string): Promise<void> {
+  const { store, close } = await open(file);
+  await Promise.all(Array.from({ length: 100 }, (_, n) => store.put(`k${n}`, new Uint8Array(200).fill(n))));
+  await close();
+}
+
+suite("a file that is not whole, or not its own, is refused as a whole, and left as it was", () => {
+  const foreign = (sql: string) => (file: string) => {
+    const database = new DatabaseSync(file);
+    database.exec(sql);
+    database.close();
+  };
+  const damaged = (change: (content: Buffer) => Buffer) => async (file: string) => {
+    await filled(file);
+    writeFileSync(file, change(readFileSync(file)));
+  };
+  const flipped = (content: Buffer): Buffer => {
+    const at = content.lastIndexOf(new Uint8Array(200).fill(42));
+    content[at + 100]! ^= 1;
+    return content;
+  };
+  const cases: readonly (readonly [string, (file: string) => Promise<void> | void, RegExp, RegExp])[] = [
+    [
+      "a text",
+      (file) => writeFileSync(file, "this is no database, and long enough to be looked at".repeat(20)),
+      /it is no database, or its first page is damaged/,
+      /name a file of its own, or move the file away/,
+    ],
+    [
+      "another program's database",
+      foreign("CREATE TABLE entries (a)"),
+      /it is not a store of this program/,
+      /name a file of its own/,
+    ],
+    [
+      "another program's database with a mark",
+      foreign("PRAGMA application_id = 7"),
+      /it is not a store of this program/,
+      /name a file of its own/,
+    ],
+    [
+      "one of a later format",
+      async (file) => {
+        await filled(file);
+        foreign("PRAGMA user_version = 99")(file);
+      },
+      /its format is 99, and this program reads 1/,
+      /use the program that made it, or move/,
+    ],
+    [
+      "one that was cut off",
+      damaged((content) => content.subarray(0, content.length / 2)),
+      /it is damaged/,
+      /move the file away, and start again/,
+    ],
+    ["one with a bit flipped", damaged(flipped), /the checksum of k42 is wrong/, /move the file away/],
+  ];
+  for (const [title, make, message, hint] of cases)
+    test(title, async (context) => {
+      const file = join(directory(context), "store.db");
+      await make(file);
+      const before = readFileSync(file);
+      await assert.rejects(openDatabase({ file }), (error: NetloomError) => {
+        assert.deepEqual([error.code, error.topic], ["FAILED_PRECONDITION", "NL-306"], error.message);
+        assert.match(error.message, message);
+        assert.match(error.hint ?? "", hint);
+        return true;
+      });
+      assert.deepEqual(readFileSync(file), before);
+    });
+});
+
+for (const [how, lose] of [
+  ["deleted", (file: string) => rmSync(file)],
+  ["moved", (file: string) => renameSync(file, `${file}.old`)],
+  [
+    "replaced",
+    (file: string) => {
+      renameSync(file, `${file}.old`);
+      writeFileSync(file, "");
+    },
+  ],
+  ["without its journal", (file: string) => rmSync(`${file}-wal`)],
+] as const)
+  test(`a file that is ${how} while it is open takes no writes, says so, and is read all the same`, async (context) => {
+    const file = join(directory(context), "store.db");
+    const told = Promise.withResolvers<NetloomError | undefined>();
+    const { store, close } = await open(file, { onProblem: told.resolve });
+    await store.put("a", bytes("1"));
+    lose(file);
+    assert.match((await told.promise)?.message ?? "", /keep the store .* while it was open; nothing is kept/);
+    await assert.rejects(store.put("b", bytes("2")), { code: "FAILED_PRECONDITION", topic: "NL-306" });
+    assert.equal((await store.list("")).entries.length, 1);
+    await close();
+  });
+
+test("a file that comes back to its place takes writes again", async (context) => {
+  const file = join(directory(context), "store.db");
+  const told: (string | undefined)[] = [];
+  const { promise: isBack, resolve } = Promise.withResolvers<void>();
+  const { store, close } = await open(file, {
+    onProblem: (problem) => {
+      told.push(problem?.code);
+      if (problem) renameSync(`${file}.old`, file);
+      else resolve();
+    },
+  });
+  renameSync(file, `${file}.old`);
+  await isBack;
+  await store.put("a", bytes("1"));
+  assert.deepEqual(told, ["FAILED_PRECONDITION", undefined]);
+  await close();
+});
+
+test("a file of the first format is taken over", async (context) => {
+  const file = join(directory(context), "store.db");
+  const database = new DatabaseSync(file);
+  database.exec(`
+    CREATE TABLE entries (key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL, lease TEXT) WITHOUT ROWID;
+    CREATE INDEX leased ON entries (lease) WHERE lease IS NOT NULL;
+    CREATE TABLE leases (lease TEXT PRIMARY KEY, ttl_ms REAL NOT NULL) WITHOUT ROWID;
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO counters VALUES ('revision', 7), ('lease', 0);
+    INSERT INTO entries VALUES ('a', x'31', 7, NULL);
+  `);
+  database.close();
+  for (let life = 0; life < 2; life++) {
+    const { store, close } = await open(file);
+    assert.deepEqual(await store.get("a"), { key: "a", value: bytes("1"), revision: 7 });
+    await close();
+  }
 });
 
 test("kill -9 in the middle of writes loses nothing that was acknowledged", async (context) => {

@@ -10,7 +10,7 @@ import { NetloomError } from "../world/errors.ts";
 import type { Watch } from "../world/kernel.ts";
 import type { Scope } from "../world/scope.ts";
 import type { Clock, PutOptions, Store, StoreEntry, StoreEvent } from "../world/world.ts";
-import type { Database, Operation, Outcome, Row } from "./sqlite-batch.ts";
+import type { Database, Operation, Outcome, Refusal, Row } from "./sqlite-batch.ts";
 import { WatchHistory } from "./watch-history.ts";
 
 export interface SqliteStoreOptions {
@@ -36,6 +36,7 @@ const RETRY_MS = 1000;
  * - What was acknowledged is on the disk, also after `kill -9` and loss of power (WAL, synchronous=FULL).
  * - The event loop never waits for the disk, and writes that come together share one fsync.
  * - A full disk refuses writes with RESOURCE_EXHAUSTED; reads go on, and so do writes once there is room.
+ * - A file that is deleted, moved or replaced while it is open refuses writes with FAILED_PRECONDITION until it is back.
  * - A lease begins anew when the file is opened; time in which nobody had it open does not count.
  */
 export class SqliteStore implements Store {
@@ -147,7 +148,7 @@ export class SqliteStore implements Store {
   #run(operation: Operation): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       const settle = (outcome: Outcome): void => {
-        if (outcome.type === "refused") reject(refusalOf(outcome));
+        if (outcome.type === "refused") reject(errorOf(outcome));
         else resolve(outcome);
       };
       this.#waiting.push({ operation, settle });
@@ -177,9 +178,9 @@ export class SqliteStore implements Store {
   }
 }
 
-function refusalOf({ code, message }: Extract<Outcome, { readonly type: "refused" }>): NetloomError {
-  const details = code === "RESOURCE_EXHAUSTED" ? { hint: "free space there: df -h" } : {};
-  return new NetloomError(code, message, details);
+/** What was refused, as an error. */
+export function errorOf({ code, message, hint, topic }: Refusal): NetloomError {
+  return new NetloomError(code, message, { ...(hint !== undefined && { hint }), ...(topic && { topic }) });
 }
 
 const NO_OUTCOME = {
