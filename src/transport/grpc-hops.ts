@@ -7,6 +7,7 @@ import { GrpcHop, type GrpcHopOptions } from "./grpc-client.ts";
 import { listen, withServices } from "./grpc-server.ts";
 import { healthOf } from "./health.ts";
 import { HeldSockets, isSocketIdentity } from "./inode-socket.ts";
+import type { PeerLimits } from "./peer-limits.ts";
 import { addReflection } from "./reflection.ts";
 import { checkTarget } from "./url.ts";
 
@@ -24,6 +25,8 @@ export interface GrpcHopsOptions extends GrpcHopOptions {
   readonly onError?: (error: unknown, method: string) => void;
   /** Contracts for reflection beside those of the mesh. */
   readonly files?: readonly DescFile[];
+  /** What one peer may have of a listener, where it is other than usual. */
+  readonly limits?: Partial<PeerLimits>;
   /** Default: 300,000 ms. */
   readonly idleMs?: number;
 }
@@ -75,6 +78,7 @@ export class GrpcHops implements Hops {
       scope,
       log,
       files,
+      limits,
       onError = (error, method) => log(describeBug(error, method)),
     } = this.#options;
     const names = new Set(handler.methods.map(({ path }) => path.split("/")[1] ?? ""));
@@ -83,6 +87,8 @@ export class GrpcHops implements Hops {
       clock,
       scope,
       onError,
+      log,
+      limits,
       extend: (server) => addReflection(server, new Set([...names, "grpc.health.v1.Health"]), files),
     });
     log(`listening on ${url} in plaintext (insecure): whoever reaches it is believed what it says`);

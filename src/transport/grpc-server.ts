@@ -13,8 +13,11 @@ import { serveAll, type Served } from "../api/rpc.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Watch } from "../world/kernel.ts";
 import type { Scope } from "../world/scope.ts";
-import { type Clock, type Handler, type Incoming, MAX_MESSAGE_BYTES, type Peer } from "../world/world.ts";
+import { type Clock, type Handler, type Incoming, MAX_MESSAGE_BYTES } from "../world/world.ts";
 import { fromMetadata, toMetadata } from "./grpc-metadata.ts";
+import { guardedHttp2 } from "./guarded-http2.ts";
+import { PeerBook } from "./peer-book.ts";
+import { MAX_CONNECTIONS, PEER_LIMITS, type PeerLimits } from "./peer-limits.ts";
 import { bind, peerOf } from "./socket.ts";
 import { toStatus } from "./status.ts";
 import { parseAddress } from "./url.ts";
@@ -22,14 +25,9 @@ import { parseAddress } from "./url.ts";
 /** A call without a deadline ends after this. */
 const DEFAULT_TIMEOUT_MS = 60_000;
 
-const MAX_CONNECTIONS = 4096;
-
 const OPTIONS: ServerOptions = {
   "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
   "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
-  "grpc.max_concurrent_streams": 4096,
-  // Megabytes that a connection may make this process hold.
-  "grpc-node.max_session_memory": 64,
   "grpc.enable_channelz": 0,
   // A client that has gone without a word is noticed within 15 s.
   "grpc.keepalive_time_ms": 10_000,
@@ -47,6 +45,9 @@ export interface ListenOptions {
   readonly scope: Scope;
   /** Told of programmer's errors, of which the caller learns nothing. */
   readonly onError: (error: unknown, method: string) => void;
+  readonly log: (line: string) => void;
+  /** Those that are other than usual. */
+  readonly limits?: Partial<PeerLimits> | undefined;
   /** Gets the server before it listens, to add services that no `Handler` can. */
   readonly extend?: (server: Server) => void;
 }
@@ -59,25 +60,31 @@ export async function listen(
 ): Promise<() => Promise<void>> {
   const address = parseAddress(url);
   const grpc = new Server(OPTIONS);
-  const peers = new Map<string, Peer>();
-  const listener = new Listener(handler, peers, options, options.scope.child(`listener ${url}`));
+  const book = new PeerBook({ limits: { ...PEER_LIMITS, ...options.limits }, log: options.log });
+  const listener = new Listener(handler, book, options, options.scope.child(`listener ${url}`));
   listener.register(grpc);
   options.extend?.(grpc);
-  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const calls = new Set(handler.methods.flatMap(({ path, kind }) => (kind === "call" ? [path] : [])));
+  const inject = guardedHttp2(grpc, { book, isWatch: (path) => !calls.has(path) });
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createServer((socket) => {
     const peer = peerOf(socket, address, connections++);
+    const connection = book.connect(peer);
+    if (!connection) {
+      socket.destroy();
+      return;
+    }
     // gRPC reports the remote address of a call's socket and nothing else: that is how the peer is found again.
     Object.defineProperty(socket, "remoteAddress", { value: peer.connection });
     Object.defineProperty(socket, "remotePort", { value: undefined });
-    peers.set(peer.connection, peer);
     sockets.add(socket);
     socket.once("close", () => {
-      peers.delete(peer.connection);
+      book.disconnect(connection);
       sockets.delete(socket);
     });
-    injector.injectConnection(socket);
+    inject(socket);
   });
   server.maxConnections = MAX_CONNECTIONS;
   try {
@@ -94,6 +101,7 @@ export async function listen(
     } finally {
       grpc.forceShutdown();
       for (const socket of sockets) socket.destroy();
+      book.close();
       await closed;
     }
   };
@@ -102,13 +110,13 @@ export async function listen(
 /** Brings calls of gRPC to a handler, and its answers back. */
 class Listener {
   readonly #handler: Handler;
-  readonly #peers: ReadonlyMap<string, Peer>;
+  readonly #book: PeerBook;
   readonly #options: ListenOptions;
   readonly #calls: Scope;
 
-  constructor(handler: Handler, peers: ReadonlyMap<string, Peer>, options: ListenOptions, calls: Scope) {
+  constructor(handler: Handler, book: PeerBook, options: ListenOptions, calls: Scope) {
     this.#handler = handler;
-    this.#peers = peers;
+    this.#book = book;
     this.#options = options;
     this.#calls = calls;
   }
@@ -154,7 +162,7 @@ class Listener {
     try {
       const incoming = this.#arrive(call, method, DEFAULT_TIMEOUT_MS);
       scope = incoming.scope;
-      const { bytes, metadata } = await this.#handler.call(incoming);
+      const { bytes, metadata } = await this.#inTurn(call, incoming, () => this.#handler.call(incoming));
       if (Object.keys(metadata).length > 0) call.sendMetadata(toMetadata(metadata));
       return bytes;
     } catch (error) {
@@ -171,7 +179,7 @@ class Listener {
     try {
       const incoming = this.#arrive(call, method, Infinity);
       scope = incoming.scope;
-      answers = this.#handler.watch(incoming);
+      answers = await this.#inTurn(call, incoming, () => this.#handler.watch(incoming));
       const opened = answers;
       scope.onEnd(() => opened.close());
       call.sendMetadata(new Metadata());
@@ -188,6 +196,23 @@ class Listener {
     }
   }
 
+  /** Does `work` when it is the peer's turn. */
+  async #inTurn<T>(call: Call, { method, scope }: Incoming, work: () => T | Promise<T>): Promise<T> {
+    return await new Promise<T>((resolve, reject) => {
+      const run = (): void => {
+        if (scope.ended) return reject(new NetloomError("CANCELLED", `call ${method}: its caller has gone`));
+        try {
+          resolve(work());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const time = this.#book.find(call.getPeer())?.account.time;
+      if (time) time.run(run);
+      else run();
+    });
+  }
+
   #arrive(call: Call, method: string, defaultTimeoutMs: number): Incoming {
     if (this.#calls.ended) throw closingDown(method);
     const deadline = call.getDeadline();
@@ -201,7 +226,7 @@ class Listener {
       method,
       bytes: new Uint8Array(call.request),
       metadata: fromMetadata(call.metadata),
-      peer: this.#peers.get(connection) ?? { id: "unknown", connection, isLocal: false },
+      peer: this.#book.find(connection)?.peer ?? { id: "unknown", connection, isLocal: false },
       scope,
       deadlineMs: this.#options.clock.monotonicMs() + leftMs,
     };

@@ -1,0 +1,112 @@
+/** What each peer has of a listener, and whether it may have more. */
+import { peerKey } from "../world/peer-key.ts";
+import type { Peer } from "../world/world.ts";
+import { MAX_UNFINISHED_BYTES, type PeerLimits } from "./peer-limits.ts";
+import { TimeShare } from "./time-share.ts";
+
+/** Making a connection and its session. */
+const CONNECTION_MS = 1;
+
+/** A peer that goes on is named again after this. */
+const QUIET_MS = 600_000;
+const MAX_NAMED = 1_024;
+
+export interface PeerBookOptions {
+  readonly limits: PeerLimits;
+  readonly log: (line: string) => void;
+}
+
+/** The counts of one peer, over all its connections. */
+export interface PeerAccount {
+  readonly key: string;
+  readonly time: TimeShare;
+  connections: number;
+  streams: number;
+  watches: number;
+  unfinishedBytes: number;
+}
+
+/** One transport connection of a peer. */
+export interface PeerConnection {
+  readonly peer: Peer;
+  readonly account: PeerAccount;
+}
+
+export class PeerBook {
+  readonly #options: PeerBookOptions;
+  readonly #accounts = new Map<string, PeerAccount>();
+  readonly #connections = new Map<string, PeerConnection>();
+  readonly #named = new Map<string, number>();
+  #unfinishedBytes = 0;
+
+  constructor(options: PeerBookOptions) {
+    this.#options = options;
+  }
+
+  get limits(): PeerLimits {
+    return this.#options.limits;
+  }
+
+  find(connection: string | undefined): PeerConnection | undefined {
+    return this.#connections.get(connection ?? "");
+  }
+
+  /** `undefined` if the peer has too many connections, or has had more of this process's time than its share. */
+  connect(peer: Peer): PeerConnection | undefined {
+    const key = peerKey(peer);
+    const account = this.#accounts.get(key) ?? this.#open(key);
+    const refuse = (why: string): undefined => this.warn(peer, `refused a connection: ${why}`);
+    if (account.connections >= this.limits.connections)
+      return refuse(`it has ${account.connections} already, as many as are allowed`);
+    if (account.time.isSpent) return refuse("it keeps this process busier than one peer may");
+    account.time.spend(CONNECTION_MS);
+    account.connections += 1;
+    const connection: PeerConnection = { peer, account };
+    this.#connections.set(peer.connection, connection);
+    return connection;
+  }
+
+  disconnect({ peer, account }: PeerConnection): void {
+    if (!this.#connections.delete(peer.connection)) return;
+    account.connections -= 1;
+    this.#forget(account);
+  }
+
+  /** Bytes of a request that has not ended; negative when it has. False if they are too many. */
+  hold(account: PeerAccount, bytes: number): boolean {
+    account.unfinishedBytes += bytes;
+    this.#unfinishedBytes += bytes;
+    return (
+      account.unfinishedBytes <= this.limits.unfinishedBytes && this.#unfinishedBytes <= MAX_UNFINISHED_BYTES
+    );
+  }
+
+  /** Logs what a peer is refused: once, however often it tries. */
+  warn(peer: Peer, what: string): undefined {
+    const nowMs = performance.now();
+    const name = `${peer.id} ${what.replaceAll(/\d+/g, "#")}`;
+    if (nowMs - (this.#named.get(name) ?? -Infinity) < QUIET_MS) return;
+    if (this.#named.size >= MAX_NAMED) this.#named.clear();
+    this.#named.set(name, nowMs);
+    this.#options.log(`peer ${peer.id}: ${what}; this is said once`);
+  }
+
+  close(): void {
+    for (const { time } of this.#accounts.values()) time.close();
+  }
+
+  #open(key: string): PeerAccount {
+    const time = new TimeShare(this.limits);
+    const account: PeerAccount = { key, time, connections: 0, streams: 0, watches: 0, unfinishedBytes: 0 };
+    this.#accounts.set(key, account);
+    return account;
+  }
+
+  /** Not before the peer has its time back: otherwise a new connection would be a new beginning. */
+  #forget(account: PeerAccount): void {
+    if (account.connections > 0) return;
+    const { recoveryMs } = account.time;
+    if (recoveryMs > 0) setTimeout(() => this.#forget(account), recoveryMs).unref();
+    else if (this.#accounts.get(account.key) === account) this.#accounts.delete(account.key);
+  }
+}

@@ -1,0 +1,102 @@
+/** Shares this process's time among peers: what one of them has too much of waits, and the others do not. */
+export interface TimeShareOptions {
+  /** Of the time, between 0 and 1. */
+  readonly share: number;
+  readonly burstMs: number;
+}
+
+/** Work of one peer in one turn of the event loop; the rest waits for the next, behind what others have sent meanwhile. */
+const SLICE_MS = 2;
+
+/**
+ * Work is done in its order; at once as long as the peer has time left. What counts is the time of the processor: on a
+ * busy machine nobody loses his share to other processes.
+ */
+export class TimeShare {
+  readonly #share: number;
+  readonly #burstMs: number;
+  readonly #waiting: (() => void)[] = [];
+  #balanceMs: number;
+  #filledAtMs = performance.now();
+  #turnMs = 0;
+  #isTurnEnding = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ share, burstMs }: TimeShareOptions) {
+    this.#share = share;
+    this.#burstMs = burstMs;
+    this.#balanceMs = burstMs;
+  }
+
+  /** After how long the peer has all its time again. */
+  get recoveryMs(): number {
+    this.#fill();
+    return (this.#burstMs - this.#balanceMs) / this.#share;
+  }
+
+  /** Whether the peer has taken more than its share. */
+  get isSpent(): boolean {
+    this.#fill();
+    return this.#balanceMs <= 0;
+  }
+
+  /** Does `work` when it is its turn, and takes its time from the peer's. It must not throw. */
+  run(work: () => void): void {
+    if (this.#waiting.length === 0 && !this.isSpent && this.#turnMs < SLICE_MS) this.#do(work);
+    else {
+      this.#waiting.push(work);
+      this.#wait();
+    }
+  }
+
+  /** Takes time for work that is done elsewhere. */
+  spend(ms: number): void {
+    this.#fill();
+    this.#balanceMs -= ms;
+    this.#turnMs += ms;
+    if (this.#isTurnEnding) return;
+    this.#isTurnEnding = true;
+    setImmediate(() => {
+      this.#isTurnEnding = false;
+      this.#turnMs = 0;
+      if (!this.isSpent) this.#goOn();
+    });
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#waiting.length = 0;
+  }
+
+  #do(work: () => void): void {
+    const before = process.threadCpuUsage();
+    work();
+    const { user, system } = process.threadCpuUsage(before);
+    this.spend((user + system) / 1000);
+  }
+
+  #goOn(): void {
+    while (this.#waiting.length > 0 && !this.isSpent && this.#turnMs < SLICE_MS) {
+      const work = this.#waiting.shift();
+      if (work) this.#do(work);
+    }
+    if (this.#waiting.length > 0) this.#wait();
+  }
+
+  #wait(): void {
+    if (this.#isTurnEnding && !this.isSpent) return;
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#goOn();
+      },
+      Math.max(1, -this.#balanceMs / this.#share),
+    ).unref();
+  }
+
+  #fill(): void {
+    const nowMs = performance.now();
+    this.#balanceMs = Math.min(this.#burstMs, this.#balanceMs + (nowMs - this.#filledAtMs) * this.#share);
+    this.#filledAtMs = nowMs;
+  }
+}
