@@ -45,6 +45,48 @@ export const objectCases: readonly ContractCase[] = [
     },
   },
   {
+    title: "what a namespace has without us is its addresses, routes and gateways, and nothing of a wire",
+    async run(harness) {
+      const host = await harness.netns();
+      const kernel = await harness.kernel({ host });
+      const stranger = await harness.kernel({ host, mark: STRANGERS_MARK });
+      const on = (link: string) => ({ netns: "host", link }) as const;
+      await stranger.apply(
+        add(
+          bridge("host", "eth-1"),
+          { kind: "address", ...on("eth-1"), address: "10.4.0.2/24" },
+          { kind: "address", ...on("eth-1"), address: "fd04::2/64" },
+          { kind: "up", ...on("eth-1") },
+          { kind: "route", ...on("eth-1"), destination: "0.0.0.0/0", via: "10.4.0.1" },
+          { kind: "route", ...on("eth-1"), destination: "10.6.0.0/24" },
+          { kind: "route", ...on("eth-1"), destination: "fd06::/64", via: "fd04::1" },
+          { kind: "route", ...on("eth-1"), destination: "10.7.0.0/24", table: 7 },
+        ),
+      );
+      await kernel.apply(
+        add(
+          bridge("host", "br-1"),
+          { kind: "address", ...on("br-1"), address: "10.5.0.1/32", peer: "10.5.0.0/32" },
+          { kind: "address", ...on("br-1"), address: "fd05::1/128" },
+          { kind: "up", ...on("br-1") },
+          { kind: "route", ...on("br-1"), destination: "10.8.0.0/24", via: "10.5.0.0", onlink: true },
+        ),
+      );
+      const { addresses, routes } = await kernel.nativeNetwork("host");
+      const isOfLinux = (text: string): boolean => /^(127|::1|fe80|ff00)/.test(text);
+      assert.deepEqual(addresses.filter((each) => !isOfLinux(each)).sort(), ["10.4.0.2/24", "fd04::2/64"]);
+      const known = new Set(["10.4.0.0/24", "fd04::/64"]);
+      assert.deepEqual(
+        routes
+          .filter(({ destination }) => !isOfLinux(destination) && !known.has(destination))
+          .map(({ destination, via }) => `${destination} ${via}`)
+          .sort(),
+        ["0.0.0.0/0 10.4.0.1", "10.6.0.0/24 undefined", "fd06::/64 fd04::1"],
+      );
+      await assert.rejects(kernel.nativeNetwork("file:///run/netns/absent"), { code: "NOT_FOUND" });
+    },
+  },
+  {
     title: "what a stranger owns is neither observed nor removed",
     async run(harness) {
       const host = await harness.netns();

@@ -8,6 +8,7 @@ import { LocalDirectory } from "../src/api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf, stationsOver } from "../src/api/hops.ts";
 import { serveAll } from "../src/api/rpc.ts";
 import { VniPool } from "../src/elements/vni-pool.ts";
+import { Claims } from "../src/forwarder/claims.ts";
 import { Reconciler } from "../src/forwarder/reconcile.ts";
 import { insecureIdentity } from "../src/identity/identity.ts";
 import { LinuxMachine } from "../src/linux/machine.ts";
@@ -51,14 +52,16 @@ async function serveRegistry(
   await world.hops.serve(listen, serveAll(role.served));
 }
 
-type Parts = Pick<ForwarderOptions, "world" | "identity" | "directory" | "wires" | "tunnels">;
+type Parts = Pick<ForwarderOptions, "world" | "identity" | "directory" | "wires" | "claims" | "tunnels">;
 
 function partsOf(world: NodeWorld, address: string): Parts {
+  const claims = new Claims(world);
   return {
     world,
     identity: insecureIdentity(world.clock),
     directory: new LocalDirectory(world.hops, world.clock),
-    wires: new Reconciler(world.kernel),
+    wires: new Reconciler(world.kernel, {}, claims),
+    claims,
     tunnels: { addresses: [address], underlayMtuBytes: 1500, vnis: new VniPool(world.random) },
   };
 }

@@ -171,7 +171,7 @@ export class Connecting implements Attached {
     const context = (connection.context ??= create(ConnectionContextSchema));
     if (wish.mtuBytes > 0) context.MTU = wish.mtuBytes;
     const ip = (context.ipContext ??= create(IPContextSchema));
-    ip.excludedPrefixes = [...new Set([...ip.excludedPrefixes, ...wish.excludedPrefixes])];
+    ip.excludedPrefixes = [...wish.excludedPrefixes];
     const parameters: Record<string, string> = { inodeURL: identity.netns, ...(name && { name }) };
     return create(NetworkServiceRequestSchema, {
       connection,

@@ -13,6 +13,7 @@ import {
 } from "../api/gen/nsm/registry_pb.js";
 import { wireIdOf } from "../elements/wire-id.ts";
 import { hash64 } from "../net/hash.ts";
+import { formatPrefix } from "../net/ip.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Netns } from "../world/kernel.ts";
 import type { Scope } from "../world/scope.ts";
@@ -132,9 +133,9 @@ export class Exposing implements Attached {
           : {
               pools,
               policy: addressPolicy,
-              excluded: (wireId) => [
+              excluded: async (wireId) => [
                 ...this.#wish.excludedPrefixes,
-                ...parts.wires.heldByOthers(netns, wireId),
+                ...(await parts.claims.held(netns, wireId)).map(formatPrefix),
               ],
             },
       clientRoutes: () => this.#wish.acceptRoutes,

@@ -143,13 +143,6 @@ export class KeptWires {
     return this.#unclaimed.get(connectionId)?.tunnel?.vni;
   }
 
-  /** Addresses in use in `netns` that nobody but their wires may get: those of unclaimed wires other than `connectionId`. */
-  heldByOthers(netns: Netns, connectionId: string): string[] {
-    return [...this.#unclaimed].flatMap(([id, { addresses }]) =>
-      id === connectionId ? [] : (addresses.get(netns) ?? []),
-    );
-  }
-
   /** Puts the namespaces of both sides on the disk, those that are not there. */
   async #note(...sides: readonly Mechanism[]): Promise<void> {
     const fresh = sides.flatMap((side) =>

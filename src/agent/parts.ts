@@ -3,6 +3,7 @@ import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { ConnectionServer, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
 import type { AddressOptions } from "../elements/ipam.ts";
 import type { ContextOptions } from "../elements/endpoint-context.ts";
+import type { Claims } from "../forwarder/claims.ts";
 import type { Log } from "../observe/log.ts";
 import type { Netns } from "../world/kernel.ts";
 import type { Processes } from "../world/processes.ts";
@@ -38,6 +39,8 @@ export interface AgentParts {
   readonly world: World;
   readonly processes: Processes;
   readonly wires: KeptWires;
+  /** The addresses of this host's workloads. */
+  readonly claims: Claims;
   /** The registry as this host sees it. */
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;

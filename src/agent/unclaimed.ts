@@ -17,8 +17,6 @@ export interface Unclaimed {
   readonly ends: Readonly<Partial<Record<Side, End>>>;
   readonly tunnel: Vxlan | undefined;
   readonly mtuBytes: number;
-  /** Addresses in use, with full length, by the namespace that they are used in. */
-  readonly addresses: ReadonlyMap<Netns, readonly string[]>;
 }
 
 /** `objects` are those of one owner. */
@@ -38,21 +36,5 @@ export function unclaimedOf(objects: readonly KernelObject[]): Unclaimed {
     ends,
     tunnel: objects.find((object) => object.kind === "vxlan"),
     mtuBytes,
-    addresses: addressesOf(objects),
   };
-}
-
-function addressesOf(objects: readonly KernelObject[]): Map<Netns, readonly string[]> {
-  const addresses = new Map<Netns, Set<string>>();
-  const hold = (netns: Netns, text: string): void => {
-    if (!text.endsWith(text.includes(":") ? "/128" : "/32")) return;
-    const known = addresses.get(netns) ?? new Set();
-    addresses.set(netns, known.add(text));
-  };
-  for (const object of objects) {
-    if (object.kind === "route") hold(object.netns, object.destination);
-    if (object.kind === "address") hold(object.netns, object.address);
-    if (object.kind === "address" && object.peer) hold(object.netns, object.peer);
-  }
-  return new Map([...addresses].map(([netns, each]) => [netns, [...each]]));
 }

@@ -9,10 +9,12 @@ export const MAX_SEGMENTS = 64;
 export const MAX_PAIRS = 128;
 export const MAX_PREFERENCES = 32;
 /**
- * Addresses, routes, prefixes, neighbours, policies: each. What is nested counts over all that it is nested in: the
+ * Addresses, routes, neighbours, policies: each. What is nested counts over all that it is nested in: the
  * routes of all policies together.
  */
 export const MAX_LIST = 1_024;
+/** Nobody writes so many: they are the addresses of the other wires of a workload, which may have a thousand and more. */
+export const MAX_EXCLUDED = 8_192;
 
 /** Fields of a message in all, those included that are unknown here. */
 export const MAX_FIELDS = 16_384;
@@ -28,6 +30,7 @@ export const LIST_LIMITS: Readonly<Record<string, number>> = {
   "connection.Mechanism.parameters": (MAX_PREFERENCES + 1) * MAX_PAIRS,
   "connection.Connection.labels": MAX_PAIRS,
   "connectioncontext.ConnectionContext.extra_context": MAX_PAIRS,
+  "connectioncontext.IPContext.excluded_prefixes": MAX_EXCLUDED,
   "networkservice.NetworkServiceRequest.mechanism_preferences": MAX_PREFERENCES,
   "registry.Match.source_selector": 4 * MAX_LIST,
   "registry.Match.routes": 4 * MAX_LIST,

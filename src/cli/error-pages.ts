@@ -368,13 +368,15 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
   },
   "NL-502": {
-    title: "an excluded address",
-    means: "The endpoint gave an address that the client had excluded; the wire was taken back.",
+    title: "an address that is taken",
+    means:
+      "The endpoint gave an address, or a route, that the workload at one end of the wire has already, and gave it again when it was asked to leave it out; nothing was made.",
     causes: [
-      "another wire of the same workload has that address",
-      "the endpoint does not regard excluded prefixes",
+      "another wire of the same workload has that address, and the endpoint does not regard excluded prefixes",
+      "it is in the workload's own network: an address, a network on one of its links, or a gateway",
+      "two services give one workload the same route",
     ],
-    remedies: ["give the two endpoints different pools"],
+    remedies: ["give the two endpoints different pools, or the two services different routes"],
   },
   "NL-601": {
     title: "the lab is not up",

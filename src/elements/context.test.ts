@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ConnectionContextSchema } from "../api/gen/nsm/connectioncontext_pb.js";
-import { ConnectionSchema, PathSchema, State, type Connection } from "../api/gen/nsm/connection_pb.js";
+import { PathSchema, State, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { Chain } from "./chain-fixture.ts";
 import { clientInfo } from "./client-info.ts";
 import { endpointContext, type ContextOptions } from "./endpoint-context.ts";
-import { excludedByOthers, excludedPrefixes } from "./excluded-prefixes.ts";
+import { excludedPrefixes } from "./excluded-prefixes.ts";
 import { ipam, type AddressOptions } from "./ipam.ts";
 import { Worlds } from "./world-fixture.ts";
 
@@ -179,38 +179,5 @@ test("a manager adds its excluded prefixes once, and its labels where they are m
     const { labels, context: given } = await chain.request(first);
     assert.deepEqual(labels, { podName: "own", nodeName: "alpha" });
     assert.deepEqual(given?.ipContext?.excludedPrefixes, ["10.0.0.0/8", "fd00::/8"]);
-  });
-});
-
-test("no connection of a workload gets an address that another one has", async () => {
-  const worlds = new Worlds();
-  const chain = new Chain(worlds.world("alpha"), [excludedByOthers()]);
-  const give = (srcIpAddrs: readonly string[]) => {
-    chain.answer = (connection) => {
-      connection.context ??= create(ConnectionContextSchema, { ipContext: {} });
-      Object.assign(connection.context.ipContext ?? {}, { srcIpAddrs: [...srcIpAddrs] });
-    };
-  };
-  await worlds.run(async () => {
-    give(["10.0.0.1/24"]);
-    const first = await chain.request({ id: "c1" });
-    await chain.request({ ...first });
-    assert.deepEqual(
-      chain.requests[1]?.connection?.context?.ipContext?.excludedPrefixes,
-      [],
-      "its own are its own",
-    );
-    give(["10.0.0.2/24"]);
-    await chain.request({ id: "c2" });
-    assert.deepEqual(chain.requests[2]?.connection?.context?.ipContext?.excludedPrefixes, ["10.0.0.1/32"]);
-    give(["10.0.0.2/24"]);
-    await assert.rejects(chain.request({ id: "c3" }), {
-      code: "FAILED_PRECONDITION",
-      message: /IP 10\.0\.0\.2\/24 is excluded, but it was found in response IPs$/,
-    });
-    await chain.close(
-      create(ConnectionSchema, { id: "c2", path: { pathSegments: [{ name: "client", id: "c2" }] } }),
-    );
-    await chain.request({ id: "c3" });
   });
 });

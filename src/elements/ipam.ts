@@ -20,7 +20,7 @@ export interface AddressOptions {
   /** How long addresses of a lost client wait for it. Default: 60,000 ms. */
   readonly reserveMs?: number;
   /** Prefixes that a wire's addresses may not come from, read at every request. */
-  readonly excluded?: (wireId: string) => readonly string[];
+  readonly excluded?: (wireId: string) => Promise<readonly string[]>;
 }
 
 const RESERVE_MS = 60_000;
@@ -46,12 +46,11 @@ export function ipam(name: string, options: AddressOptions): ConnectionElement {
       const connection = connectionOf(request);
       const owner = ownerOf(connection);
       const ip = ipContextOf(connection);
+      const excluded = await options.excluded?.(wireIdOf(connection));
       const pairs = pools.assign(
         owner,
         {
-          excluded: [...ip.excludedPrefixes, ...(options.excluded?.(wireIdOf(connection)) ?? [])].map(
-            readExcluded,
-          ),
+          excluded: [...ip.excludedPrefixes, ...(excluded ?? [])].map(readExcluded),
           srcAddresses: ip.srcIpAddrs,
           dstAddresses: ip.dstIpAddrs,
         },

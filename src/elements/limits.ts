@@ -4,7 +4,7 @@
  */
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
-import { MAX_LIST, MAX_PAIRS, MAX_PREFERENCES, MAX_SEGMENTS } from "../api/wire-limits.ts";
+import { MAX_EXCLUDED, MAX_LIST, MAX_PAIRS, MAX_PREFERENCES, MAX_SEGMENTS } from "../api/wire-limits.ts";
 import { NetloomError } from "../world/errors.ts";
 
 const MAX_NAME = 256;
@@ -76,12 +76,12 @@ function mechanismProblems({ cls, type, parameters }: Mechanism): string[] {
 function contextProblems({ context }: Connection): string[] {
   const ip = context?.ipContext;
   const dns = context?.dnsContext?.configs;
-  const lists: readonly (readonly [string, number | undefined])[] = [
+  const lists: readonly (readonly [string, number | undefined, number?])[] = [
     ["source addresses", ip?.srcIpAddrs.length],
     ["destination addresses", ip?.dstIpAddrs.length],
     ["source routes", ip?.srcRoutes.length],
     ["destination routes", ip?.dstRoutes.length],
-    ["excluded prefixes", ip?.excludedPrefixes.length],
+    ["excluded prefixes", ip?.excludedPrefixes.length, MAX_EXCLUDED],
     ["neighbours", ip?.ipNeighbors.length],
     ["policies", ip?.policies.length],
     ["routes in its policies", sum(ip?.policies, ({ routes }) => routes.length)],
@@ -89,8 +89,8 @@ function contextProblems({ context }: Connection): string[] {
     ["DNS servers", sum(dns, ({ dnsServerIps }) => dnsServerIps.length)],
     ["DNS search domains", sum(dns, ({ searchDomains }) => searchDomains.length)],
   ];
-  return lists.flatMap(([what, count = 0]) =>
-    count > MAX_LIST ? [`it has ${count} ${what}, and ${MAX_LIST} are allowed`] : [],
+  return lists.flatMap(([what, count = 0, limit = MAX_LIST]) =>
+    count > limit ? [`it has ${count} ${what}, and ${limit} are allowed`] : [],
   );
 }
 

@@ -12,6 +12,7 @@ import { explain, refuse } from "./explain.ts";
 import { attractsPackets, linkKeys, isDevice } from "./identity.ts";
 import { Observer } from "./observe.ts";
 import { groupByOwner } from "./owner.ts";
+import type { Claims } from "./claims.ts";
 import { plan, type Plan, type PlanOptions } from "./plan.ts";
 import { Turns } from "../world/turns.ts";
 import { validateWire } from "./validate.ts";
@@ -31,15 +32,18 @@ interface Holding {
 export class Reconciler {
   readonly #kernel: Kernel;
   readonly #options: PlanOptions;
+  readonly #claims: Claims | undefined;
   readonly #observer: Observer;
   readonly #turns = new Turns<string>();
   readonly #holdings = new Map<string, Holding>();
   /** Found by `adopt` without a name of an owner. */
   #orphans: readonly KernelObject[] = [];
 
-  constructor(kernel: Kernel, options: PlanOptions = {}) {
+  /** `claims` is told what is in the kernel, and what is not any more. */
+  constructor(kernel: Kernel, options: PlanOptions = {}, claims?: Claims) {
     this.#kernel = kernel;
     this.#options = options;
+    this.#claims = claims;
     this.#observer = new Observer(kernel);
   }
 
@@ -62,6 +66,7 @@ export class Reconciler {
     return await this.#turns.take([wanted.owner], async () => {
       try {
         await this.#bring(wanted);
+        this.#claims?.settle(wanted.owner);
         return wanted;
       } catch (error) {
         throw await explain(what, error, wanted, this.#observer);
@@ -71,12 +76,14 @@ export class Reconciler {
 
   /** Removes all of a wire, and nothing that has become another's. An unknown wire is a success. */
   async remove(connectionId: string): Promise<void> {
+    const taken = this.#claims?.holdingOf(connectionId);
     await this.#turns.take([connectionId], async () => {
       const holding = this.#holdings.get(connectionId);
       if (!holding) return;
       try {
         await this.#takeAway(connectionId, holding);
         this.#holdings.delete(connectionId);
+        this.#claims?.release(connectionId, taken);
       } catch (error) {
         throw await explain(`remove wire ${connectionId}`, error);
       }
@@ -94,6 +101,7 @@ export class Reconciler {
       if (owner === undefined) this.#orphans = objects;
       else if (!this.#holdings.has(owner)) {
         this.#holdings.set(owner, { objects, state: "found" });
+        await this.#claims?.adopt(owner, objects);
         found.push(owner);
       }
     }

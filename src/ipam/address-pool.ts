@@ -1,27 +1,6 @@
 /** Single addresses out of one prefix, lowest first. Exact for any prefix length: IPv6 is arithmetic like IPv4. */
-import { addressBits, type IpAddress, type IpPrefix, network } from "../net/ip.ts";
-
-export function toInteger(address: IpAddress): bigint {
-  return address.bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
-}
-
-export function fromInteger(value: bigint, family: 4 | 6): IpAddress {
-  const bytes = Uint8Array.from({ length: addressBits(family) / 8 }, (_, i) =>
-    Number((value >> BigInt(addressBits(family) - 8 * (i + 1))) & 0xffn),
-  );
-  return { family, bytes };
-}
-
-/** First and last address of a prefix, as integers. */
-function bounds(prefix: IpPrefix): { readonly first: bigint; readonly last: bigint } {
-  const first = toInteger(network(prefix).address);
-  return { first, last: first + (1n << BigInt(addressBits(prefix.address.family) - prefix.length)) - 1n };
-}
-
-interface Range {
-  readonly first: bigint;
-  readonly last: bigint;
-}
+import { boundsOf, type Range } from "../net/cover.ts";
+import type { IpPrefix } from "../net/ip.ts";
 
 /**
  * The free addresses of one prefix, as sorted ranges with a gap between any two. Costs grow with the number of
@@ -33,14 +12,14 @@ export class AddressPool {
 
   constructor(prefix: IpPrefix) {
     this.prefix = prefix;
-    this.#free = [bounds(prefix)];
+    this.#free = [boundsOf(prefix)];
   }
 
   /** The lowest free address that is in none of `excluded`, or `undefined` if there is none. */
   take(excluded: readonly IpPrefix[]): bigint | undefined {
     const walls = excluded
       .filter((prefix) => prefix.address.family === this.prefix.address.family)
-      .map(bounds)
+      .map(boundsOf)
       .sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
     for (const range of this.#free) {
       let value = range.first;

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { contains, formatIp, mustParseIp, mustParsePrefix } from "../net/ip.ts";
-import { AddressPool, toInteger } from "./address-pool.ts";
+import { toInteger } from "../net/cover.ts";
+import { AddressPool } from "./address-pool.ts";
 import { PointToPointIpam, type Wish } from "./point-to-point.ts";
 
 const NOTHING: Wish = { excluded: [], srcAddresses: [], dstAddresses: [] };

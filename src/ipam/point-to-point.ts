@@ -10,7 +10,8 @@
  */
 import { contains, formatIp, parsePrefix, type IpAddress, type IpPrefix } from "../net/ip.ts";
 import { NetloomError } from "../world/errors.ts";
-import { AddressPool, fromInteger, toInteger } from "./address-pool.ts";
+import { AddressPool } from "./address-pool.ts";
+import { fromInteger, toInteger } from "../net/cover.ts";
 
 export interface Pair {
   /** The endpoint's address. */

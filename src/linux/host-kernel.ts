@@ -9,6 +9,7 @@ import {
   type Counters,
   type KernelEvent,
   type KernelObject,
+  type NativeNetwork,
   type Netns,
   type NetnsIdentity,
   type ObserveQuery,
@@ -21,6 +22,7 @@ import type { Action } from "./bpf/wire-map.ts";
 import { lookUp } from "./links.ts";
 import type { KernelSettings } from "./messages.ts";
 import { NamespaceNumbers } from "./namespace-numbers.ts";
+import { readNativeNetwork } from "./native-network.ts";
 import * as k from "./netlink/constants.ts";
 import { LinkEvents } from "./link-events.ts";
 import { decodeLink } from "./netlink/link-decode.ts";
@@ -129,6 +131,10 @@ export class HostKernel {
     } finally {
       places.close();
     }
+  }
+
+  nativeNetwork(netns: Netns): NativeNetwork {
+    return this.#using((places) => readNativeNetwork(places.of(netns), this.#settings.mark));
   }
 
   counters(queries: readonly CounterQuery[]): (Counters | undefined)[] {

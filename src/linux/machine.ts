@@ -13,6 +13,7 @@ import {
   KernelError,
   type KernelEvent,
   type KernelObject,
+  type NativeNetwork,
   type Netns,
   type NetnsIdentity,
   type ObserveQuery,
@@ -241,6 +242,14 @@ class OpenKernel implements LinuxKernel {
 
   async observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]> {
     return (await this.#machine.call({ type: "observe", kernel: this.number, queries })) as KernelObject[];
+  }
+
+  async nativeNetwork(netns: Netns): Promise<NativeNetwork> {
+    return (await this.#machine.call({
+      type: "native-network",
+      kernel: this.number,
+      netns,
+    })) as NativeNetwork;
   }
 
   async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {

@@ -54,6 +54,7 @@ export type Request =
       readonly options: ApplyOptions;
     }
   | { readonly type: "observe"; readonly kernel: number; readonly queries: readonly ObserveQuery[] }
+  | { readonly type: "native-network"; readonly kernel: number; readonly netns: Netns }
   | { readonly type: "counters"; readonly kernel: number; readonly queries: readonly CounterQuery[] }
   | { readonly type: "resolve"; readonly kernel: number; readonly netns: Netns }
   | { readonly type: "settle"; readonly kernel: number }

@@ -79,6 +79,8 @@ async function answer(request: Request): Promise<unknown> {
       return kernelOf(request.kernel).apply(request.batch, request.options);
     case "observe":
       return kernelOf(request.kernel).observe(request.queries);
+    case "native-network":
+      return kernelOf(request.kernel).nativeNetwork(request.netns);
     case "counters":
       return kernelOf(request.kernel).counters(request.queries);
     case "resolve":

@@ -36,6 +36,7 @@ function bug(place: (typeof PLACES)[number], n: number) {
           kernel: {
             apply: at("apply", async (...args) => await world.kernel.apply(...args)),
             observe: async (...args) => await world.kernel.observe(...args),
+            nativeNetwork: async (...args) => await world.kernel.nativeNetwork(...args),
             counters: async (...args) => await world.kernel.counters(...args),
             resolve: async (...args) => await world.kernel.resolve(...args),
             watch: (...args) => world.kernel.watch(...args),

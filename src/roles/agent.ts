@@ -22,6 +22,7 @@ import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api
 import { serveAll, type Served } from "../api/rpc.ts";
 import { wireIdOf } from "../elements/wire-id.ts";
 import { VniPool } from "../elements/vni-pool.ts";
+import { Claims } from "../forwarder/claims.ts";
 import { Reconciler } from "../forwarder/reconcile.ts";
 import type { Identity } from "../identity/identity.ts";
 import { NO_LOG, type Log } from "../observe/log.ts";
@@ -97,23 +98,14 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const { world, identity, log = NO_LOG } = options;
   const { host } = world;
   let running: Agent | undefined;
-  const reconciler = new Reconciler(world.kernel);
+  const claims = new Claims(world);
+  const reconciler = new Reconciler(world.kernel, {}, claims);
   const wires = new KeptWires({ world, reconciler, log, onChange: () => running?.changed() });
   const decisions = new Decisions(world.clock);
   const vnis = new VniPool(world.random);
   const directory = new LocalDirectory(world.hops, world.clock);
   const labels = options.labels ?? { nodeName: host };
-  const registry = await managerRegistry({
-    world,
-    name: `manager-${host}`,
-    identity,
-    url: options.url,
-    registry: options.registry,
-    labels,
-    ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
-    log,
-    onState: () => running?.changed(),
-  });
+  const registry = await registryOf({ ...options, labels }, () => running?.changed());
   const common = {
     world,
     identity,
@@ -125,6 +117,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     ...common,
     name: `forwarder-${host}`,
     wires,
+    claims,
     ...(options.tunnelAddresses.length > 0 && { tunnels: tunnelsOf(options, vnis, wires) }),
     onDiscovery: (id, discovery) => decisions.discovered(id, discovery),
     onSelection: (id, selection) => decisions.selected(id, selection),
@@ -143,6 +136,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     world,
     processes: options.processes ?? NO_PROCESSES,
     wires,
+    claims,
     services: common.services,
     endpoints: common.endpoints,
     log,
@@ -187,6 +181,15 @@ function lifeOf({ stateFolder, sweepAfterMs }: AgentOptions) {
     ...(stateFolder !== undefined && { stateFolder }),
     ...(sweepAfterMs !== undefined && { sweepAfterMs }),
   };
+}
+
+function registryOf(
+  { world, identity, url, registry, labels = {}, leaseMs, log = NO_LOG }: AgentOptions,
+  onState: () => void,
+): Promise<ManagerRegistry> {
+  const name = `manager-${world.host}`;
+  const lease = leaseMs !== undefined && { leaseMs };
+  return managerRegistry({ world, name, identity, url, registry, labels, ...lease, log, onState });
 }
 
 function tunnelsOf(

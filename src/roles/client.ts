@@ -6,7 +6,6 @@ import { CLIENT_KIND } from "../elements/client-kind.ts";
 import { connect } from "../elements/connect.ts";
 import type { ConnectionElement } from "../elements/connection.ts";
 import { ConnectionDoor } from "../elements/door.ts";
-import { excludedByOthers } from "../elements/excluded-prefixes.ts";
 import { followNext } from "../elements/follow-next.ts";
 import { Healer } from "../elements/heal.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
@@ -32,8 +31,6 @@ export interface ClientOptions extends RoleOptions {
   readonly next: ConnectionHop;
   /** Added to the labels of every request where they are not given. `nodeName`, `podName`, `clusterName` upstream. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** All connections are of one workload: no endpoint may give it an address that it has from another. Default: true. */
-  readonly excludeOthers?: boolean;
   /** Is there a packet's way through the wire? Without it every loss is answered by another endpoint. */
   readonly isAlive?: (connection: Connection) => Promise<boolean>;
   readonly onNews?: (news: ClientNews) => void;
@@ -67,7 +64,6 @@ export function client(options: ClientOptions): ConnectionRole {
       refresher.element(),
       healer.element(),
       clientInfo(options.labels ?? {}),
-      ...(options.excludeOthers === false ? [] : [excludedByOthers()]),
       followNext({
         monitor: new NextHopMonitor(world.scope, name),
         hopOf: () => next,

@@ -1,6 +1,7 @@
 /** Upstream: cmd-forwarder-vpp, sdk-vpp/pkg/networkservice/chains/forwarder */
 import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
 import { authorize } from "../elements/authorize.ts";
+import { claimAddresses } from "../elements/claim-addresses.ts";
 import { connect } from "../elements/connect.ts";
 import { discover, type Discovery } from "../elements/discover.ts";
 import { ConnectionDoor } from "../elements/door.ts";
@@ -17,6 +18,7 @@ import { translateMechanism } from "../elements/translate-mechanism.ts";
 import { updateToken } from "../elements/update-token.ts";
 import { vxlanClient, vxlanServer, type TunnelOptions } from "../elements/vxlan.ts";
 import { wire, type Wires } from "../elements/wire.ts";
+import type { Claims } from "../forwarder/claims.ts";
 import { hopByUrl, type ConnectionRole, type RoleOptions } from "./role.ts";
 
 export interface ForwarderOptions extends RoleOptions {
@@ -26,6 +28,8 @@ export interface ForwarderOptions extends RoleOptions {
   readonly endpoints: EndpointRegistryHop;
   /** `Reconciler` of src/forwarder. */
   readonly wires: Wires;
+  /** Those that `wires` tells what it has made. */
+  readonly claims: Claims;
   /** Absent: only wires inside of this host. */
   readonly tunnels?: TunnelOptions;
   /** Why an endpoint was taken, by the forwarder's own connection id: for `netloom why`. */
@@ -55,6 +59,7 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       ...(tunnels ? [vxlanClient(tunnels)] : []),
       metrics(),
       wire(options.wires),
+      claimAddresses(options.claims),
       followNext({
         monitor: new NextHopMonitor(world.scope, name),
         hopOf,

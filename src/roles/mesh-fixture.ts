@@ -33,6 +33,7 @@ import {
 import { VniPool } from "../elements/vni-pool.ts";
 import { Worlds } from "../elements/world-fixture.ts";
 import { diff } from "../forwarder/diff.ts";
+import { Claims } from "../forwarder/claims.ts";
 import { Reconciler } from "../forwarder/reconcile.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { matchesEndpointQuery, matchesServiceQuery } from "../registry/match.ts";
@@ -160,11 +161,13 @@ export class MeshHost {
     name: string,
     common: Pick<ForwarderOptions, "world" | "identity" | "services" | "endpoints">,
   ): ConnectionRole {
+    const claims = new Claims(this.world);
     return forwarder({
       ...common,
       name,
       directory: this.#directory(),
-      wires: new Reconciler(this.kernel),
+      wires: new Reconciler(this.kernel, {}, claims),
+      claims,
       tunnels: { addresses: [this.address], underlayMtuBytes: 1500, vnis: this.vnis },
     });
   }

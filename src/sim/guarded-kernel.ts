@@ -29,6 +29,11 @@ export function guardedKernel(
     },
     observe: (queries) =>
       life.deliver({ kind: "kernel.observe", delayMs: 0.1 }, kernel.observe(structuredClone(queries))),
+    nativeNetwork: (netns) =>
+      life.deliver(
+        { kind: "kernel.native-network", detail: netns, delayMs: 0.1 },
+        kernel.nativeNetwork(netns),
+      ),
     counters: (queries) =>
       life.deliver({ kind: "kernel.counters", delayMs: 0.1 }, kernel.counters(structuredClone(queries))),
     resolve: (netns) => life.deliver({ kind: "kernel.resolve", detail: netns }, kernel.resolve(netns)),

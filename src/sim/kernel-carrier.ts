@@ -10,6 +10,7 @@ import {
   KernelError,
   type KernelEvent,
   type KernelObject,
+  type NativeNetwork,
   type Netns,
   type NetnsIdentity,
   type ObserveQuery,
@@ -22,7 +23,7 @@ import {
 } from "../world/kernel.ts";
 import { type Actor, bury, busyUntilMs, ends, type News, type Undo } from "./kernel-links.ts";
 import { findNetns, type Listener, type Machine } from "./kernel-machine.ts";
-import { look, viewOf } from "./kernel-observe.ts";
+import { look, nativeNetworkOf, viewOf } from "./kernel-observe.ts";
 import { namespacesOf, perform } from "./kernel-operations.ts";
 import { Refused, type SimDevice, type SimNetns } from "./kernel-state.ts";
 import { SimWatch } from "./kernel-watch.ts";
@@ -104,6 +105,11 @@ export class SimKernel implements Kernel, Actor, Listener {
     await this.#pause(this.#life);
     const views = queries.map((query) => viewOf(this.#mustFind(query.netns, "observe"), query));
     return look(this, views);
+  }
+
+  async nativeNetwork(netns: Netns): Promise<NativeNetwork> {
+    await this.#pause(this.#life);
+    return nativeNetworkOf(this.#mustFind(netns, "look at"), this.mark);
   }
 
   async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {

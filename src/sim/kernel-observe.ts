@@ -1,5 +1,12 @@
 /** What the simulated machine says about itself, in the form in which it was told. */
-import type { KernelObject, LinkEnd, Netns, ObserveQuery, OwnerMark } from "../world/kernel.ts";
+import type {
+  KernelObject,
+  LinkEnd,
+  NativeNetwork,
+  Netns,
+  ObserveQuery,
+  OwnerMark,
+} from "../world/kernel.ts";
 import {
   defaultMetric,
   MAIN_TABLE,
@@ -52,6 +59,23 @@ export function look(observer: Observer, views: readonly View[]): KernelObject[]
         objects.push(ruleObject(view.name, rule));
   }
   return objects;
+}
+
+/** What is there without the mark, and not on a device that bears it. */
+export function nativeNetworkOf({ devices, routes }: SimNetns, mark: OwnerMark): NativeNetwork {
+  const others = [...devices.values()].filter(({ group, isDoomed }) => group !== mark.group && !isDoomed);
+  return {
+    addresses: others.flatMap((device) =>
+      [...device.addresses]
+        .filter(({ protocol }) => protocol !== mark.protocol)
+        .flatMap(({ address, peer }) => [address, ...(peer === undefined ? [] : [peer])]),
+    ),
+    routes: [...routes]
+      .filter(({ device, protocol, table }) => {
+        return table === MAIN_TABLE && protocol !== mark.protocol && others.includes(device);
+      })
+      .map(({ destination, via }) => ({ destination, ...(via !== undefined && { via }) })),
+  };
 }
 
 function deviceObject(device: SimDevice, nameOf: (netns: SimNetns) => Netns): KernelObject[] {

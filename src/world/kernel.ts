@@ -223,6 +223,14 @@ export interface NetnsIdentity {
   readonly cookie: string;
 }
 
+/** What a namespace has without us: that is to stay reachable, whatever wires it gets. */
+export interface NativeNetwork {
+  /** Own addresses with the prefix length of their network; with the peer's, where there is one. */
+  readonly addresses: readonly string[];
+  /** Of the main table. Those that the kernel makes for addresses may be among them. */
+  readonly routes: readonly { readonly destination: string; readonly via?: string }[];
+}
+
 export interface Counters {
   readonly packets: number;
   readonly bytes: number;
@@ -275,6 +283,8 @@ export interface Watch<T> {
 export interface Kernel {
   apply(batch: readonly Operation[], options?: ApplyOptions): Promise<void>;
   observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]>;
+  /** What is in the namespace without our mark, and not on a device of ours either. NOT_FOUND if it is gone. */
+  nativeNetwork(netns: Netns): Promise<NativeNetwork>;
   /** In the order of the queries; `undefined` for a link that is not there. */
   counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]>;
   /** Finds out which namespace `netns` names now, and remembers where it was found. NOT_FOUND if there is none. */

@@ -1,0 +1,32 @@
+/** Reads what a namespace has without us: three dumps of that namespace, none of links. */
+import { KernelError, type NativeNetwork, type OwnerMark } from "../world/kernel.ts";
+import { decodeAddress, dumpAddresses } from "./netlink/address.ts";
+import * as k from "./netlink/constants.ts";
+import { decodeRoute, dumpRoutes, type ObservedRoute } from "./netlink/route.ts";
+import type { Place } from "./place.ts";
+
+/** A device is ours if it has an address of ours: what the kernel adds to that bears no mark. */
+export function readNativeNetwork(place: Place, { protocol }: OwnerMark): NativeNetwork {
+  const all = place.socket.dump(dumpAddresses(), decodeAddress);
+  const ours = new Set(all.filter((each) => each.protocol === protocol).map(({ linkIndex }) => linkIndex));
+  const routes = ([4, 6] as const)
+    .flatMap((family) => mainRoutes(place, family))
+    .filter((route) => route.protocol !== protocol && !ours.has(route.linkIndex ?? 0))
+    .filter(({ type, isCloned }) => type === k.RTN_UNICAST && !isCloned);
+  return {
+    addresses: all
+      .filter(({ linkIndex }) => !ours.has(linkIndex))
+      .flatMap(({ address, peer }) => [address, ...(peer === undefined ? [] : [peer])]),
+    routes: routes.map(({ destination, via }) => ({ destination, ...(via !== undefined && { via }) })),
+  };
+}
+
+function mainRoutes(place: Place, family: 4 | 6): ObservedRoute[] {
+  try {
+    return place.socket.dump(dumpRoutes({ family, table: k.RT_TABLE_MAIN }), decodeRoute);
+  } catch (error) {
+    // Until the first route there is no table, or no IPv6 at all.
+    if (error instanceof KernelError && error.errno !== undefined) return [];
+    throw error;
+  }
+}
