@@ -4,6 +4,7 @@ import {
   add,
   canonical,
   type ContractCase,
+  kernelError,
   remove,
   STRANGERS_MARK,
   stateOf,
@@ -97,6 +98,20 @@ export const objectCases: readonly ContractCase[] = [
       assert.deepEqual(await stateOf(kernel, "host"), []);
       await kernel.apply(remove(...theirs));
       assert.deepEqual(await stateOf(stranger, "host"), canonical(theirs));
+    },
+  },
+  {
+    title: "a setting that is not there is passed over if it is optional",
+    async run(harness) {
+      const kernel = await harness.kernel();
+      const missing = {
+        kind: "sysctl",
+        netns: "host",
+        name: "net/ipv6/conf/none/accept_ra",
+        value: "0",
+      } as const;
+      await kernel.apply(add({ ...missing, isOptional: true }));
+      assert.equal((await kernelError(kernel.apply(add(missing)))).errno, "ENOENT");
     },
   },
   {

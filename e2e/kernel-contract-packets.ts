@@ -1,8 +1,9 @@
 /** What packets show: counters, and programs that carry frames from one device to another. */
 import assert from "node:assert/strict";
-import type { KernelObject } from "../src/world/kernel.ts";
+import { endSettings } from "../src/forwarder/plan-settings.ts";
+import type { KernelObject, Netns, Veth } from "../src/world/kernel.ts";
 import { add, type ContractCase } from "./kernel-contract-harness.ts";
-import { end, scene } from "./kernel-contract-specimens.ts";
+import { end, linked, scene, veth } from "./kernel-contract-specimens.ts";
 
 export const packetCases: readonly ContractCase[] = [
   {
@@ -25,6 +26,29 @@ export const packetCases: readonly ContractCase[] = [
       assert.equal(missing, undefined);
       assert.ok(before && after && after.packets >= before.packets + 3, JSON.stringify(after));
       assert.ok(after.bytes >= before.bytes + 3 * 100, JSON.stringify(after));
+    },
+  },
+  {
+    title:
+      "a device has the link-local address that follows from its MAC, whether it is asked for before it is up or later",
+    async run(harness) {
+      for (const isLater of [false, true]) {
+        const workload = await harness.netns();
+        const kernel = await harness.kernel();
+        const pair: Veth = { kind: "veth", ends: [linked("host", "ch-1", 1), linked(workload, "nl-1", 2)] };
+        const up = (netns: Netns, link: string): KernelObject => ({ kind: "up", netns, link });
+        const settings = pair.ends.flatMap((end) => endSettings(end));
+        const first = isLater ? veth(workload) : pair;
+        await kernel.apply(add(first, ...settings, up("host", "ch-1"), up(workload, "nl-1")));
+        if (isLater) await kernel.apply([{ verb: "change", object: pair, from: veth(workload) }]);
+        const heard = async (): Promise<number> =>
+          (await kernel.counters([{ netns: "host", link: "ch-1" }]))[0]?.bytes ?? 0;
+        // What the kernel says by itself on a new link is less than 20 datagrams of 100 bytes.
+        for (let sent = 0; (await heard()) < 20 * 100; sent++) {
+          assert.ok(sent < 60, "no datagram comes in");
+          await harness.send(workload, "fe80::ff:fe00:1%nl-1");
+        }
+      }
     },
   },
   {

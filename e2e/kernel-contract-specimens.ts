@@ -35,6 +35,11 @@ export function end(netns: Netns, name: string, number: number): LinkEnd {
   return { netns, name, mac, mtuBytes: 1500, alias: `client-${name}` };
 }
 
+/** With a link-local address of its own. */
+export function linked(netns: Netns, name: string, number: number): LinkEnd {
+  return { ...end(netns, name, number), linkLocal: true };
+}
+
 export function bridge(netns: Netns, name: string): Bridge {
   return { kind: "bridge", ...end(netns, name, 0x20) };
 }
@@ -86,6 +91,14 @@ function devices(workload: Netns, other: Netns): Specimen[] {
           { ...far.ends[0], ...smaller },
           { ...far.ends[1], mac: "02:00:00:00:00:55" },
         ],
+      },
+    },
+    {
+      title: "a veth pair whose ends have link-local addresses",
+      object: { kind: "veth", ends: [linked(workload, "nsm-1", 3), linked(other, "nse-1", 4)] },
+      changed: {
+        kind: "veth",
+        ends: [end(workload, "nsm-1", 3), { ...linked(other, "nse-1", 4), mac: "02:00:00:00:00:55" }],
       },
     },
     { title: "a veth pair within one namespace", object: near },

@@ -60,6 +60,11 @@ const policy = z.strictObject({
   routes: z.array(route).optional().describe("Default: everything."),
 });
 
+const routerAdvertisements = z
+  .boolean()
+  .optional()
+  .describe("The workload takes router advertisements and redirects from the wire. Default: false.");
+
 const editor = z.string().optional().describe("For editors.");
 
 export const networkServiceSchema = z
@@ -111,6 +116,7 @@ export const connectSchema = z
     labels: labels.optional().describe("What the service's matches choose by."),
     mechanism: z.enum(["kernel"]).optional().describe("Default: kernel, a network device."),
     mtu: mtu.optional().describe("Bytes, at most. Default: what the path carries."),
+    routerAdvertisements,
     excludedPrefixes: prefixes.optional().describe("No endpoint may give addresses of these."),
     acceptRoutes: prefixes
       .optional()
@@ -169,6 +175,7 @@ export const exposeSchema = z
       .describe("For the client."),
     payload: payload.optional().describe("Of a service that nobody has described yet. Default: ETHERNET."),
     mtu: mtu.optional().describe("Bytes, at most. Default: what the path carries."),
+    routerAdvertisements,
   })
   .meta({ title: "Netloom expose" });
 

@@ -14,7 +14,7 @@ import { ConnectionContextSchema, IPContextSchema } from "../api/gen/nsm/connect
 import { NetworkServiceRequestSchema, type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
 import { SELF, type Caller } from "../api/hops.ts";
-import { KERNEL, LOCAL } from "../elements/mechanism.ts";
+import { KERNEL, LOCAL, ROUTER_ADVERTISEMENTS } from "../elements/mechanism.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
 import type { Attached } from "./attached.ts";
@@ -172,7 +172,11 @@ export class Connecting implements Attached {
     if (wish.mtuBytes > 0) context.MTU = wish.mtuBytes;
     const ip = (context.ipContext ??= create(IPContextSchema));
     ip.excludedPrefixes = [...wish.excludedPrefixes];
-    const parameters: Record<string, string> = { inodeURL: identity.netns, ...(name && { name }) };
+    const parameters: Record<string, string> = {
+      inodeURL: identity.netns,
+      ...(name && { name }),
+      ...(wish.routerAdvertisements && { [ROUTER_ADVERTISEMENTS]: "true" }),
+    };
     return create(NetworkServiceRequestSchema, {
       connection,
       mechanismPreferences: [create(MechanismSchema, { cls: LOCAL, type: KERNEL, parameters })],

@@ -122,7 +122,7 @@ export class Exposing implements Attached {
   #serve(netns: Netns): void {
     if (this.#role) return;
     const { parts } = this.#options;
-    const { pools, addressPolicy } = this.#wish;
+    const { pools, addressPolicy, routerAdvertisements } = this.#wish;
     this.#role = parts.newEndpoint({
       name: this.endpointName,
       netns,
@@ -139,6 +139,7 @@ export class Exposing implements Attached {
               ],
             },
       clientRoutes: () => this.#wish.acceptRoutes,
+      routerAdvertisements,
       context: () => this.#wish.context,
     });
     this.#takeBack = parts.offer(this.endpointName, this.#role);
@@ -247,6 +248,9 @@ function givenBy({ context, excludedPrefixes, acceptRoutes }: ExposeWish): strin
 /** Is it the same endpoint, with other words about it? Pools and devices of established wires cannot be exchanged. */
 function isSameServer(a: ExposeWish, b: ExposeWish): boolean {
   const text = (wish: ExposeWish): string =>
-    JSON.stringify([wish.name, wish.workload, wish.interfacePrefix, wish.pools, wish.addressPolicy]);
+    JSON.stringify([
+      ...[wish.name, wish.workload, wish.interfacePrefix],
+      ...[wish.pools, wish.addressPolicy, wish.routerAdvertisements],
+    ]);
   return text(a) === text(b);
 }

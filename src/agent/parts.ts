@@ -30,6 +30,7 @@ export interface NewEndpoint {
   readonly name: string;
   readonly netns: Netns;
   readonly interfaceName: (connection: Connection) => string;
+  readonly routerAdvertisements: boolean;
   readonly addresses: AddressOptions | undefined;
   readonly clientRoutes: () => readonly string[];
   readonly context: () => ContextOptions;

@@ -30,6 +30,7 @@ export interface ConnectWish {
   readonly labels: Labels;
   readonly endpoint: string;
   readonly mtuBytes: number;
+  readonly routerAdvertisements: boolean;
   readonly excludedPrefixes: readonly string[];
   /** Absent: all. */
   readonly acceptRoutes?: readonly string[];
@@ -46,6 +47,7 @@ export interface ExposeWish {
   readonly pools: readonly (readonly string[])[];
   readonly addressPolicy: "strict" | "polite";
   readonly context: ContextOptions;
+  readonly routerAdvertisements: boolean;
   readonly excludedPrefixes: readonly string[];
   readonly acceptRoutes: readonly string[];
   readonly payload: string;
@@ -78,6 +80,7 @@ export function connectWish(document: ConnectAttachment): ConnectWish {
     labels: { ...labels, ...document.labels },
     endpoint: document.endpoint ?? "",
     mtuBytes: document.mtu ?? 0,
+    routerAdvertisements: document.routerAdvertisements ?? false,
     excludedPrefixes: document.excludedPrefixes ?? [],
     ...(document.acceptRoutes && { acceptRoutes: document.acceptRoutes }),
   };
@@ -101,6 +104,7 @@ export function exposeWish(document: ExposeAttachment): ExposeWish {
     pools: (document.pools ?? []).map((group) => (typeof group === "string" ? [group] : group)),
     addressPolicy: document.addressPolicy ?? "strict",
     context: contextOf(document),
+    routerAdvertisements: document.routerAdvertisements ?? false,
     excludedPrefixes: document.excludedPrefixes ?? [],
     acceptRoutes: document.acceptRoutes ?? [],
     payload: document.payload ?? PAYLOAD_ETHERNET,

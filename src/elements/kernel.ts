@@ -6,7 +6,7 @@ import { memoryKey } from "../chain/call.ts";
 import type { Netns } from "../world/kernel.ts";
 import type { ConnectionElement } from "./connection.ts";
 import { interfaceName } from "./interface-name.ts";
-import { KERNEL, LOCAL, readKernel } from "./mechanism.ts";
+import { KERNEL, LOCAL, readKernel, ROUTER_ADVERTISEMENTS } from "./mechanism.ts";
 import type { ServerMechanism } from "./mechanisms.ts";
 
 /** The forwarder's side towards a client of this host. A device without a name gets one; a wrong one is refused. */
@@ -25,12 +25,18 @@ export interface KernelEndpointOptions {
   readonly netns: Netns;
   /** Default: made from the service's name, another for each connection. */
   readonly nameOf?: ((connection: Connection) => string) | undefined;
+  /** The workload believes the router advertisements of its clients. Default: false, whatever the caller says. */
+  readonly routerAdvertisements?: boolean | undefined;
 }
 
 const NAME = memoryKey<string>("kernel: name");
 
 /** The endpoint's side: the device goes into the endpoint's own workload, whatever the caller says of a namespace. */
-export function kernelEndpoint({ netns, nameOf }: KernelEndpointOptions): ServerMechanism {
+export function kernelEndpoint({
+  netns,
+  nameOf,
+  routerAdvertisements = false,
+}: KernelEndpointOptions): ServerMechanism {
   const taken = new Set<string>();
   return {
     type: KERNEL,
@@ -46,6 +52,8 @@ export function kernelEndpoint({ netns, nameOf }: KernelEndpointOptions): Server
       mechanism.cls = LOCAL;
       parameters["inodeURL"] = netns;
       parameters["name"] = name;
+      if (routerAdvertisements) parameters[ROUTER_ADVERTISEMENTS] = "true";
+      else delete parameters[ROUTER_ADVERTISEMENTS];
     },
     close(call) {
       taken.delete(call.memory.delete(NAME) ?? "");

@@ -16,7 +16,10 @@ export function vxlanOverhead(ip: string): number {
   return ip.includes(":") ? 74 : 54;
 }
 
-/** Parameters `inodeURL` and `name`. INVALID_ARGUMENT with all that is wrong. */
+/** Parameter of our own, "true" or absent: the workload believes the routers at the other end. */
+export const ROUTER_ADVERTISEMENTS = "routerAdvertisements";
+
+/** Parameters `inodeURL`, `name` and `routerAdvertisements`. INVALID_ARGUMENT with all that is wrong. */
 export function readKernel({ parameters }: Mechanism): KernelMechanism {
   const { inodeURL = "", name = "" } = parameters;
   const problems: string[] = [];
@@ -29,7 +32,13 @@ export function readKernel({ parameters }: Mechanism): KernelMechanism {
   const nameProblem = interfaceNameProblem(name);
   if (nameProblem) problems.push(`the interface name ${quote(name)} ${nameProblem}`);
   if (problems.length > 0) throw invalid(KERNEL, problems);
-  return { type: "KERNEL", netns: inodeURL as Netns, interfaceName: name };
+  const isTrusting = parameters[ROUTER_ADVERTISEMENTS] === "true";
+  return {
+    type: "KERNEL",
+    netns: inodeURL as Netns,
+    interfaceName: name,
+    ...(isTrusting && { routerAdvertisements: true }),
+  };
 }
 
 /** Parameters `src_ip`, `dst_ip`, `src_port`, `dst_port`, `vni` and `MTU`. INVALID_ARGUMENT with all that is wrong. */

@@ -84,6 +84,23 @@ test("an endpoint's device goes into its own workload, under a name that no othe
   });
 });
 
+test("whose routers an endpoint's workload believes is not for the caller to say", async () => {
+  const worlds = new Worlds();
+  const netns = "file:///run/netns/own";
+  const preference = { ...kernel("evil"), parameters: { name: "evil", routerAdvertisements: "true" } };
+  await worlds.run(async () => {
+    for (const [routerAdvertisements, said] of [
+      [undefined, undefined],
+      [true, "true"],
+    ] as const) {
+      const own = kernelEndpoint({ netns, nameOf: () => "nse", routerAdvertisements });
+      const chain = new Chain(worlds.world("alpha"), [mechanisms([own])]);
+      const { mechanism } = await chain.request({}, { preferences: [preference] });
+      assert.equal(mechanism?.parameters["routerAdvertisements"], said);
+    }
+  });
+});
+
 test("callers from elsewhere bring no LOCAL mechanisms", async () => {
   const worlds = new Worlds();
   const chain = new Chain(worlds.world("alpha"), [localMechanisms()]);

@@ -63,14 +63,15 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
   const of = (kind: Attached["kind"]): Operation[] => steps.filter(({ object }) => object.kind === kind);
   const isAdd = ({ verb }: Operation): boolean => verb === "add";
   const programs = of("program");
-  const fresh = placesOf([...devices.make, ...addresses.operations].filter(isAdd));
+  // A device that grows beyond the smallest MTU of IPv6 has all of its settings anew.
+  const touched = placesOf([...devices.make, ...addresses.operations.filter(isAdd)]);
   return [
     ...withdrawals(devices.cleared),
     ...devices.clear,
     ...devices.make,
     ...programs.filter(isAdd),
     ...of("qdisc"),
-    ...of("sysctl").filter((step) => !isAdd(step) || isTouched(step.object, fresh)),
+    ...of("sysctl").filter((step) => !isAdd(step) || isTouched(step.object, touched)),
     ...addresses.operations,
     ...of("up"),
     ...programs.filter((step) => !isAdd(step)),

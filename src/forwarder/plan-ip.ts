@@ -5,6 +5,7 @@ import type { Address, LinkEnd, Neighbor, Route, Rule, Sysctl } from "../world/k
 import { connected, contextRoute, type IpEnd, on, pointToPoint } from "./ip-end.ts";
 import { workloadMac } from "./naming.ts";
 import { planPolicies } from "./plan-policies.ts";
+import { endSettings, type Trust, withIpv6 } from "./plan-settings.ts";
 import { type ContextRoute, otherSide, type Side, type Wire } from "./wire.ts";
 
 export interface IpPlan {
@@ -15,7 +16,12 @@ export interface IpPlan {
   readonly rules: readonly Rule[];
 }
 
-export function planIp(wire: Wire, side: Side, link: LinkEnd): IpPlan {
+export interface WorkloadLink {
+  readonly link: LinkEnd;
+  readonly trust: Trust;
+}
+
+export function planIp(wire: Wire, side: Side, { link, trust }: WorkloadLink): IpPlan {
   const { context } = wire;
   const [src, dst] = [context.srcIpAddrs ?? [], context.dstIpAddrs ?? []].map((list) =>
     list.map(mustParsePrefix),
@@ -29,7 +35,7 @@ export function planIp(wire: Wire, side: Side, link: LinkEnd): IpPlan {
     side === "client" ? planPolicies(wire.connectionId, end, context.policies ?? []) : undefined;
   const wished = (side === "client" ? context.srcRoutes : context.dstRoutes) ?? [];
   return {
-    sysctls: planSysctls(end),
+    sysctls: planSysctls(end, trust),
     addresses: planAddresses(end),
     routes: [...planRoutes(end, wished), ...(policies?.routes ?? [])],
     neighbors: planNeighbors(wire, side, end),
@@ -37,11 +43,9 @@ export function planIp(wire: Wire, side: Side, link: LinkEnd): IpPlan {
   };
 }
 
-/** Container engines switch IPv6 off by default. */
-function planSysctls(end: IpEnd): Sysctl[] {
-  if (!end.own.some((own) => own.address.family === 6)) return [];
-  const { netns, name } = end.link;
-  return [{ kind: "sysctl", netns, name: `net/ipv6/conf/${name}/disable_ipv6`, value: "0" }];
+function planSysctls({ link, own }: IpEnd, trust: Trust): Sysctl[] {
+  const needsIpv6 = own.some(({ address }) => address.family === 6);
+  return [...endSettings(link, trust), ...(needsIpv6 ? withIpv6(link) : [])];
 }
 
 function planAddresses(end: IpEnd): Address[] {

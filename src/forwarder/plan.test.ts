@@ -42,10 +42,11 @@ function only<K extends KernelObject["kind"]>(wire: Wire, kind: K): Extract<Kern
 
 test("a local wire is one veth pair, in the documented order", () => {
   const { owner, objects } = plan(local(pair));
+  const settings = Array.from({ length: 5 }, () => "sysctl");
   assert.equal(owner, "c1");
   assert.deepEqual(
     objects.map(({ kind }) => kind),
-    ["veth", "address", "address", "up", "up", "neighbor", "neighbor"],
+    ["veth", ...settings, ...settings, "address", "address", "up", "up", "neighbor", "neighbor"],
   );
   const [veth] = only(local(pair), "veth");
   assert.deepEqual(
@@ -132,13 +133,36 @@ test("a point-to-point pair of IPv6 has a route to the peer, and IPv6 is switche
   const wire = local({ srcIpAddrs: ["fd00::1/128"], dstIpAddrs: ["fd00:0::2/128"] });
   assert.deepEqual(words(wire, "address"), ["address fd00::1/128 dev nsm-1"]);
   assert.deepEqual(words(wire, "route"), ["route fd00::2/128 dev nsm-1"]);
-  assert.deepEqual(words(wire, "sysctl"), ["sysctl net/ipv6/conf/nsm-1/disable_ipv6=0"]);
+  assert.equal(words(wire, "sysctl").at(-1), "sysctl net/ipv6/conf/nsm-1/disable_ipv6=0");
 });
 
 test("the host's devices of a remote wire have no IPv6, nor a setting of it where it does not fit", () => {
-  const settings = (wire: Wire): number => plan(wire).objects.filter(({ kind }) => kind === "sysctl").length;
-  assert.equal(settings(near({})), 2);
-  assert.equal(settings(near({ mtuBytes: 1279 })), 0);
+  const settings = (wire: Wire): string[] => words(wire, "sysctl", "host");
+  assert.equal(settings(near({})).length, 2);
+  assert.deepEqual(settings(near({ mtuBytes: 1279 })), []);
+  const [veth, vxlan] = plan(near({})).objects;
+  assert.ok(veth?.kind === "veth" && vxlan?.kind === "vxlan");
+  assert.deepEqual(
+    [...veth.ends, vxlan].map((end) => end.linkLocal ?? false),
+    [true, false, false],
+  );
+});
+
+test("a workload's device believes no router at the other end, unless the workload asks for that", () => {
+  const names = [
+    "v4/accept_redirects",
+    "v6/accept_ra",
+    "v6/autoconf",
+    "v6/accept_redirects",
+    "v6/accept_dad",
+  ];
+  const expected = (values: readonly number[]): string[] =>
+    names.map((name, i) => `sysctl net/ip${name.replace("/", "/conf/nsm-1/")}=${values[i] ?? 0}`);
+  assert.deepEqual(words(local(pair), "sysctl"), expected([0, 0, 0, 0, 0]));
+  const trusting: Wire = { ...local(pair), client: { ...client, routerAdvertisements: true } };
+  assert.deepEqual(words(trusting, "sysctl"), expected([1, 2, 1, 1, 0]));
+  assert.deepEqual(words(trusting, "sysctl", endpoint.netns), words(local(pair), "sysctl", endpoint.netns));
+  assert.equal(words(local({ ...pair, mtuBytes: 1279 }), "sysctl").length, 1);
 });
 
 test("with a network on the link peers inside of it need no route, others are on the link", () => {

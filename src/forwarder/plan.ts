@@ -12,6 +12,7 @@ import type { KernelObject, LinkEnd, Program, Sysctl, Vxlan } from "../world/ker
 import { hostEnd, HOST, workloadEnd } from "./mechanisms/kernel.ts";
 import { vxlanDevice, vxlanMtu } from "./mechanisms/vxlan.ts";
 import { planIp } from "./plan-ip.ts";
+import { withoutIpv6 } from "./plan-settings.ts";
 import type { KernelMechanism, Mechanism, Side, VxlanMechanism, Wire } from "./wire.ts";
 
 /** What has to be in the kernel of this host for one wire. */
@@ -32,9 +33,6 @@ export interface PlanOptions {
 
 /** MTU of a local wire when nobody asks for another: what every client program expects of an interface. */
 const LOCAL_MTU = 1500;
-
-/** A device with less has no IPv6, and no settings of it (RFC 8200 section 5). */
-const IPV6_MIN_MTU = 1280;
 
 /** Pure. A TypeError if the wire is not valid: `validateWire` says why. */
 export function plan(wire: Wire, options: PlanOptions = {}): Plan {
@@ -74,8 +72,8 @@ function planLocal(wire: Wire, ends: Record<Side, KernelMechanism>, programs: bo
     sysctls: [],
     up: [client, endpoint],
     workloads: [
-      ["client", client],
-      ["endpoint", endpoint],
+      ["client", client, ends.client],
+      ["endpoint", endpoint, ends.endpoint],
     ],
   });
 }
@@ -93,7 +91,7 @@ function planHalf(wire: Wire, side: Side, mechanism: KernelMechanism, tunnel: Vx
     ],
     sysctls: [host, vxlan].flatMap(withoutIpv6),
     up: [workload, host, vxlan],
-    workloads: [[side, workload]],
+    workloads: [[side, workload, mechanism]],
   });
 }
 
@@ -106,25 +104,16 @@ function counting(end: LinkEnd): Program {
   return { kind: "program", netns: end.netns, link: end.name, verdict: "pass" };
 }
 
-/**
- * The host has no address on its ends of a wire. With IPv6 each would have a multicast route all the same, in a list that
- * the kernel walks whenever any device changes: 5,000 wires would cost each other three times their price.
- */
-function withoutIpv6({ netns, name, mtuBytes }: LinkEnd): Sysctl[] {
-  if (mtuBytes < IPV6_MIN_MTU) return [];
-  return [{ kind: "sysctl", netns, name: `net/ipv6/conf/${name}/disable_ipv6`, value: "1" }];
-}
-
 interface Parts {
   readonly devices: readonly KernelObject[];
   readonly programs: readonly Program[];
   readonly sysctls: readonly Sysctl[];
   readonly up: readonly (LinkEnd | Vxlan)[];
-  readonly workloads: readonly (readonly [Side, LinkEnd])[];
+  readonly workloads: readonly (readonly [Side, LinkEnd, KernelMechanism])[];
 }
 
 function assemble(wire: Wire, parts: Parts): Plan {
-  const ip = parts.workloads.map(([side, end]) => planIp(wire, side, end));
+  const ip = parts.workloads.map(([side, end, trust]) => planIp(wire, side, { link: end, trust }));
   return {
     owner: wire.connectionId,
     objects: [

@@ -36,6 +36,7 @@ function adds(objects: readonly KernelObject[], options?: ScriptOptions): string
 }
 
 test("a remote wire as commands", () => {
+  const off = (name: string): string => `nsenter --net=/run/netns/a sysctl -q -w net/${name}=0 || :`;
   const text = adds(plan(wire).objects)
     .replaceAll(/nlv[0-9a-z]{12}/g, "nlv")
     .replaceAll(/nlx[0-9a-z]{12}/g, "nlx")
@@ -47,7 +48,7 @@ test("a remote wire as commands", () => {
     "# Newer versions of ip can mark an address with its owner.",
     "if ip address help 2>&1 | grep -qi ' proto '; then owner='proto 78'; else owner=; fi",
     "ip link add name nsm-1 netns a address 02:00:00:00:00:01 mtu 1426 numtxqueues 1 numrxqueues 1 type veth peer name nlv address MAC mtu 1426 numtxqueues 1 numrxqueues 1",
-    `ip -n a link set dev nsm-1 group TABLE alias 'server-it'\\''s; $(reboot)' addrgenmode none`,
+    `ip -n a link set dev nsm-1 group TABLE alias 'server-it'\\''s; $(reboot)' addrgenmode eui64`,
     `ip link set dev nlv group TABLE alias 'veth-server-it'\\''s; $(reboot)' addrgenmode none`,
     "ip link add name nlx address 02:00:00:00:00:01 mtu 1426 type vxlan id 7 local fd08::1 remote fd08::2 dstport 4789 nolearning df set",
     `ip link set dev nlx group TABLE alias 'vxlan-server-it'\\''s; $(reboot)' addrgenmode none`,
@@ -57,8 +58,10 @@ test("a remote wire as commands", () => {
     "# add program redirect-peer to nlv on nlx (eBPF; no command of iproute2 can do that)",
     "tc qdisc add dev nlx clsact",
     "tc filter add dev nlx ingress protocol all pref 1 handle 800::800 u32 match u32 0 0 action mirred egress redirect dev nlv",
-    "sysctl -q -w net/ipv6/conf/nlv/disable_ipv6=1",
-    "sysctl -q -w net/ipv6/conf/nlx/disable_ipv6=1",
+    "sysctl -q -w net/ipv6/conf/nlv/disable_ipv6=1 || :",
+    "sysctl -q -w net/ipv6/conf/nlx/disable_ipv6=1 || :",
+    ...["ipv4/conf/nsm-1/accept_redirects", "ipv6/conf/nsm-1/accept_ra", "ipv6/conf/nsm-1/autoconf"].map(off),
+    ...["ipv6/conf/nsm-1/accept_redirects", "ipv6/conf/nsm-1/accept_dad"].map(off),
     "nsenter --net=/run/netns/a sysctl -q -w net/ipv6/conf/nsm-1/disable_ipv6=0",
     "ip -n a address add 10.0.0.1/32 peer 10.0.0.2/32 dev nsm-1 $owner",
     "ip -n a address add fd00::1/128 dev nsm-1 nodad $owner",

@@ -15,6 +15,7 @@ import type {
   Qdisc,
   Route,
   Rule,
+  Sysctl,
   Vxlan,
 } from "../world/kernel.ts";
 import { type Device, endsOf, familyOf, isDevice } from "./identity.ts";
@@ -97,9 +98,7 @@ class ScriptWriter {
         ];
       case "sysctl":
       default:
-        return verb === "remove"
-          ? []
-          : [command(this.#at(object.netns), "sysctl", "-q", "-w", `${object.name}=${object.value}`)];
+        return verb === "remove" ? [] : [this.#sysctl(object)];
     }
   }
 
@@ -109,6 +108,11 @@ class ScriptWriter {
 
   #ip(netns: Netns, ...words: Words): string {
     return command(this.#at(netns), "ip", ...words);
+  }
+
+  #sysctl({ netns, name, value, isOptional }: Sysctl): string {
+    const line = command(this.#at(netns), "sysctl", "-q", "-w", `${name}=${value}`);
+    return isOptional ? `${line} || :` : line;
   }
 
   #addDevice(device: Device): string[] {
@@ -130,7 +134,7 @@ class ScriptWriter {
   #finish(end: LinkEnd): string {
     const master = end.bridge === undefined ? [] : ["master", end.bridge];
     const group = ["group", this.#group];
-    return this.#set(end, [...group, "alias", end.alias, "addrgenmode", "none", ...master]);
+    return this.#set(end, [...group, "alias", end.alias, "addrgenmode", addrGenMode(end), ...master]);
   }
 
   #set(end: LinkEnd, words: Words): string {
@@ -146,12 +150,25 @@ class ScriptWriter {
     const before = endsOf(from);
     const lines = endsOf(device).flatMap((end, i) => {
       const words = differences(end, before[i]);
-      return words.length > 0 ? [this.#set(end, words)] : [];
+      const mode = end.linkLocal === before[i]?.linkLocal ? [] : [this.#linkLocal(end)];
+      return [...(words.length > 0 ? [this.#set(end, words)] : []), ...mode];
     });
     if (device.kind !== "vxlan" || from.kind !== "vxlan") return lines;
     if (device.local === from.local && device.remote === from.remote) return lines;
     const ends = ["type", "vxlan", "local", device.local, "remote", device.remote];
     return [...lines, this.#set(device, ends)];
+  }
+
+  /** Unlike `ip link set … addrgenmode` it works on a device that is up. */
+  #linkLocal({ netns, name, linkLocal }: LinkEnd): string {
+    const setting = `net/ipv6/conf/${name}/addr_gen_mode`;
+    return this.#sysctl({
+      kind: "sysctl",
+      netns,
+      name: setting,
+      value: linkLocal ? "0" : "1",
+      isOptional: true,
+    });
   }
 
   #address(verb: Verb, object: Extract<KernelObject, { kind: "address" }>): string {
@@ -224,6 +241,10 @@ class ScriptWriter {
       tc("filter", toolVerb(verb), "dev", object.link, "ingress", ...everything, ...redirect),
     ];
   }
+}
+
+function addrGenMode({ linkLocal }: LinkEnd): string {
+  return linkLocal ? "eui64" : "none";
 }
 
 function tunnel(vxlan: Vxlan): string {

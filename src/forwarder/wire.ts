@@ -12,6 +12,8 @@ export interface KernelMechanism {
   readonly interfaceName: string;
   /** The largest MTU that this end wants. */
   readonly mtuBytes?: number;
+  /** The workload believes the router advertisements and redirects that come out of the wire. Default: false. */
+  readonly routerAdvertisements?: boolean;
 }
 
 /** A tunnel to another host. Parameters `src_ip`, `dst_ip`, `src_port`, `vni`, `MTU` of NSM's VXLAN mechanism. */

@@ -108,15 +108,16 @@ test("packets and bytes are counted at the ingress of both ends", { skip: needsR
   const hosts = await hostsFixture(t);
   const wires = new Reconciler(hosts.alpha);
   await wires.apply(localWire(hosts, v4));
-  for (let i = 0; i < 5; i++) await reaches(hosts, hosts.client, "10.0.0.2");
+  // The kernel says a thing or two on a new link by itself, of its link-local address, soon or later.
+  for (let i = 0; i < 20; i++) await reaches(hosts, hosts.client, "10.0.0.2");
   const counters = await hosts.alpha.counters([
     { netns: hosts.client, link: "nsm-1" },
     { netns: hosts.local, link: "nse-1" },
   ]);
-  assert.deepEqual(counters, [
-    { packets: 5, bytes: 5 * 98 },
-    { packets: 5, bytes: 5 * 98 },
-  ]);
+  for (const end of counters) {
+    assert.ok(end && end.packets >= 20 && end.packets < 30, JSON.stringify(end));
+    assert.ok(end.bytes >= 20 * 98 && end.bytes < 30 * 110, JSON.stringify(end));
+  }
   await wires.remove("c1");
 });
 

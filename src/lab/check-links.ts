@@ -1,4 +1,5 @@
 /** The underlay of a lab file: ends, addresses, MTU and shape of its links. */
+import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import { formatIp, formatPrefix, type IpPrefix, network, overlaps } from "../net/ip.ts";
 import { AddressPool, firstTwo, type Read, readInterfaceAddress, readSubnet } from "./addresses.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
@@ -15,8 +16,6 @@ export interface CheckedLink {
 type LinkOptions = Exclude<LinkPart, readonly unknown[]>;
 
 const defaultMtuBytes = 1500;
-const ipv6MinimumMtu = 1280;
-
 /** The links that are sound. */
 export function checkLinks(parts: LabParts, findings: Findings): CheckedLink[] {
   const given = parts.links.flatMap(
@@ -40,7 +39,7 @@ export function checkLinks(parts: LabParts, findings: Findings): CheckedLink[] {
     const addresses = explicit[i] ?? automaticAddresses(options.ends, pool);
     const shape = readShape(options, path, findings);
     const mtuBytes = options.mtu ?? defaultMtuBytes;
-    if (mtuBytes < ipv6MinimumMtu && addresses[0].some((address) => address.includes(":"))) {
+    if (mtuBytes < IPV6_MIN_MTU && addresses[0].some((address) => address.includes(":"))) {
       findings.add(
         [...path, "mtu"],
         `${mtuBytes} bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or give the link only an IPv4 subnet`,

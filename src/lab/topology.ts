@@ -1,10 +1,11 @@
 /** From a lab to what has to be on the machine: namespaces, the underlay as kernel objects, and wires for forwarders. */
 import { namespaceName, NETNS_DIRECTORY } from "../agent/lab-place.ts";
+import { endSettings, linkLocal } from "../forwarder/plan-settings.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { hash64 } from "../net/hash.ts";
 import { addressBits, mustParseIp } from "../net/ip.ts";
 import { formatMac } from "../net/mac.ts";
-import type { KernelObject, Netns, Qdisc } from "../world/kernel.ts";
+import type { KernelObject, LinkEnd, Netns, Qdisc, Veth } from "../world/kernel.ts";
 import { type Lab, type LabLink, type LabRoute, type LabWire, sideName, type WireSide } from "./model.ts";
 import { UnderlayRouting } from "./underlay.ts";
 
@@ -55,11 +56,13 @@ export function wireNameOf(lab: string, connectionId: string): string | undefine
 export function topology(lab: Lab): Topology {
   const namespaces = listNamespaces(lab);
   const routing = new UnderlayRouting(lab);
+  const cables = lab.links.map((link) => cable(lab, link));
   return {
     namespaces,
     birth: namespaces.flatMap(birthOf),
     underlay: [
-      ...lab.links.map((link) => cable(lab, link)),
+      ...cables,
+      ...cables.flatMap(({ ends }) => ends.flatMap((end) => endSettings(end))),
       ...lab.links.flatMap((link) => link.ends.flatMap((_, side) => addresses(lab, link, side))),
       ...lab.links.flatMap((link) =>
         link.ends.map((_, side) => ({ kind: "up", ...deviceOf(lab, link, side) }) as const),
@@ -114,8 +117,8 @@ function deviceOf(lab: Lab, link: LabLink, side: number): { readonly netns: Netn
   return { netns: netnsOf(lab.name, own.node), link: underlayInterface(other.node) };
 }
 
-function cable(lab: Lab, link: LabLink): KernelObject {
-  const end = (side: number) => {
+function cable(lab: Lab, link: LabLink): Veth {
+  const end = (side: number): LinkEnd => {
     const { netns, link: name } = deviceOf(lab, link, side);
     const { node } = link.ends[side === 0 ? 0 : 1];
     return {
@@ -124,6 +127,7 @@ function cable(lab: Lab, link: LabLink): KernelObject {
       mac: derivedMac(`${lab.name}/${node}/${name}`),
       mtuBytes: link.mtuBytes,
       alias: `lab ${lab.name}: ${node} ${name}`,
+      ...linkLocal(link.mtuBytes),
     };
   };
   return { kind: "veth", ends: [end(0), end(1)] };

@@ -1,4 +1,5 @@
 /** What the wires between hosts need of the underlay: a path, room for the tunnel's headers, and a VNI. */
+import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import { hash64 } from "../net/hash.ts";
 import type { Draft } from "./check-wires.ts";
 import type { Findings } from "./findings.ts";
@@ -9,8 +10,6 @@ import type { UnderlayRouting } from "./underlay.ts";
 const VXLAN_OVERHEAD_BYTES = { 4: 54, 6: 74 } as const;
 
 const vniCount = 2 ** 24;
-const ipv6MinimumMtu = 1280;
-
 /** The family that carries the tunnel of a wire; `undefined` for a wire within a host, or without a path. */
 export function chooseTunnel(
   { part, path, client, endpoint }: Draft,
@@ -20,7 +19,7 @@ export function chooseTunnel(
   findings: Findings,
 ): 4 | 6 | undefined {
   const hasIpv6 = addresses.some((address) => address.includes(":"));
-  if (part.mtu !== undefined && part.mtu < ipv6MinimumMtu && hasIpv6) {
+  if (part.mtu !== undefined && part.mtu < IPV6_MIN_MTU && hasIpv6) {
     findings.add(
       [...path, "mtu"],
       `${part.mtu} bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or set addresses to ipv4`,
@@ -52,7 +51,7 @@ export function chooseTunnel(
         [...path, "mtu"],
         `${part.mtu} bytes do not fit: ${onThePath}; lower it, or raise the MTU of the links`,
       );
-    } else if (hasIpv6 && roomBytes < ipv6MinimumMtu) {
+    } else if (hasIpv6 && roomBytes < IPV6_MIN_MTU) {
       findings.add(
         path,
         `IPv6 does not fit: it needs an MTU of 1280, but ${onThePath}; raise the MTU of the links, or set addresses to ipv4`,

@@ -1,5 +1,5 @@
 /** Runs one batch of operations: in order, all or nothing. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import {
   type ApplyOptions,
   type Failpoint,
@@ -272,22 +272,21 @@ export class Batch {
     await this.#programs.run({ ...job, object, place, link, indexOf });
   }
 
-  async #sysctl(job: Job, { netns, name, value }: Sysctl): Promise<void> {
+  async #sysctl(job: Job, object: Sysctl): Promise<void> {
     // What a setting was before it was set is not known any more, and those of a device go with it.
     if (job.operation.verb === "remove") return;
+    const { netns, name, value } = object;
     if (!/^net\/[^.]/.test(name) || name.split("/").includes(".."))
       throw refuse(job, "ENOENT", "there is no such setting in a namespace");
     const place = this.#context.places.of(netns);
     const path = `/proc/sys/${name}`;
-    // A kernel without IPv6 has it disabled.
-    if (name.endsWith("/disable_ipv6") && value === "1" && !existsSync("/proc/sys/net/ipv6")) return;
-    const before = this.#inside(job, place, () => readFileSync(path, "utf8"));
+    const before = this.#inside(job, place, () => readSetting(object, path));
     // Nothing that is queued changes a setting, and to write it may take the lock of all link changes. One for all devices
     // changes theirs, whatever it was before.
-    if (before.trim() === value && !/\/(?:all|default)\//.test(name)) return;
+    if (before === undefined || (before === value && !/\/(?:all|default)\//.test(name))) return;
     await this.#transaction.flush();
-    this.#inside(job, place, () => writeFileSync(path, value));
-    this.#transaction.onRollBack(() => place.run(() => writeFileSync(path, before)));
+    if (this.#inside(job, place, () => writeSetting(object, path)))
+      this.#transaction.onRollBack(() => place.run(() => writeFileSync(path, before)));
   }
 
   /** Does something inside of the namespace that is no netlink message. */
@@ -344,6 +343,28 @@ export class Batch {
       error.errno,
       reasonOf(error.errno, error.ack, operation.object),
     );
+  }
+}
+
+/** Errnos of a setting that is not there, and of one that may not be written. */
+const NOT_TO_BE_HAD = ["ENOENT", "EROFS", "EACCES", "EPERM"];
+
+/** `undefined` where the setting is not to be had, and need not be. */
+function readSetting({ isOptional }: Sysctl, path: string): string | undefined {
+  return unlessOptional(isOptional, () => readFileSync(path, "utf8").trim());
+}
+
+/** False where it may not be written, and need not be. */
+function writeSetting({ isOptional, value }: Sysctl, path: string): boolean {
+  return unlessOptional(isOptional, () => (writeFileSync(path, value), true)) ?? false;
+}
+
+function unlessOptional<T>(isOptional: true | undefined, action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (isOptional && NOT_TO_BE_HAD.includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
   }
 }
 

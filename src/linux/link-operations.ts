@@ -1,8 +1,11 @@
 /** Makes, changes and dooms devices. */
 import { setTimeout as delay } from "node:timers/promises";
+import { IPV6_MIN_MTU, linkLocalAddress } from "../net/link-local.ts";
 import type { Bridge, KernelError, LinkEnd, Veth, Vxlan, OwnerMark } from "../world/kernel.ts";
 import { existingDevice, existingVni, reasonOf } from "./explain.ts";
+import { addrGenModeOf, hasIpv6 } from "./ipv6.ts";
 import { isDeviceName, type Links, lookUp, nextIndex } from "./links.ts";
+import { deleteAddress, newAddress } from "./netlink/address.ts";
 import * as k from "./netlink/constants.ts";
 import type { Link } from "./netlink/link-decode.ts";
 import { changeLink, changeVxlan, type LinkChange, newBridge, newVeth, newVxlan } from "./netlink/link.ts";
@@ -12,7 +15,7 @@ import type { Place, Places } from "./place.ts";
 import { doomedGroup, type Reaper } from "./reaper.ts";
 import { type Job, refuse } from "./refuse.ts";
 import { errnoName } from "./syscall.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Step, Transaction } from "./transaction.ts";
 import { hasFarEnd } from "./veth-peer.ts";
 
 export type Device = Veth | Vxlan | Bridge;
@@ -20,8 +23,6 @@ export type Device = Veth | Vxlan | Bridge;
 /** So often another index is tried when the one chosen turns out to be somebody else's. */
 const INDEX_ATTEMPTS = 8;
 const DYING_PAUSE_MS = 3;
-/** IPv6 is not on a device with a smaller MTU (RFC 8200 section 5). */
-const IPV6_MIN_MTU = 1280;
 
 export interface LinkContext {
   readonly places: Places;
@@ -81,6 +82,7 @@ export class LinkOperations {
         flags: 0,
         group: mark.group,
         kind: device.kind,
+        addrGenMode: addrGenModeOf(end),
         ...peer,
       });
       const master = masters[i];
@@ -90,7 +92,7 @@ export class LinkOperations {
           alias: end.alias,
           ...(master !== undefined && { master }),
           ...(device.kind === "bridge" && { mtuBytes: end.mtuBytes }),
-          ...(end.mtuBytes >= IPV6_MIN_MTU && { addrGenMode: k.IN6_ADDR_GEN_MODE_NONE }),
+          ...(end.mtuBytes >= IPV6_MIN_MTU && hasIpv6() && { addrGenMode: addrGenModeOf(end) }),
         }),
       });
     }
@@ -104,14 +106,17 @@ export class LinkOperations {
     for (const [i, placed] of this.#placed(to).entries()) {
       const old = before[i];
       const link = this.#mustFind(job, placed.place, placed.end.name);
-      const change = old && this.#difference(job, placed, old);
-      if (!change) continue;
+      if (!old) continue;
+      const change = this.#difference(job, placed, old);
       this.#context.links.put(placed.place, { ...link, alias: placed.end.alias });
-      transaction.enqueue(placed.place, {
-        operation: job.number,
-        request: changeLink(link.index, change.forth),
-        undo: changeLink(link.index, change.back),
-      });
+      if (change)
+        transaction.enqueue(placed.place, {
+          operation: job.number,
+          request: changeLink(link.index, change.forth),
+          undo: changeLink(link.index, change.back),
+        });
+      for (const step of linkLocalSteps(link, placed.end, old))
+        transaction.enqueue(placed.place, { operation: job.number, ...step });
     }
   }
 
@@ -320,4 +325,38 @@ export class LinkOperations {
     const ends = device.kind === "veth" ? device.ends : [device];
     return ends.map((end) => ({ end, place: this.#context.places.of(end.netns) }));
   }
+}
+
+/**
+ * The kernel makes the link-local address when a device is set up. On one that is up already it has to come, and go, by
+ * itself. A device that grows beyond the smallest MTU of IPv6 has all of IPv6 anew.
+ */
+function linkLocalSteps(link: Link, end: LinkEnd, old: LinkEnd): Omit<Step, "operation">[] {
+  if (end.mtuBytes < IPV6_MIN_MTU || !hasIpv6()) return [];
+  const isNew = old.mtuBytes < IPV6_MIN_MTU;
+  const mode = (of: LinkEnd): Uint8Array => changeLink(link.index, { addrGenMode: addrGenModeOf(of) });
+  const address = (of: LinkEnd): Parameters<typeof newAddress>[0] => ({
+    linkIndex: link.index,
+    address: `${linkLocalAddress(of.mac)}/64`,
+    protocol: k.IFAPROT_KERNEL_LL,
+  });
+  const isOther = isNew || end.mac !== old.mac || end.linkLocal !== old.linkLocal;
+  if (!isOther) return [];
+  const steps: Omit<Step, "operation">[] = [{ request: mode(end), ...(!isNew && { undo: mode(old) }) }];
+  if ((link.flags & k.IFF_UP) === 0) return steps;
+  const [coming, leaving] = [address(end), address(old)];
+  if (old.linkLocal)
+    steps.push({
+      request: deleteAddress(leaving),
+      undo: newAddress(leaving),
+      absent: ["EADDRNOTAVAIL", "ENODEV", "ENXIO"],
+    });
+  // EACCES: somebody has switched IPv6 off on it.
+  if (end.linkLocal)
+    steps.push({
+      request: newAddress(coming),
+      undo: deleteAddress(coming),
+      absent: ["EEXIST", "EACCES"],
+    });
+  return steps;
 }

@@ -123,6 +123,7 @@ export function linkEnd(netns: Netns, link: Link, bridge: string | undefined): L
     mtuBytes: link.mtuBytes,
     alias: link.alias ?? "",
     ...(bridge !== undefined && { bridge }),
+    ...(link.addrGenMode === k.IN6_ADDR_GEN_MODE_EUI64 && { linkLocal: true }),
   };
 }
 

@@ -20,6 +20,8 @@ export interface EndpointOptions extends RoleOptions {
   readonly netns: Netns;
   /** Name of the workload's device. Default: one made from the service's name, another for each wire. */
   readonly interfaceName?: (connection: Connection) => string;
+  /** The workload believes the router advertisements of its clients. Default: false. */
+  readonly routerAdvertisements?: boolean;
   /** Absent: the endpoint gives no addresses. */
   readonly addresses?: AddressOptions;
   /** Prefixes in which clients may name networks behind them; read at every request. Default: none. */
@@ -30,7 +32,7 @@ export interface EndpointOptions extends RoleOptions {
 
 /** Answers for a workload that offers a network service. Of what a client sends nothing gets into it but `clientWishes`. */
 export function endpoint(options: EndpointOptions): ConnectionRole {
-  const { world, name, identity, addresses, context } = options;
+  const { world, name, identity, netns, addresses, context, routerAdvertisements } = options;
   const board = new MonitorBoard();
   return new ConnectionDoor({
     world,
@@ -42,7 +44,7 @@ export function endpoint(options: EndpointOptions): ConnectionRole {
       timeout(),
       monitor(board),
       trimPath(),
-      mechanisms([kernelEndpoint({ netns: options.netns, nameOf: options.interfaceName })]),
+      mechanisms([kernelEndpoint({ netns, nameOf: options.interfaceName, routerAdvertisements })]),
       clientWishes({
         addresses: !addresses ? "none" : addresses.policy === "polite" ? "any" : "pools",
         routes: options.clientRoutes,

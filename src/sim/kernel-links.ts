@@ -227,6 +227,7 @@ function born(actor: Actor, kind: SimDevice["kind"], end: LinkEnd, tunnel?: SimT
     mac: end.mac,
     mtuBytes: end.mtuBytes,
     alias: end.alias,
+    linkLocal: end.linkLocal ?? false,
     bridge: bridgeOf(actor, end),
     group: actor.mark.group,
     isUp: false,
@@ -241,15 +242,16 @@ function born(actor: Actor, kind: SimDevice["kind"], end: LinkEnd, tunnel?: SimT
 
 function changeEnd(actor: Actor, end: LinkEnd): Undo {
   const device = deviceOf(actor.find(end.netns), end.name);
-  const { mac, mtuBytes, alias, bridge } = device;
+  const { mac, mtuBytes, alias, linkLocal, bridge } = device;
   Object.assign(device, {
     mac: end.mac,
     mtuBytes: end.mtuBytes,
     alias: end.alias,
+    linkLocal: end.linkLocal ?? false,
     bridge: bridgeOf(actor, end),
   });
   actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
-  return () => Object.assign(device, { mac, mtuBytes, alias, bridge });
+  return () => Object.assign(device, { mac, mtuBytes, alias, linkLocal, bridge });
 }
 
 function retarget(actor: Actor, object: Vxlan): Undo {

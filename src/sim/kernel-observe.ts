@@ -1,4 +1,5 @@
 /** What the simulated machine says about itself, in the form in which it was told. */
+import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import type {
   KernelObject,
   LinkEnd,
@@ -86,6 +87,7 @@ function deviceObject(device: SimDevice, nameOf: (netns: SimNetns) => Netns): Ke
     mtuBytes: each.mtuBytes,
     alias: each.alias,
     ...(each.bridge ? { bridge: each.bridge.name } : {}),
+    ...(each.linkLocal && each.mtuBytes >= IPV6_MIN_MTU ? { linkLocal: true } : {}),
   });
   if (device.kind === "veth")
     return device.peer ? [{ kind: "veth", ends: [end(device), end(device.peer)] }] : [];

@@ -189,6 +189,7 @@ function setSysctl(actor: Actor, object: Sysctl): Undo {
   const link = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(object.name)?.[1];
   const isThere =
     link === undefined || link === "all" || link === "default" || link === "lo" || devices.has(link);
+  if (!isThere && object.isOptional) return nothing;
   if (!object.name.startsWith("net/") || !isThere) throw new Refused("ENOENT", "there is no such setting");
   const before = sysctls.get(object.name);
   sysctls.set(object.name, object.value);

@@ -5,6 +5,7 @@
  * What is not modelled: fragmentation, rates, conntrack, and whether an answer would find its way back (ask that too).
  */
 import { contains, mustParseIp, mustParsePrefix } from "../net/ip.ts";
+import { IPV6_MIN_MTU, isLinkLocal, linkLocalAddress } from "../net/link-local.ts";
 import type { Machinery } from "./kernel-links.ts";
 import { connectedPrefixes, hostPart } from "./kernel-routing.ts";
 import { familyOf, MAIN_TABLE, type SimDevice, type SimNetns } from "./kernel-state.ts";
@@ -16,6 +17,7 @@ export interface Arrival {
 }
 
 export interface Packet {
+  /** A link-local address with its link: `fe80::1%nl-1`. */
   readonly to: string;
   /** Matters to rules only. */
   readonly source?: string;
@@ -52,6 +54,8 @@ class Journey {
 
   route(netns: SimNetns, packet: Packet, from: SimDevice | undefined): Arrival | undefined {
     if (this.#steps++ > longestJourney) return undefined;
+    const [address = "", link] = packet.to.split("%");
+    if (link !== undefined) return this.#onLink(netns.devices.get(link), { ...packet, to: address });
     if (hasAddress(netns, packet.to)) return { netns, link: from?.name ?? "lo" };
     if (from && !forwards(netns, familyOf(packet.to))) return undefined;
     const way = lookUp(netns, packet, from?.name);
@@ -59,6 +63,12 @@ class Journey {
     const nexthop = way.via ?? packet.to;
     const mac = way.device.neighbors.get(nexthop)?.mac;
     return this.transmit(way.device, { packet, nexthop, mac });
+  }
+
+  #onLink(device: SimDevice | undefined, packet: Packet): Arrival | undefined {
+    if (!device || linkLocalOf(device) === undefined) return undefined;
+    if (linkLocalOf(device) === packet.to) return { netns: device.netns, link: "lo" };
+    return this.transmit(device, { packet, nexthop: packet.to, mac: undefined });
   }
 
   /** Out of `device`. */
@@ -99,6 +109,8 @@ class Journey {
   }
 
   #accept(device: SimDevice, frame: Frame): Arrival | undefined {
+    if (isLinkLocal(frame.packet.to))
+      return linkLocalOf(device) === frame.packet.to ? { netns: device.netns, link: device.name } : undefined;
     const isOurs =
       frame.mac === undefined ? hasAddress(device.netns, frame.nexthop) : frame.mac === device.mac;
     return isOurs ? this.route(device.netns, frame.packet, device) : undefined;
@@ -136,6 +148,13 @@ class Journey {
     );
     return other && !other.isDoomed ? this.#enter(other, frame) : undefined;
   }
+}
+
+/** The address that a device has by itself, now. */
+function linkLocalOf(device: SimDevice): string | undefined {
+  const { netns, name, mac, mtuBytes, isUp } = device;
+  const isOn = netns.sysctls.get(`net/ipv6/conf/${name}/disable_ipv6`) !== "1";
+  return device.linkLocal && isUp && isOn && mtuBytes >= IPV6_MIN_MTU ? linkLocalAddress(mac) : undefined;
 }
 
 function hasAddress(netns: SimNetns, address: string): boolean {

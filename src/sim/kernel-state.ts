@@ -21,6 +21,8 @@ export interface SimDevice {
   mac: string;
   mtuBytes: number;
   alias: string;
+  /** It has the address that follows from its MAC while it is up. */
+  linkLocal: boolean;
   bridge: SimDevice | undefined;
   readonly group: number;
   isUp: boolean;

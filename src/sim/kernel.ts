@@ -64,6 +64,7 @@ export class SimMachine {
       mac: `06:00:00:00:${hexByte(number >> 8)}:${hexByte(number)}`,
       mtuBytes: uplink.mtuBytes ?? 1500,
       alias: "",
+      linkLocal: true,
       bridge: undefined,
       group: 0,
       isUp: true,

@@ -24,6 +24,11 @@ export interface LinkEnd {
   readonly alias: string;
   /** Name of the bridge, in the same namespace, that this device is a port of. */
   readonly bridge?: string;
+  /**
+   * While it is up the device has an IPv6 link-local address, made from its MAC (RFC 4291 appendix A), where IPv6 is on.
+   * Needs an MTU of 1280. Equivalent to: `ip link set dev N addrgenmode eui64`, instead of `none`
+   */
+  readonly linkLocal?: true;
 }
 
 /** Equivalent to: `ip link add A netns NA … type veth peer name B netns NB …` */
@@ -159,6 +164,8 @@ export interface Sysctl {
   /** Path below /proc/sys with slashes (an interface name may hold a dot): `net/ipv6/conf/nl-1/disable_ipv6`. */
   readonly name: string;
   readonly value: string;
+  /** Goes without it where the kernel has no such setting (no IPv6), or where it may not be written (/proc/sys is read-only). */
+  readonly isOptional?: true;
 }
 
 export type KernelObject =

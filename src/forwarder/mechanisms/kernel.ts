@@ -1,6 +1,7 @@
 /** KERNEL: a device in the workload's namespace, always one end of a veth pair. */
 import type { LinkEnd, Netns } from "../../world/kernel.ts";
 import { hostVethAlias, hostVethMac, hostVethName, workloadAlias, workloadMac } from "../naming.ts";
+import { linkLocal } from "../plan-settings.ts";
 import type { KernelMechanism, Side, Wire } from "../wire.ts";
 
 /** The workload's end. */
@@ -11,6 +12,7 @@ export function workloadEnd(wire: Wire, side: Side, mechanism: KernelMechanism, 
     mac: workloadMac(wire, side),
     mtuBytes,
     alias: workloadAlias(wire.connectionId, side),
+    ...linkLocal(mtuBytes),
   };
 }
 

@@ -78,6 +78,7 @@ export const RTEXT_FILTER_SKIP_STATS = 8;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
+export const IN6_ADDR_GEN_MODE_EUI64 = 0;
 export const IN6_ADDR_GEN_MODE_NONE = 1;
 
 // veth.h
@@ -99,6 +100,7 @@ export const VXLAN_DF_SET = 1;
 export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
 export const IFA_PROTO = 11; // 5.18
+export const IFAPROT_KERNEL_LL = 2;
 export const IFA_F_NODAD = 0x2;
 
 // rtnetlink.h: routes

@@ -1,0 +1,60 @@
+/** Settings of the devices that we make: what they take from the far end by themselves, and whether they have IPv6. */
+import { IPV6_MIN_MTU } from "../net/link-local.ts";
+import type { LinkEnd, Sysctl } from "../world/kernel.ts";
+
+export interface Trust {
+  /** Router advertisements and redirects are taken. Default: false. */
+  readonly routerAdvertisements?: boolean | undefined;
+}
+
+/**
+ * A new device believes whatever router is at its other end: one advertisement would set the default route, an address and
+ * the MTU of its namespace, and a redirect a next hop. Here only who owns the namespace may want that. A redirect of IPv4 is
+ * refused for certain only where the namespace forwards, or has `all/accept_redirects` off: Linux takes it if either says so.
+ *
+ * Nobody else can have the link-local address, which follows from the MAC: it is not asked for first (accept_dad).
+ */
+export function endSettings({ netns, name, mtuBytes }: LinkEnd, trust: Trust = {}): Sysctl[] {
+  const isTrusted = trust.routerAdvertisements ?? false;
+  const setting = (family: 4 | 6, key: string, value: string): Sysctl => ({
+    kind: "sysctl",
+    netns,
+    name: `net/ipv${family}/conf/${name}/${key}`,
+    value,
+    isOptional: true,
+  });
+  const believed = isTrusted ? "1" : "0";
+  return [
+    setting(4, "accept_redirects", believed),
+    ...(mtuBytes < IPV6_MIN_MTU
+      ? []
+      : [
+          // 2: also where the namespace forwards.
+          setting(6, "accept_ra", isTrusted ? "2" : "0"),
+          setting(6, "autoconf", believed),
+          setting(6, "accept_redirects", believed),
+          setting(6, "accept_dad", "0"),
+        ]),
+  ];
+}
+
+/** Container engines switch IPv6 off by default. Who has IPv6 addresses cannot do without it. */
+export function withIpv6({ netns, name }: LinkEnd): Sysctl[] {
+  return [{ kind: "sysctl", netns, name: `net/ipv6/conf/${name}/disable_ipv6`, value: "0" }];
+}
+
+/**
+ * The host has no address on its ends of a wire. With IPv6 each would have a multicast route all the same, in a list that
+ * the kernel walks whenever any device changes: 5,000 wires would cost each other three times their price.
+ */
+export function withoutIpv6({ netns, name, mtuBytes }: LinkEnd): Sysctl[] {
+  if (mtuBytes < IPV6_MIN_MTU) return [];
+  return [
+    { kind: "sysctl", netns, name: `net/ipv6/conf/${name}/disable_ipv6`, value: "1", isOptional: true },
+  ];
+}
+
+/** For a device that hosts or workloads see: an address of its own on the link, where it can have one. */
+export function linkLocal(mtuBytes: number): Pick<LinkEnd, "linkLocal"> {
+  return mtuBytes < IPV6_MIN_MTU ? {} : { linkLocal: true };
+}
