@@ -247,10 +247,9 @@ function givenBy({ context, excludedPrefixes, acceptRoutes }: ExposeWish): strin
 
 /** Is it the same endpoint, with other words about it? Pools and devices of established wires cannot be exchanged. */
 function isSameServer(a: ExposeWish, b: ExposeWish): boolean {
-  const text = (wish: ExposeWish): string =>
-    JSON.stringify([
-      ...[wish.name, wish.workload, wish.interfacePrefix],
-      ...[wish.pools, wish.addressPolicy, wish.routerAdvertisements],
-    ]);
+  const text = (wish: ExposeWish): string => {
+    const { name, workload, interfacePrefix, pools, addressPolicy, routerAdvertisements } = wish;
+    return JSON.stringify([name, workload, interfacePrefix, pools, addressPolicy, routerAdvertisements]);
+  };
   return text(a) === text(b);
 }

@@ -52,10 +52,12 @@ function redirect(from: string, to: string, target: string, destination: string)
 /** What an advertisement may change, as `ip` tells it. */
 function network(hosts: Hosts): { routes: string[]; addresses: string[]; mtu: unknown } {
   const routes = ipJson(hosts.client, "-6", "route").filter(({ dst }) => !String(dst).startsWith("fe80"));
-  const addresses = ipJson(hosts.client, "-6", "address", "show", "dev", "nsm-1");
+  const addresses = ipJson(hosts.client, "-6", "address", "show", "dev", "nsm-1").flatMap(
+    ({ addr_info: found }) => found as readonly { readonly local: string }[],
+  );
   return {
     routes: routes.map(({ dst }) => String(dst)).toSorted(),
-    addresses: (addresses[0]?.["addr_info"] as { local: string }[]).map(({ local }) => local).toSorted(),
+    addresses: addresses.map(({ local }) => local).toSorted(),
     mtu: mtuOfIpv6(hosts),
   };
 }

@@ -10,7 +10,6 @@ import { bind, close, receive, send, SOCK_RAW, waitReadable } from "./syscall.ts
 const AF_PACKET = 17;
 
 export const ETHERTYPE = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd } as const;
-export const BROADCAST = "ff:ff:ff:ff:ff:ff";
 
 /** A packet socket on one device: sends whole frames, and sees those of one ethertype that come in. */
 export class FrameSocket {
@@ -64,7 +63,7 @@ export function ipJson(netns: Netns, ...words: readonly string[]): readonly Reco
   return text.trim() === "" ? [] : (JSON.parse(text) as Record<string, unknown>[]);
 }
 
-export function linkIndex(netns: Netns, link: string): number {
+function linkIndex(netns: Netns, link: string): number {
   return Number(ipJson(netns, "link", "show", "dev", link)[0]?.["ifindex"]);
 }
 
@@ -72,7 +71,7 @@ export function macOf(netns: Netns, link: string): string {
   return String(ipJson(netns, "link", "show", "dev", link)[0]?.["address"]);
 }
 
-export interface Envelope {
+interface Envelope {
   readonly to: string;
   readonly from: string;
 }
@@ -81,22 +80,8 @@ export function ethernet({ to, from }: Envelope, ethertype: number, payload: Uin
   return bytes(mac(to), mac(from), be16(ethertype), payload);
 }
 
-/** RFC 791, without options. */
-export function ipv4({ to, from }: Envelope, protocol: number, payload: Uint8Array, id = 1): Uint8Array {
-  const header = bytes(
-    [0x45, 0],
-    be16(20 + payload.length),
-    be16(id),
-    [0, 0, 64, protocol, 0, 0],
-    ip(from),
-    ip(to),
-  );
-  header.set(be16(internetChecksum(header)), 10);
-  return bytes(header, payload);
-}
-
 /** RFC 8200, with the hop limit that neighbour discovery demands. */
-export function ipv6({ to, from }: Envelope, nextHeader: number, payload: Uint8Array): Uint8Array {
+function ipv6({ to, from }: Envelope, nextHeader: number, payload: Uint8Array): Uint8Array {
   return bytes([0x60, 0, 0, 0], be16(payload.length), [nextHeader, 255], ip(from), ip(to), payload);
 }
 
