@@ -11,6 +11,7 @@ import { once } from "node:events";
 import { readlinkSync, writeFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Kernel } from "../src/world/kernel.ts";
+import { HostGuard } from "../src/agent/host-guard.ts";
 import { Workloads } from "../src/agent/workloads.ts";
 import { openAgentWorld } from "../src/cli/daemon/agent-world.ts";
 import { NO_LOG } from "../src/observe/log.ts";
@@ -85,9 +86,11 @@ const kernel: Pick<Kernel, "resolve" | "watch"> = {
     return await world.kernel.resolve(netns);
   },
 };
-const workload = new Workloads({ world: { ...world, kernel: kernel as Kernel }, processes: held }).use({
-  pid,
-});
+const workload = new Workloads({
+  world: { ...world, kernel: kernel as Kernel },
+  processes: held,
+  hostGuard: new HostGuard(world.kernel, { registryUrl: "tcp://127.0.0.1:5002" }),
+}).use({ pid });
 const seen: unknown[] = [];
 const look = async (): Promise<void> => {
   const presence = await workload.changed(workload.presence, world.scope);

@@ -85,7 +85,7 @@ export class Connecting implements Attached {
     while (!scope.ended) {
       const presence = this.#workload.presence;
       if (!presence.isThere) {
-        this.#progress.waiting(presence.reason);
+        this.#progress.waiting(presence.reason, presence.error);
         await this.#workload.changed(presence, scope);
         continue;
       }

@@ -16,6 +16,7 @@ import { type Log, NO_LOG } from "../observe/log.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Kernel, Netns } from "../world/kernel.ts";
 import type { World } from "../world/world.ts";
+import type { HostGuard } from "./host-guard.ts";
 import { type Unclaimed, unclaimedOf } from "./unclaimed.ts";
 
 /** Where they are kept. All that is in them is gone when the machine starts again. */
@@ -34,6 +35,7 @@ export class KeptWires {
   readonly #kernel: Kernel;
   readonly #reconciler: Reconciler;
   readonly #log: Log;
+  readonly #hostGuard: HostGuard;
   readonly #onChange: () => void;
   readonly #made = new Map<string, MadeWire>();
   readonly #unclaimed = new Map<string, Unclaimed>();
@@ -49,6 +51,7 @@ export class KeptWires {
     readonly world: World;
     readonly reconciler: Reconciler;
     readonly log?: Log;
+    readonly hostGuard: HostGuard;
     /** A wire has come, changed or gone. */
     readonly onChange?: () => void;
   }) {
@@ -56,6 +59,7 @@ export class KeptWires {
     this.#kernel = options.world.kernel;
     this.#reconciler = options.reconciler;
     this.#log = options.log ?? NO_LOG;
+    this.#hostGuard = options.hostGuard;
     this.#onChange = options.onChange ?? (() => undefined);
   }
 
@@ -88,6 +92,11 @@ export class KeptWires {
     return this.#made;
   }
 
+  /** The same, without how they were made. */
+  *each(): Generator<Wire> {
+    for (const { wire } of this.#made.values()) yield wire;
+  }
+
   /** Ids of wires that an earlier life has made, and that nobody has asked for since. */
   get unclaimed(): readonly string[] {
     return [...this.#unclaimed.keys()];
@@ -114,6 +123,7 @@ export class KeptWires {
 
   async apply(wire: Wire): Promise<Plan> {
     this.#checks.get(wire.connectionId)?.(wire);
+    await this.#hostGuard.check(wire, this.each());
     await this.#note(wire.client, wire.endpoint);
     const plan = await this.#reconciler.apply(wire);
     const { connectionId } = wire;
@@ -127,6 +137,7 @@ export class KeptWires {
   async remove(connectionId: string): Promise<void> {
     await this.#reconciler.remove(connectionId);
     this.#unclaimed.delete(connectionId);
+    this.#hostGuard.forget(connectionId);
     if (this.#made.delete(connectionId)) this.#onChange();
   }
 

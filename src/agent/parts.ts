@@ -8,6 +8,7 @@ import type { Log } from "../observe/log.ts";
 import type { Netns } from "../world/kernel.ts";
 import type { Processes } from "../world/processes.ts";
 import type { World } from "../world/world.ts";
+import type { HostGuard } from "./host-guard.ts";
 import type { KeptWires } from "./kept-wires.ts";
 
 /** A role of a connection, as far as an agent has to do with it: `ConnectionRole` of src/roles. */
@@ -42,6 +43,7 @@ export interface AgentParts {
   readonly wires: KeptWires;
   /** The addresses of this host's workloads. */
   readonly claims: Claims;
+  readonly hostGuard: HostGuard;
   /** The registry as this host sees it. */
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;

@@ -32,8 +32,8 @@ export class Progress {
     return this.#view;
   }
 
-  waiting(reason: string): void {
-    this.#set({ state: "waiting", reason });
+  waiting(reason: string, error?: NetloomError): void {
+    this.#set({ state: "waiting", reason, ...(error && { error }) });
   }
 
   requesting(): void {

@@ -9,6 +9,7 @@ import type { Scope } from "../world/scope.ts";
 import type { World } from "../world/world.ts";
 import type { WorkloadPart } from "./attachment.ts";
 import { Bell } from "../registry/bell.ts";
+import type { HostGuard } from "./host-guard.ts";
 import { labPlacePath } from "./lab-place.ts";
 
 /** How soon something that is missing is looked for again: at first, and at most. */
@@ -24,7 +25,7 @@ const CHECK_PROCESS_MS = 500;
 /** Whether a workload is there, and since when it is this one. */
 export type Presence =
   | { readonly isThere: true; readonly identity: NetnsIdentity }
-  | { readonly isThere: false; readonly reason: string };
+  | { readonly isThere: false; readonly reason: string; readonly error?: NetloomError };
 
 /** One workload, for as long as somebody is interested in it. */
 export interface Workload {
@@ -41,6 +42,7 @@ export interface Workload {
 export interface WorkloadsOptions {
   readonly world: World;
   readonly processes: Processes;
+  readonly hostGuard: HostGuard;
 }
 
 export class Workloads {
@@ -57,8 +59,7 @@ export class Workloads {
     const key = workloadKey(part);
     const known = this.#tracked.get(key);
     if (known) return this.#handOut(known);
-    const { world, processes } = this.#options;
-    const tracked = new Tracked(world, processes, part);
+    const tracked = new Tracked(this.#options, part);
     this.#tracked.set(key, tracked);
     const workload = this.#handOut(tracked);
     tracked.start();
@@ -126,6 +127,7 @@ class Tracked {
   presence: Presence = { isThere: false, reason: "it has not been looked for yet" };
   readonly #world: World;
   readonly #processes: Processes;
+  readonly #hostGuard: HostGuard;
   readonly #part: WorkloadPart;
   readonly #netns: Netns;
   readonly #bell = new Bell();
@@ -134,9 +136,10 @@ class Tracked {
   #process: HeldProcess | undefined;
   #isGoneForEver = false;
 
-  constructor(world: World, processes: Processes, part: WorkloadPart) {
+  constructor({ world, processes, hostGuard }: WorkloadsOptions, part: WorkloadPart) {
     this.#world = world;
     this.#processes = processes;
+    this.#hostGuard = hostGuard;
     this.#part = part;
     this.key = workloadKey(part);
     this.name = `${world.host}/${workloadName(part)}`;
@@ -212,13 +215,15 @@ class Tracked {
 
   async #find(): Promise<Presence> {
     try {
-      if (!("pid" in this.#part)) {
-        return { isThere: true, identity: await this.#world.kernel.resolve(this.#netns) };
-      }
-      return await this.#findProcess(this.#part.pid);
+      const found =
+        "pid" in this.#part
+          ? await this.#findProcess(this.#part.pid)
+          : ({ isThere: true, identity: await this.#world.kernel.resolve(this.#netns) } as const);
+      const error = found.isThere ? await this.#hostGuard.refusal(found.identity.netns) : undefined;
+      return error ? absent(error) : found;
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      return { isThere: false, reason: error.message };
+      return absent(error);
     }
   }
 
@@ -237,6 +242,10 @@ class Tracked {
     this.#process?.release();
     this.#process = undefined;
   }
+}
+
+function absent(error: NetloomError): Presence {
+  return { isThere: false, reason: error.message, error };
 }
 
 function isSame(a: Presence, b: Presence): boolean {

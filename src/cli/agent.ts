@@ -30,6 +30,7 @@ interface AgentCommandOptions extends DaemonOptions {
   readonly excludePrefix?: readonly string[];
   readonly sweepAfter?: number;
   readonly closeOnExit?: boolean;
+  readonly allowHostWorkload?: boolean;
 }
 
 export function agentCommand(context: Context): Command {
@@ -86,6 +87,12 @@ export function agentCommand(context: Context): Command {
         "--sweep-after <seconds>",
         "how long wires of an earlier run wait for their owners (default: 600)",
       ).argParser(Number),
+    )
+    .addOption(
+      option(
+        "--allow-host-workload",
+        "the namespace of the host itself may be a workload; what would cut the host off is refused all the same",
+      ),
     )
     .addOption(option("--close-on-exit", "remove every wire of an attachment at the end"))
     .addOption(insecureOption())
@@ -155,6 +162,7 @@ async function runLocked(
       underlayMtuBytes: options.underlayMtu ?? underlayMtu(tunnelAddresses[0]),
       ...(options.vxlanPort !== undefined && { vxlanPort: options.vxlanPort }),
       excludedPrefixes: options.excludePrefix ?? [],
+      allowHostWorkload: options.allowHostWorkload ?? false,
       ...(options.sweepAfter !== undefined && { sweepAfterMs: options.sweepAfter * 1000 }),
       stateFolder: resolve(options.stateDir),
       processes: opened.processes,

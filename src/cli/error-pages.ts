@@ -354,6 +354,20 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
       "if not, change what the endpoint gives: routes, policies, pools, mtu of the Expose",
     ],
   },
+  "NL-409": {
+    title: "the host would be cut off",
+    means:
+      "The workload is the network namespace of the host itself. There an agent makes no wires unless it is told so, and never " +
+      "one whose addresses, routes or policies would lead the way to the registry or to the other end of a tunnel away.",
+    causes: [
+      "a workload is named by a process of the host (pid: 1), or by a path that leads to the host's own namespace",
+      "the service gives a default route, or one that covers the network between the hosts",
+    ],
+    remedies: [
+      "give the workload a network namespace of its own",
+      "if it is meant: netloom agent --allow-host-workload, and routes that leave the network between the hosts out",
+    ],
+  },
   "NL-501": {
     title: "no address is left",
     means: "The pool of the endpoint has no free pair of addresses for one more wire.",

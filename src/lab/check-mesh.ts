@@ -46,7 +46,7 @@ export function checkMesh(
   // An address is only as good as the links that lead to it.
   const isSound = findings.list.length === before && parts.isWhole && links.length === parts.links.length;
   const routing = new UnderlayRouting({ routers: parts.routers, links: links.map(({ link }) => link) });
-  const placed = isSound ? placeAgents({ agents, registry, links, routing }, findings) : [];
+  const placed = isSound ? placeAgents({ agents, registry, links, routing, parts }, findings) : [];
   return { registry, agents: placed, attachments: attachments.map(({ attachment }) => attachment) };
 }
 
@@ -127,6 +127,7 @@ function reportTwice(attachments: readonly Read[], findings: Findings): void {
 /** Every agent gets the addresses by which all others reach it. */
 function placeAgents(
   lab: {
+    readonly parts: LabParts;
     readonly agents: readonly string[];
     readonly registry: string;
     readonly links: readonly CheckedLink[];
@@ -165,6 +166,7 @@ function placeAgents(
     host,
     addresses: addresses.get(host) ?? [],
     underlayMtuBytes: mtuOf(host),
+    allowHostWorkload: lab.parts.hostWorkloads,
     registryAddress: host === registry ? "127.0.0.1" : (addresses.get(registry)?.[0] ?? "127.0.0.1"),
   }));
 }

@@ -78,7 +78,7 @@ function registryArgs(lab: string, host: string): string[] {
 }
 
 function agentArgs(lab: string, agent: LabAgent): string[] {
-  const { host, addresses, underlayMtuBytes, registryAddress } = agent;
+  const { host, addresses, underlayMtuBytes, allowHostWorkload, registryAddress } = agent;
   const directory = hostDirectory(lab, host);
   const [first] = addresses;
   return [
@@ -96,6 +96,7 @@ function agentArgs(lab: string, agent: LabAgent): string[] {
     ...addresses.flatMap((address) => ["--tunnel-ip", address]),
     "--underlay-mtu",
     String(underlayMtuBytes),
+    ...(allowHostWorkload ? ["--allow-host-workload"] : []),
     "--state-dir",
     join(directory, "state"),
     "--bpffs",

@@ -13,6 +13,7 @@ export interface LabParts {
   readonly wires: readonly (WirePart | undefined)[];
   readonly registry: string | undefined;
   readonly agents: boolean | readonly string[];
+  readonly hostWorkloads: boolean;
   readonly attachments: readonly Readonly<Record<string, unknown>>[];
 }
 

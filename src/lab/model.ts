@@ -81,6 +81,8 @@ export interface LabAgent {
   readonly addresses: readonly string[];
   /** The smallest MTU on the way to and from any of the others. */
   readonly underlayMtuBytes: number;
+  /** May the namespace of the host be a workload? */
+  readonly allowHostWorkload: boolean;
   /** Where it finds the registry. */
   readonly registryAddress: string;
 }

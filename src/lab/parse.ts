@@ -52,6 +52,7 @@ function partsOf(file: z.infer<typeof labSchema>): LabParts {
     wires: file.wires ?? [],
     registry: file.registry,
     agents: file.agents ?? false,
+    hostWorkloads: file.hostWorkloads ?? false,
     attachments: file.attachments ?? [],
   };
 }
@@ -74,6 +75,7 @@ function soundParts(data: unknown): LabParts {
     links: list(file["links"]).map((link) => parseSoundly(partSchemas.link, link)),
     wires: list(file["wires"]).map((wire) => parseSoundly(partSchemas.wire, wire)),
     registry: typeof file["registry"] === "string" ? file["registry"] : undefined,
+    hostWorkloads: file["hostWorkloads"] === true,
     agents: file["agents"] === true || list(file["agents"]).filter((name) => typeof name === "string"),
     attachments: list(file["attachments"]).filter(isRecord),
   };

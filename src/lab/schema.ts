@@ -134,6 +134,10 @@ export const labSchema = z
       .meta({ alternatives: "true, false, or a list of hosts" })
       .optional()
       .describe("Hosts that run an agent: all of them with true. Then wires come from attachments."),
+    hostWorkloads: z
+      .boolean()
+      .optional()
+      .describe("The namespaces of hosts may be workloads themselves. Default: false."),
     attachments: z
       .array(z.record(z.string(), z.unknown()))
       .optional()

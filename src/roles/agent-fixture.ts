@@ -57,6 +57,7 @@ export class AgentMesh {
       readonly sweepAfterMs?: number;
       /** Of the registry. */
       readonly leaseMs?: number;
+      readonly allowHostWorkload?: boolean;
       readonly faults?: readonly Fault[];
       /** Runs beside every agent, in its process. */
       readonly beside?: (role: AgentRole) => Promise<void>;
@@ -113,6 +114,7 @@ export class AgentMesh {
             probe: async (from, to) =>
               machine.reaches(from, to) && !this.isUnderlayCut ? { rttMs: 0.1 } : { reason: "timeout" },
           },
+          ...(options.allowHostWorkload !== undefined && { allowHostWorkload: options.allowHostWorkload }),
           ...(options.sweepAfterMs !== undefined && { sweepAfterMs: options.sweepAfterMs }),
         });
         const { onRefusal } = options;

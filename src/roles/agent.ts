@@ -14,6 +14,7 @@ import { adminService } from "../admin/admin-service.ts";
 import { Agent } from "../agent/agent.ts";
 import { closeDeadWorkloads } from "../agent/dead-workloads.ts";
 import { Decisions } from "../agent/decisions.ts";
+import { HostGuard } from "../agent/host-guard.ts";
 import { KeptWires } from "../agent/kept-wires.ts";
 import type { AgentParts, NewEndpoint, Role } from "../agent/parts.ts";
 import { LocalDirectory } from "../api/directory.ts";
@@ -66,6 +67,8 @@ export interface AgentOptions {
   readonly sweepAfterMs?: number;
   /** How people find the disk of `world`. */
   readonly stateFolder?: string;
+  /** May the namespace that this agent serves be a workload itself? Default: false. */
+  readonly allowHostWorkload?: boolean;
   /** Lease of endpoints of other processes. Default: 60,000 ms. */
   readonly leaseMs?: number;
   readonly version?: string;
@@ -100,7 +103,9 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   let running: Agent | undefined;
   const claims = new Claims(world);
   const reconciler = new Reconciler(world.kernel, {}, claims);
-  const wires = new KeptWires({ world, reconciler, log, onChange: () => running?.changed() });
+  const hostGuard = new HostGuard(world.kernel, options);
+  const onChange = (): void => running?.changed();
+  const wires = new KeptWires({ world, reconciler, hostGuard, log, onChange });
   const decisions = new Decisions(world.clock);
   const vnis = new VniPool(world.random);
   const directory = new LocalDirectory(world.hops, world.clock);
@@ -137,6 +142,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     processes: options.processes ?? NO_PROCESSES,
     wires,
     claims,
+    hostGuard,
     services: common.services,
     endpoints: common.endpoints,
     log,
@@ -149,9 +155,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   running = started;
   closeDeadWorkloads({
     world,
-    wires: function* () {
-      for (const { wire } of wires.made.values()) yield wire;
-    },
+    wires: () => wires.each(),
     own: () => new Set(started.attachments().map(({ connectionId }) => connectionId)),
     drop: async (id) => {
       log.info("the workload of a wire is gone: it is closed", { wire: id });

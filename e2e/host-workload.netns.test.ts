@@ -1,0 +1,110 @@
+/**
+ * The namespace of a host as a workload, on the real kernel. The host is alpha; its namespace has many names:
+ *
+ * ```
+ *   alpha 10.1.0.1 ──────── beta 10.1.0.2
+ *     agent, registry         agent
+ *     web                     db
+ * ```
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { findDaemons } from "../src/lab/daemons.ts";
+import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
+import { namespaceName } from "../src/lab/topology.ts";
+import { needsRoot } from "../src/linux/netns-fixture.ts";
+
+const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
+
+const TEXT = `name: NAME
+hosts:
+  alpha: { workloads: [web] }
+  beta: { workloads: [db] }
+links:
+  - { ends: [alpha, beta], subnets: [10.1.0.0/24] }
+registry: alpha
+agents: true
+hostWorkloads: HOST_WORKLOADS
+attachments:
+  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.9.0.0/24] }
+  - { kind: Expose, name: all, workload: beta/db, services: [all], pools: [10.8.0.0/24], routes: { client: [10.0.0.0/8] } }
+`;
+
+interface Applied {
+  readonly attachments: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly reason?: string;
+    readonly topic?: string;
+  }[];
+}
+
+/** What has become of them: each is up, or has a reason with a page. */
+function apply(lab: LabFixture, documents: string): Applied["attachments"] {
+  const args = ["apply", "-f", "-", "--wait", "0.5", "--lab", lab.name, "--host", "alpha", "-o", "json"];
+  for (let n = 0; ; n++) {
+    const ran = spawnSync(netloomPath, args, { encoding: "utf8", input: documents });
+    assert.notEqual(ran.stdout, "", ran.stderr);
+    const { attachments } = JSON.parse(ran.stdout) as Applied;
+    if (n === 40 || attachments.every(({ state, topic }) => state === "up" || topic !== undefined))
+      return attachments;
+  }
+}
+
+const connect = (name: string, workload: string, service: string): string =>
+  `kind: Connect\nname: ${name}\nworkload: ${workload}\nservice: ${service}\ninterface: ${name}\n`;
+
+test(
+  "a host's own namespace is known by its identity, whatever it is called, and is no workload",
+  { skip: needsRoot },
+  async (t) => {
+    const lab = await labFixture(t);
+    await lab.up(TEXT.replace("HOST_WORKLOADS", "false"));
+    const agent = findDaemons(lab.name).find(({ kind, host }) => kind === "agent" && host === "alpha");
+    assert.ok(agent);
+    const folder = mkdtempSync(join(tmpdir(), "netloom-bound-"));
+    const bound = join(folder, "bound");
+    writeFileSync(bound, "");
+    assert.equal(spawnSync("mount", ["--bind", `/proc/${agent.pid}/ns/net`, bound]).status, 0);
+    t.after(() => {
+      spawnSync("umount", [bound]);
+      rmSync(folder, { recursive: true });
+    });
+    const names = [
+      `{ pid: ${agent.pid} }`,
+      `{ netns: /proc/${agent.pid}/ns/net }`,
+      `{ netns: /proc/${agent.pid}/task/${agent.pid}/ns/net }`,
+      `{ netns: /run/netns/${namespaceName(lab.name, "alpha")} }`,
+      `{ netns: ${bound} }`,
+    ];
+    const text = names.map((workload, n) => connect(`h${n}`, workload, "db")).join("---\n");
+    for (const { name, state, reason, topic } of apply(lab, text)) {
+      assert.deepEqual([state, topic], ["waiting", "NL-409"], `${name}: ${reason}`);
+      assert.match(reason ?? "", /this host itself/);
+    }
+    const self = apply(lab, connect("self", "{ netns: /proc/self/ns/net }", "db"));
+    assert.deepEqual(
+      self.map(({ topic }) => topic),
+      ["NL-409"],
+    );
+  },
+);
+
+test("where it may be one, what would cut the host off is refused", { skip: needsRoot }, async (t) => {
+  const lab = await labFixture(t);
+  await lab.up(TEXT.replace("HOST_WORKLOADS", "true"));
+  const place = `{ netns: /run/netns/${namespaceName(lab.name, "alpha")} }`;
+  const [fine] = apply(lab, connect("fine", place, "db"));
+  assert.equal(fine?.state, "up", fine?.reason);
+  const [cut] = apply(lab, connect("cut", place, "all"));
+  assert.deepEqual([cut?.state, cut?.topic], ["failed", "NL-409"]);
+  assert.match(
+    cut?.reason ?? "",
+    /the route 10\.0\.0\.0\/8 would lead the way to .*10\.1\.0\.2, into the wire/,
+  );
+});

@@ -1,0 +1,172 @@
+/**
+ * Keeps a host from cutting itself off. What a wire brings into a workload is the workload's own matter, unless the
+ * workload is the namespace of the host: there its routes may take away the way to the registry, or to the other end of a
+ * tunnel.
+ *
+ * Guarantees
+ * - The host's own namespace is a workload only where the agent is told so, whatever it is called: it is known by its
+ *   identity (device and inode).
+ * - There no wire gets an address, a route or a policy that covers the registry or the other end of a tunnel, and no
+ *   tunnel leads to an address that a wire has taken.
+ */
+import { plan } from "../forwarder/plan.ts";
+import type { KernelMechanism, Mechanism, Side, Wire } from "../forwarder/wire.ts";
+import { contains, formatIp, parseIp, parsePrefix, type IpAddress, type IpPrefix } from "../net/ip.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Kernel, KernelObject, Netns } from "../world/kernel.ts";
+
+interface Protected {
+  /** `the registry` */
+  readonly what: string;
+  readonly address: IpAddress;
+}
+
+/** Something that draws packets into a wire. */
+interface Taken {
+  /** `the route 10.0.0.0/8` */
+  readonly what: string;
+  readonly prefix: IpPrefix;
+}
+
+const HINT =
+  "narrow what the endpoint gives, or what the Connect takes (acceptRoutes), or give the workload a namespace of its own";
+
+export class HostGuard {
+  readonly #kernel: Kernel;
+  readonly #isAllowed: boolean;
+  readonly #registry: readonly Protected[];
+  /** What wires have taken in the host's namespace, by their id. */
+  readonly #taken = new Map<string, readonly Taken[]>();
+  #host: Promise<Netns> | undefined;
+
+  constructor(
+    kernel: Kernel,
+    options: {
+      /** Default: false. */
+      readonly allowHostWorkload?: boolean;
+      /** `tcp://10.0.0.9:5002`. A name instead of an address is not known here, and not guarded. */
+      readonly registryUrl: string;
+    },
+  ) {
+    this.#kernel = kernel;
+    this.#isAllowed = options.allowHostWorkload ?? false;
+    this.#registry = addressOf(options.registryUrl).map((address) => ({ what: "the registry", address }));
+  }
+
+  /** Why a namespace, as `Kernel.resolve` has named it, is no workload. */
+  async refusal(netns: Netns): Promise<NetloomError | undefined> {
+    if (this.#isAllowed || !(await this.#isHost(netns))) return undefined;
+    return new NetloomError(
+      "FAILED_PRECONDITION",
+      "it is the network namespace of this host itself, and this agent makes no wires there",
+      {
+        topic: "NL-409",
+        hint: "name a namespace of its own, or start the agent with --allow-host-workload",
+      },
+    );
+  }
+
+  /** FAILED_PRECONDITION for a wire that would cut this host off. `others` are the ones that are there. */
+  async check(wire: Wire, others: Iterable<Wire>): Promise<void> {
+    const sides = (["client", "endpoint"] as const).filter((side) => wire[side].type === "KERNEL");
+    const own: Side[] = [];
+    for (const side of sides) {
+      const { netns } = wire[side] as KernelMechanism;
+      if (!(await this.#isHost(netns))) continue;
+      const refused = await this.refusal(netns);
+      if (refused) {
+        const { code, message, topic, hint } = refused;
+        throw new NetloomError(code, `make a wire in the namespace of its ${side}: ${message}`, {
+          topic,
+          ...(hint !== undefined && { hint }),
+        });
+      }
+      own.push(side);
+    }
+    const taken = own.length === 0 ? [] : takenBy(wire, own);
+    const reached = [...remotes([wire]), ...this.#registry, ...remotes(taken.length > 0 ? others : [])];
+    for (const each of reached) refuseIfTaken(each, taken);
+    for (const [id, before] of this.#taken)
+      if (id !== wire.connectionId) for (const each of remotes([wire])) refuseIfTaken(each, before);
+    if (taken.length > 0) this.#taken.set(wire.connectionId, taken);
+    else this.#taken.delete(wire.connectionId);
+  }
+
+  /** The wire is gone. */
+  forget(connectionId: string): void {
+    this.#taken.delete(connectionId);
+  }
+
+  /** A path is resolved anew at each use; one that leads nowhere is for others to complain about. */
+  async #isHost(netns: Netns): Promise<boolean> {
+    if (netns === "host") return true;
+    const host = await (this.#host ??= this.#kernel.resolve("host").then((found) => found.netns));
+    if (netns.startsWith("inode://")) return netns === host;
+    try {
+      return (await this.#kernel.resolve(netns)).netns === host;
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      return false;
+    }
+  }
+}
+
+function refuseIfTaken({ what, address }: Protected, taken: readonly Taken[]): void {
+  const taker = taken.find(({ prefix }) => contains(prefix, address));
+  if (!taker) return;
+  throw new NetloomError(
+    "FAILED_PRECONDITION",
+    `make a wire in the namespace of this host itself: ${taker.what} would lead the way to ${what}, ` +
+      `${formatIp(address)}, into the wire, and cut the host off`,
+    { topic: "NL-409", hint: HINT },
+  );
+}
+
+function* remotes(wires: Iterable<Wire>): Generator<Protected> {
+  for (const { client, endpoint } of wires) {
+    const text = remoteOf(client, "sourceIp") ?? remoteOf(endpoint, "destinationIp");
+    const address = text === undefined ? undefined : parseIp(text);
+    if (address) yield { what: "the other end of a tunnel", address };
+  }
+}
+
+function remoteOf(mechanism: Mechanism, end: "sourceIp" | "destinationIp"): string | undefined {
+  return mechanism.type === "VXLAN" ? mechanism[end] : undefined;
+}
+
+function takenBy(wire: Wire, sides: readonly Side[]): Taken[] {
+  const namespaces = new Set(sides.map((side) => (wire[side] as KernelMechanism).netns));
+  const { objects } = plan(wire);
+  const own = new Set([...(wire.context.srcIpAddrs ?? []), ...(wire.context.dstIpAddrs ?? [])]);
+  // A policy for packets from the wire's own address takes none of the host's.
+  const narrow = new Set(
+    objects.flatMap((each) => (each.kind === "rule" && own.has(each.from ?? "") ? [each.table] : [])),
+  );
+  return objects.flatMap((object): Taken[] => {
+    if (!("netns" in object) || !namespaces.has(object.netns)) return [];
+    return prefixOf(object, narrow);
+  });
+}
+
+function prefixOf(object: KernelObject, narrow: ReadonlySet<number>): Taken[] {
+  if (object.kind === "address") return taken("the address", object.peer ?? object.address);
+  if (object.kind !== "route") return [];
+  if (object.table === undefined) return taken("the route", object.destination);
+  return narrow.has(object.table) ? [] : taken("a policy's route", object.destination);
+}
+
+function taken(what: string, text: string): Taken[] {
+  const prefix = parsePrefix(text);
+  return prefix ? [{ what: `${what} ${text}`, prefix }] : [];
+}
+
+function isLoopback({ family, bytes }: IpAddress): boolean {
+  return family === 4 ? bytes[0] === 127 : bytes.every((byte, i) => byte === (i === 15 ? 1 : 0));
+}
+
+function addressOf(url: string): IpAddress[] {
+  const host = /^[a-z]+:\/\/(?:\[([^\]]+)\]|([^:/]+))/.exec(url);
+  const address = parseIp(host?.[1] ?? host?.[2] ?? "");
+  // No route leads away what goes to the host itself.
+  return address && !isLoopback(address) ? [address] : [];
+}
