@@ -1,6 +1,12 @@
 import type { Command } from "commander";
-import { describe, outputOption, type Context } from "./command.ts";
+import { describe, option, outputOption, type Context } from "./command.ts";
 import type { Format } from "./output.ts";
+import { NetloomError } from "../world/errors.ts";
+
+interface DoctorOptions {
+  readonly output: Format;
+  readonly vxlanPort?: number;
+}
 
 export function doctorCommand(context: Context): Command {
   return describe({
@@ -19,13 +25,22 @@ export function doctorCommand(context: Context): Command {
     ],
   })
     .addOption(outputOption())
-    .action(async (options: { output: Format }) => {
+    .addOption(
+      option(
+        "--vxlan-port <port>",
+        "UDP port of the tunnels (default: that of the agent here, or 4789)",
+      ).argParser(Number),
+    )
+    .action(async (options: DoctorOptions) => {
       const [{ checks }, { examine, printReport }, { openHost }] = await Promise.all([
         import("./doctor/checks.ts"),
         import("./doctor/report.ts"),
         import("./doctor/open-host.ts"),
       ]);
-      const report = examine(await openHost(), checks);
+      const { vxlanPort } = options;
+      if (vxlanPort !== undefined && !(Number.isInteger(vxlanPort) && vxlanPort >= 1 && vxlanPort <= 65_535))
+        throw new NetloomError("INVALID_ARGUMENT", "--vxlan-port: expected a number from 1 to 65535");
+      const report = examine(await openHost(vxlanPort === undefined ? {} : { vxlanPort }), checks);
       if (options.output === "json") context.out.json(report);
       else printReport(context.out, report);
       context.setExitCode(report.status === "failed" ? 1 : 0);

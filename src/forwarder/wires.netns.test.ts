@@ -121,6 +121,30 @@ test("packets and bytes are counted at the ingress of both ends", { skip: needsR
   await wires.remove("c1");
 });
 
+test(
+  "a wire on a UDP port that a device in metadata mode has is refused with that device and the way out",
+  { skip: needsRoot },
+  async (t) => {
+    const hosts = await hostsFixture(t);
+    const ip = (...words: readonly string[]): unknown =>
+      execFileSync("ip", ["-n", hosts.net.nameOf(hosts.host), ...words]);
+    ip("link", "add", "vxlan_sys", "type", "vxlan", "external", "dstport", "4789");
+    ip("link", "set", "vxlan_sys", "up");
+    const wires = new Reconciler(hosts.alpha);
+    await assert.rejects(
+      wires.apply(remoteWire(hosts, v4).near),
+      (error: unknown) =>
+        error instanceof NetloomError &&
+        /EADDRINUSE: UDP port 4789 is taken by the VXLAN device vxlan_sys, which is not ours/.test(
+          error.message,
+        ) &&
+        /--vxlan-port/.test(error.hint ?? ""),
+    );
+    assert.deepEqual(wires.owners(), []);
+    await wires.apply(remoteWire(hosts, v4, { port: 4790 }).near);
+  },
+);
+
 for (const [title, tunnel, families] of [
   ["IPv4", {}, 54],
   ["IPv6", ipv6Underlay, 74],

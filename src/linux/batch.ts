@@ -14,7 +14,7 @@ import {
 } from "../world/kernel.ts";
 import { describeOperation } from "../world/kernel-text.ts";
 import type { Datapath } from "./bpf/datapath.ts";
-import { reasonOf } from "./explain.ts";
+import { type Reason, reasonOf, takenPort } from "./explain.ts";
 import { type Device, LinkOperations } from "./link-operations.ts";
 import { Links } from "./links.ts";
 import { replaceNeighbor } from "./netlink/neighbor.ts";
@@ -338,11 +338,26 @@ export class Batch {
     if (!(error instanceof StepRefused)) return error;
     const operation = this.#operations[error.operation];
     if (!operation) return error;
+    const reason = this.#takenPort(error.errno, operation.object);
     return refuse(
       { number: error.operation, operation },
       error.errno,
-      reasonOf(error.errno, error.ack, operation.object),
+      reason ?? reasonOf(error.errno, error.ack, operation.object),
     );
+  }
+
+  /** A tunnel device opens its port when it is set up. */
+  #takenPort(errno: string, object: KernelObject): Reason | undefined {
+    if (errno !== "EADDRINUSE" || object.kind !== "up") return undefined;
+    const { places, mark } = this.#context;
+    const place = places.find(object.netns);
+    // Of a device that this batch has made nothing but its kind is known, and the undo has taken it away by now.
+    const made = this.#operations.find(
+      (each) => each.object.kind === "vxlan" && each.object.name === object.link,
+    )?.object;
+    const port =
+      made?.kind === "vxlan" ? made.port : place && this.#links.find(place, object.link)?.vxlan?.port;
+    return port === undefined ? undefined : takenPort(port, places.of("host"), mark);
   }
 }
 

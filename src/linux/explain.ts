@@ -62,6 +62,25 @@ export function existingVni(tunnel: Vxlan, places: readonly Place[], mark: Owner
   return `VNI ${tunnel.vni} on port ${tunnel.port} is taken by a device in another namespace`;
 }
 
+/**
+ * Why a tunnel device cannot be set up on its port. A device that takes its tunnels from elsewhere (metadata mode, as OVS and
+ * Cilium make one) has a socket that no other device can share, and so has a program.
+ */
+export function takenPort(port: number, host: Place, mark: OwnerMark): Reason {
+  const links = host.socket.dump(dumpLinks({ kind: "vxlan" }), (message) => decodeLink(message));
+  const holder = links.find(
+    ({ vxlan, group }) => vxlan?.port === port && vxlan.hasOwnSocket && group !== mark.group,
+  );
+  const who = holder
+    ? `the VXLAN device ${holder.name}, which is not ours and shares its port with no other`
+    : "a program of this host";
+  return {
+    reason: `UDP port ${port} is taken by ${who}`,
+    hint: "give the agents of all hosts another port: netloom agent --vxlan-port PORT; netloom doctor says who has this one",
+    code: "FAILED_PRECONDITION",
+  };
+}
+
 function ownerOf(link: Link, mark: OwnerMark): string {
   if (link.group === mark.group) return `one of ours (${link.alias ?? "without an owner"})`;
   return `which is not ours (${link.kind ?? "hardware"})`;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { Finding } from "./check.ts";
 import { checks } from "./checks.ts";
+import type { Device } from "./host.ts";
 import { fakeHost, withFeature, type FakeHostOptions } from "./fake-host.ts";
 import { requirePrivileges } from "./privileges.ts";
 import { examine } from "./report.ts";
@@ -24,6 +25,21 @@ const runningAgent = {
   files: { ...process(41, "node"), "proc/41/cmdline": "node\0/opt/netloom/src/main.ts\0agent\0--insecure\0" },
   links: { "proc/self/ns/net": "net:[1]", "proc/41/ns/net": "net:[1]" },
 };
+
+const metadataDevice = (port: number): Device => ({
+  name: "vxlan_sys",
+  kind: "vxlan",
+  group: 0,
+  isUp: true,
+  vxlan: { vni: 0, port, hasOwnSocket: true },
+});
+const agentOn = (...words: readonly string[]): FakeHostOptions => ({
+  ...runningAgent,
+  files: {
+    ...process(41, "node"),
+    "proc/41/cmdline": ["node", "/opt/netloom/src/main.ts", "agent", ...words, ""].join("\0"),
+  },
+});
 
 interface Case {
   readonly title: string;
@@ -111,6 +127,22 @@ const cases: readonly Case[] = [
     status: "warning",
     remedy: /flannel\.1/,
     healed: { devices: [{ name: "flannel.1", kind: "vxlan", group: 0, vxlan: { vni: 1, port: 8472 } }] },
+  },
+  {
+    title: "a tunnel device in metadata mode on our port fails, for it shares the port with nobody",
+    sick: { devices: [metadataDevice(4789)] },
+    finds: /^vxlan_sys has udp port 4789 for itself/,
+    status: "failed",
+    remedy: /^netloom agent --vxlan-port 4790$/,
+    healed: { devices: [metadataDevice(4789)], vxlanPort: 4790 },
+  },
+  {
+    title: "the port that is looked at is that of the agent here",
+    sick: { ...agentOn("--vxlan-port", "4999"), devices: [metadataDevice(4999)] },
+    finds: /^vxlan_sys has udp port 4999 for itself/,
+    status: "failed",
+    remedy: /^netloom agent --vxlan-port 5000$/,
+    healed: { ...agentOn("--vxlan-port=4999"), devices: [metadataDevice(4789)] },
   },
   sysctl("net/ipv4/conf/all/rp_filter", "1", "2"),
   sysctl("net/ipv6/conf/all/disable_ipv6", "1", "0"),

@@ -19,7 +19,8 @@ export interface Device {
   readonly kind?: string;
   /** IFLA_GROUP. */
   readonly group: number;
-  readonly vxlan?: { readonly vni: number; readonly port: number };
+  readonly isUp?: boolean;
+  readonly vxlan?: { readonly vni: number; readonly port: number; readonly hasOwnSocket?: true };
 }
 
 /** A route or a rule that carries one of our protocol numbers. */
@@ -36,6 +37,8 @@ export interface Host extends FileTree {
   /** What the kernel can do; `undefined` if we may not ask it. */
   readonly features: readonly Feature[] | undefined;
   readonly devices: readonly Device[];
+  /** UDP port that is asked about, for an agent to come. Default: that of the agent that runs here, or 4789. */
+  readonly vxlanPort?: number;
   readonly markedEntries: readonly MarkedEntry[];
 }
 

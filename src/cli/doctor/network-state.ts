@@ -2,6 +2,7 @@
 import { MESH_MARK, LAB_MARK } from "../../world/kernel.ts";
 import { NetlinkSocket } from "../../linux/netlink-socket.ts";
 import { decodeLink, type Link } from "../../linux/netlink/link-decode.ts";
+import { IFF_UP } from "../../linux/netlink/constants.ts";
 import { dumpLinks } from "../../linux/netlink/link.ts";
 import { decodeRoute, dumpRoutes } from "../../linux/netlink/route.ts";
 import { decodeRule, dumpRules } from "../../linux/netlink/rule.ts";
@@ -28,12 +29,13 @@ export function readNetworkState(): Pick<Host, "devices" | "markedEntries"> {
   }
 }
 
-function device({ name, kind, group, vxlan }: Link): Device {
+function device({ name, kind, group, flags, vxlan }: Link): Device {
   return {
     name,
     group,
     ...(kind === undefined ? {} : { kind }),
-    ...(vxlan === undefined ? {} : { vxlan: { vni: vxlan.vni, port: vxlan.port } }),
+    isUp: (flags & IFF_UP) !== 0,
+    ...(vxlan === undefined ? {} : { vxlan }),
   };
 }
 

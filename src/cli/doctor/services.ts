@@ -1,4 +1,5 @@
 /** Other programs that configure the network, and may take what is ours for theirs. */
+import { tunnelPort } from "./agent-of-host.ts";
 import { ok, warning, type Check, type Finding } from "./check.ts";
 import type { FileTree, Host } from "./host.ts";
 import { processes } from "./processes.ts";
@@ -13,7 +14,7 @@ interface Service {
   readonly process: string;
   readonly title: string;
   /** What it would do to us as it is configured now; `undefined` if nothing. */
-  readonly trouble: (tree: FileTree) => Trouble | undefined;
+  readonly trouble: (host: Host) => Trouble | undefined;
 }
 
 const services: readonly Service[] = [
@@ -88,26 +89,24 @@ function takesTunnels(text: string): boolean {
   return key === "Kind" ? patterns.includes("vxlan") : key === "Name" && patterns.includes("*");
 }
 
-function firewalld(tree: FileTree): Trouble | undefined {
-  const open = tree
+function firewalld(host: Host): Trouble | undefined {
+  const port = tunnelPort(host);
+  const lets = new RegExp(`<port\\b(?=[^>]*port="${port}")(?=[^>]*protocol="udp")`);
+  const open = host
     .list("etc/firewalld/zones")
-    .some((file) =>
-      /<port\b(?=[^>]*port="4789")(?=[^>]*protocol="udp")/.test(
-        tree.read(`etc/firewalld/zones/${file}`) ?? "",
-      ),
-    );
+    .some((file) => lets.test(host.read(`etc/firewalld/zones/${file}`) ?? ""));
   if (open) return undefined;
   return {
-    why: "no zone lets UDP 4789 in: wires from other hosts stay silent",
-    remedy: "firewall-cmd --permanent --add-port=4789/udp && firewall-cmd --reload",
+    why: `no zone lets UDP ${port} in: wires from other hosts stay silent`,
+    remedy: `firewall-cmd --permanent --add-port=${port}/udp && firewall-cmd --reload`,
   };
 }
 
-function docker(tree: FileTree): Trouble | undefined {
-  const configuration = tree.read("etc/docker/daemon.json") ?? "";
+function docker(host: Host): Trouble | undefined {
+  const configuration = host.read("etc/docker/daemon.json") ?? "";
   if (/"(iptables"\s*:\s*false|ip-forward-no-drop"\s*:\s*true)/.test(configuration)) return undefined;
   return {
     why: "it sets the policy of FORWARD to drop: an underlay that this host routes for others loses its tunnels",
-    remedy: "iptables -I DOCKER-USER -p udp --dport 4789 -j ACCEPT",
+    remedy: `iptables -I DOCKER-USER -p udp --dport ${tunnelPort(host)} -j ACCEPT`,
   };
 }

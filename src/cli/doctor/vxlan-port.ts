@@ -1,56 +1,57 @@
-/** Who else is on the port of our tunnels: UDP 4789 (RFC 7348 section 5), in the namespace that we are in. */
+/** Who else is on the port of our tunnels: what the agent of this host uses, in the namespace that we are in. */
+import { tunnelPort } from "./agent-of-host.ts";
 import { failed, ok, warning, type Check, type Finding } from "./check.ts";
-import type { FileTree, Host } from "./host.ts";
+import type { Device, FileTree, Host } from "./host.ts";
 import { isOurs } from "./marks.ts";
 import { holderOfSocket } from "./processes.ts";
 
-const vxlanPort = 4789;
+export const vxlanPortCheck: Check = { name: "vxlan-port", title: "UDP port of the tunnels", run };
 
-export const vxlanPortCheck: Check = { name: "vxlan-port", title: `UDP port ${vxlanPort}`, run };
+const REFUSED =
+  "the kernel cannot open the port for a tunnel: wires to other hosts are refused with EADDRINUSE";
 
 function run(host: Host): readonly Finding[] {
-  const strangers = host.devices.filter(
-    (device) => device.vxlan?.port === vxlanPort && !isOurs(device.group),
-  );
-  const findings = [
-    ...programs(host),
-    ...strangers.map(({ name, vxlan }) => sharedPort(name, vxlan?.vni ?? 0)),
-  ];
-  return findings.length > 0 ? findings : [ok(`udp port ${vxlanPort} is free`)];
+  const port = tunnelPort(host);
+  const strangers = host.devices.filter((device) => device.vxlan?.port === port && !isOurs(device.group));
+  const findings = [...programs(host, port), ...strangers.map((device) => neighbour(device, port))];
+  return findings.length > 0 ? findings : [ok(`udp port ${port} is free`)];
 }
 
-/** A device of somebody else shares the socket with ours; only one VNI cannot be used twice. */
-function sharedPort(name: string, vni: number): Finding {
-  return warning(
-    `${name} uses vni ${vni} on udp port ${vxlanPort}, and is not ours`,
-    "both work side by side, but a wire that is given the same vni is refused",
-    `ip -d link show ${name}`,
-  );
+/**
+ * A plain device of somebody else shares the socket with ours; only one VNI cannot be used twice. One in metadata mode shares
+ * it with nobody; while it is down it has none.
+ */
+function neighbour({ name, isUp = true, vxlan }: Device, port: number): Finding {
+  if (!vxlan?.hasOwnSocket) {
+    return warning(
+      `${name} uses vni ${vxlan?.vni ?? 0} on udp port ${port}, and is not ours`,
+      "both work side by side, but a wire that is given the same vni is refused",
+      `ip -d link show ${name}`,
+    );
+  }
+  const what = `${name} has udp port ${port} for itself, and is not ours`;
+  const otherPort = `netloom agent --vxlan-port ${port + 1}`;
+  return isUp
+    ? failed(what, REFUSED, otherPort)
+    : warning(`${what}; it is down`, `as soon as it is up ${REFUSED}`, otherPort);
 }
 
 /** A program that holds the port keeps the kernel from opening it: every VXLAN device stays down with EADDRINUSE. */
-function programs(tree: FileTree): Finding[] {
-  const inodes = ["udp", "udp6"].flatMap((table) => inodesOn(tree, table));
+function programs(tree: FileTree, port: number): Finding[] {
+  const inodes = ["udp", "udp6"].flatMap((table) => inodesOn(tree, table, port));
   const findings = new Map<number, Finding>();
   for (const inode of inodes) {
     const holder = holderOfSocket(tree, inode);
     if (holder === undefined) continue;
     const { name, pid } = holder;
-    findings.set(
-      pid,
-      failed(
-        `udp port ${vxlanPort} is held by ${name} (pid ${pid})`,
-        "the kernel cannot open the port for a tunnel: wires to other hosts are refused with EADDRINUSE",
-        `kill ${pid}`,
-      ),
-    );
+    findings.set(pid, failed(`udp port ${port} is held by ${name} (pid ${pid})`, REFUSED, `kill ${pid}`));
   }
   return [...findings.values()];
 }
 
 /** Lines of /proc/net/udp: `sl local_address rem_address st queues timer retransmits uid timeout inode …`, in hex. */
-function inodesOn(tree: FileTree, table: string): string[] {
-  const port = `:${vxlanPort.toString(16).toUpperCase().padStart(4, "0")}`;
+function inodesOn(tree: FileTree, table: string, wanted: number): string[] {
+  const port = `:${wanted.toString(16).toUpperCase().padStart(4, "0")}`;
   return (tree.read(`proc/self/net/${table}`) ?? "")
     .split("\n")
     .map((line) => line.trim().split(/\s+/))
