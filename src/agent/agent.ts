@@ -13,6 +13,7 @@ import type { Scope } from "../world/scope.ts";
 import { type Attachment, type Kind, type Ref, refOf, refText } from "./attachment.ts";
 import type { Attached } from "./attached.ts";
 import { Clients } from "./clients.ts";
+import { clashesOf } from "./clashes.ts";
 import { Connecting } from "./connecting.ts";
 import { Describing } from "./describing.ts";
 import { type Desired, DesiredState, type Kept, type Loaded } from "./desired-state.ts";
@@ -22,7 +23,7 @@ import type { AgentParts } from "./parts.ts";
 import { backoffMs, type ProgressView } from "./progress.ts";
 import { Turnstile } from "./turnstile.ts";
 import type { Wish } from "./wish.ts";
-import { workloadKey, Workloads } from "./workloads.ts";
+import { Workloads } from "./workloads.ts";
 
 export interface AgentOptions {
   readonly parts: AgentParts;
@@ -138,7 +139,11 @@ export class Agent {
   compare(wishes: readonly Wish[]): Applied[] {
     const wanted = new Map([...this.#running].map(([name, { kept }]) => [name, kept.wish]));
     for (const wish of wishes) wanted.set(refText(wish), wish);
-    refuseClashes([...wanted.values()]);
+    const all = [...wanted.values()];
+    for (const { index, problem } of clashesOf(all)) {
+      const name = all[index] === undefined ? "" : refText(all[index]);
+      throw new NetloomError("INVALID_ARGUMENT", `apply ${name}: ${problem}`);
+    }
     return wishes.map((wish) => {
       const ref = refOf(wish);
       const before = this.wish(ref)?.document;
@@ -393,22 +398,4 @@ function unexpected(name: string, error: unknown): NetloomError {
     cause: error,
     hint: "this is a fault of netloom: please report it with the agent's log; another document begins afresh",
   });
-}
-
-/** Two devices of one workload cannot have one name. */
-function refuseClashes(wishes: readonly Wish[]): void {
-  const names = new Map<string, string>();
-  for (const wish of wishes) {
-    if (wish.kind !== "Connect" || wish.interface === undefined) continue;
-    const key = `${workloadKey(wish.workload)} ${wish.interface}`;
-    const other = names.get(key);
-    if (other !== undefined) {
-      throw new NetloomError(
-        "INVALID_ARGUMENT",
-        `apply Connect ${wish.name}: ${other} has the interface ${wish.interface} of the same workload`,
-        { hint: "give one of them another interface" },
-      );
-    }
-    names.set(key, refText(wish));
-  }
 }

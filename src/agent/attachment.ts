@@ -8,16 +8,13 @@
  * This file has the shape; what values mean is read by parse-attachments.ts. The JSON schema for editors is made of it.
  */
 import { z } from "zod";
+import { mtuSchema, policySchema, routesSchema } from "../document/wire-schema.ts";
 
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 
 const text = z.string();
 const labels = z.record(z.string(), z.string());
 const prefixes = z.array(text);
-const mtu = z
-  .int({ error: "expected a whole number of bytes" })
-  .min(68, "the smallest MTU that IPv4 allows is 68")
-  .max(65_535, "the largest MTU of a veth device is 65535");
 const payload = z.enum(["ETHERNET", "IP"]);
 const name = z
   .string()
@@ -28,7 +25,10 @@ const workload = z
   .union([
     z.strictObject({ netns: text.describe("Path of a network namespace: /run/netns/web.") }),
     z.strictObject({
-      pid: z.int({ error: "expected the number of a process" }).min(1, "processes are numbered from 1"),
+      pid: z
+        .int({ error: "expected the number of a process" })
+        .min(1, "processes are numbered from 1")
+        .max(4_194_304, "Linux numbers processes up to 4194304"),
     }),
     z.strictObject({ lab: text.describe("lab/host/workload") }),
   ])
@@ -36,29 +36,6 @@ const workload = z
   .describe(
     "The workload: a network namespace of this host, by path, by a process in it, or by its name in a lab.",
   );
-
-const route = z
-  .union([
-    text,
-    z.strictObject({
-      to: text.describe("Destination prefix."),
-      via: text.optional().describe("Next hop. Default: the other end of the wire."),
-    }),
-  ])
-  .meta({ alternatives: "a prefix, or a map" });
-
-const ports = z
-  .union([z.int(), text])
-  .meta({ alternatives: "a port, or a range such as 1000-2000" })
-  .describe("A port, or a range such as 1000-2000.");
-
-const policy = z.strictObject({
-  from: text.optional().describe("Source prefix."),
-  protocol: z.enum(["icmp", "tcp", "udp", "sctp", "ipv6-icmp"]).optional(),
-  sourcePorts: ports.optional(),
-  destinationPorts: ports.optional(),
-  routes: z.array(route).optional().describe("Default: everything."),
-});
 
 const routerAdvertisements = z
   .boolean()
@@ -115,7 +92,7 @@ export const connectSchema = z
       .describe("Name of the device in the workload. Default: made from the service's name."),
     labels: labels.optional().describe("What the service's matches choose by."),
     mechanism: z.enum(["kernel"]).optional().describe("Default: kernel, a network device."),
-    mtu: mtu.optional().describe("Bytes, at most. Default: what the path carries."),
+    mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the path carries."),
     routerAdvertisements,
     excludedPrefixes: prefixes.optional().describe("No endpoint may give addresses of these."),
     acceptRoutes: prefixes
@@ -150,12 +127,9 @@ export const exposeSchema = z
         "What becomes of addresses that a client brings from elsewhere: strict takes them away. Default: strict.",
       ),
     labels: labels.optional().describe("What the service's matches choose by."),
-    routes: z
-      .strictObject({ client: z.array(route).optional(), endpoint: z.array(route).optional() })
-      .optional()
-      .describe("Prefixes that each side reaches through the wire."),
+    routes: routesSchema.optional().describe("Prefixes that each side reaches through the wire."),
     policies: z
-      .array(policy)
+      .array(policySchema)
       .optional()
       .describe("Routes of the client's that hold only for what a policy names."),
     excludedPrefixes: prefixes.optional().describe("Parts of the pools that are not given."),
@@ -174,7 +148,7 @@ export const exposeSchema = z
       .optional()
       .describe("For the client."),
     payload: payload.optional().describe("Of a service that nobody has described yet. Default: ETHERNET."),
-    mtu: mtu.optional().describe("Bytes, at most. Default: what the path carries."),
+    mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the path carries."),
     routerAdvertisements,
   })
   .meta({ title: "Netloom expose" });
@@ -192,8 +166,6 @@ export const attachmentSchema = z
 
 export type Kind = keyof typeof attachmentSchemas;
 export type WorkloadPart = z.infer<typeof workload>;
-export type RoutePart = z.infer<typeof route>;
-export type PolicyPart = z.infer<typeof policy>;
 export type NetworkServiceAttachment = z.infer<typeof networkServiceSchema>;
 export type ConnectAttachment = z.infer<typeof connectSchema>;
 export type ExposeAttachment = z.infer<typeof exposeSchema>;

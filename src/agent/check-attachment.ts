@@ -1,26 +1,47 @@
 /** What an attachment of the right shape means: addresses that are some, names that a kernel takes. */
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  NetworkServiceEndpointSchema,
+  NetworkServiceLabelsSchema,
+  NetworkServiceSchema,
+} from "../api/gen/nsm/registry_pb.js";
 import type { FilePath, Finding } from "../document/problem.ts";
 import { quote } from "../document/problem.ts";
+import { readPool } from "../document/read-address.ts";
+import { LIMITS } from "../elements/limits.ts";
 import { interfaceNameProblem } from "../forwarder/validate.ts";
+import { AddressPool } from "../ipam/address-pool.ts";
 import { byteLength } from "../net/byte-length.ts";
-import { formatPrefix, network, parseIp, parsePrefix } from "../net/ip.ts";
+import { type IpPrefix, network, overlaps, parseIp, parsePrefix } from "../net/ip.ts";
+import { MAX_ENTRY_BYTES } from "../registry/registrations.ts";
 import type {
   ConnectAttachment,
   ExposeAttachment,
   NetworkServiceAttachment,
-  PolicyPart,
-  RoutePart,
   WorkloadPart,
 } from "./attachment.ts";
+import { checkCount, checkPrefixes, checkWire, checkWritten } from "./check-wire.ts";
+import { firstWire } from "./first-wire.ts";
+import { networkServiceOf } from "./network-service.ts";
 import { labPlaceProblem } from "./lab-place.ts";
 import { isNsUrl, parseNsUrl, serviceNameProblem } from "./nsurl.ts";
+import { exposeWish, type ExposeWish } from "./wish.ts";
 
 /** So long that four characters of chance, and a hyphen, still fit in behind it. */
 const MAX_PREFIX_BYTES = 10;
 
-export function checkService({ name }: NetworkServiceAttachment): Finding[] {
+/** Room for what is added to an entry on its way: names, its address, its path. */
+const OWN_ENTRY_BYTES = 8_192;
+
+type Labels = Readonly<Record<string, string>>;
+
+export function checkService(document: NetworkServiceAttachment): Finding[] {
+  const { name } = document;
   const problem = serviceNameProblem(name);
-  return problem === undefined ? [] : [{ path: ["name"], message: `${quote(name)}: ${problem}` }];
+  if (problem !== undefined) return [{ path: ["name"], message: `${quote(name)}: ${problem}` }];
+  const count = document.matches?.length ?? 0;
+  if (count > LIMITS.list) return checkCount(count, ["matches"], "matches", LIMITS.list);
+  return checkEntry(toBinary(NetworkServiceSchema, networkServiceOf(document)), ["matches"]);
 }
 
 export function checkConnect(document: ConnectAttachment): Finding[] {
@@ -37,6 +58,11 @@ export function checkConnect(document: ConnectAttachment): Finding[] {
     const message = `the service's address names the interface ${quote(read.interface)}; name it once`;
     findings.push({ path: ["interface"], message });
   }
+  findings.push(...checkLabels({ ...read.labels, ...document.labels }, ["labels"]));
+  if (document.endpoint !== undefined && document.endpoint.length > LIMITS.name) {
+    const message = `names of endpoints have at most ${LIMITS.name} characters, and this one ${document.endpoint.length}`;
+    findings.push({ path: ["endpoint"], message });
+  }
   for (const [label, value] of Object.entries(document.labels ?? {})) {
     const other = read.labels[label];
     if (other !== undefined && other !== value) {
@@ -50,22 +76,27 @@ export function checkConnect(document: ConnectAttachment): Finding[] {
 export function checkExpose(document: ExposeAttachment): Finding[] {
   const seen = new Set<string>();
   const services = document.services.flatMap((text, i) => {
-    const { findings, service } = checkServiceText(text, ["services", i], checkInterfacePrefix);
+    const { findings, service, labels } = checkServiceText(text, ["services", i], checkInterfacePrefix);
     if (seen.has(service))
       findings.push({ path: ["services", i], message: `${quote(service)} is there twice; remove one` });
     seen.add(service);
-    return findings;
+    return [...findings, ...checkLabels({ ...labels, ...document.labels }, ["labels"])];
   });
-  return [
+  const findings = [
     ...checkWorkload(document.workload),
     ...services,
     ...checkInterfacePrefix(document.interface, ["interface"]),
     ...checkPools(document),
-    ...checkRoutes(document.routes?.client ?? [], ["routes", "client"]),
-    ...checkRoutes(document.routes?.endpoint ?? [], ["routes", "endpoint"]),
-    ...(document.policies ?? []).flatMap((policy, i) => checkPolicy(policy, ["policies", i])),
+    ...checkWritten(document, { addressCount: document.pools?.length ?? 0 }),
     ...checkPrefixes(document.excludedPrefixes ?? [], ["excludedPrefixes"]),
     ...checkPrefixes(document.acceptRoutes ?? [], ["acceptRoutes"]),
+    ...checkCount(document.dns?.length ?? 0, ["dns"], "DNS configurations", LIMITS.list),
+    ...checkCount(
+      document.dns?.flatMap(({ servers }) => servers).length ?? 0,
+      ["dns"],
+      "name servers",
+      LIMITS.list,
+    ),
     ...(document.dns ?? []).flatMap(({ servers }, i) =>
       servers.flatMap((server, j) =>
         parseIp(server)
@@ -74,6 +105,26 @@ export function checkExpose(document: ExposeAttachment): Finding[] {
       ),
     ),
   ];
+  if (findings.length > 0) return findings;
+  const wish = exposeWish(document);
+  const isOpen = wish.pools.length === 0 || wish.addressPolicy === "polite";
+  return [
+    ...checkWire(firstWire(wish), document, { isOpen }),
+    ...checkEntry(endpointBytes(wish), ["labels"]),
+  ];
+}
+
+function endpointBytes({ services }: ExposeWish): Uint8Array {
+  const labelled = [...services].map(
+    ([service, labels]) => [service, create(NetworkServiceLabelsSchema, { labels })] as const,
+  );
+  return toBinary(
+    NetworkServiceEndpointSchema,
+    create(NetworkServiceEndpointSchema, {
+      networkServiceNames: [...services.keys()],
+      networkServiceLabels: Object.fromEntries(labelled),
+    }),
+  );
 }
 
 function checkWorkload(workload: WorkloadPart): Finding[] {
@@ -128,70 +179,77 @@ function checkInterfacePrefix(name: string | undefined, path: FilePath): Finding
   return [{ path, message }];
 }
 
-function checkPools({ pools = [] }: ExposeAttachment): Finding[] {
-  return pools.flatMap((group, i): Finding[] => {
-    const prefixes = typeof group === "string" ? [group] : group;
-    const at = (j: number): FilePath => (typeof group === "string" ? ["pools", i] : ["pools", i, j]);
-    if (prefixes.length === 0) return [{ path: ["pools", i], message: "a group needs a prefix" }];
-    const findings = prefixes.flatMap((prefix, j) => checkPrefix(prefix, at(j)));
-    if (findings.length > 0) return findings;
-    const families = new Set(prefixes.map((prefix) => prefix.includes(":")));
-    if (families.size > 1) {
-      const message =
-        "a group is of one family: each wire gets one pair of it; write two groups for dual stack";
-      return [{ path: ["pools", i], message }];
-    }
-    return [];
-  });
-}
-
-function checkPrefixes(prefixes: readonly string[], path: FilePath): Finding[] {
-  return prefixes.flatMap((prefix, i) => checkPrefix(prefix, [...path, i]));
-}
-
-function checkPrefix(text: string, path: FilePath): Finding[] {
-  const prefix = parsePrefix(text);
-  if (!prefix) return [{ path, message: `${quote(text)} is no prefix such as 10.0.0.0/24 or fd00::/64` }];
-  const canonical = formatPrefix(network(prefix));
-  if (canonical === formatPrefix(prefix)) return [];
-  return [{ path, message: `${quote(text)} has host bits; did you mean "${canonical}"?` }];
-}
-
-function checkRoutes(routes: readonly RoutePart[], path: FilePath): Finding[] {
-  return routes.flatMap((route, i): Finding[] => {
-    if (typeof route === "string") return checkPrefix(route, [...path, i]);
-    const findings = checkPrefix(route.to, [...path, i, "to"]);
-    if (route.via === undefined) return findings;
-    const via = parseIp(route.via);
-    const family = route.to.includes(":") ? 6 : 4;
-    if (via?.family !== family) {
-      findings.push({ path: [...path, i, "via"], message: `${quote(route.via)} is no IPv${family} address` });
-    }
-    return findings;
-  });
-}
-
-function checkPolicy(policy: PolicyPart, path: FilePath): Finding[] {
-  const ports = (["sourcePorts", "destinationPorts"] as const).flatMap((key) => {
-    const problem = portsProblem(policy[key], policy.protocol);
-    return problem === undefined ? [] : [{ path: [...path, key], message: problem }];
-  });
+function checkPools({ pools = [], excludedPrefixes = [] }: ExposeAttachment): Finding[] {
+  const groups = pools.map((group) => (typeof group === "string" ? [group] : group));
+  const at = (i: number, j: number): FilePath =>
+    typeof pools[i] === "string" ? ["pools", i] : ["pools", i, j];
+  const read = groups.flatMap((group, i) =>
+    group.map((text, j) => ({ text, path: at(i, j), ...readPool(text) })),
+  );
+  const wrong = read.flatMap(({ path, ...each }) => ("error" in each ? [{ path, message: each.error }] : []));
+  const sound = read.flatMap((each) => ("value" in each ? [each] : []));
+  const excluded = excludedPrefixes.flatMap((text) => parsePrefix(text) ?? []);
   return [
-    ...(policy.from === undefined ? [] : checkPrefix(policy.from, [...path, "from"])),
-    ...ports,
-    ...checkRoutes(policy.routes ?? [], [...path, "routes"]),
+    ...checkCount(pools.length, ["pools"], "pools", LIMITS.list),
+    ...wrong,
+    ...sound.flatMap(({ text, value, path }, i) => poolProblem({ text, value }, sound.slice(0, i), path)),
+    ...groups.flatMap((group, i) => groupProblem(group, excluded, ["pools", i])),
   ];
 }
 
-/** `80`, `8000-8999`; only where the protocol has ports. */
-function portsProblem(ports: number | string | undefined, protocol: string | undefined): string | undefined {
-  if (ports === undefined) return undefined;
-  const text = String(ports);
-  const [, first = "", last = first] = /^([0-9]{1,5})(?:-([0-9]{1,5}))?$/.exec(text) ?? [];
-  const [from, to] = [Number(first), Number(last)];
-  if (first === "" || from < 1 || to > 65_535 || from > to)
-    return `${quote(text)} is no port or range such as 80 or 8000-8999`;
-  return protocol === "tcp" || protocol === "udp" || protocol === "sctp"
-    ? undefined
-    : "ports need the protocol tcp, udp or sctp";
+interface Pool {
+  readonly text: string;
+  readonly value: IpPrefix;
+}
+
+function poolProblem({ text, value }: Pool, before: readonly Pool[], path: FilePath): Finding[] {
+  if (!hasPair(value, []))
+    return [{ path, message: `${quote(text)} has no room for two addresses, one for each end of a wire` }];
+  const other = before.find((each) => overlaps(each.value, value));
+  if (!other) return [];
+  return [{ path, message: `${quote(text)} overlaps ${quote(other.text)}; an address is in one pool only` }];
+}
+
+function groupProblem(group: readonly string[], excluded: readonly IpPrefix[], path: FilePath): Finding[] {
+  if (group.length === 0) return [{ path, message: "a group needs a prefix" }];
+  const prefixes = group.flatMap((text) => parsePrefix(text) ?? []);
+  if (new Set(prefixes.map(({ address }) => address.family)).size > 1) {
+    const message =
+      "a group is of one family: each wire gets one pair of it; write two groups for dual stack";
+    return [{ path, message }];
+  }
+  const hadRoom = prefixes.some((prefix) => hasPair(prefix, []));
+  if (!hadRoom || prefixes.some((prefix) => hasPair(prefix, excluded))) return [];
+  return [{ path, message: "excludedPrefixes leave no room for a wire's two addresses" }];
+}
+
+function hasPair(prefix: IpPrefix, excluded: readonly IpPrefix[]): boolean {
+  const pool = new AddressPool(network(prefix));
+  return [1, 2].every(() => pool.take(excluded) !== undefined);
+}
+
+/** Every client and every endpoint has one label more: its host's name. */
+function checkLabels(labels: Labels, path: FilePath): Finding[] {
+  const entries = Object.entries(labels);
+  const most = Object.hasOwn(labels, "nodeName") ? LIMITS.pairs : LIMITS.pairs - 1;
+  if (entries.length > most)
+    return [{ path, message: `${entries.length} labels are too many; there is room for ${most}` }];
+  return entries.flatMap(([key, value]): Finding[] => {
+    const tooLong = (what: string, length: number, limit: number, atKey: boolean): Finding => ({
+      path: [...path, key],
+      atKey,
+      message: `${what} of ${length} characters is too long; ${limit} are allowed`,
+    });
+    return [
+      ...(key.length > LIMITS.name ? [tooLong("a label's name", key.length, LIMITS.name, true)] : []),
+      ...(value.length > LIMITS.value ? [tooLong("a label", value.length, LIMITS.value, false)] : []),
+    ];
+  });
+}
+
+/** What a registry keeps of it has to fit. */
+function checkEntry(bytes: Uint8Array, path: FilePath): Finding[] {
+  const most = MAX_ENTRY_BYTES - OWN_ENTRY_BYTES;
+  if (bytes.length <= most) return [];
+  return [{ path, message: `registries take ${most} bytes, and this has ${bytes.length}; shorten it` }];
 }

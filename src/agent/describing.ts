@@ -1,18 +1,9 @@
 /** A NetworkService at work: its registration. */
-import { PAYLOAD_ETHERNET } from "../api/payload.ts";
-import { create } from "@bufbuild/protobuf";
-import {
-  DestinationSchema,
-  MatchSchema,
-  MetadataSchema,
-  NetworkServiceSchema,
-  type NetworkService,
-  type NetworkServiceResponse,
-} from "../api/gen/nsm/registry_pb.js";
+import type { NetworkServiceResponse } from "../api/gen/nsm/registry_pb.js";
 import { NetloomError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
-import type { NetworkServiceAttachment } from "./attachment.ts";
 import type { Attached } from "./attached.ts";
+import { networkServiceOf } from "./network-service.ts";
 import { REQUEST_MS, type AgentParts } from "./parts.ts";
 import { Progress, type ProgressView } from "./progress.ts";
 import { retry } from "./retry.ts";
@@ -121,24 +112,4 @@ export class Describing implements Attached {
       await scope.end();
     }
   }
-}
-
-/** As registries have it. */
-function networkServiceOf(document: NetworkServiceAttachment): NetworkService {
-  return create(NetworkServiceSchema, {
-    name: document.name,
-    payload: document.payload ?? PAYLOAD_ETHERNET,
-    matches: (document.matches ?? []).map((match) =>
-      create(MatchSchema, {
-        sourceSelector: match.sourceSelector ?? {},
-        fallthrough: match.fallthrough ?? false,
-        routes: (match.routes ?? []).map(({ destinationSelector, weight }) =>
-          create(DestinationSchema, { destinationSelector: destinationSelector ?? {}, weight: weight ?? 0 }),
-        ),
-        ...(match.metadata && {
-          metadata: create(MetadataSchema, { labels: match.metadata.labels ?? {} }),
-        }),
-      }),
-    ),
-  });
 }

@@ -10,7 +10,7 @@ import {
   type Problem,
   quote,
 } from "../document/problem.ts";
-import { readYamlStream } from "../document/source-map.ts";
+import { readYamlStream, type SourceMap } from "../document/source-map.ts";
 import {
   attachmentSchemas,
   connectSchema,
@@ -20,6 +20,7 @@ import {
   refText,
 } from "./attachment.ts";
 import { checkConnect, checkExpose, checkService } from "./check-attachment.ts";
+import { clashesOf } from "./clashes.ts";
 import { connectWish, exposeWish, serviceWish, type Wish } from "./wish.ts";
 
 export type ReadResult =
@@ -56,6 +57,7 @@ export function readAttachment(data: unknown): ReadResult {
 export function parseAttachments(text: string, file: string): ParseAttachmentsResult {
   const problems: Problem[] = [];
   const wishes: Wish[] = [];
+  const sources: SourceMap[] = [];
   const places = new Map<string, Problem>();
   for (const source of readYamlStream(text, file)) {
     problems.push(...source.problems);
@@ -74,6 +76,11 @@ export function parseAttachments(text: string, file: string): ParseAttachmentsRe
     }
     places.set(name, place);
     wishes.push(result.wish);
+    sources.push(source);
+  }
+  for (const { index, problem } of clashesOf(wishes)) {
+    const place = sources[index]?.locate({ path: ["interface"], message: problem });
+    if (place) problems.push(place);
   }
   if (problems.length === 0 && wishes.length === 0)
     problems.push({ file, line: 1, column: 1, path: "", message: "there is no attachment in it" });

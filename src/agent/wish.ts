@@ -5,10 +5,9 @@ import type {
   ConnectAttachment,
   ExposeAttachment,
   NetworkServiceAttachment,
-  PolicyPart,
-  RoutePart,
   WorkloadPart,
 } from "./attachment.ts";
+import { contextPolicies, contextRoutes } from "./check-wire.ts";
 import { isNsUrl, parseNsUrl } from "./nsurl.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -117,28 +116,12 @@ export function serviceWish(document: NetworkServiceAttachment): ServiceWish {
 
 function contextOf({ routes, policies, dns, mtu }: ExposeAttachment): ContextOptions {
   return {
-    srcRoutes: (routes?.client ?? []).map(routeOf),
-    dstRoutes: (routes?.endpoint ?? []).map(routeOf),
-    policies: (policies ?? []).map(policyOf),
+    srcRoutes: contextRoutes(routes?.client),
+    dstRoutes: contextRoutes(routes?.endpoint),
+    policies: contextPolicies(policies),
     ...(dns && {
       dns: dns.map(({ servers, searchDomains = [] }) => ({ dnsServerIps: servers, searchDomains })),
     }),
     ...(mtu !== undefined && { mtuBytes: mtu }),
-  };
-}
-
-function routeOf(route: RoutePart): { prefix: string; nextHop: string } {
-  return typeof route === "string"
-    ? { prefix: route, nextHop: "" }
-    : { prefix: route.to, nextHop: route.via ?? "" };
-}
-
-function policyOf({ from, protocol, sourcePorts, destinationPorts, routes }: PolicyPart) {
-  return {
-    from: from ?? "",
-    proto: protocol ?? "",
-    srcPort: sourcePorts === undefined ? "" : String(sourcePorts),
-    dstPort: destinationPorts === undefined ? "" : String(destinationPorts),
-    routes: (routes ?? []).map(routeOf),
   };
 }

@@ -7,9 +7,21 @@ import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js"
 import { MAX_EXCLUDED, MAX_LIST, MAX_PAIRS, MAX_PREFERENCES, MAX_SEGMENTS } from "../api/wire-limits.ts";
 import { NetloomError } from "../world/errors.ts";
 
-const MAX_NAME = 256;
 const MAX_TOKEN = 16_384;
-const MAX_VALUE = 4_096;
+
+/** Those that a document can exceed, in characters and in numbers of entries. */
+export const LIMITS = {
+  /** Of a name, or a key. */
+  name: 256,
+  /** Labels. */
+  pairs: MAX_PAIRS,
+  /** Of a label's value. */
+  value: 4_096,
+  /** Addresses, routes, prefixes, neighbours, policies: each, and the routes of all policies together. */
+  list: MAX_LIST,
+} as const;
+
+const { name: MAX_NAME, value: MAX_VALUE } = LIMITS;
 
 type Pairs = Readonly<Record<string, string>>;
 

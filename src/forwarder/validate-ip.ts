@@ -9,8 +9,17 @@ import {
   parseIp,
   parsePrefix,
 } from "../net/ip.ts";
+import { whyUnusable } from "../net/unusable.ts";
 import { parseIpProtocol, parsePorts, parseSelectorPrefix } from "./plan-policies.ts";
 import type { ContextRoute, PolicyRoute, Side, Wire } from "./wire.ts";
+
+/** One thing that is wrong with a wire. */
+export interface WireProblem {
+  /** The part of the context that it is about: `["srcRoutes", 2, "nextHop"]`; empty for the wire as a whole. */
+  readonly part: readonly (string | number)[];
+  /** A whole sentence for people. */
+  readonly sentence: string;
+}
 
 interface End {
   readonly side: Side;
@@ -18,34 +27,45 @@ interface End {
   readonly peers: readonly IpPrefix[];
   /** Canonical addresses whose MAC the context tells. */
   readonly neighbors: ReadonlySet<string>;
+  /** There may be more addresses than these. */
+  readonly isOpen: boolean;
 }
 
-/** All that is wrong with the addresses, routes, neighbours and policies of a wire. */
-export function validateIp(wire: Wire): string[] {
+type Part = WireProblem["part"];
+
+/**
+ * All that is wrong with the addresses, routes, neighbours and policies of a wire. With `isOpen` it may still get more
+ * addresses: then nothing is said to be without one.
+ */
+export function validateIp(wire: Wire, { isOpen = false } = {}): WireProblem[] {
   const { context } = wire;
-  const problems: string[] = [];
+  const problems: WireProblem[] = [];
   const src = readAddresses("client", context.srcIpAddrs ?? [], problems);
   const dst = readAddresses("endpoint", context.dstIpAddrs ?? [], problems);
   problems.push(...twice([...src, ...dst]), ...familyProblems(src, dst));
   const neighbors = new Set<string>();
-  for (const { ip } of context.ipNeighbors ?? []) {
+  for (const [i, { ip }] of (context.ipNeighbors ?? []).entries()) {
     const address = parseIp(ip);
     if (address) neighbors.add(formatIp(address));
-    else problems.push(`The neighbour ${JSON.stringify(ip)} is no IP address.`);
+    else problems.push(at(["ipNeighbors", i], `The neighbour ${JSON.stringify(ip)} is no IP address.`));
   }
-  const ends: readonly [End, readonly ContextRoute[]][] = [
-    [{ side: "client", own: src, peers: dst, neighbors }, context.srcRoutes ?? []],
-    [{ side: "endpoint", own: dst, peers: src, neighbors }, context.dstRoutes ?? []],
+  const ends: readonly [End, Part, readonly ContextRoute[]][] = [
+    [{ side: "client", own: src, peers: dst, neighbors, isOpen }, ["srcRoutes"], context.srcRoutes ?? []],
+    [{ side: "endpoint", own: dst, peers: src, neighbors, isOpen }, ["dstRoutes"], context.dstRoutes ?? []],
   ];
-  for (const [end, routes] of ends) {
+  for (const [end, part, routes] of ends) {
     if (wire[end.side].type !== "KERNEL") continue;
-    for (const route of routes) problems.push(...routeProblems(end, routes, route));
-    problems.push(...contradictions(end, routes));
+    problems.push(...listProblems(end, routes, part));
     if (end.side === "client") {
-      for (const policy of context.policies ?? []) problems.push(...policyProblems(end, policy));
+      for (const [i, policy] of (context.policies ?? []).entries())
+        problems.push(...policyProblems(end, policy, ["policies", i]));
     }
   }
   return problems;
+}
+
+function at(part: Part, sentence: string): WireProblem {
+  return { part, sentence };
 }
 
 /** Whether an end of the wire on this host has an address of the family. */
@@ -58,68 +78,86 @@ export function hasFamily(wire: Wire, family: 4 | 6): boolean {
   return here.some((text) => parsePrefix(text)?.address.family === family);
 }
 
-function readAddresses(side: Side, texts: readonly string[], problems: string[]): IpPrefix[] {
-  return texts.flatMap((text) => {
+function readAddresses(side: Side, texts: readonly string[], problems: WireProblem[]): IpPrefix[] {
+  return texts.flatMap((text, i) => {
+    const part = [side === "client" ? "srcIpAddrs" : "dstIpAddrs", i];
     const prefix = parsePrefix(text);
     if (!prefix) {
-      problems.push(`The ${side}'s address ${JSON.stringify(text)} is no address with prefix length.`);
+      const sentence = `The ${side}'s address ${JSON.stringify(text)} is no address with prefix length.`;
+      problems.push(at(part, sentence));
       return [];
     }
-    if (!isHostAddress(prefix.address)) {
-      problems.push(`The ${side}'s address ${text} is not one that an interface can have.`);
+    const what = whyUnusable(prefix.address);
+    if (what !== undefined) {
+      const sentence = `The ${side}'s address ${text} is ${what}, which is not one that an interface can have.`;
+      problems.push(at(part, sentence));
     }
     return [prefix];
   });
 }
 
-/** Not unspecified, loopback, multicast or broadcast. */
-function isHostAddress({ family, bytes }: IpAddress): boolean {
-  const first = bytes[0] ?? 0;
-  if (family === 4) return first !== 0 && first !== 127 && first < 224;
-  return first !== 0xff && bytes.some((byte, i) => byte > (i === 15 ? 1 : 0));
-}
-
-function twice(prefixes: readonly IpPrefix[]): string[] {
+function twice(prefixes: readonly IpPrefix[]): WireProblem[] {
   const seen = new Set<string>();
   const again = new Set<string>();
   for (const address of prefixes.map((prefix) => formatIp(prefix.address))) {
     if (seen.has(address)) again.add(address);
     seen.add(address);
   }
-  return [...again].map((address) => `The address ${address} is given twice.`);
+  return [...again].map((address) => at([], `The address ${address} is given twice.`));
 }
 
 /** An end without any address leaves the other free. */
-function familyProblems(src: readonly IpPrefix[], dst: readonly IpPrefix[]): string[] {
+function familyProblems(src: readonly IpPrefix[], dst: readonly IpPrefix[]): WireProblem[] {
   if (src.length === 0 || dst.length === 0) return [];
   return ([4, 6] as const).flatMap((family) => {
     const [atSrc, atDst] = [src, dst].map((list) => list.some(({ address }) => address.family === family));
     if (atSrc === atDst) return [];
     return [
-      `Only the ${atSrc ? "client" : "endpoint"} has an IPv${family} address; the ${atSrc ? "endpoint" : "client"} needs one too.`,
+      at(
+        [atSrc ? "dstIpAddrs" : "srcIpAddrs"],
+        `Only the ${atSrc ? "client" : "endpoint"} has an IPv${family} address; the ${atSrc ? "endpoint" : "client"} needs one too.`,
+      ),
     ];
   });
 }
 
-function routeProblems(end: End, all: readonly ContextRoute[], route: ContextRoute): string[] {
+function listProblems(end: End, routes: readonly ContextRoute[], part: Part): WireProblem[] {
+  return [
+    ...routes.flatMap((route, i) => routeProblems(end, routes, route, [...part, i])),
+    ...contradictions(end, routes, part),
+  ];
+}
+
+function routeProblems(
+  end: End,
+  all: readonly ContextRoute[],
+  route: ContextRoute,
+  part: Part,
+): WireProblem[] {
   const what = `The ${end.side}'s route to ${route.prefix}`;
   const prefix = parsePrefix(route.prefix);
-  if (!prefix) return [`The ${end.side}'s route to ${JSON.stringify(route.prefix)} has no valid prefix.`];
+  const wrongPrefix = (sentence: string) => [at([...part, "prefix"], sentence)];
+  const wrongHop = (sentence: string) => [at([...part, "nextHop"], sentence)];
+  if (!prefix)
+    return wrongPrefix(`The ${end.side}'s route to ${JSON.stringify(route.prefix)} has no valid prefix.`);
   const { family } = prefix.address;
-  if (!end.own.some((own) => own.address.family === family)) {
-    return [`${what} has no source: the ${end.side} has no IPv${family} address.`];
+  if (!end.isOpen && !end.own.some((own) => own.address.family === family)) {
+    return wrongPrefix(`${what} has no source: the ${end.side} has no IPv${family} address.`);
   }
   if (!route.nextHop) return [];
   const hop = parseIp(route.nextHop);
-  if (!hop) return [`${what} has the next hop ${JSON.stringify(route.nextHop)}, which is no IP address.`];
-  if (hop.family !== family) return [`${what} has a next hop of the other family, ${route.nextHop}.`];
+  if (!hop)
+    return wrongHop(`${what} has the next hop ${JSON.stringify(route.nextHop)}, which is no IP address.`);
+  if (hop.family !== family) return wrongHop(`${what} has a next hop of the other family, ${route.nextHop}.`);
+  const unusable = whyUnusable(hop);
+  if (unusable !== undefined) return wrongHop(`${what} has the next hop ${route.nextHop}, ${unusable}.`);
   if (end.own.some((own) => formatIp(own.address) === formatIp(hop))) {
-    return [`${what} has the ${end.side}'s own address ${route.nextHop} as next hop.`];
+    return wrongHop(`${what} has the ${end.side}'s own address ${route.nextHop} as next hop.`);
   }
-  if (!isOnLink(end, all, hop)) {
-    return [
+  if (!end.isOpen && !isOnLink(end, all, hop)) {
+    return wrongHop(
       `${what} has the next hop ${route.nextHop}, which no network of the wire contains; give the route to it first.`,
-    ];
+    );
   }
   return [];
 }
@@ -134,59 +172,61 @@ function isOnLink(end: End, routes: readonly ContextRoute[], hop: IpAddress): bo
   return [...end.own, ...end.peers, ...links].some((prefix) => contains(prefix, hop));
 }
 
-function contradictions(end: End, routes: readonly ContextRoute[]): string[] {
+function contradictions(end: End, routes: readonly ContextRoute[], part: Part): WireProblem[] {
   const nextHops = new Map<string, string>();
-  const problems: string[] = [];
-  for (const route of routes) {
+  const problems: WireProblem[] = [];
+  for (const [i, route] of routes.entries()) {
     const prefix = parsePrefix(route.prefix);
     if (!prefix) continue;
     const key = formatPrefix(network(prefix));
     const hop = route.nextHop ?? "";
     const before = nextHops.get(key);
     if (before !== undefined && before !== hop) {
-      problems.push(`The ${end.side} has two routes to ${key} with different next hops.`);
+      const sentence = `The ${end.side} has two routes to ${key} with different next hops.`;
+      problems.push(at([...part, i, "prefix"], sentence));
     }
     nextHops.set(key, hop);
   }
   return problems;
 }
 
-function policyProblems(end: End, policy: PolicyRoute): string[] {
-  const problems: string[] = [];
+function policyProblems(end: End, policy: PolicyRoute, part: Part): WireProblem[] {
+  const problems: WireProblem[] = [];
+  const wrong = (key: string, sentence: string): void => void problems.push(at([...part, key], sentence));
   if (policy.from && !parsePrefix(parseSelectorPrefix(policy.from))) {
-    problems.push(`A policy is for ${JSON.stringify(policy.from)}, which is no IP prefix.`);
+    wrong("from", `A policy is for ${JSON.stringify(policy.from)}, which is no IP prefix.`);
   }
   if (policy.proto && parseIpProtocol(policy.proto) === undefined) {
-    problems.push(`A policy is for the IP protocol ${JSON.stringify(policy.proto)}, which is not known.`);
+    wrong("proto", `A policy is for the IP protocol ${JSON.stringify(policy.proto)}, which is not known.`);
   }
-  for (const [what, ports] of [
-    ["source", policy.srcPort],
-    ["destination", policy.dstPort],
+  for (const [key, what, ports] of [
+    ["srcPort", "source", policy.srcPort],
+    ["dstPort", "destination", policy.dstPort],
   ] as const) {
     if (ports && !parsePorts(ports)) {
-      problems.push(
-        `A policy has the ${what} ports ${JSON.stringify(ports)}; a port is 1 to 65535, a range 8000-8999.`,
-      );
+      const rule = "a port is 1 to 65535, a range 8000-8999";
+      wrong(key, `A policy has the ${what} ports ${JSON.stringify(ports)}; ${rule}.`);
     }
   }
-  const routes = policy.routes ?? [];
-  for (const route of routes) problems.push(...routeProblems(end, routes, route));
-  problems.push(...contradictions(end, routes), ...policyFamilyProblems(end, policy));
+  problems.push(...listProblems(end, policy.routes ?? [], [...part, "routes"]));
+  if (!end.isOpen) problems.push(...policyFamilyProblems(end, policy, part));
   return problems;
 }
 
-function policyFamilyProblems(end: End, policy: PolicyRoute): string[] {
+function policyFamilyProblems(end: End, policy: PolicyRoute, part: Part): WireProblem[] {
   const from = policy.from ? parsePrefix(parseSelectorPrefix(policy.from)) : undefined;
-  if (!from) return end.own.length > 0 ? [] : ["A policy needs an address at the client to send from."];
+  if (!from)
+    return end.own.length > 0 ? [] : [at(part, "A policy needs an address at the client to send from.")];
   const { family } = from.address;
   if (!end.own.some((own) => own.address.family === family)) {
-    return [`A policy is for ${policy.from}, but the client has no IPv${family} address.`];
+    return [
+      at([...part, "from"], `A policy is for ${policy.from}, but the client has no IPv${family} address.`),
+    ];
   }
-  const others = (policy.routes ?? []).filter((route) => {
+  return (policy.routes ?? []).flatMap((route, i) => {
     const prefix = parsePrefix(route.prefix);
-    return prefix && prefix.address.family !== family;
+    if (!prefix || prefix.address.family === family) return [];
+    const sentence = `A policy for ${policy.from} has a route of the other family, ${route.prefix}.`;
+    return [at([...part, "routes", i, "prefix"], sentence)];
   });
-  return others.map(
-    (route) => `A policy for ${policy.from} has a route of the other family, ${route.prefix}.`,
-  );
 }

@@ -6,18 +6,31 @@ import type { Netns } from "../world/kernel.ts";
 import { vxlanFamily } from "./mechanisms/vxlan.ts";
 import { CONNECTION_ID_BYTES } from "./naming.ts";
 import { wireMtu } from "./plan.ts";
-import { hasFamily, validateIp } from "./validate-ip.ts";
+import { hasFamily, validateIp, type WireProblem } from "./validate-ip.ts";
 import type { KernelMechanism, Side, VxlanMechanism, Wire } from "./wire.ts";
 
 const MAX_VNI = 0xffffff;
 
 /** All that is wrong with a wire, each as a whole sentence for people; empty if it can be planned. */
 export function validateWire(wire: Wire): string[] {
-  const problems = [...idProblems(wire.connectionId), ...mechanismProblems(wire)];
-  const ip = validateIp(wire);
-  problems.push(...ip, ...macProblems(wire));
+  return wireProblems(wire).map(({ sentence }) => sentence);
+}
+
+/**
+ * Likewise, each with the part of the context that it is about, for a document that the wire would come from. With
+ * `isOpen` the wire may still get more addresses.
+ */
+export function wireProblems(wire: Wire, options: { readonly isOpen?: boolean } = {}): WireProblem[] {
+  const whole = (sentence: string): WireProblem => ({ part: [], sentence });
+  const problems = [
+    ...[...idProblems(wire.connectionId), ...mechanismProblems(wire)].map(whole),
+    ...validateIp(wire, options),
+    ...macProblems(wire).map(whole),
+  ];
   // Only what reads well can be added up.
-  return problems.length > 0 ? problems : mtuProblems(wire);
+  return problems.length > 0
+    ? problems
+    : mtuProblems(wire).map((sentence) => ({ part: ["mtuBytes"], sentence }));
 }
 
 function idProblems(id: string): string[] {
@@ -141,9 +154,10 @@ function mtuProblems(wire: Wire): string[] {
   if (mtuBytes >= least) return [];
   const tunnel = [wire.client, wire.endpoint].find((mechanism) => mechanism.type === "VXLAN");
   const why = tunnel
-    ? `an underlay of ${tunnel.underlayMtuBytes} bytes leaves after VXLAN over IPv${vxlanFamily(tunnel)}`
-    : "its ends ask for";
-  return [`The wire's MTU would be ${mtuBytes} (${why}); ${isV6 ? "IPv6" : "IPv4"} needs ${least}.`];
+    ? `(an underlay of ${tunnel.underlayMtuBytes} bytes leaves after VXLAN over IPv${vxlanFamily(tunnel)})`
+    : "bytes";
+  const needs = `${isV6 ? "IPv6" : "IPv4"} needs ${least}`;
+  return [`The wire's MTU would be ${mtuBytes} ${why}; ${needs}.`];
 }
 
 function isMtu(value: number): boolean {

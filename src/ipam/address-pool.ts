@@ -1,6 +1,21 @@
 /** Single addresses out of one prefix, lowest first. Exact for any prefix length: IPv6 is arithmetic like IPv4. */
 import { boundsOf, type Range } from "../net/cover.ts";
-import type { IpPrefix } from "../net/ip.ts";
+import { type IpPrefix, overlaps } from "../net/ip.ts";
+import { UNUSABLE } from "../net/unusable.ts";
+
+/** The part of a prefix that the ends of wires can have. */
+function usable(prefix: IpPrefix): Range[] {
+  let ranges: Range[] = [boundsOf(prefix)];
+  for (const { prefix: wall } of UNUSABLE)
+    if (overlaps(wall, prefix)) ranges = ranges.flatMap((range) => without(range, boundsOf(wall)));
+  return ranges;
+}
+
+function without({ first, last }: Range, wall: Range): Range[] {
+  const before = { first, last: last < wall.first ? last : wall.first - 1n };
+  const after = { first: first > wall.last ? first : wall.last + 1n, last };
+  return [before, after].filter((each) => each.first <= each.last);
+}
 
 /**
  * The free addresses of one prefix, as sorted ranges with a gap between any two. Costs grow with the number of
@@ -12,7 +27,7 @@ export class AddressPool {
 
   constructor(prefix: IpPrefix) {
     this.prefix = prefix;
-    this.#free = [boundsOf(prefix)];
+    this.#free = usable(prefix);
   }
 
   /** The lowest free address that is in none of `excluded`, or `undefined` if there is none. */
@@ -39,11 +54,7 @@ export class AddressPool {
     const index = this.#search(value);
     const range = this.#free[index];
     if (!range || value < range.first) return false;
-    const rest = [
-      { first: range.first, last: value - 1n },
-      { first: value + 1n, last: range.last },
-    ].filter(({ first, last }) => first <= last);
-    this.#free.splice(index, 1, ...rest);
+    this.#free.splice(index, 1, ...without(range, { first: value, last: value }));
     return true;
   }
 

@@ -1,7 +1,8 @@
 /** The underlay of a lab file: ends, addresses, MTU and shape of its links. */
 import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import { formatIp, formatPrefix, type IpPrefix, network, overlaps } from "../net/ip.ts";
-import { AddressPool, firstTwo, type Read, readInterfaceAddress, readSubnet } from "./addresses.ts";
+import { type Read, readInterfaceAddress, readSubnet } from "../document/read-address.ts";
+import { AddressPool, firstTwo } from "./addresses.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
 import type { LabLink } from "./model.ts";
 import { type FilePath, quote } from "../document/problem.ts";
@@ -219,7 +220,8 @@ function readShape(options: LinkOptions, path: FilePath, findings: Findings): Pa
     );
   }
   return {
-    ...(rateBitsPerSecond !== undefined && { rateBitsPerSecond: Math.round(rateBitsPerSecond) }),
+    // The kernel counts bytes.
+    ...(rateBitsPerSecond !== undefined && { rateBitsPerSecond: 8 * Math.round(rateBitsPerSecond / 8) }),
     ...(delayMs !== undefined && { delayMs }),
     ...(lossPercent !== undefined && { lossPercent }),
   };

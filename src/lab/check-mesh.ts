@@ -1,5 +1,6 @@
 /** The processes of a lab file: which hosts run an agent, where they find each other, and what they are asked for. */
 import { refText } from "../agent/attachment.ts";
+import { clashesOf } from "../agent/clashes.ts";
 import { readAttachment } from "../agent/parse-attachments.ts";
 import { isRecord } from "../document/check-shape.ts";
 import { type FilePath, quote } from "../document/problem.ts";
@@ -121,6 +122,11 @@ function reportTwice(attachments: readonly Read[], findings: Findings): void {
     if (seen.has(name))
       findings.add([...path, "name"], `${quote(name)} is there twice; rename or remove one`);
     seen.add(name);
+  }
+  for (const host of new Set(attachments.map(({ attachment }) => attachment.host))) {
+    const own = attachments.filter(({ attachment }) => attachment.host === host);
+    for (const { index, problem } of clashesOf(own.map(({ attachment }) => attachment.wish)))
+      findings.add([...(own[index]?.path ?? []), "interface"], problem);
   }
 }
 

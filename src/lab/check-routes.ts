@@ -1,74 +1,50 @@
-/** Routes and policies of a wire in a lab file. */
+/** Routes and policies of a wire in a lab file, as the model has them. */
+import { checkWritten } from "../agent/check-wire.ts";
+import { readSubnet } from "../document/read-address.ts";
+import type { PolicyPart, RoutePart } from "../document/wire-schema.ts";
 import { formatIp, formatPrefix, parseIp } from "../net/ip.ts";
-import { readSubnet } from "./addresses.ts";
-import { unwrap } from "./check-links.ts";
+import type { Draft } from "./check-wires.ts";
 import type { Findings } from "./findings.ts";
 import type { LabPolicy, LabRoute } from "./model.ts";
-import { type FilePath, quote } from "../document/problem.ts";
-import type { PolicyPart, RoutePart } from "./schema.ts";
 
-/** Routes to the other side, which has the addresses `peer`. */
-export function checkRoutes(
-  parts: readonly RoutePart[],
-  path: FilePath,
-  peer: readonly string[],
-  findings: Findings,
-): LabRoute[] {
-  const seen = new Set<string>();
-  return parts.flatMap((part, i): LabRoute[] => {
-    const short = typeof part === "string";
-    const at = short ? [...path, i] : [...path, i, "to"];
-    const prefix = unwrap(readSubnet(short ? part : part.to), at, findings);
-    if (!prefix) return [];
-    const to = formatPrefix(prefix);
-    if (seen.has(to)) findings.add(at, `the route to ${to} is there twice; remove one`);
-    seen.add(to);
-    const family = prefix.address.family;
-    if (peer.length > 0 && !peer.some((address) => parseIp(address)?.family === family)) {
-      findings.add(at, `the route to ${to} does not fit: the wire has no IPv${family} addresses`);
-    }
-    if (short || part.via === undefined) return [{ to }];
-    const via = parseIp(part.via);
-    if (!via || via.family !== family) {
-      findings.add([...path, i, "via"], `${quote(part.via)} is no IPv${family} address`);
-      return [];
-    }
-    return [{ to, via: formatIp(via) }];
-  });
+/** Of both sides. What is wrong is left out, and noted. */
+export interface ReadRoutes {
+  readonly client: readonly LabRoute[];
+  readonly endpoint: readonly LabRoute[];
+  readonly policies: readonly LabPolicy[];
 }
 
-export function readPolicies(
-  parts: readonly PolicyPart[],
-  path: FilePath,
-  peer: readonly string[],
-  findings: Findings,
-): LabPolicy[] {
-  return parts.map((part, i): LabPolicy => {
-    const at = [...path, i];
-    const from =
-      part.from === undefined ? undefined : unwrap(readSubnet(part.from), [...at, "from"], findings);
-    const ports = (["sourcePorts", "destinationPorts"] as const).flatMap((key) => {
-      if (part[key] === undefined) return [];
-      const text = String(part[key]);
-      const error = whyNoPorts(text, part.protocol);
-      if (error !== undefined) findings.add([...at, key], error);
-      return [[key, text] as const];
-    });
-    return {
-      ...(from && { from: formatPrefix(from) }),
-      ...(part.protocol !== undefined && { protocol: part.protocol }),
-      ...Object.fromEntries(ports),
-      routes: checkRoutes(part.routes ?? [], [...at, "routes"], peer, findings),
-    };
-  });
+export function readRoutes(
+  { part, path }: Draft,
+  { addressCount, findings }: { readonly addressCount: number; readonly findings: Findings },
+): ReadRoutes {
+  for (const { path: inner, message } of checkWritten(part, { addressCount }))
+    findings.add([...path, ...inner], message);
+  return {
+    client: (part.routes?.client ?? []).flatMap(labRoute),
+    endpoint: (part.routes?.endpoint ?? []).flatMap(labRoute),
+    policies: (part.policies ?? []).map(labPolicy),
+  };
 }
 
-function whyNoPorts(text: string, protocol: string | undefined): string | undefined {
-  const [, first = "", last = first] = /^([0-9]{1,5})(?:-([0-9]{1,5}))?$/.exec(text) ?? [];
-  const [from, to] = [Number(first), Number(last)];
-  if (first === "" || from < 1 || to > 65_535 || from > to)
-    return `${quote(text)} is no port or range such as 80 or 8000-8999`;
-  return protocol === "tcp" || protocol === "udp" || protocol === "sctp"
-    ? undefined
-    : "ports need the protocol tcp, udp or sctp";
+function labRoute(part: RoutePart): LabRoute[] {
+  const { to, via } = typeof part === "string" ? { to: part } : part;
+  const hop = via === undefined ? undefined : parseIp(via);
+  return canonical(to).map((prefix) => ({ to: prefix, ...(hop && { via: formatIp(hop) }) }));
+}
+
+function labPolicy({ from, protocol, sourcePorts, destinationPorts, routes = [] }: PolicyPart): LabPolicy {
+  const [source] = from === undefined ? [] : canonical(from);
+  return {
+    ...(source !== undefined && { from: source }),
+    ...(protocol !== undefined && { protocol }),
+    ...(sourcePorts !== undefined && { sourcePorts: String(sourcePorts) }),
+    ...(destinationPorts !== undefined && { destinationPorts: String(destinationPorts) }),
+    routes: routes.flatMap(labRoute),
+  };
+}
+
+function canonical(text: string): string[] {
+  const read = readSubnet(text);
+  return "error" in read ? [] : [formatPrefix(read.value)];
 }

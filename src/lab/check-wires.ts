@@ -1,14 +1,17 @@
 /** The wires of a lab file: who, with which interface and addresses, over which path. */
+import { checkWire } from "../agent/check-wire.ts";
 import { interfaceNameProblem } from "../forwarder/validate.ts";
 import { formatIp, type IpAddress, mustParseIp } from "../net/ip.ts";
-import { type Read, AddressPool, readPointToPointAddress } from "./addresses.ts";
+import { type Read, readPointToPointAddress } from "../document/read-address.ts";
+import { AddressPool } from "./addresses.ts";
 import { type CheckedLink, unwrap } from "./check-links.ts";
-import { checkRoutes, readPolicies } from "./check-routes.ts";
+import { readRoutes } from "./check-routes.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
-import type { LabWire, WireSide } from "./model.ts";
+import { type Lab, type LabWire, sideName, type WireSide } from "./model.ts";
 import { type FilePath, formatPath, quote } from "../document/problem.ts";
 import { INTERFACE_NAME_BYTES } from "./names.ts";
 import type { WirePart } from "./schema.ts";
+import { topology } from "./topology.ts";
 import { chooseTunnel, chooseVnis } from "./tunnels.ts";
 import { UnderlayRouting } from "./underlay.ts";
 
@@ -42,17 +45,13 @@ export function checkWires(parts: LabParts, links: readonly CheckedLink[], findi
   const routing = new UnderlayRouting({ routers: parts.routers, links: links.map(({ link }) => link) });
   const vnis = chooseVnis(drafts, findings);
   return drafts.map((draft, i): LabWire => {
-    const { part, path } = draft;
+    const { part } = draft;
     const own = addresses[i] ?? { client: [], endpoint: [] };
+    const { policies, ...routes } = readRoutes(draft, { addressCount: own.client.length, findings });
     const side = (key: SideKey): WireSide => ({
       ...draft[key],
       addresses: own[key],
-      routes: checkRoutes(
-        part.routes?.[key] ?? [],
-        [...path, "routes", key],
-        own[key === "client" ? "endpoint" : "client"],
-        findings,
-      ),
+      routes: routes[key],
     });
     const tunnel = chooseTunnel(
       draft,
@@ -68,7 +67,7 @@ export function checkWires(parts: LabParts, links: readonly CheckedLink[], findi
       ...(part.mtu !== undefined && { mtuBytes: part.mtu }),
       ...(vni !== undefined && { vni }),
       ...(tunnel !== undefined && { underlay: tunnel }),
-      policies: readPolicies(part.policies ?? [], [...path, "policies"], own.endpoint, findings),
+      policies,
     };
   });
 }
@@ -214,6 +213,16 @@ function readAddresses(given: Addresses, path: FilePath, findings: Findings): Ad
     }
   }
   return { client: client.map(formatIp), endpoint: endpoint.map(formatIp) };
+}
+
+/** Whether forwarders can make the wires of a lab that is sound so far. */
+export function checkPlans(lab: Lab, { wires }: LabParts, findings: Findings): void {
+  const numbers = new Map(lab.wires.map((wire, i) => [sideName(wire.client), i]));
+  for (const { name, wire } of topology(lab).wires) {
+    const i = numbers.get(name) ?? 0;
+    for (const { path, message } of checkWire(wire, wires[i] ?? {}))
+      findings.add(["wires", i, ...path], message);
+  }
 }
 
 /** Within a workload an address leads to one place. */

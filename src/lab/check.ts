@@ -4,7 +4,7 @@
  */
 import { type CheckedLink, checkLinks } from "./check-links.ts";
 import { checkMesh } from "./check-mesh.ts";
-import { checkWires } from "./check-wires.ts";
+import { checkPlans, checkWires } from "./check-wires.ts";
 import { Findings, type LabParts } from "./findings.ts";
 import type { Lab } from "./model.ts";
 import { type FilePath, type Finding, quote } from "../document/problem.ts";
@@ -24,6 +24,7 @@ export function checkLab(parts: LabParts): { readonly lab: Lab; readonly finding
     wires,
     ...(mesh && { mesh }),
   };
+  if (parts.isWhole && findings.list.length === 0) checkPlans(lab, parts, findings);
   return { lab, findings: findings.list };
 }
 

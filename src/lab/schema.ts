@@ -3,6 +3,7 @@
  * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `make docs`.
  */
 import { z } from "zod";
+import { mtuSchema, policySchema, routesSchema } from "../document/wire-schema.ts";
 import { NODE_NAME, WORKLOAD_NAME } from "./names.ts";
 
 const RATE = /^[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)$/;
@@ -17,11 +18,7 @@ const workloadName = z
   .string()
   .regex(WORKLOAD_NAME, "use 1-32 lower-case letters, digits and inner hyphens")
   .describe("1-32 lower-case letters, digits and inner hyphens.");
-const mtu = z
-  .int({ error: "expected a whole number of bytes" })
-  .min(68, "the smallest MTU that IPv4 allows is 68")
-  .max(65_535, "the largest MTU of a veth device is 65535")
-  .describe("Bytes.");
+const mtu = mtuSchema.describe("Bytes.");
 const family = z.enum(["ipv4", "ipv6"]);
 const text = z.string();
 
@@ -57,30 +54,6 @@ const linkSchema = z
   .meta({ alternatives: "a list of two ends such as [alpha, beta], or a map" })
   .describe("A cable of the underlay, between hosts and routers: [alpha, beta], or a map with options.");
 
-const routeSchema = z
-  .union([
-    text,
-    z.strictObject({
-      to: text.describe("Destination prefix."),
-      via: text.optional().describe("Next hop. Default: the other end of the wire."),
-    }),
-  ])
-  .meta({ alternatives: "a prefix, or a map" })
-  .describe("A prefix that is reached through the wire.");
-
-const sidesOf = <T extends z.ZodType>(item: T) =>
-  z.strictObject({ client: z.array(item).optional(), endpoint: z.array(item).optional() });
-
-const ports = z.union([z.int(), text]).describe("A port, or a range such as 1000-2000.");
-
-const policySchema = z.strictObject({
-  from: text.optional().describe("Source prefix."),
-  protocol: z.enum(["icmp", "tcp", "udp", "sctp", "ipv6-icmp"]).optional(),
-  sourcePorts: ports.optional(),
-  destinationPorts: ports.optional(),
-  routes: z.array(routeSchema).optional().describe("Default: everything."),
-});
-
 const wireSchema = z
   .strictObject({
     client: text.describe(
@@ -95,9 +68,7 @@ const wireSchema = z
       .meta({ alternatives: 'one of "ipv4", "ipv6" or "dual", or a map' })
       .optional()
       .describe("The families, or the addresses of both sides. Default: dual, addresses from the names."),
-    routes: sidesOf(routeSchema)
-      .optional()
-      .describe("More prefixes that each side reaches through the wire."),
+    routes: routesSchema.optional().describe("More prefixes that each side reaches through the wire."),
     policies: z
       .array(policySchema)
       .optional()
@@ -149,5 +120,3 @@ export const labSchema = z
 
 export type LinkPart = z.infer<typeof linkSchema>;
 export type WirePart = z.infer<typeof wireSchema>;
-export type RoutePart = z.infer<typeof routeSchema>;
-export type PolicyPart = z.infer<typeof policySchema>;

@@ -151,13 +151,17 @@ function routes(lab: Lab, routing: UnderlayRouting, node: string): KernelObject[
   }));
 }
 
+/** `tc_tbf_qopt` counts bytes with 32 bits. */
+const MAX_U32 = 0xffffffff;
+
 function shape(lab: Lab, link: LabLink, side: number): Qdisc[] {
   const { rateBitsPerSecond, delayMs, lossPercent } = link;
   if (rateBitsPerSecond !== undefined) {
     const bytesPerSecond = rateBitsPerSecond / 8;
-    // A bucket of 10 ms, but never less than two frames; packets wait 50 ms at most.
+    // A bucket of 10 ms, but never less than two frames; packets wait 50 ms at most, and less where the kernel's field
+    // ends before.
     const burstBytes = Math.ceil(Math.max(bytesPerSecond / 100, 2 * (link.mtuBytes + 14)));
-    const limitBytes = Math.ceil(burstBytes + bytesPerSecond / 20);
+    const limitBytes = Math.min(Math.ceil(burstBytes + bytesPerSecond / 20), MAX_U32);
     return [
       {
         kind: "qdisc",

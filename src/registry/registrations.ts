@@ -30,7 +30,7 @@ export interface Registered extends Listed {
 }
 
 /** The largest entry, encoded. Upstream has no limit but that of a message. */
-const MAX_ENTRY_BYTES = 65_536;
+export const MAX_ENTRY_BYTES = 65_536;
 
 export interface RegistrationsKind<T> extends Cataloged<T> {
   list(entry: T): Listed;

@@ -1,0 +1,37 @@
+/** Addresses that the end of a wire cannot have. Tried on Linux 6.18: what is not listed here carries packets, also 240.0.0.0/4 and 0.0.0.1. */
+import { contains, type IpAddress, type IpPrefix, mustParsePrefix } from "./ip.ts";
+
+interface Unusable {
+  readonly prefix: IpPrefix;
+  /** `a multicast address` */
+  readonly what: string;
+}
+
+function unusable(prefix: string, what: string): Unusable {
+  return { prefix: mustParsePrefix(prefix), what };
+}
+
+/** The kernel refuses them, or takes them and carries nothing. */
+export const UNUSABLE: readonly Unusable[] = [
+  unusable("0.0.0.0/32", "the unspecified address"),
+  unusable("127.0.0.0/8", "a loopback address"),
+  unusable("224.0.0.0/4", "a multicast address"),
+  unusable("255.255.255.255/32", "the broadcast address"),
+  unusable("::/128", "the unspecified address"),
+  unusable("::1/128", "the loopback address"),
+  // Sockets take it for IPv4.
+  unusable("::ffff:0:0/96", "an IPv4-mapped address"),
+  unusable("ff00::/8", "a multicast address"),
+];
+
+const LINK_LOCAL = mustParsePrefix("fe80::/10");
+
+/** `a loopback address`; `undefined` for an address that the end of a wire can have. */
+export function whyUnusable(address: IpAddress): string | undefined {
+  return UNUSABLE.find(({ prefix }) => contains(prefix, address))?.what;
+}
+
+/** Likewise, for addresses that people write: a link-local one does not say which link it is on. */
+export function whyUnusableInFile(address: IpAddress): string | undefined {
+  return contains(LINK_LOCAL, address) ? "a link-local address" : whyUnusable(address);
+}
