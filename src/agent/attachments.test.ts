@@ -75,8 +75,8 @@ suite("documents", () => {
       "kind: Expose\nname: a\nworkload: { pid: 1 }\nservices: [db, kernel://db]\npools: [10.0.0.0/24, [10.0.0.0/24, fd00::/64], []]\ndns: [{servers: [dns]}]\npolicies: [{destinationPorts: 80}]\n",
       [
         'x.yaml:4:16: services[1]: "db" is there twice; remove one',
-        'x.yaml:5:23: pools[1][0]: "10.0.0.0/24" overlaps "10.0.0.0/24"; an address is in one pool only',
         "x.yaml:5:22: pools[1]: a group is of one family: each wire gets one pair of it; write two groups for dual stack",
+        'x.yaml:5:23: pools[1][0]: "10.0.0.0/24" overlaps "10.0.0.0/24"; an address is in one pool only',
         "x.yaml:5:48: pools[2]: a group needs a prefix",
         'x.yaml:6:18: dns[0].servers[0]: "dns" is no IP address',
         "x.yaml:7:31: policies[0].destinationPorts: ports need the protocol tcp, udp or sctp",
