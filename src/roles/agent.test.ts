@@ -239,7 +239,7 @@ suite("an agent whose wish changes", () => {
       await agent.apply(read(WEB));
       await assert.rejects(agent.apply(read(WEB.replace("web-db", "other"))), {
         code: "INVALID_ARGUMENT",
-        message: /Connect web-db has the interface to-db/,
+        message: /Connect web-db has the interface "to-db"/,
       });
     });
   });
