@@ -34,7 +34,9 @@ build() {
   umount -l /old
   rmdir /old
   cd /root/netloom
-  scripts/bare.sh --commands "$@"
+  local kept=()
+  readarray -d '' kept < <(env -0 | grep -z -i -E '^([a-z]+_proxy|[^=]*(cert|_ca_)[^=]*|npm_config_[^=]*|NETLOOM_[^=]*|SINCE|TERM)=')
+  env -i "${kept[@]}" HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 scripts/bare.sh --commands "$@"
 }
 
 # How this machine reaches Debian's packages and npm's: proxies, certificates and names.
@@ -53,7 +55,7 @@ carry_configuration() {
 
 # In the bare system.
 commands() {
-  export HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+  export DEBIAN_FRONTEND=noninteractive
   step "apt-get install make npm"
   quietly apt-get update
   quietly apt-get install -y --no-install-recommends make npm
