@@ -5,4 +5,4 @@ import { kernelContract } from "./kernel-contract.ts";
 import { linuxHarness } from "./linux-harness.ts";
 
 for (const each of kernelContract)
-  test(each.title, { skip: needsRoot, timeout: 60_000 }, async (t) => each.run(await linuxHarness(t)));
+  test(each.title, { skip: needsRoot }, async (t) => each.run(await linuxHarness(t)));

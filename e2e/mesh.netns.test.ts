@@ -15,7 +15,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setInterval } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
 import { bringDaemons, findDaemons } from "../src/lab/daemons.ts";
@@ -27,6 +27,7 @@ import { Pinger } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
 import { between, SimRandom } from "../src/sim/random.ts";
 import { NetloomError } from "../src/world/errors.ts";
+import { moment, until } from "../src/world/until-fixture.ts";
 
 const skip = needsRoot;
 const child = fileURLToPath(new URL("../src/lab/up-child.ts", import.meta.url));
@@ -66,36 +67,33 @@ function kill(lab: LabFixture, kind: "agent" | "registry", host: string): void {
   process.kill(found.pid, "SIGKILL");
 }
 
-/** Healthy at the latest after a while: a process that was killed takes its time. */
-async function becomesHealthy(lab: LabFixture): Promise<Awaited<ReturnType<LabFixture["status"]>>> {
-  for (let i = 0; ; i++) {
-    try {
-      return await lab.assertHealthy();
-    } catch (error) {
-      if (i === 60) throw error;
-      await sleep(250);
-    }
-  }
+/** A process that was killed takes its time. */
+function becomesHealthy(lab: LabFixture): Promise<Awaited<ReturnType<LabFixture["status"]>>> {
+  return until(() => lab.assertHealthy());
 }
 
-/** Sends an echo request every few milliseconds, until `stop`. */
+/** Sends an echo request every few milliseconds, until `stop`. `pass` resolves when so many more have been answered. */
 async function pingAllTheTime(
   lab: LabFixture,
   place: string,
   address: string,
-): Promise<{ stop(): Promise<{ sent: number; lost: number }> }> {
+): Promise<{ pass(count: number): Promise<unknown>; stop(): Promise<{ sent: number; lost: number }> }> {
   const pinger = await Pinger.open(lab.machine, netnsOf(lab.name, place), address);
   const over = new AbortController();
   const counts = { sent: 0, lost: 0 };
   const run = (async () => {
-    while (!over.signal.aborted) {
+    for await (const _ of setInterval(2)) {
+      if (over.signal.aborted) break;
       counts.sent++;
-      if ((await pinger.probe({ timeoutMs: 2000 })).rttMs === undefined) counts.lost++;
-      await sleep(2);
+      if ((await pinger.probe({ timeoutMs: 10_000 })).rttMs === undefined) counts.lost++;
     }
     pinger.close();
   })();
   return {
+    pass: async (count) => {
+      const enough = counts.sent + count;
+      await until(() => counts.sent > enough);
+    },
     stop: async () => {
       over.abort();
       await run;
@@ -183,7 +181,7 @@ suite("an Expose that changes", { skip }, () => {
       [true, true],
     );
     await lab.up(routed("10.78.0.0/16"));
-    for (let i = 0; i < 100 && !places.every((place) => has(place, "00004E0A")); i++) await sleep(50);
+    await until(() => places.every((place) => has(place, "00004E0A")));
     assert.deepEqual(
       places.map((place) => [has(place, "00004D0A"), has(place, "00004E0A")]),
       [
@@ -219,12 +217,12 @@ suite("a mesh whose processes are killed", { skip }, () => {
       const pinging = await pingAllTheTime(lab, "alpha/web", remote?.addresses.endpoint[0] ?? "");
       const before = ["alpha/web", "beta/cache"].map((place) => interfaceIndex(lab, place, "to-db"));
       kill(lab, "agent", host);
-      await sleep(300);
+      await pinging.pass(100);
       const { started } = await lab.up(TEXT);
       assert.deepEqual(started, [`agent of ${host}`]);
       const after = await becomesHealthy(lab);
       // Whoever heals has done so by then.
-      await sleep(2_000);
+      await pinging.pass(500);
       const { sent, lost } = await pinging.stop();
       t.diagnostic(`${sent} packets, ${lost} lost`);
       assert.ok(sent > 100);
@@ -267,14 +265,13 @@ suite("a workload", { skip }, () => {
     const place = ["lab", "exec", lab.name, "alpha/web", "--", "sleep", "1000"];
     const process = spawn(netloomPath, place, { stdio: "ignore" });
     t.after(() => process.kill("SIGKILL"));
-    for (let i = 0; i < 200 && !cat(lab, "alpha/web", `/proc/${process.pid}/comm`).startsWith("sleep"); i++)
-      await sleep(10);
+    await until(() => cat(lab, "alpha/web", `/proc/${process.pid}/comm`).startsWith("sleep"));
     const ask = ["connect", `pid:${process.pid}`, "db", "--lab", lab.name, "--host", "alpha"];
     const asked = spawnSync(netloomPath, [...ask, "--interface", "mine"], { encoding: "utf8" });
     assert.equal(asked.status, 0, asked.stderr + asked.stdout);
     assert.match(cat(lab, "alpha/web", "/proc/net/dev"), /mine:/);
     process.kill("SIGKILL");
-    for (let i = 0; i < 100 && (await lab.status()).wires.length > 0; i++) await sleep(50);
+    await until(async () => (await lab.status()).wires.length === 0);
     assert.doesNotMatch(cat(lab, "alpha/web", "/proc/net/dev"), /mine:/);
     assert.match((await lab.status()).problems.join(), new RegExp(`process ${process.pid} has ended`));
   });
@@ -285,10 +282,7 @@ suite("a workload", { skip }, () => {
     const { wires } = await lab.assertHealthy();
     const own = wires.find(({ client }) => client === "alpha/web/to-db")?.addresses;
     await lab.machine.removeNetns(`/run/netns/${namespaceName(lab.name, "alpha/web")}`);
-    for (let i = 0; i < 100; i++) {
-      if ((await lab.status()).wires.length === 1) break;
-      await sleep(50);
-    }
+    await until(async () => (await lab.status()).wires.length === 1);
     assert.deepEqual(
       (await lab.status()).wires.map(({ client }) => client),
       ["beta/cache/to-db"],
@@ -333,7 +327,7 @@ suite("kill -9", { skip }, () => {
       const up = spawn(process.execPath, [child, file, "up"], { stdio: ["ignore", "pipe", "inherit"] });
       const ended = once(up, "exit");
       await once(up.stdout, "data");
-      await Promise.race([sleep(random.fraction("moment", n) * 2_500), ended]);
+      await Promise.race([moment(random.fraction("moment", n) * 2_500), ended]);
       const living = findDaemons(lab.name);
       const victim = between(random, "victim", n, 0, living.length + 1);
       const daemon = living[victim];

@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
 import { findDaemons } from "../src/lab/daemons.ts";
 import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
@@ -12,6 +11,7 @@ import type { LabStatus } from "../src/lab/lab.ts";
 import { netnsOf } from "../src/lab/topology.ts";
 import { Pinger } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { until } from "../src/world/until-fixture.ts";
 
 const HOSTS = ["h0", "h1", "h2", "h3", "h4"];
 const SERVICES = 8;
@@ -125,17 +125,12 @@ function workloadOf(end: string): string {
 /** Waits until the wires are those of `wish`, and answer. */
 async function settle(lab: LabFixture, wish: Wish): Promise<LabStatus> {
   const wanted = wish.asks.map((ask) => `${ask.client}/wire${ask.n} ${serverOf(ask, wish)}`).sort();
-  for (let i = 0; ; i++) {
-    try {
-      const status = await lab.assertHealthy();
-      const found = status.wires.map((wire) => `${wire.client} ${workloadOf(wire.endpoint)}`).sort();
-      assert.deepEqual(found, wanted);
-      return status;
-    } catch (error) {
-      if (i === 30) throw error;
-      await sleep(250);
-    }
-  }
+  return until(async () => {
+    const status = await lab.assertHealthy();
+    const found = status.wires.map((wire) => `${wire.client} ${workloadOf(wire.endpoint)}`).sort();
+    assert.deepEqual(found, wanted);
+    return status;
+  });
 }
 
 /** Every workload asks for every address that a wire has given; those that answer are those of its own wires' far ends. */

@@ -20,7 +20,7 @@ async function reuse(
   const { stdout } = await promisify(execFile)(
     "unshare",
     ["--pid", "--fork", "--kill-child", "--mount-proc", process.execPath, program, moment, folder],
-    { timeout: 30_000, killSignal: "SIGKILL" },
+    { timeout: 120_000, killSignal: "SIGKILL" },
   );
   return JSON.parse(stdout) as Awaited<ReturnType<typeof reuse>>;
 }

@@ -13,7 +13,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceEndpointSchema } from "../src/api/gen/nsm/registry_pb.js";
@@ -30,6 +29,7 @@ import { passthrough } from "../src/roles/passthrough-fixture.ts";
 import { MemoryStore } from "../src/store/memory.ts";
 import { nodeWorld } from "../src/transport/node-world.ts";
 import type { Kernel, Netns } from "../src/world/kernel.ts";
+import { until } from "../src/world/until-fixture.ts";
 
 const skip = needsRoot;
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
@@ -102,19 +102,6 @@ async function startFirewall(
   return () => endpoints.request({ scope: world.scope, deadlineMs: world.clock.monotonicMs() + 10_000 }, own);
 }
 
-/** Whoever is called is about to start. */
-async function untilItWorks(task: () => Promise<unknown>): Promise<void> {
-  for (let i = 0; ; i++) {
-    try {
-      await task();
-      return;
-    } catch (error) {
-      if (i === 100) throw error;
-      await sleep(50);
-    }
-  }
-}
-
 for (const host of ["alpha", "beta"] as const)
   test(
     `a client reaches a shop on ${host} through a firewall, also while the agents are killed, and its end is the end of both wires`,
@@ -163,15 +150,15 @@ for (const host of ["alpha", "beta"] as const)
         const agent = () =>
           findDaemons(lab.name).find((each) => each.kind === "agent" && each.host === killed);
         process.kill(agent()?.pid ?? assert.fail(), "SIGKILL");
-        while (agent()) await sleep(10);
+        await until(() => !agent());
         assert.ok(await reach(), `without an agent on ${killed}`);
-        const [{ attachments }] = await Promise.all([lab.up(frame + WEB), untilItWorks(register)]);
+        const [{ attachments }] = await Promise.all([lab.up(frame + WEB), until(register)]);
         assert.ok(attachments.every(({ isUp }) => isUp));
         assert.ok(await reach(), `with a new agent on ${killed}`);
         assert.deepEqual(indexes(), before, `devices after a restart of ${killed}`);
       }
       await lab.up(frame);
-      for (let i = 0; i < 100 && (await look()).length > 0; i++) await sleep(50);
+      await until(async () => (await look()).length === 0);
       assert.deepEqual(diff([], await look()), []);
     },
   );

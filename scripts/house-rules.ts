@@ -93,7 +93,7 @@ export function violations({ path, text }: SourceFile): string[] {
   const lines = text.split("\n").length - 1;
   const found = namingViolations(path);
   if (lines >= MAX_LINES) found.push(`${path}: ${lines} lines, and fewer than ${MAX_LINES} are allowed`);
-  if (isForTests(path)) return found;
+  if (isForTests(path)) return [...found, ...testViolations({ path, text })];
   if (!ARROWS.has(room)) found.push(`${path}: there is no room ${room} in the table of arrows`);
   const tokens = tokenise(text);
   const inZone = !OUTSIDE.has(room) && !EDGES.has(path);
@@ -106,6 +106,28 @@ export function violations({ path, text }: SourceFile): string[] {
     found.push(...zone.map(({ line, why }) => `${path}:${line}: ${why}`));
   }
   return found;
+}
+
+/** The one file of the tests that has a clock. */
+const CLOCK_OF_TESTS = "world/until-fixture.ts";
+
+/** Names by which a test would look at a clock or sleep: its verdict would be another one on a busy machine. */
+const CLOCKS: ReadonlyMap<string, string> = new Map([
+  ["performance", "measures time, which is for bench"],
+  ["cpuUsage", "measures time, which is for bench"],
+  ["hrtime", "measures time, which is for bench"],
+  ["setTimeout", `sleeps: until() of ${CLOCK_OF_TESTS} waits for what shall happen`],
+]);
+
+/** Sentences as of `violations`, for a test or a fixture in any folder. */
+export function testViolations({ path, text }: SourceFile): string[] {
+  if (path === CLOCK_OF_TESTS) return [];
+  const tokens = tokenise(text);
+  return tokens.flatMap(({ kind, text: name, line }, index) => {
+    const isNow = name === "now" && tokens[index - 1]?.text === "." && tokens[index - 2]?.text === "Date";
+    const why = isNow ? CLOCKS.get("performance") : CLOCKS.get(name);
+    return kind === "name" && why !== undefined ? [`${path}:${line}: a test ${why}`] : [];
+  });
 }
 
 /** Tests, their fixtures and the contract suites that several of them run may use anything. */

@@ -105,6 +105,8 @@ class Tokeniser {
   #regexMayBegin(): boolean {
     const before = this.#tokens.at(-1);
     if (!before) return true;
+    // Behind ${.
+    if (before.kind === "template") return this.#open.at(-1) === "`";
     if (before.kind === "name") return WORDS_BEFORE_REGEX.has(before.text);
     return before.kind === "sign" && before.text !== ")" && before.text !== "]" && before.text !== "}";
   }

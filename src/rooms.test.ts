@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { ARROWS, MAX_LINES, violations } from "../scripts/house-rules.ts";
+import { ARROWS, MAX_LINES, testViolations, violations } from "../scripts/house-rules.ts";
 import { tokenise } from "../scripts/tokens.ts";
 
 const ROOT = new URL("./", import.meta.url);
@@ -22,6 +22,14 @@ test("every file keeps the arrows, the zone, and the rules for names and length"
   const found = paths.flatMap((path) =>
     violations({ path, text: readFileSync(new URL(path, ROOT), "utf8") }),
   );
+  assert.deepEqual(found, []);
+});
+
+test("no test of a whole mesh or kernel measures time, and none sleeps", () => {
+  const folder = new URL("../e2e/", import.meta.url);
+  const found = readdirSync(folder)
+    .filter((path) => path.endsWith(".ts"))
+    .flatMap((path) => testViolations({ path, text: readFileSync(new URL(path, folder), "utf8") }));
   assert.deepEqual(found, []);
 });
 
@@ -78,6 +86,14 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
   ["node:fs in the zone", "sim/a.ts", 'import { readFileSync } from "node:fs";', /imports "node:fs"/],
   ["a package in the zone", "forwarder/a.ts", 'import koffi from "koffi";', /imports "koffi"/],
   ["a computed import in the zone", "sim/a.ts", "const f = (n: string) => import(n);", /a computed name/],
+  ["a test that measures", "lab/a.netns.test.ts", "const t = performance.now();", /:1: a test measures time/],
+  [
+    "a test that reads the wall clock",
+    "sim/a.test.ts",
+    "const f = () => Date.now();",
+    /a test measures time/,
+  ],
+  ["a fixture that sleeps", "roles/a-fixture.ts", "setTimeout(() => {}, 1);", /:1: a test sleeps: until\(\)/],
   ["Date", "sim/a.ts", "const f = () => Date.now();", /uses Date/],
   ["a timer", "sim/a.ts", "function f() { setTimeout(() => {}, 1); }", /uses setTimeout/],
   ["setImmediate", "sim/a.ts", "const f = () => setImmediate;", /uses setImmediate/],
@@ -150,7 +166,8 @@ const INNOCENT: readonly (readonly [string, string, string])[] = [
   ],
   ["constants that satisfy a type", "sim/a.ts", "const a = { b: [1] } as const satisfies A;"],
   ["a static constant and a static method", "sim/a.ts", "class A { static readonly b = 1; static c() {} }"],
-  ["anything in a test", "sim/a.test.ts", 'import "node:fs"; let n = Date.now();'],
+  ["anything else in a test", "sim/a.test.ts", 'import "node:fs"; let n = process.pid;'],
+  ["the clock of the tests", "world/until-fixture.ts", "const f = () => setTimeout(() => {}, 1);"],
   ["anything in a fixture or a contract suite", "store/contract.ts", 'import test from "node:test";'],
   ["timers outside of the zone", "linux/a.ts", 'import fs from "node:fs"; let n = 0; setTimeout(fs.x, n);'],
   [

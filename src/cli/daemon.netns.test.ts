@@ -7,7 +7,6 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
@@ -15,6 +14,7 @@ import { stationsOver } from "../api/hops.ts";
 import { grpcHost } from "../transport/grpc-fixture.ts";
 import { labFixture } from "../lab/lab-fixture.ts";
 import { findDaemons } from "../lab/daemons.ts";
+import { until } from "../world/until-fixture.ts";
 import { netloom, netloomOfNobody, netloomPath, start, type Netloom } from "./spawn-netloom.ts";
 
 const skip = process.getuid?.() === 0 ? false : "needs root";
@@ -65,7 +65,7 @@ suite("the registry", () => {
     const script = `exec "$0" registry --insecure --listen unix://${at}/s --notify-fd 3 3>${at}/ready`;
     const child = spawn("sh", ["-c", script, netloomPath], { stdio: ["ignore", "pipe", "inherit"] });
     await once(child.stdout, "data");
-    for (let i = 0; i < 100 && readFileSync(`${at}/ready`, "utf8") === ""; i++) await sleep(10);
+    await until(() => readFileSync(`${at}/ready`, "utf8") !== "");
     child.kill("SIGTERM");
     await once(child, "exit");
     assert.equal(readFileSync(`${at}/ready`, "utf8"), "READY=1\n");
@@ -147,11 +147,11 @@ suite("the agent", { skip }, () => {
     const agent = findDaemons(lab.name).find(({ kind }) => kind === "agent");
     assert.ok(agent);
     process.kill(agent.pid, "SIGTERM");
-    while (findDaemons(lab.name).some(({ kind }) => kind === "agent")) await sleep(10);
+    await until(() => !findDaemons(lab.name).some(({ kind }) => kind === "agent"));
     assert.equal(await hasWire(), true);
     const args = ["lab", "exec", lab.name, "alpha", "--", netloomPath, ...agent.args, "--close-on-exit"];
     const again = await serving(args);
-    for (let i = 0; i < 400 && !(await isUp(lab.name)); i++) await sleep(25);
+    await until(() => isUp(lab.name));
     again.kill("SIGTERM");
     assert.equal((await again.outcome).code, 0);
     assert.equal(await hasWire(), false);

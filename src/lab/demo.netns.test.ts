@@ -14,13 +14,9 @@ test(
   { skip },
   async (t) => {
     const { machine, name } = await labFixture(t);
-    const startedAt = performance.now();
     const steps: DemoStep[] = [];
     for await (const step of demo(machine, { name })) steps.push(step);
-    const durationMs = performance.now() - startedAt;
-    t.diagnostic(
-      `${durationMs.toFixed(0)} ms: ${steps.map((step) => `${step.step} ${step.durationMs.toFixed(0)}`).join(", ")}`,
-    );
+    t.diagnostic(steps.map((step) => `${step.step} ${step.durationMs.toFixed(0)} ms`).join(", "));
     const probed = steps.filter((step) => step.step === "probed");
     assert.deepEqual(
       probed.map(({ wire }) => [wire.path.replace(/[0-9]+/, "N"), wire.mtuBytes, wire.state]),
@@ -38,8 +34,7 @@ test(
         ],
         wire.client,
       );
-      for (const { mtu, rttMs } of probes)
-        assert.ok(mtu.fits && mtu.oneMoreIsRefused && rttMs && rttMs.max < 1000, wire.client);
+      for (const { mtu, rttMs } of probes) assert.ok(mtu.fits && mtu.oneMoreIsRefused && rttMs, wire.client);
       // 10 probes and one of full size, in each family.
       assert.ok(
         (wire.received.client?.packets ?? 0) >= 22 && (wire.received.endpoint?.packets ?? 0) >= 22,

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { setTimeout as sleep } from "node:timers/promises";
 import { needsRoot } from "../linux/netns-fixture.ts";
+import { lengthOf, moment } from "../world/until-fixture.ts";
 import { demo } from "./demo.ts";
 import { labFixture, type LabFixture } from "./lab-fixture.ts";
 import { leftovers } from "./state.ts";
@@ -73,7 +73,7 @@ async function killAfter(
   const { process, said } = run(t, file, works);
   const ended = once(process, "exit");
   await said("ready");
-  await Promise.race([sleep(afterMs), ended]);
+  await Promise.race([moment(afterMs), ended]);
   process.kill("SIGKILL");
   const [, signal] = (await ended) as [number | null, string | null];
   return signal === "SIGKILL";
@@ -88,9 +88,7 @@ async function durationOf(t: TestContext, file: string, works: readonly string[]
   const { process, said } = run(t, file, works);
   const ended = once(process, "exit");
   await said("ready");
-  const startedAt = performance.now();
-  await said("done");
-  const durationMs = performance.now() - startedAt;
+  const durationMs = await lengthOf(() => said("done"));
   await ended;
   return durationMs;
 }
@@ -104,11 +102,11 @@ test("down leaves nothing of an up that was killed, whenever that was", { skip }
   let killed = 0;
   for (let runs = 1; killed < 10; runs++) {
     assert.ok(runs <= 40, `only ${killed} of 40 runs could be killed`);
-    const moment = ((killed + Math.random()) / 10) * durationMs;
-    if (await killAfter(t, file, ["up"], moment)) killed++;
-    else durationMs = moment;
+    const at = ((killed + Math.random()) / 10) * durationMs;
+    if (await killAfter(t, file, ["up"], at)) killed++;
+    else durationMs = at;
     await lab.down();
-    assert.deepEqual(await leftovers(lab.name), [], `killed after ${moment} ms`);
+    assert.deepEqual(await leftovers(lab.name), [], `killed after ${at} ms`);
   }
 });
 
@@ -117,11 +115,11 @@ test("up finishes what an up that was killed has begun, whenever that was", { sk
   const file = labFile(t, lab);
   const durationMs = await durationOf(t, file, ["up"]);
   await lab.down();
-  for (const moment of moments(10, durationMs)) {
-    await killAfter(t, file, ["up"], moment);
+  for (const at of moments(10, durationMs)) {
+    await killAfter(t, file, ["up"], at);
     await lab.up(text);
     await lab.assertHealthy();
-    assert.equal((await lab.up(text)).changed, false, `killed after ${moment} ms`);
+    assert.equal((await lab.up(text)).changed, false, `killed after ${at} ms`);
     await lab.down();
   }
 });
@@ -129,9 +127,9 @@ test("up finishes what an up that was killed has begun, whenever that was", { sk
 test("up and down work after a down that was killed, whenever that was", { skip }, async (t) => {
   const lab = await labFixture(t);
   const file = labFile(t, lab);
-  for (const moment of moments(6, 30)) {
+  for (const at of moments(6, 30)) {
     await lab.up(text);
-    await killAfter(t, file, ["down"], moment);
+    await killAfter(t, file, ["down"], at);
     await lab.up(text);
     await lab.assertHealthy();
     await lab.down();
@@ -142,8 +140,8 @@ test("up and down work after a down that was killed, whenever that was", { skip 
 test("the demo works after a demo that was killed, whenever that was", { skip }, async (t) => {
   const { machine, name } = await labFixture(t);
   const durationMs = await durationOf(t, name, ["demo"]);
-  for (const moment of moments(5, durationMs)) {
-    await killAfter(t, name, ["demo"], moment);
+  for (const at of moments(5, durationMs)) {
+    await killAfter(t, name, ["demo"], at);
     const steps: string[] = [];
     for await (const step of demo(machine, { name })) {
       steps.push(step.step);

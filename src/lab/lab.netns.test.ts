@@ -10,6 +10,7 @@ import { labFixture, type LabFixture } from "./lab-fixture.ts";
 import { down, list, status, up } from "./lab.ts";
 import { leftovers, lockLab, namespacesOf, stateDirectory } from "./state.ts";
 import { netnsOf } from "./topology.ts";
+import { moment } from "../world/until-fixture.ts";
 
 const skip = needsRoot;
 
@@ -221,7 +222,7 @@ test("whoever changes a lab waits for the one who is changing it", { skip }, asy
     isUp = true;
   });
   await assert.rejects(
-    Promise.race([waiting, new Promise((_, reject) => setTimeout(reject, 100, new Error("still waiting")))]),
+    Promise.race([waiting, moment(100).then(() => assert.fail("still waiting"))]),
     /still/,
   );
   assert.equal(isUp, false);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { Pinger } from "../linux/icmp.ts";
 import { needsRoot } from "../linux/netns-fixture.ts";
@@ -26,36 +27,46 @@ async function supports(name: string): Promise<boolean> {
   return (await probe()).some((feature) => feature.name.includes(name) && feature.supported);
 }
 
-test("a link with a rate carries that much and no more", { skip }, async (t) => {
-  if (!(await supports("tbf"))) return t.skip("no tbf (CONFIG_NET_SCH_TBF)");
-  const lab = await labFixture(t);
-  const { lab: model } = await lab.up(linked(", rate: 2mbit"));
-  await lab.assertHealthy();
-  const pinger = await Pinger.open(
-    lab.machine,
-    netnsOf(lab.name, "alpha/a"),
-    model.wires[0]?.endpoint.addresses[0] ?? "",
-  );
-  t.after(() => pinger.close());
-  const payloadBytes = 1300;
-  const count = 60;
-  // Each bucket holds its burst at first: it is spent before the time counts.
-  for (let n = 0; n < 10; n++) await pinger.probe({ payloadBytes });
-  const mbitPerSecond = async (): Promise<number> => {
-    const startedAt = performance.now();
-    for (let n = 0; n < count; n++) assert.notEqual((await pinger.probe({ payloadBytes })).rttMs, undefined);
-    // ICMP and IP, then Ethernet, VXLAN, UDP, IP and Ethernet around them.
-    const bits = count * (payloadBytes + 28 + 14 + 8 + 8 + 20 + 14) * 8;
-    return bits / 1000 / (performance.now() - startedAt);
-  };
-  const limited = await mbitPerSecond();
-  t.diagnostic(`${limited.toFixed(2)} Mbit/s each way through 2 Mbit/s`);
-  assert.ok(limited < 2.1, `${limited} Mbit/s`);
-  const changed = await lab.up(linked(""));
-  assert.ok(changed.changed && changed.wires.changed.length === 0);
-  const free = await mbitPerSecond();
-  assert.ok(free > 2.1, `${free} Mbit/s: the limit is gone`);
-});
+/** What the kernel counts at the shapers of a host that have a rate. */
+function rates(lab: string, host: string): { bytesPerSecond: number; overlimits: number }[] {
+  const text = execFileSync("ip", ["netns", "exec", `nl-${lab}-${host}`, "tc", "-s", "-j", "qdisc", "show"]);
+  const found: { kind: string; overlimits: number; options: { rate?: number } }[] = JSON.parse(String(text));
+  return found
+    .filter(({ kind }) => kind === "tbf")
+    .map(({ options, overlimits }) => ({ bytesPerSecond: options.rate ?? 0, overlimits }));
+}
+
+test(
+  "a link with a rate lets no more than that through, and all when the rate is gone",
+  { skip },
+  async (t) => {
+    if (!(await supports("tbf"))) return t.skip("no tbf (CONFIG_NET_SCH_TBF)");
+    const lab = await labFixture(t);
+    const { lab: model } = await lab.up(linked(", rate: 2mbit"));
+    await lab.assertHealthy();
+    const pinger = await Pinger.open(
+      lab.machine,
+      netnsOf(lab.name, "alpha/a"),
+      model.wires[0]?.endpoint.addresses[0] ?? "",
+    );
+    t.after(() => pinger.close());
+    const fill = async (): Promise<void> => {
+      // Far more than a bucket holds: the last ones wait for their turn.
+      for (let n = 0; n < 40; n++)
+        assert.notEqual((await pinger.probe({ payloadBytes: 1300, timeoutMs: 10_000 })).rttMs, undefined);
+    };
+    await fill();
+    for (const host of ["alpha", "beta"]) {
+      const [shaper, ...others] = rates(lab.name, host);
+      assert.deepEqual([shaper?.bytesPerSecond, others], [250_000, []], host);
+      assert.ok((shaper?.overlimits ?? 0) > 0, `no packet has waited in ${host}`);
+    }
+    const changed = await lab.up(linked(""));
+    assert.ok(changed.changed && changed.wires.changed.length === 0);
+    await fill();
+    assert.deepEqual([rates(lab.name, "alpha"), rates(lab.name, "beta")], [[], []]);
+  },
+);
 
 test(
   "delay and loss are in force, or refused with the reason and the remedy, and nothing is left",

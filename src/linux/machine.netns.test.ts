@@ -9,7 +9,7 @@ import { passes } from "./datagram-fixture.ts";
 import { add, mac, rejection, remove, veth } from "./machine-fixture.ts";
 import { needsRoot, netnsFixture } from "./netns-fixture.ts";
 
-const TIMEOUT = { skip: needsRoot, timeout: 30_000 };
+const ROOT = { skip: needsRoot };
 
 /** Addresses, neighbours and the state of one end: `number` is 1 or 2. */
 function configured(netns: Netns, link: string, number: number, peerMac: string): KernelObject[] {
@@ -24,7 +24,7 @@ function configured(netns: Netns, link: string, number: number, peerMac: string)
   ];
 }
 
-test("a local wire carries a packet in both directions", TIMEOUT, async (t) => {
+test("a local wire carries a packet in both directions", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const [a, b] = [await net.netns(), await net.netns()];
   const kernel = await net.kernel();
@@ -64,43 +64,39 @@ function half(workload: Netns, number: number): KernelObject[] {
   ];
 }
 
-test(
-  "a remote wire carries a packet through tunnels that programs join, and counts it",
-  TIMEOUT,
-  async (t) => {
-    const net = await netnsFixture(t);
-    const [alpha, beta, one, two] = [
-      await net.netns(),
-      await net.netns(),
-      await net.netns(),
-      await net.netns(),
-    ];
-    const lab = await net.kernel({ host: alpha, mark: LAB_MARK });
-    const cable = veth("host", beta, 9);
-    const uplink = (netns: Netns, link: string, n: number): KernelObject[] => [
-      { kind: "address", netns, link, address: `192.0.2.${n}/24` },
-      { kind: "up", netns, link },
-    ];
-    await lab.apply(add(cable, ...uplink("host", "nl-9a", 1), ...uplink(beta, "nl-9b", 2)));
-    const kernels = [
-      await net.kernel({ host: alpha, bpffs: `${net.bpffs}/alpha` }),
-      await net.kernel({ host: beta, bpffs: `${net.bpffs}/beta` }),
-    ] as const;
-    await kernels[0].apply(add(...half(one, 1)));
-    await kernels[1].apply(add(...half(two, 2)));
-    assert.ok(await passes(net.machine, one, two, "10.0.0.2"));
-    assert.ok(await passes(net.machine, two, one, "10.0.0.1"));
-    const counters = await kernels[0].counters([
-      { netns: "host", link: "nl-1a" },
-      { netns: "host", link: "vx-1" },
-    ]);
-    for (const each of counters) assert.ok(each && each.packets >= 1, JSON.stringify(counters));
-  },
-);
+test("a remote wire carries a packet through tunnels that programs join, and counts it", ROOT, async (t) => {
+  const net = await netnsFixture(t);
+  const [alpha, beta, one, two] = [
+    await net.netns(),
+    await net.netns(),
+    await net.netns(),
+    await net.netns(),
+  ];
+  const lab = await net.kernel({ host: alpha, mark: LAB_MARK });
+  const cable = veth("host", beta, 9);
+  const uplink = (netns: Netns, link: string, n: number): KernelObject[] => [
+    { kind: "address", netns, link, address: `192.0.2.${n}/24` },
+    { kind: "up", netns, link },
+  ];
+  await lab.apply(add(cable, ...uplink("host", "nl-9a", 1), ...uplink(beta, "nl-9b", 2)));
+  const kernels = [
+    await net.kernel({ host: alpha, bpffs: `${net.bpffs}/alpha` }),
+    await net.kernel({ host: beta, bpffs: `${net.bpffs}/beta` }),
+  ] as const;
+  await kernels[0].apply(add(...half(one, 1)));
+  await kernels[1].apply(add(...half(two, 2)));
+  assert.ok(await passes(net.machine, one, two, "10.0.0.2"));
+  assert.ok(await passes(net.machine, two, one, "10.0.0.1"));
+  const counters = await kernels[0].counters([
+    { netns: "host", link: "nl-1a" },
+    { netns: "host", link: "vx-1" },
+  ]);
+  for (const each of counters) assert.ok(each && each.packets >= 1, JSON.stringify(counters));
+});
 
 test(
   "a program in a workload that was taken off comes back with its batch, and none where there was none",
-  TIMEOUT,
+  ROOT,
   async (t) => {
     const net = await netnsFixture(t);
     const a = await net.netns();
@@ -118,7 +114,7 @@ test(
   },
 );
 
-test("EEXIST says who has the name, and who has the VNI", TIMEOUT, async (t) => {
+test("EEXIST says who has the name, and who has the VNI", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const host = await net.netns();
   const a = await net.netns();
@@ -148,7 +144,7 @@ test("EEXIST says who has the name, and who has the VNI", TIMEOUT, async (t) => 
   assert.match(vni.message, /VNI 42 on port 4789 is taken by device vx-1, one of ours \(of vx-1\)$/);
 });
 
-test("a namespace of a process that has ended is not found, and the reason is said", TIMEOUT, async (t) => {
+test("a namespace of a process that has ended is not found, and the reason is said", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const kernel = await net.kernel();
   const child = spawn("unshare", ["--net", "sleep", "60"], { stdio: "ignore" });
@@ -173,7 +169,7 @@ test("a namespace of a process that has ended is not found, and the reason is sa
   );
 });
 
-test("an identity whose path leads elsewhere by now is not found", TIMEOUT, async (t) => {
+test("an identity whose path leads elsewhere by now is not found", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const a = await net.netns();
   const kernel = await net.kernel();
@@ -189,7 +185,7 @@ test("an identity whose path leads elsewhere by now is not found", TIMEOUT, asyn
   );
 });
 
-test("a file that is no namespace is refused", TIMEOUT, async (t) => {
+test("a file that is no namespace is refused", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const kernel = await net.kernel();
   const error = await rejection(kernel.resolve("file:///etc/hostname"));
@@ -199,7 +195,7 @@ test("a file that is no namespace is refused", TIMEOUT, async (t) => {
   );
 });
 
-test("createNetns refuses a path that is there, and leaves it as it was", TIMEOUT, async (t) => {
+test("createNetns refuses a path that is there, and leaves it as it was", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const a = await net.netns();
   const kernel = await net.kernel();
@@ -209,7 +205,7 @@ test("createNetns refuses a path that is there, and leaves it as it was", TIMEOU
   assert.deepEqual(await kernel.resolve(a), before);
 });
 
-test("a closed machine refuses politely, and closing twice is fine", TIMEOUT, async (t) => {
+test("a closed machine refuses politely, and closing twice is fine", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const kernel = await net.kernel();
   const path = (await net.netns()).slice("file://".length);

@@ -5,11 +5,8 @@ import { openDatabase } from "./sqlite-thread.ts";
 import { SqliteStore } from "./sqlite.ts";
 
 const [, , file = "", prefix = ""] = process.argv;
-const clock = {
-  wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  sleep: () => Promise.resolve(),
-};
+// Of no use to a writer.
+const clock = { wallMs: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve() };
 const database = await openDatabase({ file });
 const store = new SqliteStore({ database, clock, scope: rootScope("writer", clock) });
 

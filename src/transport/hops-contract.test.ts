@@ -13,7 +13,7 @@ const CARRIERS: readonly (readonly [string, (t: TestContext) => Promise<string>]
 for (const [carrier, addressFor] of CARRIERS) {
   suite(`gRPC on ${carrier} keeps the promises of Hops`, () => {
     for (const { title, check } of hopsContract) {
-      test(title, { timeout: 20_000 }, async (t) => {
+      test(title, async (t) => {
         const url = await addressFor(t);
         const [near, far] = [grpcHost(t), grpcHost(t)];
         await check({ near, far, url, kill: () => far.hops.close() });
