@@ -29,8 +29,8 @@ import type { Wish } from "./wish.ts";
 
 const WISH_FILE = "wish";
 const ANSWERS_FILE = "answers";
-const WISH_SEAL = { what: "wish", version: 1 };
-const ANSWERS_SEAL = { what: "answers", version: 1 };
+const WISH_SEAL = { what: "wish", version: 1 } as const;
+const ANSWERS_SEAL = { what: "answers", version: 1 } as const;
 
 /** Answers are written so long after they have come, and a little later still where there are many. */
 const ANSWERS_MS = 200;

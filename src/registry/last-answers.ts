@@ -8,7 +8,7 @@ import { bytesField } from "./answer-bytes.ts";
 import type { Listed } from "./entry-kind.ts";
 
 const FILE = "registry-answers";
-const SEAL = { what: "registry-answers", version: 1 };
+const SEAL = { what: "registry-answers", version: 1 } as const;
 
 /** Fields of netloom.registry.v1.Changes. */
 const SERVICES = 2;
