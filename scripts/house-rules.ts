@@ -45,7 +45,11 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
 const OUTSIDE: ReadonlySet<string> = new Set(["linux", "transport", "lab", "cli", "main"]);
 
 /** Files outside of the zone in a room that is inside: a store's thread, and the way to it. */
-const EDGES: ReadonlySet<string> = new Set(["store/sqlite-thread.ts", "store/sqlite-worker.ts"]);
+const EDGES: ReadonlySet<string> = new Set([
+  "store/sqlite-file.ts",
+  "store/sqlite-thread.ts",
+  "store/sqlite-worker.ts",
+]);
 
 /** Packages that are pure computation. */
 const ZONE_PACKAGES: ReadonlySet<string> = new Set([

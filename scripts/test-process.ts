@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, writeSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 
 /** How long what has been told to end may take, or what ends by itself when this process is gone. */
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 10_000;
 const POLL_MS = 20;
 const MARK = "TEST_PROCESS";
 

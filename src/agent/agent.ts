@@ -318,8 +318,7 @@ export class Agent {
   }
 
   #sayBug({ wish }: Attached, error: unknown): void {
-    const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#parts.log.error("bug in an attachment", { attachment: refText(wish), problem });
+    this.#parts.log.error("bug in an attachment", { attachment: refText(wish), problem: String(error) });
   }
 
   #make({ wish, connectionId }: Kept, answers: Loaded["answers"] | undefined): Attached {

@@ -10,6 +10,7 @@ import type { Handler, Hop, Incoming, Message } from "../world/world.ts";
 import { attacker, begun, framed, freePort, open, outcome, reset } from "./attack-fixture.ts";
 import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
 import type { PeerLimits } from "./peer-limits.ts";
+import { spin } from "../world/until-fixture.ts";
 
 const CALL = "/test.Test/Call";
 const WATCH = "/test.Test/Watch";
@@ -168,8 +169,7 @@ suite("a peer that keeps the process busy", () => {
     let done = 0;
     const { url, ask } = await target(t, { share: 0.4, burstMs: 20 }, async ({ peer, bytes }) => {
       if (!peer.isLocal) {
-        const until = performance.now() + 2;
-        while (performance.now() < until);
+        spin(2);
         done += 1;
       }
       return { bytes, metadata: {} };

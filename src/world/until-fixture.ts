@@ -28,6 +28,12 @@ export function moment(afterMs: number): Promise<void> {
   return sleep(afterMs);
 }
 
+/** Keeps the thread busy, as a handler that computes does. */
+export function spin(durationMs: number): void {
+  const until = performance.now() + durationMs;
+  while (performance.now() < until);
+}
+
 /** How long a task takes, to find moments within it. Never to judge it: that is for bench. */
 export async function lengthOf(task: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
