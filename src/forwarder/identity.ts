@@ -110,6 +110,30 @@ export function connectedRoute(address: Address): string | undefined {
   return address.peer === undefined && isFullLength(prefix) ? undefined : formatPrefix(prefix);
 }
 
+/** What `object` has of which a namespace holds one, whoever wants it: names, tunnels, addresses, routes, rules. */
+export function claimsOf(object: KernelObject): string[] {
+  switch (object.kind) {
+    case "veth":
+    case "bridge":
+      return linkKeys(object);
+    case "vxlan":
+      return [...linkKeys(object), `vni ${object.netns} ${tunnelKey(object)}`];
+    case "route":
+    case "rule":
+      return [identityOf(object)];
+    case "address": {
+      const destination = connectedRoute(object);
+      const { netns, address } = object;
+      return [
+        `address ${netns} ${address.split("/")[0] ?? ""}`,
+        ...(destination ? [`route ${netns} 254 ${destination} 0`] : []),
+      ];
+    }
+    default:
+      return [];
+  }
+}
+
 /** The target of a redirecting program. */
 export function targetOf(program: Program): string | undefined {
   return program.target === undefined ? undefined : linkKey(program.netns, program.target);

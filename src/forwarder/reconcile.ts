@@ -9,7 +9,7 @@ import { NetloomError } from "../world/errors.ts";
 import type { Kernel, KernelObject, Netns, Operation } from "../world/kernel.ts";
 import { batches, diff } from "./diff.ts";
 import { explain, refuse } from "./explain.ts";
-import { attractsPackets, linkKeys, isDevice } from "./identity.ts";
+import { attractsPackets, carrierOf, claimsOf, identityOf, isDevice, linkKeys } from "./identity.ts";
 import { Observer } from "./observe.ts";
 import { groupByOwner } from "./owner.ts";
 import type { Claims } from "./claims.ts";
@@ -72,6 +72,35 @@ export class Reconciler {
         throw await explain(what, error, wanted, this.#observer);
       }
     });
+  }
+
+  /**
+   * Before several wires are applied: a name, a tunnel, an address or a route that passes from one of them to another is
+   * given up by the one that has it. A wire that stays as it is loses nothing.
+   */
+  async makeRoom(wires: readonly Wire[]): Promise<void> {
+    const plans = wires.map((wire) => plan(wire, this.#options));
+    const claims = new Map<string, Set<string>>();
+    for (const { owner, objects } of plans)
+      for (const claim of objects.flatMap(claimsOf))
+        claims.set(claim, (claims.get(claim) ?? new Set()).add(owner));
+    const isClaimedFrom = (owner: string, object: KernelObject): boolean =>
+      claimsOf(object).some((claim) => [...(claims.get(claim) ?? [])].some((other) => other !== owner));
+    await Promise.all(
+      plans.map(({ owner, objects }) =>
+        this.#turns.take([owner], async () => {
+          const held = this.#holdings.get(owner)?.objects ?? [];
+          const staying = whatStays(held, objects);
+          if (!held.some((object) => !staying.includes(object) && isClaimedFrom(owner, object))) return;
+          this.#holdings.set(owner, { objects: held, state: "unsure" });
+          try {
+            await this.#converge({ owner, objects: staying }, held);
+          } catch (error) {
+            throw await explain(`make room for other wires beside wire ${owner}`, error);
+          }
+        }),
+      ),
+    );
   }
 
   /** Removes all of a wire, and nothing that has become another's. An unknown wire is a success. */
@@ -205,6 +234,18 @@ export class Reconciler {
   async #apply(operations: readonly Operation[]): Promise<void> {
     for (const batch of batches(operations)) await this.#kernel.apply(batch);
   }
+}
+
+/** What of `held` is also wanted, and on a device that is. */
+function whatStays(held: readonly KernelObject[], wanted: readonly KernelObject[]): readonly KernelObject[] {
+  const identities = new Set(wanted.map(identityOf));
+  const staying = held.filter((object) => identities.has(identityOf(object)));
+  const links = new Set(staying.filter(isDevice).flatMap(linkKeys));
+  return staying.filter((object) => {
+    if (isDevice(object)) return true;
+    const carrier = carrierOf(object);
+    return carrier === undefined ? links.size > 0 : links.has(carrier);
+  });
 }
 
 function hasCode(error: unknown, ...codes: readonly NetloomError["code"][]): boolean {

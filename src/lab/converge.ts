@@ -202,6 +202,7 @@ class HostWiring {
   }
 
   async apply(changes: Changes["wires"]): Promise<void> {
+    await this.#reconciler.makeRoom(this.#wires.map(({ wire }) => wire));
     // What a crash left without a name can be told apart only when every wire has been claimed.
     const hasOrphans = this.#observed.has(undefined);
     await Promise.all(

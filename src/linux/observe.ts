@@ -148,7 +148,8 @@ function targetOf(context: ObserveContext, view: View, index: number | undefined
   const inView = view.byIndex.get(index);
   if (inView) return inView.name;
   const link = lookUp(view.place, index);
-  return link && isOurVeth(context, link) && !hasFarEnd(view.place, link) ? undefined : link?.name;
+  if (!link || link.group === doomedGroup(context.mark.group)) return undefined;
+  return isOurVeth(context, link) && !hasFarEnd(view.place, link) ? undefined : link.name;
 }
 
 function onDevices({ mark }: ObserveContext, view: View): KernelObject[] {

@@ -1,0 +1,132 @@
+/**
+ * Labs that become others, in pairs: names, addresses and subnets pass from hand to hand.
+ *
+ * ```
+ *   web, app ─ alpha ═══ beta ─ db, mail
+ *                 ╚═ gamma ═╝
+ * ```
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { needsRoot } from "../linux/netns-fixture.ts";
+import { labFixture } from "./lab-fixture.ts";
+
+const skip = needsRoot;
+
+interface Drawn {
+  /** Subnet of each link: alpha-beta, beta-gamma, alpha-gamma. */
+  readonly subnets: readonly number[];
+  readonly wires: readonly string[];
+}
+
+function textOf({ subnets, wires }: Drawn): string {
+  const ends = ["alpha, beta", "beta, gamma", "alpha, gamma"];
+  const links = subnets.map(
+    (n, i) => `  - { ends: [${ends[i]}], subnets: [10.77.${n}.0/24, "fd77:${n}::/64"] }\n`,
+  );
+  return `name: NAME
+hosts:
+  alpha: { workloads: [web, app] }
+  beta: { workloads: [db, mail] }
+  gamma: {}
+links:
+${links.join("")}wires:
+${wires.map((wire) => `  - ${wire}\n`).join("")}`;
+}
+
+/** A wire with the nth pair of addresses. */
+function wire(client: string, endpoint: string, n: number, extra = ""): string {
+  const addresses = [1, 2].map((end) => `[10.1.${n}.${end}, "fd01:${n}::${end}"]`);
+  return `{ client: ${client}, endpoint: ${endpoint}, addresses: { client: ${addresses[0]}, endpoint: ${addresses[1]} }${extra} }`;
+}
+
+const PAIRS: readonly (readonly [string, Drawn, Drawn])[] = [
+  [
+    "two endpoints' devices change places",
+    {
+      subnets: [1, 2, 3],
+      wires: [wire("alpha/web/a", "alpha/app/x", 1), wire("alpha/web/b", "alpha/app/y", 2)],
+    },
+    {
+      subnets: [1, 2, 3],
+      wires: [wire("alpha/web/a", "alpha/app/y", 1), wire("alpha/web/b", "alpha/app/x", 2)],
+    },
+  ],
+  [
+    "a name passes from a changed wire to a new one",
+    { subnets: [1, 2, 3], wires: [wire("alpha/web/a", "alpha/app/x", 1)] },
+    {
+      subnets: [1, 2, 3],
+      wires: [wire("alpha/web/b", "alpha/app/x", 2), wire("alpha/web/a", "alpha/app/y", 1)],
+    },
+  ],
+  [
+    "addresses pass from a changed wire to a new one",
+    { subnets: [1, 2, 3], wires: [wire("alpha/web/a", "beta/db/x", 1)] },
+    { subnets: [1, 2, 3], wires: [wire("alpha/web/a", "beta/db/x", 2), wire("alpha/web/b", "beta/db/y", 1)] },
+  ],
+  [
+    "addresses and devices of three wires go round",
+    {
+      subnets: [1, 2, 3],
+      wires: [
+        wire("alpha/web/a", "beta/db/x", 1),
+        wire("alpha/web/b", "beta/db/y", 2),
+        wire("alpha/web/c", "beta/db/z", 3),
+      ],
+    },
+    {
+      subnets: [1, 2, 3],
+      wires: [
+        wire("alpha/web/a", "beta/db/y", 2),
+        wire("alpha/web/b", "beta/db/z", 3),
+        wire("alpha/web/c", "beta/db/x", 1),
+      ],
+    },
+  ],
+  [
+    "tunnels change their numbers",
+    {
+      subnets: [1, 2, 3],
+      wires: [
+        wire("alpha/web/a", "beta/db/x", 1, ", vni: 71"),
+        wire("alpha/web/b", "beta/mail/y", 2, ", vni: 72"),
+      ],
+    },
+    {
+      subnets: [1, 2, 3],
+      wires: [
+        wire("alpha/web/a", "beta/db/x", 1, ", vni: 72"),
+        wire("alpha/web/b", "beta/mail/y", 2, ", vni: 71"),
+      ],
+    },
+  ],
+  [
+    "the subnets of links go round, under wires that stay",
+    {
+      subnets: [1, 2, 3],
+      wires: [wire("alpha/web/a", "beta/db/x", 1), wire("alpha/web/b", "alpha/app/y", 2)],
+    },
+    {
+      subnets: [2, 3, 1],
+      wires: [wire("alpha/web/a", "beta/db/x", 1), wire("alpha/web/b", "alpha/app/y", 2)],
+    },
+  ],
+  [
+    "a link's subnet passes to a new link",
+    { subnets: [1, 2], wires: [wire("alpha/web/a", "beta/db/x", 1)] },
+    { subnets: [4, 2, 1], wires: [wire("alpha/web/a", "beta/db/x", 1)] },
+  ],
+];
+
+for (const [title, first, second] of PAIRS) {
+  test(`${title}, and back`, { skip }, async (t) => {
+    const lab = await labFixture(t);
+    await lab.up(textOf(first));
+    for (const next of [second, first]) {
+      await lab.up(textOf(next));
+      await lab.assertHealthy();
+      assert.equal((await lab.up(textOf(next))).changed, false);
+    }
+  });
+}
