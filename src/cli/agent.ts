@@ -108,11 +108,13 @@ export function agentCommand(context: Context): Command {
 }
 
 async function runAgent(context: Context, options: AgentCommandOptions): Promise<void> {
-  const { checkOwnAddress } = await import("./daemon/underlay.ts");
-  const tunnelAddresses = (options.tunnelIp ?? []).map((each) => checkOwnAddress("--tunnel-ip", each));
+  const { awaitAddresses, checkTunnelAddresses, hostOf } = await import("./daemon/underlay.ts");
   const listen = agentListeners(options.listen);
   checkName(options.name);
   checkNumbers(options);
+  const { tunnelIp = [], logLevel } = options;
+  await awaitAddresses([...tunnelIp, ...listen.flatMap(hostOf)], daemonLog(context, logLevel));
+  const tunnelAddresses = checkTunnelAddresses(tunnelIp);
   const { lockAgent } = await import("../linux/agent-lock.ts");
   const unlock = await lockAgent({ host: options.name, stateFolder: resolve(options.stateDir) });
   try {
@@ -182,6 +184,12 @@ async function runLocked(
 
 /** Other hosts, and the names of segments, have to know this one from all others. */
 function checkName(name: string): void {
+  if (/^localhost(\.|$)/.test(name))
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `--name ${name}: every machine without a name calls itself so, and names of hosts are unique in a mesh`,
+      { hint: "name this host with --name, or the machine: hostnamectl hostname <name>" },
+    );
   if (/^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/.test(name)) return;
   throw new NetloomError("INVALID_ARGUMENT", `--name ${JSON.stringify(name)}: it is no name of a host`, {
     hint: "use 1-63 letters, digits, dots and hyphens, a letter or digit at both ends",

@@ -122,6 +122,14 @@ suite("the agent", { skip }, () => {
       [[...common, "--tunnel-ip", "192.0.2.77"], /this host has no such address\nhint: /],
       [[...common, "--tunnel-ip", "me"], /it is no IP address/],
       [[...common, "--name", "a/b"], /it is no name of a host\nhint: /],
+      [
+        [...common, "--name", "localhost"],
+        /every machine without a name calls itself so.*\nhint: name this host/,
+      ],
+      [
+        [...common, "--tunnel-ip", "127.0.0.1", "--tunnel-ip", "127.0.0.1"],
+        /--tunnel-ip 127\.0\.0\.1: there is one of its family already, 127\.0\.0\.1\nhint: /,
+      ],
       [[...common, "--underlay-mtu", "9"], /--underlay-mtu: expected a number from 576/],
       [[...common, "--registry", "nowhere"], /neither a socket nor an IP address with a port/],
     ] as const) {

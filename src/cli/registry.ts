@@ -68,6 +68,8 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
   const log = daemonLog(context, options.logLevel);
   if (options.lease !== undefined && !(options.lease >= 1 && options.lease <= 86_400))
     throw new NetloomError("INVALID_ARGUMENT", "--lease: expected a number of seconds from 1 to 86400");
+  const { awaitAddresses, hostOf } = await import("./daemon/underlay.ts");
+  await awaitAddresses(listen.flatMap(hostOf), log);
   const store = await openStore(options.store, log);
   const [
     { nodeWorld },

@@ -24,6 +24,8 @@ export interface Netloom {
 export interface StartOptions extends SpawnOptions {
   /** Called with every piece of stdout as it comes. */
   readonly onStdout?: (text: string) => void;
+  /** Likewise. */
+  readonly onStderr?: (text: string) => void;
 }
 
 /** Starts `netloom args…` with both outputs in pipes. */
@@ -31,14 +33,16 @@ export function start(args: readonly string[], options: StartOptions = {}): Netl
   return startProgram(netloomPath, args, options);
 }
 
-function startProgram(program: string, args: readonly string[], options: StartOptions): Netloom {
-  const { onStdout, ...spawnOptions } = options;
+/** Starts another program likewise. */
+export function startProgram(program: string, args: readonly string[], options: StartOptions): Netloom {
+  const { onStdout, onStderr, ...spawnOptions } = options;
   const child = spawn(program, args, {
     ...spawnOptions,
     env: { ...process.env, ...spawnOptions.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   if (onStdout) child.stdout.on("data", (part) => onStdout(String(part)));
+  if (onStderr) child.stderr.on("data", (part) => onStderr(String(part)));
   const code = new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", resolve);

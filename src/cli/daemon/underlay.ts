@@ -4,8 +4,44 @@ import { networkInterfaces } from "node:os";
 import { canonicalIp, parseIp } from "../../net/ip.ts";
 import { NetloomError } from "../../world/errors.ts";
 
+/** Waits for addresses that the kernel still looks for on the link, as after a boot, and says so. */
+export async function awaitAddresses(
+  addresses: readonly string[],
+  log: { readonly info: (message: string) => void },
+): Promise<void> {
+  if (!addresses.some((each) => each.includes(":"))) return;
+  const { awaitOwnAddresses } = await import("../../linux/own-addresses.ts");
+  await awaitOwnAddresses(addresses, {
+    onWait: (tentative) =>
+      log.info(
+        `waiting for ${tentative.join(", ")}: the kernel looks whether another host on the link has it`,
+      ),
+  });
+}
+
+/** The host of a listener's URL; none for a socket. */
+export function hostOf(url: string): string[] {
+  const host = /^tcp:\/\/\[?([^\]]*)\]?:\d+$/.exec(url)?.[1];
+  return host === undefined ? [] : [host];
+}
+
+/** Those of `--tunnel-ip`: INVALID_ARGUMENT for what is no address, none of this host, or a second one of its family. */
+export function checkTunnelAddresses(given: readonly string[]): readonly string[] {
+  const own = given.map((each) => checkOwnAddress("--tunnel-ip", each));
+  for (const [index, address] of own.entries()) {
+    const first = own.slice(0, index).find((each) => each.includes(":") === address.includes(":"));
+    if (first !== undefined)
+      throw new NetloomError(
+        "INVALID_ARGUMENT",
+        `--tunnel-ip ${address}: there is one of its family already, ${first}`,
+        { hint: "give one of IPv4, one of IPv6, or one of each" },
+      );
+  }
+  return own;
+}
+
 /** INVALID_ARGUMENT for what is no address, or none of this host. */
-export function checkOwnAddress(option: string, text: string): string {
+function checkOwnAddress(option: string, text: string): string {
   if (!parseIp(text)) {
     throw new NetloomError("INVALID_ARGUMENT", `${option} ${text}: it is no IP address`);
   }

@@ -53,6 +53,24 @@ export function decodeAddress(message: Message): AddressMessage {
   };
 }
 
+export interface AddressState {
+  /** Without its length. */
+  readonly address: string;
+  /** `tentative`: the kernel still looks whether another host on the link has it. `duplicate`: one does. */
+  readonly state: "usable" | "tentative" | "duplicate";
+}
+
+/** Reads RTM_NEWADDR. Throws DecodeError. */
+export function decodeAddressState(message: Message): AddressState {
+  const [address = ""] = decodeAddress(message).address.split("/");
+  // These flags are among the eight that the header has room for.
+  const flags = new Struct("address", message.body, 8).u8(2);
+  if (flags & k.IFA_F_DADFAILED) return { address, state: "duplicate" };
+  // An optimistic one is used meanwhile (RFC 4429).
+  const isTentative = (flags & k.IFA_F_TENTATIVE) !== 0 && (flags & k.IFA_F_OPTIMISTIC) === 0;
+  return { address, state: isTentative ? "tentative" : "usable" };
+}
+
 /** `u8 family | u8 prefix length | u8 flags | u8 scope | u32 index` */
 function addressMessage(m: MessageWriter, message: AddressMessage, v6Flags: number): void {
   const { address, length } = mustParsePrefix(message.address);

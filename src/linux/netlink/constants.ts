@@ -108,6 +108,9 @@ export const IFA_LOCAL = 2;
 export const IFA_PROTO = 11; // 5.18
 export const IFAPROT_KERNEL_LL = 2;
 export const IFA_F_NODAD = 0x2;
+export const IFA_F_OPTIMISTIC = 0x4;
+export const IFA_F_DADFAILED = 0x8;
+export const IFA_F_TENTATIVE = 0x40;
 
 // rtnetlink.h: routes
 export const RTN_UNICAST = 1;
