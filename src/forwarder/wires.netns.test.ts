@@ -243,6 +243,42 @@ test("another process takes over a wire without touching it", { skip: needsRoot 
 });
 
 test(
+  "a process whose pins went with their mount namespace finds the programs by what is attached",
+  { skip: needsRoot },
+  async (t) => {
+    const hosts = await hostsFixture(t);
+    const { near, far } = remoteWire(hosts, v4);
+    await new Reconciler(hosts.alpha).apply(near);
+    await new Reconciler(hosts.beta).apply(far);
+    await reachEachOther(hosts, hosts.server, v4);
+    const ends = plan(near).objects.flatMap((object) => (object.kind === "program" ? [object.link] : []));
+    const count = async (kernel: Kernel): Promise<number[]> =>
+      (await kernel.counters(ends.map((link) => ({ netns: "host", link })))).map(
+        (each) => each?.packets ?? 0,
+      );
+    const before = await count(hosts.alpha);
+
+    const alpha = recording(await hosts.net.kernel({ host: hosts.host, bpffs: `${hosts.net.bpffs}/bare` }));
+    const heir = new Reconciler(alpha.kernel);
+    assert.deepEqual(await heir.adopt([hosts.client]), ["c1"]);
+    await reachEachOther(hosts, hosts.server, v4);
+    await heir.apply(near);
+    assert.equal(alpha.batches.length, 0);
+    const after = await count(alpha.kernel);
+    assert.ok(
+      after.every((packets, i) => packets > (before[i] ?? 0)),
+      `${before.join()} then ${after.join()}`,
+    );
+    // A new wire goes on beside it, and the old one is changed and removed like any other.
+    const context: ConnectionContext = { srcIpAddrs: ["10.0.0.3/32"], dstIpAddrs: ["10.0.0.4/32"] };
+    const second = remoteWire(hosts, context, { connectionId: "c2", vni: 8 }).near;
+    await heir.apply({ ...second, client: { ...second.client, interfaceName: "nsm-2" } as Wire["client"] });
+    await heir.remove("c1");
+    assert.deepEqual(heir.owners(), ["c2"]);
+  },
+);
+
+test(
   "a wire that changes its tunnel keeps the workload's device and carries packets again",
   { skip: needsRoot },
   async (t) => {

@@ -26,7 +26,7 @@ import { readNativeNetwork } from "./native-network.ts";
 import * as k from "./netlink/constants.ts";
 import { LinkEvents } from "./link-events.ts";
 import { decodeLink } from "./netlink/link-decode.ts";
-import { addBlockFilter } from "./netlink/ingress-block.ts";
+import { addBlockFilter, decodeFilterProgram, getBlockFilter } from "./netlink/ingress-block.ts";
 import { dumpLinks, getLink } from "./netlink/link.ts";
 import { decodeNsid } from "./netlink/nsid.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
@@ -63,6 +63,8 @@ export class HostKernel {
   readonly #numbers = new NamespaceNumbers();
   readonly #events: LinkEvents;
   #datapath: Datapath | undefined;
+  /** Whether an earlier process has left a program in the host; asked once. */
+  #runs: boolean | undefined;
   #purpose: WatchPurpose | undefined;
   #isClosed = false;
   /** When a namespace was last heard to be gone, in milliseconds of `performance.now`. */
@@ -209,6 +211,7 @@ export class HostKernel {
       this.#datapath = this.#using((places) => {
         const host = places.of("host");
         const datapath = Datapath.open(this.#settings.bpffs, {
+          running: runningProgram(host),
           isBound: (ifindex) => lookUp(host, ifindex) !== undefined,
         });
         // An older program of an earlier process makes way; without a device there is no block to have one.
@@ -220,10 +223,12 @@ export class HostKernel {
     return this.#datapath;
   }
 
-  /** The datapath, if programs were ever pinned here. */
+  /** The datapath, if programs were ever pinned here, or run without a pin: a bpffs may go with its mount namespace. */
   #existingDatapath(): Datapath | undefined {
-    const isThere = this.#datapath !== undefined || existsSync(join(this.#settings.bpffs, "links"));
-    return isThere ? this.#openDatapath() : undefined;
+    if (this.#datapath) return this.#datapath;
+    const isPinned = existsSync(join(this.#settings.bpffs, "links"));
+    this.#runs ??= this.#using((places) => runningProgram(places.of("host")) !== undefined);
+    return isPinned || this.#runs ? this.#openDatapath() : undefined;
   }
 
   #forgetProgram(place: Place, index: number): void {
@@ -310,4 +315,9 @@ export class HostKernel {
     if (this.#purpose) this.#post({ type: "resync", reason: "ENOBUFS: notifications were lost" });
     for (const nsid of this.#numbers.stale(this.#host.socket)) this.#lose(nsid);
   }
+}
+
+/** Id of the program that enters by the block of the host's devices. */
+function runningProgram(host: Place): number | undefined {
+  return host.socket.get(getBlockFilter(), decodeFilterProgram, ["ENOENT", "EINVAL", "EOPNOTSUPP"]);
 }

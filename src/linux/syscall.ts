@@ -28,6 +28,10 @@ export const MSG_DONTWAIT = 0x40;
 export const CLONE_NEWNET = 0x40000000;
 export const MS_BIND = 0x1000;
 export const MNT_DETACH = 2;
+const CLONE_NEWNS = 0x20000;
+const MS_REC = 0x4000;
+const MS_PRIVATE = 1 << 18;
+const MS_SHARED = 1 << 20;
 
 let koffi: typeof Koffi | undefined;
 let libc: ReturnType<typeof Koffi.load> | undefined;
@@ -262,6 +266,26 @@ export function bindMount(source: string, target: string): void {
   check(native.mount()(source, target, null, MS_BIND, null), () => `mount ${source} on ${target}`);
 }
 
+/** Equivalent to: `mount --make-rshared TARGET`. False if TARGET is no mount. */
+export function shareMount(target: string): boolean {
+  if (native.mount()("", target, "none", MS_SHARED | MS_REC, null) === 0) return true;
+  const errno = lastErrno();
+  if (errno === "EINVAL") return false;
+  throw syscallError(`share the mount ${target}`, errno);
+}
+
+/** Equivalent to: `mount --rbind TARGET TARGET` */
+export function bindOnItself(target: string): void {
+  const done = native.mount()(target, target, "none", MS_BIND | MS_REC, null);
+  check(done, () => `mount ${target} on itself`);
+}
+
+/** unshare(2): moves the calling thread, for good, into a mount namespace of its own whose changes nobody sees. */
+export function unshareMounts(): void {
+  check(native.unshare()(CLONE_NEWNS), () => "make mount namespace");
+  check(native.mount()("", "/", "none", MS_PRIVATE | MS_REC, null), () => "make mounts private");
+}
+
 /** Equivalent to: `umount --lazy TARGET`. False if nothing is mounted there. */
 export function unmount(target: string): boolean {
   if (native.umount2()(target, MNT_DETACH) === 0) return true;
@@ -364,6 +388,11 @@ const FIONBIO = 0x5421;
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+
+/** flock(2), exclusive, waiting. The kernel frees it when `fd` closes. */
+export function waitForLock(fd: number): void {
+  check(native.flock()(fd, LOCK_EX), () => `lock descriptor ${fd}`);
+}
 
 /** flock(2), exclusive. False if another open file of this inode holds it. The kernel frees it when `fd` closes. */
 export function lockFile(fd: number): boolean {

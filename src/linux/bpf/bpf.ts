@@ -4,7 +4,7 @@
  */
 import { KernelError } from "../../world/kernel.ts";
 import { codeOfErrno } from "../../world/kernel-text.ts";
-import { addressOf, bpf, errnoName } from "../syscall.ts";
+import { addressOf, bpf, close, errnoName } from "../syscall.ts";
 import type { MapSpec } from "./object.ts";
 
 const BPF_MAP_CREATE = 0;
@@ -15,6 +15,8 @@ const BPF_PROG_LOAD = 5;
 const BPF_OBJ_PIN = 6;
 const BPF_OBJ_GET = 7;
 const BPF_PROG_TEST_RUN = 10;
+const BPF_PROG_GET_FD_BY_ID = 13;
+const BPF_MAP_GET_FD_BY_ID = 14;
 const BPF_OBJ_GET_INFO_BY_FD = 15;
 const BPF_PROG_QUERY = 16;
 const BPF_BTF_LOAD = 18;
@@ -324,6 +326,36 @@ export function tcxLinkInfo(link: number): TcxLinkInfo {
 /** The id of a program (`struct bpf_prog_info`). */
 export function programId(program: number): number {
   return objectInfo(program, 64, "program").readUInt32LE(4);
+}
+
+/** More maps than a program of ours uses. */
+const MAX_MAPS = 16;
+
+/**
+ * A descriptor of the map called `name` (at most 15 bytes) that the program with this id uses: the way back to what
+ * has lost its pins and still runs. `undefined` if there is no such program, or it has no such map.
+ */
+export function mapOfProgram(programId: number, name: string): number | undefined {
+  const program = new Attributes().u32(0, programId).call(BPF_PROG_GET_FD_BY_ID);
+  if (!found(program, `open program ${programId}`)) return undefined;
+  try {
+    const ids = Buffer.alloc(4 * MAX_MAPS);
+    // struct bpf_prog_info: u32 nr_map_ids at 52, u64 map_ids at 56
+    const info = Buffer.alloc(64);
+    info.writeUInt32LE(MAX_MAPS, 52);
+    info.writeBigUInt64LE(addressOf(ids), 56);
+    const attributes = new Attributes().u32(0, program).u32(4, info.length).pointer(8, info);
+    attributes.demand(BPF_OBJ_GET_INFO_BY_FD, `ask about program ${programId}`);
+    for (let i = 0; i < Math.min(info.readUInt32LE(52), MAX_MAPS); i++) {
+      const map = new Attributes().u32(0, ids.readUInt32LE(4 * i)).call(BPF_MAP_GET_FD_BY_ID);
+      if (!found(map, `open a map of program ${programId}`)) continue;
+      if (objectInfo(map, 64, "map").toString("latin1", 24, 40).split("\0")[0] === name) return map;
+      close(map);
+    }
+    return undefined;
+  } finally {
+    close(program);
+  }
 }
 
 /** The shape of a map (`struct bpf_map_info`). */

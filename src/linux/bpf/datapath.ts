@@ -26,6 +26,7 @@ import {
   forEachElement,
   getPinned,
   lookupElement,
+  mapOfProgram,
   mapShape,
   pinObject,
   programId,
@@ -74,6 +75,8 @@ export interface AttachedWire {
 export interface DatapathOptions {
   /** Is there a device with this index, to which a bound entry may belong? */
   readonly isBound?: (ifindex: number) => boolean;
+  /** Where nothing is pinned: id of a program of ours that runs all the same, because its pins went with a mount namespace. */
+  readonly running?: number | undefined;
   /** For tests: the bytes of another build. */
   readonly object?: Uint8Array;
 }
@@ -105,7 +108,8 @@ export class Datapath {
 
   /**
    * Mounts a bpffs at `bpffs` if there is none, and loads and pins the programs and the map, or adopts the pinned ones.
-   * Links that run an older program get the present one, without a packet lost; entries whose device is gone are
+   * Where nothing is pinned, but a program of ours still runs, its map is taken over. Links that run an older program get
+   * the present one, without a packet lost; entries whose device is gone are
    * forgotten. FAILED_PRECONDITION if the pinned map has another layout.
    */
   static open(bpffs: string, options: DatapathOptions = {}): Datapath {
@@ -115,7 +119,10 @@ export class Datapath {
     try {
       const spec = readObject(object);
       mkdirSync(join(bpffs, "links"), { recursive: true });
-      const map = pinned(join(bpffs, "wires"), () => loadMap(spec, "wires"));
+      const { running } = options;
+      const found = (): number | undefined =>
+        running === undefined ? undefined : mapOfProgram(running, "wires");
+      const map = pinned(join(bpffs, "wires"), () => found() ?? loadMap(spec, "wires"));
       opened.push(map);
       demandLayout(map, spec, bpffs);
       const digest = createHash("sha256").update(object).digest("hex").slice(0, 16);

@@ -49,6 +49,7 @@ export const RTM_NEWQDISC = 36;
 export const RTM_DELQDISC = 37;
 export const RTM_GETQDISC = 38;
 export const RTM_NEWTFILTER = 44;
+export const RTM_GETTFILTER = 46;
 export const RTM_NEWNSID = 88;
 export const RTM_DELNSID = 89;
 export const RTM_GETNSID = 90;
@@ -171,6 +172,7 @@ export const TCA_BPF_FD = 6;
 export const TCA_BPF_NAME = 7;
 export const TCA_BPF_FLAGS = 8;
 export const TCA_BPF_FLAG_ACT_DIRECT = 1;
+export const TCA_BPF_ID = 11;
 /** ETH_P_ALL in network order, as `tcm_info` wants it. */
 export const ETH_P_ALL_BE = 0x0300;
 export const TCA_TBF_PARMS = 1;

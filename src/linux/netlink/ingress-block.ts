@@ -5,7 +5,8 @@
  * Source: include/uapi/linux/pkt_cls.h, pkt_sched.h, rtnetlink.h (shared blocks since v4.16)
  */
 import * as k from "./constants.ts";
-import { change, type MessageWriter } from "./message-writer.ts";
+import { type Message, readAttributes } from "./message-reader.ts";
+import { change, MessageWriter } from "./message-writer.ts";
 
 /** Number of our block. Blocks are counted per namespace. */
 export const INGRESS_BLOCK = 0x4e4c0000;
@@ -35,6 +36,31 @@ export function deleteIngressBlock(linkIndex: number): Uint8Array {
  */
 export function addBlockFilter(programFd: number, { replaces }: { readonly replaces: boolean }): Uint8Array {
   const m = change(k.RTM_NEWTFILTER, k.NLM_F_CREATE | (replaces ? 0 : k.NLM_F_EXCL));
+  ourFilter(m);
+  m.attribute(k.TCA_OPTIONS, () => {
+    m.attributeU32(k.TCA_BPF_FD, programFd);
+    m.attributeString(k.TCA_BPF_NAME, "wire");
+    m.attributeU32(k.TCA_BPF_FLAGS, k.TCA_BPF_FLAG_ACT_DIRECT);
+  });
+  return m.finish();
+}
+
+/**
+ * Our filter, answered by RTM_NEWTFILTER. EINVAL: no device has the block; ENOENT: the block has no filter.
+ * Equivalent to: `tc filter get block B pref 1 handle 1 protocol all bpf`
+ */
+export function getBlockFilter(): Uint8Array {
+  const m = new MessageWriter(k.RTM_GETTFILTER, 0);
+  ourFilter(m);
+  return m.finish();
+}
+
+/** The id of the program that a filter runs. Throws DecodeError. */
+export function decodeFilterProgram(message: Message): number | undefined {
+  return readAttributes("filter", message.body, 20).nested(k.TCA_OPTIONS)?.u32(k.TCA_BPF_ID);
+}
+
+function ourFilter(m: MessageWriter): void {
   tcmsg(m, {
     linkIndex: k.TCM_IFINDEX_MAGIC_BLOCK,
     handle: 1,
@@ -42,12 +68,6 @@ export function addBlockFilter(programFd: number, { replaces }: { readonly repla
     info: (1 << 16) | k.ETH_P_ALL_BE,
   });
   m.attributeString(k.TCA_KIND, "bpf");
-  m.attribute(k.TCA_OPTIONS, () => {
-    m.attributeU32(k.TCA_BPF_FD, programFd);
-    m.attributeString(k.TCA_BPF_NAME, "wire");
-    m.attributeU32(k.TCA_BPF_FLAGS, k.TCA_BPF_FLAG_ACT_DIRECT);
-  });
-  return m.finish();
 }
 
 /** `u8 family | u8 | u16 | i32 index | u32 handle | u32 parent, or number of the block | u32 priority, protocol` */
