@@ -73,6 +73,14 @@ test("what one wire reaches is no address, and no far end, of another one; a rou
       other({ ...pair("10.0.0.3/32", "10.0.0.2/32"), srcRoutes: [{ prefix: "10.9.0.0/16" }] }),
       taken(/10\.9\.0\.0\/16 is a route of nsm-1/),
     );
+    await assert.rejects(
+      claims
+        .claim(wire(1, { ...pair("10.0.0.1/32", "10.0.0.0/32"), srcRoutes: [{ prefix: "0.0.0.0/0" }] }))
+        .then(() => other({ ...pair("10.0.0.3/32", "10.0.0.2/32"), srcRoutes: [{ prefix: "0.0.0.0/0" }] })),
+      taken(
+        /^make wire c2: the default route is that of nsm-1 in the client's workload already, for wire c1$/,
+      ),
+    );
     // A longer one is another one, and so is one for a policy's packets.
     const policies = [{ from: "10.0.0.3/32", routes: [{ prefix: "10.9.0.0/16" }] }];
     await other({ ...pair("10.0.0.3/32", "10.0.0.2/32"), srcRoutes: [{ prefix: "10.9.1.0/24" }], policies });

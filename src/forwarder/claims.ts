@@ -178,6 +178,9 @@ function broughtTo({ context: { srcIpAddrs = [], dstIpAddrs = [] } }: Wire, side
 function describe({ claim, owner, other }: Clash): string {
   const prefix = mustParsePrefix(claim.destination);
   const what = isFullLength(prefix) ? formatIp(prefix.address) : claim.destination;
+  if (prefix.length === 1) {
+    return `the default route is that of ${other.link} in the ${claim.side}'s workload already, for wire ${owner}`;
+  }
   const role = isOwnAddress(other) ? "an address" : isFullLength(prefix) ? "the far end" : "a route";
   return `${what} is ${role} of ${other.link} in the ${claim.side}'s workload already, for wire ${owner}`;
 }

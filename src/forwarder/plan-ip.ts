@@ -71,8 +71,22 @@ function planRoutes(end: IpEnd, wished: readonly ContextRoute[]): Route[] {
     if (onLink.some((prefix) => contains(prefix, peer.address))) continue;
     add({ kind: "route", ...on(end), destination: formatPrefix(network(peer)) });
   }
-  for (const wish of wished) add(contextRoute(end, wish));
+  for (const wish of wished) for (const route of besideDefault(contextRoute(end, wish))) add(route);
   return routes;
+}
+
+/**
+ * A default route is made as its two halves: they are more exact than the workload's own default route, which is never
+ * touched, and takes over by itself whenever they are gone.
+ */
+function besideDefault(route: Route): Route[] {
+  const { address, length } = mustParsePrefix(route.destination);
+  if (length > 0) return [route];
+  const upper = address.bytes.map((byte, i) => (i === 0 ? 0x80 : byte));
+  return [address.bytes, upper].map((bytes) => ({
+    ...route,
+    destination: formatPrefix({ address: { ...address, bytes }, length: 1 }),
+  }));
 }
 
 /** No end asks for the other's MAC: it is known. What the context says about others comes on top. */

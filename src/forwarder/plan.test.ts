@@ -185,7 +185,8 @@ test("routes lead to their next hop, else to the first peer of the family, else 
   assert.deepEqual(words(wire, "route"), [
     "route fd00::2/128 dev nsm-1",
     "route 172.16.0.0/16 via 10.0.0.9 dev nsm-1",
-    "route 0.0.0.0/0 via 10.0.0.2 dev nsm-1",
+    "route 0.0.0.0/1 via 10.0.0.2 dev nsm-1",
+    "route 128.0.0.0/1 via 10.0.0.2 dev nsm-1",
     "route fd09::/48 via fd00::2 dev nsm-1",
     "route 10.0.0.128/25 dev nsm-1",
   ]);
