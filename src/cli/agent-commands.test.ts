@@ -4,6 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
+import { parseAllDocuments } from "yaml";
 import { Agents, isRoot } from "./mesh/agents-fixture.ts";
 import { netloom, netloomPath, type Netloom, type Outcome, start } from "./spawn-netloom.ts";
 
@@ -369,6 +370,61 @@ test("on a terminal --watch draws over what was there", async () => {
     if (drawn.includes("0 offered")) child.kill("SIGTERM");
   }
   assert.ok(drawn.includes("\u001B[H\u001B[J\u001B[1malpha"), JSON.stringify(drawn.slice(0, 200)));
+});
+
+test("no text from outside steers the terminal, and as JSON or YAML it is what it was", async () => {
+  const odd = "\u001B[31mred\u202E\u009B2J\r\u2028\u{E0041}";
+  const labels = { odd, [`key ${odd}`]: "x" };
+  const document = { kind: "Connect", name: "odd", workload: { lab: `${mesh().lab}/alpha/api` } };
+  const path = file("odd.yaml", JSON.stringify({ ...document, service: "nobody", labels }));
+  const commands = [
+    ["apply", "-f", path, "--wait", "0"],
+    ["diff", "-f", path],
+    ["describe", "Connect/odd"],
+    ["status"],
+    ["get", "-o", "yaml"],
+    ["get", "-o", "json"],
+    ["why", "odd", "db"],
+    ["connect", "LAB/alpha/api", "db", "-l", `odd=${odd}`, "--dry-run"],
+    ["describe", odd],
+    [`get${odd}`],
+    ["delete", "odd"],
+  ];
+  for (const command of commands) {
+    const { stdout, stderr } = await at("alpha", ...command);
+    assert.doesNotMatch(stdout + stderr, /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/u, command.join(" "));
+    const [way, format] = command.slice(-2);
+    if (way === "-o" && format === "yaml") {
+      const found = parseAllDocuments(stdout).map(
+        (each) => each.toJS() as { name: string; labels?: unknown },
+      );
+      assert.deepEqual(found.find(({ name }) => name === "odd")?.labels, labels);
+    }
+    if (way === "-o" && format === "json") {
+      const { attachments } = JSON.parse(stdout) as {
+        attachments: { name: string; document: { labels?: unknown } }[];
+      };
+      assert.deepEqual(attachments.find(({ name }) => name === "odd")?.document.labels, labels);
+    }
+  }
+});
+
+test("a file that is no UTF-8 is refused before an agent is asked", async () => {
+  const path = mesh().path("latin1.yaml");
+  writeFileSync(path, Buffer.from('kind: Connect\nlabels: { site: "München" }\n', "latin1"));
+  for (const command of [
+    ["apply", "-f", path],
+    ["diff", "-f", path],
+    ["delete", "-f", path],
+    ["lab", "validate", path],
+  ]) {
+    const { code, stderr } = await netloom(command);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /latin1\.yaml:2:19: the byte 0xfc .* is no UTF-8[^\n]+\nhint: [^\n]+\nmore: netloom explain NL-102\n$/,
+    );
+  }
 });
 
 test("delete by file and by name takes the wires down, and says what was not there", async () => {

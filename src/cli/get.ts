@@ -66,7 +66,10 @@ async function printAttachments(
   const [attachments, [status]] = await Promise.all([getAttachments(agent, wanted), askStatus([agent])]);
   if (attachments.length === 0 && wanted.name !== undefined) throw await noSuchAttachment(agent, wanted.name);
   if (output === "yaml") {
-    return out.write(attachments.map(({ document }) => `${document.trimEnd()}\n`).join("---\n"));
+    const { printableYaml } = await import("../document/yaml-text.ts");
+    return out.write(
+      printableYaml(attachments.map(({ document }) => `${document.trimEnd()}\n`).join("---\n")),
+    );
   }
   if (output === "name") {
     for (const { ref } of attachments) out.line(`${ref?.kind}/${ref?.name}`);
@@ -150,7 +153,13 @@ async function printOffers(out: Output, agent: AgentClient, { what, name, output
     });
   }
   if (output === "json") return out.json({ [what]: found });
-  if (output === "yaml") return out.write((await import("yaml")).stringify({ [what]: found }));
+  if (output === "yaml") {
+    const [{ stringify }, { printableYaml }] = await Promise.all([
+      import("yaml"),
+      import("../document/yaml-text.ts"),
+    ]);
+    return out.write(printableYaml(stringify({ [what]: found })));
+  }
   if (output === "name") return found.forEach((each) => out.line(each.name));
   const rows =
     what === "services"

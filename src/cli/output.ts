@@ -1,5 +1,10 @@
-/** What a command says, and where: results on stdout, everything about the way there on stderr. */
+/**
+ * What a command says, and where: results on stdout, everything about the way there on stderr. Whatever comes from outside
+ * (names, labels, reasons) goes through here, and no character of it steers the terminal.
+ */
+import { randomBytes } from "node:crypto";
 import { styleText } from "node:util";
+import { escapeInQuotes, printable, printableLines } from "../document/printable.ts";
 
 export type Format = "text" | "json";
 
@@ -19,6 +24,8 @@ export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 export class Output {
   readonly #out: Sink;
   readonly #colored: boolean;
+  /** Stands for ESC in what `style` has made, and in nothing that comes from outside. */
+  readonly #escape = `<${randomBytes(9).toString("base64")}>`;
 
   constructor(out: Sink, env: Readonly<Record<string, string | undefined>>) {
     this.#out = out;
@@ -32,8 +39,15 @@ export class Output {
     return { columns: this.#out.columns || 80, rows: this.#out.rows || 24 };
   }
 
+  /** Writes `text`, with every character that would steer a terminal as its number. */
   write(text: string): void {
-    this.#out.write(text);
+    const safe = printableLines(text);
+    this.#out.write(this.#colored ? safe.replaceAll(this.#escape, "\u001B") : safe);
+  }
+
+  /** Steers the terminal. */
+  control(sequence: string): void {
+    this.#out.write(sequence);
   }
 
   /** Writes `text` and a line feed. */
@@ -41,13 +55,22 @@ export class Output {
     this.write(`${text}\n`);
   }
 
+  /** Writes one JSON document in a line. */
+  jsonLine(document: unknown): void {
+    this.line(escapeInQuotes(JSON.stringify(document)));
+  }
+
   /** Writes one JSON document, indented, so that it is read by people too. */
   json(document: unknown): void {
-    this.line(JSON.stringify(document, null, 2));
+    this.line(escapeInQuotes(JSON.stringify(document, null, 2)));
   }
 
   style(style: Style | readonly Style[], text: string): string {
-    return this.#colored ? styleText(style as Style, text, { validateStream: false }) : text;
+    if (!this.#colored) return text;
+    return styleText(style as Style, printableLines(text), { validateStream: false }).replaceAll(
+      "\u001B",
+      this.#escape,
+    );
   }
 }
 
@@ -56,8 +79,9 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** Pads every column to its widest cell; the last one stays as it is. Widths are counted without colours. */
-export function table(rows: readonly (readonly string[])[], gap = "  "): string[] {
+/** Pads every column to its widest cell; the last one stays as it is. A cell is one line of text without colours. */
+export function table(given: readonly (readonly string[])[], gap = "  "): string[] {
+  const rows = given.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.entries()) {

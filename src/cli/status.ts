@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { describe, option, outputOption, type Context } from "./command.ts";
 import type { AgentClient } from "./mesh/agent-access.ts";
 import { addAgentOptions, type AgentOptions } from "./mesh/agent-options.ts";
-import type { Format, Output } from "./output.ts";
+import type { Format } from "./output.ts";
 
 interface Options extends AgentOptions {
   readonly output: Format;
@@ -80,13 +80,9 @@ async function watchStatus(context: Context, agents: Agents, options: Options): 
     const view = meshView(known.flatMap(({ status }) => status ?? []));
     const silent = known.flatMap(({ silence }) => silence ?? []);
     if (options.output === "json") {
-      return jsonLine(context.out, { ...view, silent: silent.map(({ message }) => message) });
+      return context.out.jsonLine({ ...view, silent: silent.map(({ message }) => message) });
     }
     const warnings = silent.map(({ message }) => ({ text: `! ${message}`, style: "red" as const }));
     screen.draw([...warnings, ...statusScreen(view, Date.now(), { wide: options.wide === true })]);
   });
-}
-
-function jsonLine(out: Output, document: unknown): void {
-  out.line(JSON.stringify(document));
 }

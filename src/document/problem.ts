@@ -1,5 +1,6 @@
 /** What is wrong with a file that people write, and where. */
 import { NetloomError } from "../world/errors.ts";
+import { escapeInQuotes } from "./printable.ts";
 
 /** A place in the file: keys and indexes from the top, as in `["wires", 0, "client"]`. */
 export type FilePath = readonly (string | number)[];
@@ -55,11 +56,7 @@ function quoteKey(key: string): string {
 
 /** Text of the file as it may be shown: in quotes, control characters escaped, cut after 60 characters. */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text).replace(
-    // What JSON leaves alone but a terminal does not: C1 controls, bidirectional overrides, line separators.
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return escapeInQuotes(JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text));
 }
 
 /** `; did you mean "alpha"?` if one of `candidates` is near to `text`, else nothing. */

@@ -130,7 +130,7 @@ function duplicateKey(document: Document, offset: number, lines: LineCounter): s
   return message;
 }
 
-/** Keys that plain data cannot hold, and aliases that lead nowhere. */
+/** Keys that plain data cannot hold, text that is none, and aliases that lead nowhere. */
 function findOddNodes(document: Document): { offset: number; message: string }[] {
   const found: { offset: number; message: string }[] = [];
   visit(document, {
@@ -140,6 +140,13 @@ function findOddNodes(document: Document): { offset: number; message: string }[]
         offset: rangeStart(alias) ?? 0,
         message: `the alias *${alias.source} has no anchor before it`,
       });
+    },
+    Scalar: (_, node) => {
+      if (typeof node.value === "string" && !node.value.isWellFormed())
+        found.push({
+          offset: rangeStart(node) ?? 0,
+          message: `${quote(node.value)} holds half a character (a lone surrogate), which no text can; remove it`,
+        });
     },
     Pair: (_, pair) => {
       const offset = keyOffset(pair);

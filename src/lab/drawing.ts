@@ -1,4 +1,5 @@
 /** Pictures of hosts, what is on them, and what joins them: pure functions to text. Whatever is in a name stays inside of its label. */
+import { printable } from "../document/printable.ts";
 
 export interface Drawing {
   /** `two` */
@@ -137,14 +138,6 @@ function align(rows: readonly (readonly string[])[]): string[] {
 
 function lines(all: readonly string[]): string {
   return `${all.join("\n")}\n`;
-}
-
-/** No control character reaches the terminal. */
-export function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  );
 }
 
 /** All but letters, digits and a few harmless signs as entity codes. https://mermaid.js.org/syntax/flowchart.html#entity-codes-to-escape-characters */

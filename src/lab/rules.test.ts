@@ -166,6 +166,20 @@ test("what a client may bring from elsewhere is no mistake", () => {
   assert.deepEqual(problemsOf(expose({ pools: [pool], addressPolicy: "polite", routes })), []);
 });
 
+test("half a character in a label is refused with its line", () => {
+  const text =
+    'kind: Expose\nname: sur\nworkload: { pid: 1 }\nservices: [sur]\nlabels: { site: "\\uD800x" }\n';
+  const result = parseAttachments(text, "x.yaml");
+  assert.ok(!result.ok);
+  assert.deepEqual(
+    result.problems.map(({ line, column, message }) => [line, column, message]),
+    [[5, 17, '"\\ud800x" holds half a character (a lone surrogate), which no text can; remove it']],
+  );
+  const inLab = parseLab('name: lab\nhosts: { "\\uDC00": {} }\n', "x.yaml");
+  assert.ok(!inLab.ok);
+  assert.match(inLab.problems[0]?.message ?? "", /lone surrogate/);
+});
+
 test("two devices of one name in one workload are refused with their line", () => {
   const documents = [connect({ interface: "eth1" }), connect({ name: "other", interface: "eth1" })];
   const text = documents.map((each) => stringify(each)).join("---\n");

@@ -1,13 +1,18 @@
 /** What the commands of `netloom lab` share: finding the lab that is meant, and a machine to work on. */
 import { readFile } from "node:fs/promises";
+import { decodeText } from "../../document/decode-text.ts";
 import { mustParseLab } from "../../lab/parse.ts";
 import { LinuxMachine } from "../../linux/machine.ts";
 import { NetloomError } from "../../world/errors.ts";
 
 /** The text of a lab file. Throws NOT_FOUND or INVALID_ARGUMENT with what to do. */
 export async function readLabFile(file: string): Promise<string> {
+  return decodeText(await readBytes(file), file);
+}
+
+async function readBytes(file: string): Promise<Buffer> {
   try {
-    return await readFile(file, "utf8");
+    return await readFile(file);
   } catch (error) {
     const reason = reasons.get((error as NodeJS.ErrnoException).code ?? "") ?? String(error);
     throw new NetloomError("NOT_FOUND", `read lab file ${file}: ${reason}`, {

@@ -1,6 +1,7 @@
 /** Files with attachments, as `-f` names them. */
 import { readFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
+import { decodeText } from "../../document/decode-text.ts";
 import { NetloomError } from "../../world/errors.ts";
 
 export interface DocumentFile {
@@ -18,17 +19,18 @@ export async function readDocumentFiles(names: readonly string[]): Promise<Docum
 }
 
 async function readDocumentFile(name: string): Promise<DocumentFile> {
-  const file = name === "-" ? { name: "standard input", text: await text(process.stdin) } : await read(name);
-  if (Buffer.byteLength(file.text) <= MAX_BYTES) return file;
-  throw new NetloomError("INVALID_ARGUMENT", `read ${file.name}: it is larger than 4 MB`, {
+  const file = name === "-" ? "standard input" : name;
+  const bytes = name === "-" ? await buffer(process.stdin) : await read(name);
+  if (bytes.length <= MAX_BYTES) return { name: file, text: decodeText(bytes, file) };
+  throw new NetloomError("INVALID_ARGUMENT", `read ${file}: it is larger than 4 MB`, {
     topic: "NL-102",
     hint: "cut it into several files",
   });
 }
 
-async function read(name: string): Promise<DocumentFile> {
+async function read(name: string): Promise<Buffer> {
   try {
-    return { name, text: await readFile(name, "utf8") };
+    return await readFile(name);
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
     throw new NetloomError("NOT_FOUND", `read ${name}: ${reasons[code] ?? String(error)}`, {

@@ -24,7 +24,7 @@ export class LiveScreen {
     } else {
       const fitting = lines.length < terminal.rows ? lines : withoutRest(lines, terminal.rows);
       const cut = fitting.map((line) => ({ ...line, text: cutTo(line.text, terminal.columns) }));
-      this.#out.write(`${this.#isFirst ? clearScreen : ""}${toTop}${clearBelow}`);
+      this.#out.control(`${this.#isFirst ? clearScreen : ""}${toTop}${clearBelow}`);
       printLines(this.#out, cut);
     }
     this.#isFirst = false;

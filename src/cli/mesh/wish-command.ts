@@ -58,7 +58,10 @@ export async function applyWish(
   const yaml = documents(written)
     .map((document) => stringify(withoutAbsent(document)))
     .join("---\n");
-  if (options.dryRun === true) return context.out.write(yaml);
+  if (options.dryRun === true) {
+    const { printableYaml } = await import("../../document/yaml-text.ts");
+    return context.out.write(printableYaml(yaml));
+  }
   const [{ withAgent }, { applyDocuments, printApplied, printFailures }] = await Promise.all([
     import("./agent-access.ts"),
     import("./apply-documents.ts"),

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { decodeText } from "./decode-text.ts";
+import { FileError, type Problem } from "./problem.ts";
+
+function refusal(bytes: Uint8Array): Problem {
+  try {
+    decodeText(bytes, "x.yaml");
+  } catch (error) {
+    assert.ok(error instanceof FileError && error.problems[0]);
+    return error.problems[0];
+  }
+  return assert.fail("it was taken");
+}
+
+test("every text comes back", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (text) => {
+      // A text that begins with a mark, or with zeros, is none of UTF-8's.
+      fc.pre(!text.includes("\0") && !text.startsWith("\ufeff"));
+      assert.equal(decodeText(Buffer.from(text), "x.yaml"), text);
+    }),
+  );
+});
+
+test("bytes that are no UTF-8 are refused at the first one that begins no character", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "grapheme" }), fc.uint8Array({ minLength: 1 }), (text, noise) => {
+      const bytes = Buffer.concat([Buffer.from(text.replaceAll("\0", "")), noise.filter((byte) => byte > 0)]);
+      const isText = Buffer.from(bytes.toString()).equals(bytes);
+      if (isText || (bytes[0] ?? 0) >= 0xfe) return;
+      const { line, column, message } = refusal(bytes);
+      const bad = Number(/number ([0-9]+) of the file/.exec(message)?.[1]) - 1;
+      assert.ok(message.includes(`0x${bytes[bad]?.toString(16)}`), message);
+      const before = bytes.subarray(0, bad);
+      assert.ok(Buffer.from(before.toString()).equals(before), "what is before it is text");
+      for (let length = 1; length <= 4; length++) {
+        const next = bytes.subarray(bad, bad + length);
+        assert.ok(!Buffer.from(next.toString()).equals(next), "it begins no character");
+      }
+      const lines = before.toString().split("\n");
+      assert.deepEqual([line, column], [lines.length, (lines.at(-1)?.length ?? 0) + 1]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("a Latin-1 label is refused with its line and byte", () => {
+  const text = 'kind: Connect\nlabels: { site: "Mü-München" }\n';
+  const bytes = Buffer.concat([Buffer.from(text.slice(0, 34)), Buffer.from(text.slice(34), "latin1")]);
+  const { line, column, message } = refusal(bytes);
+  assert.deepEqual([line, column], [2, 22]);
+  assert.match(
+    message,
+    /^the byte 0xfc \(number 37 of the file\) is no UTF-8; .*iconv -f LATIN1 -t UTF-8 x\.yaml$/,
+  );
+});
+
+for (const [what, bytes] of [
+  ["UTF-16", Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from("kind: Connect\n", "utf16le")])],
+  ["UTF-16LE", Buffer.from("kind: Connect\n", "utf16le")],
+  ["UTF-16BE", Buffer.from("kind: Connect\n", "utf16le").swap16()],
+  ["UTF-16", Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from("a: ü\n", "utf16le").swap16()])],
+] as const) {
+  test(`${what} beginning with ${bytes[0]} is refused in one sentence that says how to convert it`, () => {
+    const { message } = refusal(bytes);
+    assert.equal(message, `the file is ${what}, and YAML is read as UTF-8: iconv -f ${what} -t UTF-8 x.yaml`);
+  });
+}
