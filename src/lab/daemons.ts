@@ -10,7 +10,7 @@
  * A process is found by its command line, which names that directory, and its namespace. So one that was started by a
  * command that was killed a moment later is found as well, and a number that is another's by now is not mistaken.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -30,6 +30,9 @@ const REGISTRY_PORT = 5002;
 const START_PATIENCE_MS = 20_000;
 const POLL_MS = 5;
 const END_PATIENCE_MS = 10_000;
+
+/** Of a command line that is empty: a program may have cleared its own. */
+const MAX_READS = 1000;
 
 /** Of signal 9 in a set of signals. */
 const SIGKILL_BIT = 1n << 8n;
@@ -244,7 +247,11 @@ function answers(path: string): Promise<boolean> {
 /** Empty if there is no such process, or it is dead and waits for its parent. */
 function commandLine(pid: number): string[] {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+    // A process that becomes another program has none for a moment, though it has a program.
+    for (let reads = 0; ; reads++) {
+      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+      if (words.length > 0 || reads === MAX_READS || readlinkSync(`/proc/${pid}/exe`) === "") return words;
+    }
   } catch {
     return [];
   }
