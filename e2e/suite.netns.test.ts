@@ -31,7 +31,7 @@ function suite(t: TestContext, lines: string, minutes = "3") {
   // A group of its own, as a shell makes one for a command at a terminal.
   const child = spawn(script, [file], {
     detached: true,
-    env: { ...env, TEST_MINUTES: minutes },
+    env: { ...env, TEST_MINUTES: minutes, TEST_FOLDER: folder },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));

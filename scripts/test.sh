@@ -2,7 +2,8 @@
 # Runs test files and comes back, with nothing of them left on the machine: not when one fails, hangs or is killed, and
 # not after Ctrl-C. As root they have mount, network and process namespaces of their own, with an empty /run, bpffs
 # and folder for temporary files. All in these ends with their first process, which is this script again.
-# Usage: test.sh <file or pattern>…    TEST_MINUTES: when a run is given up, 14 unless said otherwise
+# Usage: test.sh <file or pattern>…    TEST_MINUTES: when a run is given up, 14 unless said otherwise; TEST_FOLDER: where
+# its temporary files are, /tmp unless said otherwise
 set -uo pipefail
 project=$(cd "$(dirname "$0")/.." && pwd)
 minutes=${TEST_MINUTES:-14}
@@ -36,7 +37,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 export TMPDIR
-TMPDIR=$(mktemp -d /tmp/netloom-test.XXXXXX)
+TMPDIR=$(mktemp -d "${TEST_FOLDER:-/tmp}/netloom-test.XXXXXX")
 setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child --mount-proc "$0" --inside "$@" </dev/null &
 child=$!
 trap 'rmdir "$TMPDIR"' EXIT
