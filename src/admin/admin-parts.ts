@@ -20,7 +20,7 @@ export interface AdminParts {
   readonly world: World;
   readonly agent: Agent;
   readonly wires: KeptWires;
-  readonly forwarder: Pick<Role, "established">;
+  readonly forwarder: Pick<Role, "established" | "whyDown">;
   readonly registry: { view(): RegistryView };
   readonly registries: Registries;
   readonly decisions: Decisions;

@@ -1,6 +1,7 @@
 /** Why a client gets an endpoint, or would get it, or gets none. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Attached } from "../agent/attached.ts";
 import type { Decided } from "../agent/decisions.ts";
 import {
   CandidateSchema,
@@ -20,12 +21,14 @@ import { discoverCandidates, type Discovery } from "../elements/discover.ts";
 import type { Decision } from "../registry/match.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { AdminParts } from "./admin-parts.ts";
+import { attachmentStatus } from "./status.ts";
 
 interface Asked {
   readonly service: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly connectionId: string;
   readonly payload: string;
+  readonly attached?: Attached;
 }
 
 /** NOT_FOUND if no such client is known. A service that does not exist is an answer, not an error. */
@@ -60,6 +63,7 @@ export async function why(parts: AdminParts, call: HopCall, request: WhyRequest)
   }
   const last = lastOf(parts, asked);
   if (last) answer.last = last;
+  if (asked.attached) answer.attachment = attachmentStatus(asked.attached);
   return answer;
 }
 
@@ -84,6 +88,7 @@ function whatIsAsked({ agent, labels: added }: AdminParts, request: WhyRequest):
       labels: withClientInfo({ ...wish.labels, ...request.labels }, added),
       connectionId,
       payload: "",
+      attached: found,
     };
   }
   if (request.service !== "" && request.client.includes("/")) {
@@ -112,6 +117,7 @@ function selectionMessage({ atMs, discovery, selection }: Decided, wireId: strin
     at: timestampFromMs(atMs),
     wireId,
     taken: selection?.taken ?? "",
+    asking: selection?.asking ?? "",
     failed: (selection?.failed ?? []).map((each) => create(Selection_FailureSchema, each)),
     judgements: judgements(discovery),
   });

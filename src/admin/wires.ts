@@ -15,7 +15,7 @@ import {
   type Wire,
   type WireEnd,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
-import { State, type Connection } from "../api/gen/nsm/connection_pb.js";
+import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
 import { stationsOf, wireIdOf } from "../elements/wire-id.ts";
 import { wireMtu } from "../forwarder/plan.ts";
@@ -26,9 +26,11 @@ import type { AdminParts } from "./admin-parts.ts";
 export function describeWires(parts: AdminParts): Wire[] {
   const connections = new Map(parts.forwarder.established().map((each) => [wireIdOf(each), each]));
   const attachments = byWire(parts.agent.attachments());
-  return [...parts.wires.made].map(([id, made]) =>
-    describeWire(parts, { made, connection: connections.get(id), attached: attachments.get(id) ?? [] }),
-  );
+  return [...parts.wires.made].map(([id, made]) => {
+    const connection = connections.get(id);
+    const whyDown = connection && parts.forwarder.whyDown(connection.id);
+    return describeWire(parts, { made, connection, whyDown, attached: attachments.get(id) ?? [] });
+  });
 }
 
 /** Wires that an earlier life has left on this host, and that nobody has asked for since, as their devices tell of them. */
@@ -82,10 +84,11 @@ function describeWire(
   given: {
     readonly made: MadeWire;
     readonly connection: Connection | undefined;
+    readonly whyDown: string | undefined;
     readonly attached: readonly Attached[];
   },
 ): Wire {
-  const { made, connection, attached } = given;
+  const { made, connection, whyDown, attached } = given;
   const { wire } = made;
   const stations = connection ? stationsOf(connection).map(({ name }) => name) : [];
   const workloadOf = (kind: "Connect" | "Expose"): string | undefined =>
@@ -98,7 +101,8 @@ function describeWire(
     payload: connection?.payload ?? "",
     client,
     endpoint: connection?.networkServiceEndpointName ?? "",
-    state: connection && connection.state !== State.DOWN ? Wire_State.UP : Wire_State.DOWN,
+    state: connection && whyDown === undefined ? Wire_State.UP : Wire_State.DOWN,
+    reason: whyDown ?? "",
     ...ends(wire, {
       client: workloadOf("Connect") ?? client.split("/")[1],
       endpoint: workloadOf("Expose"),

@@ -341,7 +341,8 @@ export class Agent {
     const fields = { attachment: refText(wish), reason: reason || undefined, hint: error?.hint };
     if (state === "failed" && attempts === 1) log.warn("an attachment does not work yet", fields);
     else if (state === "failed") log.debug("an attachment does not work yet", { ...fields, attempts });
-    else if (state === "healing") log.warn("a wire heals", fields);
+    else if (state === "healing" && attempts <= 1) log.warn("a wire heals", fields);
+    else if (state === "healing") log.debug("a wire still heals", { ...fields, attempts });
     else if (state === "up") log.info("an attachment is up", fields);
     else log.debug(`an attachment is ${state}`, fields);
     this.changed();

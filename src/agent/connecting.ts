@@ -124,6 +124,7 @@ export class Connecting implements Attached {
         world: parts.world,
         scope,
         progress: this.#progress,
+        what: `it asks for ${wish.service}`,
         purpose: `connect ${this.connectionId}`,
         isDue,
         news: async (nap, error) =>
@@ -148,10 +149,11 @@ export class Connecting implements Attached {
     this.#progress.up();
   }
 
-  #hear({ state, reason = "", connection }: News): void {
+  #hear({ state, reason = "", error, connection }: News): void {
     if (state === "closed") return;
-    if (state === "healing") this.#progress.healing(reason);
-    else if (this.#isEstablished) this.#take(connection);
+    if (state === "healing") {
+      if (this.#isEstablished) this.#progress.healing(reason, error);
+    } else if (this.#isEstablished) this.#take(connection);
   }
 
   /** What is asked for: with the ids and the endpoint of the last answer as long as `sameWay`. */

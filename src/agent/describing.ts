@@ -52,6 +52,7 @@ export class Describing implements Attached {
           world,
           scope,
           progress: this.#progress,
+          what: `it registers ${this.#wish.name}`,
           purpose: `describe ${this.#wish.name}`,
           isDue: () => true,
           news: () => this.#updated.promise,

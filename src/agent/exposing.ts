@@ -161,6 +161,7 @@ export class Exposing implements Attached {
         world,
         scope,
         progress: this.#progress,
+        what: `it registers ${this.endpointName}`,
         purpose: `expose ${this.endpointName}`,
         isDue: () => this.#workload.presence === presence,
         news: (nap) => this.#workload.changed(presence, nap),

@@ -5,6 +5,7 @@ import type { AddressOptions } from "../elements/ipam.ts";
 import type { ContextOptions } from "../elements/endpoint-context.ts";
 import type { Claims } from "../forwarder/claims.ts";
 import type { Log } from "../observe/log.ts";
+import type { NetloomError } from "../world/errors.ts";
 import type { Netns } from "../world/kernel.ts";
 import type { Processes } from "../world/processes.ts";
 import type { World } from "../world/world.ts";
@@ -14,6 +15,7 @@ import type { KeptWires } from "./kept-wires.ts";
 /** A role of a connection, as far as an agent has to do with it: `ConnectionRole` of src/roles. */
 export interface Role extends ConnectionServer {
   established(): Connection[];
+  whyDown(id: string): string | undefined;
   drop(id: string): Promise<void>;
   /** Asks the clients of all connections to refresh them: what this role answers has changed. */
   requestRefresh(): void;
@@ -24,6 +26,7 @@ export interface News {
   readonly id: string;
   readonly state: "up" | "healing" | "closed";
   readonly reason?: string;
+  readonly error?: NetloomError;
   readonly connection: Connection;
 }
 

@@ -8,7 +8,7 @@ export interface ProgressView {
   readonly state: AttachmentState;
   /** On `Clock.wallMs`: since when it is in this state. */
   readonly sinceMs: number;
-  /** Why it waits, heals or has failed. */
+  /** Why it waits, heals or has failed: what was heard, or refused, last. */
   readonly reason: string;
   readonly error?: NetloomError;
   /** On `Clock.wallMs`. */
@@ -36,16 +36,22 @@ export class Progress {
     this.#set({ state: "waiting", reason, ...(error && { error }) });
   }
 
-  requesting(): void {
-    this.#set({ state: "requesting", reason: "", attempts: this.#view.attempts + 1 });
+  /** Until it is answered, what the last try has come to is all that is known. */
+  requesting(what: string): void {
+    const { state, attempts, error, reason } = this.#view;
+    const known =
+      state === "failed" && error ? { reason, error } : { reason: `${what}; there is no answer yet` };
+    this.#set({ state: "requesting", ...known, attempts: attempts + 1 });
   }
 
   up(): void {
     if (this.#view.state !== "up") this.#set({ state: "up", reason: "", attempts: 0 });
   }
 
-  healing(reason: string): void {
-    this.#set({ state: "healing", reason });
+  /** It was up. With `error` it has been asked for again, in vain. */
+  healing(reason: string, error?: NetloomError): void {
+    const { attempts } = this.#view;
+    this.#set({ state: "healing", reason, ...(error && { error, attempts: attempts + 1 }) });
   }
 
   /** The next try is in `delayMs`. */

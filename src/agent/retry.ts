@@ -8,6 +8,8 @@ export interface RetryOptions {
   readonly world: World;
   readonly scope: Scope;
   readonly progress: Progress;
+  /** `asks for db`: for people, as long as there is no answer. */
+  readonly what: string;
   /** For the jitter: another one for each attachment. */
   readonly purpose: string;
   /** Ends the wait between two tries early, by resolving: there is news. */
@@ -18,9 +20,9 @@ export interface RetryOptions {
 
 /** True if it has worked, false if it is not due any more, or `scope` has ended. */
 export async function retry(options: RetryOptions, attempt: (n: number) => Promise<void>): Promise<boolean> {
-  const { world, scope, progress, purpose, news, isDue } = options;
+  const { world, scope, progress, what, purpose, news, isDue } = options;
   for (let n = 1; isDue() && !scope.ended; n++) {
-    progress.requesting();
+    progress.requesting(what);
     let failure: NetloomError;
     try {
       await attempt(n);

@@ -1,5 +1,10 @@
 import type { Command } from "commander";
-import type { Judgement, Selection, WhyResponse } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import type {
+  AttachmentStatus,
+  Judgement,
+  Selection,
+  WhyResponse,
+} from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { describe, outputOption, type Context } from "./command.ts";
 import { addAgentOptions, type AgentOptions } from "./mesh/agent-options.ts";
 import type { Format, Output } from "./output.ts";
@@ -49,17 +54,17 @@ export function whyCommand(context: Context): Command {
         labels: readLabels(options.label) ?? {},
       });
       const answer = await withAgent(context, options, (agent) => agent.call(Agent.method.why, request));
-      const document = whyDocument(answer);
+      const document = await whyDocument(answer);
       if (options.output === "json") context.out.json(document);
       else await printWhy(context.out, client, document);
       context.setExitCode(document.candidates.length > 0 ? 0 : 1);
     });
 }
 
-export type WhyDocument = ReturnType<typeof whyDocument>;
+export type WhyDocument = Awaited<ReturnType<typeof whyDocument>>;
 
 /** The shape of `netloom why -o json`. */
-export function whyDocument({
+export async function whyDocument({
   service,
   payload,
   labels,
@@ -67,6 +72,7 @@ export function whyDocument({
   candidates,
   problem,
   last,
+  attachment,
 }: WhyResponse) {
   return {
     service,
@@ -82,6 +88,7 @@ export function whyDocument({
     })),
     ...(problem !== "" && { problem }),
     ...(last && { last: lastDocument(last) }),
+    ...(attachment && { attachment: await attachmentDocument(attachment) }),
   };
 }
 
@@ -95,11 +102,27 @@ function judgementDocument({ match, route, endpoint, taken, reason }: Judgement)
   };
 }
 
-function lastDocument({ at, wireId, taken, failed, judgements }: Selection) {
+/** The same keys as in `netloom status -o json`. */
+async function attachmentDocument(attachment: AttachmentStatus) {
+  const { attachmentView } = await import("./mesh/mesh-view.ts");
+  const { kind, name, state, reason, hint, topic, attempts } = attachmentView("", attachment);
+  return {
+    kind,
+    name,
+    state,
+    ...(reason !== undefined && { reason }),
+    ...(hint !== undefined && { hint }),
+    ...(topic !== undefined && { topic }),
+    attempts,
+  };
+}
+
+function lastDocument({ at, wireId, taken, asking, failed, judgements }: Selection) {
   return {
     at: at === undefined ? "" : new Date(Number(at.seconds) * 1000 + at.nanos / 1e6).toISOString(),
     wireId,
     taken,
+    ...(asking !== "" && { asking }),
     failed: failed.map(({ endpoint, reason }) => ({ endpoint, reason })),
     judgements: judgements.map(judgementDocument),
   };

@@ -94,6 +94,11 @@ export class ConnectionDoor implements ConnectionServer {
     return this.#begin.established();
   }
 
+  /** Why a connection that is established is down, as it was heard last; `undefined` if it is not. */
+  whyDown(id: string): string | undefined {
+    return this.#options.board.whyDown(id);
+  }
+
   async request(caller: Caller, request: NetworkServiceRequest): Promise<Connection> {
     const connection = connectionOf(request);
     checkRequest(request, connection);

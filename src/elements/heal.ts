@@ -4,7 +4,7 @@ import { Alarm } from "../chain/alarm.ts";
 import { memoryKey, type Call } from "../chain/call.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { ConnectionElement } from "./connection.ts";
-import type { Loss } from "./next-hop-monitor.ts";
+import { describeLoss, type Loss } from "./next-hop-monitor.ts";
 
 const FIRST_MS = 50;
 const MAX_MS = 10_000;
@@ -62,7 +62,7 @@ export class Healer {
     const { clock } = call.world;
     if (clock.monotonicMs() - healing.healedAtMs > CALM_MS) healing.attempt = 0;
     healing.isHealing = true;
-    this.#options.onHealing?.(healing.connection, describe(loss));
+    this.#options.onHealing?.(healing.connection, describeLoss(loss));
     this.#plan(call, healing, loss);
   }
 
@@ -114,17 +114,5 @@ export class Healer {
 
   async #isAlive(connection: Connection): Promise<boolean> {
     return (await this.#options.isAlive?.(connection)) ?? false;
-  }
-}
-
-function describe(loss: Loss): string {
-  switch (loss.type) {
-    case "deleted":
-      return "the next hop has closed the connection";
-    case "down":
-      return "a station on the way to the endpoint is gone";
-    case "broken":
-    default:
-      return `the next hop is not heard of any more: ${loss.reason}`;
   }
 }

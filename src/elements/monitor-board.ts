@@ -13,7 +13,7 @@ import {
 import type { Call } from "../chain/call.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Watch } from "../world/kernel.ts";
-import type { Notice } from "./next-hop-monitor.ts";
+import { describeLoss, type Notice } from "./next-hop-monitor.ts";
 
 /** Connections with news that one watcher has not fetched. Beyond it is cut. */
 const MAX_PENDING = 16_384;
@@ -28,6 +28,8 @@ const MAX_PENDING = 16_384;
  */
 export class MonitorBoard {
   readonly #connections = new Map<string, Connection>();
+  /** Of those that are down: what was heard last. */
+  readonly #reasons = new Map<string, string>();
   readonly #watchers = new Set<Watcher>();
   readonly #maxPending: number;
 
@@ -42,13 +44,21 @@ export class MonitorBoard {
 
   update(connection: Connection): void {
     const told = copyMessage(connection);
+    this.#reasons.delete(told.id);
     this.#connections.set(told.id, told);
     this.#tell(ConnectionEventType.UPDATE, told);
   }
 
-  /** Tells that the connection is DOWN, as it was last known. Nothing if it is not known, or known to be down. */
-  down(id: string): void {
+  /** Tells that the connection is DOWN, as it was last known. Nothing if it is not known; of one that is known to be down `reason` is kept. */
+  down(id: string, reason: string): void {
+    if (!this.#connections.has(id)) return;
+    this.#reasons.set(id, reason);
     if (this.#connections.get(id)?.state !== State.DOWN) this.#change(id, State.DOWN);
+  }
+
+  /** Why it is down, as it was heard last; `undefined` if it is not. */
+  whyDown(id: string): string | undefined {
+    return this.#reasons.get(id);
   }
 
   /** Tells that the connection's client is to ask again at once. Nothing if it is not known, down, or was told already. */
@@ -58,7 +68,7 @@ export class MonitorBoard {
 
   /** Passes on what the next hop says of a connection: behind what this role itself tells of calls that are under way. */
   relay({ world: { scope }, trigger }: Call, id: string, notice: Notice): void {
-    if (notice.type !== "refresh") this.down(id);
+    if (notice.type !== "refresh") this.down(id, describeLoss(notice));
     else if (!scope.ended)
       scope.spawn(`refresh of ${id}`, () => trigger.afterwards(() => this.requestRefresh(id)));
   }
@@ -67,6 +77,7 @@ export class MonitorBoard {
     const known = this.#connections.get(id);
     if (!known) return;
     this.#connections.delete(id);
+    this.#reasons.delete(id);
     this.#tell(ConnectionEventType.DELETE, known);
   }
 

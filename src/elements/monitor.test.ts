@@ -44,8 +44,8 @@ test("a watcher gets what is there, also if that is nothing, and then what happe
   assert.equal(read(await waiting), "UPDATE a");
   const late = board.watch(ALL);
   assert.equal(read(await late.next()), "INITIAL_STATE_TRANSFER a");
-  board.down("a");
-  board.down("a");
+  board.down("a", "it is gone");
+  board.down("a", "it is gone");
   board.delete("a");
   board.delete("a");
   assert.equal(read(await late.next()), "DELETE a down");
@@ -143,9 +143,9 @@ test("one stream follows all connections of a next hop, and tells each of its ow
     next.board.update(of("n2", ["client", "c"], ["own", "b"], ["next", "n2"]));
     // The same connection further down the path is not the next hop's word about it.
     next.board.update(of("n3", ["own", "a"], ["x", "x"], ["own", "z"], ["next", "n3"]));
-    next.board.down("n3");
+    next.board.down("n3", "it is gone");
     await clock.sleep(1);
-    next.board.down("n1");
+    next.board.down("n1", "it is gone");
     await clock.sleep(1);
     next.board.delete("n2");
     await clock.sleep(1);
@@ -168,7 +168,7 @@ test("a loss between the request and its answer is told when the following start
     const following = monitors.follow(next.hop, "a");
     const connection = of("n1", ["own", "a"], ["next", "n1"]);
     next.board.update(connection);
-    next.board.down("n1");
+    next.board.down("n1", "it is gone");
     await clock.sleep(1);
     following.start((loss) => told.push(loss.type));
     assert.deepEqual(told, ["down"]);

@@ -24,7 +24,7 @@ export function monitor(board: MonitorBoard): ConnectionElement {
         call.memory.set(TOLD, true);
         return connection;
       } catch (error) {
-        if (error instanceof NetloomError && call.memory.get(TOLD)) board.down(id);
+        if (error instanceof NetloomError && call.memory.get(TOLD)) board.down(id, error.message);
         throw error;
       }
     },

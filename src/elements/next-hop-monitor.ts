@@ -27,6 +27,19 @@ export type Loss =
   /** The next hop itself may be gone. */
   | { readonly type: "broken"; readonly reason: string };
 
+/** For people. */
+export function describeLoss(loss: Loss): string {
+  switch (loss.type) {
+    case "deleted":
+      return "the next hop has closed the connection";
+    case "down":
+      return "a station on the way to the endpoint is gone";
+    case "broken":
+    default:
+      return `the next hop is not heard of any more: ${loss.reason}`;
+  }
+}
+
 /** One connection that is followed. */
 export interface Following {
   /** From now on notices are passed on, first one that came since `follow`. */

@@ -12,6 +12,8 @@ import { requestWhileRegistered } from "./while-registered.ts";
 /** What became of the candidates of one request, for `netloom why`. */
 export interface Selection {
   readonly taken: string | undefined;
+  /** Who is asked now. */
+  readonly asking?: string;
   readonly failed: readonly { readonly endpoint: string; readonly reason: string }[];
 }
 
@@ -39,6 +41,7 @@ export function select(
         if (call.scope.ended) break;
         const copy = copyMessage(request);
         connectionOf(copy).networkServiceEndpointName = endpoint.name;
+        onSelection?.(id, { taken: undefined, failed: [...failed], asking: endpoint.name });
         try {
           const asked = { endpoints, name: endpoint.name };
           const connection: Connection = await requestWhileRegistered(call, asked, (asking) =>

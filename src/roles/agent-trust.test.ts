@@ -5,20 +5,10 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ConnectionContextSchema } from "../api/gen/nsm/connectioncontext_pb.js";
 import { PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
-import { NetworkServiceEndpointSchema, NetworkServiceSchema } from "../api/gen/nsm/registry_pb.js";
-import { serveConnections, stationsOver } from "../api/hops.ts";
-import { serveAll } from "../api/rpc.ts";
-import { connectionOf } from "../elements/connection.ts";
-import { ConnectionDoor } from "../elements/door.ts";
-import { kernelEndpoint } from "../elements/kernel.ts";
-import { mechanisms } from "../elements/mechanisms.ts";
-import { MonitorBoard } from "../elements/monitor-board.ts";
-import { timeout } from "../elements/timeout.ts";
-import { updateToken } from "../elements/update-token.ts";
-import { insecureIdentity } from "../identity/identity.ts";
 import type { KernelObject } from "../world/kernel.ts";
 import type { AgentRole } from "./agent.ts";
 import { AgentMesh, read, WEB } from "./agent-fixture.ts";
+import { StrangeEndpoint } from "./strange-endpoint-fixture.ts";
 
 type Context = MessageInitShape<typeof ConnectionContextSchema>;
 
@@ -152,44 +142,6 @@ suite("an Expose", () => {
   });
 });
 
-const LIAR_URL = "unix:///run/liar.sock";
-
-/** An endpoint of another make beside the agent of alpha, that answers what it likes. */
-function liarOfAlpha(answer: Context): (role: AgentRole) => Promise<void> {
-  return async ({ world }) => {
-    if (world.host !== "alpha") return;
-    const door = new ConnectionDoor({
-      world,
-      name: "liar",
-      board: new MonitorBoard(),
-      elements: [
-        updateToken(insecureIdentity(world.clock)),
-        timeout(),
-        mechanisms([kernelEndpoint({ netns: "file:///run/netns/nl-lab-alpha-a2", nameOf: () => "liar0" })]),
-        {
-          name: "lie",
-          request: async (_call, request, next) => {
-            connectionOf(request).context = create(ConnectionContextSchema, answer);
-            return await next(request);
-          },
-        },
-      ],
-    });
-    await world.hops.serve(LIAR_URL, serveAll(serveConnections(door)));
-    const { endpoints, services } = stationsOver(world.hops.dial("unix:///run/alpha.sock"), world.clock);
-    const call = { scope: world.scope, deadlineMs: world.clock.monotonicMs() + 5_000 };
-    const own = create(NetworkServiceEndpointSchema, {
-      name: "liar",
-      url: LIAR_URL,
-      networkServiceNames: ["db"],
-    });
-    world.scope.spawn("register the liar", async () => {
-      await services.request(call, create(NetworkServiceSchema, { name: "db", payload: "ETHERNET" }));
-      await endpoints.request(call, own);
-    });
-  };
-}
-
 suite("a Connect", () => {
   test("with acceptRoutes refuses an endpoint that gives others, names the field, and is up when that gives less", async () => {
     const mesh = new AgentMesh();
@@ -226,7 +178,7 @@ suite("a Connect", () => {
   ];
   for (const [what, answer, message] of lies) {
     test(`refuses an endpoint that gives ${what}, and leaves its workload as it was`, async () => {
-      const mesh = new AgentMesh({ beside: liarOfAlpha(answer) });
+      const mesh = new AgentMesh({ beside: (role) => new StrangeEndpoint({ context: answer }).serve(role) });
       await mesh.run(async () => {
         await mesh.sleep(500);
         const { agent } = mesh.agent("alpha");

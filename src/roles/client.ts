@@ -1,6 +1,8 @@
 /** Upstream: sdk/pkg/networkservice/chains/client/client.go, cmd-nsc */
+import { copyMessage } from "../api/copy-message.ts";
 import type { ConnectionHop } from "../api/hops.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
+import { memoryKey } from "../chain/call.ts";
 import { clientInfo } from "../elements/client-info.ts";
 import { CLIENT_KIND } from "../elements/client-kind.ts";
 import { connect } from "../elements/connect.ts";
@@ -13,6 +15,7 @@ import { monitor } from "../elements/monitor.ts";
 import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
 import { Refresher } from "../elements/refresh.ts";
 import { updateOwnToken } from "../elements/update-token.ts";
+import { NetloomError } from "../world/errors.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
 /** How a connection of this client is. */
@@ -20,8 +23,10 @@ export interface ClientNews {
   /** Id of path segment 0. */
   readonly id: string;
   readonly state: "up" | "healing" | "closed";
-  /** Why it heals, as a sentence. */
+  /** Why it heals: what was heard, or refused, last. */
   readonly reason?: string;
+  /** The refusal, if it is one. */
+  readonly error?: NetloomError;
   /** The last answer. */
   readonly connection: Connection;
 }
@@ -46,7 +51,7 @@ export function client(options: ClientOptions): ConnectionRole {
   const healer = new Healer({
     isAlive: options.isAlive,
     onHealing: (connection, reason) => {
-      board.down(connection.id);
+      board.down(connection.id, reason);
       onNews({ id: connection.id, state: "healing", reason, connection });
     },
   });
@@ -75,13 +80,25 @@ export function client(options: ClientOptions): ConnectionRole {
   });
 }
 
+const LAST = memoryKey<Connection>("tell: the last answer");
+
+/** An established connection that cannot be asked for again is up no more, as far as anybody knows: it heals. */
 function tell(onNews: (news: ClientNews) => void): ConnectionElement {
   return {
     name: "tell",
-    async request(_call, request, next) {
-      const connection = await next(request);
-      onNews({ id: connection.id, state: "up", connection });
-      return connection;
+    async request(call, request, next) {
+      const last = call.memory.get(LAST);
+      try {
+        const connection = await next(request);
+        call.memory.set(LAST, copyMessage(connection));
+        onNews({ id: connection.id, state: "up", connection });
+        return connection;
+      } catch (error) {
+        if (last && error instanceof NetloomError) {
+          onNews({ id: last.id, state: "healing", reason: error.message, error, connection: last });
+        }
+        throw error;
+      }
     },
     async close(call, connection, next) {
       try {

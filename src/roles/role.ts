@@ -20,6 +20,8 @@ export interface RoleOptions {
 export interface ConnectionRole extends ConnectionServer {
   /** The connections that are established now, as this role knows them. */
   established(): Connection[];
+  /** Why an established connection is down, as it was heard last; `undefined` if it is not. */
+  whyDown(id: string): string | undefined;
   /** Closes one of them by its own id, as if its client had: the endpoint stops, or its service is not for it any more. */
   drop(id: string): Promise<void>;
   /** Asks the clients of all connections to refresh them: what this role answers has changed. */

@@ -235,12 +235,12 @@ function bothEnds(a: WireView, b: WireView): WireView {
 }
 
 /** The devices are there; it is the connection that is not. */
-function reasonOf({ state, connection }: Wire): string | undefined {
+function reasonOf({ state, connection, reason }: Wire): string | undefined {
   if (state === Wire_State.UP) return undefined;
   if (state === Wire_State.UNCLAIMED)
     return "nobody has asked for it since this agent started; it is removed if nobody does";
   return connection
-    ? "a station on its path says that it is down; it is healed if its client still wants it"
+    ? reason || "a station on its path says that it is down; it is healed if its client still wants it"
     : "it has no connection: it is still being made, or its devices could not be removed yet";
 }
 

@@ -16,6 +16,7 @@ export function whyScreen(client: string, why: WhyDocument, nowMs: number): Line
     ...judgementLines(why.judgements),
     ...orderLines(why),
     ...lastLines(why.last, nowMs),
+    ...attachmentLines(why.attachment),
   ];
 }
 
@@ -47,9 +48,32 @@ function lastLines(last: WhyDocument["last"], nowMs: number): Line[] {
     { text: printable(`what happened when wire ${last.wireId} was last asked for${age}:`) },
     ...judgementLines(last.judgements),
     ...failed,
-    last.taken === ""
+    ...(last.asking === undefined ? [] : [{ text: printable(`  … ${last.asking} is being asked`) }]),
+    ...outcomeLines(last),
+  ];
+}
+
+function outcomeLines({ taken, asking }: NonNullable<WhyDocument["last"]>): Line[] {
+  if (asking !== undefined) return [];
+  return [
+    taken === ""
       ? { text: "  no endpoint has answered", style: "red" }
-      : { text: printable(`  ✓ ${last.taken} was taken`), style: "green" },
+      : { text: printable(`  ✓ ${taken} was taken`), style: "green" },
+  ];
+}
+
+/** What its attachment has come to, unless that is well. */
+function attachmentLines(attachment: WhyDocument["attachment"]): Line[] {
+  if (!attachment || attachment.state === "up") return [];
+  const { kind, name, state, reason, hint, topic } = attachment;
+  const page = topic === undefined ? "" : ` [${topic}]`;
+  return [
+    { text: "" },
+    {
+      text: printable(`${kind} ${name} is ${state}${reason === undefined ? "" : `: ${reason}${page}`}`),
+      style: "yellow",
+    },
+    ...(hint === undefined ? [] : [{ text: printable(`  hint: ${hint}`) }]),
   ];
 }
 

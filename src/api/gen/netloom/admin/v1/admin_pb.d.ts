@@ -717,6 +717,13 @@ export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
    * @generated from field: string path = 16;
    */
   path: string;
+
+  /**
+   * Why it is down: what was heard, or refused, last.
+   *
+   * @generated from field: string reason = 17;
+   */
+  reason: string;
 };
 
 /**
@@ -1020,6 +1027,13 @@ export declare type WhyResponse = Message<"netloom.admin.v1.WhyResponse"> & {
    * @generated from field: netloom.admin.v1.Selection last = 7;
    */
   last?: Selection | undefined;
+
+  /**
+   * How far the Connect is that the question is about.
+   *
+   * @generated from field: netloom.admin.v1.AttachmentStatus attachment = 8;
+   */
+  attachment?: AttachmentStatus | undefined;
 };
 
 /**
@@ -1134,6 +1148,13 @@ export declare type Selection = Message<"netloom.admin.v1.Selection"> & {
    * @generated from field: repeated netloom.admin.v1.Judgement judgements = 5;
    */
   judgements: Judgement[];
+
+  /**
+   * The endpoint that is asked now, and has not answered yet.
+   *
+   * @generated from field: string asking = 6;
+   */
+  asking: string;
 };
 
 /**
