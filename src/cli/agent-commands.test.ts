@@ -1,7 +1,11 @@
 /** Every command that talks to an agent, run as a user would against a registry and two agents of this process (mesh/agents-fixture.ts). */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { parseAllDocuments } from "yaml";
@@ -470,6 +474,17 @@ for (const [command, args] of unreachable) {
     );
   });
 }
+
+test("an agent that closes every connection, as one without descriptors does, is not told to be started", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "netloom-closes-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const server = createServer((socket) => socket.destroy());
+  await once(server.listen(join(folder, "s")), "listening");
+  t.after(() => server.close());
+  const { code, stderr } = await netloom(["get", "--agent", `unix://${folder}/s`]);
+  assert.equal(code, 1);
+  assert.match(stderr, /nobody answers: \S[^\n]+\nhint: /);
+});
 
 test("a lab without agents is said to be that", async () => {
   const { code, stderr } = await netloom(["status", "--lab", "nosuchlab"]);

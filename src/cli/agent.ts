@@ -134,6 +134,8 @@ async function runLocked(
   }: { readonly listen: readonly string[]; readonly tunnelAddresses: readonly string[] },
 ): Promise<void> {
   const log = daemonLog(context, options.logLevel);
+  const { warnOfLimits } = await import("./daemon/machine-limits.ts");
+  warnOfLimits(log);
   for (const url of listen)
     if (url.startsWith("unix:///")) await makeFolder(dirname(url.slice("unix://".length)));
   const [{ openAgentWorld }, { underlayMtu }] = await Promise.all([

@@ -26,6 +26,12 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 export function reasonOf(errno: string, ack: Ack, object: KernelObject): Reason {
+  if (errno === "EROFS" && object.kind === "sysctl")
+    return {
+      reason: "/proc/sys is read-only on this host",
+      hint: "run netloom where it can be written: mount -o remount,rw /proc/sys, or a container with --privileged",
+      code: "FAILED_PRECONDITION",
+    };
   if (errno === "EPERM" || errno === "EACCES") return { reason: "not permitted", hint: "run as root" };
   if (errno === "EEXIST")
     return { reason: object.kind === "fdb" ? "FDB entry exists" : `${object.kind} exists` };

@@ -1,5 +1,5 @@
 /** The disk of a World: files in one folder of this machine. */
-import { type FileHandle, mkdir, open, readFile, rename } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { NetloomError } from "../world/errors.ts";
 import type { Disk } from "../world/world.ts";
@@ -35,10 +35,15 @@ export function nodeDisk(
       const copy = data.slice();
       return inTurn("replace", name, async (path) => {
         const fresh = `${path}.new`;
-        await write(folder, fresh, "w", copy);
-        // The content has to be there before the name leads to it.
-        await syncPath(fresh);
-        await rename(fresh, path);
+        try {
+          await write(folder, fresh, "w", copy);
+          // The content has to be there before the name leads to it.
+          await syncPath(fresh);
+          await rename(fresh, path);
+        } catch (error) {
+          await rm(fresh, { force: true });
+          throw error;
+        }
       });
     },
     sync: (name) =>

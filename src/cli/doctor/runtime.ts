@@ -1,5 +1,5 @@
 import { failed, ok, warning, type Check, type Finding } from "./check.ts";
-import type { Host } from "./host.ts";
+import type { FileTree, Host } from "./host.ts";
 
 /** As `engines` in package.json. */
 const minimumNode = [24, 9] as const;
@@ -22,15 +22,16 @@ function node(host: Host): Finding {
   );
 }
 
-function openFiles(host: Host): Finding {
-  const line = /^Max open files\s+(\S+)/m.exec(host.read("proc/self/limits") ?? "");
+/** A process that has used up its descriptors accepts no call, and says nothing. */
+export function openFiles(tree: FileTree): Finding {
+  const line = /^Max open files\s+(\S+)/m.exec(tree.read("proc/self/limits") ?? "");
   const limit = line?.[1] ?? "unknown";
   if (limit === "unlimited" || limit === "unknown" || Number(limit) >= minimumOpenFiles) {
     return ok(`open files: limit ${limit}`);
   }
   return warning(
     `open files: limit ${limit}`,
-    `a batch over many namespaces opens one descriptor for each; ${minimumOpenFiles} are plenty`,
+    `every caller, and every namespace of a batch, takes a descriptor, and without one nobody is answered; ${minimumOpenFiles} are plenty`,
     `ulimit -n ${minimumOpenFiles}`,
   );
 }

@@ -46,8 +46,21 @@ const rules: readonly Rule[] = [
 export const sysctlsCheck: Check = {
   name: "sysctls",
   title: "Sysctls",
-  run: (host) => rules.map((rule) => judge(host, rule)),
+  run: (host) => [writable(host), ...rules.map((rule) => judge(host, rule))],
 };
+
+/** A container that is not privileged has it read-only. */
+export function writable(tree: FileTree): Finding {
+  const mounts = (tree.read("proc/self/mounts") ?? "").split("\n").map((line) => line.split(" "));
+  // Of several mounts the last one is on top.
+  const options = mounts.findLast(([, target]) => target === "/proc/sys" || target === "/proc")?.[3];
+  if (!options?.split(",").includes("ro")) return ok("/proc/sys can be written");
+  return warning(
+    "/proc/sys is read-only",
+    "devices keep the kernel's defaults: they believe router advertisements, and no IPv6 wire can be made where IPv6 is off",
+    "mount -o remount,rw /proc/sys",
+  );
+}
 
 function judge(tree: FileTree, rule: Rule): Finding {
   const dotted = rule.name.replaceAll("/", ".");

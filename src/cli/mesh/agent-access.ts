@@ -176,7 +176,8 @@ const reasons: Readonly<Record<string, string>> = {
 
 function nobodyThere(url: string, cause: NetloomError): NetloomError {
   const errno = /\b(E[A-Z]{3,})\b/.exec(cause.message)?.[1] ?? "";
-  const reason = reasons[errno] ?? cause.message.split(": ").at(-1) ?? "";
+  const said = cause.message.split(": ").at(-1)?.trim();
+  const reason = reasons[errno] ?? (said || "it closes every connection at once");
   return new NetloomError(
     "UNAVAILABLE",
     `ask the agent at ${url}: nobody answers: ${errno === "" ? "" : `${errno}: `}${reason}`,
@@ -186,7 +187,9 @@ function nobodyThere(url: string, cause: NetloomError): NetloomError {
       hint:
         errno === "EACCES"
           ? "run the command with sudo, or as a user of the socket's group"
-          : "start it with sudo netloom agent, or say where it is: --agent unix:///path, or --lab <lab> --host <host>",
+          : !said
+            ? "its limit of open files may be used up: netloom doctor, and its log, say more"
+            : "start it with sudo netloom agent, or say where it is: --agent unix:///path, or --lab <lab> --host <host>",
     },
   );
 }

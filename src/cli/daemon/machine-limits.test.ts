@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { lineLog } from "../../observe/log.ts";
+import { fakeHost, type FakeHostOptions } from "../doctor/fake-host.ts";
+import { warnOfLimits } from "./machine-limits.ts";
+
+const cases: readonly (readonly [string, FakeHostOptions["files"], RegExp | undefined])[] = [
+  ["a machine in order", {}, undefined],
+  [
+    "few descriptors",
+    { "proc/self/limits": "Max open files   48   48   files\n" },
+    /open files: limit 48.*ulimit -n/,
+  ],
+  [
+    "settings that cannot be written",
+    { "proc/self/mounts": "proc /proc proc rw 0 0\nproc /proc/sys proc ro,nosuid 0 0\n" },
+    /\/proc\/sys is read-only.*remount,rw/,
+  ],
+  [
+    "settings that are writable again",
+    { "proc/self/mounts": "proc /proc/sys proc ro 0 0\nproc /proc/sys proc rw,nosuid 0 0\n" },
+    undefined,
+  ],
+];
+
+for (const [title, files = {}, expected] of cases)
+  test(`a daemon that starts says what the machine does not allow: ${title}`, (t) => {
+    const lines: string[] = [];
+    warnOfLimits(
+      lineLog((line) => lines.push(line), "warn"),
+      fakeHost(t, { files }),
+    );
+    assert.equal(lines.length, expected ? 1 : 0, lines.join("\n"));
+    if (expected) assert.match(lines.join("\n"), expected);
+  });
