@@ -18,7 +18,14 @@ const isRoot = process.getuid?.() === 0;
 async function everyCommand(): Promise<Command[]> {
   const nowhere = new Output(new PassThrough(), {});
   const { signal } = new AbortController();
-  const context = { out: nowhere, err: nowhere, signal, audience: signal, setExitCode: () => {} };
+  const context = {
+    format: "text",
+    out: nowhere,
+    err: nowhere,
+    signal,
+    audience: signal,
+    setExitCode: () => {},
+  } as const;
   const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
   return all(await buildProgram(context, "all"));
 }
@@ -51,6 +58,8 @@ test("help fits into 110 columns, examples aside", async () => {
 test("every option may be given by the environment", async () => {
   for (const command of await everyCommand()) {
     for (const { long, envVar } of command.options) {
+      // A command in the place of an option.
+      if (long === "--version") continue;
       assert.equal(envVar, `NETLOOM_${long?.slice(2).toUpperCase().replaceAll("-", "_")}`);
     }
   }
@@ -77,10 +86,30 @@ const wrong: readonly (readonly [string, string[], RegExp])[] = [
   [
     "an unknown command, with a suggestion",
     ["versoin"],
-    /unknown command 'versoin'\n\(Did you mean version\?\)/,
+    /^error: unknown command 'versoin'\nhint: did you mean version\? .*--help.*\nmore: netloom explain NL-104\n$/,
   ],
-  ["an unknown subcommand", ["lab", "upp"], /unknown command 'upp'\n\(Did you mean up\?\)/],
-  ["an unknown option, with a suggestion", ["version", "--outptu", "json"], /\(Did you mean --output\?\)/],
+  ["an unknown subcommand", ["lab", "upp"], /unknown command 'upp'\nhint: did you mean up\?/],
+  [
+    "help on an unknown command",
+    ["versoin", "--help"],
+    /unknown command 'versoin'\nhint: did you mean version\?/,
+  ],
+  [
+    "help on a command that is like none",
+    ["nosuch", "-h"],
+    /^error: unknown command 'nosuch'\nhint: add --help/,
+  ],
+  [
+    "help on an unknown subcommand",
+    ["lab", "upp", "--help"],
+    /unknown command 'upp'\nhint: did you mean up\?/,
+  ],
+  ["the help of an unknown command", ["help", "nosuch"], /unknown command 'nosuch'/],
+  [
+    "an unknown option, with a suggestion",
+    ["version", "--outptu", "json"],
+    /\nhint: did you mean --output\?/,
+  ],
   ["a value that is not a choice", ["version", "-o", "xml"], /Allowed choices are text, json/],
   ["a missing argument", ["lab", "up"], /missing required argument 'file'/],
   ["no program to run", ["lab", "exec", "two", "alpha", "--"], /missing required argument 'program'/],
@@ -106,6 +135,31 @@ for (const [what, args, message] of wrong) {
     assert.doesNotMatch(stderr, /^\s+at /m);
   });
 }
+
+test("with -o json a wrong command line is told as every other error", async () => {
+  for (const args of [
+    ["nosuch"],
+    ["lab"],
+    ["version", "--nosuch"],
+    ["lab", "up"],
+    ["nosuch", "--help"],
+    ["ping", "web", "-c", "many"],
+  ]) {
+    const { code, stdout, stderr } = await netloom([...args, "-o", "json"]);
+    assert.deepEqual([args, code, stdout], [args, 2, ""]);
+    const { error }: { error: Record<string, unknown> } = JSON.parse(stderr);
+    assert.deepEqual(Object.keys(error), ["code", "topic", "message", "hint"]);
+    assert.equal(error["topic"], "NL-104");
+  }
+});
+
+test("--version and -V are the command of that name", async () => {
+  const { stdout } = await netloom(["version"]);
+  for (const flag of ["--version", "-V"]) {
+    assert.deepEqual(await netloom([flag]), { code: 0, stdout, stderr: "" });
+    assert.match((await netloom([flag, "-o", "json"])).stdout, /^\{\n {2}"version"/);
+  }
+});
 
 test("--help and help go to stdout with exit code 0", async () => {
   for (const args of [

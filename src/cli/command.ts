@@ -1,9 +1,11 @@
 /** How a command is described, so that all of them read and behave alike. */
 import { Command, Option } from "commander";
-import type { Output } from "./output.ts";
+import type { Format, Output } from "./output.ts";
 
 /** What a command gets from the frame. */
 export interface Context {
+  /** How errors are told. */
+  readonly format: Format;
   /** For results. */
   readonly out: Output;
   /** For progress and remarks: on stderr, so that stdout stays usable in a pipe. */
@@ -65,11 +67,16 @@ export async function addCommands(
   }
 }
 
-/** Help and complaints of a command take the same way as its results. */
-export function speakThrough({ out, err }: Context, command: Command): Command {
+/** Help of a command takes the same way as its results. */
+export function speakThrough({ out, err, format }: Context, command: Command): Command {
   return command.configureOutput({
     writeOut: (text) => out.write(text),
-    writeErr: (text) => err.write(text),
+    // Help in the place of a command that is missing. As JSON there is only the error.
+    writeErr: (text) => {
+      if (format === "text") err.write(text);
+    },
+    // The frame tells it, like every other error.
+    outputError: () => undefined,
   });
 }
 
@@ -89,7 +96,6 @@ export function outputOption(): Option {
 export function frame(name: string): Command {
   return new Command(name)
     .helpOption("-h, --help", "show this help")
-    .showHelpAfterError("hint: add --help to see how it is used")
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .enablePositionalOptions()
     .exitOverride()

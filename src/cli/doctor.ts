@@ -4,6 +4,7 @@ import type { Format } from "./output.ts";
 import { NetloomError } from "../world/errors.ts";
 
 interface DoctorOptions {
+  readonly all?: boolean;
   readonly output: Format;
   readonly vxlanPort?: number;
 }
@@ -20,10 +21,12 @@ export function doctorCommand(context: Context): Command {
       { command: "sudo netloom doctor", about: "the whole report" },
       {
         command: "netloom doctor -o json | jq '.checks[].findings[] | select(.status != \"ok\")'",
-        about: '{"status", "checks": [{"name", "title", "findings": [{"status", "what", "why", "remedy"}]}]}',
+        about:
+          '{"status", "checks": [{"name", "title", "findings": [{"status", "what", "why", "remedy", "isUnused"}]}]}',
       },
     ],
   })
+    .addOption(option("--all", "also each feature of the kernel that netloom does not use yet"))
     .addOption(outputOption())
     .addOption(
       option(
@@ -42,7 +45,7 @@ export function doctorCommand(context: Context): Command {
         throw new NetloomError("INVALID_ARGUMENT", "--vxlan-port: expected a number from 1 to 65535");
       const report = examine(await openHost(vxlanPort === undefined ? {} : { vxlanPort }), checks);
       if (options.output === "json") context.out.json(report);
-      else printReport(context.out, report);
+      else printReport(context.out, report, { all: options.all === true });
       context.setExitCode(report.status === "failed" ? 1 : 0);
     });
 }

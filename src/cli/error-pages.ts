@@ -160,6 +160,13 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
     remedies: ["run it with sudo", "netloom doctor lists what is missing, and how to get it"],
   },
+  "NL-104": {
+    title: "the command line is wrong",
+    means:
+      "A command, an option or an argument is unknown, missing or not one of its choices. Nothing was done.",
+    causes: ["a word is misspelt", "an option belongs to another command, or comes before the command"],
+    remedies: ["netloom --help lists the commands, netloom <command> --help what each takes"],
+  },
   "NL-201": {
     title: "the agent does not answer",
     means: "The command talks to the agent of this host over a unix socket, and nobody listens there.",

@@ -1,4 +1,5 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { nearest } from "../document/problem.ts";
 import { addCommands, frame, speakThrough, type CommandLine, type Context } from "./command.ts";
 import { commands } from "./commands.ts";
 
@@ -10,9 +11,31 @@ export async function buildProgram(context: Context, commandLine: CommandLine): 
         "connectivity that it asks for, and nothing more.",
     )
     .helpCommand("help [command]", "show the help of a command")
-    .usage("<command> [options]");
+    .usage("<command> [options]")
+    // Only for its line in the help: the frame makes the command of it.
+    .addOption(new Option("-V, --version", "print the version, as netloom version does"));
   await addCommands(program, commands, context, commandLine);
   return program.addHelpText("after", footer);
+}
+
+/** A usage error for a word that is no command, also where help is asked for. */
+export function refuseUnknown(program: Command, words: readonly string[]): void {
+  let command = program;
+  for (const word of words) {
+    if (word.startsWith("-") || command.commands.length === 0) return;
+    if (word === "help") continue;
+    const known = command.commands;
+    const next = known.find((each) => each.name() === word);
+    if (!next) {
+      const near = nearest(
+        word,
+        known.map((each) => each.name()),
+      );
+      const hint = near === undefined ? "" : `\n(Did you mean ${near}?)`;
+      return command.error(`error: unknown command '${word}'${hint}`, { code: "commander.unknownCommand" });
+    }
+    command = next;
+  }
 }
 
 const footer = `

@@ -8,7 +8,14 @@ import { buildProgram } from "./program.ts";
 export async function cliReference(): Promise<string> {
   const nowhere = new Output(new PassThrough(), {});
   const { signal } = new AbortController();
-  const context = { out: nowhere, err: nowhere, signal, audience: signal, setExitCode: () => {} };
+  const context = {
+    format: "text",
+    out: nowhere,
+    err: nowhere,
+    signal,
+    audience: signal,
+    setExitCode: () => {},
+  } as const;
   const program = await buildProgram(context, "all");
   return [
     "# The command line",

@@ -4,7 +4,8 @@ import type { Context } from "./command.ts";
 import { formatOf, reportError } from "./error-report.ts";
 import { catchSignals } from "./interrupt.ts";
 import { Output } from "./output.ts";
-import { buildProgram } from "./program.ts";
+import { buildProgram, refuseUnknown } from "./program.ts";
+import { usageError } from "./usage-error.ts";
 import { watchWriting } from "./writing.ts";
 
 /** Exit codes: 0 done, 1 an operation failed, 2 the command line is wrong, 128 + n ended by signal n. */
@@ -23,7 +24,10 @@ export async function run(args: readonly string[]): Promise<number> {
   // The threads of netloom never hold up an exit, so a command that waits for one of them alone would end too early.
   const alive = setInterval(() => {}, 60_000);
   let exitCode: number | undefined;
+  const line = wordsOf(args);
+  const format = formatOf(line, process.env);
   const context: Context = {
+    format,
     out,
     err,
     signal: interrupt.signal,
@@ -33,20 +37,32 @@ export async function run(args: readonly string[]): Promise<number> {
     },
   };
   try {
-    const program = await buildProgram(context, args);
-    await program.parseAsync([...args], { from: "user" });
+    const program = await buildProgram(context, line);
+    refuseUnknown(program, line);
+    await program.parseAsync([...line], { from: "user" });
     // What a signal has cut off is no success.
     const isAll = await writing.done();
     return (isAll ? exitCode : undefined) ?? interrupt.exitCode ?? 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usage;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      const isTold = format === "text" && error.code === "commander.help";
+      if (!isTold) reportError(err, usageError(error), format, process.env);
+      return usage;
+    }
     if (error === writing.left.reason) return 0;
     if (interrupt.exitCode === undefined || error !== interrupt.signal.reason) {
-      reportError(err, error, formatOf(args, process.env), process.env);
+      reportError(err, error, format, process.env);
     }
     return interrupt.exitCode ?? failed;
   } finally {
     await writing.end();
     clearInterval(alive);
   }
+}
+
+/** `--version` is the command of that name. */
+function wordsOf(args: readonly string[]): readonly string[] {
+  const [first = "", ...rest] = args;
+  return ["-V", "--version"].includes(first) ? ["version", ...rest] : args;
 }

@@ -61,13 +61,19 @@ export function quote(text: string): string {
 
 /** `; did you mean "alpha"?` if one of `candidates` is near to `text`, else nothing. */
 export function didYouMean(text: string, candidates: Iterable<string>): string {
+  const best = nearest(text, candidates);
+  return best === undefined ? "" : `; did you mean ${quote(best)}?`;
+}
+
+/** The one that was perhaps meant. */
+export function nearest(text: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(text.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(text.toLowerCase(), candidate.toLowerCase(), bestDistance);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
-  return best === undefined ? "" : `; did you mean ${quote(best)}?`;
+  return best;
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours between two texts; `limit` if there are more. */

@@ -154,7 +154,12 @@ function placeAgents(
   const addresses = new Map(all.map((host) => [host, reachable(host)]));
   for (const [host, own] of addresses) {
     if (all.length === 1 || own.length > 0) continue;
-    const message = `${host} has no address that ${all.filter((other) => other !== host).join(", ")} reach; link them, or put a router in between`;
+    const others = all.filter((other) => other !== host).join(", ");
+    const remedy =
+      all.length === 2
+        ? "link the two, or put a router in between"
+        : "link all of them to a router: hosts do not forward, and an agent has one address for all others";
+    const message = `${host} has no address that ${others} reach; ${remedy}`;
     findings.addAtKey(["agents"], message);
   }
   const mtuOf = (host: string): number => {

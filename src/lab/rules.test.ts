@@ -196,6 +196,21 @@ test("two devices of one name in one workload are refused with their line", () =
   );
 });
 
+test("agents of three hosts need a router, and the refusal says so; two need a link", () => {
+  const mesh = (hosts: string, rest: string): string[] => {
+    const result = parseLab(`name: lab\nagents: true\nhosts: ${hosts}\n${rest}\n`, "x.yaml");
+    return result.ok ? [] : result.problems.map(({ message }) => message);
+  };
+  assert.deepEqual(mesh("{ a: , b: }", "links: [[a, b]]"), []);
+  const [first, ...others] = mesh("{ a: , b: , c: }", "links: [[a, b], [b, c], [a, c]]");
+  assert.equal(others.length, 2);
+  assert.match(
+    first ?? "",
+    /^a has no address that b, c reach; link all of them to a router: hosts do not forward/,
+  );
+  assert.deepEqual(mesh("{ a: , b: , c: }", "routers: [r]\nlinks: [[a, r], [b, r], [c, r]]"), []);
+});
+
 test("wires of a lab obey the rules of forwarders, with the place in the file", () => {
   const lab = (part: Document): string =>
     stringify({

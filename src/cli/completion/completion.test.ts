@@ -123,7 +123,7 @@ for (const [shell, complete] of shells) {
         ["web-db"],
         ["api-db"],
         ["db"],
-        ["NL-301", "NL-302", "NL-303", "NL-304", "NL-305"],
+        ["NL-301", "NL-302", "NL-303", "NL-304", "NL-305", "NL-306"],
       ]);
     });
 

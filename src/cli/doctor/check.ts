@@ -8,7 +8,7 @@ export type Status = "ok" | "absent" | "warning" | "failed";
 
 /** One thing that was looked at. Whatever is not `ok` says why it matters, and has one command that clears it. */
 export type Finding =
-  | { readonly status: "ok"; readonly what: string }
+  | { readonly status: "ok"; readonly what: string; readonly isUnused?: true }
   | {
       readonly status: "absent" | "warning" | "failed";
       /** The state of affairs: `udp port 4789 is held by ovs-vswitchd (pid 812)`. */
@@ -17,6 +17,8 @@ export type Finding =
       readonly why: string;
       /** One command that clears it, or the one step where there is no such command. */
       readonly remedy: string;
+      /** Netloom has no use for it yet: it asks for nothing, there or not. */
+      readonly isUnused?: true;
     };
 
 /** A rule of the doctor. It only reads `host`, so that a test may hand it any machine. */

@@ -5,7 +5,8 @@ import { checks } from "./checks.ts";
 import type { Device } from "./host.ts";
 import { fakeHost, withFeature, type FakeHostOptions } from "./fake-host.ts";
 import { requirePrivileges } from "./privileges.ts";
-import { examine } from "./report.ts";
+import { Output } from "../output.ts";
+import { examine, printReport } from "./report.ts";
 
 /** What the doctor finds on a machine that is in order but for `trouble`. */
 function findings(t: TestContext, trouble: FakeHostOptions): Finding[] {
@@ -378,6 +379,24 @@ for (const { lacks, worst, says } of [
     assert.equal(report.status, worst);
   });
 }
+
+test("what netloom does not use yet is one line, asks for nothing, and is listed with --all", (t) => {
+  const features = withFeature({ name: "geneve", supported: false });
+  const report = examine(fakeHost(t, { features }), checks);
+  const print = (options: { all?: boolean }): string => {
+    let text = "";
+    printReport(new Output({ write: (part) => (text += part) }, {}), report, options);
+    return text;
+  };
+  assert.equal(report.status, "ok");
+  const short = print({});
+  assert.match(short, /\n {2}- not used yet: [0-9]+ here, 1 missing \(--all lists them\)\n/);
+  assert.doesNotMatch(short, /geneve|nothing is lost/);
+  assert.match(short, / 0 optional and absent, /);
+  const long = print({ all: true });
+  assert.match(long, /\n {2}- geneve is missing [^\n]*nothing is lost/);
+  assert.doesNotMatch(long, /--all/);
+});
 
 test("the report is as bad as its worst finding", (t) => {
   const statusOf = (options: FakeHostOptions): string => examine(fakeHost(t, options), checks).status;

@@ -20,15 +20,19 @@ export const kernelCheck: Check = {
 };
 
 function judge({ name, supported, use, required, since, effect, remedy }: Feature): Finding {
-  if (supported)
-    return ok(`${name} (Linux ${since}), ${use === "nothing yet" ? "not used yet" : `for ${use}`}`);
-  const finding = required ? failed : absent;
-  return finding(`${name} is missing (Linux ${since})`, effect, remedy);
+  const missing = required ? failed : absent;
+  const isUnused = use === "nothing yet";
+  const finding = supported
+    ? ok(`${name} (Linux ${since}), ${isUnused ? "not used yet" : `for ${use}`}`)
+    : missing(`${name} is missing (Linux ${since})`, effect, remedy);
+  return isUnused ? { ...finding, isUnused } : finding;
 }
 
-/** Whether it has all that a full Linux 6.6 has, used or not, and otherwise what not. */
+/** Whether it has all of a full Linux 6.6 that netloom uses, and otherwise what not. */
 function version(release: string, features: readonly Feature[]): Finding {
-  const lacking = features.filter(({ supported, since }) => !supported && isAtMost(since, fullKernel));
+  const lacking = features.filter(
+    ({ supported, since, use }) => !supported && use !== "nothing yet" && isAtMost(since, fullKernel),
+  );
   const names = lacking.map(({ name }) => name).join(", ");
   return ok(
     lacking.length === 0

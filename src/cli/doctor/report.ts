@@ -24,16 +24,30 @@ export function examine(host: Host, checks: readonly Check[]): DoctorReport {
     title: check.title,
     findings: check.run(host),
   }));
-  const statuses = new Set(reports.flatMap(({ findings }) => findings.map(({ status }) => status)));
+  const statuses = new Set(usedOf(reports).map(({ status }) => status));
   const status = bySeverity.find((each) => statuses.has(each)) ?? "ok";
   return { status, checks: reports };
 }
 
-/** One line for each finding; under those that are not ok, why it matters and the command that clears it. */
-export function printReport(out: Output, report: DoctorReport): void {
+function usedOf(reports: readonly CheckReport[]): Finding[] {
+  return reports.flatMap(({ findings }) => findings.filter(({ isUnused }) => isUnused !== true));
+}
+
+/**
+ * One line for each finding; under those that are not ok, why it matters and the command that clears it. What netloom has
+ * no use for yet is one line together, but with `all`.
+ */
+export function printReport(out: Output, report: DoctorReport, { all = false } = {}): void {
   for (const { title, findings } of report.checks) {
     out.line(out.style("bold", title));
-    for (const finding of findings) printFinding(out, finding);
+    const unused = findings.filter(({ isUnused }) => isUnused === true && !all);
+    for (const finding of findings) if (!unused.includes(finding)) printFinding(out, finding);
+    if (unused.length === 0) continue;
+    const missing = unused.filter(({ status }) => status !== "ok").length;
+    const sign = out.style("dim", "-");
+    out.line(
+      `  ${sign} not used yet: ${unused.length - missing} here, ${missing} missing (--all lists them)`,
+    );
   }
   out.line();
   out.line(summary(out, report));
@@ -52,8 +66,8 @@ function printFinding(out: Output, finding: Finding): void {
 }
 
 function summary(out: Output, report: DoctorReport): string {
-  const all = report.checks.flatMap(({ findings }) => findings);
-  const count = (status: Status): number => all.filter((finding) => finding.status === status).length;
+  const used = usedOf(report.checks);
+  const count = (status: Status): number => used.filter((finding) => finding.status === status).length;
   const figures = [
     `${count("ok")} fine`,
     `${count("absent")} optional and absent`,
