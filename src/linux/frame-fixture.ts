@@ -68,13 +68,28 @@ export function macOf(netns: Netns, link: string): string {
   return String(ipJson(netns, "link", "show", "dev", link)[0]?.["address"]);
 }
 
-interface Envelope {
+/** Sender and receiver, as MACs or as IP addresses. */
+export interface Envelope {
   readonly to: string;
   readonly from: string;
 }
 
 export function ethernet({ to, from }: Envelope, ethertype: number, payload: Uint8Array): Uint8Array {
   return bytes(mac(to), mac(from), be16(ethertype), payload);
+}
+
+/** RFC 791, without options. */
+export function ipv4({ to, from }: Envelope, protocol: number, payload: Uint8Array, id = 1): Uint8Array {
+  const header = bytes(
+    [0x45, 0],
+    be16(20 + payload.length),
+    be16(id),
+    [0, 0, 64, protocol, 0, 0],
+    ip(from),
+    ip(to),
+  );
+  header.set(be16(internetChecksum(header)), 10);
+  return bytes(header, payload);
 }
 
 /** RFC 8200, with the hop limit that neighbour discovery demands. */
