@@ -46,7 +46,7 @@ interface Wired {
   readonly hosts: Hosts;
   readonly near: Place;
   readonly far: Place;
-  open(place: Place, ethertype: number): Promise<FrameSocket>;
+  readonly open: (place: Place, ethertype: number) => Promise<FrameSocket>;
 }
 
 async function wired(t: TestContext, kind: Kind): Promise<Wired> {
@@ -64,7 +64,7 @@ async function wired(t: TestContext, kind: Kind): Promise<Wired> {
     hosts,
     near: place(hosts.client, "nsm-1"),
     far: place(kind === "local" ? hosts.local : hosts.server, "nse-1"),
-    async open(at, ethertype) {
+    open: async (at, ethertype) => {
       const socket = await FrameSocket.open(hosts.net.machine, at, ethertype);
       sockets.push(socket);
       return socket;
