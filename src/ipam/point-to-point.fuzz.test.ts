@@ -38,6 +38,18 @@ test("excluded prefixes are jumped over at no cost, however large", () => {
   assert.deepEqual(text(ipam, "b"), ["10.0.0.0 10.0.0.1"]);
 });
 
+test("an address that no interface can have is never given, nor taken from a client", () => {
+  const last = new PointToPointIpam("icmp", groups(["255.255.255.252/30"]));
+  const wish = { dstAddresses: ["255.255.255.254/32"], srcAddresses: ["255.255.255.255/32"] };
+  assert.deepEqual(text(last, "a", wish), ["255.255.255.252 255.255.255.253"]);
+  assert.throws(() => text(last, "b"), /no room is left/);
+  last.release("a");
+  assert.deepEqual(text(last, "b"), ["255.255.255.252 255.255.255.253"]);
+  assert.deepEqual(text(new PointToPointIpam("icmp", groups(["::/120"])), "a"), ["::2 ::3"]);
+  const around = new PointToPointIpam("icmp", groups(["126.0.0.0/7"]));
+  assert.throws(() => text(around, "a", { excluded: [mustParsePrefix("126.0.0.0/8")] }), /no room is left/);
+});
+
 test("a pair that has become excluded is replaced, and free again", () => {
   const ipam = new PointToPointIpam("icmp", groups(["10.0.0.0/29"]));
   text(ipam, "a");
