@@ -2,8 +2,9 @@
  * One who watches a catalog.
  *
  * Guarantees
- * - First everything that matches, then `synced`, then what changes. Whoever applies what comes has, at quiet, what a new
- *   find would return.
+ * - First everything that matches, then `synced`, then what changes: entries that match as they are now, and those that
+ *   matched as they were last and are gone. Of one that has changed so that it does not match any more nothing is told, as
+ *   upstream does. Whoever watches everything and applies what comes has, at quiet, what a new find would return.
  * - Of several changes of one entry that wait to be read only the last is kept, and of changes that it cannot see, none:
  *   a slow reader costs at most `limit` references.
  * - Beyond `limit` it is resynchronised (`reset`, then everything anew), or cut with RESOURCE_EXHAUSTED.
@@ -14,8 +15,8 @@ import { sameBytes, type Listed } from "./entry-kind.ts";
 
 export type CatalogEvent<R> =
   | { readonly type: "found"; readonly entry: R }
-  /** With what it was last. */
-  | { readonly type: "removed"; readonly entry: R }
+  /** With what it was last, and when it would have ended. */
+  | { readonly type: "removed"; readonly entry: R; readonly expiresAtMs: number | undefined }
   | { readonly type: "synced" }
   /** Forget what came before. */
   | { readonly type: "reset" };
@@ -35,6 +36,7 @@ export interface WatchSource<R> {
   readonly noun: string;
   find(): Iterator<R>;
   matches(entry: R): boolean;
+  expirationOf(name: string): number | undefined;
   onClose(): void;
 }
 
@@ -64,13 +66,13 @@ export class CatalogWatch<R extends Listed> implements Watch<CatalogEvent<R>> {
 
   /** The catalog has `entry` now, in place of `before`. Neither has to match. */
   changed(entry: R | undefined, before: R | undefined): void {
-    const isSeen = entry !== undefined && this.#source.matches(entry);
-    const wasSeen = before !== undefined && this.#source.matches(before);
-    if (isSeen) {
-      const isSame = wasSeen && sameBytes(entry.bytes, before.bytes);
-      if (!isSame || this.#options.touches) this.#add({ type: "found", entry });
-    } else if (wasSeen) {
-      this.#add({ type: "removed", entry: before });
+    if (entry !== undefined) {
+      const isSame = before !== undefined && sameBytes(entry.bytes, before.bytes);
+      if ((!isSame || this.#options.touches) && this.#source.matches(entry))
+        this.#add({ type: "found", entry });
+    } else if (before !== undefined && this.#source.matches(before)) {
+      const expiresAtMs = this.#source.expirationOf(before.name);
+      this.#add({ type: "removed", entry: before, expiresAtMs });
     }
   }
 

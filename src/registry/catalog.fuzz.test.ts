@@ -1,4 +1,7 @@
-/** Whoever applies what a watch tells has, at quiet, what a new find returns: whatever changes, however it reads. */
+/**
+ * Whoever applies what a watch tells has, at quiet, what a new find returns, and beside it at most what has changed so that
+ * it does not match any more: whatever changes, however it reads.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -61,6 +64,8 @@ class Follower {
   readonly #catalog: Catalog<NetworkServiceEndpoint>;
   readonly #options: Parameters<Catalog<NetworkServiceEndpoint>["watch"]>[1];
   readonly held = new Map<string, Listed>();
+  /** Has matched, and was changed so that it did not. */
+  readonly #hasLeft = new Set<string>();
   #watch: CatalogWatch<Listed>;
 
   constructor(
@@ -72,6 +77,11 @@ class Follower {
     this.#like = like;
     this.#options = { ...options, limit: 2 };
     this.#watch = catalog.watch(like, this.#options);
+  }
+
+  changes(now: NetworkServiceEndpoint, before: NetworkServiceEndpoint | undefined): void {
+    if (before && matchesEndpointQuery(this.#like, before) && !matchesEndpointQuery(this.#like, now))
+      this.#hasLeft.add(now.name);
   }
 
   /** False if there was nothing. */
@@ -98,8 +108,18 @@ class Follower {
     const wanted = [...model.values()].filter((each) => matchesEndpointQuery(this.#like, each));
     const encode = (entries: readonly Listed[]) =>
       entries.map(({ name, bytes }) => [name, ...bytes].join()).sort();
-    assert.deepEqual(encode([...this.held.values()]), encode(wanted.map((each) => endpointKind.list(each))));
-    assert.deepEqual(encode([...this.#catalog.find(this.#like)]), encode([...this.held.values()]));
+    const found = encode([...this.#catalog.find(this.#like)]);
+    assert.deepEqual(found, encode(wanted.map((each) => endpointKind.list(each))));
+    const held = encode([...this.held.values()]);
+    assert.deepEqual(
+      held.filter((each) => found.includes(each)),
+      found,
+    );
+    const beside = [...this.held.keys()].filter((name) => !wanted.some((each) => each.name === name));
+    assert.deepEqual(
+      beside.filter((name) => !this.#hasLeft.has(name)),
+      [],
+    );
   }
 
   close(): void {
@@ -116,6 +136,7 @@ test("find and every watch agree with a list that is searched from end to end", 
       const followers = [new Follower(catalog, everything, { overflow: "resync", touches: false })];
       for (const each of steps) {
         if ("put" in each) {
+          for (const follower of followers) follower.changes(each.put, model.get(each.put.name));
           catalog.put(endpointKind.list(each.put));
           model.set(each.put.name, each.put);
         } else if ("remove" in each) {

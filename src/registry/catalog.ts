@@ -16,7 +16,11 @@ export interface Cataloged<T> {
   isPlain(like: T): boolean;
   matches(like: T, entry: T): boolean;
   entryOf(listed: Pick<Listed, "bytes">): T;
+  expiring(entry: T, atMs: number): T;
 }
+
+/** Asked now, tells when entries end by name, on `Clock.wallMs`. Time is no part of an entry: it changes all the while. */
+export type Expirations = () => (name: string) => number | undefined;
 
 /** A query, ready to be asked about many entries. */
 interface Asked<R> {
@@ -37,6 +41,8 @@ export class Catalog<T, R extends Listed = Listed> {
   };
   #watchCount = 0;
   #touchCount = 0;
+  /** Whoever knows when entries end says so here. Default: nobody does. */
+  expirations: Expirations = () => () => undefined;
 
   constructor(kind: Cataloged<T>) {
     this.#kind = kind;
@@ -105,6 +111,7 @@ export class Catalog<T, R extends Listed = Listed> {
       noun: this.#kind.noun,
       find: () => this.#find(asked),
       matches: asked.matches,
+      expirationOf: (name) => this.expirations()(name),
       onClose: () => {
         this.#leave(asked.keys, watch);
         this.#watchCount -= 1;
@@ -125,8 +132,14 @@ export class Catalog<T, R extends Listed = Listed> {
       keys.services.every((service) => entry.services.includes(service)) &&
       entry.url.includes(keys.url);
     const matches = (entry: R): boolean =>
-      hasKeys(entry) && (isPlain || this.#kind.matches(like, this.#kind.entryOf(entry)));
+      hasKeys(entry) && (isPlain || this.#kind.matches(like, this.#timed(entry)));
     return { keys, matches };
+  }
+
+  #timed(entry: R): T {
+    const atMs = this.expirations()(entry.name);
+    const message = this.#kind.entryOf(entry);
+    return atMs === undefined ? message : this.#kind.expiring(message, atMs);
   }
 
   *#find({ keys, matches }: Asked<R>): IterableIterator<R> {

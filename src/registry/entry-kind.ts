@@ -49,6 +49,8 @@ export interface EntryKind<T, Q, A> {
   clone(entry: T): T;
   /** With an expiration time, if such a thing has one. */
   expiring(entry: T, atMs: number): T;
+  /** When it says that it ends, on `Clock.wallMs`. */
+  expirationOf(entry: T): number | undefined;
   /** INVALID_ARGUMENT for bytes that are no query, or one that holds too much. */
   readQuery(bytes: Uint8Array): Q;
   queryOf(query: Q): Query<T>;
@@ -75,6 +77,7 @@ export const serviceKind: Readonly<EntryKind<NetworkService, NetworkServiceQuery
   entryOf: ({ bytes }) => fromBinary(NetworkServiceSchema, bytes),
   clone: (service) => clone(NetworkServiceSchema, service),
   expiring: (service) => service,
+  expirationOf: () => undefined,
   readQuery: (bytes) =>
     decode(NetworkServiceQuerySchema, bytes, "INVALID_ARGUMENT", "read a query for services"),
   queryOf: ({ networkService, watch }) => ({
@@ -106,6 +109,7 @@ export const endpointKind: Readonly<
     endpoint.expirationTime = timestampFromMs(Math.floor(atMs));
     return endpoint;
   },
+  expirationOf: expirationMs,
   readQuery: (bytes) =>
     decode(NetworkServiceEndpointQuerySchema, bytes, "INVALID_ARGUMENT", "read a query for endpoints"),
   queryOf: ({ networkServiceEndpoint, watch }) => ({

@@ -9,8 +9,6 @@ import type { EntryKind, Listed } from "./entry-kind.ts";
 export interface FindOptions<T, Q, A, R extends Listed> {
   readonly kind: EntryKind<T, Q, A>;
   readonly catalog: Catalog<T, R>;
-  /** Asked now, tells when entries expire, on `Clock.wallMs`. */
-  readonly expirations?: () => (name: string) => number | undefined;
   /** Asked before a watch is opened: throws if there are too many. */
   readonly admit?: () => void;
 }
@@ -27,27 +25,31 @@ export class Finder<T, Q, A, R extends Listed = Listed> {
   }
 
   find(query: Q): Watch<A> {
-    const { kind, expirations } = this.#options;
-    return this.#open(query, (entry, deleted) => {
+    const { kind, catalog } = this.#options;
+    return this.#open(query, (entry, gone) => {
       const message = kind.entryOf(entry);
-      const atMs = deleted ? undefined : expirations?.()(entry.name);
-      return kind.answer(atMs === undefined ? message : kind.expiring(message, atMs), deleted);
+      const atMs = gone ? gone.expiresAtMs : catalog.expirations()(entry.name);
+      return kind.answer(atMs === undefined ? message : kind.expiring(message, atMs), gone !== undefined);
     });
   }
 
   /** The same as encoded answers. */
   findBytes(query: Uint8Array): Watch<Uint8Array> {
-    const { expirations } = this.#options;
+    const { kind, catalog } = this.#options;
     const writer = new AnswerWriter();
-    const read = this.#options.kind.readQuery(query);
+    const read = kind.readQuery(query);
     // A find is over soon: it looks at the clock once.
-    const once = this.#options.kind.queryOf(read).watch ? undefined : expirations?.();
-    return this.#open(read, ({ name, bytes }, deleted) =>
-      writer.write(bytes, deleted ? undefined : (once ?? expirations?.())?.(name), deleted),
+    const once = kind.queryOf(read).watch ? undefined : catalog.expirations();
+    return this.#open(read, ({ name, bytes }, gone) =>
+      writer.write(
+        bytes,
+        gone ? gone.expiresAtMs : (once ?? catalog.expirations())(name),
+        gone !== undefined,
+      ),
     );
   }
 
-  #open<B>(query: Q, tell: (entry: R, deleted: boolean) => B): Watch<B> {
+  #open<B>(query: Q, tell: (entry: R, gone?: Gone) => B): Watch<B> {
     const { kind, catalog, admit } = this.#options;
     const { like, watch } = kind.queryOf(query);
     if (!watch) return listed(catalog.find(like), tell);
@@ -56,8 +58,8 @@ export class Finder<T, Q, A, R extends Listed = Listed> {
     return {
       next: async () => {
         for (let event = await events.next(); event; event = await events.next()) {
-          if (event.type === "found") return tell(event.entry, false);
-          if (event.type === "removed") return tell(event.entry, true);
+          if (event.type === "found") return tell(event.entry);
+          if (event.type === "removed") return tell(event.entry, event);
         }
         return undefined;
       },
@@ -77,12 +79,17 @@ export function withBytes(
   return { ...served, handler: { ...handler, watch } };
 }
 
-function listed<R, B>(entries: Iterator<R>, tell: (entry: R, deleted: boolean) => B): Watch<B> {
+/** What is known of one that is gone, beside what it was. */
+interface Gone {
+  readonly expiresAtMs: number | undefined;
+}
+
+function listed<R, B>(entries: Iterator<R>, tell: (entry: R) => B): Watch<B> {
   let isOpen = true;
   return {
     next: () => {
       const next = isOpen ? entries.next() : undefined;
-      return Promise.resolve(next && !next.done ? tell(next.value, false) : undefined);
+      return Promise.resolve(next && !next.done ? tell(next.value) : undefined);
     },
     close: () => (isOpen = false),
   };

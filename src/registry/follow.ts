@@ -4,6 +4,7 @@ import { ChangesSchema, type Changes } from "../api/gen/netloom/registry_pb.js";
 import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import type { Watch } from "../world/kernel.ts";
 import type { CatalogEvent, CatalogWatch, WatchOptions } from "./catalog-watch.ts";
+import type { Expirations } from "./catalog.ts";
 import { endpointKind, serviceKind, type Listed } from "./entry-kind.ts";
 
 /** Entries in one message: at most so many, and not much more than so many bytes. */
@@ -11,6 +12,7 @@ const MAX_BATCH = 500;
 const MAX_BATCH_BYTES = 262_144;
 
 interface Watched<T> {
+  readonly expirations: Expirations;
   watch(like: T, options: WatchOptions): CatalogWatch<Listed>;
 }
 
@@ -22,7 +24,8 @@ export interface Catalogs {
 
 /**
  * Both catalogs as one stream: everything, then `synced`, then every change, many to a message. The first message has
- * `reset`, and so has the one that a reader gets who was too slow: everything comes anew. Refreshes are no changes.
+ * `reset`, and so has the one that a reader gets who was too slow: everything comes anew. Refreshes are no changes: the
+ * expiration times are those of the moment of telling.
  */
 export function follow(catalogs: Catalogs, limit?: number): Watch<Changes> {
   return new ChangeStream(catalogs, limit);
@@ -31,6 +34,7 @@ export function follow(catalogs: Catalogs, limit?: number): Watch<Changes> {
 class ChangeStream implements Watch<Changes> {
   readonly #services: CatalogWatch<Listed>;
   readonly #endpoints: CatalogWatch<Listed>;
+  readonly #expirations: Expirations;
   /** How many of the two have been read to the end since the last reset. */
   #synced = 0;
   #hasTold = false;
@@ -42,6 +46,7 @@ class ChangeStream implements Watch<Changes> {
     const options = { overflow: "resync", onNews, ...(limit !== undefined && { limit }) } as const;
     this.#services = services.watch(serviceKind.named(""), options);
     this.#endpoints = endpoints.watch(endpointKind.named(""), options);
+    this.#expirations = () => endpoints.expirations();
   }
 
   async next(): Promise<Changes | undefined> {
@@ -62,6 +67,7 @@ class ChangeStream implements Watch<Changes> {
 
   /** What there is, up to a message full. */
   #collect(): Changes | undefined {
+    const expirationOf = this.#expirations();
     let batch = new Batch(!this.#hasTold);
     this.#hasTold = true;
     while (!batch.isFull) {
@@ -79,7 +85,7 @@ class ChangeStream implements Watch<Changes> {
       } else if (service) {
         batch.addService(event);
       } else {
-        batch.addEndpoint(event);
+        batch.addEndpoint(event, expirationOf(event.entry.name));
       }
     }
     return batch.isEmpty ? undefined : batch.changes;
@@ -112,10 +118,16 @@ class Batch {
     else this.changes.removedServices.push(entry.name);
   }
 
-  addEndpoint({ type, entry }: EntryEvent): void {
+  addEndpoint({ type, entry }: EntryEvent, expiresAtMs: number | undefined): void {
     this.#count += 1;
     this.#bytes += entry.bytes.length;
-    if (type === "found") this.changes.endpoints.push(endpointKind.entryOf(entry));
-    else this.changes.removedEndpoints.push(entry.name);
+    if (type !== "found") {
+      this.changes.removedEndpoints.push(entry.name);
+      return;
+    }
+    const endpoint = endpointKind.entryOf(entry);
+    this.changes.endpoints.push(
+      expiresAtMs === undefined ? endpoint : endpointKind.expiring(endpoint, expiresAtMs),
+    );
   }
 }

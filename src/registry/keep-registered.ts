@@ -127,11 +127,16 @@ export class Keeper {
         delete endpoint.expirationTime;
         const { bytes } = endpointKind.list(endpoint);
         const known = this.#held.get(endpoint.name);
-        if (known && sameBytes(known.bytes, bytes) && this.#isKept(endpoint.name, known))
-          return clone(NetworkServiceEndpointSchema, known.answer);
-        this.#owed.delete(endpoint.name);
         const own = this.#cache?.askEndpoint(endpoint.name);
         try {
+          if (known && sameBytes(known.bytes, bytes) && this.#isKept(endpoint.name, known)) {
+            const answer = clone(NetworkServiceEndpointSchema, known.answer);
+            // That was its time then.
+            delete answer.expirationTime;
+            own?.answered(answer);
+            return answer;
+          }
+          this.#owed.delete(endpoint.name);
           const answer = await next(endpoint, this.#leased(asked));
           this.#hold(asked, bytes, answer);
           own?.answered(answer);

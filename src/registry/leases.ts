@@ -40,6 +40,8 @@ export class Leases {
   readonly #onExpired: LeaseOptions["onExpired"];
   readonly #byName = new Map<string, Lease>();
   readonly #groups = new Map<string, Lease>();
+  /** When those ended that nobody has dropped yet, on `Clock.monotonicMs`. */
+  readonly #ended = new Map<string, number>();
   readonly #slots = new Map<number, Set<Lease>>();
   #earliest = Infinity;
   /** Rings when an earlier one has come. */
@@ -71,6 +73,7 @@ export class Leases {
   renew(name: string, options: { readonly ttlMs: number; readonly group?: string | undefined }): void {
     const { ttlMs, group } = options;
     const endsAtMs = this.#world.clock.monotonicMs() + ttlMs;
+    this.#ended.delete(name);
     let lease = this.#byName.get(name);
     if (lease && lease.group !== group) {
       this.drop(name);
@@ -97,6 +100,7 @@ export class Leases {
 
   /** The lease of `name` matters no more. */
   drop(name: string): void {
+    this.#ended.delete(name);
     const lease = this.#byName.get(name);
     if (!lease) return;
     this.#byName.delete(name);
@@ -104,13 +108,13 @@ export class Leases {
     this.#forget(lease);
   }
 
-  /** When endpoints end as things are, on `Clock.wallMs`, rounded down. For many questions at one moment. */
+  /** When endpoints end as things are, or have ended until they are dropped, on `Clock.wallMs`, rounded down. For many questions at one moment. */
   expirations(): (name: string) => number | undefined {
     const { clock } = this.#world;
     const offsetMs = clock.wallMs() - clock.monotonicMs();
     return (name) => {
-      const lease = this.#byName.get(name);
-      return lease && Math.floor(lease.endsAtMs + offsetMs);
+      const endsAtMs = this.#byName.get(name)?.endsAtMs ?? this.#ended.get(name);
+      return endsAtMs === undefined ? undefined : Math.floor(endsAtMs + offsetMs);
     };
   }
 
@@ -162,7 +166,10 @@ export class Leases {
         continue;
       }
       if (lease.group !== undefined) this.#groups.delete(lease.group);
-      for (const name of lease.names) this.#byName.delete(name);
+      for (const name of lease.names) {
+        this.#byName.delete(name);
+        this.#ended.set(name, lease.endsAtMs);
+      }
       names.push(...lease.names);
     }
     if (names.length > 0) await this.#onExpired(names, scope);

@@ -34,6 +34,7 @@ export const MAX_ENTRY_BYTES = 65_536;
 
 export interface RegistrationsKind<T> extends Cataloged<T> {
   list(entry: T): Listed;
+  expirationOf(entry: T): number | undefined;
 }
 
 export class Registrations<T> implements Station<T, T> {

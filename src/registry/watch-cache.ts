@@ -5,7 +5,8 @@
  * - Finds and watches are answered from memory, also when the registry is down: then with what it said last.
  * - A broken stream is opened again, with a back-off that no two hosts share; what has changed meanwhile is told as
  *   changes, and what has not wakes nobody.
- * - Entries are without expiration time: the registry says when they are gone, and what it cannot say stays.
+ * - The registry says when entries are gone, and what it cannot say stays. Their expiration times are those that it told
+ *   with the last change; it tells of no refresh, so one that has passed was put off, by a lease at a time.
  * - After a restart the last answers are there before the registry is reached. They are on the disk `SAVE_MS` after they
  *   came, later if there are many.
  */
@@ -17,8 +18,9 @@ import type { Scope } from "../world/scope.ts";
 import type { Hop, World } from "../world/world.ts";
 import { Bell } from "./bell.ts";
 import { Catalog } from "./catalog.ts";
-import { endpointKind, type Listed, sameBytes, serviceKind } from "./entry-kind.ts";
+import { endpointKind, sameBytes, serviceKind } from "./entry-kind.ts";
 import { readAnswers, writeAnswers } from "./last-answers.ts";
+import { DEFAULT_LEASE_MS } from "./leases.ts";
 import type { RegistrationsKind } from "./registrations.ts";
 import { watchSession, type Shelves } from "./watch-session.ts";
 
@@ -87,6 +89,10 @@ export class WatchCache {
   static async open(options: WatchCacheOptions): Promise<WatchCache> {
     const cache = new WatchCache(options);
     const { world, log } = options;
+    cache.endpoints.expirations = () => {
+      const nowMs = world.clock.wallMs();
+      return (name) => putOff(cache.#shelves.endpoints.expirationOf(name), nowMs);
+    };
     const answers = await readAnswers(world.disk, (problem) =>
       log?.warn("what the registry has said last is damaged on the disk; it is asked anew", { problem }),
     );
@@ -200,6 +206,12 @@ export class WatchCache {
   }
 }
 
+/** A time that has passed, by as many leases as bring it into the future. */
+function putOff(expiresAtMs: number | undefined, nowMs: number): number | undefined {
+  if (expiresAtMs === undefined || expiresAtMs > nowMs) return expiresAtMs;
+  return expiresAtMs + Math.ceil((nowMs + 1 - expiresAtMs) / DEFAULT_LEASE_MS) * DEFAULT_LEASE_MS;
+}
+
 /** Puts what a session tells into a catalog, and knows what it has not told of. */
 class CacheShelf<T> implements Shelves<T> {
   readonly #kind: RegistrationsKind<T>;
@@ -209,6 +221,8 @@ class CacheShelf<T> implements Shelves<T> {
   #seen: Set<string> | undefined;
   /** By name, what this host has under way. */
   readonly #asked = new Map<string, Set<{ isTold: boolean }>>();
+  /** By name, as told last, on `Clock.wallMs`. */
+  readonly #expirations = new Map<string, number>();
   /** How often something has changed. */
   changes = 0;
 
@@ -229,7 +243,7 @@ class CacheShelf<T> implements Shelves<T> {
     return {
       answered: (entry) => {
         if (own.isTold) return;
-        if (entry) this.#put(this.#kind.list(entry));
+        if (entry) this.#put(entry, true);
         else this.#remove(name);
       },
       end: () => {
@@ -240,9 +254,12 @@ class CacheShelf<T> implements Shelves<T> {
   }
 
   put(entry: T): void {
-    const listed = this.#kind.list(entry);
-    this.#told(listed.name);
-    this.#put(listed);
+    this.#told(this.#kind.keysOf(entry).name);
+    this.#put(entry, false);
+  }
+
+  expirationOf(name: string): number | undefined {
+    return this.#expirations.get(name);
   }
 
   remove(name: string): void {
@@ -254,18 +271,28 @@ class CacheShelf<T> implements Shelves<T> {
     for (const own of this.#asked.get(name) ?? []) own.isTold = true;
   }
 
-  #put(listed: Listed): void {
-    if (listed.name === "") return;
-    this.#seen?.add(listed.name);
-    const known = this.#catalog.get(listed.name);
-    if (known && sameBytes(known.bytes, listed.bytes)) return;
+  /** `isOwn`: this host has registered it, and whoever watches is told also of what is as it was. */
+  #put(entry: T, isOwn: boolean): void {
+    const listed = this.#kind.list(entry);
+    const { name } = listed;
+    if (name === "") return;
+    this.#seen?.add(name);
+    const expiresAtMs = this.#kind.expirationOf(entry);
+    if (expiresAtMs !== undefined) this.#expirations.set(name, expiresAtMs);
+    const known = this.#catalog.get(name);
+    if (known && sameBytes(known.bytes, listed.bytes)) {
+      if (isOwn) this.#catalog.touch(name);
+      return;
+    }
     this.changes += 1;
     this.#catalog.put(listed);
     this.#onChange(false);
   }
 
   #remove(name: string): void {
-    if (!this.#catalog.remove(name)) return;
+    const removed = this.#catalog.remove(name);
+    this.#expirations.delete(name);
+    if (!removed) return;
     this.changes += 1;
     this.#onChange(true);
   }

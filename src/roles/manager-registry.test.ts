@@ -200,6 +200,51 @@ suite("a host's own view", () => {
   });
 });
 
+test("a manager tells of another URL and of times, and nothing of what has left the query, as upstream's", async () => {
+  await withMesh(async ({ self }) => {
+    const { manager, world, caller } = await self("alpha");
+    const peer = { id: "unix", connection: "unix#1", isLocal: true };
+    const program = { ...caller, peer };
+    const inZone = (zone: string) => ({ networkServiceLabels: { shop: { labels: { zone } } } });
+    const register = (port: number, zone: string) =>
+      manager.endpoints.request(
+        program,
+        endpointOf("a", { url: `tcp://127.0.0.1:${port}`, ...inZone(zone) }),
+      );
+    const watched = gather(world, manager.endpoints.find(caller, endpointQuery(inZone("x"), true)));
+    await world.clock.sleep(100);
+    const steps = [
+      () => register(1, "x"),
+      () => register(1, "x"),
+      () => register(2, "x"),
+      () => register(2, "y"),
+    ];
+    for (const step of steps) {
+      await step();
+      await world.clock.sleep(1_500);
+    }
+    const { expirationTime } = await register(3, "x");
+    await world.clock.sleep(1_500);
+    assert.ok(expirationTime);
+    assert.deepEqual(await find({ manager, caller }, { expirationTime }), ["a tcp://127.0.0.1:3"]);
+    await manager.endpoints.close(program, endpointOf("a"));
+    await world.clock.sleep(100);
+    assert.deepEqual(
+      watched.map(({ networkServiceEndpoint: told, deleted }) => [told?.url.at(-1), deleted]).slice(0, -1),
+      [
+        ["1", false],
+        ["1", false],
+        ["2", false],
+        ["3", false],
+      ],
+    );
+    assert.equal(watched.at(-1)?.deleted, true);
+    assert.equal(watched.length, 5);
+    for (const { networkServiceEndpoint: told } of watched) assert.ok(told?.expirationTime, told?.url);
+    assert.deepEqual(watched.at(-1)?.networkServiceEndpoint?.expirationTime, expirationTime);
+  });
+});
+
 test("a process may be its own registry", async () => {
   let own: ManagerRegistry | undefined;
   const alone = async (world: World): Promise<void> => {

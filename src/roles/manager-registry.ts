@@ -89,7 +89,7 @@ export async function managerRegistry(options: ManagerRegistryOptions): Promise<
   const stations = stationsOver(registry, world.clock);
   const doors = {
     services: serviceDoor(options, stations, keeper),
-    endpoints: endpointDoor(options, { stations, keeper, bypass }),
+    endpoints: endpointDoor(options, { stations, keeper, bypass, cache }),
   };
   const serviceView = new View({
     world,
@@ -134,14 +134,25 @@ function serviceDoor(
 
 function endpointDoor(
   { world, identity, labels = {}, leaseMs }: ManagerRegistryOptions,
-  parts: { readonly stations: Stations; readonly keeper: Keeper; readonly bypass: LocalBypass },
+  parts: {
+    readonly stations: Stations;
+    readonly keeper: Keeper;
+    readonly bypass: LocalBypass;
+    readonly cache: WatchCache;
+  },
 ): Begin<NetworkServiceEndpoint, NetworkServiceEndpoint> {
-  const { stations, keeper, bypass } = parts;
+  const { stations, keeper, bypass, cache } = parts;
   const leases: Leases = new Leases({
     world,
     ...(leaseMs !== undefined && { leaseMs }),
     onExpired: async (names) => void (await Promise.all(names.map(lose))),
   });
+  // Endpoints of this host live as long as it says, whatever the registry was told.
+  const told = cache.endpoints.expirations;
+  cache.endpoints.expirations = () => {
+    const [here, there] = [leases.expirations(), told()];
+    return (name) => here(name) ?? there(name);
+  };
   const lose = async (name: string): Promise<void> => {
     try {
       await keeper.triggerOf(name)?.close({ reason: "lost", isDue: () => !leases.has(name) });

@@ -64,6 +64,7 @@ export async function registry(options: RegistryOptions): Promise<Registry> {
     ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
     onExpired: async (names) => void (await Promise.all(names.map(lose))),
   });
+  endpoints.catalog.expirations = () => leases.expirations();
   const doors = {
     services: serviceDoor(options, services),
     endpoints: endpointDoor(options, endpoints, leases),
@@ -163,7 +164,6 @@ function serveRegistry(parts: {
     kind: endpointKind,
     catalog: catalogs.endpoints,
     admit,
-    expirations: () => leases.expirations(),
   });
   const services: ServiceRegistryServer = {
     request: (caller, service) => doors.services.request(caller, service),
