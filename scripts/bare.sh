@@ -35,7 +35,7 @@ build() {
   rmdir /old
   cd /root/netloom
   local kept=()
-  readarray -d '' kept < <(env -0 | grep -z -i -E '^([a-z]+_proxy|[^=]*(cert|_ca_)[^=]*|npm_config_[^=]*|NETLOOM_[^=]*|TEST_MINUTES|SINCE|TERM)=')
+  readarray -d '' kept < <(env -0 | grep -z -i -E '^([a-z]+_proxy|[^=]*(cert|_ca_)[^=]*|npm_config_[^=]*|NETLOOM_[^=]*|TESTS|TEST_MINUTES|SINCE|TERM)=')
   env -i "${kept[@]}" HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 scripts/bare.sh --commands "$@"
 }
 
