@@ -101,9 +101,6 @@ test(
     const tunnel = String(tunnelsOf(alpha)[0]?.["ifname"]);
     for (const [title, place, ...commands] of tampering)
       await t.test(title, { todo: FOLLOWERS, timeout: HANG_MS }, async ({ signal }) => {
-        const whole = wireOf(alpha, web);
-        assert.ok(whole, "the wire is there");
-        const tunnel = String(tunnelsOf(alpha)[0]?.["ifname"]);
         for (const command of commands) run(netnsOf(lab.name, place), command.replace("X", tunnel));
         while (!signal.aborted && JSON.stringify(wireOf(alpha, web)) !== JSON.stringify(whole))
           await moment(50);
