@@ -16,6 +16,9 @@ export interface AuthorizeOptions<T> {
     nameOf(entry: T): string;
     /** Id of the peer that a registered name belongs to. */
     ownerOf(name: string): string | undefined;
+    /** Where a thing is, and where the registered one of a name is: empty if that is not known. */
+    urlOf(entry: T): string;
+    registeredUrlOf(name: string): string;
     /** May anybody say this, although the name is another's? */
     isHarmless(entry: T): boolean;
   };
@@ -31,10 +34,10 @@ export function authorize<T>({ identity, names }: AuthorizeOptions<T>): Element<
     if (!names || owner === undefined || owner === call.peer.id || isHarmless) return;
     throw new NetloomError(
       "PERMISSION_DENIED",
-      `register ${names.noun} ${name}: it belongs to another peer`,
+      `register ${names.noun} ${name} of ${at(call.peer.id, names.urlOf(entry))}: it belongs to ${at(owner, names.registeredUrlOf(name))}`,
       {
         topic: "NL-305",
-        hint: "choose another name, or unregister it where it was registered",
+        hint: "choose another name, or unregister it where it was registered; two hosts of one name? `netloom agent --name` gives each its own",
       },
     );
   };
@@ -49,4 +52,9 @@ export function authorize<T>({ identity, names }: AuthorizeOptions<T>): Element<
       await next(entry);
     },
   };
+}
+
+/** A peer, and under which URL it is reached. */
+function at(peer: string, url: string): string {
+  return url === "" ? peer : `${peer} (${url})`;
 }

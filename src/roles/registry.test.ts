@@ -126,7 +126,12 @@ suite("names", () => {
     await withRegistry(async ({ world, role }) => {
       const [one, other] = [callerOf(world, "tcp:10.0.0.1"), callerOf(world, "tcp:10.0.0.2")];
       await role.endpoints.request(one, endpointOf("a"));
-      await refuses("PERMISSION_DENIED", role.endpoints.request(other, endpointOf("a")));
+      await assert.rejects(role.endpoints.request(other, endpointOf("a", { url: "tcp://10.0.0.2:5001" })), {
+        code: "PERMISSION_DENIED",
+        message:
+          /^register endpoint a of tcp:10\.0\.0\.2 \(tcp:\/\/10\.0\.0\.2:5001\): it belongs to tcp:10\.0\.0\.1 \(tcp:/,
+        hint: /two hosts of one name/,
+      });
       await refuses("PERMISSION_DENIED", role.endpoints.close(other, endpointOf("a")));
       await role.endpoints.close(one, endpointOf("a"));
       await role.endpoints.request(other, endpointOf("a"));

@@ -101,6 +101,8 @@ function serviceDoor(
           noun: serviceKind.noun,
           nameOf: ({ name }) => name,
           ownerOf: (name) => services.ownerOf(name),
+          urlOf: () => "",
+          registeredUrlOf: () => "",
           // Hosts that offer the same service each say what it is; and one that is only offered may still be described.
           isHarmless: (service) => services.has(service) || describes(service, services.get(service.name)),
         },
@@ -125,6 +127,8 @@ function endpointDoor(
           noun: endpointKind.noun,
           nameOf: ({ name }) => name,
           ownerOf: (name) => endpoints.ownerOf(name),
+          urlOf: ({ url }) => url,
+          registeredUrlOf: (name) => endpoints.catalog.get(name)?.url ?? "",
           isHarmless: () => false,
         },
       }),
