@@ -118,6 +118,7 @@ function selectionMessage({ atMs, discovery, selection }: Decided, wireId: strin
     wireId,
     taken: selection?.taken ?? "",
     asking: selection?.asking ?? "",
+    problem: selection?.problem ?? "",
     failed: (selection?.failed ?? []).map((each) => create(Selection_FailureSchema, each)),
     judgements: judgements(discovery),
   });

@@ -78,6 +78,7 @@ export class HostGuard {
         const { code, message, topic, hint } = refused;
         throw new NetloomError(code, `make a wire in the namespace of its ${side}: ${message}`, {
           topic,
+          side,
           ...(hint !== undefined && { hint }),
         });
       }

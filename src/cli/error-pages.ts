@@ -167,6 +167,16 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     causes: ["a word is misspelt", "an option belongs to another command, or comes before the command"],
     remedies: ["netloom --help lists the commands, netloom <command> --help what each takes"],
   },
+  "NL-105": {
+    title: "the machine refuses",
+    means:
+      "The operating system refused to read, write or start something; the message has what, where and its reason.",
+    causes: [
+      "a file system is mounted read-only (EROFS), or full (ENOSPC)",
+      "too many files are open (EMFILE), or a folder is not there (ENOENT)",
+    ],
+    remedies: ["make the place that is named writable, or make room; then run it again"],
+  },
   "NL-201": {
     title: "the agent does not answer",
     means: "The command talks to the agent of this host over a unix socket, and nobody listens there.",
@@ -293,6 +303,12 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
       "while the registry runs: put it back, or start the registry again; until then it answers, and takes nothing new",
     ],
   },
+  "NL-307": {
+    title: "another payload",
+    means: "The service is there, but carries something else than the client asks for.",
+    causes: ["a client names a payload (IP or ETHERNET) that is not the one of the service"],
+    remedies: ["ask for the service's payload, or for none: then the service decides"],
+  },
   "NL-401": {
     title: "the kernel refuses",
     means:
@@ -373,6 +389,19 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     remedies: [
       "give the workload a network namespace of its own",
       "if it is meant: netloom agent --allow-host-workload, and routes that leave the network between the hosts out",
+    ],
+  },
+  "NL-410": {
+    title: "the MTU is too small",
+    means:
+      "With what is left of the MTU no packet of the wire's family gets through: IPv6 needs 1280 bytes, IPv4 68.",
+    causes: [
+      "the Connect or the Expose has a small mtu",
+      "the network between the hosts has an MTU that leaves too little after the headers of a tunnel",
+    ],
+    remedies: [
+      "a larger mtu, or none, where the hint says",
+      "a larger MTU between the hosts, or pools of IPv4 only",
     ],
   },
   "NL-501": {

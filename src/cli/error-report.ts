@@ -1,4 +1,4 @@
-import { NetloomError, type Topic } from "../world/errors.ts";
+import { NetloomError, type ErrorCode, type Topic } from "../world/errors.ts";
 import type { Format, Output } from "./output.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -38,11 +38,44 @@ function describeError(error: unknown): ErrorDocument {
     const { code, topic } = error;
     return { code, topic, message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
   }
+  const refused = systemRefusal(error);
+  if (refused) return refused;
   return {
     code: "INTERNAL",
     topic: "NL-013",
     message,
     hint: "this is a fault of netloom: run it again with NETLOOM_DEBUG=1 and report what it prints",
+  };
+}
+
+const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
+  EACCES: "PERMISSION_DENIED",
+  EPERM: "PERMISSION_DENIED",
+  ENOENT: "NOT_FOUND",
+  EEXIST: "ALREADY_EXISTS",
+  ENOSPC: "RESOURCE_EXHAUSTED",
+  EDQUOT: "RESOURCE_EXHAUSTED",
+  EMFILE: "RESOURCE_EXHAUSTED",
+  ENFILE: "RESOURCE_EXHAUSTED",
+  ENOMEM: "RESOURCE_EXHAUSTED",
+};
+
+/** What the operating system has refused is the machine's matter, and no fault of the program. */
+function systemRefusal(error: unknown): ErrorDocument | undefined {
+  if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return undefined;
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return undefined;
+  const path = (error as NodeJS.ErrnoException).path ?? "";
+  // Node says so, too, where a folder cannot be made because the file system is read-only.
+  const isFolder = syscall === "mkdir" && code === "ENOENT";
+  const words = isFolder
+    ? "it cannot be made; is the file system read-only?"
+    : (/^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message);
+  return {
+    code: SYSTEM_CODES[code] ?? "FAILED_PRECONDITION",
+    topic: "NL-105",
+    message: `${syscall ?? "call the system"}${path === "" ? "" : ` ${path}`}: ${code}: ${words}`,
+    hint: "this machine refuses it: see that the place is there, may be written to, and has room",
   };
 }
 

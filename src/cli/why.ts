@@ -117,12 +117,13 @@ async function attachmentDocument(attachment: AttachmentStatus) {
   };
 }
 
-function lastDocument({ at, wireId, taken, asking, failed, judgements }: Selection) {
+function lastDocument({ at, wireId, taken, asking, problem, failed, judgements }: Selection) {
   return {
     at: at === undefined ? "" : new Date(Number(at.seconds) * 1000 + at.nanos / 1e6).toISOString(),
     wireId,
     taken,
     ...(asking !== "" && { asking }),
+    ...(problem !== "" && { problem }),
     failed: failed.map(({ endpoint, reason }) => ({ endpoint, reason })),
     judgements: judgements.map(judgementDocument),
   };

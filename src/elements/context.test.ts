@@ -97,7 +97,7 @@ test("after a close an address is free at once, after a loss it waits for its ow
     await chain.close(lost);
     await assert.rejects(chain.request({ id: "c4" }), {
       code: "RESOURCE_EXHAUSTED",
-      message: /from shop-1: no room is left in 10\.0\.0\.0\/30$/,
+      message: /^give client a pair of addresses of shop-1: its pool 10\.0\.0\.0\/30 has no room left$/,
     });
     assert.deepEqual(addresses(await chain.request({ id: "c3" })), ["10.0.0.3/32", "10.0.0.2/32"]);
     const again = await chain.request({ id: "c3" });

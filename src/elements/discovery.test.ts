@@ -121,7 +121,10 @@ test("a connection that names its endpoint goes there or nowhere", async () => {
       message: "network service endpoint abc not found",
     });
     await assert.rejects(chain.request({ id: "c3", networkService: "" }), { code: "INVALID_ARGUMENT" });
-    await assert.rejects(chain.request({ id: "c4", payload: "IP" }), /network service shop is not found/);
+    await assert.rejects(
+      chain.request({ id: "c4", payload: "IP" }),
+      /shop: it carries ETHERNET, and the client asks for IP/,
+    );
   });
 });
 

@@ -20,7 +20,7 @@ const MAX_ANSWERS = 100_000;
 /** What of a call finding needs. */
 export type FindCall = Pick<Call, "world" | "scope" | "deadlineMs"> & Pick<HopCall, "outgoing">;
 
-/** The service with this name and, unless that is empty, payload. NOT_FOUND as upstream says it. */
+/** The service with this name and, unless that is empty, payload. NOT_FOUND as upstream says it, if nobody knows the name. */
 export async function findService(
   call: FindCall,
   services: ServiceRegistryHop,
@@ -32,10 +32,31 @@ export async function findService(
     ({ networkService, deleted }) => !deleted && networkService?.name === query.name,
   );
   if (found?.networkService) return found.networkService;
+  if (query.payload !== "") await refuseOtherPayload(call, services, query);
   throw new NetloomError("NOT_FOUND", `network service ${query.name} is not found`, {
     topic: "NL-302",
     hint: "`netloom get services` lists what is offered",
   });
+}
+
+/** FAILED_PRECONDITION if the service is there and carries something else. */
+async function refuseOtherPayload(
+  call: FindCall,
+  services: ServiceRegistryHop,
+  { name, payload }: { readonly name: string; readonly payload: string },
+): Promise<void> {
+  const asked = create(NetworkServiceQuerySchema, { networkService: { name } });
+  const answers = await collect(call, services.find(call, asked), `find network service ${name}`);
+  const other = answers.find(({ networkService, deleted }) => !deleted && networkService?.name === name);
+  if (!other?.networkService) return;
+  throw new NetloomError(
+    "FAILED_PRECONDITION",
+    `find network service ${name}: it carries ${other.networkService.payload}, and the client asks for ${payload}`,
+    {
+      topic: "NL-307",
+      hint: "ask for the payload of the service, or for none; or describe the service anew",
+    },
+  );
 }
 
 /** The endpoints that match the query and have not expired, in the registry's order. */

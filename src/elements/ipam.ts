@@ -53,6 +53,7 @@ export function ipam(name: string, options: AddressOptions): ConnectionElement {
           excluded: [...ip.excludedPrefixes, ...(excluded ?? [])].map(readExcluded),
           srcAddresses: ip.srcIpAddrs,
           dstAddresses: ip.dstIpAddrs,
+          client: connection.path?.pathSegments[0]?.name ?? "its client",
         },
         call.world.clock.monotonicMs(),
       );

@@ -12,6 +12,8 @@ import { requestWhileRegistered } from "./while-registered.ts";
 /** What became of the candidates of one request, for `netloom why`. */
 export interface Selection {
   readonly taken: string | undefined;
+  /** What lies at the client's own end, so that no endpoint could better it. */
+  readonly problem?: string;
   /** Who is asked now. */
   readonly asking?: string;
   readonly failed: readonly { readonly endpoint: string; readonly reason: string }[];
@@ -21,6 +23,7 @@ export interface Selection {
  * Guarantees
  * - The candidates of `discover` are tried in the order of their turn until one answers; each gets the request as it
  *   came. An answered connection names its endpoint. One that the registry drops meanwhile is not waited for.
+ * - An error whose reason lies at the client's own end is given back as it is: no other candidate could better it.
  * - If all fail the error says why each did, and has the code of the last one.
  * - When the caller's time is over, no further candidate is tried.
  */
@@ -51,6 +54,10 @@ export function select(
           return connection;
         } catch (error) {
           if (!(error instanceof NetloomError)) throw error;
+          if (error.side === "client") {
+            onSelection?.(id, { taken: undefined, failed, problem: error.message });
+            throw error;
+          }
           last = error;
           failed.push({ endpoint: endpoint.name, reason: error.message });
         }

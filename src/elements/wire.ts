@@ -1,8 +1,8 @@
 /** Makes the wire on the way back: what upstream spreads over the xconnect, kernel and connectioncontext elements. */
 import type { PlannedWire } from "../forwarder/meter.ts";
 import type { Plan } from "../forwarder/plan.ts";
-import { validateWire } from "../forwarder/validate.ts";
-import type { Mechanism, Wire } from "../forwarder/wire.ts";
+import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
+import type { Mechanism as WireMechanism, Wire } from "../forwarder/wire.ts";
 import { Alarm } from "../chain/alarm.ts";
 import { memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../world/errors.ts";
@@ -10,12 +10,13 @@ import type { ConnectionElement } from "./connection.ts";
 import { KERNEL, readKernel } from "./mechanism.ts";
 import { INCOMING } from "./translate-mechanism.ts";
 import { wireOf } from "./wire-of.ts";
-import { wireIdOf } from "./wire-id.ts";
+import { blame, checkWire, nonsense } from "./wire-blame.ts";
+import { stationsOf, wireIdOf } from "./wire-id.ts";
 
 /** What makes wires: `Reconciler` of src/forwarder. */
 export interface Wires {
   /** A wire with this side will probably be applied. */
-  expect?(side: Mechanism): void;
+  expect?(side: WireMechanism): void;
   apply(wire: Wire): Promise<Plan>;
   remove(connectionId: string): Promise<void>;
 }
@@ -30,7 +31,8 @@ const HELD = memoryKey<string>("wire: held");
 /**
  * Guarantees
  * - When the request has worked the wire is in the kernel. What the other side has answered is checked before the kernel
- *   sees it: nonsense is INTERNAL, with all that is wrong with it, and an established wire stays as it was.
+ *   sees it: nonsense is INTERNAL, with all that is wrong with it, and an established wire stays as it was. An error says
+ *   which end its reason lies at, in the names of the two.
  * - A wire belongs to the connection that has asked for it last. One of the same client that is closed later, because
  *   it was lost or comes late, does not touch it.
  * - The close removes the wire first, and always goes on. A removal that the kernel refuses is tried again, after 0.2 s
@@ -49,12 +51,20 @@ export function wire(wires: Wires): ConnectionElement {
     async request(call, request, next) {
       const client = call.memory.get(INCOMING);
       if (client?.type === KERNEL) wires.expect?.(readKernel(client));
+      const askedMtu = request.connection?.context?.MTU ?? 0;
       const answer = await next(request);
       if (!client) throw new NetloomError("INVALID_ARGUMENT", `make wire ${wireIdOf(answer)}: no mechanism`);
-      const wanted = checked(() => wireOf(answer, client));
+      const endpoint = answer.networkServiceEndpointName;
+      const wanted = read(answer, client, endpoint);
+      const ends = { client: stationsOf(answer)[0]?.name ?? "", endpoint, askedMtu };
+      checkWire(wanted, ends);
       holders.set(wanted.connectionId, answer.id);
       call.memory.set(HELD, wanted.connectionId);
-      call.memory.set(APPLIED, { wire: wanted, plan: await wires.apply(wanted) });
+      try {
+        call.memory.set(APPLIED, { wire: wanted, plan: await wires.apply(wanted) });
+      } catch (error) {
+        throw error instanceof NetloomError ? blame(error, wanted, ends) : error;
+      }
       return answer;
     },
     async close(call, connection, next) {
@@ -84,22 +94,11 @@ function removeLater(alarm: Alarm, name: string, remove: () => Promise<void>, at
   });
 }
 
-function checked(read: () => Wire): Wire {
-  let problems: readonly string[];
+function read(answer: Connection, client: Mechanism, endpoint: string): Wire {
   try {
-    const wanted = read();
-    problems = validateWire(wanted);
-    if (problems.length === 0) return wanted;
+    return wireOf(answer, client);
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-    problems = [error.message];
+    throw nonsense(endpoint, [error.message]);
   }
-  throw new NetloomError(
-    "INTERNAL",
-    `make a wire of what the other side has answered: ${problems.join(" ")}`,
-    {
-      topic: "NL-406",
-      hint: "the endpoint, or the forwarder of its host, is at fault; nothing was changed",
-    },
-  );
 }

@@ -153,9 +153,11 @@ function mtuProblems(wire: Wire): string[] {
   const least = isV6 ? 1280 : 68;
   if (mtuBytes >= least) return [];
   const tunnel = [wire.client, wire.endpoint].find((mechanism) => mechanism.type === "VXLAN");
-  const why = tunnel
-    ? `(an underlay of ${tunnel.underlayMtuBytes} bytes leaves after VXLAN over IPv${vxlanFamily(tunnel)})`
-    : "bytes";
+  const isAsked = wire.context.mtuBytes === mtuBytes;
+  const why =
+    tunnel && !isAsked
+      ? `(an underlay of ${tunnel.underlayMtuBytes} bytes leaves after VXLAN over IPv${vxlanFamily(tunnel)})`
+      : "bytes";
   const needs = `${isV6 ? "IPv6" : "IPv4"} needs ${least}`;
   return [`The wire's MTU would be ${mtuBytes} ${why}; ${needs}.`];
 }

@@ -24,7 +24,7 @@ test("a full group refuses with the name of the pool, and nothing has changed", 
   text(ipam, "a");
   assert.throws(
     () => text(ipam, "b"),
-    /take an address pair for b from icmp: no room is left in 10\.0\.0\.0\/31/,
+    /give a client a pair of addresses of icmp: its pool 10\.0\.0\.0\/31 has no room left$/,
   );
   ipam.release("a");
   assert.deepEqual(text(ipam, "b"), ["2001:db8:: 2001:db8::1", "10.0.0.0 10.0.0.1"]);
@@ -42,12 +42,12 @@ test("an address that no interface can have is never given, nor taken from a cli
   const last = new PointToPointIpam("icmp", groups(["255.255.255.252/30"]));
   const wish = { dstAddresses: ["255.255.255.254/32"], srcAddresses: ["255.255.255.255/32"] };
   assert.deepEqual(text(last, "a", wish), ["255.255.255.252 255.255.255.253"]);
-  assert.throws(() => text(last, "b"), /no room is left/);
+  assert.throws(() => text(last, "b"), /has no room left/);
   last.release("a");
   assert.deepEqual(text(last, "b"), ["255.255.255.252 255.255.255.253"]);
   assert.deepEqual(text(new PointToPointIpam("icmp", groups(["::/120"])), "a"), ["::2 ::3"]);
   const around = new PointToPointIpam("icmp", groups(["126.0.0.0/7"]));
-  assert.throws(() => text(around, "a", { excluded: [mustParsePrefix("126.0.0.0/8")] }), /no room is left/);
+  assert.throws(() => text(around, "a", { excluded: [mustParsePrefix("126.0.0.0/8")] }), /has no room left/);
 });
 
 test("a pair that has become excluded is replaced, and free again", () => {
@@ -104,7 +104,7 @@ test("over any history no address has two owners, and what was released is lowes
             assert.ok(!contains(wall, pair.src) && !contains(wall, pair.dst));
             held.set(name, [formatIp(pair.src), formatIp(pair.dst)]);
           } catch (error) {
-            assert.match(String(error), /no room is left/);
+            assert.match(String(error), /has no room left/);
           }
         }
         const all = [...held.values()].flat();

@@ -26,6 +26,8 @@ export interface Wish {
   /** `address/length` that the client had before, for instance from an endpoint that is gone. Taken again where they are free. */
   readonly srcAddresses: readonly string[];
   readonly dstAddresses: readonly string[];
+  /** Who asks, for people: `alpha/web`. */
+  readonly client?: string;
 }
 
 interface Holding {
@@ -60,7 +62,7 @@ export class PointToPointIpam {
         const old = before[index];
         const isStale =
           old && [old.pair.src, old.pair.dst].some((address) => isExcluded(address, wish.excluded));
-        after.push(old && !isStale ? old : (this.#recover(pools, wish) ?? this.#take(pools, wish, owner)));
+        after.push(old && !isStale ? old : (this.#recover(pools, wish) ?? this.#take(pools, wish)));
       }
     } catch (error) {
       for (const holding of after) if (!before.includes(holding)) giveBack(holding);
@@ -106,7 +108,7 @@ export class PointToPointIpam {
     return undefined;
   }
 
-  #take(pools: readonly AddressPool[], wish: Wish, owner: string): Holding {
+  #take(pools: readonly AddressPool[], wish: Wish): Holding {
     for (const pool of pools) {
       const dst = pool.take(wish.excluded);
       if (dst === undefined) continue;
@@ -121,7 +123,7 @@ export class PointToPointIpam {
     const names = pools.map((pool) => `${formatIp(pool.prefix.address)}/${pool.prefix.length}`).join(", ");
     throw new NetloomError(
       "RESOURCE_EXHAUSTED",
-      `take an address pair for ${owner} from ${this.#name}: no room is left in ${names}`,
+      `give ${wish.client ?? "a client"} a pair of addresses of ${this.#name}: its pool ${names} has no room left`,
       {
         topic: "NL-501",
         hint: "give the endpoint a larger pool, exclude fewer prefixes, or close wires",

@@ -98,7 +98,7 @@ test("a pool without room is RESOURCE_EXHAUSTED with its name, and a close makes
       second(),
       failing(
         "RESOURCE_EXHAUSTED",
-        /all candidates have failed: shop-1: .* from shop-1: no room .* 10\.0\.0\.0\/31/,
+        /all candidates have failed: shop-1: .* of shop-1: its pool 10\.0\.0\.0\/31 has no room left/,
       ),
     );
     await role.close(alpha.caller(), first);

@@ -46,6 +46,11 @@ export interface ErrorDetails {
   readonly hint?: string;
   /** Default: that of a cause with the same code, else that of the code. */
   readonly topic?: Topic;
+  /**
+   * The end of a wire where the reason lies, as this host sees it; it does not travel. What lies at the client's end no
+   * other endpoint can better.
+   */
+  readonly side?: "client" | "endpoint" | undefined;
   readonly cause?: unknown;
 }
 
@@ -58,11 +63,13 @@ export class NetloomError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly topic: Topic;
+  readonly side: "client" | "endpoint" | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.hint = details.hint;
+    this.side = details.side;
     this.topic = details.topic ?? inherited(details.cause, code) ?? TOPICS[code];
   }
 }

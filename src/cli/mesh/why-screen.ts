@@ -53,8 +53,9 @@ function lastLines(last: WhyDocument["last"], nowMs: number): Line[] {
   ];
 }
 
-function outcomeLines({ taken, asking }: NonNullable<WhyDocument["last"]>): Line[] {
+function outcomeLines({ taken, asking, problem }: NonNullable<WhyDocument["last"]>): Line[] {
   if (asking !== undefined) return [];
+  if (problem !== undefined) return [{ text: printable(`  ✗ ${problem}`), style: "red" }];
   return [
     taken === ""
       ? { text: "  no endpoint has answered", style: "red" }

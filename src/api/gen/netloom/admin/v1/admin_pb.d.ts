@@ -1155,6 +1155,13 @@ export declare type Selection = Message<"netloom.admin.v1.Selection"> & {
    * @generated from field: string asking = 6;
    */
   asking: string;
+
+  /**
+   * What lies at the client's own end: no endpoint could better it.
+   *
+   * @generated from field: string problem = 7;
+   */
+  problem: string;
 };
 
 /**
