@@ -11,6 +11,10 @@ import type { Netns, Watch } from "../world/kernel.ts";
 import type { Prober } from "../world/prober.ts";
 import type { Scope } from "../world/scope.ts";
 import type { AdminParts } from "./admin-parts.ts";
+import { countProblems, proveWay } from "../forwarder/prove-wire.ts";
+import { readMeters } from "../forwarder/meter.ts";
+import type { Side } from "../forwarder/wire.ts";
+import type { Counters } from "../world/kernel.ts";
 import { describeWires } from "./wires.ts";
 
 const COUNT = 4;
@@ -34,6 +38,7 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
   const probe = new Probing(parts, prober, {
     wire,
     netns: end.netns as Netns,
+    device: end.interface,
     addresses,
     intervalMs: request.intervalMs || INTERVAL_MS,
     timeoutMs: request.timeoutMs || TIMEOUT_MS,
@@ -42,9 +47,10 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
   let n = 0;
   return {
     next: async () => {
-      if (n >= rounds * addresses.length || life.ended) return undefined;
+      if (n > rounds * addresses.length || life.ended) return undefined;
       try {
-        return await probe.round(n++, life);
+        if (n === 0) await probe.begin();
+        return n < rounds * addresses.length ? await probe.round(n++, life) : await probe.end(n++);
       } catch (error) {
         if (error instanceof NetloomError && life.ended) return undefined;
         throw error;
@@ -56,9 +62,13 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
   };
 }
 
+type Counts = Partial<Record<Side, Counters>>;
+
 interface ProbingOptions {
   readonly wire: Wire;
   readonly netns: Netns;
+  /** The wire's end there. */
+  readonly device: string;
   readonly addresses: readonly string[];
   readonly intervalMs: number;
   readonly timeoutMs: number;
@@ -70,6 +80,7 @@ class Probing {
   readonly #options: ProbingOptions;
   /** On `Clock.monotonicMs`: when the first of the present round was sent. */
   #roundMs = 0;
+  #before: Counts = {};
 
   constructor(parts: AdminParts, prober: Prober, options: ProbingOptions) {
     this.#parts = parts;
@@ -77,9 +88,49 @@ class Probing {
     this.#options = options;
   }
 
+  async begin(): Promise<void> {
+    this.#before = await this.#count();
+  }
+
+  /** The last message: what else was found. */
+  async end(sentBefore: number): Promise<PingReply> {
+    const { wire, netns, device, addresses, timeoutMs } = this.#options;
+    const problems: string[] = [];
+    let sent = sentBefore;
+    for (const address of addresses) {
+      const way = { netns, device, address, mtuBytes: wire.mtu, timeoutMs };
+      const proof = await proveWay(this.#prober, way);
+      problems.push(...proof.problems);
+      sent += proof.sent;
+    }
+    const after = await this.#count();
+    const ends = (["endpoint", "client"] as const).map((side) => ({
+      name: `the ${side}'s end`,
+      before: this.#before[side],
+      after: after[side],
+    }));
+    return create(PingReplySchema, {
+      path: wire.path,
+      wireId: wire.id,
+      problems: [...problems, ...countProblems(ends, sent)],
+    });
+  }
+
+  /** What has come towards either side, as far as this host counts it: on the way out of it for one on another host. */
+  async #count(): Promise<Counts> {
+    const { wires, world } = this.#parts;
+    const made = wires.made.get(this.#options.wire.id);
+    if (!made) return {};
+    const [client, endpoint] = await readMeters(
+      world.kernel,
+      (["client", "endpoint"] as const).map((towards) => ({ ...made, towards })),
+    );
+    return { ...(client && { client }), ...(endpoint && { endpoint }) };
+  }
+
   /** All addresses of a round one after the other, the next round after the interval. */
   async round(n: number, scope: Scope): Promise<PingReply> {
-    const { wire, netns, addresses, intervalMs, timeoutMs } = this.#options;
+    const { wire, netns, device, addresses, intervalMs, timeoutMs } = this.#options;
     const { clock } = this.#parts.world;
     if (n % addresses.length === 0) {
       const waitMs = this.#roundMs + intervalMs - clock.monotonicMs();
@@ -87,7 +138,7 @@ class Probing {
       this.#roundMs = clock.monotonicMs();
     }
     const address = addresses[n % addresses.length] ?? "";
-    const { rttMs, reason = "" } = await this.#prober.probe(netns, address, { timeoutMs });
+    const { rttMs, reason = "" } = await this.#prober.probe(netns, address, { device, timeoutMs });
     return create(PingReplySchema, {
       address,
       sequence: Math.floor(n / addresses.length) + 1,

@@ -198,7 +198,7 @@ test("ping of a lost packet says so, and exits with 1", async () => {
   assert.equal(code, 1);
   assert.match(
     stdout,
-    /10\.99\.0\.1 #1: no answer \(timeout\)\n10\.99\.0\.1 {2}1 sent, 0 received, 100 % lost\n$/,
+    /10\.99\.0\.1 #1: no answer \(timeout\)\n10\.99\.0\.1 {2}1 sent, 0 received, 100 % lost\n {2}! no route of the workload leads to 10\.99\.0\.1\n/,
   );
 });
 

@@ -18,7 +18,10 @@ export function pingCommand(context: Context): Command {
       name: "ping",
       description:
         "Sends echo requests through a wire, from the end on the agent's host to the other one, and names the path " +
-        "that they take. Exit code: 1 if one of them did not come back.",
+        "that they take. They leave by the wire's own device, and only answers that come in by it count; at last comes a packet " +
+        "as large as the wire's MTU, and one that is larger by one byte and has to be refused. " +
+        "Exit code: 1 if one did not come back, if the workload's own packets leave by another device, or if an end of the " +
+        "wire has not counted what went to it.",
       examples: [
         {
           command: "netloom ping web/nsm-1",
@@ -29,7 +32,7 @@ export function pingCommand(context: Context): Command {
           command: "netloom ping web-db -o json",
           about:
             '{"wire", "path", "replies": [{"address", "sequence", "rttMs" or "reason"}], "addresses": [{"address", ' +
-            '"sent", "received", "minMs", "avgMs", "maxMs"}]}',
+            '"sent", "received", "minMs", "avgMs", "maxMs"}], "problems": ["…"]}',
         },
       ],
     }),
@@ -44,14 +47,20 @@ export function pingCommand(context: Context): Command {
     .addOption(option("--address <ip>", "one address of the other end only"))
     .addOption(outputOption())
     .action(async (wire: string, options: Options) => {
-      const replies: PingReply[] = [];
+      const messages: PingReply[] = [];
+      const parts = (): Pick<Found, "replies" | "problems"> => ({
+        replies: messages.filter(({ address }) => address !== ""),
+        problems: messages.flatMap(({ problems }) => problems),
+      });
       try {
-        await collectReplies(context, { wire, options, replies });
+        await collectReplies(context, { wire, options, messages });
       } finally {
         // Also of what an interrupt has cut short.
-        if (replies.length > 0) printSummary(context.out, { wire, replies, format: options.output });
+        if (messages.length > 0) printSummary(context.out, { wire, ...parts(), format: options.output });
       }
-      context.setExitCode(replies.length > 0 && replies.every(({ rttMs }) => rttMs !== undefined) ? 0 : 1);
+      const { replies, problems } = parts();
+      const isWell = replies.length > 0 && replies.every(({ rttMs }) => rttMs !== undefined);
+      context.setExitCode(isWell && problems.length === 0 ? 0 : 1);
     });
 }
 
@@ -60,8 +69,8 @@ async function collectReplies(
   {
     wire,
     options,
-    replies,
-  }: { readonly wire: string; readonly options: Options; readonly replies: PingReply[] },
+    messages,
+  }: { readonly wire: string; readonly options: Options; readonly messages: PingReply[] },
 ): Promise<void> {
   const [{ withAgent }, { create }, { Agent, PingRequestSchema }] = await Promise.all([
     import("./mesh/agent-access.ts"),
@@ -78,9 +87,9 @@ async function collectReplies(
   await withAgent(context, options, async (agent) => {
     const answers = agent.watch(Agent.method.ping, request);
     for (let reply = await answers.next(); reply; reply = await answers.next()) {
-      if (replies.length === 0 && options.output === "text") context.out.line(`${wire}: ${reply.path}`);
-      replies.push(reply);
-      if (options.output === "text") context.out.line(replyLine(reply));
+      if (messages.length === 0 && options.output === "text") context.out.line(`${wire}: ${reply.path}`);
+      messages.push(reply);
+      if (options.output === "text" && reply.address !== "") context.out.line(replyLine(reply));
     }
   });
 }
@@ -99,13 +108,16 @@ interface Summary {
   readonly maxMs?: number;
 }
 
+interface Found {
+  readonly wire: string;
+  readonly replies: readonly PingReply[];
+  /** What is wrong beside answers that are missing. */
+  readonly problems: readonly string[];
+}
+
 function printSummary(
   out: Output,
-  {
-    wire,
-    replies,
-    format,
-  }: { readonly wire: string; readonly replies: readonly PingReply[]; readonly format: Format },
+  { wire, replies, problems, format }: Found & { readonly format: Format },
 ): void {
   const addresses = [...Map.groupBy(replies, ({ address }) => address)].map(summarise);
   if (format === "json") {
@@ -114,7 +126,7 @@ function printSummary(
       sequence,
       ...(rttMs === undefined ? { reason } : { rttMs }),
     }));
-    return out.json({ wire, path: replies[0]?.path ?? "", replies: documents, addresses });
+    return out.json({ wire, path: replies[0]?.path ?? "", replies: documents, addresses, problems });
   }
   for (const { address, sent, received, minMs, avgMs, maxMs } of addresses) {
     const lost = Math.round((100 * (sent - received)) / sent);
@@ -124,6 +136,7 @@ function printSummary(
         : `, min/avg/max ${minMs.toFixed(3)}/${avgMs.toFixed(3)}/${formatMs(maxMs)}`;
     out.line(`${address}  ${sent} sent, ${received} received, ${lost} % lost${times}`);
   }
+  for (const problem of problems) out.line(`  ! ${problem}`);
 }
 
 function summarise([address, replies]: [string, PingReply[]]): Summary {

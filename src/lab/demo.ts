@@ -136,7 +136,7 @@ async function probeAddress(
   const headerBytes = (family === 4 ? 20 : 40) + 8;
   const netns = netnsOf(lab, wire.client.split("/").slice(0, 2).join("/"));
   const { mtuBytes } = wire;
-  const pinger = await Pinger.open(machine, netns, address);
+  const pinger = await Pinger.open(machine, netns, address, wire.client.split("/")[2]);
   try {
     const answers: Answer[] = [];
     for (let n = 0; n < requestsPerAddress; n++) answers.push(await pinger.probe());

@@ -3,7 +3,6 @@ import { diff } from "../forwarder/diff.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
 import { plan, wireMtu } from "../forwarder/plan.ts";
 import { type LinuxKernel, type LinuxMachine } from "../linux/machine.ts";
-import { ping } from "../linux/icmp.ts";
 import { identityAt } from "../linux/netns.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Counters, CounterQuery, KernelObject, Netns, Operation } from "../world/kernel.ts";
@@ -13,8 +12,9 @@ import { type Lab, type LabWire, sideName } from "./model.ts";
 import { askAgents } from "./mesh.ts";
 import { problemsOf, wiresOf } from "./mesh-status.ts";
 import { mustParseLab } from "./parse.ts";
+import { type Pinged, pingWire, withPing } from "./ping-wire.ts";
 import { bpffsDirectory, checkLabName, list, readState, stateDirectory } from "./state.ts";
-import { connectionId, type HostWire, netnsOf, type Topology, topology } from "./topology.ts";
+import { connectionId, type HostWire, type Topology, topology } from "./topology.ts";
 import { pathOf } from "./wire-path.ts";
 
 export interface WireStatus {
@@ -31,8 +31,8 @@ export interface WireStatus {
   readonly received: { readonly client?: Counters; readonly endpoint?: Counters };
   /** What differs from wanted: `missing: …`, `changed: …`, `unexpected: …`. Empty when all is well. */
   readonly differences: readonly string[];
-  /** Per address of the endpoint; only when asked for. No time: no answer. */
-  readonly ping?: readonly { readonly address: string; readonly rttMs: number | undefined }[];
+  /** Per address of the endpoint; only when asked for. No time: no answer that came in by the wire's own device. */
+  readonly ping?: readonly Pinged[];
 }
 
 export interface LabStatus {
@@ -45,7 +45,10 @@ export interface LabStatus {
 }
 
 export interface StatusOptions {
-  /** Sends a packet through every wire and waits a second for the answer. */
+  /**
+   * Sends packets through every wire, small ones and the largest, and waits a second for each answer. What is wrong with
+   * the way that they take is among the differences then, and so is an end that has not counted them.
+   */
   readonly ping?: boolean;
 }
 
@@ -59,33 +62,50 @@ export async function status(
   if (lab.mesh) return await meshStatus(machine, lab, options);
   const wanted = topology(lab);
   const open: LinuxKernel[] = [];
-  // First, so that the counters show the packets.
-  const pings =
-    options.ping === true
-      ? await Promise.all(lab.wires.map((wire) => pingWire(machine, lab.name, namesOf(wire))))
-      : [];
   try {
     const machineWide = await machine.kernel({ bpffs: stateDirectory(name), mark: LAB_MARK });
     open.push(machineWide);
-    const views = new Map<string, HostView>();
+    const kernels = new Map<string, LinuxKernel>();
     for (const { kind, place, netns, path } of wanted.namespaces) {
       if (kind !== "host" || identityAt(path) === undefined) continue;
       const kernel = await machine.kernel({ host: netns, bpffs: bpffsDirectory(name, place) });
       open.push(kernel);
-      views.set(place, await look(kernel, wanted, place));
+      kernels.set(place, kernel);
     }
+    const lookAtWires = async (): Promise<WireStatus[]> => {
+      const views = new Map<string, HostView>();
+      for (const [place, kernel] of kernels) views.set(place, await look(kernel, wanted, place));
+      return lab.wires.map((wire) => wireStatus(lab, wire, wanted, views));
+    };
     const underlay = await underlayDifferences(machineWide, wanted);
-    const wires = lab.wires.map((wire) => wireStatus(lab, wire, wanted, views));
+    const wires = await pinged(machine, name, lookAtWires, options);
     return {
       name,
       lab,
       underlay: { state: underlay.length === 0 ? "up" : "degraded", differences: underlay },
-      wires: wires.map((wire, i) => ({ ...wire, ...(pings[i] && { ping: pings[i] }) })),
+      wires,
       problems: [],
     };
   } finally {
     for (const kernel of open) await kernel.close();
   }
+}
+
+/** The wires as `look` shows them; if it is asked for, after packets have gone through them. */
+async function pinged(
+  machine: LinuxMachine,
+  lab: string,
+  look: () => Promise<readonly WireStatus[]>,
+  { ping = false }: StatusOptions,
+): Promise<readonly WireStatus[]> {
+  const before = await look();
+  if (!ping) return before;
+  const results = await Promise.all(before.map((wire) => pingWire(machine, lab, wire)));
+  const byName = new Map(before.map((wire, i) => [wire.client, { wire, result: results[i] }]));
+  return (await look()).map((wire) => {
+    const known = byName.get(wire.client);
+    return known?.result ? withPing(known.wire, wire, known.result) : wire;
+  });
 }
 
 async function applied(name: string): Promise<Lab> {
@@ -205,18 +225,10 @@ async function meshStatus(machine: LinuxMachine, lab: Lab, options: StatusOption
   const kernel = await machine.kernel({ bpffs: stateDirectory(lab.name), mark: LAB_MARK });
   try {
     const hosts = (lab.mesh?.agents ?? []).map(({ host }) => host);
-    let answers = await askAgents(lab.name, hosts);
-    let wires = wiresOf(answers);
-    if (options.ping === true) {
-      const pings = await Promise.all(wires.map((wire) => pingWire(machine, lab.name, wire)));
-      // Again, so that the counters show the packets.
-      answers = await askAgents(lab.name, hosts);
-      const byName = new Map(wires.map(({ client }, i) => [client, pings[i]]));
-      wires = wiresOf(answers).map((wire) => {
-        const ping = byName.get(wire.client);
-        return { ...wire, ...(ping && { ping }) };
-      });
-    }
+    let answers: Awaited<ReturnType<typeof askAgents>> = new Map();
+    const look = async (): Promise<readonly WireStatus[]> =>
+      wiresOf((answers = await askAgents(lab.name, hosts)));
+    const wires = await pinged(machine, lab.name, look, options);
     const underlay = await underlayDifferences(kernel, topology(lab));
     return {
       name: lab.name,
@@ -228,29 +240,4 @@ async function meshStatus(machine: LinuxMachine, lab: Lab, options: StatusOption
   } finally {
     await kernel.close();
   }
-}
-
-function namesOf(wire: LabWire): Pick<WireStatus, "client" | "addresses"> {
-  const { client, endpoint } = wire;
-  return { client: sideName(client), addresses: { client: client.addresses, endpoint: endpoint.addresses } };
-}
-
-async function pingWire(
-  machine: LinuxMachine,
-  lab: string,
-  wire: Pick<WireStatus, "client" | "addresses">,
-): Promise<{ address: string; rttMs: number | undefined }[]> {
-  const [host = "", workload = ""] = wire.client.split("/");
-  const netns = netnsOf(lab, `${host}/${workload}`);
-  return await Promise.all(
-    wire.addresses.endpoint.map(async (address) => {
-      try {
-        return { address, rttMs: (await ping(machine, { netns, address, timeoutMs: 1000 })).rttMs };
-      } catch (error) {
-        // No namespace or no route is no answer; `differences` says which.
-        if (error instanceof NetloomError) return { address, rttMs: undefined };
-        throw error;
-      }
-    }),
-  );
 }

@@ -5,6 +5,7 @@ import { KernelError, type Netns } from "../world/kernel.ts";
 import { decodeEchoReply, encodeEchoRequest } from "./icmp-message.ts";
 import type { LinuxMachine } from "./machine.ts";
 import {
+  bindToDevice,
   close,
   connect,
   receive,
@@ -51,10 +52,15 @@ export class Pinger {
     this.#family = family;
   }
 
-  /** NOT_FOUND without the namespace, FAILED_PRECONDITION without a route to `address`, PERMISSION_DENIED without CAP_NET_RAW. */
-  static async open(machine: LinuxMachine, netns: Netns, address: string): Promise<Pinger> {
+  /**
+   * With `device`, requests leave by it and answers count only if they came in by it; otherwise the routes decide.
+   * NOT_FOUND without the namespace or the device, FAILED_PRECONDITION without a route to `address`, PERMISSION_DENIED without
+   * CAP_NET_RAW.
+   */
+  static async open(machine: LinuxMachine, netns: Netns, address: string, device?: string): Promise<Pinger> {
     const pinger = await Pinger.openUnaimed(machine, netns, mustParseIp(address).family);
     try {
+      if (device !== undefined) bindToDevice(pinger.#fd, device);
       pinger.aim(address);
     } catch (error) {
       pinger.close();
@@ -119,14 +125,24 @@ export class Pinger {
 /** One probe from `netns` to `address`. See `Pinger`. */
 export async function ping(
   machine: LinuxMachine,
-  { netns, address, ...options }: { readonly netns: Netns; readonly address: string } & ProbeOptions,
+  {
+    netns,
+    address,
+    device,
+    ...options
+  }: { readonly netns: Netns; readonly address: string; readonly device?: string } & ProbeOptions,
 ): Promise<Answer> {
-  const pinger = await Pinger.open(machine, netns, address);
+  const pinger = await Pinger.open(machine, netns, address, device);
   try {
     return await pinger.probe(options);
   } finally {
     pinger.close();
   }
+}
+
+/** Of a packet to `address`, without options. */
+export function ipHeaderBytes(address: string): number {
+  return mustParseIp(address).family === 4 ? 20 : 40;
 }
 
 /** `struct sockaddr_in` or `sockaddr_in6`: the address follows the family, the port, and in IPv6 the flow label. */

@@ -114,6 +114,11 @@ export class LinuxMachine {
     return (await this.call({ type: "socket", netns, socket })) as number;
   }
 
+  /** The device by which packets to `address` leave a namespace. Equivalent to: `ip route get A` */
+  async deviceTowards(netns: Netns, address: string): Promise<string | undefined> {
+    return (await this.call({ type: "device-towards", netns, address })) as string | undefined;
+  }
+
   /**
    * Starts a program in a namespace, in a session of its own: it lives on when this process ends. Returns its number.
    * NOT_FOUND without the namespace or the program.

@@ -62,6 +62,7 @@ export type Request =
   | { readonly type: "create-netns"; readonly path: string }
   | { readonly type: "remove-netns"; readonly path: string }
   | { readonly type: "socket"; readonly netns: Netns; readonly socket: SocketKind }
+  | { readonly type: "device-towards"; readonly netns: Netns; readonly address: string }
   | { readonly type: "spawn"; readonly netns: Netns; readonly program: Program }
   | { readonly type: "end" };
 

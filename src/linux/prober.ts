@@ -1,19 +1,25 @@
 import { NetloomError } from "../world/errors.ts";
 import type { Prober } from "../world/prober.ts";
-import { ping } from "./icmp.ts";
+import { ipHeaderBytes, ping } from "./icmp.ts";
 import type { LinuxMachine } from "./machine.ts";
+
+/** Of the ICMP header. */
+const ECHO_BYTES = 8;
 
 /** Echo requests from namespaces of this machine. An address that no route leads to is an answer, not an error. */
 export function linuxProber(machine: LinuxMachine): Prober {
   return {
-    probe: async (netns, address, { timeoutMs }) => {
+    probe: async (netns, address, { timeoutMs, device, packetBytes }) => {
+      const size =
+        packetBytes === undefined ? {} : { payloadBytes: packetBytes - ipHeaderBytes(address) - ECHO_BYTES };
       try {
-        const { rttMs, errno } = await ping(machine, { netns, address, timeoutMs });
+        const { rttMs, errno } = await ping(machine, { netns, address, device, timeoutMs, ...size });
         return rttMs === undefined ? { reason: errno ?? "timeout" } : { rttMs };
       } catch (error) {
         if (!(error instanceof NetloomError) || error.code !== "FAILED_PRECONDITION") throw error;
         return { reason: "no route" };
       }
     },
+    deviceTowards: async (netns, address) => await machine.deviceTowards(netns, address),
   };
 }

@@ -22,6 +22,7 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 export const SO_RCVBUF = 8;
 export const SO_RCVBUFFORCE = 33;
+const SO_BINDTODEVICE = 25;
 /** include/uapi/asm-generic/socket.h since Linux 5.14. */
 export const SO_NETNS_COOKIE = 71;
 export const MSG_DONTWAIT = 0x40;
@@ -239,6 +240,15 @@ export function setSocketOption(fd: number, level: number, name: number, value: 
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setInt32(0, value, true);
   check(native.setsockopt()(fd, level, name, bytes, 4), () => `set socket option ${level}/${name}`);
+}
+
+/** SO_BINDTODEVICE: what is sent leaves by this device, and only what came in by it is received. ENODEV without it. */
+export function bindToDevice(fd: number, device: string): void {
+  const name = Buffer.from(`${device}\0`);
+  check(
+    native.setsockopt()(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length),
+    () => `bind a socket to device ${device}`,
+  );
 }
 
 /** Reads a socket option of 8 bytes, such as SO_NETNS_COOKIE. */

@@ -17,9 +17,12 @@ import {
   type SocketKind,
   type WorkerMemory,
 } from "./messages.ts";
+import { lookUp } from "./links.ts";
+import { decodeRoute, getRoute } from "./netlink/route.ts";
 import { createNetns, removeNetns } from "./netns-lifecycle.ts";
 import { NetnsTable } from "./netns-table.ts";
 import { type Identity, runIn } from "./netns.ts";
+import { Place } from "./place.ts";
 import { Reactor } from "./reactor.ts";
 import { Reaper } from "./reaper.ts";
 import { handOver, keepLedger, socket } from "./syscall.ts";
@@ -95,6 +98,8 @@ async function answer(request: Request): Promise<unknown> {
       return removeNetns(request.path);
     case "socket":
       return openSocket(request.netns, request.socket);
+    case "device-towards":
+      return deviceTowards(request.netns, request.address);
     case "spawn":
       return spawnIn(request.netns, request.program);
     case "end":
@@ -108,6 +113,17 @@ function openSocket(netns: Netns, { domain, type, protocol }: SocketKind): numbe
   const place = shared.table.open(netns);
   try {
     return runIn(place.fd, () => handOver(socket(domain, type, protocol)));
+  } finally {
+    place.close();
+  }
+}
+
+function deviceTowards(netns: Netns, address: string): string | undefined {
+  const place = new Place(netns, shared.table.open(netns));
+  try {
+    const absent = ["ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"];
+    const index = place.socket.get(getRoute(`${address}/32`), decodeRoute, absent)?.linkIndex;
+    return index === undefined ? undefined : lookUp(place, index)?.name;
   } finally {
     place.close();
   }

@@ -23,6 +23,7 @@ import type { Log } from "../observe/log.ts";
 import { agent, type AgentRole } from "./agent.ts";
 import { registry } from "./registry.ts";
 import { serveAll } from "../api/rpc.ts";
+import { simProber } from "../sim/prober-fixture.ts";
 
 /** Asks for the service `db` from a workload of alpha. */
 export const WEB: string = `
@@ -110,10 +111,7 @@ export class AgentMesh {
           registry: world.hops.dial(REGISTRY_URL),
           registryUrl: REGISTRY_URL,
           tunnelAddresses: [address],
-          prober: {
-            probe: async (from, to) =>
-              machine.reaches(from, to) && !this.isUnderlayCut ? { rttMs: 0.1 } : { reason: "timeout" },
-          },
+          prober: simProber(machine, () => this.isUnderlayCut),
           ...(options.allowHostWorkload !== undefined && { allowHostWorkload: options.allowHostWorkload }),
           ...(options.sweepAfterMs !== undefined && { sweepAfterMs: options.sweepAfterMs }),
         });

@@ -237,16 +237,21 @@ function newClient(
       isAlive: async ({ mechanism, context }) => {
         const netns = mechanism?.parameters["inodeURL"];
         const address = context?.ipContext?.dstIpAddrs[0]?.split("/")[0];
-        if (netns === undefined || address === undefined) return false;
-        return await isAlive(prober, netns, address);
+        const device = mechanism?.parameters["name"];
+        if (netns === undefined || address === undefined || device === undefined) return false;
+        return await isAlive(prober, { netns, address, device });
       },
     }),
   });
 }
 
-async function isAlive(prober: Prober, netns: string, address: string): Promise<boolean> {
+async function isAlive(
+  prober: Prober,
+  { netns, address, device }: { readonly netns: string; readonly address: string; readonly device: string },
+): Promise<boolean> {
   try {
-    const answer = await prober.probe(netns as `inode://${string}`, address, { timeoutMs: ALIVE_TIMEOUT_MS });
+    const options = { device, timeoutMs: ALIVE_TIMEOUT_MS };
+    const answer = await prober.probe(netns as `inode://${string}`, address, options);
     return answer.rttMs !== undefined;
   } catch (error) {
     if (error instanceof NetloomError) return false;

@@ -112,6 +112,7 @@ export async function runAgent(given: World, options: AgentOptions): Promise<voi
       sweepAfterMs: plant === "no-sweep" ? 1e9 : LIFETIME_MS,
       prober: {
         probe: async (from, address) => (reaches(from, address) ? { rttMs: 0.1 } : { reason: "timeout" }),
+        deviceTowards: async () => undefined,
       },
     });
     onStart(role);

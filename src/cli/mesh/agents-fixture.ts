@@ -20,6 +20,7 @@ import { MemoryStore } from "../../store/memory.ts";
 import { nodeClock } from "../../transport/node-clock.ts";
 import { nodeWorld, type NodeWorld } from "../../transport/node-world.ts";
 import type { Kernel } from "../../world/kernel.ts";
+import { simProber } from "../../sim/prober-fixture.ts";
 
 const hosts = {
   alpha: { address: "10.8.0.1", workloads: ["web", "api"] },
@@ -88,10 +89,7 @@ export class Agents {
       tunnelAddresses: [address],
       insecure: true,
       version: "0.1.0",
-      prober: {
-        probe: (from, to) =>
-          Promise.resolve(machine.reaches(from, to) ? { rttMs: 0.11 } : { reason: "timeout" }),
-      },
+      prober: simProber(machine),
     });
     this.agents.set(host, role);
   }

@@ -945,6 +945,14 @@ export declare type PingReply = Message<"netloom.admin.v1.PingReply"> & {
    * @generated from field: string wire_id = 6;
    */
   wireId: string;
+
+  /**
+   * Only in the last message, which has no address: what is wrong with the wire beside answers that are missing. The
+   * workload's packets leave by another device, the largest ones do not pass, an end has not counted what went to it.
+   *
+   * @generated from field: repeated string problems = 7;
+   */
+  problems: string[];
 };
 
 /**
