@@ -1,5 +1,7 @@
 /** Who has which address of a workload. Looking up and taking are one step, without an await in between. */
+import { prefixesOf, toInteger } from "../net/cover.ts";
 import { formatPrefix, isFullLength, mustParsePrefix, network, type IpPrefix } from "../net/ip.ts";
+import { RangeSet } from "../net/range-set.ts";
 import type { KernelObject } from "../world/kernel.ts";
 import { carrierOf, endsOf, isDevice, linkKey } from "./identity.ts";
 import { sideOfAlias } from "./naming.ts";
@@ -41,8 +43,7 @@ export interface Holding {
  * - What was adopted is held as it was found, by all that have it.
  */
 export class ClaimBook {
-  /** By namespace, then by table and destination, then by owner. */
-  readonly #held = new Map<string, Map<string, Map<string, Claim>>>();
+  readonly #held = new Map<string, Held>();
   readonly #holdings = new Map<string, Holding>();
 
   /** What of `claims` others have. Without any all of it is the owner's, beside what it has already. */
@@ -75,16 +76,15 @@ export class ClaimBook {
 
   /** The addresses in use in a namespace, own ones and those that are reached, except for what only `owner` has. */
   heldByOthers(netns: string, owner: string): IpPrefix[] {
-    const prefixes: IpPrefix[] = [];
-    for (const holders of this.#held.get(netns)?.values() ?? []) {
-      for (const [holder, { table, destination }] of holders) {
-        if (holder === owner || (table !== LOCAL_TABLE && table !== MAIN_TABLE)) continue;
-        const prefix = mustParsePrefix(destination);
-        if (isFullLength(prefix)) prefixes.push(prefix);
-        break;
-      }
+    const held = this.#held.get(netns);
+    if (!held) return [];
+    const others = { 4: new RangeSet(held.addresses[4].ranges), 6: new RangeSet(held.addresses[6].ranges) };
+    const own = this.#holdings.get(owner)?.all.filter((claim) => claim.netns === netns) ?? [];
+    for (const [address, count] of countAddresses(own)) {
+      const { family, value } = readAddress(address);
+      if (held.counts.get(address) === count) others[family].delete(value);
     }
-    return prefixes;
+    return [...prefixesOf(others[4].ranges, 4), ...prefixesOf(others[6].ranges, 6)];
   }
 
   #clashes(owner: string, claim: Claim): Clash[] {
@@ -108,23 +108,83 @@ export class ClaimBook {
     if (all.length === 0) return;
     this.#holdings.set(owner, { latest, all });
     for (const claim of all) {
-      const places = this.#held.get(claim.netns) ?? new Map<string, Map<string, Claim>>();
-      const holders = places.get(placeOf(claim)) ?? new Map<string, Claim>();
-      this.#held.set(claim.netns, places.set(placeOf(claim), holders.set(owner, claim)));
+      const held = this.#held.get(claim.netns) ?? newHeld();
+      const holders = held.places.get(placeOf(claim)) ?? new Map<string, Claim>();
+      if (!holders.has(owner)) countUp(held, claim);
+      this.#held.set(claim.netns, held);
+      held.places.set(placeOf(claim), holders.set(owner, claim));
     }
   }
 
   #drop(owner: string, claim: Claim): void {
-    const places = this.#held.get(claim.netns);
-    const holders = places?.get(placeOf(claim));
-    holders?.delete(owner);
-    if (holders?.size === 0) places?.delete(placeOf(claim));
-    if (places?.size === 0) this.#held.delete(claim.netns);
+    const held = this.#held.get(claim.netns);
+    const holders = held?.places.get(placeOf(claim));
+    if (!held || !holders?.delete(owner)) return;
+    countDown(held, claim);
+    if (holders.size === 0) held.places.delete(placeOf(claim));
+    if (held.places.size === 0) this.#held.delete(claim.netns);
   }
 
   #holders(claim: Claim): ReadonlyMap<string, Claim> | undefined {
-    return this.#held.get(claim.netns)?.get(placeOf(claim));
+    return this.#held.get(claim.netns)?.places.get(placeOf(claim));
   }
+}
+
+/** What is held in one namespace. */
+interface Held {
+  /** By table and destination, then by owner. */
+  readonly places: Map<string, Map<string, Claim>>;
+  /** How often each address is held, and all of them as ranges: a workload may have thousands. */
+  readonly counts: Map<string, number>;
+  readonly addresses: Readonly<Record<4 | 6, RangeSet>>;
+}
+
+function newHeld(): Held {
+  return { places: new Map(), counts: new Map(), addresses: { 4: new RangeSet(), 6: new RangeSet() } };
+}
+
+function countUp({ counts, addresses }: Held, claim: Claim): void {
+  const address = addressOf(claim);
+  if (address === undefined) return;
+  const count = counts.get(address) ?? 0;
+  counts.set(address, count + 1);
+  const { family, value } = readAddress(address);
+  if (count === 0) addresses[family].add(value);
+}
+
+function countDown({ counts, addresses }: Held, claim: Claim): void {
+  const address = addressOf(claim);
+  if (address === undefined) return;
+  const count = counts.get(address) ?? 0;
+  if (count > 1) {
+    counts.set(address, count - 1);
+    return;
+  }
+  counts.delete(address);
+  const { family, value } = readAddress(address);
+  addresses[family].delete(value);
+}
+
+/** How often each address is among the claims of one owner; a place counts once. */
+function countAddresses(claims: readonly Claim[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  const places = new Map(claims.map((claim) => [placeOf(claim), claim]));
+  for (const claim of places.values()) {
+    const address = addressOf(claim);
+    if (address !== undefined) counts.set(address, (counts.get(address) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Of a claim to one address that everybody in the namespace meets: its text, with full length. */
+function addressOf({ table, destination }: Claim): string | undefined {
+  if (table !== LOCAL_TABLE && table !== MAIN_TABLE) return undefined;
+  return destination.endsWith(destination.includes(":") ? "/128" : "/32") ? destination : undefined;
+}
+
+function readAddress(text: string): { readonly family: 4 | 6; readonly value: bigint } {
+  const { address } = mustParsePrefix(text);
+  return { family: address.family, value: toInteger(address) };
 }
 
 /** What a wire claims by its objects; `identityOf` names their namespaces. */

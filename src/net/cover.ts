@@ -2,13 +2,15 @@
 import { addressBits, type IpAddress, type IpPrefix, network } from "./ip.ts";
 
 export function toInteger(address: IpAddress): bigint {
-  return address.bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  let hex = "0x";
+  for (const byte of address.bytes) hex += byte.toString(16).padStart(2, "0");
+  return BigInt(hex);
 }
 
 export function fromInteger(value: bigint, family: 4 | 6): IpAddress {
-  const bytes = Uint8Array.from({ length: addressBits(family) / 8 }, (_, i) =>
-    Number((value >> BigInt(addressBits(family) - 8 * (i + 1))) & 0xffn),
-  );
+  const bytes = new Uint8Array(addressBits(family) / 8);
+  const hex = value.toString(16).padStart(bytes.length * 2, "0");
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16);
   return { family, bytes };
 }
 
@@ -30,14 +32,17 @@ export function boundsOf(prefix: IpPrefix): Range {
  */
 export function fewestPrefixes(prefixes: readonly IpPrefix[]): IpPrefix[] {
   return ([4, 6] as const).flatMap((family) =>
-    joined(prefixes.filter(({ address }) => address.family === family).map(boundsOf)).flatMap((range) =>
-      cut(range, family),
-    ),
+    prefixesOf(joined(prefixes.filter(({ address }) => address.family === family).map(boundsOf)), family),
   );
 }
 
-/** Ranges with a gap between any two. */
-function joined(ranges: readonly Range[]): Range[] {
+/** The fewest prefixes for sorted ranges with a gap between any two. */
+export function prefixesOf(ranges: readonly Range[], family: 4 | 6): IpPrefix[] {
+  return ranges.flatMap((range) => cut(range, family));
+}
+
+/** The same integers in sorted ranges with a gap between any two. */
+export function joined(ranges: readonly Range[]): Range[] {
   const all: { first: bigint; last: bigint }[] = [];
   for (const { first, last } of ranges.toSorted((a, b) => (a.first < b.first ? -1 : 1))) {
     const before = all.at(-1);
@@ -51,10 +56,15 @@ function joined(ranges: readonly Range[]): Range[] {
 function cut({ first, last }: Range, family: 4 | 6): IpPrefix[] {
   const prefixes: IpPrefix[] = [];
   for (let at = first; at <= last;) {
-    let bits = 0n;
-    while (bits < addressBits(family) && at % (2n << bits) === 0n && at + (2n << bits) - 1n <= last) bits++;
-    prefixes.push({ address: fromInteger(at, family), length: addressBits(family) - Number(bits) });
-    at += 1n << bits;
+    const room = log2(last - at + 1n);
+    const bits = at === 0n ? room : Math.min(room, log2(at & -at));
+    prefixes.push({ address: fromInteger(at, family), length: addressBits(family) - bits });
+    at += 1n << BigInt(bits);
   }
   return prefixes;
+}
+
+/** Rounded down. */
+function log2(value: bigint): number {
+  return value.toString(2).length - 1;
 }
