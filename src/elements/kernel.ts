@@ -7,6 +7,7 @@ import type { Netns } from "../world/kernel.ts";
 import type { ConnectionElement } from "./connection.ts";
 import { interfaceName } from "./interface-name.ts";
 import { KERNEL, LOCAL, readKernel, ROUTER_ADVERTISEMENTS } from "./mechanism.ts";
+import { wireIdOf } from "./wire-id.ts";
 import type { ServerMechanism } from "./mechanisms.ts";
 
 /** The forwarder's side towards a client of this host. A device without a name gets one; a wrong one is refused. */
@@ -37,17 +38,20 @@ export function kernelEndpoint({
   nameOf,
   routerAdvertisements = false,
 }: KernelEndpointOptions): ServerMechanism {
-  const taken = new Set<string>();
+  /** By name the wire that has the device, and the connection that has asked for it last. */
+  const taken = new Map<string, { readonly wireId: string; readonly id: string }>();
   return {
     type: KERNEL,
     request(call, connection, mechanism) {
       const { parameters } = mechanism;
       let name = call.memory.get(NAME) ?? nameOf?.(connection) ?? parameters["name"] ?? "";
-      for (let n = 0; name === "" || (call.memory.get(NAME) === undefined && taken.has(name)); n++) {
-        const { id, networkService } = connection;
+      const { id, networkService } = connection;
+      const wireId = wireIdOf(connection);
+      const isOthers = (wanted: string): boolean => (taken.get(wanted)?.wireId ?? wireId) !== wireId;
+      for (let n = 0; name === "" || (call.memory.get(NAME) === undefined && isOthers(name)); n++) {
         name = interfaceName(call.world.random, networkService, { connectionId: id, n });
       }
-      taken.add(name);
+      taken.set(name, { wireId, id });
       call.memory.set(NAME, name);
       mechanism.cls = LOCAL;
       parameters["inodeURL"] = netns;
@@ -55,8 +59,9 @@ export function kernelEndpoint({
       if (routerAdvertisements) parameters[ROUTER_ADVERTISEMENTS] = "true";
       else delete parameters[ROUTER_ADVERTISEMENTS];
     },
-    close(call) {
-      taken.delete(call.memory.delete(NAME) ?? "");
+    close(call, { id }) {
+      const name = call.memory.delete(NAME);
+      if (name !== undefined && taken.get(name)?.id === id) taken.delete(name);
     },
   };
 }

@@ -8,16 +8,28 @@ const FIRST_VNI = 4_096;
 const MAX_DRAWS = 64;
 const MAX_AVOIDED = 4_096;
 
+interface TakeOptions {
+  /** The connection. Default: the owner. */
+  readonly holder?: string;
+  readonly attempt?: number;
+}
+
+interface Claim {
+  readonly owner: string;
+  holder: string;
+}
+
 /**
  * One for all tunnels of a host, whichever way they were asked for: the kernel knows a VNI once for each port and family.
  *
  * Guarantees
- * - A VNI never has two owners.
+ * - A VNI never has two owners. An owner is a wire; a newer connection of the same wire takes the VNI over, and what
+ *   becomes of an older one does not touch it.
  * - One that a stranger's device has is not drawn again.
  */
 export class VniPool {
   readonly #random: Random;
-  readonly #owners = new Map<number, string>();
+  readonly #owners = new Map<number, Claim>();
   readonly #avoided = new Set<number>();
 
   constructor(random: Random) {
@@ -29,16 +41,16 @@ export class VniPool {
   }
 
   ownerOf(vni: number): string | undefined {
-    return this.#owners.get(vni);
+    return this.#owners.get(vni)?.owner;
   }
 
   /** A VNI by chance that nobody has, another for each `attempt` of an owner. RESOURCE_EXHAUSTED if none turns up. */
-  take(owner: string, attempt = 1): number {
+  take(owner: string, { holder = owner, attempt = 1 }: TakeOptions = {}): number {
     for (let i = 0; i < MAX_DRAWS; i++) {
       const fraction = this.#random.fraction(`vni of ${owner}`, attempt * MAX_DRAWS + i);
       const vni = FIRST_VNI + Math.floor(fraction * (MAX_VNI + 1 - FIRST_VNI));
       if (!this.#owners.has(vni) && !this.#avoided.has(vni)) {
-        this.#owners.set(vni, owner);
+        this.#owners.set(vni, { owner, holder });
         return vni;
       }
     }
@@ -46,16 +58,16 @@ export class VniPool {
   }
 
   /** Takes this very VNI. False if somebody else has it. */
-  claim(vni: number, owner: string): boolean {
+  claim(vni: number, owner: string, holder = owner): boolean {
     const known = this.#owners.get(vni);
-    if (known !== undefined) return known === owner;
-    this.#owners.set(vni, owner);
+    if (known && known.owner !== owner) return false;
+    this.#owners.set(vni, { owner, holder });
     return true;
   }
 
-  /** Gives it back, if it is the owner's. */
-  release(vni: number, owner: string): void {
-    if (this.#owners.get(vni) === owner) this.#owners.delete(vni);
+  /** Gives it back, if `holder` has claimed it last. */
+  release(vni: number, holder: string): void {
+    if (this.#owners.get(vni)?.holder === holder) this.#owners.delete(vni);
   }
 
   /** A stranger's device has it. */

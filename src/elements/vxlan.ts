@@ -115,10 +115,11 @@ function chooseVni(
   { vnis, recallVni }: TunnelOptions,
   { connection, attempt }: { readonly connection: Connection; readonly attempt: number },
 ): number {
-  const { id } = connection;
-  if (attempt > 1) return vnis.take(id, attempt);
-  const known = call.memory.get(NEAR_VNI) ?? recallVni?.(wireIdOf(connection));
-  return known !== undefined && vnis.claim(known, id) ? known : vnis.take(id);
+  const wireId = wireIdOf(connection);
+  const holder = connection.id;
+  if (attempt > 1) return vnis.take(wireId, { holder, attempt });
+  const known = call.memory.get(NEAR_VNI) ?? recallVni?.(wireId);
+  return known !== undefined && vnis.claim(known, wireId, holder) ? known : vnis.take(wireId, { holder });
 }
 
 function offer(
@@ -170,7 +171,7 @@ function keepAnswered(
 ): void {
   const mechanism = answer.mechanism;
   const answered = readNumber(mechanism?.parameters["vni"], 0xff_ffff) ?? vni;
-  if (answered !== vni && vnis.claim(answered, answer.id)) {
+  if (answered !== vni && vnis.claim(answered, wireIdOf(answer), answer.id)) {
     vnis.release(vni, answer.id);
     call.memory.set(NEAR_VNI, answered);
   }
@@ -188,7 +189,7 @@ function limitMtu(connection: Connection, mechanism: Mechanism | undefined): voi
  * The far side.
  *
  * Guarantees
- * - A proposed VNI is kept if nobody of this host has it; otherwise, and if the kernel refuses it because of a stranger's
+ * - A proposed VNI is kept if no other wire of this host has it; otherwise, and if the kernel refuses it because of a stranger's
  *   device, the near side is told that it is taken. Without a proposal one is drawn.
  * - The tunnel ends at an address of the near side's family.
  */
@@ -201,8 +202,9 @@ export function vxlanServer(options: TunnelOptions): ServerMechanism {
       const address = farAddress(options, mechanism);
       const before = call.memory.get(FAR_VNI);
       const proposed = readNumber(parameters["vni"], 0xff_ffff) ?? 0;
-      const vni = proposed || (before ?? vnis.take(connection.id));
-      if (!vnis.claim(vni, connection.id)) throw new VniTaken(vni, address);
+      const [wireId, holder] = [wireIdOf(connection), connection.id];
+      const vni = proposed || (before ?? vnis.take(wireId, { holder }));
+      if (!vnis.claim(vni, wireId, holder)) throw new VniTaken(vni, address);
       if (before !== undefined && before !== vni) call.memory.set(FAR_BEFORE, before);
       call.memory.set(FAR_VNI, vni);
       const mtuBytes = smallerMtu(

@@ -82,7 +82,7 @@ suite("an agent whose disk is damaged", () => {
       assert.deepEqual(after, before);
     });
 
-    for (const cache of ["namespaces", "registry-answers"])
+    for (const cache of ["answers", "namespaces", "registry-answers"])
       test(`goes on without the ${cache} that ${how}: no wire changes, and it says so`, async () => {
         const { mesh, before, after, lines } = await relive(cache, damage, {});
         const { agent, wires } = mesh.agent("alpha");
