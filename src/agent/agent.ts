@@ -44,11 +44,14 @@ export interface Applied {
   readonly differences: readonly string[];
 }
 
-const SWEEP_AFTER_MS = 600_000;
+export const SWEEP_AFTER_MS = 600_000;
 const SWEEP_RETRY_MS = 10_000;
 const REQUESTS_AT_ONCE = 32;
 /** How long the wires of a new life wait for its own endpoints to be registered. */
 const ENDPOINTS_FIRST_MS = 1_000;
+
+/** So long a workload that is not there may still come for the wire that it had. */
+const WORKLOAD_COMES_MS = 10_000;
 
 interface Running {
   /** Who works for it; as long as another one is taken away from its place, that one. */
@@ -77,6 +80,8 @@ export class Agent {
   /** Changes of the wish, one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
   #isEnding = false;
+  /** All that an earlier life was to do is under way. */
+  #hasBegun = false;
 
   private constructor({ parts, stateFolder = "the state folder" }: AgentOptions) {
     this.#parts = parts;
@@ -128,6 +133,16 @@ export class Agent {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Will a workload that is there ask for the wire? */
+  isAwaited(wireId: string): boolean {
+    if (!this.#hasBegun) return true;
+    const dueMs = this.#parts.world.clock.wallMs() - WORKLOAD_COMES_MS;
+    return [...this.#running.values()].some(
+      ({ kept, attached: { view } }) =>
+        kept.connectionId === wireId && (view.state !== "waiting" || view.sinceMs > dueMs),
+    );
   }
 
   /** For others who know of changes: the forwarder's wires. */
@@ -359,6 +374,7 @@ export class Agent {
       scope,
     );
     for (const each of kept) if (!this.#running.has(refText(each.wish))) this.#start(each, answers);
+    this.#hasBegun = true;
     this.changed();
   }
 
@@ -379,7 +395,10 @@ export class Agent {
     for (let waitMs = afterMs; !scope.ended; waitMs = SWEEP_RETRY_MS) {
       await world.clock.sleep(waitMs, scope);
       try {
-        const wanted = new Set(this.#kept().map(({ connectionId }) => connectionId));
+        // A Connect whose workload has not come meanwhile would ask for another wire: that of another namespace.
+        const wanted = new Set(
+          this.#kept().flatMap(({ connectionId }) => (this.isAwaited(connectionId) ? [connectionId] : [])),
+        );
         const swept = await wires.sweep(wanted);
         if (swept.length > 0)
           log.info("removed wires of an earlier life that nobody wants", { wires: swept.length });

@@ -136,10 +136,19 @@ export class Connecting implements Attached {
       async (n) =>
         await turnstile.pass(scope, async () => {
           if (!isDue()) throw new NetloomError("ABORTED", `connect ${wish.name}: its workload has changed`);
+          await this.#makeWay(presence);
           const request = this.#request(presence, n <= SAME_WAY_TRIES);
           this.#take(await this.#client.role.request(this.#caller(scope), request));
         }),
     );
+  }
+
+  /** What an earlier life has left in the workload is found, and gives way where it has this wire's interface. */
+  async #makeWay({ identity }: Presence & { isThere: true }): Promise<void> {
+    const { parts, wish } = this.#options;
+    await parts.wires.look(identity.netns);
+    if (wish.interface !== undefined)
+      await parts.wires.makeWay(identity.netns, wish.interface, this.connectionId);
   }
 
   #take(answer: Connection): void {

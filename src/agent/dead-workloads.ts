@@ -1,8 +1,8 @@
 /**
- * Wires whose workload has died without a word, of clients and endpoints that are not this agent's own: they are closed
- * at once, rather than when their tokens expire.
+ * Wires whose workload has died without a word: of clients and endpoints that are not this agent's own, and of an earlier
+ * life. They are closed at once, rather than when their tokens expire.
  */
-import type { Wire } from "../forwarder/wire.ts";
+import type { KeptWires } from "./kept-wires.ts";
 import { Bell } from "../registry/bell.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { KernelEvent, Netns } from "../world/kernel.ts";
@@ -11,7 +11,7 @@ import type { World } from "../world/world.ts";
 
 export interface DeadWorkloadsOptions {
   readonly world: World;
-  readonly wires: () => Iterable<Wire>;
+  readonly wires: Pick<KeptWires, "each" | "found" | "bury" | "isHollow">;
   /** Wires that somebody else looks after. */
   readonly own: () => ReadonlySet<string>;
   readonly drop: (connectionId: string) => Promise<void>;
@@ -24,6 +24,8 @@ const GATHER_MS = 20;
 export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
   const { world } = options;
   const bell = new Bell();
+  // One may have died between the look at what is there and the watch.
+  bell.ring();
   world.scope.spawn("hear of dead namespaces", async (scope) => {
     const watch = world.kernel.watch("namespaces");
     const forget = scope.onEnd(() => watch.close());
@@ -52,13 +54,24 @@ function isOfInterest({ type }: KernelEvent): boolean {
 async function closeDead({ world, wires, own, drop }: DeadWorkloadsOptions, scope: Scope): Promise<void> {
   const isDead = new Map<Netns, boolean>();
   const others = own();
-  for (const wire of wires()) {
+  const isDeadNow = async (netns: Netns): Promise<boolean> => {
+    const known = isDead.get(netns) ?? (await isGone(world, netns));
+    isDead.set(netns, known);
+    return known;
+  };
+  for (const [id, { ends }] of wires.found) {
+    if (scope.ended) return;
+    const places = Object.values(ends).map(({ netns }) => netns);
+    let isLost = places.length === 0 && (await wires.isHollow(id));
+    for (const netns of places) isLost ||= await isDeadNow(netns);
+    if (isLost) await wires.bury(id);
+  }
+  for (const wire of wires.each()) {
     if (scope.ended) return;
     if (others.has(wire.connectionId)) continue;
     for (const side of [wire.client, wire.endpoint]) {
       if (side.type !== "KERNEL") continue;
-      if (!isDead.has(side.netns)) isDead.set(side.netns, await isGone(world, side.netns));
-      if (isDead.get(side.netns)) {
+      if (await isDeadNow(side.netns)) {
         await drop(wire.connectionId);
         break;
       }

@@ -83,6 +83,7 @@ export class Exposing implements Attached {
         await this.#workload.changed(presence, scope);
         continue;
       }
+      await this.#options.parts.wires.look(presence.identity.netns);
       this.#serve(presence.identity.netns);
       if (await this.#register(presence, scope)) {
         this.#progress.up();

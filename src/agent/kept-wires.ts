@@ -11,12 +11,12 @@ import { groupByOwner } from "../forwarder/owner.ts";
 import type { Plan } from "../forwarder/plan.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
 import type { Mechanism, Wire } from "../forwarder/wire.ts";
-import { hash64 } from "../net/hash.ts";
 import { type Log, NO_LOG } from "../observe/log.ts";
 import { NetloomError } from "../world/errors.ts";
-import type { Kernel, Netns } from "../world/kernel.ts";
+import type { Kernel, KernelObject, Netns } from "../world/kernel.ts";
 import type { World } from "../world/world.ts";
 import type { HostGuard } from "./host-guard.ts";
+import { NameFile } from "./name-file.ts";
 import { type Unclaimed, unclaimedOf } from "./unclaimed.ts";
 
 /** Where they are kept. All that is in them is gone when the machine starts again. */
@@ -40,12 +40,11 @@ export class KeptWires {
   readonly #made = new Map<string, MadeWire>();
   readonly #unclaimed = new Map<string, Unclaimed>();
   readonly #checks = new Map<string, (wire: Wire) => void>();
-  readonly #namespaces = new Set<Netns>();
-  /** The writes that will have put these on the disk. */
-  readonly #underWay = new Map<Netns, Promise<void>>();
-  /** Names to be written, and who waits for that. */
-  #pending: { readonly names: Netns[]; readonly written: Promise<void> } | undefined;
-  #tail: Promise<void> = Promise.resolve();
+  readonly #namespaces: NameFile;
+  /** Wires that somebody is asking for. */
+  readonly #applying = new Set<string>();
+  /** Namespaces that were looked into for wires of an earlier life. */
+  readonly #known = new Set<Netns>();
 
   constructor(options: {
     readonly world: World;
@@ -57,33 +56,82 @@ export class KeptWires {
   }) {
     this.#world = options.world;
     this.#kernel = options.world.kernel;
+    this.#namespaces = new NameFile(options.world.disk, NAMESPACES_FILE);
     this.#reconciler = options.reconciler;
     this.#log = options.log ?? NO_LOG;
     this.#hostGuard = options.hostGuard;
     this.#onChange = options.onChange ?? (() => undefined);
   }
 
-  /** Takes over what an earlier life has left, and changes nothing. Call it before the first `apply`. */
+  /**
+   * Takes over what an earlier life has left, and changes nothing of a wire whose workload lives. What is left of the
+   * others is removed. Call it before the first `apply`. Returns the wires that were taken over.
+   */
   async adopt(): Promise<string[]> {
-    const names = await this.#readNamespaces();
+    const written = await this.#namespaces.read(
+      this.#log,
+      "wires of those namespaces are found when their workloads are asked for",
+    );
+    const names = written.filter((name): name is Netns => /^(file|inode):\/\//.test(name));
     const found = await this.#reconciler.adopt(names);
     const alive = await this.#alive(names);
+    for (const netns of alive) this.#known.add(netns);
     const groups = groupByOwner(
       await this.#kernel.observe([{ netns: "host" }, ...alive.map((netns) => ({ netns }))]),
     );
     for (const id of found) this.#unclaimed.set(id, unclaimedOf(groups.get(id) ?? []));
-    for (const netns of alive) this.#namespaces.add(netns);
-    await this.#shorten();
-    return found;
+    for (const id of found)
+      if (!(groups.get(id) ?? []).some(({ kind }) => kind === "veth")) await this.bury(id);
+    await this.#namespaces.replace(alive);
+    return found.filter((id) => this.#unclaimed.has(id));
   }
 
-  /** Leaves out of the list what is gone. On a disk that is full it stays as it was: that keeps no agent from its work. */
-  async #shorten(): Promise<void> {
+  /** Removes what is left of a wire of an earlier life whose workload has died. */
+  async bury(id: string): Promise<void> {
+    if (!this.#unclaimed.has(id) || this.#applying.has(id)) return;
     try {
-      await this.#world.disk.replace(NAMESPACES_FILE, lines([...this.#namespaces]));
-      await this.#world.disk.sync(NAMESPACES_FILE);
+      await this.remove(id);
+      this.#log.info("the workload of a wire of an earlier life has died: it is closed", { wire: id });
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
+      this.#log.warn("what is left of a wire whose workload has died cannot be removed", {
+        error: error.message,
+      });
+    }
+  }
+
+  /** Is the pair of devices of a wire of an earlier life gone, as it goes with its workload? */
+  async isHollow(id: string): Promise<boolean> {
+    return this.#unclaimed.has(id) && isHollow(await this.#reconciler.look(id));
+  }
+
+  /**
+   * Looks for wires of an earlier life in a namespace that no list names: the state folder is another one, or damaged.
+   * Only wires to this host's own namespace, or to another one that is known, are its own.
+   */
+  async look(netns: Netns): Promise<void> {
+    if (this.#known.has(netns) || this.#namespaces.has(netns)) return;
+    this.#known.add(netns);
+    const host = await this.#kernel.resolve("host");
+    const isOwn = (other: Netns): boolean =>
+      other === "host" || other === host.netns || this.#known.has(other);
+    const found = await this.#reconciler.adoptIn(netns, isOwn);
+    for (const [id, objects] of found) this.#unclaimed.set(id, unclaimedOf(objects));
+    if (found.size > 0) this.#onChange();
+  }
+
+  /** Removes a wire of an earlier life that has the device `name` there, unless it is `connectionId`, which may be made. */
+  async makeWay(netns: Netns, name: string, connectionId: string): Promise<void> {
+    for (const [id, { ends }] of this.#unclaimed) {
+      const isThere = [ends.client, ends.endpoint].some(
+        (end) => end?.netns === netns && end.interfaceName === name,
+      );
+      if (!isThere || id === connectionId || this.#applying.has(id)) continue;
+      this.#log.info("a wire of an earlier life gives its interface to another one", {
+        wire: id,
+        interface: name,
+      });
+      await this.remove(id);
     }
   }
 
@@ -125,8 +173,14 @@ export class KeptWires {
     this.#checks.get(wire.connectionId)?.(wire);
     await this.#hostGuard.check(wire, this.each());
     await this.#note(wire.client, wire.endpoint);
-    const plan = await this.#reconciler.apply(wire);
     const { connectionId } = wire;
+    this.#applying.add(connectionId);
+    let plan: Plan;
+    try {
+      plan = await this.#reconciler.apply(wire);
+    } finally {
+      this.#applying.delete(connectionId);
+    }
     this.#unclaimed.delete(connectionId);
     const sinceMs = this.#made.get(connectionId)?.sinceMs ?? this.#world.clock.wallMs();
     this.#made.set(connectionId, { wire, plan, sinceMs });
@@ -156,56 +210,7 @@ export class KeptWires {
 
   /** Puts the namespaces of both sides on the disk, those that are not there. */
   async #note(...sides: readonly Mechanism[]): Promise<void> {
-    const fresh = sides.flatMap((side) =>
-      side.type === "KERNEL" && !this.#namespaces.has(side.netns) ? [side.netns] : [],
-    );
-    await Promise.all(fresh.map((netns) => this.#underWay.get(netns) ?? this.#write(netns)));
-  }
-
-  #write(netns: Netns): Promise<void> {
-    if (!this.#pending) {
-      const names: Netns[] = [];
-      // One write for all that come while the one before is under way.
-      const written = this.#tail.then(async () => {
-        this.#pending = undefined;
-        try {
-          await this.#world.disk.append(NAMESPACES_FILE, lines(names));
-          await this.#world.disk.sync(NAMESPACES_FILE);
-          for (const name of names) this.#namespaces.add(name);
-        } finally {
-          for (const name of names) this.#underWay.delete(name);
-        }
-      });
-      this.#pending = { names, written };
-      this.#tail = written.catch(() => undefined);
-    }
-    const { names, written } = this.#pending;
-    names.push(netns);
-    this.#underWay.set(netns, written);
-    return written;
-  }
-
-  async #readNamespaces(): Promise<Netns[]> {
-    const bytes = (await this.#world.disk.read(NAMESPACES_FILE)) ?? new Uint8Array();
-    // The last line may have been cut off by a crash, and then nothing was made there.
-    const written = new TextDecoder().decode(bytes).split("\n").slice(0, -1);
-    const names = new Set<Netns>();
-    let damaged = 0;
-    for (const text of written) {
-      if (text === "") continue;
-      const name = text.slice(text.indexOf(" ") + 1);
-      if (/^(file|inode):\/\//.test(name) && line(name as Netns) === `${text}\n`) names.add(name as Netns);
-      else damaged += 1;
-    }
-    if (damaged > 0)
-      this.#log.warn(
-        "namespaces on the disk are damaged: wires in them are found when their workloads are asked for",
-        {
-          file: NAMESPACES_FILE,
-          lines: damaged,
-        },
-      );
-    return [...names];
+    await this.#namespaces.add(sides.flatMap((side) => (side.type === "KERNEL" ? [side.netns] : [])));
   }
 
   async #alive(names: readonly Netns[]): Promise<Netns[]> {
@@ -222,11 +227,7 @@ export class KeptWires {
   }
 }
 
-/** Each with a checksum. A line feed before them ends what a full disk has cut off. */
-function lines(names: readonly Netns[]): Uint8Array {
-  return new TextEncoder().encode(`\n${names.map(line).join("")}`);
-}
-
-function line(name: Netns): string {
-  return `${hash64(name).toString(16).padStart(16, "0")} ${name}\n`;
+/** The pair of devices goes with the workload's namespace; the rest is in the host, or in the other workload. */
+function isHollow(objects: readonly KernelObject[]): boolean {
+  return !objects.some(({ kind }) => kind === "veth");
 }

@@ -4,6 +4,9 @@ import { sideOfAlias } from "../forwarder/naming.ts";
 import type { Side } from "../forwarder/wire.ts";
 import type { KernelObject, Netns, Vxlan } from "../world/kernel.ts";
 
+/** What `Kernel.observe` says of the far end of a pair when nobody has named its namespace yet. */
+const UNKNOWN_NETNS: Netns = "inode://0/0";
+
 interface End {
   readonly netns: Netns;
   readonly interfaceName: string;
@@ -25,7 +28,7 @@ export function unclaimedOf(objects: readonly KernelObject[]): Unclaimed {
   let mtuBytes = 0;
   for (const { netns, name, alias, mtuBytes: own } of objects.filter(isDevice).flatMap(endsOf)) {
     const side = sideOfAlias(alias);
-    if (side === undefined) continue;
+    if (side === undefined || netns === UNKNOWN_NETNS) continue;
     const addresses = objects.flatMap((each) =>
       each.kind === "address" && each.netns === netns && each.link === name ? [each.address] : [],
     );

@@ -103,12 +103,7 @@ export class Begin<Q, R> {
   async request(caller: Caller, request: Q): Promise<R> {
     const id = this.#kind.idOf(request);
     if (id === "") throw new NetloomError("INVALID_ARGUMENT", `request ${this.#kind.noun}: its id is empty`);
-    let entry = this.#entries.get(id);
-    if (!entry) {
-      entry = { id, peer: caller.peer, tail: Promise.resolve(), waiting: 0, life: undefined };
-      this.#entries.set(id, entry);
-    }
-    const own = entry;
+    const own = this.#entries.get(id) ?? this.#enter(id, caller.peer);
     this.#admit(own, caller.peer);
     return this.#queue(own, () => {
       this.#assertWaiting(own, caller);
@@ -130,6 +125,12 @@ export class Begin<Q, R> {
     if (entry) await this.#queue(entry, () => this.#close(entry, { reason: "asked" }));
   }
 
+  /** Runs `task` when no call of this id does. Until it is over, the id is `peer`'s, unless it has an owner. */
+  async inTurn(id: string, peer: Peer, task: () => Promise<void>): Promise<void> {
+    const entry = this.#entries.get(id) ?? this.#enter(id, peer);
+    await this.#queue(entry, task);
+  }
+
   /** Ids of all that is established, or about to be. */
   ids(): string[] {
     return [...this.#entries.keys()];
@@ -142,6 +143,12 @@ export class Begin<Q, R> {
     await this.#queue(entry, async () => {
       if (entry.life?.last) task();
     });
+  }
+
+  #enter(id: string, peer: Peer): Entry<Q, R> {
+    const entry = { id, peer, tail: Promise.resolve(), waiting: 0, life: undefined };
+    this.#entries.set(id, entry);
+    return entry;
   }
 
   #assertWaiting(entry: Entry<Q, R>, caller: Caller): void {

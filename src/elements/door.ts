@@ -11,7 +11,7 @@ import {
   type MonitorScopeSelector,
 } from "../api/gen/nsm/connection_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
-import type { Caller, ConnectionServer } from "../api/hops.ts";
+import { SELF, type Caller, type ConnectionServer } from "../api/hops.ts";
 import { Begin, type BeginOptions, type ResourceKind } from "../chain/begin.ts";
 import { compose } from "../chain/element.ts";
 import { NetloomError } from "../world/errors.ts";
@@ -130,6 +130,11 @@ export class ConnectionDoor implements ConnectionServer {
 
   drop(id: string): Promise<void> {
     return this.#begin.drop(id);
+  }
+
+  /** Runs `task` when no call of the connection with this own id does. For one of this process's own callers. */
+  inTurn(id: string, task: () => Promise<void>): Promise<void> {
+    return this.#begin.inTurn(id, SELF, task);
   }
 
   /**

@@ -9,7 +9,7 @@ import { NetloomError } from "../world/errors.ts";
 import type { Kernel, KernelObject, Netns, Operation } from "../world/kernel.ts";
 import { batches, diff } from "./diff.ts";
 import { explain, refuse } from "./explain.ts";
-import { attractsPackets, carrierOf, claimsOf, identityOf, isDevice, linkKeys } from "./identity.ts";
+import { attractsPackets, carrierOf, claimsOf, endsOf, identityOf, isDevice, linkKeys } from "./identity.ts";
 import { Observer } from "./observe.ts";
 import { groupByOwner } from "./owner.ts";
 import type { Claims } from "./claims.ts";
@@ -133,6 +133,39 @@ export class Reconciler {
         await this.#claims?.adopt(owner, objects);
         found.push(owner);
       }
+    }
+    return found;
+  }
+
+  /** What is there now of a wire that was found. */
+  async look(connectionId: string): Promise<readonly KernelObject[]> {
+    const holding = this.#holdings.get(connectionId);
+    return holding ? await this.#observer.ofOwner(connectionId, holding.objects) : [];
+  }
+
+  /**
+   * The same in one namespace, later on: of wires that are not known to be made, those whose pair leads to a namespace that
+   * `isOwn`. Returns their objects, with those found before.
+   */
+  async adoptIn(
+    netns: Netns,
+    isOwn: (netns: Netns) => boolean,
+  ): Promise<ReadonlyMap<string, readonly KernelObject[]>> {
+    const found = new Map<string, readonly KernelObject[]>();
+    for (const [owner, objects] of groupByOwner(await this.#observer.everything([netns]))) {
+      if (owner === undefined) continue;
+      const known = this.#holdings.get(owner);
+      const others = objects
+        .filter(({ kind }) => kind === "veth")
+        .flatMap((device) => (isDevice(device) ? endsOf(device).map((end) => end.netns) : []));
+      if ((known && known.state !== "found") || !others.every((each) => each === netns || isOwn(each)))
+        continue;
+      // The pair may have been seen from its other end, without a name for this namespace.
+      const before = (known?.objects ?? []).filter(({ kind }) => kind !== "veth");
+      const all = [...objects, ...before];
+      this.#holdings.set(owner, { objects: all, state: "found" });
+      await this.#claims?.adopt(owner, all);
+      found.set(owner, all);
     }
     return found;
   }

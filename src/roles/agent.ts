@@ -11,11 +11,12 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { adminService } from "../admin/admin-service.ts";
-import { Agent } from "../agent/agent.ts";
+import { Agent, SWEEP_AFTER_MS } from "../agent/agent.ts";
 import { closeDeadWorkloads } from "../agent/dead-workloads.ts";
 import { Decisions } from "../agent/decisions.ts";
 import { HostGuard } from "../agent/host-guard.ts";
 import { KeptWires } from "../agent/kept-wires.ts";
+import { Leftovers, type LeftoversOptions } from "../agent/leftovers.ts";
 import type { AgentParts, NewEndpoint, Role } from "../agent/parts.ts";
 import { LocalDirectory } from "../api/directory.ts";
 import { NetworkServiceEndpointSchema, NetworkServiceLabelsSchema } from "../api/gen/nsm/registry_pb.js";
@@ -101,16 +102,25 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const { world, identity, log = NO_LOG } = options;
   const { host } = world;
   let running: Agent | undefined;
+  const onChange = (): void => {
+    running?.changed();
+    leftovers.look();
+  };
   const claims = new Claims(world);
   const reconciler = new Reconciler(world.kernel, {}, claims);
   const hostGuard = new HostGuard(world.kernel, options);
-  const onChange = (): void => running?.changed();
   const wires = new KeptWires({ world, reconciler, hostGuard, log, onChange });
   const decisions = new Decisions(world.clock);
   const vnis = new VniPool(world.random);
   const directory = new LocalDirectory(world.hops, world.clock);
   const labels = options.labels ?? { nodeName: host };
   const registry = await registryOf({ ...options, labels }, () => running?.changed());
+  const leftovers = leftoversOf(options, {
+    stationAt: (url) => directory.connect(url).connections,
+    established: () => forwarding.established(),
+    inTurn: (id, task) => forwarding.inTurn(id, task),
+    isAwaited: (wireId) => wires.found.has(wireId) || (running?.isAwaited(wireId) ?? true),
+  });
   const common = {
     world,
     identity,
@@ -124,6 +134,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     wires,
     claims,
     ...(options.tunnelAddresses.length > 0 && { tunnels: tunnelsOf(options, vnis, wires) }),
+    onNext: (url) => leftovers.note(url),
     onDiscovery: (id, discovery) => decisions.discovered(id, discovery),
     onSelection: (id, selection) => decisions.selected(id, selection),
   });
@@ -153,15 +164,8 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   };
   const started = await Agent.start({ parts, ...lifeOf(options) });
   running = started;
-  closeDeadWorkloads({
-    world,
-    wires: () => wires.each(),
-    own: () => new Set(started.attachments().map(({ connectionId }) => connectionId)),
-    drop: async (id) => {
-      log.info("the workload of a wire is gone: it is closed", { wire: id });
-      await dropWire(managing, id);
-    },
-  });
+  await leftovers.start();
+  dropDead(options, { agent: started, wires, managing });
   const connections = serveConnections(managing);
   const admin = adminService({
     ...options,
@@ -178,6 +182,33 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   for (const url of options.listen)
     await world.hops.serve(url, serveAll(url.startsWith("unix:") ? served : connections));
   return { world, agent: started, wires, manager: managing, forwarder: forwarding, registry, vnis, served };
+}
+
+function leftoversOf(
+  { world, log = NO_LOG, sweepAfterMs = SWEEP_AFTER_MS }: AgentOptions,
+  seams: Pick<LeftoversOptions, "stationAt" | "established" | "inTurn" | "isAwaited">,
+): Leftovers {
+  return new Leftovers({ world, log, name: `forwarder-${world.host}`, lifetimeMs: sweepAfterMs, ...seams });
+}
+
+/** Wires of clients and endpoints that are not this agent's own; its attachments look after theirs. */
+function dropDead(
+  { world, log = NO_LOG }: AgentOptions,
+  {
+    agent,
+    wires,
+    managing,
+  }: { readonly agent: Agent; readonly wires: KeptWires; readonly managing: ConnectionRole },
+): void {
+  closeDeadWorkloads({
+    world,
+    wires,
+    own: () => new Set(agent.attachments().map(({ connectionId }) => connectionId)),
+    drop: async (id) => {
+      log.info("the workload of a wire is gone: it is closed", { wire: id });
+      await dropWire(managing, id);
+    },
+  });
 }
 
 function lifeOf({ stateFolder, sweepAfterMs }: AgentOptions) {

@@ -2,6 +2,7 @@
 import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
 import { authorize } from "../elements/authorize.ts";
 import { claimAddresses } from "../elements/claim-addresses.ts";
+import type { ConnectionElement } from "../elements/connection.ts";
 import { connect } from "../elements/connect.ts";
 import { discover, type Discovery } from "../elements/discover.ts";
 import { ConnectionDoor } from "../elements/door.ts";
@@ -30,6 +31,8 @@ export interface ForwarderOptions extends RoleOptions {
   readonly wires: Wires;
   /** Those that `wires` tells what it has made. */
   readonly claims: Claims;
+  /** Awaited before a request goes on to the station at `url`, unless that is in this process. */
+  readonly onNext?: (url: string) => Promise<void>;
   /** Absent: only wires inside of this host. */
   readonly tunnels?: TunnelOptions;
   /** Why an endpoint was taken, by the forwarder's own connection id: for `netloom why`. */
@@ -60,6 +63,7 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       metrics(),
       wire(options.wires),
       claimAddresses(options.claims),
+      ...(options.onNext ? [noteNext(options.onNext)] : []),
       followNext({
         monitor: new NextHopMonitor(world.scope, name),
         hopOf,
@@ -68,4 +72,15 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
     ],
     last: connect(hopOf),
   });
+}
+
+function noteNext(onNext: (url: string) => Promise<void>): ConnectionElement {
+  return {
+    name: "note-next",
+    async request(call, request, next) {
+      const url = call.nextUrl ?? "";
+      if (url !== "" && !url.startsWith("self:")) await onNext(url);
+      return await next(request);
+    },
+  };
 }

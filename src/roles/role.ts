@@ -24,6 +24,8 @@ export interface ConnectionRole extends ConnectionServer {
   whyDown(id: string): string | undefined;
   /** Closes one of them by its own id, as if its client had: the endpoint stops, or its service is not for it any more. */
   drop(id: string): Promise<void>;
+  /** Runs `task` when no call of the connection with this own id does. */
+  inTurn(id: string, task: () => Promise<void>): Promise<void>;
   /** Asks the clients of all connections to refresh them: what this role answers has changed. */
   requestRefresh(): void;
 }
