@@ -118,8 +118,10 @@ suite("an agent that starts again", () => {
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     });
   });
+});
 
-  test("on an empty state folder replaces the wire of the same workload and interface, far side included", async () => {
+suite("an agent that starts again on an empty state folder", () => {
+  test("replaces the wire of the same workload and interface, far side included", async () => {
     const around = new Surroundings();
     const mesh = new AgentMesh({ wrap: around.wrap });
     await mesh.run(async () => {
@@ -138,7 +140,7 @@ suite("an agent that starts again", () => {
     });
   });
 
-  test("on an empty state folder replaces a wire between two workloads of this host, too", async () => {
+  test("replaces a wire between two workloads of this host, too", async () => {
     const around = new Surroundings();
     const mesh = new AgentMesh({ wrap: around.wrap });
     const both = `${DB.replace("beta/b1", "alpha/a2")}---\n${WEB}`;
