@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readlinkSync, writeFileSync } from "node:fs";
+import { openSync, readlinkSync, writeFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Kernel } from "../src/world/kernel.ts";
 import { HostGuard } from "../src/agent/host-guard.ts";
@@ -64,6 +64,8 @@ const agent = await openAgentWorld({
 const { world, processes } = agent;
 let child: ChildProcess = await start();
 const { pid } = child as { pid: number };
+// Held, so that no later namespace gets its inode number: the kernel gives the number of one that is gone again.
+openSync(`/proc/${pid}/ns/net`, "r");
 const first = netnsOf(pid);
 let isReplaced = false;
 const replace = async (): Promise<void> => {
