@@ -114,6 +114,8 @@ case ${1-} in
   [ "$(id -u)" = 0 ] || { echo "make bare needs root" >&2; exit 1; }
   "$project/scripts/apt.sh" bare debootstrap util-linux
   ROOT=$(mktemp -d /tmp/netloom-bare.XXXXXX)
+  # It becomes the root of users without privileges, too.
+  chmod 755 "$ROOT"
   SINCE=$(date +%s)
   export ROOT SINCE
   trap 'rm -rf --one-file-system "$ROOT"' EXIT
