@@ -69,11 +69,18 @@ export function nonsense(endpoint: string, problems: readonly string[]): Netloom
 
 /** A refusal of this host's kernel, in the words of the wire. */
 export function blame(error: NetloomError, wire: Wire, ends: WireEnds): NetloomError {
+  const attempt =
+    ends.client === "" || ends.endpoint === ""
+      ? "make a wire: "
+      : `connect ${ends.client} to ${ends.endpoint}: `;
   const inWords = (text: string): string =>
-    (["client", "endpoint"] as const).reduce((said, side) => {
-      const mechanism = wire[side];
-      return mechanism.type === "KERNEL" ? said.replaceAll(mechanism.netns, wordsOf(side, ends)) : said;
-    }, text);
+    (["client", "endpoint"] as const).reduce(
+      (said, side) => {
+        const mechanism = wire[side];
+        return mechanism.type === "KERNEL" ? said.replaceAll(mechanism.netns, wordsOf(side, ends)) : said;
+      },
+      text.replace(`make wire ${wire.connectionId}: `, attempt),
+    );
   return new NetloomError(error.code, inWords(error.message), {
     topic: error.topic,
     side: error.side ?? sideOf(error, wire),

@@ -65,7 +65,10 @@ suite("what fails", () => {
       await ask(mesh, { name: "to-db" });
       const error = await failureOf(mesh, WEB);
       assert.deepEqual([error.code, error.topic], ["ALREADY_EXISTS", "NL-401"]);
-      assert.match(error.message, /to-db in workload alpha\/a1 .*EEXIST: device to-db exists/);
+      assert.match(
+        error.message,
+        /^connect alpha\/a1 to db\.beta: .*to-db in workload alpha\/a1 .*EEXIST: device to-db exists/,
+      );
       assert.match(error.hint ?? "", /the interface to-db in workload alpha\/a1 belongs to wire/);
       isPlain(error.message);
     });

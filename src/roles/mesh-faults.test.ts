@@ -21,7 +21,7 @@ for (const where of ["local", "remote"] as const) {
           await role.request(alpha.caller(), alpha.ask("c1", "shop"));
           worked = true;
         } catch (error) {
-          failing("RESOURCE_EXHAUSTED", /make wire c1: .*ENOBUFS/)(error);
+          failing("RESOURCE_EXHAUSTED", /connect client to shop-1: .*ENOBUFS/)(error);
           assert.deepEqual(shop.established(), []);
           await mesh.holdsNothing();
           await role.request(alpha.caller(), alpha.ask("c1", "shop"));
