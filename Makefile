@@ -45,7 +45,7 @@ check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, th
 bare: ## make demo and make test in a bare Debian system below /tmp, with several versions of npm (root)
 	@scripts/bare.sh
 
-bench: $(SETUP) apt-bench ## all benches, or NAME=kernel|throughput|registry|wire-setup|scale|footprint|sim (root)
+bench: $(SETUP) apt-bench ## all benches, or NAME=kernel|throughput|registry|wire-setup|scale|footprint|abuse|sim (root)
 	@node scripts/bench.ts $(NAME)
 
 sim: $(SETUP) ## simulated meshes under faults; SEED=7 replays one run and prints its history

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 
-const ALL = ["kernel", "throughput", "registry", "wire-setup", "scale", "footprint", "sim"];
+const ALL = ["kernel", "throughput", "registry", "wire-setup", "scale", "footprint", "abuse", "sim"];
 const wanted = process.argv[2] ?? "all";
 const names = wanted === "all" ? ALL : [wanted];
 for (const name of names) {

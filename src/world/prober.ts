@@ -1,14 +1,14 @@
 /** Asks whether an address answers, from inside of a namespace, through one device. */
 import type { Netns } from "./kernel.ts";
 
-export interface ProbeAnswer {
+interface ProbeAnswer {
   /** Round-trip time; absent if no answer came in time, or the kernel knows that none can. */
   readonly rttMs?: number;
   /** Why there is none: `timeout`, or an errno such as `ENETUNREACH`, and `EMSGSIZE` for a packet over the MTU. */
   readonly reason?: string;
 }
 
-export interface ProbeOptions {
+interface ProbeOptions {
   readonly timeoutMs: number;
   /** The request leaves by this device, whatever the routes say, and only an answer that comes in by it counts. */
   readonly device: string;
