@@ -117,3 +117,14 @@ export async function holdsExactly(
   const wanted = wires.flatMap((wire) => plan(wire).objects);
   assert.deepEqual(diff(wanted, observed), []);
 }
+
+/** Without their prefix lengths. */
+export function addressesOf(texts: readonly string[] | undefined): string[] {
+  return (texts ?? []).map((text) => text.split("/")[0] ?? "");
+}
+
+/** The client and `server`, at all addresses of the context. */
+export async function reachEachOther(hosts: Hosts, server: Netns, context: ConnectionContext): Promise<void> {
+  for (const address of addressesOf(context.dstIpAddrs)) await reaches(hosts, hosts.client, address);
+  for (const address of addressesOf(context.srcIpAddrs)) await reaches(hosts, server, address);
+}

@@ -6,8 +6,17 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Pinger, ping } from "../linux/icmp.ts";
 import { needsRoot } from "../linux/netns-fixture.ts";
 import { NetloomError } from "../world/errors.ts";
-import type { Kernel, Netns, Operation } from "../world/kernel.ts";
-import { holdsExactly, type Hosts, hostsFixture, localWire, reaches, remoteWire } from "./hosts-fixture.ts";
+import type { Kernel, Operation } from "../world/kernel.ts";
+import {
+  addressesOf,
+  holdsExactly,
+  type Hosts,
+  hostsFixture,
+  localWire,
+  reaches,
+  reachEachOther,
+  remoteWire,
+} from "./hosts-fixture.ts";
 import { plan } from "./plan.ts";
 import { Reconciler } from "./reconcile.ts";
 import type { ConnectionContext, VxlanMechanism, Wire } from "./wire.ts";
@@ -23,15 +32,6 @@ const networks: ConnectionContext = {
   dstIpAddrs: ["10.0.0.2/24", "fd00::2/64"],
 };
 const ipv6Underlay: Partial<VxlanMechanism> = { sourceIp: "fd08::1", destinationIp: "fd08::2" };
-
-function addressesOf(texts: readonly string[] | undefined): string[] {
-  return (texts ?? []).map((text) => text.split("/")[0] ?? "");
-}
-
-async function reachEachOther(hosts: Hosts, server: Netns, context: ConnectionContext): Promise<void> {
-  for (const address of addressesOf(context.dstIpAddrs)) await reaches(hosts, hosts.client, address);
-  for (const address of addressesOf(context.srcIpAddrs)) await reaches(hosts, server, address);
-}
 
 /** A kernel that tells which batches it got. */
 function recording(kernel: Kernel): { kernel: Kernel; batches: (readonly Operation[])[] } {
@@ -470,66 +470,3 @@ for (const [title, context] of [
     },
   );
 }
-
-for (const { title, first, second, taken } of [
-  { title: "the IPv6 peer", first: v6, second: { ...v6, srcIpAddrs: ["fd00::9/128"] }, taken: "fd00::2/128" },
-  { title: "both IPv6 addresses", first: v6, second: v6, taken: "fd00::2/128" },
-  {
-    title: "a route",
-    first: { ...v4, srcRoutes: [{ prefix: "10.7.0.0/16" }] },
-    second: {
-      srcIpAddrs: ["10.1.0.1/32"],
-      dstIpAddrs: ["10.1.0.2/32"],
-      srcRoutes: [{ prefix: "10.7.0.0/16" }],
-    },
-    taken: "10.7.0.0/16",
-  },
-]) {
-  test(
-    `a second wire with ${title} of the first is refused, and both are named`,
-    { skip: needsRoot },
-    async (t) => {
-      const hosts = await hostsFixture(t);
-      const wires = new Reconciler(hosts.alpha);
-      const other = (context: ConnectionContext): Wire => ({
-        ...localWire(hosts, context, "c2"),
-        client: { type: "KERNEL", netns: hosts.client, interfaceName: "nsm-2" },
-        endpoint: { type: "KERNEL", netns: hosts.server, interfaceName: "nse-2" },
-      });
-      await wires.apply(localWire(hosts, first));
-      await assert.rejects(wires.apply(other(second)), (error) => {
-        assert.ok(error instanceof NetloomError);
-        assert.equal(error.code, "ALREADY_EXISTS");
-        assert.match(
-          error.message,
-          new RegExp(`^make wire c2: add route ${taken} (via \\S+ )?dev nsm-2 .*EEXIST`),
-        );
-        assert.equal(
-          error.hint,
-          `the route to ${taken} in ${hosts.client} belongs to wire c1: choose another, or close that wire first`,
-        );
-        return true;
-      });
-      await hosts.alpha.settle();
-      await holdsExactly(hosts.alpha, [hosts.client, hosts.local, hosts.server], localWire(hosts, first));
-      await reachEachOther(hosts, hosts.local, first);
-      await wires.remove("c1");
-      await wires.apply(other(second));
-      await reachEachOther(hosts, hosts.server, second);
-    },
-  );
-}
-
-test("a second wire may have own addresses of the first", { skip: needsRoot }, async (t) => {
-  const hosts = await hostsFixture(t);
-  const wires = new Reconciler(hosts.alpha);
-  await wires.apply(localWire(hosts, dual));
-  const context = { ...dual, dstIpAddrs: ["10.0.0.3/32", "fd00::3/128"] };
-  await wires.apply({
-    ...localWire(hosts, context, "c2"),
-    client: { type: "KERNEL", netns: hosts.client, interfaceName: "nsm-2" },
-    endpoint: { type: "KERNEL", netns: hosts.server, interfaceName: "nse-2" },
-  });
-  await reachEachOther(hosts, hosts.local, dual);
-  await reachEachOther(hosts, hosts.server, context);
-});
