@@ -1,7 +1,7 @@
 /** The admin contract of an agent, method by method. */
 import { create } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
-import { type Attachment as Document, type Kind, type Ref, refText } from "../agent/attachment.ts";
+import { type Attachment as Document, type Kind, type Ref } from "../agent/attachment.ts";
 import type { Applied } from "../agent/agent.ts";
 import { mustParseAttachments, parseAttachments } from "../agent/parse-attachments.ts";
 import type { Wish } from "../agent/wish.ts";
@@ -37,12 +37,17 @@ export function adminService(parts: AdminParts): Served {
   return serve(AgentApi, {
     apply: (request, context) => apply(parts, request, context),
     delete: async ({ refs }) => {
-      const wanted = refs.map(readRef);
-      const deleted = await agent.delete(wanted);
-      const gone = new Set(deleted.map(refText));
+      const isWire = ({ kind }: { readonly kind: string }): boolean => kind === "Wire";
+      const wanted = refs.filter((ref) => !isWire(ref)).map(readRef);
+      const deleted: { readonly kind: string; readonly name: string }[] = await agent.delete(wanted);
+      const gone = new Set(deleted.map(({ kind, name }) => `${kind} ${name}`));
+      for (const { kind, name } of refs.filter(isWire))
+        if (await agent.closeWire(name)) gone.add(`${kind} ${name}`);
+      const isGone = ({ kind, name }: { readonly kind: string; readonly name: string }): boolean =>
+        gone.has(`${kind} ${name}`);
       return create(DeleteResponseSchema, {
-        deleted: deleted.map(refMessage),
-        absent: wanted.filter((ref) => !gone.has(refText(ref))).map(refMessage),
+        deleted: refs.filter(isGone).map(refMessage),
+        absent: refs.filter((ref) => !isGone(ref)).map(refMessage),
       });
     },
     get: ({ kind, name }) => {

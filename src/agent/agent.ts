@@ -209,6 +209,25 @@ export class Agent {
     return gone.map(({ running }) => refOf(running.kept.wish));
   }
 
+  /**
+   * Closes a wire of this host that is no attachment's, on both sides: an unclaimed one, or one of another program's client.
+   * False if there is none. FAILED_PRECONDITION for that of an attachment.
+   */
+  async closeWire(id: string): Promise<boolean> {
+    const owner = this.#kept().find(({ connectionId }) => connectionId === id);
+    if (owner) {
+      const name = refText(owner.wish);
+      throw new NetloomError("FAILED_PRECONDITION", `close wire ${id}: it belongs to ${name}`, {
+        hint: `netloom delete ${name.replace(" ", "/")}`,
+      });
+    }
+    const { wires, dropWire } = this.#parts;
+    const isKnown = wires.made.has(id) || wires.found.has(id);
+    await dropWire(id);
+    await wires.remove(id);
+    return isKnown;
+  }
+
   /** Resolves when all of `refs` are up or gone, or the time is over. */
   async settled(refs: readonly Ref[], timeoutMs: number, scope: Scope): Promise<void> {
     const nap = scope.child("wait for attachments", { timeoutMs });

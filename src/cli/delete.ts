@@ -20,9 +20,14 @@ export function deleteCommand(context: Context): Command {
       name: "delete",
       description:
         "Takes attachments out of the wish, by their names or by the files they came from, and returns when their wires " +
-        "are gone. One of a file that is not there is fine.",
+        "are gone. One of a file that is not there is fine. A wire that is no attachment's, such as an unclaimed one, is " +
+        "closed on both sides by wire/ and its id.",
       examples: [
         { command: "netloom delete web-db", about: "by name; Connect/web-db where it is not clear" },
+        {
+          command: "netloom delete wire/8e1f…",
+          about: "a wire that is unclaimed, or of another program's client",
+        },
         { command: "netloom delete -f shop.yaml", about: "everything that the file names" },
         {
           command: "netloom delete web-db -o json",
@@ -57,8 +62,19 @@ export function deleteCommand(context: Context): Command {
 }
 
 async function refsOfNames(agent: AgentClient, names: readonly string[]): Promise<Ref[]> {
-  const { findRef } = await import("./mesh/attachment-names.ts");
-  return await Promise.all(names.map((name) => findRef(agent, name)));
+  const [{ findRef }, { create }, { RefSchema }] = await Promise.all([
+    import("./mesh/attachment-names.ts"),
+    import("@bufbuild/protobuf"),
+    import("../api/gen/netloom/admin/v1/admin_pb.js"),
+  ]);
+  return await Promise.all(
+    names.map(async (name) => {
+      const wire = /^wires?\/(.+)$/i.exec(name)?.[1];
+      return wire === undefined
+        ? await findRef(agent, name)
+        : create(RefSchema, { kind: "Wire", name: wire });
+    }),
+  );
 }
 
 /** Only kind and name count: a file that has become wrong can still be deleted. */

@@ -61,7 +61,8 @@ async function whoHas(wanted: Plan, observer: Observer): Promise<string | undefi
       if (owner === undefined || owner === wanted.owner) continue;
       for (const [claim] of objects.flatMap(claimsOf)) {
         const name = claims.get(claim);
-        if (name) return `${name} belongs to wire ${owner}: choose another, or close that wire first`;
+        if (name)
+          return `${name} belongs to wire ${owner}: choose another, or close that wire first: netloom delete wire/${owner}`;
       }
     }
   }

@@ -49,7 +49,7 @@ for (const { title, first, second, taken } of [
         );
         assert.equal(
           error.hint,
-          `the route to ${taken} in ${hosts.client} belongs to wire c1: choose another, or close that wire first`,
+          `the route to ${taken} in ${hosts.client} belongs to wire c1: choose another, or close that wire first: netloom delete wire/c1`,
         );
         return true;
       });

@@ -175,7 +175,9 @@ suite("an agent that starts again on an empty state folder", () => {
       assert.deepEqual(counts(mesh, "beta"), [1, 1]);
     });
   });
+});
 
+suite("an agent whose wires are of an earlier life", () => {
   test("goes to another endpoint and closes the old one as soon as that is reached", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
@@ -192,6 +194,29 @@ suite("an agent that starts again on an empty state folder", () => {
       await mesh.sleep(15_000);
       mesh.reaches(["alpha", "a1"], ["beta", "b2"], "web-db");
       assert.deepEqual(counts(mesh, "beta"), [1, 1]);
+    });
+  });
+
+  test("closes an unclaimed wire on both sides when it is told to, and none of an attachment", async () => {
+    const around = new Surroundings();
+    const mesh = new AgentMesh({ wrap: around.wrap });
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      await mesh.sleep(1_000);
+      const id = mesh.agent("alpha").agent.find({ kind: "Connect", name: "web-db" })?.connectionId ?? "";
+      await assert.rejects(mesh.agent("alpha").agent.closeWire(id), { code: "FAILED_PRECONDITION" });
+      around.loseDisk("beta");
+      await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web-db" }]);
+      await mesh.apply("alpha", WEB);
+      mesh.simulation.crash("alpha");
+      await mesh.restart("beta");
+      const [unclaimed] = mesh.agent("beta").wires.unclaimed;
+      assert.ok(unclaimed);
+      assert.equal(await mesh.agent("beta").agent.closeWire(unclaimed), true);
+      assert.equal(await mesh.agent("beta").agent.closeWire(unclaimed), false);
+      assert.deepEqual(counts(mesh, "beta"), [0, 0]);
     });
   });
 });
