@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { netloom, netloomPath, type Netloom, startProgram } from "../src/cli/spawn-netloom.ts";
 import { ipJson } from "../src/linux/frame-fixture.ts";
-import { needsRoot, netnsFixture } from "../src/linux/netns-fixture.ts";
+import { needsRoot, type NetnsFixture, netnsFixture } from "../src/linux/netns-fixture.ts";
 import type { Netns } from "../src/world/kernel.ts";
 import { moment } from "../src/world/until-fixture.ts";
 
@@ -31,8 +31,15 @@ interface Mesh {
   status(agent: string): Promise<string>;
 }
 
-async function mesh(t: TestContext): Promise<Mesh> {
-  const net = await netnsFixture(t);
+interface Underlay {
+  readonly alpha: Netns;
+  readonly beta: Netns;
+  readonly web: Netns;
+  readonly db: Netns;
+  readonly ipIn: (netns: Netns, ...words: readonly string[]) => unknown;
+}
+
+async function underlay(net: NetnsFixture): Promise<Underlay> {
   const [alpha, r, beta, web, db] = [
     await net.netns(),
     await net.netns(),
@@ -62,7 +69,12 @@ async function mesh(t: TestContext): Promise<Mesh> {
   ipIn(r, "route", "add", "192.0.2.1/32", "via", "10.1.0.1");
   ipIn(r, "route", "add", "198.51.100.2/32", "via", "10.2.0.2");
   execFileSync("ip", ["netns", "exec", net.nameOf(r), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+  return { alpha, beta, web, db, ipIn };
+}
 
+async function mesh(t: TestContext): Promise<Mesh> {
+  const net = await netnsFixture(t);
+  const { alpha, beta, web, db, ipIn } = await underlay(net);
   const folder = mkdtempSync(join(tmpdir(), "netloom-mtu-"));
   const running: Netloom[] = [];
   let last: Netloom | undefined;

@@ -221,9 +221,9 @@ export class Agent {
         hint: `netloom delete ${name.replace(" ", "/")}`,
       });
     }
-    const { wires, dropWire } = this.#parts;
+    const { wires } = this.#parts;
     const isKnown = wires.made.has(id) || wires.found.has(id);
-    await dropWire(id);
+    await this.#parts.dropWire(id);
     await wires.remove(id);
     return isKnown;
   }
