@@ -10,10 +10,10 @@
  */
 import { NetloomError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
-import { type Attachment, type Kind, type Ref, refOf, refText } from "./attachment.ts";
+import { type Attachment, type Kind, type Ref, refOf, refText, type WorkloadPart } from "./attachment.ts";
 import type { Attached } from "./attached.ts";
 import { Clients } from "./clients.ts";
-import { clashesOf } from "./clashes.ts";
+import { clashesOf, Interfaces, perhapsTheSame } from "./clashes.ts";
 import { Connecting } from "./connecting.ts";
 import { Describing } from "./describing.ts";
 import { type Desired, DesiredState, type Kept, type Loaded } from "./desired-state.ts";
@@ -23,7 +23,7 @@ import type { AgentParts } from "./parts.ts";
 import { backoffMs, type ProgressView } from "./progress.ts";
 import { Turnstile } from "./turnstile.ts";
 import type { Wish } from "./wish.ts";
-import { Workloads } from "./workloads.ts";
+import { workloadKey, Workloads } from "./workloads.ts";
 
 export interface AgentOptions {
   readonly parts: AgentParts;
@@ -72,6 +72,7 @@ export class Agent {
   readonly #state: DesiredState;
   readonly #workloads: Workloads;
   readonly #clients: Clients;
+  readonly #interfaces = new Interfaces();
   readonly #turnstile = new Turnstile(REQUESTS_AT_ONCE);
   readonly #running = new Map<string, Running>();
   readonly #leaving = new Map<string, Leaving>();
@@ -145,20 +146,19 @@ export class Agent {
     );
   }
 
+  #isWanted(wireId: string, name: string): boolean {
+    const owner = this.#kept().find(({ connectionId }) => connectionId === wireId)?.wish;
+    return owner?.kind === "Connect" && owner.interface === name && this.isAwaited(wireId);
+  }
+
   /** For others who know of changes: the forwarder's wires. */
   changed(): void {
     for (const listener of this.#listeners) listener();
   }
 
   /** What `apply` would do. INVALID_ARGUMENT for wishes that contradict each other. */
-  compare(wishes: readonly Wish[]): Applied[] {
-    const wanted = new Map([...this.#running].map(([name, { kept }]) => [name, kept.wish]));
-    for (const wish of wishes) wanted.set(refText(wish), wish);
-    const all = [...wanted.values()];
-    for (const { index, problem } of clashesOf(all)) {
-      const name = all[index] === undefined ? "" : refText(all[index]);
-      throw new NetloomError("INVALID_ARGUMENT", `apply ${name}: ${problem}`);
-    }
+  async compare(wishes: readonly Wish[]): Promise<Applied[]> {
+    await this.#refuseClashes(wishes);
     return wishes.map((wish) => {
       const ref = refOf(wish);
       const before = this.wish(ref)?.document;
@@ -168,13 +168,35 @@ export class Agent {
     });
   }
 
+  /** Those of others among themselves have been said, as their states. */
+  async #refuseClashes(wishes: readonly Wish[]): Promise<void> {
+    const changed = new Set(wishes.map(refText));
+    const others = this.#kept().flatMap(({ wish }) => (changed.has(refText(wish)) ? [] : [wish]));
+    const all = [...others, ...wishes];
+    const keyOf = await this.#identify(perhapsTheSame(all));
+    const clash = clashesOf(all, keyOf).find(({ index }) => index >= others.length);
+    if (!clash) return;
+    const wish = all[clash.index];
+    throw new NetloomError("INVALID_ARGUMENT", `apply ${wish ? refText(wish) : ""}: ${clash.problem}`);
+  }
+
+  /** Equal for workloads that are one namespace now, and for those that are written alike. */
+  async #identify(parts: readonly WorkloadPart[]): Promise<(part: WorkloadPart) => string> {
+    const keys = new Map<string, string | undefined>();
+    for (const part of parts) {
+      const key = workloadKey(part);
+      if (!keys.has(key)) keys.set(key, await this.#workloads.identify(part));
+    }
+    return (part) => keys.get(workloadKey(part)) ?? workloadKey(part);
+  }
+
   /**
    * Makes `wishes` part of the wish, all or none. Answers when that is on the disk; nothing waits for what has to be
    * closed first, or for new wires.
    */
   apply(wishes: readonly Wish[]): Promise<Applied[]> {
     return this.#inTurn(async () => {
-      const applied = this.compare(wishes);
+      const applied = await this.compare(wishes);
       const fresh = wishes.filter((_, i) => applied[i]?.change !== "unchanged");
       if (fresh.length === 0) return applied;
       const kept = fresh.map((wish) => this.#keep(wish));
@@ -366,8 +388,17 @@ export class Agent {
       return new Exposing({ ...common, wish, isDescribed });
     }
     const answer = answers?.get(connectionId);
-    const [clients, state, turnstile] = [this.#clients, this.#state, this.#turnstile];
-    return new Connecting({ ...common, clients, state, turnstile, wish, connectionId, answer });
+    return new Connecting({
+      ...common,
+      clients: this.#clients,
+      interfaces: this.#interfaces,
+      isWanted: (id, name) => this.#isWanted(id, name),
+      state: this.#state,
+      turnstile: this.#turnstile,
+      wish,
+      connectionId,
+      answer,
+    });
   }
 
   #tell(wish: Wish, { state, reason, error, attempts }: ProgressView): void {

@@ -1,8 +1,11 @@
-/** One client role for each workload that asks for something. */
+/**
+ * Client roles by the name that begins their paths, which is the workload's. A role has one monitor for all connections of
+ * its name, so that many wires of one workload cost no monitor each. Nothing else is shared: two names for one workload
+ * may have a role each.
+ */
 import type { AgentParts, News, Role } from "./parts.ts";
-import type { Workload } from "./workloads.ts";
 
-export interface ClientOfWorkload {
+export interface ClientOfConnect {
   readonly role: Role;
   release(): void;
 }
@@ -21,15 +24,15 @@ export class Clients {
   }
 
   /** `onNews` is called with what becomes of the connection `id`. */
-  use({ key, name }: Workload, id: string, onNews: (news: News) => void): ClientOfWorkload {
-    const used = this.#used.get(key) ?? this.#make(name);
-    this.#used.set(key, used);
+  use(name: string, id: string, onNews: (news: News) => void): ClientOfConnect {
+    const used = this.#used.get(name) ?? this.#make(name);
+    this.#used.set(name, used);
     used.listeners.set(id, onNews);
     return {
       role: used.role,
       release: () => {
         if (used.listeners.get(id) === onNews) used.listeners.delete(id);
-        if (used.listeners.size === 0 && this.#used.get(key) === used) this.#used.delete(key);
+        if (used.listeners.size === 0 && this.#used.get(name) === used) this.#used.delete(name);
       },
     };
   }

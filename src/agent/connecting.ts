@@ -19,7 +19,8 @@ import { NetloomError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
 import type { Attached } from "./attached.ts";
 import { checkAnswer } from "./check-answer.ts";
-import type { ClientOfWorkload, Clients } from "./clients.ts";
+import type { Interfaces } from "./clashes.ts";
+import type { ClientOfConnect, Clients } from "./clients.ts";
 import type { DesiredState } from "./desired-state.ts";
 import { REQUEST_MS, type AgentParts, type News } from "./parts.ts";
 import { Progress, type ProgressView } from "./progress.ts";
@@ -36,6 +37,9 @@ export interface ConnectingOptions {
   readonly parts: AgentParts;
   readonly workloads: Workloads;
   readonly clients: Clients;
+  readonly interfaces: Interfaces;
+  /** Is there a Connect that will ask for this wire with an interface of this name? */
+  readonly isWanted: (wireId: string, name: string) => boolean;
   readonly state: DesiredState;
   readonly turnstile: Turnstile;
   readonly wish: ConnectWish;
@@ -52,10 +56,11 @@ export class Connecting implements Attached {
   readonly #options: ConnectingOptions;
   readonly #progress: Progress;
   readonly #workload: Workload;
-  readonly #client: ClientOfWorkload;
+  readonly #client: ClientOfConnect;
   readonly #unguard: () => void;
   #answer: Connection | undefined;
   #isEstablished = false;
+  #giveInterfaceBack: () => void = () => undefined;
 
   constructor(options: ConnectingOptions) {
     const { parts, wish, workloads, clients, connectionId } = options;
@@ -65,7 +70,7 @@ export class Connecting implements Attached {
     this.#answer = options.answer;
     this.#progress = new Progress(parts.world.clock, options.onChange);
     this.#workload = workloads.use(wish.workload);
-    this.#client = clients.use(this.#workload, connectionId, (news) => this.#hear(news));
+    this.#client = clients.use(this.#workload.name, connectionId, (news) => this.#hear(news));
     this.#unguard = parts.wires.guard(connectionId, (wire) => checkAnswer(wish, wire));
   }
 
@@ -136,19 +141,28 @@ export class Connecting implements Attached {
       async (n) =>
         await turnstile.pass(scope, async () => {
           if (!isDue()) throw new NetloomError("ABORTED", `connect ${wish.name}: its workload has changed`);
-          await this.#makeWay(presence);
-          const request = this.#request(presence, n <= SAME_WAY_TRIES);
-          this.#take(await this.#client.role.request(this.#caller(scope), request));
+          this.#giveInterfaceBack();
+          this.#giveInterfaceBack = this.#options.interfaces.take(presence.identity, wish);
+          try {
+            await this.#makeWay(presence);
+            const request = this.#request(presence, n <= SAME_WAY_TRIES);
+            this.#take(await this.#client.role.request(this.#caller(scope), request));
+          } catch (error) {
+            this.#giveInterfaceBack();
+            throw error;
+          }
         }),
     );
   }
 
   /** What an earlier life has left in the workload is found, and gives way where it has this wire's interface. */
   async #makeWay({ identity }: Presence & { isThere: true }): Promise<void> {
-    const { parts, wish } = this.#options;
+    const { parts, wish, isWanted } = this.#options;
+    const name = wish.interface;
     await parts.wires.look(identity.netns);
-    if (wish.interface !== undefined)
-      await parts.wires.makeWay(identity.netns, wish.interface, this.connectionId);
+    if (name === undefined) return;
+    const { connectionId } = this;
+    await parts.wires.makeWay(identity.netns, name, { connectionId, isWanted: (id) => isWanted(id, name) });
   }
 
   #take(answer: Connection): void {
@@ -225,6 +239,7 @@ export class Connecting implements Attached {
         error: error.message,
       });
     } finally {
+      this.#giveInterfaceBack();
       await scope.end();
     }
   }

@@ -11,6 +11,7 @@ import { groupByOwner } from "../forwarder/owner.ts";
 import type { Plan } from "../forwarder/plan.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
 import type { Mechanism, Wire } from "../forwarder/wire.ts";
+import { quote } from "../document/problem.ts";
 import { type Log, NO_LOG } from "../observe/log.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Kernel, KernelObject, Netns } from "../world/kernel.ts";
@@ -120,13 +121,26 @@ export class KeptWires {
     if (found.size > 0) this.#onChange();
   }
 
-  /** Removes a wire of an earlier life that has the device `name` there, unless it is `connectionId`, which may be made. */
-  async makeWay(netns: Netns, name: string, connectionId: string): Promise<void> {
+  /**
+   * Removes a wire of an earlier life that has the device `name` there, unless it is `connectionId`, which may be made.
+   * ALREADY_EXISTS if somebody else will ask for that wire.
+   */
+  async makeWay(
+    netns: Netns,
+    name: string,
+    { connectionId, isWanted }: { readonly connectionId: string; readonly isWanted: (id: string) => boolean },
+  ): Promise<void> {
     for (const [id, { ends }] of this.#unclaimed) {
       const isThere = [ends.client, ends.endpoint].some(
         (end) => end?.netns === netns && end.interfaceName === name,
       );
       if (!isThere || id === connectionId || this.#applying.has(id)) continue;
+      if (isWanted(id))
+        throw new NetloomError(
+          "ALREADY_EXISTS",
+          `make wire ${connectionId}: another Connect of the workload has the interface ${quote(name)}`,
+          { side: "client" },
+        );
       this.#log.info("a wire of an earlier life gives its interface to another one", {
         wire: id,
         interface: name,

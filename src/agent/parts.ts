@@ -51,7 +51,7 @@ export interface AgentParts {
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;
   readonly log: Log;
-  /** One for each workload: what it gets from one service it does not get from another. */
+  /** `name` is the first of its connections' paths. */
   newClient(options: { readonly name: string; readonly onNews: (news: News) => void }): Role;
   newEndpoint(options: NewEndpoint): Role;
   /** Lets roles of this process call the endpoint at `self:<name>`. The result takes that back. */

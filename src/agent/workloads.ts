@@ -29,8 +29,6 @@ export type Presence =
 
 /** One workload, for as long as somebody is interested in it. */
 export interface Workload {
-  /** Equal for equal workloads. */
-  readonly key: string;
   /** `alpha/web`: what people, and paths of connections, call it. */
   readonly name: string;
   readonly presence: Presence;
@@ -66,11 +64,25 @@ export class Workloads {
     return workload;
   }
 
+  /**
+   * What tells a workload from all others, however it is called; `undefined` if it is not there. INTERNAL if the kernel cannot
+   * be asked.
+   */
+  async identify(part: WorkloadPart): Promise<string | undefined> {
+    const presence = this.#tracked.get(workloadKey(part))?.presence;
+    if (presence?.isThere) return identityKey(presence.identity);
+    try {
+      return identityKey(await this.#options.world.kernel.resolve(netnsOf(part)));
+    } catch (error) {
+      if (error instanceof NetloomError) return undefined;
+      throw error;
+    }
+  }
+
   #handOut(tracked: Tracked): Workload {
     let isHeld = true;
     tracked.users += 1;
     return {
-      key: tracked.key,
       name: tracked.name,
       get presence() {
         return tracked.presence;
@@ -101,16 +113,27 @@ export class Workloads {
   #hear(event: KernelEvent): void {
     if (event.type !== "netns-removed" && event.type !== "resync") return;
     const all = [...this.#tracked.values()];
-    // The kernel names a namespace as somebody has called it first: that may be a name that is not known here.
+    // The kernel names a namespace as somebody has called it first: here it may have other names, or none that is known.
     const named = event.type === "resync" ? [] : all.filter((each) => each.isCalled(event.netns));
-    for (const each of named.length > 0 ? named : all) each.look();
+    const isMeant = (each: Tracked): boolean => named.some((one) => one === each || one.isSameAs(each));
+    for (const each of named.length > 0 ? all.filter(isMeant) : all) each.look();
   }
 }
 
-/** Equal for equal workloads, whatever the order of keys. */
+/** Equal for workloads that are written alike, whatever the order of keys. */
 export function workloadKey(part: WorkloadPart): string {
   if ("pid" in part) return `pid ${part.pid}`;
   return `netns ${"lab" in part ? labPlacePath(part.lab) : part.netns}`;
+}
+
+/** Equal for equal namespaces: a number alone may be that of another one tomorrow. */
+export function identityKey({ netns, cookie }: NetnsIdentity): string {
+  return `${netns} ${cookie}`;
+}
+
+function netnsOf(part: WorkloadPart): Netns {
+  if ("pid" in part) return `file:///proc/${part.pid}/ns/net`;
+  return `file://${"lab" in part ? labPlacePath(part.lab) : part.netns}`;
 }
 
 /** `web`, without the host. */
@@ -143,10 +166,7 @@ class Tracked {
     this.#part = part;
     this.key = workloadKey(part);
     this.name = `${world.host}/${workloadName(part)}`;
-    this.#netns =
-      "pid" in part
-        ? `file:///proc/${part.pid}/ns/net`
-        : `file://${"lab" in part ? labPlacePath(part.lab) : part.netns}`;
+    this.#netns = netnsOf(part);
   }
 
   start(): void {
@@ -163,6 +183,11 @@ class Tracked {
   isCalled(netns: Netns): boolean {
     const { presence } = this;
     return netns === this.#netns || (presence.isThere && netns === presence.identity.netns);
+  }
+
+  isSameAs({ presence: other }: Tracked): boolean {
+    const { presence } = this;
+    return presence.isThere && other.isThere && isSame(presence, other);
   }
 
   look(): void {
@@ -251,5 +276,5 @@ function absent(error: NetloomError): Presence {
 function isSame(a: Presence, b: Presence): boolean {
   if (!a.isThere || !b.isThere)
     return a.isThere === b.isThere && !a.isThere && !b.isThere && a.reason === b.reason;
-  return a.identity.netns === b.identity.netns && a.identity.cookie === b.identity.cookie;
+  return identityKey(a.identity) === identityKey(b.identity);
 }

@@ -209,7 +209,7 @@ suite("an agent whose wish changes", () => {
       assert.deepEqual(mesh.addresses("alpha", "web-db"), before);
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
       assert.deepEqual(
-        agent.compare(read(WEB)).map(({ change, differences }) => ({ change, differences })),
+        (await agent.compare(read(WEB))).map(({ change, differences }) => ({ change, differences })),
         [{ change: "changed", differences: ["interface"] }],
       );
     });

@@ -79,12 +79,19 @@ export class Machine implements Machinery {
     return netns;
   }
 
+  /** Another path leads to the namespace as well: a bind mount, a symlink, a process in it. */
+  alias(netns: SimNetns, path: string): void {
+    if (this.#byPath.has(path))
+      throw new NetloomError("ALREADY_EXISTS", `name network namespace ${path}: it exists`);
+    this.#byPath.set(path, netns);
+  }
+
   /** The namespace dies: what is in it at once, what hangs on it elsewhere when the kernel gets round to it. */
   destroy(path: string): void {
     const netns = this.#byPath.get(path);
     if (!netns) return;
     netns.isAlive = false;
-    this.#byPath.delete(path);
+    for (const [each, found] of this.#byPath) if (found === netns) this.#byPath.delete(each);
     this.#byIdentity.delete(netns.identity);
     this.#freeInodes.push(Number(netns.identity.slice("inode://4/".length)));
     const goneAtMs = this.nowMs() + this.deletionMs;

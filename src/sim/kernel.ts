@@ -44,6 +44,11 @@ export class SimMachine {
     return urlOf(this.#machine.create(path).path);
   }
 
+  /** From now on `path` leads to the namespace, too. */
+  aliasNetns(netns: Netns, path: string): void {
+    this.#machine.alias(this.#find(netns), path);
+  }
+
   /** The namespace dies with everything in it. A path that is not there is a success. */
   removeNetns(path: string): void {
     this.#machine.destroy(path);
