@@ -37,17 +37,17 @@ export function adminService(parts: AdminParts): Served {
   return serve(AgentApi, {
     apply: (request, context) => apply(parts, request, context),
     delete: async ({ refs }) => {
-      const isWire = ({ kind }: { readonly kind: string }): boolean => kind === "Wire";
-      const wanted = refs.filter((ref) => !isWire(ref)).map(readRef);
-      const deleted: { readonly kind: string; readonly name: string }[] = await agent.delete(wanted);
+      const wires = refs.filter(({ kind }) => kind === "Wire");
+      const attachments = refs.filter(({ kind }) => kind !== "Wire").map(readRef);
+      const deleted: { readonly kind: string; readonly name: string }[] = await agent.delete(attachments);
       const gone = new Set(deleted.map(({ kind, name }) => `${kind} ${name}`));
-      for (const { kind, name } of refs.filter(isWire))
-        if (await agent.closeWire(name)) gone.add(`${kind} ${name}`);
+      for (const { kind, name } of wires) if (await agent.closeWire(name)) gone.add(`${kind} ${name}`);
       const isGone = ({ kind, name }: { readonly kind: string; readonly name: string }): boolean =>
         gone.has(`${kind} ${name}`);
+      const all = [...attachments, ...wires];
       return create(DeleteResponseSchema, {
-        deleted: refs.filter(isGone).map(refMessage),
-        absent: refs.filter((ref) => !isGone(ref)).map(refMessage),
+        deleted: all.filter(isGone).map(refMessage),
+        absent: all.filter((ref) => !isGone(ref)).map(refMessage),
       });
     },
     get: ({ kind, name }) => {
@@ -85,7 +85,7 @@ async function apply(
       return create(ApplyResponseSchema, {
         problems: result.problems.map((problem) => create(ProblemSchema, problem)),
       });
-    const compared = agent.compare(result.wishes);
+    const compared = await agent.compare(result.wishes);
     return create(ApplyResponseSchema, {
       applied: compared.map((each, i) =>
         appliedMessage(each, { before: agent.wish(each.ref), after: result.wishes[i] }),
