@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, suite, test } from "node:test";
+import { ERROR_PAGES } from "../error-pages.ts";
 import { Agents, isRoot } from "../mesh/agents-fixture.ts";
 import { netloom, netloomPath } from "../spawn-netloom.ts";
 
@@ -123,7 +124,7 @@ for (const [shell, complete] of shells) {
         ["web-db"],
         ["api-db"],
         ["db"],
-        ["NL-301", "NL-302", "NL-303", "NL-304", "NL-305", "NL-306"],
+        Object.keys(ERROR_PAGES).filter((topic) => topic.startsWith("NL-30")),
       ]);
     });
 
