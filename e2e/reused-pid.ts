@@ -92,6 +92,7 @@ const workload = new Workloads({
   world: { ...world, kernel: kernel as Kernel },
   processes: held,
   hostGuard: new HostGuard(world.kernel, { registryUrl: "tcp://127.0.0.1:5002" }),
+  log: NO_LOG,
 }).use({ pid });
 const seen: unknown[] = [];
 const look = async (): Promise<void> => {

@@ -8,7 +8,7 @@
  * - Wires that an earlier life has made are taken over as they are. What nobody wants is removed: at once what is known
  *   to be unwanted, the rest when whoever could want it would have asked.
  */
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError, operatingError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
 import { type Attachment, type Kind, type Ref, refOf, refText, type WorkloadPart } from "./attachment.ts";
 import type { Attached } from "./attached.ts";
@@ -367,14 +367,14 @@ export class Agent {
         this.#sayBug(attached, error);
         if (attached.view.state === "up") failures = 1;
         const delayMs = backoffMs(failures, random.fraction(`after a bug in ${name}`, failures));
-        attached.fail(unexpected(name, error), delayMs);
+        attached.fail(operatingError(`work on ${name}`, error), delayMs);
         await clock.sleep(delayMs, scope);
       }
     }
   }
 
   #sayBug({ wish }: Attached, error: unknown): void {
-    this.#parts.log.error("bug in an attachment", { attachment: refText(wish), problem: String(error) });
+    this.#parts.log.error("bug in an attachment", { attachment: refText(wish) }, error);
   }
 
   #make({ wish, connectionId }: Kept, answers: Loaded["answers"] | undefined): Attached {
@@ -459,12 +459,4 @@ export class Agent {
       }
     }
   }
-}
-
-function unexpected(name: string, error: unknown): NetloomError {
-  const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new NetloomError("INTERNAL", `work on ${name}: ${reason}`, {
-    cause: error,
-    hint: "this is a fault of netloom: please report it with the agent's log; another document begins afresh",
-  });
 }

@@ -2,7 +2,9 @@
  * Wires whose workload has died without a word: of clients and endpoints that are not this agent's own, and of an earlier
  * life. They are closed at once, rather than when their tokens expire.
  */
+import { keepOn } from "./keep-on.ts";
 import type { KeptWires } from "./kept-wires.ts";
+import type { Log } from "../observe/log.ts";
 import { Bell } from "../registry/bell.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { KernelEvent, Netns } from "../world/kernel.ts";
@@ -11,6 +13,7 @@ import type { World } from "../world/world.ts";
 
 export interface DeadWorkloadsOptions {
   readonly world: World;
+  readonly log: Log;
   readonly wires: Pick<KeptWires, "each" | "found" | "bury" | "isHollow">;
   /** Wires that somebody else looks after. */
   readonly own: () => ReadonlySet<string>;
@@ -24,11 +27,13 @@ const GATHER_MS = 20;
 export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
   const { world } = options;
   const bell = new Bell();
-  // One may have died between the look at what is there and the watch.
-  bell.ring();
-  world.scope.spawn("hear of dead namespaces", async (scope) => {
+  const keep = (what: string, task: (scope: Scope) => Promise<void>): void =>
+    world.scope.spawn(what, (scope) => keepOn(options, what, scope, task));
+  keep("hear of dead namespaces", async (scope) => {
     const watch = world.kernel.watch("namespaces");
     const forget = scope.onEnd(() => watch.close());
+    // One may have died between the look at what is there and the watch.
+    bell.ring();
     try {
       for (let event = await watch.next(); event; event = await watch.next())
         if (isOfInterest(event)) bell.ring();
@@ -37,12 +42,18 @@ export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
       watch.close();
     }
   });
-  world.scope.spawn("close wires of dead workloads", async (scope) => {
+  keep("close wires of dead workloads", async (scope) => {
     while (!scope.ended) {
       await bell.wait(world, scope, Infinity);
       if (scope.ended) return;
       await world.clock.sleep(GATHER_MS, scope);
-      await closeDead(options, scope);
+      try {
+        await closeDead(options, scope);
+      } catch (error) {
+        // The rest is still to be looked at.
+        bell.ring();
+        throw error;
+      }
     }
   });
 }

@@ -2,7 +2,8 @@
  * The workloads of a host: network namespaces that come and go. One watch on the kernel tells of the end of any of them;
  * what is not there is looked for until it comes.
  */
-import { NetloomError } from "../world/errors.ts";
+import type { Log } from "../observe/log.ts";
+import { NetloomError, operatingError } from "../world/errors.ts";
 import type { KernelEvent, Netns, NetnsIdentity } from "../world/kernel.ts";
 import type { HeldProcess, Processes } from "../world/processes.ts";
 import type { Scope } from "../world/scope.ts";
@@ -10,6 +11,7 @@ import type { World } from "../world/world.ts";
 import type { WorkloadPart } from "./attachment.ts";
 import { Bell } from "../registry/bell.ts";
 import type { HostGuard } from "./host-guard.ts";
+import { keepOn } from "./keep-on.ts";
 import { labPlacePath } from "./lab-place.ts";
 
 /** How soon something that is missing is looked for again: at first, and at most. */
@@ -41,6 +43,7 @@ export interface WorkloadsOptions {
   readonly world: World;
   readonly processes: Processes;
   readonly hostGuard: HostGuard;
+  readonly log: Log;
 }
 
 export class Workloads {
@@ -49,7 +52,9 @@ export class Workloads {
 
   constructor(options: WorkloadsOptions) {
     this.#options = options;
-    options.world.scope.spawn("watch namespaces", (scope) => this.#listen(scope));
+    options.world.scope.spawn("watch namespaces", (scope) =>
+      keepOn(options, "watch namespaces", scope, (task) => this.#listen(task)),
+    );
   }
 
   /** Begins to look for it. */
@@ -102,6 +107,8 @@ export class Workloads {
   async #listen(scope: Scope): Promise<void> {
     const watch = this.#options.world.kernel.watch("namespaces");
     const forget = scope.onEnd(() => watch.close());
+    // What has come and gone before is not told.
+    for (const each of this.#tracked.values()) each.look();
     try {
       for (let event = await watch.next(); event; event = await watch.next()) this.#hear(event);
     } finally {
@@ -151,6 +158,7 @@ class Tracked {
   readonly #world: World;
   readonly #processes: Processes;
   readonly #hostGuard: HostGuard;
+  readonly #log: Log;
   readonly #part: WorkloadPart;
   readonly #netns: Netns;
   readonly #bell = new Bell();
@@ -159,10 +167,11 @@ class Tracked {
   #process: HeldProcess | undefined;
   #isGoneForEver = false;
 
-  constructor({ world, processes, hostGuard }: WorkloadsOptions, part: WorkloadPart) {
+  constructor({ world, processes, hostGuard, log }: WorkloadsOptions, part: WorkloadPart) {
     this.#world = world;
     this.#processes = processes;
     this.#hostGuard = hostGuard;
+    this.#log = log;
     this.#part = part;
     this.key = workloadKey(part);
     this.name = `${world.host}/${workloadName(part)}`;
@@ -247,8 +256,12 @@ class Tracked {
       const error = found.isThere ? await this.#hostGuard.refusal(found.identity.netns) : undefined;
       return error ? absent(error) : found;
     } catch (error) {
-      if (!(error instanceof NetloomError)) throw error;
-      return absent(error);
+      if (error instanceof NetloomError) return absent(error);
+      this.#log.error("bug in the look for a workload", { workload: this.name }, error);
+      // It says nothing of a workload that was there.
+      return this.presence.isThere
+        ? this.presence
+        : absent(operatingError(`look for workload ${this.name}`, error));
     }
   }
 

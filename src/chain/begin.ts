@@ -11,11 +11,12 @@
  * - Closed once: an established resource is closed exactly once, with its last known state, also when its client sends
  *   an old one. A first request that fails is closed down the chain before its error goes back. Closing what is not
  *   there is a success.
+ * - A bug in a call that the chain itself has started is told, and is an operating error to who has started it.
  * - A failed refresh leaves the resource established.
  * - The caller's message is never changed: the chain gets a clone.
  */
 import type { Caller } from "../api/hops.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError, operatingError } from "../world/errors.ts";
 import type { Peer, World } from "../world/world.ts";
 import { Memory, type Call, type CloseReason, type Trigger } from "./call.ts";
 import type { Station } from "./element.ts";
@@ -53,6 +54,11 @@ export interface BeginOptions {
   readonly maxWaiting?: number;
   /** Time for a request or close that the chain itself has started. Default: 15,000 ms. */
   readonly timeoutMs?: number;
+  /**
+   * Told of an error that nobody has expected in what the chain itself has started: that fails like any other attempt, and
+   * is tried again like it. Default: it ends the process.
+   */
+  readonly onBug?: (what: string, error: unknown) => void;
   /** Nothing is known of this id any more. */
   readonly onForget?: (id: string) => void;
 }
@@ -83,6 +89,7 @@ export class Begin<Q, R> {
   readonly #maxWaiting: number;
   readonly #timeoutMs: number;
   readonly #onForget: (id: string) => void;
+  readonly #onBug: ((what: string, error: unknown) => void) | undefined;
 
   constructor(world: World, kind: ResourceKind<Q, R>, chain: Station<Q, R>, options: BeginOptions = {}) {
     this.#world = world;
@@ -91,6 +98,7 @@ export class Begin<Q, R> {
     this.#maxWaiting = options.maxWaiting ?? 128;
     this.#timeoutMs = options.timeoutMs ?? 15_000;
     this.#onForget = options.onForget ?? (() => undefined);
+    this.#onBug = options.onBug;
   }
 
   /** The resources that are established now, in the order of their first request. */
@@ -141,8 +149,28 @@ export class Begin<Q, R> {
     const entry = this.#entries.get(id);
     if (!entry) return;
     await this.#queue(entry, async () => {
-      if (entry.life?.last) task();
+      if (entry.life?.last) this.#tell(entry, task);
     });
+  }
+
+  #tell({ id }: Entry<Q, R>, task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      if (!this.#onBug) throw error;
+      this.#onBug(`tell of ${this.#kind.noun} ${id}`, error);
+    }
+  }
+
+  /** A bug in `task` is told, and becomes an operating error. */
+  async #guard<T>(what: string, task: () => Promise<T>): Promise<T> {
+    try {
+      return await task();
+    } catch (error) {
+      if (error instanceof NetloomError || !this.#onBug) throw error;
+      this.#onBug(what, error);
+      throw operatingError(what, error);
+    }
   }
 
   #enter(id: string, peer: Peer): Entry<Q, R> {
@@ -234,7 +262,9 @@ export class Begin<Q, R> {
         this.#chain.close(this.#call(life, caller), this.#kind.cloneResource(resource)),
       );
     } catch (error) {
-      if (!(error instanceof NetloomError)) throw error;
+      if (error instanceof NetloomError) return;
+      if (!this.#onBug) throw error;
+      this.#onBug(`close ${this.#kind.noun} ${entry.id}`, error);
     }
   }
 
@@ -243,24 +273,34 @@ export class Begin<Q, R> {
       memory: new Memory(),
       last: undefined,
       isOpen: false,
-      trigger: {
-        request: ({ reselect = false } = {}) =>
-          this.#queue(entry, async () => {
-            if (entry.life !== life || !life.last) return;
-            const request = this.#kind.again(life.last, { reselect });
-            await this.#internally(entry, (caller) => this.#request(entry, caller, request));
-          }),
-        close: ({ reason = "asked", isDue = () => true } = {}) =>
-          this.#queue(entry, async () => {
-            if (entry.life === life && isDue()) await this.#close(entry, { reason });
-          }),
-        afterwards: (task) =>
-          this.#queue(entry, async () => {
-            if (entry.life === life && life.last) task();
-          }),
-      },
+      trigger: this.#trigger(entry, () => (entry.life === life ? life : undefined)),
     };
     return life;
+  }
+
+  /** `current` is the life that it was made for, as long as that lasts. */
+  #trigger(entry: Entry<Q, R>, current: () => Life<Q, R> | undefined): Trigger {
+    const name = `${this.#kind.noun} ${entry.id}`;
+    const inTurn = (what: string, task: () => Promise<void>): Promise<void> =>
+      this.#guard(`${what} ${name}`, () => this.#queue(entry, task));
+    return {
+      request: ({ reselect = false } = {}) =>
+        inTurn("ask again for", async () => {
+          const last = current()?.last;
+          if (!last) return;
+          const request = this.#kind.again(last, { reselect });
+          await this.#internally(entry, (caller) => this.#request(entry, caller, request));
+        }),
+      close: ({ reason = "asked", isDue = () => true } = {}) =>
+        inTurn("close", async () => {
+          if (current() && isDue()) await this.#close(entry, { reason });
+        }),
+      afterwards: (task) =>
+        this.#queue(entry, async () => {
+          if (current()?.last) this.#tell(entry, task);
+        }),
+      guard: (what, task) => this.#guard(`${what} of ${name}`, task),
+    };
   }
 
   /** Runs a call that nobody outside waits for, with a deadline of its own. */

@@ -35,7 +35,10 @@ export class Memory {
   }
 }
 
-/** Lets an element start a request or a close of its own resource later: a refresh, a time-out, a heal. */
+/**
+ * Lets an element start a request or a close of its own resource later: a refresh, a time-out, a heal. Nobody outside
+ * waits for them, so where the chain knows whom to tell of a bug (`BeginOptions.onBug`) they fail with operating errors only.
+ */
 export interface Trigger {
   /** Runs the last request again through the whole chain; with `reselect` a new endpoint is looked for. */
   request(options?: { readonly reselect?: boolean }): Promise<void>;
@@ -43,6 +46,8 @@ export interface Trigger {
   close(options?: { readonly reason?: CloseReason; readonly isDue?: () => boolean }): Promise<void>;
   /** Runs `task` when the calls that are under way or wait are done; not at all if the resource is closed by then. */
   afterwards(task: () => void): Promise<void>;
+  /** Runs a task of an element's own, `what` it does: its errors are operating errors, as are those of the calls above. */
+  guard<T>(what: string, task: () => Promise<T>): Promise<T>;
 }
 
 /** `lost`: nobody has asked for it, the client went silent. What it held may wait for it a while. */

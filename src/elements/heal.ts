@@ -102,8 +102,8 @@ export class Healer {
     const isFirst = healing.attempt === 0;
     healing.attempt++;
     healing.alarm.set(`heal connection ${id}`, limitMs * jitter, async () => {
-      const reselect = loss.type === "deleted" || (!isFirst && !(await this.#isAlive(healing.connection)));
       try {
+        const reselect = loss.type === "deleted" || (!isFirst && !(await this.#isAlive(call, healing)));
         await call.trigger.request({ reselect });
       } catch (error) {
         if (!(error instanceof NetloomError)) throw error;
@@ -112,7 +112,8 @@ export class Healer {
     });
   }
 
-  async #isAlive(connection: Connection): Promise<boolean> {
-    return (await this.#options.isAlive?.(connection)) ?? false;
+  async #isAlive({ trigger }: Call, { connection }: Healing): Promise<boolean> {
+    const { isAlive } = this.#options;
+    return isAlive ? await trigger.guard("look after the wire", () => isAlive(connection)) : false;
   }
 }

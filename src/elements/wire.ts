@@ -74,7 +74,9 @@ export function wire(wires: Wires): ConnectionElement {
         if (held !== undefined) await remove(held, connection.id);
       } catch (error) {
         const { clock, scope } = call.world;
-        removeLater(new Alarm(scope, clock), `remove wire ${held}`, () => remove(held ?? "", connection.id));
+        removeLater(new Alarm(scope, clock), `remove wire ${held}`, () =>
+          call.trigger.guard("remove the wire", () => remove(held ?? "", connection.id)),
+        );
         throw error;
       } finally {
         await next(connection);

@@ -14,6 +14,21 @@ test("a line has its level, its message and its fields, quoted where that is nee
   ]);
 });
 
+test("a bug is described by the writer, in the line of what it has happened to", () => {
+  const lines: string[] = [];
+  const log = lineLog(
+    (line) => lines.push(line),
+    "info",
+    (bug) => `${String(bug)}\n    at f (a.ts:1:2)`,
+  );
+  log.error("bug in a connection", { what: "ask again" }, new TypeError("x"));
+  log.error("no bug", { what: "y" });
+  assert.deepEqual(lines, [
+    'level=error msg="bug in a connection" what="ask again" problem="TypeError: x\\n    at f (a.ts:1:2)"',
+    'level=error msg="no bug" what=y',
+  ]);
+});
+
 test("what is logged cannot steer a terminal", () => {
   const lines: string[] = [];
   lineLog((line) => lines.push(line)).warn("\u001b[2J\u202e", { name: "\u009b" });

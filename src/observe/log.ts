@@ -13,18 +13,28 @@ export interface Log {
   debug(message: string, fields?: Fields): void;
   info(message: string, fields?: Fields): void;
   warn(message: string, fields?: Fields): void;
-  error(message: string, fields?: Fields): void;
+  /** `bug` is what nobody has expected. */
+  error(message: string, fields?: Fields, bug?: unknown): void;
 }
 
-/** A log that hands each line of `level` and above to `write`, without a line feed. The time is the writer's to add. */
-export function lineLog(write: (line: string) => void, level: Level = "info"): Log {
+/**
+ * A log that hands each line of `level` and above to `write`, without a line feed. The time is the writer's to add, and
+ * what a bug has beside its message: `describe`.
+ */
+export function lineLog(
+  write: (line: string) => void,
+  level: Level = "info",
+  describe: (bug: unknown) => string = String,
+): Log {
   const least = LEVELS.indexOf(level);
   const at =
     (own: Level) =>
     (message: string, fields: Fields = {}): void => {
       if (LEVELS.indexOf(own) >= least) write(formatLine(own, message, fields));
     };
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const error: Log["error"] = (message, fields = {}, bug = undefined) =>
+    at("error")(message, bug === undefined ? fields : { ...fields, problem: describe(bug) });
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error };
 }
 
 /** Says nothing. */

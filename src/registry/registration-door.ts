@@ -82,6 +82,7 @@ export class RegistrationDoor<T> {
         request: () => Promise.resolve(),
         close: () => this.lose(this.#kind.named(name), () => true),
         afterwards: (task) => this.#queue(name, async () => task()),
+        guard: (_what, task) => task(),
       },
     };
   }

@@ -1,6 +1,7 @@
 /** What no attachment expects: an exception that is no operating error. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { lineLog, NO_LOG } from "../observe/log.ts";
 import type { World } from "../world/world.ts";
 import { AgentMesh, read, WEB } from "./agent-fixture.ts";
 
@@ -15,13 +16,17 @@ pools: [10.0.2.0/24]
 /** Where a bug strikes: the calls of a World that an attachment's request passes. */
 const PLACES = ["call", "apply", "append"] as const;
 
-/** Throws a TypeError at the n-th call of `place` after `arm`. */
-function bug(place: (typeof PLACES)[number], n: number) {
+const BETA = "tcp://10.8.0.2:5001";
+
+type Place = (typeof PLACES)[number] | "ask" | "observe" | "resolve" | "watch";
+
+/** Throws a TypeError at the n-th call of `place` after `arm`. An `ask` is a call to the other host. */
+function bug(place: Place, n: number) {
   let left = Infinity;
   const strike = (): void => {
     if (left-- === 0) throw new TypeError(`planted at ${place} ${n}`);
   };
-  const at = <A extends readonly unknown[], R>(name: typeof place, call: (...args: A) => R) =>
+  const at = <A extends readonly unknown[], R>(name: Place, call: (...args: A) => R) =>
     name === place
       ? (...args: A): R => {
           strike();
@@ -35,11 +40,11 @@ function bug(place: (typeof PLACES)[number], n: number) {
           ...world,
           kernel: {
             apply: at("apply", async (...args) => await world.kernel.apply(...args)),
-            observe: async (...args) => await world.kernel.observe(...args),
+            observe: at("observe", async (...args) => await world.kernel.observe(...args)),
             nativeNetwork: async (...args) => await world.kernel.nativeNetwork(...args),
             counters: async (...args) => await world.kernel.counters(...args),
-            resolve: async (...args) => await world.kernel.resolve(...args),
-            watch: (...args) => world.kernel.watch(...args),
+            resolve: at("resolve", async (...args) => await world.kernel.resolve(...args)),
+            watch: at("watch", (...args) => world.kernel.watch(...args)),
             settle: async () => await world.kernel.settle(),
           },
           disk: {
@@ -54,7 +59,10 @@ function bug(place: (typeof PLACES)[number], n: number) {
             dial: (url) => {
               const hop = world.hops.dial(url);
               return {
-                call: at("call", async (...args) => await hop.call(...args)),
+                call: at(
+                  url === BETA ? "ask" : "call",
+                  at("call", async (...args) => await hop.call(...args)),
+                ),
                 watch: (...args) => hop.watch(...args),
               };
             },
@@ -65,7 +73,7 @@ function bug(place: (typeof PLACES)[number], n: number) {
 
 suite("an attachment that meets an unexpected exception", () => {
   test("of its own document has a state with the reason, and its next document starts afresh", async () => {
-    const mesh = new AgentMesh();
+    const mesh = new AgentMesh({ log: NO_LOG });
     // No parser lets such a label through: it stands for any value that nobody has thought of.
     const [wish] = read(`${DB}labels: { site: y }\n`);
     assert.ok(wish?.kind === "Expose");
@@ -87,7 +95,7 @@ suite("an attachment that meets an unexpected exception", () => {
       let struck = 0;
       for (let n = 0; n < 4; n++) {
         const { wrap, arm, hasStruck } = bug(place, n);
-        const mesh = new AgentMesh({ wrap });
+        const mesh = new AgentMesh({ wrap, log: NO_LOG });
         await mesh.run(async () => {
           await mesh.sleep(100);
           await mesh.apply("beta", DB);
@@ -98,5 +106,74 @@ suite("an attachment that meets an unexpected exception", () => {
         if (hasStruck()) struck += 1;
       }
       assert.ok(struck > 0, "the bug was met");
+    });
+
+  for (const [what, lose] of [
+    ["refreshed", async (mesh: AgentMesh) => await mesh.sleep(600_000)],
+    ["healed", async (mesh: AgentMesh) => await mesh.restart("beta")],
+  ] as const)
+    for (const place of ["ask", "observe"] as const)
+      test(`in a call of ${place} while its wire is ${what} heals with the reason, and its process and others go on`, async () => {
+        let struck = 0;
+        let told = 0;
+        for (let n = 0; n < 3; n++) {
+          const { wrap, arm, hasStruck } = bug(place, n);
+          const lines: string[] = [];
+          const mesh = new AgentMesh({ wrap, log: lineLog((line) => lines.push(line)) });
+          await mesh.run(async () => {
+            await mesh.sleep(100);
+            await mesh.apply("beta", DB);
+            await mesh.apply("alpha", `${WEB}---${WEB.replace("web-db", "other-db").replaceAll("a1", "a2")}`);
+            const { agent } = mesh.agent("alpha");
+            agent.onChange(() => {
+              const views = agent.attachments().map(({ view }) => view);
+              if (
+                views.some(
+                  ({ state, reason }) => state === "healing" && reason.includes("TypeError: planted"),
+                )
+              )
+                told += 1;
+            });
+            arm();
+            await lose(mesh);
+            await mesh.sleep(60_000);
+            for (const [name, workload] of [
+              ["web-db", "a1"],
+              ["other-db", "a2"],
+            ] as const) {
+              assert.equal(agent.find({ kind: "Connect", name })?.view.state, "up", name);
+              mesh.reaches(["alpha", workload], ["beta", "b1"], name);
+            }
+          });
+          if (!hasStruck()) continue;
+          struck += 1;
+          assert.match(lines.join("\n"), /level=error msg="bug in a .*planted at/);
+        }
+        assert.ok(struck > 0 && told > 0, `struck ${struck} times, told ${told} times`);
+      });
+});
+
+suite("a workload that is looked for", () => {
+  for (const place of ["resolve", "watch"] as const)
+    test(`with an unexpected exception in a call of ${place} is found, and its death heard, all the same`, async () => {
+      for (let n = 0; n < 5; n++) {
+        const { wrap, arm, hasStruck } = bug(place, n);
+        const mesh = new AgentMesh({ wrap, log: NO_LOG });
+        if (place === "watch") arm();
+        await mesh.run(async () => {
+          await mesh.sleep(100);
+          await mesh.apply("beta", DB);
+          if (place === "resolve") arm();
+          await mesh.apply("alpha", WEB);
+          mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+          await mesh.sleep(30_000);
+          const viewOf = () => mesh.agent("alpha").agent.find({ kind: "Connect", name: "web-db" })?.view;
+          assert.equal(viewOf()?.state, "up");
+          mesh.removeWorkload("alpha", "a1");
+          await mesh.sleep(1_000);
+          assert.equal(viewOf()?.state, "waiting");
+        });
+        if (n === 0) assert.ok(hasStruck());
+      }
     });
 });

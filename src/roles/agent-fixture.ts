@@ -20,6 +20,7 @@ import { MemoryStore } from "../store/memory.ts";
 import type { Netns } from "../world/kernel.ts";
 import type { World } from "../world/world.ts";
 import type { Log } from "../observe/log.ts";
+import { STRICT_LOG } from "../observe/log-fixture.ts";
 import { agent, type AgentRole } from "./agent.ts";
 import { registry } from "./registry.ts";
 import { serveAll } from "../api/rpc.ts";
@@ -64,6 +65,7 @@ export class AgentMesh {
       readonly beside?: (role: AgentRole) => Promise<void>;
       /** An agent does not start. Default: the test fails. */
       readonly onRefusal?: (error: unknown) => void;
+      /** Default: a bug that is said ends the process, and the test. */
       readonly log?: Log;
       /** What the agents see of their World. */
       readonly wrap?: (world: World) => World;
@@ -104,7 +106,7 @@ export class AgentMesh {
         const world = options.wrap?.(given) ?? given;
         const starting = agent({
           world,
-          ...(options.log && { log: options.log }),
+          log: options.log ?? STRICT_LOG,
           identity: insecureIdentity(world.clock),
           url: `tcp://${address}:5001`,
           listen: [`unix:///run/${host}.sock`, `tcp://${address}:5001`],

@@ -124,6 +124,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const common = {
     world,
     identity,
+    log,
     directory,
     services: servicesOf(registry.services),
     endpoints: endpointsOf(registry.endpoints),
@@ -202,6 +203,7 @@ function dropDead(
 ): void {
   closeDeadWorkloads({
     world,
+    log,
     wires,
     own: () => new Set(agent.attachments().map(({ connectionId }) => connectionId)),
     drop: async (id) => {
@@ -253,7 +255,7 @@ function ownForwarder(host: string) {
 }
 
 function newClient(
-  { world, identity, prober }: AgentOptions,
+  { world, identity, prober, log = NO_LOG }: AgentOptions,
   managing: ConnectionRole,
   name: string,
   onNews: Parameters<AgentParts["newClient"]>[0]["onNews"],
@@ -261,6 +263,7 @@ function newClient(
   return client({
     world,
     identity,
+    log,
     name,
     next: connectionsOf(managing),
     onNews,
@@ -290,9 +293,9 @@ async function isAlive(
   }
 }
 
-function newEndpoint({ world, identity }: AgentOptions, wanted: NewEndpoint): Role {
+function newEndpoint({ world, identity, log = NO_LOG }: AgentOptions, wanted: NewEndpoint): Role {
   const { addresses, ...rest } = wanted;
-  return endpoint({ world, identity, ...rest, ...(addresses && { addresses }) });
+  return endpoint({ world, identity, log, ...rest, ...(addresses && { addresses }) });
 }
 
 /** Closes what this host's manager knows of the wire, on both sides. */

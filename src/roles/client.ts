@@ -15,7 +15,7 @@ import { monitor } from "../elements/monitor.ts";
 import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
 import { Refresher } from "../elements/refresh.ts";
 import { updateOwnToken } from "../elements/update-token.ts";
-import { NetloomError } from "../world/errors.ts";
+import { type NetloomError, operatingError } from "../world/errors.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
 /** How a connection of this client is. */
@@ -59,6 +59,7 @@ export function client(options: ClientOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
+    log: options.log,
     board,
     isFirst: true,
     kind: CLIENT_KIND,
@@ -93,11 +94,12 @@ function tell(onNews: (news: ClientNews) => void): ConnectionElement {
         call.memory.set(LAST, copyMessage(connection));
         onNews({ id: connection.id, state: "up", connection });
         return connection;
-      } catch (error) {
-        if (last && error instanceof NetloomError) {
+      } catch (thrown) {
+        if (last) {
+          const error = operatingError(`ask again for connection ${last.id}`, thrown);
           onNews({ id: last.id, state: "healing", reason: error.message, error, connection: last });
         }
-        throw error;
+        throw thrown;
       }
     },
     async close(call, connection, next) {

@@ -37,6 +37,7 @@ export function endpoint(options: EndpointOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
+    log: options.log,
     board,
     elements: [
       updateToken(identity),

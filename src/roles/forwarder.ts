@@ -48,6 +48,7 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
+    log: options.log,
     board,
     elements: [
       updateToken(identity),

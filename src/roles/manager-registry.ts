@@ -133,7 +133,7 @@ function serviceDoor(
 }
 
 function endpointDoor(
-  { world, identity, labels = {}, leaseMs }: ManagerRegistryOptions,
+  { world, identity, labels = {}, leaseMs, log }: ManagerRegistryOptions,
   parts: {
     readonly stations: Stations;
     readonly keeper: Keeper;
@@ -172,5 +172,7 @@ function endpointDoor(
     ],
     stations.endpoints,
   );
-  return new Begin(world, ENDPOINT, chain);
+  return new Begin(world, ENDPOINT, chain, {
+    ...(log && { onBug: (what, error) => log.error("bug in a registration", { what }, error) }),
+  });
 }

@@ -5,6 +5,7 @@
 import { connectWish, exposeWish, serviceWish, type Wish } from "../agent/wish.ts";
 import { serveAll } from "../api/rpc.ts";
 import { insecureIdentity } from "../identity/identity.ts";
+import { STRICT_LOG } from "../observe/log-fixture.ts";
 import { agent, type AgentRole } from "../roles/agent.ts";
 import { registry } from "../roles/registry.ts";
 import { NetloomError } from "../world/errors.ts";
@@ -103,6 +104,7 @@ export async function runAgent(given: World, options: AgentOptions): Promise<voi
     const role = await agent({
       world,
       url,
+      log: STRICT_LOG,
       identity: insecureIdentity(world.clock, LIFETIME_MS),
       listen: ["unix:///run/netloom/agent.sock", url],
       registry: world.hops.dial(REGISTRY_URL),

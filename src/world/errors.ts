@@ -74,6 +74,16 @@ export class NetloomError extends Error {
   }
 }
 
+/** An error as an operating error: what nobody has expected is INTERNAL, with itself as the cause. `what` was attempted. */
+export function operatingError(what: string, error: unknown): NetloomError {
+  if (error instanceof NetloomError) return error;
+  const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new NetloomError("INTERNAL", `${what}: ${reason}`, {
+    cause: error,
+    hint: "this is a fault of netloom: please report it with the agent's log; another document begins afresh",
+  });
+}
+
 function inherited(cause: unknown, code: ErrorCode): Topic | undefined {
   return cause instanceof NetloomError && cause.code === code ? cause.topic : undefined;
 }

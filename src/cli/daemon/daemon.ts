@@ -44,7 +44,11 @@ export function requireInsecure(what: string, { insecure = false }: DaemonOption
 
 /** Lines on stderr, each with its time. */
 export function daemonLog({ err }: Context, level: Level): Log {
-  return lineLog((line) => err.line(`time=${new Date().toISOString()} ${line}`), level);
+  return lineLog((line) => err.line(`time=${new Date().toISOString()} ${line}`), level, describeBug);
+}
+
+function describeBug(bug: unknown): string {
+  return bug instanceof Error ? (bug.stack ?? bug.message) : String(bug);
 }
 
 /** Says on stdout, on `--notify-fd` and to systemd that it serves. */

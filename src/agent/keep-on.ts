@@ -1,0 +1,25 @@
+/** Tasks of an agent that go on for as long as it runs. */
+import type { Log } from "../observe/log.ts";
+import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "../world/scope.ts";
+import type { World } from "../world/world.ts";
+import { backoffMs } from "./progress.ts";
+
+/** Runs `task`, and runs it again when it has ended with an error that nobody has expected: that is said. */
+export async function keepOn(
+  { world, log }: { readonly world: World; readonly log: Log },
+  what: string,
+  scope: Scope,
+  task: (scope: Scope) => Promise<void>,
+): Promise<void> {
+  for (let failures = 1; !scope.ended; failures++) {
+    try {
+      return await task(scope);
+    } catch (error) {
+      if (error instanceof NetloomError) throw error;
+      log.error("bug in a task of the agent", { task: what }, error);
+      const fraction = world.random.fraction(`after a bug in ${what}`, failures);
+      await world.clock.sleep(backoffMs(failures, fraction), scope);
+    }
+  }
+}
