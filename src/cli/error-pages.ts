@@ -279,12 +279,17 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   },
   "NL-305": {
     title: "it belongs to somebody else",
-    means: "A name in the registry, or the id of a wire, belongs to the peer that took it first.",
+    means:
+      "A name in the registry, the name of a host, or the id of a wire belongs to the peer that took it first.",
     causes: [
+      "two hosts have the same name: machines made from one image, for example",
       "two hosts use the same name for a service or an endpoint",
       "a host has got a new address, and the registration of the old one has not expired yet",
     ],
-    remedies: ["choose another name", "unregister it where it was registered, or wait until it has expired"],
+    remedies: [
+      "choose another name; a host has its own with `netloom agent --name`",
+      "unregister it where it was registered, or wait until it has expired",
+    ],
   },
   "NL-306": {
     title: "the registry's file cannot be used",

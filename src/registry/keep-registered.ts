@@ -6,6 +6,8 @@
  *   has ended keeps nothing alive. At another's registry each is registered again before it expires.
  * - An endpoint that the registry has lost is registered again, a few at a time, as soon as that shows: at a sign of
  *   life, or when the watch has caught up.
+ * - The registry knows this host by its name and URL as long as this process runs, also if nothing is registered. What it
+ *   says to a second host of that name is told, and asked again until the name is free.
  * - One that could not be unregistered is unregistered later. If the registry knows more under the lease than this host
  *   holds, the lease is left to expire and another is begun.
  */
@@ -20,11 +22,13 @@ import { stationsOver, type Stations } from "../api/hops.ts";
 import { call } from "../api/rpc.ts";
 import type { Call, Trigger } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
+import type { Log } from "../observe/log.ts";
 import { NetloomError } from "../world/errors.ts";
 import type { Scope } from "../world/scope.ts";
 import type { Hop, World } from "../world/world.ts";
 import { Bell } from "./bell.ts";
 import { endpointKind, expirationMs, sameBytes, serviceKind } from "./entry-kind.ts";
+import { withHost, type Host } from "./host-names.ts";
 import { withLease } from "./lease-metadata.ts";
 import { DEFAULT_LEASE_MS } from "./leases.ts";
 import type { WatchCache } from "./watch-cache.ts";
@@ -49,6 +53,10 @@ export interface KeeperOptions {
   readonly registry: Hop;
   /** What this process is called: `manager-alpha`. */
   readonly name: string;
+  readonly host: Host;
+  /** Called when `refusal` has changed. */
+  readonly onRefusal?: (() => void) | undefined;
+  readonly log?: Log | undefined;
 }
 
 export class Keeper {
@@ -67,6 +75,7 @@ export class Keeper {
   /** Until when the lease lasts at least, on `Clock.monotonicMs`. */
   #aliveUntilMs = -Infinity;
   #surplus = 0;
+  #refusal: NetloomError | undefined;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -78,6 +87,11 @@ export class Keeper {
   start(cache: WatchCache): void {
     this.#cache = cache;
     this.#options.world.scope.spawn("keep registered", (scope) => this.#run(scope));
+  }
+
+  /** Why the registry takes nothing from this host: its name is another's. */
+  get refusal(): NetloomError | undefined {
+    return this.#refusal;
   }
 
   /** Something may be missing: look. */
@@ -164,7 +178,8 @@ export class Keeper {
   }
 
   #leased(asked: Call): Call {
-    return { ...asked, outgoing: withLease(asked.outgoing, this.#lease) };
+    const outgoing = withHost(withLease(asked.outgoing, this.#lease), this.#options.host);
+    return { ...asked, outgoing };
   }
 
   #hold({ trigger, deadlineMs }: Call, bytes: Uint8Array, answer: NetworkServiceEndpoint): void {
@@ -187,11 +202,10 @@ export class Keeper {
   async #run(scope: Scope): Promise<void> {
     const { world } = this.#options;
     for (let round = 0; !scope.ended; round++) {
-      const isHeld = this.#held.size + this.#owed.size + this.#services.size > 0;
-      const isWell = !isHeld || (await this.#tend(scope));
+      const isWell = await this.#tend(scope);
       const jitter = 0.8 + 0.2 * world.random.fraction("keep registered", round);
       const waitMs = isWell ? this.#untilNextMs() : RETRY_MS;
-      await this.#bell.wait(world, scope, isHeld ? waitMs * jitter : Infinity);
+      await this.#bell.wait(world, scope, waitMs * jitter);
     }
   }
 
@@ -218,11 +232,11 @@ export class Keeper {
   }
 
   async #keepAlive(scope: Scope): Promise<void> {
-    if (this.#held.size === 0) return;
     const sentMs = this.#options.world.clock.monotonicMs();
     const held = this.#held.size;
     try {
       const state = await this.#askLease(scope);
+      this.#told(undefined);
       this.#knowsLeases = true;
       this.#leaseMs = Number(state.ttlMs);
       this.#aliveUntilMs = sentMs + this.#leaseMs;
@@ -232,15 +246,27 @@ export class Keeper {
       if (this.#surplus > 1) this.#beginLease();
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
+      if (error.code === "PERMISSION_DENIED") this.#told(error);
+      else if (["UNIMPLEMENTED", "NOT_FOUND"].includes(error.code)) this.#told(undefined);
       if (error.code === "UNIMPLEMENTED") this.#knowsLeases = false;
       else if (error.code === "NOT_FOUND") this.#loseAll();
       else throw error;
     }
   }
 
+  #told(refusal: NetloomError | undefined): void {
+    const { log, host, onRefusal } = this.#options;
+    if (this.#refusal?.message === refusal?.message) return;
+    this.#refusal = refusal;
+    if (refusal)
+      log?.warn("the registry refuses this host", { problem: refusal.message, hint: refusal.hint });
+    else log?.info("the registry takes this host: its name is free", { name: host.name, url: host.url });
+    onRefusal?.();
+  }
+
   #askLease(scope: Scope): Promise<LeaseState> {
     const lease = create(LeaseSchema, { name: this.#lease });
-    const options = { timeoutMs: CALL_TIMEOUT_MS, scope };
+    const options = { timeoutMs: CALL_TIMEOUT_MS, scope, metadata: withHost({}, this.#options.host) };
     return call(this.#options.registry, Registry.method.keepAlive, lease, options);
   }
 

@@ -16,6 +16,7 @@ import { NetloomError } from "../world/errors.ts";
 import type { World } from "../world/world.ts";
 import { Catalog, type Cataloged } from "./catalog.ts";
 import { type Listed, sameBytes } from "./entry-kind.ts";
+import { hostTextOf } from "./host-names.ts";
 import { leaseOf } from "./lease-metadata.ts";
 import { hasUnknownOutcome, RecordStore } from "./record-store.ts";
 
@@ -25,6 +26,8 @@ export interface Registered extends Listed {
   readonly owner: string;
   /** Name of the owner's lease; empty if it has one of its own. */
   readonly lease: string;
+  /** The host that it came from, as that called itself; empty if it did not. */
+  readonly host: string;
   /** Of the store. */
   readonly revision: number;
 }
@@ -88,13 +91,14 @@ export class Registrations<T> implements Station<T, T> {
     // Whoever may change it has it; who says the same again does not.
     const owner = known && sameBytes(known.bytes, listed.bytes) ? known.owner : call.peer.id;
     const lease = leaseOf(call.metadata);
+    const host = hostTextOf(call.metadata);
     const isStored = known?.lease === lease && !this.#records.isUncertain(listed.name);
     if (known && isStored && sameBytes(known.bytes, listed.bytes)) {
       this.catalog.touch(listed.name);
       return entry;
     }
-    const revision = await this.#put(listed.name, encode({ ...listed, owner, lease }), known);
-    this.catalog.put({ ...listed, owner, lease, revision });
+    const revision = await this.#put(listed.name, encode({ ...listed, owner, lease, host }), known);
+    this.catalog.put({ ...listed, owner, lease, host, revision });
     if (known && sameBytes(known.bytes, listed.bytes)) this.catalog.touch(listed.name);
     return entry;
   }
@@ -124,14 +128,14 @@ export class Registrations<T> implements Station<T, T> {
 
   #read(value: Uint8Array, revision: number): Registered | undefined {
     try {
-      const { entry, owner, lease } = fromBinary(RegistrationSchema, value);
-      return { ...this.#kind.list(this.#kind.entryOf({ bytes: entry })), owner, lease, revision };
+      const { entry, owner, lease, host } = fromBinary(RegistrationSchema, value);
+      return { ...this.#kind.list(this.#kind.entryOf({ bytes: entry })), owner, lease, host, revision };
     } catch {
       return undefined;
     }
   }
 }
 
-function encode({ bytes, owner, lease }: Omit<Registered, "revision">): Uint8Array {
-  return toBinary(RegistrationSchema, create(RegistrationSchema, { entry: bytes, owner, lease }));
+function encode({ bytes, owner, lease, host }: Omit<Registered, "revision">): Uint8Array {
+  return toBinary(RegistrationSchema, create(RegistrationSchema, { entry: bytes, owner, lease, host }));
 }

@@ -38,7 +38,7 @@ export interface RegistryView {
   readonly state: "unknown" | "fresh" | "stale";
   /** On `Clock.monotonicMs`: when it became stale. */
   readonly staleSinceMs?: number;
-  /** Why the registry cannot be reached, as a sentence. */
+  /** Why the registry cannot be reached or, when fresh, takes nothing from this host, as a sentence. */
   readonly reason?: string;
   readonly services: number;
   readonly endpoints: number;

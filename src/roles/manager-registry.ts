@@ -82,8 +82,9 @@ const ENDPOINT: Readonly<ResourceKind<NetworkServiceEndpoint, NetworkServiceEndp
 export async function managerRegistry(options: ManagerRegistryOptions): Promise<ManagerRegistry> {
   const { world, registry, name } = options;
   const bypass = new LocalBypass(options.url, (url) => world.hops.hold(url));
-  const keeper = new Keeper({ world, registry, name });
-  const { onState, log } = options;
+  const { onState, log, url } = options;
+  const host = { name: world.host, url };
+  const keeper = new Keeper({ world, registry, name, host, onRefusal: onState, log });
   const cache = await WatchCache.open({ world, registry, onNews: () => keeper.look(), onState, log });
   keeper.start(cache);
   const stations = stationsOver(registry, world.clock);
@@ -117,7 +118,20 @@ export async function managerRegistry(options: ManagerRegistryOptions): Promise<
     close: (caller, endpoint) => doors.endpoints.close(caller, endpoint),
     find: ({ scope }, query) => endpointView.find(scope, query),
   };
-  return { services, endpoints, served: serveRegistries(services, endpoints), view: () => cache.view() };
+  return {
+    services,
+    endpoints,
+    served: serveRegistries(services, endpoints),
+    view: () => viewOf(cache, keeper),
+  };
+}
+
+/** One that answers, and takes nothing from this host, says why. */
+function viewOf(cache: WatchCache, { refusal }: Keeper): RegistryView {
+  const view = cache.view();
+  if (!refusal || view.state !== "fresh") return view;
+  const { message, hint } = refusal;
+  return { ...view, reason: hint === undefined ? message : `${message}; ${hint}` };
 }
 
 function serviceDoor(

@@ -22,6 +22,7 @@ import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
 import { expire } from "../registry/expire.ts";
 import { Finder, withBytes } from "../registry/find.ts";
 import { follow } from "../registry/follow.ts";
+import { claimHost, HostNames } from "../registry/host-names.ts";
 import { leaseGroup } from "../registry/lease-metadata.ts";
 import { Leases } from "../registry/leases.ts";
 import { RegistrationDoor } from "../registry/registration-door.ts";
@@ -64,10 +65,11 @@ export async function registry(options: RegistryOptions): Promise<Registry> {
     ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
     onExpired: async (names) => void (await Promise.all(names.map(lose))),
   });
+  const hosts = new HostNames({ clock: world.clock, leaseMs: leases.leaseMs });
   endpoints.catalog.expirations = () => leases.expirations();
   const doors = {
     services: serviceDoor(options, services),
-    endpoints: endpointDoor(options, endpoints, leases),
+    endpoints: endpointDoor(options, { endpoints, leases, hosts }),
   };
   const lose = async (name: string): Promise<void> => {
     try {
@@ -77,9 +79,11 @@ export async function registry(options: RegistryOptions): Promise<Registry> {
       leases.renew(name, { ttlMs: RETRY_MS });
     }
   };
-  for (const { name, owner, lease } of endpoints.catalog.entries())
+  for (const { name, owner, lease, host } of endpoints.catalog.entries()) {
     leases.renew(name, { ttlMs: leases.leaseMs, group: leaseGroup(owner, lease) });
-  return serveRegistry({ options, services, endpoints, leases, doors });
+    hosts.restore(host, owner);
+  }
+  return serveRegistry({ options, services, endpoints, leases, hosts, doors });
 }
 
 /** Whether `service` adds matches to one that has none. Then it belongs to who describes it. */
@@ -115,12 +119,17 @@ function serviceDoor(
 
 function endpointDoor(
   { world, identity }: RegistryOptions,
-  endpoints: Registrations<NetworkServiceEndpoint>,
-  leases: Leases,
+  parts: {
+    readonly endpoints: Registrations<NetworkServiceEndpoint>;
+    readonly leases: Leases;
+    readonly hosts: HostNames;
+  },
 ): RegistrationDoor<NetworkServiceEndpoint> {
+  const { endpoints, leases, hosts } = parts;
   const chain = compose<NetworkServiceEndpoint, NetworkServiceEndpoint>(
     [
       updatePath(identity),
+      claimHost(hosts),
       authorize({
         identity,
         names: {
@@ -148,12 +157,13 @@ function serveRegistry(parts: {
   readonly services: Registrations<NetworkService>;
   readonly endpoints: Registrations<NetworkServiceEndpoint>;
   readonly leases: Leases;
+  readonly hosts: HostNames;
   readonly doors: {
     readonly services: ReturnType<typeof serviceDoor>;
     readonly endpoints: ReturnType<typeof endpointDoor>;
   };
 }): Registry {
-  const { options, leases, doors } = parts;
+  const { options, leases, hosts, doors } = parts;
   const catalogs = { services: parts.services.catalog, endpoints: parts.endpoints.catalog };
   const maxWatchers = options.maxWatchers ?? 10_000;
   const admit = (): void => {
@@ -180,13 +190,14 @@ function serveRegistry(parts: {
     find: (_caller, query) => findEndpoints.find(query),
   };
   const own = serve(RegistryApi, {
-    keepAlive: async ({ name }, { peer }: Context) => {
+    keepAlive: async ({ name }, { peer, metadata }: Context) => {
+      const isHost = hosts.claim(metadata, peer.id);
       const group = leaseGroup(peer.id, name);
       const names = group === undefined ? undefined : leases.renewGroup(group);
-      if (!names)
+      if (!names && !isHost)
         throw new NetloomError("NOT_FOUND", `keep lease ${name} alive: nothing is registered under it`);
-      if (catalogs.endpoints.wantsTouches) for (const each of names) catalogs.endpoints.touch(each);
-      return create(LeaseStateSchema, { endpoints: names.size, ttlMs: BigInt(leases.leaseMs) });
+      if (catalogs.endpoints.wantsTouches) for (const each of names ?? []) catalogs.endpoints.touch(each);
+      return create(LeaseStateSchema, { endpoints: names?.size ?? 0, ttlMs: BigInt(leases.leaseMs) });
     },
     watch: () => {
       admit();

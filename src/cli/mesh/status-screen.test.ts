@@ -42,6 +42,18 @@ test("what is not up comes first, worst first, each with its reason and what to 
   assert.match(rows[2] ?? "", /^ {4}hint: `netloom get services`/);
 });
 
+test("a host that the registry refuses is warned of, with what the registry says", () => {
+  const [alpha] = largeMesh();
+  assert.ok(alpha?.registry);
+  alpha.registry.reason = "there is another host alpha";
+  const texts = statusScreen(meshView([alpha]), NOW_MS).map(({ text }) => text);
+  assert.match(texts[0] ?? "", /registry tcp:/);
+  assert.equal(
+    texts[1],
+    "  ! registry tcp://10.0.0.100:5002 takes nothing from this host: there is another host alpha",
+  );
+});
+
 test("a wire that both of its hosts tell of is there once, with both devices", () => {
   const { wires } = meshView(largeMesh());
   assert.equal(wires.length, 50);

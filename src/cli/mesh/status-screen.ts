@@ -67,10 +67,12 @@ function hostLines(hosts: readonly HostView[], nowMs: number): Line[] {
 function warningsOf({ registry, unclaimedWires }: HostView, nowMs: number): string[] {
   const { url, state, staleSince, reason } = registry;
   const since = staleSince === undefined ? "" : ` for ${formatAge(staleSince, nowMs)}`;
+  const because = reason === undefined ? "" : `: ${reason}`;
   return [
-    ...(state === "fresh" || url === ""
-      ? []
-      : [`registry ${url} has not answered${since}${reason === undefined ? "" : `: ${reason}`}`]),
+    ...(state === "fresh" && reason !== undefined
+      ? [`registry ${url} takes nothing from this host${because}`]
+      : []),
+    ...(state === "fresh" || url === "" ? [] : [`registry ${url} has not answered${since}${because}`]),
     ...(unclaimedWires === 0
       ? []
       : [`${count(unclaimedWires, "wire")} of an earlier agent that nobody has asked for since`]),

@@ -137,6 +137,13 @@ export declare type Registration = Message<"netloom.registry.v1.Registration"> &
    * @generated from field: string lease = 3;
    */
   lease: string;
+
+  /**
+   * The metadata `netloom-host` that it came with.
+   *
+   * @generated from field: string host = 4;
+   */
+  host: string;
 };
 
 /**
@@ -153,6 +160,8 @@ export declare const RegistrationSchema: GenMessage<Registration>;
 export declare const Registry: GenService<{
   /**
    * Makes a lease last its full time from now. NOT_FOUND if nothing is registered under it (any more).
+   * With the metadata `netloom-host: <name> <URL>` it is a sign of life of that host, also if nothing is registered. A name
+   * belongs to one URL for a lease from its last sign of life: PERMISSION_DENIED for others, also for what they register.
    *
    * @generated from rpc netloom.registry.v1.Registry.KeepAlive
    */

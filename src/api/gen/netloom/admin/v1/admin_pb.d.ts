@@ -428,7 +428,7 @@ export declare type RegistryStatus = Message<"netloom.admin.v1.RegistryStatus"> 
   state: RegistryStatus_State;
 
   /**
-   * Why it cannot be reached.
+   * Why it cannot be reached or, when fresh, takes nothing from this host.
    *
    * @generated from field: string reason = 3;
    */
