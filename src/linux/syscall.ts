@@ -99,11 +99,15 @@ const native = {
   execvp: declare<[string, (string | null)[]], number>("int execvp(const char *file, const char **argv)"),
 };
 
-const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+/** Of two names of one number the one that the kernel's sources use. */
+const SYNONYMS: ReadonlySet<string> = new Set(["EWOULDBLOCK", "ENOTSUP"]);
+const errnoNames = new Map(
+  Object.entries(constants.errno).flatMap(([name, number]) => (SYNONYMS.has(name) ? [] : [[number, name]])),
+);
 
 /** `EEXIST` for 17; `errno 524` for what has no name in user space. */
 export function errnoName(errno: number): string {
-  return errno === constants.errno.EOPNOTSUPP ? "EOPNOTSUPP" : (errnoNames.get(errno) ?? `errno ${errno}`);
+  return errnoNames.get(errno) ?? `errno ${errno}`;
 }
 
 /** The error of a system call: `open netlink socket: EPERM: not permitted`. `hint` says to be root where that is it. */
@@ -189,7 +193,7 @@ export function receive(fd: number, buffer: Uint8Array): Uint8Array | undefined 
 function received(length: number, buffer: Uint8Array): Uint8Array | undefined {
   if (length >= 0) return buffer.subarray(0, length);
   const errno = lastErrno();
-  if (errno === "EAGAIN" || errno === "EWOULDBLOCK") return undefined;
+  if (errno === "EAGAIN") return undefined;
   throw syscallError("receive", errno);
 }
 
@@ -408,7 +412,7 @@ export function waitForLock(fd: number): void {
 export function lockFile(fd: number): boolean {
   if (native.flock()(fd, LOCK_EX | LOCK_NB) === 0) return true;
   const errno = lastErrno();
-  if (errno === "EAGAIN" || errno === "EWOULDBLOCK") return false;
+  if (errno === "EAGAIN") return false;
   throw syscallError(`lock descriptor ${fd}`, errno);
 }
 

@@ -72,7 +72,7 @@ export interface Wishes {
   readonly describing: readonly Describing[];
 }
 
-/** A bug to plant, in order to see whether the simulator finds it. */
+/** A bug to plant, in order to see whether the simulator finds it, or a loss that an agent has to bear. */
 export type MeshPlant = "no-sweep" | "forgets-disk" | "forgets-deletes";
 
 export interface AgentOptions {

@@ -32,6 +32,18 @@ suite("a registry and agents that expose and connect", () => {
   });
 });
 
+suite("agents that lose all that is on their disks", () => {
+  for (let seed = 1; seed <= 6; seed++)
+    test(`come to rest when they are told again what is wanted, with seed ${seed}`, async () => {
+      const { violations } = await simulateMesh({
+        seed: String(seed),
+        plant: "forgets-disk",
+        keepHistory: 0,
+      });
+      assert.deepEqual(violations, []);
+    });
+});
+
 suite("planted bugs are found", () => {
   const plants: readonly (readonly [MeshPlant, string, RegExp])[] = [
     [
@@ -39,7 +51,6 @@ suite("planted bugs are found", () => {
       "an agent that starts again and leaves what nobody asks for any more",
       /is left in the kernel/,
     ],
-    ["forgets-disk", "an agent that starts again and has forgotten what is its own", /./],
     ["forgets-deletes", "an operator who forgets to delete", /still has/],
   ];
   for (const [plant, bug, shown] of plants) {

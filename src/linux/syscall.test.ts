@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { constants } from "node:os";
+import { test } from "node:test";
+import { errnoName } from "./syscall.ts";
+
+test("an error has one name, that of the kernel's sources: what waits for EAGAIN meets it", () => {
+  const { EAGAIN, EEXIST, EOPNOTSUPP } = constants.errno;
+  assert.deepEqual([EAGAIN, EEXIST, EOPNOTSUPP, 524].map(errnoName), [
+    "EAGAIN",
+    "EEXIST",
+    "EOPNOTSUPP",
+    "errno 524",
+  ]);
+});
