@@ -32,7 +32,7 @@ export function lineLog(
     (message: string, fields: Fields = {}): void => {
       if (LEVELS.indexOf(own) >= least) write(formatLine(own, message, fields));
     };
-  const error: Log["error"] = (message, fields = {}, bug = undefined) =>
+  const error: Log["error"] = (message, fields = {}, bug?) =>
     at("error")(message, bug === undefined ? fields : { ...fields, problem: describe(bug) });
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error };
 }
