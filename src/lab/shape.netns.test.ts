@@ -44,18 +44,20 @@ test(
     const lab = await labFixture(t);
     const { lab: model } = await lab.up(linked(", rate: 2mbit"));
     await lab.assertHealthy();
-    const pinger = await Pinger.open(
-      lab.machine,
-      netnsOf(lab.name, "alpha/a"),
-      model.wires[0]?.endpoint.addresses[0] ?? "",
-    );
-    t.after(() => pinger.close());
-    const fill = async (): Promise<void> => {
+    const [wire] = model.wires;
+    const fill = async (from: string, to: string | undefined): Promise<void> => {
+      const pinger = await Pinger.open(lab.machine, netnsOf(lab.name, from), to ?? "");
+      t.after(() => pinger.close());
       // Far more than a bucket holds: the last ones wait for their turn.
       for (let n = 0; n < 40; n++)
         assert.notEqual((await pinger.probe({ payloadBytes: 1300, timeoutMs: 10_000 })).rttMs, undefined);
     };
-    await fill();
+    // Each end has a shaper of its own; what has waited at the one does not wait again at the other.
+    const fillBoth = async (): Promise<void> => {
+      await fill("alpha/a", wire?.endpoint.addresses[0]);
+      await fill("beta/b", wire?.client.addresses[0]);
+    };
+    await fillBoth();
     for (const host of ["alpha", "beta"]) {
       const [shaper, ...others] = rates(lab.name, host);
       assert.deepEqual([shaper?.bytesPerSecond, others], [250_000, []], host);
@@ -63,7 +65,7 @@ test(
     }
     const changed = await lab.up(linked(""));
     assert.ok(changed.changed && changed.wires.changed.length === 0);
-    await fill();
+    await fillBoth();
     assert.deepEqual([rates(lab.name, "alpha"), rates(lab.name, "beta")], [[], []]);
   },
 );
