@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { aimsOf } from "../bench/aims.ts";
 import type { BenchRow } from "../bench/report.ts";
 
-const BENCHES = ["kernel", "throughput", "wire-setup", "scale", "registry", "footprint", "sim"];
+const BENCHES = ["kernel", "throughput", "wire-setup", "scale", "registry", "abuse", "footprint", "sim"];
 
 /** Figures of billions are told in giga. */
 function scaled({ unit, ...row }: BenchRow): BenchRow {

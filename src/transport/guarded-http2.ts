@@ -20,6 +20,9 @@ import type { PeerBook, PeerConnection } from "./peer-book.ts";
 /** What HTTP/2 and gRPC do for a stream beside the measured work, measured with empty calls. */
 const STREAM_MS = 0.05;
 
+/** To refuse one costs about as much. A peer that has no time left loses its connection instead. */
+const REFUSAL_MS = 0.1;
+
 /** Streams of a connection; `PeerLimits.watches` is less, so that watching leaves room for calls. */
 const MAX_STREAMS = 4_096;
 
@@ -104,19 +107,22 @@ class GuardedStream {
       this.#release();
     });
     if (account.streams > streams)
-      return this.#refuse(
-        status.RESOURCE_EXHAUSTED,
-        `this peer has ${streams} calls under way here, as many as are allowed`,
-      );
-    if (account.watches > watches)
-      return this.#refuse(
-        status.RESOURCE_EXHAUSTED,
-        `this peer has ${watches} streams open here, as many as are allowed`,
-      );
+      return this.#turnAway(`this peer has ${streams} calls under way here, as many as are allowed`);
+    if (this.#isWatch && account.watches > watches)
+      return this.#turnAway(`this peer has ${watches} streams open here, as many as are allowed`);
     account.time.spend(STREAM_MS);
     account.time.run(() => {
       if (!this.#stream.destroyed && !this.#stream.closed) this.#start(inner);
     });
+  }
+
+  #turnAway(why: string): void {
+    const { account, peer } = this.#connection;
+    account.time.spend(REFUSAL_MS);
+    const { session } = this.#stream;
+    if (!account.time.isSpent) return this.#refuse(status.RESOURCE_EXHAUSTED, why);
+    this.#book.warn(peer, `closed a connection: ${why}, and it goes on opening more`);
+    session?.destroy();
   }
 
   #start(inner: EventEmitter): void {
