@@ -4,8 +4,19 @@ import { lineLog } from "../../observe/log.ts";
 import { fakeHost, type FakeHostOptions } from "../doctor/fake-host.ts";
 import { warnOfLimits } from "./machine-limits.ts";
 
-const cases: readonly (readonly [string, FakeHostOptions["files"], RegExp | undefined])[] = [
-  ["a machine in order", {}, undefined],
+const cases: readonly (readonly [
+  string,
+  FakeHostOptions["files"],
+  RegExp | undefined,
+  FakeHostOptions["links"]?,
+])[] = [
+  ["a machine in order", {}, undefined, { "proc/self/ns/mnt": "mnt:[1]", "proc/1/ns/mnt": "mnt:[1]" }],
+  [
+    "pins that end with their mount namespace",
+    {},
+    /a mount namespace of its own.*nsenter/,
+    { "proc/self/ns/mnt": "mnt:[2]", "proc/1/ns/mnt": "mnt:[1]" },
+  ],
   [
     "few descriptors",
     { "proc/self/limits": "Max open files   48   48   files\n" },
@@ -23,12 +34,12 @@ const cases: readonly (readonly [string, FakeHostOptions["files"], RegExp | unde
   ],
 ];
 
-for (const [title, files = {}, expected] of cases)
+for (const [title, files = {}, expected, links = {}] of cases)
   test(`a daemon that starts says what the machine does not allow: ${title}`, (t) => {
     const lines: string[] = [];
     warnOfLimits(
       lineLog((line) => lines.push(line), "warn"),
-      fakeHost(t, { files }),
+      fakeHost(t, { files, links }),
     );
     assert.equal(lines.length, expected ? 1 : 0, lines.join("\n"));
     if (expected) assert.match(lines.join("\n"), expected);

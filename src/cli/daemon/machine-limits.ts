@@ -1,10 +1,23 @@
 /** What this machine does not allow, said once at the start of a daemon: later it looks like the fault of somebody else. */
 import type { Log } from "../../observe/log.ts";
+import { type Finding, ok, warning } from "../doctor/check.ts";
 import { type FileTree, openFileTree } from "../doctor/host.ts";
 import { openFiles } from "../doctor/runtime.ts";
 import { writable } from "../doctor/sysctls.ts";
 
 export function warnOfLimits(log: Log, tree: FileTree = openFileTree()): void {
-  for (const finding of [openFiles(tree), writable(tree)])
+  for (const finding of [openFiles(tree), writable(tree), lastingMounts(tree)])
     if (finding.status !== "ok") log.warn(finding.what, { why: finding.why, hint: finding.remedy });
+}
+
+/** What is pinned lives as long as its mount namespace: `ip netns exec` makes one for each command. */
+function lastingMounts(tree: FileTree): Finding {
+  const [own, first] = [tree.target("proc/self/ns/mnt"), tree.target("proc/1/ns/mnt")];
+  if (own === undefined || first === undefined || own === first)
+    return ok("the machine's own mount namespace");
+  return warning(
+    "a mount namespace of its own",
+    "the pins of eBPF programs end with it: the next start has to find them by what is attached",
+    "nsenter --net=/run/netns/<name> netloom agent …, instead of ip netns exec",
+  );
 }
