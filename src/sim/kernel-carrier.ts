@@ -216,6 +216,8 @@ export class SimKernel implements Kernel, Actor, Listener {
     if (verb !== "add" || (object.kind !== "veth" && object.kind !== "vxlan" && object.kind !== "bridge"))
       return;
     for (;;) {
+      // The clock may have moved since the last pause.
+      this.machine.reap();
       const untilMs = this.#busyUntilMs(object);
       if (untilMs === undefined) return;
       await this.machine.clock.sleep(untilMs - this.machine.nowMs());
