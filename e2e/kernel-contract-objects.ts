@@ -1,5 +1,6 @@
 /** Every kind of object: what was added is what is observed; it changes, it goes, it comes back. */
 import assert from "node:assert/strict";
+import { contains, mustParsePrefix, network } from "../src/net/ip.ts";
 import {
   add,
   canonical,
@@ -73,7 +74,13 @@ export const objectCases: readonly ContractCase[] = [
           { kind: "route", ...on("br-1"), destination: "10.8.0.0/24", via: "10.5.0.0", onlink: true },
         ),
       );
-      const { addresses, routes } = await kernel.nativeNetwork("host");
+      const [all, absent] = await kernel.nativeNetworks([
+        { netns: "host" },
+        { netns: "file:///run/netns/absent" },
+      ]);
+      assert.equal(absent, undefined);
+      assert.equal(all?.identity, (await kernel.resolve("host")).netns);
+      const { addresses, routes } = all;
       const isOfLinux = (text: string): boolean => /^(127|::1|fe80|ff00)/.test(text);
       assert.deepEqual(addresses.filter((each) => !isOfLinux(each)).sort(), ["10.4.0.2/24", "fd04::2/64"]);
       const known = new Set(["10.4.0.0/24", "fd04::/64"]);
@@ -84,7 +91,15 @@ export const objectCases: readonly ContractCase[] = [
           .sort(),
         ["0.0.0.0/0 10.4.0.1", "10.6.0.0/24 undefined", "fd06::/64 fd04::1"],
       );
-      await assert.rejects(kernel.nativeNetwork("file:///run/netns/absent"), { code: "NOT_FOUND" });
+      const taken = ["10.4.0.1/32", "10.4.0.2/32", "10.4.0.9/32", "10.6.0.7/32", "fd04::5/128"];
+      const free = ["10.5.0.0/32", "10.5.0.1/32", "10.8.0.3/32", "10.200.0.1/32", "fd05::1/128"];
+      const [near] = await kernel.nativeNetworks([{ netns: "host", near: [...taken, ...free] }]);
+      const held = [...(near?.addresses ?? []), ...(near?.routes ?? []).map(({ destination }) => destination)]
+        .map((each) => network(mustParsePrefix(each)))
+        .filter(({ length }) => length > 0);
+      const isHeld = (text: string): boolean =>
+        held.some((each) => contains(each, mustParsePrefix(text).address));
+      assert.deepEqual([...taken, ...free].filter(isHeld), taken);
     },
   },
   {
@@ -107,8 +122,8 @@ export const objectCases: readonly ContractCase[] = [
       const missing = {
         kind: "sysctl",
         netns: "host",
-        name: "net/ipv6/conf/none/accept_ra",
-        value: "0",
+        link: "none",
+        values: { "net/ipv6/conf/%/accept_ra": "0" },
       } as const;
       await kernel.apply(add({ ...missing, isOptional: true }));
       assert.equal((await kernelError(kernel.apply(add(missing)))).errno, "ENOENT");
@@ -122,17 +137,22 @@ export const objectCases: readonly ContractCase[] = [
       const forwarding = {
         kind: "sysctl",
         netns: workload,
-        name: "net/ipv4/ip_forward",
-        value: "1",
+        values: { "net/ipv4/ip_forward": "1" },
       } as const;
       const odd = {
         kind: "sysctl",
         netns: workload,
-        name: "net/ipv4/conf/a.b/rp_filter",
-        value: "0",
+        link: "a.b",
+        values: { "net/ipv4/conf/%/rp_filter": "0" },
       } as const;
       await kernel.apply(add(bridge(workload, "a.b"), forwarding, odd));
-      await kernel.apply([{ verb: "change", object: { ...forwarding, value: "0" }, from: forwarding }]);
+      await kernel.apply([
+        {
+          verb: "change",
+          object: { ...forwarding, values: { "net/ipv4/ip_forward": "0" } },
+          from: forwarding,
+        },
+      ]);
     },
   },
 ];

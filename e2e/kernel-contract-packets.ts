@@ -37,7 +37,7 @@ export const packetCases: readonly ContractCase[] = [
         const kernel = await harness.kernel();
         const pair: Veth = { kind: "veth", ends: [linked("host", "ch-1", 1), linked(workload, "nl-1", 2)] };
         const up = (netns: Netns, link: string): KernelObject => ({ kind: "up", netns, link });
-        const settings = pair.ends.flatMap((end) => endSettings(end));
+        const settings = pair.ends.map((end) => endSettings(end));
         const first = isLater ? veth(workload) : pair;
         await kernel.apply(add(first, ...settings, up("host", "ch-1"), up(workload, "nl-1")));
         if (isLater) await kernel.apply([{ verb: "change", object: pair, from: veth(workload) }]);

@@ -244,7 +244,7 @@ function ofAttached(netns: Netns): Refusal[] {
     },
     {
       title: "a setting that is not there",
-      operation: one({ kind: "sysctl", netns, name: "net/ipv4/conf/none/rp_filter", value: "0" }),
+      operation: one({ kind: "sysctl", netns, link: "none", values: { "net/ipv4/conf/%/rp_filter": "0" } }),
       errno: "ENOENT",
     },
   ];

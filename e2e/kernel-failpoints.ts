@@ -219,7 +219,7 @@ class StrikingKernel implements Kernel {
   }
 
   observe: Kernel["observe"] = (queries) => this.#kernel.observe(queries);
-  nativeNetwork: Kernel["nativeNetwork"] = (netns) => this.#kernel.nativeNetwork(netns);
+  nativeNetworks: Kernel["nativeNetworks"] = (queries) => this.#kernel.nativeNetworks(queries);
   counters: Kernel["counters"] = (queries) => this.#kernel.counters(queries);
   resolve: Kernel["resolve"] = (netns) => this.#kernel.resolve(netns);
   watch: Kernel["watch"] = () => this.#kernel.watch();

@@ -306,7 +306,7 @@ suite("kill -9", { skip }, () => {
   });
 
   // 5 s each. CI has 20; a seed chooses victims and moments, as far as processes let themselves be told.
-  const count = Number(process.env["NETLOOM_KILLS"] ?? 6);
+  const count = Number(process.env["NETLOOM_KILLS"] ?? 3);
   const seed = process.env["NETLOOM_SEED"] ?? String(process.pid);
   const random = new SimRandom(seed, "kills");
 

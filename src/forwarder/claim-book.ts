@@ -20,6 +20,8 @@ export interface Claim {
   readonly destination: string;
   readonly link: string;
   readonly side: Side;
+  /** If it is one address that everybody in the namespace meets. */
+  readonly address: { readonly family: 4 | 6; readonly value: bigint } | undefined;
 }
 
 export interface Clash {
@@ -61,8 +63,12 @@ export class ClaimBook {
 
   /** What the owner has taken last is in force: the rest is given back. */
   settle(owner: string): void {
-    const latest = this.#holdings.get(owner)?.latest;
-    if (latest) this.#put(owner, latest, latest);
+    const holding = this.#holdings.get(owner);
+    if (!holding) return;
+    const { all, latest } = holding;
+    // Whoever holds the holding from before may not give back what is in force now.
+    if (all.length === latest.length) this.#holdings.set(owner, { all: latest, latest });
+    else this.#put(owner, latest, latest);
   }
 
   holdingOf(owner: string): Holding | undefined {
@@ -80,10 +86,8 @@ export class ClaimBook {
     if (!held) return [];
     const others = { 4: new RangeSet(held.addresses[4].ranges), 6: new RangeSet(held.addresses[6].ranges) };
     const own = this.#holdings.get(owner)?.all.filter((claim) => claim.netns === netns) ?? [];
-    for (const [address, count] of countAddresses(own)) {
-      const { family, value } = readAddress(address);
-      if (held.counts.get(address) === count) others[family].delete(value);
-    }
+    for (const [destination, { count, family, value }] of countAddresses(own))
+      if (held.counts.get(destination) === count) others[family].delete(value);
     return [...prefixesOf(others[4].ranges, 4), ...prefixesOf(others[6].ranges, 6)];
   }
 
@@ -143,47 +147,38 @@ function newHeld(): Held {
   return { places: new Map(), counts: new Map(), addresses: { 4: new RangeSet(), 6: new RangeSet() } };
 }
 
-function countUp({ counts, addresses }: Held, claim: Claim): void {
-  const address = addressOf(claim);
-  if (address === undefined) return;
-  const count = counts.get(address) ?? 0;
-  counts.set(address, count + 1);
-  const { family, value } = readAddress(address);
-  if (count === 0) addresses[family].add(value);
+function countUp({ counts, addresses }: Held, { address, destination }: Claim): void {
+  if (!address) return;
+  const count = counts.get(destination) ?? 0;
+  counts.set(destination, count + 1);
+  if (count === 0) addresses[address.family].add(address.value);
 }
 
-function countDown({ counts, addresses }: Held, claim: Claim): void {
-  const address = addressOf(claim);
-  if (address === undefined) return;
-  const count = counts.get(address) ?? 0;
+function countDown({ counts, addresses }: Held, { address, destination }: Claim): void {
+  if (!address) return;
+  const count = counts.get(destination) ?? 0;
   if (count > 1) {
-    counts.set(address, count - 1);
+    counts.set(destination, count - 1);
     return;
   }
-  counts.delete(address);
-  const { family, value } = readAddress(address);
-  addresses[family].delete(value);
+  counts.delete(destination);
+  addresses[address.family].delete(address.value);
 }
 
 /** How often each address is among the claims of one owner; a place counts once. */
-function countAddresses(claims: readonly Claim[]): Map<string, number> {
-  const counts = new Map<string, number>();
+function countAddresses(
+  claims: readonly Claim[],
+): Map<string, NonNullable<Claim["address"]> & { count: number }> {
+  const counts = new Map<string, NonNullable<Claim["address"]> & { count: number }>();
   const places = new Map(claims.map((claim) => [placeOf(claim), claim]));
-  for (const claim of places.values()) {
-    const address = addressOf(claim);
-    if (address !== undefined) counts.set(address, (counts.get(address) ?? 0) + 1);
-  }
+  for (const { destination, address } of places.values())
+    if (address) counts.set(destination, { ...address, count: (counts.get(destination)?.count ?? 0) + 1 });
   return counts;
 }
 
-/** Of a claim to one address that everybody in the namespace meets: its text, with full length. */
-function addressOf({ table, destination }: Claim): string | undefined {
-  if (table !== LOCAL_TABLE && table !== MAIN_TABLE) return undefined;
-  return destination.endsWith(destination.includes(":") ? "/128" : "/32") ? destination : undefined;
-}
-
-function readAddress(text: string): { readonly family: 4 | 6; readonly value: bigint } {
-  const { address } = mustParsePrefix(text);
+function addressOf(table: number, { address, length }: IpPrefix): Claim["address"] {
+  const isMet = table === LOCAL_TABLE || table === MAIN_TABLE;
+  if (!isMet || length !== address.bytes.length * 8) return undefined;
   return { family: address.family, value: toInteger(address) };
 }
 
@@ -203,8 +198,15 @@ export function claimsOf(
     const netns = identityOf(object.netns);
     if (!side || netns === undefined) return [];
     const at = { netns, link: object.link, side };
+    const claim = (table: number, prefix: IpPrefix, destination = formatPrefix(prefix)): Claim => ({
+      ...at,
+      table,
+      destination,
+      address: addressOf(table, prefix),
+    });
     if (object.kind === "route") {
-      return [{ ...at, table: object.table ?? MAIN_TABLE, destination: object.destination }];
+      const { table = MAIN_TABLE, destination } = object;
+      return [claim(table, mustParsePrefix(destination), destination)];
     }
     const own = mustParsePrefix(object.address);
     // Every device has one of its own.
@@ -212,12 +214,8 @@ export function claimsOf(
     const onLink = network(mustParsePrefix(object.peer ?? object.address));
     const isOnlyOwn = object.peer === undefined && isFullLength(onLink);
     return [
-      {
-        ...at,
-        table: LOCAL_TABLE,
-        destination: formatPrefix({ ...own, length: own.address.bytes.length * 8 }),
-      },
-      ...(isOnlyOwn ? [] : [{ ...at, table: MAIN_TABLE, destination: formatPrefix(onLink) }]),
+      claim(LOCAL_TABLE, { ...own, length: own.address.bytes.length * 8 }),
+      ...(isOnlyOwn ? [] : [claim(MAIN_TABLE, onLink)]),
     ];
   });
 }

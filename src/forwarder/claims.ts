@@ -11,15 +11,18 @@
 import { fewestPrefixes } from "../net/cover.ts";
 import { contains, formatIp, formatPrefix, isFullLength, mustParsePrefix, type IpPrefix } from "../net/ip.ts";
 import { NetloomError } from "../world/errors.ts";
-import type { Kernel, KernelObject, Netns } from "../world/kernel.ts";
+import type { Kernel, KernelObject, NativeNetwork, Netns } from "../world/kernel.ts";
 import type { Clock } from "../world/world.ts";
 import { claimsOf, ClaimBook, isOwnAddress, type Clash, type Holding } from "./claim-book.ts";
 import { nativePrefixes } from "./native-prefixes.ts";
 import { plan } from "./plan.ts";
 import type { Side, Wire } from "./wire.ts";
 
-/** Many wires that come at once look at their workload's own network once. */
-const NATIVE_MS = 100;
+/**
+ * How long it is remembered what a workload's own network is, which costs the more the more wires there are. A claim asks
+ * about its own addresses anew, and reads all of it again if one of them has become the workload's.
+ */
+const NATIVE_MS = 5_000;
 
 /** ALREADY_EXISTS: the workload has an address that a wire would bring. `prefixes` are to be left out. */
 export class AddressesTaken extends NetloomError {
@@ -46,7 +49,7 @@ export class Claims {
   readonly #kernel: Kernel;
   readonly #clock: Clock;
   readonly #book = new ClaimBook();
-  readonly #native = new Map<Netns, { readonly atMs: number; readonly read: Promise<readonly IpPrefix[]> }>();
+  readonly #native = new Map<Netns, { readonly atMs: number; readonly read: Promise<Native> }>();
 
   constructor({ kernel, clock }: { readonly kernel: Kernel; readonly clock: Clock }) {
     this.#kernel = kernel;
@@ -55,44 +58,45 @@ export class Claims {
 
   /**
    * The fewest prefixes that hold what `netns` has, beside what only the wire has: addresses of other wires, and
-   * of the workload's own network. Nothing for a namespace that is not there.
+   * of the workload's own network as it was a moment ago. Nothing for a namespace that is not there.
    */
   async held(netns: Netns, wireId: string): Promise<IpPrefix[]> {
-    const identity = await this.#identify(netns);
     const native = await this.#readNative(netns);
-    return fewestPrefixes([...this.#book.heldByOthers(identity ?? netns, wireId), ...native]);
+    return fewestPrefixes([...this.#book.heldByOthers(native.identity, wireId), ...native.prefixes]);
   }
 
   /** Takes all that the wire brings into workloads of this host, or nothing: `AddressesTaken`. The wire must be valid. */
   async claim(wire: Wire): Promise<Taken> {
-    const sides = workloadsOf(wire);
-    const identities = new Map<string, string>();
-    const native = new Map<Side, readonly IpPrefix[]>();
-    for (const [side, netns] of sides) {
-      identities.set(netns, (await this.#identify(netns)) ?? netns);
-      native.set(side, await this.#readNative(netns));
-    }
-    const claims = claimsOf(plan(wire).objects, (netns) => identities.get(netns));
     const owner = wire.connectionId;
+    // What is up may be renewed, whatever the workload has got since.
     const known = new Set(this.#book.holdingOf(owner)?.latest.map(({ destination }) => destination));
-    const inNative = sides.flatMap(([side]) =>
-      broughtTo(wire, side)
-        // What is up may be renewed, whatever the workload has got since.
-        .filter((address) => !known.has(formatPrefix(address)))
-        .flatMap((address) => {
-          const net = native.get(side)?.find((each) => contains(each, address.address));
-          return net ? [{ side, address, net }] : [];
-        }),
+    const sides = workloadsOf(wire).map(({ side, netns }) => {
+      const brought = broughtTo(wire, side).filter((address) => !known.has(formatPrefix(address)));
+      return { side, netns, brought };
+    });
+    const answers = await this.#kernel.nativeNetworks(
+      sides.map(({ netns, brought }) => ({ netns, near: brought.map(formatPrefix) })),
+    );
+    const near = sides.map(({ netns }, i) => nativeOf(answers[i], netns));
+    const identities = new Map<string, string | undefined>(
+      sides.map(({ netns }, i) => [netns, near[i]?.identity]),
+    );
+    const claims = claimsOf(plan(wire).objects, (netns) => identities.get(netns));
+    const inNative = sides.flatMap(({ side, brought }, i) =>
+      brought.flatMap((address) => {
+        const net = near[i]?.prefixes.find((each) => contains(each, address.address));
+        return net ? [{ side, address, net }] : [];
+      }),
     );
     // From here to the end nobody else can take anything.
     const clashes = inNative.length > 0 ? [] : this.#book.take(owner, claims);
     if (inNative.length === 0 && clashes.length === 0) return this.#book.holdingOf(owner);
-    const all = fewestPrefixes(
-      sides.flatMap(([side, netns]) => [
-        ...this.#book.heldByOthers(identities.get(netns) ?? netns, owner),
-        ...(native.get(side) ?? []),
-      ]),
-    );
+    const all: IpPrefix[] = [];
+    for (const { side, netns } of sides) {
+      if (inNative.some((each) => each.side === side)) this.#native.delete(netns);
+      const native = await this.#readNative(netns);
+      all.push(...native.prefixes, ...this.#book.heldByOthers(native.identity, owner));
+    }
     const addresses = [
       ...inNative.map(({ address }) => address),
       ...clashes.map(({ claim }) => mustParsePrefix(claim.destination)).filter(isFullLength),
@@ -104,7 +108,11 @@ export class Claims {
       ),
       ...clashes.map(describe),
     ];
-    throw new AddressesTaken(`make wire ${owner}: ${[...new Set(reasons)].join(", ")}`, addresses, all);
+    throw new AddressesTaken(
+      `make wire ${owner}: ${[...new Set(reasons)].join(", ")}`,
+      addresses,
+      fewestPrefixes(all),
+    );
   }
 
   /** What was found of a wire that an earlier life has made is the wire's. */
@@ -146,26 +154,39 @@ export class Claims {
     }
   }
 
-  #readNative(netns: Netns): Promise<readonly IpPrefix[]> {
+  #readNative(netns: Netns): Promise<Native> {
     const nowMs = this.#clock.monotonicMs();
-    for (const [each, { atMs }] of this.#native) if (nowMs - atMs > NATIVE_MS) this.#native.delete(each);
+    // They are in the order of their time.
+    for (const [each, { atMs }] of this.#native) {
+      if (nowMs - atMs <= NATIVE_MS) break;
+      this.#native.delete(each);
+    }
     const known = this.#native.get(netns);
     if (known) return known.read;
-    const read = this.#kernel.nativeNetwork(netns).then(nativePrefixes, (error: unknown) => {
-      this.#native.delete(netns);
-      // Whoever makes the wire says that its namespace is gone.
-      if (error instanceof NetloomError && error.code === "NOT_FOUND") return [];
-      throw error;
-    });
+    const read = this.#kernel.nativeNetworks([{ netns }]).then(([answer]) => nativeOf(answer, netns));
     this.#native.set(netns, { atMs: nowMs, read });
+    // Whoever has asked hears of it.
+    read.catch(() => this.#native.delete(netns));
     return read;
   }
 }
 
-function workloadsOf(wire: Wire): (readonly [Side, Netns])[] {
+/** What a workload has without us. */
+interface Native {
+  /** A name may lead to another namespace tomorrow; an inode does not. */
+  readonly identity: string;
+  readonly prefixes: readonly IpPrefix[];
+}
+
+/** Whoever makes the wire says that its namespace is gone. */
+function nativeOf(answer: NativeNetwork | undefined, netns: Netns): Native {
+  return { identity: answer?.identity ?? netns, prefixes: answer ? nativePrefixes(answer) : [] };
+}
+
+function workloadsOf(wire: Wire): { readonly side: Side; readonly netns: Netns }[] {
   return (["client", "endpoint"] as const).flatMap((side) => {
     const mechanism = wire[side];
-    return mechanism.type === "KERNEL" ? [[side, mechanism.netns] as const] : [];
+    return mechanism.type === "KERNEL" ? [{ side, netns: mechanism.netns }] : [];
   });
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { describeObject } from "../world/kernel-text.ts";
 import type { KernelObject } from "../world/kernel.ts";
 import { arbitraryWire } from "./wire-fixture.ts";
 import { batches, diff } from "./diff.ts";
@@ -32,7 +33,8 @@ function isExactly(kernel: ModelKernel, wanted: readonly KernelObject[]): void {
   assert.deepEqual(kernel.danglingPrograms(), []);
   const settings = new Set(kernel.everything().map(contentOf));
   for (const object of wanted) {
-    if (object.kind === "sysctl") assert.ok(settings.has(contentOf(object)), `never set: ${object.name}`);
+    if (object.kind === "sysctl")
+      assert.ok(settings.has(contentOf(object)), `never set: ${describeObject(object)}`);
   }
   assert.deepEqual(diff(wanted, kernel.observe()), []);
 }

@@ -41,10 +41,8 @@ export function carrierOf(object: Exclude<KernelObject, Device>): string | undef
   switch (object.kind) {
     case "rule":
       return undefined;
-    case "sysctl": {
-      const link = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(object.name)?.[1];
-      return link === undefined ? undefined : linkKey(object.netns, link);
-    }
+    case "sysctl":
+      return object.link === undefined ? undefined : linkKey(object.netns, object.link);
     default:
       return linkKey(object.netns, object.link);
   }
@@ -72,7 +70,7 @@ export function identityOf(object: KernelObject): string {
     case "qdisc":
       return `${object.kind} ${linkKey(object.netns, object.link)}`;
     case "sysctl":
-      return `sysctl ${object.netns} ${object.name}`;
+      return `sysctl ${object.netns} ${object.link ?? ""} ${Object.keys(object.values).join(" ")}`;
     case "up":
     case "address":
     case "rule":

@@ -45,7 +45,7 @@ export function planIp(wire: Wire, side: Side, { link, trust }: WorkloadLink): I
 
 function planSysctls({ link, own }: IpEnd, trust: Trust): Sysctl[] {
   const needsIpv6 = own.some(({ address }) => address.family === 6);
-  return [...endSettings(link, trust), ...(needsIpv6 ? withIpv6(link) : [])];
+  return [endSettings(link, trust), ...(needsIpv6 ? [withIpv6(link)] : [])];
 }
 
 function planAddresses(end: IpEnd): Address[] {

@@ -14,33 +14,39 @@ export interface Trust {
  *
  * Nobody else can have the link-local address, which follows from the MAC: it is not asked for first (accept_dad).
  */
-export function endSettings({ netns, name, mtuBytes }: LinkEnd, trust: Trust = {}): Sysctl[] {
-  const isTrusted = trust.routerAdvertisements ?? false;
-  const setting = (family: 4 | 6, key: string, value: string): Sysctl => ({
+export function endSettings({ netns, name, mtuBytes }: LinkEnd, trust: Trust = {}): Sysctl {
+  const { both, only4 } = trust.routerAdvertisements ? TRUSTING : SEALED;
+  return {
     kind: "sysctl",
     netns,
-    name: `net/ipv${family}/conf/${name}/${key}`,
-    value,
+    link: name,
+    values: mtuBytes < IPV6_MIN_MTU ? only4 : both,
     isOptional: true,
-  });
-  const believed = isTrusted ? "1" : "0";
-  return [
-    setting(4, "accept_redirects", believed),
-    ...(mtuBytes < IPV6_MIN_MTU
-      ? []
-      : [
-          // 2: also where the namespace forwards.
-          setting(6, "accept_ra", isTrusted ? "2" : "0"),
-          setting(6, "autoconf", believed),
-          setting(6, "accept_redirects", believed),
-          setting(6, "accept_dad", "0"),
-        ]),
-  ];
+  };
 }
 
+const SEALED = believing("0", "0");
+/** 2: also where the namespace forwards. */
+const TRUSTING = believing("1", "2");
+
+function believing(believed: string, routers: string): Record<"only4" | "both", Sysctl["values"]> {
+  const only4 = { "net/ipv4/conf/%/accept_redirects": believed };
+  const both = {
+    ...only4,
+    "net/ipv6/conf/%/accept_ra": routers,
+    "net/ipv6/conf/%/autoconf": believed,
+    "net/ipv6/conf/%/accept_redirects": believed,
+    "net/ipv6/conf/%/accept_dad": "0",
+  };
+  return { only4, both };
+}
+
+const IPV6_ON = { "net/ipv6/conf/%/disable_ipv6": "0" } as const;
+const IPV6_OFF = { "net/ipv6/conf/%/disable_ipv6": "1" } as const;
+
 /** Container engines switch IPv6 off by default. Who has IPv6 addresses cannot do without it. */
-export function withIpv6({ netns, name }: LinkEnd): Sysctl[] {
-  return [{ kind: "sysctl", netns, name: `net/ipv6/conf/${name}/disable_ipv6`, value: "0" }];
+export function withIpv6({ netns, name }: LinkEnd): Sysctl {
+  return { kind: "sysctl", netns, link: name, values: IPV6_ON };
 }
 
 /**
@@ -49,9 +55,7 @@ export function withIpv6({ netns, name }: LinkEnd): Sysctl[] {
  */
 export function withoutIpv6({ netns, name, mtuBytes }: LinkEnd): Sysctl[] {
   if (mtuBytes < IPV6_MIN_MTU) return [];
-  return [
-    { kind: "sysctl", netns, name: `net/ipv6/conf/${name}/disable_ipv6`, value: "1", isOptional: true },
-  ];
+  return [{ kind: "sysctl", netns, link: name, values: IPV6_OFF, isOptional: true }];
 }
 
 /** For a device that hosts or workloads see: an address of its own on the link, where it can have one. */

@@ -42,11 +42,10 @@ function only<K extends KernelObject["kind"]>(wire: Wire, kind: K): Extract<Kern
 
 test("a local wire is one veth pair, in the documented order", () => {
   const { owner, objects } = plan(local(pair));
-  const settings = Array.from({ length: 5 }, () => "sysctl");
   assert.equal(owner, "c1");
   assert.deepEqual(
     objects.map(({ kind }) => kind),
-    ["veth", ...settings, ...settings, "address", "address", "up", "up", "neighbor", "neighbor"],
+    ["veth", "sysctl", "sysctl", "address", "address", "up", "up", "neighbor", "neighbor"],
   );
   const [veth] = only(local(pair), "veth");
   assert.deepEqual(
@@ -149,20 +148,23 @@ test("the host's devices of a remote wire have no IPv6, nor a setting of it wher
 });
 
 test("a workload's device believes no router at the other end, unless the workload asks for that", () => {
-  const names = [
-    "v4/accept_redirects",
-    "v6/accept_ra",
-    "v6/autoconf",
-    "v6/accept_redirects",
-    "v6/accept_dad",
-  ];
-  const expected = (values: readonly number[]): string[] =>
-    names.map((name, i) => `sysctl net/ip${name.replace("/", "/conf/nsm-1/")}=${values[i] ?? 0}`);
-  assert.deepEqual(words(local(pair), "sysctl"), expected([0, 0, 0, 0, 0]));
+  const valuesOf = (wire: Wire, netns: string = client.netns): unknown[] =>
+    only(wire, "sysctl").flatMap((each) =>
+      each.netns === netns ? [Object.values(each.values).join(" ")] : [],
+    );
+  const [sealed] = only(local(pair), "sysctl");
+  assert.equal(sealed?.link, "nsm-1");
+  assert.deepEqual(sealed.values, {
+    "net/ipv4/conf/%/accept_redirects": "0",
+    "net/ipv6/conf/%/accept_ra": "0",
+    "net/ipv6/conf/%/autoconf": "0",
+    "net/ipv6/conf/%/accept_redirects": "0",
+    "net/ipv6/conf/%/accept_dad": "0",
+  });
   const trusting: Wire = { ...local(pair), client: { ...client, routerAdvertisements: true } };
-  assert.deepEqual(words(trusting, "sysctl"), expected([1, 2, 1, 1, 0]));
-  assert.deepEqual(words(trusting, "sysctl", endpoint.netns), words(local(pair), "sysctl", endpoint.netns));
-  assert.equal(words(local({ ...pair, mtuBytes: 1279 }), "sysctl").length, 1);
+  assert.deepEqual(valuesOf(trusting), ["1 2 1 1 0"]);
+  assert.deepEqual(valuesOf(trusting, endpoint.netns), ["0 0 0 0 0"]);
+  assert.deepEqual(valuesOf(local({ ...pair, mtuBytes: 1279 })), ["0"]);
 });
 
 test("with a network on the link peers inside of it need no route, others are on the link", () => {

@@ -23,7 +23,7 @@ const program = `
   await wires.remove("near");
   await wires.apply({ connectionId: "far", client: end(a), endpoint: tunnel, context });
   console.log("made", wires.owners().join());
-  const setting = { kind: "sysctl", netns: "host", name: "net/ipv4/ip_forward", value: "1" };
+  const setting = { kind: "sysctl", netns: "host", values: { "net/ipv4/ip_forward": "1" } };
   await kernel.apply([{ verb: "add", object: setting }]).catch((error) => console.log(error.code, error.message));
   await kernel.close();
   await machine.close();

@@ -89,7 +89,7 @@ test("any set of wires becomes any other in one go, and what stays as it is is n
         resolve: (netns) => sim.resolve(netns),
         watch: () => sim.watch(),
         settle: () => sim.settle(),
-        nativeNetwork: (netns) => sim.nativeNetwork(netns),
+        nativeNetworks: (queries) => sim.nativeNetworks(queries),
       };
       const bring = async (reconciler: Reconciler, wires: readonly Wire[]): Promise<void> => {
         const wanted = new Set(wires.map(({ connectionId }) => connectionId));

@@ -37,7 +37,7 @@ class Host {
         return sim.apply(batch, failpoint ? { failpoint } : {});
       },
       observe: (queries) => sim.observe(queries),
-      nativeNetwork: (netns) => sim.nativeNetwork(netns),
+      nativeNetworks: (queries) => sim.nativeNetworks(queries),
       counters: (queries) => sim.counters(queries),
       resolve: (netns) => sim.resolve(netns),
       watch: () => sim.watch(),

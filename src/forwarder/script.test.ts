@@ -36,7 +36,12 @@ function adds(objects: readonly KernelObject[], options?: ScriptOptions): string
 }
 
 test("a remote wire as commands", () => {
-  const off = (name: string): string => `nsenter --net=/run/netns/a sysctl -q -w net/${name}=0 || :`;
+  const sealed = [
+    "net/ipv4/conf/nsm-1/accept_redirects=0",
+    ...["accept_ra", "autoconf", "accept_redirects", "accept_dad"].map(
+      (key) => `net/ipv6/conf/nsm-1/${key}=0`,
+    ),
+  ];
   const text = adds(plan(wire).objects)
     .replaceAll(/nlv[0-9a-z]{12}/g, "nlv")
     .replaceAll(/nlx[0-9a-z]{12}/g, "nlx")
@@ -60,8 +65,7 @@ test("a remote wire as commands", () => {
     "tc filter add dev nlx ingress protocol all pref 1 handle 800::800 u32 match u32 0 0 action mirred egress redirect dev nlv",
     "sysctl -q -w net/ipv6/conf/nlv/disable_ipv6=1 || :",
     "sysctl -q -w net/ipv6/conf/nlx/disable_ipv6=1 || :",
-    ...["ipv4/conf/nsm-1/accept_redirects", "ipv6/conf/nsm-1/accept_ra", "ipv6/conf/nsm-1/autoconf"].map(off),
-    ...["ipv6/conf/nsm-1/accept_redirects", "ipv6/conf/nsm-1/accept_dad"].map(off),
+    `nsenter --net=/run/netns/a sysctl -q -w ${sealed.join(" ")} || :`,
     "nsenter --net=/run/netns/a sysctl -q -w net/ipv6/conf/nsm-1/disable_ipv6=0",
     "ip -n a address add 10.0.0.1/32 peer 10.0.0.2/32 dev nsm-1 $owner",
     "ip -n a address add fd00::1/128 dev nsm-1 nodad $owner",

@@ -5,7 +5,7 @@
  * but does not count per wire nor take the short cut into the workload; and the owner of an address is only written
  * down where `ip address` knows the word `proto`.
  */
-import { describeOperation } from "../world/kernel-text.ts";
+import { describeOperation, settingsOf } from "../world/kernel-text.ts";
 import type {
   KernelObject,
   LinkEnd,
@@ -110,9 +110,10 @@ class ScriptWriter {
     return command(this.#at(netns), "ip", ...words);
   }
 
-  #sysctl({ netns, name, value, isOptional }: Sysctl): string {
-    const line = command(this.#at(netns), "sysctl", "-q", "-w", `${name}=${value}`);
-    return isOptional ? `${line} || :` : line;
+  #sysctl(object: Sysctl): string {
+    const settings = settingsOf(object).map(([name, value]) => `${name}=${value}`);
+    const line = command(this.#at(object.netns), "sysctl", "-q", "-w", ...settings);
+    return object.isOptional ? `${line} || :` : line;
   }
 
   #addDevice(device: Device): string[] {
@@ -161,14 +162,8 @@ class ScriptWriter {
 
   /** Unlike `ip link set … addrgenmode` it works on a device that is up. */
   #linkLocal({ netns, name, linkLocal }: LinkEnd): string {
-    const setting = `net/ipv6/conf/${name}/addr_gen_mode`;
-    return this.#sysctl({
-      kind: "sysctl",
-      netns,
-      name: setting,
-      value: linkLocal ? "0" : "1",
-      isOptional: true,
-    });
+    const values = { "net/ipv6/conf/%/addr_gen_mode": linkLocal ? "0" : "1" };
+    return this.#sysctl({ kind: "sysctl", netns, link: name, values, isOptional: true });
   }
 
   #address(verb: Verb, object: Extract<KernelObject, { kind: "address" }>): string {

@@ -44,7 +44,7 @@ function recording(kernel: Kernel): { kernel: Kernel; batches: (readonly Operati
         return kernel.apply(batch, options);
       },
       observe: (queries) => kernel.observe(queries),
-      nativeNetwork: (netns) => kernel.nativeNetwork(netns),
+      nativeNetworks: (queries) => kernel.nativeNetworks(queries),
       counters: (queries) => kernel.counters(queries),
       resolve: (netns) => kernel.resolve(netns),
       watch: () => kernel.watch(),

@@ -220,7 +220,8 @@ async function untilReady(lab: string, daemon: RunningDaemon): Promise<void> {
   for (;;) {
     const said = readFileSync(logFile, "utf8");
     if (/^ready: /m.test(said) && (kind === "registry" || (await answers(agentSocket(lab, host))))) return;
-    const isOver = !commandLine(pid).includes(kind);
+    const words = commandLine(pid);
+    const isOver = words.length > 0 ? !words.includes(kind) : !hasProgram(pid);
     if (isOver || performance.now() > giveUpAt) {
       const error = /^error: (.+)$/m.exec(said)?.[1] ?? said.trim().split("\n").at(-1) ?? "";
       const why = isOver ? `it has ended: ${error}` : `it does not serve after ${START_PATIENCE_MS / 1000} s`;
@@ -250,10 +251,19 @@ function commandLine(pid: number): string[] {
     // A process that becomes another program has none for a moment, though it has a program.
     for (let reads = 0; ; reads++) {
       const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
-      if (words.length > 0 || reads === MAX_READS || readlinkSync(`/proc/${pid}/exe`) === "") return words;
+      if (words.length > 0 || reads === MAX_READS || !hasProgram(pid)) return words;
     }
   } catch {
     return [];
+  }
+}
+
+/** Not so of one that has ended, whether or not anybody has heard of that. */
+function hasProgram(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`) !== "";
+  } catch {
+    return false;
   }
 }
 

@@ -62,7 +62,7 @@ export function topology(lab: Lab): Topology {
     birth: namespaces.flatMap(birthOf),
     underlay: [
       ...cables,
-      ...cables.flatMap(({ ends }) => ends.flatMap((end) => endSettings(end))),
+      ...cables.flatMap(({ ends }) => ends.map((end) => endSettings(end))),
       ...lab.links.flatMap((link) => link.ends.flatMap((_, side) => addresses(lab, link, side))),
       ...lab.links.flatMap((link) =>
         link.ends.map((_, side) => ({ kind: "up", ...deviceOf(lab, link, side) }) as const),
@@ -97,13 +97,15 @@ function listNamespaces(lab: Lab): LabNamespace[] {
 /** A new namespace takes IPv4 settings over from the machine's own, so what matters is set. */
 function birthOf({ netns, kind }: LabNamespace): KernelObject[] {
   const forwarding = kind === "router" ? "1" : "0";
-  const sysctl = (name: string, value: string): KernelObject => ({ kind: "sysctl", netns, name, value });
+  const values = {
+    "net/ipv4/conf/all/forwarding": forwarding,
+    "net/ipv6/conf/all/forwarding": forwarding,
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+  };
   return [
     { kind: "up", netns, link: "lo" },
-    sysctl("net/ipv4/conf/all/forwarding", forwarding),
-    sysctl("net/ipv6/conf/all/forwarding", forwarding),
-    sysctl("net/ipv4/conf/all/rp_filter", "0"),
-    sysctl("net/ipv4/conf/default/rp_filter", "0"),
+    { kind: "sysctl", netns, values },
   ];
 }
 

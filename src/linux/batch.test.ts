@@ -29,7 +29,6 @@ function notingPlaces(): { readonly log: string[]; readonly context: BatchContex
     netns,
     identity: `inode://1/${netns.length}`,
     fd: 9,
-    run: () => "0\n",
     socket: {
       changes,
       change(request: Uint8Array) {
@@ -49,6 +48,7 @@ function notingPlaces(): { readonly log: string[]; readonly context: BatchContex
   const context = {
     places: { of, find: of },
     reaper: { withdraw: () => [] },
+    settings: { write: () => undefined },
     mark: MESH_MARK,
   };
   return { log, context: context as unknown as BatchContext };
@@ -61,15 +61,10 @@ test("of two ends the one that is set up first is asked about, whatever the orde
   const operations = (isReversed: boolean): Operation[] =>
     [
       pair,
-      // To write a setting all that waits is sent; then the second namespace is the first that has something to send.
+      // To write a setting of a namespace all that waits is sent; then the second namespace is the first that has something to send.
       ...(isReversed
         ? [
-            {
-              kind: "sysctl",
-              netns: a,
-              name: `net/ipv6/conf/${first.name}/disable_ipv6`,
-              value: "1",
-            } as const,
+            { kind: "sysctl", netns: a, values: { "net/ipv4/ip_forward": "1" } } as const,
             { kind: "address", netns: b, link: second.name, address: "10.0.0.2/24" } as const,
           ]
         : []),

@@ -1,5 +1,4 @@
 /** Runs one batch of operations: in order, all or nothing. */
-import { readFileSync, writeFileSync } from "node:fs";
 import {
   type ApplyOptions,
   type Failpoint,
@@ -25,6 +24,7 @@ import type { Link } from "./netlink/link-decode.ts";
 import { learnedNeighbor, observe } from "./observe.ts";
 import { ABSENT, addRequest, type Plain, removeRequest, replaceRequest } from "./object-requests.ts";
 import type { Place, Places } from "./place.ts";
+import type { ProcSys } from "./proc-sys.ts";
 import { ProgramOperations } from "./program-operations.ts";
 import { Readiness } from "./readiness.ts";
 import { doomedGroup, type Reaper } from "./reaper.ts";
@@ -35,6 +35,7 @@ import { StepRefused, Transaction } from "./transaction.ts";
 export interface BatchContext {
   readonly places: Places;
   readonly reaper: Reaper;
+  readonly settings: ProcSys;
   readonly mark: OwnerMark;
   /** Opens the datapath, and mounts the bpffs for it if need be. */
   readonly datapath: () => Datapath;
@@ -275,24 +276,13 @@ export class Batch {
   async #sysctl(job: Job, object: Sysctl): Promise<void> {
     // What a setting was before it was set is not known any more, and those of a device go with it.
     if (job.operation.verb === "remove") return;
-    const { netns, name, value } = object;
-    if (!/^net\/[^.]/.test(name) || name.split("/").includes(".."))
-      throw refuse(job, "ENOENT", "there is no such setting in a namespace");
-    const place = this.#context.places.of(netns);
-    const path = `/proc/sys/${name}`;
-    const before = this.#inside(job, place, () => readSetting(object, path));
-    // Nothing that is queued changes a setting, and to write it may take the lock of all link changes. One for all devices
-    // changes theirs, whatever it was before.
-    if (before === undefined || (before === value && !/\/(?:all|default)\//.test(name))) return;
-    await this.#transaction.flush();
-    if (this.#inside(job, place, () => writeSetting(object, path)))
-      this.#transaction.onRollBack(() => place.run(() => writeFileSync(path, before)));
-  }
-
-  /** Does something inside of the namespace that is no netlink message. */
-  #inside<T>(job: Job, place: Place, action: () => T): T {
+    const place = this.#context.places.of(object.netns);
+    const device = object.link === undefined ? undefined : this.#links.find(place, object.link);
+    const isNew = device !== undefined && this.#links.wasMade(device);
+    // Nothing that is queued changes a setting, but to write it may take the lock of all link changes.
+    if (!isNew) await this.#transaction.flush();
     try {
-      return place.run(action);
+      this.#context.settings.write(place, object, isNew, (undo) => this.#transaction.onRollBack(undo));
     } catch (error) {
       throw restate(job, error);
     }
@@ -358,28 +348,6 @@ export class Batch {
     const port =
       made?.kind === "vxlan" ? made.port : place && this.#links.find(place, object.link)?.vxlan?.port;
     return port === undefined ? undefined : takenPort(port, places.of("host"), mark);
-  }
-}
-
-/** Errnos of a setting that is not there, and of one that may not be written. */
-const NOT_TO_BE_HAD = ["ENOENT", "EROFS", "EACCES", "EPERM"];
-
-/** `undefined` where the setting is not to be had, and need not be. */
-function readSetting({ isOptional }: Sysctl, path: string): string | undefined {
-  return unlessOptional(isOptional, () => readFileSync(path, "utf8").trim());
-}
-
-/** False where it may not be written, and need not be. */
-function writeSetting({ isOptional, value }: Sysctl, path: string): boolean {
-  return unlessOptional(isOptional, () => (writeFileSync(path, value), true)) ?? false;
-}
-
-function unlessOptional<T>(isOptional: true | undefined, action: () => T): T | undefined {
-  try {
-    return action();
-  } catch (error) {
-    if (isOptional && NOT_TO_BE_HAD.includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
   }
 }
 

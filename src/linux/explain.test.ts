@@ -53,7 +53,7 @@ test("the kernel's own words go before ours", () => {
 });
 
 test("an error of the file system becomes the refusal of the operation", () => {
-  const sysctl: KernelObject = { kind: "sysctl", netns: "host", name: "net/none", value: "1" };
+  const sysctl: KernelObject = { kind: "sysctl", netns: "host", values: { "net/none": "1" } };
   const error = restate(job(sysctl), Object.assign(new Error("x"), { code: "ENOENT" }));
   assert.equal((error as Error).message, "add sysctl net/none=1: ENOENT: there is no such thing");
 });

@@ -10,6 +10,7 @@ import {
   type KernelEvent,
   type KernelObject,
   type NativeNetwork,
+  type NativeQuery,
   type Netns,
   type NetnsIdentity,
   type ObserveQuery,
@@ -35,6 +36,7 @@ import { type Identity, type OpenNetns, runIn } from "./netns.ts";
 import { type Notification, Notifications } from "./notifications.ts";
 import { observe } from "./observe.ts";
 import { type Place, Places } from "./place.ts";
+import type { ProcSys } from "./proc-sys.ts";
 import { hasIngressBlock } from "./program-operations.ts";
 import { pinName } from "./programs.ts";
 import type { Reactor } from "./reactor.ts";
@@ -49,6 +51,7 @@ const DYING_PAUSE_MS = 3;
 export interface Shared {
   readonly table: NetnsTable;
   readonly reaper: Reaper;
+  readonly settings: ProcSys;
   readonly turns: Turns<Identity>;
   readonly reactor: Reactor;
 }
@@ -99,6 +102,7 @@ export class HostKernel {
         {
           places,
           reaper: this.#shared.reaper,
+          settings: this.#shared.settings,
           mark: this.#settings.mark,
           datapath: () => this.#openDatapath(),
           awaitTheDying: () => this.#awaitTheDying(),
@@ -135,8 +139,13 @@ export class HostKernel {
     }
   }
 
-  nativeNetwork(netns: Netns): NativeNetwork {
-    return this.#using((places) => readNativeNetwork(places.of(netns), this.#settings.mark));
+  nativeNetworks(queries: readonly NativeQuery[]): (NativeNetwork | undefined)[] {
+    return this.#using((places) =>
+      queries.map(({ netns, near }) => {
+        const place = places.find(netns);
+        return place && readNativeNetwork(place, this.#settings.mark, near);
+      }),
+    );
   }
 
   counters(queries: readonly CounterQuery[]): (Counters | undefined)[] {

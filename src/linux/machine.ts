@@ -14,6 +14,7 @@ import {
   type KernelEvent,
   type KernelObject,
   type NativeNetwork,
+  type NativeQuery,
   type Netns,
   type NetnsIdentity,
   type ObserveQuery,
@@ -249,12 +250,11 @@ class OpenKernel implements LinuxKernel {
     return (await this.#machine.call({ type: "observe", kernel: this.number, queries })) as KernelObject[];
   }
 
-  async nativeNetwork(netns: Netns): Promise<NativeNetwork> {
-    return (await this.#machine.call({
-      type: "native-network",
-      kernel: this.number,
-      netns,
-    })) as NativeNetwork;
+  async nativeNetworks(queries: readonly NativeQuery[]): Promise<(NativeNetwork | undefined)[]> {
+    return (await this.#machine.call({ type: "native-networks", kernel: this.number, queries })) as (
+      | NativeNetwork
+      | undefined
+    )[];
   }
 
   async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {

@@ -5,6 +5,7 @@ import {
   type CounterQuery,
   KernelError,
   type KernelEvent,
+  type NativeQuery,
   type Netns,
   type ObserveQuery,
   type Operation,
@@ -54,7 +55,11 @@ export type Request =
       readonly options: ApplyOptions;
     }
   | { readonly type: "observe"; readonly kernel: number; readonly queries: readonly ObserveQuery[] }
-  | { readonly type: "native-network"; readonly kernel: number; readonly netns: Netns }
+  | {
+      readonly type: "native-networks";
+      readonly kernel: number;
+      readonly queries: readonly NativeQuery[];
+    }
   | { readonly type: "counters"; readonly kernel: number; readonly queries: readonly CounterQuery[] }
   | { readonly type: "resolve"; readonly kernel: number; readonly netns: Netns }
   | { readonly type: "settle"; readonly kernel: number }

@@ -1,12 +1,23 @@
-/** Reads what a namespace has without us: three dumps of that namespace, none of links. */
+/** Reads what a namespace has without us: three dumps of that namespace, none of links; or a look-up for each address. */
 import { KernelError, type NativeNetwork, type OwnerMark } from "../world/kernel.ts";
 import { decodeAddress, dumpAddresses } from "./netlink/address.ts";
 import * as k from "./netlink/constants.ts";
-import { decodeRoute, dumpRoutes, type ObservedRoute } from "./netlink/route.ts";
+import { lookUp } from "./links.ts";
+import { decodeRoute, dumpRoutes, getRoute, NO_ROUTE, type ObservedRoute } from "./netlink/route.ts";
 import type { Place } from "./place.ts";
+import { doomedGroup } from "./reaper.ts";
+
+export function readNativeNetwork(
+  place: Place,
+  mark: OwnerMark,
+  near: readonly string[] | undefined,
+): NativeNetwork {
+  const { identity } = place;
+  return { identity, ...(near ? readNear(place, mark, near) : readAll(place, mark)) };
+}
 
 /** A device is ours if it has an address of ours: what the kernel adds to that bears no mark. */
-export function readNativeNetwork(place: Place, { protocol }: OwnerMark): NativeNetwork {
+function readAll(place: Place, { protocol }: OwnerMark): Omit<NativeNetwork, "identity"> {
   const all = place.socket.dump(dumpAddresses(), decodeAddress);
   const ours = new Set(all.filter((each) => each.protocol === protocol).map(({ linkIndex }) => linkIndex));
   const routes = ([4, 6] as const)
@@ -18,6 +29,26 @@ export function readNativeNetwork(place: Place, { protocol }: OwnerMark): Native
       .filter(({ linkIndex }) => !ours.has(linkIndex))
       .flatMap(({ address, peer }) => [address, ...(peer === undefined ? [] : [peer])]),
     routes: routes.map(({ destination, via }) => ({ destination, ...(via !== undefined && { via }) })),
+  };
+}
+
+function readNear(
+  place: Place,
+  { group, protocol }: OwnerMark,
+  near: readonly string[],
+): Omit<NativeNetwork, "identity"> {
+  const ours = [group, doomedGroup(group)];
+  const found = near.flatMap((address): ObservedRoute[] => {
+    const route = place.socket.get(getRoute(address, "entry"), decodeRoute, NO_ROUTE);
+    if (!route || route.protocol === protocol) return [];
+    const device = route.linkIndex === undefined ? undefined : lookUp(place, route.linkIndex);
+    return device && ours.includes(device.group) ? [] : [route];
+  });
+  return {
+    addresses: found.flatMap(({ type, destination }) => (type === k.RTN_LOCAL ? [destination] : [])),
+    routes: found.flatMap(({ type, destination, via }) =>
+      type === k.RTN_UNICAST ? [{ destination, ...(via !== undefined && { via }) }] : [],
+    ),
   };
 }
 

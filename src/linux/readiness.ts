@@ -10,7 +10,7 @@ import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises"
 import { lookUp } from "./links.ts";
 import * as k from "./netlink/constants.ts";
 import { getLink } from "./netlink/link.ts";
-import { decodeRoute, getRoute } from "./netlink/route.ts";
+import { decodeRoute, getRoute, NO_ROUTE } from "./netlink/route.ts";
 import type { Place } from "./place.ts";
 
 /** The work queue may have to wait for others that hold the lock of all link changes. */
@@ -55,8 +55,7 @@ export class Readiness {
 }
 
 function isLocal(place: Place, address: string): boolean {
-  const absent = ["ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"];
-  return place.socket.get(getRoute(address), decodeRoute, absent)?.type === k.RTN_LOCAL;
+  return place.socket.get(getRoute(address), decodeRoute, NO_ROUTE)?.type === k.RTN_LOCAL;
 }
 
 function hasCarrier(place: Place, index: number): boolean {

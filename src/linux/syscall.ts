@@ -70,6 +70,15 @@ const native = {
     "int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)",
   ),
   umount2: declare<[string, number], number>("int umount2(const char *target, int flags)"),
+  fsopen: declare<[number, string, number], number>(
+    "long syscall(long number, const char *type, unsigned int flags)",
+  ),
+  fsconfig: declare<[number, number, number, null, null, number], number>(
+    "long syscall(long number, int fd, unsigned int command, const void *key, const void *value, int aux)",
+  ),
+  fsmount: declare<[number, number, number, number], number>(
+    "long syscall(long number, int fd, unsigned int flags, unsigned int attributes)",
+  ),
   bpf: declare<[number, number, Pointer, number], number>(
     "long syscall(long number, int command, void *attributes, unsigned int size)",
   ),
@@ -306,6 +315,26 @@ export function unmount(target: string): boolean {
   const errno = lastErrno();
   if (errno === "EINVAL" || errno === "ENOENT") return false;
   throw syscallError(`unmount ${target}`, errno);
+}
+
+/** The same numbers on every architecture: include/uapi/asm-generic/unistd.h since v5.2 */
+const SYS_FSOPEN = 430;
+const SYS_FSCONFIG = 431;
+const SYS_FSMOUNT = 432;
+/** include/uapi/linux/mount.h: FSOPEN_CLOEXEC and FSMOUNT_CLOEXEC, FSCONFIG_CMD_CREATE */
+const MOUNT_CLOEXEC = 1;
+const FSCONFIG_CMD_CREATE = 6;
+
+/** A procfs of the caller's own that is mounted nowhere, as a descriptor of its root; it goes when that is closed. */
+export function openProcfs(): number {
+  const attempt = (): string => "open a procfs";
+  const context = check(native.fsopen()(SYS_FSOPEN, "proc", MOUNT_CLOEXEC), attempt);
+  try {
+    check(native.fsconfig()(SYS_FSCONFIG, context, FSCONFIG_CMD_CREATE, null, null, 0), attempt);
+    return adopt(check(native.fsmount()(SYS_FSMOUNT, context, MOUNT_CLOEXEC, 0), attempt));
+  } finally {
+    close(context);
+  }
 }
 
 /** Equivalent to: `mount -t bpf bpf TARGET` */

@@ -18,11 +18,12 @@ import {
   type WorkerMemory,
 } from "./messages.ts";
 import { lookUp } from "./links.ts";
-import { decodeRoute, getRoute } from "./netlink/route.ts";
+import { decodeRoute, getRoute, NO_ROUTE } from "./netlink/route.ts";
 import { createNetns, removeNetns } from "./netns-lifecycle.ts";
 import { NetnsTable } from "./netns-table.ts";
 import { type Identity, runIn } from "./netns.ts";
 import { Place } from "./place.ts";
+import { ProcSys } from "./proc-sys.ts";
 import { Reactor } from "./reactor.ts";
 import { Reaper } from "./reaper.ts";
 import { handOver, keepLedger, socket } from "./syscall.ts";
@@ -36,6 +37,7 @@ keepLedger(ledger);
 const shared = {
   table: new NetnsTable(),
   reaper: new Reaper(),
+  settings: new ProcSys(),
   turns: new Turns<Identity>(),
   reactor: Reactor.open(),
 };
@@ -82,8 +84,8 @@ async function answer(request: Request): Promise<unknown> {
       return kernelOf(request.kernel).apply(request.batch, request.options);
     case "observe":
       return kernelOf(request.kernel).observe(request.queries);
-    case "native-network":
-      return kernelOf(request.kernel).nativeNetwork(request.netns);
+    case "native-networks":
+      return kernelOf(request.kernel).nativeNetworks(request.queries);
     case "counters":
       return kernelOf(request.kernel).counters(request.queries);
     case "resolve":
@@ -121,8 +123,7 @@ function openSocket(netns: Netns, { domain, type, protocol }: SocketKind): numbe
 function deviceTowards(netns: Netns, address: string): string | undefined {
   const place = new Place(netns, shared.table.open(netns));
   try {
-    const absent = ["ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"];
-    const index = place.socket.get(getRoute(`${address}/32`), decodeRoute, absent)?.linkIndex;
+    const index = place.socket.get(getRoute(`${address}/32`), decodeRoute, NO_ROUTE)?.linkIndex;
     return index === undefined ? undefined : lookUp(place, index)?.name;
   } finally {
     place.close();
@@ -150,6 +151,7 @@ function spawnIn(netns: Netns, { argv, environment, logFile }: Program): number 
 
 async function end(): Promise<void> {
   await shared.reaper.settle();
+  shared.settings.close();
   for (const kernel of kernels.values()) kernel.close();
   kernels.clear();
   Atomics.store(wakeup, 0, 0);

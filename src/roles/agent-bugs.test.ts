@@ -41,7 +41,7 @@ function bug(place: Place, n: number) {
           kernel: {
             apply: at("apply", async (...args) => await world.kernel.apply(...args)),
             observe: at("observe", async (...args) => await world.kernel.observe(...args)),
-            nativeNetwork: async (...args) => await world.kernel.nativeNetwork(...args),
+            nativeNetworks: async (...args) => await world.kernel.nativeNetworks(...args),
             counters: async (...args) => await world.kernel.counters(...args),
             resolve: at("resolve", async (...args) => await world.kernel.resolve(...args)),
             watch: at("watch", (...args) => world.kernel.watch(...args)),

@@ -108,7 +108,7 @@ for (const [at, path, wires] of [
     const { alpha } = mesh;
     const { machine } = mesh.worlds;
     await mesh.run(async () => {
-      const forwards = { kind: "sysctl", netns: firewall, name: "net/ipv4/ip_forward", value: "1" } as const;
+      const forwards = { kind: "sysctl", netns: firewall, values: { "net/ipv4/ip_forward": "1" } } as const;
       await alpha.kernel.apply([{ verb: "add", object: forwards }]);
       const answer = await role.request(alpha.caller(), alpha.ask("c1", "shop"));
       assert.deepEqual(pathOf(answer), path);

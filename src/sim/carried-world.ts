@@ -123,8 +123,8 @@ function carriedKernel(carrier: Carrier): World["kernel"] {
     apply: (batch, options) =>
       carrier.call("kernel.apply", [batch, options], ({ kernel }) => kernel.apply(batch, options)),
     observe: (queries) => carrier.call("kernel.observe", [queries], ({ kernel }) => kernel.observe(queries)),
-    nativeNetwork: (netns) =>
-      carrier.call("kernel.nativeNetwork", [netns], ({ kernel }) => kernel.nativeNetwork(netns)),
+    nativeNetworks: (queries) =>
+      carrier.call("kernel.nativeNetworks", [queries], ({ kernel }) => kernel.nativeNetworks(queries)),
     counters: (queries) =>
       carrier.call("kernel.counters", [queries], ({ kernel }) => kernel.counters(queries)),
     resolve: (netns) => carrier.call("kernel.resolve", [netns], ({ kernel }) => kernel.resolve(netns)),

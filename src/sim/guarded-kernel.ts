@@ -29,10 +29,10 @@ export function guardedKernel(
     },
     observe: (queries) =>
       life.deliver({ kind: "kernel.observe", delayMs: 0.1 }, kernel.observe(structuredClone(queries))),
-    nativeNetwork: (netns) =>
+    nativeNetworks: (queries) =>
       life.deliver(
-        { kind: "kernel.native-network", detail: netns, delayMs: 0.1 },
-        kernel.nativeNetwork(netns),
+        { kind: "kernel.native-networks", delayMs: 0.1 },
+        kernel.nativeNetworks(structuredClone(queries)),
       ),
     counters: (queries) =>
       life.deliver({ kind: "kernel.counters", delayMs: 0.1 }, kernel.counters(structuredClone(queries))),

@@ -11,6 +11,7 @@ import {
   type KernelEvent,
   type KernelObject,
   type NativeNetwork,
+  type NativeQuery,
   type Netns,
   type NetnsIdentity,
   type ObserveQuery,
@@ -107,9 +108,12 @@ export class SimKernel implements Kernel, Actor, Listener {
     return look(this, views);
   }
 
-  async nativeNetwork(netns: Netns): Promise<NativeNetwork> {
+  async nativeNetworks(queries: readonly NativeQuery[]): Promise<(NativeNetwork | undefined)[]> {
     await this.#pause(this.#life);
-    return nativeNetworkOf(this.#mustFind(netns, "look at"), this.mark);
+    return queries.map(({ netns, near }) => {
+      const found = this.lookUp(netns);
+      return found && nativeNetworkOf(found, this.mark, near);
+    });
   }
 
   async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {

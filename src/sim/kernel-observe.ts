@@ -1,4 +1,5 @@
 /** What the simulated machine says about itself, in the form in which it was told. */
+import { contains, mustParsePrefix, network } from "../net/ip.ts";
 import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import type {
   KernelObject,
@@ -62,19 +63,29 @@ export function look(observer: Observer, views: readonly View[]): KernelObject[]
   return objects;
 }
 
-/** What is there without the mark, and not on a device that bears it. */
-export function nativeNetworkOf({ devices, routes }: SimNetns, mark: OwnerMark): NativeNetwork {
+/** What is there without the mark, and not on a device that bears it; with `near` what holds one of these addresses. */
+export function nativeNetworkOf(
+  { identity, devices, routes }: SimNetns,
+  mark: OwnerMark,
+  near?: readonly string[],
+): NativeNetwork {
+  const asked = near?.map((address) => mustParsePrefix(address).address);
+  const isAsked = (prefix: string): boolean =>
+    asked?.some((address) => contains(network(mustParsePrefix(prefix)), address)) ?? true;
   const others = [...devices.values()].filter(({ group, isDoomed }) => group !== mark.group && !isDoomed);
   return {
+    identity,
     addresses: others.flatMap((device) =>
       [...device.addresses]
         .filter(({ protocol }) => protocol !== mark.protocol)
-        .flatMap(({ address, peer }) => [address, ...(peer === undefined ? [] : [peer])]),
+        .flatMap(({ address, peer }) => [address, ...(peer === undefined ? [] : [peer])])
+        .filter(isAsked),
     ),
     routes: [...routes]
       .filter(({ device, protocol, table }) => {
         return table === MAIN_TABLE && protocol !== mark.protocol && others.includes(device);
       })
+      .filter(({ destination }) => isAsked(destination))
       .map(({ destination, via }) => ({ destination, ...(via !== undefined && { via }) })),
   };
 }

@@ -1,4 +1,5 @@
 /** One operation on the simulated machine: done at once, and handed back as what undoes it. */
+import { settingsOf } from "../world/kernel-text.ts";
 import type { KernelObject, Operation, Program, Qdisc, Sysctl } from "../world/kernel.ts";
 import {
   type Actor,
@@ -186,15 +187,16 @@ function removeQdisc(actor: Actor, object: Qdisc): Undo | undefined {
 
 function setSysctl(actor: Actor, object: Sysctl): Undo {
   const { sysctls, devices } = actor.find(object.netns);
-  const link = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(object.name)?.[1];
-  const isThere =
-    link === undefined || link === "all" || link === "default" || link === "lo" || devices.has(link);
+  const isThere = object.link === undefined || object.link === "lo" || devices.has(object.link);
   if (!isThere && object.isOptional) return nothing;
-  if (!object.name.startsWith("net/") || !isThere) throw new Refused("ENOENT", "there is no such setting");
-  const before = sysctls.get(object.name);
-  sysctls.set(object.name, object.value);
+  const settings = settingsOf(object);
+  if (!isThere || !settings.every(([name]) => name.startsWith("net/")))
+    throw new Refused("ENOENT", "there is no such setting");
+  const before = settings.map(([name]) => [name, sysctls.get(name)] as const);
+  for (const [name, value] of settings) sysctls.set(name, value);
   return () => {
-    if (before === undefined) sysctls.delete(object.name);
-    else sysctls.set(object.name, before);
+    for (const [name, value] of before)
+      if (value === undefined) sysctls.delete(name);
+      else sysctls.set(name, value);
   };
 }

@@ -78,7 +78,7 @@ test("a packet passes a bridge and a router that forwards", async () => {
   );
   assert.deepEqual(machine.reaches(left, "10.1.0.1"), { netns: router, link: "br" });
   assert.equal(machine.reaches(left, "10.2.0.2"), undefined);
-  await kernel.apply(add({ kind: "sysctl", netns: "host", name: "net/ipv4/ip_forward", value: "1" }));
+  await kernel.apply(add({ kind: "sysctl", netns: "host", values: { "net/ipv4/ip_forward": "1" } }));
   assert.deepEqual(machine.reaches(left, "10.2.0.2"), { netns: right, link: "eth0" });
 });
 

@@ -6,6 +6,7 @@ import {
   KernelError,
   type Netns,
   type Operation,
+  type Sysctl,
 } from "./kernel.ts";
 
 /** What an errno of the kernel means to a caller. INTERNAL for one that we do not expect. */
@@ -86,8 +87,15 @@ export function describeObject(object: KernelObject): string {
       return `qdisc ${object.shape.type} dev ${object.link}${inside(object.netns)}`;
     case "sysctl":
     default:
-      return `sysctl ${object.name}=${object.value}${inside(object.netns)}`;
+      return `sysctl ${settingsOf(object)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(" ")}${inside(object.netns)}`;
   }
+}
+
+/** Paths below /proc/sys, each with its value. */
+export function settingsOf({ link = "%", values }: Sysctl): (readonly [name: string, value: string])[] {
+  return Object.entries(values).map(([path, value]) => [path.replace("%", link), value]);
 }
 
 function given(word: string, value: string | number | undefined): string {

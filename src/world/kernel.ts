@@ -157,14 +157,15 @@ export interface Qdisc {
     | { readonly type: "netem"; readonly delayMs: number; readonly lossPercent: number };
 }
 
-/** One setting inside of a namespace. Equivalent to: `sysctl -w name=value` */
+/** Settings of a namespace, or of one device in it. Equivalent to: `sysctl -w name=value …` */
 export interface Sysctl {
   readonly kind: "sysctl";
   readonly netns: Netns;
-  /** Path below /proc/sys with slashes (an interface name may hold a dot): `net/ipv6/conf/nl-1/disable_ipv6`. */
-  readonly name: string;
-  readonly value: string;
-  /** Goes without it where the kernel has no such setting (no IPv6), or where it may not be written (/proc/sys is read-only). */
+  /** The device that they belong to, whose name stands for the `%` of each path. */
+  readonly link?: string;
+  /** By path below /proc/sys with slashes (an interface name may hold a dot): `net/ipv6/conf/%/disable_ipv6`. */
+  readonly values: Readonly<Record<string, string>>;
+  /** Goes without one where the kernel has no such setting (no IPv6), or where it may not be written (/proc/sys is read-only). */
   readonly isOptional?: true;
 }
 
@@ -232,10 +233,20 @@ export interface NetnsIdentity {
 
 /** What a namespace has without us: that is to stay reachable, whatever wires it gets. */
 export interface NativeNetwork {
+  readonly identity: NetnsIdentity["netns"];
   /** Own addresses with the prefix length of their network; with the peer's, where there is one. */
   readonly addresses: readonly string[];
   /** Of the main table. Those that the kernel makes for addresses may be among them. */
   readonly routes: readonly { readonly destination: string; readonly via?: string }[];
+}
+
+export interface NativeQuery {
+  readonly netns: Netns;
+  /**
+   * Addresses with their full prefix length: only what is one of them, or leads there. The cost of that does not grow with
+   * what is there. Default: everything.
+   */
+  readonly near?: readonly string[];
 }
 
 export interface Counters {
@@ -290,8 +301,11 @@ export interface Watch<T> {
 export interface Kernel {
   apply(batch: readonly Operation[], options?: ApplyOptions): Promise<void>;
   observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]>;
-  /** What is in the namespace without our mark, and not on a device of ours either. NOT_FOUND if it is gone. */
-  nativeNetwork(netns: Netns): Promise<NativeNetwork>;
+  /**
+   * What is in a namespace without our mark, and not on a device of ours either. In the order of the queries; `undefined`
+   * for a namespace that is gone.
+   */
+  nativeNetworks(queries: readonly NativeQuery[]): Promise<(NativeNetwork | undefined)[]>;
   /** In the order of the queries; `undefined` for a link that is not there. */
   counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]>;
   /** Finds out which namespace `netns` names now, and remembers where it was found. NOT_FOUND if there is none. */

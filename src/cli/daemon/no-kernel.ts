@@ -8,7 +8,7 @@ function refuse(): never {
 export const NO_KERNEL: Readonly<Kernel> = {
   apply: async () => refuse(),
   observe: async () => refuse(),
-  nativeNetwork: async () => refuse(),
+  nativeNetworks: async () => refuse(),
   counters: async () => refuse(),
   resolve: async () => refuse(),
   watch: refuse,

@@ -77,14 +77,21 @@ export function dumpRoutes(query: RouteQuery): Uint8Array {
   return m.finish();
 }
 
-/** The route that a packet to `address` (its prefix length does not matter) would take. Equivalent to: `ip route get A` */
-export function getRoute(address: string): Uint8Array {
+/**
+ * The route that a packet to `address` (its prefix length does not matter) would take, with that address as its destination;
+ * or the entry of the table that says so. Equivalent to: `ip route get [fibmatch] A`
+ */
+export function getRoute(address: string, as: "path" | "entry" = "path"): Uint8Array {
   const { family, bytes } = mustParsePrefix(address).address;
   const m = new MessageWriter(k.RTM_GETROUTE, 0);
-  rtmsg(m, { family, length: bytes.length * 8, table: 0, protocol: 0, scope: 0, type: 0, flags: 0 });
+  const flags = as === "entry" ? k.RTM_F_FIB_MATCH : 0;
+  rtmsg(m, { family, length: bytes.length * 8, table: 0, protocol: 0, scope: 0, type: 0, flags });
   m.attribute(k.RTA_DST, () => m.bytes(bytes));
   return m.finish();
 }
+
+/** What `getRoute` is refused with where no route leads to the address. */
+export const NO_ROUTE: readonly string[] = ["ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"];
 
 /** Reads RTM_NEWROUTE and RTM_DELROUTE. Throws DecodeError. */
 export function decodeRoute(message: Message): ObservedRoute {
