@@ -11,6 +11,7 @@ import {
   constants,
   createServer,
   type IncomingHttpHeaders,
+  type Http2Session,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
@@ -22,6 +23,9 @@ const STREAM_MS = 0.05;
 
 /** To refuse one costs about as much. A peer that has no time left loses its connection instead. */
 const REFUSAL_MS = 0.1;
+
+/** Streams of a connection that is closed for its peer's excess: as many in one turn of the event loop. */
+const ENDS_PER_TURN = 16;
 
 /** Streams of a connection; `PeerLimits.watches` is less, so that watching leaves room for calls. */
 const MAX_STREAMS = 4_096;
@@ -45,6 +49,7 @@ export function guardedHttp2(grpc: Server, options: GuardOptions): (socket: Sock
   const inner = http2Of(grpc);
   const { book } = options;
   const http2 = createServer({ ...OPTIONS, streamResetBurst: book.limits.resets });
+  const streams = new OpenStreams();
   http2.on("session", (session: ServerHttp2Session) => {
     const connection = book.find(session.socket.remoteAddress);
     if (!connection) return session.destroy();
@@ -55,7 +60,7 @@ export function guardedHttp2(grpc: Server, options: GuardOptions): (socket: Sock
     // A stream that its peer resets while it waits is no fault of anybody here.
     stream.on("error", () => undefined);
     const connection = book.find(stream.session?.socket.remoteAddress);
-    if (connection) new GuardedStream(stream, headers, connection, options).admit(inner);
+    if (connection && streams.add(stream)) new GuardedStream(stream, headers, connection, options, streams).admit(inner);
     else stream.close(constants.NGHTTP2_REFUSED_STREAM);
   });
   return (socket) => void http2.emit("connection", socket);
@@ -71,6 +76,39 @@ function requireFirstFrame(session: ServerHttp2Session, { peer }: PeerConnection
   session.once("close", () => clearTimeout(timer));
 }
 
+/** Of each session those that have not ended. */
+class OpenStreams {
+  readonly #bySession = new WeakMap<object, { readonly open: Set<ServerHttp2Stream>; isEnding: boolean }>();
+
+  /** False if its session takes no more. */
+  add(stream: ServerHttp2Stream): boolean {
+    const { session } = stream;
+    if (!session) return false;
+    const entry = this.#bySession.get(session) ?? { open: new Set(), isEnding: false };
+    if (entry.isEnding) return false;
+    this.#bySession.set(session, entry);
+    entry.open.add(stream);
+    stream.once("close", () => entry.open.delete(stream));
+    return true;
+  }
+
+  /** Ends a session some streams a turn: to end thousands of them at once would hold up everybody else. */
+  end(session: Http2Session): void {
+    const entry = this.#bySession.get(session);
+    if (!entry || entry.isEnding) return;
+    entry.isEnding = true;
+    session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    const open = [...entry.open];
+    const step = (): void => {
+      for (const stream of open.splice(-ENDS_PER_TURN)) stream.destroy();
+      if (session.destroyed) return;
+      if (open.length > 0) setImmediate(step);
+      else session.destroy();
+    };
+    step();
+  }
+}
+
 /** One stream, from its headers to its end. */
 class GuardedStream {
   readonly #stream: ServerHttp2Stream;
@@ -79,6 +117,7 @@ class GuardedStream {
   readonly #book: PeerBook;
   readonly #path: string;
   readonly #isWatch: boolean;
+  readonly #streams: OpenStreams;
   #heldBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -87,7 +126,9 @@ class GuardedStream {
     headers: IncomingHttpHeaders,
     connection: PeerConnection,
     { book, isWatch }: GuardOptions,
+    streams: OpenStreams,
   ) {
+    this.#streams = streams;
     this.#stream = stream;
     this.#headers = headers;
     this.#connection = connection;
@@ -122,7 +163,7 @@ class GuardedStream {
     const { session } = this.#stream;
     if (!account.time.isSpent) return this.#refuse(status.RESOURCE_EXHAUSTED, why);
     this.#book.warn(peer, `closed a connection: ${why}, and it goes on opening more`);
-    session?.destroy();
+    if (session) this.#streams.end(session);
   }
 
   #start(inner: EventEmitter): void {

@@ -2,7 +2,7 @@
 import { peerKey } from "../world/peer-key.ts";
 import type { Peer } from "../world/world.ts";
 import { MAX_UNFINISHED_BYTES, type PeerLimits } from "./peer-limits.ts";
-import { TimeShare } from "./time-share.ts";
+import { Company, TimeShare } from "./time-share.ts";
 
 /** Making a connection and its session. */
 const CONNECTION_MS = 1;
@@ -36,6 +36,7 @@ export class PeerBook {
   readonly #options: PeerBookOptions;
   readonly #accounts = new Map<string, PeerAccount>();
   readonly #connections = new Map<string, PeerConnection>();
+  readonly #company = new Company();
   readonly #named = new Map<string, number>();
   #unfinishedBytes = 0;
 
@@ -96,7 +97,7 @@ export class PeerBook {
   }
 
   #open(key: string): PeerAccount {
-    const time = new TimeShare(this.limits);
+    const time = new TimeShare(this.limits, this.#company);
     const account: PeerAccount = { key, time, connections: 0, streams: 0, watches: 0, unfinishedBytes: 0 };
     this.#accounts.set(key, account);
     return account;

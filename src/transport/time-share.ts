@@ -5,16 +5,38 @@ export interface TimeShareOptions {
   readonly burstMs: number;
 }
 
+/** How long a peer that was at work counts as one that others have to leave time for. */
+const COMPANY_MS = 1_000;
+
+/** Who has been at work of late. */
+export class Company {
+  #latest: object | undefined;
+  #latestMs = -Infinity;
+  /** When somebody else was, before. */
+  #othersMs = -Infinity;
+
+  note(who: object): void {
+    if (who !== this.#latest) [this.#latest, this.#othersMs] = [who, this.#latestMs];
+    this.#latestMs = performance.now();
+  }
+
+  isAlone(who: object): boolean {
+    const othersMs = who === this.#latest ? this.#othersMs : this.#latestMs;
+    return performance.now() - othersMs > COMPANY_MS;
+  }
+}
+
 /** Work of one peer in one turn of the event loop; the rest waits for the next, behind what others have sent meanwhile. */
 const SLICE_MS = 2;
 
 /**
- * Work is done in its order; at once as long as the peer has time left. What counts is the time of the processor: on a
- * busy machine nobody loses his share to other processes.
+ * Work is done in its order; at once as long as the peer has time left, or nobody else is at work. What counts is the time of
+ * the processor: on a busy machine nobody loses his share to other processes.
  */
 export class TimeShare {
   readonly #share: number;
   readonly #burstMs: number;
+  readonly #company: Company;
   readonly #waiting: (() => void)[] = [];
   #balanceMs: number;
   #filledAtMs = performance.now();
@@ -22,7 +44,8 @@ export class TimeShare {
   #isTurnEnding = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ share, burstMs }: TimeShareOptions) {
+  constructor({ share, burstMs }: TimeShareOptions, company: Company) {
+    this.#company = company;
     this.#share = share;
     this.#burstMs = burstMs;
     this.#balanceMs = burstMs;
@@ -34,10 +57,10 @@ export class TimeShare {
     return (this.#burstMs - this.#balanceMs) / this.#share;
   }
 
-  /** Whether the peer has taken more than its share. */
+  /** Whether the peer has taken more than its share, and others wait. */
   get isSpent(): boolean {
     this.#fill();
-    return this.#balanceMs <= 0;
+    return this.#balanceMs <= 0 && !this.#company.isAlone(this);
   }
 
   /** Does `work` when it is its turn, and takes its time from the peer's. It must not throw. */
@@ -52,7 +75,10 @@ export class TimeShare {
   /** Takes time for work that is done elsewhere. */
   spend(ms: number): void {
     this.#fill();
+    this.#company.note(this);
     this.#balanceMs -= ms;
+    // What nobody missed is not made up for.
+    if (this.#company.isAlone(this)) this.#balanceMs = Math.max(this.#balanceMs, -this.#burstMs);
     this.#turnMs += ms;
     if (this.#isTurnEnding) return;
     this.#isTurnEnding = true;
