@@ -6,7 +6,7 @@ import { type Fault, describeFault, minimiseFaults } from "./faults.ts";
 import type { MeshPlant } from "./mesh-agent-fixture.ts";
 
 /** About a second each. CI runs more. */
-const SEEDS = Number(process.env["NETLOOM_SEEDS"] ?? 40);
+const SEEDS = Number(process.env["NETLOOM_SEEDS"] ?? 20);
 
 suite("seeds of faults leave every wanted wire up, and nothing without an owner or with two", () => {
   for (let seed = 1; seed <= SEEDS; seed++)

@@ -16,6 +16,7 @@ import type { Scope } from "../world/scope.ts";
 import { type Clock, type Handler, type Incoming, MAX_MESSAGE_BYTES } from "../world/world.ts";
 import { fromMetadata, toMetadata } from "./grpc-metadata.ts";
 import { guardedHttp2 } from "./guarded-http2.ts";
+import { PacedSocket } from "./paced-socket.ts";
 import { PeerBook } from "./peer-book.ts";
 import { MAX_CONNECTIONS, PEER_LIMITS, type PeerLimits } from "./peer-limits.ts";
 import { bind, peerOf } from "./socket.ts";
@@ -76,15 +77,12 @@ export async function listen(
       socket.destroy();
       return;
     }
-    // gRPC reports the remote address of a call's socket and nothing else: that is how the peer is found again.
-    Object.defineProperty(socket, "remoteAddress", { value: peer.connection });
-    Object.defineProperty(socket, "remotePort", { value: undefined });
     sockets.add(socket);
     socket.once("close", () => {
       book.disconnect(connection);
       sockets.delete(socket);
     });
-    inject(socket);
+    inject(new PacedSocket(socket, connection));
   });
   server.maxConnections = MAX_CONNECTIONS;
   try {

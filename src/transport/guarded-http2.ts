@@ -15,7 +15,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { Socket } from "node:net";
+import type { PacedSocket } from "./paced-socket.ts";
 import type { PeerBook, PeerConnection } from "./peer-book.ts";
 
 /** What HTTP/2 and gRPC do for a stream beside the measured work, measured with empty calls. */
@@ -45,12 +45,15 @@ export interface GuardOptions {
 }
 
 /** Takes connections for `grpc` that are in the book under their remote address. */
-export function guardedHttp2(grpc: Server, options: GuardOptions): (socket: Socket) => void {
+export function guardedHttp2(grpc: Server, options: GuardOptions): (socket: PacedSocket) => void {
   const inner = http2Of(grpc);
   const { book } = options;
   const http2 = createServer({ ...OPTIONS, streamResetBurst: book.limits.resets });
   const streams = new OpenStreams();
+  let arriving: PacedSocket | undefined;
   http2.on("session", (session: ServerHttp2Session) => {
+    // Of a socket that is none of the system's Node shows a cover.
+    Object.defineProperty(session, "socket", { value: arriving });
     const connection = book.find(session.socket.remoteAddress);
     if (!connection) return session.destroy();
     requireFirstFrame(session, connection, book);
@@ -60,10 +63,15 @@ export function guardedHttp2(grpc: Server, options: GuardOptions): (socket: Sock
     // A stream that its peer resets while it waits is no fault of anybody here.
     stream.on("error", () => undefined);
     const connection = book.find(stream.session?.socket.remoteAddress);
-    if (connection && streams.add(stream)) new GuardedStream(stream, headers, connection, options, streams).admit(inner);
+    if (connection && streams.add(stream))
+      new GuardedStream(stream, headers, connection, options, streams).admit(inner);
     else stream.close(constants.NGHTTP2_REFUSED_STREAM);
   });
-  return (socket) => void http2.emit("connection", socket);
+  return (socket) => {
+    arriving = socket;
+    http2.emit("connection", socket);
+    arriving = undefined;
+  };
 }
 
 /** The settings of a client are the first frame of every connection (RFC 9113 section 3.4). */
@@ -140,6 +148,7 @@ class GuardedStream {
   admit(inner: EventEmitter): void {
     const { account } = this.#connection;
     const { streams, watches } = this.#book.limits;
+    account.opened += 1;
     account.streams += 1;
     if (this.#isWatch) account.watches += 1;
     this.#stream.once("close", () => {

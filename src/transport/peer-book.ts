@@ -21,6 +21,8 @@ export interface PeerAccount {
   readonly key: string;
   readonly time: TimeShare;
   connections: number;
+  /** Streams so far. */
+  opened: number;
   streams: number;
   watches: number;
   unfinishedBytes: number;
@@ -98,7 +100,15 @@ export class PeerBook {
 
   #open(key: string): PeerAccount {
     const time = new TimeShare(this.limits, this.#company);
-    const account: PeerAccount = { key, time, connections: 0, streams: 0, watches: 0, unfinishedBytes: 0 };
+    const account: PeerAccount = {
+      key,
+      time,
+      connections: 0,
+      opened: 0,
+      streams: 0,
+      watches: 0,
+      unfinishedBytes: 0,
+    };
     this.#accounts.set(key, account);
     return account;
   }

@@ -176,14 +176,25 @@ suite("a peer that keeps the process busy", () => {
     });
     await ask();
     const session = attacker(t, url);
-    const flood = Array.from({ length: 120 }, () => outcome(open(session, CALL).end(framed(EMPTY.bytes))));
+    const flood = Array.from({ length: 600 }, () => outcome(open(session, CALL).end(framed(EMPTY.bytes))));
     await Promise.race(flood);
     for (let i = 0; i < 20; i++) await ask();
-    assert.ok(done < 120, "the flood is not over when twenty calls of another are");
+    assert.ok(done < 600, "the flood is not over when twenty calls of another are");
     assert.ok(
       (await Promise.all(flood)).every(({ code }) => code === status.OK),
       "nothing of it is refused",
     );
+  });
+
+  test("has all the time while nobody else is at work", async (t) => {
+    // By its share it would wait for minutes.
+    const { url } = await target(t, { share: 0.0001, burstMs: 1 }, async ({ bytes }) => {
+      spin(2);
+      return { bytes, metadata: {} };
+    });
+    const session = attacker(t, url);
+    const flood = Array.from({ length: 50 }, () => outcome(open(session, CALL).end(framed(EMPTY.bytes))));
+    assert.ok((await Promise.all(flood)).every(({ code }) => code === status.OK));
   });
 
   test("by opening and resetting streams reaches hardly any handler, and loses its connection", async (t) => {

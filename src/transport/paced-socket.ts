@@ -1,0 +1,90 @@
+/**
+ * A peer's connection, of which the next piece is read when it is the peer's turn. HTTP/2 works off all that it is given
+ * at once, and some bytes open a stream: so a piece is the smaller the more streams its bytes open. What is not read
+ * waits in the kernel, and in the end at the peer.
+ */
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import type { PeerConnection } from "./peer-book.ts";
+
+const MOST_BYTES = 65_536;
+const FEWEST_BYTES = 512;
+const FIRST_BYTES = 4_096;
+/** Streams that one turn of the event loop opens for a peer. */
+const STREAMS_PER_TURN = 8;
+
+export class PacedSocket extends Duplex {
+  /** gRPC reports the remote address of a call's socket and nothing else: that is how the peer is found again. */
+  readonly remoteAddress: string;
+  readonly remotePort = undefined;
+  readonly #socket: Socket;
+  readonly #connection: PeerConnection;
+  #pieceBytes = FIRST_BYTES;
+  #isWanted = false;
+  #isBusy = false;
+
+  constructor(socket: Socket, connection: PeerConnection) {
+    super();
+    this.#socket = socket;
+    this.#connection = connection;
+    this.remoteAddress = connection.peer.connection;
+    socket.setNoDelay(true);
+    socket.on("readable", () => this.#readOn());
+    socket.on("end", () => this.push(null));
+    socket.on("error", (error) => this.destroy(error));
+    socket.on("close", () => this.destroy());
+  }
+
+  override _read(): void {
+    this.#isWanted = true;
+    this.#readOn();
+  }
+
+  override _write(bytes: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#socket.write(bytes, done);
+  }
+
+  override _writev(
+    pieces: readonly { readonly chunk: Buffer }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#socket.write(Buffer.concat(pieces.map(({ chunk }) => chunk)), done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#socket.end(() => done());
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#socket.destroy();
+    done(error);
+  }
+
+  #readOn(): void {
+    if (!this.#isWanted || this.#isBusy || this.destroyed) return;
+    if (this.#socket.readableLength === 0) {
+      // Asks for more, or hears of the end.
+      this.#socket.read(0);
+      return;
+    }
+    this.#isBusy = true;
+    this.#connection.account.time.run(() => this.#give());
+  }
+
+  #give(): void {
+    if (this.destroyed) return;
+    const { account } = this.#connection;
+    const before = account.opened;
+    const bytes = Math.min(this.#socket.readableLength, this.#pieceBytes);
+    this.#isWanted = false;
+    this.push(this.#socket.read(bytes));
+    // By then all of the piece has been dealt with.
+    setImmediate(() => {
+      const opened = account.opened - before;
+      if (opened > STREAMS_PER_TURN) this.#pieceBytes = Math.max(FEWEST_BYTES, this.#pieceBytes / 2);
+      else if (opened < STREAMS_PER_TURN / 4) this.#pieceBytes = Math.min(MOST_BYTES, this.#pieceBytes * 2);
+      this.#isBusy = false;
+      this.#readOn();
+    });
+  }
+}
