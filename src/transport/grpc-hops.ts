@@ -10,6 +10,7 @@ import { HeldSockets, isSocketIdentity } from "./inode-socket.ts";
 import type { PeerLimits } from "./peer-limits.ts";
 import { addReflection } from "./reflection.ts";
 import { checkTarget } from "./url.ts";
+import { Company } from "./time-share.ts";
 
 /** A connection that nobody has used for so long is closed. */
 const IDLE_MS = 300_000;
@@ -45,6 +46,7 @@ interface Dialled {
 export class GrpcHops implements Hops {
   readonly #options: GrpcHopsOptions;
   readonly #dialled = new Map<string, Dialled>();
+  readonly #company = new Company();
   readonly #listeners = new Set<() => Promise<void>>();
   readonly #sockets = new HeldSockets();
 
@@ -88,6 +90,7 @@ export class GrpcHops implements Hops {
       scope,
       onError,
       log,
+      company: this.#company,
       limits,
       extend: (server) => addReflection(server, new Set([...names, "grpc.health.v1.Health"]), files),
     });

@@ -20,6 +20,7 @@ import { PacedSocket } from "./paced-socket.ts";
 import { PeerBook } from "./peer-book.ts";
 import { MAX_CONNECTIONS, PEER_LIMITS, type PeerLimits } from "./peer-limits.ts";
 import { bind, peerOf } from "./socket.ts";
+import type { Company } from "./time-share.ts";
 import { toStatus } from "./status.ts";
 import { parseAddress } from "./url.ts";
 
@@ -47,6 +48,8 @@ export interface ListenOptions {
   /** Told of programmer's errors, of which the caller learns nothing. */
   readonly onError: (error: unknown, method: string) => void;
   readonly log: (line: string) => void;
+  /** Shared by all listeners of the process. */
+  readonly company: Company;
   /** Those that are other than usual. */
   readonly limits?: Partial<PeerLimits> | undefined;
   /** Gets the server before it listens, to add services that no `Handler` can. */
@@ -61,7 +64,8 @@ export async function listen(
 ): Promise<() => Promise<void>> {
   const address = parseAddress(url);
   const grpc = new Server(OPTIONS);
-  const book = new PeerBook({ limits: { ...PEER_LIMITS, ...options.limits }, log: options.log });
+  const { company, log } = options;
+  const book = new PeerBook({ limits: { ...PEER_LIMITS, ...options.limits }, company, log });
   const listener = new Listener(handler, book, options, options.scope.child(`listener ${url}`));
   listener.register(grpc);
   options.extend?.(grpc);
@@ -82,7 +86,10 @@ export async function listen(
       book.disconnect(connection);
       sockets.delete(socket);
     });
-    inject(new PacedSocket(socket, connection));
+    // gRPC reports the remote address of a call's socket and nothing else: that is how the peer is found again.
+    Object.defineProperty(socket, "remoteAddress", { value: peer.connection });
+    Object.defineProperty(socket, "remotePort", { value: undefined });
+    inject(connection.account.time.wasSpent ? new PacedSocket(socket, connection) : socket);
   });
   server.maxConnections = MAX_CONNECTIONS;
   try {

@@ -15,14 +15,9 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
+import type { Socket } from "node:net";
 import type { PacedSocket } from "./paced-socket.ts";
 import type { PeerBook, PeerConnection } from "./peer-book.ts";
-
-/** What HTTP/2 and gRPC do for a stream beside the measured work, measured with empty calls. */
-const STREAM_MS = 0.05;
-
-/** To refuse one costs about as much. A peer that has no time left loses its connection instead. */
-const REFUSAL_MS = 0.1;
 
 /** Streams of a connection that is closed for its peer's excess: as many in one turn of the event loop. */
 const ENDS_PER_TURN = 16;
@@ -45,12 +40,12 @@ export interface GuardOptions {
 }
 
 /** Takes connections for `grpc` that are in the book under their remote address. */
-export function guardedHttp2(grpc: Server, options: GuardOptions): (socket: PacedSocket) => void {
+export function guardedHttp2(grpc: Server, options: GuardOptions): (socket: Socket | PacedSocket) => void {
   const inner = http2Of(grpc);
   const { book } = options;
   const http2 = createServer({ ...OPTIONS, streamResetBurst: book.limits.resets });
   const streams = new OpenStreams();
-  let arriving: PacedSocket | undefined;
+  let arriving: Socket | PacedSocket | undefined;
   http2.on("session", (session: ServerHttp2Session) => {
     // Of a socket that is none of the system's Node shows a cover.
     Object.defineProperty(session, "socket", { value: arriving });
@@ -148,7 +143,7 @@ class GuardedStream {
   admit(inner: EventEmitter): void {
     const { account } = this.#connection;
     const { streams, watches } = this.#book.limits;
-    account.opened += 1;
+    this.#book.opened(account);
     account.streams += 1;
     if (this.#isWatch) account.watches += 1;
     this.#stream.once("close", () => {
@@ -160,7 +155,6 @@ class GuardedStream {
       return this.#turnAway(`this peer has ${streams} calls under way here, as many as are allowed`);
     if (this.#isWatch && account.watches > watches)
       return this.#turnAway(`this peer has ${watches} streams open here, as many as are allowed`);
-    account.time.spend(STREAM_MS);
     account.time.run(() => {
       if (!this.#stream.destroyed && !this.#stream.closed) this.#start(inner);
     });
@@ -168,7 +162,6 @@ class GuardedStream {
 
   #turnAway(why: string): void {
     const { account, peer } = this.#connection;
-    account.time.spend(REFUSAL_MS);
     const { session } = this.#stream;
     if (!account.time.isSpent) return this.#refuse(status.RESOURCE_EXHAUSTED, why);
     this.#book.warn(peer, `closed a connection: ${why}, and it goes on opening more`);

@@ -1,7 +1,8 @@
 /**
- * A peer's connection, of which the next piece is read when it is the peer's turn. HTTP/2 works off all that it is given
- * at once, and some bytes open a stream: so a piece is the smaller the more streams its bytes open. What is not read
- * waits in the kernel, and in the end at the peer.
+ * A connection of a peer that has had more than its share, of which the next piece is read when it is the peer's turn. HTTP/2
+ * works off all that it is given at once, and some bytes open a stream: so a piece is the smaller the more streams its
+ * bytes open. What is not read waits in the kernel, and in the end at the peer. All this costs each answer some turns of
+ * the event loop, which is why others do without.
  */
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
@@ -14,7 +15,6 @@ const FIRST_BYTES = 4_096;
 const STREAMS_PER_TURN = 8;
 
 export class PacedSocket extends Duplex {
-  /** gRPC reports the remote address of a call's socket and nothing else: that is how the peer is found again. */
   readonly remoteAddress: string;
   readonly remotePort = undefined;
   readonly #socket: Socket;

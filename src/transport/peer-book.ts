@@ -2,17 +2,25 @@
 import { peerKey } from "../world/peer-key.ts";
 import type { Peer } from "../world/world.ts";
 import { MAX_UNFINISHED_BYTES, type PeerLimits } from "./peer-limits.ts";
-import { Company, TimeShare } from "./time-share.ts";
+import { type Company, TimeShare } from "./time-share.ts";
 
 /** Making a connection and its session. */
 const CONNECTION_MS = 1;
+
+/** What HTTP/2 and gRPC do for a stream, at most: more than that in one turn of the event loop was for something else. */
+const MOST_STREAM_MS = 0.5;
 
 /** A peer that goes on is named again after this. */
 const QUIET_MS = 600_000;
 const MAX_NAMED = 1_024;
 
+/** Who has had more than its share finds its connections read in pieces, also after it has gone for this long. */
+const REMEMBER_MS = 60_000;
+
 export interface PeerBookOptions {
   readonly limits: PeerLimits;
+  /** Of all listeners of this process. */
+  readonly company: Company;
   readonly log: (line: string) => void;
 }
 
@@ -38,8 +46,9 @@ export class PeerBook {
   readonly #options: PeerBookOptions;
   readonly #accounts = new Map<string, PeerAccount>();
   readonly #connections = new Map<string, PeerConnection>();
-  readonly #company = new Company();
   readonly #named = new Map<string, number>();
+  /** In this turn of the event loop: streams of each peer, and the time it had taken before. */
+  readonly #turn = new Map<PeerAccount, { streams: number; readonly takenMs: number }>();
   #unfinishedBytes = 0;
 
   constructor(options: PeerBookOptions) {
@@ -75,6 +84,30 @@ export class PeerBook {
     this.#forget(account);
   }
 
+  /** A stream has come. What that costs beside the work that is measured is known when the event loop turns. */
+  opened(account: PeerAccount): void {
+    account.opened += 1;
+    if (this.#turn.size === 0) {
+      const before = process.threadCpuUsage();
+      setImmediate(() => this.#charge(before));
+    }
+    const turn = this.#turn.get(account) ?? { streams: 0, takenMs: account.time.takenMs };
+    turn.streams += 1;
+    this.#turn.set(account, turn);
+  }
+
+  #charge(before: NodeJS.CpuUsage): void {
+    const { user, system } = process.threadCpuUsage(before);
+    let streams = 0;
+    for (const turn of this.#turn.values()) streams += turn.streams;
+    const streamMs = Math.min(MOST_STREAM_MS, (user + system) / 1000 / streams);
+    for (const [{ time }, turn] of this.#turn) {
+      const measuredMs = time.takenMs - turn.takenMs;
+      time.spend(Math.max(0, turn.streams * streamMs - measuredMs));
+    }
+    this.#turn.clear();
+  }
+
   /** Bytes of a request that has not ended; negative when it has. False if they are too many. */
   hold(account: PeerAccount, bytes: number): boolean {
     account.unfinishedBytes += bytes;
@@ -99,7 +132,7 @@ export class PeerBook {
   }
 
   #open(key: string): PeerAccount {
-    const time = new TimeShare(this.limits, this.#company);
+    const time = new TimeShare(this.limits, this.#options.company);
     const account: PeerAccount = {
       key,
       time,
@@ -114,10 +147,10 @@ export class PeerBook {
   }
 
   /** Not before the peer has its time back: otherwise a new connection would be a new beginning. */
-  #forget(account: PeerAccount): void {
+  #forget(account: PeerAccount, rememberMs: number = account.time.wasSpent ? REMEMBER_MS : 0): void {
     if (account.connections > 0) return;
-    const { recoveryMs } = account.time;
-    if (recoveryMs > 0) setTimeout(() => this.#forget(account), recoveryMs).unref();
+    const waitMs = Math.max(account.time.recoveryMs, rememberMs);
+    if (waitMs > 0) setTimeout(() => this.#forget(account, 0), waitMs).unref();
     else if (this.#accounts.get(account.key) === account) this.#accounts.delete(account.key);
   }
 }

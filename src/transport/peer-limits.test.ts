@@ -197,6 +197,29 @@ suite("a peer that keeps the process busy", () => {
     assert.ok((await Promise.all(flood)).every(({ code }) => code === status.OK));
   });
 
+  test("is read in pieces from then on, and all that it sends in time arrives", async (t) => {
+    const sizes: number[] = [];
+    const { url, ask } = await target(t, { share: 0.5, burstMs: 5 }, async ({ peer, bytes }) => {
+      if (!peer.isLocal && bytes.length === 0) spin(10);
+      if (bytes.length > 0) sizes.push(bytes.length);
+      return { bytes, metadata: {} };
+    });
+    await ask();
+    assert.equal((await outcome(open(attacker(t, url), CALL).end(framed(EMPTY.bytes)))).code, status.OK);
+    await ask();
+    // New connections are refused until it has its time back.
+    const big = framed(new Uint8Array(1_000_000).fill(7));
+    for (let code: number | undefined; code !== status.OK;)
+      ({ code } = await outcome(open(attacker(t, url), CALL).end(big)));
+    const session = attacker(t, url);
+    const calls = [1, 70_000, 3].map((n) => outcome(open(session, CALL).end(framed(new Uint8Array(n)))));
+    for (const { code } of await Promise.all(calls)) assert.equal(code, status.OK);
+    assert.deepEqual(
+      sizes.sort((a, b) => a - b),
+      [1, 3, 70_000, 1_000_000],
+    );
+  });
+
   test("by opening and resetting streams reaches hardly any handler, and loses its connection", async (t) => {
     let reached = 0;
     const { url, ask, log } = await target(t, { burstMs: 20, resets: 1_000 }, async ({ peer, bytes }) => {

@@ -40,8 +40,10 @@ export class TimeShare {
   readonly #waiting: (() => void)[] = [];
   #balanceMs: number;
   #filledAtMs = performance.now();
+  #takenMs = 0;
   #turnMs = 0;
   #isTurnEnding = false;
+  #wasSpent = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ share, burstMs }: TimeShareOptions, company: Company) {
@@ -49,6 +51,11 @@ export class TimeShare {
     this.#share = share;
     this.#burstMs = burstMs;
     this.#balanceMs = burstMs;
+  }
+
+  /** In all. */
+  get takenMs(): number {
+    return this.#takenMs;
   }
 
   /** After how long the peer has all its time again. */
@@ -60,7 +67,14 @@ export class TimeShare {
   /** Whether the peer has taken more than its share, and others wait. */
   get isSpent(): boolean {
     this.#fill();
-    return this.#balanceMs <= 0 && !this.#company.isAlone(this);
+    const isSpent = this.#balanceMs <= 0 && !this.#company.isAlone(this);
+    this.#wasSpent ||= isSpent;
+    return isSpent;
+  }
+
+  /** Whether that was ever so. */
+  get wasSpent(): boolean {
+    return this.#wasSpent;
   }
 
   /** Does `work` when it is its turn, and takes its time from the peer's. It must not throw. */
@@ -77,6 +91,7 @@ export class TimeShare {
     this.#fill();
     this.#company.note(this);
     this.#balanceMs -= ms;
+    this.#takenMs += ms;
     // What nobody missed is not made up for.
     if (this.#company.isAlone(this)) this.#balanceMs = Math.max(this.#balanceMs, -this.#burstMs);
     this.#turnMs += ms;
@@ -85,7 +100,7 @@ export class TimeShare {
     setImmediate(() => {
       this.#isTurnEnding = false;
       this.#turnMs = 0;
-      if (!this.isSpent) this.#goOn();
+      this.#goOn();
     });
   }
 
