@@ -37,7 +37,14 @@ const PAUSES =
   "100 messages a find are 2.5 ms of two busy processors; collections of 10 ms meet one find in 50";
 
 const ATTACKS =
-  "client, attacker and registry share two processors; the attacker has no more than half of the registry's time";
+  "client, attacker and registry share two processors; what one piece of the attacker's bytes begins is a few milliseconds";
+
+/** The machine of the figures in the README is that slow. */
+const SLOW =
+  "the machine was 2.2 times slower than that of the aims; the kernel worker and the chains have both processors busy";
+const MORE =
+  "there are more modules, and more is kept of each wire, than when it was met: limits, claims, proofs of what is up";
+const START = "nearly all of it is the start of a Node process on this machine";
 
 const AIMS: Readonly<Record<string, readonly Aim[]>> = {
   "kernel local": [aim("p50", "<", 1, "ms", KERNEL), aim("ratio", "≤", 0.1, "", KERNEL)],
@@ -52,14 +59,14 @@ const AIMS: Readonly<Record<string, readonly Aim[]>> = {
   "throughput remote-udp64-1000": [aim("ratio", "≥", 0.8, "", CHAINS)],
   "wire-setup local": [aim("p50", "≤", 3, "ms", HOPS)],
   "wire-setup remote": [aim("p50", "≤", 6, "ms", HOPS)],
-  "scale up": [aim("value", "≥", 300, "1/s")],
-  "scale down": [aim("value", "≥", 300, "1/s")],
+  "scale up": [aim("value", "≥", 300, "1/s", SLOW)],
+  "scale down": [aim("value", "≥", 300, "1/s", SLOW)],
   "scale leftovers": [aim("value", "≤", 0, "")],
   "registry find": [aim("p99", "≤", 2, "ms", PAUSES)],
-  "footprint memory": [aim("value", "≤", 130, "MB")],
+  "footprint memory": [aim("value", "≤", 130, "MB", MORE)],
   "footprint cpu": [aim("value", "≤", 0.5, "%")],
   "abuse another caller": [aim("ratio", "≤", 2, "", ATTACKS)],
-  "footprint status": [aim("p50", "≤", 250, "ms")],
+  "footprint status": [aim("p50", "≤", 250, "ms", START)],
 };
 
 export function aimsOf(bench: string, row: BenchRow): readonly Aim[] {
