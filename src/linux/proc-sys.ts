@@ -16,7 +16,7 @@ import { close, openProcfs } from "./syscall.ts";
 const PUBLIC = "/proc/sys";
 /** To make one costs what five look-ups cost, to close it what fifty do. */
 const MAX_NAMESPACES = 64;
-/** Neither a setting of a namespace, nor ever hidden from who may write settings. */
+/** Is no setting of a namespace, hence found at once. */
 const WRITABLE = `${PUBLIC}/kernel/hostname`;
 
 export class ProcSys {
@@ -50,6 +50,8 @@ export class ProcSys {
   }
 
   #rootFor({ identity }: Place): string {
+    // Whoever has made settings read-only is not evaded.
+    if (!isWritable()) return PUBLIC;
     if (!this.#seen.has(identity) && this.#seen.size >= MAX_NAMESPACES) this.close();
     this.#fd ??= this.#open();
     if (this.#fd === undefined) return PUBLIC;
@@ -57,17 +59,25 @@ export class ProcSys {
     return `/proc/self/fd/${this.#fd}/sys`;
   }
 
-  /** `undefined` where that is not possible, or where somebody has made settings read-only: he is not evaded. */
+  /** `undefined` where that is not allowed, or not known to the kernel. */
   #open(): number | undefined {
     if (this.#isRefused) return undefined;
     try {
-      accessSync(WRITABLE, constants.W_OK);
       return openProcfs();
     } catch (error) {
-      if (!(error instanceof NetloomError) && !(error instanceof Error && "errno" in error)) throw error;
+      if (!(error instanceof NetloomError)) throw error;
       this.#isRefused = true;
       return undefined;
     }
+  }
+}
+
+function isWritable(): boolean {
+  try {
+    accessSync(WRITABLE, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 
