@@ -19,7 +19,7 @@ import { plan } from "./plan.ts";
 import type { Side, Wire } from "./wire.ts";
 
 /**
- * How long it is remembered what a workload's own network is, which costs the more the more wires there are. A claim asks
+ * The workload's own network is remembered for so long: to read it costs the more the more wires there are. A claim asks
  * about its own addresses anew, and reads all of it again if one of them has become the workload's.
  */
 const NATIVE_MS = 5_000;
@@ -68,7 +68,7 @@ export class Claims {
   /** Takes all that the wire brings into workloads of this host, or nothing: `AddressesTaken`. The wire must be valid. */
   async claim(wire: Wire): Promise<Taken> {
     const owner = wire.connectionId;
-    // What is up may be renewed, whatever the workload has got since.
+    // A wire that is up may be renewed, whatever the workload has got since.
     const known = new Set(this.#book.holdingOf(owner)?.latest.map(({ destination }) => destination));
     const sides = workloadsOf(wire).map(({ side, netns }) => {
       const brought = broughtTo(wire, side).filter((address) => !known.has(formatPrefix(address)));
@@ -171,7 +171,7 @@ export class Claims {
   }
 }
 
-/** What a workload has without us. */
+/** The workload without us. */
 interface Native {
   /** A name may lead to another namespace tomorrow; an inode does not. */
   readonly identity: string;

@@ -88,7 +88,7 @@ const FOR_ALL = /\/(?:all|default)\//;
 /** Errnos of a setting that is not there, and of one that may not be written. */
 const NOT_TO_BE_HAD = ["ENOENT", "EROFS", "EACCES", "EPERM"];
 
-/** What was there before; `undefined` if that was the same. */
+/** Returns the value before; `undefined` if that was the same. */
 function replace(file: string, value: string, isBlind: boolean): string | undefined {
   const before = isBlind ? "" : readFileSync(file, "utf8").trim();
   if (before === value && !FOR_ALL.test(file)) return undefined;

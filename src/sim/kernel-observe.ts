@@ -63,7 +63,7 @@ export function look(observer: Observer, views: readonly View[]): KernelObject[]
   return objects;
 }
 
-/** What is there without the mark, and not on a device that bears it; with `near` what holds one of these addresses. */
+/** All that is there without the mark, and not on a device that bears it; with `near` only such as holds one of these addresses. */
 export function nativeNetworkOf(
   { identity, devices, routes }: SimNetns,
   mark: OwnerMark,

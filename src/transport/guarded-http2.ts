@@ -11,16 +11,12 @@ import {
   constants,
   createServer,
   type IncomingHttpHeaders,
-  type Http2Session,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
 import type { PacedSocket } from "./paced-socket.ts";
 import type { PeerBook, PeerConnection } from "./peer-book.ts";
-
-/** Streams of a connection that is closed for its peer's excess: as many in one turn of the event loop. */
-const ENDS_PER_TURN = 16;
 
 /** Streams of a connection; `PeerLimits.watches` is less, so that watching leaves room for calls. */
 const MAX_STREAMS = 4_096;
@@ -44,7 +40,6 @@ export function guardedHttp2(grpc: Server, options: GuardOptions): (socket: Sock
   const inner = http2Of(grpc);
   const { book } = options;
   const http2 = createServer({ ...OPTIONS, streamResetBurst: book.limits.resets });
-  const streams = new OpenStreams();
   let arriving: Socket | PacedSocket | undefined;
   http2.on("session", (session: ServerHttp2Session) => {
     // Of a socket that is none of the system's Node shows a cover.
@@ -58,8 +53,7 @@ export function guardedHttp2(grpc: Server, options: GuardOptions): (socket: Sock
     // A stream that its peer resets while it waits is no fault of anybody here.
     stream.on("error", () => undefined);
     const connection = book.find(stream.session?.socket.remoteAddress);
-    if (connection && streams.add(stream))
-      new GuardedStream(stream, headers, connection, options, streams).admit(inner);
+    if (connection) new GuardedStream(stream, headers, connection, options).admit(inner);
     else stream.close(constants.NGHTTP2_REFUSED_STREAM);
   });
   return (socket) => {
@@ -79,39 +73,6 @@ function requireFirstFrame(session: ServerHttp2Session, { peer }: PeerConnection
   session.once("close", () => clearTimeout(timer));
 }
 
-/** Of each session those that have not ended. */
-class OpenStreams {
-  readonly #bySession = new WeakMap<object, { readonly open: Set<ServerHttp2Stream>; isEnding: boolean }>();
-
-  /** False if its session takes no more. */
-  add(stream: ServerHttp2Stream): boolean {
-    const { session } = stream;
-    if (!session) return false;
-    const entry = this.#bySession.get(session) ?? { open: new Set(), isEnding: false };
-    if (entry.isEnding) return false;
-    this.#bySession.set(session, entry);
-    entry.open.add(stream);
-    stream.once("close", () => entry.open.delete(stream));
-    return true;
-  }
-
-  /** Ends a session some streams a turn: to end thousands of them at once would hold up everybody else. */
-  end(session: Http2Session): void {
-    const entry = this.#bySession.get(session);
-    if (!entry || entry.isEnding) return;
-    entry.isEnding = true;
-    session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    const open = [...entry.open];
-    const step = (): void => {
-      for (const stream of open.splice(-ENDS_PER_TURN)) stream.destroy();
-      if (session.destroyed) return;
-      if (open.length > 0) setImmediate(step);
-      else session.destroy();
-    };
-    step();
-  }
-}
-
 /** One stream, from its headers to its end. */
 class GuardedStream {
   readonly #stream: ServerHttp2Stream;
@@ -120,7 +81,6 @@ class GuardedStream {
   readonly #book: PeerBook;
   readonly #path: string;
   readonly #isWatch: boolean;
-  readonly #streams: OpenStreams;
   #heldBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -129,9 +89,7 @@ class GuardedStream {
     headers: IncomingHttpHeaders,
     connection: PeerConnection,
     { book, isWatch }: GuardOptions,
-    streams: OpenStreams,
   ) {
-    this.#streams = streams;
     this.#stream = stream;
     this.#headers = headers;
     this.#connection = connection;
@@ -162,10 +120,9 @@ class GuardedStream {
 
   #turnAway(why: string): void {
     const { account, peer } = this.#connection;
-    const { session } = this.#stream;
     if (!account.time.isSpent) return this.#refuse(status.RESOURCE_EXHAUSTED, why);
     this.#book.warn(peer, `closed a connection: ${why}, and it goes on opening more`);
-    if (session) this.#streams.end(session);
+    this.#stream.session?.destroy();
   }
 
   #start(inner: EventEmitter): void {

@@ -7,14 +7,14 @@ import { type Company, TimeShare } from "./time-share.ts";
 /** Making a connection and its session. */
 const CONNECTION_MS = 1;
 
-/** What HTTP/2 and gRPC do for a stream, at most: more than that in one turn of the event loop was for something else. */
+/** The most that HTTP/2 and gRPC do for a stream: more than that in one turn of the event loop was for something else. */
 const MOST_STREAM_MS = 0.5;
 
 /** A peer that goes on is named again after this. */
 const QUIET_MS = 600_000;
 const MAX_NAMED = 1_024;
 
-/** Who has had more than its share finds its connections read in pieces, also after it has gone for this long. */
+/** A peer that had more than its share is remembered for so long after it has gone: its connections are read in pieces. */
 const REMEMBER_MS = 60_000;
 
 export interface PeerBookOptions {

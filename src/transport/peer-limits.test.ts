@@ -9,6 +9,7 @@ import type { Watch } from "../world/kernel.ts";
 import type { Handler, Hop, Incoming, Message } from "../world/world.ts";
 import { attacker, begun, framed, freePort, open, outcome, reset } from "./attack-fixture.ts";
 import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
+import { PacedSocket } from "./paced-socket.ts";
 import type { PeerLimits } from "./peer-limits.ts";
 import { spin } from "../world/until-fixture.ts";
 
@@ -199,6 +200,7 @@ suite("a peer that keeps the process busy", () => {
 
   test("is read in pieces from then on, and all that it sends in time arrives", async (t) => {
     const sizes: number[] = [];
+    const reads = t.mock.method(PacedSocket.prototype, "_read");
     const { url, ask } = await target(t, { share: 0.5, burstMs: 5 }, async ({ peer, bytes }) => {
       if (!peer.isLocal && bytes.length === 0) spin(10);
       if (bytes.length > 0) sizes.push(bytes.length);
@@ -207,6 +209,7 @@ suite("a peer that keeps the process busy", () => {
     await ask();
     assert.equal((await outcome(open(attacker(t, url), CALL).end(framed(EMPTY.bytes)))).code, status.OK);
     await ask();
+    assert.equal(reads.mock.callCount(), 0);
     // New connections are refused until it has its time back.
     const big = framed(new Uint8Array(1_000_000).fill(7));
     for (let code: number | undefined; code !== status.OK;)
@@ -214,6 +217,7 @@ suite("a peer that keeps the process busy", () => {
     const session = attacker(t, url);
     const calls = [1, 70_000, 3].map((n) => outcome(open(session, CALL).end(framed(new Uint8Array(n)))));
     for (const { code } of await Promise.all(calls)) assert.equal(code, status.OK);
+    assert.ok(reads.mock.callCount() > 0);
     assert.deepEqual(
       sizes.sort((a, b) => a - b),
       [1, 3, 70_000, 1_000_000],

@@ -5,10 +5,10 @@ export interface TimeShareOptions {
   readonly burstMs: number;
 }
 
-/** How long a peer that was at work counts as one that others have to leave time for. */
+/** For so long a peer that was at work counts as one that others have to leave time for. */
 const COMPANY_MS = 1_000;
 
-/** Who has been at work of late. */
+/** Tells whether others have been at work of late. */
 export class Company {
   #latest: object | undefined;
   #latestMs = -Infinity;
@@ -67,12 +67,10 @@ export class TimeShare {
   /** Whether the peer has taken more than its share, and others wait. */
   get isSpent(): boolean {
     this.#fill();
-    const isSpent = this.#balanceMs <= 0 && !this.#company.isAlone(this);
-    this.#wasSpent ||= isSpent;
-    return isSpent;
+    return this.#balanceMs <= 0 && !this.#company.isAlone(this);
   }
 
-  /** Whether that was ever so. */
+  /** Whether the peer has ever gone on beyond its share while others waited. */
   get wasSpent(): boolean {
     return this.#wasSpent;
   }
@@ -92,8 +90,9 @@ export class TimeShare {
     this.#company.note(this);
     this.#balanceMs -= ms;
     this.#takenMs += ms;
-    // What nobody missed is not made up for.
+    // Time that nobody missed is not made up for.
     if (this.#company.isAlone(this)) this.#balanceMs = Math.max(this.#balanceMs, -this.#burstMs);
+    this.#wasSpent ||= this.isSpent;
     this.#turnMs += ms;
     if (this.#isTurnEnding) return;
     this.#isTurnEnding = true;

@@ -302,7 +302,7 @@ export interface Kernel {
   apply(batch: readonly Operation[], options?: ApplyOptions): Promise<void>;
   observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]>;
   /**
-   * What is in a namespace without our mark, and not on a device of ours either. In the order of the queries; `undefined`
+   * All that is in a namespace without our mark, and not on a device of ours either. In the order of the queries; `undefined`
    * for a namespace that is gone.
    */
   nativeNetworks(queries: readonly NativeQuery[]): Promise<(NativeNetwork | undefined)[]>;

@@ -10,7 +10,7 @@ export function warnOfLimits(log: Log, tree: FileTree = openFileTree()): void {
     if (finding.status !== "ok") log.warn(finding.what, { why: finding.why, hint: finding.remedy });
 }
 
-/** What is pinned lives as long as its mount namespace: `ip netns exec` makes one for each command. */
+/** Pins live as long as their mount namespace: `ip netns exec` makes one for each command. */
 function lastingMounts(tree: FileTree): Finding {
   const [own, first] = [tree.target("proc/self/ns/mnt"), tree.target("proc/1/ns/mnt")];
   if (own === undefined || first === undefined || own === first)

@@ -90,7 +90,7 @@ export function getRoute(address: string, as: "path" | "entry" = "path"): Uint8A
   return m.finish();
 }
 
-/** What `getRoute` is refused with where no route leads to the address. */
+/** Errnos of `getRoute` where no route leads to the address. */
 export const NO_ROUTE: readonly string[] = ["ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"];
 
 /** Reads RTM_NEWROUTE and RTM_DELROUTE. Throws DecodeError. */
