@@ -10,7 +10,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import type { KernelMechanism, VxlanMechanism, Wire } from "../src/forwarder/wire.ts";
 import { type LinuxKernel, LinuxMachine } from "../src/linux/machine.ts";
 import { unmount } from "../src/linux/syscall.ts";
-import type { Netns } from "../src/world/kernel.ts";
+import type { Netns } from "../src/kernel/kernel.ts";
 
 export const UNDERLAY_MTU = 1500;
 const BPFFS_ROOT = "/run/netloom-bench";

@@ -4,7 +4,7 @@ import { diff } from "../src/forwarder/diff.ts";
 import { plan } from "../src/forwarder/plan.ts";
 import { script } from "../src/forwarder/script.ts";
 import type { Wire } from "../src/forwarder/wire.ts";
-import type { Operation } from "../src/world/kernel.ts";
+import type { Operation } from "../src/kernel/kernel.ts";
 import { netnsOf, sh } from "./bed.ts";
 
 /** A half, or the whole of a local wire, and the host whose kernel it belongs to. */

@@ -6,7 +6,7 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Reconciler } from "../src/forwarder/reconcile.ts";
-import type { Kernel } from "../src/world/kernel.ts";
+import type { Kernel } from "../src/kernel/kernel.ts";
 import { Bed, wireOf, type WireOptions } from "./bed.ts";
 import { elapsedByScript, operations, scriptOf, type ScriptPart } from "./by-script.ts";
 import {

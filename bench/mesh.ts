@@ -18,11 +18,11 @@ import {
 } from "../src/api/gen/nsm/connection_pb.js";
 import { NetworkServiceRequestSchema } from "../src/api/gen/nsm/networkservice_pb.js";
 import { stationsOver } from "../src/api/hops.ts";
-import { rootScope } from "../src/chain/scope.ts";
+import { rootScope } from "../src/async/task-scope.ts";
 import { KERNEL, LOCAL } from "../src/elements/mechanism.ts";
 import { GrpcHops } from "../src/transport/grpc-hops.ts";
 import { nodeClock } from "../src/transport/node-clock.ts";
-import type { Netns } from "../src/world/kernel.ts";
+import type { Netns } from "../src/kernel/kernel.ts";
 import { bpffsOf, folderOf, type Ground, onGround, pathOf } from "./bed.ts";
 import { Daemon, NETLOOM } from "./daemon.ts";
 

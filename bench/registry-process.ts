@@ -13,7 +13,7 @@ import {
 } from "../src/api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../src/api/hops.ts";
 import { methodPath, serveAll } from "../src/api/rpc.ts";
-import { race, rootScope } from "../src/chain/scope.ts";
+import { rootScope } from "../src/async/task-scope.ts";
 import { insecureIdentity } from "../src/identity/identity.ts";
 import { registry } from "../src/roles/registry.ts";
 import { SqliteStore } from "../src/store/sqlite.ts";
@@ -80,17 +80,11 @@ async function serve(file: string, url: string): Promise<void> {
     host: "bench",
     random: { fraction: absent, bytes: absent },
     keys: { digest: absent, sign: absent, verify: absent, uuid: () => randomUUID() },
-    hops,
-    disk: { read: absent, append: absent, replace: absent, sync: absent },
-    store: new SqliteStore({ database, ...world }),
-    get kernel() {
-      return absent();
-    },
-    race,
   };
   const emptyMiB = memoryMiB();
   // Nothing is refreshed but what the load refreshes, so the lease outlives the bench.
   const role = await registry({
+    store: new SqliteStore({ database, ...world }),
     world: full,
     name: "registry",
     identity: { ...insecureIdentity(world.clock, 3.6e6) },

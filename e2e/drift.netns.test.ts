@@ -11,8 +11,8 @@ import { labFixture } from "../src/lab/lab-fixture.ts";
 import { netnsOf } from "../src/lab/topology.ts";
 import { ipJson } from "../src/linux/frame-fixture.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
-import type { Netns } from "../src/world/kernel.ts";
-import { moment } from "../src/world/until-fixture.ts";
+import type { Netns } from "../src/kernel/kernel.ts";
+import { moment } from "../src/async/until-fixture.ts";
 
 const FOLLOWERS = "needs the followers of the kernel's facts, which come with the data path";
 /** What is not put right ends here: soon, as long as nothing is. */

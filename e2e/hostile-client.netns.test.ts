@@ -9,21 +9,16 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceRequestSchema } from "../src/api/gen/nsm/networkservice_pb.js";
 import { stationsOver } from "../src/api/hops.ts";
-import { NO_KERNEL } from "../src/cli/daemon/no-kernel.ts";
 import { agentSocket } from "../src/lab/daemons.ts";
 import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
 import { netnsOf } from "../src/lab/topology.ts";
 import { Pinger } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
-import { MemoryStore } from "../src/store/memory.ts";
 import { nodeWorld } from "../src/transport/node-world.ts";
 
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
@@ -59,19 +54,12 @@ test(
   async (t) => {
     const lab = await labFixture(t);
     await lab.up(TEXT);
-    const folder = mkdtempSync(join(tmpdir(), "netloom-evil-"));
     const world = nodeWorld({
       host: "evil",
-      stateFolder: folder,
-      kernel: NO_KERNEL,
       insecure: true,
       log: () => undefined,
-      store: (clock, scope) => new MemoryStore({ clock, scope }),
     });
-    t.after(async () => {
-      await world.close();
-      rmSync(folder, { recursive: true });
-    });
+    t.after(() => world.close());
     const before = routesOf(lab, "alpha/db");
     assert.ok(before.includes("to-gw 00000000"), before.join(", "));
     const { connections } = stationsOver(

@@ -1,6 +1,6 @@
 /** What a case of the kernel contract has in its hands, and what it compares with. */
 import assert from "node:assert/strict";
-import { refusal } from "../src/world/kernel-text.ts";
+import { refusal } from "../src/kernel/kernel-text.ts";
 import {
   type Kernel,
   KernelError,
@@ -8,8 +8,8 @@ import {
   type KernelObject,
   type Netns,
   type Operation,
-  type Watch,
-} from "../src/world/kernel.ts";
+} from "../src/kernel/kernel.ts";
+import { type Watch } from "../src/async/watch.ts";
 
 /** A mark that is not ours: whatever carries it belongs to a stranger. */
 export const STRANGERS_MARK = { group: 0x53545200, protocol: 99 } as const;

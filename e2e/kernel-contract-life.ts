@@ -1,6 +1,6 @@
 /** Slow deletions, batches side by side, and namespaces that come and go. */
 import assert from "node:assert/strict";
-import type { Bridge, KernelObject } from "../src/world/kernel.ts";
+import type { Bridge, KernelObject } from "../src/kernel/kernel.ts";
 import {
   add,
   assertRefusal,

@@ -1,7 +1,7 @@
 /** What packets show: counters, and programs that carry frames from one device to another. */
 import assert from "node:assert/strict";
 import { endSettings } from "../src/forwarder/plan-settings.ts";
-import type { KernelObject, Netns, Veth } from "../src/world/kernel.ts";
+import type { KernelObject, Netns, Veth } from "../src/kernel/kernel.ts";
 import { add, type ContractCase } from "./kernel-contract-harness.ts";
 import { end, linked, scene, veth } from "./kernel-contract-specimens.ts";
 

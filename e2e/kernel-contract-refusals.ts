@@ -1,7 +1,7 @@
 /** Every refusal: code, errno, number of the operation, first words; and the machine as it was. */
 import assert from "node:assert/strict";
-import { describeOperation } from "../src/world/kernel-text.ts";
-import type { KernelObject, Netns, Operation } from "../src/world/kernel.ts";
+import { describeOperation } from "../src/kernel/kernel-text.ts";
+import type { KernelObject, Netns, Operation } from "../src/kernel/kernel.ts";
 import {
   add,
   assertRefusal,

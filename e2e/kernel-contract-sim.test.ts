@@ -1,6 +1,6 @@
 /** The simulated kernel keeps the contract, and wires survive any failure of its operations. */
 import { test } from "node:test";
-import type { Netns } from "../src/world/kernel.ts";
+import type { Netns } from "../src/kernel/kernel.ts";
 import { SimMachine } from "../src/sim/kernel.ts";
 import type { KernelHarness } from "./kernel-contract-harness.ts";
 import { kernelContract } from "./kernel-contract.ts";

@@ -3,7 +3,7 @@
  *
  *   [host: ch-1 10.0.0.1, fd00::1]===veth===[workload: nl-1 10.0.0.2, fd00::2]
  */
-import type { Bridge, KernelObject, LinkEnd, Netns, Qdisc, Rule, Veth, Vxlan } from "../src/world/kernel.ts";
+import type { Bridge, KernelObject, LinkEnd, Netns, Qdisc, Rule, Veth, Vxlan } from "../src/kernel/kernel.ts";
 
 export interface Specimen {
   readonly title: string;

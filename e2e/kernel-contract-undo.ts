@@ -1,8 +1,8 @@
 /** A batch is whole or it never was; a carrier that dies leaves what was done. */
 import assert from "node:assert/strict";
-import { NetloomError } from "../src/world/errors.ts";
-import { describeOperation } from "../src/world/kernel-text.ts";
-import type { KernelObject, Netns } from "../src/world/kernel.ts";
+import { NetloomError } from "../src/errors/errors.ts";
+import { describeOperation } from "../src/kernel/kernel-text.ts";
+import type { KernelObject, Netns } from "../src/kernel/kernel.ts";
 import {
   add,
   assertRefusal,

@@ -1,6 +1,6 @@
 /** Notifications: what happened, where, by the name that the caller uses; and word of what was lost. */
 import assert from "node:assert/strict";
-import type { KernelEvent, Operation } from "../src/world/kernel.ts";
+import type { KernelEvent, Operation } from "../src/kernel/kernel.ts";
 import { add, type ContractCase, eventOf, remove, STRANGERS_MARK } from "./kernel-contract-harness.ts";
 import { bridge, scene, veth } from "./kernel-contract-specimens.ts";
 

@@ -1,5 +1,5 @@
 /**
- * The contract of `Kernel` (src/world/kernel.ts) as a list of cases. The real and the simulated kernel pass the same
+ * The contract of `Kernel` (src/kernel/kernel.ts) as a list of cases. The real and the simulated kernel pass the same
  * list: what holds in the simulator holds on Linux. Where the two disagree, Linux is right.
  */
 import type { ContractCase } from "./kernel-contract-harness.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SimMachine } from "../src/sim/kernel.ts";
 import { needsRoot, netnsFixture } from "../src/linux/netns-fixture.ts";
-import { describeOperation } from "../src/world/kernel-text.ts";
+import { describeOperation } from "../src/kernel/kernel-text.ts";
 import {
   type Kernel,
   KernelError,
@@ -14,7 +14,7 @@ import {
   type LinkEnd,
   type Netns,
   type Operation,
-} from "../src/world/kernel.ts";
+} from "../src/kernel/kernel.ts";
 import { canonical } from "./kernel-contract-harness.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 

@@ -10,9 +10,9 @@ import assert from "node:assert/strict";
 import { plan } from "../src/forwarder/plan.ts";
 import { Reconciler } from "../src/forwarder/reconcile.ts";
 import type { ConnectionContext, Wire } from "../src/forwarder/wire.ts";
-import { NetloomError } from "../src/world/errors.ts";
-import { describeOperation } from "../src/world/kernel-text.ts";
-import type { Failpoint, Kernel, KernelObject, Netns, Operation } from "../src/world/kernel.ts";
+import { NetloomError } from "../src/errors/errors.ts";
+import { describeOperation } from "../src/kernel/kernel-text.ts";
+import type { Failpoint, Kernel, KernelObject, Netns, Operation } from "../src/kernel/kernel.ts";
 import {
   add,
   canonical,

@@ -24,7 +24,7 @@ import {
 } from "../src/linux/frame-fixture.ts";
 import { encodeEchoRequest } from "../src/linux/icmp-message.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
-import type { Netns } from "../src/world/kernel.ts";
+import type { Netns } from "../src/kernel/kernel.ts";
 
 const skip = needsRoot;
 const context: ConnectionContext = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };

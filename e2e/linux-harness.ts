@@ -6,7 +6,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { netnsFixture } from "../src/linux/netns-fixture.ts";
-import type { Netns } from "../src/world/kernel.ts";
+import type { Netns } from "../src/kernel/kernel.ts";
 import type { KernelHarness } from "./kernel-contract-harness.ts";
 
 /** As of the simulated kernel. */

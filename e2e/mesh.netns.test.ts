@@ -26,8 +26,8 @@ import { namespaceName, netnsOf } from "../src/lab/topology.ts";
 import { Pinger } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
 import { between, SimRandom } from "../src/sim/random.ts";
-import { NetloomError } from "../src/world/errors.ts";
-import { moment, until } from "../src/world/until-fixture.ts";
+import { NetloomError } from "../src/errors/errors.ts";
+import { moment, until } from "../src/async/until-fixture.ts";
 
 const skip = needsRoot;
 const child = fileURLToPath(new URL("../src/lab/up-child.ts", import.meta.url));

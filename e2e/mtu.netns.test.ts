@@ -12,8 +12,8 @@ import { test, type TestContext } from "node:test";
 import { netloom, netloomPath, type Netloom, startProgram } from "../src/cli/spawn-netloom.ts";
 import { ipJson } from "../src/linux/frame-fixture.ts";
 import { needsRoot, type NetnsFixture, netnsFixture } from "../src/linux/netns-fixture.ts";
-import type { Netns } from "../src/world/kernel.ts";
-import { moment } from "../src/world/until-fixture.ts";
+import type { Netns } from "../src/kernel/kernel.ts";
+import { moment } from "../src/async/until-fixture.ts";
 
 const FOLLOWERS = "needs the followers of the kernel's facts, which come with the data path";
 /** What does not follow ends here: soon, as long as nothing does. */

@@ -15,8 +15,8 @@ import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
 import { netnsOf } from "../src/lab/topology.ts";
 import { Pinger } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
-import { until } from "../src/world/until-fixture.ts";
-import type { KernelObject, LinkEnd, Netns, Operation } from "../src/world/kernel.ts";
+import { until } from "../src/async/until-fixture.ts";
+import type { KernelObject, LinkEnd, Netns, Operation } from "../src/kernel/kernel.ts";
 import { STRANGERS_MARK } from "./kernel-contract-harness.ts";
 
 const HOSTS = `name: NAME

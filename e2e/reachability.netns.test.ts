@@ -11,7 +11,7 @@ import type { LabStatus } from "../src/lab/lab.ts";
 import { netnsOf } from "../src/lab/topology.ts";
 import { Pinger } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
-import { until } from "../src/world/until-fixture.ts";
+import { until } from "../src/async/until-fixture.ts";
 
 const HOSTS = ["h0", "h1", "h2", "h3", "h4"];
 const SERVICES = 8;

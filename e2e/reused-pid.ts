@@ -10,12 +10,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { openSync, readlinkSync, writeFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
-import type { Kernel } from "../src/world/kernel.ts";
+import type { Kernel } from "../src/kernel/kernel.ts";
 import { HostGuard } from "../src/agent/host-guard.ts";
 import { Workloads } from "../src/agent/workloads.ts";
 import { openAgentWorld } from "../src/cli/daemon/agent-world.ts";
 import { NO_LOG } from "../src/observe/log.ts";
-import type { Processes } from "../src/world/processes.ts";
+import type { Processes } from "../src/kernel/processes.ts";
 
 /** Threads have numbers, too: one may be quicker. */
 const ATTEMPTS = 100;
@@ -89,7 +89,8 @@ const kernel: Pick<Kernel, "resolve" | "watch"> = {
   },
 };
 const workload = new Workloads({
-  world: { ...world, kernel: kernel as Kernel },
+  world,
+  kernel: kernel as Kernel,
   processes: held,
   hostGuard: new HostGuard(world.kernel, { registryUrl: "tcp://127.0.0.1:5002" }),
   log: NO_LOG,

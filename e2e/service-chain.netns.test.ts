@@ -26,10 +26,9 @@ import { netnsOf } from "../src/lab/topology.ts";
 import { ping } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
 import { passthrough } from "../src/roles/passthrough-fixture.ts";
-import { MemoryStore } from "../src/store/memory.ts";
 import { nodeWorld } from "../src/transport/node-world.ts";
-import type { Kernel, Netns } from "../src/world/kernel.ts";
-import { until } from "../src/world/until-fixture.ts";
+import type { Kernel, Netns } from "../src/kernel/kernel.ts";
+import { until } from "../src/async/until-fixture.ts";
 
 const skip = needsRoot;
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
@@ -62,19 +61,12 @@ function runIn(lab: LabFixture, place: string, ...program: string[]): string {
 }
 
 /** It asks the agent of alpha for the next wire. The result registers it there, which a new agent wants to hear again. */
-async function startFirewall(
-  t: TestContext,
-  lab: LabFixture,
-  kernel: Kernel,
-): Promise<() => Promise<unknown>> {
+async function startFirewall(t: TestContext, lab: LabFixture): Promise<() => Promise<unknown>> {
   const folder = mkdtempSync(join(tmpdir(), "netloom-firewall-"));
   const world = nodeWorld({
     host: "firewall",
-    stateFolder: folder,
-    kernel,
     insecure: true,
     log: () => undefined,
-    store: (clock, scope) => new MemoryStore({ clock, scope }),
   });
   t.after(async () => {
     await world.close();
@@ -118,7 +110,7 @@ for (const host of ["alpha", "beta"] as const)
         t.after(() => kernel.close());
         kernels.set(each, kernel);
       }
-      const register = await startFirewall(t, lab, kernels.get("alpha") ?? assert.fail());
+      const register = await startFirewall(t, lab);
       await register();
       runIn(lab, "alpha/fw", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward");
       await lab.up(frame + WEB);

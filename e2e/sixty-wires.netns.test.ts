@@ -16,7 +16,7 @@ import { type Lab, type LabWire, sideName, type WireSide } from "../src/lab/mode
 import { netnsOf } from "../src/lab/topology.ts";
 import { Pinger } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
-import type { Netns } from "../src/world/kernel.ts";
+import type { Netns } from "../src/kernel/kernel.ts";
 
 const skip = needsRoot;
 const workloads = Array.from({ length: 10 }, (_, n) => n);

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
-import { until } from "../src/world/until-fixture.ts";
+import { until } from "../src/async/until-fixture.ts";
 
 const script = fileURLToPath(new URL("../scripts/test.sh", import.meta.url));
 const options = { skip: needsRoot };

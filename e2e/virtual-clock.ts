@@ -1,5 +1,5 @@
 /** A clock for tests of the simulated world: it jumps to the next sleeper as soon as nothing else is left to do. */
-import type { Clock } from "../src/world/world.ts";
+import type { Clock } from "../src/async/clock.ts";
 
 export class VirtualClock implements Clock {
   #nowMs = 0;

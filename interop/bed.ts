@@ -10,9 +10,8 @@ import { diff } from "../src/forwarder/diff.ts";
 import { labFixture } from "../src/lab/lab-fixture.ts";
 import { ping } from "../src/linux/icmp.ts";
 import type { LinuxMachine } from "../src/linux/machine.ts";
-import { MemoryStore } from "../src/store/memory.ts";
 import { nodeWorld, type NodeWorld } from "../src/transport/node-world.ts";
-import type { Netns } from "../src/world/kernel.ts";
+import type { Netns } from "../src/kernel/kernel.ts";
 import type { HostConfig } from "./host.ts";
 import { Program } from "./program.ts";
 
@@ -67,11 +66,8 @@ export class Bed {
     const kernel = await this.#machine.kernel({ bpffs: `${this.folder}/bpf-${host}` });
     const world = nodeWorld({
       host,
-      stateFolder: `${this.folder}/${host}`,
-      kernel,
       insecure: true,
       log: () => undefined,
-      store: (clock, scope) => new MemoryStore({ clock, scope }),
     });
     this.#t.after(async () => {
       await world.close();

@@ -2,6 +2,8 @@
  * One host of a test, as a process in the host's namespace: `host.ts '{"host":"alpha",…}'`. Roles of this project over
  * real sockets and the real kernel, until standard input ends.
  */
+import { nodeDisk } from "../src/transport/node-disk.ts";
+import type { Kernel } from "../src/kernel/kernel.ts";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceEndpointSchema } from "../src/api/gen/nsm/registry_pb.js";
 import { LocalDirectory } from "../src/api/directory.ts";
@@ -44,6 +46,7 @@ async function serveRegistry(
   { listen, leaseMs }: NonNullable<HostConfig["registry"]>,
 ): Promise<void> {
   const role = await registry({
+    store: new MemoryStore(world),
     world,
     name: "registry",
     identity: insecureIdentity(world.clock),
@@ -52,15 +55,19 @@ async function serveRegistry(
   await world.hops.serve(listen, serveAll(role.served));
 }
 
-type Parts = Pick<ForwarderOptions, "world" | "identity" | "directory" | "wires" | "claims" | "tunnels">;
+type Parts = Pick<
+  ForwarderOptions,
+  "world" | "kernel" | "identity" | "directory" | "wires" | "claims" | "tunnels"
+>;
 
-function partsOf(world: NodeWorld, address: string): Parts {
-  const claims = new Claims(world);
+function partsOf(world: NodeWorld, kernel: Kernel, address: string): Parts {
+  const claims = new Claims({ ...world, kernel });
   return {
     world,
+    kernel,
     identity: insecureIdentity(world.clock),
     directory: new LocalDirectory(world.hops, world.clock),
-    wires: new Reconciler(world.kernel, {}, claims),
+    wires: new Reconciler(kernel, {}, claims),
     claims,
     tunnels: { addresses: [address], underlayMtuBytes: 1500, vnis: new VniPool(world.random) },
   };
@@ -70,12 +77,15 @@ async function serveAgent(
   world: NodeWorld,
   parts: Parts & { readonly directory: LocalDirectory },
   { listen, url, registry: registryUrl }: NonNullable<HostConfig["agent"]>,
+  folder: string,
 ): Promise<void> {
   const { host } = world;
   const view = await managerRegistry({
     ...parts,
     name: `manager-${host}`,
     url,
+    hops: world.hops,
+    disk: nodeDisk(folder),
     registry: world.hops.dial(registryUrl),
     labels: { nodeName: host },
   });
@@ -133,16 +143,13 @@ async function main(config: HostConfig): Promise<void> {
   const kernel = await machine.kernel({ bpffs: `${config.folder}/bpf` });
   const world = nodeWorld({
     host: config.host,
-    stateFolder: config.folder,
-    kernel,
     insecure: true,
     log: (line) => console.error(`${config.host}: ${line}`),
-    store: (clock, scope) => new MemoryStore({ clock, scope }),
   });
-  const parts = partsOf(world, config.address);
+  const parts = partsOf(world, kernel, config.address);
   const directory = new LocalDirectory(world.hops, world.clock);
   if (config.registry) await serveRegistry(world, config.registry);
-  if (config.agent) await serveAgent(world, { ...parts, directory }, config.agent);
+  if (config.agent) await serveAgent(world, { ...parts, directory }, config.agent, config.folder);
   if (config.forwarder) await serveForwarder(world, parts, config.forwarder);
   console.log(JSON.stringify({ ready: true }));
   await new Promise<void>((resolve) => process.stdin.on("end", resolve).resume());

@@ -167,7 +167,7 @@ const INNOCENT: readonly (readonly [string, string, string])[] = [
   ["constants that satisfy a type", "sim/a.ts", "const a = { b: [1] } as const satisfies A;"],
   ["a static constant and a static method", "sim/a.ts", "class A { static readonly b = 1; static c() {} }"],
   ["anything else in a test", "sim/a.test.ts", 'import "node:fs"; let n = process.pid;'],
-  ["the clock of the tests", "world/until-fixture.ts", "const f = () => setTimeout(() => {}, 1);"],
+  ["the clock of the tests", "async/until-fixture.ts", "const f = () => setTimeout(() => {}, 1);"],
   ["anything in a fixture or a contract suite", "store/contract.ts", 'import test from "node:test";'],
   ["timers outside of the zone", "linux/a.ts", 'import fs from "node:fs"; let n = 0; setTimeout(fs.x, n);'],
   [

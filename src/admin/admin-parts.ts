@@ -1,10 +1,11 @@
 /** What the admin service looks at. */
+import type { Kernel } from "../kernel/kernel.ts";
 import type { Agent } from "../agent/agent.ts";
 import type { Decisions } from "../agent/decisions.ts";
 import type { KeptWires } from "../agent/kept-wires.ts";
 import type { Role } from "../agent/parts.ts";
 import type { Registries } from "../elements/discover.ts";
-import type { Prober } from "../world/prober.ts";
+import type { Prober } from "../kernel/prober.ts";
 import type { World } from "../world/world.ts";
 
 /** `RegistryView` of src/registry. */
@@ -18,6 +19,7 @@ interface RegistryView {
 
 export interface AdminParts {
   readonly world: World;
+  readonly kernel: Kernel;
   readonly agent: Agent;
   readonly wires: KeptWires;
   readonly forwarder: Pick<Role, "established" | "whyDown">;

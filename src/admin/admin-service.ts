@@ -19,7 +19,7 @@ import {
   type Ref as RefMessage,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { serve, type Context, type Served } from "../api/rpc.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { graph } from "./graph.ts";
 import { ping } from "./ping.ts";

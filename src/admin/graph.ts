@@ -3,9 +3,9 @@ import { create } from "@bufbuild/protobuf";
 import {
   GraphEndpointSchema,
   GraphHostSchema,
+  type GraphResponse,
   GraphResponseSchema,
   GraphServiceSchema,
-  type GraphResponse,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import {
   NetworkServiceEndpointQuerySchema,
@@ -14,7 +14,7 @@ import {
   NetworkServiceSchema,
 } from "../api/gen/nsm/registry_pb.js";
 import type { HopCall } from "../api/hops.ts";
-import type { Watch } from "../world/kernel.ts";
+import type { Watch } from "../async/watch.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { describeWires } from "./wires.ts";
 

@@ -1,20 +1,20 @@
 /** Echo requests through a wire, from its end on this host. */
 import { create } from "@bufbuild/protobuf";
 import {
-  PingReplySchema,
   type PingReply,
+  PingReplySchema,
   type PingRequest,
   type Wire,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
-import { NetloomError } from "../world/errors.ts";
-import type { Netns, Watch } from "../world/kernel.ts";
-import type { Prober } from "../world/prober.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Counters, Netns } from "../kernel/kernel.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Prober } from "../kernel/prober.ts";
+import type { Scope } from "../async/scope.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { countProblems, proveWay } from "../forwarder/prove-wire.ts";
 import { readMeters } from "../forwarder/meter.ts";
 import type { Side } from "../forwarder/wire.ts";
-import type { Counters } from "../world/kernel.ts";
 import { describeWires } from "./wires.ts";
 
 const COUNT = 4;
@@ -118,11 +118,11 @@ class Probing {
 
   /** What has come towards either side, as far as this host counts it: on the way out of it for one on another host. */
   async #count(): Promise<Counts> {
-    const { wires, world } = this.#parts;
+    const { wires, kernel } = this.#parts;
     const made = wires.made.get(this.#options.wire.id);
     if (!made) return {};
     const [client, endpoint] = await readMeters(
-      world.kernel,
+      kernel,
       (["client", "endpoint"] as const).map((towards) => ({ ...made, towards })),
     );
     return { ...(client && { client }), ...(endpoint && { endpoint }) };

@@ -93,7 +93,7 @@ function registryStatus({ registry, registryUrl, world }: AdminParts): RegistryS
 }
 
 /** What came to each end of this host. A device that is gone meanwhile has none. */
-async function readCounters({ wires: kept, world }: AdminParts, wires: readonly Wire[]): Promise<void> {
+async function readCounters({ wires: kept, kernel }: AdminParts, wires: readonly Wire[]): Promise<void> {
   const ends = wires.flatMap((wire) => {
     const made = kept.made.get(wire.id);
     return (["client", "endpoint"] as const).flatMap((side) => {
@@ -102,7 +102,7 @@ async function readCounters({ wires: kept, world }: AdminParts, wires: readonly 
     });
   });
   const values = await readMeters(
-    world.kernel,
+    kernel,
     ends.map(({ meter }) => meter),
   );
   for (const [i, { end }] of ends.entries()) {

@@ -1,9 +1,9 @@
 /** The status of a host as a stream: now, and after every change, but not more often than somebody can read. */
 import type { HostStatus } from "../api/gen/netloom/admin/v1/admin_pb.js";
-import { Bell } from "../registry/bell.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
+import { Signal } from "../async/signal.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { hostStatus } from "./status.ts";
 
@@ -20,8 +20,8 @@ export function watchStatus(
   options: { readonly minIntervalMs: number; readonly counters: boolean },
 ): Watch<HostStatus> {
   const { world, agent } = parts;
-  const bell = new Bell();
-  const forget = agent.onChange(() => bell.ring());
+  const signal = new Signal();
+  const forget = agent.onChange(() => signal.ring());
   const life = scope.child("watch status");
   let isFirst = true;
   return {
@@ -29,7 +29,7 @@ export function watchStatus(
       try {
         if (!isFirst) {
           await world.clock.sleep(options.minIntervalMs || MIN_INTERVAL_MS, life);
-          await bell.wait(world, life, options.counters ? COUNTERS_MS : REGISTRY_MS);
+          await signal.wait(world.clock, life, options.counters ? COUNTERS_MS : REGISTRY_MS);
         }
         isFirst = false;
         return life.ended ? undefined : await hostStatus(parts, options.counters);

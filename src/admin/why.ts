@@ -19,7 +19,7 @@ import { withClientInfo } from "../elements/client-info.ts";
 import { wireIdOf } from "../elements/wire-id.ts";
 import { discoverCandidates, type Discovery } from "../elements/discover.ts";
 import type { Decision } from "../registry/match.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { attachmentStatus } from "./status.ts";
 

@@ -8,8 +8,8 @@
  * - Wires that an earlier life has made are taken over as they are. What nobody wants is removed: at once what is known
  *   to be unwanted, the rest when whoever could want it would have asked.
  */
-import { NetloomError, operatingError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError, operatingError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
 import { type Attachment, type Kind, type Ref, refOf, refText, type WorkloadPart } from "./attachment.ts";
 import type { Attached } from "./attached.ts";
 import { Clients } from "./clients.ts";
@@ -21,7 +21,7 @@ import { differences } from "./differences.ts";
 import { Exposing } from "./exposing.ts";
 import type { AgentParts } from "./parts.ts";
 import { backoffMs, type ProgressView } from "./progress.ts";
-import { Turnstile } from "./turnstile.ts";
+import { Semaphore } from "../async/semaphore.ts";
 import type { Wish } from "./wish.ts";
 import { workloadKey, Workloads } from "./workloads.ts";
 
@@ -73,7 +73,7 @@ export class Agent {
   readonly #workloads: Workloads;
   readonly #clients: Clients;
   readonly #interfaces = new Interfaces();
-  readonly #turnstile = new Turnstile(REQUESTS_AT_ONCE);
+  readonly #turnstile = new Semaphore(REQUESTS_AT_ONCE);
   readonly #running = new Map<string, Running>();
   readonly #leaving = new Map<string, Leaving>();
   readonly #closing = new Set<string>();
@@ -86,7 +86,7 @@ export class Agent {
 
   private constructor({ parts, stateFolder = "the state folder" }: AgentOptions) {
     this.#parts = parts;
-    this.#state = new DesiredState({ world: parts.world, log: parts.log, stateFolder });
+    this.#state = new DesiredState({ world: parts.world, disk: parts.disk, log: parts.log, stateFolder });
     this.#workloads = new Workloads(parts);
     this.#clients = new Clients(parts);
   }

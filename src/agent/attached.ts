@@ -1,6 +1,6 @@
 /** An attachment at work. */
-import type { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
+import type { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
 import type { ProgressView } from "./progress.ts";
 import type { Wish } from "./wish.ts";
 

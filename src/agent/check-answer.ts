@@ -3,7 +3,7 @@ import { everything } from "../forwarder/ip-end.ts";
 import { parseSelectorPrefix } from "../forwarder/plan-policies.ts";
 import type { PolicyRoute, Wire } from "../forwarder/wire.ts";
 import { formatPrefix, insideOf, isFullLength, network, parsePrefix } from "../net/ip.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { ConnectWish } from "./wish.ts";
 
 /**

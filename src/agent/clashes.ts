@@ -1,7 +1,7 @@
 /** Attachments that cannot be side by side, though each is right: two devices of one workload cannot have one name. */
 import { quote } from "../document/problem.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { NetnsIdentity } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { NetnsIdentity } from "../kernel/kernel.ts";
 import { refText, type WorkloadPart } from "./attachment.ts";
 import type { ConnectWish, Wish } from "./wish.ts";
 import { identityKey, workloadKey } from "./workloads.ts";

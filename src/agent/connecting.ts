@@ -8,6 +8,7 @@
  *      └──────────────── the workload is gone ────┘ the wire is closed as lost: its address waits for it
  * ```
  */
+import { race } from "../async/task-scope.ts";
 import { create } from "@bufbuild/protobuf";
 import { ConnectionSchema, MechanismSchema, State, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { ConnectionContextSchema, IPContextSchema } from "../api/gen/nsm/connectioncontext_pb.js";
@@ -15,8 +16,8 @@ import { NetworkServiceRequestSchema, type NetworkServiceRequest } from "../api/
 import { copyMessage } from "../api/copy-message.ts";
 import { SELF, type Caller } from "../api/hops.ts";
 import { KERNEL, LOCAL, ROUTER_ADVERTISEMENTS } from "../elements/mechanism.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
 import type { Attached } from "./attached.ts";
 import { checkAnswer } from "./check-answer.ts";
 import type { Interfaces } from "./clashes.ts";
@@ -26,7 +27,7 @@ import { REQUEST_MS, type AgentParts, type News } from "./parts.ts";
 import { Progress, type ProgressView } from "./progress.ts";
 import { endpointComes } from "./endpoint-comes.ts";
 import { retry } from "./retry.ts";
-import type { Turnstile } from "./turnstile.ts";
+import type { Semaphore } from "../async/semaphore.ts";
 import type { ConnectWish, Wish } from "./wish.ts";
 import type { Presence, Workload, Workloads } from "./workloads.ts";
 
@@ -41,7 +42,7 @@ export interface ConnectingOptions {
   /** Is there a Connect that will ask for this wire with an interface of this name? */
   readonly isWanted: (wireId: string, name: string) => boolean;
   readonly state: DesiredState;
-  readonly turnstile: Turnstile;
+  readonly turnstile: Semaphore;
   readonly wish: ConnectWish;
   readonly connectionId: string;
   /** The last answer to it, in this life or an earlier one. */
@@ -133,7 +134,7 @@ export class Connecting implements Attached {
         purpose: `connect ${this.connectionId}`,
         isDue,
         news: async (nap, error) =>
-          await parts.world.race<unknown>([
+          await race<unknown>([
             this.#workload.changed(presence, nap),
             error.code === "NOT_FOUND" ? endpointComes(parts.endpoints, wish.service, nap) : nap.done,
           ]),

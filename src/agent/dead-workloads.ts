@@ -5,14 +5,15 @@
 import { keepOn } from "./keep-on.ts";
 import type { KeptWires } from "./kept-wires.ts";
 import type { Log } from "../observe/log.ts";
-import { Bell } from "../registry/bell.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { KernelEvent, Netns } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
+import { Signal } from "../async/signal.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Kernel, KernelEvent, Netns } from "../kernel/kernel.ts";
+import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 
 export interface DeadWorkloadsOptions {
   readonly world: World;
+  readonly kernel: Kernel;
   readonly log: Log;
   readonly wires: Pick<KeptWires, "each" | "found" | "bury" | "isHollow">;
   /** Wires that somebody else looks after. */
@@ -26,17 +27,17 @@ const GATHER_MS = 20;
 /** Ends with `World.scope`. */
 export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
   const { world } = options;
-  const bell = new Bell();
+  const signal = new Signal();
   const keep = (what: string, task: (scope: Scope) => Promise<void>): void =>
     world.scope.spawn(what, (scope) => keepOn(options, what, scope, task));
   keep("hear of dead namespaces", async (scope) => {
-    const watch = world.kernel.watch("namespaces");
+    const watch = options.kernel.watch("namespaces");
     const forget = scope.onEnd(() => watch.close());
     // One may have died between the look at what is there and the watch.
-    bell.ring();
+    signal.ring();
     try {
       for (let event = await watch.next(); event; event = await watch.next())
-        if (isOfInterest(event)) bell.ring();
+        if (isOfInterest(event)) signal.ring();
     } finally {
       forget();
       watch.close();
@@ -44,14 +45,14 @@ export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
   });
   keep("close wires of dead workloads", async (scope) => {
     while (!scope.ended) {
-      await bell.wait(world, scope, Infinity);
+      await signal.wait(world.clock, scope, Infinity);
       if (scope.ended) return;
       await world.clock.sleep(GATHER_MS, scope);
       try {
         await closeDead(options, scope);
       } catch (error) {
         // The rest is still to be looked at.
-        bell.ring();
+        signal.ring();
         throw error;
       }
     }
@@ -62,11 +63,11 @@ function isOfInterest({ type }: KernelEvent): boolean {
   return type === "netns-removed" || type === "resync";
 }
 
-async function closeDead({ world, wires, own, drop }: DeadWorkloadsOptions, scope: Scope): Promise<void> {
+async function closeDead({ kernel, wires, own, drop }: DeadWorkloadsOptions, scope: Scope): Promise<void> {
   const isDead = new Map<Netns, boolean>();
   const others = own();
   const isDeadNow = async (netns: Netns): Promise<boolean> => {
-    const known = isDead.get(netns) ?? (await isGone(world, netns));
+    const known = isDead.get(netns) ?? (await isGone(kernel, netns));
     isDead.set(netns, known);
     return known;
   };
@@ -90,9 +91,9 @@ async function closeDead({ world, wires, own, drop }: DeadWorkloadsOptions, scop
   }
 }
 
-async function isGone(world: World, netns: Netns): Promise<boolean> {
+async function isGone(kernel: Kernel, netns: Netns): Promise<boolean> {
   try {
-    await world.kernel.resolve(netns);
+    await kernel.resolve(netns);
     return false;
   } catch (error) {
     if (error instanceof NetloomError && error.code === "NOT_FOUND") return true;

@@ -1,7 +1,7 @@
 /** Why endpoints were taken: what the forwarder of this host has decided lately, for `netloom why`. */
 import type { Discovery } from "../elements/discover.ts";
 import type { Selection } from "../elements/select.ts";
-import type { Clock } from "../world/world.ts";
+import type { Clock } from "../async/clock.ts";
 
 export interface Decided {
   /** On `Clock.wallMs`. */

@@ -1,7 +1,8 @@
 /** A NetworkService at work: its registration. */
+import { race } from "../async/task-scope.ts";
 import type { NetworkServiceResponse } from "../api/gen/nsm/registry_pb.js";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
 import type { Attached } from "./attached.ts";
 import { networkServiceOf } from "./network-service.ts";
 import { REQUEST_MS, type AgentParts } from "./parts.ts";
@@ -66,7 +67,7 @@ export class Describing implements Attached {
       if (isUp) this.#progress.up();
       const watching = scope.child(`watch service ${this.#wish.name}`);
       try {
-        await world.race([this.#updated.promise, this.#isOverwritten(watching, round), scope.done]);
+        await race([this.#updated.promise, this.#isOverwritten(watching, round), scope.done]);
       } finally {
         await watching.end();
       }

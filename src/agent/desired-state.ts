@@ -12,18 +12,19 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   AnswersSchema,
+  type Wanted,
   WantedSchema,
   WishSchema,
-  type Wanted,
 } from "../api/gen/netloom/agent/v1/state_pb.js";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
-import { Bell } from "../registry/bell.ts";
+import { Signal } from "../async/signal.ts";
 import { seal, unseal } from "../net/seal.ts";
 import type { Log } from "../observe/log.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Disk, World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
+import type { World } from "../world/world.ts";
+import type { Disk } from "../world/disk.ts";
 import { readAttachment } from "./parse-attachments.ts";
 import type { Wish } from "./wish.ts";
 
@@ -57,6 +58,7 @@ export interface Loaded extends Desired {
 
 export interface DesiredStateOptions {
   readonly world: World;
+  readonly disk: Disk;
   readonly log: Log;
   /** How people find the disk. */
   readonly stateFolder: string;
@@ -64,17 +66,19 @@ export interface DesiredStateOptions {
 
 export class DesiredState {
   readonly #world: World;
+  readonly #disk: Disk;
   readonly #log: Log;
   readonly #folder: string;
   readonly #answers = new Map<string, Connection>();
-  readonly #dirty = new Bell();
+  readonly #dirty = new Signal();
   /** Attachments on the disk that this version does not understand. */
   #foreign: readonly Wanted[] = [];
   #next: { readonly desired: Desired; readonly written: PromiseWithResolvers<void> } | undefined;
   #isWriting = false;
 
-  constructor({ world, log, stateFolder }: DesiredStateOptions) {
+  constructor({ world, disk, log, stateFolder }: DesiredStateOptions) {
     this.#world = world;
+    this.#disk = disk;
     this.#log = log;
     this.#folder = stateFolder;
   }
@@ -124,7 +128,7 @@ export class DesiredState {
         this.#next = undefined;
         try {
           const message = wishMessage(next.desired, this.#foreign);
-          await replace(this.#world.disk, WISH_FILE, seal(WISH_SEAL, toBinary(WishSchema, message)));
+          await replace(this.#disk, WISH_FILE, seal(WISH_SEAL, toBinary(WishSchema, message)));
           next.written.resolve();
         } catch (error) {
           // Whoever waits is told; nobody may be left waiting by an error of somebody else.
@@ -139,13 +143,13 @@ export class DesiredState {
   async #saveAnswers(scope: Scope): Promise<void> {
     let isRefused = false;
     while (!scope.ended) {
-      await this.#dirty.wait(this.#world, scope, Infinity);
+      await this.#dirty.wait(this.#world.clock, scope, Infinity);
       if (scope.ended) return;
       await this.#world.clock.sleep(ANSWERS_MS + ANSWERS_MS_PER_WIRE * this.#answers.size, scope);
       const connections = [...this.#answers.values()];
       try {
         const bytes = toBinary(AnswersSchema, create(AnswersSchema, { connections }));
-        await replace(this.#world.disk, ANSWERS_FILE, seal(ANSWERS_SEAL, bytes));
+        await replace(this.#disk, ANSWERS_FILE, seal(ANSWERS_SEAL, bytes));
         if (isRefused)
           this.#log.info("the last answers are on the disk again", { file: this.#path(ANSWERS_FILE) });
         isRefused = false;
@@ -164,7 +168,7 @@ export class DesiredState {
   }
 
   async #readWish(): Promise<Desired> {
-    const bytes = await this.#world.disk.read(WISH_FILE);
+    const bytes = await this.#disk.read(WISH_FILE);
     if (!bytes) return { kept: [], closing: [] };
     const sealed = unseal(WISH_SEAL, bytes);
     if (!sealed.ok) throw damagedWish(this.#path(WISH_FILE), sealed.problem);
@@ -185,7 +189,7 @@ export class DesiredState {
   }
 
   async #readAnswers(): Promise<Connection[]> {
-    const bytes = await this.#world.disk.read(ANSWERS_FILE);
+    const bytes = await this.#disk.read(ANSWERS_FILE);
     if (!bytes) return [];
     const sealed = unseal(ANSWERS_SEAL, bytes);
     if (sealed.ok) return fromBinary(AnswersSchema, sealed.content).connections;

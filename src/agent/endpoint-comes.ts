@@ -5,8 +5,8 @@ import {
   NetworkServiceEndpointSchema,
 } from "../api/gen/nsm/registry_pb.js";
 import type { EndpointRegistryHop } from "../api/hops.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
 
 /** Resolves when an endpoint of `service` is registered that was not there, or one that was there changes, or `scope` ends. */
 export async function endpointComes(

@@ -4,6 +4,7 @@
  *   waiting ──workload──> requesting ──registered──> up
  *      └──── the workload is gone: its wires are closed, its registration is taken back ────┘
  */
+import { race } from "../async/task-scope.ts";
 import { create } from "@bufbuild/protobuf";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import {
@@ -14,9 +15,9 @@ import {
 import { wireIdOf } from "../elements/wire-id.ts";
 import { hash64 } from "../net/hash.ts";
 import { formatPrefix } from "../net/ip.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Netns } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Netns } from "../kernel/kernel.ts";
+import type { Scope } from "../async/scope.ts";
 import type { Attached } from "./attached.ts";
 import { REQUEST_MS, type AgentParts, type Role } from "./parts.ts";
 import { Progress, type ProgressView } from "./progress.ts";
@@ -192,10 +193,9 @@ export class Exposing implements Attached {
 
   /** Resolves when the workload is another one, or the wish has changed, or one of its services is gone. */
   async #changes(presence: Presence, scope: Scope): Promise<void> {
-    const { world } = this.#options.parts;
     const nap = scope.child("serve");
     try {
-      await world.race<unknown>([
+      await race<unknown>([
         this.#workload.changed(presence, nap),
         this.#updated.promise,
         this.#services.isMissing(nap),

@@ -12,8 +12,8 @@
 import { plan } from "../forwarder/plan.ts";
 import type { KernelMechanism, Mechanism, Side, Wire } from "../forwarder/wire.ts";
 import { contains, formatIp, parseIp, parsePrefix, type IpAddress, type IpPrefix } from "../net/ip.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Kernel, KernelObject, Netns } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Kernel, KernelObject, Netns } from "../kernel/kernel.ts";
 
 interface Protected {
   /** `the registry` */

@@ -1,7 +1,7 @@
 /** Tasks of an agent that go on for as long as it runs. */
 import type { Log } from "../observe/log.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import { backoffMs } from "./progress.ts";
 

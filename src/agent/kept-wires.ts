@@ -7,14 +7,15 @@
  * - Addresses and VNIs of wires that an earlier life has made stay theirs until somebody asks for the wire again, or it
  *   is swept.
  */
+import type { Disk } from "../world/disk.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
 import type { Plan } from "../forwarder/plan.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
 import type { Mechanism, Wire } from "../forwarder/wire.ts";
 import { quote } from "../document/problem.ts";
 import { type Log, NO_LOG } from "../observe/log.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Kernel, KernelObject, Netns } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Kernel, KernelObject, Netns } from "../kernel/kernel.ts";
 import type { World } from "../world/world.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
@@ -49,6 +50,8 @@ export class KeptWires {
 
   constructor(options: {
     readonly world: World;
+    readonly kernel: Kernel;
+    readonly disk: Disk;
     readonly reconciler: Reconciler;
     readonly log?: Log;
     readonly hostGuard: HostGuard;
@@ -56,8 +59,8 @@ export class KeptWires {
     readonly onChange?: () => void;
   }) {
     this.#world = options.world;
-    this.#kernel = options.world.kernel;
-    this.#namespaces = new NameFile(options.world.disk, NAMESPACES_FILE);
+    this.#kernel = options.kernel;
+    this.#namespaces = new NameFile(options.disk, NAMESPACES_FILE);
     this.#reconciler = options.reconciler;
     this.#log = options.log ?? NO_LOG;
     this.#hostGuard = options.hostGuard;

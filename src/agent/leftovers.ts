@@ -8,6 +8,7 @@
  *   whose wire may still be asked for waits for that; any other is closed there.
  * - A station that does not answer is asked again, until what it has would have expired anyway.
  */
+import type { Disk } from "../world/disk.ts";
 import { copyMessage } from "../api/copy-message.ts";
 import {
   MonitorScopeSelectorSchema,
@@ -19,9 +20,9 @@ import { SELF, type Caller, type ConnectionHop } from "../api/hops.ts";
 import { wireIdOf } from "../elements/wire-id.ts";
 import { create } from "@bufbuild/protobuf";
 import type { Log } from "../observe/log.ts";
-import { Bell } from "../registry/bell.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
+import { Signal } from "../async/signal.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import { NameFile } from "./name-file.ts";
 
@@ -33,6 +34,7 @@ const GATHER_MS = 500;
 
 export interface LeftoversOptions {
   readonly world: World;
+  readonly disk: Disk;
   readonly log: Log;
   /** Name of the path segment that asks: this host's forwarder. */
   readonly name: string;
@@ -57,7 +59,7 @@ interface Leftover {
 export class Leftovers {
   readonly #options: LeftoversOptions;
   readonly #file: NameFile;
-  readonly #bell = new Bell();
+  readonly #signal = new Signal();
   /** Stations that have not told yet. */
   readonly #unasked = new Set<string>();
   /** Stations of this life. */
@@ -67,7 +69,7 @@ export class Leftovers {
 
   constructor(options: LeftoversOptions) {
     this.#options = options;
-    this.#file = new NameFile(options.world.disk, STATIONS_FILE);
+    this.#file = new NameFile(options.disk, STATIONS_FILE);
   }
 
   /** Reads whom earlier lives have asked, and begins to ask them. */
@@ -102,12 +104,12 @@ export class Leftovers {
     this.#noted.add(url);
     // Its disk may have been lost, and with it whom an earlier life has asked.
     this.#unasked.add(url);
-    this.#bell.ring();
+    this.#signal.ring();
   }
 
   /** Wires have come or gone. */
   look(): void {
-    if (this.#found.length > 0) this.#bell.ring();
+    if (this.#found.length > 0) this.#signal.ring();
   }
 
   async #run(scope: Scope): Promise<void> {
@@ -127,7 +129,7 @@ export class Leftovers {
         isShort = true;
         await this.#file.replace([...this.#noted]);
       }
-      await this.#bell.wait(world, scope, isDone ? Infinity : RETRY_MS);
+      await this.#signal.wait(world.clock, scope, isDone ? Infinity : RETRY_MS);
       if (!scope.ended) await clock.sleep(GATHER_MS, scope);
     }
   }

@@ -7,8 +7,8 @@
  */
 import { hash64 } from "../net/hash.ts";
 import type { Log } from "../observe/log.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Disk } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Disk } from "../world/disk.ts";
 
 export class NameFile {
   readonly #disk: Disk;

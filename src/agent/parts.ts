@@ -5,9 +5,10 @@ import type { AddressOptions } from "../elements/ipam.ts";
 import type { ContextOptions } from "../elements/endpoint-context.ts";
 import type { Claims } from "../forwarder/claims.ts";
 import type { Log } from "../observe/log.ts";
-import type { NetloomError } from "../world/errors.ts";
-import type { Netns } from "../world/kernel.ts";
-import type { Processes } from "../world/processes.ts";
+import type { NetloomError } from "../errors/errors.ts";
+import type { Kernel, Netns } from "../kernel/kernel.ts";
+import type { Processes } from "../kernel/processes.ts";
+import type { Disk } from "../world/disk.ts";
 import type { World } from "../world/world.ts";
 import type { HostGuard } from "./host-guard.ts";
 import type { KeptWires } from "./kept-wires.ts";
@@ -42,6 +43,8 @@ export interface NewEndpoint {
 
 export interface AgentParts {
   readonly world: World;
+  readonly kernel: Kernel;
+  readonly disk: Disk;
   readonly processes: Processes;
   readonly wires: KeptWires;
   /** The addresses of this host's workloads. */

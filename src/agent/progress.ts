@@ -1,6 +1,6 @@
 /** How far an attachment is. */
-import type { NetloomError } from "../world/errors.ts";
-import type { Clock } from "../world/world.ts";
+import type { NetloomError } from "../errors/errors.ts";
+import type { Clock } from "../async/clock.ts";
 
 export type AttachmentState = "waiting" | "requesting" | "up" | "healing" | "failed" | "closing";
 

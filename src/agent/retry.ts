@@ -1,6 +1,7 @@
 /** Tries until it works, or the ground for it has changed. */
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
+import { race } from "../async/task-scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import { backoffMs, type Progress } from "./progress.ts";
 
@@ -49,7 +50,7 @@ async function pause(
   if (scope.ended) return;
   const nap = scope.child("nap");
   try {
-    await world.race<unknown>([world.clock.sleep(durationMs, nap), early(nap)]);
+    await race<unknown>([world.clock.sleep(durationMs, nap), early(nap)]);
   } catch (error) {
     if (!(error instanceof NetloomError && error.code === "CANCELLED")) throw error;
   } finally {

@@ -1,4 +1,5 @@
 /** Services that nobody has described: who offers one says what it is. */
+import { race } from "../async/task-scope.ts";
 import { create } from "@bufbuild/protobuf";
 import {
   NetworkServiceEndpointQuerySchema,
@@ -6,9 +7,9 @@ import {
   NetworkServiceSchema,
 } from "../api/gen/nsm/registry_pb.js";
 import type { HopCall } from "../api/hops.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
-import { REQUEST_MS, type AgentParts } from "./parts.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
+import { type AgentParts, REQUEST_MS } from "./parts.ts";
 import { serviceNews, serviceQuery } from "./service-news.ts";
 
 type Parts = Pick<AgentParts, "services" | "endpoints" | "world">;
@@ -41,7 +42,7 @@ export class ServiceKeeper {
   /** Resolves when one of them is taken away by somebody, or `scope` ends. */
   async isMissing(scope: Scope): Promise<void> {
     const gone = this.#names.map((name) => serviceNews(this.#parts, scope, name, ({ deleted }) => deleted));
-    await this.#parts.world.race([...gone, scope.done]);
+    await race([...gone, scope.done]);
   }
 
   /** Unregisters what was registered here and nobody offers any more. */

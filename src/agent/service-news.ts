@@ -6,8 +6,8 @@ import {
   type NetworkServiceQuery,
   type NetworkServiceResponse,
 } from "../api/gen/nsm/registry_pb.js";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
 import type { AgentParts } from "./parts.ts";
 
 export function serviceQuery(name: string, watch: boolean): NetworkServiceQuery {

@@ -2,7 +2,7 @@
 import { endsOf, isDevice } from "../forwarder/identity.ts";
 import { sideOfAlias } from "../forwarder/naming.ts";
 import type { Side } from "../forwarder/wire.ts";
-import type { KernelObject, Netns, Vxlan } from "../world/kernel.ts";
+import type { KernelObject, Netns, Vxlan } from "../kernel/kernel.ts";
 
 /** What `Kernel.observe` says of the far end of a pair when nobody has named its namespace yet. */
 const UNKNOWN_NETNS: Netns = "inode://0/0";

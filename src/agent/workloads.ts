@@ -3,13 +3,13 @@
  * what is not there is looked for until it comes.
  */
 import type { Log } from "../observe/log.ts";
-import { NetloomError, operatingError } from "../world/errors.ts";
-import type { KernelEvent, Netns, NetnsIdentity } from "../world/kernel.ts";
-import type { HeldProcess, Processes } from "../world/processes.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError, operatingError } from "../errors/errors.ts";
+import type { Kernel, KernelEvent, Netns, NetnsIdentity } from "../kernel/kernel.ts";
+import type { HeldProcess, Processes } from "../kernel/processes.ts";
+import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import type { WorkloadPart } from "./attachment.ts";
-import { Bell } from "../registry/bell.ts";
+import { Signal } from "../async/signal.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { keepOn } from "./keep-on.ts";
 import { labPlacePath } from "./lab-place.ts";
@@ -41,6 +41,7 @@ export interface Workload {
 
 export interface WorkloadsOptions {
   readonly world: World;
+  readonly kernel: Kernel;
   readonly processes: Processes;
   readonly hostGuard: HostGuard;
   readonly log: Log;
@@ -77,7 +78,7 @@ export class Workloads {
     const presence = this.#tracked.get(workloadKey(part))?.presence;
     if (presence?.isThere) return identityKey(presence.identity);
     try {
-      return identityKey(await this.#options.world.kernel.resolve(netnsOf(part)));
+      return identityKey(await this.#options.kernel.resolve(netnsOf(part)));
     } catch (error) {
       if (error instanceof NetloomError) return undefined;
       throw error;
@@ -105,7 +106,7 @@ export class Workloads {
   }
 
   async #listen(scope: Scope): Promise<void> {
-    const watch = this.#options.world.kernel.watch("namespaces");
+    const watch = this.#options.kernel.watch("namespaces");
     const forget = scope.onEnd(() => watch.close());
     // What has come and gone before is not told.
     for (const each of this.#tracked.values()) each.look();
@@ -156,19 +157,21 @@ class Tracked {
   users = 0;
   presence: Presence = { isThere: false, reason: "it has not been looked for yet" };
   readonly #world: World;
+  readonly #kernel: Kernel;
   readonly #processes: Processes;
   readonly #hostGuard: HostGuard;
   readonly #log: Log;
   readonly #part: WorkloadPart;
   readonly #netns: Netns;
-  readonly #bell = new Bell();
+  readonly #signal = new Signal();
   readonly #listeners = new Set<() => void>();
   #task: Scope | undefined;
   #process: HeldProcess | undefined;
   #isGoneForEver = false;
 
-  constructor({ world, processes, hostGuard, log }: WorkloadsOptions, part: WorkloadPart) {
+  constructor({ world, kernel, processes, hostGuard, log }: WorkloadsOptions, part: WorkloadPart) {
     this.#world = world;
+    this.#kernel = kernel;
     this.#processes = processes;
     this.#hostGuard = hostGuard;
     this.#log = log;
@@ -200,7 +203,7 @@ class Tracked {
   }
 
   look(): void {
-    this.#bell.ring();
+    this.#signal.ring();
   }
 
   async changed(seen: Presence, scope: Scope): Promise<Presence> {
@@ -228,8 +231,8 @@ class Tracked {
         const presence = await this.#find();
         misses = presence.isThere ? 0 : misses + 1;
         if (!isSame(presence, this.presence)) this.#tell(presence);
-        if (this.#isGoneForEver) await this.#bell.wait(this.#world, task, Infinity);
-        else await this.#bell.wait(this.#world, task, this.#pauseMs(misses));
+        if (this.#isGoneForEver) await this.#signal.wait(this.#world.clock, task, Infinity);
+        else await this.#signal.wait(this.#world.clock, task, this.#pauseMs(misses));
       }
     } finally {
       this.#letGo();
@@ -252,7 +255,7 @@ class Tracked {
       const found =
         "pid" in this.#part
           ? await this.#findProcess(this.#part.pid)
-          : ({ isThere: true, identity: await this.#world.kernel.resolve(this.#netns) } as const);
+          : ({ isThere: true, identity: await this.#kernel.resolve(this.#netns) } as const);
       const error = found.isThere ? await this.#hostGuard.refusal(found.identity.netns) : undefined;
       return error ? absent(error) : found;
     } catch (error) {
@@ -268,7 +271,7 @@ class Tracked {
   /** A process is held before it is looked at, and asked after: in between nobody else can have got its number. */
   async #findProcess(pid: number): Promise<Presence> {
     const held = (this.#process ??= await this.#processes.hold(pid));
-    const identity = held.isAlive() ? await this.#world.kernel.resolve(this.#netns) : undefined;
+    const identity = held.isAlive() ? await this.#kernel.resolve(this.#netns) : undefined;
     if (identity && held.isAlive()) return { isThere: true, identity };
     this.#letGo();
     // Another process with its number is another workload, however short this one was seen.

@@ -1,13 +1,14 @@
 /** Where stations are found: roles of this process under their own URLs, everybody else by dialling. */
-import { NetloomError } from "../world/errors.ts";
-import type { Clock, Hops } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Clock } from "../async/clock.ts";
+import type { Hops } from "../world/hops.ts";
 import {
-  stationsOver,
   type ConnectionHop,
   type Directory,
   type EndpointRegistryHop,
   type ServiceRegistryHop,
   type Stations,
+  stationsOver,
 } from "./hops.ts";
 
 /** Peers that are remembered. Beyond, the one that was asked for longest ago is forgotten; a hop closes when it is idle. */

@@ -11,13 +11,14 @@
 import { copyMessage } from "./copy-message.ts";
 import { create, type Message } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Clock, Hop, Metadata, Peer } from "../world/world.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Clock } from "../async/clock.ts";
+import type { Hop, Metadata, Peer } from "../world/hops.ts";
 import {
-  MonitorConnection,
   type Connection,
   type ConnectionEvent,
+  MonitorConnection,
   type MonitorScopeSelector,
 } from "./gen/nsm/connection_pb.js";
 import {
@@ -25,16 +26,16 @@ import {
   type NetworkServiceRequest,
 } from "./gen/nsm/networkservice_pb.js";
 import {
-  NetworkServiceEndpointRegistry,
-  NetworkServiceRegistry,
   type NetworkService,
   type NetworkServiceEndpoint,
   type NetworkServiceEndpointQuery,
+  NetworkServiceEndpointRegistry,
   type NetworkServiceEndpointResponse,
   type NetworkServiceQuery,
+  NetworkServiceRegistry,
   type NetworkServiceResponse,
 } from "./gen/nsm/registry_pb.js";
-import { call, mapWatch, serve, watch, type CallOptions, type Served } from "./rpc.ts";
+import { call, type CallOptions, mapWatch, serve, type Served, watch } from "./rpc.ts";
 
 /** Who waits for an answer, and until when. Every `Call` of a chain is one. */
 export interface HopCall {

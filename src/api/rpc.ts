@@ -8,11 +8,11 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
 import { wireProblem } from "./wire-scan.ts";
-import type { Handler, Hop, Incoming, Message, Metadata } from "../world/world.ts";
+import type { Handler, Hop, Incoming, Message, Metadata } from "../world/hops.ts";
 
 /** What arrived beside the message. */
 export type Context = Pick<Incoming, "peer" | "scope" | "deadlineMs" | "metadata">;

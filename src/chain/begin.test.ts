@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worlds } from "../elements/world-fixture.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Peer, World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { World } from "../world/world.ts";
+import type { Peer } from "../world/hops.ts";
 import { Begin, type BeginOptions, type ResourceKind } from "./begin.ts";
-import { memoryKey, type Call, type Trigger } from "./call.ts";
+import { type Call, memoryKey, type Trigger } from "./call.ts";
 
 interface Thing {
   readonly id: string;

@@ -16,9 +16,10 @@
  * - The caller's message is never changed: the chain gets a clone.
  */
 import type { Caller } from "../api/hops.ts";
-import { NetloomError, operatingError } from "../world/errors.ts";
-import type { Peer, World } from "../world/world.ts";
-import { Memory, type Call, type CloseReason, type Trigger } from "./call.ts";
+import { NetloomError, operatingError } from "../errors/errors.ts";
+import type { World } from "../world/world.ts";
+import type { Peer } from "../world/hops.ts";
+import { type Call, type CloseReason, Memory, type Trigger } from "./call.ts";
 import type { Station } from "./element.ts";
 
 /** A request, and what came of it. */

@@ -1,6 +1,7 @@
 /** What travels beside a message through a chain. */
-import type { Scope } from "../world/scope.ts";
-import type { Metadata, Peer, World } from "../world/world.ts";
+import type { Scope } from "../async/scope.ts";
+import type { World } from "../world/world.ts";
+import type { Metadata, Peer } from "../world/hops.ts";
 
 /** Names a value in a `Memory`, with its type. Compared by identity. */
 export interface MemoryKey<T> {

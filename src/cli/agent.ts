@@ -16,7 +16,7 @@ import {
 } from "./daemon/daemon.ts";
 import { agentListeners } from "./daemon/listeners.ts";
 import { defaultAgent } from "./mesh/agent-options.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 interface AgentCommandOptions extends DaemonOptions {
   readonly name: string;

@@ -14,7 +14,7 @@ import { stationsOver } from "../api/hops.ts";
 import { grpcHost } from "../transport/grpc-fixture.ts";
 import { labFixture } from "../lab/lab-fixture.ts";
 import { findDaemons } from "../lab/daemons.ts";
-import { until } from "../world/until-fixture.ts";
+import { until } from "../async/until-fixture.ts";
 import { netloom, netloomOfNobody, netloomPath, start, type Netloom } from "./spawn-netloom.ts";
 
 const skip = process.getuid?.() === 0 ? false : "needs root";

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { describe, option, outputOption, type Context } from "./command.ts";
 import type { Format } from "./output.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 interface DoctorOptions {
   readonly all?: boolean;

@@ -1,5 +1,5 @@
 /** What `netloom explain` and docs/errors.md say about each error. A test keeps that every topic in the sources has its page. */
-import type { Topic } from "../world/errors.ts";
+import type { Topic } from "../errors/errors.ts";
 
 export interface ErrorPage {
   /** A few words, as a heading. */

@@ -1,4 +1,4 @@
-import { NetloomError, type ErrorCode, type Topic } from "../world/errors.ts";
+import { NetloomError, type ErrorCode, type Topic } from "../errors/errors.ts";
 import type { Format, Output } from "./output.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { didYouMean } from "../document/problem.ts";
-import { NetloomError, type Topic } from "../world/errors.ts";
+import { NetloomError, type Topic } from "../errors/errors.ts";
 import { describe, outputOption, type Context } from "./command.ts";
 import { ERROR_AREAS, ERROR_PAGES, type ErrorPage } from "./error-pages.ts";
 import { table, type Format, type Output } from "./output.ts";

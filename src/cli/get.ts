@@ -109,7 +109,7 @@ async function readWords([first, second]: readonly (string | undefined)[]): Prom
   const kind = kindOf(first);
   if (second === undefined) return kind === undefined ? parseName(first) : { kind };
   if (kind !== undefined) return { kind, name: second };
-  const { NetloomError } = await import("../world/errors.ts");
+  const { NetloomError } = await import("../errors/errors.ts");
   throw new NetloomError("INVALID_ARGUMENT", `get ${first}: there is no such kind`, {
     hint: "kinds are networkservice, connect, expose; services and endpoints list what the mesh offers",
   });
@@ -139,7 +139,7 @@ async function printOffers(out: Output, agent: AgentClient, { what, name, output
   const found = what === "services" ? services.filter(isWanted) : endpoints.filter(isWanted);
   if (found.length === 0 && name !== undefined) {
     const [{ NetloomError }, { didYouMean, quote }] = await Promise.all([
-      import("../world/errors.ts"),
+      import("../errors/errors.ts"),
       import("../document/problem.ts"),
     ]);
     const near = didYouMean(

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 /** What the outside wants of this process. */
 export interface Interrupt {

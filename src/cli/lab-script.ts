@@ -3,9 +3,9 @@ import { plan } from "../forwarder/plan.ts";
 import { script, type ScriptOptions } from "../forwarder/script.ts";
 import { type Lab, sideName } from "../lab/model.ts";
 import { type HostWire, netnsOf, topology } from "../lab/topology.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { KernelObject } from "../world/kernel.ts";
-import { LAB_MARK } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { KernelObject } from "../kernel/kernel.ts";
+import { LAB_MARK } from "../kernel/kernel.ts";
 import { scriptFrame, type ScriptPart } from "./script.ts";
 
 export function labScript(lab: Lab): ScriptPart[] {

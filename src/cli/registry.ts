@@ -1,7 +1,10 @@
+import type { Store } from "../world/store.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Clock } from "../async/clock.ts";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Command } from "commander";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { describe, option, type Context } from "./command.ts";
 import {
   announce,
@@ -14,7 +17,6 @@ import {
   several,
   untilEnd,
 } from "./daemon/daemon.ts";
-import type { nodeWorld } from "../transport/node-world.ts";
 
 interface RegistryCommandOptions extends DaemonOptions {
   readonly store: string;
@@ -71,32 +73,23 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
   const { awaitAddresses, hostOf } = await import("./daemon/underlay.ts");
   await awaitAddresses(listen.flatMap(hostOf), log);
   const store = await openStore(options.store, log);
-  const [
-    { nodeWorld },
-    { registry },
-    { insecureIdentity },
-    { serveAll },
-    { NO_KERNEL },
-    { DEFAULT_LEASE_MS },
-  ] = await Promise.all([
-    import("../transport/node-world.ts"),
-    import("../roles/registry.ts"),
-    import("../identity/identity.ts"),
-    import("../api/rpc.ts"),
-    import("./daemon/no-kernel.ts"),
-    import("../registry/leases.ts"),
-  ]);
+  const [{ nodeWorld }, { registry }, { insecureIdentity }, { serveAll }, { DEFAULT_LEASE_MS }] =
+    await Promise.all([
+      import("../transport/node-world.ts"),
+      import("../roles/registry.ts"),
+      import("../identity/identity.ts"),
+      import("../api/rpc.ts"),
+      import("../registry/leases.ts"),
+    ]);
   const world = nodeWorld({
     host: options.name,
-    stateFolder: "/nonexistent",
-    kernel: NO_KERNEL,
     insecure: true,
     log: (line) => log.info(line),
-    store: store.make,
   });
   try {
     const leaseMs = options.lease === undefined ? DEFAULT_LEASE_MS : options.lease * 1000;
     const role = await registry({
+      store: store.make(world.clock, world.scope),
       world,
       name: options.name,
       // Nothing is registered for longer than this process can vouch for it.
@@ -115,10 +108,8 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
   }
 }
 
-type MakeStore = Parameters<typeof nodeWorld>[0]["store"];
-
 interface OpenStore {
-  readonly make: MakeStore;
+  make(clock: Clock, scope: Scope): Store;
   close(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Lab } from "../lab/model.ts";
-import type { KernelObject } from "../world/kernel.ts";
+import type { KernelObject } from "../kernel/kernel.ts";
 import { describe, outputOption, type Context } from "./command.ts";
 import type { Format, Output } from "./output.ts";
 

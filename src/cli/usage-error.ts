@@ -1,5 +1,5 @@
 import type { CommanderError } from "commander";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 /** A wrong command line, as an error like all others. */
 export function usageError({ code, message }: CommanderError): NetloomError {

@@ -1,5 +1,5 @@
 /** What a process has written, on its way out: Node queues what a pipe does not take at once, and an exit drops the queue. */
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 /** After a signal a reader that does not read holds up the end for this long. */
 const patienceMs = 1000;

@@ -1,5 +1,5 @@
 /** What is wrong with a file that people write, and where. */
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { escapeInQuotes } from "./printable.ts";
 
 /** A place in the file: keys and indexes from the top, as in `["wires", 0, "client"]`. */

@@ -11,7 +11,7 @@ import { validateWire } from "../forwarder/validate.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { contains, formatPrefix, parsePrefix, type IpPrefix } from "../net/ip.ts";
 import { fewestPrefixes } from "../net/cover.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, ipContextOf, type ConnectionElement } from "./connection.ts";
 import { KERNEL, readKernel } from "./mechanism.ts";
 import { INCOMING } from "./translate-mechanism.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { State, type Connection } from "../api/gen/nsm/connection_pb.js";
 import type { ConnectionHop } from "../api/hops.ts";
-import { NetloomError, type ErrorCode } from "../world/errors.ts";
+import { NetloomError, type ErrorCode } from "../errors/errors.ts";
 import { Chain } from "./chain-fixture.ts";
 import { connect } from "./connect.ts";
 import { connectionOf } from "./connection.ts";

@@ -5,7 +5,7 @@ import { State, type Connection } from "../api/gen/nsm/connection_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
 import type { ConnectionHop } from "../api/hops.ts";
 import { memoryKey, type Call } from "../chain/call.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, type ConnectionStation } from "./connection.ts";
 import { connectionProblems } from "./limits.ts";
 

@@ -12,7 +12,7 @@ import { create } from "@bufbuild/protobuf";
 import { type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
 import type { ResourceKind } from "../chain/begin.ts";
 import type { Element, Station } from "../chain/element.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 export type ConnectionElement = Element<NetworkServiceRequest, Connection>;
 export type ConnectionStation = Station<NetworkServiceRequest, Connection>;

@@ -5,7 +5,7 @@ import { State } from "../api/gen/nsm/connection_pb.js";
 import type { Match, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import { memoryKey, type Call } from "../chain/call.ts";
 import { missingLabel, type Labels } from "../registry/match.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, nextSegment, type ConnectionElement } from "./connection.ts";
 import type { Registries } from "./discover.ts";
 import { findEndpoints, findService } from "./find.ts";

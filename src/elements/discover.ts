@@ -3,7 +3,7 @@ import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
 import { memoryKey } from "../chain/call.ts";
 import { matchEndpoints, type Candidate, type Decision } from "../registry/match.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { findEndpoints, findService, type FindCall } from "./find.ts";
 import { closeWhileRegistered, requestWhileRegistered } from "./while-registered.ts";

@@ -6,15 +6,15 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { PathSegmentSchema, State } from "../api/gen/nsm/connection_pb.js";
 import {
+  type NetworkServiceEndpoint,
   NetworkServiceEndpointResponseSchema,
   NetworkServiceEndpointSchema,
   NetworkServiceResponseSchema,
   NetworkServiceSchema,
-  type NetworkServiceEndpoint,
 } from "../api/gen/nsm/registry_pb.js";
-import { matchesEndpointQuery, matchesServiceQuery, type Candidate } from "../registry/match.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
+import { type Candidate, matchesEndpointQuery, matchesServiceQuery } from "../registry/match.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
 import { Chain } from "./chain-fixture.ts";
 import { discoverForwarder } from "./discover-forwarder.ts";
 import { discover, type Registries } from "./discover.ts";

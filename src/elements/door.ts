@@ -4,26 +4,26 @@
  */
 import { create } from "@bufbuild/protobuf";
 import {
-  PathSchema,
-  State,
   type Connection,
   type ConnectionEvent,
   type MonitorScopeSelector,
+  PathSchema,
+  State,
 } from "../api/gen/nsm/connection_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
-import { SELF, type Caller, type ConnectionServer } from "../api/hops.ts";
+import { type Caller, type ConnectionServer, SELF } from "../api/hops.ts";
 import { Begin, type BeginOptions, type ResourceKind } from "../chain/begin.ts";
 import { compose } from "../chain/element.ts";
 import type { Log } from "../observe/log.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
 import type { World } from "../world/world.ts";
 import {
   CONNECTION_KIND,
-  connectionOf,
-  ipContextOf,
   type ConnectionElement,
+  connectionOf,
   type ConnectionStation,
+  ipContextOf,
 } from "./connection.ts";
 import { checkConnection, checkRequest } from "./limits.ts";
 import type { MonitorBoard } from "./monitor-board.ts";

@@ -2,17 +2,17 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import {
-  NetworkServiceEndpointQuerySchema,
-  NetworkServiceQuerySchema,
   type NetworkService,
   type NetworkServiceEndpoint,
+  NetworkServiceEndpointQuerySchema,
   type NetworkServiceEndpointSchema,
+  NetworkServiceQuerySchema,
 } from "../api/gen/nsm/registry_pb.js";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { EndpointRegistryHop, HopCall, ServiceRegistryHop } from "../api/hops.ts";
 import type { Call } from "../chain/call.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
 
 /** Answers that are read before the registry is taken for mad. */
 const MAX_ANSWERS = 100_000;

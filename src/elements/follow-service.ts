@@ -1,17 +1,17 @@
 /** Moves connections whose endpoint is not for them any more. Upstream: sdk/pkg/networkservice/common/netsvcmonitor */
 import { create } from "@bufbuild/protobuf";
 import {
-  NetworkServiceQuerySchema,
   type NetworkService,
+  NetworkServiceQuerySchema,
   type NetworkServiceResponse,
 } from "../api/gen/nsm/registry_pb.js";
-import { memoryKey, type Call } from "../chain/call.ts";
-import { matchEndpoints, type Labels } from "../registry/match.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
+import { type Call, memoryKey } from "../chain/call.ts";
+import { type Labels, matchEndpoints } from "../registry/match.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
-import { connectionOf, nextSegment, ownSegment, type ConnectionElement } from "./connection.ts";
+import { type ConnectionElement, connectionOf, nextSegment, ownSegment } from "./connection.ts";
 import type { Registries } from "./discover.ts";
 import { findEndpoints } from "./find.ts";
 import { paced } from "./paced.ts";

@@ -1,6 +1,6 @@
 /** Who may speak for a wire. */
 import { memoryKey } from "../chain/call.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { wireIdOf } from "./wire-id.ts";
 

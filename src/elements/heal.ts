@@ -1,8 +1,8 @@
 /** Brings a connection back. Upstream: sdk/pkg/networkservice/common/heal */
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import { Alarm } from "../chain/alarm.ts";
+import { Alarm } from "../async/alarm.ts";
 import { memoryKey, type Call } from "../chain/call.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { ConnectionElement } from "./connection.ts";
 import { describeLoss, type Loss } from "./next-hop-monitor.ts";
 

@@ -5,7 +5,7 @@ import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { memoryKey } from "../chain/call.ts";
 import { PointToPointIpam, type Pair } from "../ipam/point-to-point.ts";
 import { formatIp, formatPrefix, network, parsePrefix, type IpAddress, type IpPrefix } from "../net/ip.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, ipContextOf, type ConnectionElement } from "./connection.ts";
 import { wireIdOf } from "./wire-id.ts";
 

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { MechanismSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { isLocalUrl } from "../api/directory.ts";
 import { memoryKey } from "../chain/call.ts";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import type { ConnectionElement } from "./connection.ts";
 import { interfaceName } from "./interface-name.ts";
 import { KERNEL, LOCAL, readKernel, ROUTER_ADVERTISEMENTS } from "./mechanism.ts";

@@ -5,7 +5,7 @@ import { create, toJson } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { ConnectionSchema, PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { insecureIdentity, type Identity } from "../identity/identity.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { Chain } from "./chain-fixture.ts";
 import { authorize } from "./authorize.ts";
 import { refreshDelayMs, Refresher } from "./refresh.ts";

@@ -5,7 +5,7 @@
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
 import { MAX_EXCLUDED, MAX_LIST, MAX_PAIRS, MAX_PREFERENCES, MAX_SEGMENTS } from "../api/wire-limits.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 const MAX_TOKEN = 16_384;
 

@@ -1,5 +1,5 @@
 /** Whoever is not on this host has no business in its namespaces. */
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { LOCAL } from "./mechanism.ts";
 

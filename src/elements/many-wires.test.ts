@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { connectionsOf } from "../api/hops.ts";
 import { Claims } from "../forwarder/claims.ts";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { Chain } from "./chain-fixture.ts";
 import { claimAddresses } from "./claim-addresses.ts";
 import { connect } from "./connect.ts";

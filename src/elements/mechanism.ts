@@ -3,8 +3,8 @@ import type { Mechanism } from "../api/gen/nsm/connection_pb.js";
 import { interfaceNameProblem } from "../forwarder/validate.ts";
 import type { KernelMechanism, VxlanMechanism } from "../forwarder/wire.ts";
 import { parseIp } from "../net/ip.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Netns } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Netns } from "../kernel/kernel.ts";
 
 export const LOCAL = "LOCAL";
 export const REMOTE = "REMOTE";

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { MechanismSchema, type Mechanism } from "../api/gen/nsm/connection_pb.js";
 import { interfaceNameProblem } from "../forwarder/validate.ts";
 import { SimRandom } from "../sim/random.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { Chain, towards } from "./chain-fixture.ts";
 import { interfaceName } from "./interface-name.ts";
 import { kernelClient, kernelEndpoint, kernelServer } from "./kernel.ts";
@@ -131,7 +131,7 @@ test("the next station is offered what reaches it, and the caller sees its own m
     translateMechanism(),
     kernelClient(),
     vxlanClient(tunnels),
-    metrics(),
+    metrics(world.kernel),
   ]);
   chain.answer = (connection) => {
     connection.mechanism ??= chain.requests.at(-1)?.mechanismPreferences[0] as Mechanism;

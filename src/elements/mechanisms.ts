@@ -3,7 +3,7 @@
 import { copyMessage } from "../api/copy-message.ts";
 import { type Connection, type Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { Call } from "../chain/call.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 
 /** The server's side of one mechanism. */

@@ -1,8 +1,8 @@
 /** What a forwarder says of a wire in its path segment. Upstream: sdk-vpp/pkg/networkservice/metrics, mechanisms/{server,client}.go */
 import type { Mechanism } from "../api/gen/nsm/connection_pb.js";
 import { readMeters, type PlannedWire } from "../forwarder/meter.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Kernel } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import { ownSegment, type ConnectionElement } from "./connection.ts";
 import { INCOMING } from "./translate-mechanism.ts";
 import { APPLIED } from "./wire.ts";
@@ -17,7 +17,7 @@ import { APPLIED } from "./wire.ts";
  *   is one look at two devices. A wire that is new has nothing to say, and its request does not wait for it.
  * - A kernel that cannot be read leaves the counters as they were.
  */
-export function metrics(): ConnectionElement {
+export function metrics(kernel: Kernel): ConnectionElement {
   return {
     name: "metrics",
     async request(call, request, next) {
@@ -29,7 +29,7 @@ export function metrics(): ConnectionElement {
       if (incoming) segment.metrics["server_interface"] = describe(incoming);
       if (answer.mechanism) segment.metrics["client_interface"] = describe(answer.mechanism);
       const applied = call.memory.get(APPLIED);
-      if (isRefresh && applied) Object.assign(segment.metrics, await count(call.world.kernel, applied));
+      if (isRefresh && applied) Object.assign(segment.metrics, await count(kernel, applied));
       return answer;
     },
   };

@@ -2,17 +2,17 @@
 import { copyMessage } from "../api/copy-message.ts";
 import { create } from "@bufbuild/protobuf";
 import {
-  ConnectionEventSchema,
-  ConnectionEventType,
-  State,
   type Connection,
   type ConnectionEvent,
+  ConnectionEventSchema,
+  ConnectionEventType,
   type MonitorScopeSelector,
   type PathSegment,
+  State,
 } from "../api/gen/nsm/connection_pb.js";
 import type { Call } from "../chain/call.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
 import { describeLoss, type Notice } from "./next-hop-monitor.ts";
 
 /** Connections with news that one watcher has not fetched. Beyond it is cut. */

@@ -9,7 +9,7 @@ import {
   type ConnectionEvent,
 } from "../api/gen/nsm/connection_pb.js";
 import { connectionsOf, type ConnectionHop } from "../api/hops.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { Chain } from "./chain-fixture.ts";
 import { MonitorBoard, matchesSelector } from "./monitor-board.ts";
 import { monitor } from "./monitor.ts";

@@ -1,6 +1,6 @@
 /** Tells the watchers what becomes of connections. Upstream: sdk/pkg/networkservice/common/monitor/server.go */
 import { memoryKey } from "../chain/call.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { ConnectionElement } from "./connection.ts";
 import { State } from "../api/gen/nsm/connection_pb.js";
 import type { MonitorBoard } from "./monitor-board.ts";

@@ -1,16 +1,16 @@
 /** What next hops tell about the connections that they hold for this role: one stream for each next hop. */
 import { create } from "@bufbuild/protobuf";
 import {
+  type Connection,
+  type ConnectionEvent,
   ConnectionEventType,
   MonitorScopeSelectorSchema,
   State,
-  type Connection,
-  type ConnectionEvent,
 } from "../api/gen/nsm/connection_pb.js";
 import type { ConnectionHop } from "../api/hops.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
 
 /** What is said of a connection. */
 export type Notice =

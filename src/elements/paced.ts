@@ -1,6 +1,6 @@
 /** Many of a host's connections want the same at the same time: a few at once, so that others get their turn. */
-import type { Scope } from "../world/scope.ts";
-import type { Clock } from "../world/world.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Clock } from "../async/clock.ts";
 
 /** A request costs every host on its way some milliseconds: 5,000 are through within 20 s. */
 const AT_ONCE = 25;

@@ -1,9 +1,9 @@
 /** Asks again before a token on the path expires. Upstream: sdk/pkg/networkservice/common/refresh/client.go */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import { Alarm } from "../chain/alarm.ts";
+import { Alarm } from "../async/alarm.ts";
 import { memoryKey, type Call } from "../chain/call.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { Random } from "../world/world.ts";
 import type { ConnectionElement } from "./connection.ts";
 

@@ -3,7 +3,7 @@ import { copyMessage } from "../api/copy-message.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { EndpointRegistryHop } from "../api/hops.ts";
 import type { Candidate } from "../registry/match.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { CANDIDATES } from "./discover.ts";
 import { TurnOrder } from "./turn-order.ts";

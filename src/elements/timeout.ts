@@ -1,8 +1,8 @@
 /** Closes what its client has forgotten. Upstream: sdk/pkg/networkservice/common/timeout/server.go */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { Alarm } from "../chain/alarm.ts";
+import { Alarm } from "../async/alarm.ts";
 import { memoryKey } from "../chain/call.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { previousSegment, type ConnectionElement } from "./connection.ts";
 
 const ALARM = memoryKey<Alarm>("timeout: alarm");

@@ -5,7 +5,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { PathSchema, PathSegmentSchema, type Connection, type Path } from "../api/gen/nsm/connection_pb.js";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 /**
  * Moves `connection` to the segment of the process `name`, and returns the caller's index, for `leavePath`. A process

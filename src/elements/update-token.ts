@@ -3,7 +3,7 @@ import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Connection, PathSegment } from "../api/gen/nsm/connection_pb.js";
 import { memoryKey, type Call } from "../chain/call.ts";
 import type { Identity, Token } from "../identity/identity.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, ownSegment, previousSegment, type ConnectionElement } from "./connection.ts";
 
 /** No promise is taken for longer, whatever it says. */

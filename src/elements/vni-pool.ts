@@ -1,6 +1,6 @@
 /** The VNIs of one host: who has which. */
 import type { Random } from "../world/world.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 const MAX_VNI = 0xff_ffff;
 /** Strangers' VNIs are typed by people: small. */

@@ -14,8 +14,8 @@ import { type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js"
 import { isLocalUrl } from "../api/directory.ts";
 import { memoryKey, type Call } from "../chain/call.ts";
 import { formatIp, parseIp } from "../net/ip.ts";
-import { NetloomError } from "../world/errors.ts";
-import { KernelError } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import { KernelError } from "../kernel/kernel.ts";
 import { connectionOf, contextOf, type ConnectionElement } from "./connection.ts";
 import { portOf, readNumber, REMOTE, smallerMtu, VXLAN, vxlanOverhead } from "./mechanism.ts";
 import type { ServerMechanism } from "./mechanisms.ts";

@@ -2,10 +2,10 @@
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceEndpointQuerySchema } from "../api/gen/nsm/registry_pb.js";
 import type { EndpointRegistryHop } from "../api/hops.ts";
-import { Alarm } from "../chain/alarm.ts";
+import { Alarm } from "../async/alarm.ts";
 import type { Call } from "../chain/call.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
 
 /** Time for a close: the host of an endpoint that is not registered may be there, and only the endpoint not offered. */
 const CLOSE_MS = 1_000;

@@ -1,7 +1,7 @@
 /** Whose fault it is that a wire cannot be made, and in which words: those of its two ends, not of the kernel. */
 import { wireProblems } from "../forwarder/validate.ts";
 import type { KernelMechanism, Side, Wire } from "../forwarder/wire.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 /** What people call the two ends, and what the client has asked for. */
 export interface WireEnds {

@@ -2,7 +2,7 @@
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { Route } from "../api/gen/nsm/connectioncontext_pb.js";
 import type { ConnectionContext, ContextRoute, Mechanism as WireMechanism, Wire } from "../forwarder/wire.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { KERNEL, readKernel, readVxlan, VXLAN } from "./mechanism.ts";
 import { wireIdOf } from "./wire-id.ts";
 

@@ -1,20 +1,20 @@
 /** Worlds in virtual time, for tests of elements and roles: no network, no disk, a simulated machine for all hosts. */
 import { drain } from "../../scripts/simulated-toy.ts";
-import { race, rootScope } from "../chain/scope.ts";
+import { rootScope } from "../async/task-scope.ts";
 import { SimClock } from "../sim/clock.ts";
 import { SimKeys } from "../sim/keys.ts";
 import { Life } from "../sim/life.ts";
 import { SimMachine } from "../sim/kernel.ts";
 import { SimRandom } from "../sim/random.ts";
 import { Scheduler } from "../sim/scheduler.ts";
-import type { Kernel } from "../world/kernel.ts";
-import type { World } from "../world/world.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { HostWorld } from "../world/world.ts";
 
 export class Worlds {
   readonly scheduler: Scheduler;
   readonly machine: SimMachine;
   readonly #seed: string;
-  readonly #worlds: World[] = [];
+  readonly #worlds: HostWorld[] = [];
 
   constructor(seed = "1") {
     this.#seed = seed;
@@ -22,13 +22,13 @@ export class Worlds {
     this.machine = new SimMachine({ clock: new SimClock(new Life(this.scheduler, "machine", 0)) });
   }
 
-  world(host: string, kernel: Kernel = this.machine.kernel()): World {
+  world(host: string, kernel: Kernel = this.machine.kernel()): HostWorld {
     const life = new Life(this.scheduler, host, 0);
     const clock = new SimClock(life);
     const absent = (what: string) => () => {
       throw new TypeError(`${host} has no ${what}`);
     };
-    const world: World = {
+    const world: HostWorld = {
       host,
       clock,
       random: new SimRandom(this.#seed, host),
@@ -40,7 +40,6 @@ export class Worlds {
       },
       kernel,
       scope: rootScope(host, clock),
-      race,
     };
     this.#worlds.push(world);
     return world;

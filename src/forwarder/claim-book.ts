@@ -2,7 +2,7 @@
 import { prefixesOf, toInteger } from "../net/cover.ts";
 import { formatPrefix, isFullLength, mustParsePrefix, network, type IpPrefix } from "../net/ip.ts";
 import { RangeSet } from "../net/range-set.ts";
-import type { KernelObject } from "../world/kernel.ts";
+import type { KernelObject } from "../kernel/kernel.ts";
 import { carrierOf, endsOf, isDevice, linkKey } from "./identity.ts";
 import { sideOfAlias } from "./naming.ts";
 import type { Side } from "./wire.ts";

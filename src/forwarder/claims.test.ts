@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { STRANGERS_MARK } from "../../e2e/kernel-contract-harness.ts";
 import { Worlds } from "../elements/world-fixture.ts";
 import { formatPrefix } from "../net/ip.ts";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { AddressesTaken, Claims } from "./claims.ts";
 import { plan } from "./plan.ts";
 import { Reconciler } from "./reconcile.ts";

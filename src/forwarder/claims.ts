@@ -9,11 +9,11 @@
  * ```
  */
 import { fewestPrefixes } from "../net/cover.ts";
-import { contains, formatIp, formatPrefix, isFullLength, mustParsePrefix, type IpPrefix } from "../net/ip.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Kernel, KernelObject, NativeNetwork, Netns } from "../world/kernel.ts";
-import type { Clock } from "../world/world.ts";
-import { claimsOf, ClaimBook, isOwnAddress, type Clash, type Holding } from "./claim-book.ts";
+import { contains, formatIp, formatPrefix, type IpPrefix, isFullLength, mustParsePrefix } from "../net/ip.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Kernel, KernelObject, NativeNetwork, Netns } from "../kernel/kernel.ts";
+import type { Clock } from "../async/clock.ts";
+import { ClaimBook, claimsOf, type Clash, type Holding, isOwnAddress } from "./claim-book.ts";
 import { nativePrefixes } from "./native-prefixes.ts";
 import { plan } from "./plan.ts";
 import type { Side, Wire } from "./wire.ts";

@@ -3,7 +3,7 @@
  * of a subnet takes the others along when it is removed, and the last IPv4 address of a link takes all IPv4 routes and
  * neighbours of the link along. An IPv6 address cannot be added again with another prefix length or peer.
  */
-import type { Address, Operation } from "../world/kernel.ts";
+import type { Address, Operation } from "../kernel/kernel.ts";
 import { carrierOf, contentOf, familyOf, subnetOf } from "./identity.ts";
 
 export interface AddressSteps {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { describeObject } from "../world/kernel-text.ts";
-import type { KernelObject } from "../world/kernel.ts";
+import { describeObject } from "../kernel/kernel-text.ts";
+import type { KernelObject } from "../kernel/kernel.ts";
 import { arbitraryWire } from "./wire-fixture.ts";
 import { batches, diff } from "./diff.ts";
 import { contentOf, isDevice } from "./identity.ts";

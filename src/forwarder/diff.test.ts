@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeOperation } from "../world/kernel-text.ts";
-import type { Operation } from "../world/kernel.ts";
+import { describeOperation } from "../kernel/kernel-text.ts";
+import type { Operation } from "../kernel/kernel.ts";
 import { batches, diff } from "./diff.ts";
 import { tunnelName, hostVethName } from "./naming.ts";
 import { plan } from "./plan.ts";

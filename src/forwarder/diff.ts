@@ -10,7 +10,7 @@
  * Before a device its routes and addresses go: the kernel takes its time to free a device, which until then would go on
  * attracting packets by them.
  */
-import type { Address, KernelObject, Operation, Program } from "../world/kernel.ts";
+import type { Address, KernelObject, Operation, Program } from "../kernel/kernel.ts";
 import { addressSteps } from "./diff-addresses.ts";
 import {
   attractsPackets,

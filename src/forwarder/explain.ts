@@ -1,6 +1,6 @@
 /** Errors of the forwarder: which wire, what, why, and what to do. */
-import { NetloomError } from "../world/errors.ts";
-import type { KernelObject } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { KernelObject } from "../kernel/kernel.ts";
 import { endsOf, identityOf, isDevice, linkKeys, tunnelKey } from "./identity.ts";
 import type { Observer } from "./observe.ts";
 import { type ByOwner, groupByOwner, namespacesOf } from "./owner.ts";

@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { ping, type ProbeOptions } from "../linux/icmp.ts";
 import { type NetnsFixture, netnsFixture } from "../linux/netns-fixture.ts";
-import type { Kernel, KernelObject, LinkEnd, Netns, Operation } from "../world/kernel.ts";
+import type { Kernel, KernelObject, LinkEnd, Netns, Operation } from "../kernel/kernel.ts";
 import { diff } from "./diff.ts";
 import { plan } from "./plan.ts";
 import type { ConnectionContext, VxlanMechanism, Wire } from "./wire.ts";

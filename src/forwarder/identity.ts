@@ -10,7 +10,7 @@ import type {
   Route,
   Veth,
   Vxlan,
-} from "../world/kernel.ts";
+} from "../kernel/kernel.ts";
 
 export type Device = Veth | Vxlan | Bridge;
 

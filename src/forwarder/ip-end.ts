@@ -11,7 +11,7 @@ import {
   mustParsePrefix,
   network,
 } from "../net/ip.ts";
-import type { LinkEnd, Netns, Route } from "../world/kernel.ts";
+import type { LinkEnd, Netns, Route } from "../kernel/kernel.ts";
 import type { ContextRoute } from "./wire.ts";
 
 /** A workload's device and what is known about addresses at both of its ends. */

@@ -1,6 +1,6 @@
 /** For tests of `diff`: the habits of Linux that an order of operations has to respect, each as an assertion. */
 import assert from "node:assert/strict";
-import type { Address, KernelObject, Operation, Program } from "../world/kernel.ts";
+import type { Address, KernelObject, Operation, Program } from "../kernel/kernel.ts";
 import {
   carrierOf,
   connectedRoute,

@@ -1,5 +1,5 @@
 /** Where the kernel counts what a wire carries. */
-import type { Counters, CounterQuery, Kernel } from "../world/kernel.ts";
+import type { Counters, CounterQuery, Kernel } from "../kernel/kernel.ts";
 import type { Plan } from "./plan.ts";
 import type { Side, Wire } from "./wire.ts";
 

@@ -1,6 +1,6 @@
 /** What of a workload's own network no wire may bring: its addresses, the networks on its links, its gateways. */
 import { addressBits, contains, mustParsePrefix, network, parseIp, type IpPrefix } from "../net/ip.ts";
-import type { NativeNetwork } from "../world/kernel.ts";
+import type { NativeNetwork } from "../kernel/kernel.ts";
 
 /** Nobody takes these for a wire. */
 const NEVER = ["127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::/127", "fe80::/10", "ff00::/8"] as const;

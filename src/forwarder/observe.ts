@@ -1,6 +1,6 @@
 /** Looks at the kernel for the reconciler: only where an object may be, and only at what an owner has. */
-import { NetloomError } from "../world/errors.ts";
-import type { Kernel, KernelObject, Netns, ObserveQuery } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Kernel, KernelObject, Netns, ObserveQuery } from "../kernel/kernel.ts";
 import { carrierOf, endsOf, isDevice, linkKeys } from "./identity.ts";
 import { groupByOwner, namespacesOf, tableKey, tablesOf } from "./owner.ts";
 

@@ -1,5 +1,5 @@
 /** Whose an observed object is: a device says it in its alias, what is on a device belongs to the device's owner. */
-import type { KernelObject, Netns } from "../world/kernel.ts";
+import type { KernelObject, Netns } from "../kernel/kernel.ts";
 import { carrierOf, endsOf, isDevice, linkKey, linkKeys } from "./identity.ts";
 import { ownerOfAlias } from "./naming.ts";
 

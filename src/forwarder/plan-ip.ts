@@ -1,7 +1,7 @@
 /** What the context means for the device of one workload: its addresses, routes, neighbours and policy routes. */
 import { contains, formatIp, formatPrefix, mustParseIp, mustParsePrefix, network } from "../net/ip.ts";
 import { formatMac, parseMac } from "../net/mac.ts";
-import type { Address, LinkEnd, Neighbor, Route, Rule, Sysctl } from "../world/kernel.ts";
+import type { Address, LinkEnd, Neighbor, Route, Rule, Sysctl } from "../kernel/kernel.ts";
 import { connected, contextRoute, type IpEnd, on, pointToPoint } from "./ip-end.ts";
 import { workloadMac } from "./naming.ts";
 import { planPolicies } from "./plan-policies.ts";

@@ -1,6 +1,6 @@
 /** Settings of the devices that we make: what they take from the far end by themselves, and whether they have IPv6. */
 import { IPV6_MIN_MTU } from "../net/link-local.ts";
-import type { LinkEnd, Sysctl } from "../world/kernel.ts";
+import type { LinkEnd, Sysctl } from "../kernel/kernel.ts";
 
 export interface Trust {
   /** Router advertisements and redirects are taken. Default: false. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeOperation } from "../world/kernel-text.ts";
-import type { KernelObject } from "../world/kernel.ts";
+import { describeOperation } from "../kernel/kernel-text.ts";
+import type { KernelObject } from "../kernel/kernel.ts";
 import { hostVethName, isPolicyTable, tunnelName, workloadMac } from "./naming.ts";
 import { plan, wireMtu } from "./plan.ts";
 import type { ConnectionContext, KernelMechanism, VxlanMechanism, Wire } from "./wire.ts";

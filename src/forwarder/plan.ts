@@ -8,7 +8,7 @@
  *  (half)                                  <-redirect-peer-
  * ```
  */
-import type { KernelObject, LinkEnd, Program, Sysctl, Vxlan } from "../world/kernel.ts";
+import type { KernelObject, LinkEnd, Program, Sysctl, Vxlan } from "../kernel/kernel.ts";
 import { hostEnd, HOST, workloadEnd } from "./mechanisms/kernel.ts";
 import { vxlanDevice, vxlanMtu } from "./mechanisms/vxlan.ts";
 import { planIp } from "./plan-ip.ts";

@@ -2,8 +2,8 @@
  * Whether packets go through a wire, and not through something beside it: they leave by the wire's own device, the largest
  * ones pass, and both ends have counted them.
  */
-import type { Counters, Netns } from "../world/kernel.ts";
-import type { Prober } from "../world/prober.ts";
+import type { Counters, Netns } from "../kernel/kernel.ts";
+import type { Prober } from "../kernel/prober.ts";
 
 /** A packet that is too large is refused at once, where it is refused. */
 const REFUSAL_MS = 100;

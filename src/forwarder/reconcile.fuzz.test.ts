@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { test } from "node:test";
 import { SimMachine } from "../sim/kernel.ts";
-import type { Kernel, Netns, Operation } from "../world/kernel.ts";
+import type { Kernel, Netns, Operation } from "../kernel/kernel.ts";
 import { diff } from "./diff.ts";
 import { endsOf, isDevice } from "./identity.ts";
 import { ownerOfAlias } from "./naming.ts";

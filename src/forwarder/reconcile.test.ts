@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SimMachine, type SimKernel } from "../sim/kernel.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Failpoint, Kernel, Netns, Operation } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Failpoint, Kernel, Netns, Operation } from "../kernel/kernel.ts";
 import { diff } from "./diff.ts";
 import { plan } from "./plan.ts";
 import { Reconciler } from "./reconcile.ts";

@@ -5,8 +5,8 @@
  * to the plan, apply it. So a wire that an earlier process made, one that somebody tampered with, and one that was
  * half made when the worker died are the same case.
  */
-import { NetloomError } from "../world/errors.ts";
-import type { Kernel, KernelObject, Netns, Operation } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Kernel, KernelObject, Netns, Operation } from "../kernel/kernel.ts";
 import { batches, diff } from "./diff.ts";
 import { explain, refuse } from "./explain.ts";
 import { attractsPackets, carrierOf, claimsOf, endsOf, identityOf, isDevice, linkKeys } from "./identity.ts";
@@ -14,7 +14,7 @@ import { Observer } from "./observe.ts";
 import { groupByOwner } from "./owner.ts";
 import type { Claims } from "./claims.ts";
 import { plan, type Plan, type PlanOptions } from "./plan.ts";
-import { Turns } from "../world/turns.ts";
+import { KeyedMutex } from "../async/keyed-mutex.ts";
 import { validateWire } from "./validate.ts";
 import type { Wire } from "./wire.ts";
 
@@ -34,7 +34,7 @@ export class Reconciler {
   readonly #options: PlanOptions;
   readonly #claims: Claims | undefined;
   readonly #observer: Observer;
-  readonly #turns = new Turns<string>();
+  readonly #turns = new KeyedMutex<string>();
   readonly #holdings = new Map<string, Holding>();
   /** Found by `adopt` without a name of an owner. */
   #orphans: readonly KernelObject[] = [];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { needsRoot } from "../linux/netns-fixture.ts";
-import type { Kernel, KernelObject, Netns, Operation } from "../world/kernel.ts";
+import type { Kernel, KernelObject, Netns, Operation } from "../kernel/kernel.ts";
 import { diff } from "./diff.ts";
 import { type Hosts, hostsFixture, localWire, reaches, remoteWire } from "./hosts-fixture.ts";
 import { contentOf } from "./identity.ts";

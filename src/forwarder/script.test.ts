@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { KernelObject, Operation } from "../world/kernel.ts";
+import type { KernelObject, Operation } from "../kernel/kernel.ts";
 import { plan } from "./plan.ts";
 import { script, type ScriptOptions } from "./script.ts";
 import { comment, quote } from "./shell.ts";

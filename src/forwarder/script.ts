@@ -5,7 +5,7 @@
  * but does not count per wire nor take the short cut into the workload; and the owner of an address is only written
  * down where `ip address` knows the word `proto`.
  */
-import { describeOperation, settingsOf } from "../world/kernel-text.ts";
+import { describeOperation, settingsOf } from "../kernel/kernel-text.ts";
 import type {
   KernelObject,
   LinkEnd,
@@ -17,7 +17,7 @@ import type {
   Rule,
   Sysctl,
   Vxlan,
-} from "../world/kernel.ts";
+} from "../kernel/kernel.ts";
 import { type Device, endsOf, familyOf, isDevice } from "./identity.ts";
 import { command, comment, netnsArgument, quote } from "./shell.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { needsRoot } from "../linux/netns-fixture.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { holdsExactly, hostsFixture, localWire, reachEachOther } from "./hosts-fixture.ts";
 import { Reconciler } from "./reconcile.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { validateWire } from "./validate.ts";
 import type { ConnectionContext, KernelMechanism, VxlanMechanism, Wire } from "./wire.ts";
 

@@ -2,7 +2,7 @@
 import { byteLength } from "../net/byte-length.ts";
 import { formatIp, parseIp } from "../net/ip.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { vxlanFamily } from "./mechanisms/vxlan.ts";
 import { CONNECTION_ID_BYTES } from "./naming.ts";
 import { wireMtu } from "./plan.ts";

@@ -1,6 +1,6 @@
 /** Random valid wires for tests, from so few names and numbers that two of them often clash. */
 import fc from "fast-check";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { validateWire } from "./validate.ts";
 import type {
   ConnectionContext,

@@ -3,7 +3,7 @@
  * that the endpoint answered. Close to the messages of NSM (`connection.proto`, `connectioncontext.proto`), so that the
  * generated types map one to one; "src" is the client's side and "dst" the endpoint's.
  */
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 
 /** A device in a workload of this host. Parameters `inodeURL` and `name` of NSM's KERNEL mechanism. */
 export interface KernelMechanism {

@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Pinger, ping } from "../linux/icmp.ts";
 import { needsRoot } from "../linux/netns-fixture.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Kernel, Operation } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Kernel, Operation } from "../kernel/kernel.ts";
 import {
   addressesOf,
   holdsExactly,

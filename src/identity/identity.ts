@@ -2,8 +2,9 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { timestampMs, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { Path } from "../api/gen/nsm/connection_pb.js";
-import { NetloomError } from "../world/errors.ts";
-import type { Clock, Metadata, Peer } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Clock } from "../async/clock.ts";
+import type { Metadata, Peer } from "../world/hops.ts";
 
 /** What upstream's programs send beside each message. Upstream: sdk/pkg/tools/token/context.go at 9ac672c */
 const TOKEN = "nsm-client-token";

@@ -9,7 +9,7 @@
  * - `release` frees at once; `reserve` keeps the pairs for their owner until a time, then they are free.
  */
 import { contains, formatIp, parsePrefix, type IpAddress, type IpPrefix } from "../net/ip.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { AddressPool } from "./address-pool.ts";
 import { fromInteger, toInteger } from "../net/cover.ts";
 

@@ -1,7 +1,7 @@
 /** What `netloom demo` does, step by step, as data. No other program is run. */
 import { type Answer, Pinger } from "../linux/icmp.ts";
 import type { LinuxMachine } from "../linux/machine.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { type DownReport, down, up, type UpReport } from "./lab.ts";
 import type { Lab } from "./model.ts";
 import { mustParseLab } from "./parse.ts";

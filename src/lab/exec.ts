@@ -1,7 +1,7 @@
 /** Runs a program in a namespace of a lab. */
 import { closeSync, openSync } from "node:fs";
 import { becomeProgram } from "../linux/syscall.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { quote } from "../document/problem.ts";
 import { checkLabName, namespacesOf } from "./state.ts";
 import { unknownName } from "./findings.ts";

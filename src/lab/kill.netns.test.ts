@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { needsRoot } from "../linux/netns-fixture.ts";
-import { lengthOf, moment } from "../world/until-fixture.ts";
+import { lengthOf, moment } from "../async/until-fixture.ts";
 import { demo } from "./demo.ts";
 import { labFixture, type LabFixture } from "./lab-fixture.ts";
 import { leftovers } from "./state.ts";

@@ -4,13 +4,13 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Pinger } from "../linux/icmp.ts";
 import { needsRoot } from "../linux/netns-fixture.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Operation } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Operation } from "../kernel/kernel.ts";
 import { labFixture, type LabFixture } from "./lab-fixture.ts";
 import { down, list, status, up } from "./lab.ts";
 import { leftovers, lockLab, namespacesOf, stateDirectory } from "./state.ts";
 import { netnsOf } from "./topology.ts";
-import { moment } from "../world/until-fixture.ts";
+import { moment } from "../async/until-fixture.ts";
 
 const skip = needsRoot;
 

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { LinuxMachine } from "../linux/machine.ts";
 import { identityAt } from "../linux/netns.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { type Changes, converge, removeNamespaces } from "./converge.ts";
 import { bringDaemons, daemonsOf, endDaemons, findDaemons, type RunningDaemon } from "./daemons.ts";
 import { bringAttachments, type LabAttachmentState, untilFollowing, withdrawAttachments } from "./mesh.ts";

@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { ETHERTYPE, FrameSocket, ip, ipJson, macOf } from "../linux/frame-fixture.ts";
 import { needsRoot } from "../linux/netns-fixture.ts";
 import { linkLocalAddress } from "../net/link-local.ts";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { labFixture } from "./lab-fixture.ts";
 import { netnsOf } from "./topology.ts";
 

@@ -5,8 +5,8 @@ import {
   type HostStatus,
   type Wire,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
-import { NetloomError } from "../world/errors.ts";
-import type { Counters } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Counters } from "../kernel/kernel.ts";
 import type { WireStatus } from "./status.ts";
 
 /** Every wire once, from what the hosts of its two ends say. In the order in which the clients' hosts have made them. */

@@ -14,7 +14,7 @@ import {
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { call, watch } from "../api/rpc.ts";
 import { GrpcHop } from "../transport/grpc-client.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { agentSocket } from "./daemons.ts";
 import type { Lab, LabAttachment } from "./model.ts";
 

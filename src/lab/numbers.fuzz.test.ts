@@ -8,7 +8,7 @@ import { parseAttachments } from "../agent/parse-attachments.ts";
 import { plan } from "../forwarder/plan.ts";
 import { newVeth, newVxlan } from "../linux/netlink/link.ts";
 import { addRequest } from "../linux/object-requests.ts";
-import type { KernelObject } from "../world/kernel.ts";
+import type { KernelObject } from "../kernel/kernel.ts";
 import { parseLab } from "./parse.ts";
 import { topology } from "./topology.ts";
 

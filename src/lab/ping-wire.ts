@@ -2,7 +2,7 @@
 import { countProblems, proveWay } from "../forwarder/prove-wire.ts";
 import type { LinuxMachine } from "../linux/machine.ts";
 import { linuxProber } from "../linux/prober.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { WireStatus } from "./status.ts";
 import { netnsOf } from "./topology.ts";
 

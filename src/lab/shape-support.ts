@@ -1,5 +1,5 @@
 /** What a kernel without a queueing discipline means for a lab. */
-import { type KernelObject, KernelError, type Operation } from "../world/kernel.ts";
+import { type KernelObject, KernelError, type Operation } from "../kernel/kernel.ts";
 
 const features = {
   tbf: { module: "sch_tbf", option: "CONFIG_NET_SCH_TBF", keys: "rate" },

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Pinger } from "../linux/icmp.ts";
 import { needsRoot } from "../linux/netns-fixture.ts";
 import { probe } from "../linux/probe.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { labFixture } from "./lab-fixture.ts";
 import { leftovers } from "./state.ts";
 import { netnsOf } from "./topology.ts";

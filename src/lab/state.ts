@@ -23,7 +23,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lockFile, unmount } from "../linux/syscall.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { quote } from "../document/problem.ts";
 import { NODE_NAME } from "./names.ts";
 import { namespacePrefix, NETNS_DIRECTORY } from "./topology.ts";

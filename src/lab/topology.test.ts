@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { validateWire } from "../forwarder/validate.ts";
-import { describeObject } from "../world/kernel-text.ts";
+import { describeObject } from "../kernel/kernel-text.ts";
 import { mustParseLab } from "./parse.ts";
 import { connectionId, namespaceName, topology, wireNameOf } from "./topology.ts";
 import { UnderlayRouting } from "./underlay.ts";

@@ -5,7 +5,7 @@ import type { Wire } from "../forwarder/wire.ts";
 import { hash64 } from "../net/hash.ts";
 import { addressBits, mustParseIp } from "../net/ip.ts";
 import { formatMac } from "../net/mac.ts";
-import type { KernelObject, LinkEnd, Netns, Qdisc, Veth } from "../world/kernel.ts";
+import type { KernelObject, LinkEnd, Netns, Qdisc, Veth } from "../kernel/kernel.ts";
 import { type Lab, type LabLink, type LabRoute, type LabWire, sideName, type WireSide } from "./model.ts";
 import { UnderlayRouting } from "./underlay.ts";
 

@@ -1,7 +1,7 @@
 /** For tests that kill it: `node up-child.ts <file> <what>…` says `ready`, does `up` and `down`, and says `done`. For `demo` a name takes the place of the file. */
 import { readFileSync } from "node:fs";
 import { LinuxMachine } from "../linux/machine.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { demo } from "./demo.ts";
 import { down, up } from "./lab.ts";
 import { mustParseLab } from "./parse.ts";

@@ -10,7 +10,7 @@ import { closeSync, constants, ftruncateSync, mkdirSync, openSync, readFileSync,
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import {
   close,
   connect,

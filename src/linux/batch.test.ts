@@ -1,7 +1,7 @@
 /** What a batch sends, and in which order, over sockets that answer yes to everything. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MESH_MARK, type Netns, type Operation } from "../world/kernel.ts";
+import { MESH_MARK, type Netns, type Operation } from "../kernel/kernel.ts";
 import { Batch, type BatchContext } from "./batch.ts";
 import { veth } from "./machine-fixture.ts";
 import * as k from "./netlink/constants.ts";

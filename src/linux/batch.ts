@@ -10,8 +10,8 @@ import {
   type Sysctl,
   type Up,
   type OwnerMark,
-} from "../world/kernel.ts";
-import { describeOperation } from "../world/kernel-text.ts";
+} from "../kernel/kernel.ts";
+import { describeOperation } from "../kernel/kernel-text.ts";
 import type { Datapath } from "./bpf/datapath.ts";
 import { type Reason, reasonOf, takenPort } from "./explain.ts";
 import { type Device, LinkOperations } from "./link-operations.ts";

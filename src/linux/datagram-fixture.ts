@@ -1,5 +1,5 @@
 /** Datagrams between namespaces, for tests that ask whether packets pass. */
-import { type Netns } from "../world/kernel.ts";
+import { type Netns } from "../kernel/kernel.ts";
 import type { LinuxMachine } from "./machine.ts";
 import { bind, close, connect, receive, send, waitReadable } from "./syscall.ts";
 

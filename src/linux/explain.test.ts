@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { KernelObject } from "../world/kernel.ts";
+import type { KernelObject } from "../kernel/kernel.ts";
 import { refuse, restate } from "./refuse.ts";
 import { reasonOf } from "./explain.ts";
 

@@ -1,6 +1,6 @@
 /** Why the kernel refused: its own words where it has some, else what it can be found to mean. */
-import type { ErrorCode } from "../world/errors.ts";
-import type { KernelObject, Vxlan, OwnerMark } from "../world/kernel.ts";
+import type { ErrorCode } from "../errors/errors.ts";
+import type { KernelObject, Vxlan, OwnerMark } from "../kernel/kernel.ts";
 import type { Link } from "./netlink/link-decode.ts";
 import { decodeLink } from "./netlink/link-decode.ts";
 import { dumpLinks } from "./netlink/link.ts";

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { mustParseIp } from "../net/ip.ts";
 import { parseMac } from "../net/mac.ts";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { internetChecksum } from "./icmp-message.ts";
 import type { LinuxMachine } from "./machine.ts";
 import { bind, close, receive, send, SOCK_RAW, waitReadable } from "./syscall.ts";

@@ -16,7 +16,7 @@ import {
   type ObserveQuery,
   type Operation,
   type WatchPurpose,
-} from "../world/kernel.ts";
+} from "../kernel/kernel.ts";
 import { Batch } from "./batch.ts";
 import { type AttachedWire, Datapath } from "./bpf/datapath.ts";
 import type { Action } from "./bpf/wire-map.ts";
@@ -41,7 +41,7 @@ import { hasIngressBlock } from "./program-operations.ts";
 import { pinName } from "./programs.ts";
 import type { Reactor } from "./reactor.ts";
 import { doomedGroup, type Reaper } from "./reaper.ts";
-import type { Turns } from "../world/turns.ts";
+import type { KeyedMutex } from "../async/keyed-mutex.ts";
 
 /** The end of a namespace is heard of before its devices are gone: by then they are. */
 const DEVICE_END_MS = 200;
@@ -52,7 +52,7 @@ export interface Shared {
   readonly table: NetnsTable;
   readonly reaper: Reaper;
   readonly settings: ProcSys;
-  readonly turns: Turns<Identity>;
+  readonly turns: KeyedMutex<Identity>;
   readonly reactor: Reactor;
 }
 

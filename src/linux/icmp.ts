@@ -1,7 +1,7 @@
 /** Asks whether an address answers, from inside of a namespace, without any other program. */
 import { randomInt } from "node:crypto";
 import { addressBits, mustParseIp } from "../net/ip.ts";
-import { KernelError, type Netns } from "../world/kernel.ts";
+import { KernelError, type Netns } from "../kernel/kernel.ts";
 import { decodeEchoReply, encodeEchoRequest } from "./icmp-message.ts";
 import type { LinuxMachine } from "./machine.ts";
 import {

@@ -1,6 +1,6 @@
 /** Whether there is IPv6, and how a device gets its link-local address. */
 import { existsSync } from "node:fs";
-import type { LinkEnd } from "../world/kernel.ts";
+import type { LinkEnd } from "../kernel/kernel.ts";
 import * as k from "./netlink/constants.ts";
 
 let isThere = false;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { KernelEvent } from "../world/kernel.ts";
+import type { KernelEvent } from "../kernel/kernel.ts";
 import { KernelWatchers } from "./kernel-watchers.ts";
 
 const event: KernelEvent = { type: "netns-removed", netns: "inode://4/1" };

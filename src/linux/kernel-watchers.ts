@@ -1,5 +1,6 @@
 /** Spreads the events of one kernel to all who watch it. */
-import type { KernelEvent, Watch, WatchPurpose } from "../world/kernel.ts";
+import type { KernelEvent, WatchPurpose } from "../kernel/kernel.ts";
+import type { Watch } from "../async/watch.ts";
 
 /** A watcher that falls so far behind loses its events and is told to observe again. */
 const WATCH_LIMIT = 10_000;

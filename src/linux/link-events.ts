@@ -1,5 +1,5 @@
 /** Turns the kernel's notifications into events. */
-import type { KernelEvent, Netns } from "../world/kernel.ts";
+import type { KernelEvent, Netns } from "../kernel/kernel.ts";
 import * as k from "./netlink/constants.ts";
 import { decodeLink } from "./netlink/link-decode.ts";
 import type { Message } from "./netlink/message-reader.ts";

@@ -1,7 +1,7 @@
 /** Makes, changes and dooms devices. */
 import { setTimeout as delay } from "node:timers/promises";
 import { IPV6_MIN_MTU, linkLocalAddress } from "../net/link-local.ts";
-import type { Bridge, KernelError, LinkEnd, Veth, Vxlan, OwnerMark } from "../world/kernel.ts";
+import type { Bridge, KernelError, LinkEnd, Veth, Vxlan, OwnerMark } from "../kernel/kernel.ts";
 import { existingDevice, existingVni, reasonOf } from "./explain.ts";
 import { addrGenModeOf, hasIpv6 } from "./ipv6.ts";
 import { isDeviceName, type Links, lookUp, nextIndex } from "./links.ts";

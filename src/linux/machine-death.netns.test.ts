@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
 import { test } from "node:test";
-import type { KernelObject, Netns } from "../world/kernel.ts";
+import type { KernelObject, Netns } from "../kernel/kernel.ts";
 import { add, mac, next, rejection, remove, veth } from "./machine-fixture.ts";
 import type { LinuxKernel } from "./machine.ts";
 import { needsRoot, netnsFixture, strayThreads } from "./netns-fixture.ts";

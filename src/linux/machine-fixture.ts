@@ -7,8 +7,8 @@ import {
   type Netns,
   type Operation,
   type Veth,
-  type Watch,
-} from "../world/kernel.ts";
+} from "../kernel/kernel.ts";
+import { type Watch } from "../async/watch.ts";
 
 export function add(...objects: readonly KernelObject[]): Operation[] {
   return objects.map((object) => ({ verb: "add", object }));

@@ -13,17 +13,17 @@ import {
   KernelError,
   type KernelEvent,
   type KernelObject,
+  MESH_MARK,
   type NativeNetwork,
   type NativeQuery,
   type Netns,
   type NetnsIdentity,
   type ObserveQuery,
   type Operation,
-  type Watch,
-  type WatchPurpose,
   type OwnerMark,
-  MESH_MARK,
-} from "../world/kernel.ts";
+  type WatchPurpose,
+} from "../kernel/kernel.ts";
+import { type Watch } from "../async/watch.ts";
 import { KernelWatchers } from "./kernel-watchers.ts";
 import {
   errorFromData,

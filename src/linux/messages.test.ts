@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NetloomError } from "../world/errors.ts";
-import { KernelError } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import { KernelError } from "../kernel/kernel.ts";
 import { errorFromData, errorToData } from "./messages.ts";
 
 test("an error keeps its class, code, hint, errno and operation from thread to thread", () => {

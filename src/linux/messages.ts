@@ -1,5 +1,5 @@
 /** What the threads say to each other: requests to the kernel worker, its answers, and events. Plain data only. */
-import { NetloomError, type ErrorCode, type Topic } from "../world/errors.ts";
+import { NetloomError, type ErrorCode, type Topic } from "../errors/errors.ts";
 import {
   type ApplyOptions,
   type CounterQuery,
@@ -11,7 +11,7 @@ import {
   type Operation,
   type WatchPurpose,
   type OwnerMark,
-} from "../world/kernel.ts";
+} from "../kernel/kernel.ts";
 
 /** The arguments of socket(2). */
 export interface SocketKind {

@@ -1,5 +1,5 @@
 /** The numbers (nsid) by which the host's namespace knows those that were used, and the names that they go by in events. */
-import { KernelError, type Netns } from "../world/kernel.ts";
+import { KernelError, type Netns } from "../kernel/kernel.ts";
 import { decodeNsid, dumpNsids, getNsid, newNsid } from "./netlink/nsid.ts";
 import type { Identity } from "./netns.ts";
 import type { NetlinkSocket } from "./netlink-socket.ts";

@@ -1,5 +1,5 @@
 /** Reads what a namespace has without us: three dumps of that namespace, none of links; or a look-up for each address. */
-import { KernelError, type NativeNetwork, type OwnerMark } from "../world/kernel.ts";
+import { KernelError, type NativeNetwork, type OwnerMark } from "../kernel/kernel.ts";
 import { decodeAddress, dumpAddresses } from "./netlink/address.ts";
 import * as k from "./netlink/constants.ts";
 import { lookUp } from "./links.ts";

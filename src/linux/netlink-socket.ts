@@ -1,5 +1,5 @@
 /** A rtnetlink socket: sends requests built by netlink/, and gives what the kernel answers at once. */
-import { KernelError } from "../world/kernel.ts";
+import { KernelError } from "../kernel/kernel.ts";
 import * as k from "./netlink/constants.ts";
 import { type Ack, isDumpInterrupted, type Message, messages, readAck } from "./netlink/message-reader.ts";
 import { batch } from "./netlink/message-writer.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import type { TestContext } from "node:test";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { LinuxMachine, type KernelOptions, type LinuxKernel } from "./machine.ts";
 import { unmount } from "./syscall.ts";
 

@@ -2,7 +2,7 @@
 import { closeSync, mkdirSync, openSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { KernelError } from "../world/kernel.ts";
+import { KernelError } from "../kernel/kernel.ts";
 import { identityAt, openPath, runIn } from "./netns.ts";
 import {
   bindMount,

@@ -1,6 +1,6 @@
 /** Finds namespaces by what they are called: a path, an identity, `host`. */
 import { readdirSync } from "node:fs";
-import { KernelError, type Netns } from "../world/kernel.ts";
+import { KernelError, type Netns } from "../kernel/kernel.ts";
 import { type Identity, identityAt, notFound, openPath, type OpenNetns } from "./netns.ts";
 
 /** Every place where a namespace may be found by a path, the one where it was found last first: it is hardly ever elsewhere. */

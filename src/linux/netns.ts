@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { constants, fstatSync, openSync, statSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
-import { KernelError, type NetnsIdentity } from "../world/kernel.ts";
+import { KernelError, type NetnsIdentity } from "../kernel/kernel.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import { adopt, close, setNetns, syscallError } from "./syscall.ts";
 

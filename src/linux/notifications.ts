@@ -2,7 +2,7 @@
  * One netlink socket that hears what happens in the host's namespace and in every namespace that has a number there
  * (NETLINK_LISTEN_ALL_NSID), and that hears of the end of those without keeping them alive.
  */
-import { KernelError } from "../world/kernel.ts";
+import { KernelError } from "../kernel/kernel.ts";
 import * as k from "./netlink/constants.ts";
 import { type Message, messages } from "./netlink/message-reader.ts";
 import {

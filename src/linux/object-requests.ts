@@ -1,5 +1,5 @@
 /** The netlink message that adds, removes or replaces an object that is no device. */
-import type { Address, FdbEntry, Neighbor, Qdisc, Route, Rule } from "../world/kernel.ts";
+import type { Address, FdbEntry, Neighbor, Qdisc, Route, Rule } from "../kernel/kernel.ts";
 import { deleteAddress, newAddress } from "./netlink/address.ts";
 import {
   deleteFdbEntry,

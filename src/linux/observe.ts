@@ -1,5 +1,5 @@
 /** Reads a namespace: everything with our mark, in the form in which `add` takes it. What the kernel made by itself is left out. */
-import type { KernelObject, LinkEnd, Netns, ObserveQuery, OwnerMark } from "../world/kernel.ts";
+import type { KernelObject, LinkEnd, Netns, ObserveQuery, OwnerMark } from "../kernel/kernel.ts";
 import type { Action } from "./bpf/wire-map.ts";
 import { lookUp } from "./links.ts";
 import { decodeAddress, dumpAddresses } from "./netlink/address.ts";

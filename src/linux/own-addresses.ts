@@ -4,7 +4,7 @@
  * just booted is at that point.
  */
 import { canonicalIp, parseIp } from "../net/ip.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { decodeAddressState, dumpAddresses } from "./netlink/address.ts";
 import * as k from "./netlink/constants.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";

@@ -1,5 +1,5 @@
 /** The namespaces of one request, open for as long as it runs. */
-import { KernelError, type Netns } from "../world/kernel.ts";
+import { KernelError, type Netns } from "../kernel/kernel.ts";
 import type { NetlinkSocket } from "./netlink-socket.ts";
 import type { NetnsTable } from "./netns-table.ts";
 import { type Identity, type OpenNetns, runIn } from "./netns.ts";

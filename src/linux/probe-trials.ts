@@ -1,6 +1,6 @@
 /** How each kind of feature is tried. Every trial runs in a throw-away namespace, synchronously. */
 import { closeSync, existsSync, openSync } from "node:fs";
-import { KernelError, MESH_MARK } from "../world/kernel.ts";
+import { KernelError, MESH_MARK } from "../kernel/kernel.ts";
 import {
   bpfError,
   BPF_NETFILTER,

@@ -1,6 +1,6 @@
 /** The thread of probe.ts: enters a namespace of its own, tries everything, and takes the namespace with it. */
 import { parentPort } from "node:worker_threads";
-import { KernelError } from "../world/kernel.ts";
+import { KernelError } from "../kernel/kernel.ts";
 import { FEATURES } from "./probe-features.ts";
 import { type Outcome, prepareNamespace, tryFeature } from "./probe-trials.ts";
 import { unshareNetns } from "./syscall.ts";

@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { KernelError } from "../world/kernel.ts";
+import { KernelError } from "../kernel/kernel.ts";
 import { FEATURES } from "./probe-features.ts";
 import type { Outcome } from "./probe-trials.ts";
 

@@ -1,5 +1,5 @@
-import { NetloomError } from "../world/errors.ts";
-import type { Prober } from "../world/prober.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Prober } from "../kernel/prober.ts";
 import { ipHeaderBytes, ping } from "./icmp.ts";
 import type { LinuxMachine } from "./machine.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import type { Netns, Sysctl } from "../world/kernel.ts";
+import type { Netns, Sysctl } from "../kernel/kernel.ts";
 import { add, rejection, veth } from "./machine-fixture.ts";
 import { needsRoot, netnsFixture } from "./netns-fixture.ts";
 

@@ -6,9 +6,9 @@
  * proc_sys_compare). A procfs of our own has a list of its own, and after some namespaces another one takes its place.
  */
 import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
-import { NetloomError } from "../world/errors.ts";
-import { settingsOf } from "../world/kernel-text.ts";
-import type { Sysctl } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import { settingsOf } from "../kernel/kernel-text.ts";
+import type { Sysctl } from "../kernel/kernel.ts";
 import type { Identity } from "./netns.ts";
 import type { Place } from "./place.ts";
 import { close, openProcfs } from "./syscall.ts";

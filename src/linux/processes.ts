@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
-import { NetloomError } from "../world/errors.ts";
-import type { Processes } from "../world/processes.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Processes } from "../kernel/processes.ts";
 import { hasEnded, pidfdOpen } from "./syscall.ts";
 
 /** The processes of this machine, held by pidfds. Needs Linux 5.3. */

@@ -5,7 +5,7 @@
  * - a device in a workload's namespace gets a pinned tcx link, which root in there cannot take off: 8-20 ms
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { KernelError, type Program } from "../world/kernel.ts";
+import { KernelError, type Program } from "../kernel/kernel.ts";
 import type { Attachment, Datapath } from "./bpf/datapath.ts";
 import type { Link } from "./netlink/link-decode.ts";
 import * as k from "./netlink/constants.ts";

@@ -1,5 +1,5 @@
 /** How the `wire` programs of devices are pinned: found again by namespace and index, also when the device is gone. */
-import type { Program } from "../world/kernel.ts";
+import type { Program } from "../kernel/kernel.ts";
 import type { Attachment } from "./bpf/datapath.ts";
 import type { Identity } from "./netns.ts";
 import type { Place } from "./place.ts";

@@ -3,7 +3,7 @@
  * libuv's pool sits in epoll_wait; registering goes past it, because epoll_ctl is thread-safe.
  */
 import { writeSync } from "node:fs";
-import { KernelError } from "../world/kernel.ts";
+import { KernelError } from "../kernel/kernel.ts";
 import {
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,

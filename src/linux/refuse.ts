@@ -1,7 +1,7 @@
 /** Words a refusal, whatever layer it comes from, as that of the operation. */
-import { NetloomError } from "../world/errors.ts";
-import { KernelError, type Operation } from "../world/kernel.ts";
-import { codeOfErrno, describeOperation, refusal } from "../world/kernel-text.ts";
+import { NetloomError } from "../errors/errors.ts";
+import { KernelError, type Operation } from "../kernel/kernel.ts";
+import { codeOfErrno, describeOperation, refusal } from "../kernel/kernel-text.ts";
 import { type Reason, reasonOf } from "./explain.ts";
 
 /** An operation and its number in the batch. */

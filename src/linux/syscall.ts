@@ -6,8 +6,8 @@
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import type Koffi from "koffi";
-import { KernelError } from "../world/kernel.ts";
-import { codeOfErrno } from "../world/kernel-text.ts";
+import { KernelError } from "../kernel/kernel.ts";
+import { codeOfErrno } from "../kernel/kernel-text.ts";
 
 type Pointer = Uint8Array | Uint32Array | BigUint64Array | null;
 

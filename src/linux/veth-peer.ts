@@ -1,5 +1,5 @@
 /** Finds the other end of a veth pair. */
-import type { LinkEnd, Netns } from "../world/kernel.ts";
+import type { LinkEnd, Netns } from "../kernel/kernel.ts";
 import { decodeLink, type Link } from "./netlink/link-decode.ts";
 import { getLink } from "./netlink/link.ts";
 import { decodeNsid, getNsid } from "./netlink/nsid.ts";

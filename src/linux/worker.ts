@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { KernelError, type KernelEvent, type Netns } from "../world/kernel.ts";
+import { KernelError, type KernelEvent, type Netns } from "../kernel/kernel.ts";
 import { HostKernel } from "./host-kernel.ts";
 import {
   errorToData,
@@ -27,7 +27,7 @@ import { ProcSys } from "./proc-sys.ts";
 import { Reactor } from "./reactor.ts";
 import { Reaper } from "./reaper.ts";
 import { handOver, keepLedger, socket } from "./syscall.ts";
-import { Turns } from "../world/turns.ts";
+import { KeyedMutex } from "../async/keyed-mutex.ts";
 
 const port = parentPort;
 if (!port) throw new TypeError("worker.ts is started by machine.ts");
@@ -38,7 +38,7 @@ const shared = {
   table: new NetnsTable(),
   reaper: new Reaper(),
   settings: new ProcSys(),
-  turns: new Turns<Identity>(),
+  turns: new KeyedMutex<Identity>(),
   reactor: Reactor.open(),
 };
 Atomics.store(wakeup, 0, shared.reactor.wakeup);

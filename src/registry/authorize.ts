@@ -5,7 +5,7 @@
 import type { Call } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
 import type { Identity } from "../identity/identity.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { pathOf } from "./registry-path.ts";
 
 export interface AuthorizeOptions<T> {

@@ -9,9 +9,9 @@
  *   a slow reader costs at most `limit` references.
  * - Beyond `limit` it is resynchronised (`reset`, then everything anew), or cut with RESOURCE_EXHAUSTED.
  */
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import { sameBytes, type Listed } from "./entry-kind.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import { type Listed, sameBytes } from "./entry-kind.ts";
 
 export type CatalogEvent<R> =
   | { readonly type: "found"; readonly entry: R }

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { NetworkServiceEndpointSchema, type NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { CatalogEvent, CatalogWatch } from "./catalog-watch.ts";
 import { endpointKind, type Listed } from "./entry-kind.ts";

@@ -1,7 +1,7 @@
 /** Find over a catalog, as messages for those in this process and as bytes for those on the wire. */
 import type { Served } from "../api/rpc.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Incoming } from "../world/world.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Incoming } from "../world/hops.ts";
 import { AnswerWriter } from "./answer-bytes.ts";
 import type { Catalog } from "./catalog.ts";
 import type { EntryKind, Listed } from "./entry-kind.ts";

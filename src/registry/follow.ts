@@ -1,11 +1,11 @@
 /** What our own managers ask a registry for: the Watch of netloom.registry.v1.Registry. */
 import { create } from "@bufbuild/protobuf";
-import { ChangesSchema, type Changes } from "../api/gen/netloom/registry_pb.js";
+import { type Changes, ChangesSchema } from "../api/gen/netloom/registry_pb.js";
 import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
-import type { Watch } from "../world/kernel.ts";
+import type { Watch } from "../async/watch.ts";
 import type { CatalogEvent, CatalogWatch, WatchOptions } from "./catalog-watch.ts";
 import type { Expirations } from "./catalog.ts";
-import { endpointKind, serviceKind, type Listed } from "./entry-kind.ts";
+import { endpointKind, type Listed, serviceKind } from "./entry-kind.ts";
 
 /** Entries in one message: at most so many, and not much more than so many bytes. */
 const MAX_BATCH = 500;

@@ -1,5 +1,6 @@
 import { SELF } from "../api/hops.ts";
-import type { Handler, Hop, World } from "../world/world.ts";
+import type { World } from "../world/world.ts";
+import type { Handler, Hop } from "../world/hops.ts";
 
 /** What this process serves itself, as the next station: for an agent that is its own registry. */
 export function hopTo(handler: Handler, world: Pick<World, "clock" | "scope">): Hop {

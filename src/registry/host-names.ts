@@ -9,8 +9,9 @@
  */
 import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import type { Element } from "../chain/element.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Clock, Metadata } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Clock } from "../async/clock.ts";
+import type { Metadata } from "../world/hops.ts";
 
 const HOST = "netloom-host";
 const MAX_LENGTH = 1024;

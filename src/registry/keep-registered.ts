@@ -12,23 +12,24 @@
  *   holds, the lease is left to expire and another is begun.
  */
 import { clone, create } from "@bufbuild/protobuf";
-import { LeaseSchema, Registry, type LeaseState } from "../api/gen/netloom/registry_pb.js";
+import { LeaseSchema, type LeaseState, Registry } from "../api/gen/netloom/registry_pb.js";
 import {
-  NetworkServiceEndpointSchema,
   type NetworkService,
   type NetworkServiceEndpoint,
+  NetworkServiceEndpointSchema,
 } from "../api/gen/nsm/registry_pb.js";
-import { stationsOver, type Stations } from "../api/hops.ts";
+import { type Stations, stationsOver } from "../api/hops.ts";
 import { call } from "../api/rpc.ts";
 import type { Call, Trigger } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
 import type { Log } from "../observe/log.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Hop, World } from "../world/world.ts";
-import { Bell } from "./bell.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
+import type { World } from "../world/world.ts";
+import type { Hop } from "../world/hops.ts";
+import { Signal } from "../async/signal.ts";
 import { endpointKind, expirationMs, sameBytes, serviceKind } from "./entry-kind.ts";
-import { withHost, type Host } from "./host-names.ts";
+import { type Host, withHost } from "./host-names.ts";
 import { withLease } from "./lease-metadata.ts";
 import { DEFAULT_LEASE_MS } from "./leases.ts";
 import type { WatchCache } from "./watch-cache.ts";
@@ -66,7 +67,7 @@ export class Keeper {
   readonly #services = new Map<string, NetworkService>();
   /** Unregistered here, and perhaps not there. */
   readonly #owed = new Map<string, NetworkServiceEndpoint>();
-  readonly #bell = new Bell();
+  readonly #signal = new Signal();
   #cache: WatchCache | undefined;
   #lease: string;
   #leaseMs = DEFAULT_LEASE_MS;
@@ -96,7 +97,7 @@ export class Keeper {
 
   /** Something may be missing: look. */
   look(): void {
-    this.#bell.ring();
+    this.#signal.ring();
   }
 
   /** Starts a call for an endpoint that is kept. */
@@ -168,7 +169,7 @@ export class Keeper {
           own?.answered(undefined);
         } catch (error) {
           if (isWorthRetrying(error)) this.#owed.set(endpoint.name, endpoint);
-          this.#bell.ring();
+          this.#signal.ring();
           throw error;
         } finally {
           own?.end();
@@ -190,7 +191,7 @@ export class Keeper {
     const dueMs = clock.monotonicMs() + Math.max(RETRY_MS, (leftMs - requestMs) / 2);
     const kept = clone(NetworkServiceEndpointSchema, answer);
     this.#held.set(answer.name, { bytes, answer: kept, trigger, dueMs, isLost: false });
-    if (this.#held.size === 1) this.#bell.ring();
+    if (this.#held.size === 1) this.#signal.ring();
   }
 
   #isKept(name: string, { isLost }: Held): boolean {
@@ -205,7 +206,7 @@ export class Keeper {
       const isWell = await this.#tend(scope);
       const jitter = 0.8 + 0.2 * world.random.fraction("keep registered", round);
       const waitMs = isWell ? this.#untilNextMs() : RETRY_MS;
-      await this.#bell.wait(world, scope, waitMs * jitter);
+      await this.#signal.wait(world.clock, scope, waitMs * jitter);
     }
   }
 

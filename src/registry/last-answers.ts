@@ -1,9 +1,9 @@
 /** What a registry has said, kept on the disk of a host for the time when it says nothing. */
 import { fromBinary } from "@bufbuild/protobuf";
-import { ChangesSchema, type Changes } from "../api/gen/netloom/registry_pb.js";
+import { type Changes, ChangesSchema } from "../api/gen/netloom/registry_pb.js";
 import { seal, unseal } from "../net/seal.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Disk } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Disk } from "../world/disk.ts";
 import { bytesField } from "./answer-bytes.ts";
 import type { Listed } from "./entry-kind.ts";
 

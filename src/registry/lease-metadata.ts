@@ -2,8 +2,8 @@
  * How a host keeps many endpoints by one sign of life: it registers them with this text beside the message, and then
  * calls netloom.registry.v1.Registry/KeepAlive with the same name. Other registries do not know it and pay no heed.
  */
-import { NetloomError } from "../world/errors.ts";
-import type { Metadata } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Metadata } from "../world/hops.ts";
 
 const LEASE = "netloom-lease";
 const MAX_LENGTH = 256;

@@ -8,10 +8,10 @@
  * - An endpoint is given to `onExpired` once, within `RESOLUTION_MS` after its lease has ended.
  */
 import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
-import { Bell } from "./bell.ts";
+import { Signal } from "../async/signal.ts";
 
 /** Leases that end within the same interval are looked at together. */
 const RESOLUTION_MS = 100;
@@ -45,7 +45,7 @@ export class Leases {
   readonly #slots = new Map<number, Set<Lease>>();
   #earliest = Infinity;
   /** Rings when an earlier one has come. */
-  readonly #bell = new Bell();
+  readonly #signal = new Signal();
 
   constructor({ world, leaseMs = DEFAULT_LEASE_MS, onExpired }: LeaseOptions) {
     this.leaseMs = leaseMs;
@@ -134,7 +134,7 @@ export class Leases {
     leases.add(lease);
     if (slot >= this.#earliest) return;
     this.#earliest = slot;
-    this.#bell.ring();
+    this.#signal.ring();
   }
 
   #forget(lease: Lease): void {
@@ -149,7 +149,7 @@ export class Leases {
     while (!scope.ended) {
       this.#earliest = this.#slots.size === 0 ? Infinity : Math.min(...this.#slots.keys());
       const waitMs = this.#earliest * RESOLUTION_MS - clock.monotonicMs();
-      if (waitMs > 0) await this.#bell.wait(this.#world, scope, waitMs);
+      if (waitMs > 0) await this.#signal.wait(this.#world.clock, scope, waitMs);
       else await this.#expire(this.#earliest, scope);
     }
   }

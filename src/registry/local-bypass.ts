@@ -5,8 +5,8 @@
 import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import type { Call } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Hops } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Hops } from "../world/hops.ts";
 
 interface Local {
   readonly url: string;

@@ -1,5 +1,5 @@
 /** What a registry takes for a name. Upstream takes any that is not empty. */
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 const MAX_LENGTH = 1024;
 

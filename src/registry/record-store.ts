@@ -5,9 +5,10 @@
  * - A write changes only what its writer has seen: one that comes late, after another, changes nothing.
  * - After a call with an unknown outcome the store is asked what it has before the next write of that name.
  */
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
-import type { StoreEntry, World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
+import type { World } from "../world/world.ts";
+import type { Store, StoreEntry } from "../world/store.ts";
 
 /** How long the store rests before it is told to forget again. Longer than a write can be under way. */
 const RETRY_MS = 5000;
@@ -17,6 +18,7 @@ const MAX_ATTEMPTS = 3;
 
 export class RecordStore {
   readonly #world: World;
+  readonly #store: Store;
   readonly #prefix: string;
   /** Names of which the store may have something else than was seen. */
   readonly #uncertain = new Set<string>();
@@ -25,13 +27,14 @@ export class RecordStore {
   #isForgetting = false;
 
   /** `prefix` is where the records are: `endpoints/`. */
-  constructor(world: World, prefix: string) {
+  constructor(world: World, store: Store, prefix: string) {
     this.#world = world;
+    this.#store = store;
     this.#prefix = prefix;
   }
 
   async list(): Promise<readonly StoreEntry[]> {
-    return (await this.#world.store.list(this.#prefix)).entries;
+    return (await this.#store.list(this.#prefix)).entries;
   }
 
   isUncertain(name: string): boolean {
@@ -41,7 +44,7 @@ export class RecordStore {
   /** Replaces what was seen with this revision (0: nothing). Returns the new one. */
   async put(name: string, value: Uint8Array, seen: number): Promise<number> {
     const revision = await this.#write(name, seen, (expectedRevision) =>
-      this.#world.store.put(this.#key(name), value, { expectedRevision }),
+      this.#store.put(this.#key(name), value, { expectedRevision }),
     );
     this.#owed.delete(name);
     return revision;
@@ -49,7 +52,7 @@ export class RecordStore {
 
   async delete(name: string, seen: number): Promise<void> {
     await this.#write(name, seen, async (expectedRevision) => {
-      if (expectedRevision !== 0) await this.#world.store.delete(this.#key(name), { expectedRevision });
+      if (expectedRevision !== 0) await this.#store.delete(this.#key(name), { expectedRevision });
       return 0;
     });
   }
@@ -68,9 +71,9 @@ export class RecordStore {
       await this.#world.clock.sleep(RETRY_MS, scope);
       for (const name of this.#owed) {
         try {
-          const { revision = 0 } = (await this.#world.store.get(this.#key(name))) ?? {};
+          const { revision = 0 } = (await this.#store.get(this.#key(name))) ?? {};
           if (!this.#owed.has(name)) continue;
-          if (revision !== 0) await this.#world.store.delete(this.#key(name), { expectedRevision: revision });
+          if (revision !== 0) await this.#store.delete(this.#key(name), { expectedRevision: revision });
           this.#owed.delete(name);
         } catch (error) {
           if (!(error instanceof NetloomError)) throw error;
@@ -84,7 +87,7 @@ export class RecordStore {
     for (let attempt = 1; ; attempt++) {
       try {
         const isSeen = attempt === 1 && !this.#uncertain.has(name);
-        const expected = isSeen ? seen : ((await this.#world.store.get(this.#key(name)))?.revision ?? 0);
+        const expected = isSeen ? seen : ((await this.#store.get(this.#key(name)))?.revision ?? 0);
         const revision = await write(expected);
         this.#uncertain.delete(name);
         return revision;

@@ -10,7 +10,7 @@
 import type { Caller } from "../api/hops.ts";
 import { Memory, type Call } from "../chain/call.ts";
 import type { Station } from "../chain/element.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
 import type { Cataloged } from "./catalog.ts";
 import { checkName } from "./names.ts";

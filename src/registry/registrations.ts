@@ -8,11 +8,12 @@
  * - If the store takes no more, registrations are refused with its error, and finds go on. What has expired goes away
  *   all the same, and is taken out of the store as soon as that is possible.
  */
+import type { Store } from "../world/store.ts";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { RegistrationSchema } from "../api/gen/netloom/registry_pb.js";
 import type { Call } from "../chain/call.ts";
 import type { Station } from "../chain/element.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
 import { Catalog, type Cataloged } from "./catalog.ts";
 import { type Listed, sameBytes } from "./entry-kind.ts";
@@ -45,15 +46,15 @@ export class Registrations<T> implements Station<T, T> {
   readonly #kind: RegistrationsKind<T>;
   readonly #records: RecordStore;
 
-  private constructor(world: World, kind: RegistrationsKind<T>) {
-    this.#records = new RecordStore(world, `${kind.noun}s/`);
+  private constructor(world: World, store: Store, kind: RegistrationsKind<T>) {
+    this.#records = new RecordStore(world, store, `${kind.noun}s/`);
     this.#kind = kind;
     this.catalog = new Catalog<T, Registered>(kind);
   }
 
   /** Everything that the store has is there at once. What cannot be read is left out, and left in the store. */
-  static async load<T>(world: World, kind: RegistrationsKind<T>): Promise<Registrations<T>> {
-    const registrations = new Registrations(world, kind);
+  static async load<T>(world: World, store: Store, kind: RegistrationsKind<T>): Promise<Registrations<T>> {
+    const registrations = new Registrations(world, store, kind);
     for (const { value, revision } of await registrations.#records.list()) {
       const found = registrations.#read(value, revision);
       if (found) registrations.catalog.put(found);

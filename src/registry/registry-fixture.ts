@@ -2,35 +2,38 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { setImmediate } from "node:timers";
 import {
-  NetworkServiceEndpointQuerySchema,
-  NetworkServiceEndpointSchema,
-  NetworkServiceQuerySchema,
-  NetworkServiceSchema,
   type NetworkService,
   type NetworkServiceEndpoint,
   type NetworkServiceEndpointQuery,
+  NetworkServiceEndpointQuerySchema,
+  NetworkServiceEndpointSchema,
   type NetworkServiceQuery,
+  NetworkServiceQuerySchema,
+  NetworkServiceSchema,
 } from "../api/gen/nsm/registry_pb.js";
 import type { Caller } from "../api/hops.ts";
 import { SimMachine } from "../sim/kernel.ts";
 import type { Fault } from "../sim/faults.ts";
 import { Simulation } from "../sim/simulation.ts";
 import { MemoryStore } from "../store/memory.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Clock, Metadata, Store, World } from "../world/world.ts";
+import type { Watch } from "../async/watch.ts";
+import type { World, HostWorld } from "../world/world.ts";
+import type { Clock } from "../async/clock.ts";
+import type { Metadata } from "../world/hops.ts";
+import type { Store } from "../world/store.ts";
 
 export interface Hosts {
   readonly simulation: Simulation;
   readonly clock: Clock;
   /** The world of a host's present life, once it has started. */
-  readonly world: (host: string) => Promise<World>;
+  readonly world: (host: string) => Promise<HostWorld>;
   /** Resolves when `condition` holds; it is looked at every 10 ms. */
   readonly until: (condition: () => boolean) => Promise<void>;
 }
 
 /** Runs `body` among hosts that run `programs`, again after each crash. */
 export async function withHosts(
-  programs: Readonly<Record<string, (world: World) => Promise<void>>>,
+  programs: Readonly<Record<string, (world: HostWorld) => Promise<void>>>,
   body: (hosts: Hosts) => Promise<void>,
   options: {
     readonly seed?: string;
@@ -48,7 +51,7 @@ export async function withHosts(
     kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
     store: (clock, scope) => store(new MemoryStore({ clock, scope })),
   });
-  const worlds = new Map<string, World>();
+  const worlds = new Map<string, HostWorld>();
   for (const [host, program] of Object.entries(programs)) {
     simulation.start(host, async (world) => {
       worlds.set(host, world);
@@ -59,15 +62,15 @@ export async function withHosts(
   const until = async (condition: () => boolean): Promise<void> => {
     while (!condition()) await clock.sleep(10);
   };
-  const world = async (host: string): Promise<World> => {
+  const world = async (host: string): Promise<HostWorld> => {
     await until(() => worlds.has(host));
-    return worlds.get(host) as World;
+    return worlds.get(host) as HostWorld;
   };
   await simulation.run(body({ simulation, clock, world, until }));
 }
 
 /** A call from outside, of a peer of this name. */
-export function callerOf(world: World, peer = "tcp:10.0.0.1", metadata: Metadata = {}): Caller {
+export function callerOf(world: HostWorld, peer = "tcp:10.0.0.1", metadata: Metadata = {}): Caller {
   return {
     scope: world.scope,
     deadlineMs: 1e7,

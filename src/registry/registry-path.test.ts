@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Memory, type Call } from "../chain/call.ts";
+import { type Call, Memory } from "../chain/call.ts";
 import type { Identity } from "../identity/identity.ts";
-import type { Metadata } from "../world/world.ts";
+import type { Metadata } from "../world/hops.ts";
 import { pathOf, readPath, updatePath } from "./registry-path.ts";
 
 const identity: Identity = {

@@ -7,12 +7,12 @@
  * Upstream: sdk/pkg/registry/common/{grpcmetadata,updatepath} at 9ac672c
  */
 import { create } from "@bufbuild/protobuf";
-import { PathSchema, PathSegmentSchema, type Path } from "../api/gen/nsm/connection_pb.js";
-import { memoryKey, type Call } from "../chain/call.ts";
+import { type Path, PathSchema, PathSegmentSchema } from "../api/gen/nsm/connection_pb.js";
+import { type Call, memoryKey } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
 import type { Identity } from "../identity/identity.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Metadata } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Metadata } from "../world/hops.ts";
 
 const KEY = "path";
 const MAX_SEGMENTS = 64;

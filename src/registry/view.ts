@@ -1,8 +1,8 @@
 /** Find as a manager answers it: from its cache, in the host's own view. */
 import { mapWatch } from "../api/rpc.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import type { Catalog } from "./catalog.ts";
 import type { EntryKind } from "./entry-kind.ts";

@@ -10,19 +10,21 @@
  * - After a restart the last answers are there before the registry is reached. They are on the disk `SAVE_MS` after they
  *   came, later if there are many.
  */
+import type { Disk } from "../world/disk.ts";
 import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
 import type { Log } from "../observe/log.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Hop, World } from "../world/world.ts";
-import { Bell } from "./bell.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
+import type { World } from "../world/world.ts";
+import type { Hop } from "../world/hops.ts";
+import { Signal } from "../async/signal.ts";
 import { Catalog } from "./catalog.ts";
 import { endpointKind, sameBytes, serviceKind } from "./entry-kind.ts";
 import { readAnswers, writeAnswers } from "./last-answers.ts";
 import { DEFAULT_LEASE_MS } from "./leases.ts";
 import type { RegistrationsKind } from "./registrations.ts";
-import { watchSession, type Shelves } from "./watch-session.ts";
+import { type Shelves, watchSession } from "./watch-session.ts";
 
 const SAVE_MS = 2000;
 
@@ -46,6 +48,7 @@ export interface RegistryView {
 
 export interface WatchCacheOptions {
   readonly world: World;
+  readonly disk: Disk;
   readonly registry: Hop;
   /** Called when it has become fresh, and when an endpoint is gone. */
   readonly onNews?: () => void;
@@ -67,7 +70,7 @@ export class WatchCache {
   readonly endpoints = new Catalog<NetworkServiceEndpoint>(endpointKind);
   readonly #options: WatchCacheOptions;
   /** Rings when there is something to save. */
-  readonly #dirty = new Bell();
+  readonly #dirty = new Signal();
   readonly #shelves = {
     services: new CacheShelf(serviceKind, this.services, () => this.#dirty.ring()),
     endpoints: new CacheShelf(endpointKind, this.endpoints, (isGone) => {
@@ -76,7 +79,7 @@ export class WatchCache {
     }),
   };
   /** Rings when a broken stream should be opened again at once. */
-  readonly #retry = new Bell();
+  readonly #retry = new Signal();
   #state: RegistryView["state"] = "unknown";
   #staleSinceMs: number | undefined;
   #reason: string | undefined;
@@ -88,12 +91,12 @@ export class WatchCache {
   /** Reads what the disk has, and begins to follow the registry, until `World.scope` ends. */
   static async open(options: WatchCacheOptions): Promise<WatchCache> {
     const cache = new WatchCache(options);
-    const { world, log } = options;
+    const { world, disk, log } = options;
     cache.endpoints.expirations = () => {
       const nowMs = world.clock.wallMs();
       return (name) => putOff(cache.#shelves.endpoints.expirationOf(name), nowMs);
     };
-    const answers = await readAnswers(world.disk, (problem) =>
+    const answers = await readAnswers(disk, (problem) =>
       log?.warn("what the registry has said last is damaged on the disk; it is asked anew", { problem }),
     );
     if (answers) {
@@ -162,7 +165,7 @@ export class WatchCache {
       }
       const backoffMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** failures++);
       const jitter = 0.5 + 0.5 * world.random.fraction("registry backoff", attempt);
-      await this.#retry.wait(world, scope, backoffMs * jitter);
+      await this.#retry.wait(world.clock, scope, backoffMs * jitter);
     }
   }
 
@@ -191,15 +194,15 @@ export class WatchCache {
   }
 
   async #save(scope: Scope): Promise<void> {
-    const { world } = this.#options;
+    const { world, disk } = this.#options;
     let saved = "";
     while (!scope.ended) {
-      await this.#dirty.wait(world, scope, Infinity);
+      await this.#dirty.wait(world.clock, scope, Infinity);
       if (scope.ended) return;
       await world.clock.sleep(SAVE_MS + SAVE_MS_PER_ENTRY * this.endpoints.size, scope);
       const version = `${this.#shelves.services.changes} ${this.#shelves.endpoints.changes}`;
       if (version === saved) continue;
-      const isSaved = await writeAnswers(world.disk, this.services.entries(), this.endpoints.entries());
+      const isSaved = await writeAnswers(disk, this.services.entries(), this.endpoints.entries());
       if (isSaved) saved = version;
       else this.#dirty.ring();
     }

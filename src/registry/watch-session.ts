@@ -1,18 +1,18 @@
 /** Follows a registry until that breaks: ours by one stream of changes, anybody else's by watching and finding. */
 import { create } from "@bufbuild/protobuf";
-import { Registry, WatchRequestSchema, type Changes } from "../api/gen/netloom/registry_pb.js";
+import { type Changes, Registry, WatchRequestSchema } from "../api/gen/netloom/registry_pb.js";
 import {
-  NetworkServiceEndpointQuerySchema,
-  NetworkServiceQuerySchema,
   type NetworkService,
   type NetworkServiceEndpoint,
+  NetworkServiceEndpointQuerySchema,
+  NetworkServiceQuerySchema,
 } from "../api/gen/nsm/registry_pb.js";
 import type { EndpointRegistryHop, ServiceRegistryHop, Stations } from "../api/hops.ts";
 import { watch } from "../api/rpc.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Hop } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Hop } from "../world/hops.ts";
 
 /** What a session tells of one registry. */
 export interface Shelves<T> {

@@ -4,8 +4,8 @@ import { suite, test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   Agent as AdminApi,
-  ApplyRequestSchema,
   Applied_Change,
+  ApplyRequestSchema,
   AttachmentStatus_State,
   type HostStatus,
   PingRequestSchema,
@@ -16,7 +16,7 @@ import {
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { call, serveAll, watch } from "../api/rpc.ts";
 import { hopTo } from "../registry/hop-to.ts";
-import type { Hop } from "../world/world.ts";
+import type { Hop } from "../world/hops.ts";
 import { AgentMesh, type HostName } from "./agent-fixture.ts";
 
 const DB = `

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { lineLog, NO_LOG } from "../observe/log.ts";
-import type { World } from "../world/world.ts";
+import type { HostWorld } from "../world/world.ts";
 import { AgentMesh, read, WEB } from "./agent-fixture.ts";
 
 const DB = `
@@ -33,7 +33,7 @@ function bug(place: Place, n: number) {
           return call(...args);
         }
       : call;
-  const wrap = (world: World): World =>
+  const wrap = (world: HostWorld): HostWorld =>
     world.host !== "alpha"
       ? world
       : {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { lineLog } from "../observe/log.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { KernelObject } from "../world/kernel.ts";
-import type { World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { KernelObject } from "../kernel/kernel.ts";
+import type { HostWorld } from "../world/world.ts";
 import { AgentMesh, WEB } from "./agent-fixture.ts";
 
 const DB = `
@@ -28,7 +28,7 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
 async function relive(file: string, damage: Damage, more: { readonly onRefusal?: (error: unknown) => void }) {
   let isDamaged = false;
   const lines: string[] = [];
-  const wrap = (world: World): World => ({
+  const wrap = (world: HostWorld): HostWorld => ({
     ...world,
     disk: {
       ...world.disk,

@@ -17,8 +17,8 @@ import { SimMachine } from "../sim/kernel.ts";
 import type { Fault } from "../sim/faults.ts";
 import { Simulation } from "../sim/simulation.ts";
 import { MemoryStore } from "../store/memory.ts";
-import type { Netns } from "../world/kernel.ts";
-import type { World } from "../world/world.ts";
+import type { Netns } from "../kernel/kernel.ts";
+import type { HostWorld } from "../world/world.ts";
 import type { Log } from "../observe/log.ts";
 import { STRICT_LOG } from "../observe/log-fixture.ts";
 import { agent, type AgentRole } from "./agent.ts";
@@ -68,7 +68,7 @@ export class AgentMesh {
       /** Default: a bug that is said ends the process, and the test. */
       readonly log?: Log;
       /** What the agents see of their World. */
-      readonly wrap?: (world: World) => World;
+      readonly wrap?: (world: HostWorld) => HostWorld;
     } = {},
   ) {
     const machines: SimMachine[] = [];
@@ -90,6 +90,7 @@ export class AgentMesh {
     this.simulation.start("registry", async (world) => {
       const { leaseMs } = options;
       const role = await registry({
+        store: world.store,
         world,
         name: "registry",
         identity: insecureIdentity(world.clock),

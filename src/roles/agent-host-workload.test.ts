@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { AgentMesh, read, WEB } from "./agent-fixture.ts";
 
 const ALPHA = "/run/netns/nl-lab-alpha";

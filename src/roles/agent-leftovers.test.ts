@@ -1,7 +1,7 @@
 /** What an earlier life has left at other hosts and in the kernel, and nobody asks for any more. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { World } from "../world/world.ts";
+import type { HostWorld } from "../world/world.ts";
 import { AgentMesh, read, WEB, type HostName } from "./agent-fixture.ts";
 
 const DB = `
@@ -25,7 +25,7 @@ class Surroundings {
   isDeaf = false;
   readonly #lost = new Map<string, Set<string>>();
 
-  wrap = (world: World): World => {
+  wrap = (world: HostWorld): HostWorld => {
     const lost = this.#lost.get(world.host);
     const { disk, hops } = world;
     return {

@@ -6,7 +6,7 @@ import { Agent as AdminApi, StatusRequestSchema } from "../api/gen/netloom/admin
 import { call, serveAll } from "../api/rpc.ts";
 import { lineLog } from "../observe/log.ts";
 import { hopTo } from "../registry/hop-to.ts";
-import type { World } from "../world/world.ts";
+import type { HostWorld } from "../world/world.ts";
 import { AgentMesh, read, type HostName } from "./agent-fixture.ts";
 
 const expose = (host: HostName, name: string, workload: string, pool: string): string => `
@@ -32,7 +32,7 @@ async function withNamesakes(
   body: (mesh: AgentMesh, lines: readonly string[]) => Promise<void>,
 ): Promise<void> {
   const lines: string[] = [];
-  const wrap = (world: World): World => (world.host === "beta" ? { ...world, host: "alpha" } : world);
+  const wrap = (world: HostWorld): HostWorld => (world.host === "beta" ? { ...world, host: "alpha" } : world);
   const mesh = new AgentMesh({ wrap, log: lineLog((line) => lines.push(line)) });
   // The first one is there first.
   mesh.simulation.crash("beta");

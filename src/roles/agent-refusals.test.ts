@@ -1,7 +1,7 @@
 /** What an agent cannot do: it says why, does nothing else, and does it when it can. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { NetloomError } from "../world/errors.ts";
+import type { NetloomError } from "../errors/errors.ts";
 import { AgentMesh, read, WEB } from "./agent-fixture.ts";
 
 const SERVICE = `

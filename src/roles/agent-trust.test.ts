@@ -5,7 +5,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ConnectionContextSchema } from "../api/gen/nsm/connectioncontext_pb.js";
 import { PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
-import type { KernelObject } from "../world/kernel.ts";
+import type { KernelObject } from "../kernel/kernel.ts";
 import type { AgentRole } from "./agent.ts";
 import { AgentMesh, read, WEB } from "./agent-fixture.ts";
 import { StrangeEndpoint } from "./strange-endpoint-fixture.ts";

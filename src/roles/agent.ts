@@ -27,21 +27,22 @@ import { VniPool } from "../elements/vni-pool.ts";
 import { Claims } from "../forwarder/claims.ts";
 import { Reconciler } from "../forwarder/reconcile.ts";
 import type { Identity } from "../identity/identity.ts";
-import { NO_LOG, type Log } from "../observe/log.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Prober } from "../world/prober.ts";
-import type { Processes } from "../world/processes.ts";
-import type { Hop, World } from "../world/world.ts";
+import { type Log, NO_LOG } from "../observe/log.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Prober } from "../kernel/prober.ts";
+import type { Processes } from "../kernel/processes.ts";
+import type { Ports, World } from "../world/world.ts";
+import type { Hop } from "../world/hops.ts";
 import { client } from "./client.ts";
 import { endpoint } from "./endpoint.ts";
 import { forwarder } from "./forwarder.ts";
-import { managerRegistry, type ManagerRegistry } from "./manager-registry.ts";
+import { type ManagerRegistry, managerRegistry } from "./manager-registry.ts";
 import { manager } from "./manager.ts";
 import type { ConnectionRole } from "./role.ts";
 
 export interface AgentOptions {
   /** `World.host` is the host's name. */
-  readonly world: World;
+  readonly world: World & Omit<Ports, "store">;
   readonly identity: Identity;
   /** Under which other hosts reach this one: `tcp://10.0.0.1:5001`. */
   readonly url: string;
@@ -79,7 +80,7 @@ export interface AgentOptions {
 }
 
 export interface AgentRole {
-  readonly world: World;
+  readonly world: World & Omit<Ports, "store">;
   readonly agent: Agent;
   readonly wires: KeptWires;
   readonly manager: ConnectionRole;
@@ -100,7 +101,7 @@ const ALIVE_TIMEOUT_MS = 300;
 /** Starts it, and listens. It lives until `World.scope` ends; that leaves every wire as it is. */
 export async function agent(options: AgentOptions): Promise<AgentRole> {
   const { world, identity, log = NO_LOG } = options;
-  const { host } = world;
+  const { host, kernel, disk } = world;
   let running: Agent | undefined;
   const onChange = (): void => {
     running?.changed();
@@ -109,7 +110,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const claims = new Claims(world);
   const reconciler = new Reconciler(world.kernel, {}, claims);
   const hostGuard = new HostGuard(world.kernel, options);
-  const wires = new KeptWires({ world, reconciler, hostGuard, log, onChange });
+  const wires = new KeptWires({ world, kernel, disk, reconciler, hostGuard, log, onChange });
   const decisions = new Decisions(world.clock);
   const vnis = new VniPool(world.random);
   const directory = new LocalDirectory(world.hops, world.clock);
@@ -123,6 +124,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   });
   const common = {
     world,
+    kernel,
     identity,
     log,
     directory,
@@ -151,6 +153,8 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   });
   const parts: AgentParts = {
     world,
+    kernel,
+    disk,
     processes: options.processes ?? NO_PROCESSES,
     wires,
     claims,
@@ -170,6 +174,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const connections = serveConnections(managing);
   const admin = adminService({
     ...options,
+    kernel,
     labels,
     startedAtMs: world.clock.wallMs(),
     agent: started,
@@ -189,7 +194,14 @@ function leftoversOf(
   { world, log = NO_LOG, sweepAfterMs = SWEEP_AFTER_MS }: AgentOptions,
   seams: Pick<LeftoversOptions, "stationAt" | "established" | "inTurn" | "isAwaited">,
 ): Leftovers {
-  return new Leftovers({ world, log, name: `forwarder-${world.host}`, lifetimeMs: sweepAfterMs, ...seams });
+  return new Leftovers({
+    world,
+    disk: world.disk,
+    log,
+    name: `forwarder-${world.host}`,
+    lifetimeMs: sweepAfterMs,
+    ...seams,
+  });
 }
 
 /** Wires of clients and endpoints that are not this agent's own; its attachments look after theirs. */
@@ -203,6 +215,7 @@ function dropDead(
 ): void {
   closeDeadWorkloads({
     world,
+    kernel: world.kernel,
     log,
     wires,
     own: () => new Set(agent.attachments().map(({ connectionId }) => connectionId)),
@@ -226,7 +239,19 @@ function registryOf(
 ): Promise<ManagerRegistry> {
   const name = `manager-${world.host}`;
   const lease = leaseMs !== undefined && { leaseMs };
-  return managerRegistry({ world, name, identity, url, registry, labels, ...lease, log, onState });
+  return managerRegistry({
+    world,
+    hops: world.hops,
+    disk: world.disk,
+    name,
+    identity,
+    url,
+    registry,
+    labels,
+    ...lease,
+    log,
+    onState,
+  });
 }
 
 function tunnelsOf(

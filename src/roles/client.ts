@@ -15,7 +15,7 @@ import { monitor } from "../elements/monitor.ts";
 import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
 import { Refresher } from "../elements/refresh.ts";
 import { updateOwnToken } from "../elements/update-token.ts";
-import { type NetloomError, operatingError } from "../world/errors.ts";
+import { type NetloomError, operatingError } from "../errors/errors.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
 /** How a connection of this client is. */

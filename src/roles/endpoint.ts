@@ -12,7 +12,7 @@ import { timeout } from "../elements/timeout.ts";
 import { trimPath } from "../elements/trim-path.ts";
 import { updateToken } from "../elements/update-token.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
 export interface EndpointOptions extends RoleOptions {

@@ -1,4 +1,5 @@
 /** Upstream: cmd-forwarder-vpp, sdk-vpp/pkg/networkservice/chains/forwarder */
+import type { Kernel } from "../kernel/kernel.ts";
 import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
 import { authorize } from "../elements/authorize.ts";
 import { claimAddresses } from "../elements/claim-addresses.ts";
@@ -23,6 +24,7 @@ import type { Claims } from "../forwarder/claims.ts";
 import { hopByUrl, type ConnectionRole, type RoleOptions } from "./role.ts";
 
 export interface ForwarderOptions extends RoleOptions {
+  readonly kernel: Kernel;
   readonly directory: Directory;
   /** The registry chain of its manager. */
   readonly services: ServiceRegistryHop;
@@ -42,7 +44,7 @@ export interface ForwarderOptions extends RoleOptions {
 
 /** Picks the endpoint, asks it, and makes the wire. */
 export function forwarder(options: ForwarderOptions): ConnectionRole {
-  const { world, name, identity, services, endpoints, directory, tunnels } = options;
+  const { world, name, identity, services, endpoints, directory, kernel, tunnels } = options;
   const board = new MonitorBoard();
   const hopOf = hopByUrl(directory);
   return new ConnectionDoor({
@@ -61,7 +63,7 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       translateMechanism(),
       kernelClient(),
       ...(tunnels ? [vxlanClient(tunnels)] : []),
-      metrics(),
+      metrics(kernel),
       wire(options.wires),
       claimAddresses(options.claims),
       ...(options.onNext ? [noteNext(options.onNext)] : []),

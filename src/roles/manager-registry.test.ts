@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { serveRegistries, SELF, type Caller } from "../api/hops.ts";
+import { type Caller, SELF, serveRegistries } from "../api/hops.ts";
 import { serveAll } from "../api/rpc.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { Catalog } from "../registry/catalog.ts";
@@ -23,14 +23,15 @@ import {
   endpointOf,
   endpointQuery,
   gather,
+  type Hosts,
   serviceOf,
   serviceQuery,
   withHosts,
-  type Hosts,
 } from "../registry/registry-fixture.ts";
 import type { Fault } from "../sim/faults.ts";
-import type { Incoming, World } from "../world/world.ts";
-import { managerRegistry, type ManagerRegistry } from "./manager-registry.ts";
+import type { HostWorld } from "../world/world.ts";
+import type { Incoming } from "../world/hops.ts";
+import { type ManagerRegistry, managerRegistry } from "./manager-registry.ts";
 import { registry, type Registry } from "./registry.ts";
 
 const URL = "tcp://10.0.0.9:5002";
@@ -46,34 +47,41 @@ interface Setting {
   /** A role of the manager's own process. */
   readonly self: (
     host: string,
-  ) => Promise<{ readonly manager: ManagerRegistry; readonly caller: Caller; readonly world: World }>;
+  ) => Promise<{ readonly manager: ManagerRegistry; readonly caller: Caller; readonly world: HostWorld }>;
 }
 
 interface MeshOptions {
   readonly faults?: readonly Fault[];
-  readonly serve?: (world: World, roles: Roles) => Promise<void>;
+  readonly serve?: (world: HostWorld, roles: Roles) => Promise<void>;
 }
 
-async function serveOurs(world: World, roles: Roles): Promise<void> {
-  roles.registry = await registry({ world, name: "registry", identity: insecureIdentity(world.clock) });
+async function serveOurs(world: HostWorld, roles: Roles): Promise<void> {
+  roles.registry = await registry({
+    world,
+    store: world.store,
+    name: "registry",
+    identity: insecureIdentity(world.clock),
+  });
   await world.hops.serve(URL, serveAll(roles.registry.served));
 }
 
 async function withMesh(body: (setting: Setting) => Promise<void>, options: MeshOptions = {}): Promise<void> {
   const roles: Roles = { managers: new Map() };
-  const manager = (host: string, address: string) => async (world: World) => {
+  const manager = (host: string, address: string) => async (world: HostWorld) => {
     const opened = await managerRegistry({
       world,
       name: `manager-${host}`,
       identity: insecureIdentity(world.clock),
       url: `tcp://${address}:5001`,
+      hops: world.hops,
+      disk: world.disk,
       registry: world.hops.dial(URL),
       labels: { nodeName: host },
     });
     roles.managers.set(host, opened);
   };
   const programs = {
-    registry: (world: World) => (options.serve ?? serveOurs)(world, roles),
+    registry: (world: HostWorld) => (options.serve ?? serveOurs)(world, roles),
     alpha: manager("alpha", "10.0.0.1"),
     beta: manager("beta", "10.0.0.2"),
   };
@@ -102,8 +110,13 @@ const find = async (
 
 suite("a host's view while it registers", () => {
   test("a registration that is answered late does not hide what others have said since", async () => {
-    const serve = async (world: World, roles: Roles): Promise<void> => {
-      roles.registry = await registry({ world, name: "registry", identity: insecureIdentity(world.clock) });
+    const serve = async (world: HostWorld, roles: Roles): Promise<void> => {
+      roles.registry = await registry({
+        world,
+        store: world.store,
+        name: "registry",
+        identity: insecureIdentity(world.clock),
+      });
       const handler = serveAll(roles.registry.served);
       let count = 0;
       const call = async (incoming: Incoming) => {
@@ -247,14 +260,16 @@ test("a manager tells of another URL and of times, and nothing of what has left 
 
 test("a process may be its own registry", async () => {
   let own: ManagerRegistry | undefined;
-  const alone = async (world: World): Promise<void> => {
+  const alone = async (world: HostWorld): Promise<void> => {
     const identity = insecureIdentity(world.clock);
-    const role = await registry({ world, name: "registry-alone", identity });
+    const role = await registry({ world, store: world.store, name: "registry-alone", identity });
     own = await managerRegistry({
       world,
       name: "manager-alone",
       identity,
       url: "tcp://10.0.0.1:5001",
+      hops: world.hops,
+      disk: world.disk,
       registry: hopTo(serveAll(role.served), world),
     });
   };
@@ -403,7 +418,7 @@ suite("a registry that is down", () => {
 });
 
 /** As upstream's memory registry: only the contract, a lease for each endpoint, nothing kept over a restart. */
-async function serveStranger(world: World, roles: Roles & { count?: () => number }): Promise<void> {
+async function serveStranger(world: HostWorld, roles: Roles & { count?: () => number }): Promise<void> {
   const services = new Catalog(serviceKind);
   const endpoints = new Catalog(endpointKind);
   const ends = new Map<string, number>();

@@ -8,13 +8,14 @@
  *  Find ─> view ─> cache <─ watch ─ registry
  * ```
  */
+import type { Disk } from "../world/disk.ts";
 import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import {
-  serveRegistries,
-  stationsOver,
   type EndpointRegistryServer,
+  serveRegistries,
   type ServiceRegistryServer,
   type Stations,
+  stationsOver,
 } from "../api/hops.ts";
 import type { Served } from "../api/rpc.ts";
 import { Begin, type ResourceKind } from "../chain/begin.ts";
@@ -31,14 +32,17 @@ import type { Labels } from "../registry/match.ts";
 import { RegistrationDoor } from "../registry/registration-door.ts";
 import { updatePath } from "../registry/registry-path.ts";
 import { View } from "../registry/view.ts";
-import { WatchCache, type RegistryView } from "../registry/watch-cache.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Hop } from "../world/world.ts";
+import { type RegistryView, WatchCache } from "../registry/watch-cache.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Hops, Hop } from "../world/hops.ts";
 import type { RoleOptions } from "./role.ts";
 
 export interface ManagerRegistryOptions extends RoleOptions {
   /** Under which other hosts reach this manager: `tcp://10.0.0.1:5001`. Endpoints of this host are registered under it. */
   readonly url: string;
+  readonly hops: Hops;
+  /** Keeps what the registry has answered. */
+  readonly disk: Disk;
   /** Ours or somebody else's. `hopTo` leads to one in this process. */
   readonly registry: Hop;
   /** How long an endpoint of another process is kept after its last sign of life. Default: 60,000 ms. */
@@ -78,14 +82,14 @@ const ENDPOINT: Readonly<ResourceKind<NetworkServiceEndpoint, NetworkServiceEndp
   },
 };
 
-/** Reads the last answers from `World.disk` and begins to follow the registry. Does not wait for it. */
+/** Reads the last answers from `disk` and begins to follow the registry. Does not wait for it. */
 export async function managerRegistry(options: ManagerRegistryOptions): Promise<ManagerRegistry> {
-  const { world, registry, name } = options;
-  const bypass = new LocalBypass(options.url, (url) => world.hops.hold(url));
+  const { world, hops, disk, registry, name } = options;
+  const bypass = new LocalBypass(options.url, (url) => hops.hold(url));
   const { onState, log, url } = options;
   const host = { name: world.host, url };
   const keeper = new Keeper({ world, registry, name, host, onRefusal: onState, log });
-  const cache = await WatchCache.open({ world, registry, onNews: () => keeper.look(), onState, log });
+  const cache = await WatchCache.open({ world, disk, registry, onNews: () => keeper.look(), onState, log });
   keeper.start(cache);
   const stations = stationsOver(registry, world.clock);
   const doors = {

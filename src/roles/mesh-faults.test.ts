@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { RouteSchema } from "../api/gen/nsm/connectioncontext_pb.js";
-import { NetloomError } from "../world/errors.ts";
-import type { Operation } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Operation } from "../kernel/kernel.ts";
 import { addressOf, failing, farAddressOf, Mesh, shopMesh } from "./mesh-fixture.ts";
 
 for (const where of ["local", "remote"] as const) {

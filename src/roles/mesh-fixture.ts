@@ -10,24 +10,24 @@
 import assert from "node:assert/strict";
 import { clone, create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import { NetworkServiceRequestSchema, type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
+import { type NetworkServiceRequest, NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import {
-  NetworkServiceEndpointResponseSchema,
-  NetworkServiceEndpointSchema,
-  NetworkServiceResponseSchema,
-  NetworkServiceSchema,
   type NetworkService,
   type NetworkServiceEndpoint,
+  NetworkServiceEndpointResponseSchema,
+  NetworkServiceEndpointSchema,
   type NetworkServiceResponse,
+  NetworkServiceResponseSchema,
+  NetworkServiceSchema,
 } from "../api/gen/nsm/registry_pb.js";
 import {
-  connectionsOf,
-  SELF,
   type Caller,
   type ConnectionHop,
   type ConnectionServer,
+  connectionsOf,
   type Directory,
   type EndpointRegistryHop,
+  SELF,
   type ServiceRegistryHop,
 } from "../api/hops.ts";
 import { VniPool } from "../elements/vni-pool.ts";
@@ -37,9 +37,10 @@ import { Claims } from "../forwarder/claims.ts";
 import { Reconciler } from "../forwarder/reconcile.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { matchesEndpointQuery, matchesServiceQuery } from "../registry/match.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Kernel, Netns, Operation, Watch } from "../world/kernel.ts";
-import type { World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Kernel, Netns, Operation } from "../kernel/kernel.ts";
+import type { Watch } from "../async/watch.ts";
+import type { HostWorld } from "../world/world.ts";
 import { client, type ClientNews, type ClientOptions } from "./client.ts";
 import { endpoint, type EndpointOptions } from "./endpoint.ts";
 import { forwarder, type ForwarderOptions } from "./forwarder.ts";
@@ -105,7 +106,7 @@ export class MeshHost {
   readonly name: string;
   readonly address: string;
   readonly url: string;
-  readonly world: World;
+  readonly world: HostWorld;
   readonly kernel: Kernel;
   readonly vnis: VniPool;
   readonly manager: ConnectionRole;
@@ -164,6 +165,7 @@ export class MeshHost {
     const claims = new Claims(this.world);
     return forwarder({
       ...common,
+      kernel: this.kernel,
       name,
       directory: this.#directory(),
       wires: new Reconciler(this.kernel, {}, claims),

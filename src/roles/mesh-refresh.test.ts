@@ -9,7 +9,7 @@ import {
   type Connection,
 } from "../api/gen/nsm/connection_pb.js";
 import type { ContextOptions } from "../elements/endpoint-context.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { Mesh } from "./mesh-fixture.ts";
 
 /** `shop-1` says what `now` says. */

@@ -1,7 +1,7 @@
 /** Client, managers, forwarders and endpoints together, on the simulated kernel and in virtual time. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { addressOf, farAddressOf, Mesh, pathOf } from "./mesh-fixture.ts";
 
 const REMOTE_PATH = [

@@ -28,7 +28,7 @@ import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
 import { timeout } from "../elements/timeout.ts";
 import { translateMechanism } from "../elements/translate-mechanism.ts";
 import { updateToken } from "../elements/update-token.ts";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
 export interface PassthroughOptions extends RoleOptions {

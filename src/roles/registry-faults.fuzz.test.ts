@@ -10,8 +10,8 @@ import { insecureIdentity } from "../identity/identity.ts";
 import { all, callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
 import { drawFaults, STORE_HOST } from "../sim/faults.ts";
 import { SimRandom } from "../sim/random.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { HostWorld } from "../world/world.ts";
 import { managerRegistry, type ManagerRegistry } from "./manager-registry.ts";
 import { registry, type Registry } from "./registry.ts";
 
@@ -29,7 +29,7 @@ interface Wishes {
 
 /** A host that registers what is wanted of it and closes what is not, and goes on until that has worked. */
 function agent(host: string, { wanted }: Wishes, managers: Map<string, ManagerRegistry>) {
-  return async (world: World): Promise<void> => {
+  return async (world: HostWorld): Promise<void> => {
     const url = `tcp://${host}:5001`;
     const identity = insecureIdentity(world.clock);
     const manager = await managerRegistry({
@@ -37,6 +37,8 @@ function agent(host: string, { wanted }: Wishes, managers: Map<string, ManagerRe
       name: `manager-${host}`,
       identity,
       url,
+      hops: world.hops,
+      disk: world.disk,
       registry: world.hops.dial(URL),
     });
     managers.set(host, manager);
@@ -79,11 +81,16 @@ async function run(seed: string): Promise<void> {
   const wishes: Wishes = { wanted: new Map(AGENTS.map((host) => [host, new Set()])) };
   const managers = new Map<string, ManagerRegistry>();
   const now: { registry?: Registry } = {};
-  const serve = async (world: World): Promise<void> => {
+  const serve = async (world: HostWorld): Promise<void> => {
     // A store that cannot be reached at the start is tried again, as systemd would.
     for (;;) {
       try {
-        now.registry = await registry({ world, name: "registry", identity: insecureIdentity(world.clock) });
+        now.registry = await registry({
+          world,
+          store: world.store,
+          name: "registry",
+          identity: insecureIdentity(world.clock),
+        });
         break;
       } catch (error) {
         if (!(error instanceof NetloomError)) throw error;

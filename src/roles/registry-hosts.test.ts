@@ -4,17 +4,18 @@ import { suite, test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   LeaseSchema,
+  type LeaseState,
   LeaseStateSchema,
   Registry as RegistryApi,
-  type LeaseState,
 } from "../api/gen/netloom/registry_pb.js";
 import { serveAll } from "../api/rpc.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { withHost } from "../registry/host-names.ts";
 import { withLease } from "../registry/lease-metadata.ts";
 import { all, callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Metadata, World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { HostWorld } from "../world/world.ts";
+import type { Metadata } from "../world/hops.ts";
 import { registry, type Registry } from "./registry.ts";
 
 const LEASE_MS = 60_000;
@@ -35,16 +36,21 @@ const REFUSAL =
 
 class Door {
   role: Registry | undefined;
-  world: World | undefined;
+  world: HostWorld | undefined;
 
-  get #up(): { readonly role: Registry; readonly world: World } {
+  get #up(): { readonly role: Registry; readonly world: HostWorld } {
     const { role, world } = this;
     assert.ok(role && world);
     return { role, world };
   }
 
-  async open(world: World): Promise<void> {
-    this.role = await registry({ world, name: "registry", identity: insecureIdentity(world.clock) });
+  async open(world: HostWorld): Promise<void> {
+    this.role = await registry({
+      world,
+      store: world.store,
+      name: "registry",
+      identity: insecureIdentity(world.clock),
+    });
     this.world = world;
   }
 

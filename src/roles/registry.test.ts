@@ -14,31 +14,41 @@ import {
   endpointOf,
   endpointQuery,
   gather,
+  type Hosts,
   serviceOf,
   serviceQuery,
   withHosts,
-  type Hosts,
 } from "../registry/registry-fixture.ts";
-import { NetloomError, type ErrorCode } from "../world/errors.ts";
-import type { PutOptions, Store, World } from "../world/world.ts";
+import { type ErrorCode, NetloomError } from "../errors/errors.ts";
+import type { HostWorld } from "../world/world.ts";
+import type { PutOptions, Store } from "../world/store.ts";
 import { registry, type Registry, type RegistryOptions } from "./registry.ts";
 
 const URL = "tcp://10.0.0.9:5002";
 
 interface Setting {
   readonly hosts: Hosts;
-  readonly world: World;
+  readonly world: HostWorld;
   readonly role: Registry;
 }
 
 /** One host that is the registry, and one that asks it. */
 async function withRegistry(
   body: (setting: Setting) => Promise<void>,
-  options: Partial<RegistryOptions> & { readonly store?: (store: Store) => Store } = {},
+  {
+    store,
+    ...options
+  }: Partial<Omit<RegistryOptions, "store">> & { readonly store?: (store: Store) => Store } = {},
 ): Promise<void> {
   let role: Registry | undefined;
-  const program = async (world: World): Promise<void> => {
-    role = await registry({ world, name: "registry", identity: insecureIdentity(world.clock), ...options });
+  const program = async (world: HostWorld): Promise<void> => {
+    role = await registry({
+      world,
+      store: world.store,
+      name: "registry",
+      identity: insecureIdentity(world.clock),
+      ...options,
+    });
     await world.hops.serve(URL, serveAll(role.served));
   };
   await withHosts(
@@ -49,7 +59,7 @@ async function withRegistry(
       assert.ok(role);
       await body({ hosts, world, role });
     },
-    options.store ? { store: options.store } : {},
+    store ? { store } : {},
   );
 }
 
@@ -436,7 +446,7 @@ function storeOf(store: Store): Store {
 }
 
 /** netloom.registry.v1.Registry/Watch, without a network. */
-function watchOurs(role: Registry, world: World) {
+function watchOurs(role: Registry, world: HostWorld) {
   const handler = serveAll(role.served);
   const caller = callerOf(world);
   return watch(

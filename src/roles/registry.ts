@@ -6,6 +6,7 @@
  *                                                └─> catalog ─> Find, Watch
  * ```
  */
+import type { Store } from "../world/store.ts";
 import { create } from "@bufbuild/protobuf";
 import { LeaseStateSchema, Registry as RegistryApi } from "../api/gen/netloom/registry_pb.js";
 import {
@@ -30,10 +31,11 @@ import { Registrations } from "../registry/registrations.ts";
 import { updatePath } from "../registry/registry-path.ts";
 import { setPayload } from "../registry/set-payload.ts";
 import { setRegistrationTime } from "../registry/set-registration-time.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { RoleOptions } from "./role.ts";
 
 export interface RegistryOptions extends RoleOptions {
+  readonly store: Store;
   /** How long an endpoint is served after its last sign of life. Default: 60,000 ms. */
   readonly leaseMs?: number;
   /** Open watches, of all peers together. Default: 10,000. */
@@ -53,13 +55,13 @@ export interface Registry {
 const RETRY_MS = 1000;
 
 /**
- * Opens the registry that `World.store` holds. What was registered is served at once, and has one lease's time to show
+ * Opens the registry that its store holds. What was registered is served at once, and has one lease's time to show
  * that it still lives.
  */
 export async function registry(options: RegistryOptions): Promise<Registry> {
-  const { world } = options;
-  const services = await Registrations.load(world, serviceKind);
-  const endpoints = await Registrations.load(world, endpointKind);
+  const { world, store } = options;
+  const services = await Registrations.load(world, store, serviceKind);
+  const endpoints = await Registrations.load(world, store, endpointKind);
   const leases: Leases = new Leases({
     world,
     ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),

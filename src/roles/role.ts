@@ -4,7 +4,7 @@ import type { ConnectionHop, ConnectionServer, Directory } from "../api/hops.ts"
 import type { Call } from "../chain/call.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Log } from "../observe/log.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
 
 export interface RoleOptions {

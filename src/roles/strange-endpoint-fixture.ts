@@ -12,8 +12,8 @@ import { MonitorBoard } from "../elements/monitor-board.ts";
 import { timeout } from "../elements/timeout.ts";
 import { updateToken } from "../elements/update-token.ts";
 import { insecureIdentity } from "../identity/identity.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Ports, World } from "../world/world.ts";
 
 const URL = "unix:///run/strange.sock";
 
@@ -39,7 +39,7 @@ export class StrangeEndpoint {
   }
 
   /** For `AgentMesh`. */
-  async serve({ world }: { readonly world: World }): Promise<void> {
+  async serve({ world }: { readonly world: World & Pick<Ports, "hops"> }): Promise<void> {
     if (world.host !== "alpha") return;
     const door = new ConnectionDoor({
       world,

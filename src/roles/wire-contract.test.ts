@@ -5,19 +5,19 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import {
+  type Connection,
   ConnectionEventType,
   ConnectionSchema,
   MonitorScopeSelectorSchema,
   PathSchema,
-  type Connection,
 } from "../api/gen/nsm/connection_pb.js";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import { serveConnections, stationsOver } from "../api/hops.ts";
 import { LocalDirectory } from "../api/directory.ts";
 import { serveAll } from "../api/rpc.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Hop, Incoming, Message } from "../world/world.ts";
-import { farAddressOf, shopMesh, type MeshHost } from "./mesh-fixture.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Hop, Incoming, Message } from "../world/hops.ts";
+import { farAddressOf, type MeshHost, shopMesh } from "./mesh-fixture.ts";
 
 /** A host's manager behind a hop of bytes, whose peer came by a unix socket. */
 function bytesTo(host: MeshHost): Hop {

@@ -1,8 +1,9 @@
 /** The program's side of what arrives at a carried world: the same for the recorder and for the replayer. */
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Clock, Handler, Incoming, Message } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Clock } from "../async/clock.ts";
+import type { Handler, Incoming, Message } from "../world/hops.ts";
 
 /** A call as it arrives, without its scope: that one is made here, so that a replay has it too. */
 export type Arrived = Omit<Incoming, "scope">;

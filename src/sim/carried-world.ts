@@ -1,25 +1,29 @@
 /**
- * A World whose every call goes through one carrier, as a name, plain arguments and the real call. The recorder and the
+ * A HostWorld whose every call goes through one carrier, as a name, plain arguments and the real call. The recorder and the
  * replayer are two such carriers, so that neither can forget a call.
  */
-import { race, rootScope } from "../chain/scope.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Clock, Disk, Handler, Hops, Keys, Random, Store, World } from "../world/world.ts";
-import { type CarriedHandler, carriedHandler } from "./carried-handler.ts";
+import { rootScope } from "../async/task-scope.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Keys, Random, HostWorld } from "../world/world.ts";
+import type { Clock } from "../async/clock.ts";
+import type { Disk } from "../world/disk.ts";
+import type { Handler, Hops } from "../world/hops.ts";
+import type { Store } from "../world/store.ts";
+import { carriedHandler, type CarriedHandler } from "./carried-handler.ts";
 
 export interface Carrier {
   /** A synchronous call. */
-  ask<T>(name: string, args: unknown, run: (world: World) => T): T;
+  ask<T>(name: string, args: unknown, run: (world: HostWorld) => T): T;
   /** An asynchronous call. */
-  call<T>(name: string, args: unknown, run: (world: World) => Promise<T>): Promise<T>;
+  call<T>(name: string, args: unknown, run: (world: HostWorld) => Promise<T>): Promise<T>;
   /** Opens what later calls work on: a watch. Returns how they reach it. */
-  open<T>(name: string, args: unknown, run: (world: World) => T): () => T;
+  open<T>(name: string, args: unknown, run: (world: HostWorld) => T): () => T;
   /** What calls from outside come to: see `Hops.serve`. */
   listen(handler: CarriedHandler): Handler;
 }
 
-export function carriedWorld(host: string, carrier: Carrier): World {
+export function carriedWorld(host: string, carrier: Carrier): HostWorld {
   const clock = carriedClock(carrier);
   const scope = rootScope(host, clock);
   return {
@@ -32,7 +36,6 @@ export function carriedWorld(host: string, carrier: Carrier): World {
     store: carriedStore(carrier),
     kernel: carriedKernel(carrier),
     scope,
-    race,
   };
 }
 
@@ -118,7 +121,7 @@ function carriedStore(carrier: Carrier): Store {
   };
 }
 
-function carriedKernel(carrier: Carrier): World["kernel"] {
+function carriedKernel(carrier: Carrier): HostWorld["kernel"] {
   return {
     apply: (batch, options) =>
       carrier.call("kernel.apply", [batch, options], ({ kernel }) => kernel.apply(batch, options)),
@@ -137,7 +140,7 @@ function carriedWatch<T>(
   carrier: Carrier,
   name: string,
   args: unknown,
-  open: (world: World) => Watch<T>,
+  open: (world: HostWorld) => Watch<T>,
 ): Watch<T> {
   const watch = carrier.open(name, args, open);
   return {

@@ -1,6 +1,6 @@
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Clock } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Clock } from "../async/clock.ts";
 import type { Life } from "./life.ts";
 
 /** Wall time at the beginning of every run: 2026-01-01T00:00:00Z. */

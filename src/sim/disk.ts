@@ -1,9 +1,9 @@
-import { NetloomError } from "../world/errors.ts";
-import type { Disk } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Disk } from "../world/disk.ts";
 import type { FaultPlan } from "./faults.ts";
 import { digestText } from "./hash.ts";
 import type { Life } from "./life.ts";
-import { SimRandom, between } from "./random.ts";
+import { between, SimRandom } from "./random.ts";
 
 /** A write that a crash may still undo. */
 interface Write {

@@ -2,7 +2,7 @@
  * Faults are a list that is drawn before the run (rule R5). An entry names its victim by number (the 7th message from
  * alpha to beta), so that taking one out moves no other, and a failing list can be made smaller.
  */
-import type { Failpoint } from "../world/kernel.ts";
+import type { Failpoint } from "../kernel/kernel.ts";
 import { SimRandom, between } from "./random.ts";
 
 /** The other end of the way to the shared store, for message faults and partitions. */

@@ -1,4 +1,4 @@
-import type { Kernel } from "../world/kernel.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import type { FaultPlan } from "./faults.ts";
 import type { Life } from "./life.ts";
 import { type SimRandom, between } from "./random.ts";

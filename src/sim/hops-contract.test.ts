@@ -2,7 +2,7 @@ import { suite, test } from "node:test";
 import { drain } from "../../scripts/simulated-toy.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { hopsContract } from "../transport/hops-contract.ts";
-import type { World } from "../world/world.ts";
+import type { HostWorld } from "../world/world.ts";
 import { SimMachine } from "./kernel.ts";
 import { Simulation } from "./simulation.ts";
 
@@ -16,7 +16,7 @@ suite("the simulated network keeps the promises of Hops", () => {
         kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
         store: (clock, scope) => new MemoryStore({ clock, scope }),
       });
-      const worldOf = (host: string): Promise<World> =>
+      const worldOf = (host: string): Promise<HostWorld> =>
         new Promise((resolve) => simulation.start(host, async (world) => resolve(world)));
       const [near, far] = await Promise.all([worldOf("near"), worldOf("far")]);
       const kill = async (): Promise<void> => simulation.crash("far");

@@ -1,5 +1,5 @@
 /** The simulated carrier of one host's kernel: batches in turn, undo, crashes, marks and notifications. */
-import { describeOperation, refusal } from "../world/kernel-text.ts";
+import { describeOperation, refusal } from "../kernel/kernel-text.ts";
 import {
   type ApplyOptions,
   type Bridge,
@@ -10,18 +10,18 @@ import {
   KernelError,
   type KernelEvent,
   type KernelObject,
+  MESH_MARK,
   type NativeNetwork,
   type NativeQuery,
   type Netns,
   type NetnsIdentity,
   type ObserveQuery,
   type Operation,
+  type OwnerMark,
   type Veth,
   type Vxlan,
-  type Watch,
-  type OwnerMark,
-  MESH_MARK,
-} from "../world/kernel.ts";
+} from "../kernel/kernel.ts";
+import { type Watch } from "../async/watch.ts";
 import { type Actor, bury, busyUntilMs, ends, type News, type Undo } from "./kernel-links.ts";
 import { findNetns, type Listener, type Machine } from "./kernel-machine.ts";
 import { look, nativeNetworkOf, viewOf } from "./kernel-observe.ts";

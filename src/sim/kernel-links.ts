@@ -1,5 +1,5 @@
 /** Devices of the simulated machine: how they are born, change, go down and die. */
-import type { Bridge, LinkEnd, Netns, Veth, Vxlan, OwnerMark } from "../world/kernel.ts";
+import type { Bridge, LinkEnd, Netns, Veth, Vxlan, OwnerMark } from "../kernel/kernel.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
 import { bare, familyOf, Refused, type SimDevice, type SimNetns, type SimTunnel } from "./kernel-state.ts";
 

@@ -1,6 +1,7 @@
 /** What all kernels of a simulated machine share: the namespaces, the clock, the turn of each batch, and the news. */
-import { NetloomError } from "../world/errors.ts";
-import type { Clock, Random } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Random } from "../world/world.ts";
+import type { Clock } from "../async/clock.ts";
 import { dissolve, type Machinery, type News } from "./kernel-links.ts";
 import type { SimDevice, SimNetns } from "./kernel-state.ts";
 

@@ -8,7 +8,7 @@ import type {
   Netns,
   ObserveQuery,
   OwnerMark,
-} from "../world/kernel.ts";
+} from "../kernel/kernel.ts";
 import {
   defaultMetric,
   MAIN_TABLE,

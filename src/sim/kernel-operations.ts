@@ -1,6 +1,6 @@
 /** One operation on the simulated machine: done at once, and handed back as what undoes it. */
-import { settingsOf } from "../world/kernel-text.ts";
-import type { KernelObject, Operation, Program, Qdisc, Sysctl } from "../world/kernel.ts";
+import { settingsOf } from "../kernel/kernel-text.ts";
+import type { KernelObject, Operation, Program, Qdisc, Sysctl } from "../kernel/kernel.ts";
 import {
   type Actor,
   addDevice,

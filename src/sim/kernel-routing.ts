@@ -1,6 +1,6 @@
 /** Addresses, routes, rules, neighbours and FDB entries of the simulated machine, with Linux's rules of admission. */
 import { contains, formatPrefix, mustParseIp, mustParsePrefix, network, parsePrefix } from "../net/ip.ts";
-import type { Address, FdbEntry, Neighbor, Route, Rule } from "../world/kernel.ts";
+import type { Address, FdbEntry, Neighbor, Route, Rule } from "../kernel/kernel.ts";
 import { type Actor, deviceOf, type Undo } from "./kernel-links.ts";
 import {
   defaultMetric,

@@ -1,5 +1,5 @@
 /** What a simulated machine is made of. Entries point at each other as the kernel's structures do. */
-import type { Address, FdbEntry, Netns, Program, Qdisc, Route, Rule } from "../world/kernel.ts";
+import type { Address, FdbEntry, Netns, Program, Qdisc, Route, Rule } from "../kernel/kernel.ts";
 
 export interface SimNetns {
   /** `/run/netns/a`, or `/proc/7/ns/net`. */

@@ -1,6 +1,7 @@
 /** A subscription to a simulated kernel: bounded, late, and honest about what was lost. */
-import type { KernelEvent, Watch } from "../world/kernel.ts";
-import type { Clock } from "../world/world.ts";
+import type { KernelEvent } from "../kernel/kernel.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Clock } from "../async/clock.ts";
 
 export class SimWatch implements Watch<KernelEvent> {
   readonly #clock: Clock;

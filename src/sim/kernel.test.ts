@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../../e2e/virtual-clock.ts";
-import { KernelError, type KernelObject, type LinkEnd, type Netns, type Operation } from "../world/kernel.ts";
+import {
+  KernelError,
+  type KernelObject,
+  type LinkEnd,
+  type Netns,
+  type Operation,
+} from "../kernel/kernel.ts";
 import { SimMachine } from "./kernel.ts";
 
 function end(netns: Netns, name: string, number: number): LinkEnd {

@@ -5,7 +5,7 @@
  * routes that vanish with a link, half-done batches after a crash, notifications that are lost. Both pass one contract
  * suite (e2e/kernel-contract.ts). Everything that happens is decided by the clock, the random numbers and the calls.
  */
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { SimKernel, type SimKernelOptions } from "./kernel-carrier.ts";
 import { findNetns, Machine, type SimMachineOptions } from "./kernel-machine.ts";
 import { type Arrival, follow } from "./kernel-reach.ts";

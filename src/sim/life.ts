@@ -1,4 +1,4 @@
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** An event of one host: see `Scheduler.after`. */

@@ -8,10 +8,11 @@ import { insecureIdentity } from "../identity/identity.ts";
 import { STRICT_LOG } from "../observe/log-fixture.ts";
 import { agent, type AgentRole } from "../roles/agent.ts";
 import { registry } from "../roles/registry.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Netns } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Disk, World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Netns } from "../kernel/kernel.ts";
+import type { Scope } from "../async/scope.ts";
+import type { HostWorld } from "../world/world.ts";
+import type { Disk } from "../world/disk.ts";
 
 export const REGISTRY_HOST = "registry";
 
@@ -87,16 +88,16 @@ export interface AgentOptions {
 }
 
 /** Runs the registry of the mesh. */
-export async function runRegistry(world: World, onExit: () => void): Promise<void> {
+export async function runRegistry(world: HostWorld, onExit: () => void): Promise<void> {
   const identity = insecureIdentity(world.clock, LIFETIME_MS);
   await orExit(onExit, async () => {
-    const role = await registry({ world, name: "registry", identity, leaseMs: LEASE_MS });
+    const role = await registry({ world, store: world.store, name: "registry", identity, leaseMs: LEASE_MS });
     await world.hops.serve(REGISTRY_URL, serveAll(role.served));
   });
 }
 
 /** Runs an agent until its life ends. */
-export async function runAgent(given: World, options: AgentOptions): Promise<void> {
+export async function runAgent(given: HostWorld, options: AgentOptions): Promise<void> {
   const { plan, wishes, plant, reaches, onStart, onExit } = options;
   const world = plant === "forgets-disk" ? { ...given, disk: forgetful(given.disk) } : given;
   const url = `tcp://${plan.address}:5001`;
@@ -126,7 +127,7 @@ export async function runAgent(given: World, options: AgentOptions): Promise<voi
 }
 
 interface Operating {
-  readonly world: World;
+  readonly world: HostWorld;
   readonly scope: Scope;
   readonly role: AgentRole;
   readonly wish: Exposing | Connecting | Describing;
@@ -205,6 +206,6 @@ function forgetful(disk: Disk): Disk {
   };
 }
 
-function sleepUntil(world: World, timeMs: number, scope: Scope): Promise<void> {
+function sleepUntil(world: HostWorld, timeMs: number, scope: Scope): Promise<void> {
   return world.clock.sleep(Math.max(0, timeMs - world.clock.monotonicMs()), scope);
 }

@@ -3,7 +3,7 @@
  * and what must hold when it is quiet.
  */
 import type { AgentRole } from "../roles/agent.ts";
-import type { Netns } from "../world/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { SimMachine } from "./kernel.ts";
 import { type Fault, STORE_HOST, drawFaults } from "./faults.ts";
 import type { HistoryEntry } from "./history.ts";

@@ -2,7 +2,7 @@
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { groupByOwner } from "../forwarder/owner.ts";
 import type { AgentRole } from "../roles/agent.ts";
-import type { Kernel, KernelObject, Netns } from "../world/kernel.ts";
+import type { Kernel, KernelObject, Netns } from "../kernel/kernel.ts";
 import type { SimMachine } from "./kernel.ts";
 import type { Connecting, Exposing, HostPlan, Wishes } from "./mesh-agent-fixture.ts";
 

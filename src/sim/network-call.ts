@@ -1,19 +1,19 @@
 /** One call over the simulated network: a question, an answer, and what may happen to both. */
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Hop, Message } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Hop, Message } from "../world/hops.ts";
 import { scopeEnd } from "./clock.ts";
 import { digestText } from "./hash.ts";
 import type { SimNetwork } from "./network.ts";
 import {
-  type Listener,
-  type Question,
   arrive,
   checkSize,
   copyError,
   copyMessage,
   endCall,
+  type Listener,
   pathBack,
+  type Question,
   unavailable,
 } from "./network-end.ts";
 

@@ -1,7 +1,8 @@
 /** What the parts of the simulated network share. */
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
-import { type Clock, type Handler, type Incoming, MAX_MESSAGE_BYTES, type Message } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
+import { type Clock } from "../async/clock.ts";
+import { type Handler, type Incoming, MAX_MESSAGE_BYTES, type Message } from "../world/hops.ts";
 import type { Life } from "./life.ts";
 
 /** One life of a host on the network. */

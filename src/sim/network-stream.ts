@@ -3,19 +3,19 @@
  * partition, or the death of a process breaks the stream for both sides, each at its own time. The receiver hands out
  * credit, so that a slow one holds up the sender instead of its own memory.
  */
-import type { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
+import type { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
 import { digestText } from "./hash.ts";
 import type { Life, LifeEvent } from "./life.ts";
 import type { Path, SimNetwork } from "./network.ts";
 import {
-  type Listener,
-  type Question,
   arrive,
   checkSize,
   copyError,
   endCall,
+  type Listener,
   pathBack,
+  type Question,
   unavailable,
 } from "./network-end.ts";
 

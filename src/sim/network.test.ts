@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { drain } from "../../scripts/simulated-toy.ts";
 import { MemoryStore } from "../store/memory.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Handler, Incoming, Message, World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { HostWorld } from "../world/world.ts";
+import type { Handler, Incoming, Message } from "../world/hops.ts";
 import type { Fault } from "./faults.ts";
 import { SimMachine } from "./kernel.ts";
 import { Simulation } from "./simulation.ts";
@@ -21,7 +22,7 @@ function simulate(faults: readonly Fault[] = [], seed = "1"): Simulation {
 }
 
 /** What `program` returns on alpha. */
-async function onAlpha<T>(simulation: Simulation, program: (world: World) => Promise<T>): Promise<T> {
+async function onAlpha<T>(simulation: Simulation, program: (world: HostWorld) => Promise<T>): Promise<T> {
   return simulation.run(
     new Promise<T>((resolve, reject) => {
       simulation.start("alpha", (world) => program(world).then(resolve, reject));
@@ -41,7 +42,7 @@ const handler = (call: (incoming: Incoming) => Promise<Message>): Handler => ({
 const echo = handler(async ({ bytes }) => ({ bytes, metadata: {} }));
 
 /** Asks for an echo of `hello`. */
-const call = (world: World, address: string, timeoutMs = 500): Promise<string | undefined> =>
+const call = (world: HostWorld, address: string, timeoutMs = 500): Promise<string | undefined> =>
   world.hops
     .dial(address)
     .call("echo", message("hello"), { timeoutMs })
@@ -152,7 +153,7 @@ suite("hops under faults (R10)", () => {
 
 suite("streams under faults (R10)", () => {
   /** Every 10 ms a byte, for a second. */
-  const ticking = (world: World, ended: string[]): Handler => ({
+  const ticking = (world: HostWorld, ended: string[]): Handler => ({
     methods: [{ path: "ticks", kind: "watch" }],
     call: () => assert.fail("there are no calls here"),
     watch: ({ scope }) => {

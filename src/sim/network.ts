@@ -3,13 +3,13 @@
  * as the fault plan says. A call is two messages, so its answer can be lost after the work was done. A stream is like a
  * TCP connection: in order and without a gap, or broken.
  */
-import { NetloomError } from "../world/errors.ts";
-import type { Handler, Hop, Hops } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Handler, Hop, Hops } from "../world/hops.ts";
 import type { FaultPlan } from "./faults.ts";
 import { SimCall } from "./network-call.ts";
-import { type Listener, type NetworkEnd, type Question, copyMessage } from "./network-end.ts";
+import { copyMessage, type Listener, type NetworkEnd, type Question } from "./network-end.ts";
 import { openStream } from "./network-stream.ts";
-import { SimRandom, between } from "./random.ts";
+import { between, SimRandom } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** Each way between two hosts. */

@@ -1,7 +1,7 @@
 /** Echo requests on a simulated machine: they are counted on the way, there and back. */
 import { contains, mustParseIp, mustParsePrefix } from "../net/ip.ts";
-import type { KernelObject, Netns } from "../world/kernel.ts";
-import type { Prober } from "../world/prober.ts";
+import type { KernelObject, Netns } from "../kernel/kernel.ts";
+import type { Prober } from "../kernel/prober.ts";
 import type { SimMachine } from "./kernel.ts";
 
 /** `isCut`: nothing comes back from another host. */

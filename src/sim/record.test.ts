@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { drain } from "../../scripts/simulated-toy.ts";
 import { MemoryStore } from "../store/memory.ts";
-import { NetloomError } from "../world/errors.ts";
-import { KernelError } from "../world/kernel.ts";
-import type { Handler, Incoming, Message, World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import { KernelError } from "../kernel/kernel.ts";
+import type { HostWorld } from "../world/world.ts";
+import type { Handler, Incoming, Message } from "../world/hops.ts";
 import { drawFaults } from "./faults.ts";
 import { SimMachine } from "./kernel.ts";
 import { recordWorld } from "./record.ts";
-import { Recording, decodeValue, encodeValue } from "./recording.ts";
+import { decodeValue, encodeValue, Recording } from "./recording.ts";
 import { replayRecording } from "./replay.ts";
 import { Simulation } from "./simulation.ts";
 import { ToyAgent } from "./toy-agent.ts";
@@ -38,10 +39,10 @@ async function recordToy(seed: string): Promise<Recording[]> {
   return recordings;
 }
 
-const toy = (seed: string) => (world: World) => new ToyAgent(world).run(drawWishes(seed, 9));
+const toy = (seed: string) => (world: HostWorld) => new ToyAgent(world).run(drawWishes(seed, 9));
 
 /** Answers a call with what it was asked, and a stream with one byte after the other; 99 takes long. */
-function echo({ clock }: World): Handler {
+function echo({ clock }: HostWorld): Handler {
   const refuse = ({ bytes }: Incoming): void => {
     if (bytes.length === 0) throw new NetloomError("INVALID_ARGUMENT", "nothing");
   };
@@ -72,7 +73,7 @@ function echo({ clock }: World): Handler {
 }
 
 /** Uses what the toy does not: all kinds of calls, and errors of them. */
-async function everything(world: World): Promise<void> {
+async function everything(world: HostWorld): Promise<void> {
   const { clock, random, keys, hops, disk, store, kernel, scope } = world;
   await disk.append("log", Uint8Array.of(clock.wallMs() % 256, Math.floor(random.fraction("x", 1) * 256)));
   const data = keys.digest((await disk.read("log")) ?? new Uint8Array());
@@ -150,7 +151,7 @@ suite("the flight recorder (R12)", () => {
 
   test("a program that does something else is noticed, with the entry", async () => {
     const recording = await recordEverything();
-    const other = async (world: World): Promise<void> => {
+    const other = async (world: HostWorld): Promise<void> => {
       world.clock.wallMs();
       await world.disk.read("something else");
     };

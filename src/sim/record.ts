@@ -1,10 +1,11 @@
-import type { Handler, Incoming, World } from "../world/world.ts";
+import type { HostWorld } from "../world/world.ts";
+import type { Handler, Incoming } from "../world/hops.ts";
 import type { Arrived, CarriedHandler } from "./carried-handler.ts";
-import { type Carrier, carriedWorld } from "./carried-world.ts";
+import { carriedWorld, type Carrier } from "./carried-world.ts";
 import type { Outcome, Recording } from "./recording.ts";
 
 /** `world`, with every result of its calls written into `recording` on the way to the program. */
-export function recordWorld(world: World, recording: Recording): World {
+export function recordWorld(world: HostWorld, recording: Recording): HostWorld {
   let calls = 0;
   let listeners = 0;
   const nextCall = (): number => calls++;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { Recording, decodeValue, encodeValue } from "./recording.ts";
 
 test("a value is what it was after encode and decode", () => {

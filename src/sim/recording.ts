@@ -3,8 +3,8 @@
  * JSON in a ring of bounded size. What the program asks is in there too, so that a replay notices when it is not the
  * same program.
  */
-import { NetloomError } from "../world/errors.ts";
-import { KernelError } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import { KernelError } from "../kernel/kernel.ts";
 import type { Arrived } from "./carried-handler.ts";
 
 /** How a call ended. */

@@ -1,9 +1,10 @@
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Handler, World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { HostWorld } from "../world/world.ts";
+import type { Handler } from "../world/hops.ts";
 import type { Answering, CarriedHandler } from "./carried-handler.ts";
-import { type Carrier, carriedWorld } from "./carried-world.ts";
-import { type Outcome, type Recording, type RecordingEntry, decodeValue, encodeValue } from "./recording.ts";
+import { carriedWorld, type Carrier } from "./carried-world.ts";
+import { decodeValue, encodeValue, type Outcome, type Recording, type RecordingEntry } from "./recording.ts";
 import type { Drain } from "./scheduler.ts";
 
 interface Pending {
@@ -18,7 +19,7 @@ interface Pending {
  */
 export async function replayRecording(
   recording: Recording,
-  program: (world: World) => Promise<void>,
+  program: (world: HostWorld) => Promise<void>,
   drain: Drain,
 ): Promise<number> {
   if (recording.dropped > 0) {
@@ -75,7 +76,7 @@ class Replayer implements Carrier {
     return true;
   }
 
-  ask<T>(name: string, args: unknown, _run?: (world: World) => T): T {
+  ask<T>(name: string, args: unknown, _run?: (world: HostWorld) => T): T {
     const entry = this.#next();
     const outcome = entry?.kind === "ask" ? entry.outcome : { value: undefined };
     this.#expect({ kind: "ask", name, args, outcome });
@@ -91,7 +92,7 @@ class Replayer implements Carrier {
     });
   }
 
-  open<T>(name: string, args: unknown, _run: (world: World) => T): () => T {
+  open<T>(name: string, args: unknown, _run: (world: HostWorld) => T): () => T {
     this.ask(name, args);
     return () => {
       throw new Error(`${name} is not there in a replay`);

@@ -2,7 +2,7 @@
  * Virtual time. The scheduler takes the next event by (time, tie), lets it settle one promise of a World, and lets the
  * microtasks drain before it takes another (rule R4). Ties are shuffled by the seed: that is how interleavings are found.
  */
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { EventQueue, type QueuedEvent } from "./event-queue.ts";
 import { History } from "./history.ts";
 import { SimRandom } from "./random.ts";

@@ -1,5 +1,5 @@
-import { NetloomError } from "../world/errors.ts";
-import type { Store } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Store } from "../world/store.ts";
 import { STORE_HOST } from "./faults.ts";
 import type { Life } from "./life.ts";
 import type { SimNetwork } from "./network.ts";

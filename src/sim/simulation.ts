@@ -2,14 +2,16 @@
  * A simulated fleet: hosts that share a network and a store, each with a disk and a kernel that outlive its crashes.
  * One seed and one fault list are one run.
  */
-import { race, rootScope } from "../chain/scope.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Kernel } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Clock, Random, Store, World } from "../world/world.ts";
+import { rootScope } from "../async/task-scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Random, HostWorld } from "../world/world.ts";
+import type { Clock } from "../async/clock.ts";
+import type { Store } from "../world/store.ts";
 import { SimClock } from "./clock.ts";
 import { SimDisk } from "./disk.ts";
-import { type Fault, FaultPlan, STORE_HOST, describeFault } from "./faults.ts";
+import { describeFault, type Fault, FaultPlan, STORE_HOST } from "./faults.ts";
 import { guardedKernel } from "./guarded-kernel.ts";
 import { SimKeys } from "./keys.ts";
 import { Life } from "./life.ts";
@@ -19,7 +21,7 @@ import { Scheduler, type SchedulerOptions } from "./scheduler.ts";
 import { sharedStore } from "./shared-store.ts";
 
 /** What a host runs, from its start to its crash. An error that comes out of it fails the run. */
-export type Program = (world: World) => Promise<void>;
+export type Program = (world: HostWorld) => Promise<void>;
 
 export interface SimulationOptions extends SchedulerOptions {
   readonly hosts: readonly string[];
@@ -49,7 +51,7 @@ interface Host {
 }
 
 /** A program goes on as long as its tasks do, and an error of one of them is its own. */
-async function live(program: Program, world: World): Promise<void> {
+async function live(program: Program, world: HostWorld): Promise<void> {
   await program(world);
   await world.scope.done;
   await world.scope.end();
@@ -132,7 +134,7 @@ export class Simulation {
     live(host.program, world).catch((error: unknown) => this.scheduler.fail(error));
   }
 
-  #world(host: Host, life: Life): World {
+  #world(host: Host, life: Life): HostWorld {
     const clock = new SimClock(life, () => host.wallOffsetMs);
     const scope = rootScope(host.name, clock);
     const { faults } = this;
@@ -150,7 +152,6 @@ export class Simulation {
         nextBatch: () => host.batches++,
       }),
       scope,
-      race,
     };
   }
 

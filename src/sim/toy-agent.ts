@@ -5,10 +5,10 @@
  * its half, and then applies its own. A refused VNI is tried again with another under a higher attempt number, so that
  * a message that comes late is known as such. A closed wire leaves a tombstone in both journals for the same reason.
  */
-import { NetloomError } from "../world/errors.ts";
-import type { KernelObject, Operation } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
-import type { World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { KernelObject, Operation } from "../kernel/kernel.ts";
+import type { Scope } from "../async/scope.ts";
+import type { HostWorld } from "../world/world.ts";
 import { Hash } from "./hash.ts";
 
 /** A wire that shall exist from `makeAtMs` on, until `removeAtMs` if there is one. */
@@ -37,13 +37,13 @@ const VNIS = 24;
 const CALL_TIMEOUT_MS = 400;
 
 export class ToyAgent {
-  readonly #world: World;
+  readonly #world: HostWorld;
   readonly #plant: Plant | undefined;
   readonly #journal = new Map<string, WireHalf>();
   readonly #tails = new Map<string, Promise<void>>();
   #draws = 0;
 
-  constructor(world: World, plant?: Plant) {
+  constructor(world: HostWorld, plant?: Plant) {
     this.#world = world;
     this.#plant = plant;
   }

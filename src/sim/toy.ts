@@ -1,5 +1,5 @@
 /** The toy workload as a whole: wishes and faults drawn from a seed, a run, and the invariants when it is quiet. */
-import type { Kernel, KernelObject } from "../world/kernel.ts";
+import type { Kernel, KernelObject } from "../kernel/kernel.ts";
 import type { Fault } from "./faults.ts";
 import { drawFaults } from "./faults.ts";
 import type { HistoryEntry } from "./history.ts";

@@ -2,8 +2,8 @@
  * The promises of a `Store`, as data: every backend runs all of them. A test file turns each into a test of its own.
  * `now` and `pass` are the backend's time: virtual in memory, real with a real server.
  */
-import { NetloomError, type ErrorCode } from "../world/errors.ts";
-import type { Store, StoreEvent } from "../world/world.ts";
+import { type ErrorCode, NetloomError } from "../errors/errors.ts";
+import type { Store, StoreEvent } from "../world/store.ts";
 
 interface StoreUnderTest {
   readonly store: Store;

@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import { drain } from "../../scripts/simulated-toy.ts";
-import { rootScope } from "../chain/scope.ts";
+import { rootScope } from "../async/task-scope.ts";
 import { SimClock } from "../sim/clock.ts";
 import { Life } from "../sim/life.ts";
 import { Scheduler } from "../sim/scheduler.ts";

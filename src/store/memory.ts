@@ -1,7 +1,8 @@
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Clock, PutOptions, Store, StoreEntry, StoreEvent } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Clock } from "../async/clock.ts";
+import type { PutOptions, Store, StoreEntry, StoreEvent } from "../world/store.ts";
 import { WatchHistory } from "./watch-history.ts";
 
 interface Stored {

@@ -6,7 +6,7 @@ import { statSync, watch } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
-import type { ErrorCode } from "../world/errors.ts";
+import type { ErrorCode } from "../errors/errors.ts";
 import type { Refusal } from "./sqlite-batch.ts";
 
 /** "NLst". Every file of a store has it from its first transaction on. */

@@ -1,7 +1,7 @@
 /** The near side of the thread that has the database. One of the edges of the deterministic zone. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { errorOf } from "./sqlite.ts";
 import type { Database, Opened, Operation, Outcome, Refusal } from "./sqlite-batch.ts";
 

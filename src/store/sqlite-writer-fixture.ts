@@ -1,6 +1,6 @@
 /** Writes until it is killed, and prints the keys that were acknowledged: `sqlite-writer-fixture.ts FILE PREFIX`. */
 import { writeSync } from "node:fs";
-import { rootScope } from "../chain/scope.ts";
+import { rootScope } from "../async/task-scope.ts";
 import { openDatabase } from "./sqlite-thread.ts";
 import { SqliteStore } from "./sqlite.ts";
 

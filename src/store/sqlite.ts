@@ -6,10 +6,11 @@
  *                   ^ gathers while the transaction before it is under way
  * ```
  */
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Clock, PutOptions, Store, StoreEntry, StoreEvent } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Clock } from "../async/clock.ts";
+import type { PutOptions, Store, StoreEntry, StoreEvent } from "../world/store.ts";
 import type { Database, Operation, Outcome, Refusal, Row } from "./sqlite-batch.ts";
 import { WatchHistory } from "./watch-history.ts";
 

@@ -1,6 +1,6 @@
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { StoreEvent } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { StoreEvent } from "../world/store.ts";
 
 /** An open watch. */
 interface Reader {

@@ -8,13 +8,13 @@ import {
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import { type Hop, MAX_MESSAGE_BYTES, type Message, type Metadata as Pairs } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import { type Hop, MAX_MESSAGE_BYTES, type Message, type Metadata as Pairs } from "../world/hops.ts";
 import { fromMetadata, toMetadata } from "./grpc-metadata.ts";
 import { Liveness } from "./liveness.ts";
 import { fromStatus } from "./status.ts";
-import { StreamQueue } from "./stream-queue.ts";
+import { StreamQueue } from "../async/stream-queue.ts";
 import { grpcTarget } from "./url.ts";
 
 /** Answers that may wait in this process before the stream is paused. */

@@ -3,12 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { rootScope } from "../chain/scope.ts";
-import type { World } from "../world/world.ts";
+import { rootScope } from "../async/task-scope.ts";
+import type { HostWorld } from "../world/world.ts";
 import { GrpcHops, type GrpcHopsOptions } from "./grpc-hops.ts";
 import { nodeClock } from "./node-clock.ts";
 
-export interface GrpcHost extends Pick<World, "clock" | "scope"> {
+export interface GrpcHost extends Pick<HostWorld, "clock" | "scope"> {
   readonly hops: GrpcHops;
   readonly log: string[];
   readonly errors: unknown[];

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
-import { NetloomError } from "../world/errors.ts";
-import type { Handler, Incoming, Message } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Handler, Incoming, Message } from "../world/hops.ts";
 import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
 
 const empty: Message = { bytes: new Uint8Array(), metadata: {} };

@@ -1,8 +1,9 @@
 /** The network between hosts, over gRPC. */
 import type { DescFile } from "@bufbuild/protobuf";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Clock, Handler, Hop, Hops } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "../async/scope.ts";
+import type { Clock } from "../async/clock.ts";
+import type { Handler, Hop, Hops } from "../world/hops.ts";
 import { GrpcHop, type GrpcHopOptions } from "./grpc-client.ts";
 import { listen, withServices } from "./grpc-server.ts";
 import { healthOf } from "./health.ts";

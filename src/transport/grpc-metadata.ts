@@ -1,7 +1,7 @@
 /** Text beside a message, between our form and gRPC's. */
 import { Metadata } from "@grpc/grpc-js";
-import { NetloomError } from "../world/errors.ts";
-import type { Metadata as Pairs } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Metadata as Pairs } from "../world/hops.ts";
 
 /** Of all keys and values, gRPC's recommended limit (https://grpc.io/docs/guides/metadata/). */
 const MAX_METADATA_BYTES = 8 * 1024;

@@ -1,19 +1,20 @@
 /** A listener for gRPC. */
 import {
   Metadata,
+  type sendUnaryData,
   Server,
   ServerCredentials,
-  type sendUnaryData,
   type ServerOptions,
   type ServerUnaryCall,
   type ServerWritableStream,
 } from "@grpc/grpc-js";
 import { createServer, type Socket } from "node:net";
 import { serveAll, type Served } from "../api/rpc.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Scope } from "../world/scope.ts";
-import { type Clock, type Handler, type Incoming, MAX_MESSAGE_BYTES } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Scope } from "../async/scope.ts";
+import { type Clock } from "../async/clock.ts";
+import { type Handler, type Incoming, MAX_MESSAGE_BYTES } from "../world/hops.ts";
 import { fromMetadata, toMetadata } from "./grpc-metadata.ts";
 import { guardedHttp2 } from "./guarded-http2.ts";
 import { PacedSocket } from "./paced-socket.ts";

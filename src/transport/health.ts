@@ -2,14 +2,14 @@
 import { create } from "@bufbuild/protobuf";
 import {
   Health,
-  HealthCheckResponse_ServingStatus as ServingStatus,
-  HealthCheckResponseSchema,
   type HealthCheckRequest,
   type HealthCheckResponse,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+  HealthCheckResponseSchema,
 } from "../api/gen/grpc/health/v1/health_pb.js";
 import { serve, type Served } from "../api/rpc.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
 
 /** NOT_FOUND from Check, and SERVICE_UNKNOWN from Watch, for a service that is not in `names`, as the protocol wants. */
 export function healthOf(names: ReadonlySet<string>): Served {

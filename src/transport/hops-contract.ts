@@ -5,8 +5,8 @@
 import { create } from "@bufbuild/protobuf";
 import { Health, HealthCheckResponseSchema } from "../api/gen/grpc/health/v1/health_pb.js";
 import { methodPath, serve } from "../api/rpc.ts";
-import { NetloomError, type ErrorCode } from "../world/errors.ts";
-import { type Handler, type Incoming, MAX_MESSAGE_BYTES, type Message } from "../world/world.ts";
+import { type ErrorCode, NetloomError } from "../errors/errors.ts";
+import { type Handler, type Incoming, MAX_MESSAGE_BYTES, type Message } from "../world/hops.ts";
 import {
   ask,
   bytes,

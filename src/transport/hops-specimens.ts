@@ -1,13 +1,14 @@
 /** What the promises of `Hops` are made of: two hosts, a service, and the words for what is expected. */
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
-import type { Handler, Incoming, Message, World } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import type { HostWorld } from "../world/world.ts";
+import type { Handler, Incoming, Message } from "../world/hops.ts";
 
 export interface HopsUnderTest {
   /** The host that calls. */
-  readonly near: Pick<World, "hops" | "clock" | "scope">;
+  readonly near: Pick<HostWorld, "hops" | "clock" | "scope">;
   /** The host that serves. */
-  readonly far: Pick<World, "hops" | "clock" | "scope">;
+  readonly far: Pick<HostWorld, "hops" | "clock" | "scope">;
   /** An address of `far` that nobody serves yet. */
   readonly url: string;
   /** The process of `far` dies without a word. */

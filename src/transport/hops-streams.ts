@@ -1,6 +1,6 @@
 /** The promises about streams. */
-import { NetloomError } from "../world/errors.ts";
-import type { Watch } from "../world/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
 import {
   bytes,
   counting,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import type { Hop } from "../world/world.ts";
+import type { Hop } from "../world/hops.ts";
 import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
 
 const METHOD = "/test.Where/Am";

@@ -4,7 +4,7 @@
  * Upstream: sdk/pkg/registry/common/{sendfd,recvfd}
  */
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 /** `__SO_ACCEPTCON` of a listening socket, as proc_pid_net(5) prints the flags of /proc/PID/net/unix. */
 const LISTENING = "00010000";

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
-import { NetloomError } from "../world/errors.ts";
-import type { Clock } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Clock } from "../async/clock.ts";
 
 /** What setTimeout takes at most: a signed 32-bit number of milliseconds. */
 const LONGEST_MS = 0x7fff_ffff;

@@ -1,8 +1,8 @@
 /** The disk of a World: files in one folder of this machine. */
 import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { NetloomError } from "../world/errors.ts";
-import type { Disk } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Disk } from "../world/disk.ts";
 
 /**
  * Files are made in `folder`, for this user only; it is made when it is first written to. `volatile` ones say what is true

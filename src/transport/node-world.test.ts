@@ -2,10 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { SimMachine } from "../sim/kernel.ts";
-import { MemoryStore } from "../store/memory.ts";
 import { temporaryFolder } from "./grpc-fixture.ts";
-import { nodeClock } from "./node-clock.ts";
 import { nodeDisk } from "./node-disk.ts";
 import { nodeKeys, nodeRandom } from "./node-keys.ts";
 import { nodeWorld } from "./node-world.ts";
@@ -88,14 +85,10 @@ suite("keys, random numbers and time of a real machine", () => {
 
 test("a World is closed with all that it has started", async (t) => {
   const folder = await temporaryFolder(t);
-  const clock = nodeClock();
   const world = nodeWorld({
     host: "alpha",
-    stateFolder: join(folder, "state"),
     insecure: true,
     log: () => undefined,
-    kernel: new SimMachine({ clock }).kernel(),
-    store: (storeClock, scope) => new MemoryStore({ clock: storeClock, scope }),
   });
   const url = `unix://${join(folder, "a.sock")}`;
   await world.hops.serve(url, {

@@ -1,6 +1,6 @@
 /** What each peer has of a listener, and whether it may have more. */
 import { peerKey } from "../world/peer-key.ts";
-import type { Peer } from "../world/world.ts";
+import type { Peer } from "../world/hops.ts";
 import { MAX_UNFINISHED_BYTES, type PeerLimits } from "./peer-limits.ts";
 import { type Company, TimeShare } from "./time-share.ts";
 

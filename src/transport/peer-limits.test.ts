@@ -5,13 +5,13 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import type { Watch } from "../world/kernel.ts";
-import type { Handler, Hop, Incoming, Message } from "../world/world.ts";
+import type { Watch } from "../async/watch.ts";
+import type { Handler, Hop, Incoming, Message } from "../world/hops.ts";
 import { attacker, begun, framed, freePort, open, outcome, reset } from "./attack-fixture.ts";
 import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
 import { PacedSocket } from "./paced-socket.ts";
 import type { PeerLimits } from "./peer-limits.ts";
-import { spin } from "../world/until-fixture.ts";
+import { spin } from "../async/until-fixture.ts";
 
 const CALL = "/test.Test/Call";
 const WATCH = "/test.Test/Watch";

@@ -2,8 +2,8 @@
 import { lstat, stat, unlink } from "node:fs/promises";
 import { connect, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
-import { NetloomError, type ErrorCode } from "../world/errors.ts";
-import type { Peer } from "../world/world.ts";
+import { type ErrorCode, NetloomError } from "../errors/errors.ts";
+import type { Peer } from "../world/hops.ts";
 import type { Address } from "./url.ts";
 
 /** Read and write for owner and group: who may use the socket is who is in its group. */

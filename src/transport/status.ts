@@ -1,6 +1,6 @@
 /** Errors on their way through gRPC: the code as the status, the message as its details, the hint in a trailer. */
 import { Metadata, status, type ServiceError, type StatusObject } from "@grpc/grpc-js";
-import { NetloomError, type ErrorCode, type Topic } from "../world/errors.ts";
+import { NetloomError, type ErrorCode, type Topic } from "../errors/errors.ts";
 
 /** Present in every error of ours, empty without a hint. Binary, because a hint may hold any character. */
 const HINT = "netloom-hint-bin";

@@ -1,6 +1,6 @@
 /** Listener and peer addresses: `unix:///path`, `tcp://10.0.0.1:5001`, `tcp://[2001:db8::1]:5001`. */
 import { parseIp } from "../net/ip.ts";
-import { NetloomError } from "../world/errors.ts";
+import { NetloomError } from "../errors/errors.ts";
 import { isSocketIdentity } from "./inode-socket.ts";
 
 /** `sockaddr_un.sun_path` of Linux, without its terminating zero (include/uapi/linux/un.h). */

@@ -1,5 +1,5 @@
 /** Whom a limit is counted for. */
-import type { Peer } from "./world.ts";
+import type { Peer } from "./hops.ts";
 
 /**
  * The key of a peer: all its connections share its limits. Today an address; the identity, once the transport proves one.

@@ -2,8 +2,8 @@
 import { closeSync, writeSync } from "node:fs";
 import { option, type Context } from "../command.ts";
 import { LEVELS, lineLog, type Level, type Log } from "../../observe/log.ts";
-import { NetloomError } from "../../world/errors.ts";
-import type { Scope } from "../../world/scope.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Scope } from "../../async/scope.ts";
 
 /** The options of both. */
 export interface DaemonOptions {

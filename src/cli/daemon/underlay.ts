@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { canonicalIp, mustParseIp, parseIp } from "../../net/ip.ts";
 import { isLinkLocal } from "../../net/link-local.ts";
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 
 /** Waits for addresses that the kernel still looks for on the link, as after a boot, and says so. */
 export async function awaitAddresses(

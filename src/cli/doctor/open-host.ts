@@ -1,4 +1,4 @@
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import { type Feature, probe } from "../../linux/probe.ts";
 import { type Host, openFileTree } from "./host.ts";
 import { readNetworkState } from "./network-state.ts";

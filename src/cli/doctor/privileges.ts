@@ -1,4 +1,4 @@
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import { failed, ok, warning, type Check, type Finding } from "./check.ts";
 import { openFileTree, type FileTree } from "./host.ts";
 

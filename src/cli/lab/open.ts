@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { decodeText } from "../../document/decode-text.ts";
 import { mustParseLab } from "../../lab/parse.ts";
 import { LinuxMachine } from "../../linux/machine.ts";
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 
 /** The text of a lab file. Throws NOT_FOUND or INVALID_ARGUMENT with what to do. */
 export async function readLabFile(file: string): Promise<string> {

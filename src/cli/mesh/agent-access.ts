@@ -11,8 +11,8 @@ import { NODE_NAME } from "../../agent/lab-place.ts";
 import { call, watch } from "../../api/rpc.ts";
 import { didYouMean, quote } from "../../document/problem.ts";
 import { GrpcHop } from "../../transport/grpc-client.ts";
-import { NetloomError } from "../../world/errors.ts";
-import type { Watch } from "../../world/kernel.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Watch } from "../../async/watch.ts";
 import type { Context } from "../command.ts";
 import type { AgentOptions } from "./agent-options.ts";
 

@@ -5,6 +5,7 @@
  *  registry ── alpha (web, api) ── beta (db)        sockets of the lab t…: /run/netloom/labs/t…/alpha/agent.sock
  * ```
  */
+import { nodeDisk } from "../../transport/node-disk.ts";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -19,7 +20,6 @@ import { SimMachine } from "../../sim/kernel.ts";
 import { MemoryStore } from "../../store/memory.ts";
 import { nodeClock } from "../../transport/node-clock.ts";
 import { nodeWorld, type NodeWorld } from "../../transport/node-world.ts";
-import type { Kernel } from "../../world/kernel.ts";
 import { simProber } from "../../sim/prober-fixture.ts";
 
 const hosts = {
@@ -41,8 +41,13 @@ export class Agents {
   static async start(): Promise<Agents> {
     const agents = new Agents();
     const registryUrl = `unix://${join(agents.#folder, "registry.sock")}`;
-    const world = agents.#world("registry", agents.machine.kernel());
-    const role = await registry({ world, name: "registry", identity: insecureIdentity(world.clock) });
+    const world = agents.#world("registry");
+    const role = await registry({
+      world,
+      store: new MemoryStore(world),
+      name: "registry",
+      identity: insecureIdentity(world.clock),
+    });
     await world.hops.serve(registryUrl, serveAll(role.served));
     for (const host of ["alpha", "beta"] as const) await agents.#startAgent(host, registryUrl);
     return agents;
@@ -77,10 +82,14 @@ export class Agents {
     machine.plantUplink({ netns, name: "eth0", addresses: [`${address}/24`], fabric: "underlay" });
     for (const workload of workloads) machine.createNetns(`/run/netns/nl-${this.lab}-${host}-${workload}`);
     if (isRoot) mkdirSync(join("/run/netloom/labs", this.lab, host), { recursive: true });
-    const world = this.#world(host, machine.kernel({ host: netns }));
+    const world = this.#world(host);
     const url = `tcp://127.0.0.1:${await freePort()}`;
     const role = await agent({
-      world,
+      world: {
+        ...world,
+        disk: nodeDisk(join(this.#folder, `state-${host}`)),
+        kernel: machine.kernel({ host: netns }),
+      },
       identity: insecureIdentity(world.clock),
       url,
       listen: [this.url(host), url],
@@ -94,12 +103,9 @@ export class Agents {
     this.agents.set(host, role);
   }
 
-  #world(host: string, kernel: Kernel): NodeWorld {
+  #world(host: string): NodeWorld {
     const world = nodeWorld({
       host,
-      stateFolder: join(this.#folder, `state-${host}`),
-      kernel,
-      store: (clock, scope) => new MemoryStore({ clock, scope }),
       insecure: true,
       log: () => undefined,
     });

@@ -8,7 +8,7 @@ import {
   RefSchema,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { didYouMean, quote } from "../../document/problem.ts";
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import type { AgentClient } from "./agent-access.ts";
 import { kindOf } from "./kinds.ts";
 

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { decodeText } from "../../document/decode-text.ts";
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 
 export interface DocumentFile {
   /** For messages. */

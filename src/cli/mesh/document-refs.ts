@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { parseAllDocuments } from "yaml";
 import { type Ref, RefSchema } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import type { DocumentFile } from "./document-files.ts";
 import { kindOf } from "./kinds.ts";
 

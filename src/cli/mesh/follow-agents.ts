@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, type HostStatus, StatusRequestSchema } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import type { AgentClient } from "./agent-access.ts";
 
 /** How long an agent that does not answer is left alone. */

@@ -1,6 +1,6 @@
 /** Workloads as the command line names them. */
 import { labPlaceProblem } from "../../agent/lab-place.ts";
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import type { AgentOptions } from "./agent-options.ts";
 
 /** As an attachment has it. */

@@ -1,5 +1,5 @@
 /** KERNEL: a device in the workload's namespace, always one end of a veth pair. */
-import type { LinkEnd, Netns } from "../../world/kernel.ts";
+import type { LinkEnd, Netns } from "../../kernel/kernel.ts";
 import { hostVethAlias, hostVethMac, hostVethName, workloadAlias, workloadMac } from "../naming.ts";
 import { linkLocal } from "../plan-settings.ts";
 import type { KernelMechanism, Side, Wire } from "../wire.ts";

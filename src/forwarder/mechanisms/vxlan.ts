@@ -1,6 +1,6 @@
 /** VXLAN: a point-to-point device of its own in the host, whose frames are those of the workload's device. */
 import { canonicalIp } from "../../net/ip.ts";
-import type { Vxlan } from "../../world/kernel.ts";
+import type { Vxlan } from "../../kernel/kernel.ts";
 import { tunnelAlias, tunnelName, workloadMac } from "../naming.ts";
 import type { Side, VxlanMechanism, Wire } from "../wire.ts";
 import { HOST } from "./kernel.ts";

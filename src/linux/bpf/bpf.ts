@@ -2,8 +2,8 @@
  * bpf(2), command by command. Descriptors that come out are close-on-exec and the caller's; what fails throws a
  * `KernelError`. Offsets and numbers: `union bpf_attr` in include/uapi/linux/bpf.h.
  */
-import { KernelError } from "../../world/kernel.ts";
-import { codeOfErrno } from "../../world/kernel-text.ts";
+import { KernelError } from "../../kernel/kernel.ts";
+import { codeOfErrno } from "../../kernel/kernel-text.ts";
 import { addressOf, bpf, close, errnoName } from "../syscall.ts";
 import type { MapSpec } from "./object.ts";
 

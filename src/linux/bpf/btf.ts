@@ -1,5 +1,5 @@
 /** BPF type format, as far as map definitions need it. Source: https://docs.kernel.org/bpf/btf.html */
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import { ByteReader } from "./byte-reader.ts";
 
 const BTF_KIND_INT = 1;

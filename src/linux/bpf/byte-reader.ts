@@ -1,4 +1,4 @@
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 
 /** Little-endian reads of foreign bytes. Every read outside of them is an INVALID_ARGUMENT that names `what`. */
 export class ByteReader {

@@ -10,7 +10,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, 
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import { needsRoot, netnsFixture, type NetnsFixture } from "../netns-fixture.ts";
 import { bind, close, receive, send, setNetns, socket } from "../syscall.ts";
 import { getPinned, queryTcxIngress, runTcProgram } from "./bpf.ts";

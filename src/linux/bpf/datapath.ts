@@ -16,7 +16,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { KernelError, type Counters } from "../../world/kernel.ts";
+import { KernelError, type Counters } from "../../kernel/kernel.ts";
 import {
   BPF_ANY,
   BPF_NOEXIST,

@@ -1,5 +1,5 @@
 /** From the specification of an object to descriptors in the kernel. */
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import {
   BPF_PROG_TYPE_SCHED_CLS,
   BPF_PROG_TYPE_SYSCALL,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import { readObject } from "./object.ts";
 
 const object = readFileSync(new URL("../../../datapath/build/wire.bpf.o", import.meta.url));

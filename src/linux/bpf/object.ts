@@ -2,7 +2,7 @@
  * A compiled BPF object as pure data: which maps it wants, and which programs, before anything is in the kernel. Maps
  * are BTF-defined: https://docs.kernel.org/bpf/libbpf/libbpf_overview.html
  */
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import {
   BTF_KIND_ARRAY,
   BTF_KIND_DATASEC,

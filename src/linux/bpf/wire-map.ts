@@ -1,7 +1,7 @@
 /** Keys and values of the map `wires`, as datapath/wire.bpf.c lays them out. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import type { Counters } from "../../world/kernel.ts";
+import type { Counters } from "../../kernel/kernel.ts";
 
 export const KEY_BYTES = 4;
 /** `struct wire`: action, source, packets, bytes, 4 reserved words; once per possible CPU. */

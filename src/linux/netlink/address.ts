@@ -1,6 +1,6 @@
 /** Addresses of devices: `ifaddrmsg` and IFA attributes. Source: include/uapi/linux/if_addr.h */
 import { addressBits, formatIp, mustParsePrefix } from "../../net/ip.ts";
-import type { Address } from "../../world/kernel.ts";
+import type { Address } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import { DecodeError, ipOf, type Message, present, readAttributes, Struct } from "./message-reader.ts";
 import { change, dump, type MessageWriter } from "./message-writer.ts";

@@ -1,6 +1,6 @@
 /** Network devices: `ifinfomsg` and IFLA attributes. Source: include/uapi/linux/if_link.h, rtnetlink.h, veth.h */
 import assert from "node:assert/strict";
-import type { LinkEnd, Vxlan } from "../../world/kernel.ts";
+import type { LinkEnd, Vxlan } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import { change, dump, MessageWriter } from "./message-writer.ts";
 

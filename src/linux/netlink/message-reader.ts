@@ -6,7 +6,7 @@
  */
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { formatMac } from "../../net/mac.ts";
-import { NetloomError } from "../../world/errors.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import {
   NLM_F_ACK_TLVS,
   NLM_F_CAPPED,

@@ -1,6 +1,6 @@
 /** Neighbours and FDB entries: `ndmsg` and NDA attributes. Source: include/uapi/linux/neighbour.h */
 import { mustParseIp } from "../../net/ip.ts";
-import type { FdbEntry, Neighbor } from "../../world/kernel.ts";
+import type { FdbEntry, Neighbor } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import { DecodeError, type Message, present, readAttributes, Struct } from "./message-reader.ts";
 import { change, dump, type MessageWriter } from "./message-writer.ts";

@@ -1,5 +1,5 @@
 /** Queueing disciplines at the root of a device: `tcmsg` and TCA attributes. Source: include/uapi/linux/pkt_sched.h */
-import type { Qdisc } from "../../world/kernel.ts";
+import type { Qdisc } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import { type Attributes, type Message, present, readAttributes, Struct } from "./message-reader.ts";
 import { change, dump, MessageWriter } from "./message-writer.ts";

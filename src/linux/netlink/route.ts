@@ -1,6 +1,6 @@
 /** Routes: `rtmsg` and RTA attributes. Source: include/uapi/linux/rtnetlink.h */
 import { formatIp, formatPrefix, type IpPrefix, mustParsePrefix } from "../../net/ip.ts";
-import type { Route } from "../../world/kernel.ts";
+import type { Route } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import {
   type Attributes,

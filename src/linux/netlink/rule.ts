@@ -1,6 +1,6 @@
 /** Routing rules: `fib_rule_hdr` and FRA attributes. Source: include/uapi/linux/fib_rules.h */
 import { formatIp, formatPrefix, mustParsePrefix } from "../../net/ip.ts";
-import type { Rule } from "../../world/kernel.ts";
+import type { Rule } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import {
   type Attributes,

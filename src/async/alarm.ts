@@ -1,7 +1,7 @@
 /** One thing to do later, for elements that act on their own: a refresh, a time-out, a heal. */
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Clock } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "./scope.ts";
+import type { Clock } from "./clock.ts";
 
 /** Sleeps before one action at a time. Setting it again, or stopping it, takes back an action that has not begun. */
 export class Alarm {

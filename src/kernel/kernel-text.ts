@@ -1,5 +1,5 @@
 /** How every carrier of a `Kernel` words its refusals, so that the simulated and the real kernel say the same. */
-import type { ErrorCode } from "./errors.ts";
+import type { ErrorCode } from "../errors/errors.ts";
 import {
   type KernelErrorDetails,
   type KernelObject,

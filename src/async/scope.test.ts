@@ -4,10 +4,10 @@ import { drain } from "../../scripts/simulated-toy.ts";
 import { SimClock } from "../sim/clock.ts";
 import { Life } from "../sim/life.ts";
 import { Scheduler } from "../sim/scheduler.ts";
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Clock } from "../world/world.ts";
-import { race, rootScope } from "./scope.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "./scope.ts";
+import type { Clock } from "./clock.ts";
+import { race, rootScope } from "./task-scope.ts";
 
 interface Setting {
   readonly scope: Scope;

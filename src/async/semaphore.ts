@@ -1,8 +1,8 @@
-import type { Scope } from "../world/scope.ts";
-import { NetloomError } from "../world/errors.ts";
+import type { Scope } from "./scope.ts";
+import { NetloomError } from "../errors/errors.ts";
 
 /** Lets so many through at a time, in the order of their coming: what thousands want at once is not begun at once. */
-export class Turnstile {
+export class Semaphore {
   #free: number;
   readonly #waiting = new Set<() => void>();
 

@@ -1,8 +1,9 @@
-import type { Scope } from "../world/scope.ts";
-import type { World } from "../world/world.ts";
+import type { Clock } from "./clock.ts";
+import type { Scope } from "./scope.ts";
+import { race } from "./task-scope.ts";
 
 /** Wakes a task that waits for time to pass or for something to do, whichever comes first. For one task. */
-export class Bell {
+export class Signal {
   #wake: (() => void) | undefined;
   #hasRung = false;
 
@@ -12,11 +13,7 @@ export class Bell {
   }
 
   /** Resolves when it rings or has rung since the last call, after `durationMs` (may be infinite), or when `scope` ends. */
-  async wait(
-    { clock, race }: Pick<World, "clock" | "race">,
-    scope: Scope,
-    durationMs: number,
-  ): Promise<void> {
+  async wait(clock: Clock, scope: Scope, durationMs: number): Promise<void> {
     if (!this.#hasRung && durationMs > 0 && !scope.ended) {
       const rung = new Promise<void>((resolve) => (this.#wake = resolve));
       const nap = scope.child("nap");
@@ -24,7 +21,7 @@ export class Bell {
       try {
         await race(durationMs === Infinity ? [rung] : [rung, clock.sleep(durationMs, nap)]);
       } catch (error) {
-        // The nap of a scope that ends is cut short before the bell is heard.
+        // The nap of a scope that ends is cut short before the signal is heard.
         if (!scope.ended) throw error;
       } finally {
         forget();

@@ -2,9 +2,9 @@
  * The one implementation of `Scope`, and `race`. It is code over a `Clock` with no choice in it, so the simulated, the
  * recorded and the real world all use it. It lives with the engine because `world` holds interfaces only.
  */
-import { NetloomError } from "../world/errors.ts";
-import type { Scope } from "../world/scope.ts";
-import type { Clock } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Scope } from "./scope.ts";
+import type { Clock } from "./clock.ts";
 
 /** The root of a world's scopes. */
 export function rootScope(name: string, clock: Clock): Scope {

@@ -3,7 +3,7 @@
  * them, and then runs what was deferred, in reverse. A scope is also the one deadline and the one signal of the house:
  * what takes long takes a scope, and rejects with CANCELLED when that ends first.
  *
- * There is one implementation, `rootScope` in src/chain/scope.ts.
+ * There is one implementation, `rootScope` in src/async/task-scope.ts.
  */
 export interface Scope {
   readonly name: string;

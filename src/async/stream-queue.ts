@@ -1,5 +1,5 @@
 /** A bounded queue between a producer and `Watch.next`. */
-import type { Watch } from "../world/kernel.ts";
+import type { Watch } from "./watch.ts";
 
 /** Whoever produces asks `push` whether to go on; `onRoom` tells it when it may. */
 export class StreamQueue<T> implements Watch<T> {

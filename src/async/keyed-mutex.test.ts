@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Turns } from "./turns.ts";
+import { KeyedMutex } from "./keyed-mutex.ts";
 
 /** A task that notes when it begins and ends, and ends when told. */
 function task(log: string[], name: string): { run: () => Promise<void>; end: () => void } {
@@ -16,7 +16,7 @@ function task(log: string[], name: string): { run: () => Promise<void>; end: () 
 }
 
 test("tasks that share a key run in the order in which they came, others at once", async () => {
-  const turns = new Turns<string>();
+  const turns = new KeyedMutex<string>();
   const log: string[] = [];
   const [first, second, other] = [task(log, "first"), task(log, "second"), task(log, "other")];
   const done = [
@@ -34,7 +34,7 @@ test("tasks that share a key run in the order in which they came, others at once
 });
 
 test("a task that fails gives way to the next", async () => {
-  const turns = new Turns<string>();
+  const turns = new KeyedMutex<string>();
   await assert.rejects(
     turns.take(["a"], () => Promise.reject(new Error("no"))),
     /no/,

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worlds } from "../elements/world-fixture.ts";
-import { Turnstile } from "./turnstile.ts";
+import { Semaphore } from "./semaphore.ts";
 
 test("lets so many through at once, in the order of their coming", async () => {
   const worlds = new Worlds();
   const { scope, clock } = worlds.world("alpha");
-  const turnstile = new Turnstile(2);
+  const turnstile = new Semaphore(2);
   const begun: string[] = [];
   await worlds.run(async () => {
     const pass = (name: string): Promise<void> =>
@@ -22,7 +22,7 @@ test("lets so many through at once, in the order of their coming", async () => {
 test("who has no time left leaves the queue at once, and takes nobody's turn", async () => {
   const worlds = new Worlds();
   const { scope, clock } = worlds.world("alpha");
-  const turnstile = new Turnstile(1);
+  const turnstile = new Semaphore(1);
   await worlds.run(async () => {
     const stuck = turnstile.pass(scope, () => clock.sleep(15_000, scope));
     const impatient = scope.child("impatient", { timeoutMs: 100 });

@@ -1,5 +1,5 @@
 /** Lets tasks that share a key run one after the other, in the order in which they came; others run side by side. */
-export class Turns<K> {
+export class KeyedMutex<K> {
   /** The end of the last task that was taken in, by key. */
   readonly #last = new Map<K, Promise<void>>();
 

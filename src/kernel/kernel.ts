@@ -4,7 +4,8 @@
  * Everything here is plain, serialisable data, so that the carrier of a `Kernel` may be the simulator, a worker thread
  * or another process. Addresses, prefixes and MACs are canonical strings (src/net), times are milliseconds.
  */
-import { NetloomError, type ErrorCode, type ErrorDetails, type Topic } from "./errors.ts";
+import type { Watch } from "../async/watch.ts";
+import { NetloomError, type ErrorCode, type ErrorDetails, type Topic } from "../errors/errors.ts";
 
 /**
  * Names a network namespace, in the grammar of NSM's `inodeURL`: `host` is the namespace that the kernel serves,
@@ -274,12 +275,6 @@ export type KernelEvent =
 
 /** What a watch is for: with `namespaces` it needs to tell only of their ends, and of what was lost. */
 export type WatchPurpose = "everything" | "namespaces";
-
-/** A subscription. `next` resolves with `undefined` after `close`. */
-export interface Watch<T> {
-  next(): Promise<T | undefined>;
-  close(): void;
-}
 
 /**
  * A host's kernel.

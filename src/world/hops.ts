@@ -1,0 +1,82 @@
+/** The way to other stations, as bytes. */
+import type { Scope } from "../async/scope.ts";
+import type { Watch } from "../async/watch.ts";
+
+/** Text that travels beside a message: gRPC's ASCII metadata. Keys in lower case. */
+export type Metadata = Readonly<Record<string, string>>;
+
+export interface Message {
+  readonly bytes: Uint8Array;
+  readonly metadata: Metadata;
+}
+
+/** Who is at the other end of a transport connection. */
+export interface Peer {
+  /**
+   * What ownership is bound to: the SPIFFE ID where the transport has proven one, else what an insecure listener knows
+   * of its peer (`unix`, `tcp:10.0.0.1`), or `self` for a call that began in this process.
+   */
+  readonly id: string;
+  /** The transport connection, unique in this process. */
+  readonly connection: string;
+  /** The peer shares this host: it came by a unix socket, or it is this process. */
+  readonly isLocal: boolean;
+}
+
+/** The largest message that any hop carries, gRPC's own default. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+/** The next station of a message. Bytes, so that no object is ever shared between hosts. */
+export interface Hop {
+  /**
+   * UNAVAILABLE if the other side is not there, DEADLINE_EXCEEDED if the answer does not come in time, CANCELLED if
+   * `scope` ends first, RESOURCE_EXHAUSTED for a message of more than `MAX_MESSAGE_BYTES`, else the error of the other
+   * side's handler with its code. After an error the other side may have done the work, will do it, or will do it
+   * twice: handlers are idempotent.
+   */
+  call(
+    method: string,
+    request: Message,
+    options: { readonly timeoutMs: number; readonly scope?: Scope },
+  ): Promise<Message>;
+  /**
+   * A stream of answers to one request. `next` resolves with `undefined` when the other side has ended it, and rejects
+   * as `call` does when it breaks; it has no deadline. `close` ends it on both sides.
+   */
+  watch(method: string, request: Message): Watch<Uint8Array>;
+}
+
+/** A call as it arrives. */
+export interface Incoming extends Message {
+  /** Full name: `/networkservice.NetworkService/Request`. */
+  readonly method: string;
+  readonly peer: Peer;
+  /** Ends when the caller goes away, or at its deadline. */
+  readonly scope: Scope;
+  /** On `Clock.monotonicMs`; infinite for a stream. */
+  readonly deadlineMs: number;
+}
+
+/**
+ * Answers calls. Their errors go to the caller if they are NetloomErrors; any other is a programmer's, and the caller
+ * is told INTERNAL without its text.
+ */
+export interface Handler {
+  /** Full names of what is served, and whether one answer comes or a stream. */
+  readonly methods: readonly { readonly path: string; readonly kind: "call" | "watch" }[];
+  call(incoming: Incoming): Promise<Message>;
+  /** The stream is closed when the caller goes away. */
+  watch(incoming: Incoming): Watch<Uint8Array>;
+}
+
+export interface Hops {
+  /** `unix:///path`, `tcp://10.0.0.1:5001`, `tcp://[2001:db8::1]:5001`. Connects when it is used. */
+  dial(url: string): Hop;
+  /**
+   * Until the returned function is called, `url` leads to who is there now, or to nobody: the file system gives the inode
+   * of a socket that is gone to the next one. Addresses of other kinds need no holding. UNAVAILABLE if nobody is there now.
+   */
+  hold(url: string): () => void;
+  /** ALREADY_EXISTS if somebody serves there. The returned function ends it, and what is under way there. */
+  serve(url: string, handler: Handler): Promise<() => Promise<void>>;
+}
