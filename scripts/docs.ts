@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { attachmentSchema } from "../src/agent/attachment.ts";
 import { cliReference } from "../src/cli/reference.ts";
 import { errorReference } from "../src/cli/explain.ts";
-import { jsonSchemaText } from "../src/document/json-schema.ts";
+import { jsonSchemaText } from "../src/text/json-schema.ts";
 import { labJsonSchema } from "../src/lab/json-schema.ts";
 
 const documents: ReadonlyMap<string, string> = new Map([

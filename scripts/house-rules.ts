@@ -7,7 +7,7 @@ import { type Token, tokenise } from "./tokens.ts";
 /** What each room may import, apart from itself. A room that is not in this table may not exist. */
 const CORE = ["world", "kernel", "async", "errors", "net"];
 const ENGINE = [...CORE, "api"];
-const PARTS = [...ENGINE, "chain", "ipam", "identity", "policy", "observe", "document"];
+const PARTS = [...ENGINE, "chain", "ipam", "identity", "policy", "observe", "text"];
 const WIRES = [...PARTS, "elements", "forwarder", "registry"];
 const HOSTS = [...WIRES, "agent", "servicenode"];
 const PORTS = ["linux", "sim", "store", "transport"];
@@ -19,8 +19,8 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["world", ["kernel", "async", "errors"]],
   ["api", CORE],
   ["observe", CORE],
-  // Files that people write: YAML, shape, and what is wrong with it.
-  ["document", CORE],
+  // What people write and read: YAML, shape, what is wrong with it and where.
+  ["text", CORE],
   ["chain", ENGINE],
   ["ipam", ENGINE],
   ["identity", ENGINE],

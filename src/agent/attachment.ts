@@ -8,7 +8,7 @@
  * This file has the shape; what values mean is read by parse-attachments.ts. The JSON schema for editors is made of it.
  */
 import { z } from "zod";
-import { mtuSchema, policySchema, routesSchema } from "../document/wire-schema.ts";
+import { mtuSchema, policySchema, routesSchema } from "../text/wire-schema.ts";
 
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 

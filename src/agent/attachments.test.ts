@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { suite, test } from "node:test";
-import { formatProblem } from "../document/problem.ts";
-import { jsonSchemaText } from "../document/json-schema.ts";
+import { formatProblem } from "../text/problem.ts";
+import { jsonSchemaText } from "../text/json-schema.ts";
 import { attachmentSchema } from "./attachment.ts";
 import { mustParseAttachments, parseAttachments } from "./parse-attachments.ts";
 

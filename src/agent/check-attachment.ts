@@ -5,9 +5,9 @@ import {
   NetworkServiceLabelsSchema,
   NetworkServiceSchema,
 } from "../api/gen/nsm/registry_pb.js";
-import type { FilePath, Finding } from "../document/problem.ts";
-import { quote } from "../document/problem.ts";
-import { readPool } from "../document/read-address.ts";
+import type { FilePath, Finding } from "../text/problem.ts";
+import { quote } from "../text/problem.ts";
+import { readPool } from "../text/read-address.ts";
 import { LIMITS } from "../elements/limits.ts";
 import { interfaceNameProblem } from "../forwarder/validate.ts";
 import { AddressPool } from "../ipam/address-pool.ts";

@@ -2,10 +2,10 @@
  * What a lab file and an attachment say of a wire, and whether it can ever be one: first each value for itself, then, by
  * the rules of forwarders, the wire that would be made of them.
  */
-import type { FilePath, Finding } from "../document/problem.ts";
-import { quote } from "../document/problem.ts";
-import { readSubnet } from "../document/read-address.ts";
-import type { PolicyPart, RoutePart, RoutesPart } from "../document/wire-schema.ts";
+import type { FilePath, Finding } from "../text/problem.ts";
+import { quote } from "../text/problem.ts";
+import { readSubnet } from "../text/read-address.ts";
+import type { PolicyPart, RoutePart, RoutesPart } from "../text/wire-schema.ts";
 import { LIMITS } from "../elements/limits.ts";
 import { parsePorts } from "../forwarder/plan-policies.ts";
 import { wireProblems } from "../forwarder/validate.ts";

@@ -1,5 +1,5 @@
 /** Attachments that cannot be side by side, though each is right: two devices of one workload cannot have one name. */
-import { quote } from "../document/problem.ts";
+import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { NetnsIdentity } from "../kernel/kernel.ts";
 import { refText, type WorkloadPart } from "./attachment.ts";

@@ -12,7 +12,7 @@ import { groupByOwner } from "../forwarder/owner.ts";
 import type { Plan } from "../forwarder/plan.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
 import type { Mechanism, Wire } from "../forwarder/wire.ts";
-import { quote } from "../document/problem.ts";
+import { quote } from "../text/problem.ts";
 import { type Log, NO_LOG } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelObject, Netns } from "../kernel/kernel.ts";

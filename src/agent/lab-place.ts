@@ -1,5 +1,5 @@
 /** Where the workloads of a lab are. Names of labs, hosts and workloads, and what is made of them. */
-import { quote } from "../document/problem.ts";
+import { quote } from "../text/problem.ts";
 
 /** Where named namespaces live, as for `ip netns`. */
 export const NETNS_DIRECTORY = "/run/netns";

@@ -1,5 +1,5 @@
 /** From the text of YAML documents to wishes, or to everything that is wrong with them: YAML, then shape, then meaning. */
-import { checkShape, describe, isRecord } from "../document/check-shape.ts";
+import { checkShape, describe, isRecord } from "../text/check-shape.ts";
 import {
   didYouMean,
   FileError,
@@ -9,8 +9,8 @@ import {
   listAlternatives,
   type Problem,
   quote,
-} from "../document/problem.ts";
-import { readYamlStream, type SourceMap } from "../document/source-map.ts";
+} from "../text/problem.ts";
+import { readYamlStream, type SourceMap } from "../text/source-map.ts";
 import {
   attachmentSchemas,
   connectSchema,

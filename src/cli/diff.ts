@@ -60,7 +60,7 @@ async function compare(agent: AgentClient, files: readonly DocumentFile[]): Prom
   const [{ create }, { Agent, ApplyRequestSchema }, { FileError }, { changeNames }] = await Promise.all([
     import("@bufbuild/protobuf"),
     import("../api/gen/netloom/admin/v1/admin_pb.js"),
-    import("../document/problem.ts"),
+    import("../text/problem.ts"),
     import("./mesh/apply-documents.ts"),
   ]);
   const answers = await Promise.all(

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { didYouMean } from "../document/problem.ts";
+import { didYouMean } from "../text/problem.ts";
 import { NetloomError, type Topic } from "../errors/errors.ts";
 import { describe, outputOption, type Context } from "./command.ts";
 import { ERROR_AREAS, ERROR_PAGES, type ErrorPage } from "./error-pages.ts";

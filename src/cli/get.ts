@@ -66,7 +66,7 @@ async function printAttachments(
   const [attachments, [status]] = await Promise.all([getAttachments(agent, wanted), askStatus([agent])]);
   if (attachments.length === 0 && wanted.name !== undefined) throw await noSuchAttachment(agent, wanted.name);
   if (output === "yaml") {
-    const { printableYaml } = await import("../document/yaml-text.ts");
+    const { printableYaml } = await import("../text/yaml-text.ts");
     return out.write(
       printableYaml(attachments.map(({ document }) => `${document.trimEnd()}\n`).join("---\n")),
     );
@@ -140,7 +140,7 @@ async function printOffers(out: Output, agent: AgentClient, { what, name, output
   if (found.length === 0 && name !== undefined) {
     const [{ NetloomError }, { didYouMean, quote }] = await Promise.all([
       import("../errors/errors.ts"),
-      import("../document/problem.ts"),
+      import("../text/problem.ts"),
     ]);
     const near = didYouMean(
       name,
@@ -156,7 +156,7 @@ async function printOffers(out: Output, agent: AgentClient, { what, name, output
   if (output === "yaml") {
     const [{ stringify }, { printableYaml }] = await Promise.all([
       import("yaml"),
-      import("../document/yaml-text.ts"),
+      import("../text/yaml-text.ts"),
     ]);
     return out.write(printableYaml(stringify({ [what]: found })));
   }

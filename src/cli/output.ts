@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { styleText } from "node:util";
-import { escapeInQuotes, printable, printableLines } from "../document/printable.ts";
+import { escapeInQuotes, printable, printableLines } from "../text/printable.ts";
 
 export type Format = "text" | "json";
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { nearest } from "../document/problem.ts";
+import { nearest } from "../text/problem.ts";
 import { addCommands, frame, speakThrough, type CommandLine, type Context } from "./command.ts";
 import { commands } from "./commands.ts";
 

@@ -1,11 +1,11 @@
 /** The underlay of a lab file: ends, addresses, MTU and shape of its links. */
 import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import { formatIp, formatPrefix, type IpPrefix, network, overlaps } from "../net/ip.ts";
-import { type Read, readInterfaceAddress, readSubnet } from "../document/read-address.ts";
+import { type Read, readInterfaceAddress, readSubnet } from "../text/read-address.ts";
 import { AddressPool, firstTwo } from "./addresses.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
 import type { LabLink } from "./model.ts";
-import { type FilePath, quote } from "../document/problem.ts";
+import { type FilePath, quote } from "../text/problem.ts";
 import type { LinkPart } from "./schema.ts";
 
 /** A link, and where it stands in the file. */

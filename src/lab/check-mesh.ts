@@ -2,8 +2,8 @@
 import { refText } from "../agent/attachment.ts";
 import { clashesOf } from "../agent/clashes.ts";
 import { readAttachment } from "../agent/parse-attachments.ts";
-import { isRecord } from "../document/check-shape.ts";
-import { type FilePath, quote } from "../document/problem.ts";
+import { isRecord } from "../text/check-shape.ts";
+import { type FilePath, quote } from "../text/problem.ts";
 import { formatIp, mustParsePrefix } from "../net/ip.ts";
 import type { CheckedLink } from "./check-links.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";

@@ -1,7 +1,7 @@
 /** Routes and policies of a wire in a lab file, as the model has them. */
 import { checkWritten } from "../agent/check-wire.ts";
-import { readSubnet } from "../document/read-address.ts";
-import type { PolicyPart, RoutePart } from "../document/wire-schema.ts";
+import { readSubnet } from "../text/read-address.ts";
+import type { PolicyPart, RoutePart } from "../text/wire-schema.ts";
 import { formatIp, formatPrefix, parseIp } from "../net/ip.ts";
 import type { Draft } from "./check-wires.ts";
 import type { Findings } from "./findings.ts";

@@ -2,13 +2,13 @@
 import { checkWire } from "../agent/check-wire.ts";
 import { interfaceNameProblem } from "../forwarder/validate.ts";
 import { formatIp, type IpAddress, mustParseIp } from "../net/ip.ts";
-import { type Read, readPointToPointAddress } from "../document/read-address.ts";
+import { type Read, readPointToPointAddress } from "../text/read-address.ts";
 import { AddressPool } from "./addresses.ts";
 import { type CheckedLink, unwrap } from "./check-links.ts";
 import { readRoutes } from "./check-routes.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
 import { type Lab, type LabWire, sideName, type WireSide } from "./model.ts";
-import { type FilePath, formatPath, quote } from "../document/problem.ts";
+import { type FilePath, formatPath, quote } from "../text/problem.ts";
 import { INTERFACE_NAME_BYTES } from "./names.ts";
 import type { WirePart } from "./schema.ts";
 import { topology } from "./topology.ts";

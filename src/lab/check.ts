@@ -7,7 +7,7 @@ import { checkMesh } from "./check-mesh.ts";
 import { checkPlans, checkWires } from "./check-wires.ts";
 import { Findings, type LabParts } from "./findings.ts";
 import type { Lab } from "./model.ts";
-import { type FilePath, type Finding, quote } from "../document/problem.ts";
+import { type FilePath, type Finding, quote } from "../text/problem.ts";
 
 /** The lab is whole only if there are no findings. */
 export function checkLab(parts: LabParts): { readonly lab: Lab; readonly findings: readonly Finding[] } {

@@ -1,5 +1,5 @@
 /** Pictures of hosts, what is on them, and what joins them: pure functions to text. Whatever is in a name stays inside of its label. */
-import { printable } from "../document/printable.ts";
+import { printable } from "../text/printable.ts";
 
 export interface Drawing {
   /** `two` */

@@ -2,7 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import { becomeProgram } from "../linux/syscall.ts";
 import { NetloomError } from "../errors/errors.ts";
-import { quote } from "../document/problem.ts";
+import { quote } from "../text/problem.ts";
 import { checkLabName, namespacesOf } from "./state.ts";
 import { unknownName } from "./findings.ts";
 import { namespaceName, namespacePrefix, NETNS_DIRECTORY } from "./topology.ts";

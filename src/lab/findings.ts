@@ -1,5 +1,5 @@
 /** What the checks of a lab file share: the parts they look at, and the list of what is wrong. */
-import { didYouMean, type FilePath, type Finding, quote } from "../document/problem.ts";
+import { didYouMean, type FilePath, type Finding, quote } from "../text/problem.ts";
 import type { LinkPart, WirePart } from "./schema.ts";
 
 /** A lab file whose parts have the right shape; `undefined` in the place of one that has not. */

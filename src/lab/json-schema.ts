@@ -1,4 +1,4 @@
-import { jsonSchemaText } from "../document/json-schema.ts";
+import { jsonSchemaText } from "../text/json-schema.ts";
 import { labSchema } from "./schema.ts";
 
 /** The published schema of lab files, as the text of docs/schema/lab.schema.json. */

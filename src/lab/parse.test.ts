@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parseLab } from "./parse.ts";
-import { formatProblem, FileError } from "../document/problem.ts";
+import { formatProblem, FileError } from "../text/problem.ts";
 import { mustParseLab } from "./parse.ts";
 
 /** Lines 1-4 are right; what is under test begins on line 5. */

@@ -3,9 +3,9 @@ import type { z } from "zod";
 import { checkLab } from "./check.ts";
 import type { LabParts } from "./findings.ts";
 import type { Lab } from "./model.ts";
-import { checkShape, innermost, isRecord } from "../document/check-shape.ts";
-import { FileError, inFileOrder, type Problem } from "../document/problem.ts";
-import { readYaml } from "../document/source-map.ts";
+import { checkShape, innermost, isRecord } from "../text/check-shape.ts";
+import { FileError, inFileOrder, type Problem } from "../text/problem.ts";
+import { readYaml } from "../text/source-map.ts";
 import { labSchema, partSchemas } from "./schema.ts";
 
 export type ParseResult =

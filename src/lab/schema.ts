@@ -3,7 +3,7 @@
  * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `make docs`.
  */
 import { z } from "zod";
-import { mtuSchema, policySchema, routesSchema } from "../document/wire-schema.ts";
+import { mtuSchema, policySchema, routesSchema } from "../text/wire-schema.ts";
 import { NODE_NAME, WORKLOAD_NAME } from "./names.ts";
 
 const RATE = /^[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)$/;

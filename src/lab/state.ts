@@ -24,7 +24,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lockFile, unmount } from "../linux/syscall.ts";
 import { NetloomError } from "../errors/errors.ts";
-import { quote } from "../document/problem.ts";
+import { quote } from "../text/problem.ts";
 import { NODE_NAME } from "./names.ts";
 import { namespacePrefix, NETNS_DIRECTORY } from "./topology.ts";
 

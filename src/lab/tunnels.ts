@@ -3,7 +3,7 @@ import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import { hash64 } from "../net/hash.ts";
 import type { Draft } from "./check-wires.ts";
 import type { Findings } from "./findings.ts";
-import { formatPath } from "../document/problem.ts";
+import { formatPath } from "../text/problem.ts";
 import type { UnderlayRouting } from "./underlay.ts";
 
 /** Headers that VXLAN puts in front of a packet, by family of the underlay. */

@@ -12,7 +12,7 @@ import { parseAttachments } from "../agent/parse-attachments.ts";
 import type { Wish } from "../agent/wish.ts";
 import { diff } from "../forwarder/diff.ts";
 import { insecureIdentity } from "../identity/identity.ts";
-import { formatProblem } from "../document/problem.ts";
+import { formatProblem } from "../text/problem.ts";
 import { SimMachine } from "../sim/kernel.ts";
 import type { Fault } from "../sim/faults.ts";
 import { Simulation } from "../sim/simulation.ts";

@@ -1,6 +1,6 @@
 /** What the commands of `netloom lab` share: finding the lab that is meant, and a machine to work on. */
 import { readFile } from "node:fs/promises";
-import { decodeText } from "../../document/decode-text.ts";
+import { decodeText } from "../../text/decode-text.ts";
 import { mustParseLab } from "../../lab/parse.ts";
 import { LinuxMachine } from "../../linux/machine.ts";
 import { NetloomError } from "../../errors/errors.ts";

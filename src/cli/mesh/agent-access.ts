@@ -9,7 +9,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { NODE_NAME } from "../../agent/lab-place.ts";
 import { call, watch } from "../../api/rpc.ts";
-import { didYouMean, quote } from "../../document/problem.ts";
+import { didYouMean, quote } from "../../text/problem.ts";
 import { GrpcHop } from "../../transport/grpc-client.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Watch } from "../../async/watch.ts";

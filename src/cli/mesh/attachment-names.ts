@@ -7,7 +7,7 @@ import {
   type Ref,
   RefSchema,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { didYouMean, quote } from "../../document/problem.ts";
+import { didYouMean, quote } from "../../text/problem.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { AgentClient } from "./agent-access.ts";
 import { kindOf } from "./kinds.ts";

@@ -1,6 +1,6 @@
 /** All about an attachment or a wire. */
 import type { Attachment, HostStatus, Wire } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { printable } from "../../document/printable.ts";
+import { printable } from "../../text/printable.ts";
 import { count, table } from "../output.ts";
 import { formatAge } from "./ages.ts";
 import { type AttachmentView, attachmentView, type WireView, wireView } from "./mesh-view.ts";

@@ -1,7 +1,7 @@
 /** Files with attachments, as `-f` names them. */
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
-import { decodeText } from "../../document/decode-text.ts";
+import { decodeText } from "../../text/decode-text.ts";
 import { NetloomError } from "../../errors/errors.ts";
 
 export interface DocumentFile {

@@ -1,5 +1,5 @@
 /** The one screen of `netloom status`: hosts, what is wrong with its reason, then what is well. Pure: data and time in, lines out. */
-import { printable } from "../../document/printable.ts";
+import { printable } from "../../text/printable.ts";
 import { count, table, type Style } from "../output.ts";
 import { formatAge, formatDuration, formatShortAge } from "./ages.ts";
 import type { AttachmentView, HostView, MeshView, State, WireView } from "./mesh-view.ts";

@@ -1,5 +1,5 @@
 /** The answer to `netloom why` for people: what would happen now, then what has happened. Pure. */
-import { printable } from "../../document/printable.ts";
+import { printable } from "../../text/printable.ts";
 import { table } from "../output.ts";
 import type { WhyDocument } from "../why.ts";
 import { formatAge } from "./ages.ts";

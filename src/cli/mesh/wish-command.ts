@@ -59,7 +59,7 @@ export async function applyWish(
     .map((document) => stringify(withoutAbsent(document)))
     .join("---\n");
   if (options.dryRun === true) {
-    const { printableYaml } = await import("../../document/yaml-text.ts");
+    const { printableYaml } = await import("../../text/yaml-text.ts");
     return context.out.write(printableYaml(yaml));
   }
   const [{ withAgent }, { applyDocuments, printApplied, printFailures }] = await Promise.all([
