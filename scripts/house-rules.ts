@@ -8,7 +8,7 @@ import { type Token, tokenise } from "./tokens.ts";
 const CORE = ["world", "kernel", "async", "errors", "net"];
 const ENGINE = [...CORE, "api"];
 const PARTS = [...ENGINE, "chain", "ipam", "identity", "policy", "observe", "text"];
-const WIRES = [...PARTS, "elements", "forwarder", "registry"];
+const WIRES = [...PARTS, "elements", "forwarder", "mechanisms", "registry"];
 const HOSTS = [...WIRES, "agent", "servicenode"];
 const PORTS = ["linux", "sim", "store", "transport"];
 export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
@@ -26,8 +26,10 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["identity", ENGINE],
   ["policy", ENGINE],
   // The elements of a role put the parts together: discovery matches with the registry, wires go to the forwarder.
-  ["elements", [...PARTS, "forwarder", "registry"]],
-  ["forwarder", PARTS],
+  ["elements", [...PARTS, "forwarder", "mechanisms", "registry"]],
+  ["forwarder", [...PARTS, "mechanisms"]],
+  // All that is known of one way to carry a wire; who makes wires asks the list.
+  ["mechanisms", [...CORE, "api", "text"]],
   ["registry", PARTS],
   ["agent", WIRES],
   ["servicenode", WIRES],

@@ -14,7 +14,7 @@ import type { Scope } from "../async/scope.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { countProblems, proveWay } from "../forwarder/prove-wire.ts";
 import { readMeters } from "../forwarder/meter.ts";
-import type { Side } from "../forwarder/wire.ts";
+import type { Side } from "../mechanisms/side.ts";
 import { describeWires } from "./wires.ts";
 
 const COUNT = 4;

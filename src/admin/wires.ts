@@ -5,21 +5,22 @@ import type { Attached } from "../agent/attached.ts";
 import type { MadeWire } from "../agent/kept-wires.ts";
 import type { Unclaimed } from "../agent/unclaimed.ts";
 import {
+  type Ref,
   RefSchema,
+  type Tunnel,
   TunnelSchema,
+  type Wire,
   Wire_State,
+  type WireEnd,
   WireEndSchema,
   WireSchema,
-  type Ref,
-  type Tunnel,
-  type Wire,
-  type WireEnd,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
 import { stationsOf, wireIdOf } from "../elements/wire-id.ts";
 import { wireMtu } from "../forwarder/plan.ts";
-import type { KernelMechanism, Side, Wire as Made } from "../forwarder/wire.ts";
+import type { KernelMechanism, Wire as Made } from "../forwarder/wire.ts";
+import type { Side } from "../mechanisms/side.ts";
 import type { AdminParts } from "./admin-parts.ts";
 
 /** All wires with an end on this host, in the order in which they were made. */

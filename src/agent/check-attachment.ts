@@ -9,7 +9,7 @@ import type { FilePath, Finding } from "../text/problem.ts";
 import { quote } from "../text/problem.ts";
 import { readPool } from "../text/read-address.ts";
 import { LIMITS } from "../elements/limits.ts";
-import { interfaceNameProblem } from "../forwarder/validate.ts";
+import { interfaceNameProblem } from "../net/interface-name.ts";
 import { AddressPool } from "../ipam/address-pool.ts";
 import { byteLength } from "../net/byte-length.ts";
 import { type IpPrefix, network, overlaps, parseIp, parsePrefix } from "../net/ip.ts";

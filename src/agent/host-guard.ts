@@ -10,8 +10,9 @@
  *   tunnel leads to an address that a wire has taken.
  */
 import { plan } from "../forwarder/plan.ts";
-import type { KernelMechanism, Mechanism, Side, Wire } from "../forwarder/wire.ts";
-import { contains, formatIp, parseIp, parsePrefix, type IpAddress, type IpPrefix } from "../net/ip.ts";
+import type { KernelMechanism, Mechanism, Wire } from "../forwarder/wire.ts";
+import type { Side } from "../mechanisms/side.ts";
+import { contains, formatIp, type IpAddress, type IpPrefix, parseIp, parsePrefix } from "../net/ip.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelObject, Netns } from "../kernel/kernel.ts";
 

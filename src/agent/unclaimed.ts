@@ -1,7 +1,7 @@
 /** What the devices of a wire tell of it, when nobody has asked for it yet. */
 import { endsOf, isDevice } from "../forwarder/identity.ts";
-import { sideOfAlias } from "../forwarder/naming.ts";
-import type { Side } from "../forwarder/wire.ts";
+import { sideOfAlias } from "../mechanisms/naming.ts";
+import type { Side } from "../mechanisms/side.ts";
 import type { KernelObject, Netns, Vxlan } from "../kernel/kernel.ts";
 
 /** What `Kernel.observe` says of the far end of a pair when nobody has named its namespace yet. */

@@ -1,6 +1,6 @@
 /** Mechanisms as the protocol has them. Upstream: api/pkg/api/networkservice/mechanisms */
 import type { Mechanism } from "../api/gen/nsm/connection_pb.js";
-import { interfaceNameProblem } from "../forwarder/validate.ts";
+import { interfaceNameProblem } from "../net/interface-name.ts";
 import type { KernelMechanism, VxlanMechanism } from "../forwarder/wire.ts";
 import { parseIp } from "../net/ip.ts";
 import { NetloomError } from "../errors/errors.ts";

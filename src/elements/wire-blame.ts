@@ -1,6 +1,7 @@
 /** Whose fault it is that a wire cannot be made, and in which words: those of its two ends, not of the kernel. */
 import { wireProblems } from "../forwarder/validate.ts";
-import type { KernelMechanism, Side, Wire } from "../forwarder/wire.ts";
+import type { KernelMechanism, Wire } from "../forwarder/wire.ts";
+import type { Side } from "../mechanisms/side.ts";
 import { NetloomError } from "../errors/errors.ts";
 
 /** What people call the two ends, and what the client has asked for. */

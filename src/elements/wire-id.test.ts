@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { ConnectionSchema } from "../api/gen/nsm/connection_pb.js";
-import { ownerOfAlias, tunnelAlias, workloadAlias } from "../forwarder/naming.ts";
+import { ownerOfAlias, tunnelAlias, workloadAlias } from "../mechanisms/naming.ts";
 import { stationsOf, wireIdOf } from "./wire-id.ts";
 
 /** Names of the stations, in order; ids are made of their places. */

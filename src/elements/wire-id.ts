@@ -1,6 +1,6 @@
 /** Which wire a station of a path has to do with. */
 import type { Connection, PathSegment } from "../api/gen/nsm/connection_pb.js";
-import { CONNECTION_ID_BYTES } from "../forwarder/naming.ts";
+import { CONNECTION_ID_BYTES } from "../mechanisms/naming.ts";
 import { byteLength } from "../net/byte-length.ts";
 import { hash64 } from "../net/hash.ts";
 

@@ -1,11 +1,11 @@
 /** Who has which address of a workload. Looking up and taking are one step, without an await in between. */
 import { prefixesOf, toInteger } from "../net/cover.ts";
-import { formatPrefix, isFullLength, mustParsePrefix, network, type IpPrefix } from "../net/ip.ts";
+import { formatPrefix, type IpPrefix, isFullLength, mustParsePrefix, network } from "../net/ip.ts";
 import { RangeSet } from "../net/range-set.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
 import { carrierOf, endsOf, isDevice, linkKey } from "./identity.ts";
-import { sideOfAlias } from "./naming.ts";
-import type { Side } from "./wire.ts";
+import { sideOfAlias } from "../mechanisms/naming.ts";
+import type { Side } from "../mechanisms/side.ts";
 
 /** The kernel's numbers of the tables for own addresses, and for what is reached. */
 const LOCAL_TABLE = 255;

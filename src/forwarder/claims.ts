@@ -16,7 +16,8 @@ import type { Clock } from "../async/clock.ts";
 import { ClaimBook, claimsOf, type Clash, type Holding, isOwnAddress } from "./claim-book.ts";
 import { nativePrefixes } from "./native-prefixes.ts";
 import { plan } from "./plan.ts";
-import type { Side, Wire } from "./wire.ts";
+import type { Wire } from "./wire.ts";
+import type { Side } from "../mechanisms/side.ts";
 
 /**
  * The workload's own network is remembered for so long: to read it costs the more the more wires there are. A claim asks

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { describeOperation } from "../kernel/kernel-text.ts";
 import type { Operation } from "../kernel/kernel.ts";
 import { batches, diff } from "./diff.ts";
-import { tunnelName, hostVethName } from "./naming.ts";
+import { tunnelName, hostVethName } from "../mechanisms/naming.ts";
 import { plan } from "./plan.ts";
 import type { VxlanMechanism, Wire } from "./wire.ts";
 

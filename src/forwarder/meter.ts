@@ -1,7 +1,8 @@
 /** Where the kernel counts what a wire carries. */
-import type { Counters, CounterQuery, Kernel } from "../kernel/kernel.ts";
+import type { CounterQuery, Counters, Kernel } from "../kernel/kernel.ts";
 import type { Plan } from "./plan.ts";
-import type { Side, Wire } from "./wire.ts";
+import type { Wire } from "./wire.ts";
+import type { Side } from "../mechanisms/side.ts";
 
 /** A wire, and what it is in the kernel. */
 export interface PlannedWire {

@@ -1,7 +1,7 @@
 /** Whose an observed object is: a device says it in its alias, what is on a device belongs to the device's owner. */
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 import { carrierOf, endsOf, isDevice, linkKey, linkKeys } from "./identity.ts";
-import { ownerOfAlias } from "./naming.ts";
+import { ownerOfAlias } from "../mechanisms/naming.ts";
 
 /** Objects by connection id; under `undefined` what carries our mark but nobody's name: the rest of a crash. */
 export type ByOwner = ReadonlyMap<string | undefined, readonly KernelObject[]>;

@@ -3,10 +3,11 @@ import { contains, formatIp, formatPrefix, mustParseIp, mustParsePrefix, network
 import { formatMac, parseMac } from "../net/mac.ts";
 import type { Address, LinkEnd, Neighbor, Route, Rule, Sysctl } from "../kernel/kernel.ts";
 import { connected, contextRoute, type IpEnd, on, pointToPoint } from "./ip-end.ts";
-import { workloadMac } from "./naming.ts";
+import { workloadMac } from "./workload-mac.ts";
 import { planPolicies } from "./plan-policies.ts";
 import { endSettings, type Trust, withIpv6 } from "./plan-settings.ts";
-import { type ContextRoute, otherSide, type Side, type Wire } from "./wire.ts";
+import { type ContextRoute, type Wire } from "./wire.ts";
+import { otherSide, type Side } from "../mechanisms/side.ts";
 
 export interface IpPlan {
   readonly sysctls: readonly Sysctl[];

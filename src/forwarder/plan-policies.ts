@@ -1,7 +1,7 @@
 /** Policy routes: a rule and a table of its own for each policy and address family. */
 import { formatPrefix, mustParsePrefix, network } from "../net/ip.ts";
 import type { Route, Rule } from "../kernel/kernel.ts";
-import { POLICY_PRIORITY_BASE, policyTable } from "./naming.ts";
+import { POLICY_PRIORITY_BASE, policyTable } from "./policy-table.ts";
 import { contextRoute, everything, type IpEnd } from "./ip-end.ts";
 import type { PolicyRoute } from "./wire.ts";
 

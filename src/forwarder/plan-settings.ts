@@ -57,8 +57,3 @@ export function withoutIpv6({ netns, name, mtuBytes }: LinkEnd): Sysctl[] {
   if (mtuBytes < IPV6_MIN_MTU) return [];
   return [{ kind: "sysctl", netns, link: name, values: IPV6_OFF, isOptional: true }];
 }
-
-/** For a device that hosts or workloads see: an address of its own on the link, where it can have one. */
-export function linkLocal(mtuBytes: number): Pick<LinkEnd, "linkLocal"> {
-  return mtuBytes < IPV6_MIN_MTU ? {} : { linkLocal: true };
-}

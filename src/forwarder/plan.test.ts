@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeOperation } from "../kernel/kernel-text.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
-import { hostVethName, isPolicyTable, tunnelName, workloadMac } from "./naming.ts";
+import { hostVethName, tunnelName } from "../mechanisms/naming.ts";
+import { isPolicyTable } from "./policy-table.ts";
+import { workloadMac } from "./workload-mac.ts";
 import { plan, wireMtu } from "./plan.ts";
 import type { ConnectionContext, KernelMechanism, VxlanMechanism, Wire } from "./wire.ts";
 

@@ -9,11 +9,12 @@
  * ```
  */
 import type { KernelObject, LinkEnd, Program, Sysctl, Vxlan } from "../kernel/kernel.ts";
-import { hostEnd, HOST, workloadEnd } from "./mechanisms/kernel.ts";
+import { HOST, hostEnd, workloadEnd } from "./mechanisms/kernel.ts";
 import { vxlanDevice, vxlanMtu } from "./mechanisms/vxlan.ts";
 import { planIp } from "./plan-ip.ts";
 import { withoutIpv6 } from "./plan-settings.ts";
-import type { KernelMechanism, Mechanism, Side, VxlanMechanism, Wire } from "./wire.ts";
+import type { KernelMechanism, Mechanism, VxlanMechanism, Wire } from "./wire.ts";
+import type { Side } from "../mechanisms/side.ts";
 
 /** What has to be in the kernel of this host for one wire. */
 export interface Plan {

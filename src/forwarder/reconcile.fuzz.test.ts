@@ -6,7 +6,7 @@ import { SimMachine } from "../sim/kernel.ts";
 import type { Kernel, Netns, Operation } from "../kernel/kernel.ts";
 import { diff } from "./diff.ts";
 import { endsOf, isDevice } from "./identity.ts";
-import { ownerOfAlias } from "./naming.ts";
+import { ownerOfAlias } from "../mechanisms/naming.ts";
 import { plan } from "./plan.ts";
 import { Reconciler } from "./reconcile.ts";
 import type { Wire } from "./wire.ts";

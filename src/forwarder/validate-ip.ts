@@ -11,7 +11,8 @@ import {
 } from "../net/ip.ts";
 import { whyUnusable } from "../net/unusable.ts";
 import { parseIpProtocol, parsePorts, parseSelectorPrefix } from "./plan-policies.ts";
-import type { ContextRoute, PolicyRoute, Side, Wire } from "./wire.ts";
+import type { ContextRoute, PolicyRoute, Wire } from "./wire.ts";
+import type { Side } from "../mechanisms/side.ts";
 
 /** One thing that is wrong with a wire. */
 export interface WireProblem {

@@ -1,13 +1,15 @@
 /** Whether a wire can be planned, told in sentences before anything is touched. */
 import { byteLength } from "../net/byte-length.ts";
 import { formatIp, parseIp } from "../net/ip.ts";
+import { interfaceNameProblem } from "../net/interface-name.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import { vxlanFamily } from "./mechanisms/vxlan.ts";
-import { CONNECTION_ID_BYTES } from "./naming.ts";
+import { CONNECTION_ID_BYTES } from "../mechanisms/naming.ts";
 import { wireMtu } from "./plan.ts";
 import { hasFamily, validateIp, type WireProblem } from "./validate-ip.ts";
-import type { KernelMechanism, Side, VxlanMechanism, Wire } from "./wire.ts";
+import type { KernelMechanism, VxlanMechanism, Wire } from "./wire.ts";
+import type { Side } from "../mechanisms/side.ts";
 
 const MAX_VNI = 0xffffff;
 
@@ -75,18 +77,6 @@ function kernelProblems(side: Side, mechanism: KernelMechanism): string[] {
     problems.push(`The ${side}'s MTU ${mechanism.mtuBytes} is no whole number from 0 to 65535.`);
   }
   return problems;
-}
-
-/** What is wrong with a device's name, to go on after it; the kernel's `dev_valid_name` and two words of sysctl. */
-export function interfaceNameProblem(name: string): string | undefined {
-  const bytes = byteLength(name);
-  if (bytes === 0) return "is empty";
-  if (bytes > 15) return `has ${bytes} bytes; Linux takes 15`;
-  if (/[\s/:%]/.test(name) || hasControlCharacter(name)) {
-    return "holds a character that Linux does not take (white space, '/', ':' or '%')";
-  }
-  if ([".", "..", "all", "default", "lo"].includes(name)) return "is a word that Linux keeps for itself";
-  return undefined;
 }
 
 function isNetns(netns: Netns): boolean {

@@ -1,6 +1,6 @@
 /** The wires of a lab file: who, with which interface and addresses, over which path. */
 import { checkWire } from "../agent/check-wire.ts";
-import { interfaceNameProblem } from "../forwarder/validate.ts";
+import { interfaceNameProblem } from "../net/interface-name.ts";
 import { formatIp, type IpAddress, mustParseIp } from "../net/ip.ts";
 import { type Read, readPointToPointAddress } from "../text/read-address.ts";
 import { AddressPool } from "./addresses.ts";

@@ -1,6 +1,7 @@
 /** From a lab to what has to be on the machine: namespaces, the underlay as kernel objects, and wires for forwarders. */
 import { namespaceName, NETNS_DIRECTORY } from "../agent/lab-place.ts";
-import { endSettings, linkLocal } from "../forwarder/plan-settings.ts";
+import { endSettings } from "../forwarder/plan-settings.ts";
+import { linkLocal } from "../mechanisms/link-local.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { hash64 } from "../net/hash.ts";
 import { addressBits, mustParseIp } from "../net/ip.ts";

@@ -1,8 +1,10 @@
 /** KERNEL: a device in the workload's namespace, always one end of a veth pair. */
 import type { LinkEnd, Netns } from "../../kernel/kernel.ts";
-import { hostVethAlias, hostVethMac, hostVethName, workloadAlias, workloadMac } from "../naming.ts";
-import { linkLocal } from "../plan-settings.ts";
-import type { KernelMechanism, Side, Wire } from "../wire.ts";
+import { hostVethAlias, hostVethMac, hostVethName, workloadAlias } from "../../mechanisms/naming.ts";
+import { workloadMac } from "../workload-mac.ts";
+import { linkLocal } from "../../mechanisms/link-local.ts";
+import type { KernelMechanism, Wire } from "../wire.ts";
+import type { Side } from "../../mechanisms/side.ts";
 
 /** The workload's end. */
 export function workloadEnd(wire: Wire, side: Side, mechanism: KernelMechanism, mtuBytes: number): LinkEnd {

@@ -1,8 +1,10 @@
 /** VXLAN: a point-to-point device of its own in the host, whose frames are those of the workload's device. */
 import { canonicalIp } from "../../net/ip.ts";
 import type { Vxlan } from "../../kernel/kernel.ts";
-import { tunnelAlias, tunnelName, workloadMac } from "../naming.ts";
-import type { Side, VxlanMechanism, Wire } from "../wire.ts";
+import { tunnelAlias, tunnelName } from "../../mechanisms/naming.ts";
+import { workloadMac } from "../workload-mac.ts";
+import type { VxlanMechanism, Wire } from "../wire.ts";
+import type { Side } from "../../mechanisms/side.ts";
 import { HOST } from "./kernel.ts";
 
 const VXLAN_PORT = 4789;

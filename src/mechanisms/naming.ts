@@ -1,13 +1,7 @@
 /** Every name and number that a wire derives: equal in every process, so that a restart finds its objects again. */
 import { hash64 } from "../net/hash.ts";
-import { formatMac, parseMac } from "../net/mac.ts";
-import type { Side, Wire } from "./wire.ts";
-
-/** First of the 2^24 routing tables of policy routes. */
-const POLICY_TABLE_BASE = 0x4e000000;
-
-/** Rules of a wire's policies start here: before main (32766), after what an administrator puts first. */
-export const POLICY_PRIORITY_BASE = 20000;
+import { formatMac } from "../net/mac.ts";
+import type { Side } from "./side.ts";
 
 /** For ids: the alias of a device holds 255 bytes, 13 of them say what the device is. */
 export const CONNECTION_ID_BYTES = 242;
@@ -52,24 +46,9 @@ export function tunnelName(
   return hashedName("nlx", [connectionId, tunnel.side, tunnel.vni, tunnel.port, tunnel.family]);
 }
 
-/** MAC of a workload's device: what the context says, else derived, so that both hosts know it without asking. */
-export function workloadMac(wire: Wire, side: Side): string {
-  const given = parseMac((side === "client" ? wire.context.srcMac : wire.context.dstMac) ?? "");
-  return given ? formatMac(given) : derivedMac([wire.connectionId, side]);
-}
-
 /** MAC of the host's end of a veth pair. Nothing is ever sent to it. */
 export function hostVethMac(connectionId: string, side: Side): string {
   return derivedMac([connectionId, side, "host"]);
-}
-
-/** The table of the policy that `selector` describes. The `n`th of equal ones gets a table of its own. */
-export function policyTable(connectionId: string, selector: string, n: number): number {
-  return POLICY_TABLE_BASE + Number(digest([connectionId, "policy", selector, n]) & 0xffffffn);
-}
-
-export function isPolicyTable(table: number): boolean {
-  return table >= POLICY_TABLE_BASE && table <= POLICY_TABLE_BASE + 0xffffff;
 }
 
 /** Three letters and twelve digits to the base of 36: the 15 bytes of a device name. */
@@ -79,7 +58,7 @@ function hashedName(prefix: "nlv" | "nlx", parts: readonly (string | number)[]):
 }
 
 /** Locally administered, unicast. */
-function derivedMac(parts: readonly string[]): string {
+export function derivedMac(parts: readonly string[]): string {
   const hash = digest(["mac", ...parts]);
   const bytes = Uint8Array.from({ length: 6 }, (_, i) => Number((hash >> BigInt(i * 8)) & 0xffn));
   bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
