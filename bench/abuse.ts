@@ -40,7 +40,7 @@ try {
       await world.clock.sleep(PAUSE_MS);
       const startMs = performance.now();
       const answers = endpoints.find({ scope: world.scope }, query);
-      while (await answers.next());
+      while (await answers.take());
       samples.push(performance.now() - startMs);
     }
     return samples;

@@ -119,7 +119,7 @@ async function load(url: string): Promise<void> {
     const bytes = toBinary(NetworkServiceEndpointQuerySchema, query);
     world.scope.spawn("watch", async () => {
       const answers = hop.watch(find, { bytes, metadata: {} });
-      for (let answer = await answers.next(); answer; answer = await answers.next()) told.events += 1;
+      while (await answers.take()) told.events += 1;
     });
   }
   while (told.events < ENDPOINTS) await world.clock.sleep(50);

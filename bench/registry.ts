@@ -93,7 +93,7 @@ try {
     const startMs = performance.now();
     const answers = endpoints.find({ scope: world.scope }, query);
     let found = 0;
-    while (await answers.next()) found += 1;
+    while (await answers.take()) found += 1;
     if (found !== count) throw new Error(`${found} endpoints instead of ${count}`);
     return performance.now() - startMs;
   };

@@ -92,7 +92,7 @@ export async function eventOf(
   fits: (event: KernelEvent) => boolean,
 ): Promise<KernelEvent> {
   for (;;) {
-    const event = await watch.next();
+    const event = await watch.take();
     assert.ok(event, "the watch was closed");
     if (fits(event)) return event;
   }

@@ -101,10 +101,10 @@ export const watchCases: readonly ContractCase[] = [
     async run(harness) {
       const kernel = await harness.kernel();
       const watch = kernel.watch();
-      const waiting = watch.next();
+      const waiting = watch.take();
       watch.close();
       assert.equal(await waiting, undefined);
-      assert.equal(await watch.next(), undefined);
+      assert.equal(await watch.take(), undefined);
     },
   },
 ];

@@ -88,7 +88,7 @@ class Scribe {
     const watch = this.#hop.find(this.#call(), create(NetworkServiceEndpointQuerySchema, query));
     return {
       next: async () => {
-        const answer = await watch.next();
+        const answer = await watch.take();
         return answer ? this.#line(answer) : "the end";
       },
     };
@@ -98,7 +98,7 @@ class Scribe {
     const query = create(NetworkServiceEndpointQuerySchema, { networkServiceEndpoint: like });
     const watch = this.#hop.find(this.#call(), query);
     const lines: string[] = [];
-    for (let answer = await watch.next(); answer; answer = await watch.next()) lines.push(this.#line(answer));
+    for await (const answer of watch) lines.push(this.#line(answer));
     return lines.sort();
   }
 

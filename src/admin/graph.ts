@@ -14,26 +14,22 @@ import {
   NetworkServiceSchema,
 } from "../api/gen/nsm/registry_pb.js";
 import type { HopCall } from "../api/hops.ts";
-import type { Watch } from "../async/watch.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { describeWires } from "./wires.ts";
 
 export async function graph(parts: AdminParts, call: HopCall): Promise<GraphResponse> {
   const { world, registries, url: ownUrl } = parts;
-  const services = await all(
-    registries.services.find(
-      call,
-      create(NetworkServiceQuerySchema, { networkService: create(NetworkServiceSchema) }),
-    ),
-  );
-  const endpoints = await all(
-    registries.endpoints.find(
+  const services = await registries.services
+    .find(call, create(NetworkServiceQuerySchema, { networkService: create(NetworkServiceSchema) }))
+    .all();
+  const endpoints = await registries.endpoints
+    .find(
       call,
       create(NetworkServiceEndpointQuerySchema, {
         networkServiceEndpoint: create(NetworkServiceEndpointSchema),
       }),
-    ),
-  );
+    )
+    .all();
   const shown = endpoints.flatMap(({ networkServiceEndpoint: each }) => {
     if (!each) return [];
     const isOwn = !each.url.startsWith("tcp:") || each.url === ownUrl;
@@ -53,11 +49,4 @@ export async function graph(parts: AdminParts, call: HopCall): Promise<GraphResp
     wires: describeWires(parts),
     hosts: [...hosts].map(([url, name]) => create(GraphHostSchema, { name, url })),
   });
-}
-
-async function all<T>(answers: Watch<T>): Promise<T[]> {
-  const found: T[] = [];
-  for (let answer = await answers.next(); answer !== undefined; answer = await answers.next())
-    found.push(answer);
-  return found;
 }

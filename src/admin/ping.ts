@@ -8,7 +8,7 @@ import {
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { NetloomError } from "../errors/errors.ts";
 import type { Counters, Netns } from "../kernel/kernel.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import type { Prober } from "../kernel/prober.ts";
 import type { Scope } from "../async/scope.ts";
 import type { AdminParts } from "./admin-parts.ts";
@@ -45,8 +45,8 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
   });
   const life = scope.child(`ping ${wire.id}`);
   let n = 0;
-  return {
-    next: async () => {
+  return watchOf({
+    take: async () => {
       if (n > rounds * addresses.length || life.ended) return undefined;
       try {
         if (n === 0) await probe.begin();
@@ -59,7 +59,7 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
     close: () => {
       if (!scope.ended && !life.ended) scope.spawn("end a ping", () => life.end());
     },
-  };
+  });
 }
 
 type Counts = Partial<Record<Side, Counters>>;

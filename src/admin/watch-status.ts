@@ -2,7 +2,7 @@
 import type { HostStatus } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { Signal } from "../async/signal.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { hostStatus } from "./status.ts";
@@ -24,8 +24,8 @@ export function watchStatus(
   const forget = agent.onChange(() => signal.ring());
   const life = scope.child("watch status");
   let isFirst = true;
-  return {
-    next: async () => {
+  return watchOf({
+    take: async () => {
       try {
         if (!isFirst) {
           await world.clock.sleep(options.minIntervalMs || MIN_INTERVAL_MS, life);
@@ -42,5 +42,5 @@ export function watchStatus(
       forget();
       if (!scope.ended && !life.ended) scope.spawn("end a watch", () => life.end());
     },
-  };
+  });
 }

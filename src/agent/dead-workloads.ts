@@ -32,16 +32,9 @@ export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
     world.scope.spawn(what, (scope) => keepOn(options, what, scope, task));
   keep("hear of dead namespaces", async (scope) => {
     const watch = options.kernel.watch("namespaces");
-    const forget = scope.onEnd(() => watch.close());
     // One may have died between the look at what is there and the watch.
     signal.ring();
-    try {
-      for (let event = await watch.next(); event; event = await watch.next())
-        if (isOfInterest(event)) signal.ring();
-    } finally {
-      forget();
-      watch.close();
-    }
+    for await (const event of watch.within(scope)) if (isOfInterest(event)) signal.ring();
   });
   keep("close wires of dead workloads", async (scope) => {
     while (!scope.ended) {

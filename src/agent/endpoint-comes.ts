@@ -37,12 +37,6 @@ async function each(
   scope: Scope,
   goesOn: (name: string) => boolean,
 ): Promise<void> {
-  const forget = scope.onEnd(() => answers.close());
-  try {
-    for (let news = await answers.next(); news; news = await answers.next())
-      if (!goesOn(news.networkServiceEndpoint?.name ?? "")) return;
-  } finally {
-    forget();
-    answers.close();
-  }
+  for await (const news of answers.within(scope))
+    if (!goesOn(news.networkServiceEndpoint?.name ?? "")) return;
 }

@@ -142,23 +142,26 @@ export class Leftovers {
     });
     const scope = world.scope.child(`ask ${url}`, { timeoutMs: ASK_MS });
     const watch = stationAt(url).monitor(this.#caller(scope, ASK_MS), selector);
-    const forget = scope.onEnd(() => watch.close());
     try {
-      const event = await watch.next();
-      if (!event) return;
-      this.#unasked.delete(url);
-      const known = new Set(this.#found.map(keyOf));
-      for (const connection of Object.values(event.connections)) {
-        const found = this.#asAsked(url, connection);
-        if (found && !known.has(keyOf(found))) this.#found.push(found);
+      for await (const { connections } of watch.within(scope)) {
+        this.#unasked.delete(url);
+        this.#learn(url, Object.values(connections));
+        return;
       }
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
       // A station that knows no such question has nothing to tell.
       if (error.code === "UNIMPLEMENTED") this.#unasked.delete(url);
     } finally {
-      forget();
       await scope.end();
+    }
+  }
+
+  #learn(url: string, connections: readonly Connection[]): void {
+    const known = new Set(this.#found.map(keyOf));
+    for (const connection of connections) {
+      const found = this.#asAsked(url, connection);
+      if (found && !known.has(keyOf(found))) this.#found.push(found);
     }
   }
 

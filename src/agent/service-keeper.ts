@@ -7,7 +7,6 @@ import {
   NetworkServiceSchema,
 } from "../api/gen/nsm/registry_pb.js";
 import type { HopCall } from "../api/hops.ts";
-import type { Watch } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
 import { type AgentParts, REQUEST_MS } from "./parts.ts";
 import { serviceNews, serviceQuery } from "./service-news.ts";
@@ -32,7 +31,7 @@ export class ServiceKeeper {
   async ensure(call: HopCall, names: readonly string[], payload: string): Promise<void> {
     this.#names = names;
     for (const name of names) {
-      const [known] = await all(this.#parts.services.find(call, serviceQuery(name, false)));
+      const [known] = await this.#parts.services.find(call, serviceQuery(name, false)).all();
       if (known || this.#isDescribed(name)) continue;
       await this.#parts.services.request(call, create(NetworkServiceSchema, { name, payload }));
       this.#own.add(name);
@@ -52,17 +51,10 @@ export class ServiceKeeper {
       const query = create(NetworkServiceEndpointQuerySchema, {
         networkServiceEndpoint: create(NetworkServiceEndpointSchema, { networkServiceNames: [name] }),
       });
-      const [other] = await all(this.#parts.endpoints.find(call, query));
+      const [other] = await this.#parts.endpoints.find(call, query).all();
       if (!other && !this.#isDescribed(name))
         await this.#parts.services.close(call, create(NetworkServiceSchema, { name }));
       this.#own.delete(name);
     }
   }
-}
-
-async function all<T>(answers: Watch<T>): Promise<T[]> {
-  const found: T[] = [];
-  for (let answer = await answers.next(); answer !== undefined; answer = await answers.next())
-    found.push(answer);
-  return found;
 }

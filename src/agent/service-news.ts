@@ -22,16 +22,12 @@ export async function serviceNews(
   isIt: (news: NetworkServiceResponse) => boolean,
 ): Promise<void> {
   const answers = services.find({ scope }, serviceQuery(name, true));
-  const forget = scope.onEnd(() => answers.close());
   try {
-    for (let news = await answers.next(); news; news = await answers.next())
+    for await (const news of answers.within(scope))
       if (news.networkService?.name === name && isIt(news)) return;
     await scope.done;
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
     await scope.done;
-  } finally {
-    forget();
-    answers.close();
   }
 }

@@ -107,15 +107,9 @@ export class Workloads {
 
   async #listen(scope: Scope): Promise<void> {
     const watch = this.#options.kernel.watch("namespaces");
-    const forget = scope.onEnd(() => watch.close());
     // What has come and gone before is not told.
     for (const each of this.#tracked.values()) each.look();
-    try {
-      for (let event = await watch.next(); event; event = await watch.next()) this.#hear(event);
-    } finally {
-      forget();
-      watch.close();
-    }
+    for await (const event of watch.within(scope)) this.#hear(event);
   }
 
   #hear(event: KernelEvent): void {

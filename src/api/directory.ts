@@ -1,4 +1,5 @@
 /** Where stations are found: roles of this process under their own URLs, everybody else by dialling. */
+import { watchOf } from "../async/watch.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Hops } from "../world/hops.ts";
@@ -74,7 +75,7 @@ function nothingAt(
   error: NetloomError = new NetloomError("UNAVAILABLE", `call ${url}: nobody serves that there`),
 ): Stations {
   const refuse = (): Promise<never> => Promise.reject(error);
-  const watch = () => ({ next: refuse, close: () => undefined });
+  const watch = () => watchOf({ take: refuse, close: () => undefined });
   const connections: ConnectionHop = { request: refuse, close: refuse, monitor: watch };
   const registry: ServiceRegistryHop & EndpointRegistryHop = { request: refuse, close: refuse, find: watch };
   return { connections, services: registry, endpoints: registry };

@@ -35,7 +35,7 @@ import {
   NetworkServiceRegistry,
   type NetworkServiceResponse,
 } from "./gen/nsm/registry_pb.js";
-import { call, type CallOptions, mapWatch, serve, type Served, watch } from "./rpc.ts";
+import { call, type CallOptions, serve, type Served, watch } from "./rpc.ts";
 
 /** Who waits for an answer, and until when. Every `Call` of a chain is one. */
 export interface HopCall {
@@ -125,10 +125,9 @@ export function connectionsOf(server: ConnectionServer, peer: Peer = SELF): Conn
       copyMessage(await server.request(callerOf(call, peer), copyMessage(request))),
     close: (call, connection) => server.close(callerOf(call, peer), copyMessage(connection)),
     monitor: (call, selector) =>
-      mapWatch(
-        server.monitor(callerOf({ ...call, deadlineMs: Infinity }, peer), copyMessage(selector)),
-        (event) => copyMessage(event),
-      ),
+      server
+        .monitor(callerOf({ ...call, deadlineMs: Infinity }, peer), copyMessage(selector))
+        .map(copyMessage),
   };
 }
 
@@ -150,10 +149,7 @@ function registryOf<T extends Message, Query extends Message, Answer extends Mes
       copyMessage(await server.request(callerOf(call, peer), copyMessage(entry))),
     close: (call, entry) => server.close(callerOf(call, peer), copyMessage(entry)),
     find: (call, query) =>
-      mapWatch(
-        server.find(callerOf({ ...call, deadlineMs: Infinity }, peer), copyMessage(query)),
-        copyMessage,
-      ),
+      server.find(callerOf({ ...call, deadlineMs: Infinity }, peer), copyMessage(query)).map(copyMessage),
   };
 }
 

@@ -9,7 +9,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
 import { wireProblem } from "./wire-scan.ts";
 import type { Handler, Hop, Incoming, Message, Metadata } from "../world/hops.ts";
@@ -66,9 +66,9 @@ export function watch<I extends DescMessage, O extends DescMessage>(
   metadata: Metadata = {},
 ): Watch<MessageShape<O>> {
   const path = methodPath(method);
-  return mapWatch(hop.watch(path, { bytes: toBinary(method.input, request), metadata }), (bytes) =>
-    decode(method.output, bytes, "INTERNAL", `read an answer of ${path}`),
-  );
+  return hop
+    .watch(path, { bytes: toBinary(method.input, request), metadata })
+    .map((bytes) => decode(method.output, bytes, "INTERNAL", `read an answer of ${path}`));
 }
 
 /** A service and what it does. */
@@ -117,7 +117,7 @@ export function serve<S extends DescService>(service: S, implementation: Impleme
           `read a request of ${incoming.method}`,
         );
         const answers = run(request, incoming) as Watch<MessageShape<typeof method.output>>;
-        return mapWatch(answers, (answer) => toBinary(method.output, answer));
+        return answers.map((answer) => toBinary(method.output, answer));
       },
     },
   };
@@ -134,17 +134,6 @@ export function serveAll(services: readonly Served[]): Handler {
     methods: services.flatMap(({ handler }) => handler.methods),
     call: async (incoming): Promise<Message> => await find(incoming.method).call(incoming),
     watch: (incoming) => find(incoming.method).watch(incoming),
-  };
-}
-
-/** A watch whose answers pass through `change`. */
-export function mapWatch<A, B>(source: Watch<A>, change: (answer: A) => B): Watch<B> {
-  return {
-    next: async () => {
-      const answer = await source.next();
-      return answer === undefined ? undefined : change(answer);
-    },
-    close: () => source.close(),
   };
 }
 

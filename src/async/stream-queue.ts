@@ -1,8 +1,8 @@
 /** A bounded queue between a producer and `Watch.next`. */
-import type { Watch } from "./watch.ts";
+import { Watch } from "./watch.ts";
 
 /** Whoever produces asks `push` whether to go on; `onRoom` tells it when it may. */
-export class StreamQueue<T> implements Watch<T> {
+export class StreamQueue<T> extends Watch<T> {
   readonly #items: T[] = [];
   readonly #limit: number;
   readonly #onRoom: () => void;
@@ -10,6 +10,7 @@ export class StreamQueue<T> implements Watch<T> {
   #waiting:
     | { readonly resolve: (item: T | undefined) => void; readonly reject: (error: unknown) => void }
     | undefined;
+  #isClosed = false;
   #end: { readonly error?: unknown } | undefined;
 
   constructor(options: {
@@ -17,6 +18,7 @@ export class StreamQueue<T> implements Watch<T> {
     readonly onRoom: () => void;
     readonly onClose: () => void;
   }) {
+    super();
     this.#limit = options.limit;
     this.#onRoom = options.onRoom;
     this.#onClose = options.onClose;
@@ -47,7 +49,7 @@ export class StreamQueue<T> implements Watch<T> {
     else reject(error);
   }
 
-  async next(): Promise<T | undefined> {
+  async take(): Promise<T | undefined> {
     const item = this.#items.shift();
     if (item !== undefined) {
       if (this.#items.length < this.#limit) this.#onRoom();
@@ -63,6 +65,8 @@ export class StreamQueue<T> implements Watch<T> {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#items.length = 0;
     this.finish();
     this.#onClose();

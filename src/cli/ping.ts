@@ -86,7 +86,7 @@ async function collectReplies(
   });
   await withAgent(context, options, async (agent) => {
     const answers = agent.watch(Agent.method.ping, request);
-    for (let reply = await answers.next(); reply; reply = await answers.next()) {
+    for await (const reply of answers) {
       if (messages.length === 0 && options.output === "text") context.out.line(`${wire}: ${reply.path}`);
       messages.push(reply);
       if (options.output === "text" && reply.address !== "") context.out.line(replyLine(reply));

@@ -14,7 +14,7 @@ import {
 } from "../api/gen/nsm/registry_pb.js";
 import { type Candidate, matchesEndpointQuery, matchesServiceQuery } from "../registry/match.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import { Chain } from "./chain-fixture.ts";
 import { discoverForwarder } from "./discover-forwarder.ts";
 import { discover, type Registries } from "./discover.ts";
@@ -41,7 +41,7 @@ function registries(services: Services, endpoints: readonly NetworkServiceEndpoi
   };
   const watch = <T>(answers: readonly T[]): Watch<T> => {
     const left = [...answers];
-    return { next: () => Promise.resolve(left.shift()), close: () => undefined };
+    return watchOf({ take: () => Promise.resolve(left.shift()), close: () => undefined });
   };
   return {
     services: {
@@ -139,7 +139,7 @@ test("no further candidate is tried when the caller's time is over, and a regist
       ...found.endpoints,
       find: () => {
         const { promise, resolve } = Promise.withResolvers<undefined>();
-        return { next: () => promise, close: () => resolve(undefined) };
+        return watchOf<never>({ take: () => promise, close: () => resolve(undefined) });
       },
     },
   };

@@ -75,18 +75,12 @@ export async function findEndpoints(
 
 /** All answers until the stream ends. DEADLINE_EXCEEDED or CANCELLED if the call does first. */
 async function collect<T>(call: FindCall, watch: Watch<T>, what: string): Promise<T[]> {
-  const forget = call.scope.onEnd(() => watch.close());
   const answers: T[] = [];
-  try {
-    for (let answer = await watch.next(); answer !== undefined; answer = await watch.next()) {
-      answers.push(answer);
-      if (answers.length > MAX_ANSWERS) {
-        throw new NetloomError("RESOURCE_EXHAUSTED", `${what}: more than ${MAX_ANSWERS} answers`);
-      }
+  for await (const answer of watch.within(call.scope)) {
+    answers.push(answer);
+    if (answers.length > MAX_ANSWERS) {
+      throw new NetloomError("RESOURCE_EXHAUSTED", `${what}: more than ${MAX_ANSWERS} answers`);
     }
-  } finally {
-    forget();
-    watch.close();
   }
   if (call.scope.ended) {
     const isLate =

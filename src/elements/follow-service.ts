@@ -8,7 +8,6 @@ import {
 import { type Call, memoryKey } from "../chain/call.ts";
 import { type Labels, matchEndpoints } from "../registry/match.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import { type ConnectionElement, connectionOf, nextSegment, ownSegment } from "./connection.ts";
@@ -125,24 +124,24 @@ class Followers {
         await world.clock.sleep(backoffMs * jitter, scope);
       }
       const watch = registries.services.find({ scope }, query);
-      const forget = scope.onEnd(() => watch.close());
       followed.close = () => watch.close();
       try {
-        if (await this.#read(name, followed, watch)) failures = 0;
+        if (await this.#read(name, followed, watch.within(scope))) failures = 0;
       } catch (error) {
         if (!(error instanceof NetloomError)) throw error;
-      } finally {
-        forget();
-        watch.close();
       }
     }
     this.#followed.delete(name);
   }
 
   /** Has anything come? */
-  async #read(name: string, followed: Followed, watch: Watch<NetworkServiceResponse>): Promise<boolean> {
+  async #read(
+    name: string,
+    followed: Followed,
+    answers: AsyncIterable<NetworkServiceResponse>,
+  ): Promise<boolean> {
     let hasCome = false;
-    for (let news = await watch.next(); news; news = await watch.next()) {
+    for await (const news of answers) {
       if (news.networkService?.name !== name) continue;
       hasCome = true;
       followed.changes++;

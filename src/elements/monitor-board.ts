@@ -12,7 +12,7 @@ import {
 } from "../api/gen/nsm/connection_pb.js";
 import type { Call } from "../chain/call.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { Watch } from "../async/watch.ts";
 import { describeLoss, type Notice } from "./next-hop-monitor.ts";
 
 /** Connections with news that one watcher has not fetched. Beyond it is cut. */
@@ -124,7 +124,7 @@ function matchesSegment(segment: PathSegment, wanted: PathSegment): boolean {
   );
 }
 
-class Watcher implements Watch<ConnectionEvent> {
+class Watcher extends Watch<ConnectionEvent> {
   readonly #selector: MonitorScopeSelector;
   readonly #maxPending: number;
   readonly #forget: () => void;
@@ -134,6 +134,7 @@ class Watcher implements Watch<ConnectionEvent> {
   #end: { readonly error: NetloomError | undefined } | undefined;
 
   constructor(selector: MonitorScopeSelector, maxPending: number, forget: () => void) {
+    super();
     this.#selector = selector;
     this.#maxPending = maxPending;
     this.#forget = forget;
@@ -165,7 +166,7 @@ class Watcher implements Watch<ConnectionEvent> {
     }
   }
 
-  next(): Promise<ConnectionEvent | undefined> {
+  take(): Promise<ConnectionEvent | undefined> {
     const event = this.#take();
     if (event) return Promise.resolve(event);
     if (this.#end?.error) return Promise.reject(this.#end.error);

@@ -38,19 +38,19 @@ function read(event: ConnectionEvent | undefined): string {
 test("a watcher gets what is there, also if that is nothing, and then what happens", async () => {
   const board = new MonitorBoard();
   const early = board.watch(ALL);
-  assert.equal(read(await early.next()), "INITIAL_STATE_TRANSFER");
-  const waiting = early.next();
+  assert.equal(read(await early.take()), "INITIAL_STATE_TRANSFER");
+  const waiting = early.take();
   board.update(of("a"));
   assert.equal(read(await waiting), "UPDATE a");
   const late = board.watch(ALL);
-  assert.equal(read(await late.next()), "INITIAL_STATE_TRANSFER a");
+  assert.equal(read(await late.take()), "INITIAL_STATE_TRANSFER a");
   board.down("a", "it is gone");
   board.down("a", "it is gone");
   board.delete("a");
   board.delete("a");
-  assert.equal(read(await late.next()), "DELETE a down");
+  assert.equal(read(await late.take()), "DELETE a down");
   late.close();
-  assert.equal(read(await late.next()), "end");
+  assert.equal(read(await late.take()), "end");
   assert.equal(board.watching, 1);
 });
 
@@ -62,11 +62,11 @@ test("a slow watcher gets the last event of each connection, one that never fetc
     board.update(of("b"));
   }
   board.delete("a");
-  await slow.next();
-  assert.equal(read(await slow.next()), "UPDATE b");
-  assert.equal(read(await slow.next()), "DELETE a");
+  await slow.take();
+  assert.equal(read(await slow.take()), "UPDATE b");
+  assert.equal(read(await slow.take()), "DELETE a");
   for (const id of ["a", "b", "c"]) board.update(of(id));
-  await assert.rejects(slow.next(), { code: "RESOURCE_EXHAUSTED" });
+  await assert.rejects(slow.take(), { code: "RESOURCE_EXHAUSTED" });
   assert.equal(board.watching, 0);
 });
 
@@ -92,18 +92,18 @@ test("success is an update, a failed refresh is down, a close is a delete, a fai
     const fail = () => {
       throw new NetloomError("UNAVAILABLE", "gone");
     };
-    await watch.next();
+    await watch.take();
     chain.answer = fail;
     await assert.rejects(chain.request());
     chain.answer = () => undefined;
     const answer = await chain.request();
     const id = chain.requests.at(-1)?.connection?.id;
-    assert.equal(read(await watch.next()), `UPDATE ${id}`);
+    assert.equal(read(await watch.take()), `UPDATE ${id}`);
     chain.answer = fail;
     await assert.rejects(chain.request());
-    assert.equal(read(await watch.next()), `UPDATE ${id} down`);
+    assert.equal(read(await watch.take()), `UPDATE ${id} down`);
     await chain.close(answer);
-    assert.equal(read(await watch.next()), `DELETE ${id} down`);
+    assert.equal(read(await watch.take()), `DELETE ${id} down`);
   });
 });
 

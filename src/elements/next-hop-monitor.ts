@@ -102,11 +102,10 @@ class Stream {
     let isWatchable = true;
     let watch: Watch<ConnectionEvent> | undefined;
     this.#close = () => watch?.close();
-    scope.onEnd(() => watch?.close());
     try {
       const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ name: this.#name }] });
       watch = hop.monitor({ scope }, selector);
-      for (let event = await watch.next(); event; event = await watch.next()) {
+      for await (const event of watch.within(scope)) {
         this.hasBegun = true;
         this.#tell(event);
       }
@@ -115,7 +114,6 @@ class Stream {
       reason = error.message;
       isWatchable = !["UNIMPLEMENTED", "PERMISSION_DENIED", "UNAUTHENTICATED"].includes(error.code);
     } finally {
-      watch?.close();
       this.isOver = true;
       this.#forget();
     }

@@ -81,14 +81,10 @@ async function follow(
 ): Promise<void> {
   const query = create(NetworkServiceEndpointQuerySchema, { networkServiceEndpoint: { name }, watch: true });
   const watch = endpoints.find({ scope }, query);
-  const forget = scope.onEnd(() => watch.close());
   try {
-    for (let news = await watch.next(); news && !scope.ended; news = await watch.next())
+    for await (const news of watch.within(scope))
       if (news.networkServiceEndpoint?.name === name) tell(!news.deleted);
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-  } finally {
-    forget();
-    watch.close();
   }
 }

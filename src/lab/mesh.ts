@@ -73,8 +73,7 @@ async function untilFresh(hop: GrpcHop): Promise<void> {
   const statuses = watch(hop, AgentApi.method.watch, request);
   const timer = setTimeout(() => statuses.close(), PATIENCE_MS);
   try {
-    for (let status = await statuses.next(); status; status = await statuses.next())
-      if (status.registry?.state === RegistryStatus_State.FRESH) return;
+    for await (const status of statuses) if (status.registry?.state === RegistryStatus_State.FRESH) return;
   } catch (error) {
     // The attachments say so in more words.
     if (!(error instanceof NetloomError)) throw error;

@@ -1,6 +1,6 @@
 /** Spreads the events of one kernel to all who watch it. */
 import type { KernelEvent, WatchPurpose } from "../kernel/kernel.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 
 /** A watcher that falls so far behind loses its events and is told to observe again. */
 const WATCH_LIMIT = 10_000;
@@ -43,8 +43,8 @@ export class KernelWatchers {
     const watcher: Watcher = { purpose, queued: [], waiting: [] };
     this.#watchers.add(watcher);
     this.#review();
-    return {
-      next: () => {
+    return watchOf({
+      take: () => {
         const event = watcher.queued.shift();
         if (event || !this.#watchers.has(watcher)) return Promise.resolve(event);
         return new Promise((resolve) => {
@@ -54,7 +54,7 @@ export class KernelWatchers {
       close: () => {
         if (this.#watchers.has(watcher)) this.#close(watcher);
       },
-    };
+    });
   }
 
   closeAll(): void {

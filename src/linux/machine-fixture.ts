@@ -45,7 +45,7 @@ export async function rejection(promise: Promise<unknown>): Promise<KernelError>
 /** Reads events until one of `type`. */
 export async function next(watch: Watch<KernelEvent>, type: KernelEvent["type"]): Promise<KernelEvent> {
   for (;;) {
-    const event = await watch.next();
+    const event = await watch.take();
     assert.ok(event, "the watch has ended");
     if (event.type === type) return event;
   }

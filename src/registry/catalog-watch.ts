@@ -10,7 +10,7 @@
  * - Beyond `limit` it is resynchronised (`reset`, then everything anew), or cut with RESOURCE_EXHAUSTED.
  */
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { Watch } from "../async/watch.ts";
 import { type Listed, sameBytes } from "./entry-kind.ts";
 
 export type CatalogEvent<R> =
@@ -40,7 +40,7 @@ export interface WatchSource<R> {
   onClose(): void;
 }
 
-export class CatalogWatch<R extends Listed> implements Watch<CatalogEvent<R>> {
+export class CatalogWatch<R extends Listed> extends Watch<CatalogEvent<R>> {
   readonly #options: Required<WatchOptions>;
   readonly #source: WatchSource<R>;
   readonly #changes = new Map<string, CatalogEvent<R>>();
@@ -52,6 +52,7 @@ export class CatalogWatch<R extends Listed> implements Watch<CatalogEvent<R>> {
   #wake: () => void = () => undefined;
 
   constructor(options: WatchOptions, source: WatchSource<R>) {
+    super();
     this.#options = { limit: 1024, touches: false, onNews: () => undefined, ...options };
     this.#source = source;
     this.#list = source.find();
@@ -80,16 +81,16 @@ export class CatalogWatch<R extends Listed> implements Watch<CatalogEvent<R>> {
     if (this.#options.touches && this.#source.matches(entry)) this.#add({ type: "found", entry });
   }
 
-  async next(): Promise<CatalogEvent<R> | undefined> {
+  async take(): Promise<CatalogEvent<R> | undefined> {
     for (;;) {
-      const event = this.take();
+      const event = this.takeNow();
       if (event || !this.#isOpen) return event;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
 
   /** The next event if there is one now. */
-  take(): CatalogEvent<R> | undefined {
+  takeNow(): CatalogEvent<R> | undefined {
     if (!this.#isOpen) return undefined;
     if (this.#failure) throw this.#failure;
     if (this.#needsReset) {

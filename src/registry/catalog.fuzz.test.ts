@@ -88,7 +88,7 @@ class Follower {
   read(): boolean {
     let event: CatalogEvent<Listed> | undefined;
     try {
-      event = this.#watch.take();
+      event = this.#watch.takeNow();
     } catch (error) {
       assert.ok(error instanceof NetloomError && error.code === "RESOURCE_EXHAUSTED");
       // What a peer does that was cut: it begins anew.
@@ -169,7 +169,7 @@ test("a watch that nobody reads holds no more than its limit", () => {
       endpointKind.list(create(NetworkServiceEndpointSchema, { name: `e${n % 20}`, url: `tcp://${n}` })),
     );
   const told: string[] = [];
-  for (let event = watch.take(); event; event = watch.take()) told.push(event.type);
+  for (let event = watch.takeNow(); event; event = watch.takeNow()) told.push(event.type);
   assert.deepEqual(told, ["reset", ...Array.from({ length: 20 }, () => "found"), "synced"]);
   watch.close();
 });
@@ -185,14 +185,14 @@ test("a watch of changes is not told of an entry that was put as it is", async (
     );
   catalog.put(entry("1"));
   const watch = catalog.watch(create(NetworkServiceEndpointSchema), { overflow: "cut" });
-  assert.equal(watch.take()?.type, "found");
-  assert.equal(watch.take()?.type, "synced");
+  assert.equal(watch.takeNow()?.type, "found");
+  assert.equal(watch.takeNow()?.type, "synced");
   catalog.put(entry("1"));
   catalog.touch("a");
-  assert.equal(watch.take(), undefined);
-  const next = watch.next();
+  assert.equal(watch.takeNow(), undefined);
+  const next = watch.take();
   catalog.put(entry("2"));
   assert.equal((await next)?.type, "found");
   watch.close();
-  assert.equal(await watch.next(), undefined);
+  assert.equal(await watch.take(), undefined);
 });

@@ -1,6 +1,6 @@
 /** Find over a catalog, as messages for those in this process and as bytes for those on the wire. */
 import type { Served } from "../api/rpc.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import type { Incoming } from "../world/hops.ts";
 import { AnswerWriter } from "./answer-bytes.ts";
 import type { Catalog } from "./catalog.ts";
@@ -54,17 +54,10 @@ export class Finder<T, Q, A, R extends Listed = Listed> {
     const { like, watch } = kind.queryOf(query);
     if (!watch) return listed(catalog.find(like), tell);
     admit?.();
-    const events = catalog.watch(like, { overflow: "cut", touches: true });
-    return {
-      next: async () => {
-        for (let event = await events.next(); event; event = await events.next()) {
-          if (event.type === "found") return tell(event.entry);
-          if (event.type === "removed") return tell(event.entry, event);
-        }
-        return undefined;
-      },
-      close: () => events.close(),
-    };
+    return catalog.watch(like, { overflow: "cut", touches: true }).map((event) => {
+      if (event.type === "found") return tell(event.entry);
+      return event.type === "removed" ? tell(event.entry, event) : undefined;
+    });
   }
 }
 
@@ -86,11 +79,11 @@ interface Gone {
 
 function listed<R, B>(entries: Iterator<R>, tell: (entry: R) => B): Watch<B> {
   let isOpen = true;
-  return {
-    next: () => {
+  return watchOf({
+    take: () => {
       const next = isOpen ? entries.next() : undefined;
       return Promise.resolve(next && !next.done ? tell(next.value) : undefined);
     },
     close: () => (isOpen = false),
-  };
+  });
 }

@@ -31,7 +31,7 @@ test("everything comes in full messages, the last of which says that it is all",
   both.services.put(serviceKind.list(serviceOf("shop")));
   for (let n = 0; n < 700; n++) both.endpoints.put(endpointKind.list(endpointOf(`e${n}`)));
   const changes = follow(both);
-  const first = summary(await changes.next());
+  const first = summary(await changes.take());
   assert.deepEqual(
     { ...first, removedServices: [], removedEndpoints: [] },
     {
@@ -43,18 +43,18 @@ test("everything comes in full messages, the last of which says that it is all",
       synced: false,
     },
   );
-  const second = await changes.next();
+  const second = await changes.take();
   assert.deepEqual([second?.endpoints.length, second?.synced, second?.reset], [201, true, false]);
   changes.close();
-  assert.equal(await changes.next(), undefined);
+  assert.equal(await changes.take(), undefined);
   assert.equal(both.services.watches + both.endpoints.watches, 0);
 });
 
 test("changes that come while nobody reads are one message, the last of each", async () => {
   const both = catalogs();
   const changes = follow(both);
-  assert.equal((await changes.next())?.synced, true);
-  const next = changes.next();
+  assert.equal((await changes.take())?.synced, true);
+  const next = changes.take();
   both.endpoints.put(endpointKind.list(endpointOf("a")));
   assert.deepEqual(
     (await next)?.endpoints.map(({ name }) => name),
@@ -64,7 +64,7 @@ test("changes that come while nobody reads are one message, the last of each", a
   both.services.put(serviceKind.list(serviceOf("shop")));
   both.endpoints.remove("a");
   both.endpoints.remove("b");
-  const last = await changes.next();
+  const last = await changes.take();
   assert.deepEqual(last?.removedEndpoints.toSorted(), ["a", "b"]);
   assert.deepEqual(
     last?.services.map(({ name }) => name),
@@ -77,9 +77,9 @@ test("one who is too slow is told to begin anew, with services and endpoints", a
   const both = catalogs();
   both.services.put(serviceKind.list(serviceOf("shop")));
   const changes = follow(both, 10);
-  assert.equal((await changes.next())?.synced, true);
+  assert.equal((await changes.take())?.synced, true);
   for (let n = 0; n < 30; n++) both.endpoints.put(endpointKind.list(endpointOf(`e${n}`)));
-  const anew = await changes.next();
+  const anew = await changes.take();
   assert.deepEqual(
     [anew?.reset, anew?.services.length, anew?.endpoints.length, anew?.synced],
     [true, 1, 30, true],

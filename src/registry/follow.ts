@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Changes, ChangesSchema } from "../api/gen/netloom/registry_pb.js";
 import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
-import type { Watch } from "../async/watch.ts";
+import { Watch } from "../async/watch.ts";
 import type { CatalogEvent, CatalogWatch, WatchOptions } from "./catalog-watch.ts";
 import type { Expirations } from "./catalog.ts";
 import { endpointKind, type Listed, serviceKind } from "./entry-kind.ts";
@@ -31,7 +31,7 @@ export function follow(catalogs: Catalogs, limit?: number): Watch<Changes> {
   return new ChangeStream(catalogs, limit);
 }
 
-class ChangeStream implements Watch<Changes> {
+class ChangeStream extends Watch<Changes> {
   readonly #services: CatalogWatch<Listed>;
   readonly #endpoints: CatalogWatch<Listed>;
   readonly #expirations: Expirations;
@@ -42,6 +42,7 @@ class ChangeStream implements Watch<Changes> {
   #wake: () => void = () => undefined;
 
   constructor({ services, endpoints }: Catalogs, limit: number | undefined) {
+    super();
     const onNews = (): void => this.#wake();
     const options = { overflow: "resync", onNews, ...(limit !== undefined && { limit }) } as const;
     this.#services = services.watch(serviceKind.named(""), options);
@@ -49,7 +50,7 @@ class ChangeStream implements Watch<Changes> {
     this.#expirations = () => endpoints.expirations();
   }
 
-  async next(): Promise<Changes | undefined> {
+  async take(): Promise<Changes | undefined> {
     while (this.#isOpen) {
       const changes = this.#collect();
       if (changes) return changes;
@@ -71,8 +72,8 @@ class ChangeStream implements Watch<Changes> {
     let batch = new Batch(!this.#hasTold);
     this.#hasTold = true;
     while (!batch.isFull) {
-      const service = this.#services.take();
-      const event = service ?? this.#endpoints.take();
+      const service = this.#services.takeNow();
+      const event = service ?? this.#endpoints.takeNow();
       if (!event) break;
       if (event.type === "reset") {
         const other = service ? this.#endpoints : this.#services;

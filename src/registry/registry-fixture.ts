@@ -108,20 +108,11 @@ export function serviceQuery(
   return create(NetworkServiceQuerySchema, { networkService: like, watch });
 }
 
-export async function all<T>(answers: Watch<T>): Promise<T[]> {
-  const found: T[] = [];
-  for (let answer = await answers.next(); answer !== undefined; answer = await answers.next())
-    found.push(answer);
-  return found;
-}
-
 /** What a watch has told, as it tells it. */
 export function gather<A>(world: Pick<World, "scope">, answers: Watch<A>): A[] {
   const told: A[] = [];
   world.scope.spawn("gather", async (scope) => {
-    scope.onEnd(() => answers.close());
-    for (let answer = await answers.next(); answer !== undefined; answer = await answers.next())
-      told.push(answer);
+    for await (const answer of answers.within(scope)) told.push(answer);
   });
   return told;
 }

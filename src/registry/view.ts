@@ -1,7 +1,6 @@
 /** Find as a manager answers it: from its cache, in the host's own view. */
-import { mapWatch } from "../api/rpc.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import type { Catalog } from "./catalog.ts";
@@ -47,7 +46,7 @@ export class View<T, Q, A> {
   async #findOnce(scope: Scope, query: Q): Promise<Watch<A>> {
     const { kind, cache } = this.#options;
     if (!cache.isKnown) return listOf(await this.#askRegistry(scope, query));
-    const known = await collect(this.#translated(this.#finder.find(query)));
+    const known = await this.#translated(this.#finder.find(query)).all();
     const { name, services } = kind.keysOf(kind.queryOf(query).like);
     const isNarrow = name !== "" || services.length > 0;
     if (known.length > 0 || !isNarrow || !cache.isFresh) return listOf(known);
@@ -63,65 +62,48 @@ export class View<T, Q, A> {
   async #askRegistry(scope: Scope, query: Q): Promise<A[]> {
     const asking = scope.child("ask the registry", { timeoutMs: ASK_MS });
     const answers = this.#translated(this.#options.ask(asking, query));
-    const forget = asking.onEnd(() => answers.close());
     try {
-      const found = await collect(answers);
+      const found: A[] = [];
+      for await (const answer of answers.within(asking)) found.push(answer);
       if (!asking.ended) {
         this.#options.cache.reached();
         return found;
       }
       throw new NetloomError("UNAVAILABLE", `find ${this.#options.kind.noun}s: the registry does not answer`);
     } finally {
-      forget();
-      answers.close();
       await asking.end();
     }
   }
 
   #translated(answers: Watch<A>): Watch<A> {
     const { kind, seen } = this.#options;
-    const translated = mapWatch(answers, (answer) => {
+    return answers.map((answer) => {
       const { entry, deleted } = kind.answered(answer);
       const own = entry && seen(entry, deleted);
-      return { answer: own && kind.answer(own, deleted) };
+      return own && kind.answer(own, deleted);
     });
-    return {
-      next: async () => {
-        for (let next = await translated.next(); next; next = await translated.next())
-          if (next.answer !== undefined) return next.answer;
-        return undefined;
-      },
-      close: () => translated.close(),
-    };
   }
-}
-
-async function collect<A>(answers: Watch<A>): Promise<A[]> {
-  const all: A[] = [];
-  for (let answer = await answers.next(); answer !== undefined; answer = await answers.next())
-    all.push(answer);
-  return all;
 }
 
 function listOf<A>(answers: readonly A[]): Watch<A> {
   const left = answers.values();
-  return {
-    next: () => Promise.resolve(left.next().value),
+  return watchOf({
+    take: () => Promise.resolve(left.next().value),
     close: () => undefined,
-  };
+  });
 }
 
 /** A watch that is opened when it is first read. */
 function deferred<A>(open: () => Promise<Watch<A>>): Watch<A> {
   let opened: Promise<Watch<A>> | undefined;
   let isOpen = true;
-  return {
-    next: async () => {
+  return watchOf({
+    take: async () => {
       if (!isOpen) return undefined;
       opened ??= open();
       const answers = await opened;
-      return isOpen ? await answers.next() : undefined;
+      return isOpen ? await answers.take() : undefined;
     },
     close: () => (isOpen = false),
-  };
+  });
 }

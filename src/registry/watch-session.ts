@@ -138,12 +138,6 @@ async function each<T>(answers: Watch<T>, scope: Scope, take: (answer: T) => voi
 }
 
 async function untilEnd<T>(answers: Watch<T>, scope: Scope, take: (answer: T) => void): Promise<void> {
-  const forget = scope.onEnd(() => answers.close());
-  try {
-    for (let answer = await answers.next(); answer !== undefined; answer = await answers.next()) take(answer);
-  } finally {
-    forget();
-    answers.close();
-  }
+  for await (const answer of answers.within(scope)) take(answer);
   if (scope.ended) throw new NetloomError("CANCELLED", `follow the registry: ${scope.name} has ended`);
 }

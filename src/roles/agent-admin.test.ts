@@ -194,7 +194,7 @@ suite("the admin service, asked", () => {
       for (const wire of ["web-db", "a1/to-db", "alpha/a1/to-db"]) {
         const replies = watch(alpha, method.ping, create(PingRequestSchema, { wire, count: 2 }));
         const seen: [string, number, boolean][] = [];
-        for (let reply = await replies.next(); reply; reply = await replies.next()) {
+        for await (const reply of replies) {
           assert.match(reply.path, /^vxlan vni/);
           assert.deepEqual(reply.problems, []);
           if (reply.address !== "") seen.push([reply.address, reply.sequence, reply.rttMs !== undefined]);
@@ -218,15 +218,15 @@ suite("the admin service, watched", () => {
   test("streams the status after every change, and nothing while nothing happens", async () => {
     await withMesh(async (mesh, alpha, beta) => {
       const statuses = watch(alpha, method.watch, create(StatusRequestSchema, { minIntervalMs: 50 }));
-      assert.equal((await statuses.next())?.attachments.length, 0);
+      assert.equal((await statuses.take())?.attachments.length, 0);
       await apply(beta, { documents: DB });
       await apply(alpha, { documents: WEB });
-      let latest = await statuses.next();
-      while (latest && latest.wires.length === 0) latest = await statuses.next();
+      let latest = await statuses.take();
+      while (latest && latest.wires.length === 0) latest = await statuses.take();
       assert.equal(latest?.attachments[0]?.state, AttachmentStatus_State.UP);
       statuses.close();
       await mesh.sleep(1_000);
-      assert.equal(await statuses.next(), undefined);
+      assert.equal(await statuses.take(), undefined);
     });
   });
 
@@ -262,9 +262,10 @@ suite("the admin service, watched", () => {
     await withMesh(async (mesh, alpha) => {
       const statuses = watch(alpha, method.watch, create(StatusRequestSchema, { minIntervalMs: 10 }));
       const untilState = async (state: RegistryStatus_State): Promise<HostStatus> => {
-        for (let status = await statuses.next(); status; status = await statuses.next())
+        for (;;) {
+          const status = (await statuses.take()) ?? assert.fail("the watch has ended");
           if (status.registry?.state === state) return status;
-        return assert.fail("the watch has ended");
+        }
       };
       await untilState(RegistryStatus_State.FRESH);
       const { world } = mesh.agent("alpha");

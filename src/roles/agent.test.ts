@@ -309,7 +309,7 @@ suite("wires that are up when a wish changes", () => {
       const matches = async (): Promise<number | undefined> => {
         const query = create(NetworkServiceQuerySchema, { networkService: { name: "db" } });
         const { services } = stationsOver(world.hops.dial(REGISTRY_URL), world.clock);
-        return (await services.find({ scope: world.scope }, query).next())?.networkService?.matches.length;
+        return (await services.find({ scope: world.scope }, query).take())?.networkService?.matches.length;
       };
       assert.equal(await matches(), 1);
       const peer = { id: "unix:program", connection: "unix:1", isLocal: true };

@@ -18,7 +18,6 @@ import { Finder } from "../registry/find.ts";
 import { hopTo } from "../registry/hop-to.ts";
 import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
 import {
-  all,
   callerOf,
   endpointOf,
   endpointQuery,
@@ -104,7 +103,7 @@ const find = async (
   { manager, caller }: { readonly manager: ManagerRegistry; readonly caller: Caller },
   like: Parameters<typeof endpointQuery>[0] = {},
 ): Promise<string[]> =>
-  (await all(manager.endpoints.find(caller, endpointQuery(like)))).map(
+  (await manager.endpoints.find(caller, endpointQuery(like)).all()).map(
     ({ networkServiceEndpoint: found }) => `${found?.name} ${found?.url}`,
   );
 
@@ -137,7 +136,7 @@ suite("a host's view while it registers", () => {
         await alpha.world.clock.sleep(500);
         await beta.manager.services.request(beta.caller, serviceOf("shop", { matches: [{ routes: [{}] }] }));
         await late;
-        const [found] = await all(alpha.manager.services.find(alpha.caller, serviceQuery({ name: "shop" })));
+        const [found] = await alpha.manager.services.find(alpha.caller, serviceQuery({ name: "shop" })).all();
         assert.equal(found?.networkService?.matches.length, 1);
       },
       { serve },
@@ -162,7 +161,7 @@ suite("a host's own view", () => {
         ["a tcp://10.0.0.1:5001"],
         "at once",
       );
-      const [found] = await all(beta.manager.endpoints.find(beta.caller, endpointQuery({ name: "a" })));
+      const [found] = await beta.manager.endpoints.find(beta.caller, endpointQuery({ name: "a" })).all();
       assert.deepEqual(found?.networkServiceEndpoint?.networkServiceLabels["shop"]?.labels, {
         app: "shop",
         nodeName: "alpha",
@@ -398,7 +397,7 @@ suite("a registry that is down", () => {
       const beta = await self("beta");
       assert.deepEqual(await find(beta), ["a tcp://10.0.0.1:5001"]);
       assert.equal(
-        (await all(beta.manager.services.find(beta.caller, serviceQuery({ name: "shop" })))).length,
+        (await beta.manager.services.find(beta.caller, serviceQuery({ name: "shop" })).all()).length,
         1,
       );
       assert.equal(beta.manager.view().state, "stale");
@@ -489,7 +488,7 @@ suite("somebody else's registry", () => {
         hosts.simulation.restart("registry");
         await hosts.clock.sleep(30_000);
         assert.deepEqual(await find(beta), ["a tcp://10.0.0.1:5001"]);
-        assert.equal((await all(beta.manager.services.find(beta.caller, serviceQuery()))).length, 1);
+        assert.equal((await beta.manager.services.find(beta.caller, serviceQuery()).all()).length, 1);
       },
       { serve: serveStranger },
     );

@@ -39,7 +39,7 @@ import { insecureIdentity } from "../identity/identity.ts";
 import { matchesEndpointQuery, matchesServiceQuery } from "../registry/match.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, Netns, Operation } from "../kernel/kernel.ts";
-import type { Watch } from "../async/watch.ts";
+import { Watch, watchOf } from "../async/watch.ts";
 import type { HostWorld } from "../world/world.ts";
 import { client, type ClientNews, type ClientOptions } from "./client.ts";
 import { endpoint, type EndpointOptions } from "./endpoint.ts";
@@ -324,7 +324,7 @@ export class MeshHost {
       find: (_call, { networkService: query, watch }) => {
         const found = this.#mesh.services.filter((each) => query && matchesServiceQuery(query, each));
         if (watch && query) return new ServiceWatch(this.#mesh.serviceWatches, query, found);
-        return watchOf(
+        return answersOf(
           found.map((networkService) => create(NetworkServiceResponseSchema, { networkService })),
         );
       },
@@ -340,7 +340,7 @@ export class MeshHost {
       request: refuse,
       close: refuse,
       find: (_call, { networkServiceEndpoint: query }) =>
-        watchOf(
+        answersOf(
           this.#mesh.registered.flatMap(({ endpoint: each, host }) => {
             const shown = clone(NetworkServiceEndpointSchema, each);
             if (host !== this) shown.url = host.url;
@@ -354,13 +354,14 @@ export class MeshHost {
 }
 
 /** Stays open, and tells what changes. */
-class ServiceWatch implements Watch<NetworkServiceResponse> {
+class ServiceWatch extends Watch<NetworkServiceResponse> {
   readonly #open: Set<ServiceWatch>;
   readonly #query: NetworkService;
   readonly #waiting: NetworkService[];
   #wake: () => void = () => undefined;
 
   constructor(open: Set<ServiceWatch>, query: NetworkService, found: readonly NetworkService[]) {
+    super();
     this.#open = open.add(this);
     this.#query = query;
     this.#waiting = [...found];
@@ -371,7 +372,7 @@ class ServiceWatch implements Watch<NetworkServiceResponse> {
     this.#wake();
   }
 
-  async next(): Promise<NetworkServiceResponse | undefined> {
+  async take(): Promise<NetworkServiceResponse | undefined> {
     while (this.#open.has(this)) {
       const networkService = this.#waiting.shift();
       if (networkService) return create(NetworkServiceResponseSchema, { networkService });
@@ -386,9 +387,9 @@ class ServiceWatch implements Watch<NetworkServiceResponse> {
   }
 }
 
-function watchOf<T>(answers: readonly T[]): Watch<T> {
+function answersOf<T>(answers: readonly T[]): Watch<T> {
   const left = [...answers];
-  return { next: () => Promise.resolve(left.shift()), close: () => void left.splice(0) };
+  return watchOf({ take: () => Promise.resolve(left.shift()), close: () => void left.splice(0) });
 }
 
 /** `name` of every segment of a path. */

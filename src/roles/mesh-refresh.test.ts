@@ -108,9 +108,9 @@ for (const where of ["local", "remote"] as const)
         await role.request(alpha.caller(), alpha.ask("c1", "shop"));
         const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ name: "client", id: "c1" }] });
         const watch = alpha.manager.monitor(alpha.caller(), selector);
-        assert.equal((await watch.next())?.type, ConnectionEventType.INITIAL_STATE_TRANSFER);
+        assert.equal((await watch.take())?.type, ConnectionEventType.INITIAL_STATE_TRANSFER);
         shop.requestRefresh();
-        const states = [await watch.next(), await watch.next()].map((event) => [
+        const states = [await watch.take(), await watch.take()].map((event) => [
           event?.type,
           Object.values(event?.connections ?? {})[0]?.state,
         ]);

@@ -7,7 +7,7 @@ import { suite, test } from "node:test";
 import { serveAll } from "../api/rpc.ts";
 import { SELF } from "../api/hops.ts";
 import { insecureIdentity } from "../identity/identity.ts";
-import { all, callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
+import { callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
 import { drawFaults, STORE_HOST } from "../sim/faults.ts";
 import { SimRandom } from "../sim/random.ts";
 import { NetloomError } from "../errors/errors.ts";
@@ -128,7 +128,7 @@ async function run(seed: string): Promise<void> {
         assert.ok(manager);
         assert.equal(manager.view().state, "fresh", `${host}: ${manager.view().reason}`);
         const caller = { scope: (await hostWorld(host)).scope, deadlineMs: Infinity, peer: SELF };
-        const found = await all(manager.endpoints.find(caller, endpointQuery()));
+        const found = await manager.endpoints.find(caller, endpointQuery()).all();
         assert.deepEqual(
           found.map(({ networkServiceEndpoint }) => networkServiceEndpoint?.name ?? "").sort(),
           wanted,

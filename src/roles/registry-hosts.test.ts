@@ -12,7 +12,7 @@ import { serveAll } from "../api/rpc.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { withHost } from "../registry/host-names.ts";
 import { withLease } from "../registry/lease-metadata.ts";
-import { all, callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
+import { callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Metadata } from "../world/hops.ts";
@@ -75,7 +75,7 @@ class Door {
 
   async found(): Promise<string[]> {
     const { role, world } = this.#up;
-    const answers = await all(role.endpoints.find(callerOf(world), endpointQuery()));
+    const answers = await role.endpoints.find(callerOf(world), endpointQuery()).all();
     return answers.map(({ networkServiceEndpoint: found }) => `${found?.name} ${found?.url}`);
   }
 }

@@ -9,7 +9,6 @@ import { call, serveAll, watch } from "../api/rpc.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { withLease } from "../registry/lease-metadata.ts";
 import {
-  all,
   callerOf,
   endpointOf,
   endpointQuery,
@@ -82,7 +81,7 @@ suite("register", () => {
       const again = await role.endpoints.request(callerOf(world), endpointOf("a"));
       assert.deepEqual(again.initialRegistrationTime, first.initialRegistrationTime);
       assert.ok(again.expirationTime && timestampMs(again.expirationTime) - startMs > 99_000);
-      const [found] = await all(role.endpoints.find(callerOf(world), endpointQuery({ name: "a" })));
+      const [found] = await role.endpoints.find(callerOf(world), endpointQuery({ name: "a" })).all();
       assert.deepEqual(found?.networkServiceEndpoint, again);
     });
   });
@@ -92,7 +91,7 @@ suite("register", () => {
       const expirationTime = timestampFromMs(world.clock.wallMs() + 5000);
       await role.endpoints.request(callerOf(world), endpointOf("a", { expirationTime }));
       await world.clock.sleep(5200);
-      assert.deepEqual(names(await all(role.endpoints.find(callerOf(world), endpointQuery()))), []);
+      assert.deepEqual(names(await role.endpoints.find(callerOf(world), endpointQuery()).all()), []);
       const past = timestampFromMs(world.clock.wallMs() - 1000);
       await refuses(
         "INVALID_ARGUMENT",
@@ -106,10 +105,10 @@ suite("register", () => {
     await withRegistry(async ({ world, role }) => {
       await role.services.request(callerOf(world), serviceOf("shop"));
       await world.clock.sleep(1e6);
-      const [found] = await all(role.services.find(callerOf(world), serviceQuery({ name: "shop" })));
+      const [found] = await role.services.find(callerOf(world), serviceQuery({ name: "shop" })).all();
       assert.equal(found?.networkService?.payload, "IP");
       await role.services.close(callerOf(world), serviceOf("shop"));
-      assert.deepEqual(await all(role.services.find(callerOf(world), serviceQuery())), []);
+      assert.deepEqual(await role.services.find(callerOf(world), serviceQuery()).all(), []);
     });
   });
 
@@ -225,7 +224,7 @@ suite("find", () => {
         endpointOf("c", { url: "tcp://10.0.0.2:5001", networkServiceNames: [] }),
       );
       const find = async (like: Parameters<typeof endpointQuery>[0]) =>
-        names(await all(role.endpoints.find(callerOf(world), endpointQuery(like))));
+        names(await role.endpoints.find(callerOf(world), endpointQuery(like)).all());
       assert.deepEqual(await find({}), ["a", "b", "c"]);
       assert.deepEqual(await find({ name: "b" }), ["b"]);
       assert.deepEqual(await find({ name: "b", url: "10.0.0.2" }), []);
@@ -278,7 +277,7 @@ suite("find", () => {
       const told = gather(alpha, endpoints.find(call, endpointQuery({ name: "a" }, true)));
       await alpha.clock.sleep(50);
       const given = await role.endpoints.request(callerOf(world), endpointOf("a"));
-      const [found] = await all(endpoints.find(call, endpointQuery({ url: "10.0.0.1" })));
+      const [found] = await endpoints.find(call, endpointQuery({ url: "10.0.0.1" })).all();
       assert.deepEqual(found?.networkServiceEndpoint, given);
       await role.endpoints.close(callerOf(world), endpointOf("a"));
       await alpha.clock.sleep(50);
@@ -296,7 +295,7 @@ suite("watch", () => {
       for (let n = 0; n < 1100; n++) await role.endpoints.request(callerOf(world), endpointOf(`e${n}`));
       await world.clock.sleep(10);
       assert.equal(quick.length, 1100);
-      await assert.rejects(stuck.next(), {
+      await assert.rejects(stuck.take(), {
         code: "RESOURCE_EXHAUSTED",
         message: "watch endpoints: more than 1024 changes wait to be read",
       });
@@ -352,7 +351,7 @@ suite("leases", () => {
         assert.equal((await keepAlive("alpha/1")).endpoints, 3);
       }
       await refuses("NOT_FOUND", keepAlive("alpha/2"));
-      assert.deepEqual(names(await all(role.endpoints.find(callerOf(world), endpointQuery()))), [
+      assert.deepEqual(names(await role.endpoints.find(callerOf(world), endpointQuery()).all()), [
         "a",
         "b",
         "c",
@@ -378,7 +377,7 @@ suite("leases", () => {
       hosts.simulation.crash("registry");
       hosts.simulation.restart("registry");
       await alpha.clock.sleep(100);
-      const find = async () => names(await all(endpoints.find(call, endpointQuery())));
+      const find = async () => names(await endpoints.find(call, endpointQuery()).all());
       assert.deepEqual(await find(), ["a", "b"]);
       await alpha.clock.sleep(50_000);
       await endpoints.request(call, endpointOf("a"));
@@ -415,7 +414,7 @@ suite("a store that takes no more", () => {
         await refuses("RESOURCE_EXHAUSTED", role.endpoints.request(callerOf(world), endpointOf("b")));
         await refuses("RESOURCE_EXHAUSTED", role.endpoints.close(callerOf(world), endpointOf("a")));
         await role.endpoints.request(callerOf(world), endpointOf("a"));
-        const find = async () => names(await all(role.endpoints.find(callerOf(world), endpointQuery())));
+        const find = async () => names(await role.endpoints.find(callerOf(world), endpointQuery()).all());
         assert.deepEqual(await find(), ["a"]);
         await world.clock.sleep(61_000);
         assert.deepEqual(await find(), []);

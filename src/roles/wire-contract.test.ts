@@ -50,16 +50,16 @@ test("a client of another make asks, watches and closes over bytes; a field that
       call,
       create(MonitorScopeSelectorSchema, { pathSegments: [{ id: "c1" }] }),
     );
-    assert.equal((await watch.next())?.type, ConnectionEventType.INITIAL_STATE_TRANSFER);
+    assert.equal((await watch.take())?.type, ConnectionEventType.INITIAL_STATE_TRANSFER);
     const answer = await connections.request(call, request);
     assert.equal(answer.path?.pathSegments.length, 6);
     assert.deepEqual(answer.$unknown, request.connection.$unknown);
     assert.deepEqual(shop.established()[0]?.$unknown, request.connection.$unknown);
-    const event = await watch.next();
+    const event = await watch.take();
     assert.equal(event?.type, ConnectionEventType.UPDATE);
     assert.deepEqual(Object.keys(event?.connections ?? {}), [answer.path?.pathSegments[1]?.id]);
     await connections.close(call, answer);
-    assert.equal((await watch.next())?.type, ConnectionEventType.DELETE);
+    assert.equal((await watch.take())?.type, ConnectionEventType.DELETE);
     watch.close();
     await mesh.holdsNothing();
   });

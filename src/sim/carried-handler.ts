@@ -1,6 +1,6 @@
 /** The program's side of what arrives at a carried world: the same for the recorder and for the replayer. */
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Handler, Incoming, Message } from "../world/hops.ts";
@@ -66,16 +66,16 @@ export function carriedHandler(handler: Handler, root: Scope, clock: Clock): Car
         answers.close();
         end(scope);
       });
-      const next = async (): Promise<Uint8Array | undefined> => {
+      const take = async (): Promise<Uint8Array | undefined> => {
         let answer: Uint8Array | undefined;
         try {
-          answer = await answers.next();
+          answer = await answers.take();
           return answer;
         } finally {
           if (answer === undefined) over.go();
         }
       };
-      return { answer: { next, close: over.go }, leave: over.go, isOver: over.isGone };
+      return { answer: watchOf({ take, close: over.go }), leave: over.go, isOver: over.isGone };
     },
   };
 }

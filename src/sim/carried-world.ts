@@ -4,7 +4,7 @@
  */
 import { rootScope } from "../async/task-scope.ts";
 import type { Scope } from "../async/scope.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import type { Keys, Random, HostWorld } from "../world/world.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Disk } from "../world/disk.ts";
@@ -143,10 +143,10 @@ function carriedWatch<T>(
   open: (world: HostWorld) => Watch<T>,
 ): Watch<T> {
   const watch = carrier.open(name, args, open);
-  return {
-    next: () => carrier.call(`${name}.next`, args, () => watch().next()),
+  return watchOf({
+    take: () => carrier.call(`${name}.next`, args, () => watch().take()),
     close: () => carrier.ask(`${name}.close`, args, () => watch().close()),
-  };
+  });
 }
 
 function nameOf(scope: Scope | undefined): string | undefined {

@@ -1,3 +1,4 @@
+import { watchOf } from "../async/watch.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { FaultPlan } from "./faults.ts";
 import type { Life } from "./life.ts";
@@ -42,13 +43,13 @@ export function guardedKernel(
       life.check("kernel.watch");
       const watch = kernel.watch();
       const forget = life.onEnd(() => watch.close());
-      return {
-        next: () => life.deliver({ kind: "kernel.event" }, watch.next()),
+      return watchOf({
+        take: () => life.deliver({ kind: "kernel.event" }, watch.take()),
         close: () => {
           forget();
           watch.close();
         },
-      };
+      });
     },
   };
 }

@@ -1,9 +1,9 @@
 /** A subscription to a simulated kernel: bounded, late, and honest about what was lost. */
 import type { KernelEvent } from "../kernel/kernel.ts";
-import type { Watch } from "../async/watch.ts";
+import { Watch } from "../async/watch.ts";
 import type { Clock } from "../async/clock.ts";
 
-export class SimWatch implements Watch<KernelEvent> {
+export class SimWatch extends Watch<KernelEvent> {
   readonly #clock: Clock;
   readonly #limit: number;
   readonly #onClose: () => void;
@@ -13,6 +13,7 @@ export class SimWatch implements Watch<KernelEvent> {
 
   /** Holds `limit` events; one more, and all of them give way to a `resync`. */
   constructor(clock: Clock, limit: number, onClose: () => void) {
+    super();
     this.#clock = clock;
     this.#limit = limit;
     this.#onClose = onClose;
@@ -34,7 +35,7 @@ export class SimWatch implements Watch<KernelEvent> {
     this.#wake();
   }
 
-  async next(): Promise<KernelEvent | undefined> {
+  async take(): Promise<KernelEvent | undefined> {
     while (!this.#isClosed) {
       const head = this.#queue[0];
       const waitMs = head ? head.dueMs - this.#clock.monotonicMs() : undefined;

@@ -147,7 +147,7 @@ test("a carrier that dies stops its batches, and tells those who watch to observ
     assert.equal(outcome.status, "rejected");
     assert.equal((outcome.reason as KernelError).code, "ABORTED");
   }
-  assert.equal((await watch.next())?.type, "resync");
+  assert.equal((await watch.take())?.type, "resync");
   const heir = machine.kernel();
   assert.deepEqual(await heir.observe([{ netns: "host" }]), []);
 });

@@ -4,7 +4,7 @@
  * credit, so that a slow one holds up the sender instead of its own memory.
  */
 import type { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import { digestText } from "./hash.ts";
 import type { Life, LifeEvent } from "./life.ts";
 import type { Path, SimNetwork } from "./network.ts";
@@ -30,10 +30,10 @@ type End = { readonly error?: NetloomError };
 export function openStream(network: SimNetwork, question: Question): Watch<Uint8Array> {
   const client = new ClientStream(network, question);
   const event = { kind: "hop.watch", detail: `${question.url} ${question.method}` };
-  return {
-    next: () => client.next(event),
+  return watchOf({
+    take: () => client.next(event),
     close: () => client.close(),
-  };
+  });
 }
 
 /** One direction: whatever order the messages arrive in, `receive` gets them in the order in which they were sent. */
@@ -315,7 +315,7 @@ class ServerStream {
       }
       await life.call({ kind: "hop.pull", detail: method }, () => undefined);
       if (!this.#leave) return;
-      const bytes = await answers.next();
+      const bytes = await answers.take();
       if (bytes === undefined || !this.#leave) return;
       checkSize(`answer ${method}`, bytes);
       this.#credit -= 1;

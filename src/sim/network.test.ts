@@ -1,3 +1,4 @@
+import { watchOf } from "../async/watch.ts";
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { drain } from "../../scripts/simulated-toy.ts";
@@ -159,13 +160,13 @@ suite("streams under faults (R10)", () => {
     watch: ({ scope }) => {
       let n = 0;
       scope.onEnd(() => void ended.push(`scope at ${Math.floor(world.clock.monotonicMs())}`));
-      return {
-        next: async () => {
+      return watchOf({
+        take: async () => {
           await world.clock.sleep(10, scope);
           return n < 100 ? Uint8Array.of(n++) : undefined;
         },
         close: () => undefined,
-      };
+      });
     },
   });
   /** Reads until the end, or the error. */
@@ -179,7 +180,7 @@ suite("streams under faults (R10)", () => {
     await onAlpha(simulation, async ({ hops }) => {
       const ticks = hops.dial("tcp://beta:1").watch("ticks", message(""));
       try {
-        for (let tick = await ticks.next(); tick; tick = await ticks.next()) {
+        for await (const tick of ticks) {
           seen.push(tick[0]);
         }
         seen.push("end");
@@ -224,7 +225,7 @@ suite("streams under faults (R10)", () => {
     simulation.start("alpha", async ({ hops }) => {
       if (lives++ > 0) return;
       const ticks = hops.dial("tcp://beta:1").watch("ticks", message(""));
-      while (await ticks.next());
+      while (await ticks.take());
     });
     await simulation.runUntilQuiet();
     assert.match(ended.join(), /^scope at 30[0-9]$/);

@@ -1,3 +1,4 @@
+import { watchOf } from "../async/watch.ts";
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { drain } from "../../scripts/simulated-toy.ts";
@@ -59,15 +60,15 @@ function echo({ clock }: HostWorld): Handler {
     watch: (incoming) => {
       refuse(incoming);
       const left = [...incoming.bytes];
-      return {
-        next: async () => {
+      return watchOf({
+        take: async () => {
           await clock.sleep(1, incoming.scope);
           const byte = left.shift();
           if (byte === 0) throw new NetloomError("NOT_FOUND", "zero");
           return byte === undefined ? undefined : Uint8Array.of(byte);
         },
         close: () => void left.splice(0),
-      };
+      });
     },
   };
 }
@@ -81,7 +82,7 @@ async function everything(world: HostWorld): Promise<void> {
   const lease = await store.grantLease(1000);
   const watch = store.watch("a", 0);
   await store.put(`a/${keys.uuid()}`, random.bytes("y", 2, 5), { lease });
-  assert.equal((await watch.next())?.type, "put");
+  assert.equal((await watch.take())?.type, "put");
   watch.close();
   await assert.rejects(store.put("a", data, { expectedRevision: 99 }), { code: "ABORTED" });
   const stop = await hops.serve("unix:///self", echo(world));
@@ -92,13 +93,13 @@ async function everything(world: HostWorld): Promise<void> {
   await assert.rejects(self.call("call", message(), { timeoutMs: 100 }), { code: "INVALID_ARGUMENT" });
   await assert.rejects(self.call("call", message(99), { timeoutMs: 100 }), { code: "DEADLINE_EXCEEDED" });
   const answers = self.watch("watch", message(1, 2, 3));
-  assert.deepEqual([...((await answers.next()) ?? []), ...((await answers.next()) ?? [])], [1, 2]);
+  assert.deepEqual([...((await answers.take()) ?? []), ...((await answers.take()) ?? [])], [1, 2]);
   answers.close();
   const all = self.watch("watch", message(4));
-  assert.equal((await all.next())?.[0], 4);
-  assert.equal(await all.next(), undefined);
-  await assert.rejects(self.watch("watch", message(0)).next(), { code: "NOT_FOUND" });
-  await assert.rejects(self.watch("watch", message()).next(), { code: "INVALID_ARGUMENT" });
+  assert.equal((await all.take())?.[0], 4);
+  assert.equal(await all.take(), undefined);
+  await assert.rejects(self.watch("watch", message(0)).take(), { code: "NOT_FOUND" });
+  await assert.rejects(self.watch("watch", message()).take(), { code: "INVALID_ARGUMENT" });
   await stop();
   const up = { kind: "up", netns: "host", link: "nothing" } as const;
   await assert.rejects(

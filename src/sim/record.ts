@@ -1,3 +1,4 @@
+import { watchOf } from "../async/watch.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Handler, Incoming } from "../world/hops.ts";
 import type { Arrived, CarriedHandler } from "./carried-handler.ts";
@@ -87,14 +88,14 @@ function recordedHandler(
         answering.leave();
       };
       incoming.scope.onEnd(go);
-      return {
-        next: () => {
+      return watchOf({
+        take: () => {
           const call = nextCall();
           recording.add({ kind: "pull", call, stream });
-          return finish(call, answering.answer.next());
+          return finish(call, answering.answer.take());
         },
         close: go,
-      };
+      });
     },
   };
 }

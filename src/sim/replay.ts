@@ -134,7 +134,7 @@ class Replayer implements Carrier {
   #pull({ stream }: Extract<RecordingEntry, { kind: "pull" }>): void {
     const call = this.#calls++;
     const answers = this.#streams.get(stream);
-    if (answers) this.#expectOutcome(call, answers.next());
+    if (answers) this.#expectOutcome(call, answers.take());
     else this.#diverge(`the program has no stream ${stream}`);
   }
 

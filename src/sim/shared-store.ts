@@ -1,3 +1,4 @@
+import { watchOf } from "../async/watch.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Store } from "../world/store.ts";
 import { STORE_HOST } from "./faults.ts";
@@ -53,11 +54,11 @@ export function sharedStore(store: Store, network: SimNetwork, life: Life): Stor
       life.check("store.watch");
       const watch = store.watch(prefix, revision);
       const forget = life.onEnd(() => watch.close());
-      return {
-        next: () =>
+      return watchOf({
+        take: () =>
           life.deliver(
             { kind: "store.event", detail: prefix, delayMs: 1 },
-            watch.next().then((event) => {
+            watch.take().then((event) => {
               if (!event || !network.isCut({ from: STORE_HOST, to: life.host })) return event;
               watch.close();
               throw new NetloomError("UNAVAILABLE", `watch ${prefix}: the store went away`);
@@ -67,7 +68,7 @@ export function sharedStore(store: Store, network: SimNetwork, life: Life): Stor
           forget();
           watch.close();
         },
-      };
+      });
     },
   };
 }

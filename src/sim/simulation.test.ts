@@ -223,8 +223,8 @@ suite("disk, kernel and store under faults (R10)", () => {
       assert.equal(text((await store.get("a"))?.value), "1");
       const { revision } = await store.list("");
       const watch = store.watch("", revision);
-      await assert.rejects(watch.next(), { code: "UNAVAILABLE" });
-      assert.equal(await watch.next(), undefined);
+      await assert.rejects(watch.take(), { code: "UNAVAILABLE" });
+      assert.equal(await watch.take(), undefined);
     });
   });
 

@@ -108,7 +108,7 @@ export const storeContract: readonly StorePromise[] = [
       const watch = store.watch("", revision);
       await pass(2 * TTL_MS);
       equal((await store.list("")).entries.length, 1);
-      const gone = [await watch.next(), await watch.next()];
+      const gone = [await watch.take(), await watch.take()];
       equal(gone.map((event) => event && keyOf(event)).toSorted(byCodeUnit), ["a", "b"]);
       equal(
         gone[0]?.type === "delete" && gone[1]?.type === "delete" && gone[0].revision === gone[1].revision,
@@ -167,7 +167,7 @@ export const storeContract: readonly StorePromise[] = [
       const watch = store.watch("x/", revision);
       await store.delete("x/a");
       await store.put("x/b", bytes(4));
-      const events = [await watch.next(), await watch.next(), await watch.next()];
+      const events = [await watch.take(), await watch.take(), await watch.take()];
       equal(
         events.map((event) => event && [event.type, keyOf(event)]),
         [
@@ -183,13 +183,13 @@ export const storeContract: readonly StorePromise[] = [
     title: "a watch waits for the next change, and ends with undefined when it is closed",
     check: async ({ store }) => {
       const watch = store.watch("", (await store.list("")).revision);
-      const next = watch.next();
+      const next = watch.take();
       await store.put("a", bytes(1));
       equal((await next)?.type, "put");
-      const last = watch.next();
+      const last = watch.take();
       watch.close();
       equal(await last, undefined);
-      equal(await watch.next(), undefined);
+      equal(await watch.take(), undefined);
     },
   },
   {
@@ -199,11 +199,11 @@ export const storeContract: readonly StorePromise[] = [
       await store.put("a", bytes(2));
       await compact();
       const watch = store.watch("", revision);
-      await refuses("FAILED_PRECONDITION", () => watch.next());
+      await refuses("FAILED_PRECONDITION", () => watch.take());
       watch.close();
       const fresh = store.watch("", (await store.list("")).revision);
       await store.put("a", bytes(3));
-      equal((await fresh.next())?.type, "put");
+      equal((await fresh.take())?.type, "put");
       fresh.close();
     },
   },

@@ -100,7 +100,7 @@ test("keys, revisions and leases are there when the file is opened again, and le
   await second.store.keepAlive(lease);
   assert.ok((await second.store.put("b", bytes("2"))) > revision);
   assert.notEqual(await second.store.grantLease(1000), lease);
-  await assert.rejects(second.store.watch("", revision - 1).next(), { code: "FAILED_PRECONDITION" });
+  await assert.rejects(second.store.watch("", revision - 1).take(), { code: "FAILED_PRECONDITION" });
   second.clock.pass(1100);
   assert.equal(await second.store.get("a"), undefined);
   await second.close();

@@ -1,5 +1,5 @@
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import type { StoreEvent } from "../world/store.ts";
 
 /** An open watch. */
@@ -52,8 +52,8 @@ export class WatchHistory {
   watch(prefix: string, revision: number): Watch<StoreEvent> {
     const reader: Reader = { prefix, revision, position: undefined, isOpen: true, wake: () => undefined };
     this.#readers.add(reader);
-    return {
-      next: async () => {
+    return watchOf({
+      take: async () => {
         while (reader.isOpen) {
           const event = this.#read(reader);
           if (event) return copyEvent(event);
@@ -66,7 +66,7 @@ export class WatchHistory {
         this.#readers.delete(reader);
         reader.wake();
       },
-    };
+    });
   }
 
   /** The next event for `reader`, if it has happened already. */

@@ -1,3 +1,4 @@
+import { watchOf } from "../async/watch.ts";
 import assert from "node:assert/strict";
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
@@ -267,14 +268,14 @@ suite("a silent peer", () => {
         { path: "/test.Test/Watch", kind: "watch" },
       ],
       call: async () => empty,
-      watch: ({ scope }) => ({ next: () => scope.done.then(() => undefined), close: () => undefined }),
+      watch: ({ scope }) => watchOf({ take: () => scope.done.then(() => undefined), close: () => undefined }),
     });
     const proxy = await silentProxy(t, path);
     const client = grpcHost(t, { probeIntervalMs: 50, probeTimeoutMs: 100 });
     const hop = client.hops.dial(`tcp://127.0.0.1:${proxy.port}`);
     await hop.call(METHOD, empty, { timeoutMs: 1000 });
     const stream = hop.watch("/test.Test/Watch", empty);
-    const next = stream.next();
+    const next = stream.take();
     await client.clock.sleep(300);
     proxy.fallSilent();
     await assert.rejects(next, { code: "UNAVAILABLE", message: /no sign of life in 100 ms/ });

@@ -1,4 +1,5 @@
 /** The network between hosts, over gRPC. */
+import { watchOf } from "../async/watch.ts";
 import type { DescFile } from "@bufbuild/protobuf";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
@@ -64,7 +65,7 @@ export class GrpcHops implements Hops {
         try {
           return this.#use(url).watch(method, request);
         } catch (error) {
-          return { next: () => Promise.reject(error), close: () => undefined };
+          return watchOf({ take: () => Promise.reject(error), close: () => undefined });
         }
       },
     };

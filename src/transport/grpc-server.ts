@@ -189,7 +189,7 @@ class Listener {
       const opened = answers;
       scope.onEnd(() => opened.close());
       call.sendMetadata(new Metadata());
-      for (let answer = await opened.next(); answer !== undefined; answer = await opened.next()) {
+      for await (const answer of opened) {
         if (call.cancelled) break;
         if (!call.write(answer)) await roomIn(call);
       }

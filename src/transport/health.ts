@@ -9,7 +9,7 @@ import {
 } from "../api/gen/grpc/health/v1/health_pb.js";
 import { serve, type Served } from "../api/rpc.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 
 /** NOT_FOUND from Check, and SERVICE_UNKNOWN from Watch, for a service that is not in `names`, as the protocol wants. */
 export function healthOf(names: ReadonlySet<string>): Served {
@@ -32,5 +32,5 @@ function onceAndOpen<T>(answer: T): Watch<T> {
   const left = [answer];
   let close = (): void => undefined;
   const closed = new Promise<undefined>((resolve) => (close = () => resolve(undefined)));
-  return { next: async () => left.shift() ?? (await closed), close };
+  return watchOf({ take: async () => left.shift() ?? (await closed), close });
 }

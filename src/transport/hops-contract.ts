@@ -2,6 +2,7 @@
  * The promises of `Hops`, as data: every carrier runs all of them. A test file turns each into a test of its own.
  * Handlers are served on one host and called from another.
  */
+import { watchOf } from "../async/watch.ts";
 import { create } from "@bufbuild/protobuf";
 import { Health, HealthCheckResponseSchema } from "../api/gen/grpc/health/v1/health_pb.js";
 import { methodPath, serve } from "../api/rpc.ts";
@@ -208,8 +209,8 @@ const ends: readonly HopsPromise[] = [
       const call = failure(ask(near, url));
       await begun.promise;
       const stream = near.hops.dial(url).watch(WATCH, message(1));
-      equal([...((await stream.next()) ?? [])], [1]);
-      const next = failure(stream.next());
+      equal([...((await stream.take()) ?? [])], [1]);
+      const next = failure(stream.take());
       await stop();
       equal([(await call).code, (await next).code], ["UNAVAILABLE", "UNAVAILABLE"]);
       await ended.promise;
@@ -231,8 +232,8 @@ const ends: readonly HopsPromise[] = [
       const call = failure(ask(near, url));
       await begun.promise;
       const stream = near.hops.dial(url).watch(WATCH, message(1));
-      await stream.next();
-      const next = failure(stream.next());
+      await stream.take();
+      const next = failure(stream.take());
       await kill();
       equal([(await call).code, (await next).code], ["UNAVAILABLE", "UNAVAILABLE"]);
     },
@@ -255,14 +256,14 @@ const sizes: readonly HopsPromise[] = [
       );
       const hop = near.hops.dial(url);
       const stream = hop.watch(WATCH, message());
-      equal(numberOf(await stream.next()), 7);
+      equal(numberOf(await stream.take()), 7);
       const send = (length: number): Promise<Message> =>
         hop.call(CALL, { bytes: new Uint8Array(length), metadata: {} }, { timeoutMs: 10_000 });
       equal((await send(MAX_MESSAGE_BYTES)).bytes.length, MAX_MESSAGE_BYTES);
       equal((await failure(send(MAX_MESSAGE_BYTES + 1))).code, "RESOURCE_EXHAUSTED");
       equal((await failure(send(1))).code, "RESOURCE_EXHAUSTED");
       const large = { bytes: new Uint8Array(MAX_MESSAGE_BYTES + 1), metadata: {} };
-      equal((await failure(hop.watch(WATCH, large).next())).code, "RESOURCE_EXHAUSTED");
+      equal((await failure(hop.watch(WATCH, large).take())).code, "RESOURCE_EXHAUSTED");
       equal((await send(2)).bytes.length, 2);
       stream.close();
     },
@@ -272,13 +273,13 @@ const sizes: readonly HopsPromise[] = [
     check: async ({ near, far, url }) => {
       const service = serve(Health, {
         check: async () => create(HealthCheckResponseSchema),
-        watch: () => ({ next: async () => undefined, close: () => undefined }),
+        watch: () => watchOf<never>({ take: async () => undefined, close: () => undefined }),
       });
       await far.hops.serve(url, renamed(service.handler));
       const hop = near.hops.dial(url);
       const garbage = message(0x0a, 0xff, 0xff, 0xff);
       equal((await failure(hop.call(CALL, garbage, { timeoutMs: 1000 }))).code, "INVALID_ARGUMENT");
-      equal((await failure(hop.watch(WATCH, garbage).next())).code, "INVALID_ARGUMENT");
+      equal((await failure(hop.watch(WATCH, garbage).take())).code, "INVALID_ARGUMENT");
       await hop.call(CALL, message(), { timeoutMs: 1000 });
     },
   },

@@ -1,6 +1,6 @@
 /** What the promises of `Hops` are made of: two hosts, a service, and the words for what is expected. */
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Handler, Incoming, Message } from "../world/hops.ts";
 
@@ -44,22 +44,22 @@ export function handler(of: Partial<Pick<Handler, "call" | "watch">>): Handler {
 export function openStream(first: Uint8Array): Watch<Uint8Array> {
   const left = [first];
   const closed = signal();
-  return {
-    next: async () => {
+  return watchOf({
+    take: async () => {
       const answer = left.shift();
       if (!answer) await closed.promise;
       return answer;
     },
     close: closed.give,
-  };
+  });
 }
 
 export function counting(count: number): Watch<Uint8Array> {
   let n = 0;
-  return {
-    next: async () => (n < count ? bytes(n % 256, (n++ >> 8) & 0xff) : undefined),
+  return watchOf({
+    take: async () => (n < count ? bytes(n % 256, (n++ >> 8) & 0xff) : undefined),
     close: () => undefined,
-  };
+  });
 }
 
 export function numberOf(answer: Uint8Array | undefined): number {

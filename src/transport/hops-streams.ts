@@ -1,6 +1,6 @@
 /** The promises about streams. */
 import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import {
   bytes,
   counting,
@@ -22,9 +22,9 @@ export const streamPromises: readonly HopsPromise[] = [
     check: async ({ near, far, url }) => {
       await far.hops.serve(url, handler({ watch: () => counting(500) }));
       const stream = near.hops.dial(url).watch(WATCH, message());
-      for (let n = 0; n < 500; n++) equal(numberOf(await stream.next()), n);
-      equal(await stream.next(), undefined);
-      equal(await stream.next(), undefined);
+      for (let n = 0; n < 500; n++) equal(numberOf(await stream.take()), n);
+      equal(await stream.take(), undefined);
+      equal(await stream.take(), undefined);
     },
   },
   {
@@ -32,23 +32,23 @@ export const streamPromises: readonly HopsPromise[] = [
     check: async ({ near, far, url }) => {
       const failing = (): Watch<Uint8Array> => {
         const source = counting(40);
-        return {
-          next: async () => {
-            const answer = await source.next();
+        return watchOf({
+          take: async () => {
+            const answer = await source.take();
             if (!answer) throw new NetloomError("FAILED_PRECONDITION", "too far behind", { hint: "list" });
             return answer;
           },
           close: () => source.close(),
-        };
+        });
       };
       await far.hops.serve(url, handler({ watch: failing }));
       const stream = near.hops.dial(url).watch(WATCH, message());
-      equal(numberOf(await stream.next()), 0);
+      equal(numberOf(await stream.take()), 0);
       await near.clock.sleep(50);
-      for (let n = 1; n < 40; n++) equal(numberOf(await stream.next()), n);
-      const error = await failure(stream.next());
+      for (let n = 1; n < 40; n++) equal(numberOf(await stream.take()), n);
+      const error = await failure(stream.take());
       equal([error.code, error.message, error.hint], ["FAILED_PRECONDITION", "too far behind", "list"]);
-      equal(await stream.next(), undefined);
+      equal(await stream.take(), undefined);
     },
   },
   {
@@ -58,7 +58,7 @@ export const streamPromises: readonly HopsPromise[] = [
         throw new NetloomError("PERMISSION_DENIED", "not you");
       };
       await far.hops.serve(url, handler({ watch: refuse }));
-      equal((await failure(near.hops.dial(url).watch(WATCH, message()).next())).code, "PERMISSION_DENIED");
+      equal((await failure(near.hops.dial(url).watch(WATCH, message()).take())).code, "PERMISSION_DENIED");
     },
   },
   {
@@ -74,15 +74,15 @@ export const streamPromises: readonly HopsPromise[] = [
             deadlineMs = incoming.deadlineMs;
             incoming.scope.onEnd(ended.give);
             const source = openStream(bytes(1));
-            return { next: () => source.next(), close: () => (source.close(), closed.give()) };
+            return watchOf({ take: () => source.take(), close: () => (source.close(), closed.give()) });
           },
         }),
       );
       const stream = near.hops.dial(url).watch(WATCH, message());
-      await stream.next();
-      const waiting = stream.next();
+      await stream.take();
+      const waiting = stream.take();
       stream.close();
-      equal([await waiting, await stream.next(), deadlineMs], [undefined, undefined, Infinity]);
+      equal([await waiting, await stream.take(), deadlineMs], [undefined, undefined, Infinity]);
       await ended.promise;
       await closed.promise;
     },
@@ -92,16 +92,17 @@ export const streamPromises: readonly HopsPromise[] = [
     check: async ({ near, far, url }) => {
       const size = 64 * 1024;
       let written = 0;
-      const source = (): Watch<Uint8Array> => ({
-        next: async () => {
-          written += 1;
-          return new Uint8Array(size).fill(written);
-        },
-        close: () => undefined,
-      });
+      const source = (): Watch<Uint8Array> =>
+        watchOf({
+          take: async () => {
+            written += 1;
+            return new Uint8Array(size).fill(written);
+          },
+          close: () => undefined,
+        });
       await far.hops.serve(url, handler({ watch: source }));
       const stream = near.hops.dial(url).watch(WATCH, message());
-      await stream.next();
+      await stream.take();
       let before = -1;
       while (before !== written) {
         before = written;
@@ -109,7 +110,7 @@ export const streamPromises: readonly HopsPromise[] = [
       }
       ok(written * size < 32 * 1024 * 1024, `${written} answers of ${size} bytes are on their way`);
       const last = written + 50;
-      for (let n = 2; n < last; n++) equal((await stream.next())?.[0], n % 256);
+      for (let n = 2; n < last; n++) equal((await stream.take())?.[0], n % 256);
       stream.close();
     },
   },

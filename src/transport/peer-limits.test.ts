@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import type { Watch } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import type { Handler, Hop, Incoming, Message } from "../world/hops.ts";
 import { attacker, begun, framed, freePort, open, outcome, reset } from "./attack-fixture.ts";
 import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
@@ -51,7 +51,7 @@ function forever({ scope }: Incoming): Watch<Uint8Array> {
   let end: () => void = () => undefined;
   const ended = new Promise<undefined>((resolve) => (end = () => resolve(undefined)));
   scope.onEnd(end);
-  return { next: () => ended, close: () => end() };
+  return watchOf<never>({ take: () => ended, close: () => end() });
 }
 
 const warnings = (log: readonly string[]): readonly string[] =>

@@ -108,8 +108,8 @@ suite("grpc.health.v1", () => {
       ["other", 3],
     ] as const) {
       const answers = watch(host.hops.dial(url), Health.method.watch, ask(name));
-      assert.equal((await answers.next())?.status, answer);
-      const next = answers.next();
+      assert.equal((await answers.take())?.status, answer);
+      const next = answers.take();
       answers.close();
       assert.equal(await next, undefined);
     }

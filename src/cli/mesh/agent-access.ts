@@ -12,7 +12,7 @@ import { call, watch } from "../../api/rpc.ts";
 import { didYouMean, quote } from "../../text/problem.ts";
 import { GrpcHop } from "../../transport/grpc-client.ts";
 import { NetloomError } from "../../errors/errors.ts";
-import type { Watch } from "../../async/watch.ts";
+import { type Watch, watchOf } from "../../async/watch.ts";
 import type { Context } from "../command.ts";
 import type { AgentOptions } from "./agent-options.ts";
 
@@ -52,7 +52,7 @@ export class AgentClient {
     request: MessageShape<I>,
   ): Watch<MessageShape<O>> {
     const answers = watch(this.#hop, method, request);
-    return { next: () => this.#explained(() => answers.next()), close: () => answers.close() };
+    return watchOf({ take: () => this.#explained(() => answers.take()), close: () => answers.close() });
   }
 
   close(): void {

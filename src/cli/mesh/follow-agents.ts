@@ -58,7 +58,7 @@ async function followOnce(agent: AgentClient, learn: (status: HostStatus) => voi
   const request = create(StatusRequestSchema, { minIntervalMs, counters: false });
   const statuses = agent.watch(Agent.method.watch, request);
   try {
-    for (let status = await statuses.next(); status; status = await statuses.next()) learn(status);
+    for await (const status of statuses) learn(status);
     return new NetloomError("UNAVAILABLE", `watch the agent at ${agent.url}: it has ended`, {
       topic: "NL-201",
     });
