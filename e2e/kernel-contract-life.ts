@@ -1,6 +1,6 @@
 /** Slow deletions, batches side by side, and namespaces that come and go. */
 import assert from "node:assert/strict";
-import type { Bridge, KernelObject } from "../src/kernel/kernel.ts";
+import type { KernelObject } from "../src/kernel/kernel.ts";
 import {
   add,
   assertRefusal,
@@ -12,7 +12,7 @@ import {
   STRANGERS_MARK,
   stateOf,
 } from "./kernel-contract-harness.ts";
-import { bridge, end, scene, veth, vxlan } from "./kernel-contract-specimens.ts";
+import { lone, end, scene, veth, vxlan } from "./kernel-contract-specimens.ts";
 
 export const lifeCases: readonly ContractCase[] = [
   {
@@ -20,7 +20,7 @@ export const lifeCases: readonly ContractCase[] = [
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
-      const objects = [veth(workload), vxlan("host", "vx-1"), bridge("host", "br-1")];
+      const objects = [veth(workload), vxlan("host", "vx-1"), lone("host", "dev-1")];
       const renamed = { ...vxlan("host", "vx-2"), alias: "another name, the same VNI" };
       for (let round = 0; round < 3; round++) {
         await kernel.apply(add(...objects));
@@ -49,7 +49,7 @@ export const lifeCases: readonly ContractCase[] = [
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
-      const theirs = [veth(workload), bridge("host", "br-1"), vxlan("host", "vx-1")];
+      const theirs = [veth(workload), lone("host", "dev-1"), vxlan("host", "vx-1")];
       const ours = theirs.map((object): KernelObject =>
         JSON.parse(JSON.stringify(object).replaceAll("client-", "server-")),
       );
@@ -65,13 +65,13 @@ export const lifeCases: readonly ContractCase[] = [
     title: "a removed link is not there for the next batch",
     async run(harness) {
       const kernel = await harness.kernel();
-      const device = bridge("host", "br-1");
+      const device = lone("host", "dev-1");
       await kernel.apply(add(device));
       await kernel.apply(remove(device));
       for (const operation of add(
-        { kind: "up", netns: "host", link: "br-1" },
-        { kind: "address", netns: "host", link: "br-1", address: "10.0.0.1/24" },
-        { kind: "program", netns: "host", link: "br-1", verdict: "pass" },
+        { kind: "up", netns: "host", link: "dev-1" },
+        { kind: "address", netns: "host", link: "dev-1", address: "10.0.0.1/24" },
+        { kind: "program", netns: "host", link: "dev-1", verdict: "pass" },
       ))
         assertRefusal(await kernelError(kernel.apply([operation])), operation, "ENODEV", 0);
     },
@@ -123,18 +123,18 @@ export const lifeCases: readonly ContractCase[] = [
       const kernel = await harness.kernel({ host });
       const stranger = await harness.kernel({ host, mark: STRANGERS_MARK });
       await kernel.settle();
-      await kernel.apply(add(bridge("host", "br-1"), vxlan("host", "vx-1")));
-      await kernel.apply(remove(bridge("host", "br-1"), vxlan("host", "vx-1")));
+      await kernel.apply(add(lone("host", "dev-1"), vxlan("host", "vx-1")));
+      await kernel.apply(remove(lone("host", "dev-1"), vxlan("host", "vx-1")));
       await kernel.settle();
-      await stranger.apply(add(bridge("host", "br-1"), vxlan("host", "vx-1")));
+      await stranger.apply(add(lone("host", "dev-1"), vxlan("host", "vx-1")));
     },
   },
   {
     title: "batches in one namespace take effect in the order in which they were asked for",
     async run(harness) {
       const kernel = await harness.kernel();
-      const device = bridge("host", "br-1");
-      const changed: Bridge = { ...device, alias: "changed" };
+      const device = lone("host", "dev-1");
+      const changed = { ...device, alias: "changed" };
       await Promise.all([
         kernel.apply(add(device)),
         kernel.apply([{ verb: "change", object: changed, from: device }]),
@@ -172,8 +172,8 @@ export const lifeCases: readonly ContractCase[] = [
       const first = await kernel.resolve(workload);
       assert.match(first.netns, /^inode:\/\/\d+\/\d+$/);
       assert.deepEqual(await kernel.resolve(first.netns), first);
-      await kernel.apply(add(bridge(first.netns, "br-1")));
-      assert.deepEqual(await stateOf(kernel, workload), canonical([bridge(workload, "br-1")]));
+      await kernel.apply(add(lone(first.netns, "dev-1")));
+      assert.deepEqual(await stateOf(kernel, workload), canonical([lone(workload, "dev-1")]));
       await harness.recreateNetns(workload);
       const second = await kernel.resolve(workload);
       assert.notEqual(second.cookie, first.cookie);
@@ -191,7 +191,7 @@ export const lifeCases: readonly ContractCase[] = [
       await harness.removeNetns(workload);
       for (const gone of [workload, identity, "file:///proc/4194305/ns/net", "inode://4/1"] as const) {
         assert.equal((await kernelError(kernel.resolve(gone))).code, "NOT_FOUND", gone);
-        const [operation] = add(bridge(gone, "br-1"));
+        const [operation] = add(lone(gone, "dev-1"));
         assert.ok(operation);
         assertRefusal(await kernelError(kernel.apply([operation])), operation, "ENOENT", 0);
         await kernel.apply(remove(...scene(gone).toSpliced(0, 1)));
@@ -238,7 +238,7 @@ export const lifeCases: readonly ContractCase[] = [
       await harness.removeNetns(workload);
       await eventOf(watch, (event) => event.type === "netns-removed");
       watch.close();
-      const replacement = [vxlan("host", "vx-1"), bridge("host", "ch-1")];
+      const replacement = [vxlan("host", "vx-1"), lone("host", "ch-1")];
       await kernel.apply(add(...replacement));
       assert.deepEqual(await stateOf(kernel, "host"), canonical(replacement));
     },

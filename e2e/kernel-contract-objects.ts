@@ -10,7 +10,7 @@ import {
   STRANGERS_MARK,
   stateOf,
 } from "./kernel-contract-harness.ts";
-import { bridge, scene, specimens, type Specimen, veth, vxlan } from "./kernel-contract-specimens.ts";
+import { lone, scene, specimens, type Specimen, veth, vxlan } from "./kernel-contract-specimens.ts";
 
 /** Titles do not depend on namespaces, so any will do to count the specimens. */
 const titled = specimens("host", "host").map((specimen, index) => ({ ...specimen, index }));
@@ -36,12 +36,12 @@ export const objectCases: readonly ContractCase[] = [
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
-      const up = { kind: "up", netns: workload, link: "br-1" } as const;
-      const address = { kind: "address", netns: workload, link: "br-1", address: "10.4.0.1/24" } as const;
-      const route = { kind: "route", netns: workload, link: "br-1", destination: "10.5.0.0/24" } as const;
-      const wanted = [bridge(workload, "br-1"), address, up, route];
+      const up = { kind: "up", netns: workload, link: "dev-1" } as const;
+      const address = { kind: "address", netns: workload, link: "dev-1", address: "10.4.0.1/24" } as const;
+      const route = { kind: "route", netns: workload, link: "dev-1", destination: "10.5.0.0/24" } as const;
+      const wanted = [lone(workload, "dev-1"), address, up, route];
       await kernel.apply(add(...scene(workload), ...wanted));
-      const seen = await kernel.observe([{ netns: workload, links: ["br-1"] }]);
+      const seen = await kernel.observe([{ netns: workload, links: ["dev-1"] }]);
       assert.deepEqual(canonical(seen), canonical(wanted));
       assert.deepEqual(await kernel.observe([{ netns: workload, links: ["absent"] }]), []);
     },
@@ -55,7 +55,7 @@ export const objectCases: readonly ContractCase[] = [
       const on = (link: string) => ({ netns: "host", link }) as const;
       await stranger.apply(
         add(
-          bridge("host", "eth-1"),
+          lone("host", "eth-1"),
           { kind: "address", ...on("eth-1"), address: "10.4.0.2/24" },
           { kind: "address", ...on("eth-1"), address: "fd04::2/64" },
           { kind: "up", ...on("eth-1") },
@@ -67,11 +67,11 @@ export const objectCases: readonly ContractCase[] = [
       );
       await kernel.apply(
         add(
-          bridge("host", "br-1"),
-          { kind: "address", ...on("br-1"), address: "10.5.0.1/32", peer: "10.5.0.0/32" },
-          { kind: "address", ...on("br-1"), address: "fd05::1/128" },
-          { kind: "up", ...on("br-1") },
-          { kind: "route", ...on("br-1"), destination: "10.8.0.0/24", via: "10.5.0.0", onlink: true },
+          lone("host", "dev-1"),
+          { kind: "address", ...on("dev-1"), address: "10.5.0.1/32", peer: "10.5.0.0/32" },
+          { kind: "address", ...on("dev-1"), address: "fd05::1/128" },
+          { kind: "up", ...on("dev-1") },
+          { kind: "route", ...on("dev-1"), destination: "10.8.0.0/24", via: "10.5.0.0", onlink: true },
         ),
       );
       const [all, absent] = await kernel.nativeNetworks([
@@ -108,7 +108,7 @@ export const objectCases: readonly ContractCase[] = [
       const host = await harness.netns();
       const kernel = await harness.kernel({ host });
       const stranger = await harness.kernel({ host, mark: STRANGERS_MARK });
-      const theirs = [bridge("host", "br-1"), vxlan("host", "vx-1")];
+      const theirs = [lone("host", "dev-1"), vxlan("host", "vx-1")];
       await stranger.apply(add(...theirs));
       assert.deepEqual(await stateOf(kernel, "host"), []);
       await kernel.apply(remove(...theirs));
@@ -145,7 +145,7 @@ export const objectCases: readonly ContractCase[] = [
         link: "a.b",
         values: { "net/ipv4/conf/%/rp_filter": "0" },
       } as const;
-      await kernel.apply(add(bridge(workload, "a.b"), forwarding, odd));
+      await kernel.apply(add(lone(workload, "a.b"), forwarding, odd));
       await kernel.apply([
         {
           verb: "change",

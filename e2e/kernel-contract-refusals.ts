@@ -11,7 +11,7 @@ import {
   STRANGERS_MARK,
   stateOf,
 } from "./kernel-contract-harness.ts";
-import { bridge, end, scene, tbf, veth, vxlan, vxlan6 } from "./kernel-contract-specimens.ts";
+import { lone, end, scene, tbf, veth, vxlan, vxlan6 } from "./kernel-contract-specimens.ts";
 
 interface Refusal {
   readonly title: string;
@@ -33,22 +33,22 @@ function ofDevices(workload: Netns): Refusal[] {
   const taken = (name: string): Operation =>
     one({ kind: "veth", ends: [end("host", "free", 9), end(workload, name, 8)] });
   return [
-    { title: "a name that we have taken", operation: one(bridge(workload, "nl-1")), errno: "EEXIST" },
+    { title: "a name that we have taken", operation: one(lone(workload, "nl-1")), errno: "EEXIST" },
     { title: "a name for a veth's other end that we have taken", operation: taken("nl-1"), errno: "EEXIST" },
     {
       title: "a name that a stranger has taken",
-      strangers: [bridge("host", "br-1")],
-      operation: one(bridge("host", "br-1")),
+      strangers: [lone("host", "dev-1")],
+      operation: one(vxlan("host", "dev-1")),
       errno: "EEXIST",
     },
-    { title: "a name of 16 bytes", operation: one(bridge(workload, "sixteen-letters-")), errno: "ERANGE" },
+    { title: "a name of 16 bytes", operation: one(lone(workload, "sixteen-letters-")), errno: "ERANGE" },
     {
       title: "a name of 16 bytes for a veth's other end",
       operation: taken("sixteen-letters-"),
       errno: "ERANGE",
     },
-    { title: "a name with a slash", operation: one(bridge(workload, "a/b")), errno: "EINVAL" },
-    { title: "a name with white space", operation: one(bridge(workload, "a b")), errno: "EINVAL" },
+    { title: "a name with a slash", operation: one(lone(workload, "a/b")), errno: "EINVAL" },
+    { title: "a name with white space", operation: one(lone(workload, "a b")), errno: "EINVAL" },
     {
       title: "a VNI that we have taken, although the addresses differ",
       before: [vxlan("host", "vx-1")],
@@ -67,30 +67,25 @@ function ofDevices(workload: Netns): Refusal[] {
       operation: one(vxlan("host", "vx-2")),
       errno: "EEXIST",
     },
-    { title: "a namespace that is not there", operation: one(bridge(nowhere, "br-1")), errno: "ENOENT" },
+    { title: "a namespace that is not there", operation: one(lone(nowhere, "dev-1")), errno: "ENOENT" },
     {
       title: "a namespace for a veth's other end that is not there",
       operation: one({ kind: "veth", ends: [end("host", "free", 9), end(nowhere, "nl-2", 8)] }),
       errno: "ENOENT",
     },
     {
-      title: "a bridge that is not there",
-      operation: one({ ...bridge("host", "br-1"), bridge: "none" }),
-      errno: "ENODEV",
-    },
-    {
       title: "an MTU over the device's maximum",
-      operation: one({ ...bridge("host", "br-1"), mtuBytes: 70_000 }),
+      operation: one({ ...lone("host", "dev-1"), mtuBytes: 70_000 }),
       errno: "EINVAL",
     },
     {
       title: "an MTU under the device's minimum",
-      operation: one({ ...bridge("host", "br-1"), mtuBytes: 60 }),
+      operation: one({ ...lone("host", "dev-1"), mtuBytes: 60 }),
       errno: "EINVAL",
     },
     {
       title: "a multicast MAC",
-      operation: one({ ...bridge("host", "br-1"), mac: "01:00:00:00:00:01" }),
+      operation: one({ ...lone("host", "dev-1"), mac: "01:00:00:00:00:01" }),
       errno: "EADDRNOTAVAIL",
     },
   ];
@@ -101,7 +96,7 @@ function ofAddresses(netns: Netns): Refusal[] {
   const route = { kind: "route", netns, link: "nl-1" } as const;
   const peer = { ...address, address: "10.1.0.1/32", peer: "10.1.0.2/32" };
   const rule = { kind: "rule", netns, family: 4, priority: 100, table: 1000, from: "10.0.0.2/32" } as const;
-  const down = bridge(netns, "br-1");
+  const down = lone(netns, "dev-1");
   return [
     {
       title: "an address on a link that is not there",
@@ -132,13 +127,13 @@ function ofAddresses(netns: Netns): Refusal[] {
     {
       title: "an IPv4 route by a link that is down",
       before: [down],
-      operation: one({ ...route, link: "br-1", destination: "10.2.0.0/24" }),
+      operation: one({ ...route, link: "dev-1", destination: "10.2.0.0/24" }),
       errno: "ENETDOWN",
     },
     {
       title: "an IPv6 route by a link that is down",
       before: [down],
-      operation: one({ ...route, link: "br-1", destination: "fd02::/64" }),
+      operation: one({ ...route, link: "dev-1", destination: "fd02::/64" }),
       errno: "ENETDOWN",
     },
     {
@@ -204,17 +199,6 @@ function ofAttached(netns: Netns): Refusal[] {
       errno: "EEXIST",
     },
     {
-      title: "an FDB entry of a link that is not there",
-      operation: one({
-        kind: "fdb",
-        netns,
-        link: "none",
-        mac: "02:00:00:00:00:77",
-        destination: "10.0.0.12",
-      }),
-      errno: "ENODEV",
-    },
-    {
       title: "a program on a link that is not there",
       operation: one({ ...program, link: "none" }),
       errno: "ENODEV",
@@ -251,7 +235,7 @@ function ofAttached(netns: Netns): Refusal[] {
 }
 
 function ofChanges(netns: Netns): Refusal[] {
-  const absent = bridge(netns, "br-1");
+  const absent = lone(netns, "dev-1");
   const tunnel = vxlan6("host", "vx-1");
   return [
     {
@@ -293,7 +277,7 @@ export const refusalCases: readonly ContractCase[] = refusals("host").map(({ tit
     await kernel.apply(add(...surroundings));
     const stranger = strangers.length > 0 ? await harness.kernel({ host, mark: STRANGERS_MARK }) : undefined;
     await stranger?.apply(add(...strangers));
-    const first = add(bridge("host", "earlier"));
+    const first = add(lone("host", "earlier"));
     assertRefusal(await kernelError(kernel.apply([...first, operation])), operation, errno, 1);
     assert.deepEqual(
       await stateOf(kernel, "host", workload),

@@ -12,7 +12,7 @@ import {
   remove,
   stateOf,
 } from "./kernel-contract-harness.ts";
-import { bridge, scene, tbf, veth, vxlan, vxlan6 } from "./kernel-contract-specimens.ts";
+import { lone, scene, tbf, veth, vxlan, vxlan6 } from "./kernel-contract-specimens.ts";
 
 /** A batch with something of every kind, in the order of a plan. */
 function everything(workload: Netns): KernelObject[] {
@@ -22,12 +22,11 @@ function everything(workload: Netns): KernelObject[] {
   return [
     pair,
     vxlan("host", "vx-1"),
-    bridge(workload, "br-1"),
+    lone(workload, "dev-1"),
     vxlan6(workload, "vx-2"),
     { kind: "program", netns: "host", link: "ch-1", verdict: "redirect", target: "vx-1" },
     { kind: "program", netns: "host", link: "vx-1", verdict: "redirect-peer", target: "ch-1" },
     tbf("ch-1"),
-    { kind: "fdb", netns: "host", link: "vx-1", mac: "02:00:00:00:00:77", destination: "10.0.0.12" },
     ...rest,
     { kind: "address", ...on, address: "10.1.0.1/32", peer: "10.1.0.2/32" },
     { kind: "route", ...on, destination: "10.2.0.0/24", via: "10.0.0.1" },
@@ -83,9 +82,9 @@ export const undoCases: readonly ContractCase[] = [
       "a link that came up in a batch that fails keeps the neighbours and addresses that it had when it was down",
     async run(harness) {
       const kernel = await harness.kernel();
-      const on = { netns: "host", link: "br-1" } as const;
+      const on = { netns: "host", link: "dev-1" } as const;
       const before: KernelObject[] = [
-        bridge("host", "br-1"),
+        lone("host", "dev-1"),
         { kind: "address", ...on, address: "fd01::1/64" },
         { kind: "neighbor", ...on, address: "fd01::2", mac: "02:00:00:00:00:77" },
         { kind: "neighbor", ...on, address: "10.0.0.7", mac: "02:00:00:00:00:77" },
@@ -102,8 +101,9 @@ export const undoCases: readonly ContractCase[] = [
       const workload = await harness.netns();
       const kernel = await harness.kernel();
       for (const netns of ["host", workload] as const) {
-        const device = bridge(netns, "br-1");
-        const program = { kind: "program", netns, link: "br-1", verdict: "pass" } as const;
+        const name = `dev-${netns === "host" ? 1 : 2}`;
+        const device = lone(netns, name);
+        const program = { kind: "program", netns, link: name, verdict: "pass" } as const;
         await kernel.apply(add(device));
         const failpoint = { operation: 0, when: "after", how: "error" } as const;
         await assert.rejects(kernel.apply(remove(program), { failpoint }));
@@ -119,9 +119,9 @@ export const undoCases: readonly ContractCase[] = [
       "the first IPv4 address of a device comes and goes in a batch that fails, and the device keeps its neighbours",
     async run(harness) {
       const kernel = await harness.kernel();
-      const on = { netns: "host", link: "br-1" } as const;
+      const on = { netns: "host", link: "dev-1" } as const;
       const before: KernelObject[] = [
-        bridge("host", "br-1"),
+        lone("host", "dev-1"),
         { kind: "neighbor", ...on, address: "10.0.0.7", mac: "02:00:00:00:00:77" },
       ];
       await kernel.apply(add(...before));
@@ -136,10 +136,10 @@ export const undoCases: readonly ContractCase[] = [
     async run(harness) {
       const kernel = await harness.kernel();
       const [first, second] = [
-        { kind: "route", netns: "host", link: "br-1", destination: "10.2.0.0/24" },
+        { kind: "route", netns: "host", link: "dev-1", destination: "10.2.0.0/24" },
         { kind: "route", netns: "host", link: "none", destination: "10.2.0.0/24" },
       ] as const;
-      await kernel.apply(add(bridge("host", "br-1")));
+      await kernel.apply(add(lone("host", "dev-1")));
       const [operation] = add(first);
       assert.ok(operation);
       assertRefusal(await kernelError(kernel.apply(add(first, second))), operation, "ENETDOWN", 0);
@@ -149,7 +149,7 @@ export const undoCases: readonly ContractCase[] = [
     title: "a link that was removed before the failure comes back",
     async run(harness) {
       const kernel = await harness.kernel();
-      const links = [bridge("host", "br-1"), vxlan("host", "vx-1")];
+      const links = [lone("host", "dev-1"), vxlan("host", "vx-1")];
       await kernel.apply(add(...links));
       const failpoint = { operation: 1, when: "before", how: "error" } as const;
       await assert.rejects(kernel.apply(remove(...links), { failpoint }));
@@ -162,7 +162,7 @@ export const undoCases: readonly ContractCase[] = [
     title: "to remove a link before the end of a batch is a programmer's error, and nothing is done",
     async run(harness) {
       const kernel = await harness.kernel();
-      const [first, second] = [bridge("host", "br-1"), bridge("host", "br-2")];
+      const [first, second] = [lone("host", "dev-1"), lone("host", "dev-2")];
       await kernel.apply(add(first));
       const outcome = await Promise.allSettled([kernel.apply([...remove(first), ...add(second)])]);
       assert.equal(outcome[0].status, "rejected");
@@ -175,7 +175,7 @@ export const undoCases: readonly ContractCase[] = [
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
-      const objects = [veth(workload), bridge("host", "br-1"), vxlan("host", "vx-1")];
+      const objects = [veth(workload), lone("host", "dev-1"), vxlan("host", "vx-1")];
       for (const [when, done] of [
         ["before", 1],
         ["after", 2],
@@ -195,7 +195,7 @@ export const undoCases: readonly ContractCase[] = [
     title: "what waits behind a batch in which the carrier dies is answered too",
     async run(harness) {
       const kernel = await harness.kernel();
-      const [first, second] = [bridge("host", "br-1"), bridge("host", "br-2")];
+      const [first, second] = [lone("host", "dev-1"), lone("host", "dev-2")];
       const failpoint = { operation: 0, when: "after", how: "crash" } as const;
       const outcomes = await Promise.allSettled([
         kernel.apply(add(first), { failpoint }),

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { KernelEvent, Operation } from "../src/kernel/kernel.ts";
 import { add, type ContractCase, eventOf, remove, STRANGERS_MARK } from "./kernel-contract-harness.ts";
-import { bridge, scene, veth } from "./kernel-contract-specimens.ts";
+import { lone, scene, veth } from "./kernel-contract-specimens.ts";
 
 export const watchCases: readonly ContractCase[] = [
   {
@@ -18,10 +18,10 @@ export const watchCases: readonly ContractCase[] = [
       await eventOf(watch, link("host", "ch-1", "new"));
       await kernel.apply(remove(veth(workload)));
       await eventOf(watch, link("host", "ch-1", "removed"));
-      await stranger.apply(add(bridge("host", "br-1")));
-      await eventOf(watch, link("host", "br-1", "new"));
-      await kernel.apply(add(bridge(workload, "br-2")));
-      await eventOf(watch, link(workload, "br-2", "new"));
+      await stranger.apply(add(lone("host", "dev-1")));
+      await eventOf(watch, link("host", "dev-1", "new"));
+      await kernel.apply(add(lone(workload, "dev-2")));
+      await eventOf(watch, link(workload, "dev-2", "new"));
       watch.close();
     },
   },
@@ -73,10 +73,10 @@ export const watchCases: readonly ContractCase[] = [
     title: "a watch that is not read loses its events, says so, and goes on",
     async run(harness) {
       const kernel = await harness.kernel();
-      const device = bridge("host", "br-1");
+      const device = lone("host", "dev-1");
       const changed = { ...device, alias: "changed" };
       // Linux tells of a new alias only if the device is up; and word of it travels while batches are applied.
-      await kernel.apply(add(device, { kind: "up", netns: "host", link: "br-1" }));
+      await kernel.apply(add(device, { kind: "up", netns: "host", link: "dev-1" }));
       const watch = kernel.watch();
       const toAndFro: Operation[] = Array.from({ length: 100 }, (_, i) =>
         i % 2 === 0
@@ -89,8 +89,8 @@ export const watchCases: readonly ContractCase[] = [
       await eventOf(watch, (event) => event.type === "resync");
       // What is still on its way may be too much once more, and is told so again: what comes after that is heard.
       for (let n = 2, isHeard = false; !isHeard; n++) {
-        const isNew = link("host", `br-${n}`, "new");
-        await kernel.apply(add(bridge("host", `br-${n}`)));
+        const isNew = link("host", `dev-${n}`, "new");
+        await kernel.apply(add(lone("host", `dev-${n}`)));
         isHeard = isNew(await eventOf(watch, (event) => isNew(event) || event.type === "resync"));
       }
       watch.close();

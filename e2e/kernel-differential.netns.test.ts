@@ -98,7 +98,7 @@ function randomBatch(chance: Chance, there: readonly KernelObject[], workload: N
     return { verb: "remove", object: dice < 9 ? present : randomObject(chance, workload) };
   });
   const isLinkRemoval = ({ verb, object }: Operation): boolean =>
-    verb === "remove" && ["veth", "vxlan", "bridge"].includes(object.kind);
+    verb === "remove" && ["veth", "vxlan"].includes(object.kind);
   return [...batch.filter((each) => !isLinkRemoval(each)), ...batch.filter(isLinkRemoval)];
 }
 
@@ -110,7 +110,7 @@ function randomObject(chance: Chance, workload: Netns): KernelObject {
   const host6 = chance.of(["fd00::1", "fd00::2", "fd01::1"]);
   switch (chance.below(12)) {
     case 0:
-      return { kind: "bridge", ...end(netns, link) };
+      return { kind: "veth", ends: [end(netns, link), end(netns, chance.of(["a", "b", "c"]))] };
     case 1:
     case 2:
       return { kind: "veth", ends: [end("host", link), end(workload, chance.of(["a", "b", "c"]))] };

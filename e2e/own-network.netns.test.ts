@@ -58,8 +58,8 @@ function ownNetwork(pod: Netns, gate: Netns, gw: Netns): Operation[] {
   });
   const objects: KernelObject[] = [
     { kind: "veth", ends: [device(pod, "eth0"), device(gate, "inner")] },
-    { kind: "bridge", ...device(gate, "beyond") },
-    { kind: "bridge", ...device(gw, "outside") },
+    { kind: "veth", ends: [device(gate, "beyond"), device(gate, "past")] },
+    { kind: "veth", ends: [device(gw, "outside"), device(gw, "away")] },
     // Without a link-local address a device asks for no neighbour of a packet that comes from another device.
     ...["10.9.0.2/29", "fd09::2/125", "fe80::2/64"].flatMap((each) => address(pod, "eth0", each)),
     ...["10.9.0.1/29", "fd09::1/125", "fe80::1/64"].flatMap((each) => address(gate, "inner", each)),

@@ -84,7 +84,7 @@ export const commands: readonly Entry[] = [
   },
   {
     name: "script",
-    summary: "print a lab or one of its wires as ip, bridge and tc commands",
+    summary: "print a lab or one of its wires as ip and tc commands",
     load: async () => (await import("./script.ts")).scriptCommand,
   },
   {

@@ -18,7 +18,7 @@ export function scriptCommand(context: Context): Command {
   return describe({
     name: "script",
     description:
-      "Prints the plan of a lab, or of one of its wires, as a shell script with ip, bridge and tc: what netloom " +
+      "Prints the plan of a lab, or of one of its wires, as a shell script with ip and tc: what netloom " +
       "would do, for people, for review, and for a machine without netloom. Needs no privilege and touches nothing.",
     examples: [
       { command: "netloom script examples/first.yaml", about: "the whole lab" },

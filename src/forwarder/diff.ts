@@ -29,7 +29,7 @@ import {
 type Attached = Exclude<KernelObject, Device>;
 
 /** In the order in which they are made. */
-const ORDER = ["program", "qdisc", "sysctl", "address", "up", "fdb", "route", "neighbor", "rule"] as const;
+const ORDER = ["program", "qdisc", "sysctl", "address", "up", "route", "neighbor", "rule"] as const;
 
 /**
  * The operations that lead from `observed` to `wanted`, both complete for the links that they speak of. Pure; empty if
@@ -75,7 +75,6 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
     ...addresses.operations,
     ...of("up"),
     ...programs.filter((step) => !isAdd(step)),
-    ...of("fdb"),
     ...of("route"),
     ...of("neighbor"),
     ...of("rule"),
@@ -120,15 +119,11 @@ interface DeviceSteps {
 
 function diffDevices(allWanted: readonly KernelObject[], allObserved: readonly KernelObject[]): DeviceSteps {
   const [wanted, observed] = [allWanted.filter(isDevice), allObserved.filter(isDevice)];
-  const bridgesFirst = (list: readonly Device[]): Device[] => [
-    ...list.filter(({ kind }) => kind === "bridge"),
-    ...list.filter(({ kind }) => kind !== "bridge"),
-  ];
   const before = new Map(observed.map((device) => [identityOf(device), device]));
   const identities = new Set(wanted.map(identityOf));
   const make: Operation[] = [];
   const claims = new Set(allWanted.flatMap(routeClaims));
-  for (const device of bridgesFirst(wanted)) {
+  for (const device of wanted) {
     const from = before.get(identityOf(device));
     if (!from) {
       make.push({ verb: "add", object: device });
@@ -137,7 +132,7 @@ function diffDevices(allWanted: readonly KernelObject[], allObserved: readonly K
       make.push({ verb: "change", object: device, from: oriented(from, device) });
     }
   }
-  const gone = bridgesFirst(observed.filter((device) => !identities.has(identityOf(device)))).reverse();
+  const gone = observed.filter((device) => !identities.has(identityOf(device))).reverse();
   const isInTheWay = (device: Device): boolean => {
     const links = linkKeys(device);
     const routes = allObserved.filter(

@@ -1,21 +1,11 @@
 /** When two objects are the same one, when they are equal, and what hangs on what. */
 import { formatPrefix, isFullLength, mustParsePrefix, network } from "../net/ip.ts";
-import type {
-  Address,
-  Bridge,
-  KernelObject,
-  LinkEnd,
-  Netns,
-  Program,
-  Route,
-  Veth,
-  Vxlan,
-} from "../kernel/kernel.ts";
+import type { Address, KernelObject, LinkEnd, Netns, Program, Route, Veth, Vxlan } from "../kernel/kernel.ts";
 
-export type Device = Veth | Vxlan | Bridge;
+export type Device = Veth | Vxlan;
 
 export function isDevice(object: KernelObject): object is Device {
-  return object.kind === "veth" || object.kind === "vxlan" || object.kind === "bridge";
+  return object.kind === "veth" || object.kind === "vxlan";
 }
 
 export function endsOf(device: Device): readonly LinkEnd[] {
@@ -58,8 +48,6 @@ export function identityOf(object: KernelObject): string {
       return `veth ${linkKeys(object).sort().join(" ")}`;
     case "vxlan":
       return `vxlan ${linkKey(object.netns, object.name)} ${tunnelKey(object)}`;
-    case "bridge":
-      return `bridge ${linkKey(object.netns, object.name)}`;
     case "route": {
       const { table, metric } = routeDefaults(object);
       return `route ${object.netns} ${table} ${object.destination} ${metric}`;
@@ -74,7 +62,6 @@ export function identityOf(object: KernelObject): string {
     case "up":
     case "address":
     case "rule":
-    case "fdb":
     default:
       return contentOf(object);
   }
@@ -112,7 +99,6 @@ export function connectedRoute(address: Address): string | undefined {
 export function claimsOf(object: KernelObject): string[] {
   switch (object.kind) {
     case "veth":
-    case "bridge":
       return linkKeys(object);
     case "vxlan":
       return [...linkKeys(object), `vni ${object.netns} ${tunnelKey(object)}`];

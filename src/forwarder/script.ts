@@ -33,7 +33,7 @@ export interface ScriptOptions {
 type Verb = Operation["verb"];
 type Words = readonly (string | number)[];
 
-/** Lines of a POSIX shell script that does `operations` with `ip`, `bridge` and `tc`, and stops at the first failure. */
+/** Lines of a POSIX shell script that does `operations` with `ip` and `tc`, and stops at the first failure. */
 export function script(operations: readonly Operation[], options: ScriptOptions = {}): string[] {
   const writer = new ScriptWriter(options);
   const lines = operations.flatMap((operation) => writer.lines(operation));
@@ -78,12 +78,6 @@ class ScriptWriter {
         return [this.#ip(object.netns, "link", "set", "dev", object.link, verb === "remove" ? "down" : "up")];
       case "neighbor":
         return [this.#neighbor(verb, object)];
-      case "fdb": {
-        const to = object.destination === undefined ? ["master"] : ["dst", object.destination, "self"];
-        const words = ["fdb", verb === "remove" ? "del" : "append", object.mac, "dev", object.link, ...to];
-        const state = object.destination === undefined ? "static" : "permanent";
-        return [command(this.#at(object.netns), "bridge", ...words, verb === "remove" ? "" : state)];
-      }
       case "qdisc":
         return [
           command(
@@ -133,9 +127,8 @@ class ScriptWriter {
   }
 
   #finish(end: LinkEnd): string {
-    const master = end.bridge === undefined ? [] : ["master", end.bridge];
     const group = ["group", this.#group];
-    return this.#set(end, [...group, "alias", end.alias, "addrgenmode", addrGenMode(end), ...master]);
+    return this.#set(end, [...group, "alias", end.alias, "addrgenmode", addrGenMode(end)]);
   }
 
   #set(end: LinkEnd, words: Words): string {
@@ -252,7 +245,6 @@ function differences(end: LinkEnd, from: LinkEnd | undefined): Words {
     ...(end.mtuBytes === from?.mtuBytes ? [] : ["mtu", end.mtuBytes]),
     ...(end.mac === from?.mac ? [] : ["address", end.mac]),
     ...(end.alias === from?.alias ? [] : ["alias", end.alias]),
-    ...(end.bridge === from?.bridge ? [] : end.bridge === undefined ? ["nomaster"] : ["master", end.bridge]),
   ];
 }
 

@@ -12,7 +12,7 @@ export function comment(text: string): string {
   return `# ${text.replaceAll(/\p{Cc}+/gu, " ")}`;
 }
 
-export type Tool = "ip" | "bridge" | "tc" | "sysctl";
+export type Tool = "ip" | "tc" | "sysctl";
 
 /**
  * The command line that runs `tool` in `netns`: `ip -n a …` for a namespace of `ip netns`, `nsenter --net=… ip …` for

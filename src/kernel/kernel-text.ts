@@ -67,8 +67,6 @@ export function describeObject(object: KernelObject): string {
       return `veth ${object.ends.map((end) => `${end.name}${inside(end.netns)}`).join(" and ")}`;
     case "vxlan":
       return `vxlan ${object.name} vni ${object.vni}${inside(object.netns)}`;
-    case "bridge":
-      return `bridge ${object.name}${inside(object.netns)}`;
     case "up":
       return `up ${object.link}${inside(object.netns)}`;
     case "address":
@@ -79,8 +77,6 @@ export function describeObject(object: KernelObject): string {
       return `rule pref ${object.priority}${given("from", object.from)}${given("to", object.to)} lookup ${object.table}${inside(object.netns)}`;
     case "neighbor":
       return `neighbor ${object.address} lladdr ${object.mac} dev ${object.link}${inside(object.netns)}`;
-    case "fdb":
-      return `fdb ${object.mac}${given("dst", object.destination)} dev ${object.link}${inside(object.netns)}`;
     case "program":
       return `program ${object.verdict}${given("to", object.target)} on ${object.link}${inside(object.netns)}`;
     case "qdisc":

@@ -23,8 +23,6 @@ export interface LinkEnd {
   readonly mtuBytes: number;
   /** The owner, for people and for adoption (IFLA_IFALIAS, at most 255 bytes). */
   readonly alias: string;
-  /** Name of the bridge, in the same namespace, that this device is a port of. */
-  readonly bridge?: string;
   /**
    * While it is up the device has an IPv6 link-local address, made from its MAC (RFC 4291 appendix A), where IPv6 is on.
    * Needs an MTU of 1280. Equivalent to: `ip link set dev N addrgenmode eui64`, instead of `none`
@@ -49,11 +47,6 @@ export interface Vxlan extends LinkEnd {
   readonly remote: string;
   /** UDP port of both sides. */
   readonly port: number;
-}
-
-/** Equivalent to: `ip link add N type bridge` */
-export interface Bridge extends LinkEnd {
-  readonly kind: "bridge";
 }
 
 /** The administrative state. An object of its own, because what guards a device has to be there before it is up. */
@@ -118,19 +111,6 @@ export interface Neighbor {
 }
 
 /**
- * An FDB entry that stays, of a VXLAN device or, without `destination`, of a bridge's port.
- * Equivalent to: `bridge fdb append M dev L dst D self permanent`, or `bridge fdb add M dev L master static`
- */
-export interface FdbEntry {
-  readonly kind: "fdb";
-  readonly netns: Netns;
-  readonly link: string;
-  readonly mac: string;
-  /** Remote VTEP; absent on a bridge port. */
-  readonly destination?: string;
-}
-
-/**
  * The `wire` program of datapath/ on a device's ingress: in `host` by a shared block, elsewhere as a pinned tcx link that
  * nobody inside the namespace can take off. It counts, then passes (`pass`), or hands the frame to the device `target` of the same namespace (`redirect`),
  * or to the far end of that veth (`redirect-peer`). A frame on a device that the program does not know is dropped.
@@ -170,19 +150,7 @@ export interface Sysctl {
   readonly isOptional?: true;
 }
 
-export type KernelObject =
-  | Veth
-  | Vxlan
-  | Bridge
-  | Up
-  | Address
-  | Route
-  | Rule
-  | Neighbor
-  | FdbEntry
-  | Program
-  | Qdisc
-  | Sysctl;
+export type KernelObject = Veth | Vxlan | Up | Address | Route | Rule | Neighbor | Program | Qdisc | Sysctl;
 
 /**
  * One change. `add` wants the object to be absent, `change` brings the existing object from `from` to `object` (same

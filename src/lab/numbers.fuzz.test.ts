@@ -23,7 +23,6 @@ function encode(object: KernelObject): void {
     case "vxlan":
       newVxlan({ ...object, ...place }, object);
       return;
-    case "bridge":
     case "up":
     case "program":
     case "sysctl":

@@ -143,7 +143,6 @@ export class Batch {
     switch (object.kind) {
       case "veth":
       case "vxlan":
-      case "bridge":
         if (verb === "add") return this.#linkOperations.add(job, object);
         if (verb === "remove") return this.#linkOperations.remove(job, object);
         return this.#linkOperations.change(job, object, operation.from as Device);
@@ -358,7 +357,7 @@ function namespacesOf(object: KernelObject): readonly Parameters<Places["of"]>[0
 }
 
 function isDevice(object: KernelObject): object is Device {
-  return object.kind === "veth" || object.kind === "vxlan" || object.kind === "bridge";
+  return object.kind === "veth" || object.kind === "vxlan";
 }
 
 /** Says in the error what could not be taken back. */

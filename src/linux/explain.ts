@@ -33,8 +33,7 @@ export function reasonOf(errno: string, ack: Ack, object: KernelObject): Reason 
       code: "FAILED_PRECONDITION",
     };
   if (errno === "EPERM" || errno === "EACCES") return { reason: "not permitted", hint: "run as root" };
-  if (errno === "EEXIST")
-    return { reason: object.kind === "fdb" ? "FDB entry exists" : `${object.kind} exists` };
+  if (errno === "EEXIST") return { reason: `${object.kind} exists` };
   const missing = missingFeature(errno, ack, object);
   if (missing !== undefined)
     return { reason: `this kernel has no ${missing}`, hint: "run netloom doctor", code: "UNIMPLEMENTED" };
@@ -49,7 +48,7 @@ function missingFeature(errno: string, ack: Ack, object: KernelObject): string |
   if (errno !== "EOPNOTSUPP" || (ack.message !== undefined && !/unknown device type/i.test(ack.message)))
     return undefined;
   if (object.kind === "vxlan") return "VXLAN";
-  return object.kind === "veth" || object.kind === "bridge" ? object.kind : undefined;
+  return object.kind === "veth" ? object.kind : undefined;
 }
 
 /** Whose device it is that has a name that is wanted. */

@@ -1,14 +1,14 @@
 /** Makes, changes and dooms devices. */
 import { setTimeout as delay } from "node:timers/promises";
 import { IPV6_MIN_MTU, linkLocalAddress } from "../net/link-local.ts";
-import type { Bridge, KernelError, LinkEnd, Veth, Vxlan, OwnerMark } from "../kernel/kernel.ts";
+import type { KernelError, LinkEnd, Veth, Vxlan, OwnerMark } from "../kernel/kernel.ts";
 import { existingDevice, existingVni, reasonOf } from "./explain.ts";
 import { addrGenModeOf, hasIpv6 } from "./ipv6.ts";
 import { isDeviceName, type Links, lookUp, nextIndex } from "./links.ts";
 import { deleteAddress, newAddress } from "./netlink/address.ts";
 import * as k from "./netlink/constants.ts";
 import type { Link } from "./netlink/link-decode.ts";
-import { changeLink, changeVxlan, type LinkChange, newBridge, newVeth, newVxlan } from "./netlink/link.ts";
+import { changeLink, changeVxlan, type LinkChange, newVeth, newVxlan } from "./netlink/link.ts";
 import type { Ack } from "./netlink/message-reader.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import type { Place, Places } from "./place.ts";
@@ -18,7 +18,7 @@ import { errnoName } from "./syscall.ts";
 import type { Step, Transaction } from "./transaction.ts";
 import { hasFarEnd } from "./veth-peer.ts";
 
-export type Device = Veth | Vxlan | Bridge;
+export type Device = Veth | Vxlan;
 
 /** So often another index is tried when the one chosen turns out to be somebody else's. */
 const INDEX_ATTEMPTS = 8;
@@ -52,7 +52,6 @@ export class LinkOperations {
   async add(job: Job, device: Device): Promise<void> {
     const { links, transaction, mark } = this.#context;
     const ends = this.#placed(device);
-    const masters = ends.map((placed) => this.#masterOf(job, placed));
     for (const { end } of ends) {
       if (!isDeviceName(end.name)) {
         const isLong = Buffer.byteLength(end.name) >= k.IFNAMSIZ;
@@ -85,20 +84,17 @@ export class LinkOperations {
         addrGenMode: addrGenModeOf(end),
         ...peer,
       });
-      const master = masters[i];
       transaction.enqueue(place, {
         operation: job.number,
         request: changeLink(index, {
           alias: end.alias,
-          ...(master !== undefined && { master }),
-          ...(device.kind === "bridge" && { mtuBytes: end.mtuBytes }),
           ...(end.mtuBytes >= IPV6_MIN_MTU && hasIpv6() && { addrGenMode: addrGenModeOf(end) }),
         }),
       });
     }
   }
 
-  /** Brings MAC, MTU, alias, bridge and a tunnel's addresses to what `to` says. */
+  /** Brings MAC, MTU, alias and a tunnel's addresses to what `to` says. */
   change(job: Job, to: Device, from: Device): void {
     const { transaction } = this.#context;
     const before = from.kind === "veth" ? from.ends : [from];
@@ -107,7 +103,7 @@ export class LinkOperations {
       const old = before[i];
       const link = this.#mustFind(job, placed.place, placed.end.name);
       if (!old) continue;
-      const change = this.#difference(job, placed, old);
+      const change = this.#difference(placed.end, old);
       this.#context.links.put(placed.place, { ...link, alias: placed.end.alias });
       if (change)
         transaction.enqueue(placed.place, {
@@ -241,10 +237,9 @@ export class LinkOperations {
       ...(place !== sender && { netnsFd: place.fd }),
     }));
     if (!a) throw new TypeError("a device without ends");
-    if (device.kind === "veth" && b) return newVeth(a, b);
     if (device.kind === "vxlan") return newVxlan(a, device);
-    // A bridge takes the MTU of its smallest port, unless it was changed after the birth.
-    return newBridge({ ...a, mtuBytes: a.mtuBytes - 1 });
+    if (!b) throw new TypeError("a veth pair with one end");
+    return newVeth(a, b);
   }
 
   #inTheWay(ends: readonly PlacedEnd[]): string | undefined {
@@ -288,12 +283,7 @@ export class LinkOperations {
     });
   }
 
-  #difference(
-    job: Job,
-    placed: PlacedEnd,
-    old: LinkEnd,
-  ): { forth: LinkChange; back: LinkChange } | undefined {
-    const { end } = placed;
+  #difference(end: LinkEnd, old: LinkEnd): { forth: LinkChange; back: LinkChange } | undefined {
     const forth: Record<string, unknown> = {};
     const back: Record<string, unknown> = {};
     for (const key of ["mac", "mtuBytes", "alias"] as const) {
@@ -301,18 +291,7 @@ export class LinkOperations {
       forth[key] = end[key];
       back[key] = old[key];
     }
-    if (end.bridge !== old.bridge) {
-      forth["master"] = this.#masterOf(job, placed) ?? 0;
-      back["master"] = this.#masterOf(job, { ...placed, end: old }) ?? 0;
-    }
     return Object.keys(forth).length === 0 ? undefined : { forth, back };
-  }
-
-  #masterOf(job: Job, { end, place }: PlacedEnd): number | undefined {
-    if (end.bridge === undefined) return undefined;
-    const bridge = this.#mustFind(job, place, end.bridge);
-    if (bridge.kind === "bridge") return bridge.index;
-    throw refuse(job, "EOPNOTSUPP", `${end.bridge} is no bridge`);
   }
 
   #mustFind(job: Job, place: Place, name: string): Link {

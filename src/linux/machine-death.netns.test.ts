@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
 import { test } from "node:test";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
-import { add, mac, next, rejection, remove, veth } from "./machine-fixture.ts";
+import { add, next, rejection, remove, veth } from "./machine-fixture.ts";
 import type { LinuxKernel } from "./machine.ts";
 import { needsRoot, netnsFixture, strayThreads } from "./netns-fixture.ts";
 
@@ -51,14 +51,7 @@ test(
 test("a worker may die while deletions are under way", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const kernel = await net.kernel();
-  const bridge = {
-    kind: "bridge",
-    netns: "host",
-    name: "br",
-    mac: mac(99),
-    mtuBytes: 1500,
-    alias: "",
-  } as const;
+  const pair = veth("host", "host", 99);
   for (let round = 0; round < 4; round++) {
     const workloads: Netns[] = [];
     for (let n = 0; n < 8; n++) workloads.push(await net.netns());
@@ -66,7 +59,7 @@ test("a worker may die while deletions are under way", ROOT, async (t) => {
     await kernel.apply(add(...pairs));
     await kernel.apply(remove(...pairs));
     const settled = rejection(kernel.settle());
-    await rejection(kernel.apply(add(bridge), { failpoint: { operation: 0, when: "before", how: "crash" } }));
+    await rejection(kernel.apply(add(pair), { failpoint: { operation: 0, when: "before", how: "crash" } }));
     assert.equal((await settled).code, "ABORTED");
     assert.deepEqual(await kernel.observe(workloads.map((netns) => ({ netns }))), []);
     await kernel.settle();

@@ -298,7 +298,7 @@ class OpenKernel implements LinuxKernel {
 }
 
 function isLinkRemoval({ verb, object }: Operation): boolean {
-  return verb === "remove" && (object.kind === "veth" || object.kind === "vxlan" || object.kind === "bridge");
+  return verb === "remove" && (object.kind === "veth" || object.kind === "vxlan");
 }
 
 /** Where a namespace is found, for the worker. */

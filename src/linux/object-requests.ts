@@ -1,19 +1,13 @@
 /** The netlink message that adds, removes or replaces an object that is no device. */
-import type { Address, FdbEntry, Neighbor, Qdisc, Route, Rule } from "../kernel/kernel.ts";
+import type { Address, Neighbor, Qdisc, Route, Rule } from "../kernel/kernel.ts";
 import { deleteAddress, newAddress } from "./netlink/address.ts";
-import {
-  deleteFdbEntry,
-  deleteNeighbor,
-  newFdbEntry,
-  newNeighbor,
-  replaceNeighbor,
-} from "./netlink/neighbor.ts";
+import { deleteNeighbor, newNeighbor, replaceNeighbor } from "./netlink/neighbor.ts";
 import { deleteQdisc, replaceQdisc } from "./netlink/qdisc.ts";
 import { deleteRoute, newRoute, replaceRoute } from "./netlink/route.ts";
 import { deleteRule, newRule } from "./netlink/rule.ts";
 
 /** What is one netlink message. */
-export type Plain = Address | Route | Rule | Neighbor | FdbEntry | Qdisc;
+export type Plain = Address | Route | Rule | Neighbor | Qdisc;
 
 /** What an errno says when something is to be removed that is not there. */
 export const ABSENT: readonly string[] = ["ESRCH", "ENOENT", "ENODEV", "EADDRNOTAVAIL"];
@@ -35,8 +29,6 @@ export function addRequest(object: Plain, target: Target): Uint8Array {
       return newRule({ ...object, protocol: target.protocol });
     case "neighbor":
       return newNeighbor({ ...object, ...target });
-    case "fdb":
-      return newFdbEntry({ ...object, linkIndex: target.linkIndex });
     case "qdisc":
     default:
       return replaceQdisc({ shape: object.shape, linkIndex: target.linkIndex });
@@ -53,8 +45,6 @@ export function removeRequest(object: Plain, target: Target): Uint8Array {
       return deleteRule({ ...object, protocol: target.protocol });
     case "neighbor":
       return deleteNeighbor({ address: object.address, linkIndex: target.linkIndex });
-    case "fdb":
-      return deleteFdbEntry({ ...object, linkIndex: target.linkIndex });
     case "qdisc":
     default:
       return deleteQdisc(target.linkIndex);
@@ -72,7 +62,6 @@ export function replaceRequest(object: Plain, target: Target): Uint8Array | unde
       return replaceQdisc({ shape: object.shape, linkIndex: target.linkIndex });
     case "address":
     case "rule":
-    case "fdb":
     default:
       return undefined;
   }

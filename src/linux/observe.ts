@@ -6,7 +6,7 @@ import { decodeAddress, dumpAddresses } from "./netlink/address.ts";
 import * as k from "./netlink/constants.ts";
 import { decodeLink, type Link } from "./netlink/link-decode.ts";
 import { dumpLinks } from "./netlink/link.ts";
-import { decodeFdbEntry, decodeNeighbor, dumpFdb, dumpNeighbors } from "./netlink/neighbor.ts";
+import { decodeNeighbor, dumpNeighbors } from "./netlink/neighbor.ts";
 import { decodeQdisc, dumpQdiscs, getQdisc } from "./netlink/qdisc.ts";
 import { decodeRoute, dumpRoutes } from "./netlink/route.ts";
 import { decodeRule, dumpRules } from "./netlink/rule.ts";
@@ -101,8 +101,7 @@ function device(
   seen: Set<number>,
 ): KernelObject[] {
   if (link.group !== context.mark.group || seen.has(link.index)) return [];
-  const end = (link: Link): LinkEnd => linkEnd(view.netns, link, nameOf(view, link.master));
-  if (link.kind === "bridge") return [{ kind: "bridge", ...end(link) }];
+  const end = (link: Link): LinkEnd => linkEnd(view.netns, link);
   const far = farEnds.get(link);
   if (far) {
     seen.add(link.lowerIndex ?? 0);
@@ -114,22 +113,16 @@ function device(
   return [{ kind: "vxlan", ...end(link), vni, local, remote, port }];
 }
 
-/** A device as one end. `bridge` is the name of its master. */
-export function linkEnd(netns: Netns, link: Link, bridge: string | undefined): LinkEnd {
+/** A device as one end. */
+export function linkEnd(netns: Netns, link: Link): LinkEnd {
   return {
     netns,
     name: link.name,
     mac: link.mac ?? "",
     mtuBytes: link.mtuBytes,
     alias: link.alias ?? "",
-    ...(bridge !== undefined && { bridge }),
     ...(link.addrGenMode === k.IN6_ADDR_GEN_MODE_EUI64 && { linkLocal: true }),
   };
-}
-
-/** Name of the device with this index. */
-export function nameOf(view: View, index: number | undefined): string | undefined {
-  return index === undefined ? undefined : (view.byIndex.get(index) ?? lookUp(view.place, index))?.name;
 }
 
 function program(context: ObserveContext, view: View, link: Link): KernelObject[] {
@@ -159,7 +152,6 @@ function onDevices({ mark }: ObserveContext, view: View): KernelObject[] {
   const ours = links.filter((link) => link.group === mark.group);
   for (const link of ours) {
     if ((link.flags & k.IFF_UP) !== 0) objects.push({ kind: "up", netns, link: link.name });
-    objects.push(...fdb(view, link));
   }
   const indexes = view.names ? links.map((link) => link.index) : [undefined];
   for (const index of indexes) {
@@ -178,25 +170,6 @@ function onDevices({ mark }: ObserveContext, view: View): KernelObject[] {
   }
   if (ours.length > 0) objects.push(...qdiscs(view, ours));
   return objects;
-}
-
-/** The FDB has no owner marks: all static entries of our devices, but those that come with a device. */
-function fdb({ netns, place }: View, link: Link): KernelObject[] {
-  if (link.kind !== "vxlan" && link.master === undefined) return [];
-  return place.socket
-    .dump(dumpFdb(link.index), decodeFdbEntry)
-    .filter((entry) => {
-      if (entry.linkIndex !== link.index || (entry.state & k.NUD_NOARP) === 0) return false;
-      if (entry.destination === undefined) return entry.master !== undefined;
-      return !(entry.mac === "00:00:00:00:00:00" && entry.destination === link.vxlan?.remote);
-    })
-    .map(({ mac, destination }) => ({
-      kind: "fdb",
-      netns,
-      link: link.name,
-      mac,
-      ...(destination !== undefined && { destination }),
-    }));
 }
 
 function qdiscs({ names, netns, place: { socket } }: View, ours: readonly Link[]): KernelObject[] {

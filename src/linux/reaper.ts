@@ -144,11 +144,7 @@ async function deleteGroup(socket: NetlinkSocket, group: number): Promise<void> 
   for (const link of links.filter((link) => link.group === group)) {
     const own = await socket.changeSlowly(deleteLink(link.index));
     const errno = errnoName(own.errno);
-    if (
-      own.errno !== 0 &&
-      errno !== "ENODEV" &&
-      (link.kind === "veth" || link.kind === "vxlan" || link.kind === "bridge")
-    )
+    if (own.errno !== 0 && errno !== "ENODEV" && (link.kind === "veth" || link.kind === "vxlan"))
       throw syscallError(`delete device ${link.name}`, errno);
   }
 }

@@ -3,7 +3,7 @@ import type { LinkEnd, Netns } from "../kernel/kernel.ts";
 import { decodeLink, type Link } from "./netlink/link-decode.ts";
 import { getLink } from "./netlink/link.ts";
 import { decodeNsid, getNsid } from "./netlink/nsid.ts";
-import { linkEnd, nameOf, type ObserveContext, type View } from "./observe.ts";
+import { linkEnd, type ObserveContext, type View } from "./observe.ts";
 import type { Place } from "./place.ts";
 
 /** Names a namespace that is neither asked about nor known by a path. */
@@ -25,13 +25,12 @@ export function farEnd(
     const far = view.byIndex.get(index);
     const isSame =
       far?.lowerIndex === link.index && (view.place === near.place) === (link.linkNetnsid === undefined);
-    if (far && isSame) return linkEnd(view.netns, far, nameOf(view, far.master));
+    if (far && isSame) return linkEnd(view.netns, far);
   }
   const far = askBeside(near.place, link, index);
   if (far?.lowerIndex !== link.index) return undefined;
-  const bridge = far.master === undefined ? undefined : askBeside(near.place, link, far.master)?.name;
   const nsid = link.linkNetnsid;
-  return linkEnd(nsid === undefined ? near.netns : netnsOf(context, views, near.place, nsid), far, bridge);
+  return linkEnd(nsid === undefined ? near.netns : netnsOf(context, views, near.place, nsid), far);
 }
 
 /** False for one end of a veth pair that is about to vanish, because the namespace of the other end has gone. */

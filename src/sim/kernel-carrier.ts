@@ -2,7 +2,6 @@
 import { describeOperation, refusal } from "../kernel/kernel-text.ts";
 import {
   type ApplyOptions,
-  type Bridge,
   type CounterQuery,
   type Counters,
   type Failpoint,
@@ -217,8 +216,7 @@ export class SimKernel implements Kernel, Actor, Listener {
   /** Waits for what is on its way out and still holds the name or the VNI. */
   async #whenFree(operation: Operation, life: number): Promise<void> {
     const { verb, object } = operation;
-    if (verb !== "add" || (object.kind !== "veth" && object.kind !== "vxlan" && object.kind !== "bridge"))
-      return;
+    if (verb !== "add" || (object.kind !== "veth" && object.kind !== "vxlan")) return;
     for (;;) {
       // The clock may have moved since the last pause.
       this.machine.reap();
@@ -285,9 +283,7 @@ export class SimKernel implements Kernel, Actor, Listener {
   }
 }
 
-function isLinkRemoval(
-  operation: Operation,
-): operation is Operation & { readonly object: Veth | Vxlan | Bridge } {
+function isLinkRemoval(operation: Operation): operation is Operation & { readonly object: Veth | Vxlan } {
   const { verb, object } = operation;
-  return verb === "remove" && (object.kind === "veth" || object.kind === "vxlan" || object.kind === "bridge");
+  return verb === "remove" && (object.kind === "veth" || object.kind === "vxlan");
 }

@@ -1,5 +1,5 @@
 /** Devices of the simulated machine: how they are born, change, go down and die. */
-import type { Bridge, LinkEnd, Netns, Veth, Vxlan, OwnerMark } from "../kernel/kernel.ts";
+import type { LinkEnd, Netns, Veth, Vxlan, OwnerMark } from "../kernel/kernel.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
 import { bare, familyOf, Refused, type SimDevice, type SimNetns, type SimTunnel } from "./kernel-state.ts";
 
@@ -34,8 +34,6 @@ export type News =
   | { readonly type: "address"; readonly change: "new" | "removed" }
   | { readonly type: "netns-removed" };
 
-type Device = Vxlan | Bridge;
-
 const longestName = 15;
 
 export function deviceOf(netns: SimNetns, name: string): SimDevice {
@@ -45,7 +43,7 @@ export function deviceOf(netns: SimNetns, name: string): SimDevice {
 }
 
 /** When the kernel will be done with what stands in the way of `object`; undefined if nothing does that is on its way out. */
-export function busyUntilMs(actor: Actor, object: Veth | Vxlan | Bridge): number | undefined {
+export function busyUntilMs(actor: Actor, object: Veth | Vxlan): number | undefined {
   const inTheWay = ends(object).map((end) => actor.find(end.netns).devices.get(end.name));
   if (object.kind === "vxlan") inTheWay.push(actor.machine.tunnels.get(tunnelKey(actor.home, object)));
   const times = inTheWay.map((device) => device?.goneAtMs ?? 0);
@@ -64,30 +62,26 @@ export function addVeth(actor: Actor, veth: Veth): Undo {
   return () => doom(actor.machine, a);
 }
 
-export function addDevice(actor: Actor, object: Device): Undo {
+export function addVxlan(actor: Actor, object: Vxlan): Undo {
   checkEnd(actor, object);
-  let tunnel: SimTunnel | undefined;
-  if (object.kind === "vxlan") {
-    const family = familyOf(object.local);
-    if (family !== familyOf(object.remote))
-      throw new Refused("EINVAL", "local and remote address are of different families");
-    if (object.vni < 0 || object.vni >= 2 ** 24) throw new Refused("ERANGE", "a VNI has 24 bits");
-    if (actor.machine.tunnels.has(tunnelKey(actor.home, object)))
-      throw new Refused("EEXIST", "a VXLAN device with the specified VNI already exists");
-    const { vni, port, local, remote } = object;
-    tunnel = { vni, port, family, underlay: actor.home, local, remote };
-  }
-  const device = born(actor, object.kind, object, tunnel);
-  if (object.kind === "vxlan") actor.machine.tunnels.set(tunnelKey(actor.home, object), device);
+  const family = familyOf(object.local);
+  if (family !== familyOf(object.remote))
+    throw new Refused("EINVAL", "local and remote address are of different families");
+  if (object.vni < 0 || object.vni >= 2 ** 24) throw new Refused("ERANGE", "a VNI has 24 bits");
+  if (actor.machine.tunnels.has(tunnelKey(actor.home, object)))
+    throw new Refused("EEXIST", "a VXLAN device with the specified VNI already exists");
+  const { vni, port, local, remote } = object;
+  const tunnel = { vni, port, family, underlay: actor.home, local, remote };
+  const device = born(actor, "vxlan", object, tunnel);
+  actor.machine.tunnels.set(tunnelKey(actor.home, object), device);
   return () => doom(actor.machine, device);
 }
 
-/** Brings MTU, alias, MAC, bridge, and a tunnel's addresses to what `object` says. */
-export function changeDevice(actor: Actor, object: Veth | Device): Undo {
+/** Brings MTU, alias, MAC, and a tunnel's addresses to what `object` says. */
+export function changeDevice(actor: Actor, object: Veth | Vxlan): Undo {
   for (const end of ends(object)) {
     deviceOf(actor.find(end.netns), end.name);
     checkValues(end);
-    bridgeOf(actor, end);
   }
   const undos: Undo[] = object.kind === "vxlan" ? [retarget(actor, object)] : [];
   for (const end of ends(object)) undos.push(changeEnd(actor, end));
@@ -100,7 +94,7 @@ export function changeDevice(actor: Actor, object: Veth | Device): Undo {
  * Hides both ends of a veth pair, or the one device, until `bury` removes it or the undo brings it back. What is not
  * there, not ours, of another kind or of another owner is left alone. A veth is known by the one end that is left, too.
  */
-export function hideDevice(actor: Actor, object: Veth | Device): Undo {
+export function hideDevice(actor: Actor, object: Veth | Vxlan): Undo {
   const [device, other] = ends(object).flatMap((end) => {
     const found = actor.lookUp(end.netns)?.devices.get(end.name);
     const isOurs = found?.group === actor.mark.group && found.kind === object.kind;
@@ -119,7 +113,7 @@ export function hideDevice(actor: Actor, object: Veth | Device): Undo {
 }
 
 /** Begins the removal of what is hidden. */
-export function bury(actor: Actor, object: Veth | Device): void {
+export function bury(actor: Actor, object: Veth | Vxlan): void {
   for (const end of ends(object)) {
     const device = actor.lookUp(end.netns)?.devices.get(end.name);
     if (device?.isDoomed && device.goneAtMs === undefined) doom(actor.machine, device);
@@ -175,12 +169,10 @@ export function dissolve(device: SimDevice): void {
   device.qdisc = undefined;
   device.addresses.clear();
   device.neighbors.clear();
-  device.fdb.clear();
   for (const route of device.netns.routes) if (route.device === device) device.netns.routes.delete(route);
-  for (const port of device.netns.devices.values()) if (port.bridge === device) port.bridge = undefined;
 }
 
-export function ends(object: Veth | Device): readonly LinkEnd[] {
+export function ends(object: Veth | Vxlan): readonly LinkEnd[] {
   return object.kind === "veth" ? object.ends : [object];
 }
 
@@ -201,7 +193,6 @@ function checkEnd(actor: Actor, end: LinkEnd): void {
     const owner = taken.group === actor.mark.group ? "" : ", and is not ours";
     throw new Refused("EEXIST", `device ${end.name} exists${owner}`);
   }
-  bridgeOf(actor, end);
 }
 
 function checkValues(end: LinkEnd): void {
@@ -209,13 +200,6 @@ function checkValues(end: LinkEnd): void {
     throw new Refused("EINVAL", `the MTU ${end.mtuBytes} does not fit`);
   const mac = parseMac(end.mac);
   if (!mac || !isUnicastMac(mac)) throw new Refused("EADDRNOTAVAIL", `${end.mac} is no address for a device`);
-}
-
-function bridgeOf(actor: Actor, end: LinkEnd): SimDevice | undefined {
-  if (end.bridge === undefined) return undefined;
-  const bridge = deviceOf(actor.find(end.netns), end.bridge);
-  if (bridge.kind !== "bridge") throw new Refused("EOPNOTSUPP", `${end.bridge} is no bridge`);
-  return bridge;
 }
 
 function born(actor: Actor, kind: SimDevice["kind"], end: LinkEnd, tunnel?: SimTunnel): SimDevice {
@@ -228,7 +212,6 @@ function born(actor: Actor, kind: SimDevice["kind"], end: LinkEnd, tunnel?: SimT
     mtuBytes: end.mtuBytes,
     alias: end.alias,
     linkLocal: end.linkLocal ?? false,
-    bridge: bridgeOf(actor, end),
     group: actor.mark.group,
     isUp: false,
     tunnel,
@@ -242,16 +225,15 @@ function born(actor: Actor, kind: SimDevice["kind"], end: LinkEnd, tunnel?: SimT
 
 function changeEnd(actor: Actor, end: LinkEnd): Undo {
   const device = deviceOf(actor.find(end.netns), end.name);
-  const { mac, mtuBytes, alias, linkLocal, bridge } = device;
+  const { mac, mtuBytes, alias, linkLocal } = device;
   Object.assign(device, {
     mac: end.mac,
     mtuBytes: end.mtuBytes,
     alias: end.alias,
     linkLocal: end.linkLocal ?? false,
-    bridge: bridgeOf(actor, end),
   });
   actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
-  return () => Object.assign(device, { mac, mtuBytes, alias, linkLocal, bridge });
+  return () => Object.assign(device, { mac, mtuBytes, alias, linkLocal });
 }
 
 function retarget(actor: Actor, object: Vxlan): Undo {

@@ -97,12 +97,10 @@ function deviceObject(device: SimDevice, nameOf: (netns: SimNetns) => Netns): Ke
     mac: each.mac,
     mtuBytes: each.mtuBytes,
     alias: each.alias,
-    ...(each.bridge ? { bridge: each.bridge.name } : {}),
     ...(each.linkLocal && each.mtuBytes >= IPV6_MIN_MTU ? { linkLocal: true } : {}),
   });
   if (device.kind === "veth")
     return device.peer ? [{ kind: "veth", ends: [end(device), end(device.peer)] }] : [];
-  if (device.kind === "bridge") return [{ kind: "bridge", ...end(device) }];
   const tunnel = device.tunnel;
   if (!tunnel) return [];
   const { vni, local, remote, port } = tunnel;
@@ -126,7 +124,6 @@ function onDevice(observer: Observer, netns: Netns, device: SimDevice): KernelOb
   if (device.group !== group) return objects;
   if (device.isUp) objects.push({ kind: "up", ...on });
   if (device.qdisc) objects.push({ kind: "qdisc", ...on, shape: device.qdisc });
-  for (const entry of device.fdb.values()) objects.push({ kind: "fdb", ...on, ...entry });
   return objects;
 }
 

@@ -3,7 +3,7 @@ import { settingsOf } from "../kernel/kernel-text.ts";
 import type { KernelObject, Operation, Program, Qdisc, Sysctl } from "../kernel/kernel.ts";
 import {
   type Actor,
-  addDevice,
+  addVxlan,
   addVeth,
   changeDevice,
   deviceOf,
@@ -13,13 +13,11 @@ import {
 } from "./kernel-links.ts";
 import {
   addAddress,
-  addFdb,
   addNeighbor,
   addRoute,
   addRule,
   changeAddress,
   removeAddress,
-  removeFdb,
   removeNeighbor,
   removeRoute,
   removeRule,
@@ -53,8 +51,7 @@ function add(actor: Actor, object: KernelObject): Undo {
     case "veth":
       return addVeth(actor, object);
     case "vxlan":
-    case "bridge":
-      return addDevice(actor, object);
+      return addVxlan(actor, object);
     case "up":
       return setUp(actor, actor.find(object.netns), object.link);
     case "address":
@@ -65,8 +62,6 @@ function add(actor: Actor, object: KernelObject): Undo {
       return addRule(actor, object);
     case "neighbor":
       return addNeighbor(actor, object);
-    case "fdb":
-      return addFdb(actor, object);
     case "program":
       return addProgram(actor, object);
     case "qdisc":
@@ -84,7 +79,6 @@ function remove(actor: Actor, object: KernelObject): Undo | undefined {
   switch (object.kind) {
     case "veth":
     case "vxlan":
-    case "bridge":
       return hideDevice(actor, object);
     case "up": {
       const device = actor.find(object.netns).devices.get(object.link);
@@ -98,8 +92,6 @@ function remove(actor: Actor, object: KernelObject): Undo | undefined {
       return removeRule(actor, object);
     case "neighbor":
       return removeNeighbor(actor, object);
-    case "fdb":
-      return removeFdb(actor, object);
     case "program":
       return removeProgram(actor, object);
     case "qdisc":
@@ -111,8 +103,7 @@ function remove(actor: Actor, object: KernelObject): Undo | undefined {
 }
 
 function change(actor: Actor, object: KernelObject, from: KernelObject): Undo {
-  if (object.kind === "veth" || object.kind === "vxlan" || object.kind === "bridge")
-    return changeDevice(actor, object);
+  if (object.kind === "veth" || object.kind === "vxlan") return changeDevice(actor, object);
   if (object.kind === "address" && from.kind === "address") return changeAddress(actor, object, from);
   if (object.kind === "up") return add(actor, object);
   if (object.kind === "sysctl") return setSysctl(actor, object);

@@ -1,6 +1,6 @@
 /**
  * Where a packet would go on the simulated machine, as a question about its state: addresses, rules and routes decide
- * in each namespace; veths, bridges, tunnels, uplinks and `wire` programs carry it from one to the next.
+ * in each namespace; veths, tunnels, uplinks and `wire` programs carry it from one to the next.
  *
  * What is not modelled: fragmentation, rates, conntrack, and whether an answer would find its way back (ask that too).
  */
@@ -77,8 +77,6 @@ class Journey {
     switch (device.kind) {
       case "veth":
         return device.peer && this.#enter(device.peer, frame);
-      case "bridge":
-        return this.#flood(device, undefined, frame);
       case "uplink":
         return this.#cross(device, frame);
       case "vxlan":
@@ -87,7 +85,7 @@ class Journey {
     }
   }
 
-  /** In by `device`: its program first, then the bridge that it is a port of, then the namespace's own stack. */
+  /** In by `device`: its program first, then the namespace's own stack. */
   #enter(device: SimDevice, frame: Frame): Arrival | undefined {
     if (this.#steps++ > longestJourney || !device.isUp) return undefined;
     const program = device.program;
@@ -102,10 +100,7 @@ class Journey {
       if (program.verdict === "redirect") return target && this.transmit(target, frame);
       if (program.verdict === "redirect-peer") return target?.peer && this.#enter(target.peer, frame);
     }
-    const bridge = device.bridge;
-    if (!bridge) return this.#accept(device, frame);
-    if (!bridge.isUp) return undefined;
-    return this.#accept(bridge, frame) ?? this.#flood(bridge, device, frame);
+    return this.#accept(device, frame);
   }
 
   #accept(device: SimDevice, frame: Frame): Arrival | undefined {
@@ -114,15 +109,6 @@ class Journey {
     const isOurs =
       frame.mac === undefined ? hasAddress(device.netns, frame.nexthop) : frame.mac === device.mac;
     return isOurs ? this.route(device.netns, frame.packet, device) : undefined;
-  }
-
-  #flood(bridge: SimDevice, except: SimDevice | undefined, frame: Frame): Arrival | undefined {
-    for (const port of bridge.netns.devices.values()) {
-      if (port.bridge !== bridge || port === except) continue;
-      const arrival = this.transmit(port, frame);
-      if (arrival) return arrival;
-    }
-    return undefined;
   }
 
   #cross(uplink: SimDevice, frame: Frame): Arrival | undefined {
@@ -137,11 +123,9 @@ class Journey {
   #tunnel(device: SimDevice, frame: Frame): Arrival | undefined {
     const tunnel = device.tunnel;
     if (!tunnel) return undefined;
-    const entry = [...device.fdb.values()].find((each) => each.mac === frame.mac);
-    const to = entry?.destination ?? tunnel.remote;
     const outer = new Journey(this.#machine);
     const bytes = frame.packet.bytes;
-    const vtep = outer.route(tunnel.underlay, { to, source: tunnel.local, bytes }, undefined);
+    const vtep = outer.route(tunnel.underlay, { to: tunnel.remote, source: tunnel.local, bytes }, undefined);
     if (!vtep || vtep.link === "lo") return undefined;
     const other = this.#machine.tunnels.get(
       `${vtep.netns.cookie}/${tunnel.port}/${tunnel.family}/${tunnel.vni}`,

@@ -1,6 +1,6 @@
-/** Addresses, routes, rules, neighbours and FDB entries of the simulated machine, with Linux's rules of admission. */
+/** Addresses, routes, rules and neighbours of the simulated machine, with Linux's rules of admission. */
 import { contains, formatPrefix, mustParseIp, mustParsePrefix, network, parsePrefix } from "../net/ip.ts";
-import type { Address, FdbEntry, Neighbor, Route, Rule } from "../kernel/kernel.ts";
+import type { Address, Neighbor, Route, Rule } from "../kernel/kernel.ts";
 import { type Actor, deviceOf, type Undo } from "./kernel-links.ts";
 import {
   defaultMetric,
@@ -149,23 +149,6 @@ export function removeNeighbor(actor: Actor, object: Neighbor): Undo | undefined
   return () => device.neighbors.set(object.address, entry);
 }
 
-export function addFdb(actor: Actor, object: FdbEntry): Undo {
-  const device = deviceOf(actor.find(object.netns), object.link);
-  const key = fdbKey(object);
-  if (device.fdb.has(key)) throw new Refused("EEXIST", "FDB entry exists");
-  const { mac, destination } = object;
-  device.fdb.set(key, destination === undefined ? { mac } : { mac, destination });
-  return () => device.fdb.delete(key);
-}
-
-export function removeFdb(actor: Actor, object: FdbEntry): Undo | undefined {
-  const device = actor.find(object.netns).devices.get(object.link);
-  const entry = device?.fdb.get(fdbKey(object));
-  if (!device || !entry) return undefined;
-  device.fdb.delete(fdbKey(object));
-  return () => device.fdb.set(fdbKey(object), entry);
-}
-
 /** The address before the slash. */
 export function hostPart(prefix: string): string {
   return prefix.slice(0, prefix.indexOf("/"));
@@ -239,8 +222,4 @@ function findRule(actor: Actor, netns: SimNetns, object: Rule): SimRule | undefi
 function ruleKey(rule: Omit<Rule, "kind" | "netns">): string {
   const { family, priority, table, from, to, ipProtocol, sourcePorts, destinationPorts, iif } = rule;
   return JSON.stringify([family, priority, table, from, to, ipProtocol, sourcePorts, destinationPorts, iif]);
-}
-
-function fdbKey(object: Pick<FdbEntry, "mac" | "destination">): string {
-  return `${object.mac} ${object.destination ?? ""}`;
 }

@@ -1,5 +1,5 @@
 /** What a simulated machine is made of. Entries point at each other as the kernel's structures do. */
-import type { Address, FdbEntry, Netns, Program, Qdisc, Route, Rule } from "../kernel/kernel.ts";
+import type { Address, Netns, Program, Qdisc, Route, Rule } from "../kernel/kernel.ts";
 
 export interface SimNetns {
   /** `/run/netns/a`, or `/proc/7/ns/net`. */
@@ -15,7 +15,7 @@ export interface SimNetns {
 }
 
 export interface SimDevice {
-  readonly kind: "veth" | "vxlan" | "bridge" | "uplink";
+  readonly kind: "veth" | "vxlan" | "uplink";
   readonly netns: SimNetns;
   readonly name: string;
   mac: string;
@@ -23,7 +23,6 @@ export interface SimDevice {
   alias: string;
   /** It has the address that follows from its MAC while it is up. */
   linkLocal: boolean;
-  bridge: SimDevice | undefined;
   readonly group: number;
   isUp: boolean;
   /** The far end of a veth pair. */
@@ -33,7 +32,6 @@ export interface SimDevice {
   readonly fabric: string | undefined;
   readonly addresses: Set<SimAddress>;
   readonly neighbors: Map<string, SimNeighbor>;
-  readonly fdb: Map<string, SimFdb>;
   program: SimProgram | undefined;
   /** What has entered. */
   readonly received: { packets: number; bytes: number };
@@ -47,13 +45,12 @@ export interface SimDevice {
 /** A device with nothing on it. */
 export function bare(): Pick<
   SimDevice,
-  "peer" | "addresses" | "neighbors" | "fdb" | "program" | "received" | "qdisc" | "goneAtMs" | "isDoomed"
+  "peer" | "addresses" | "neighbors" | "program" | "received" | "qdisc" | "goneAtMs" | "isDoomed"
 > {
   return {
     peer: undefined,
     addresses: new Set(),
     neighbors: new Map(),
-    fdb: new Map(),
     program: undefined,
     received: { packets: 0, bytes: 0 },
     qdisc: undefined,
@@ -96,8 +93,6 @@ interface SimNeighbor {
   readonly mac: string;
   readonly protocol: number;
 }
-
-type SimFdb = Pick<FdbEntry, "mac" | "destination">;
 
 interface SimProgram {
   readonly verdict: Program["verdict"];

@@ -19,6 +19,11 @@ function add(...objects: readonly KernelObject[]): Operation[] {
   return objects.map((object) => ({ verb: "add", object }));
 }
 
+function tunnel(vni: number): KernelObject {
+  const ends = { local: "10.8.0.1", remote: "10.8.0.2", port: 4789 } as const;
+  return { kind: "vxlan", ...end("host", `vx-${vni}`, vni), vni, ...ends };
+}
+
 /** One half of a wire: a veth into the workload, and a tunnel that programs join it to. */
 function half(workload: Netns, own: number, other: number, vtep: string, otherVtep: string): KernelObject[] {
   const link = { netns: workload, link: "nl-1" } as const;
@@ -62,7 +67,7 @@ test("a packet crosses a tunnel between two hosts, is counted, and stops when an
   assert.equal(machine.reaches(left, "10.0.0.2"), undefined);
 });
 
-test("a packet passes a bridge and a router that forwards", async () => {
+test("a packet passes a router that forwards", async () => {
   const machine = new SimMachine({ clock: new VirtualClock() });
   const [router, left, right] = ["router", "left", "right"].map((name) =>
     machine.createNetns(`/run/netns/${name}`),
@@ -70,19 +75,18 @@ test("a packet passes a bridge and a router that forwards", async () => {
   const kernel = machine.kernel({ host: router });
   await kernel.apply(
     add(
-      { kind: "bridge", ...end("host", "br", 7) },
-      { kind: "veth", ends: [{ ...end("host", "p1", 1), bridge: "br" }, end(left, "eth0", 2)] },
+      { kind: "veth", ends: [end("host", "p1", 1), end(left, "eth0", 2)] },
       { kind: "veth", ends: [end("host", "p2", 3), end(right, "eth0", 4)] },
-      { kind: "address", netns: "host", link: "br", address: "10.1.0.1/24" },
+      { kind: "address", netns: "host", link: "p1", address: "10.1.0.1/24" },
       { kind: "address", netns: left, link: "eth0", address: "10.1.0.2/24" },
       { kind: "address", netns: "host", link: "p2", address: "10.2.0.1/24" },
       { kind: "address", netns: right, link: "eth0", address: "10.2.0.2/24" },
-      ...["br", "p1", "p2"].map((link): KernelObject => ({ kind: "up", netns: "host", link })),
+      ...["p1", "p2"].map((link): KernelObject => ({ kind: "up", netns: "host", link })),
       ...[left, right].map((netns): KernelObject => ({ kind: "up", netns, link: "eth0" })),
       { kind: "route", netns: left, link: "eth0", destination: "0.0.0.0/0", via: "10.1.0.1" },
     ),
   );
-  assert.deepEqual(machine.reaches(left, "10.1.0.1"), { netns: router, link: "br" });
+  assert.deepEqual(machine.reaches(left, "10.1.0.1"), { netns: router, link: "p1" });
   assert.equal(machine.reaches(left, "10.2.0.2"), undefined);
   await kernel.apply(add({ kind: "sysctl", netns: "host", values: { "net/ipv4/ip_forward": "1" } }));
   assert.deepEqual(machine.reaches(left, "10.2.0.2"), { netns: right, link: "eth0" });
@@ -124,10 +128,7 @@ test("a fault strikes the operation that it is meant for, with the errno that it
   const kernel = machine.kernel({
     fault: (number) => (number === 1 ? { when: "after", how: "error", errno: "ENOBUFS" } : undefined),
   });
-  const batch = add(
-    { kind: "bridge", ...end("host", "br-1", 1) },
-    { kind: "bridge", ...end("host", "br-2", 2) },
-  );
+  const batch = add(tunnel(1), tunnel(2));
   await assert.rejects(kernel.apply(batch), (error: KernelError) => {
     assert.deepEqual([error.code, error.errno, error.operation], ["RESOURCE_EXHAUSTED", "ENOBUFS", 1]);
     return error instanceof KernelError;
@@ -140,8 +141,7 @@ test("a carrier that dies stops its batches, and tells those who watch to observ
   const machine = new SimMachine({ clock: new VirtualClock() });
   const kernel = machine.kernel();
   const watch = kernel.watch();
-  const bridges = [1, 2].map((n) => kernel.apply(add({ kind: "bridge", ...end("host", `br-${n}`, n) })));
-  const outcomes = Promise.allSettled(bridges);
+  const outcomes = Promise.allSettled([1, 2].map((n) => kernel.apply(add(tunnel(n)))));
   kernel.crash();
   for (const outcome of await outcomes) {
     assert.equal(outcome.status, "rejected");
@@ -156,7 +156,7 @@ test("a name is free again after the time that a deletion takes, and not before"
   const clock = new VirtualClock();
   const machine = new SimMachine({ clock, operationMs: 1, deletionMs: 50 });
   const kernel = machine.kernel();
-  const object: KernelObject = { kind: "bridge", ...end("host", "br-1", 1) };
+  const object = tunnel(1);
   await kernel.apply([{ verb: "add", object }]);
   await kernel.apply([{ verb: "remove", object }]);
   const removedMs = clock.monotonicMs();
@@ -168,8 +168,6 @@ test("the random numbers decide how long an operation takes", async () => {
   const clock = new VirtualClock();
   const random = { fraction: (_purpose: string, n: number) => n / 10, bytes: () => new Uint8Array() };
   const kernel = new SimMachine({ clock, random, operationMs: 1 }).kernel();
-  await kernel.apply(
-    add({ kind: "bridge", ...end("host", "br-1", 1) }, { kind: "bridge", ...end("host", "br-2", 2) }),
-  );
+  await kernel.apply(add(tunnel(1), tunnel(2)));
   assert.ok(Math.abs(clock.monotonicMs() - 1.1) < 1e-9, String(clock.monotonicMs()));
 });

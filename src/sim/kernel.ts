@@ -70,7 +70,6 @@ export class SimMachine {
       mtuBytes: uplink.mtuBytes ?? 1500,
       alias: "",
       linkLocal: true,
-      bridge: undefined,
       group: 0,
       isUp: true,
       tunnel: undefined,

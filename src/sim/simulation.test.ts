@@ -39,8 +39,16 @@ const handler = (call: (incoming: Incoming) => Promise<Message>): Handler => ({
   call,
   watch: () => assert.fail("there are no streams here"),
 });
-const bridge = (name: string) =>
-  ({ kind: "bridge", netns: "host", name, mac: "02:00:00:00:00:01", mtuBytes: 1500, alias: name }) as const;
+const tunnel = (vni: number) => {
+  const end = {
+    netns: "host",
+    name: `vx${vni}`,
+    mac: "02:00:00:00:00:01",
+    mtuBytes: 1450,
+    alias: "",
+  } as const;
+  return { kind: "vxlan", ...end, vni, local: "10.0.0.1", remote: "10.0.0.2", port: 4789 } as const;
+};
 
 suite("a crash (R6)", () => {
   test("pending calls never settle, memory is dropped, and the program starts anew on the same disk", async () => {
@@ -107,15 +115,15 @@ suite("a crash (R6)", () => {
     const simulation = simulate();
     simulation.start("alpha", async ({ kernel }) => {
       await kernel.apply([
-        { verb: "add", object: bridge("br0") },
-        { verb: "add", object: bridge("br1") },
+        { verb: "add", object: tunnel(1) },
+        { verb: "add", object: tunnel(2) },
       ]);
       assert.fail("the answer came to a dead caller");
     });
     simulation.crash("alpha");
     await simulation.runUntilQuiet();
     const observed = await onAlpha(simulation, ({ kernel }) => kernel.observe([{ netns: "host" }]));
-    assert.deepEqual(observed, [bridge("br0"), bridge("br1")]);
+    assert.deepEqual(observed, [tunnel(1), tunnel(2)]);
   });
 });
 
@@ -196,7 +204,7 @@ suite("disk, kernel and store under faults (R10)", () => {
   });
 
   test("a failed batch is undone; one whose carrier died is left half done", async () => {
-    const batch = ["br0", "br1"].map((name) => ({ verb: "add", object: bridge(name) }) as const);
+    const batch = [1, 2].map((vni) => ({ verb: "add", object: tunnel(vni) }) as const);
     const simulation = simulate([
       { kind: "kernel", host: "alpha", n: 0, failpoint: { operation: 1, when: "after", how: "error" } },
       { kind: "kernel", host: "alpha", n: 1, failpoint: { operation: 1, when: "before", how: "crash" } },
@@ -205,7 +213,7 @@ suite("disk, kernel and store under faults (R10)", () => {
       await assert.rejects(kernel.apply(batch), NetloomError);
       assert.deepEqual(await kernel.observe([{ netns: "host" }]), []);
       await assert.rejects(kernel.apply(batch), { code: "ABORTED" });
-      assert.deepEqual(await kernel.observe([{ netns: "host" }]), [bridge("br0")]);
+      assert.deepEqual(await kernel.observe([{ netns: "host" }]), [tunnel(1)]);
     });
   });
 

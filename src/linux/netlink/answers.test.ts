@@ -115,17 +115,6 @@ test("a vxlan tells its tunnel, also from a namespace that is not its underlay's
   ]);
 });
 
-test("a bridge is known by its kind", () => {
-  const [bridge] = answersTo("link bridge");
-  assert.partialDeepStrictEqual(bridge, {
-    index: 104,
-    name: "br0",
-    kind: "bridge",
-    mtuBytes: 1500,
-    group: 77,
-  });
-});
-
 test("addresses come in the form in which they were given, with and without a peer", () => {
   assertHas("addresses", [
     { linkIndex: 104, address: "10.9.0.1/24", protocol: 0 },
@@ -192,18 +181,6 @@ test("our neighbours are permanent and carry the protocol, those of the kernel d
   assertHas("neighbors", [
     { linkIndex: 101, address: "10.9.1.2", mac: "02:00:00:00:00:0b", protocol: 78, state },
     { linkIndex: 101, address: "2001:db8:9::2", mac: "02:00:00:00:00:02", protocol: 78, state },
-  ]);
-});
-
-test("a static FDB entry differs by its state from the address of the port itself", () => {
-  assertHas("fdb of a port", [
-    { linkIndex: 101, mac: "02:00:00:00:00:22", state: k.NUD_NOARP, master: 104 },
-    { linkIndex: 101, mac: "02:00:00:00:00:0a", state: k.NUD_PERMANENT, master: 104 },
-  ]);
-  const tunnel = { linkIndex: 102, mac: "00:00:00:00:00:00", state: k.NUD_NOARP | k.NUD_PERMANENT };
-  assert.deepEqual(answersTo("fdb of a vxlan"), [
-    { ...tunnel, destination: "192.0.2.4" },
-    { ...tunnel, destination: "192.0.2.9" },
   ]);
 });
 

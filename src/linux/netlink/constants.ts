@@ -19,7 +19,6 @@ export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
-export const NLM_F_APPEND = 0x800;
 export const NLM_F_DUMP = 0x300;
 export const NLM_F_CAPPED = 0x100;
 export const NLM_F_ACK_TLVS = 0x200;
@@ -144,15 +143,10 @@ export const FRA_SPORT_RANGE = 23;
 export const FRA_DPORT_RANGE = 24;
 
 // neighbour.h
-export const NUD_REACHABLE = 0x2;
-export const NUD_NOARP = 0x40;
 export const NUD_PERMANENT = 0x80;
-export const NTF_SELF = 0x2;
-export const NTF_MASTER = 0x4;
 export const NDA_DST = 1;
 export const NDA_LLADDR = 2;
 export const NDA_IFINDEX = 8;
-export const NDA_MASTER = 9;
 export const NDA_PROTOCOL = 12;
 
 // net_namespace.h

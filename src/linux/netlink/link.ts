@@ -21,8 +21,6 @@ export interface LinkChange {
   /** At most 255 bytes; the empty text removes it. */
   readonly alias?: string;
   readonly up?: boolean;
-  /** Index of the bridge; 0 leaves the bridge. */
-  readonly master?: number;
   /** IN6_ADDR_GEN_MODE_*. The kernel applies it after `up`: send it in a message before. */
   readonly addrGenMode?: number;
   readonly netnsFd?: number;
@@ -58,12 +56,7 @@ export function newVxlan(link: NewLink, vxlan: Pick<Vxlan, "vni" | "local" | "re
   });
 }
 
-/** Equivalent to: `ip link add N index I group G address M mtu U type bridge` */
-export function newBridge(link: NewLink): Uint8Array {
-  return newLink(link, "bridge");
-}
-
-/** Equivalent to: `ip link set dev L [name N] [address M] [mtu U] [group G] [alias A] [up|down] [master B] [addrgenmode X]` */
+/** Equivalent to: `ip link set dev L [name N] [address M] [mtu U] [group G] [alias A] [up|down] [addrgenmode X]` */
 export function changeLink(index: number, to: LinkChange): Uint8Array {
   const m = change(k.RTM_NEWLINK);
   ifinfomsg(m, { index, ...(to.up !== undefined && { up: to.up }) });
@@ -71,7 +64,6 @@ export function changeLink(index: number, to: LinkChange): Uint8Array {
   if (to.mtuBytes !== undefined) m.attributeU32(k.IFLA_MTU, to.mtuBytes);
   if (to.group !== undefined) m.attributeU32(k.IFLA_GROUP, to.group);
   if (to.alias !== undefined) m.attributeText(k.IFLA_IFALIAS, to.alias);
-  if (to.master !== undefined) m.attributeU32(k.IFLA_MASTER, to.master);
   if (to.netnsFd !== undefined) m.attributeU32(k.IFLA_NET_NS_FD, to.netnsFd);
   if (to.name !== undefined) linkName(m, to.name);
   const { addrGenMode } = to;
@@ -134,16 +126,13 @@ export function getLink(link: number | string, query: LinkQuery = {}): Uint8Arra
 }
 
 /**
- * All devices, or those of one kind or one bridge. The kernel cannot filter by group.
- * Equivalent to: `ip link show [master B] [type K]`
+ * All devices, or those of one kind. The kernel cannot filter by group.
+ * Equivalent to: `ip link show [type K]`
  */
-export function dumpLinks(
-  query: LinkQuery & { readonly kind?: string; readonly master?: number } = {},
-): Uint8Array {
+export function dumpLinks(query: LinkQuery & { readonly kind?: string } = {}): Uint8Array {
   const m = dump(k.RTM_GETLINK);
   ifinfomsg(m, { index: 0 });
   linkQuery(m, query);
-  if (query.master !== undefined) m.attributeU32(k.IFLA_MASTER, query.master);
   if (query.kind !== undefined) linkInfo(m, query.kind);
   return m.finish();
 }

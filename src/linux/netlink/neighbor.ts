@@ -1,6 +1,6 @@
-/** Neighbours and FDB entries: `ndmsg` and NDA attributes. Source: include/uapi/linux/neighbour.h */
+/** Neighbours: `ndmsg` and NDA attributes. Source: include/uapi/linux/neighbour.h */
 import { mustParseIp } from "../../net/ip.ts";
-import type { FdbEntry, Neighbor } from "../../kernel/kernel.ts";
+import type { Neighbor } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import { DecodeError, type Message, present, readAttributes, Struct } from "./message-reader.ts";
 import { change, dump, type MessageWriter } from "./message-writer.ts";
@@ -16,19 +16,6 @@ export interface ObservedNeighbor extends Omit<NeighborMessage, "mac"> {
   readonly mac?: string;
   /** NUD_*; ours are NUD_PERMANENT. */
   readonly state: number;
-}
-
-/** With `destination` an entry of a VXLAN device, without one an entry of the bridge whose port the device is. */
-export interface FdbMessage extends Pick<FdbEntry, "mac" | "destination"> {
-  readonly linkIndex: number;
-}
-
-/** An FDB entry as the kernel has it. */
-export interface ObservedFdbEntry extends FdbMessage {
-  /** NUD_*; ours have NUD_NOARP, learned ones and the addresses of the bridge's own ports do not. */
-  readonly state: number;
-  /** Index of the bridge, for an entry of a bridge. */
-  readonly master?: number;
 }
 
 /** Equivalent to: `ip neighbor add A lladdr M dev L nud permanent proto N` */
@@ -50,7 +37,7 @@ export function deleteNeighbor(neighbor: Pick<NeighborMessage, "address" | "link
 /** Both families. Needs NETLINK_GET_STRICT_CHK to filter. Equivalent to: `ip neighbor show [dev L]` */
 export function dumpNeighbors(linkIndex?: number): Uint8Array {
   const m = dump(k.RTM_GETNEIGH);
-  ndmsg(m, { family: k.AF_UNSPEC, linkIndex: 0, state: 0, flags: 0 });
+  ndmsg(m, { family: k.AF_UNSPEC, linkIndex: 0, state: 0 });
   if (linkIndex !== undefined) m.attributeU32(k.NDA_IFINDEX, linkIndex);
   return m.finish();
 }
@@ -70,70 +57,15 @@ export function decodeNeighbor(message: Message): ObservedNeighbor {
   };
 }
 
-/** True for the messages that `decodeFdbEntry` reads: both kinds arrive as RTM_NEWNEIGH. */
-export function isFdbMessage(message: Message): boolean {
-  return message.body[0] === k.AF_BRIDGE;
-}
-
-/**
- * On a VXLAN device one more destination for this MAC, beside those that are there. On a bridge's port a static entry:
- * what the kernel calls permanent there is an address of the bridge itself, and swallows the frames.
- * Equivalent to: `bridge fdb append M dev L dst D self permanent`, or `bridge fdb add M dev L master static`
- */
-export function newFdbEntry(entry: FdbMessage): Uint8Array {
-  const flags = entry.destination === undefined ? k.NLM_F_EXCL : k.NLM_F_APPEND;
-  return fdbMessage(change(k.RTM_NEWNEIGH, k.NLM_F_CREATE | flags), entry);
-}
-
-/** Removes this destination only. ENOENT: the MAC is unknown; that it lacks this destination is no error. Equivalent to: `bridge fdb delete M dev L [dst D]` */
-export function deleteFdbEntry(entry: FdbMessage): Uint8Array {
-  return fdbMessage(change(k.RTM_DELNEIGH), entry);
-}
-
-/** The FDB of one device. Equivalent to: `bridge fdb show dev L` */
-export function dumpFdb(linkIndex: number): Uint8Array {
-  const m = dump(k.RTM_GETNEIGH);
-  ndmsg(m, { family: k.AF_BRIDGE, linkIndex, state: 0, flags: 0 });
-  return m.finish();
-}
-
-/** Reads RTM_NEWNEIGH and RTM_DELNEIGH of AF_BRIDGE. Throws DecodeError. */
-export function decodeFdbEntry(message: Message): ObservedFdbEntry {
-  const header = new Struct("fdb entry", message.body, 12);
-  const attributes = readAttributes("fdb entry", message.body, 12);
-  const mac = attributes.mac(k.NDA_LLADDR);
-  if (mac === undefined || header.u8(0) !== k.AF_BRIDGE) throw new DecodeError("fdb entry", "no MAC");
-  return {
-    linkIndex: header.i32(4),
-    mac,
-    ...present("destination", attributes.ip(k.NDA_DST)),
-    state: header.u16(8),
-    ...present("master", attributes.u32(k.NDA_MASTER)),
-  };
-}
-
 function neighborMessage(
   m: MessageWriter,
   neighbor: Pick<NeighborMessage, "address" | "linkIndex"> & Partial<NeighborMessage>,
 ): Uint8Array {
   const family = mustParseIp(neighbor.address).family === 4 ? k.AF_INET : k.AF_INET6;
-  ndmsg(m, { family, linkIndex: neighbor.linkIndex, state: k.NUD_PERMANENT, flags: 0 });
+  ndmsg(m, { family, linkIndex: neighbor.linkIndex, state: k.NUD_PERMANENT });
   if (neighbor.protocol !== undefined) m.attributeU8(k.NDA_PROTOCOL, neighbor.protocol);
   m.attributeIp(k.NDA_DST, neighbor.address);
   if (neighbor.mac !== undefined) m.attributeMac(k.NDA_LLADDR, neighbor.mac);
-  return m.finish();
-}
-
-function fdbMessage(m: MessageWriter, entry: FdbMessage): Uint8Array {
-  const isTunnel = entry.destination !== undefined;
-  ndmsg(m, {
-    family: k.AF_BRIDGE,
-    linkIndex: entry.linkIndex,
-    state: isTunnel ? k.NUD_NOARP | k.NUD_PERMANENT : k.NUD_NOARP | k.NUD_REACHABLE,
-    flags: isTunnel ? k.NTF_SELF : k.NTF_MASTER,
-  });
-  m.attributeMac(k.NDA_LLADDR, entry.mac);
-  if (entry.destination !== undefined) m.attributeIp(k.NDA_DST, entry.destination);
   return m.finish();
 }
 
@@ -141,10 +73,9 @@ interface Ndmsg {
   readonly family: number;
   readonly linkIndex: number;
   readonly state: number;
-  readonly flags: number;
 }
 
-/** `u8 family | u8 | u16 | i32 index | u16 state | u8 flags | u8 type` */
+/** `u8 family | u8 | u16 | i32 index | u16 state | u8 flags | u8 type`; no flags */
 function ndmsg(m: MessageWriter, n: Ndmsg): void {
-  m.u8(n.family).u8(0).u16(0).i32(n.linkIndex).u16(n.state).u8(n.flags).u8(0);
+  m.u8(n.family).u8(0).u16(0).i32(n.linkIndex).u16(n.state).u8(0).u8(0);
 }

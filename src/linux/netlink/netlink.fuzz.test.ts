@@ -11,7 +11,7 @@ import { changeLink, newVeth, newVxlan } from "./link.ts";
 import { decodeLink } from "./link-decode.ts";
 import { DecodeError, type Message, messages } from "./message-reader.ts";
 import { MessageWriter } from "./message-writer.ts";
-import { decodeFdbEntry, decodeNeighbor, newFdbEntry, newNeighbor } from "./neighbor.ts";
+import { decodeNeighbor, newNeighbor } from "./neighbor.ts";
 import { decodeNsid, newNsid } from "./nsid.ts";
 import { decodeQdisc, replaceQdisc } from "./qdisc.ts";
 import { decodeRoute, newRoute } from "./route.ts";
@@ -183,18 +183,11 @@ test("a rule is read as it was written", () => {
   );
 });
 
-test("neighbours, FDB entries and namespace numbers are read as they were written", () => {
+test("neighbours and namespace numbers are read as they were written", () => {
   const address = family.chain(ip);
   fc.assert(
     fc.property(fc.record({ address, mac, linkIndex: index, protocol: u8 }), (neighbor) => {
       assert.deepEqual(decodeNeighbor(only(newNeighbor(neighbor))), { ...neighbor, state: k.NUD_PERMANENT });
-    }),
-  );
-  fc.assert(
-    fc.property(fc.record({ mac, linkIndex: index, destination: address }), (entry) => {
-      const { state, ...decoded } = decodeFdbEntry(only(newFdbEntry(entry)));
-      assert.deepEqual(decoded, { ...entry });
-      assert(state & k.NUD_NOARP);
     }),
   );
   fc.assert(
@@ -251,7 +244,6 @@ test("a device is read as it was written", () => {
     mtuBytes: u32,
     group: u32,
     alias: name,
-    master: u32,
     addrGenMode: u8,
   });
   fc.assert(

@@ -2,7 +2,7 @@
 import { decodeAddress } from "../address.ts";
 import { decodeLink } from "../link-decode.ts";
 import { type Message, readAck } from "../message-reader.ts";
-import { decodeFdbEntry, decodeNeighbor, isFdbMessage } from "../neighbor.ts";
+import { decodeNeighbor } from "../neighbor.ts";
 import { decodeNsid } from "../nsid.ts";
 import { decodeQdisc } from "../qdisc.ts";
 import { decodeRoute } from "../route.ts";
@@ -13,18 +13,13 @@ const DECODERS: Record<number, (message: Message) => unknown> = {
   16: decodeLink,
   20: decodeAddress,
   24: decodeRoute,
-  28: (message) => (isFdbMessage(message) ? decodeFdbEntry(message) : decodeNeighbor(message)),
+  28: decodeNeighbor,
   32: decodeRule,
   36: decodeQdisc,
   88: decodeNsid,
 };
 
-export const decoders: readonly ((message: Message) => unknown)[] = [
-  readAck,
-  decodeNeighbor,
-  decodeFdbEntry,
-  ...Object.values(DECODERS),
-];
+export const decoders: readonly ((message: Message) => unknown)[] = [readAck, ...Object.values(DECODERS)];
 
 /** The value of a message by its type. */
 export function decodeAny(message: Message): unknown {
