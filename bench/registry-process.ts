@@ -16,8 +16,7 @@ import { methodPath, serveAll } from "../src/api/rpc.ts";
 import { rootScope } from "../src/async/task-scope.ts";
 import { insecureIdentity } from "../src/identity/identity.ts";
 import { registry } from "../src/roles/registry.ts";
-import { SqliteStore } from "../src/store/sqlite.ts";
-import { openDatabase } from "../src/store/sqlite-thread.ts";
+import { openStore } from "../src/store/stores.ts";
 import { GrpcHops } from "../src/transport/grpc-hops.ts";
 import { nodeClock } from "../src/transport/node-clock.ts";
 import type { World } from "../src/world/world.ts";
@@ -74,7 +73,7 @@ async function serve(file: string, url: string): Promise<void> {
   const absent = (): never => {
     throw new TypeError("the registry does not use this");
   };
-  const database = await openDatabase({ file });
+  const { store } = await openStore(`sqlite:${file}`, "open", { world, hops });
   const full: World = {
     ...world,
     host: "bench",
@@ -84,7 +83,7 @@ async function serve(file: string, url: string): Promise<void> {
   const emptyMiB = memoryMiB();
   // Nothing is refreshed but what the load refreshes, so the lease outlives the bench.
   const role = await registry({
-    store: new SqliteStore({ database, ...world }),
+    store,
     world: full,
     name: "registry",
     identity: { ...insecureIdentity(world.clock, 3.6e6) },

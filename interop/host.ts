@@ -18,7 +18,7 @@ import { forwarder, type ForwarderOptions } from "../src/roles/forwarder.ts";
 import { managerRegistry } from "../src/roles/manager-registry.ts";
 import { manager } from "../src/roles/manager.ts";
 import { registry } from "../src/roles/registry.ts";
-import { MemoryStore } from "../src/store/memory.ts";
+import { MemoryStore } from "../src/store/memory/memory-store.ts";
 import { nodeWorld, type NodeWorld } from "../src/transport/node-world.ts";
 
 export interface HostConfig {

@@ -49,11 +49,12 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
 /** Rooms outside of the deterministic zone (R1). */
 const OUTSIDE: ReadonlySet<string> = new Set(["linux", "transport", "lab", "cli", "main"]);
 
-/** Files outside of the zone in a room that is inside: a store's thread, and the way to it. */
+/** Files outside of the zone in a room that is inside: a store's file and thread, and the way to them. */
 const EDGES: ReadonlySet<string> = new Set([
-  "store/sqlite-file.ts",
-  "store/sqlite-thread.ts",
-  "store/sqlite-worker.ts",
+  "store/sqlite/file.ts",
+  "store/sqlite/sqlite-kind.ts",
+  "store/sqlite/thread.ts",
+  "store/sqlite/worker.ts",
 ]);
 
 /** Packages that are pure computation. */

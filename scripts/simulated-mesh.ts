@@ -1,5 +1,5 @@
 /** Puts simulated meshes together: the simulator, its kernel, and the store in memory. */
-import { MemoryStore } from "../src/store/memory.ts";
+import { MemoryStore } from "../src/store/memory/memory-store.ts";
 import { type MeshOptions, type MeshResult, runMesh } from "../src/sim/mesh-fixture.ts";
 import { drain } from "./simulated-toy.ts";
 

@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers";
 import { SimMachine } from "../src/sim/kernel.ts";
 import type { Drain } from "../src/sim/scheduler.ts";
 import { type ToyOptions, type ToyResult, runToy } from "../src/sim/toy.ts";
-import { MemoryStore } from "../src/store/memory.ts";
+import { MemoryStore } from "../src/store/memory/memory-store.ts";
 
 /** A turn of Node's event loop: all microtasks run before it comes. */
 export const drain: Drain = () =>

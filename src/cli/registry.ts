@@ -1,10 +1,8 @@
-import type { Store } from "../world/store.ts";
-import type { Scope } from "../async/scope.ts";
-import type { Clock } from "../async/clock.ts";
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { Command } from "commander";
 import { NetloomError } from "../errors/errors.ts";
+import type { Log } from "../observe/log.ts";
+import type { OpenStore } from "../store/store-kind.ts";
+import { openStore, storeSpellings } from "../store/stores.ts";
 import { describe, option, type Context } from "./command.ts";
 import {
   announce,
@@ -47,7 +45,7 @@ export function registryCommand(context: Context): Command {
         `tcp://address:port or unix:///path, several times (default: ${defaultUrl})`,
       ).argParser(several),
     )
-    .addOption(option("--store <store>", "memory, or sqlite:PATH").default("memory"))
+    .addOption(option("--store <store>", storeSpellings()).default("memory"))
     .addOption(option("--name <name>", "name of this registry in paths").default("registry"))
     .addOption(
       option(
@@ -72,7 +70,6 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
     throw new NetloomError("INVALID_ARGUMENT", "--lease: expected a number of seconds from 1 to 86400");
   const { awaitAddresses, hostOf } = await import("./daemon/underlay.ts");
   await awaitAddresses(listen.flatMap(hostOf), log);
-  const store = await openStore(options.store, log);
   const [{ nodeWorld }, { registry }, { insecureIdentity }, { serveAll }, { DEFAULT_LEASE_MS }] =
     await Promise.all([
       import("../transport/node-world.ts"),
@@ -86,10 +83,16 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
     insecure: true,
     log: (line) => log.info(line),
   });
+  let opened: OpenStore | undefined;
   try {
+    opened = await openStore(options.store, "--store", {
+      world,
+      hops: world.hops,
+      onProblem: tellProblem(log, options.store),
+    });
     const leaseMs = options.lease === undefined ? DEFAULT_LEASE_MS : options.lease * 1000;
     const role = await registry({
-      store: store.make(world.clock, world.scope),
+      store: opened.store,
       world,
       name: options.name,
       // Nothing is registered for longer than this process can vouch for it.
@@ -104,47 +107,13 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
     log.info("ending", { ...role.status() });
   } finally {
     await world.close();
-    await store.close();
+    await opened?.close();
   }
 }
 
-interface OpenStore {
-  make(clock: Clock, scope: Scope): Store;
-  close(): Promise<void>;
-}
-
-async function openStore(text: string, log: ReturnType<typeof daemonLog>): Promise<OpenStore> {
-  if (text === "memory") {
-    const { MemoryStore } = await import("../store/memory.ts");
-    return {
-      make: (clock, scope) => new MemoryStore({ clock, scope }),
-      close: () => Promise.resolve(),
-    };
-  }
-  const file = /^sqlite:(.+)$/.exec(text)?.[1];
-  if (file === undefined) {
-    throw new NetloomError("INVALID_ARGUMENT", `--store ${JSON.stringify(text)}: there is no such store`, {
-      hint: "use memory, or sqlite:/var/lib/netloom/registry.db",
-    });
-  }
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    throw new NetloomError(
-      "FAILED_PRECONDITION",
-      `make folder ${dirname(file)}: ${(error as Error).message}`,
-      { cause: error },
-    );
-  });
-  const [{ openDatabase }, { SqliteStore }] = await Promise.all([
-    import("../store/sqlite-thread.ts"),
-    import("../store/sqlite.ts"),
-  ]);
-  const onProblem = (problem: NetloomError | undefined): void => {
+function tellProblem(log: Log, store: string): (problem: NetloomError | undefined) => void {
+  return (problem) => {
     if (problem) log.error(problem.message, { hint: problem.hint });
-    else log.info("the store's file is back at its place", { file });
-  };
-  const database = await openDatabase({ file, onProblem });
-  return {
-    make: (clock, scope) => new SqliteStore({ database, clock, scope }),
-    close: () => database.close(),
+    else log.info("the store takes what is new again", { store });
   };
 }

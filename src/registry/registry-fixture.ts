@@ -15,7 +15,7 @@ import type { Caller } from "../api/hops.ts";
 import { SimMachine } from "../sim/kernel.ts";
 import type { Fault } from "../sim/faults.ts";
 import { Simulation } from "../sim/simulation.ts";
-import { MemoryStore } from "../store/memory.ts";
+import { MemoryStore } from "../store/memory/memory-store.ts";
 import type { Watch } from "../async/watch.ts";
 import type { World, HostWorld } from "../world/world.ts";
 import type { Clock } from "../async/clock.ts";

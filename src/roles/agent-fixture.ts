@@ -16,7 +16,7 @@ import { formatProblem } from "../text/problem.ts";
 import { SimMachine } from "../sim/kernel.ts";
 import type { Fault } from "../sim/faults.ts";
 import { Simulation } from "../sim/simulation.ts";
-import { MemoryStore } from "../store/memory.ts";
+import { MemoryStore } from "../store/memory/memory-store.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Log } from "../observe/log.ts";

@@ -1,6 +1,6 @@
 import { suite, test } from "node:test";
 import { drain } from "../../scripts/simulated-toy.ts";
-import { MemoryStore } from "../store/memory.ts";
+import { MemoryStore } from "../store/memory/memory-store.ts";
 import { hopsContract } from "../transport/hops-contract.ts";
 import type { HostWorld } from "../world/world.ts";
 import { SimMachine } from "./kernel.ts";

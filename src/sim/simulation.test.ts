@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { drain } from "../../scripts/simulated-toy.ts";
-import { MemoryStore } from "../store/memory.ts";
+import { MemoryStore } from "../store/memory/memory-store.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Handler, Incoming, Message } from "../world/hops.ts";

@@ -17,7 +17,7 @@ import { serveAll } from "../../api/rpc.ts";
 import { agent, type AgentRole } from "../../roles/agent.ts";
 import { registry } from "../../roles/registry.ts";
 import { SimMachine } from "../../sim/kernel.ts";
-import { MemoryStore } from "../../store/memory.ts";
+import { MemoryStore } from "../../store/memory/memory-store.ts";
 import { nodeClock } from "../../transport/node-clock.ts";
 import { nodeWorld, type NodeWorld } from "../../transport/node-world.ts";
 import { simProber } from "../../sim/prober-fixture.ts";

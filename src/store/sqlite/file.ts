@@ -6,8 +6,8 @@ import { statSync, watch } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
-import type { ErrorCode } from "../errors/errors.ts";
-import type { Refusal } from "./sqlite-batch.ts";
+import type { ErrorCode } from "../../errors/errors.ts";
+import type { Refusal } from "./batch.ts";
 
 /** "NLst". Every file of a store has it from its first transaction on. */
 const APPLICATION_ID = 0x4e_4c_73_74;

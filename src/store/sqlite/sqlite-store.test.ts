@@ -6,13 +6,13 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { rootScope } from "../async/task-scope.ts";
-import { NetloomError } from "../errors/errors.ts";
-import type { Clock } from "../async/clock.ts";
-import { storeContract } from "./contract.ts";
-import type { Database } from "./sqlite-batch.ts";
-import { type DatabaseOptions, openDatabase } from "./sqlite-thread.ts";
-import { SqliteStore } from "./sqlite.ts";
+import { rootScope } from "../../async/task-scope.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Clock } from "../../async/clock.ts";
+import { storeContract } from "../contract.ts";
+import type { Database } from "./batch.ts";
+import { type DatabaseOptions, openDatabase } from "./thread.ts";
+import { SqliteStore } from "./sqlite-store.ts";
 
 const HISTORY_LIMIT = 20;
 
@@ -306,7 +306,7 @@ test("a file of the first format is taken over", async (context) => {
 
 test("kill -9 in the middle of writes loses nothing that was acknowledged", async (context) => {
   const file = join(directory(context), "store.db");
-  const writer = fileURLToPath(new URL("./sqlite-writer-fixture.ts", import.meta.url));
+  const writer = fileURLToPath(new URL("./writer-fixture.ts", import.meta.url));
   let total = 0;
   for (const [round, goal] of [60, 1, 200].entries()) {
     const child = spawn(process.execPath, [writer, file, String(round)], {

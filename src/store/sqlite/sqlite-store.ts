@@ -6,16 +6,16 @@
  *                   ^ gathers while the transaction before it is under way
  * ```
  */
-import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
-import type { Scope } from "../async/scope.ts";
-import type { Clock } from "../async/clock.ts";
-import type { PutOptions, Store, StoreEntry, StoreEvent } from "../world/store.ts";
-import type { Database, Operation, Outcome, Refusal, Row } from "./sqlite-batch.ts";
-import { WatchHistory } from "./watch-history.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Watch } from "../../async/watch.ts";
+import type { Scope } from "../../async/scope.ts";
+import type { Clock } from "../../async/clock.ts";
+import type { PutOptions, Store, StoreEntry, StoreEvent } from "../../world/store.ts";
+import type { Database, Operation, Outcome, Refusal, Row } from "./batch.ts";
+import { WatchHistory } from "../watch-history.ts";
 
 export interface SqliteStoreOptions {
-  /** `openDatabase` of sqlite-thread.ts. */
+  /** `openDatabase` of thread.ts. */
   readonly database: Database;
   readonly clock: Clock;
   /** The home of the tasks that write and that wait for leases to expire. */

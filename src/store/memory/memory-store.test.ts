@@ -1,11 +1,11 @@
 import { test } from "node:test";
-import { drain } from "../../scripts/simulated-toy.ts";
-import { rootScope } from "../async/task-scope.ts";
-import { SimClock } from "../sim/clock.ts";
-import { Life } from "../sim/life.ts";
-import { Scheduler } from "../sim/scheduler.ts";
-import { storeContract } from "./contract.ts";
-import { MemoryStore } from "./memory.ts";
+import { drain } from "../../../scripts/simulated-toy.ts";
+import { rootScope } from "../../async/task-scope.ts";
+import { SimClock } from "../../sim/clock.ts";
+import { Life } from "../../sim/life.ts";
+import { Scheduler } from "../../sim/scheduler.ts";
+import { storeContract } from "../contract.ts";
+import { MemoryStore } from "./memory-store.ts";
 
 const HISTORY_LIMIT = 20;
 

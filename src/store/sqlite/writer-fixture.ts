@@ -1,8 +1,8 @@
-/** Writes until it is killed, and prints the keys that were acknowledged: `sqlite-writer-fixture.ts FILE PREFIX`. */
+/** Writes until it is killed, and prints the keys that were acknowledged: `writer-fixture.ts FILE PREFIX`. */
 import { writeSync } from "node:fs";
-import { rootScope } from "../async/task-scope.ts";
-import { openDatabase } from "./sqlite-thread.ts";
-import { SqliteStore } from "./sqlite.ts";
+import { rootScope } from "../../async/task-scope.ts";
+import { openDatabase } from "./thread.ts";
+import { SqliteStore } from "./sqlite-store.ts";
 
 const [, , file = "", prefix = ""] = process.argv;
 // Of no use to a writer.

@@ -1,9 +1,9 @@
-import { NetloomError } from "../errors/errors.ts";
-import type { Watch } from "../async/watch.ts";
-import type { Scope } from "../async/scope.ts";
-import type { Clock } from "../async/clock.ts";
-import type { PutOptions, Store, StoreEntry, StoreEvent } from "../world/store.ts";
-import { WatchHistory } from "./watch-history.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Watch } from "../../async/watch.ts";
+import type { Scope } from "../../async/scope.ts";
+import type { Clock } from "../../async/clock.ts";
+import type { PutOptions, Store, StoreEntry, StoreEvent } from "../../world/store.ts";
+import { WatchHistory } from "../watch-history.ts";
 
 interface Stored {
   readonly entry: StoreEntry;

@@ -5,9 +5,9 @@
 import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import type { Operation, Outcome, Refusal, Row } from "./sqlite-batch.ts";
-import { FileWatch, openFile, refusalOf } from "./sqlite-file.ts";
-import type { Answer, DatabaseOptions } from "./sqlite-thread.ts";
+import type { Operation, Outcome, Refusal, Row } from "./batch.ts";
+import { FileWatch, openFile, refusalOf } from "./file.ts";
+import type { Answer, DatabaseOptions } from "./thread.ts";
 
 const { file, maxPages } = workerData as DatabaseOptions;
 

@@ -1,14 +1,11 @@
 /** The near side of the thread that has the database. One of the edges of the deterministic zone. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { NetloomError } from "../errors/errors.ts";
-import { errorOf } from "./sqlite.ts";
-import type { Database, Opened, Operation, Outcome, Refusal } from "./sqlite-batch.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import { errorOf } from "./sqlite-store.ts";
+import type { Database, Opened, Operation, Outcome, Refusal } from "./batch.ts";
 
-const WORKER = new URL(
-  import.meta.url.endsWith(".ts") ? "./sqlite-worker.ts" : "./sqlite-worker.js",
-  import.meta.url,
-);
+const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
 export interface DatabaseOptions {
   /** Made if it is missing; its directory is not. */

@@ -1,5 +1,5 @@
 /** What crosses between a store and the thread that has its database: plain data, many to a message. */
-import type { ErrorCode, Topic } from "../errors/errors.ts";
+import type { ErrorCode, Topic } from "../../errors/errors.ts";
 
 export type Operation =
   | { readonly type: "get"; readonly key: string }

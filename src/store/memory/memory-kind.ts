@@ -1,0 +1,13 @@
+import type { StoreKind } from "../store-kind.ts";
+
+/** Gone with the process that has it. */
+export const memoryKind: Readonly<StoreKind> = {
+  scheme: "memory",
+  spelling: "memory",
+  rest: "",
+  isShared: false,
+  open: async (_rest, { world }) => {
+    const { MemoryStore } = await import("./memory-store.ts");
+    return { store: new MemoryStore(world), close: () => Promise.resolve() };
+  },
+};

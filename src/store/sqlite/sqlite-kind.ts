@@ -1,0 +1,32 @@
+/** A store in a file. One of the edges of the deterministic zone: it makes the file's folder. */
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { NetloomError } from "../../errors/errors.ts";
+import type { StoreKind } from "../store-kind.ts";
+
+export const sqliteKind: Readonly<StoreKind> = {
+  scheme: "sqlite",
+  spelling: "sqlite:PATH",
+  rest: ".+",
+  isShared: false,
+  inFolder: (folder) => `sqlite:${join(folder, "registry.db")}`,
+  open: async (file, { world, onProblem }) => {
+    await makeFolder(dirname(file));
+    const [{ openDatabase }, { SqliteStore }] = await Promise.all([
+      import("./thread.ts"),
+      import("./sqlite-store.ts"),
+    ]);
+    const database = await openDatabase({ file, ...(onProblem && { onProblem }) });
+    return { store: new SqliteStore({ database, ...world }), close: () => database.close() };
+  },
+};
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new NetloomError("FAILED_PRECONDITION", `make folder ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
