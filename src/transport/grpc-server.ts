@@ -213,9 +213,10 @@ class Listener {
           reject(error);
         }
       };
+      // A connection that is gone has no account: its calls have nobody who waits for them.
       const time = this.#book.find(call.getPeer())?.account.time;
       if (time) time.run(run);
-      else run();
+      else reject(new NetloomError("CANCELLED", `call ${method}: its caller has gone`));
     });
   }
 
