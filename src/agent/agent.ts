@@ -20,7 +20,8 @@ import { type Desired, DesiredState, type Kept, type Loaded } from "./desired-st
 import { differences } from "./differences.ts";
 import { Exposing } from "./exposing.ts";
 import type { AgentParts } from "./parts.ts";
-import { backoffMs, type ProgressView } from "./progress.ts";
+import { backoffMs } from "../async/backoff.ts";
+import type { ProgressView } from "./progress.ts";
 import { Semaphore } from "../async/semaphore.ts";
 import type { Wish } from "./wish.ts";
 import { workloadKey, Workloads } from "./workloads.ts";

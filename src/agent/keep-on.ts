@@ -3,7 +3,7 @@ import type { Log } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
-import { backoffMs } from "./progress.ts";
+import { backoffMs } from "../async/backoff.ts";
 
 /** Runs `task`, and runs it again when it has ended with an error that nobody has expected: that is said. */
 export async function keepOn(

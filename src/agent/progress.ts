@@ -72,12 +72,3 @@ export class Progress {
     this.#onChange(this.#view);
   }
 }
-
-const FIRST_MS = 200;
-const LAST_MS = 10_000;
-
-/** How long to wait after the failure number `attempts`, from 1: twice as long each time, up to 10 s, with jitter. */
-export function backoffMs(attempts: number, fraction: number): number {
-  const longest = Math.min(LAST_MS, FIRST_MS * 2 ** Math.min(attempts - 1, 16));
-  return longest * (0.5 + 0.5 * fraction);
-}

@@ -3,7 +3,8 @@ import { race } from "../async/task-scope.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
-import { backoffMs, type Progress } from "./progress.ts";
+import { backoffMs } from "../async/backoff.ts";
+import type { Progress } from "./progress.ts";
 
 export interface RetryOptions {
   readonly world: World;

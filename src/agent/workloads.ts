@@ -2,6 +2,7 @@
  * The workloads of a host: network namespaces that come and go. One watch on the kernel tells of the end of any of them;
  * what is not there is looked for until it comes.
  */
+import { type Backoff, backoffMs } from "../async/backoff.ts";
 import type { Log } from "../observe/log.ts";
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { Kernel, KernelEvent, Netns, NetnsIdentity } from "../kernel/kernel.ts";
@@ -15,8 +16,7 @@ import { keepOn } from "./keep-on.ts";
 import { labPlacePath } from "./lab-place.ts";
 
 /** How soon something that is missing is looked for again: at first, and at most. */
-const FIRST_LOOK_MS = 100;
-const LAST_LOOK_MS = 2_000;
+const LOOKS: Readonly<Backoff> = { firstMs: 100, lastMs: 2_000 };
 
 /** How often something that is there is looked at without a reason: its path may lead elsewhere by now. */
 const CHECK_MS = 10_000;
@@ -235,7 +235,7 @@ class Tracked {
   }
 
   #pauseMs(misses: number): number {
-    if (misses > 0) return Math.min(LAST_LOOK_MS, FIRST_LOOK_MS * 2 ** Math.min(misses - 1, 10));
+    if (misses > 0) return backoffMs(misses, 1, LOOKS);
     return this.#process ? CHECK_PROCESS_MS : CHECK_MS;
   }
 

@@ -1,4 +1,5 @@
 /** Moves connections whose endpoint is not for them any more. Upstream: sdk/pkg/networkservice/common/netsvcmonitor */
+import { backoffMs } from "../async/backoff.ts";
 import { create } from "@bufbuild/protobuf";
 import {
   type NetworkService,
@@ -45,8 +46,6 @@ const HELD = memoryKey<Held>("follow-service: held");
 /** The client wants this endpoint and no other, whatever the matches say. */
 const IS_PINNED = memoryKey<boolean>("follow-service: is pinned");
 const FIND_MS = 5_000;
-const MIN_BACKOFF_MS = 200;
-const MAX_BACKOFF_MS = 10_000;
 
 /**
  * For the first manager of a wire.
@@ -119,9 +118,8 @@ class Followers {
     const query = create(NetworkServiceQuerySchema, { networkService: { name }, watch: true });
     for (let failures = 0; followed.held.size > 0 && !scope.ended; failures++) {
       if (failures > 0) {
-        const jitter = 0.5 + 0.5 * world.random.fraction(`follow service ${name}`, failures);
-        const backoffMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(failures, 16));
-        await world.clock.sleep(backoffMs * jitter, scope);
+        const fraction = world.random.fraction(`follow service ${name}`, failures);
+        await world.clock.sleep(backoffMs(failures, fraction), scope);
       }
       const watch = registries.services.find({ scope }, query);
       followed.close = () => watch.close();

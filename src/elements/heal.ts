@@ -1,4 +1,5 @@
 /** Brings a connection back. Upstream: sdk/pkg/networkservice/common/heal */
+import { type Backoff, backoffMs } from "../async/backoff.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { Alarm } from "../async/alarm.ts";
 import { memoryKey, type Call } from "../chain/call.ts";
@@ -6,8 +7,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { ConnectionElement } from "./connection.ts";
 import { describeLoss, type Loss } from "./next-hop-monitor.ts";
 
-const FIRST_MS = 50;
-const MAX_MS = 10_000;
+const HEAL_BACKOFF: Readonly<Backoff> = { firstMs: 50, lastMs: 10_000 };
 /** A loss within this time of the last healing goes on with its backoff. */
 const CALM_MS = 30_000;
 
@@ -97,11 +97,11 @@ export class Healer {
   #plan(call: Call, healing: Healing, loss: Loss): void {
     const { random } = call.world;
     const { id } = healing.connection;
-    const limitMs = Math.min(MAX_MS, FIRST_MS * 2 ** Math.min(healing.attempt, 16));
-    const jitter = 0.5 + 0.5 * random.fraction(`heal ${id}`, healing.attempt);
+    const fraction = random.fraction(`heal ${id}`, healing.attempt);
     const isFirst = healing.attempt === 0;
     healing.attempt++;
-    healing.alarm.set(`heal connection ${id}`, limitMs * jitter, async () => {
+    const delayMs = backoffMs(healing.attempt, fraction, HEAL_BACKOFF);
+    healing.alarm.set(`heal connection ${id}`, delayMs, async () => {
       try {
         const reselect = loss.type === "deleted" || (!isFirst && !(await this.#isAlive(call, healing)));
         await call.trigger.request({ reselect });

@@ -1,4 +1,5 @@
 /** Asks again before a token on the path expires. Upstream: sdk/pkg/networkservice/common/refresh/client.go */
+import { backoffMs } from "../async/backoff.ts";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { Alarm } from "../async/alarm.ts";
@@ -7,8 +8,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Random } from "../world/world.ts";
 import type { ConnectionElement } from "./connection.ts";
 
-const RETRY_MS = 200;
-const MAX_RETRY_MS = 10_000;
+const SOONEST_MS = 200;
 
 interface Refreshing {
   readonly name: string;
@@ -65,8 +65,8 @@ async function attempt(call: Call, n: number): Promise<void> {
     const refreshing = call.memory.get(REFRESHING);
     if (!refreshing) return;
     const { name, alarm, count } = refreshing;
-    const backoffMs = jittered(call.world.random, name, count * 64 + n, retryMs(n));
-    alarm.set(name, backoffMs, () => attempt(call, n + 1));
+    const fraction = call.world.random.fraction(name, count * 64 + n);
+    alarm.set(name, backoffMs(n, fraction), () => attempt(call, n + 1));
   }
 }
 
@@ -77,11 +77,7 @@ export function refreshDelayMs({ path }: Connection, nowMs: number): number | un
   if (!path || all.length === 0) return undefined;
   const left = all.filter((leftMs) => leftMs > 0);
   const scale = segments.length > 1 ? 0.2 + (0.2 * path.index) / segments.length : 1 / 3;
-  return left.length === 0 ? RETRY_MS : Math.max(RETRY_MS, Math.min(...left) * scale);
-}
-
-function retryMs(attempt: number): number {
-  return Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** Math.min(attempt - 1, 16));
+  return left.length === 0 ? SOONEST_MS : Math.max(SOONEST_MS, Math.min(...left) * scale);
 }
 
 /** 90 to 100 % of `delayMs`. */

@@ -1,4 +1,6 @@
 /** Makes the wire on the way back: what upstream spreads over the xconnect, kernel and connectioncontext elements. */
+import { backoffMs } from "../async/backoff.ts";
+import type { World } from "../world/world.ts";
 import type { PlannedWire } from "../forwarder/meter.ts";
 import type { Plan } from "../forwarder/plan.ts";
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
@@ -23,8 +25,6 @@ export interface Wires {
 
 /** The wire as it was applied last, for elements in front. */
 export const APPLIED = memoryKey<PlannedWire>("wire: applied");
-const RETRY_MS = 200;
-const MAX_RETRY_MS = 10_000;
 
 const HELD = memoryKey<string>("wire: held");
 
@@ -35,8 +35,7 @@ const HELD = memoryKey<string>("wire: held");
  *   which end its reason lies at, in the names of the two.
  * - A wire belongs to the connection that has asked for it last. One of the same client that is closed later, because
  *   it was lost or comes late, does not touch it.
- * - The close removes the wire first, and always goes on. A removal that the kernel refuses is tried again, after 0.2 s
- *   and then twice as long each time up to 10 s, until it works or somebody asks for the wire again.
+ * - The close removes the wire first, and always goes on. A removal that the kernel refuses is tried again with pauses (src/async/backoff.ts), until it works or somebody asks for the wire again.
  */
 export function wire(wires: Wires): ConnectionElement {
   /** Of each wire the connection that holds it. */
@@ -73,8 +72,7 @@ export function wire(wires: Wires): ConnectionElement {
       try {
         if (held !== undefined) await remove(held, connection.id);
       } catch (error) {
-        const { clock, scope } = call.world;
-        removeLater(new Alarm(scope, clock), `remove wire ${held}`, () =>
+        removeLater(call.world, `remove wire ${held}`, () =>
           call.trigger.guard("remove the wire", () => remove(held ?? "", connection.id)),
         );
         throw error;
@@ -85,12 +83,13 @@ export function wire(wires: Wires): ConnectionElement {
   };
 }
 
-function removeLater(alarm: Alarm, name: string, remove: () => Promise<void>, attempt = 0): void {
-  alarm.set(name, Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** Math.min(attempt, 16)), async () => {
+function removeLater(world: World, name: string, remove: () => Promise<void>, failures = 1): void {
+  const { clock, random, scope } = world;
+  new Alarm(scope, clock).set(name, backoffMs(failures, random.fraction(name, failures)), async () => {
     try {
       await remove();
     } catch (error) {
-      removeLater(alarm, name, remove, attempt + 1);
+      removeLater(world, name, remove, failures + 1);
       throw error;
     }
   });

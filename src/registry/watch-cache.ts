@@ -10,6 +10,7 @@
  * - After a restart the last answers are there before the registry is reached. They are on the disk `SAVE_MS` after they
  *   came, later if there are many.
  */
+import { backoffMs } from "../async/backoff.ts";
 import type { Disk } from "../world/disk.ts";
 import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
@@ -30,9 +31,6 @@ const SAVE_MS = 2000;
 
 /** 100,000 entries are written once in 100 s. */
 const SAVE_MS_PER_ENTRY = 1;
-
-const MIN_BACKOFF_MS = 200;
-const MAX_BACKOFF_MS = 10_000;
 
 /** What a manager knows of its registry. */
 export interface RegistryView {
@@ -163,9 +161,8 @@ export class WatchCache {
       } finally {
         await endQuietly(session);
       }
-      const backoffMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** failures++);
-      const jitter = 0.5 + 0.5 * world.random.fraction("registry backoff", attempt);
-      await this.#retry.wait(world.clock, scope, backoffMs * jitter);
+      const fraction = world.random.fraction("registry backoff", attempt);
+      await this.#retry.wait(world.clock, scope, backoffMs(++failures, fraction));
     }
   }
 
