@@ -98,7 +98,7 @@ const workload = new Workloads({
 const seen: unknown[] = [];
 const look = async (): Promise<void> => {
   const presence = await workload.changed(workload.presence, world.scope);
-  seen.push(presence.isThere ? inodeOf(presence.identity.netns) === first : presence.reason);
+  seen.push(presence.isThere ? inodeOf(presence.found.identity.netns) === first : presence.reason);
 };
 await look();
 if (moment === "ended") {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { namespaceName } from "../src/agent/lab-place.ts";
+import { namespaceName } from "../src/resolvers/lab/places.ts";
 import { diff } from "../src/forwarder/diff.ts";
 import { labFixture } from "../src/lab/lab-fixture.ts";
 import { ping } from "../src/linux/icmp.ts";

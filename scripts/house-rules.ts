@@ -9,7 +9,7 @@ const CORE = ["world", "kernel", "async", "errors", "net"];
 const ENGINE = [...CORE, "api"];
 const PARTS = [...ENGINE, "chain", "ipam", "identity", "policy", "observe", "text"];
 const WIRES = [...PARTS, "elements", "forwarder", "mechanisms", "registry"];
-const HOSTS = [...WIRES, "agent", "servicenode"];
+const HOSTS = [...WIRES, "resolvers", "agent", "servicenode"];
 const PORTS = ["linux", "sim", "store", "transport"];
 export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["net", []],
@@ -31,7 +31,9 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   // All that is known of one way to carry a wire; who makes wires asks the list.
   ["mechanisms", [...CORE, "api", "text"]],
   ["registry", PARTS],
-  ["agent", WIRES],
+  // From the name of a workload to what it leads to.
+  ["resolvers", ["world", "kernel", "async", "errors", "observe", "text"]],
+  ["agent", [...WIRES, "resolvers"]],
   ["servicenode", WIRES],
   ["admin", HOSTS],
   ["roles", [...HOSTS, "admin"]],

@@ -10,7 +10,7 @@
  */
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
-import { type Attachment, type Kind, type Ref, refOf, refText, type WorkloadPart } from "./attachment.ts";
+import { type Attachment, type Kind, type Ref, refOf, refText } from "./attachment.ts";
 import type { Attached } from "./attached.ts";
 import { Clients } from "./clients.ts";
 import { clashesOf, Interfaces, perhapsTheSame } from "./clashes.ts";
@@ -23,8 +23,10 @@ import type { AgentParts } from "./parts.ts";
 import { backoffMs } from "../async/backoff.ts";
 import type { ProgressView } from "./progress.ts";
 import { Semaphore } from "../async/semaphore.ts";
+import type { WorkloadRef } from "../resolvers/resolver.ts";
+import { workloadKey } from "../resolvers/workload-ref.ts";
 import type { Wish } from "./wish.ts";
-import { workloadKey, Workloads } from "./workloads.ts";
+import { Workloads } from "./workloads.ts";
 
 export interface AgentOptions {
   readonly parts: AgentParts;
@@ -182,7 +184,7 @@ export class Agent {
   }
 
   /** Equal for workloads that are one namespace now, and for those that are written alike. */
-  async #identify(parts: readonly WorkloadPart[]): Promise<(part: WorkloadPart) => string> {
+  async #identify(parts: readonly WorkloadRef[]): Promise<(part: WorkloadRef) => string> {
     const keys = new Map<string, string | undefined>();
     for (const part of parts) {
       const key = workloadKey(part);

@@ -8,6 +8,7 @@
  * This file has the shape; what values mean is read by parse-attachments.ts. The JSON schema for editors is made of it.
  */
 import { z } from "zod";
+import { workloadSchema } from "../resolvers/schema.ts";
 import { mtuSchema, policySchema, routesSchema } from "../text/wire-schema.ts";
 
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
@@ -20,22 +21,7 @@ const name = z
   .string()
   .regex(NAME, "use 1-63 lower-case letters, digits, dots and hyphens, a letter or digit at both ends");
 
-/** `{ netns: /run/netns/web }`, `{ pid: 4711 }` or `{ lab: demo/alpha/web }`. */
-const workload = z
-  .union([
-    z.strictObject({ netns: text.describe("Path of a network namespace: /run/netns/web.") }),
-    z.strictObject({
-      pid: z
-        .int({ error: "expected the number of a process" })
-        .min(1, "processes are numbered from 1")
-        .max(4_194_304, "Linux numbers processes up to 4194304"),
-    }),
-    z.strictObject({ lab: text.describe("lab/host/workload") }),
-  ])
-  .meta({ alternatives: "one of { netns: path }, { pid: number } or { lab: lab/host/workload }" })
-  .describe(
-    "The workload: a network namespace of this host, by path, by a process in it, or by its name in a lab.",
-  );
+const workload = workloadSchema();
 
 const routerAdvertisements = z
   .boolean()
@@ -165,7 +151,6 @@ export const attachmentSchema = z
   .meta({ title: "Netloom attachment" });
 
 export type Kind = keyof typeof attachmentSchemas;
-export type WorkloadPart = z.infer<typeof workload>;
 export type NetworkServiceAttachment = z.infer<typeof networkServiceSchema>;
 export type ConnectAttachment = z.infer<typeof connectSchema>;
 export type ExposeAttachment = z.infer<typeof exposeSchema>;

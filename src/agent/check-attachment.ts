@@ -13,17 +13,12 @@ import { interfaceNameProblem } from "../net/interface-name.ts";
 import { AddressPool } from "../ipam/address-pool.ts";
 import { byteLength } from "../net/byte-length.ts";
 import { type IpPrefix, network, overlaps, parseIp, parsePrefix } from "../net/ip.ts";
+import { checkWorkload } from "../resolvers/workload-ref.ts";
 import { MAX_ENTRY_BYTES } from "../registry/registrations.ts";
-import type {
-  ConnectAttachment,
-  ExposeAttachment,
-  NetworkServiceAttachment,
-  WorkloadPart,
-} from "./attachment.ts";
+import type { ConnectAttachment, ExposeAttachment, NetworkServiceAttachment } from "./attachment.ts";
 import { checkCount, checkPrefixes, checkWire, checkWritten } from "./check-wire.ts";
 import { firstWire } from "./first-wire.ts";
 import { networkServiceOf } from "./network-service.ts";
-import { labPlaceProblem } from "./lab-place.ts";
 import { isNsUrl, parseNsUrl, serviceNameProblem } from "./nsurl.ts";
 import { exposeWish, type ExposeWish } from "./wish.ts";
 
@@ -48,7 +43,7 @@ export function checkConnect(document: ConnectAttachment): Finding[] {
   const read = checkServiceText(document.service, ["service"]);
   const own = document.interface;
   const findings = [
-    ...checkWorkload(document.workload),
+    ...checkWorkload(document.workload, ["workload"]),
     ...read.findings,
     ...checkInterface(own, ["interface"]),
     ...checkPrefixes(document.excludedPrefixes ?? [], ["excludedPrefixes"]),
@@ -83,7 +78,7 @@ export function checkExpose(document: ExposeAttachment): Finding[] {
     return [...findings, ...checkLabels({ ...labels, ...document.labels }, ["labels"])];
   });
   const findings = [
-    ...checkWorkload(document.workload),
+    ...checkWorkload(document.workload, ["workload"]),
     ...services,
     ...checkInterfacePrefix(document.interface, ["interface"]),
     ...checkPools(document),
@@ -125,16 +120,6 @@ function endpointBytes({ services }: ExposeWish): Uint8Array {
       networkServiceLabels: Object.fromEntries(labelled),
     }),
   );
-}
-
-function checkWorkload(workload: WorkloadPart): Finding[] {
-  if ("lab" in workload) {
-    const problem = labPlaceProblem(workload.lab);
-    return problem === undefined ? [] : [{ path: ["workload", "lab"], message: problem }];
-  }
-  if (!("netns" in workload) || /^\/[^\p{Cc}]{1,1024}$/u.test(workload.netns)) return [];
-  const message = `${quote(workload.netns)} is no absolute path; write one such as /run/netns/web`;
-  return [{ path: ["workload", "netns"], message }];
 }
 
 function checkServiceText(

@@ -1,10 +1,10 @@
 /** Attachments that cannot be side by side, though each is right: two devices of one workload cannot have one name. */
 import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { NetnsIdentity } from "../kernel/kernel.ts";
-import { refText, type WorkloadPart } from "./attachment.ts";
+import type { Found, WorkloadRef } from "../resolvers/resolver.ts";
+import { identityKey, workloadKey, workloadText } from "../resolvers/workload-ref.ts";
+import { refText } from "./attachment.ts";
 import type { ConnectWish, Wish } from "./wish.ts";
-import { identityKey, workloadKey } from "./workloads.ts";
 
 export interface Clash {
   /** Which of the wishes it is. */
@@ -16,7 +16,7 @@ export interface Clash {
 /** `keyOf` is equal for equal workloads, as far as that is known. Default: for those that are written alike. */
 export function clashesOf(
   wishes: readonly Wish[],
-  keyOf: (workload: WorkloadPart) => string = workloadKey,
+  keyOf: (workload: WorkloadRef) => string = workloadKey,
 ): Clash[] {
   const owners = new Map<string, ConnectWish>();
   return wishes.flatMap((wish, index): Clash[] => {
@@ -30,11 +30,11 @@ export function clashesOf(
 }
 
 /** Workloads of Connects that would clash with another one if both were one namespace, which is written in two ways. */
-export function perhapsTheSame(wishes: readonly Wish[]): WorkloadPart[] {
-  const byInterface = new Map<string, Map<string, WorkloadPart>>();
+export function perhapsTheSame(wishes: readonly Wish[]): WorkloadRef[] {
+  const byInterface = new Map<string, Map<string, WorkloadRef>>();
   for (const wish of wishes) {
     if (wish.kind !== "Connect" || wish.interface === undefined) continue;
-    const workloads = byInterface.get(wish.interface) ?? new Map<string, WorkloadPart>();
+    const workloads = byInterface.get(wish.interface) ?? new Map<string, WorkloadRef>();
     byInterface.set(wish.interface, workloads.set(workloadKey(wish.workload), wish.workload));
   }
   return [...byInterface.values()].flatMap((workloads) =>
@@ -50,9 +50,9 @@ export class Interfaces {
   readonly #owners = new Map<string, ConnectWish>();
 
   /** ALREADY_EXISTS if another one has it. The result gives it back. */
-  take(identity: NetnsIdentity, wish: ConnectWish): () => void {
+  take(found: Found, wish: ConnectWish): () => void {
     if (wish.interface === undefined) return () => undefined;
-    const key = `${identityKey(identity)} ${wish.interface}`;
+    const key = `${identityKey(found)} ${wish.interface}`;
     const owner = this.#owners.get(key);
     if (owner && owner.name !== wish.name)
       throw new NetloomError("ALREADY_EXISTS", `connect ${wish.name}: ${describe(owner, wish)}`);
@@ -67,13 +67,7 @@ function describe(owner: ConnectWish, wish: ConnectWish): string {
   const spellings =
     workloadKey(owner.workload) === workloadKey(wish.workload)
       ? ""
-      : `: ${spelling(owner.workload)} and ${spelling(wish.workload)} are one network namespace`;
+      : `: ${workloadText(owner.workload)} and ${workloadText(wish.workload)} are one network namespace`;
   const name = quote(wish.interface ?? "");
   return `${refText(owner)} has the interface ${name} of the same workload${spellings}; give one of them another`;
-}
-
-/** As the document has it. */
-function spelling(part: WorkloadPart): string {
-  if ("pid" in part) return `pid ${part.pid}`;
-  return "lab" in part ? part.lab : part.netns;
 }

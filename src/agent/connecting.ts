@@ -29,7 +29,8 @@ import { endpointComes } from "./endpoint-comes.ts";
 import { retry } from "./retry.ts";
 import type { Semaphore } from "../async/semaphore.ts";
 import type { ConnectWish, Wish } from "./wish.ts";
-import type { Presence, Workload, Workloads } from "./workloads.ts";
+import type { Presence } from "../resolvers/workload-watch.ts";
+import type { Workload, Workloads } from "./workloads.ts";
 
 /** So often the way of an earlier life is tried, before any other endpoint will do as well. */
 const SAME_WAY_TRIES = 3;
@@ -143,7 +144,7 @@ export class Connecting implements Attached {
         await turnstile.pass(scope, async () => {
           if (!isDue()) throw new NetloomError("ABORTED", `connect ${wish.name}: its workload has changed`);
           this.#giveInterfaceBack();
-          this.#giveInterfaceBack = this.#options.interfaces.take(presence.identity, wish);
+          this.#giveInterfaceBack = this.#options.interfaces.take(presence.found, wish);
           try {
             await this.#makeWay(presence);
             const request = this.#request(presence, n <= SAME_WAY_TRIES);
@@ -157,7 +158,7 @@ export class Connecting implements Attached {
   }
 
   /** What an earlier life has left in the workload is found, and gives way where it has this wire's interface. */
-  async #makeWay({ identity }: Presence & { isThere: true }): Promise<void> {
+  async #makeWay({ found: { identity } }: Presence & { isThere: true }): Promise<void> {
     const { parts, wish, isWanted } = this.#options;
     const name = wish.interface;
     await parts.wires.look(identity.netns);
@@ -181,7 +182,7 @@ export class Connecting implements Attached {
   }
 
   /** What is asked for: with the ids and the endpoint of the last answer as long as `sameWay`. */
-  #request({ identity }: Presence & { isThere: true }, sameWay: boolean): NetworkServiceRequest {
+  #request({ found: { identity } }: Presence & { isThere: true }, sameWay: boolean): NetworkServiceRequest {
     const { wish } = this;
     const kept = this.#kept();
     const connection = kept ? copyMessage(kept) : create(ConnectionSchema, { id: this.connectionId });

@@ -24,7 +24,8 @@ import { Progress, type ProgressView } from "./progress.ts";
 import { retry } from "./retry.ts";
 import { ServiceKeeper } from "./service-keeper.ts";
 import type { ExposeWish, Wish } from "./wish.ts";
-import type { Presence, Workload, Workloads } from "./workloads.ts";
+import type { Presence } from "../resolvers/workload-watch.ts";
+import type { Workload, Workloads } from "./workloads.ts";
 
 export interface ExposingOptions {
   readonly parts: AgentParts;
@@ -84,8 +85,8 @@ export class Exposing implements Attached {
         await this.#workload.changed(presence, scope);
         continue;
       }
-      await this.#options.parts.wires.look(presence.identity.netns);
-      this.#serve(presence.identity.netns);
+      await this.#options.parts.wires.look(presence.found.identity.netns);
+      this.#serve(presence.found.identity.netns);
       if (await this.#register(presence, scope)) {
         this.#progress.up();
         await this.#changes(presence, scope);

@@ -1,12 +1,8 @@
 /** What an attachment means, with every address read and every default filled in. */
 import { PAYLOAD_ETHERNET } from "../api/payload.ts";
 import type { ContextOptions } from "../elements/endpoint-context.ts";
-import type {
-  ConnectAttachment,
-  ExposeAttachment,
-  NetworkServiceAttachment,
-  WorkloadPart,
-} from "./attachment.ts";
+import type { ConnectAttachment, ExposeAttachment, NetworkServiceAttachment } from "./attachment.ts";
+import type { WorkloadRef } from "../resolvers/resolver.ts";
 import { contextPolicies, contextRoutes } from "./check-wire.ts";
 import { isNsUrl, parseNsUrl } from "./nsurl.ts";
 
@@ -22,7 +18,7 @@ export interface ConnectWish {
   readonly kind: "Connect";
   readonly name: string;
   readonly document: ConnectAttachment;
-  readonly workload: WorkloadPart;
+  readonly workload: WorkloadRef;
   readonly service: string;
   /** Absent: the forwarder makes one of the service's name. */
   readonly interface?: string;
@@ -39,7 +35,7 @@ export interface ExposeWish {
   readonly kind: "Expose";
   readonly name: string;
   readonly document: ExposeAttachment;
-  readonly workload: WorkloadPart;
+  readonly workload: WorkloadRef;
   /** Labels by service. */
   readonly services: ReadonlyMap<string, Labels>;
   readonly interfacePrefix?: string;

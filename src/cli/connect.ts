@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { workloadForms } from "../resolvers/workload-ref.ts";
 import { describe, option, outputOption, type Context } from "./command.ts";
 import { addWishOptions, applyWish, type WishOptions } from "./mesh/wish-command.ts";
 
@@ -28,7 +29,7 @@ export function connectCommand(context: Context): Command {
     }),
     { interfaceHelp: "name of the device in the workload" },
   )
-    .argument("<workload>", "/run/netns/web, web, pid:4711 or lab/host/workload")
+    .argument("<workload>", workloadForms("web"))
     .argument("<service...>", "names, or kernel://service/interface?label=value")
     .addOption(option("--endpoint <name>", "the one endpoint to take"))
     .addOption(outputOption())

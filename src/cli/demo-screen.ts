@@ -1,6 +1,5 @@
 /** The demo as a screen of text: the first that a new user sees. At most 30 lines of 100 columns. */
 import type { DemoStep, Probes } from "../lab/demo.ts";
-import type { ConnectWish, ExposeWish } from "../agent/wish.ts";
 import type { Lab } from "../lab/model.ts";
 import type { Output } from "./output.ts";
 
@@ -107,24 +106,18 @@ function describeProbes({ family, address, sent, received, rttMs, mtu }: Probes)
 /** `beta/db offers "db"` */
 function offers({ mesh }: Lab): string {
   return (mesh?.attachments ?? [])
-    .flatMap(({ wish }) =>
-      wish.kind === "Expose"
-        ? [`${placeOf(wish)} offers ${[...wish.services.keys()].map(quoted).join(", ")}`]
-        : [],
+    .flatMap(({ place, wish }) =>
+      wish.kind === "Expose" ? [`${place} offers ${[...wish.services.keys()].map(quoted).join(", ")}`] : [],
     )
     .join(", ");
 }
 
 /** `alpha/web and beta/app have a wire to it` */
 function asks({ mesh }: Lab): string {
-  const clients = (mesh?.attachments ?? []).flatMap(({ wish }) =>
-    wish.kind === "Connect" ? [placeOf(wish)] : [],
+  const clients = (mesh?.attachments ?? []).flatMap(({ place, wish }) =>
+    wish.kind === "Connect" ? (place ?? []) : [],
   );
   return `${clients.join(" and ")} got wires to it`;
-}
-
-function placeOf({ workload }: ConnectWish | ExposeWish): string {
-  return "lab" in workload ? workload.lab.split("/").slice(1).join("/") : "";
 }
 
 function quoted(text: string): string {

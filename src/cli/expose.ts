@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { plainName } from "./connect.ts";
+import { workloadForms } from "../resolvers/workload-ref.ts";
 import { describe, option, outputOption, type Context } from "./command.ts";
 import { repeatable } from "./repeatable.ts";
 import { addWishOptions, applyWish, type WishOptions } from "./mesh/wish-command.ts";
@@ -40,7 +41,7 @@ export function exposeCommand(context: Context): Command {
     }),
     { interfaceHelp: "what names of devices begin with, at most 10 bytes" },
   )
-    .argument("<workload>", "/run/netns/db, db, pid:4711 or lab/host/workload")
+    .argument("<workload>", workloadForms("db"))
     .argument("<service...>", "names of services")
     .addOption(
       repeatable(

@@ -107,7 +107,10 @@ function readOne(
     } else host = named;
   }
   const result = readAttachment(document);
-  if (result.ok) return [{ path, attachment: { host, wish: result.wish } }];
+  if (result.ok) {
+    const attachment = { host, ...(typeof place === "string" && { place }), wish: result.wish };
+    return [{ path, attachment }];
+  }
   for (const { path: inner, message, atKey } of result.findings) {
     if (atKey === true) findings.addAtKey([...path, ...inner], message);
     else findings.add([...path, ...inner], message);

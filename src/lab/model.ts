@@ -64,6 +64,8 @@ export interface LabWire {
 /** What the agent of a host is asked for when it runs. */
 export interface LabAttachment {
   readonly host: string;
+  /** The workload, `host/workload`. Absent: it is of none. */
+  readonly place?: string;
   readonly wish: Wish;
 }
 

@@ -1,7 +1,8 @@
 /** From a lab to what has to be on the machine: namespaces, the underlay as kernel objects, and wires for forwarders. */
-import { namespaceName, NETNS_DIRECTORY } from "../agent/lab-place.ts";
 import { endSettings } from "../forwarder/plan-settings.ts";
 import { linkLocal } from "../mechanisms/link-local.ts";
+import { namespaceName } from "../resolvers/lab/places.ts";
+import { NETNS_DIRECTORY } from "../resolvers/netns/netns.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { hash64 } from "../net/hash.ts";
 import { addressBits, mustParseIp } from "../net/ip.ts";
@@ -10,7 +11,8 @@ import type { KernelObject, LinkEnd, Netns, Qdisc, Veth } from "../kernel/kernel
 import { type Lab, type LabLink, type LabRoute, type LabWire, sideName, type WireSide } from "./model.ts";
 import { UnderlayRouting } from "./underlay.ts";
 
-export { namespaceName, namespacePrefix, NETNS_DIRECTORY } from "../agent/lab-place.ts";
+export { namespaceName, namespacePrefix } from "../resolvers/lab/places.ts";
+export { NETNS_DIRECTORY } from "../resolvers/netns/netns.ts";
 
 export interface LabNamespace {
   /** `alpha` for a host or router, `alpha/web` for a workload. */

@@ -98,9 +98,13 @@ function editDistance(a: string, b: string, limit: number): number {
 
 /** `"a"`, `"a" or "b"`, `"a", "b" or "c"`. */
 export function listAlternatives(texts: readonly string[]): string {
-  const quoted = texts.map(quote);
-  const last = quoted.pop() ?? "nothing";
-  return quoted.length === 0 ? last : `${quoted.join(", ")} or ${last}`;
+  return listed(texts.map(quote));
+}
+
+/** `a`, `a or b`, `a, b or c`. */
+export function listed(texts: readonly string[]): string {
+  const last = texts.at(-1) ?? "nothing";
+  return texts.length < 2 ? last : `${texts.slice(0, -1).join(", ")} or ${last}`;
 }
 
 /** Sorted by place, each once. */

@@ -7,6 +7,7 @@ import {
   GraphRequestSchema,
   StatusRequestSchema,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import { RESOLVERS } from "../../resolvers/resolvers.ts";
 import { ERROR_PAGES } from "../error-pages.ts";
 import { AgentClient, allTargets } from "../mesh/agent-access.ts";
 import type { AgentOptions } from "../mesh/agent-options.ts";
@@ -49,7 +50,7 @@ const sources: Readonly<Record<Names, (options: AgentOptions) => string[] | Prom
         ({ client, clientEnd }) => (clientEnd ? `${client}/${clientEnd.interface}` : client),
       ),
     ),
-  workloads: () => list("/run/netns"),
+  workloads: () => RESOLVERS.flatMap(({ folders }) => folders.flatMap(list)),
 };
 
 function attachments(options: AgentOptions): Promise<string[]> {

@@ -7,7 +7,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { NODE_NAME } from "../../agent/lab-place.ts";
+import { NODE_NAME } from "../../resolvers/lab/places.ts";
 import { call, watch } from "../../api/rpc.ts";
 import { didYouMean, quote } from "../../text/problem.ts";
 import { GrpcHop } from "../../transport/grpc-client.ts";

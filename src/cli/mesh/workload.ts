@@ -1,13 +1,12 @@
 /** Workloads as the command line names them. */
-import { labPlaceProblem } from "../../agent/lab-place.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import type { WorkloadRef } from "../../resolvers/resolver.ts";
+import { readWorkloadText, workloadForms, workloadLabel } from "../../resolvers/workload-ref.ts";
 import type { AgentOptions } from "./agent-options.ts";
 
-/** As an attachment has it. */
-type Workload = { readonly netns: string } | { readonly pid: number } | { readonly lab: string };
-
 export interface WrittenWorkload {
-  readonly workload: Workload;
+  /** As an attachment has it. */
+  readonly workload: WorkloadRef;
   /** Short, for the name of an attachment. */
   readonly label: string;
   /** What the way to the agent becomes: a workload of a lab is on one of its hosts. */
@@ -15,41 +14,28 @@ export interface WrittenWorkload {
 }
 
 /**
- * Reads `/run/netns/web`, `web` (a named namespace), `pid:4711`, `lab/host/workload`; with `--lab` also `host/workload`,
- * and with `--host` too `workload`. A workload of a lab leads to the agent of its host, unless `--agent` says otherwise.
+ * Reads what any resolver reads, such as `/run/netns/web`, `web`, `pid:4711` or `lab/host/workload`; what `--lab` and
+ * `--host` name may be left out. A workload of a lab leads to the agent of its host, unless `--agent` says otherwise.
  */
 export function readWorkload(
   text: string,
   options: AgentOptions,
   { isAgentGiven }: { readonly isAgentGiven: boolean },
 ): WrittenWorkload {
-  if (text.startsWith("/"))
-    return { workload: { netns: text }, label: text.split("/").at(-1) ?? "", options };
-  const pid = /^(?:pid:)?([1-9]\d{0,9})$/.exec(text)?.[1];
-  if (pid !== undefined) return { workload: { pid: Number(pid) }, label: `pid-${pid}`, options };
-  const parts = text.split("/");
-  if (options.lab === undefined && parts.length === 1) {
-    return { workload: { netns: `/run/netns/${text}` }, label: text, options };
-  }
-  const place = placeIn(parts, options);
-  const full = place.join("/");
-  if (labPlaceProblem(full) !== undefined) {
+  const written = readWorkloadText(text, options);
+  if (!written) {
     throw new NetloomError("INVALID_ARGUMENT", `find workload ${text}: it is not of a form that is known`, {
       topic: "NL-202",
-      hint: "write /run/netns/web, web (a named namespace), pid:4711 or lab/host/workload",
+      hint: `write ${workloadForms("web", { isLong: true })}`,
     });
   }
-  const [lab = "", host = "", label = ""] = place;
-  return { workload: { lab: full }, label, options: isAgentGiven ? options : { ...options, lab, host } };
-}
-
-/** Lab, host and workload; fewer if something is missing or contradicts an option. */
-function placeIn(parts: readonly string[], { lab, host }: AgentOptions): readonly string[] {
-  const given = [lab, host].slice(0, 3 - parts.length);
-  const place = [...given, ...parts].filter((part) => part !== undefined);
-  const agrees = (option: string | undefined, part: string | undefined): boolean =>
-    option === undefined || option === part;
-  return agrees(lab, place[0]) && agrees(host, place[1]) ? place : [];
+  const { ref, at } = written;
+  const isElsewhere = at !== undefined && !isAgentGiven;
+  return {
+    workload: ref,
+    label: workloadLabel(ref),
+    options: isElsewhere ? { ...options, ...at } : options,
+  };
 }
 
 /** `web-db`: what people would have called it. Lower-case letters, digits and hyphens. */

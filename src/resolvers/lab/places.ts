@@ -1,8 +1,6 @@
 /** Where the workloads of a lab are. Names of labs, hosts and workloads, and what is made of them. */
-import { quote } from "../text/problem.ts";
-
-/** Where named namespaces live, as for `ip netns`. */
-export const NETNS_DIRECTORY = "/run/netns";
+import { quote } from "../../text/problem.ts";
+import { NETNS_DIRECTORY } from "../netns/netns.ts";
 
 /** Lab, host and router names become parts of namespace names, which hyphens separate, and of interface names. */
 export const NODE_NAME = /^[a-z][a-z0-9]{0,11}$/;

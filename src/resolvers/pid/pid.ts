@@ -1,0 +1,63 @@
+/** The network namespace of a process. */
+import { NetloomError } from "../../errors/errors.ts";
+import type { HeldProcess } from "../../kernel/processes.ts";
+import type { Found, Lookout, Outside, Resolver } from "../resolver.ts";
+
+/** A process may end while its namespace lives on. */
+const CHECK_MS = 500;
+
+export const pid: Readonly<Resolver<number>> = {
+  type: "pid",
+  form: "number",
+  about: "by a process in it",
+  schema: (z) =>
+    z
+      .int({ error: "expected the number of a process" })
+      .min(1, "processes are numbered from 1")
+      .max(4_194_304, "Linux numbers processes up to 4194304"),
+  problem: () => undefined,
+  key: (number) => `pid ${number}`,
+  text: (number) => `pid ${number}`,
+  label: (number) => `pid-${number}`,
+  spellings: [
+    {
+      form: () => "pid:4711",
+      read: (text) => {
+        const digits = /^(?:pid:)?([1-9]\d{0,9})$/.exec(text)?.[1];
+        return digits === undefined ? undefined : { value: Number(digits) };
+      },
+    },
+  ],
+  folders: [],
+  watch: (number, outside) => new ProcessLookout(number, outside),
+};
+
+class ProcessLookout implements Lookout {
+  readonly checkMs = CHECK_MS;
+  isOver = false;
+  readonly #number: number;
+  readonly #outside: Outside;
+  #process: HeldProcess | undefined;
+
+  constructor(number: number, outside: Outside) {
+    this.#number = number;
+    this.#outside = outside;
+  }
+
+  /** A process is held before it is looked at, and asked after: in between nobody else can have got its number. */
+  async look(): Promise<Found> {
+    const { kernel, processes } = this.#outside;
+    const held = (this.#process ??= await processes.hold(this.#number));
+    const identity = held.isAlive() ? await kernel.resolve(`file:///proc/${this.#number}/ns/net`) : undefined;
+    if (identity && held.isAlive()) return { type: "netns", identity };
+    this.close();
+    // Another process with its number is another workload, however short this one was seen.
+    this.isOver = true;
+    throw new NetloomError("NOT_FOUND", `process ${this.#number} has ended`);
+  }
+
+  close(): void {
+    this.#process?.release();
+    this.#process = undefined;
+  }
+}

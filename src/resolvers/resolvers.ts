@@ -1,0 +1,7 @@
+/** The types of names for workloads, in the order in which sentences name them. A new one is a folder, and a line here. */
+import { lab } from "./lab/lab.ts";
+import { netns } from "./netns/netns.ts";
+import { pid } from "./pid/pid.ts";
+import type { Resolver } from "./resolver.ts";
+
+export const RESOLVERS: readonly Resolver[] = [netns, pid, lab];

@@ -1,0 +1,155 @@
+/** Looks after one name: tells when what it leads to comes, goes, or is another one. */
+import { type Backoff, backoffMs } from "../async/backoff.ts";
+import { Signal } from "../async/signal.ts";
+import type { Scope } from "../async/scope.ts";
+import { NetloomError, operatingError } from "../errors/errors.ts";
+import type { Netns } from "../kernel/kernel.ts";
+import type { Log } from "../observe/log.ts";
+import type { World } from "../world/world.ts";
+import type { Found, Lookout, Outside, WorkloadRef } from "./resolver.ts";
+import { identityKey, watchWorkload, workloadKey } from "./workload-ref.ts";
+
+/** How soon something that is missing is looked for again: at first, and at most. */
+const LOOKS: Readonly<Backoff> = { firstMs: 100, lastMs: 2_000 };
+
+/** Whether a workload is there, and since when it is this one. */
+export type Presence =
+  | { readonly isThere: true; readonly found: Found }
+  | { readonly isThere: false; readonly reason: string; readonly error?: NetloomError };
+
+export interface WorkloadWatchOptions {
+  readonly world: World;
+  readonly outside: Outside;
+  readonly log: Log;
+  /** Why what was found is no workload here. Default: everything is one. */
+  readonly refusal?: (found: Found) => Promise<NetloomError | undefined>;
+}
+
+export class WorkloadWatch {
+  readonly key: string;
+  /** `alpha/web` */
+  readonly name: string;
+  presence: Presence = { isThere: false, reason: "it has not been looked for yet" };
+  readonly #options: WorkloadWatchOptions;
+  readonly #lookout: Lookout;
+  /** Names by which the kernel was asked for its namespace. */
+  readonly #called = new Set<Netns>();
+  readonly #signal = new Signal();
+  readonly #listeners = new Set<() => void>();
+  #task: Scope | undefined;
+  #isStopped = false;
+
+  constructor(
+    options: WorkloadWatchOptions,
+    { ref, name }: { readonly ref: WorkloadRef; readonly name: string },
+  ) {
+    const { kernel, processes } = options.outside;
+    this.#options = options;
+    this.key = workloadKey(ref);
+    this.name = name;
+    const resolve = async (netns: Netns): Promise<Awaited<ReturnType<typeof kernel.resolve>>> => {
+      this.#called.add(netns);
+      return await kernel.resolve(netns);
+    };
+    this.#lookout = watchWorkload(ref, { processes, kernel: { resolve } });
+  }
+
+  start(): void {
+    this.#options.world.scope.spawn(`look for workload ${this.key}`, (scope) => this.#run(scope));
+  }
+
+  stop(): void {
+    const task = this.#task;
+    const { scope } = this.#options.world;
+    this.#isStopped = true;
+    this.#task = undefined;
+    this.#lookout.close();
+    if (task && !scope.ended) scope.spawn("forget a workload", () => task.end());
+  }
+
+  /** May the kernel mean its namespace when it says `netns`? */
+  isCalled(netns: Netns): boolean {
+    const { presence } = this;
+    return this.#called.has(netns) || (presence.isThere && netns === presence.found.identity.netns);
+  }
+
+  isSameAs({ presence: other }: WorkloadWatch): boolean {
+    const { presence } = this;
+    return presence.isThere && other.isThere && isSame(presence, other);
+  }
+
+  /** Looks now. */
+  look(): void {
+    this.#signal.ring();
+  }
+
+  /** Resolves as soon as `presence` is another one than `seen`. CANCELLED if `scope` ends before. */
+  async changed(seen: Presence, scope: Scope): Promise<Presence> {
+    while (isSame(seen, this.presence) && !scope.ended) {
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          this.#listeners.delete(done);
+          forget();
+          resolve();
+        };
+        this.#listeners.add(done);
+        const forget = scope.onEnd(done);
+      });
+    }
+    if (scope.ended)
+      throw new NetloomError("CANCELLED", `wait for workload ${this.name}: nobody waits any more`);
+    return this.presence;
+  }
+
+  async #run(scope: Scope): Promise<void> {
+    const { clock } = this.#options.world;
+    const task = scope.child("looking");
+    this.#task = task;
+    try {
+      for (let misses = 0; !task.ended && !this.#isStopped;) {
+        const presence = await this.#find();
+        misses = presence.isThere ? 0 : misses + 1;
+        if (!isSame(presence, this.presence)) this.#tell(presence);
+        await this.#signal.wait(clock, task, this.#pauseMs(misses));
+      }
+    } finally {
+      this.#lookout.close();
+      await task.end();
+    }
+  }
+
+  #pauseMs(misses: number): number {
+    if (this.#lookout.isOver) return Infinity;
+    return misses === 0 ? this.#lookout.checkMs : backoffMs(misses, 1, LOOKS);
+  }
+
+  #tell(presence: Presence): void {
+    this.presence = presence;
+    for (const listener of this.#listeners) listener();
+  }
+
+  async #find(): Promise<Presence> {
+    const { log, refusal } = this.#options;
+    try {
+      const found = await this.#lookout.look();
+      const error = await refusal?.(found);
+      return error ? { isThere: false, reason: error.message, error } : { isThere: true, found };
+    } catch (error) {
+      if (error instanceof NetloomError) {
+        // That it has come to its end is no failure.
+        return { isThere: false, reason: error.message, ...(!this.#lookout.isOver && { error }) };
+      }
+      log.error("bug in the look for a workload", { workload: this.name }, error);
+      // It says nothing of a workload that was there.
+      if (this.presence.isThere) return this.presence;
+      const failure = operatingError(`look for workload ${this.name}`, error);
+      return { isThere: false, reason: failure.message, error: failure };
+    }
+  }
+}
+
+function isSame(a: Presence, b: Presence): boolean {
+  if (!a.isThere || !b.isThere)
+    return a.isThere === b.isThere && !a.isThere && !b.isThere && a.reason === b.reason;
+  return identityKey(a.found) === identityKey(b.found);
+}
