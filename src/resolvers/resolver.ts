@@ -42,7 +42,7 @@ export interface Lookout {
 /** One way to write a name on the command line. */
 interface Spelling<Value> {
   /** For help, with the name of an example: `/run/netns/web`. */
-  form(example: string): string;
+  readonly form: (example: string) => string;
   /** Where the form does not say it: `a named namespace`. */
   readonly about?: string;
   /** Read only if no other spelling of any resolver fits: a bare word. */

@@ -3,7 +3,7 @@ import { type Backoff, backoffMs } from "../async/backoff.ts";
 import { Signal } from "../async/signal.ts";
 import type { Scope } from "../async/scope.ts";
 import { NetloomError, operatingError } from "../errors/errors.ts";
-import type { Netns } from "../kernel/kernel.ts";
+import type { Netns, NetnsIdentity } from "../kernel/kernel.ts";
 import type { Log } from "../observe/log.ts";
 import type { World } from "../world/world.ts";
 import type { Found, Lookout, Outside, WorkloadRef } from "./resolver.ts";
@@ -18,7 +18,7 @@ export type Presence =
   | { readonly isThere: false; readonly reason: string; readonly error?: NetloomError };
 
 export interface WorkloadWatchOptions {
-  readonly world: World;
+  readonly world: Pick<World, "clock" | "scope">;
   readonly outside: Outside;
   readonly log: Log;
   /** Why what was found is no workload here. Default: everything is one. */
@@ -47,7 +47,7 @@ export class WorkloadWatch {
     this.#options = options;
     this.key = workloadKey(ref);
     this.name = name;
-    const resolve = async (netns: Netns): Promise<Awaited<ReturnType<typeof kernel.resolve>>> => {
+    const resolve = async (netns: Netns): Promise<NetnsIdentity> => {
       this.#called.add(netns);
       return await kernel.resolve(netns);
     };

@@ -115,6 +115,7 @@ export class AgentMesh {
           registryUrl: REGISTRY_URL,
           tunnelAddresses: [address],
           prober: simProber(machine, () => this.isUnderlayCut),
+          processes: machine.processes,
           ...(options.allowHostWorkload !== undefined && { allowHostWorkload: options.allowHostWorkload }),
           ...(options.sweepAfterMs !== undefined && { sweepAfterMs: options.sweepAfterMs }),
         });

@@ -38,6 +38,9 @@ function viewOf(mesh: AgentMesh, name: string) {
 const CLASH =
   /^apply Connect other-db: Connect web-db has the interface "to-db" of the same workload: lab\/alpha\/a1 and \/run\/other\/a1 are one network namespace; give one of them another$/;
 
+const CLASH_OF_PROCESS =
+  /^apply Connect other-db: Connect web-db has the interface "to-db" of the same workload: lab\/alpha\/a1 and pid 4711 are one network namespace; give one of them another$/;
+
 suite("a network namespace with two paths", () => {
   test("has one interface of a name: the second Connect is refused, and told both attachments and both paths", async () => {
     await meshWithDb(async (mesh) => {
@@ -101,6 +104,43 @@ suite("a network namespace with two paths", () => {
       mesh.removeWorkload("alpha", "a1");
       await mesh.sleep(1_000);
       for (const name of ["web-db", "other-db"]) assert.equal(viewOf(mesh, name)?.state, "waiting", name);
+    });
+  });
+});
+
+suite("a process as a workload", () => {
+  const ofProcess = other("to-db").replace(`netns: ${OTHER}`, "pid: 4711");
+
+  test("is its network namespace, which a path names as well", async () => {
+    await meshWithDb(async (mesh) => {
+      mesh.machine.processes.start(4711, mesh.netnsOf("alpha", "a1"));
+      await mesh.apply("alpha", WEB);
+      await assert.rejects(mesh.agent("alpha").agent.apply(read(ofProcess)), {
+        message: CLASH_OF_PROCESS,
+      });
+    });
+  });
+
+  test("is waited for, and over for ever when it ends, whoever has its number then", async () => {
+    await meshWithDb(async (mesh) => {
+      await mesh.agent("alpha").agent.apply(read(ofProcess));
+      await mesh.sleep(1_000);
+      assert.deepEqual(
+        [viewOf(mesh, "other-db")?.state, viewOf(mesh, "other-db")?.reason],
+        ["waiting", "hold process 4711: there is no such process"],
+      );
+      mesh.machine.processes.start(4711, mesh.netnsOf("alpha", "a1"));
+      await mesh.sleep(3_000);
+      assert.equal(viewOf(mesh, "other-db")?.state, "up");
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "other-db");
+      mesh.machine.processes.end(4711);
+      mesh.machine.processes.start(4711, mesh.netnsOf("alpha", "a2"));
+      await mesh.sleep(3_000);
+      assert.deepEqual(
+        [viewOf(mesh, "other-db")?.state, viewOf(mesh, "other-db")?.reason],
+        ["waiting", "process 4711 has ended"],
+      );
+      assert.equal(mesh.machine.processes.holds, 0);
     });
   });
 });

@@ -87,6 +87,15 @@ export class Machine implements Machinery {
     this.#byPath.set(path, netns);
   }
 
+  /** The path leads nowhere from now on. A namespace without any path dies. */
+  unname(path: string): void {
+    const netns = this.#byPath.get(path);
+    if (!netns) return;
+    const paths = [...this.#byPath].filter(([, found]) => found === netns);
+    if (paths.length === 1) this.destroy(path);
+    else this.#byPath.delete(path);
+  }
+
   /** The namespace dies: what is in it at once, what hangs on it elsewhere when the kernel gets round to it. */
   destroy(path: string): void {
     const netns = this.#byPath.get(path);

@@ -9,6 +9,7 @@ import type { Netns } from "../kernel/kernel.ts";
 import { SimKernel, type SimKernelOptions } from "./kernel-carrier.ts";
 import { findNetns, Machine, type SimMachineOptions } from "./kernel-machine.ts";
 import { type Arrival, follow } from "./kernel-reach.ts";
+import { SimProcesses } from "./processes.ts";
 import { bare, familyOf, type SimDevice, type SimNetns, urlOf } from "./kernel-state.ts";
 
 export type { SimKernel, SimKernelOptions } from "./kernel-carrier.ts";
@@ -33,10 +34,13 @@ export interface Reached {
 }
 
 export class SimMachine {
+  /** Each is in one of the namespaces. */
+  readonly processes: SimProcesses;
   readonly #machine: Machine;
 
   constructor(options: SimMachineOptions) {
     this.#machine = new Machine(options);
+    this.processes = new SimProcesses(this.#machine);
   }
 
   /** Makes the namespace and returns its URL. ALREADY_EXISTS if something is at `path`: `/run/netns/a`, `/proc/7/ns/net`. */
@@ -47,6 +51,11 @@ export class SimMachine {
   /** From now on `path` leads to the namespace, too. */
   aliasNetns(netns: Netns, path: string): void {
     this.#machine.alias(this.#find(netns), path);
+  }
+
+  /** The path leads nowhere from now on; a namespace without any path dies. */
+  unnameNetns(path: string): void {
+    this.#machine.unname(path);
   }
 
   /** The namespace dies with everything in it. A path that is not there is a success. */
