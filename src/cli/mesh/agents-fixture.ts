@@ -99,6 +99,7 @@ export class Agents {
       insecure: true,
       version: "0.1.0",
       prober: simProber(machine),
+      processes: machine.processes,
     });
     this.agents.set(host, role);
   }
