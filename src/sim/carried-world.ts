@@ -8,7 +8,8 @@ import { type Watch, watchOf } from "../async/watch.ts";
 import type { Keys, Random, HostWorld } from "../world/world.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Disk } from "../world/disk.ts";
-import type { Handler, Hops } from "../world/hops.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Handler, Hop, Hops } from "../world/hops.ts";
 import type { Store } from "../world/store.ts";
 import { carriedHandler, type CarriedHandler } from "./carried-handler.ts";
 
@@ -23,64 +24,93 @@ export interface Carrier {
   listen(handler: CarriedHandler): Handler;
 }
 
+/** How a call of a port is carried, as its answer has it: at once, later, or one after the other. */
+type How<F> = F extends (...args: never[]) => Watch<unknown>
+  ? "watch"
+  : F extends (...args: never[]) => Promise<unknown>
+    ? "call"
+    : "ask";
+
+/** A port with all of its calls: the compiler names one that is missing, or carried in the wrong way. */
+type Description<P> = { readonly [M in keyof P]-?: How<P[M]> };
+
+const CLOCK = { wallMs: "ask", monotonicMs: "ask", sleep: "call" } as const satisfies Description<Clock>;
+const RANDOM = { fraction: "ask", bytes: "ask" } as const satisfies Description<Random>;
+const KEYS = { digest: "ask", sign: "ask", verify: "ask", uuid: "ask" } as const satisfies Description<Keys>;
+const HOP = { call: "call", watch: "watch" } as const satisfies Description<Hop>;
+const DISK = {
+  read: "call",
+  append: "call",
+  replace: "call",
+  sync: "call",
+} as const satisfies Description<Disk>;
+const STORE = {
+  get: "call",
+  list: "call",
+  put: "call",
+  delete: "call",
+  grantLease: "call",
+  keepAlive: "call",
+  revokeLease: "call",
+  watch: "watch",
+} as const satisfies Description<Store>;
+const KERNEL = {
+  apply: "call",
+  observe: "call",
+  nativeNetworks: "call",
+  counters: "call",
+  resolve: "call",
+  watch: "watch",
+  settle: "call",
+} as const satisfies Description<Kernel>;
+
 export function carriedWorld(host: string, carrier: Carrier): HostWorld {
-  const clock = carriedClock(carrier);
+  const clock = carried(carrier, "clock", CLOCK, (world) => world.clock);
   const scope = rootScope(host, clock);
   return {
     host,
     clock,
-    random: carriedRandom(carrier),
-    keys: carriedKeys(carrier),
+    random: carried(carrier, "random", RANDOM, (world) => world.random),
+    keys: carried(carrier, "keys", KEYS, (world) => world.keys),
     hops: carriedHops(carrier, clock, scope),
-    disk: carriedDisk(carrier),
-    store: carriedStore(carrier),
-    kernel: carriedKernel(carrier),
+    disk: carried(carrier, "disk", DISK, (world) => world.disk),
+    store: carried(carrier, "store", STORE, (world) => world.store),
+    kernel: carried(carrier, "kernel", KERNEL, (world) => world.kernel),
     scope,
   };
 }
 
-function carriedClock(carrier: Carrier): Clock {
-  return {
-    wallMs: () => carrier.ask("clock.wallMs", [], ({ clock }) => clock.wallMs()),
-    monotonicMs: () => carrier.ask("clock.monotonicMs", [], ({ clock }) => clock.monotonicMs()),
-    sleep: (durationMs, scope) =>
-      carrier.call("clock.sleep", [durationMs, nameOf(scope)], ({ clock }) => clock.sleep(durationMs, scope)),
-  };
-}
-
-function carriedRandom(carrier: Carrier): Random {
-  return {
-    fraction: (purpose, n) =>
-      carrier.ask("random.fraction", [purpose, n], ({ random }) => random.fraction(purpose, n)),
-    bytes: (purpose, n, length) =>
-      carrier.ask("random.bytes", [purpose, n, length], ({ random }) => random.bytes(purpose, n, length)),
-  };
-}
-
-function carriedKeys(carrier: Carrier): Keys {
-  return {
-    digest: (data) => carrier.ask("keys.digest", [data], ({ keys }) => keys.digest(data)),
-    sign: (data) => carrier.ask("keys.sign", [data], ({ keys }) => keys.sign(data)),
-    verify: (data, signature) =>
-      carrier.ask("keys.verify", [data, signature], ({ keys }) => keys.verify(data, signature)),
-    uuid: () => carrier.ask("keys.uuid", [], ({ keys }) => keys.uuid()),
-  };
+/** The port that `portOf` finds in a World, call by call as it is described. `about` stands before the arguments of each. */
+function carried<P extends object>(
+  carrier: Carrier,
+  port: string,
+  description: Description<NoInfer<P>>,
+  portOf: (world: HostWorld) => P,
+  about: readonly unknown[] = [],
+): P {
+  type Call = (...args: readonly unknown[]) => unknown;
+  const calls = Object.entries<string>(description).map(([method, how]): [string, Call] => {
+    const name = `${port}.${method}`;
+    return [
+      method,
+      (...args) => {
+        const run = (world: HostWorld): unknown => {
+          const target = portOf(world) as Readonly<Record<string, Call>>;
+          return target[method]?.(...args);
+        };
+        const plain = [...about, ...args.map(withoutScope)];
+        if (how === "ask") return carrier.ask(name, plain, run);
+        if (how === "call") return carrier.call(name, plain, (world) => run(world) as Promise<unknown>);
+        return carriedWatch(carrier, name, plain, (world) => run(world) as Watch<unknown>);
+      },
+    ];
+  });
+  return Object.fromEntries(calls) as P;
 }
 
 function carriedHops(carrier: Carrier, clock: Clock, scope: Scope): Hops {
   return {
-    dial: (url) => ({
-      call: (method, request, options) =>
-        carrier.call(
-          "hops.call",
-          [url, method, request, options.timeoutMs, nameOf(options.scope)],
-          ({ hops }) => hops.dial(url).call(method, request, options),
-        ),
-      watch: (method, request) =>
-        carriedWatch(carrier, "hops.watch", [url, method, request], ({ hops }) =>
-          hops.dial(url).watch(method, request),
-        ),
-    }),
+    dial: (url) => carried(carrier, "hops", HOP, ({ hops }) => hops.dial(url), [url]),
     // No simulated socket is named by an inode.
     hold: () => () => undefined,
     serve: async (url, handler) => {
@@ -94,48 +124,6 @@ function carriedHops(carrier: Carrier, clock: Clock, scope: Scope): Hops {
   };
 }
 
-function carriedDisk(carrier: Carrier): Disk {
-  return {
-    read: (name) => carrier.call("disk.read", [name], ({ disk }) => disk.read(name)),
-    append: (name, data) => carrier.call("disk.append", [name, data], ({ disk }) => disk.append(name, data)),
-    replace: (name, data) =>
-      carrier.call("disk.replace", [name, data], ({ disk }) => disk.replace(name, data)),
-    sync: (name) => carrier.call("disk.sync", [name], ({ disk }) => disk.sync(name)),
-  };
-}
-
-function carriedStore(carrier: Carrier): Store {
-  return {
-    get: (key) => carrier.call("store.get", [key], ({ store }) => store.get(key)),
-    list: (prefix) => carrier.call("store.list", [prefix], ({ store }) => store.list(prefix)),
-    put: (key, value, options) =>
-      carrier.call("store.put", [key, value, options], ({ store }) => store.put(key, value, options)),
-    delete: (key, options) =>
-      carrier.call("store.delete", [key, options], ({ store }) => store.delete(key, options)),
-    grantLease: (ttlMs) => carrier.call("store.grantLease", [ttlMs], ({ store }) => store.grantLease(ttlMs)),
-    keepAlive: (lease) => carrier.call("store.keepAlive", [lease], ({ store }) => store.keepAlive(lease)),
-    revokeLease: (lease) =>
-      carrier.call("store.revokeLease", [lease], ({ store }) => store.revokeLease(lease)),
-    watch: (prefix, revision) =>
-      carriedWatch(carrier, "store.watch", [prefix, revision], ({ store }) => store.watch(prefix, revision)),
-  };
-}
-
-function carriedKernel(carrier: Carrier): HostWorld["kernel"] {
-  return {
-    apply: (batch, options) =>
-      carrier.call("kernel.apply", [batch, options], ({ kernel }) => kernel.apply(batch, options)),
-    observe: (queries) => carrier.call("kernel.observe", [queries], ({ kernel }) => kernel.observe(queries)),
-    nativeNetworks: (queries) =>
-      carrier.call("kernel.nativeNetworks", [queries], ({ kernel }) => kernel.nativeNetworks(queries)),
-    counters: (queries) =>
-      carrier.call("kernel.counters", [queries], ({ kernel }) => kernel.counters(queries)),
-    resolve: (netns) => carrier.call("kernel.resolve", [netns], ({ kernel }) => kernel.resolve(netns)),
-    watch: () => carriedWatch(carrier, "kernel.watch", [], ({ kernel }) => kernel.watch()),
-    settle: () => carrier.call("kernel.settle", [], ({ kernel }) => kernel.settle()),
-  };
-}
-
 function carriedWatch<T>(
   carrier: Carrier,
   name: string,
@@ -144,11 +132,19 @@ function carriedWatch<T>(
 ): Watch<T> {
   const watch = carrier.open(name, args, open);
   return watchOf({
-    take: () => carrier.call(`${name}.next`, args, () => watch().take()),
+    take: () => carrier.call(`${name}.take`, args, () => watch().take()),
     close: () => carrier.ask(`${name}.close`, args, () => watch().close()),
   });
 }
 
-function nameOf(scope: Scope | undefined): string | undefined {
-  return scope?.name;
+/** An argument as plain data: a scope, or the scope among options, is its name. */
+function withoutScope(argument: unknown): unknown {
+  if (typeof argument !== "object" || argument === null) return argument;
+  if (isScope(argument)) return argument.name;
+  if (!("scope" in argument)) return argument;
+  return { ...argument, scope: withoutScope(argument.scope) };
+}
+
+function isScope(value: object): value is Scope {
+  return "spawn" in value && "done" in value;
 }
