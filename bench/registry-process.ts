@@ -20,6 +20,7 @@ import { openStore } from "../src/store/stores.ts";
 import { GrpcHops } from "../src/transport/grpc-hops.ts";
 import { nodeClock } from "../src/transport/node-clock.ts";
 import type { World } from "../src/world/world.ts";
+import { peerNamed } from "../src/world/peer-fixture.ts";
 
 export const ENDPOINTS = 100_000;
 export const SERVICES = 1000;
@@ -78,7 +79,7 @@ async function serve(file: string, url: string): Promise<void> {
     ...world,
     host: "bench",
     random: { fraction: absent, bytes: absent },
-    keys: { digest: absent, sign: absent, verify: absent, uuid: () => randomUUID() },
+    keys: { digest: absent, publicKey: absent, sign: absent, verify: absent, uuid: () => randomUUID() },
   };
   const emptyMiB = memoryMiB();
   // Nothing is refreshed but what the load refreshes, so the lease outlives the bench.
@@ -90,7 +91,7 @@ async function serve(file: string, url: string): Promise<void> {
     leaseMs: 3.6e6,
   });
   const startMs = performance.now();
-  const peer = { id: "tcp:127.0.0.1", connection: "bench", isLocal: true };
+  const peer = peerNamed("tcp:127.0.0.1");
   const caller = { scope: world.scope, deadlineMs: Infinity, peer };
   for (let n = 0; n < ENDPOINTS; n += 1000)
     await Promise.all(

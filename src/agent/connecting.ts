@@ -10,11 +10,12 @@
  */
 import { race } from "../async/task-scope.ts";
 import { create } from "@bufbuild/protobuf";
-import { ConnectionSchema, MechanismSchema, State, type Connection } from "../api/gen/nsm/connection_pb.js";
+import { type Connection, ConnectionSchema, MechanismSchema, State } from "../api/gen/nsm/connection_pb.js";
 import { ConnectionContextSchema, IPContextSchema } from "../api/gen/nsm/connectioncontext_pb.js";
-import { NetworkServiceRequestSchema, type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
+import { type NetworkServiceRequest, NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
-import { SELF, type Caller } from "../api/hops.ts";
+import { type Caller } from "../api/hops.ts";
+import { SELF } from "../world/peer.ts";
 import { KERNEL, LOCAL, ROUTER_ADVERTISEMENTS } from "../elements/mechanism.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
@@ -23,7 +24,7 @@ import { checkAnswer } from "./check-answer.ts";
 import type { Interfaces } from "./clashes.ts";
 import type { ClientOfConnect, Clients } from "./clients.ts";
 import type { DesiredState } from "./desired-state.ts";
-import { REQUEST_MS, type AgentParts, type News } from "./parts.ts";
+import { type AgentParts, type News, REQUEST_MS } from "./parts.ts";
 import { Progress, type ProgressView } from "./progress.ts";
 import { endpointComes } from "./endpoint-comes.ts";
 import { retry } from "./retry.ts";

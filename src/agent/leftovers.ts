@@ -11,12 +11,13 @@
 import type { Disk } from "../world/disk.ts";
 import { copyMessage } from "../api/copy-message.ts";
 import {
+  type Connection,
   MonitorScopeSelectorSchema,
   PathSegmentSchema,
   State,
-  type Connection,
 } from "../api/gen/nsm/connection_pb.js";
-import { SELF, type Caller, type ConnectionHop } from "../api/hops.ts";
+import { type Caller, type ConnectionHop } from "../api/hops.ts";
+import { SELF } from "../world/peer.ts";
 import { wireIdOf } from "../elements/wire-id.ts";
 import { create } from "@bufbuild/protobuf";
 import type { Log } from "../observe/log.ts";

@@ -14,7 +14,8 @@ import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { Watch } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
 import type { Clock } from "../async/clock.ts";
-import type { Hop, Metadata, Peer } from "../world/hops.ts";
+import type { Hop, Metadata } from "../world/hops.ts";
+import { type Peer, SELF } from "../world/peer.ts";
 import {
   type Connection,
   type ConnectionEvent,
@@ -114,9 +115,6 @@ export interface Stations {
 export interface Directory {
   connect(url: string): Stations;
 }
-
-/** Peer of every call between roles of one process. */
-export const SELF: Readonly<Peer> = { id: "self", connection: "self", isLocal: true };
 
 /** A role of this process as the next station. */
 export function connectionsOf(server: ConnectionServer, peer: Peer = SELF): ConnectionHop {

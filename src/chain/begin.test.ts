@@ -3,9 +3,10 @@ import { test } from "node:test";
 import { Worlds } from "../elements/world-fixture.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
-import type { Peer } from "../world/hops.ts";
+import type { Peer } from "../world/peer.ts";
 import { Begin, type BeginOptions, type ResourceKind } from "./begin.ts";
 import { type Call, memoryKey, type Trigger } from "./call.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 interface Thing {
   readonly id: string;
@@ -23,7 +24,7 @@ const KIND: Readonly<ResourceKind<Thing, Thing>> = {
   unestablished: (thing) => thing,
   again: (last, { reselect }) => ({ ...last.resource, reselect }),
 };
-const PEER: Readonly<Peer> = { id: "peer", connection: "1", isLocal: true };
+const PEER: Readonly<Peer> = peerNamed("unix:1000");
 const SEEN = memoryKey<number>("seen");
 
 class Subject {
@@ -119,7 +120,7 @@ test(
 test(
   "an id belongs to the peer that established it, until it is closed",
   subject(async (own) => {
-    const thief = own.caller({ peer: { ...PEER, id: "thief" } });
+    const thief = own.caller({ peer: peerNamed("unix:1001") });
     await own.request("1");
     await assert.rejects(own.begin.request(thief, { id: "a", text: "x" }), {
       code: "PERMISSION_DENIED",

@@ -18,7 +18,7 @@
 import type { Caller } from "../api/hops.ts";
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
-import type { Peer } from "../world/hops.ts";
+import { isSamePrincipal, type Peer } from "../world/peer.ts";
 import { type Call, type CloseReason, Memory, type Trigger } from "./call.ts";
 import type { Station } from "./element.ts";
 
@@ -189,7 +189,7 @@ export class Begin<Q, R> {
   }
 
   #admit(entry: Entry<Q, R>, peer: Peer): void {
-    if (entry.peer.id !== peer.id) {
+    if (!isSamePrincipal(entry.peer.principal, peer.principal)) {
       throw new NetloomError("PERMISSION_DENIED", `${this.#kind.noun} ${entry.id} belongs to another peer`);
     }
     if (entry.waiting >= this.#maxWaiting) {

@@ -1,7 +1,8 @@
 /** What travels beside a message through a chain. */
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
-import type { Metadata, Peer } from "../world/hops.ts";
+import type { Metadata } from "../world/hops.ts";
+import type { Peer } from "../world/peer.ts";
 
 /** Names a value in a `Memory`, with its type. Compared by identity. */
 export interface MemoryKey<T> {

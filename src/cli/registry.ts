@@ -78,9 +78,14 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
       import("../api/rpc.ts"),
       import("../registry/leases.ts"),
     ]);
+  // The kernel's side is loaded where it is needed.
+  const { peerCredentials } = listen.some((url) => url.startsWith("unix:"))
+    ? await import("../linux/peer-credentials.ts")
+    : {};
   const world = nodeWorld({
     host: options.name,
     insecure: true,
+    ...(peerCredentials && { unixCredentials: peerCredentials }),
     log: (line) => log.info(line),
   });
   let opened: OpenStore | undefined;

@@ -9,6 +9,7 @@ import type { World } from "../world/world.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { ConnectionDoor, type DoorOptions } from "./door.ts";
 import { MonitorBoard } from "./monitor-board.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 export class Chain {
   readonly world: World;
@@ -50,7 +51,7 @@ export class Chain {
     return {
       scope,
       deadlineMs: clock.monotonicMs() + (options.timeoutMs ?? 15_000),
-      peer: { id: "peer", connection: "1", isLocal: true },
+      peer: peerNamed("unix:1000"),
       ...options,
     };
   }

@@ -6,6 +6,7 @@ import { ConnectionContextSchema } from "../api/gen/nsm/connectioncontext_pb.js"
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import { Chain } from "./chain-fixture.ts";
 import { Worlds } from "./world-fixture.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 function inChain(body: (chain: Chain) => Promise<void>, isFirst = false): () => Promise<void> {
   return async () => {
@@ -43,7 +44,7 @@ test(
     await chain.close(create(ConnectionSchema, { id: "c1", path: path(["client", "c1"]) }));
     assert.equal(chain.closes.length, 1);
     assert.deepEqual(chain.door.established(), []);
-    const other = { ...chain.caller(), peer: { id: "other", connection: "2", isLocal: true } };
+    const other = { ...chain.caller(), peer: peerNamed("unix:1001") };
     await chain.request();
     await chain.request({}, { caller: other });
     assert.equal(chain.door.established().length, 2, "another peer's segments are its own");

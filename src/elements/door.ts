@@ -11,7 +11,8 @@ import {
   State,
 } from "../api/gen/nsm/connection_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
-import { type Caller, type ConnectionServer, SELF } from "../api/hops.ts";
+import { type Caller, type ConnectionServer } from "../api/hops.ts";
+import { principalText, SELF } from "../world/peer.ts";
 import { Begin, type BeginOptions, type ResourceKind } from "../chain/begin.ts";
 import { compose } from "../chain/element.ts";
 import type { Log } from "../observe/log.ts";
@@ -190,7 +191,7 @@ export class ConnectionDoor implements ConnectionServer {
         { topic: "NL-407", hint: "give every manager, forwarder, endpoint and client a name of its own" },
       );
     }
-    const key = JSON.stringify([peer.id, current?.name, current?.id]);
+    const key = JSON.stringify([principalText(peer.principal), current?.name, current?.id]);
     return enterPath(connection, name, () => this.#ids.get(key) ?? newId(key));
   }
 }

@@ -1,11 +1,12 @@
 /** Who may speak for a wire. */
 import { memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { isSamePrincipal, type Principal } from "../world/peer.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { wireIdOf } from "./wire-id.ts";
 
 interface Owner {
-  readonly peer: string;
+  readonly principal: Principal;
   readonly connections: Set<string>;
 }
 
@@ -26,8 +27,8 @@ export function guardWire(): ConnectionElement {
     async request(call, request, next) {
       const connection = connectionOf(request);
       const wireId = wireIdOf(connection);
-      const owner = owners.get(wireId) ?? { peer: call.peer.id, connections: new Set() };
-      if (owner.peer !== call.peer.id) {
+      const owner = owners.get(wireId) ?? { principal: call.peer.principal, connections: new Set() };
+      if (!isSamePrincipal(owner.principal, call.peer.principal)) {
         throw new NetloomError("PERMISSION_DENIED", `request wire ${wireId}: it belongs to another peer`, {
           topic: "NL-305",
         });

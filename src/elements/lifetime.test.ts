@@ -6,6 +6,7 @@ import { timestampFromMs, timestampMs, TimestampSchema } from "@bufbuild/protobu
 import { ConnectionSchema, PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { insecureIdentity, type Identity } from "../identity/identity.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { principalText } from "../world/peer.ts";
 import { Chain } from "./chain-fixture.ts";
 import { authorize } from "./authorize.ts";
 import { refreshDelayMs, Refresher } from "./refresh.ts";
@@ -48,7 +49,7 @@ test("a token beside the message wins, and the rules see the way up to here on r
     tokenOf: ({ token = "" }) => ({ text: token, expiresAtMs }),
     outgoing: () => ({ token: "own" }),
     authorize: ({ pathSegments }, peer) => {
-      asked.push(`${peer.id} ${pathSegments.map(({ token }) => token).join(",")}`);
+      asked.push(`${principalText(peer.principal)} ${pathSegments.map(({ token }) => token).join(",")}`);
       if (pathSegments[0]?.token === "bad")
         throw new NetloomError("PERMISSION_DENIED", "no sufficient privileges");
     },
@@ -60,7 +61,7 @@ test("a token beside the message wins, and the rules see the way up to here on r
     assert.equal(expiry(answer, 0), expiresAtMs);
     assert.deepEqual(chain.calls[0]?.outgoing, { token: "own" });
     await assert.rejects(chain.close(answer, caller("bad")), { code: "PERMISSION_DENIED" });
-    assert.deepEqual(asked, ["peer t1,", "peer bad,"]);
+    assert.deepEqual(asked, ["unix:1000 t1,", "unix:1000 bad,"]);
   });
 });
 

@@ -1,5 +1,6 @@
 /** Whoever is not on this host has no business in its namespaces. */
 import { NetloomError } from "../errors/errors.ts";
+import { isLocal } from "../world/peer.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { LOCAL } from "./mechanism.ts";
 
@@ -14,21 +15,21 @@ export function localMechanisms(): ConnectionElement {
   return {
     name: "local-mechanisms",
     async request(call, request, next) {
-      if (!call.peer.isLocal) {
+      if (!isLocal(call.peer)) {
         const connection = connectionOf(request);
-        if (connection.mechanism && isLocal(connection.mechanism)) {
+        if (connection.mechanism && isLocalMechanism(connection.mechanism)) {
           throw new NetloomError(
             "PERMISSION_DENIED",
             `request connection ${connection.id}: ${connection.mechanism.type} is for callers on this host`,
           );
         }
-        request.mechanismPreferences = request.mechanismPreferences.filter((each) => !isLocal(each));
+        request.mechanismPreferences = request.mechanismPreferences.filter((each) => !isLocalMechanism(each));
       }
       return await next(request);
     },
   };
 }
 
-function isLocal({ cls, type }: { readonly cls: string; readonly type: string }): boolean {
+function isLocalMechanism({ cls, type }: { readonly cls: string; readonly type: string }): boolean {
   return cls === LOCAL || ["KERNEL", "MEMIF", "VFIO"].includes(type);
 }

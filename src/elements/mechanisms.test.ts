@@ -17,6 +17,7 @@ import { translateMechanism } from "./translate-mechanism.ts";
 import { VniPool } from "./vni-pool.ts";
 import { vxlanClient, vxlanServer } from "./vxlan.ts";
 import { Worlds } from "./world-fixture.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 const kernel = (name: string, inodeURL = "file:///run/netns/a") => ({
   cls: "LOCAL",
@@ -105,7 +106,7 @@ test("callers from elsewhere bring no LOCAL mechanisms", async () => {
   const worlds = new Worlds();
   const chain = new Chain(worlds.world("alpha"), [localMechanisms()]);
   await worlds.run(async () => {
-    const caller = { ...chain.caller(), peer: { id: "tcp:10.0.0.9", connection: "1", isLocal: false } };
+    const caller = { ...chain.caller(), peer: peerNamed("tcp:10.0.0.9") };
     const preferences = [kernel("a"), { type: "KERNEL" }, { type: "MEMIF" }, vxlan({})];
     await chain.request({}, { caller, preferences });
     assert.deepEqual(

@@ -4,7 +4,8 @@ import { timestampMs, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { Path } from "../api/gen/nsm/connection_pb.js";
 import { NetloomError } from "../errors/errors.ts";
 import type { Clock } from "../async/clock.ts";
-import type { Metadata, Peer } from "../world/hops.ts";
+import type { Metadata } from "../world/hops.ts";
+import type { Peer } from "../world/peer.ts";
 
 /** What upstream's programs send beside each message. Upstream: sdk/pkg/tools/token/context.go at 9ac672c */
 const TOKEN = "nsm-client-token";

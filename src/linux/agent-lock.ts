@@ -11,17 +11,8 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { NetloomError } from "../errors/errors.ts";
-import {
-  close,
-  connect,
-  lockFile,
-  receive,
-  socket,
-  socketOption64,
-  SOCK_NONBLOCK,
-  SOL_SOCKET,
-  waitReadable,
-} from "./syscall.ts";
+import { peerCredentials } from "./peer-credentials.ts";
+import { close, connect, lockFile, receive, socket, SOCK_NONBLOCK, waitReadable } from "./syscall.ts";
 
 /** Who holds the locks, as it says so itself. */
 export interface AgentIdentity {
@@ -33,9 +24,6 @@ export interface AgentIdentity {
 const NAME = "\0netloom/agent";
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
-/** include/uapi/asm-generic/socket.h */
-const SO_PEERCRED = 17;
-
 /** For one that is just ending. */
 const PATIENCE_MS = 1_000;
 const RETRY_MS = 50;
@@ -127,8 +115,7 @@ async function whoHoldsNamespace(): Promise<string> {
     try {
       connect(fd, address);
       // struct ucred: i32 pid | u32 uid
-      const credentials = socketOption64(fd, SOL_SOCKET, SO_PEERCRED);
-      const [pid, user] = [Number(credentials & 0xffff_ffffn), Number(credentials >> 32n)];
+      const { pid, uid: user } = peerCredentials(fd);
       const answer = (await waitReadable(fd, ANSWER_MS)) ? receive(fd, new Uint8Array(8_192)) : undefined;
       const said = user === 0 ? read(Buffer.from(answer ?? []).toString()) : undefined;
       if (said) return describe({ ...said, pid: pid || said.pid });

@@ -274,6 +274,19 @@ export function socketOption64(fd: number, level: number, name: number): bigint 
   return value[0] ?? 0n;
 }
 
+/** Reads a socket option of `size` bytes. */
+export function socketOption(
+  fd: number,
+  { level, name, size }: { readonly level: number; readonly name: number; readonly size: number },
+): Uint8Array {
+  const value = new Uint8Array(size);
+  check(
+    native.getsockopt()(fd, level, name, value, new Uint32Array([size])),
+    () => `get socket option ${level}/${name}`,
+  );
+  return value;
+}
+
 /** setns(2): moves the calling thread into the network namespace `fd`. Only `runIn` of netns.ts calls it. */
 export function setNetns(fd: number): void {
   check(native.setns()(fd, CLONE_NEWNET), () => "enter network namespace");

@@ -6,6 +6,7 @@ import type { Call } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
 import type { Identity } from "../identity/identity.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { isSamePrincipal, type Principal, principalText } from "../world/peer.ts";
 import { pathOf } from "./registry-path.ts";
 
 export interface AuthorizeOptions<T> {
@@ -14,8 +15,8 @@ export interface AuthorizeOptions<T> {
   readonly names?: {
     readonly noun: string;
     nameOf(entry: T): string;
-    /** Id of the peer that a registered name belongs to. */
-    ownerOf(name: string): string | undefined;
+    /** Whom a registered name belongs to. */
+    ownerOf(name: string): Principal | undefined;
     /** Where a thing is, and where the registered one of a name is: empty if that is not known. */
     urlOf(entry: T): string;
     registeredUrlOf(name: string): string;
@@ -31,10 +32,10 @@ export function authorize<T>({ identity, names }: AuthorizeOptions<T>): Element<
     identity.authorize(pathOf(call), call.peer);
     const name = names?.nameOf(entry) ?? "";
     const owner = names?.ownerOf(name);
-    if (!names || owner === undefined || owner === call.peer.id || isHarmless) return;
+    if (!names || owner === undefined || isSamePrincipal(owner, call.peer.principal) || isHarmless) return;
     throw new NetloomError(
       "PERMISSION_DENIED",
-      `register ${names.noun} ${name} of ${at(call.peer.id, names.urlOf(entry))}: it belongs to ${at(owner, names.registeredUrlOf(name))}`,
+      `register ${names.noun} ${name} of ${at(call.peer.principal, names.urlOf(entry))}: it belongs to ${at(owner, names.registeredUrlOf(name))}`,
       {
         topic: "NL-305",
         hint: "choose another name, or unregister it where it was registered; two hosts of one name? `netloom agent --name` gives each its own",
@@ -55,6 +56,6 @@ export function authorize<T>({ identity, names }: AuthorizeOptions<T>): Element<
 }
 
 /** A peer, and under which URL it is reached. */
-function at(peer: string, url: string): string {
-  return url === "" ? peer : `${peer} (${url})`;
+function at(peer: Principal, url: string): string {
+  return url === "" ? principalText(peer) : `${principalText(peer)} (${url})`;
 }

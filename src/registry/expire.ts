@@ -37,7 +37,7 @@ export function expire({
       const ends = [expirationMs(endpoint), ...tokens.map((token) => token?.expiresAtMs)];
       const ttlMs = leases.ttlMs(name, Math.min(...ends.map((end) => end ?? Infinity)));
       const isNew = !leases.has(name);
-      leases.renew(name, { ttlMs, group: leaseGroup(call.peer.id, leaseOf(call.metadata)) });
+      leases.renew(name, { ttlMs, group: leaseGroup(call.peer.principal, leaseOf(call.metadata)) });
       setExpirationTime(endpoint, leases);
       try {
         const registered = await next(endpoint);

@@ -1,4 +1,4 @@
-import { SELF } from "../api/hops.ts";
+import { SELF } from "../world/peer.ts";
 import type { World } from "../world/world.ts";
 import type { Handler, Hop } from "../world/hops.ts";
 

@@ -12,6 +12,7 @@ import type { Element } from "../chain/element.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Metadata } from "../world/hops.ts";
+import { isSamePrincipal, type Principal, principalText } from "../world/peer.ts";
 
 const HOST = "netloom-host";
 const MAX_LENGTH = 1024;
@@ -26,7 +27,7 @@ export interface Host {
 
 interface Holder {
   readonly url: string;
-  readonly peer: string;
+  readonly peer: Principal;
   /** On `Clock.monotonicMs`. */
   readonly endsAtMs: number;
 }
@@ -65,45 +66,45 @@ export class HostNames {
   }
 
   /** A sign of life of the host that `metadata` names. False if it names none; INVALID_ARGUMENT if it cannot be read. */
-  claim(metadata: Metadata | undefined, peer: string): boolean {
+  claim(metadata: Metadata | undefined, peer: Principal): boolean {
     const host = readHost(hostTextOf(metadata));
     if (!host) return false;
     const holder = this.#holders.get(host.name);
     if (holder && holder.url !== host.url && holder.endsAtMs > this.#clock.monotonicMs())
       throw this.#refusal(host, peer, holder);
-    if (holder?.peer !== peer) this.#assertRoom(host, peer);
+    if (!holder || !isSamePrincipal(holder.peer, peer)) this.#assertRoom(host, peer);
     this.#hold(host, peer);
     return true;
   }
 
   /** What a store has: it has one lease's time to show that it still lives. */
-  restore(text: string, peer: string): void {
+  restore(text: string, peer: Principal): void {
     const host = readHost(text);
     if (host) this.#hold(host, peer);
   }
 
-  #hold({ name, url }: Host, peer: string): void {
+  #hold({ name, url }: Host, peer: Principal): void {
     this.#holders.set(name, { url, peer, endsAtMs: this.#clock.monotonicMs() + this.#leaseMs });
   }
 
-  #assertRoom({ name }: Host, peer: string): void {
+  #assertRoom({ name }: Host, peer: Principal): void {
     const nowMs = this.#clock.monotonicMs();
     let count = 0;
     for (const [each, holder] of this.#holders) {
       if (holder.endsAtMs <= nowMs) this.#holders.delete(each);
-      else if (holder.peer === peer) count += 1;
+      else if (isSamePrincipal(holder.peer, peer)) count += 1;
     }
     if (count < MAX_OF_PEER) return;
     throw new NetloomError(
       "RESOURCE_EXHAUSTED",
-      `take host ${name} of ${peer} into the mesh: this peer has ${count} hosts already`,
+      `take host ${name} of ${principalText(peer)} into the mesh: this peer has ${count} hosts already`,
     );
   }
 
-  #refusal(host: Host, peer: string, holder: Holder): NetloomError {
+  #refusal(host: Host, peer: Principal, holder: Holder): NetloomError {
     return new NetloomError(
       "PERMISSION_DENIED",
-      `take host ${host.name} at ${host.url} (peer ${peer}) into the mesh: there is another host ${host.name}, at ${holder.url} (peer ${holder.peer})`,
+      `take host ${host.name} at ${host.url} (peer ${principalText(peer)}) into the mesh: there is another host ${host.name}, at ${holder.url} (peer ${principalText(holder.peer)})`,
       {
         topic: "NL-305",
         hint:
@@ -119,7 +120,7 @@ export function claimHost(hosts: HostNames): Element<NetworkServiceEndpoint, Net
   return {
     name: "claim-host",
     async request(call, endpoint, next) {
-      hosts.claim(call.metadata, call.peer.id);
+      hosts.claim(call.metadata, call.peer.principal);
       return await next(endpoint);
     },
     close: (_call, endpoint, next) => next(endpoint),

@@ -113,7 +113,8 @@ export class Keeper {
         const own = this.#cache?.askService(service.name);
         try {
           const registered = await next(service);
-          if (asked.peer.id === "self") this.#services.set(service.name, serviceKind.clone(registered));
+          if (asked.peer.origin.kind === "self")
+            this.#services.set(service.name, serviceKind.clone(registered));
           own?.answered(registered);
           this.#cache?.reached();
           return registered;

@@ -4,6 +4,7 @@
  */
 import { NetloomError } from "../errors/errors.ts";
 import type { Metadata } from "../world/hops.ts";
+import { type Principal, principalText } from "../world/peer.ts";
 
 const LEASE = "netloom-lease";
 const MAX_LENGTH = 256;
@@ -23,6 +24,6 @@ export function withLease(metadata: Metadata | undefined, name: string): Metadat
 }
 
 /** A lease belongs to a peer: nobody else can keep it alive. */
-export function leaseGroup(owner: string, name: string): string | undefined {
-  return name === "" ? undefined : `${owner} ${name}`;
+export function leaseGroup(owner: Principal, name: string): string | undefined {
+  return name === "" ? undefined : `${principalText(owner)} ${name}`;
 }

@@ -7,6 +7,7 @@ import type { Call } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Hops } from "../world/hops.ts";
+import { isLocal } from "../world/peer.ts";
 
 interface Local {
   readonly url: string;
@@ -93,8 +94,9 @@ function checkUrl(call: Call, { name, url }: NetworkServiceEndpoint): void {
 function urlProblem({ peer }: Call, url: string): string | undefined {
   const scheme = /^([a-z][a-z0-9+.-]*):./.exec(url)?.[1];
   if (scheme === undefined) return "an endpoint needs a URL under which its manager reaches it";
-  if (scheme === "self" && peer.id !== "self") return "that is the name of a role of another process";
-  if (["unix", "inode", "file"].includes(scheme) && !peer.isLocal)
+  if (scheme === "self" && peer.origin.kind !== "self")
+    return "that is the name of a role of another process";
+  if (["unix", "inode", "file"].includes(scheme) && !isLocal(peer))
     return "a socket is reached on its own host only";
   return undefined;
 }

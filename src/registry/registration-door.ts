@@ -11,6 +11,7 @@ import type { Caller } from "../api/hops.ts";
 import { Memory, type Call } from "../chain/call.ts";
 import type { Station } from "../chain/element.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { SELF } from "../world/peer.ts";
 import type { World } from "../world/world.ts";
 import type { Cataloged } from "./catalog.ts";
 import { checkName } from "./names.ts";
@@ -60,9 +61,8 @@ export class RegistrationDoor<T> {
       if (!isDue()) return;
       const scope = this.#world.scope.child(`lose ${name}`, { timeoutMs: OWN_TIMEOUT_MS });
       const deadlineMs = this.#world.clock.monotonicMs() + OWN_TIMEOUT_MS;
-      const peer = { id: "self", connection: "self", isLocal: true };
       try {
-        const call = this.#call({ scope, deadlineMs, peer }, name);
+        const call = this.#call({ scope, deadlineMs, peer: SELF }, name);
         await this.#chain.close({ ...call, reason: "lost" }, entry);
       } finally {
         await scope.end();

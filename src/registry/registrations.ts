@@ -14,17 +14,18 @@ import { RegistrationSchema } from "../api/gen/netloom/registry_pb.js";
 import type { Call } from "../chain/call.ts";
 import type { Station } from "../chain/element.ts";
 import { NetloomError } from "../errors/errors.ts";
+import type { Principal } from "../world/peer.ts";
 import type { World } from "../world/world.ts";
 import { Catalog, type Cataloged } from "./catalog.ts";
 import { type Listed, sameBytes } from "./entry-kind.ts";
 import { hostTextOf } from "./host-names.ts";
 import { leaseOf } from "./lease-metadata.ts";
+import { ownerRecord, readOwner, readOwnerText } from "./owner-record.ts";
 import { hasUnknownOutcome, RecordStore } from "./record-store.ts";
 
 /** An entry and whose it is. */
 export interface Registered extends Listed {
-  /** Id of the peer. */
-  readonly owner: string;
+  readonly owner: Principal;
   /** Name of the owner's lease; empty if it has one of its own. */
   readonly lease: string;
   /** The host that it came from, as that called itself; empty if it did not. */
@@ -62,8 +63,8 @@ export class Registrations<T> implements Station<T, T> {
     return registrations;
   }
 
-  /** Id of the peer that a name belongs to. */
-  ownerOf(name: string): string | undefined {
+  /** Whom a name belongs to. */
+  ownerOf(name: string): Principal | undefined {
     return this.catalog.get(name)?.owner;
   }
 
@@ -90,7 +91,7 @@ export class Registrations<T> implements Station<T, T> {
     }
     const known = this.catalog.get(listed.name);
     // Whoever may change it has it; who says the same again does not.
-    const owner = known && sameBytes(known.bytes, listed.bytes) ? known.owner : call.peer.id;
+    const owner = known && sameBytes(known.bytes, listed.bytes) ? known.owner : call.peer.principal;
     const lease = leaseOf(call.metadata);
     const host = hostTextOf(call.metadata);
     const isStored = known?.lease === lease && !this.#records.isUncertain(listed.name);
@@ -129,7 +130,10 @@ export class Registrations<T> implements Station<T, T> {
 
   #read(value: Uint8Array, revision: number): Registered | undefined {
     try {
-      const { entry, owner, lease, host } = fromBinary(RegistrationSchema, value);
+      const record = fromBinary(RegistrationSchema, value);
+      const { entry, lease, host } = record;
+      const owner = record.owner ? readOwner(record.owner) : readOwnerText(record.ownerText);
+      if (!owner) return undefined;
       return { ...this.#kind.list(this.#kind.entryOf({ bytes: entry })), owner, lease, host, revision };
     } catch {
       return undefined;
@@ -138,5 +142,6 @@ export class Registrations<T> implements Station<T, T> {
 }
 
 function encode({ bytes, owner, lease, host }: Omit<Registered, "revision">): Uint8Array {
-  return toBinary(RegistrationSchema, create(RegistrationSchema, { entry: bytes, owner, lease, host }));
+  const record = { entry: bytes, owner: ownerRecord(owner), lease, host };
+  return toBinary(RegistrationSchema, create(RegistrationSchema, record));
 }

@@ -20,6 +20,7 @@ import type { Watch } from "../async/watch.ts";
 import type { World, HostWorld } from "../world/world.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Metadata } from "../world/hops.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 import type { Store } from "../world/store.ts";
 
 export interface Hosts {
@@ -74,7 +75,7 @@ export function callerOf(world: HostWorld, peer = "tcp:10.0.0.1", metadata: Meta
   return {
     scope: world.scope,
     deadlineMs: 1e7,
-    peer: { id: peer, connection: peer, isLocal: !peer.startsWith("tcp:") },
+    peer: peerNamed(peer),
     metadata,
   };
 }

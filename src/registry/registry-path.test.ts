@@ -4,6 +4,7 @@ import { type Call, Memory } from "../chain/call.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Metadata } from "../world/hops.ts";
 import { pathOf, readPath, updatePath } from "./registry-path.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 const identity: Identity = {
   token: () => ({ text: "own", expiresAtMs: 1 }),
@@ -20,7 +21,7 @@ async function enter(
   const call = {
     metadata,
     memory: new Memory(),
-    peer: { id: "tcp:1", connection: "1", isLocal: false },
+    peer: peerNamed("tcp:1"),
   } as unknown as Call;
   let outgoing: Metadata = {};
   let tokens: string[] = [];

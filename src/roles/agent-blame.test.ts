@@ -4,6 +4,7 @@ import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import { AgentMesh, read, WEB } from "./agent-fixture.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 const DB = `
 kind: Expose
@@ -49,7 +50,7 @@ async function ask(
     ],
   });
   const deadlineMs = world.clock.monotonicMs() + 5_000;
-  const peer = { id: "unix:client", connection: "1", isLocal: true };
+  const peer = peerNamed("unix:1000");
   await manager.request({ scope: world.scope, deadlineMs, peer }, request);
 }
 

@@ -5,6 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import type { Netns } from "../kernel/kernel.ts";
 import { AgentMesh, read, WEB } from "./agent-fixture.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 const ALPHA = "/run/netns/nl-lab-alpha";
 const DB = `
@@ -51,7 +52,7 @@ suite("an agent that was told nothing of it", () => {
           connection: { id, networkService: "db", path: { pathSegments: [{ name: "evil", id }] } },
           mechanismPreferences: [{ cls: "LOCAL", type: "KERNEL", parameters: { inodeURL, name: "evil0" } }],
         });
-        const peer = { id: "unix:evil", connection: "1", isLocal: true };
+        const peer = peerNamed("unix:1000");
         await assert.rejects(
           manager.request(
             { scope: world.scope, deadlineMs: world.clock.monotonicMs() + 5_000, peer },

@@ -14,6 +14,7 @@ import { call, serveAll } from "../api/rpc.ts";
 import { hopTo } from "../registry/hop-to.ts";
 import { AgentMesh, read, WEB, type HostName } from "./agent-fixture.ts";
 import { StrangeEndpoint } from "./strange-endpoint-fixture.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 const DB = `
 kind: Expose
@@ -94,7 +95,7 @@ test("a stranger's wire whose endpoint does not answer any more is down, with th
           },
         ],
       });
-      const peer = { id: "unix:client", connection: "1", isLocal: true };
+      const peer = peerNamed("unix:1000");
       const deadlineMs = world.clock.monotonicMs() + 5_000;
       return await manager.request({ scope: world.scope, deadlineMs, peer }, request);
     };

@@ -9,6 +9,7 @@ import type { KernelObject } from "../kernel/kernel.ts";
 import type { AgentRole } from "./agent.ts";
 import { AgentMesh, read, WEB } from "./agent-fixture.ts";
 import { StrangeEndpoint } from "./strange-endpoint-fixture.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 type Context = MessageInitShape<typeof ConnectionContextSchema>;
 
@@ -56,7 +57,7 @@ class Stranger {
     const caller = {
       scope: world.scope,
       deadlineMs: world.clock.monotonicMs() + 5_000,
-      peer: { id: "unix:evil", connection: "1", isLocal: true },
+      peer: peerNamed("unix:1000"),
     };
     return (this.#last = await manager.request(caller, request));
   }

@@ -5,6 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import { NetworkServiceQuerySchema, NetworkServiceSchema } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
 import { AgentMesh, read, REGISTRY_URL, WEB } from "./agent-fixture.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 const DB = `
 kind: Expose
@@ -312,7 +313,7 @@ suite("wires that are up when a wish changes", () => {
         return (await services.find({ scope: world.scope }, query).take())?.networkService?.matches.length;
       };
       assert.equal(await matches(), 1);
-      const peer = { id: "unix:program", connection: "unix:1", isLocal: true };
+      const peer = peerNamed("unix:1000");
       const caller = { scope: world.scope, deadlineMs: Infinity, peer };
       await manager.services.request(caller, create(NetworkServiceSchema, { name: "db" }));
       assert.equal(await matches(), 0);

@@ -9,7 +9,8 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type Caller, SELF, serveRegistries } from "../api/hops.ts";
+import { type Caller, serveRegistries } from "../api/hops.ts";
+import { SELF } from "../world/peer.ts";
 import { serveAll } from "../api/rpc.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { Catalog } from "../registry/catalog.ts";
@@ -30,8 +31,9 @@ import {
 import type { Fault } from "../sim/faults.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Incoming } from "../world/hops.ts";
-import { type ManagerRegistry, managerRegistry } from "./manager-registry.ts";
+import { managerRegistry, type ManagerRegistry } from "./manager-registry.ts";
 import { registry, type Registry } from "./registry.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 const URL = "tcp://10.0.0.9:5002";
 
@@ -215,7 +217,7 @@ suite("a host's own view", () => {
 test("a manager tells of another URL and of times, and nothing of what has left the query, as upstream's", async () => {
   await withMesh(async ({ self }) => {
     const { manager, world, caller } = await self("alpha");
-    const peer = { id: "unix", connection: "unix#1", isLocal: true };
+    const peer = peerNamed("unix:1000");
     const program = { ...caller, peer };
     const inZone = (zone: string) => ({ networkServiceLabels: { shop: { labels: { zone } } } });
     const register = (port: number, zone: string) =>

@@ -184,7 +184,7 @@ function endpointDoor(
       updatePath(identity),
       authorize({ identity }),
       clientInfo(labels),
-      expire({ leases, identity, isKept: ({ peer }) => peer.id === "self" }),
+      expire({ leases, identity, isKept: ({ peer }) => peer.origin.kind === "self" }),
       bypass.element(),
       keeper.element(),
     ],

@@ -27,9 +27,9 @@ import {
   connectionsOf,
   type Directory,
   type EndpointRegistryHop,
-  SELF,
   type ServiceRegistryHop,
 } from "../api/hops.ts";
+import { SELF } from "../world/peer.ts";
 import { VniPool } from "../elements/vni-pool.ts";
 import { Worlds } from "../elements/world-fixture.ts";
 import { diff } from "../forwarder/diff.ts";
@@ -46,6 +46,7 @@ import { endpoint, type EndpointOptions } from "./endpoint.ts";
 import { forwarder, type ForwarderOptions } from "./forwarder.ts";
 import { manager } from "./manager.ts";
 import type { ConnectionRole } from "./role.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 interface Registered {
   readonly endpoint: NetworkServiceEndpoint;
@@ -283,7 +284,7 @@ export class MeshHost {
     const find = (): ConnectionHop => {
       if (url.startsWith("tcp:")) {
         const host = [this.#mesh.alpha, this.#mesh.beta].find((each) => each.url === url);
-        const peer = { id: `tcp:${this.address}`, connection: `${this.name}-${url}`, isLocal: false };
+        const peer = peerNamed(`tcp:${this.address}`, `${this.name}-${url}`);
         if (host) return connectionsOf(host.manager, peer);
       }
       const own = this.#own.get(url);

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { clone, create } from "@bufbuild/protobuf";
 import { ConnectionSchema, PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { addressOf, failing, shopMesh } from "./mesh-fixture.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 test("100 requests for one id at once are one connection and one allocation", async () => {
   const { mesh, alpha, shop, role } = shopMesh("remote");
@@ -73,7 +74,7 @@ test("another peer gets neither the connection nor the wire of somebody else", a
   const { mesh, alpha, role } = shopMesh("local");
   await mesh.run(async () => {
     const answer = await role.request(alpha.caller(), alpha.ask("c1", "shop"));
-    const thief = { ...alpha.caller(), peer: { id: "unix-thief", connection: "1", isLocal: true } };
+    const thief = { ...alpha.caller(), peer: peerNamed("unix:1000") };
     const request = alpha.ask("c1", "shop", { netns: alpha.workloads[1] });
     request.connection = clone(ConnectionSchema, answer);
     await assert.rejects(alpha.manager.request(thief, request), failing("PERMISSION_DENIED", /another peer/));
@@ -94,7 +95,7 @@ test("a caller from another host gets no device into a namespace of this one", a
   await mesh.run(async () => {
     const request = alpha.ask("c1", "shop");
     request.connection!.path = create(PathSchema, { pathSegments: [{ name: "stranger", id: "c1" }] });
-    const caller = { ...alpha.caller(), peer: { id: "tcp:10.8.0.9", connection: "1", isLocal: false } };
+    const caller = { ...alpha.caller(), peer: peerNamed("tcp:10.8.0.9") };
     await assert.rejects(
       alpha.manager.request(caller, request),
       failing("INVALID_ARGUMENT", /cannot support any of the requested mechanism: none/),

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { serveAll } from "../api/rpc.ts";
-import { SELF } from "../api/hops.ts";
+import { SELF } from "../world/peer.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
 import { drawFaults, STORE_HOST } from "../sim/faults.ts";

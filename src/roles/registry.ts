@@ -193,8 +193,8 @@ function serveRegistry(parts: {
   };
   const own = serve(RegistryApi, {
     keepAlive: async ({ name }, { peer, metadata }: Context) => {
-      const isHost = hosts.claim(metadata, peer.id);
-      const group = leaseGroup(peer.id, name);
+      const isHost = hosts.claim(metadata, peer.principal);
+      const group = leaseGroup(peer.principal, name);
       const names = group === undefined ? undefined : leases.renewGroup(group);
       if (!names && !isHost)
         throw new NetloomError("NOT_FOUND", `keep lease ${name} alive: nothing is registered under it`);

@@ -16,6 +16,7 @@ import { AgentMesh } from "./agent-fixture.ts";
 import type { AgentRole } from "./agent.ts";
 import { addressOf, failing, Mesh, pathOf, type MeshHost } from "./mesh-fixture.ts";
 import { passthrough } from "./passthrough-fixture.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 const CHAIN = {
   name: "shop",
@@ -45,7 +46,7 @@ function chainOf(at: { readonly firewall: "alpha" | "beta"; readonly shop: "alph
     name: "firewall",
     identity: insecureIdentity(host.world.clock),
     netns: firewall,
-    next: connectionsOf(host.manager, { id: "unix:firewall", connection: "1", isLocal: true }),
+    next: connectionsOf(host.manager, peerNamed("unix:1000")),
     labels: { app: "firewall" },
     pools: [["10.1.0.0/24"]],
   });
@@ -158,7 +159,7 @@ test("the second wire of a path belongs to the network function: nobody else may
       "forwarder-alpha",
       "shop-1",
     ]);
-    const thief = connectionsOf(alpha.manager, { id: "unix:thief", connection: "2", isLocal: true });
+    const thief = connectionsOf(alpha.manager, peerNamed("unix:1001"));
     const stolen = alpha.ask("evil", "shop");
     assert.ok(stolen.connection && second?.path);
     stolen.connection.path = clone(PathSchema, second.path);

@@ -18,6 +18,7 @@ import { serveAll } from "../api/rpc.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Hop, Incoming, Message } from "../world/hops.ts";
 import { farAddressOf, type MeshHost, shopMesh } from "./mesh-fixture.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 
 /** A host's manager behind a hop of bytes, whose peer came by a unix socket. */
 function bytesTo(host: MeshHost): Hop {
@@ -27,7 +28,7 @@ function bytesTo(host: MeshHost): Hop {
     bytes: bytes.slice(),
     metadata,
     ...host.caller(),
-    peer: { id: "unix", connection: "1", isLocal: true },
+    peer: peerNamed("unix"),
   });
   return {
     call: (method, message) => handler.call(incoming(method, message)),

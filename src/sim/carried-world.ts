@@ -36,7 +36,13 @@ type Description<P> = { readonly [M in keyof P]-?: How<P[M]> };
 
 const CLOCK = { wallMs: "ask", monotonicMs: "ask", sleep: "call" } as const satisfies Description<Clock>;
 const RANDOM = { fraction: "ask", bytes: "ask" } as const satisfies Description<Random>;
-const KEYS = { digest: "ask", sign: "ask", verify: "ask", uuid: "ask" } as const satisfies Description<Keys>;
+const KEYS = {
+  digest: "ask",
+  publicKey: "ask",
+  sign: "ask",
+  verify: "ask",
+  uuid: "ask",
+} as const satisfies Description<Keys>;
 const HOP = { call: "call", watch: "watch" } as const satisfies Description<Hop>;
 const DISK = {
   read: "call",

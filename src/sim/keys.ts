@@ -5,8 +5,13 @@ import type { Life } from "./life.ts";
 const DIGEST_BYTES = 32;
 /** The length of an ES256 signature, RFC 7518 section 3.4. */
 const SIGNATURE_BYTES = 64;
+/** About the length of a SubjectPublicKeyInfo of P-256, which has 91. */
+const PUBLIC_KEY_BYTES = 88;
 
-/** Keyed hashes in the shape of real signatures (rule R8). The key is the host's, and outlives a crash. */
+/**
+ * Keyed hashes in the shape of real signatures (rule R8): who has a public key could sign with it as well, and no simulated
+ * program does. The key is the host's, and outlives a crash.
+ */
 export class SimKeys implements Keys {
   readonly #life: Life;
   #uuids = 0;
@@ -22,13 +27,22 @@ export class SimKeys implements Keys {
 
   sign(data: Uint8Array): Uint8Array {
     this.#life.check("keys.sign");
-    return this.#signature(data);
+    return signatureOf(data, this.#publicKey());
   }
 
-  verify(data: Uint8Array, signature: Uint8Array): boolean {
+  publicKey(): Uint8Array {
+    this.#life.check("keys.publicKey");
+    return this.#publicKey();
+  }
+
+  verify(data: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
     this.#life.check("keys.verify");
-    const expected = this.#signature(data);
-    return signature.length === expected.length && expected.every((byte, index) => byte === signature[index]);
+    const expected = signatureOf(data, publicKey);
+    return (
+      publicKey.length === PUBLIC_KEY_BYTES &&
+      signature.length === expected.length &&
+      expected.every((byte, index) => byte === signature[index])
+    );
   }
 
   uuid(): string {
@@ -45,9 +59,14 @@ export class SimKeys implements Keys {
     return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
   }
 
-  #signature(data: Uint8Array): Uint8Array {
-    return expand(`key\0${this.#life.scheduler.seed}\0${this.#life.host}`, data, SIGNATURE_BYTES);
+  #publicKey(): Uint8Array {
+    const { scheduler, host } = this.#life;
+    return expand(`key\0${scheduler.seed}\0${host}`, new Uint8Array(), PUBLIC_KEY_BYTES);
   }
+}
+
+function signatureOf(data: Uint8Array, publicKey: Uint8Array): Uint8Array {
+  return expand(`signature\0${publicKey.join()}`, data, SIGNATURE_BYTES);
 }
 
 function expand(key: string, data: Uint8Array, length: number): Uint8Array {

@@ -3,6 +3,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import { type Clock } from "../async/clock.ts";
 import { type Handler, type Incoming, MAX_MESSAGE_BYTES, type Message } from "../world/hops.ts";
+import { type Origin, plainPeer } from "../world/peer.ts";
 import type { Life } from "./life.ts";
 
 /** One life of a host on the network. */
@@ -40,11 +41,13 @@ export function pathBack({ from, to }: Question): { readonly from: string; reado
 export function arrive(question: Question, listener: Listener, timeoutMs: number | undefined): Incoming {
   const { from, url, method, request, connection } = question;
   if (listener.scope.ended) throw unavailable(question, "it is closing down");
-  const isLocal = url.startsWith("unix:");
+  const origin: Origin = url.startsWith("unix:")
+    ? { kind: "unix" }
+    : { kind: "address", address: from.life.host };
   return {
     ...copyMessage(request),
     method,
-    peer: { id: isLocal ? "unix" : `tcp:${from.life.host}`, connection, isLocal },
+    peer: plainPeer(origin, connection),
     scope: listener.scope.child(method, timeoutMs === undefined ? {} : { timeoutMs }),
     deadlineMs: listener.end.clock.monotonicMs() + (timeoutMs ?? Infinity),
   };

@@ -78,7 +78,7 @@ async function everything(world: HostWorld): Promise<void> {
   const { clock, random, keys, hops, disk, store, kernel, scope } = world;
   await disk.append("log", Uint8Array.of(clock.wallMs() % 256, Math.floor(random.fraction("x", 1) * 256)));
   const data = keys.digest((await disk.read("log")) ?? new Uint8Array());
-  assert.equal(keys.verify(data, keys.sign(data)), true);
+  assert.equal(keys.verify(data, keys.sign(data), keys.publicKey()), true);
   const lease = await store.grantLease(1000);
   const watch = store.watch("a", 0);
   await store.put(`a/${keys.uuid()}`, random.bytes("y", 2, 5), { lease });

@@ -158,16 +158,27 @@ suite("time and keys (R8, R9)", () => {
     });
   });
 
-  test("signatures verify on their host and for their data only; a uuid never comes twice", async () => {
+  test("signatures verify everywhere, with the key of who has signed and for their data only; a uuid never comes twice", async () => {
     const simulation = simulate();
     const uuids: string[] = [];
+    const others = await simulation.run(
+      new Promise<HostWorld["keys"]>((resolve) =>
+        simulation.start("beta", async ({ keys }) => resolve(keys)),
+      ),
+    );
     for (let life = 0; life < 3; life++) {
       await onAlpha(simulation, async ({ keys }) => {
         const signature = keys.sign(bytes("data"));
         assert.equal(signature.length, 64);
-        assert.equal(keys.verify(bytes("data"), signature), true);
-        assert.equal(keys.verify(bytes("date"), signature), false);
-        assert.equal(keys.verify(bytes("data"), signature.subarray(1)), false);
+        for (const verifier of [keys, others]) {
+          const verify = (text: string, signed: Uint8Array, by: Uint8Array): boolean =>
+            verifier.verify(bytes(text), signed, by);
+          assert.equal(verify("data", signature, keys.publicKey()), true);
+          assert.equal(verify("date", signature, keys.publicKey()), false);
+          assert.equal(verify("data", signature.subarray(1), keys.publicKey()), false);
+          assert.equal(verify("data", signature, new Uint8Array()), false);
+        }
+        assert.equal(keys.verify(bytes("data"), signature, others.publicKey()), false);
         assert.equal(keys.digest(bytes("data")).length, 32);
         uuids.push(keys.uuid(), keys.uuid());
       });

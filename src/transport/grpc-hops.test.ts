@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { NetloomError } from "../errors/errors.ts";
+import { peerCredentials } from "../linux/peer-credentials.ts";
 import type { Handler, Incoming, Message } from "../world/hops.ts";
+import { isLocal, principalText } from "../world/peer.ts";
 import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
 
 const empty: Message = { bytes: new Uint8Array(), metadata: {} };
@@ -120,7 +122,7 @@ suite("peers", () => {
       await hops.dial(url).call(METHOD, empty, { timeoutMs: 1000 });
     }
     assert.deepEqual(
-      seen.map(({ id, isLocal }) => [id, isLocal]),
+      seen.map((peer) => [principalText(peer.principal), isLocal(peer)]),
       [
         ["unix", true],
         ["unix", true],
@@ -131,6 +133,60 @@ suite("peers", () => {
     assert.equal(new Set(seen.map(({ connection }) => connection)).size, 4);
   });
 
+  test("a peer on a socket is known by its user and process, as the kernel says", async (t) => {
+    const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
+    const { hops } = grpcHost(t, { unixCredentials: peerCredentials });
+    const seen: Incoming["peer"][] = [];
+    await hops.serve(
+      url,
+      answering(async ({ peer }) => {
+        seen.push(peer);
+        return empty;
+      }),
+    );
+    await grpcHost(t).hops.dial(url).call(METHOD, empty, { timeoutMs: 1000 });
+    const [uid, gid] = [process.getuid?.() ?? -1, process.getgid?.() ?? -1];
+    assert.deepEqual(
+      seen.map(({ principal, origin }) => [principal, origin]),
+      [
+        [
+          { kind: "unix", uid },
+          { kind: "unix", credentials: { uid, gid, pid: process.pid } },
+        ],
+      ],
+    );
+  });
+
+  test("nobody comes in of whom the kernel does not say who it is", async (t) => {
+    const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
+    const { hops } = grpcHost(t, { unixCredentials: () => assert.fail("ENOTCONN") });
+    await hops.serve(url, echo);
+    await assert.rejects(grpcHost(t).hops.dial(url).call(METHOD, empty, { timeoutMs: 500 }));
+  });
+
+  test("what a peer says of its connection beside a message is not heard", async (t) => {
+    const url = `tcp://127.0.0.1:${await freePort()}`;
+    const { hops } = grpcHost(t);
+    const seen: Incoming[] = [];
+    await hops.serve(
+      url,
+      answering(async (incoming) => {
+        seen.push(incoming);
+        return empty;
+      }),
+    );
+    const metadata = { "netloom-connection": "unix#0", other: "1" };
+    await grpcHost(t)
+      .hops.dial(url)
+      .call(METHOD, { ...empty, metadata }, { timeoutMs: 1000 });
+    assert.deepEqual(
+      seen.map(({ peer, metadata: heard }) => [principalText(peer.principal), heard]),
+      [["tcp:127.0.0.1", { other: "1" }]],
+    );
+  });
+});
+
+suite("what peers send", () => {
   test("a stranger that sends garbage, or too much beside a message, harms nobody else", async (t) => {
     const { hops } = grpcHost(t);
     const port = await freePort();

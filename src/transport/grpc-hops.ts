@@ -11,6 +11,7 @@ import { healthOf } from "./health.ts";
 import { HeldSockets, isSocketIdentity } from "./inode-socket.ts";
 import type { PeerLimits } from "./peer-limits.ts";
 import { addReflection } from "./reflection.ts";
+import type { ReadUnixCredentials } from "./socket.ts";
 import { checkTarget } from "./url.ts";
 import { Company } from "./time-share.ts";
 
@@ -28,6 +29,8 @@ export interface GrpcHopsOptions extends GrpcHopOptions {
   readonly onError?: (error: unknown, method: string) => void;
   /** Contracts for reflection beside those of the mesh. */
   readonly files?: readonly DescFile[];
+  /** Default: nobody asks the kernel who comes by a unix socket. */
+  readonly unixCredentials?: ReadUnixCredentials;
   /** What one peer may have of a listener, where it is other than usual. */
   readonly limits?: Partial<PeerLimits>;
   /** Default: 300,000 ms. */
@@ -83,6 +86,7 @@ export class GrpcHops implements Hops {
       log,
       files,
       limits,
+      unixCredentials,
       onError = (error, method) => log(describeBug(error, method)),
     } = this.#options;
     const names = new Set(handler.methods.map(({ path }) => path.split("/")[1] ?? ""));
@@ -94,6 +98,7 @@ export class GrpcHops implements Hops {
       log,
       company: this.#company,
       limits,
+      unixCredentials,
       extend: (server) => addReflection(server, new Set([...names, "grpc.health.v1.Health"]), files),
     });
     log(`listening on ${url} in plaintext (insecure): whoever reaches it is believed what it says`);

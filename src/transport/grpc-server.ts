@@ -16,11 +16,12 @@ import type { Scope } from "../async/scope.ts";
 import { type Clock } from "../async/clock.ts";
 import { type Handler, type Incoming, MAX_MESSAGE_BYTES } from "../world/hops.ts";
 import { fromMetadata, toMetadata } from "./grpc-metadata.ts";
-import { guardedHttp2 } from "./guarded-http2.ts";
+import { plainPeer } from "../world/peer.ts";
+import { guardedHttp2, takeConnection } from "./guarded-http2.ts";
 import { PacedSocket } from "./paced-socket.ts";
-import { PeerBook } from "./peer-book.ts";
+import { PeerBook, type PeerConnection } from "./peer-book.ts";
 import { MAX_CONNECTIONS, PEER_LIMITS, type PeerLimits } from "./peer-limits.ts";
-import { bind, peerOf } from "./socket.ts";
+import { bind, originOf, type ReadUnixCredentials } from "./socket.ts";
 import type { Company } from "./time-share.ts";
 import { toStatus } from "./status.ts";
 import { parseAddress } from "./url.ts";
@@ -51,6 +52,8 @@ export interface ListenOptions {
   readonly log: (line: string) => void;
   /** Shared by all listeners of the process. */
   readonly company: Company;
+  /** Default: nobody asks the kernel who comes by a unix socket. */
+  readonly unixCredentials?: ReadUnixCredentials | undefined;
   /** Those that are other than usual. */
   readonly limits?: Partial<PeerLimits> | undefined;
   /** Gets the server before it listens, to add services that no `Handler` can. */
@@ -76,8 +79,8 @@ export async function listen(
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createServer((socket) => {
-    const peer = peerOf(socket, address, connections++);
-    const connection = book.connect(peer);
+    const from = originOf(socket, { address, number: connections++, read: options.unixCredentials });
+    const connection = from && book.connect(plainPeer(from.origin, from.connection));
     if (!connection) {
       socket.destroy();
       return;
@@ -87,10 +90,7 @@ export async function listen(
       book.disconnect(connection);
       sockets.delete(socket);
     });
-    // gRPC reports the remote address of a call's socket and nothing else: that is how the peer is found again.
-    Object.defineProperty(socket, "remoteAddress", { value: peer.connection });
-    Object.defineProperty(socket, "remotePort", { value: undefined });
-    inject(connection.account.time.wasSpent ? new PacedSocket(socket, connection) : socket);
+    inject(connection.account.time.wasSpent ? new PacedSocket(socket, connection) : socket, connection);
   });
   server.maxConnections = MAX_CONNECTIONS;
   try {
@@ -166,9 +166,10 @@ class Listener {
   async #call(call: ServerUnaryCall<Buffer, Uint8Array>, method: string): Promise<Uint8Array> {
     let scope: Scope | undefined;
     try {
-      const incoming = this.#arrive(call, method, DEFAULT_TIMEOUT_MS);
+      const connection = this.#connectionOf(call, method);
+      const incoming = this.#arrive(call, connection, { method, defaultTimeoutMs: DEFAULT_TIMEOUT_MS });
       scope = incoming.scope;
-      const { bytes, metadata } = await this.#inTurn(call, incoming, () => this.#handler.call(incoming));
+      const { bytes, metadata } = await inTurn(connection, incoming, () => this.#handler.call(incoming));
       if (Object.keys(metadata).length > 0) call.sendMetadata(toMetadata(metadata));
       return bytes;
     } catch (error) {
@@ -183,9 +184,10 @@ class Listener {
     let scope: Scope | undefined;
     let answers: Watch<Uint8Array> | undefined;
     try {
-      const incoming = this.#arrive(call, method, Infinity);
+      const connection = this.#connectionOf(call, method);
+      const incoming = this.#arrive(call, connection, { method, defaultTimeoutMs: Infinity });
       scope = incoming.scope;
-      answers = await this.#inTurn(call, incoming, () => this.#handler.watch(incoming));
+      answers = await inTurn(connection, incoming, () => this.#handler.watch(incoming));
       const opened = answers;
       scope.onEnd(() => opened.close());
       call.sendMetadata(new Metadata());
@@ -202,25 +204,17 @@ class Listener {
     }
   }
 
-  /** Does `work` when it is the peer's turn. */
-  async #inTurn<T>(call: Call, { method, scope }: Incoming, work: () => T | Promise<T>): Promise<T> {
-    return await new Promise<T>((resolve, reject) => {
-      const run = (): void => {
-        if (scope.ended) return reject(new NetloomError("CANCELLED", `call ${method}: its caller has gone`));
-        try {
-          resolve(work());
-        } catch (error) {
-          reject(error);
-        }
-      };
-      // A connection that is gone has no account: its calls have nobody who waits for them.
-      const time = this.#book.find(call.getPeer())?.account.time;
-      if (time) time.run(run);
-      else reject(new NetloomError("CANCELLED", `call ${method}: its caller has gone`));
-    });
+  #connectionOf(call: Call, method: string): PeerConnection {
+    const connection = this.#book.find(takeConnection(call.metadata));
+    if (connection) return connection;
+    throw callerHasGone(method);
   }
 
-  #arrive(call: Call, method: string, defaultTimeoutMs: number): Incoming {
+  #arrive(
+    call: Call,
+    { peer }: PeerConnection,
+    { method, defaultTimeoutMs }: { readonly method: string; readonly defaultTimeoutMs: number },
+  ): Incoming {
     if (this.#calls.ended) throw closingDown(method);
     const deadline = call.getDeadline();
     const leftMs = deadline === Infinity ? defaultTimeoutMs : Number(deadline) - Date.now();
@@ -228,12 +222,11 @@ class Listener {
     call.on("cancelled", () => {
       this.#quietly(scope, method).catch((error: unknown) => this.#options.onError(error, method));
     });
-    const connection = call.getPeer();
     return {
       method,
       bytes: new Uint8Array(call.request),
       metadata: fromMetadata(call.metadata),
-      peer: this.#book.find(connection)?.peer ?? { id: "unknown", connection, isLocal: false },
+      peer,
       scope,
       deadlineMs: this.#options.clock.monotonicMs() + leftMs,
     };
@@ -253,6 +246,28 @@ class Listener {
       if (!(error instanceof NetloomError)) this.#options.onError(error, method);
     }
   }
+}
+
+/** Does `work` when it is the peer's turn. */
+async function inTurn<T>(
+  { account }: PeerConnection,
+  { method, scope }: Incoming,
+  work: () => T | Promise<T>,
+): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    account.time.run(() => {
+      if (scope.ended) return reject(callerHasGone(method));
+      try {
+        resolve(work());
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+}
+
+function callerHasGone(method: string): NetloomError {
+  return new NetloomError("CANCELLED", `call ${method}: its caller has gone`);
 }
 
 async function roomIn(call: ServerWritableStream<Buffer, Uint8Array>): Promise<void> {

@@ -3,19 +3,21 @@
  * come here first, and go on to it when there is room, and the peer's turn.
  *
  *   socket ──> PeerBook: room? ──> session ──> stream ──> room? ──> turn ──> gRPC
+ *
+ * gRPC tells a handler nothing of the connection that a call has come by. So the connection's name travels with the headers of
+ * each stream, in the place of whatever the peer has sent there.
  */
-import type { Server } from "@grpc/grpc-js";
-import { status } from "@grpc/grpc-js";
+import { type Metadata, type Server, status } from "@grpc/grpc-js";
 import type { EventEmitter } from "node:events";
 import {
   constants,
   createServer,
+  type Http2Session,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { Socket } from "node:net";
-import type { PacedSocket } from "./paced-socket.ts";
+import type { Duplex } from "node:stream";
 import type { PeerBook, PeerConnection } from "./peer-book.ts";
 
 /** Streams of a connection; `PeerLimits.watches` is less, so that watching leaves room for calls. */
@@ -29,38 +31,51 @@ const OPTIONS = {
   settings: { enablePush: false, maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: 32 * 1024 },
 } as const;
 
+/** Header of the connection that a stream has come by. */
+const CONNECTION = "netloom-connection";
+
 export interface GuardOptions {
   readonly book: PeerBook;
   /** Whether the answers of a method are a stream. */
   readonly isWatch: (path: string) => boolean;
 }
 
-/** Takes connections for `grpc` that are in the book under their remote address. */
-export function guardedHttp2(grpc: Server, options: GuardOptions): (socket: Socket | PacedSocket) => void {
+/** Takes what a connection of the book sends, and hands its calls to `grpc`. */
+export function guardedHttp2(
+  grpc: Server,
+  options: GuardOptions,
+): (socket: Duplex, connection: PeerConnection) => void {
   const inner = http2Of(grpc);
   const { book } = options;
   const http2 = createServer({ ...OPTIONS, streamResetBurst: book.limits.resets });
-  let arriving: Socket | PacedSocket | undefined;
+  const connections = new WeakMap<Http2Session, PeerConnection>();
+  let arriving: PeerConnection | undefined;
   http2.on("session", (session: ServerHttp2Session) => {
-    // Of a socket that is none of the system's Node shows a cover.
-    Object.defineProperty(session, "socket", { value: arriving });
-    const connection = book.find(session.socket.remoteAddress);
-    if (!connection) return session.destroy();
-    requireFirstFrame(session, connection, book);
+    if (!arriving) return session.destroy();
+    connections.set(session, arriving);
+    requireFirstFrame(session, arriving, book);
     inner.emit("session", session);
   });
   http2.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     // A stream that its peer resets while it waits is no fault of anybody here.
     stream.on("error", () => undefined);
-    const connection = book.find(stream.session?.socket.remoteAddress);
+    const connection = stream.session && connections.get(stream.session);
     if (connection) new GuardedStream(stream, headers, connection, options).admit(inner);
     else stream.close(constants.NGHTTP2_REFUSED_STREAM);
   });
-  return (socket) => {
-    arriving = socket;
+  return (socket, connection) => {
+    // Node makes the session before this returns.
+    arriving = connection;
     http2.emit("connection", socket);
     arriving = undefined;
   };
+}
+
+/** Name of the connection that a call has come by, taken out of what came beside the message. */
+export function takeConnection(metadata: Metadata): string {
+  const [name] = metadata.get(CONNECTION);
+  metadata.remove(CONNECTION);
+  return String(name);
 }
 
 /** The settings of a client are the first frame of every connection (RFC 9113 section 3.4). */
@@ -91,7 +106,7 @@ class GuardedStream {
     { book, isWatch }: GuardOptions,
   ) {
     this.#stream = stream;
-    this.#headers = headers;
+    this.#headers = Object.assign(headers, { [CONNECTION]: connection.peer.connection });
     this.#connection = connection;
     this.#book = book;
     this.#path = String(headers[":path"]).slice(0, 256);

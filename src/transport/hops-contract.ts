@@ -8,6 +8,7 @@ import { Health, HealthCheckResponseSchema } from "../api/gen/grpc/health/v1/hea
 import { methodPath, serve } from "../api/rpc.ts";
 import { type ErrorCode, NetloomError } from "../errors/errors.ts";
 import { type Handler, type Incoming, MAX_MESSAGE_BYTES, type Message } from "../world/hops.ts";
+import { principalText } from "../world/peer.ts";
 import {
   ask,
   bytes,
@@ -90,7 +91,10 @@ const calls: readonly HopsPromise[] = [
       const hop = near.hops.dial(url);
       for (let n = 0; n < 2; n++) await hop.call(CALL, message(), { timeoutMs: 5000 });
       const [first, second] = seen;
-      ok(first !== undefined && first.peer.id !== "" && first.peer.connection !== "", "the peer has a name");
+      ok(
+        first !== undefined && principalText(first.peer.principal) !== "" && first.peer.connection !== "",
+        "the peer has a name",
+      );
       equal(first?.peer, second?.peer);
       const left = (first?.deadlineMs ?? 0) - started;
       ok(left > 4000 && left < 6000, `deadline after ${left} ms`);

@@ -1,16 +1,42 @@
-import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign, verify } from "node:crypto";
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  randomUUID,
+  sign,
+  verify,
+} from "node:crypto";
 import type { Keys, Random } from "../world/world.ts";
+
+/** OpenSSL's name of P-256. */
+const CURVE = "prime256v1";
 
 /** SHA-256, and ECDSA on P-256 (`ES256` of RFC 7518, signatures of 64 bytes) with a key of this process. */
 export function nodeKeys(): Keys {
-  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: CURVE });
   const dsaEncoding = "ieee-p1363";
+  const own = new Uint8Array(publicKey.export({ type: "spki", format: "der" }));
   return {
+    publicKey: () => own.slice(),
     digest: (data) => new Uint8Array(createHash("sha256").update(data).digest()),
     sign: (data) => new Uint8Array(sign("sha256", data, { key: privateKey, dsaEncoding })),
-    verify: (data, signature) => verify("sha256", data, { key: publicKey, dsaEncoding }, signature),
+    verify: (data, signature, signer) => {
+      const key = readPublicKey(signer);
+      return key !== undefined && verify("sha256", data, { key, dsaEncoding }, signature);
+    },
     uuid: () => randomUUID(),
   };
+}
+
+function readPublicKey(der: Uint8Array): KeyObject | undefined {
+  try {
+    const key = createPublicKey({ key: Buffer.from(der), type: "spki", format: "der" });
+    return key.asymmetricKeyDetails?.namedCurve === CURVE ? key : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** From the system's generator: neither `purpose` nor `n` means anything to it. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
@@ -65,10 +66,16 @@ suite("keys, random numbers and time of a real machine", () => {
     const keys = nodeKeys();
     const signature = keys.sign(bytes("data"));
     assert.deepEqual([signature.length, keys.digest(bytes("data")).length], [64, 32]);
-    assert.equal(keys.verify(bytes("data"), signature), true);
-    assert.equal(keys.verify(bytes("date"), signature), false);
-    assert.equal(keys.verify(bytes("data"), signature.subarray(1)), false);
-    assert.equal(nodeKeys().verify(bytes("data"), signature), false);
+    const [own, other] = [keys.publicKey(), nodeKeys()];
+    for (const verifier of [keys, other]) {
+      assert.equal(verifier.verify(bytes("data"), signature, own), true);
+      assert.equal(verifier.verify(bytes("date"), signature, own), false);
+      assert.equal(verifier.verify(bytes("data"), signature.subarray(1), own), false);
+      assert.equal(verifier.verify(bytes("data"), signature, other.publicKey()), false);
+    }
+    const { publicKey: foreign } = generateKeyPairSync("ec", { namedCurve: "secp384r1" });
+    for (const key of [new Uint8Array(), own.subarray(1), foreign.export({ type: "spki", format: "der" })])
+      assert.equal(keys.verify(bytes("data"), signature, key), false);
     assert.match(keys.uuid(), /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
     assert.notEqual(keys.uuid(), keys.uuid());
   });

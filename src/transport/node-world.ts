@@ -5,7 +5,10 @@ import { GrpcHops, type GrpcHopsOptions } from "./grpc-hops.ts";
 import { nodeClock } from "./node-clock.ts";
 import { nodeKeys, nodeRandom } from "./node-keys.ts";
 
-export interface NodeWorldOptions extends Pick<GrpcHopsOptions, "insecure" | "log" | "onError" | "files"> {
+export interface NodeWorldOptions extends Pick<
+  GrpcHopsOptions,
+  "insecure" | "log" | "onError" | "files" | "unixCredentials"
+> {
   readonly host: string;
 }
 

@@ -22,7 +22,7 @@ async function scene(t: TestContext, streamsPerPiece: number, isGiven: boolean) 
     opened: 0,
     time: { run: (work: () => void) => (isGiven ? work() : turn.resolve(work)) },
   };
-  const connection = { peer: { connection: "tcp:1" }, account } as unknown as PeerConnection;
+  const connection = { account } as unknown as PeerConnection;
   const paced = new PacedSocket(await arrived.promise, connection);
   const sizes: number[] = [];
   const ended = once(paced, "end");

@@ -15,8 +15,6 @@ const FIRST_BYTES = 4_096;
 const STREAMS_PER_TURN = 8;
 
 export class PacedSocket extends Duplex {
-  readonly remoteAddress: string;
-  readonly remotePort = undefined;
   readonly #socket: Socket;
   readonly #connection: PeerConnection;
   #pieceBytes = FIRST_BYTES;
@@ -27,7 +25,6 @@ export class PacedSocket extends Duplex {
     super();
     this.#socket = socket;
     this.#connection = connection;
-    this.remoteAddress = connection.peer.connection;
     socket.setNoDelay(true);
     socket.on("readable", () => this.#readOn());
     socket.on("end", () => this.push(null));

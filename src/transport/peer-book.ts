@@ -1,6 +1,5 @@
 /** What each peer has of a listener, and whether it may have more. */
-import { peerKey } from "../world/peer-key.ts";
-import type { Peer } from "../world/hops.ts";
+import { type Peer, peerKey, principalText } from "../world/peer.ts";
 import { MAX_UNFINISHED_BYTES, type PeerLimits } from "./peer-limits.ts";
 import { type Company, TimeShare } from "./time-share.ts";
 
@@ -120,11 +119,11 @@ export class PeerBook {
   /** Logs what a peer is refused: once, however often it tries. */
   warn(peer: Peer, what: string): undefined {
     const nowMs = performance.now();
-    const name = `${peer.id} ${what.replaceAll(/\d+/g, "#")}`;
+    const name = `${principalText(peer.principal)} ${what.replaceAll(/\d+/g, "#")}`;
     if (nowMs - (this.#named.get(name) ?? -Infinity) < QUIET_MS) return;
     if (this.#named.size >= MAX_NAMED) this.#named.clear();
     this.#named.set(name, nowMs);
-    this.#options.log(`peer ${peer.id}: ${what}; this is said once`);
+    this.#options.log(`peer ${principalText(peer.principal)}: ${what}; this is said once`);
   }
 
   close(): void {

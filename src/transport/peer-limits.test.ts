@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { type Watch, watchOf } from "../async/watch.ts";
 import type { Handler, Hop, Incoming, Message } from "../world/hops.ts";
+import { isLocal } from "../world/peer.ts";
 import { attacker, begun, framed, freePort, open, outcome, reset } from "./attack-fixture.ts";
 import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
 import { PacedSocket } from "./paced-socket.ts";
@@ -136,7 +137,7 @@ suite("a peer has a number of", () => {
 
   test("calls under way", async (t) => {
     const { url, ask } = await target(t, { streams: 3 }, async ({ peer, scope, ...message }) => {
-      if (!peer.isLocal) await new Promise<void>((resolve) => scope.onEnd(resolve));
+      if (!isLocal(peer)) await new Promise<void>((resolve) => scope.onEnd(resolve));
       return message;
     });
     const session = attacker(t, url);
@@ -169,7 +170,7 @@ suite("a peer that keeps the process busy", () => {
   test("waits for its share, and another one is served before it", async (t) => {
     let done = 0;
     const { url, ask } = await target(t, { share: 0.4, burstMs: 20 }, async ({ peer, bytes }) => {
-      if (!peer.isLocal) {
+      if (!isLocal(peer)) {
         spin(2);
         done += 1;
       }
@@ -202,7 +203,7 @@ suite("a peer that keeps the process busy", () => {
     const sizes: number[] = [];
     const reads = t.mock.method(PacedSocket.prototype, "_read");
     const { url, ask } = await target(t, { share: 0.5, burstMs: 5 }, async ({ peer, bytes }) => {
-      if (!peer.isLocal && bytes.length === 0) spin(10);
+      if (!isLocal(peer) && bytes.length === 0) spin(10);
       if (bytes.length > 0) sizes.push(bytes.length);
       return { bytes, metadata: {} };
     });
@@ -230,7 +231,7 @@ suite("a peer that keeps the process busy", () => {
       t,
       { share: 0.01, burstMs: 2, resets: 1_000 },
       async ({ peer, bytes }) => {
-        if (!peer.isLocal) reached += 1;
+        if (!isLocal(peer)) reached += 1;
         return { bytes, metadata: {} };
       },
     );

@@ -3,7 +3,7 @@ import { lstat, stat, unlink } from "node:fs/promises";
 import { connect, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { type ErrorCode, NetloomError } from "../errors/errors.ts";
-import type { Peer } from "../world/hops.ts";
+import type { Origin, UnixCredentials } from "../world/peer.ts";
 import type { Address } from "./url.ts";
 
 /** Read and write for owner and group: who may use the socket is who is in its group. */
@@ -35,12 +35,47 @@ export async function bind(server: Server, url: string, address: Address): Promi
   });
 }
 
-/** Who is at the other end of `socket`; `number` tells the connections of one listener apart. */
-export function peerOf(socket: Socket, address: Address, number: number): Peer {
-  if (address.kind === "unix") return { id: "unix", connection: `unix#${number}`, isLocal: true };
+/** What the kernel says of the process at the other end of a unix socket, by the descriptor of this end. It may throw. */
+export type ReadUnixCredentials = (descriptor: number) => UnixCredentials;
+
+/**
+ * Where `socket` comes from; `number` tells the connections of one listener apart. `undefined` if the kernel does not say any
+ * more who it is.
+ */
+export function originOf(
+  socket: Socket,
+  {
+    address,
+    number,
+    read,
+  }: {
+    readonly address: Address;
+    readonly number: number;
+    readonly read: ReadUnixCredentials | undefined;
+  },
+): { readonly origin: Origin; readonly connection: string } | undefined {
+  if (address.kind === "unix") {
+    const connection = `unix#${number}`;
+    if (!read) return { origin: { kind: "unix" }, connection };
+    const credentials = credentialsOf(socket, read);
+    return credentials && { origin: { kind: "unix", credentials }, connection };
+  }
   // A listener on [::] sees peers with IPv4 in this form (RFC 4291 section 2.5.5.2).
   const ip = (socket.remoteAddress ?? "unknown").replace(/^::ffff:(?=[0-9.]+$)/, "");
-  return { id: `tcp:${ip}`, connection: `tcp:${ip}:${socket.remotePort ?? 0}#${number}`, isLocal: false };
+  return {
+    origin: { kind: "address", address: ip },
+    connection: `tcp:${ip}:${socket.remotePort ?? 0}#${number}`,
+  };
+}
+
+/** Node tells the descriptor of a socket to nobody but its own code. */
+function credentialsOf(socket: Socket, read: ReadUnixCredentials): UnixCredentials | undefined {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } | null };
+  try {
+    return handle?.fd === undefined ? undefined : read(handle.fd);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Without it `bind` says EACCES in Node.js, which is not the reason. */

@@ -1,6 +1,7 @@
 /** The way to other stations, as bytes. */
 import type { Scope } from "../async/scope.ts";
 import type { Watch } from "../async/watch.ts";
+import type { Peer } from "./peer.ts";
 
 /** Text that travels beside a message: gRPC's ASCII metadata. Keys in lower case. */
 export type Metadata = Readonly<Record<string, string>>;
@@ -8,19 +9,6 @@ export type Metadata = Readonly<Record<string, string>>;
 export interface Message {
   readonly bytes: Uint8Array;
   readonly metadata: Metadata;
-}
-
-/** Who is at the other end of a transport connection. */
-export interface Peer {
-  /**
-   * What ownership is bound to: the SPIFFE ID where the transport has proven one, else what an insecure listener knows
-   * of its peer (`unix`, `tcp:10.0.0.1`), or `self` for a call that began in this process.
-   */
-  readonly id: string;
-  /** The transport connection, unique in this process. */
-  readonly connection: string;
-  /** The peer shares this host: it came by a unix socket, or it is this process. */
-  readonly isLocal: boolean;
 }
 
 /** The largest message that any hop carries, gRPC's own default. */

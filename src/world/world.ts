@@ -16,11 +16,17 @@ export interface Random {
   bytes(purpose: string, n: number, length: number): Uint8Array;
 }
 
-/** Synchronous, so that the order of signatures is the order of the calls. */
+/**
+ * The key of this process, and whatever is computed with keys. Synchronous, so that the order of signatures is the order of the
+ * calls.
+ */
 export interface Keys {
   digest(data: Uint8Array): Uint8Array;
+  /** That others verify signatures of this process with: SubjectPublicKeyInfo, DER. RFC 5280 section 4.1.2.7. */
+  publicKey(): Uint8Array;
   sign(data: Uint8Array): Uint8Array;
-  verify(data: Uint8Array, signature: Uint8Array): boolean;
+  /** Has the owner of `publicKey` signed `data`? False for what is no key, or one of another kind. */
+  verify(data: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean;
   /** A version 4 UUID, RFC 9562 section 5.4. */
   uuid(): string;
 }

@@ -3,6 +3,7 @@ import type { Ports, World } from "../../world/world.ts";
 import { NAMESPACES_FILE } from "../../agent/kept-wires.ts";
 import { file_netloom_admin_v1_admin } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { LinuxMachine } from "../../linux/machine.ts";
+import { peerCredentials } from "../../linux/peer-credentials.ts";
 import { linuxProber } from "../../linux/prober.ts";
 import { linuxProcesses } from "../../linux/processes.ts";
 import type { Log } from "../../observe/log.ts";
@@ -34,6 +35,7 @@ export async function openAgentWorld(options: {
       insecure: true,
       log: (line) => log.info(line),
       files: [file_netloom_admin_v1_admin],
+      unixCredentials: peerCredentials,
     });
     return {
       world: { ...world, disk: nodeDisk(stateFolder, { volatile: [NAMESPACES_FILE] }), kernel },

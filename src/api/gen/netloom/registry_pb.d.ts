@@ -7,6 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { NetworkService, NetworkServiceEndpoint } from "../nsm/registry_pb.js";
+import type { Empty } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file netloom/registry.proto.
@@ -125,11 +126,11 @@ export declare type Registration = Message<"netloom.registry.v1.Registration"> &
   entry: Uint8Array;
 
   /**
-   * Id of the peer that it belongs to.
+   * As versions before 0.1.0 have written it; they have written no `owner`.
    *
-   * @generated from field: string owner = 2;
+   * @generated from field: string owner_text = 2;
    */
-  owner: string;
+  ownerText: string;
 
   /**
    * Name of the owner's lease; empty if it has one of its own.
@@ -144,6 +145,13 @@ export declare type Registration = Message<"netloom.registry.v1.Registration"> &
    * @generated from field: string host = 4;
    */
   host: string;
+
+  /**
+   * Whom it belongs to.
+   *
+   * @generated from field: netloom.registry.v1.Owner owner = 5;
+   */
+  owner?: Owner | undefined;
 };
 
 /**
@@ -151,6 +159,74 @@ export declare type Registration = Message<"netloom.registry.v1.Registration"> &
  * Use `create(RegistrationSchema)` to create a new message.
  */
 export declare const RegistrationSchema: GenMessage<Registration>;
+
+/**
+ * Who has registered something.
+ *
+ * @generated from message netloom.registry.v1.Owner
+ */
+export declare type Owner = Message<"netloom.registry.v1.Owner"> & {
+  /**
+   * @generated from oneof netloom.registry.v1.Owner.kind
+   */
+  kind: {
+    /**
+     * The SPIFFE ID that was proven.
+     *
+     * @generated from field: string spiffe = 1;
+     */
+    value: string;
+    case: "spiffe";
+  } | {
+    /**
+     * The IP address that it came from.
+     *
+     * @generated from field: string address = 2;
+     */
+    value: string;
+    case: "address";
+  } | {
+    /**
+     * A user of the registry's host.
+     *
+     * @generated from field: netloom.registry.v1.Owner.Unix unix = 3;
+     */
+    value: Owner_Unix;
+    case: "unix";
+  } | {
+    /**
+     * The process of the registry itself.
+     *
+     * @generated from field: google.protobuf.Empty self = 4;
+     */
+    value: Empty;
+    case: "self";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message netloom.registry.v1.Owner.
+ * Use `create(OwnerSchema)` to create a new message.
+ */
+export declare const OwnerSchema: GenMessage<Owner>;
+
+/**
+ * @generated from message netloom.registry.v1.Owner.Unix
+ */
+export declare type Owner_Unix = Message<"netloom.registry.v1.Owner.Unix"> & {
+  /**
+   * Absent: whoever comes by the socket.
+   *
+   * @generated from field: optional uint32 uid = 1;
+   */
+  uid?: number | undefined;
+};
+
+/**
+ * Describes the message netloom.registry.v1.Owner.Unix.
+ * Use `create(Owner_UnixSchema)` to create a new message.
+ */
+export declare const Owner_UnixSchema: GenMessage<Owner_Unix>;
 
 /**
  * A peer that gets UNIMPLEMENTED talks to somebody else's registry, and uses Register and Find instead.

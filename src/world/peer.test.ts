@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isSamePrincipal, peerKey, plainPeer, type Principal, principalAt, principalText } from "./peer.ts";
+
+const PRINCIPALS: readonly Principal[] = [
+  { kind: "spiffe", id: "spiffe://mesh/agent" },
+  { kind: "spiffe", id: "spiffe://mesh/other" },
+  { kind: "address", address: "10.0.0.1" },
+  { kind: "address", address: "fd00::1" },
+  { kind: "unix", uid: 0 },
+  { kind: "unix", uid: 1000 },
+  { kind: "self" },
+];
+
+test("each principal is itself only, and has a text of its own", () => {
+  for (const [i, a] of PRINCIPALS.entries())
+    for (const [j, b] of PRINCIPALS.entries()) assert.equal(isSamePrincipal(a, b), i === j);
+  assert.equal(new Set(PRINCIPALS.map(principalText)).size, PRINCIPALS.length);
+});
+
+test("a user that is not known is whoever comes by the socket, and nobody else", () => {
+  const anybody: Principal = { kind: "unix" };
+  const same = PRINCIPALS.filter((each) => isSamePrincipal(anybody, each));
+  assert.deepEqual(same.map(principalText), ["unix:0", "unix:1000"]);
+  assert.ok(isSamePrincipal(anybody, anybody));
+});
+
+test("a process is its user: what it owns is its own after a restart", () => {
+  const at = (pid: number) => principalAt({ kind: "unix", credentials: { uid: 1000, gid: 100, pid } });
+  assert.deepEqual(at(7), at(8));
+});
+
+test("limits are counted for who was proven or for an address, and for each connection of a socket", () => {
+  const address = { kind: "address", address: "10.0.0.1" } as const;
+  const unix = { kind: "unix", credentials: { uid: 0, gid: 0, pid: 7 } } as const;
+  assert.equal(peerKey(plainPeer(address, "1")), peerKey(plainPeer(address, "2")));
+  assert.notEqual(peerKey(plainPeer(unix, "1")), peerKey(plainPeer(unix, "2")));
+  const principal = { kind: "spiffe", id: "spiffe://mesh/agent" } as const;
+  const [near, far] = [
+    { principal, origin: unix, connection: "1" },
+    { principal, origin: address, connection: "2" },
+  ];
+  assert.equal(peerKey(near), peerKey(far));
+});
