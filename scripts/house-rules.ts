@@ -54,8 +54,10 @@ const OUTSIDE: ReadonlySet<string> = new Set(["linux", "transport", "lab", "cli"
 /** Files outside of the zone in a room that is inside: a store's file and thread, and the way to them. */
 const EDGES: ReadonlySet<string> = new Set([
   "store/sqlite/file.ts",
+  "store/sqlite/file-watch.ts",
   "store/sqlite/sqlite-kind.ts",
   "store/sqlite/thread.ts",
+  "store/sqlite/transactions.ts",
   "store/sqlite/worker.ts",
 ]);
 

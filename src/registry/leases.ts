@@ -5,24 +5,19 @@
  * - An endpoint has one lease: one of its own, or one that it shares with others of its owner (`group`), which a single
  *   sign of life renews for all.
  * - Time is monotonic: a jump of the wall clock ends nothing.
- * - An endpoint is given to `onExpired` once, within `RESOLUTION_MS` after its lease has ended.
+ * - An endpoint is given to `onExpired` once, within 100 ms after its lease has ended.
  */
 import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
+import { type Expiring, ExpiryQueue } from "../async/expiry-queue.ts";
 import { Signal } from "../async/signal.ts";
-
-/** Leases that end within the same interval are looked at together. */
-const RESOLUTION_MS = 100;
 
 export const DEFAULT_LEASE_MS = 60_000;
 
-interface Lease {
-  /** On `Clock.monotonicMs`. */
-  endsAtMs: number;
-  /** The interval in which it is looked at next; never later than its end. */
-  slot: number;
+/** Its end is on `Clock.monotonicMs`. */
+interface Lease extends Expiring {
   readonly group: string | undefined;
   readonly names: Set<string> | readonly [string];
 }
@@ -42,8 +37,7 @@ export class Leases {
   readonly #groups = new Map<string, Lease>();
   /** When those ended that nobody has dropped yet, on `Clock.monotonicMs`. */
   readonly #ended = new Map<string, number>();
-  readonly #slots = new Map<number, Set<Lease>>();
-  #earliest = Infinity;
+  readonly #ends = new ExpiryQueue<Lease>();
   /** Rings when an earlier one has come. */
   readonly #signal = new Signal();
 
@@ -87,7 +81,7 @@ export class Leases {
     if (lease.names instanceof Set) lease.names.add(name);
     this.#byName.set(name, lease);
     lease.endsAtMs = endsAtMs;
-    this.#schedule(lease);
+    if (this.#ends.schedule(lease)) this.#signal.ring();
   }
 
   /** A sign of life of a whole group. The names in it; `undefined` if it has none. */
@@ -123,48 +117,22 @@ export class Leases {
     return atMs === undefined ? undefined : timestampFromMs(atMs);
   }
 
-  #schedule(lease: Lease): void {
-    const slot = Math.ceil(lease.endsAtMs / RESOLUTION_MS);
-    // One that lives longer than before is found too early, and is put where it belongs then.
-    if (lease.slot <= slot) return;
-    this.#slots.get(lease.slot)?.delete(lease);
-    lease.slot = slot;
-    let leases = this.#slots.get(slot);
-    if (!leases) this.#slots.set(slot, (leases = new Set()));
-    leases.add(lease);
-    if (slot >= this.#earliest) return;
-    this.#earliest = slot;
-    this.#signal.ring();
-  }
-
   #forget(lease: Lease): void {
     if (lease.group !== undefined) this.#groups.delete(lease.group);
-    const leases = this.#slots.get(lease.slot);
-    leases?.delete(lease);
-    if (leases?.size === 0) this.#slots.delete(lease.slot);
+    this.#ends.drop(lease);
   }
 
   async #run(scope: Scope): Promise<void> {
     const { clock } = this.#world;
     while (!scope.ended) {
-      this.#earliest = this.#slots.size === 0 ? Infinity : Math.min(...this.#slots.keys());
-      const waitMs = this.#earliest * RESOLUTION_MS - clock.monotonicMs();
-      if (waitMs > 0) await this.#signal.wait(this.#world.clock, scope, waitMs);
-      else await this.#expire(this.#earliest, scope);
+      await this.#signal.wait(clock, scope, this.#ends.nextMs - clock.monotonicMs());
+      await this.#expire(scope);
     }
   }
 
-  async #expire(slot: number, scope: Scope): Promise<void> {
-    const leases = this.#slots.get(slot) ?? new Set<Lease>();
-    this.#slots.delete(slot);
-    const nowMs = this.#world.clock.monotonicMs();
+  async #expire(scope: Scope): Promise<void> {
     const names: string[] = [];
-    for (const lease of leases) {
-      lease.slot = Infinity;
-      if (lease.endsAtMs > nowMs) {
-        this.#schedule(lease);
-        continue;
-      }
+    for (const lease of this.#ends.takeEnded(this.#world.clock.monotonicMs())) {
       if (lease.group !== undefined) this.#groups.delete(lease.group);
       for (const name of lease.names) {
         this.#byName.delete(name);

@@ -401,7 +401,7 @@ suite("a store that takes no more", () => {
       },
       delete: async (key, options) => {
         await check();
-        await inner.delete(key, options);
+        return await inner.delete(key, options);
       },
     };
   };
@@ -437,9 +437,7 @@ function storeOf(store: Store): Store {
     list: (prefix) => store.list(prefix),
     put: (key, value, options) => store.put(key, value, options),
     delete: (key, options) => store.delete(key, options),
-    grantLease: (ttlMs) => store.grantLease(ttlMs),
     keepAlive: (lease) => store.keepAlive(lease),
-    revokeLease: (lease) => store.revokeLease(lease),
     watch: (prefix, revision) => store.watch(prefix, revision),
   };
 }

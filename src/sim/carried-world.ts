@@ -55,9 +55,7 @@ const STORE = {
   list: "call",
   put: "call",
   delete: "call",
-  grantLease: "call",
   keepAlive: "call",
-  revokeLease: "call",
   watch: "watch",
 } as const satisfies Description<Store>;
 const KERNEL = {

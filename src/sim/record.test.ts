@@ -79,11 +79,12 @@ async function everything(world: HostWorld): Promise<void> {
   await disk.append("log", Uint8Array.of(clock.wallMs() % 256, Math.floor(random.fraction("x", 1) * 256)));
   const data = keys.digest((await disk.read("log")) ?? new Uint8Array());
   assert.equal(keys.verify(data, keys.sign(data), keys.publicKey()), true);
-  const lease = await store.grantLease(1000);
+  const lease = { name: "lease", ttlMs: 1000 };
   const watch = store.watch("a", 0);
   await store.put(`a/${keys.uuid()}`, random.bytes("y", 2, 5), { lease });
   assert.equal((await watch.take())?.type, "put");
   watch.close();
+  assert.equal(await store.keepAlive("lease"), 1000);
   await assert.rejects(store.put("a", data, { expectedRevision: 99 }), { code: "ABORTED" });
   const stop = await hops.serve("unix:///self", echo(world));
   const self = hops.dial("unix:///self");

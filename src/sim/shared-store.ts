@@ -47,9 +47,7 @@ export function sharedStore(store: Store, network: SimNetwork, life: Life): Stor
       return ask(`put ${key}`, () => store.put(key, copy, options));
     },
     delete: (key, options) => ask(`delete ${key}`, () => store.delete(key, options)),
-    grantLease: (ttlMs) => ask(`grant a lease of ${ttlMs} ms`, () => store.grantLease(ttlMs)),
     keepAlive: (lease) => ask(`keep ${lease} alive`, () => store.keepAlive(lease)),
-    revokeLease: (lease) => ask(`revoke ${lease}`, () => store.revokeLease(lease)),
     watch: (prefix, revision) => {
       life.check("store.watch");
       const watch = store.watch(prefix, revision);

@@ -1,12 +1,14 @@
 /**
- * The promises of a `Store`, as data: every backend runs all of them. A test file turns each into a test of its own.
- * `now` and `pass` are the backend's time: virtual in memory, real with a real server.
+ * The promises of a `Store`, as data: every kind of the list runs all of them. A test file turns each into a test of its own.
+ * `pass` is the store's time: virtual where it has no server of its own.
  */
 import { type ErrorCode, NetloomError } from "../errors/errors.ts";
 import type { Store, StoreEvent } from "../world/store.ts";
 
 interface StoreUnderTest {
   readonly store: Store;
+  /** What is in `store`, as another process reaches it; the same object for a kind that is not shared. */
+  readonly other: Store;
   /** Lets at least `durationMs` pass on the store's clock. */
   readonly pass: (durationMs: number) => Promise<void>;
   /** Makes the store forget all changes so far, as etcd's compaction does. */
@@ -21,6 +23,7 @@ export interface StorePromise {
 }
 
 const TTL_MS = 1000;
+const lease = { name: "a lease", ttlMs: TTL_MS };
 
 export const storeContract: readonly StorePromise[] = [
   {
@@ -94,14 +97,22 @@ export const storeContract: readonly StorePromise[] = [
     title: "deleting what is not there is a success, and no change",
     check: async ({ store }) => {
       const before = await store.put("a", bytes(1));
-      await store.delete("b");
+      equal(await store.delete("b"), before);
       equal((await store.list("")).revision, before);
     },
   },
   {
-    title: "the keys of a lease vanish when it expires, in one revision",
+    title: "delete returns the revision that the watches are told",
+    check: async ({ store }) => {
+      const watch = store.watch("", await store.put("a", bytes(1)));
+      const revision = await store.delete("a");
+      equal(await watch.take(), { type: "delete", key: "a", revision });
+      watch.close();
+    },
+  },
+  {
+    title: "the keys of a lease vanish when it ends, in one revision",
     check: async ({ store, pass }) => {
-      const lease = await store.grantLease(TTL_MS);
       await store.put("a", bytes(1), { lease });
       await store.put("b", bytes(1), { lease });
       const revision = await store.put("c", bytes(1));
@@ -118,44 +129,128 @@ export const storeContract: readonly StorePromise[] = [
     },
   },
   {
-    title: "a lease that is kept alive does not expire",
+    title: "a lease that is kept alive does not end, and no watch hears of it",
     check: async ({ store, pass }) => {
-      const lease = await store.grantLease(TTL_MS);
-      await store.put("a", bytes(1), { lease });
+      const revision = await store.put("a", bytes(1), { lease });
+      const watch = store.watch("", revision);
       for (let round = 0; round < 4; round++) {
         await pass(TTL_MS / 2);
-        await store.keepAlive(lease);
+        equal(await store.keepAlive(lease.name), TTL_MS);
       }
       equal((await store.get("a"))?.value, bytes(1));
+      await store.put("b", bytes(1));
+      const event = await watch.take();
+      equal(event && keyOf(event), "b");
+      watch.close();
     },
   },
   {
-    title: "revoking a lease deletes its keys at once",
+    title: "a key that is put under a lease keeps it alive, with the time that it began with",
+    check: async ({ store, pass }) => {
+      await store.put("a", bytes(1), { lease });
+      await pass(TTL_MS / 2);
+      await store.put("b", bytes(1), { lease: { ...lease, ttlMs: 10 * TTL_MS } });
+      equal(await store.keepAlive(lease.name), TTL_MS);
+      await pass(TTL_MS * 0.7);
+      equal((await store.list("")).entries.length, 2);
+      await pass(TTL_MS);
+      equal((await store.list("")).entries.length, 0);
+    },
+  },
+  {
+    title: "a lease that was never begun or is over is refused with NOT_FOUND, and begins again with a key",
+    check: async ({ store, pass }) => {
+      await refuses("NOT_FOUND", () => store.keepAlive(lease.name));
+      await store.put("a", bytes(1), { lease });
+      await pass(2 * TTL_MS);
+      await refuses("NOT_FOUND", () => store.keepAlive(lease.name));
+      await store.put("a", bytes(1), { lease: { ...lease, ttlMs: 2 * TTL_MS } });
+      equal(await store.keepAlive(lease.name), 2 * TTL_MS);
+    },
+  },
+  {
+    title: "a put that is refused begins no lease",
     check: async ({ store }) => {
-      const lease = await store.grantLease(TTL_MS);
-      await store.put("a", bytes(1), { lease });
-      await store.revokeLease(lease);
-      equal(await store.get("a"), undefined);
+      await refuses("ABORTED", () => store.put("a", bytes(1), { lease, expectedRevision: 7 }));
+      await refuses("NOT_FOUND", () => store.keepAlive(lease.name));
     },
   },
   {
-    title: "a lease that is over is refused with NOT_FOUND",
+    title: "a key that is put again without its lease outlives it, and one under another lives by that",
     check: async ({ store, pass }) => {
-      const lease = await store.grantLease(TTL_MS);
-      await pass(2 * TTL_MS);
-      await refuses("NOT_FOUND", () => store.keepAlive(lease));
-      await refuses("NOT_FOUND", () => store.put("a", bytes(1), { lease }));
-      await refuses("NOT_FOUND", () => store.revokeLease(lease));
-    },
-  },
-  {
-    title: "a key that is put again without its lease outlives it",
-    check: async ({ store, pass }) => {
-      const lease = await store.grantLease(TTL_MS);
-      await store.put("a", bytes(1), { lease });
+      for (const key of ["a", "b"]) await store.put(key, bytes(1), { lease });
       await store.put("a", bytes(2));
+      await store.put("b", bytes(2), { lease: { name: "another", ttlMs: 5 * TTL_MS } });
       await pass(2 * TTL_MS);
-      equal((await store.get("a"))?.value, bytes(2));
+      equal(
+        (await store.list("")).entries.map(({ key, value }) => [key, value]),
+        [
+          ["a", bytes(2)],
+          ["b", bytes(2)],
+        ],
+      );
+      await pass(5 * TTL_MS);
+      equal((await store.list("")).entries.length, 1);
+    },
+  },
+  {
+    title: "what one writes, another finds, and is told in the order of revisions, each once",
+    check: async ({ store, other }) => {
+      const { revision } = await other.list("");
+      const watch = other.watch("", revision);
+      await store.put("a", bytes(1));
+      await other.put("b", bytes(2));
+      await store.put("a", bytes(3));
+      await store.delete("b");
+      await other.put("c", bytes(4));
+      equal((await other.get("a"))?.value, bytes(3));
+      const seen: [string, string][] = [];
+      for (let event = await watch.take(); event; event = await watch.take()) {
+        seen.push([event.type, keyOf(event)]);
+        if (keyOf(event) === "c") break;
+      }
+      equal(seen, [
+        ["put", "a"],
+        ["put", "b"],
+        ["put", "a"],
+        ["delete", "b"],
+        ["put", "c"],
+      ]);
+      watch.close();
+    },
+  },
+  {
+    title: "of two that expect the same revision one is refused, whichever way they come",
+    check: async ({ store, other }) => {
+      const outcomes = await Promise.allSettled(
+        [store, other].map((each) => each.put("a", bytes(1), { expectedRevision: 0 })),
+      );
+      equal(outcomes.map(({ status }) => status).toSorted(byCodeUnit), ["fulfilled", "rejected"]);
+      const { revision = 0 } = (await other.get("a")) ?? {};
+      await store.put("a", bytes(2), { expectedRevision: revision });
+      await refuses("ABORTED", () => other.delete("a", { expectedRevision: revision }));
+    },
+  },
+  {
+    title: "a lease is one for all: either keeps it alive, and when neither does its keys are gone for both",
+    check: async ({ store, other, pass }) => {
+      await store.put("a", bytes(1), { lease });
+      await other.put("b", bytes(1), { lease });
+      for (const each of [store, other, other, store]) {
+        await pass(TTL_MS * 0.7);
+        equal(await each.keepAlive(lease.name), TTL_MS);
+      }
+      const { entries, revision } = await other.list("");
+      equal(entries.length, 2);
+      const watch = other.watch("", revision);
+      await pass(2 * TTL_MS);
+      equal((await store.list("")).entries.length, 0);
+      const gone = [await watch.take(), await watch.take()];
+      equal(
+        gone.map((event) => event?.type),
+        ["delete", "delete"],
+      );
+      watch.close();
     },
   },
   {

@@ -4,7 +4,7 @@ import { memoryKind } from "./memory/memory-kind.ts";
 import { sqliteKind } from "./sqlite/sqlite-kind.ts";
 import type { OpenStore, OpenStoreOptions, StoreKind } from "./store-kind.ts";
 
-const STORES = [memoryKind, sqliteKind] as const satisfies readonly StoreKind[];
+export const STORES = [memoryKind, sqliteKind] as const satisfies readonly StoreKind[];
 
 /** As `--help` has it: `memory, or sqlite:PATH`. */
 export function storeSpellings(): string {

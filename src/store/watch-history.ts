@@ -40,11 +40,20 @@ export class WatchHistory {
 
   /** Changes with revisions that never go back. */
   publish(events: readonly StoreEvent[]): void {
-    this.#events.push(...events);
+    if (events.length === 0) return;
+    for (const event of events) this.#events.push(event);
     const surplus = this.#events.splice(0, Math.max(0, this.#events.length - this.#limit));
     const last = surplus.at(-1);
     if (last) this.#compactedRevision = revisionOf(last);
     this.#forgotten += surplus.length;
+    for (const reader of this.#readers) reader.wake();
+  }
+
+  /** There were changes up to this revision that nobody can tell any more: all who watch now have fallen behind. */
+  forget(revision: number): void {
+    this.#forgotten += this.#events.length + 1;
+    this.#events.length = 0;
+    this.#compactedRevision = revision;
     for (const reader of this.#readers) reader.wake();
   }
 

@@ -5,11 +5,17 @@ import type { Clock } from "../async/clock.ts";
 /** What setTimeout takes at most: a signed 32-bit number of milliseconds. */
 const LONGEST_MS = 0x7fff_ffff;
 
-/** The time of this machine. */
+/** From the beginning of a process's own time to that of CLOCK_MONOTONIC, which all processes of a host share. */
+function sinceStartMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6 - performance.now();
+}
+
+/** The time of this machine. Its monotonic time is that of every process of the host, clock_gettime(2). */
 export function nodeClock(): Clock {
+  const offsetMs = sinceStartMs();
   return {
     wallMs: () => Date.now(),
-    monotonicMs: () => performance.now(),
+    monotonicMs: () => offsetMs + performance.now(),
     sleep: (durationMs, scope) =>
       new Promise((resolve, reject) => {
         const endsAtMs = performance.now() + durationMs;

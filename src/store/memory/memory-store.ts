@@ -2,48 +2,47 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { Watch } from "../../async/watch.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { Clock } from "../../async/clock.ts";
-import type { PutOptions, Store, StoreEntry, StoreEvent } from "../../world/store.ts";
+import { type Expiring, ExpiryQueue } from "../../async/expiry-queue.ts";
+import { Signal } from "../../async/signal.ts";
+import type { Lease, PutOptions, Store, StoreEntry, StoreEvent } from "../../world/store.ts";
 import { WatchHistory } from "../watch-history.ts";
 
 interface Stored {
   readonly entry: StoreEntry;
-  readonly lease: string | undefined;
+  readonly lease: HeldLease | undefined;
 }
 
-interface Lease {
-  readonly ttlMs: number;
-  expiresAtMs: number;
+interface HeldLease extends Lease, Expiring {
   readonly keys: Set<string>;
 }
 
 export interface MemoryStoreOptions {
   readonly clock: Clock;
-  /** The home of the tasks that wait for leases to expire. */
+  /** The home of the task that waits for leases to end. */
   readonly scope: Scope;
   /** How many changes a watch can go back. Default: 10,000. */
   readonly historyLimit?: number;
 }
 
-/** A store in memory: for one process, for tests, and for the simulator. */
+/** A store in memory: for one process, for tests, and for the simulator, where all hosts share it. */
 export class MemoryStore implements Store {
   readonly #clock: Clock;
-  readonly #scope: Scope;
   readonly #keys = new Map<string, Stored>();
-  readonly #leases = new Map<string, Lease>();
+  readonly #leases = new Map<string, HeldLease>();
+  readonly #ends = new ExpiryQueue<HeldLease>();
+  /** Rings when a lease ends earlier than all that were there. */
+  readonly #sooner = new Signal();
   readonly #history: WatchHistory;
   #revision = 0;
-  #leaseCount = 0;
 
-  constructor(options: MemoryStoreOptions) {
-    this.#clock = options.clock;
-    this.#scope = options.scope;
-    this.#history = new WatchHistory(
-      options.historyLimit === undefined ? {} : { limit: options.historyLimit },
-    );
+  constructor({ clock, scope, historyLimit }: MemoryStoreOptions) {
+    this.#clock = clock;
+    this.#history = new WatchHistory(historyLimit === undefined ? {} : { limit: historyLimit });
+    scope.spawn("end leases", (task) => this.#endLeases(task));
   }
 
   async get(key: string): Promise<StoreEntry | undefined> {
-    this.#expireLeases();
+    this.#endDue();
     const stored = this.#keys.get(key);
     return stored && copyEntry(stored.entry);
   }
@@ -51,7 +50,7 @@ export class MemoryStore implements Store {
   async list(
     prefix: string,
   ): Promise<{ readonly entries: readonly StoreEntry[]; readonly revision: number }> {
-    this.#expireLeases();
+    this.#endDue();
     const entries = [...this.#keys.values()]
       .filter(({ entry }) => entry.key.startsWith(prefix))
       .map(({ entry }) => copyEntry(entry))
@@ -60,50 +59,31 @@ export class MemoryStore implements Store {
   }
 
   async put(key: string, value: Uint8Array, options: PutOptions = {}): Promise<number> {
-    this.#expireLeases();
+    this.#endDue();
     this.#expect(`put ${key}`, key, options.expectedRevision);
-    const lease = options.lease === undefined ? undefined : this.#lease(`put ${key}`, options.lease);
+    const lease = options.lease && this.#begin(options.lease);
     this.#detach(key);
     this.#revision += 1;
     const entry: StoreEntry = { key, value: value.slice(), revision: this.#revision };
-    this.#keys.set(key, { entry, lease: options.lease });
+    this.#keys.set(key, { entry, lease });
     lease?.keys.add(key);
     this.#history.publish([{ type: "put", entry }]);
     return this.#revision;
   }
 
-  async delete(key: string, options: { readonly expectedRevision?: number } = {}): Promise<void> {
-    this.#expireLeases();
+  async delete(key: string, options: { readonly expectedRevision?: number } = {}): Promise<number> {
+    this.#endDue();
     this.#expect(`delete ${key}`, key, options.expectedRevision);
     this.#deleteAll([key]);
+    return this.#revision;
   }
 
-  async grantLease(ttlMs: number): Promise<string> {
-    this.#expireLeases();
-    this.#leaseCount += 1;
-    const id = `lease-${this.#leaseCount}`;
-    const lease: Lease = { ttlMs, expiresAtMs: this.#clock.monotonicMs() + ttlMs, keys: new Set() };
-    this.#leases.set(id, lease);
-    this.#scope.spawn(id, async (scope) => {
-      while (this.#leases.has(id)) {
-        await this.#clock.sleep(lease.expiresAtMs - this.#clock.monotonicMs(), scope);
-        this.#expireLeases();
-      }
-    });
-    return id;
-  }
-
-  async keepAlive(lease: string): Promise<void> {
-    this.#expireLeases();
-    const kept = this.#lease("keep alive", lease);
-    kept.expiresAtMs = this.#clock.monotonicMs() + kept.ttlMs;
-  }
-
-  async revokeLease(lease: string): Promise<void> {
-    this.#expireLeases();
-    const { keys } = this.#lease("revoke", lease);
-    this.#leases.delete(lease);
-    this.#deleteAll([...keys]);
+  async keepAlive(name: string): Promise<number> {
+    this.#endDue();
+    const lease = this.#leases.get(name);
+    if (!lease) throw new NetloomError("NOT_FOUND", `keep lease ${name} alive: it is over`);
+    this.#renew(lease);
+    return lease.ttlMs;
   }
 
   watch(prefix: string, revision: number): Watch<StoreEvent> {
@@ -116,19 +96,33 @@ export class MemoryStore implements Store {
     throw new NetloomError("ABORTED", `${what}: it is at revision ${revision}, not ${expected}`);
   }
 
-  #lease(what: string, id: string): Lease {
-    const lease = this.#leases.get(id);
-    if (!lease) throw new NetloomError("NOT_FOUND", `${what}: ${id} is over`);
+  #begin({ name, ttlMs }: Lease): HeldLease {
+    let lease = this.#leases.get(name);
+    if (!lease) {
+      lease = { name, ttlMs, endsAtMs: Infinity, slot: Infinity, keys: new Set() };
+      this.#leases.set(name, lease);
+    }
+    this.#renew(lease);
     return lease;
   }
 
-  /** Nobody may see a key whose lease is over, also when the task that watches over it has not run yet. */
-  #expireLeases(): void {
-    const nowMs = this.#clock.monotonicMs();
-    for (const [id, lease] of this.#leases) {
-      if (lease.expiresAtMs > nowMs) continue;
-      this.#leases.delete(id);
-      this.#deleteAll([...lease.keys]);
+  #renew(lease: HeldLease): void {
+    lease.endsAtMs = this.#clock.monotonicMs() + lease.ttlMs;
+    if (this.#ends.schedule(lease)) this.#sooner.ring();
+  }
+
+  async #endLeases(scope: Scope): Promise<void> {
+    while (!scope.ended) {
+      await this.#sooner.wait(this.#clock, scope, this.#ends.nextMs - this.#clock.monotonicMs());
+      this.#endDue();
+    }
+  }
+
+  /** Nobody sees a key whose lease is over, also when the task that watches over it has not run yet. */
+  #endDue(): void {
+    for (const { name, keys } of this.#ends.takeEnded(this.#clock.monotonicMs())) {
+      this.#leases.delete(name);
+      this.#deleteAll([...keys]);
     }
   }
 
@@ -145,8 +139,7 @@ export class MemoryStore implements Store {
   }
 
   #detach(key: string): void {
-    const lease = this.#keys.get(key)?.lease;
-    if (lease !== undefined) this.#leases.get(lease)?.keys.delete(key);
+    this.#keys.get(key)?.lease?.keys.delete(key);
   }
 }
 

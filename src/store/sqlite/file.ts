@@ -1,9 +1,12 @@
 /**
- * The file of a store: whose it is, whether it is whole, and whether it is still there. Run by the thread that has the
- * database. Source: https://www.sqlite.org/pragma.html#pragma_application_id, https://www.sqlite.org/howtocorrupt.html
+ * The file of a store: whose it is, whether it is whole, and in which form. Run by the thread that has the database.
+ *
+ * ```
+ *  alone? ──yes──► check, make or upgrade, begin leases anew ──┐
+ *    └─ no: another process has it open, and has done that ────┴──► open, with others
+ * ```
+ * Source: https://www.sqlite.org/pragma.html#pragma_application_id, https://www.sqlite.org/wal.html#noshm
  */
-import { statSync, watch } from "node:fs";
-import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import type { ErrorCode } from "../../errors/errors.ts";
@@ -12,15 +15,40 @@ import type { Refusal } from "./batch.ts";
 /** "NLst". Every file of a store has it from its first transaction on. */
 const APPLICATION_ID = 0x4e_4c_73_74;
 
-/** 1: entries have checksums. */
-const FORMAT = 1;
+/** 1: entries have checksums. 2: leases have names and ends, and the last changes are there for other processes. */
+const FORMAT = 2;
 
-/** Without a shared-memory file: the lock is the process's as long as it is open. */
-const PREPARE = `
+/** How long a process waits for others that have the file, or its lock for writing. */
+export const LOCK_PATIENCE_MS = 5000;
+
+/** As long as a process may check a large file that nobody else has open. */
+const OPEN_PATIENCE_MS = 30_000;
+const OPEN_PAUSE_MS = 10;
+
+/** How long SQLite itself waits for a lock. It asks less and less often, so whoever needs one asks again. */
+const BUSY_MS = 2;
+
+/** Without a shared-memory file: fails if anybody else has it open, and keeps everybody else out. */
+const ALONE = `
   PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
+`;
+
+const SHARED = `
+  PRAGMA synchronous = FULL;
   PRAGMA journal_size_limit = 16777216;
+`;
+
+const LEASES = `
+  CREATE TABLE leases (lease TEXT PRIMARY KEY, ttl_ms REAL NOT NULL, ends_ms REAL NOT NULL) WITHOUT ROWID;
+  CREATE INDEX ends ON leases (ends_ms);
+  CREATE TABLE changes (n INTEGER PRIMARY KEY, revision INTEGER NOT NULL, key TEXT NOT NULL, value BLOB);
+`;
+
+const MARK = `
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${FORMAT};
 `;
 
 /** All at once, so that a file which has the mark is complete. */
@@ -30,21 +58,29 @@ const CREATE = `
     key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL, lease TEXT, checksum INTEGER NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX leased ON entries (lease) WHERE lease IS NOT NULL;
-  CREATE TABLE leases (lease TEXT PRIMARY KEY, ttl_ms REAL NOT NULL) WITHOUT ROWID;
   CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-  INSERT INTO counters VALUES ('revision', 0), ('lease', 0);
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${FORMAT};
+  INSERT INTO counters VALUES ('revision', 0);
+  ${LEASES} ${MARK}
   COMMIT;
 `;
 
-/** From the first format, which had no mark and no checksums. */
-const UPGRADE = `
+/** Format 0 had no mark and no checksums. */
+const FROM_0 = `
   BEGIN IMMEDIATE;
   ALTER TABLE entries ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
   UPDATE entries SET checksum = checksum_of(key, value, revision, lease);
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${FORMAT};
+  DROP TABLE leases;
+  DELETE FROM counters WHERE name = 'lease';
+  ${LEASES} ${MARK}
+  COMMIT;
+`;
+
+/** Format 1 had leases with numbers, and nobody who used them. */
+const FROM_1 = `
+  BEGIN IMMEDIATE;
+  DROP TABLE leases;
+  DELETE FROM counters WHERE name = 'lease';
+  ${LEASES} ${MARK}
   COMMIT;
 `;
 
@@ -52,13 +88,14 @@ const MOVE_AWAY = "move the file away, and start again: hosts register anew what
 
 const SQLITE_CODES: ReadonlyMap<number, ErrorCode> = new Map([
   [3, "PERMISSION_DENIED"],
-  [5, "ALREADY_EXISTS"],
+  [5, "UNAVAILABLE"],
   [8, "PERMISSION_DENIED"],
   [13, "RESOURCE_EXHAUSTED"],
   [14, "NOT_FOUND"],
 ]);
 
 /** https://www.sqlite.org/rescode.html */
+const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
@@ -72,23 +109,80 @@ class UnusableFile extends Error {
   }
 }
 
-/** Opens the file for this process alone, makes it if it is missing or empty, and reads all of it once. */
-export function openFile(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: 0 });
-  // As SQL has it: a checksum over all that an entry says.
-  database.function("checksum_of", { deterministic: true }, (key, value, revision, lease) =>
-    crc32(`${String(key)}\0${String(revision)}\0${String(lease)}`, crc32(value as Uint8Array)),
-  );
+/**
+ * Opens the file, makes it if it is missing or empty, and reads all of it once. If nobody else has it open, all leases
+ * begin anew: time in which nobody could keep them alive does not count, and after a start of the host its monotonic time
+ * is another one. `nowMs` is that time.
+ */
+export function openFile(file: string, nowMs: number, patienceMs = OPEN_PATIENCE_MS): DatabaseSync {
+  const openedAt = performance.now();
+  const elapsed = (): number => performance.now() - openedAt;
+  let isPrepared = false;
+  for (;;) {
+    try {
+      isPrepared ||= prepareAlone(file, () => nowMs + elapsed());
+      return openShared(file, isPrepared);
+    } catch (error) {
+      if (!isBusy(error) || elapsed() > patienceMs) throw error;
+      pause(OPEN_PAUSE_MS);
+    }
+  }
+}
+
+/** False if another process has the file open. */
+function prepareAlone(file: string, nowMs: () => number): boolean {
+  return using(file, (database) => {
+    try {
+      // Before anything is changed.
+      database.exec("PRAGMA locking_mode = EXCLUSIVE");
+      const change = changeOf(database);
+      database.exec(ALONE);
+      checkPages(database);
+      database.exec(change);
+      checkSums(database);
+      // Those are for processes that have it open at the same time.
+      database.exec("DELETE FROM changes");
+      database.prepare("UPDATE leases SET ends_ms = ttl_ms + ?").run(nowMs());
+    } catch (error) {
+      if (isBusy(error)) return false;
+      throw error;
+    }
+    return true;
+  });
+}
+
+function openShared(file: string, isChecked: boolean): DatabaseSync {
+  const database = open(file);
   try {
-    const change = changeOf(database);
-    database.exec(PREPARE);
-    checkPages(database);
-    database.exec(change);
-    checkSums(database);
+    // One that is being made has no mark yet.
+    if (changeOf(database) !== "") throw busy();
+    database.exec(SHARED);
+    if (!isChecked) {
+      checkPages(database);
+      checkSums(database);
+    }
     return database;
   } catch (error) {
     database.close();
     throw error;
+  }
+}
+
+function open(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: BUSY_MS });
+  // As SQL has it: a checksum over all that an entry says.
+  database.function("checksum_of", { deterministic: true }, (key, value, revision, lease) =>
+    crc32(`${String(key)}\0${String(revision)}\0${String(lease)}`, crc32(value as Uint8Array)),
+  );
+  return database;
+}
+
+function using<T>(file: string, use: (database: DatabaseSync) => T): T {
+  const database = open(file);
+  try {
+    return use(database);
+  } finally {
+    database.close();
   }
 }
 
@@ -102,13 +196,14 @@ function changeOf(database: DatabaseSync): string {
       .all();
     const names = tables.map(({ name }) => name).join(" ");
     if (names === "") return CREATE;
-    if (names === "counters entries leases") return UPGRADE;
+    if (names === "counters entries leases") return FROM_0;
   }
   if (id !== APPLICATION_ID)
     throw new UnusableFile(
       "it is not a store of this program; nothing in it was changed",
       "name a file of its own",
     );
+  if (format === 1) return FROM_1;
   if (format !== FORMAT)
     throw new UnusableFile(
       `its format is ${String(format)}, and this program reads ${FORMAT}`,
@@ -136,6 +231,20 @@ function pragma(database: DatabaseSync, name: string): unknown {
   return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 
+/** Of a thread that has nothing else to do. */
+function pause(durationMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
+}
+
+function busy(): Error {
+  return Object.assign(new Error("database is locked"), { errcode: SQLITE_BUSY });
+}
+
+/** Another process has what is needed, for now. */
+export function isBusy(error: unknown): boolean {
+  return ((error as { readonly errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY;
+}
+
 /** What to say of an error of SQLite, or of this file. */
 export function refusalOf(attempt: string, file: string, error: unknown): Refusal {
   const what = `${attempt} ${file}`;
@@ -151,58 +260,6 @@ export function refusalOf(attempt: string, file: string, error: unknown): Refusa
   return { type: "refused", code, message: `${what}: ${message}`, ...hint };
 }
 
-function unusable(message: string, hint: string): Refusal {
+export function unusable(message: string, hint: string): Refusal {
   return { type: "refused", code: "FAILED_PRECONDITION", message, hint, topic: "NL-306" };
-}
-
-/**
- * Notices when an open file, or its journal, is not at its path any more: what is written then is gone with the process.
- * Tells `onChange` when that is so, and with `undefined` when it is back.
- */
-export class FileWatch {
-  readonly #file: string;
-  /** By path, what was there first. */
-  readonly #places = new Map<string, string>();
-  readonly #end: () => void;
-
-  constructor(file: string, onChange: (problem: Refusal | undefined) => void) {
-    this.#file = file;
-    this.problem("");
-    let told: string | undefined;
-    const watcher = watch(dirname(file), { persistent: false }, (event) => {
-      // What is written to them is a "change".
-      if (event !== "rename") return;
-      const problem = this.problem("keep the store");
-      if (problem?.message !== told) onChange(problem);
-      told = problem?.message;
-    });
-    // Its folder is gone: the next write finds that out.
-    watcher.on("error", () => undefined);
-    this.#end = () => watcher.close();
-  }
-
-  /** `undefined` as long as the files are where they were opened. */
-  problem(attempt: string): Refusal | undefined {
-    for (const path of [this.#file, `${this.#file}-wal`]) {
-      const found = identityOf(path);
-      const known = this.#places.get(path) ?? found;
-      if (known !== undefined) this.#places.set(path, known);
-      if (known === found) continue;
-      const how = found === undefined ? "deleted or moved" : "replaced by another";
-      return unusable(
-        `${attempt} ${this.#file}: ${path} was ${how} while it was open; nothing is kept any more`,
-        "put it back, or end the registry and start it again: hosts register anew what they offer",
-      );
-    }
-    return undefined;
-  }
-
-  close(): void {
-    this.#end();
-  }
-}
-
-function identityOf(path: string): string | undefined {
-  const found = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return found && `${found.dev} ${found.ino}`;
 }

@@ -8,7 +8,7 @@ export const sqliteKind: Readonly<StoreKind> = {
   scheme: "sqlite",
   spelling: "sqlite:PATH",
   rest: ".+",
-  isShared: false,
+  isShared: true,
   inFolder: (folder) => `sqlite:${join(folder, "registry.db")}`,
   open: async (file, { world, onProblem }) => {
     await makeFolder(dirname(file));
@@ -16,8 +16,15 @@ export const sqliteKind: Readonly<StoreKind> = {
       import("./thread.ts"),
       import("./sqlite-store.ts"),
     ]);
-    const database = await openDatabase({ file, ...(onProblem && { onProblem }) });
-    return { store: new SqliteStore({ database, ...world }), close: () => database.close() };
+    let store: InstanceType<typeof SqliteStore> | undefined;
+    const database = await openDatabase({
+      file,
+      nowMs: world.clock.monotonicMs(),
+      onTouched: () => store?.look(),
+      onProblem,
+    });
+    store = new SqliteStore({ database, ...world });
+    return { store, close: () => database.close() };
   },
 };
 

@@ -6,46 +6,14 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { crc32 } from "node:zlib";
 import { rootScope } from "../../async/task-scope.ts";
-import { NetloomError } from "../../errors/errors.ts";
-import type { Clock } from "../../async/clock.ts";
-import { storeContract } from "../contract.ts";
+import { until } from "../../async/until-fixture.ts";
+import type { NetloomError } from "../../errors/errors.ts";
+import { HandClock } from "../hand-clock-fixture.ts";
 import type { Database } from "./batch.ts";
 import { type DatabaseOptions, openDatabase } from "./thread.ts";
 import { SqliteStore } from "./sqlite-store.ts";
-
-const HISTORY_LIMIT = 20;
-
-/** Time that passes when the test says so. */
-class HandClock implements Clock {
-  #nowMs = 0;
-  readonly #sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>();
-
-  wallMs(): number {
-    return this.#nowMs;
-  }
-
-  monotonicMs(): number {
-    return this.#nowMs;
-  }
-
-  sleep(durationMs: number, scope?: Parameters<Clock["sleep"]>[1]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const sleeper = { atMs: this.#nowMs + durationMs, wake: resolve };
-      this.#sleepers.add(sleeper);
-      scope?.onEnd(() => reject(new NetloomError("CANCELLED", "sleep: the scope has ended")));
-    });
-  }
-
-  pass(durationMs: number): void {
-    this.#nowMs += durationMs;
-    for (const sleeper of this.#sleepers) {
-      if (sleeper.atMs > this.#nowMs) continue;
-      this.#sleepers.delete(sleeper);
-      sleeper.wake();
-    }
-  }
-}
 
 function directory(context: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "nlt-"));
@@ -53,66 +21,57 @@ function directory(context: TestContext): string {
   return path;
 }
 
-async function open(file: string, options: Omit<DatabaseOptions, "file"> = {}) {
-  const clock = new HandClock();
+async function open(
+  file: string,
+  {
+    clock = new HandClock(),
+    ...options
+  }: Omit<DatabaseOptions, "file" | "nowMs"> & { readonly clock?: HandClock } = {},
+) {
   const scope = rootScope("store", clock);
-  const database = await openDatabase({ file, ...options });
-  const store = new SqliteStore({ database, clock, scope, historyLimit: HISTORY_LIMIT });
+  let store: SqliteStore | undefined;
+  const onTouched = (): void => store?.look();
+  const database = await openDatabase({ file, nowMs: clock.monotonicMs(), onTouched, ...options });
+  store = new SqliteStore({ database, clock, scope });
   const close = async (): Promise<void> => {
     await scope.end();
     await database.close();
   };
-  return { store, clock, close };
+  /** As `close`, without a last word. */
+  const die = (): Promise<void> => database.close();
+  return { store, clock, close, die };
 }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-suite("the promises of every store", () => {
-  for (const { title, check } of storeContract) {
-    test(title, async (context) => {
-      const { store, clock, close } = await open(join(directory(context), "store.db"));
-      await check({
-        store,
-        pass: async (durationMs) => {
-          clock.pass(durationMs);
-          // What the passing of time has started is done before the next read.
-          await store.get("");
-        },
-        compact: async () => {
-          for (let n = 0; n < HISTORY_LIMIT; n++) await store.put("filler", new Uint8Array());
-        },
-      });
-      await close();
-    });
-  }
-});
+const LEASE = { name: "lease", ttlMs: 60_000 };
 
 test("keys, revisions and leases are there when the file is opened again, and leases begin anew", async (context) => {
   const file = join(directory(context), "store.db");
   const first = await open(file);
-  const lease = await first.store.grantLease(1000);
-  const revision = await first.store.put("a", bytes("1"), { lease });
+  first.clock.pass(1e6);
+  const revision = await first.store.put("a", bytes("1"), { lease: LEASE });
   await first.close();
 
+  // As after a start of the host, its monotonic time is another one.
   const second = await open(file);
   assert.deepEqual(await second.store.get("a"), { key: "a", value: bytes("1"), revision });
-  second.clock.pass(900);
-  await second.store.keepAlive(lease);
+  second.clock.pass(54_000);
+  await second.store.keepAlive(LEASE.name);
   assert.ok((await second.store.put("b", bytes("2"))) > revision);
-  assert.notEqual(await second.store.grantLease(1000), lease);
   await assert.rejects(second.store.watch("", revision - 1).take(), { code: "FAILED_PRECONDITION" });
-  second.clock.pass(1100);
+  second.clock.pass(61_000);
   assert.equal(await second.store.get("a"), undefined);
   await second.close();
 });
 
 test("writes that come together are one transaction", async (context) => {
-  const database = await openDatabase({ file: join(directory(context), "store.db") });
+  const database = await openDatabase({ file: join(directory(context), "store.db"), nowMs: 0 });
   const batches: number[] = [];
   const counted: Database = {
-    opened: database.opened,
+    revision: database.revision,
     run: (batch) => {
-      batches.push(batch.length);
+      batches.push(batch.operations.length);
       return database.run(batch);
     },
     close: () => database.close(),
@@ -122,8 +81,102 @@ test("writes that come together are one transaction", async (context) => {
   const store = new SqliteStore({ database: counted, clock, scope });
   await Promise.all(Array.from({ length: 1000 }, (_, n) => store.put(`k${n}`, bytes("v"))));
   assert.ok(batches.length <= 2, batches.join(" "));
+  await Promise.all(Array.from({ length: 1000 }, (_, n) => store.put(`k${n}`, bytes("v"), { lease: LEASE })));
+  const before = batches.length;
+  for (let n = 0; n < 1000; n++) assert.equal(await store.keepAlive(LEASE.name), LEASE.ttlMs);
+  assert.equal(batches.length, before, "keeping a lease alive writes nothing at once");
   await scope.end();
   await database.close();
+});
+
+suite("two that have one file open", () => {
+  /** Both on one time, as processes of one host are. */
+  const both = async (context: TestContext) => {
+    const file = join(directory(context), "store.db");
+    const clock = new HandClock();
+    const [first, second] = [await open(file, { clock }), await open(file, { clock })];
+    /** In steps, so that what each has to do is done in time. */
+    const pass = async (durationMs: number, those = [first, second]): Promise<void> => {
+      for (let passed = 0; passed < durationMs; passed += 1000) {
+        clock.pass(Math.min(1000, durationMs - passed));
+        for (const { store } of those) await store.get("");
+      }
+    };
+    return { file, clock, pass, first, second };
+  };
+
+  test("hear of each other without asking", async (context) => {
+    const { first, second } = await both(context);
+    const watch = second.store.watch("", (await second.store.list("")).revision);
+    const revision = await first.store.put("a", bytes("1"));
+    const entry = { key: "a", value: bytes("1"), revision };
+    assert.deepEqual(await watch.take(), { type: "put", entry });
+    await first.store.delete("a");
+    assert.equal((await watch.take())?.type, "delete");
+    await first.close();
+    await second.close();
+  });
+
+  test("end no lease that either keeps alive, and one of them does when neither does", async (context) => {
+    const { first, second, pass } = await both(context);
+    await first.store.put("a", bytes("1"), { lease: LEASE });
+    for (const { store } of [first, first, second, first, second]) {
+      await pass(40_000);
+      await store.keepAlive(LEASE.name);
+    }
+    await first.close();
+    await pass(58_000, [second]);
+    assert.equal((await second.store.list("")).entries.length, 1);
+    await pass(3000, [second]);
+    assert.equal((await second.store.list("")).entries.length, 0);
+    await second.close();
+  });
+
+  test("take over from one that dies: what it has said of a lease in its last second is half true at least", async (context) => {
+    const { first, second, pass, clock } = await both(context);
+    await first.store.put("a", bytes("1"), { lease: LEASE });
+    await pass(29_000);
+    // It dies before that is in the file: nothing of it runs any more.
+    await first.store.keepAlive(LEASE.name);
+    await first.die();
+    clock.pass(30_000);
+    assert.equal(await second.store.keepAlive(LEASE.name), LEASE.ttlMs);
+    assert.equal((await second.store.list("")).entries.length, 1);
+    await second.close();
+  });
+
+  test("begin no lease anew when one of them comes or goes", async (context) => {
+    const { file, clock, pass, first, second } = await both(context);
+    await first.store.put("a", bytes("1"), { lease: LEASE });
+    await pass(50_000);
+    await second.close();
+    const third = await open(file, { clock });
+    clock.pass(11_000);
+    assert.equal(await third.store.get("a"), undefined);
+    await first.close();
+    await third.close();
+  });
+
+  test("list anew when one has changed more than is remembered", async (context) => {
+    const { first, second } = await both(context);
+    const { revision } = await second.store.list("");
+    const watch = second.store.watch("", revision);
+    for (let round = 0; round < 3; round++)
+      await Promise.all(Array.from({ length: 6000 }, (_, n) => first.store.put(`k${n}`, bytes("v"))));
+    await assert.rejects(
+      async () => {
+        for (;;) await watch.take();
+      },
+      { code: "FAILED_PRECONDITION" },
+    );
+    const list = await second.store.list("");
+    assert.equal(list.entries.length, 6000);
+    const fresh = second.store.watch("", list.revision);
+    await first.store.put("z", bytes("1"));
+    assert.equal((await fresh.take())?.type, "put");
+    await first.close();
+    await second.close();
+  });
 });
 
 test("a full disk refuses writes and answers reads, and takes writes again when there is room", async (context) => {
@@ -155,16 +208,28 @@ test("a full disk refuses writes and answers reads, and takes writes again when 
   await close();
 });
 
-test("the file belongs to one process, and a path that is none is refused", async (context) => {
-  const path = directory(context);
-  const first = await open(join(path, "store.db"));
-  await assert.rejects(openDatabase({ file: join(path, "store.db") }), {
-    code: "ALREADY_EXISTS",
+test("a file that another keeps for itself is waited for, and refused in the end", async (context) => {
+  const file = join(directory(context), "store.db");
+  await filled(file);
+  const holder = new DatabaseSync(file);
+  holder.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT");
+  await assert.rejects(openDatabase({ file, nowMs: 0, patienceMs: 20 }), {
+    code: "UNAVAILABLE",
     message: /open the store .*store\.db: database is locked/,
+    hint: /an earlier version/,
   });
-  await first.close();
-  await assert.rejects(openDatabase({ file: join(path, "missing", "store.db") }), { code: "NOT_FOUND" });
-  await assert.rejects(openDatabase({ file: path }), {
+  const opening = open(file);
+  holder.close();
+  const { store, close } = await opening;
+  assert.equal((await store.list("")).entries.length, 100);
+  await close();
+});
+
+test("a path that is none is refused", async (context) => {
+  const path = directory(context);
+  const file = join(path, "missing", "store.db");
+  await assert.rejects(openDatabase({ file, nowMs: 0 }), { code: "NOT_FOUND" });
+  await assert.rejects(openDatabase({ file: path, nowMs: 0 }), {
     code: "INVALID_ARGUMENT",
     message: /a folder; name a file/,
   });
@@ -188,8 +253,8 @@ suite("a file that is not whole, or not its own, is refused as a whole, and left
     writeFileSync(file, change(readFileSync(file)));
   };
   const flipped = (content: Buffer): Buffer => {
-    const at = content.lastIndexOf(new Uint8Array(200).fill(42));
-    content[at + 100]! ^= 1;
+    const value = new Uint8Array(200).fill(42);
+    for (let at = content.indexOf(value); at >= 0; at = content.indexOf(value)) content[at + 100]! ^= 1;
     return content;
   };
   const cases: readonly (readonly [string, (file: string) => Promise<void> | void, RegExp, RegExp])[] = [
@@ -217,7 +282,7 @@ suite("a file that is not whole, or not its own, is refused as a whole, and left
         await filled(file);
         foreign("PRAGMA user_version = 99")(file);
       },
-      /its format is 99, and this program reads 1/,
+      /its format is 99, and this program reads 2/,
       /use the program that made it, or move/,
     ],
     [
@@ -233,7 +298,7 @@ suite("a file that is not whole, or not its own, is refused as a whole, and left
       const file = join(directory(context), "store.db");
       await make(file);
       const before = readFileSync(file);
-      await assert.rejects(openDatabase({ file }), (error: NetloomError) => {
+      await assert.rejects(openDatabase({ file, nowMs: 0 }), (error: NetloomError) => {
         assert.deepEqual([error.code, error.topic], ["FAILED_PRECONDITION", "NL-306"], error.message);
         assert.match(error.message, message);
         assert.match(error.hint ?? "", hint);
@@ -285,54 +350,97 @@ test("a file that comes back to its place takes writes again", async (context) =
   await close();
 });
 
-test("a file of the first format is taken over", async (context) => {
-  const file = join(directory(context), "store.db");
-  const database = new DatabaseSync(file);
-  database.exec(`
+/** As earlier versions made it, which had lease numbers that nobody used. */
+const OLD_FORMATS = {
+  "the first format": `
     CREATE TABLE entries (key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL, lease TEXT) WITHOUT ROWID;
     CREATE INDEX leased ON entries (lease) WHERE lease IS NOT NULL;
     CREATE TABLE leases (lease TEXT PRIMARY KEY, ttl_ms REAL NOT NULL) WITHOUT ROWID;
     CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     INSERT INTO counters VALUES ('revision', 7), ('lease', 0);
     INSERT INTO entries VALUES ('a', x'31', 7, NULL);
-  `);
-  database.close();
-  for (let life = 0; life < 2; life++) {
+  `,
+  "the format of version 0.1": `
+    PRAGMA journal_mode = WAL;
+    CREATE TABLE entries (
+      key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL, lease TEXT, checksum INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX leased ON entries (lease) WHERE lease IS NOT NULL;
+    CREATE TABLE leases (lease TEXT PRIMARY KEY, ttl_ms REAL NOT NULL) WITHOUT ROWID;
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO counters VALUES ('revision', 7), ('lease', 0);
+    INSERT INTO entries VALUES ('a', x'31', 7, NULL, ${crc32(["a", "7", "null"].join("\0"), crc32("1"))});
+    PRAGMA application_id = 0x4e4c7374;
+    PRAGMA user_version = 1;
+  `,
+};
+
+for (const [format, sql] of Object.entries(OLD_FORMATS))
+  test(`a file of ${format} is taken over`, async (context) => {
+    const file = join(directory(context), "store.db");
+    const database = new DatabaseSync(file);
+    database.exec(sql);
+    database.close();
+    for (let life = 0; life < 2; life++) {
+      const { store, close } = await open(file);
+      assert.deepEqual(await store.get("a"), { key: "a", value: bytes("1"), revision: 7 });
+      await close();
+    }
     const { store, close } = await open(file);
-    assert.deepEqual(await store.get("a"), { key: "a", value: bytes("1"), revision: 7 });
+    assert.equal(await store.put("b", bytes("2"), { lease: LEASE }), 8);
     await close();
-  }
-});
+  });
+
+/** A process that writes; resolves the first time when `goal` keys were acknowledged. */
+function writer(file: string, prefix: string, goal: number) {
+  const program = fileURLToPath(new URL("./writer-fixture.ts", import.meta.url));
+  const child = spawn(process.execPath, [program, file, prefix], { stdio: ["ignore", "pipe", "inherit"] });
+  const acknowledged: string[] = [];
+  let rest = "";
+  const reached = Promise.withResolvers<void>();
+  child.stdout.on("data", (chunk: Buffer) => {
+    const lines = (rest + chunk.toString()).split("\n");
+    rest = lines.pop() ?? "";
+    acknowledged.push(...lines);
+    if (acknowledged.length >= goal) reached.resolve();
+  });
+  const closed = new Promise((resolve) => child.once("close", resolve));
+  const kill = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await closed;
+  };
+  return { acknowledged, reached: reached.promise, kill };
+}
+
+/** What of `acknowledged` is not in the file. */
+async function missingIn(file: string, prefix: string, acknowledged: readonly string[]): Promise<string[]> {
+  const { store, close } = await open(file);
+  const kept = new Set((await store.list(`${prefix}/`)).entries.map(({ key }) => key));
+  await close();
+  return acknowledged.filter((key) => !kept.has(key));
+}
 
 test("kill -9 in the middle of writes loses nothing that was acknowledged", async (context) => {
   const file = join(directory(context), "store.db");
-  const writer = fileURLToPath(new URL("./writer-fixture.ts", import.meta.url));
   let total = 0;
   for (const [round, goal] of [60, 1, 200].entries()) {
-    const child = spawn(process.execPath, [writer, file, String(round)], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const acknowledged: string[] = [];
-    let rest = "";
-    const reached = Promise.withResolvers<void>();
-    child.stdout.on("data", (chunk: Buffer) => {
-      const lines = (rest + chunk.toString()).split("\n");
-      rest = lines.pop() ?? "";
-      acknowledged.push(...lines);
-      if (acknowledged.length >= goal) reached.resolve();
-    });
-    const closed = new Promise((resolve) => child.once("close", resolve));
-    await reached.promise;
-    child.kill("SIGKILL");
-    await closed;
-    const { store, close } = await open(file);
-    const kept = new Set((await store.list(`${round}/`)).entries.map(({ key }) => key));
-    assert.deepEqual(
-      acknowledged.filter((key) => !kept.has(key)),
-      [],
-    );
+    const { acknowledged, reached, kill } = writer(file, String(round), goal);
+    await reached;
+    await kill();
+    assert.deepEqual(await missingIn(file, String(round), acknowledged), []);
     total += acknowledged.length;
-    await close();
   }
   assert.ok(total > 100, `${total} writes`);
+});
+
+test("two processes write to one file, and one of them goes on when the other is killed in the middle", async (context) => {
+  const file = join(directory(context), "store.db");
+  const [killed, other] = [writer(file, "a", 100), writer(file, "b", 100)];
+  await Promise.all([killed.reached, other.reached]);
+  await killed.kill();
+  const enough = other.acknowledged.length + 100;
+  await until(() => other.acknowledged.length > enough);
+  await other.kill();
+  assert.deepEqual(await missingIn(file, "a", killed.acknowledged), []);
+  assert.deepEqual(await missingIn(file, "b", other.acknowledged), []);
 });

@@ -1,24 +1,27 @@
 /**
- * A store in one SQLite file, for one process.
+ * A store in one SQLite file, for one process or several of one host.
  *
  * ```
  *  put, delete ─> batch ─> thread ─> one transaction, one fsync ─> answers, watches
- *                   ^ gathers while the transaction before it is under way
+ *                   ^ gathers while the transaction before it is under way      ^
+ *  another process ─> journal of the file ─> thread hears it ─> looks ──────────┘
  * ```
  */
 import { NetloomError } from "../../errors/errors.ts";
 import type { Watch } from "../../async/watch.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { Clock } from "../../async/clock.ts";
+import { Signal } from "../../async/signal.ts";
 import type { PutOptions, Store, StoreEntry, StoreEvent } from "../../world/store.ts";
-import type { Database, Operation, Outcome, Refusal, Row } from "./batch.ts";
+import type { Batch, Database, Operation, Outcome, Refusal, Reply, Row } from "./batch.ts";
 import { WatchHistory } from "../watch-history.ts";
 
 export interface SqliteStoreOptions {
   /** `openDatabase` of thread.ts. */
   readonly database: Database;
+  /** Its monotonic time is that of the host: all processes that have the file open go by it. */
   readonly clock: Clock;
-  /** The home of the tasks that write and that wait for leases to expire. */
+  /** The home of the tasks that write and that wait for leases to end. */
   readonly scope: Scope;
   /** How many changes a watch can go back, within this process. Default: 10,000. */
   readonly historyLimit?: number;
@@ -29,24 +32,54 @@ interface Waiting {
   readonly settle: (outcome: Outcome) => void;
 }
 
-/** How long a lease's keys stay in the file when the disk has refused to forget them. Nobody sees them. */
+/** A lease that this process has kept alive. */
+interface KnownLease {
+  readonly ttlMs: number;
+  endsAtMs: number;
+  /** When it ends as the file has it: what other processes go by. */
+  storedEndMs: number;
+}
+
+/** After the disk has not taken the ends of leases. */
 const RETRY_MS = 1000;
+
+/** How long a lease that was kept alive may wait for its way into the file. */
+const FLUSH_MS = 1000;
+
+/** One that ends sooner than this, or has less than half of its time, as the file has it, is kept alive there at once. */
+const MARGIN_MS = 5 * FLUSH_MS;
+
+/** How often those that nobody keeps alive any more are forgotten. */
+const SWEEP_MS = 60_000;
 
 /**
  * Guarantees, beyond those of every store
  * - What was acknowledged is on the disk, also after `kill -9` and loss of power (WAL, synchronous=FULL).
  * - The event loop never waits for the disk, and writes that come together share one fsync.
- * - A full disk refuses writes with RESOURCE_EXHAUSTED; reads go on, and so do writes once there is room.
+ * - Several processes may open one file: each hears what another has written within milliseconds, at the latest after a
+ *   second. They take turns to write.
+ * - Any process that has the file open ends leases, whoever has kept them alive: the file has when, on the monotonic time
+ *   of the host. It has that within a second of `keepAlive`, which writes nothing for as long as half of the time is
+ *   left: a process that dies in that second leaves it the half. After a time in which nobody had the file open all begin
+ *   anew.
+ * - A full disk refuses writes with RESOURCE_EXHAUSTED; reads go on, no lease ends, and writes go on once there is room.
  * - A file that is deleted, moved or replaced while it is open refuses writes with FAILED_PRECONDITION until it is back.
- * - A lease begins anew when the file is opened; time in which nobody had it open does not count.
  */
 export class SqliteStore implements Store {
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #scope: Scope;
   readonly #history: WatchHistory;
-  /** When each lease ends, and how long it lasts. */
-  readonly #leases = new Map<string, { readonly ttlMs: number; expiresAtMs: number }>();
+  readonly #leases = new Map<string, KnownLease>();
+  /** Names of leases that the file does not know as they are. */
+  #renewed = new Set<string>();
+  /** When the renewed have to be in the file. */
+  #flushAtMs = Infinity;
+  #nextEndMs = -Infinity;
+  #restUntilMs = -Infinity;
+  #sweepAtMs: number;
+  /** Rings when there is something to do earlier than before. */
+  readonly #sooner = new Signal();
   #waiting: Waiting[] = [];
   #isWriting = false;
 
@@ -54,17 +87,17 @@ export class SqliteStore implements Store {
     this.#database = database;
     this.#clock = clock;
     this.#scope = scope;
-    const { revision, leases } = database.opened;
+    this.#sweepAtMs = clock.monotonicMs() + SWEEP_MS;
     this.#history = new WatchHistory({
-      since: revision,
+      since: database.revision,
       ...(historyLimit !== undefined && { limit: historyLimit }),
     });
-    for (const { lease, ttlMs } of leases) this.#keepLease(lease, ttlMs);
+    scope.spawn("tend leases", (task) => this.#tend(task));
   }
 
   async get(key: string): Promise<StoreEntry | undefined> {
     const outcome = await this.#run({ type: "get", key });
-    return outcome.type === "rows" ? this.#alive(outcome.rows).map(entryOf)[0] : undefined;
+    return outcome.type === "rows" ? outcome.rows.map(entryOf)[0] : undefined;
   }
 
   async list(
@@ -72,77 +105,53 @@ export class SqliteStore implements Store {
   ): Promise<{ readonly entries: readonly StoreEntry[]; readonly revision: number }> {
     const outcome = await this.#run({ type: "list", prefix });
     if (outcome.type !== "rows") return { entries: [], revision: 0 };
-    const entries = this.#alive(outcome.rows).map(entryOf);
+    const entries = outcome.rows.map(entryOf);
     return { entries: entries.sort((a, b) => (a.key < b.key ? -1 : 1)), revision: outcome.revision };
   }
 
   async put(key: string, value: Uint8Array, options: PutOptions = {}): Promise<number> {
-    const { lease = null, expectedRevision } = options;
-    if (lease !== null) this.#lease(`put ${key}`, lease);
+    const { lease, expectedRevision } = options;
     const outcome = await this.#run({ type: "put", key, value: value.slice(), lease, expectedRevision });
     return outcome.type === "put" ? outcome.revision : 0;
   }
 
-  async delete(key: string, options: { readonly expectedRevision?: number } = {}): Promise<void> {
-    await this.#run({ type: "delete", key, expectedRevision: options.expectedRevision });
+  async delete(key: string, options: { readonly expectedRevision?: number } = {}): Promise<number> {
+    const outcome = await this.#run({ type: "delete", key, expectedRevision: options.expectedRevision });
+    return outcome.type === "deleted" ? outcome.revision : 0;
   }
 
-  async grantLease(ttlMs: number): Promise<string> {
-    const outcome = await this.#run({ type: "grant-lease", ttlMs });
-    const lease = outcome.type === "granted" ? outcome.lease : "";
-    this.#keepLease(lease, ttlMs);
-    return lease;
-  }
-
-  async keepAlive(lease: string): Promise<void> {
-    const kept = this.#lease("keep alive", lease);
-    kept.expiresAtMs = this.#clock.monotonicMs() + kept.ttlMs;
-  }
-
-  async revokeLease(lease: string): Promise<void> {
-    this.#lease("revoke", lease);
-    await this.#run({ type: "end-lease", lease });
-    this.#leases.delete(lease);
+  async keepAlive(name: string): Promise<number> {
+    const nowMs = this.#clock.monotonicMs();
+    const known = this.#leases.get(name);
+    if (known && known.storedEndMs > nowMs + Math.max(MARGIN_MS, known.ttlMs / 2)) {
+      known.endsAtMs = nowMs + known.ttlMs;
+      this.#renewed.add(name);
+      if (this.#flushAtMs === Infinity) {
+        this.#flushAtMs = nowMs + FLUSH_MS;
+        this.#sooner.ring();
+      }
+      return known.ttlMs;
+    }
+    const outcome = await this.#run({ type: "keep-alive", lease: name });
+    return outcome.type === "kept" ? outcome.ttlMs : 0;
   }
 
   watch(prefix: string, revision: number): Watch<StoreEvent> {
     return this.#history.watch(prefix, revision);
   }
 
-  /** Nobody may see a key whose lease is over, also when it is still in the file. */
-  #alive(rows: readonly Row[]): Row[] {
-    return rows.filter(({ lease }) => lease === null || this.#isAlive(lease));
+  /** Another process may have changed something: the watches are told. */
+  look(): void {
+    if (!this.#scope.ended) this.#enqueue({ operation: { type: "look" }, settle: () => undefined });
   }
 
-  #isAlive(lease: string): boolean {
-    return (this.#leases.get(lease)?.expiresAtMs ?? 0) > this.#clock.monotonicMs();
-  }
-
-  #lease(what: string, id: string): { readonly ttlMs: number; expiresAtMs: number } {
-    const lease = this.#leases.get(id);
-    if (!lease || !this.#isAlive(id)) throw new NetloomError("NOT_FOUND", `${what}: ${id} is over`);
-    return lease;
-  }
-
-  #keepLease(id: string, ttlMs: number): void {
-    const lease = { ttlMs, expiresAtMs: this.#clock.monotonicMs() + ttlMs };
-    this.#leases.set(id, lease);
-    this.#scope.spawn(id, async (scope) => {
-      while (this.#leases.has(id)) {
-        const leftMs = lease.expiresAtMs - this.#clock.monotonicMs();
-        if (leftMs > 0) await this.#clock.sleep(leftMs, scope);
-        else await this.#endLease(id, scope);
-      }
-    });
-  }
-
-  async #endLease(id: string, scope: Scope): Promise<void> {
-    try {
-      await this.#run({ type: "end-lease", lease: id });
-      this.#leases.delete(id);
-    } catch (error) {
-      if (!(error instanceof NetloomError)) throw error;
-      await this.#clock.sleep(RETRY_MS, scope);
+  /** Brings into the file what is only in memory, and lets leases end. */
+  async #tend(scope: Scope): Promise<void> {
+    const dueMs = (): number => Math.max(this.#restUntilMs, Math.min(this.#flushAtMs, this.#nextEndMs));
+    while (!scope.ended) {
+      const leftMs = dueMs() - this.#clock.monotonicMs();
+      if (leftMs > 0) await this.#sooner.wait(this.#clock, scope, leftMs);
+      else await this.#run({ type: "look" });
     }
   }
 
@@ -152,30 +161,82 @@ export class SqliteStore implements Store {
         if (outcome.type === "refused") reject(errorOf(outcome));
         else resolve(outcome);
       };
-      this.#waiting.push({ operation, settle });
-      if (this.#isWriting) return;
-      this.#isWriting = true;
-      this.#scope.spawn("write", () => this.#write());
+      this.#enqueue({ operation, settle });
     });
+  }
+
+  #enqueue(waiting: Waiting): void {
+    if (this.#scope.ended) throw new NetloomError("CANCELLED", "use the store: it is closed");
+    this.#waiting.push(waiting);
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    this.#scope.spawn("write", () => this.#write());
   }
 
   /** Until nothing waits. What comes while a batch is written is the next batch. */
   async #write(): Promise<void> {
     try {
-      for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
-        const outcomes = await this.#database.run(batch.map(({ operation }) => operation));
-        this.#history.publish(batch.flatMap(({ operation }, index) => eventsOf(operation, outcomes[index])));
-        for (const [index, { settle }] of batch.entries()) settle(outcomes[index] ?? NO_OUTCOME);
+      while (this.#waiting.length > 0) {
+        const waiting = this.#waiting;
+        this.#waiting = [];
+        const batch = this.#batch(waiting.map(({ operation }) => operation));
+        const reply = await this.#database.run(batch);
+        this.#publish(batch, reply);
+        this.#tended(batch, reply);
+        for (const [index, { settle }] of waiting.entries()) settle(reply.outcomes[index] ?? NO_OUTCOME);
       }
     } finally {
       this.#isWriting = false;
     }
   }
 
-  #take(): Waiting[] {
-    const batch = this.#waiting;
-    this.#waiting = [];
-    return batch;
+  #batch(operations: readonly Operation[]): Batch {
+    const renewals = new Map<string, number>();
+    for (const name of this.#renewed) {
+      const known = this.#leases.get(name);
+      if (known) renewals.set(name, known.endsAtMs);
+    }
+    this.#renewed = new Set();
+    this.#flushAtMs = Infinity;
+    return { nowMs: this.#clock.monotonicMs(), renewals, operations };
+  }
+
+  #publish({ operations }: Batch, { news, forgotten, outcomes }: Reply): void {
+    if (forgotten !== undefined) this.#history.forget(forgotten);
+    const own = operations.flatMap((operation, index) => eventsOf(operation, outcomes[index]));
+    this.#history.publish([...news, ...own]);
+  }
+
+  /** What the file knows of leases now. */
+  #tended({ nowMs, renewals, operations }: Batch, reply: Reply): void {
+    const { outcomes, lost, isTended, nextEndMs } = reply;
+    for (const [name, endMs] of renewals) {
+      const known = this.#leases.get(name);
+      if (known && isTended) known.storedEndMs = Math.max(known.storedEndMs, endMs);
+      else if (known) this.#renewed.add(name);
+    }
+    for (const name of lost) this.#leases.delete(name);
+    for (const [index, operation] of operations.entries()) {
+      const outcome = outcomes[index];
+      const name = leaseOf(operation);
+      if (name === undefined || (outcome?.type !== "put" && outcome?.type !== "kept")) continue;
+      const { ttlMs = 0 } = outcome;
+      const storedEndMs = nowMs + ttlMs;
+      // It may have been kept alive in memory meanwhile.
+      const endsAtMs = Math.max(storedEndMs, this.#leases.get(name)?.endsAtMs ?? 0);
+      this.#leases.set(name, { ttlMs, endsAtMs, storedEndMs });
+    }
+    this.#nextEndMs = nextEndMs;
+    if (!isTended) this.#restUntilMs = this.#clock.monotonicMs() + RETRY_MS;
+    if (this.#renewed.size > 0) this.#flushAtMs = Math.min(this.#flushAtMs, nowMs + FLUSH_MS);
+    this.#sweep(nowMs);
+    this.#sooner.ring();
+  }
+
+  #sweep(nowMs: number): void {
+    if (nowMs < this.#sweepAtMs) return;
+    this.#sweepAtMs = nowMs + SWEEP_MS;
+    for (const [name, { endsAtMs }] of this.#leases) if (endsAtMs <= nowMs) this.#leases.delete(name);
   }
 }
 
@@ -190,14 +251,18 @@ const NO_OUTCOME = {
   message: "use the store: its thread has not answered",
 } as const satisfies Outcome;
 
+function leaseOf(operation: Operation): string | undefined {
+  if (operation.type === "put") return operation.lease?.name;
+  return operation.type === "keep-alive" ? operation.lease : undefined;
+}
+
 function eventsOf(operation: Operation, outcome: Outcome | undefined): StoreEvent[] {
   if (outcome?.type === "put" && operation.type === "put") {
     const { key, value } = operation;
     return [{ type: "put", entry: { key, value, revision: outcome.revision } }];
   }
-  if (outcome?.type !== "deleted") return [];
-  const { keys, revision } = outcome;
-  return keys.map((key) => ({ type: "delete", key, revision }));
+  if (outcome?.type !== "deleted" || operation.type !== "delete" || !outcome.isChange) return [];
+  return [{ type: "delete", key: operation.key, revision: outcome.revision }];
 }
 
 function entryOf({ key, value, revision }: Row): StoreEntry {

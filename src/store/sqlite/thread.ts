@@ -3,51 +3,66 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { NetloomError } from "../../errors/errors.ts";
 import { errorOf } from "./sqlite-store.ts";
-import type { Database, Opened, Operation, Outcome, Refusal } from "./batch.ts";
+import type { Batch, Database, Refusal, Reply } from "./batch.ts";
 
 const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
 export interface DatabaseOptions {
   /** Made if it is missing; its directory is not. */
   readonly file: string;
+  /** Monotonic time of the host, which all processes that open the file share. */
+  readonly nowMs: number;
+  /** Told when another process may have changed something: a batch hears what. */
+  readonly onTouched?: () => void;
   /** Told when the open file is not at its path any more, and with `undefined` when it is back. */
-  readonly onProblem?: (problem: NetloomError | undefined) => void;
+  readonly onProblem?: ((problem: NetloomError | undefined) => void) | undefined;
+  /** How long to wait for a process that keeps the file for itself. Default: 30,000 ms. */
+  readonly patienceMs?: number;
   /** The file grows no further: for tests. 4,096 bytes each. */
   readonly maxPages?: number;
 }
 
+export type ThreadData = Pick<DatabaseOptions, "file" | "nowMs" | "patienceMs" | "maxPages">;
+
 export type Answer =
-  | { readonly type: "opened"; readonly opened: Opened }
-  | { readonly type: "outcomes"; readonly outcomes: readonly Outcome[] }
-  | { readonly type: "kept"; readonly problem: Refusal | undefined }
+  | { readonly type: "opened"; readonly revision: number }
+  | { readonly type: "reply"; readonly reply: Reply }
+  | { readonly type: "touched" }
+  | { readonly type: "problem"; readonly problem: Refusal | undefined }
   | Refusal;
 
 /**
- * Opens the file for this process alone: ALREADY_EXISTS if another has it open, FAILED_PRECONDITION if it is another
- * program's or damaged, NOT_FOUND or PERMISSION_DENIED if it cannot be opened, INVALID_ARGUMENT if it is a folder.
+ * Opens the file, together with other processes of this host. FAILED_PRECONDITION if it is another program's or damaged,
+ * NOT_FOUND or PERMISSION_DENIED if it cannot be opened, INVALID_ARGUMENT if it is a folder, UNAVAILABLE if another
+ * process keeps it for itself, as earlier versions did.
  */
-export async function openDatabase({ onProblem, ...options }: DatabaseOptions): Promise<Database> {
-  const worker = new Worker(WORKER, { workerData: options, name: "sqlite", execArgv: [] });
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { onTouched, onProblem, ...workerData } = options;
+  const worker = new Worker(WORKER, { workerData, name: "sqlite", execArgv: [] });
   const [first] = (await once(worker, "message")) as [Answer];
-  if (first.type === "opened") return new SqliteThread(worker, first.opened, onProblem);
+  if (first.type === "opened")
+    return new SqliteThread(worker, first.revision, (answer) => {
+      if (answer.type === "touched") onTouched?.();
+      if (answer.type === "problem") onProblem?.(answer.problem && errorOf(answer.problem));
+    });
   await worker.terminate();
   if (first.type === "refused") throw errorOf(first);
   throw new NetloomError("INTERNAL", `open the store ${options.file}: unexpected answer of its thread`);
 }
 
 class SqliteThread implements Database {
-  readonly opened: Opened;
+  readonly revision: number;
   readonly #worker: Worker;
   /** Batches under way, in their order. */
-  readonly #pending: PromiseWithResolvers<readonly Outcome[]>[] = [];
+  readonly #pending: PromiseWithResolvers<Reply>[] = [];
   #failure: NetloomError | undefined;
 
-  constructor(worker: Worker, opened: Opened, onProblem: DatabaseOptions["onProblem"]) {
+  constructor(worker: Worker, revision: number, onNotice: (answer: Answer) => void) {
     this.#worker = worker;
-    this.opened = opened;
+    this.revision = revision;
     worker.on("message", (answer: Answer) => {
-      if (answer.type === "outcomes") this.#pending.shift()?.resolve(answer.outcomes);
-      if (answer.type === "kept") onProblem?.(answer.problem && errorOf(answer.problem));
+      if (answer.type === "reply") this.#pending.shift()?.resolve(answer.reply);
+      else onNotice(answer);
       if (this.#pending.length === 0) worker.unref();
     });
     worker.on("error", (error: Error) => this.#fail(error.message));
@@ -55,14 +70,14 @@ class SqliteThread implements Database {
     worker.unref();
   }
 
-  run(batch: readonly Operation[]): Promise<readonly Outcome[]> {
-    if (this.#failure) return Promise.resolve(batch.map(() => this.#refusal()));
-    const pending = Promise.withResolvers<readonly Outcome[]>();
+  run(batch: Batch): Promise<Reply> {
+    if (this.#failure) return Promise.resolve(this.#refused(batch));
+    const pending = Promise.withResolvers<Reply>();
     this.#pending.push(pending);
     this.#worker.ref();
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     this.#worker.postMessage(batch);
-    return pending.promise.catch(() => batch.map(() => this.#refusal()));
+    return pending.promise.catch(() => this.#refused(batch));
   }
 
   async close(): Promise<void> {
@@ -79,8 +94,9 @@ class SqliteThread implements Database {
     for (const { reject } of this.#pending.splice(0)) reject(this.#failure);
   }
 
-  #refusal(): Refusal {
+  #refused({ nowMs, operations }: Batch): Reply {
     const { code, message } = this.#failure ?? new NetloomError("UNAVAILABLE", "use the store: it is closed");
-    return { type: "refused", code, message };
+    const outcomes = operations.map((): Refusal => ({ type: "refused", code, message }));
+    return { news: [], forgotten: undefined, outcomes, lost: [], nextEndMs: nowMs, isTended: false };
   }
 }

@@ -6,8 +6,8 @@ import { SqliteStore } from "./sqlite-store.ts";
 
 const [, , file = "", prefix = ""] = process.argv;
 // Of no use to a writer.
-const clock = { wallMs: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve() };
-const database = await openDatabase({ file });
+const clock = { wallMs: () => 0, monotonicMs: () => 0, sleep: () => new Promise<void>(() => undefined) };
+const database = await openDatabase({ file, nowMs: 0 });
 const store = new SqliteStore({ database, clock, scope: rootScope("writer", clock) });
 
 async function write(task: number): Promise<void> {

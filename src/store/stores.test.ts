@@ -1,0 +1,76 @@
+/** Every kind of the list keeps the promises of a store. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { rootScope } from "../async/task-scope.ts";
+import type { Hops } from "../world/hops.ts";
+import { storeContract } from "./contract.ts";
+import { HandClock } from "./hand-clock-fixture.ts";
+import type { StoreKind } from "./store-kind.ts";
+import { openStore, STORES } from "./stores.ts";
+
+/** As many changes as any kind remembers. */
+const HISTORY = 10_000;
+
+const NOWHERE: Hops = {
+  dial: () => assert.fail("a store that is on this host dials nobody"),
+  hold: () => () => undefined,
+  serve: () => assert.fail("a store serves nobody"),
+};
+
+for (const kind of STORES as readonly StoreKind[]) {
+  suite(`a store of the kind ${kind.scheme}`, () => {
+    for (const { title, check } of storeContract) {
+      test(title, async (context) => {
+        const folder = mkdtempSync(join(tmpdir(), "nlt-"));
+        context.after(() => rmSync(folder, { recursive: true }));
+        const url = kind.inFolder?.(folder) ?? `${kind.scheme}:`;
+        const clock = new HandClock();
+        const open = async () => {
+          const scope = rootScope("store", clock);
+          const opened = await openStore(url, "open", { world: { clock, scope }, hops: NOWHERE });
+          const end = async (): Promise<void> => {
+            await scope.end();
+            await opened.close();
+          };
+          return { store: opened.store, end };
+        };
+        const first = await open();
+        const second = kind.isShared ? await open() : first;
+        await check({
+          store: first.store,
+          other: second.store,
+          pass: async (durationMs) => {
+            clock.pass(durationMs);
+            // What the passing of time has started is done before the next call.
+            for (const { store } of [first, second]) await store.get("");
+          },
+          compact: async () => {
+            const filler = (): Promise<number> => first.store.put("filler", new Uint8Array());
+            await Promise.all(Array.from({ length: HISTORY }, filler));
+          },
+        });
+        await first.end();
+        if (second !== first) await second.end();
+      });
+    }
+  });
+}
+
+test("a URL that names no kind is refused with all that there are, and a kind's name alone is short for its URL", async () => {
+  const clock = new HandClock();
+  const options = { world: { clock, scope: rootScope("store", clock) }, hops: NOWHERE };
+  for (const url of ["disk", "sqlite", "sqlite:", "memory:x", "", ":"])
+    await assert.rejects(openStore(url, "--store", options), {
+      code: "INVALID_ARGUMENT",
+      message: `--store ${JSON.stringify(url)}: there is no such store`,
+      hint: "use memory, or sqlite:PATH",
+    });
+  for (const url of ["memory", "memory:"]) {
+    const { store } = await openStore(url, "--store", options);
+    assert.equal(await store.put("a", new Uint8Array()), 1);
+  }
+  await options.world.scope.end();
+});
