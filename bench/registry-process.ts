@@ -2,6 +2,7 @@
  * The processes of bench/registry.ts beside the one that finds: `registry-process.ts serve FILE URL` has the registry,
  * `registry-process.ts load URL` registers again and watches. Each prints one JSON object a line.
  */
+import { observation } from "../src/observe/observation.ts";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
@@ -79,6 +80,7 @@ async function serve(file: string, url: string): Promise<void> {
     ...world,
     host: "bench",
     random: { fraction: absent, bytes: absent },
+    ...observation(world.clock),
     keys: { digest: absent, publicKey: absent, sign: absent, verify: absent, uuid: () => randomUUID() },
   };
   const emptyMiB = memoryMiB();

@@ -57,7 +57,6 @@ test(
     const world = nodeWorld({
       host: "evil",
       insecure: true,
-      log: () => undefined,
     });
     t.after(() => world.close());
     const before = routesOf(lab, "alpha/db");

@@ -2,11 +2,11 @@
  * The promises of every resolver of workloads, as data: they hold on the kernel of this machine and on the simulated one.
  * Each resolver of the list has a specimen: a name, and a way to make something come to its place and go again.
  */
+import { NO_LOG } from "../src/observe/log.ts";
 import assert from "node:assert/strict";
 import type { Scope } from "../src/async/scope.ts";
 import type { Clock } from "../src/async/clock.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
-import { NO_LOG } from "../src/observe/log.ts";
 import type { Outside, WorkloadRef } from "../src/resolvers/resolver.ts";
 import { RESOLVERS } from "../src/resolvers/resolvers.ts";
 import { identityKey, resolveWorkload, workloadLabel } from "../src/resolvers/workload-ref.ts";
@@ -132,7 +132,7 @@ async function watching(
 ): Promise<void> {
   const scope = world.scope.child("watch a workload");
   const name = `host/${workloadLabel(ref)}`;
-  const watch = new WorkloadWatch({ world: { ...world, scope }, outside, log: NO_LOG }, { ref, name });
+  const watch = new WorkloadWatch({ world: { ...world, scope, log: NO_LOG }, outside }, { ref, name });
   watch.start();
   try {
     await body(watch);

@@ -14,7 +14,6 @@ import type { Kernel } from "../src/kernel/kernel.ts";
 import { HostGuard } from "../src/agent/host-guard.ts";
 import { Workloads } from "../src/agent/workloads.ts";
 import { openAgentWorld } from "../src/cli/daemon/agent-world.ts";
-import { NO_LOG } from "../src/observe/log.ts";
 import type { Processes } from "../src/kernel/processes.ts";
 
 /** Threads have numbers, too: one may be quicker. */
@@ -59,7 +58,6 @@ const agent = await openAgentWorld({
   host: "reused",
   stateFolder: `${folder}/state`,
   bpffs: `${folder}/bpf`,
-  log: NO_LOG,
 });
 const { world, processes } = agent;
 let child: ChildProcess = await start();
@@ -93,7 +91,6 @@ const workload = new Workloads({
   kernel: kernel as Kernel,
   processes: held,
   hostGuard: new HostGuard(world.kernel, { registryUrl: "tcp://127.0.0.1:5002" }),
-  log: NO_LOG,
 }).use({ pid });
 const seen: unknown[] = [];
 const look = async (): Promise<void> => {

@@ -66,7 +66,6 @@ async function startFirewall(t: TestContext, lab: LabFixture): Promise<() => Pro
   const world = nodeWorld({
     host: "firewall",
     insecure: true,
-    log: () => undefined,
   });
   t.after(async () => {
     await world.close();

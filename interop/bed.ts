@@ -67,7 +67,6 @@ export class Bed {
     const world = nodeWorld({
       host,
       insecure: true,
-      log: () => undefined,
     });
     this.#t.after(async () => {
       await world.close();

@@ -2,6 +2,7 @@
  * One host of a test, as a process in the host's namespace: `host.ts '{"host":"alpha",…}'`. Roles of this project over
  * real sockets and the real kernel, until standard input ends.
  */
+import { lineLog } from "../src/observe/log.ts";
 import { nodeDisk } from "../src/transport/node-disk.ts";
 import type { Kernel } from "../src/kernel/kernel.ts";
 import { create } from "@bufbuild/protobuf";
@@ -144,7 +145,7 @@ async function main(config: HostConfig): Promise<void> {
   const world = nodeWorld({
     host: config.host,
     insecure: true,
-    log: (line) => console.error(`${config.host}: ${line}`),
+    log: lineLog((line) => console.error(`${config.host}: ${line}`)),
   });
   const parts = partsOf(world, kernel, config.address);
   const directory = new LocalDirectory(world.hops, world.clock);

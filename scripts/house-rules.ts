@@ -5,7 +5,7 @@
 import { type Token, tokenise } from "./tokens.ts";
 
 /** What each room may import, apart from itself. A room that is not in this table may not exist. */
-const CORE = ["world", "kernel", "async", "errors", "net"];
+const CORE = ["world", "kernel", "observe", "async", "errors", "net"];
 const ENGINE = [...CORE, "api"];
 const PARTS = [...ENGINE, "chain", "ipam", "identity", "policy", "observe", "text"];
 const WIRES = [...PARTS, "elements", "forwarder", "mechanisms", "registry"];
@@ -16,9 +16,9 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["errors", []],
   ["async", ["errors", "net"]],
   ["kernel", ["async", "errors", "net"]],
-  ["world", ["kernel", "async", "errors"]],
+  ["observe", ["async"]],
+  ["world", ["kernel", "observe", "async", "errors"]],
   ["api", CORE],
-  ["observe", CORE],
   // What people write and read: YAML, shape, what is wrong with it and where.
   ["text", CORE],
   ["chain", ENGINE],

@@ -89,7 +89,7 @@ export class Agent {
 
   private constructor({ parts, stateFolder = "the state folder" }: AgentOptions) {
     this.#parts = parts;
-    this.#state = new DesiredState({ world: parts.world, disk: parts.disk, log: parts.log, stateFolder });
+    this.#state = new DesiredState({ world: parts.world, disk: parts.disk, stateFolder });
     this.#workloads = new Workloads(parts);
     this.#clients = new Clients(parts);
   }
@@ -97,10 +97,11 @@ export class Agent {
   /** Reads what is to be done, adopts what is there, and begins. INTERNAL if the disk or the kernel cannot be read, FAILED_PRECONDITION for a damaged wish. */
   static async start(options: AgentOptions): Promise<Agent> {
     const agent = new Agent(options);
-    const { wires, log, world } = options.parts;
+    const { wires, world } = options.parts;
     const loaded = await agent.#state.load();
     const adopted = await wires.adopt();
-    if (adopted.length > 0) log.info("took over the wires of an earlier life", { wires: adopted.length });
+    if (adopted.length > 0)
+      world.log.info("took over the wires of an earlier life", { wires: adopted.length });
     for (const id of loaded.closing) agent.#closing.add(id);
     // Nothing is changed before all of it is there to be changed.
     world.scope.spawn("begin", (scope) => agent.#inTurn(() => agent.#begin(loaded, scope)));
@@ -377,7 +378,7 @@ export class Agent {
   }
 
   #sayBug({ wish }: Attached, error: unknown): void {
-    this.#parts.log.error("bug in an attachment", { attachment: refText(wish) }, error);
+    this.#parts.world.log.error("bug in an attachment", { attachment: refText(wish) }, error);
   }
 
   #make({ wish, connectionId }: Kept, answers: Loaded["answers"] | undefined): Attached {
@@ -405,7 +406,7 @@ export class Agent {
   }
 
   #tell(wish: Wish, { state, reason, error, attempts }: ProgressView): void {
-    const { log } = this.#parts;
+    const { log } = this.#parts.world;
     const fields = { attachment: refText(wish), reason: reason || undefined, hint: error?.hint };
     if (state === "failed" && attempts === 1) log.warn("an attachment does not work yet", fields);
     else if (state === "failed") log.debug("an attachment does not work yet", { ...fields, attempts });
@@ -438,13 +439,13 @@ export class Agent {
         this.#closing.delete(id);
       } catch (error) {
         if (!(error instanceof NetloomError)) throw error;
-        this.#parts.log.warn("a deleted wire cannot be removed", { wire: id, error: error.message });
+        this.#parts.world.log.warn("a deleted wire cannot be removed", { wire: id, error: error.message });
       }
     }
   }
 
   async #sweep(scope: Scope, afterMs: number): Promise<void> {
-    const { world, wires, log } = this.#parts;
+    const { world, wires } = this.#parts;
     for (let waitMs = afterMs; !scope.ended; waitMs = SWEEP_RETRY_MS) {
       await world.clock.sleep(waitMs, scope);
       try {
@@ -454,11 +455,11 @@ export class Agent {
         );
         const swept = await wires.sweep(wanted);
         if (swept.length > 0)
-          log.info("removed wires of an earlier life that nobody wants", { wires: swept.length });
+          world.log.info("removed wires of an earlier life that nobody wants", { wires: swept.length });
         return;
       } catch (error) {
         if (!(error instanceof NetloomError) || scope.ended) throw error;
-        log.warn("sweep", { error: error.message });
+        world.log.warn("sweep", { error: error.message });
       }
     }
   }

@@ -236,7 +236,7 @@ export class Connecting implements Attached {
       }
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      parts.log.warn("closing a wire was not heard everywhere; the rest expires", {
+      parts.world.log.warn("closing a wire was not heard everywhere; the rest expires", {
         attachment: `Connect ${wish.name}`,
         wire: this.connectionId,
         error: error.message,

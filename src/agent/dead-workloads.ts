@@ -4,7 +4,6 @@
  */
 import { keepOn } from "./keep-on.ts";
 import type { KeptWires } from "./kept-wires.ts";
-import type { Log } from "../observe/log.ts";
 import { Signal } from "../async/signal.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelEvent, Netns } from "../kernel/kernel.ts";
@@ -14,7 +13,6 @@ import type { World } from "../world/world.ts";
 export interface DeadWorkloadsOptions {
   readonly world: World;
   readonly kernel: Kernel;
-  readonly log: Log;
   readonly wires: Pick<KeptWires, "each" | "found" | "bury" | "isHollow">;
   /** Wires that somebody else looks after. */
   readonly own: () => ReadonlySet<string>;
@@ -29,7 +27,7 @@ export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
   const { world } = options;
   const signal = new Signal();
   const keep = (what: string, task: (scope: Scope) => Promise<void>): void =>
-    world.scope.spawn(what, (scope) => keepOn(options, what, scope, task));
+    world.scope.spawn(what, (scope) => keepOn(world, what, scope, task));
   keep("hear of dead namespaces", async (scope) => {
     const watch = options.kernel.watch("namespaces");
     // One may have died between the look at what is there and the watch.

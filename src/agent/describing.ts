@@ -102,14 +102,14 @@ export class Describing implements Attached {
   }
 
   async close(): Promise<void> {
-    const { services, world, log } = this.#parts;
+    const { services, world } = this.#parts;
     const scope = world.scope.child(`unregister ${this.#wish.name}`, { timeoutMs: REQUEST_MS });
     try {
       const deadlineMs = world.clock.monotonicMs() + REQUEST_MS;
       await services.close({ scope, deadlineMs }, networkServiceOf(this.#wish.document));
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      log.warn("unregister a service has failed", { service: this.#wish.name, error: error.message });
+      world.log.warn("unregister a service has failed", { service: this.#wish.name, error: error.message });
     } finally {
       await scope.end();
     }

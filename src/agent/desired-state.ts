@@ -20,7 +20,6 @@ import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
 import { Signal } from "../async/signal.ts";
 import { seal, unseal } from "../net/seal.ts";
-import type { Log } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
@@ -59,7 +58,6 @@ export interface Loaded extends Desired {
 export interface DesiredStateOptions {
   readonly world: World;
   readonly disk: Disk;
-  readonly log: Log;
   /** How people find the disk. */
   readonly stateFolder: string;
 }
@@ -67,7 +65,6 @@ export interface DesiredStateOptions {
 export class DesiredState {
   readonly #world: World;
   readonly #disk: Disk;
-  readonly #log: Log;
   readonly #folder: string;
   readonly #answers = new Map<string, Connection>();
   readonly #dirty = new Signal();
@@ -76,10 +73,9 @@ export class DesiredState {
   #next: { readonly desired: Desired; readonly written: PromiseWithResolvers<void> } | undefined;
   #isWriting = false;
 
-  constructor({ world, disk, log, stateFolder }: DesiredStateOptions) {
+  constructor({ world, disk, stateFolder }: DesiredStateOptions) {
     this.#world = world;
     this.#disk = disk;
-    this.#log = log;
     this.#folder = stateFolder;
   }
 
@@ -151,15 +147,18 @@ export class DesiredState {
         const bytes = toBinary(AnswersSchema, create(AnswersSchema, { connections }));
         await replace(this.#disk, ANSWERS_FILE, seal(ANSWERS_SEAL, bytes));
         if (isRefused)
-          this.#log.info("the last answers are on the disk again", { file: this.#path(ANSWERS_FILE) });
+          this.#world.log.info("the last answers are on the disk again", { file: this.#path(ANSWERS_FILE) });
         isRefused = false;
       } catch (error) {
         if (!(error instanceof NetloomError) || scope.ended) throw error;
         if (!isRefused)
-          this.#log.warn("the last answers cannot be kept; a restart would look for them in the kernel", {
-            error: error.message,
-            hint: error.hint,
-          });
+          this.#world.log.warn(
+            "the last answers cannot be kept; a restart would look for them in the kernel",
+            {
+              error: error.message,
+              hint: error.hint,
+            },
+          );
         isRefused = true;
         await this.#world.clock.sleep(RETRY_MS, scope);
         this.#dirty.ring();
@@ -178,7 +177,7 @@ export class DesiredState {
       const result = readAttachment(JSON.parse(wanted.document));
       if (result.ok) return [{ wish: result.wish, connectionId: wanted.connectionId }];
       foreign.push(wanted);
-      this.#log.error("an attachment on the disk means nothing to this version, and stays there", {
+      this.#world.log.error("an attachment on the disk means nothing to this version, and stays there", {
         problem: result.findings.map(({ message }) => message).join("; "),
         document: wanted.document,
       });
@@ -193,10 +192,13 @@ export class DesiredState {
     if (!bytes) return [];
     const sealed = unseal(ANSWERS_SEAL, bytes);
     if (sealed.ok) return fromBinary(AnswersSchema, sealed.content).connections;
-    this.#log.warn("the last answers on the disk are damaged: what they said is looked for in the kernel", {
-      file: this.#path(ANSWERS_FILE),
-      problem: sealed.problem,
-    });
+    this.#world.log.warn(
+      "the last answers on the disk are damaged: what they said is looked for in the kernel",
+      {
+        file: this.#path(ANSWERS_FILE),
+        problem: sealed.problem,
+      },
+    );
     return [];
   }
 

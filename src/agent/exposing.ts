@@ -230,13 +230,13 @@ export class Exposing implements Attached {
   }
 
   async #attempt(what: string, task: (scope: Scope) => Promise<void>): Promise<void> {
-    const { world, log } = this.#options.parts;
+    const { world } = this.#options.parts;
     const scope = world.scope.child(what, { timeoutMs: REQUEST_MS });
     try {
       await task(scope);
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      log.warn(`${what} has failed; it expires`, { endpoint: this.endpointName, error: error.message });
+      world.log.warn(`${what} has failed; it expires`, { endpoint: this.endpointName, error: error.message });
     } finally {
       await scope.end();
     }

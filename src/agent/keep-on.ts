@@ -1,5 +1,4 @@
 /** Tasks of an agent that go on for as long as it runs. */
-import type { Log } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
@@ -7,7 +6,7 @@ import { backoffMs } from "../async/backoff.ts";
 
 /** Runs `task`, and runs it again when it has ended with an error that nobody has expected: that is said. */
 export async function keepOn(
-  { world, log }: { readonly world: World; readonly log: Log },
+  world: World,
   what: string,
   scope: Scope,
   task: (scope: Scope) => Promise<void>,
@@ -17,7 +16,7 @@ export async function keepOn(
       return await task(scope);
     } catch (error) {
       if (error instanceof NetloomError) throw error;
-      log.error("bug in a task of the agent", { task: what }, error);
+      world.log.error("bug in a task of the agent", { task: what }, error);
       const fraction = world.random.fraction(`after a bug in ${what}`, failures);
       await world.clock.sleep(backoffMs(failures, fraction), scope);
     }

@@ -13,7 +13,6 @@ import type { Plan } from "../forwarder/plan.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
 import type { Mechanism, Wire } from "../forwarder/wire.ts";
 import { quote } from "../text/problem.ts";
-import { type Log, NO_LOG } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelObject, Netns } from "../kernel/kernel.ts";
 import type { World } from "../world/world.ts";
@@ -36,7 +35,6 @@ export class KeptWires {
   readonly #world: World;
   readonly #kernel: Kernel;
   readonly #reconciler: Reconciler;
-  readonly #log: Log;
   readonly #hostGuard: HostGuard;
   readonly #onChange: () => void;
   readonly #made = new Map<string, MadeWire>();
@@ -53,7 +51,6 @@ export class KeptWires {
     readonly kernel: Kernel;
     readonly disk: Disk;
     readonly reconciler: Reconciler;
-    readonly log?: Log;
     readonly hostGuard: HostGuard;
     /** A wire has come, changed or gone. */
     readonly onChange?: () => void;
@@ -62,7 +59,6 @@ export class KeptWires {
     this.#kernel = options.kernel;
     this.#namespaces = new NameFile(options.disk, NAMESPACES_FILE);
     this.#reconciler = options.reconciler;
-    this.#log = options.log ?? NO_LOG;
     this.#hostGuard = options.hostGuard;
     this.#onChange = options.onChange ?? (() => undefined);
   }
@@ -73,7 +69,7 @@ export class KeptWires {
    */
   async adopt(): Promise<string[]> {
     const written = await this.#namespaces.read(
-      this.#log,
+      this.#world.log,
       "wires of those namespaces are found when their workloads are asked for",
     );
     const names = written.filter((name): name is Netns => /^(file|inode):\/\//.test(name));
@@ -95,10 +91,10 @@ export class KeptWires {
     if (!this.#unclaimed.has(id) || this.#applying.has(id)) return;
     try {
       await this.remove(id);
-      this.#log.info("the workload of a wire of an earlier life has died: it is closed", { wire: id });
+      this.#world.log.info("the workload of a wire of an earlier life has died: it is closed", { wire: id });
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      this.#log.warn("what is left of a wire whose workload has died cannot be removed", {
+      this.#world.log.warn("what is left of a wire whose workload has died cannot be removed", {
         error: error.message,
       });
     }
@@ -144,7 +140,7 @@ export class KeptWires {
           `make wire ${connectionId}: another Connect of the workload has the interface ${quote(name)}`,
           { side: "client" },
         );
-      this.#log.info("a wire of an earlier life gives its interface to another one", {
+      this.#world.log.info("a wire of an earlier life gives its interface to another one", {
         wire: id,
         interface: name,
       });

@@ -20,7 +20,6 @@ import { type Caller, type ConnectionHop } from "../api/hops.ts";
 import { SELF } from "../world/peer.ts";
 import { wireIdOf } from "../elements/wire-id.ts";
 import { create } from "@bufbuild/protobuf";
-import type { Log } from "../observe/log.ts";
 import { Signal } from "../async/signal.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
@@ -36,7 +35,6 @@ const GATHER_MS = 500;
 export interface LeftoversOptions {
   readonly world: World;
   readonly disk: Disk;
-  readonly log: Log;
   /** Name of the path segment that asks: this host's forwarder. */
   readonly name: string;
   readonly stationAt: (url: string) => ConnectionHop;
@@ -75,9 +73,9 @@ export class Leftovers {
 
   /** Reads whom earlier lives have asked, and begins to ask them. */
   async start(): Promise<void> {
-    const { world, log } = this.#options;
+    const { world } = this.#options;
     const earlier = await this.#file.read(
-      log,
+      world.log,
       "connections of an earlier run may stay there until they expire",
     );
     await this.#file.replace(earlier);
@@ -93,7 +91,7 @@ export class Leftovers {
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
       if (!this.#isRefused)
-        this.#options.log.warn(
+        this.#options.world.log.warn(
           "whom this host asks cannot be written down; a restart may leave connections there",
           {
             error: error.message,
@@ -179,7 +177,7 @@ export class Leftovers {
 
   /** True if there is no more to do about it. */
   async #settle(found: Leftover): Promise<boolean> {
-    const { inTurn, log } = this.#options;
+    const { inTurn } = this.#options;
     let isSettled = false;
     try {
       await inTurn(found.connection.id, async () => {
@@ -189,7 +187,7 @@ export class Leftovers {
       });
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      log.debug("a connection of an earlier life cannot be closed yet", {
+      this.#options.world.log.debug("a connection of an earlier life cannot be closed yet", {
         url: found.url,
         error: error.message,
       });
@@ -205,14 +203,14 @@ export class Leftovers {
   }
 
   async #close({ url, wireId, connection }: Leftover): Promise<void> {
-    const { world, stationAt, log } = this.#options;
+    const { world, stationAt } = this.#options;
     const scope = world.scope.child(`close ${wireId} at ${url}`, { timeoutMs: ASK_MS });
     try {
       // Its client is gone, and has not asked for its end: what waits for a client that comes again, waits.
       const closed = copyMessage(connection);
       closed.state = State.DOWN;
       await stationAt(url).close(this.#caller(scope, ASK_MS), closed);
-      log.info("closed what an earlier life has asked for and nobody wants", { wire: wireId, at: url });
+      world.log.info("closed what an earlier life has asked for and nobody wants", { wire: wireId, at: url });
     } finally {
       await scope.end();
     }

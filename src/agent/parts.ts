@@ -4,7 +4,6 @@ import type { ConnectionServer, EndpointRegistryHop, ServiceRegistryHop } from "
 import type { AddressOptions } from "../elements/ipam.ts";
 import type { ContextOptions } from "../elements/endpoint-context.ts";
 import type { Claims } from "../forwarder/claims.ts";
-import type { Log } from "../observe/log.ts";
 import type { NetloomError } from "../errors/errors.ts";
 import type { Kernel, Netns } from "../kernel/kernel.ts";
 import type { Processes } from "../kernel/processes.ts";
@@ -53,7 +52,6 @@ export interface AgentParts {
   /** The registry as this host sees it. */
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;
-  readonly log: Log;
   /** `name` is the first of its connections' paths. */
   newClient(options: { readonly name: string; readonly onNews: (news: News) => void }): Role;
   newEndpoint(options: NewEndpoint): Role;

@@ -6,7 +6,6 @@ import type { Scope } from "../async/scope.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelEvent } from "../kernel/kernel.ts";
 import type { Processes } from "../kernel/processes.ts";
-import type { Log } from "../observe/log.ts";
 import type { WorkloadRef } from "../resolvers/resolver.ts";
 import { identityKey, resolveWorkload, workloadKey, workloadLabel } from "../resolvers/workload-ref.ts";
 import { type Presence, WorkloadWatch } from "../resolvers/workload-watch.ts";
@@ -29,7 +28,6 @@ export interface WorkloadsOptions {
   readonly kernel: Kernel;
   readonly processes: Processes;
   readonly hostGuard: HostGuard;
-  readonly log: Log;
 }
 
 interface Tracked {
@@ -44,7 +42,7 @@ export class Workloads {
   constructor(options: WorkloadsOptions) {
     this.#options = options;
     options.world.scope.spawn("watch namespaces", (scope) =>
-      keepOn(options, "watch namespaces", scope, (task) => this.#listen(task)),
+      keepOn(options.world, "watch namespaces", scope, (task) => this.#listen(task)),
     );
   }
 
@@ -76,12 +74,11 @@ export class Workloads {
   }
 
   #watch(ref: WorkloadRef): WorkloadWatch {
-    const { world, log, hostGuard } = this.#options;
+    const { world, hostGuard } = this.#options;
     const name = `${world.host}/${workloadLabel(ref)}`;
     return new WorkloadWatch(
       {
         world,
-        log,
         outside: this.#options,
         refusal: async (found) =>
           found.type === "netns" ? await hostGuard.refusal(found.identity.netns) : undefined,

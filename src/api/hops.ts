@@ -8,6 +8,8 @@
  *       |                                            | connectionsOf, servicesOf, endpointsOf: in this process
  * ```
  */
+import { traceHeaders } from "../observe/trace-context.ts";
+import type { Span } from "../observe/trace.ts";
 import { copyMessage } from "./copy-message.ts";
 import { create, type Message } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
@@ -46,6 +48,8 @@ export interface HopCall {
   readonly deadlineMs: number;
   /** What travels beside the message to the next station: tokens. */
   readonly outgoing?: Metadata;
+  /** The step of the trace that the next station goes on with. */
+  readonly span?: Span;
 }
 
 /** A call as it comes to a role: from the wire it is rpc.ts's `Context`. */
@@ -62,14 +66,17 @@ export interface ConnectionHop {
   request(call: HopCall, request: NetworkServiceRequest): Promise<Connection>;
   close(call: HopCall, connection: Connection): Promise<void>;
   /** First one INITIAL_STATE_TRANSFER, also if it is empty. Rejects when the stream breaks. It has no deadline. */
-  monitor(call: Pick<HopCall, "scope" | "outgoing">, selector: MonitorScopeSelector): Watch<ConnectionEvent>;
+  monitor(
+    call: Pick<HopCall, "scope" | "outgoing" | "span">,
+    selector: MonitorScopeSelector,
+  ): Watch<ConnectionEvent>;
 }
 
 /** The next station of registrations `T`: `request` registers or refreshes, `close` unregisters. */
 interface RegistryHop<T, Query, Answer> {
   request(call: HopCall, entry: T): Promise<T>;
   close(call: HopCall, entry: T): Promise<void>;
-  find(call: Pick<HopCall, "scope" | "outgoing">, query: Query): Watch<Answer>;
+  find(call: Pick<HopCall, "scope" | "outgoing" | "span">, query: Query): Watch<Answer>;
 }
 
 export type ServiceRegistryHop = RegistryHop<NetworkService, NetworkServiceQuery, NetworkServiceResponse>;
@@ -153,10 +160,10 @@ function registryOf<T extends Message, Query extends Message, Answer extends Mes
 
 /** What is at the other end of a byte hop. */
 export function stationsOver(hop: Hop, clock: Clock): Stations {
-  const options = ({ scope, deadlineMs, outgoing }: HopCall): CallOptions => ({
-    timeoutMs: Math.max(0, deadlineMs - clock.monotonicMs()),
-    scope,
-    ...(outgoing && { metadata: outgoing }),
+  const options = (waiting: HopCall): CallOptions => ({
+    timeoutMs: Math.max(0, waiting.deadlineMs - clock.monotonicMs()),
+    scope: waiting.scope,
+    metadata: beside(waiting),
   });
   const connection = NetworkServiceApi.method;
   const [service, endpoint] = [NetworkServiceRegistry.method, NetworkServiceEndpointRegistry.method];
@@ -164,18 +171,18 @@ export function stationsOver(hop: Hop, clock: Clock): Stations {
     connections: {
       request: (waiting, request) => call(hop, connection.request, request, options(waiting)),
       close: async (waiting, closed) => void (await call(hop, connection.close, closed, options(waiting))),
-      monitor: ({ outgoing }, selector) =>
-        watch(hop, MonitorConnection.method.monitorConnections, selector, outgoing),
+      monitor: (waiting, selector) =>
+        watch(hop, MonitorConnection.method.monitorConnections, selector, beside(waiting)),
     },
     services: {
       request: (waiting, entry) => call(hop, service.register, entry, options(waiting)),
       close: async (waiting, entry) => void (await call(hop, service.unregister, entry, options(waiting))),
-      find: ({ outgoing }, query) => watch(hop, service.find, query, outgoing),
+      find: (waiting, query) => watch(hop, service.find, query, beside(waiting)),
     },
     endpoints: {
       request: (waiting, entry) => call(hop, endpoint.register, entry, options(waiting)),
       close: async (waiting, entry) => void (await call(hop, endpoint.unregister, entry, options(waiting))),
-      find: ({ outgoing }, query) => watch(hop, endpoint.find, query, outgoing),
+      find: (waiting, query) => watch(hop, endpoint.find, query, beside(waiting)),
     },
   };
 }
@@ -221,6 +228,12 @@ export function serveRegistries(
   ];
 }
 
-function callerOf({ scope, deadlineMs, outgoing }: HopCall, peer: Peer): Caller {
-  return { scope, deadlineMs, peer, ...(outgoing && { metadata: outgoing }) };
+function callerOf(call: HopCall, peer: Peer): Caller {
+  const { scope, deadlineMs } = call;
+  return { scope, deadlineMs, peer, metadata: beside(call) };
+}
+
+/** All that goes beside a message. */
+function beside({ outgoing, span }: Pick<HopCall, "outgoing" | "span">): Metadata {
+  return span?.context ? { ...outgoing, ...traceHeaders(span) } : (outgoing ?? {});
 }

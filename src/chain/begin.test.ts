@@ -238,7 +238,7 @@ test(
       await assert.rejects(own.request("2", { reselect: true }));
       assert.deepEqual(own.begin.established(), []);
       own.fails = () => false;
-      await trigger?.request({ reselect: true });
+      await trigger?.request({ why: "test", reselect: true });
       assert.deepEqual(
         own.begin.established().map(({ text }) => text),
         ["2!"],
@@ -248,7 +248,7 @@ test(
       await assert.rejects(own.request("4", { reselect: true }));
       const before = own.log.length;
       await own.close();
-      await trigger?.request();
+      await trigger?.request({ why: "test" });
       assert.equal(own.log.length, before);
       assert.deepEqual(own.forgotten, ["a"]);
     },
@@ -260,7 +260,7 @@ test(
   "the chain may ask or close by itself, unless it has been overtaken",
   subject(async (own) => {
     await own.request("1");
-    await own.trigger?.request();
+    await own.trigger?.request({ why: "test" });
     assert.deepEqual(
       own.begin.established().map(({ text }) => text),
       ["1!!"],
@@ -272,7 +272,7 @@ test(
     assert.equal(own.log.at(-1), "close 1!! lost");
     await own.request("2");
     await trigger?.close();
-    await trigger?.request();
+    await trigger?.request({ why: "test" });
     assert.deepEqual(
       own.begin.established().map(({ text }) => text),
       ["2!"],

@@ -15,6 +15,9 @@
  * - A failed refresh leaves the resource established.
  * - The caller's message is never changed: the chain gets a clone.
  */
+import { type Log, withFields } from "../observe/log.ts";
+import { readTraceHeaders } from "../observe/trace-context.ts";
+import { within } from "../observe/trace.ts";
 import type { Caller } from "../api/hops.ts";
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
@@ -55,11 +58,8 @@ export interface BeginOptions {
   readonly maxWaiting?: number;
   /** Time for a request or close that the chain itself has started. Default: 15,000 ms. */
   readonly timeoutMs?: number;
-  /**
-   * Told of an error that nobody has expected in what the chain itself has started: that fails like any other attempt, and
-   * is tried again like it. Default: it ends the process.
-   */
-  readonly onBug?: (what: string, error: unknown) => void;
+  /** Of the station, for the log. */
+  readonly name?: string;
   /** Nothing is known of this id any more. */
   readonly onForget?: (id: string) => void;
 }
@@ -75,6 +75,7 @@ interface Entry<Q, R> {
 
 interface Life<Q, R> {
   readonly memory: Memory;
+  readonly log: Log;
   readonly trigger: Trigger;
   last: Established<Q, R> | undefined;
   /** Whether the chain holds it. Without, `last` is what a `heals` kind will ask for again. */
@@ -90,7 +91,7 @@ export class Begin<Q, R> {
   readonly #maxWaiting: number;
   readonly #timeoutMs: number;
   readonly #onForget: (id: string) => void;
-  readonly #onBug: ((what: string, error: unknown) => void) | undefined;
+  readonly #name: string | undefined;
 
   constructor(world: World, kind: ResourceKind<Q, R>, chain: Station<Q, R>, options: BeginOptions = {}) {
     this.#world = world;
@@ -99,7 +100,7 @@ export class Begin<Q, R> {
     this.#maxWaiting = options.maxWaiting ?? 128;
     this.#timeoutMs = options.timeoutMs ?? 15_000;
     this.#onForget = options.onForget ?? (() => undefined);
-    this.#onBug = options.onBug;
+    this.#name = options.name;
   }
 
   /** The resources that are established now, in the order of their first request. */
@@ -112,7 +113,7 @@ export class Begin<Q, R> {
   async request(caller: Caller, request: Q): Promise<R> {
     const id = this.#kind.idOf(request);
     if (id === "") throw new NetloomError("INVALID_ARGUMENT", `request ${this.#kind.noun}: its id is empty`);
-    const own = this.#entries.get(id) ?? this.#enter(id, caller.peer);
+    const own = this.#entries.get(id) ?? this.#open(id, caller.peer);
     this.#admit(own, caller.peer);
     return this.#queue(own, () => {
       this.#assertWaiting(own, caller);
@@ -136,7 +137,7 @@ export class Begin<Q, R> {
 
   /** Runs `task` when no call of this id does. Until it is over, the id is `peer`'s, unless it has an owner. */
   async inTurn(id: string, peer: Peer, task: () => Promise<void>): Promise<void> {
-    const entry = this.#entries.get(id) ?? this.#enter(id, peer);
+    const entry = this.#entries.get(id) ?? this.#open(id, peer);
     await this.#queue(entry, task);
   }
 
@@ -158,9 +159,13 @@ export class Begin<Q, R> {
     try {
       task();
     } catch (error) {
-      if (!this.#onBug) throw error;
-      this.#onBug(`tell of ${this.#kind.noun} ${id}`, error);
+      this.#tellBug(`tell of ${this.#kind.noun} ${id}`, error);
     }
+  }
+
+  /** What nobody has expected in what the chain itself has started: it fails like any other attempt, and is tried again. */
+  #tellBug(what: string, error: unknown): void {
+    this.#world.log.error(`bug in a ${this.#kind.noun}`, { station: this.#name, what }, error);
   }
 
   /** A bug in `task` is told, and becomes an operating error. */
@@ -168,13 +173,13 @@ export class Begin<Q, R> {
     try {
       return await task();
     } catch (error) {
-      if (error instanceof NetloomError || !this.#onBug) throw error;
-      this.#onBug(what, error);
+      if (error instanceof NetloomError) throw error;
+      this.#tellBug(what, error);
       throw operatingError(what, error);
     }
   }
 
-  #enter(id: string, peer: Peer): Entry<Q, R> {
+  #open(id: string, peer: Peer): Entry<Q, R> {
     const entry = { id, peer, tail: Promise.resolve(), waiting: 0, life: undefined };
     this.#entries.set(id, entry);
     return entry;
@@ -214,7 +219,7 @@ export class Begin<Q, R> {
     return run;
   }
 
-  async #request(entry: Entry<Q, R>, caller: Caller, given: Q): Promise<R> {
+  async #request(entry: Entry<Q, R>, caller: Caller, given: Q, why = "request"): Promise<R> {
     const life = (entry.life ??= this.#begin(entry));
     let request = this.#kind.cloneRequest(given);
     if (life.last && this.#kind.merge) request = this.#kind.merge(request, life.last);
@@ -222,7 +227,9 @@ export class Begin<Q, R> {
       await this.#chainClose(entry, life, life.last.resource);
     }
     try {
-      const resource = await this.#chain.request(this.#call(life, caller), this.#kind.cloneRequest(request));
+      const resource = await this.#enter(entry, { life, caller, why }, (call) =>
+        this.#chain.request(call, this.#kind.cloneRequest(request)),
+      );
       if (!life.isOpen) this.#assertWaiting(entry, caller);
       life.last = { request, resource: this.#kind.cloneResource(resource) };
       life.isOpen = true;
@@ -251,7 +258,9 @@ export class Begin<Q, R> {
     entry.life = undefined;
     if (!life.isOpen) return;
     await this.#internally(entry, (caller) =>
-      this.#chain.close({ ...this.#call(life, caller), ...how }, this.#kind.cloneResource(resource)),
+      this.#enter(entry, { life, caller: { ...caller, ...how }, why: "close" }, (call) =>
+        this.#chain.close(call, this.#kind.cloneResource(resource)),
+      ),
     );
   }
 
@@ -260,18 +269,20 @@ export class Begin<Q, R> {
     life.isOpen = false;
     try {
       await this.#internally(entry, (caller) =>
-        this.#chain.close(this.#call(life, caller), this.#kind.cloneResource(resource)),
+        this.#enter(entry, { life, caller, why: "close" }, (call) =>
+          this.#chain.close(call, this.#kind.cloneResource(resource)),
+        ),
       );
     } catch (error) {
       if (error instanceof NetloomError) return;
-      if (!this.#onBug) throw error;
-      this.#onBug(`close ${this.#kind.noun} ${entry.id}`, error);
+      this.#tellBug(`close ${this.#kind.noun} ${entry.id}`, error);
     }
   }
 
   #begin(entry: Entry<Q, R>): Life<Q, R> {
     const life: Life<Q, R> = {
       memory: new Memory(),
+      log: withFields(this.#world.log, { station: this.#name, [this.#kind.noun]: entry.id }),
       last: undefined,
       isOpen: false,
       trigger: this.#trigger(entry, () => (entry.life === life ? life : undefined)),
@@ -285,12 +296,12 @@ export class Begin<Q, R> {
     const inTurn = (what: string, task: () => Promise<void>): Promise<void> =>
       this.#guard(`${what} ${name}`, () => this.#queue(entry, task));
     return {
-      request: ({ reselect = false } = {}) =>
+      request: ({ why, reselect = false }) =>
         inTurn("ask again for", async () => {
           const last = current()?.last;
           if (!last) return;
           const request = this.#kind.again(last, { reselect });
-          await this.#internally(entry, (caller) => this.#request(entry, caller, request));
+          await this.#internally(entry, (caller) => this.#request(entry, caller, request, why));
         }),
       close: ({ reason = "asked", isDue = () => true } = {}) =>
         inTurn("close", async () => {
@@ -318,8 +329,24 @@ export class Begin<Q, R> {
     }
   }
 
-  #call(life: Life<Q, R>, caller: Caller): Call {
-    return { world: this.#world, ...caller, memory: life.memory, trigger: life.trigger };
+  /** Hands a call to the chain, in a span that goes on with the caller's trace. */
+  async #enter<T>(
+    { id }: Entry<Q, R>,
+    {
+      life,
+      caller,
+      why,
+    }: { readonly life: Life<Q, R>; readonly caller: Caller & Pick<Call, "reason">; readonly why: string },
+    task: (call: Call) => Promise<T>,
+  ): Promise<T> {
+    const { noun } = this.#kind;
+    const parent = readTraceHeaders(caller.metadata ?? {});
+    const span = this.#world.trace.begin(`${this.#name ?? noun} ${why}`, {
+      ...(parent && { parent }),
+      attributes: { [noun]: id },
+    });
+    const { memory, trigger, log } = life;
+    return await within(span, () => task({ world: this.#world, ...caller, memory, trigger, span, log }));
   }
 }
 

@@ -1,4 +1,6 @@
 /** What travels beside a message through a chain. */
+import type { Log } from "../observe/log.ts";
+import type { Span } from "../observe/trace.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import type { Metadata } from "../world/hops.ts";
@@ -39,11 +41,11 @@ export class Memory {
 
 /**
  * Lets an element start a request or a close of its own resource later: a refresh, a time-out, a heal. Nobody outside
- * waits for them, so where the chain knows whom to tell of a bug (`BeginOptions.onBug`) they fail with operating errors only.
+ * waits for them: a bug in one is logged, and becomes an operating error.
  */
 export interface Trigger {
-  /** Runs the last request again through the whole chain; with `reselect` a new endpoint is looked for. */
-  request(options?: { readonly reselect?: boolean }): Promise<void>;
+  /** Runs the last request again through the whole chain; with `reselect` a new endpoint is looked for. `why` names its span. */
+  request(options: { readonly why: string; readonly reselect?: boolean }): Promise<void>;
   /** `isDue` is asked when its turn has come: what was decided before may have been overtaken. Default: it is. */
   close(options?: { readonly reason?: CloseReason; readonly isDue?: () => boolean }): Promise<void>;
   /** Runs `task` when the calls that are under way or wait are done; not at all if the resource is closed by then. */
@@ -63,6 +65,10 @@ export interface Call {
   readonly deadlineMs: number;
   readonly peer: Peer;
   readonly memory: Memory;
+  /** The step of the trace that the call is in: of the element that has it. */
+  readonly span: Span;
+  /** Lines that say which resource they are about. */
+  readonly log: Log;
   readonly trigger: Trigger;
   /** What came beside the message. */
   readonly metadata?: Metadata;

@@ -1,4 +1,5 @@
 /** The engine of every role: elements joined into a chain. */
+import { within } from "../observe/trace.ts";
 import type { Call } from "./call.ts";
 
 /** Runs the rest of the chain. Without `call` the same call goes on. */
@@ -29,19 +30,38 @@ export interface Station<Q, R> {
   close(call: Call, resource: R): Promise<void>;
 }
 
-/** Joins elements into a station. `last` takes what no element has answered. */
+/** Joins elements into a station. `last` takes what no element has answered. Each element has a span of its own. */
 export function compose<Q, R>(elements: readonly Element<Q, R>[], last: Station<Q, R>): Station<Q, R> {
   return elements.reduceRight<Station<Q, R>>(
     (rest, element) => ({
-      request: (call, request) =>
-        element.request
-          ? element.request(call, request, (changed, other = call) => rest.request(other, changed))
-          : rest.request(call, request),
-      close: (call, resource) =>
-        element.close
-          ? element.close(call, resource, (changed, other = call) => rest.close(other, changed))
-          : rest.close(call, resource),
+      request: (call, request) => {
+        if (!element.request) return rest.request(call, request);
+        const own = step(call, `${element.name} request`);
+        return over(
+          own,
+          call,
+          element.request(own, request, (changed, other = own) => rest.request(other, changed)),
+        );
+      },
+      close: (call, resource) => {
+        if (!element.close) return rest.close(call, resource);
+        const own = step(call, `${element.name} close`);
+        return over(
+          own,
+          call,
+          element.close(own, resource, (changed, other = own) => rest.close(other, changed)),
+        );
+      },
     }),
     last,
   );
+}
+
+/** Where nobody records, the call goes on as it is. */
+function step(call: Call, name: string): Call {
+  return call.span.context ? { ...call, span: call.span.child(name) } : call;
+}
+
+function over<T>({ span }: Call, call: Call, outcome: Promise<T>): Promise<T> {
+  return span === call.span ? outcome : within(span, () => outcome);
 }

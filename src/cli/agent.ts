@@ -173,7 +173,6 @@ async function runLocked(
       prober: opened.prober,
       version: versions().version,
       insecure: true,
-      log,
     });
     await announce(context, `agent ${options.name} serves ${listen.join(", ")}`, options);
     await untilEnd(context, world.scope);

@@ -86,7 +86,7 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
     host: options.name,
     insecure: true,
     ...(peerCredentials && { unixCredentials: peerCredentials }),
-    log: (line) => log.info(line),
+    log,
   });
   let opened: OpenStore | undefined;
   try {

@@ -70,7 +70,7 @@ async function cleanUp(call: Call, { hop, connection }: Connected): Promise<void
   try {
     const deadlineMs = clock.monotonicMs() + CLEAN_UP_MS;
     await hop.close(
-      { scope: own, deadlineMs, ...(call.outgoing && { outgoing: call.outgoing }) },
+      { scope: own, deadlineMs, span: call.span, ...(call.outgoing && { outgoing: call.outgoing }) },
       connection,
     );
   } catch (error) {

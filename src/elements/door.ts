@@ -15,7 +15,6 @@ import { type Caller, type ConnectionServer } from "../api/hops.ts";
 import { principalText, SELF } from "../world/peer.ts";
 import { Begin, type BeginOptions, type ResourceKind } from "../chain/begin.ts";
 import { compose } from "../chain/element.ts";
-import type { Log } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Watch } from "../async/watch.ts";
 import type { World } from "../world/world.ts";
@@ -31,7 +30,7 @@ import type { MonitorBoard } from "./monitor-board.ts";
 import { paced } from "./paced.ts";
 import { enterPath, leavePath } from "./update-path.ts";
 
-export interface DoorOptions extends Omit<BeginOptions, "onBug" | "onForget"> {
+export interface DoorOptions extends Omit<BeginOptions, "onForget"> {
   readonly world: World;
   /** Name of the path segment. */
   readonly name: string;
@@ -42,19 +41,11 @@ export interface DoorOptions extends Omit<BeginOptions, "onBug" | "onForget"> {
   /** The role begins the path: a client. Default: it has a caller, whose segment comes before. */
   readonly isFirst?: boolean;
   readonly kind?: ResourceKind<NetworkServiceRequest, Connection>;
-  /** Hears of bugs in what the chain itself starts; they end the process without it. */
-  readonly log?: Log | undefined;
   /** The longest that a request may take, whatever its caller says. Default: 60,000 ms. */
   readonly maxRequestMs?: number;
 }
 
 const MAX_REQUEST_MS = 60_000;
-
-function onBug({ log, name }: DoorOptions): Pick<BeginOptions, "onBug"> {
-  return log
-    ? { onBug: (what, error) => log.error("bug in a connection", { station: name, what }, error) }
-    : {};
-}
 
 /** Answers with the connection as it is: the end of every path. */
 const ANSWER: Readonly<ConnectionStation> = {
@@ -96,7 +87,7 @@ export class ConnectionDoor implements ConnectionServer {
         },
         close: (call, connection) => chain.close(call, connection),
       },
-      { ...options, onForget: (id) => this.#forget(id), ...onBug(options) },
+      { ...options, onForget: (id) => this.#forget(id) },
     );
   }
 

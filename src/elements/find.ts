@@ -18,7 +18,7 @@ import type { Watch } from "../async/watch.ts";
 const MAX_ANSWERS = 100_000;
 
 /** What of a call finding needs. */
-export type FindCall = Pick<Call, "world" | "scope" | "deadlineMs"> & Pick<HopCall, "outgoing">;
+export type FindCall = Pick<Call, "world" | "scope" | "deadlineMs"> & Pick<HopCall, "outgoing" | "span">;
 
 /** The service with this name and, unless that is empty, payload. NOT_FOUND as upstream says it, if nobody knows the name. */
 export async function findService(

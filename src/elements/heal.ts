@@ -104,7 +104,7 @@ export class Healer {
     healing.alarm.set(`heal connection ${id}`, delayMs, async () => {
       try {
         const reselect = loss.type === "deleted" || (!isFirst && !(await this.#isAlive(call, healing)));
-        await call.trigger.request({ reselect });
+        await call.trigger.request({ why: "heal", reselect });
       } catch (error) {
         if (!(error instanceof NetloomError)) throw error;
         if (healing.isHealing) this.#plan(call, healing, loss);

@@ -59,7 +59,7 @@ export class Refresher {
 
 async function attempt(call: Call, n: number): Promise<void> {
   try {
-    await call.trigger.request();
+    await call.trigger.request({ why: "refresh" });
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
     const refreshing = call.memory.get(REFRESHING);

@@ -1,4 +1,6 @@
 /** Worlds in virtual time, for tests of elements and roles: no network, no disk, a simulated machine for all hosts. */
+import { logThatFails } from "../observe/log.ts";
+import { observation } from "../observe/observation.ts";
 import { drain } from "../../scripts/simulated-toy.ts";
 import { rootScope } from "../async/task-scope.ts";
 import { SimClock } from "../sim/clock.ts";
@@ -40,6 +42,7 @@ export class Worlds {
       },
       kernel,
       scope: rootScope(host, clock),
+      ...observation(clock, { log: logThatFails((bug) => this.scheduler.fail(bug)) }),
     };
     this.#worlds.push(world);
     return world;

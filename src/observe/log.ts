@@ -61,3 +61,23 @@ function quoteValue(text: string): string {
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
+
+/** A log whose lines say `fields`, too. */
+export function withFields(log: Log, fields: Fields): Log {
+  return {
+    debug: (message, more = {}) => log.debug(message, { ...fields, ...more }),
+    info: (message, more = {}) => log.info(message, { ...fields, ...more }),
+    warn: (message, more = {}) => log.warn(message, { ...fields, ...more }),
+    error: (message, more = {}, bug?) => log.error(message, { ...fields, ...more }, bug),
+  };
+}
+
+/** Says nothing, and hands what nobody has expected to `fail`: where a bug has to end the run. */
+export function logThatFails(fail: (bug: unknown) => void): Log {
+  return {
+    ...NO_LOG,
+    error: (_message, _fields, bug) => {
+      if (bug !== undefined) fail(bug);
+    },
+  };
+}

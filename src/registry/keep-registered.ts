@@ -22,7 +22,6 @@ import { type Stations, stationsOver } from "../api/hops.ts";
 import { call } from "../api/rpc.ts";
 import type { Call, Trigger } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
-import type { Log } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
@@ -57,7 +56,6 @@ export interface KeeperOptions {
   readonly host: Host;
   /** Called when `refusal` has changed. */
   readonly onRefusal?: (() => void) | undefined;
-  readonly log?: Log | undefined;
 }
 
 export class Keeper {
@@ -257,12 +255,12 @@ export class Keeper {
   }
 
   #told(refusal: NetloomError | undefined): void {
-    const { log, host, onRefusal } = this.#options;
+    const { world, host, onRefusal } = this.#options;
     if (this.#refusal?.message === refusal?.message) return;
     this.#refusal = refusal;
     if (refusal)
-      log?.warn("the registry refuses this host", { problem: refusal.message, hint: refusal.hint });
-    else log?.info("the registry takes this host: its name is free", { name: host.name, url: host.url });
+      world.log.warn("the registry refuses this host", { problem: refusal.message, hint: refusal.hint });
+    else world.log.info("the registry takes this host: its name is free", { name: host.name, url: host.url });
     onRefusal?.();
   }
 
@@ -316,7 +314,7 @@ export class Keeper {
     const work = async (): Promise<void> => {
       for (let held = lost.pop(); held && !scope.ended; held = lost.pop()) {
         try {
-          await held.trigger.request();
+          await held.trigger.request({ why: "register again" });
         } catch (error) {
           if (!(error instanceof NetloomError)) throw error;
           failures += 1;

@@ -7,6 +7,9 @@
  * - Bounded: at most `MAX_WAITING` calls wait for one name (RESOURCE_EXHAUSTED).
  * - A call whose caller has gone when its turn comes is not begun.
  */
+import { withFields } from "../observe/log.ts";
+import { readTraceHeaders } from "../observe/trace-context.ts";
+import { within } from "../observe/trace.ts";
 import type { Caller } from "../api/hops.ts";
 import { Memory, type Call } from "../chain/call.ts";
 import type { Station } from "../chain/element.ts";
@@ -43,7 +46,7 @@ export class RegistrationDoor<T> {
     checkName(`register ${this.#kind.noun}`, name);
     return await this.#queue(name, () => {
       this.#assertWaiting(name, caller);
-      return this.#chain.request(this.#call(caller, name), entry);
+      return this.#enter(caller, name, "register", (call) => this.#chain.request(call, entry));
     });
   }
 
@@ -51,7 +54,9 @@ export class RegistrationDoor<T> {
   async close(caller: Caller, entry: T): Promise<void> {
     const { name } = this.#kind.keysOf(entry);
     checkName(`unregister ${this.#kind.noun}`, name);
-    await this.#queue(name, () => this.#chain.close(this.#call(caller, name), entry));
+    await this.#queue(name, () =>
+      this.#enter(caller, name, "unregister", (call) => this.#chain.close(call, entry)),
+    );
   }
 
   /** Unregisters `entry` because it is lost, if `isDue` says so when its turn has come. */
@@ -62,29 +67,45 @@ export class RegistrationDoor<T> {
       const scope = this.#world.scope.child(`lose ${name}`, { timeoutMs: OWN_TIMEOUT_MS });
       const deadlineMs = this.#world.clock.monotonicMs() + OWN_TIMEOUT_MS;
       try {
-        const call = this.#call({ scope, deadlineMs, peer: SELF }, name);
-        await this.#chain.close({ ...call, reason: "lost" }, entry);
+        await this.#enter({ scope, deadlineMs, peer: SELF }, name, "lose", (call) =>
+          this.#chain.close({ ...call, reason: "lost" }, entry),
+        );
       } finally {
         await scope.end();
       }
     });
   }
 
-  #call(caller: Caller, name: string): Call {
-    return {
+  /** Hands a call to the chain, in a span that goes on with the caller's trace. */
+  async #enter<R>(
+    { scope, deadlineMs, peer, metadata }: Caller,
+    name: string,
+    why: string,
+    task: (call: Call) => Promise<R>,
+  ): Promise<R> {
+    const { noun } = this.#kind;
+    const parent = readTraceHeaders(metadata ?? {});
+    const span = this.#world.trace.begin(`${why} ${noun}`, {
+      ...(parent && { parent }),
+      attributes: { [noun]: name },
+    });
+    const call: Call = {
       world: this.#world,
-      scope: caller.scope,
-      deadlineMs: caller.deadlineMs,
-      peer: caller.peer,
-      ...(caller.metadata && { metadata: caller.metadata }),
+      scope,
+      deadlineMs,
+      peer,
+      ...(metadata && { metadata }),
       memory: new Memory(),
+      span,
+      log: withFields(this.#world.log, { [noun]: name }),
       trigger: {
         request: () => Promise.resolve(),
         close: () => this.lose(this.#kind.named(name), () => true),
-        afterwards: (task) => this.#queue(name, async () => task()),
-        guard: (_what, task) => task(),
+        afterwards: (later) => this.#queue(name, async () => later()),
+        guard: (_what, guarded) => guarded(),
       },
     };
+    return await within(span, () => task(call));
   }
 
   #assertWaiting(name: string, { scope, deadlineMs }: Caller): void {

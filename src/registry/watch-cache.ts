@@ -14,7 +14,6 @@ import { backoffMs } from "../async/backoff.ts";
 import type { Disk } from "../world/disk.ts";
 import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
-import type { Log } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
@@ -52,7 +51,6 @@ export interface WatchCacheOptions {
   readonly onNews?: () => void;
   /** Called when `view().state` has changed, or the reason for it. */
   readonly onState?: (() => void) | undefined;
-  readonly log?: Log | undefined;
 }
 
 /** A registration or its end, under way. */
@@ -89,13 +87,13 @@ export class WatchCache {
   /** Reads what the disk has, and begins to follow the registry, until `World.scope` ends. */
   static async open(options: WatchCacheOptions): Promise<WatchCache> {
     const cache = new WatchCache(options);
-    const { world, disk, log } = options;
+    const { world, disk } = options;
     cache.endpoints.expirations = () => {
       const nowMs = world.clock.wallMs();
       return (name) => putOff(cache.#shelves.endpoints.expirationOf(name), nowMs);
     };
     const answers = await readAnswers(disk, (problem) =>
-      log?.warn("what the registry has said last is damaged on the disk; it is asked anew", { problem }),
+      world.log.warn("what the registry has said last is damaged on the disk; it is asked anew", { problem }),
     );
     if (answers) {
       for (const service of answers.services) cache.#shelves.services.put(service);

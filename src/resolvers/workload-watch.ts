@@ -4,7 +4,6 @@ import { Signal } from "../async/signal.ts";
 import type { Scope } from "../async/scope.ts";
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { Netns, NetnsIdentity } from "../kernel/kernel.ts";
-import type { Log } from "../observe/log.ts";
 import type { World } from "../world/world.ts";
 import type { Found, Lookout, Outside, WorkloadRef } from "./resolver.ts";
 import { identityKey, watchWorkload, workloadKey } from "./workload-ref.ts";
@@ -18,9 +17,8 @@ export type Presence =
   | { readonly isThere: false; readonly reason: string; readonly error?: NetloomError };
 
 export interface WorkloadWatchOptions {
-  readonly world: Pick<World, "clock" | "scope">;
+  readonly world: Pick<World, "clock" | "scope" | "log">;
   readonly outside: Outside;
-  readonly log: Log;
   /** Why what was found is no workload here. Default: everything is one. */
   readonly refusal?: (found: Found) => Promise<NetloomError | undefined>;
 }
@@ -129,7 +127,7 @@ export class WorkloadWatch {
   }
 
   async #find(): Promise<Presence> {
-    const { log, refusal } = this.#options;
+    const { refusal } = this.#options;
     try {
       const found = await this.#lookout.look();
       const error = await refusal?.(found);
@@ -139,7 +137,7 @@ export class WorkloadWatch {
         // That it has come to its end is no failure.
         return { isThere: false, reason: error.message, ...(!this.#lookout.isOver && { error }) };
       }
-      log.error("bug in the look for a workload", { workload: this.name }, error);
+      this.#options.world.log.error("bug in the look for a workload", { workload: this.name }, error);
       // It says nothing of a workload that was there.
       if (this.presence.isThere) return this.presence;
       const failure = operatingError(`look for workload ${this.name}`, error);

@@ -20,7 +20,6 @@ import { MemoryStore } from "../store/memory/memory-store.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Log } from "../observe/log.ts";
-import { STRICT_LOG } from "../observe/log-fixture.ts";
 import { agent, type AgentRole } from "./agent.ts";
 import { registry } from "./registry.ts";
 import { serveAll } from "../api/rpc.ts";
@@ -104,10 +103,10 @@ export class AgentMesh {
       machine.plantUplink({ netns, name: "eth0", addresses: [`${address}/24`], fabric: "underlay" });
       for (const workload of workloads) this.createWorkload(host, workload);
       this.simulation.start(host, async (given) => {
-        const world = options.wrap?.(given) ?? given;
+        const own = options.log ? { ...given, log: options.log } : given;
+        const world = options.wrap?.(own) ?? own;
         const starting = agent({
           world,
-          log: options.log ?? STRICT_LOG,
           identity: insecureIdentity(world.clock),
           url: `tcp://${address}:5001`,
           listen: [`unix:///run/${host}.sock`, `tcp://${address}:5001`],

@@ -27,7 +27,6 @@ import { VniPool } from "../elements/vni-pool.ts";
 import { Claims } from "../forwarder/claims.ts";
 import { Reconciler } from "../forwarder/reconcile.ts";
 import type { Identity } from "../identity/identity.ts";
-import { type Log, NO_LOG } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Prober } from "../kernel/prober.ts";
 import type { Processes } from "../kernel/processes.ts";
@@ -76,7 +75,6 @@ export interface AgentOptions {
   readonly version?: string;
   /** Listeners are in plaintext. */
   readonly insecure?: boolean;
-  readonly log?: Log;
 }
 
 export interface AgentRole {
@@ -100,7 +98,7 @@ const ALIVE_TIMEOUT_MS = 300;
 
 /** Starts it, and listens. It lives until `World.scope` ends; that leaves every wire as it is. */
 export async function agent(options: AgentOptions): Promise<AgentRole> {
-  const { world, identity, log = NO_LOG } = options;
+  const { world, identity } = options;
   const { host, kernel, disk } = world;
   let running: Agent | undefined;
   const onChange = (): void => {
@@ -110,7 +108,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const claims = new Claims(world);
   const reconciler = new Reconciler(world.kernel, {}, claims);
   const hostGuard = new HostGuard(world.kernel, options);
-  const wires = new KeptWires({ world, kernel, disk, reconciler, hostGuard, log, onChange });
+  const wires = new KeptWires({ world, kernel, disk, reconciler, hostGuard, onChange });
   const decisions = new Decisions(world.clock);
   const vnis = new VniPool(world.random);
   const directory = new LocalDirectory(world.hops, world.clock);
@@ -126,7 +124,6 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     world,
     kernel,
     identity,
-    log,
     directory,
     services: servicesOf(registry.services),
     endpoints: endpointsOf(registry.endpoints),
@@ -161,7 +158,6 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     hostGuard,
     services: common.services,
     endpoints: common.endpoints,
-    log,
     newClient: ({ name, onNews }) => newClient(options, managing, name, onNews),
     newEndpoint: (wanted) => newEndpoint(options, wanted),
     offer: (name, role) => directory.offer(`self:${name}`, { connections: connectionsOf(role) }),
@@ -191,13 +187,12 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
 }
 
 function leftoversOf(
-  { world, log = NO_LOG, sweepAfterMs = SWEEP_AFTER_MS }: AgentOptions,
+  { world, sweepAfterMs = SWEEP_AFTER_MS }: AgentOptions,
   seams: Pick<LeftoversOptions, "stationAt" | "established" | "inTurn" | "isAwaited">,
 ): Leftovers {
   return new Leftovers({
     world,
     disk: world.disk,
-    log,
     name: `forwarder-${world.host}`,
     lifetimeMs: sweepAfterMs,
     ...seams,
@@ -206,7 +201,7 @@ function leftoversOf(
 
 /** Wires of clients and endpoints that are not this agent's own; its attachments look after theirs. */
 function dropDead(
-  { world, log = NO_LOG }: AgentOptions,
+  { world }: AgentOptions,
   {
     agent,
     wires,
@@ -216,11 +211,10 @@ function dropDead(
   closeDeadWorkloads({
     world,
     kernel: world.kernel,
-    log,
     wires,
     own: () => new Set(agent.attachments().map(({ connectionId }) => connectionId)),
     drop: async (id) => {
-      log.info("the workload of a wire is gone: it is closed", { wire: id });
+      world.log.info("the workload of a wire is gone: it is closed", { wire: id });
       await dropWire(managing, id);
     },
   });
@@ -234,7 +228,7 @@ function lifeOf({ stateFolder, sweepAfterMs }: AgentOptions) {
 }
 
 function registryOf(
-  { world, identity, url, registry, labels = {}, leaseMs, log = NO_LOG }: AgentOptions,
+  { world, identity, url, registry, labels = {}, leaseMs }: AgentOptions,
   onState: () => void,
 ): Promise<ManagerRegistry> {
   const name = `manager-${world.host}`;
@@ -249,7 +243,6 @@ function registryOf(
     registry,
     labels,
     ...lease,
-    log,
     onState,
   });
 }
@@ -280,7 +273,7 @@ function ownForwarder(host: string) {
 }
 
 function newClient(
-  { world, identity, prober, log = NO_LOG }: AgentOptions,
+  { world, identity, prober }: AgentOptions,
   managing: ConnectionRole,
   name: string,
   onNews: Parameters<AgentParts["newClient"]>[0]["onNews"],
@@ -288,7 +281,6 @@ function newClient(
   return client({
     world,
     identity,
-    log,
     name,
     next: connectionsOf(managing),
     onNews,
@@ -318,9 +310,9 @@ async function isAlive(
   }
 }
 
-function newEndpoint({ world, identity, log = NO_LOG }: AgentOptions, wanted: NewEndpoint): Role {
+function newEndpoint({ world, identity }: AgentOptions, wanted: NewEndpoint): Role {
   const { addresses, ...rest } = wanted;
-  return endpoint({ world, identity, log, ...rest, ...(addresses && { addresses }) });
+  return endpoint({ world, identity, ...rest, ...(addresses && { addresses }) });
 }
 
 /** Closes what this host's manager knows of the wire, on both sides. */

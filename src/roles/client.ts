@@ -59,7 +59,6 @@ export function client(options: ClientOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
-    log: options.log,
     board,
     isFirst: true,
     kind: CLIENT_KIND,

@@ -37,7 +37,6 @@ export function endpoint(options: EndpointOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
-    log: options.log,
     board,
     elements: [
       updateToken(identity),

@@ -50,7 +50,6 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
-    log: options.log,
     board,
     elements: [
       updateToken(identity),

@@ -20,7 +20,6 @@ import {
 import type { Served } from "../api/rpc.ts";
 import { Begin, type ResourceKind } from "../chain/begin.ts";
 import { compose } from "../chain/element.ts";
-import type { Log } from "../observe/log.ts";
 import { authorize } from "../registry/authorize.ts";
 import { clientInfo } from "../registry/client-info.ts";
 import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
@@ -51,7 +50,6 @@ export interface ManagerRegistryOptions extends RoleOptions {
   readonly labels?: Labels;
   /** Called when the state of the view has changed, or the reason for it. */
   readonly onState?: () => void;
-  readonly log?: Log;
 }
 
 /**
@@ -86,10 +84,10 @@ const ENDPOINT: Readonly<ResourceKind<NetworkServiceEndpoint, NetworkServiceEndp
 export async function managerRegistry(options: ManagerRegistryOptions): Promise<ManagerRegistry> {
   const { world, hops, disk, registry, name } = options;
   const bypass = new LocalBypass(options.url, (url) => hops.hold(url));
-  const { onState, log, url } = options;
+  const { onState, url } = options;
   const host = { name: world.host, url };
-  const keeper = new Keeper({ world, registry, name, host, onRefusal: onState, log });
-  const cache = await WatchCache.open({ world, disk, registry, onNews: () => keeper.look(), onState, log });
+  const keeper = new Keeper({ world, registry, name, host, onRefusal: onState });
+  const cache = await WatchCache.open({ world, disk, registry, onNews: () => keeper.look(), onState });
   keeper.start(cache);
   const stations = stationsOver(registry, world.clock);
   const doors = {
@@ -151,7 +149,7 @@ function serviceDoor(
 }
 
 function endpointDoor(
-  { world, identity, labels = {}, leaseMs, log }: ManagerRegistryOptions,
+  { world, name, identity, labels = {}, leaseMs }: ManagerRegistryOptions,
   parts: {
     readonly stations: Stations;
     readonly keeper: Keeper;
@@ -190,7 +188,5 @@ function endpointDoor(
     ],
     stations.endpoints,
   );
-  return new Begin(world, ENDPOINT, chain, {
-    ...(log && { onBug: (what, error) => log.error("bug in a registration", { what }, error) }),
-  });
+  return new Begin(world, ENDPOINT, chain, { name });
 }

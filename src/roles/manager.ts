@@ -45,7 +45,6 @@ export function manager(options: ManagerOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
-    log: options.log,
     board,
     elements: [
       updateToken(identity),

@@ -3,7 +3,6 @@ import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { ConnectionHop, ConnectionServer, Directory } from "../api/hops.ts";
 import type { Call } from "../chain/call.ts";
 import type { Identity } from "../identity/identity.ts";
-import type { Log } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
 
@@ -12,8 +11,6 @@ export interface RoleOptions {
   /** Name of the role's path segment. Unique among all processes of the mesh: `manager-alpha`. */
   readonly name: string;
   readonly identity: Identity;
-  /** Hears of bugs in what the role does by itself; without one they end the process. */
-  readonly log?: Log | undefined;
 }
 
 /**

@@ -2,6 +2,8 @@
  * A HostWorld whose every call goes through one carrier, as a name, plain arguments and the real call. The recorder and the
  * replayer are two such carriers, so that neither can forget a call.
  */
+import type { Log } from "../observe/log.ts";
+import { observation } from "../observe/observation.ts";
 import { rootScope } from "../async/task-scope.ts";
 import type { Scope } from "../async/scope.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
@@ -68,7 +70,8 @@ const KERNEL = {
   settle: "call",
 } as const satisfies Description<Kernel>;
 
-export function carriedWorld(host: string, carrier: Carrier): HostWorld {
+/** What a program tells of itself goes to `log`: it changes nothing of what the program does. */
+export function carriedWorld(host: string, carrier: Carrier, log: Log): HostWorld {
   const clock = carried(carrier, "clock", CLOCK, (world) => world.clock);
   const scope = rootScope(host, clock);
   return {
@@ -81,6 +84,7 @@ export function carriedWorld(host: string, carrier: Carrier): HostWorld {
     store: carried(carrier, "store", STORE, (world) => world.store),
     kernel: carried(carrier, "kernel", KERNEL, (world) => world.kernel),
     scope,
+    ...observation(clock, { log }),
   };
 }
 

@@ -5,7 +5,6 @@
 import { connectWish, exposeWish, serviceWish, type Wish } from "../agent/wish.ts";
 import { serveAll } from "../api/rpc.ts";
 import { insecureIdentity } from "../identity/identity.ts";
-import { STRICT_LOG } from "../observe/log-fixture.ts";
 import { agent, type AgentRole } from "../roles/agent.ts";
 import { registry } from "../roles/registry.ts";
 import { NetloomError } from "../errors/errors.ts";
@@ -105,7 +104,6 @@ export async function runAgent(given: HostWorld, options: AgentOptions): Promise
     const role = await agent({
       world,
       url,
-      log: STRICT_LOG,
       identity: insecureIdentity(world.clock, LIFETIME_MS),
       listen: ["unix:///run/netloom/agent.sock", url],
       registry: world.hops.dial(REGISTRY_URL),

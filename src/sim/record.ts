@@ -40,7 +40,7 @@ export function recordWorld(world: HostWorld, recording: Recording): HostWorld {
     },
     listen: (handler) => recordedHandler(handler, recording, listeners++, nextCall),
   };
-  return carriedWorld(world.host, carrier);
+  return carriedWorld(world.host, carrier, world.log);
 }
 
 /** Writes down what comes from outside, and what the program makes of it. */

@@ -1,3 +1,4 @@
+import { logThatFails } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Watch } from "../async/watch.ts";
 import type { HostWorld } from "../world/world.ts";
@@ -29,7 +30,8 @@ export async function replayRecording(
     );
   }
   const replayer = new Replayer(recording);
-  program(carriedWorld(recording.host, replayer)).catch((error: unknown) => replayer.fail(error));
+  const log = logThatFails((bug) => replayer.fail(bug));
+  program(carriedWorld(recording.host, replayer, log)).catch((error: unknown) => replayer.fail(error));
   await drain();
   while (replayer.step()) await drain();
   if (replayer.failure) throw replayer.failure.error;

@@ -2,6 +2,8 @@
  * A simulated fleet: hosts that share a network and a store, each with a disk and a kernel that outlive its crashes.
  * One seed and one fault list are one run.
  */
+import { logThatFails } from "../observe/log.ts";
+import { observation } from "../observe/observation.ts";
 import { rootScope } from "../async/task-scope.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -152,6 +154,7 @@ export class Simulation {
         nextBatch: () => host.batches++,
       }),
       scope,
+      ...observation(clock, { log: logThatFails((bug) => this.scheduler.fail(bug)) }),
     };
   }
 

@@ -95,7 +95,6 @@ test("a World is closed with all that it has started", async (t) => {
   const world = nodeWorld({
     host: "alpha",
     insecure: true,
-    log: () => undefined,
   });
   const url = `unix://${join(folder, "a.sock")}`;
   await world.hops.serve(url, {

@@ -1,4 +1,7 @@
 /** The World of a process on a real machine. */
+import { type Log, NO_LOG } from "../observe/log.ts";
+import { observation } from "../observe/observation.ts";
+import { type SpanExporter, tracer } from "../observe/trace.ts";
 import { rootScope } from "../async/task-scope.ts";
 import type { World } from "../world/world.ts";
 import { GrpcHops, type GrpcHopsOptions } from "./grpc-hops.ts";
@@ -7,9 +10,13 @@ import { nodeKeys, nodeRandom } from "./node-keys.ts";
 
 export interface NodeWorldOptions extends Pick<
   GrpcHopsOptions,
-  "insecure" | "log" | "onError" | "files" | "unixCredentials"
+  "insecure" | "onError" | "files" | "unixCredentials"
 > {
   readonly host: string;
+  /** Default: nothing is written down. */
+  readonly log?: Log;
+  /** Default: no span is recorded. */
+  readonly exporter?: SpanExporter;
 }
 
 export interface NodeWorld extends World {
@@ -19,22 +26,27 @@ export interface NodeWorld extends World {
 }
 
 export function nodeWorld(options: NodeWorldOptions): NodeWorld {
-  const { host, ...transport } = options;
+  const { host, log = NO_LOG, exporter, ...transport } = options;
   const clock = nodeClock();
   const scope = rootScope(host, clock);
-  const hops = new GrpcHops({ ...transport, clock, scope });
+  const random = nodeRandom();
+  const bytes = (purpose: string, n: number, length: number) => random.bytes(purpose, n, length);
+  const trace = exporter && tracer({ host, clock, bytes, exporter });
+  const hops = new GrpcHops({ ...transport, log: (line) => log.info(line), clock, scope });
   return {
     host,
     clock,
-    random: nodeRandom(),
+    random,
     keys: nodeKeys(),
     hops,
     scope,
+    ...observation(clock, { log, ...(trace && { trace }) }),
     close: async () => {
       try {
         await scope.end();
       } finally {
         await hops.close();
+        await exporter?.close();
       }
     },
   };

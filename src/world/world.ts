@@ -1,4 +1,5 @@
 /** All that the deterministic zone may reach of its surroundings (docs/determinism.md has the rules). */
+import type { Observation } from "../observe/observation.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Scope } from "../async/scope.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -31,8 +32,8 @@ export interface Keys {
   uuid(): string;
 }
 
-/** What everything of a host runs on: time, chance, keys, and the tasks that it has started. */
-export interface World {
+/** What everything of a host runs on: time, chance, keys, the tasks that it has started, and how it tells what goes on. */
+export interface World extends Observation {
   /** Name of the host that this world belongs to. */
   readonly host: string;
   readonly clock: Clock;

@@ -7,6 +7,7 @@ import { peerCredentials } from "../../linux/peer-credentials.ts";
 import { linuxProber } from "../../linux/prober.ts";
 import { linuxProcesses } from "../../linux/processes.ts";
 import type { Log } from "../../observe/log.ts";
+import type { SpanExporter } from "../../observe/trace.ts";
 import { nodeDisk } from "../../transport/node-disk.ts";
 import { nodeWorld } from "../../transport/node-world.ts";
 import type { Prober } from "../../kernel/prober.ts";
@@ -24,16 +25,20 @@ export async function openAgentWorld(options: {
   readonly host: string;
   readonly stateFolder: string;
   readonly bpffs: string;
-  readonly log: Log;
+  /** Default: nothing is written down. */
+  readonly log?: Log;
+  /** Default: no span is recorded. */
+  readonly exporter?: SpanExporter;
 }): Promise<AgentWorld> {
-  const { host, stateFolder, bpffs, log } = options;
+  const { host, stateFolder, bpffs, log, exporter } = options;
   const machine = await LinuxMachine.open();
   try {
     const kernel = await machine.kernel({ bpffs });
     const world = nodeWorld({
       host,
       insecure: true,
-      log: (line) => log.info(line),
+      ...(log && { log }),
+      ...(exporter && { exporter }),
       files: [file_netloom_admin_v1_admin],
       unixCredentials: peerCredentials,
     });

@@ -108,7 +108,6 @@ export class Agents {
     const world = nodeWorld({
       host,
       insecure: true,
-      log: () => undefined,
     });
     this.#worlds.set(host, world);
     return world;

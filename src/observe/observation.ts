@@ -1,0 +1,21 @@
+/** All by which a process tells how it is. Every World has it. */
+import type { Clock } from "../async/clock.ts";
+import { Gauges } from "./gauges.ts";
+import { type Log, NO_LOG } from "./log.ts";
+import { Retries } from "./retries.ts";
+import { NO_TRACE, type Trace } from "./trace.ts";
+
+export interface Observation {
+  readonly log: Log;
+  readonly trace: Trace;
+  readonly gauges: Gauges;
+  readonly retries: Retries;
+}
+
+/** Default: nothing is written down, and no span is recorded. */
+export function observation(
+  clock: Clock,
+  { log = NO_LOG, trace = NO_TRACE }: { readonly log?: Log; readonly trace?: Trace } = {},
+): Observation {
+  return { log, trace, gauges: new Gauges(), retries: new Retries(clock) };
+}
