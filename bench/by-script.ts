@@ -2,7 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { diff } from "../src/forwarder/diff.ts";
 import { plan } from "../src/forwarder/plan.ts";
-import { script } from "../src/forwarder/script.ts";
+import { script } from "../src/kernel/script.ts";
 import type { Wire } from "../src/forwarder/wire.ts";
 import type { Operation } from "../src/kernel/kernel.ts";
 import { netnsOf, sh } from "./bed.ts";

@@ -12,9 +12,11 @@
 import { plan } from "../forwarder/plan.ts";
 import type { KernelMechanism, Mechanism, Wire } from "../forwarder/wire.ts";
 import type { Side } from "../mechanisms/side.ts";
-import { contains, formatIp, type IpAddress, type IpPrefix, parseIp, parsePrefix } from "../net/ip.ts";
+import { contains, formatIp, type IpAddress, type IpPrefix, mustParsePrefix, parseIp } from "../net/ip.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Kernel, KernelObject, Netns } from "../kernel/kernel.ts";
+import type { Kernel, Netns } from "../kernel/kernel.ts";
+import { attractionsOf, isAttached, ofKind } from "../kernel/objects.ts";
+import { LOCAL_TABLE, MAIN_TABLE } from "../kernel/objects/route.ts";
 
 interface Protected {
   /** `the registry` */
@@ -142,24 +144,22 @@ function takenBy(wire: Wire, sides: readonly Side[]): Taken[] {
   const own = new Set([...(wire.context.srcIpAddrs ?? []), ...(wire.context.dstIpAddrs ?? [])]);
   // A policy for packets from the wire's own address takes none of the host's.
   const narrow = new Set(
-    objects.flatMap((each) => (each.kind === "rule" && own.has(each.from ?? "") ? [each.table] : [])),
+    ofKind(objects, "rule").flatMap(({ from = "", table }) => (own.has(from) ? [table] : [])),
   );
-  return objects.flatMap((object): Taken[] => {
-    if (!("netns" in object) || !namespaces.has(object.netns)) return [];
-    return prefixOf(object, narrow);
-  });
+  return objects
+    .filter(isAttached)
+    .filter(({ netns }) => namespaces.has(netns))
+    .flatMap(attractionsOf)
+    .filter(({ table }) => !narrow.has(table))
+    .map(({ table, destination }) => ({
+      what: `${whatLeads(table)} ${destination}`,
+      prefix: mustParsePrefix(destination),
+    }));
 }
 
-function prefixOf(object: KernelObject, narrow: ReadonlySet<number>): Taken[] {
-  if (object.kind === "address") return taken("the address", object.peer ?? object.address);
-  if (object.kind !== "route") return [];
-  if (object.table === undefined) return taken("the route", object.destination);
-  return narrow.has(object.table) ? [] : taken("a policy's route", object.destination);
-}
-
-function taken(what: string, text: string): Taken[] {
-  const prefix = parsePrefix(text);
-  return prefix ? [{ what: `${what} ${text}`, prefix }] : [];
+function whatLeads(table: number): string {
+  if (table === LOCAL_TABLE) return "the address";
+  return table === MAIN_TABLE ? "the route" : "a policy's route";
 }
 
 function isLoopback({ family, bytes }: IpAddress): boolean {

@@ -9,12 +9,13 @@
  */
 import type { Disk } from "../world/disk.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
-import type { Plan } from "../forwarder/plan.ts";
+import type { Plan } from "../kernel/plan.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
 import type { Mechanism, Wire } from "../forwarder/wire.ts";
 import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelObject, Netns } from "../kernel/kernel.ts";
+import { isPair } from "../kernel/objects.ts";
 import type { World } from "../world/world.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
@@ -80,8 +81,7 @@ export class KeptWires {
       await this.#kernel.observe([{ netns: "host" }, ...alive.map((netns) => ({ netns }))]),
     );
     for (const id of found) this.#unclaimed.set(id, unclaimedOf(groups.get(id) ?? []));
-    for (const id of found)
-      if (!(groups.get(id) ?? []).some(({ kind }) => kind === "veth")) await this.bury(id);
+    for (const id of found) if (!(groups.get(id) ?? []).some(isPair)) await this.bury(id);
     await this.#namespaces.replace(alive);
     return found.filter((id) => this.#unclaimed.has(id));
   }
@@ -242,5 +242,5 @@ export class KeptWires {
 
 /** The pair of devices goes with the workload's namespace; the rest is in the host, or in the other workload. */
 function isHollow(objects: readonly KernelObject[]): boolean {
-  return !objects.some(({ kind }) => kind === "veth");
+  return !objects.some(isPair);
 }

@@ -1,5 +1,5 @@
 /** What the devices of a wire tell of it, when nobody has asked for it yet. */
-import { endsOf, isDevice } from "../forwarder/identity.ts";
+import { endsOf, isDevice, ofKind } from "../kernel/objects.ts";
 import { sideOfAlias } from "../mechanisms/naming.ts";
 import type { Side } from "../mechanisms/side.ts";
 import type { KernelObject, Netns, Vxlan } from "../kernel/kernel.ts";
@@ -29,15 +29,15 @@ export function unclaimedOf(objects: readonly KernelObject[]): Unclaimed {
   for (const { netns, name, alias, mtuBytes: own } of objects.filter(isDevice).flatMap(endsOf)) {
     const side = sideOfAlias(alias);
     if (side === undefined || netns === UNKNOWN_NETNS) continue;
-    const addresses = objects.flatMap((each) =>
-      each.kind === "address" && each.netns === netns && each.link === name ? [each.address] : [],
+    const addresses = ofKind(objects, "address").flatMap((each) =>
+      each.netns === netns && each.link === name ? [each.address] : [],
     );
     ends[side] = { netns, interfaceName: name, addresses };
     mtuBytes = own;
   }
   return {
     ends,
-    tunnel: objects.find((object) => object.kind === "vxlan"),
+    tunnel: ofKind(objects, "vxlan")[0],
     mtuBytes,
   };
 }

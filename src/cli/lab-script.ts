@@ -1,6 +1,7 @@
 /** A lab as the commands that make it: namespaces, then the underlay, then every wire on each of its hosts. */
 import { plan } from "../forwarder/plan.ts";
-import { script, type ScriptOptions } from "../forwarder/script.ts";
+import { script } from "../kernel/script.ts";
+import type { ScriptOptions } from "../kernel/script-tools.ts";
 import { type Lab, sideName } from "../lab/model.ts";
 import { type HostWire, netnsOf, topology } from "../lab/topology.ts";
 import { NetloomError } from "../errors/errors.ts";

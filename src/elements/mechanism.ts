@@ -2,9 +2,10 @@
 import type { Mechanism } from "../api/gen/nsm/connection_pb.js";
 import { interfaceNameProblem } from "../net/interface-name.ts";
 import type { KernelMechanism, VxlanMechanism } from "../forwarder/wire.ts";
-import { parseIp } from "../net/ip.ts";
+import { familyOf, parseIp } from "../net/ip.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Netns } from "../kernel/kernel.ts";
+import { MAX_VNI, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from "../kernel/objects/vxlan.ts";
 
 export const LOCAL = "LOCAL";
 export const REMOTE = "REMOTE";
@@ -13,7 +14,7 @@ export const VXLAN = "VXLAN";
 
 /** Frame, IP, UDP and VXLAN headers around an inner packet, and a VLAN tag. */
 export function vxlanOverhead(ip: string): number {
-  return ip.includes(":") ? 74 : 54;
+  return VXLAN_OVERHEAD_BYTES[familyOf(ip)];
 }
 
 /** Parameter of our own, "true" or absent: the workload believes the routers at the other end. */
@@ -48,8 +49,8 @@ export function readVxlan({ parameters }: Mechanism): VxlanMechanism {
     ...(parseIp(sourceIp) ? [] : [`src_ip ${quote(sourceIp)} is no address`]),
     ...(parseIp(destinationIp) ? [] : [`dst_ip ${quote(destinationIp)} is no address`]),
   ];
-  const vni = readNumber(parameters["vni"], 0xff_ffff);
-  if (!vni) problems.push(`vni ${quote(parameters["vni"] ?? "")} is not from 1 to 16777215`);
+  const vni = readNumber(parameters["vni"], MAX_VNI);
+  if (!vni) problems.push(`vni ${quote(parameters["vni"] ?? "")} is not from 1 to ${MAX_VNI}`);
   const port = portOf(parameters["src_port"]);
   const farPort = portOf(parameters["dst_port"]);
   if (port === undefined || farPort === undefined || port !== farPort) {
@@ -64,11 +65,9 @@ export function readVxlan({ parameters }: Mechanism): VxlanMechanism {
   return { type: "VXLAN", sourceIp, destinationIp, port, vni, underlayMtuBytes };
 }
 
-const DEFAULT_PORT = 4789;
-
-/** A UDP port; 4789 where nobody says one. */
+/** A UDP port; `VXLAN_PORT` where nobody says one. */
 export function portOf(text: string | undefined): number | undefined {
-  return text === undefined || text === "" || text === "0" ? DEFAULT_PORT : readNumber(text, 65_535);
+  return text === undefined || text === "" || text === "0" ? VXLAN_PORT : readNumber(text, 65_535);
 }
 
 /** A whole number from 0 to `max` in decimal digits. */

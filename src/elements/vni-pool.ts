@@ -1,8 +1,8 @@
 /** The VNIs of one host: who has which. */
+import { MAX_VNI } from "../kernel/objects/vxlan.ts";
 import type { Random } from "../world/world.ts";
 import { NetloomError } from "../errors/errors.ts";
 
-const MAX_VNI = 0xff_ffff;
 /** Strangers' VNIs are typed by people: small. */
 const FIRST_VNI = 4_096;
 const MAX_DRAWS = 64;

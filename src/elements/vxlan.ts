@@ -17,6 +17,7 @@ import { formatIp, parseIp } from "../net/ip.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { KernelError } from "../kernel/kernel.ts";
 import { connectionOf, contextOf, type ConnectionElement } from "./connection.ts";
+import { VXLAN_PORT } from "../kernel/objects/vxlan.ts";
 import { portOf, readNumber, REMOTE, smallerMtu, VXLAN, vxlanOverhead } from "./mechanism.ts";
 import type { ServerMechanism } from "./mechanisms.ts";
 import type { VniPool } from "./vni-pool.ts";
@@ -36,7 +37,6 @@ export interface TunnelOptions {
 }
 
 const ATTEMPTS = 3;
-const DEFAULT_PORT = 4789;
 const NEAR_VNI = memoryKey<number>("vxlan: vni of the near side");
 const FAR_VNI = memoryKey<number>("vxlan: vni of the far side");
 const FAR_BEFORE = memoryKey<number>("vxlan: vni of the far side before this request");
@@ -139,7 +139,7 @@ function offer(
       type: VXLAN,
       parameters: {
         src_ip: source,
-        src_port: String(options.port ?? DEFAULT_PORT),
+        src_port: String(options.port ?? VXLAN_PORT),
         vni: String(vni),
         MTU: String(options.underlayMtuBytes - vxlanOverhead(source)),
       },
@@ -215,7 +215,7 @@ export function vxlanServer(options: TunnelOptions): ServerMechanism {
       Object.assign(parameters, {
         vni: String(vni),
         dst_ip: address,
-        dst_port: String(options.port ?? DEFAULT_PORT),
+        dst_port: String(options.port ?? VXLAN_PORT),
         MTU: String(mtuBytes),
       });
       limitMtu(connection, mechanism);
@@ -240,7 +240,7 @@ export function vxlanServer(options: TunnelOptions): ServerMechanism {
   };
 }
 
-function farAddress({ addresses, port = DEFAULT_PORT }: TunnelOptions, { parameters }: Mechanism): string {
+function farAddress({ addresses, port = VXLAN_PORT }: TunnelOptions, { parameters }: Mechanism): string {
   const source = parseIp(parameters["src_ip"] ?? "");
   if (!source) {
     throw new NetloomError(

@@ -2,7 +2,7 @@
 import { backoffMs } from "../async/backoff.ts";
 import type { World } from "../world/world.ts";
 import type { PlannedWire } from "../forwarder/meter.ts";
-import type { Plan } from "../forwarder/plan.ts";
+import type { Plan } from "../kernel/plan.ts";
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { Mechanism as WireMechanism, Wire } from "../forwarder/wire.ts";
 import { Alarm } from "../async/alarm.ts";

@@ -1,15 +1,13 @@
 /** Who has which address of a workload. Looking up and taking are one step, without an await in between. */
 import { prefixesOf, toInteger } from "../net/cover.ts";
-import { formatPrefix, type IpPrefix, isFullLength, mustParsePrefix, network } from "../net/ip.ts";
+import { type IpPrefix, mustParsePrefix } from "../net/ip.ts";
 import { RangeSet } from "../net/range-set.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
-import { carrierOf, endsOf, isDevice, linkKey } from "./identity.ts";
+import { carrierKey, linkKey } from "../kernel/link.ts";
+import { attractionsOf, carrierOf, endsOf, isAttached, isDevice } from "../kernel/objects.ts";
+import { LOCAL_TABLE, MAIN_TABLE } from "../kernel/objects/route.ts";
 import { sideOfAlias } from "../mechanisms/naming.ts";
 import type { Side } from "../mechanisms/side.ts";
-
-/** The kernel's numbers of the tables for own addresses, and for what is reached. */
-const LOCAL_TABLE = 255;
-const MAIN_TABLE = 254;
 
 /** A destination in one routing table of a workload: an own address, the far end of a wire, or a route. */
 export interface Claim {
@@ -192,31 +190,19 @@ export function claimsOf(
     const side = sideOfAlias(alias);
     if (side) sides.set(linkKey(netns, name), side);
   }
-  return objects.flatMap((object): Claim[] => {
-    if (object.kind !== "address" && object.kind !== "route") return [];
-    const side = sides.get(carrierOf(object) ?? "");
-    const netns = identityOf(object.netns);
+  return objects.filter(isAttached).flatMap((object): Claim[] => {
+    const carrier = carrierOf(object);
+    const side = carrier && sides.get(carrierKey(carrier));
+    const netns = carrier && identityOf(carrier.netns);
     if (!side || netns === undefined) return [];
-    const at = { netns, link: object.link, side };
-    const claim = (table: number, prefix: IpPrefix, destination = formatPrefix(prefix)): Claim => ({
-      ...at,
-      table,
-      destination,
-      address: addressOf(table, prefix),
+    const attractions = attractionsOf(object);
+    // Every device has link-local addresses of its own.
+    const own = attractions.find(({ table }) => table === LOCAL_TABLE);
+    if (own && isLinkLocal(mustParsePrefix(own.destination))) return [];
+    return attractions.map(({ table, destination }) => {
+      const address = addressOf(table, mustParsePrefix(destination));
+      return { netns, link: carrier.link, side, table, destination, address };
     });
-    if (object.kind === "route") {
-      const { table = MAIN_TABLE, destination } = object;
-      return [claim(table, mustParsePrefix(destination), destination)];
-    }
-    const own = mustParsePrefix(object.address);
-    // Every device has one of its own.
-    if (isLinkLocal(own)) return [];
-    const onLink = network(mustParsePrefix(object.peer ?? object.address));
-    const isOnlyOwn = object.peer === undefined && isFullLength(onLink);
-    return [
-      claim(LOCAL_TABLE, { ...own, length: own.address.bytes.length * 8 }),
-      ...(isOnlyOwn ? [] : [claim(MAIN_TABLE, onLink)]),
-    ];
   });
 }
 

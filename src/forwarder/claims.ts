@@ -12,6 +12,7 @@ import { fewestPrefixes } from "../net/cover.ts";
 import { contains, formatIp, formatPrefix, type IpPrefix, isFullLength, mustParsePrefix } from "../net/ip.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelObject, NativeNetwork, Netns } from "../kernel/kernel.ts";
+import { attractionsOf, namespacesOf } from "../kernel/objects.ts";
 import type { Clock } from "../async/clock.ts";
 import { ClaimBook, claimsOf, type Clash, type Holding, isOwnAddress } from "./claim-book.ts";
 import { nativePrefixes } from "./native-prefixes.ts";
@@ -120,7 +121,7 @@ export class Claims {
   async adopt(wireId: string, objects: readonly KernelObject[]): Promise<void> {
     const identities = new Map<string, string>();
     for (const object of objects) {
-      const names = object.kind === "address" || object.kind === "route" ? [object.netns] : [];
+      const names = attractionsOf(object).length > 0 ? namespacesOf(object) : [];
       for (const netns of names)
         if (!identities.has(netns)) identities.set(netns, (await this.#identify(netns)) ?? netns);
     }

@@ -5,7 +5,7 @@ import { describeObject } from "../kernel/kernel-text.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
 import { arbitraryWire } from "./wire-fixture.ts";
 import { batches, diff } from "./diff.ts";
-import { contentOf, isDevice } from "./identity.ts";
+import { contentOf, isDevice } from "../kernel/objects.ts";
 import { ModelKernel } from "./kernel-model-fixture.ts";
 import { plan } from "./plan.ts";
 

@@ -2,34 +2,32 @@
  * What leads from what is there to what is wanted, in an order that breaks nothing that is right:
  *
  * 1. devices that take the place of wanted ones go
- * 2. devices are added and changed, new ones get their programs, sysctls, addresses, and are set up
- * 3. programs change over to them
- * 4. routes, neighbours, rules
- * 5. what is not wanted goes, in reverse, and devices last: what is on them goes with them
+ * 2. what is wanted comes or changes, phase by phase (`PHASES`): devices, what guards them, addresses, up, what uses them
+ * 3. what is not wanted goes, in reverse, and devices last: what is on them goes with them
  *
- * Before a device its routes and addresses go: the kernel takes its time to free a device, which until then would go on
- * attracting packets by them.
+ * Before a device goes what draws packets to it: the kernel takes its time to free a device, which until then would go on
+ * attracting them.
  */
-import type { Address, KernelObject, Operation, Program } from "../kernel/kernel.ts";
-import { addressSteps } from "./diff-addresses.ts";
+import type { KernelObject, Operation } from "../kernel/kernel.ts";
+import { PHASES } from "../kernel/object-kind.ts";
 import {
-  attractsPackets,
-  carrierOf,
-  connectedRoute,
+  type Attached,
+  attachedKindOf,
+  attractionsOf,
+  claimsOf,
   contentOf,
   type Device,
-  endsOf,
   identityOf,
+  isAttached,
   isDevice,
+  isMarked,
+  kindOf,
   linkKeys,
-  targetOf,
-  tunnelKey,
-} from "./identity.ts";
-
-type Attached = Exclude<KernelObject, Device>;
-
-/** In the order in which they are made. */
-const ORDER = ["program", "qdisc", "sysctl", "address", "up", "route", "neighbor", "rule"] as const;
+  linksOf,
+  namespacesOf,
+  oriented,
+} from "../kernel/objects.ts";
+import { isDeviceRemoval } from "../kernel/operations.ts";
 
 /**
  * The operations that lead from `observed` to `wanted`, both complete for the links that they speak of. Pure; empty if
@@ -38,47 +36,36 @@ const ORDER = ["program", "qdisc", "sysctl", "address", "up", "route", "neighbor
  */
 export function diff(wanted: readonly KernelObject[], observed: readonly KernelObject[]): Operation[] {
   const devices = diffDevices(wanted, observed);
-  const attached = (objects: readonly KernelObject[]): Attached[] =>
-    objects.filter((object): object is Attached => !isDevice(object));
-  const isGone = (object: Attached, links: ReadonlySet<string>): boolean =>
-    links.has(carrierOf(object) ?? "");
+  const [attached, before] = [wanted.filter(isAttached), observed.filter(isAttached)];
+  const there = before
+    .filter((object) => !isOn(object, devices.cleared))
+    .map((object) => attachedKindOf(object).withoutLinks?.(object, devices.cleared) ?? object);
 
-  const there = attached(observed)
-    .filter((object) => !isGone(object, devices.cleared))
-    .map((object) => (object.kind === "program" ? withoutTarget(object, devices.cleared) : object));
-  const addresses = addressSteps(
-    attached(wanted).filter((object) => object.kind === "address"),
-    there.filter(
-      (object): object is Address => object.kind === "address" && !isGone(object, devices.leaving),
-    ),
+  const sets = diffSets(
+    attached,
+    there.filter((object) => !isOn(object, devices.leaving)),
   );
-  const kept = there.filter((object) => object.kind !== "address" && !isFlushed(object, addresses.flushed));
-  const steps = diffAttached(attached(wanted), kept);
+  const isLost = (object: Attached): boolean =>
+    attachedKindOf(object)
+      .lostWith?.(object)
+      .some((loss) => sets.lost.has(loss)) ?? false;
+  const kept = there.filter((object) => !isSet(object) && !isLost(object));
+  const steps = [...sets.operations, ...diffAttached(attached, kept)];
+  // A device that grows beyond the smallest MTU of IPv6 has all of its settings anew.
+  const touched = placesOfUsers([...devices.make, ...steps]);
+  const isDue = ({ object }: Operation): boolean => isMarked(object) || isTouched(object, touched);
+  const inOrder = PHASES.flatMap((phase) => steps.filter((step) => phaseOf(step) === phase).filter(isDue));
   const withdrawals = (links: ReadonlySet<string>): Operation[] =>
     removals(
-      attached(observed).filter((object) => attractsPackets(object) && isGone(object, links)),
-      attached(wanted),
+      before.filter((object) => attractionsOf(object).length > 0 && isOn(object, links)),
+      attached,
     );
-
-  const of = (kind: Attached["kind"]): Operation[] => steps.filter(({ object }) => object.kind === kind);
-  const isAdd = ({ verb }: Operation): boolean => verb === "add";
-  const programs = of("program");
-  // A device that grows beyond the smallest MTU of IPv6 has all of its settings anew.
-  const touched = placesOf([...devices.make, ...addresses.operations.filter(isAdd)]);
   return [
     ...withdrawals(devices.cleared),
     ...devices.clear,
     ...devices.make,
-    ...programs.filter(isAdd),
-    ...of("qdisc"),
-    ...of("sysctl").filter((step) => !isAdd(step) || isTouched(step.object, touched)),
-    ...addresses.operations,
-    ...of("up"),
-    ...programs.filter((step) => !isAdd(step)),
-    ...of("route"),
-    ...of("neighbor"),
-    ...of("rule"),
-    ...removals(kept, attached(wanted)).filter(({ object }) => !isGone(object as Attached, devices.leaving)),
+    ...inOrder,
+    ...removals(kept, attached).filter(({ object }) => !isOn(object, devices.leaving)),
     ...withdrawals(devices.leaving),
     ...devices.remove,
   ];
@@ -93,7 +80,7 @@ export function batches(operations: readonly Operation[]): Operation[][] {
   let current: Operation[] = [];
   for (const operation of operations) {
     const last = current.at(-1);
-    if (last && isRemovedDevice(last) && !isRemovedDevice(operation)) {
+    if (last && isDeviceRemoval(last) && !isDeviceRemoval(operation)) {
       all.push(current);
       current = [];
     }
@@ -102,8 +89,8 @@ export function batches(operations: readonly Operation[]): Operation[][] {
   return current.length > 0 ? [...all, current] : all;
 }
 
-function isRemovedDevice({ verb, object }: Operation): boolean {
-  return verb === "remove" && isDevice(object);
+function isOn(object: KernelObject, links: ReadonlySet<string>): boolean {
+  return linksOf(object).some((link) => links.has(link));
 }
 
 interface DeviceSteps {
@@ -117,28 +104,30 @@ interface DeviceSteps {
   readonly leaving: ReadonlySet<string>;
 }
 
-function diffDevices(allWanted: readonly KernelObject[], allObserved: readonly KernelObject[]): DeviceSteps {
-  const [wanted, observed] = [allWanted.filter(isDevice), allObserved.filter(isDevice)];
-  const before = new Map(observed.map((device) => [identityOf(device), device]));
-  const identities = new Set(wanted.map(identityOf));
+function diffDevices(wanted: readonly KernelObject[], observed: readonly KernelObject[]): DeviceSteps {
+  const there = observed.filter(isDevice);
+  const before = new Map(there.map((device) => [identityOf(device), device]));
   const make: Operation[] = [];
-  const claims = new Set(allWanted.flatMap(routeClaims));
-  for (const device of wanted) {
+  const claims = new Set(wanted.filter(isAttached).flatMap(exclusive));
+  for (const device of wanted.filter(isDevice)) {
     const from = before.get(identityOf(device));
     if (!from) {
       make.push({ verb: "add", object: device });
-      for (const claim of claimsOf(device)) claims.add(claim);
+      for (const claim of exclusive(device)) claims.add(claim);
     } else if (contentOf(from) !== contentOf(device)) {
       make.push({ verb: "change", object: device, from: oriented(from, device) });
     }
   }
-  const gone = observed.filter((device) => !identities.has(identityOf(device))).reverse();
+  const identities = new Set(wanted.map(identityOf));
+  const gone = there.filter((device) => !identities.has(identityOf(device))).reverse();
   const isInTheWay = (device: Device): boolean => {
-    const links = linkKeys(device);
-    const routes = allObserved.filter(
-      (object) => object.kind === "address" && links.includes(carrierOf(object) ?? ""),
-    );
-    return [...claimsOf(device), ...routes.flatMap(routeClaims)].some((claim) => claims.has(claim));
+    const links = new Set(linkKeys(device));
+    // What is known by what it claims becomes the wanted one in place.
+    const brought = observed
+      .filter(isAttached)
+      .filter((object) => isOn(object, links))
+      .flatMap((object) => exclusive(object).filter((claim) => claim !== identityOf(object)));
+    return [...exclusive(device), ...brought].some((claim) => claims.has(claim));
   };
   const clear = gone.filter(isInTheWay);
   const remove = gone.filter((device) => !isInTheWay(device));
@@ -152,72 +141,73 @@ function diffDevices(allWanted: readonly KernelObject[], allObserved: readonly K
   };
 }
 
-/** What only one device can have. */
-function claimsOf(device: Device): string[] {
-  return device.kind === "vxlan" ? [...linkKeys(device), `vni ${tunnelKey(device)}`] : linkKeys(device);
+/** What the kernel holds once. */
+function exclusive(object: KernelObject): string[] {
+  return claimsOf(object).flatMap(({ key, mayRepeat }) => (mayRepeat ? [] : [key]));
 }
 
-/** An IPv4 route, by itself or made by an address: main holds one to a destination, whatever the link. */
-function routeClaims(object: KernelObject): string[] {
-  if (object.kind === "route" && object.table === undefined)
-    return [`route ${object.netns} ${object.destination}`];
-  const destination = object.kind === "address" ? connectedRoute(object) : undefined;
-  return object.kind === "address" && destination ? [`route ${object.netns} ${destination}`] : [];
+/** Whether its kind has steps of its own, from one set to another. */
+function isSet(object: Attached): boolean {
+  return attachedKindOf(object).steps !== undefined;
 }
 
-/** `from` with its ends in the order of `like`. */
-function oriented(from: Device, like: Device): Device {
-  if (from.kind !== "veth" || like.kind !== "veth" || linkKeys(from)[0] === linkKeys(like)[0]) return from;
-  return { kind: "veth", ends: [from.ends[1], from.ends[0]] };
+interface SetSteps {
+  readonly operations: Operation[];
+  readonly lost: ReadonlySet<string>;
 }
 
-/** A program that led to one of the `links`, which are gone, leads nowhere, whatever has their names by now. */
-function withoutTarget(program: Program, links: ReadonlySet<string>): Program {
-  const { kind, netns, link, verdict } = program;
-  return links.has(targetOf(program) ?? "") ? { kind, netns, link, verdict } : program;
+/** The steps of all kinds that have their own. */
+function diffSets(wanted: readonly Attached[], there: readonly Attached[]): SetSteps {
+  const operations: Operation[] = [];
+  const lost = new Set<string>();
+  for (const kind of new Set([...wanted, ...there].map(attachedKindOf))) {
+    const isOfKind = (object: Attached): boolean => attachedKindOf(object) === kind;
+    const steps = kind.steps?.(wanted.filter(isOfKind), there.filter(isOfKind));
+    operations.push(...(steps?.operations ?? []));
+    for (const loss of steps?.lost ?? []) lost.add(loss);
+  }
+  return { operations, lost };
 }
 
-/** The last IPv4 address of a link takes all IPv4 routes and neighbours of the link with it. */
-function isFlushed(object: Attached, flushed: ReadonlySet<string>): boolean {
-  if (object.kind === "route")
-    return !object.destination.includes(":") && flushed.has(carrierOf(object) ?? "");
-  return object.kind === "neighbor" && !object.address.includes(":") && flushed.has(carrierOf(object) ?? "");
-}
-
-/** The links on which `operations` make something, and their namespaces. */
-function placesOf(operations: readonly Operation[]): Set<string> {
-  return new Set(
-    operations.flatMap(({ object }) =>
-      isDevice(object)
-        ? [...linkKeys(object), ...endsOf(object).map((end) => end.netns)]
-        : [carrierOf(object) ?? "", object.netns],
-    ),
-  );
-}
-
-/** A setting bears no mark, so that it is not observed: it is written whenever something new depends on it. */
-function isTouched(object: KernelObject, places: ReadonlySet<string>): boolean {
-  return object.kind === "sysctl" && places.has(carrierOf(object) ?? object.netns);
-}
-
-/** Additions and changes of all but addresses, in the order of `wanted`. */
+/** Additions and changes of all others, in the order of `wanted`. */
 function diffAttached(wanted: readonly Attached[], there: readonly Attached[]): Operation[] {
   const before = new Map(there.map((object) => [identityOf(object), object]));
   return wanted.flatMap((object): Operation[] => {
-    if (object.kind === "address") return [];
+    if (isSet(object)) return [];
     const from = before.get(identityOf(object));
     if (!from) return [{ verb: "add", object }];
     return contentOf(from) === contentOf(object) ? [] : [{ verb: "change", object, from }];
   });
 }
 
-/** In reverse of the order in which things are made. A setting of a link has no removal: it goes with the link. */
+/** A set's steps belong together. */
+function phaseOf({ verb, object }: Operation): string {
+  if (isDevice(object)) return "devices";
+  return attachedKindOf(object).phase[isSet(object) ? "add" : verb];
+}
+
+/** The links on which something comes that uses settings, and their namespaces. */
+function placesOfUsers(operations: readonly Operation[]): Set<string> {
+  return new Set(
+    operations
+      .filter(({ verb, object }) => kindOf(object).usesSettings && (verb === "add" || isDevice(object)))
+      .flatMap(({ object }) => [...linksOf(object), ...namespacesOf(object)]),
+  );
+}
+
+/** What bears no mark is not observed: it is written whenever something new depends on it. */
+function isTouched(object: KernelObject, places: ReadonlySet<string>): boolean {
+  const [place] = [...linksOf(object), ...namespacesOf(object)];
+  return place !== undefined && places.has(place);
+}
+
+/** In reverse of the order in which things are made. What bears no mark has no removal: it goes with its link. */
 function removals(there: readonly Attached[], wanted: readonly Attached[]): Operation[] {
   const staying = new Set(wanted.map(identityOf));
-  const rank = new Map<string, number>(ORDER.map((kind, i) => [kind, i]));
+  const rank = (object: Attached): number => PHASES.indexOf(attachedKindOf(object).phase.remove);
   return there
-    .filter((object) => object.kind !== "sysctl" && !staying.has(identityOf(object)))
+    .filter((object) => isMarked(object) && !staying.has(identityOf(object)))
     .reverse()
-    .sort((a, b) => (rank.get(b.kind) ?? 0) - (rank.get(a.kind) ?? 0))
+    .sort((a, b) => rank(b) - rank(a))
     .map((object): Operation => ({ verb: "remove", object }));
 }

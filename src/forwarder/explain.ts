@@ -1,10 +1,10 @@
 /** Errors of the forwarder: which wire, what, why, and what to do. */
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
-import { endsOf, identityOf, isDevice, linkKeys, tunnelKey } from "./identity.ts";
+import { claimsOf, isAttached, isDevice, namespacesOf } from "../kernel/objects.ts";
 import type { Observer } from "./observe.ts";
-import { type ByOwner, groupByOwner, namespacesOf } from "./owner.ts";
-import type { Plan } from "./plan.ts";
+import { type ByOwner, groupByOwner } from "./owner.ts";
+import type { Plan } from "../kernel/plan.ts";
 
 /** A wire that cannot be planned. */
 export function refuse(what: string, problems: readonly string[]): NetloomError {
@@ -44,22 +44,22 @@ function hintFor(code: NetloomError["code"]): string | undefined {
   }
 }
 
-/** Names the wire that has the name or the VNI of a planned device, or a planned route, and says what to do. */
+/** Names the wire that has what is planned, such as a name, a VNI or a route, and says what to do. */
 async function whoHas(wanted: Plan, observer: Observer): Promise<string | undefined> {
   let groups: ByOwner;
   try {
-    groups = groupByOwner(await observer.everything([...namespacesOf(wanted.objects)]));
+    groups = groupByOwner(await observer.everything([...new Set(wanted.objects.flatMap(namespacesOf))]));
   } catch (error) {
     // The first error is the one to report.
     if (error instanceof NetloomError) return undefined;
     throw error;
   }
-  // Devices come first, and routes only where all devices could be made.
-  for (const kinds of [isDevice, (object: KernelObject) => object.kind === "route"]) {
-    const claims = new Map(wanted.objects.filter(kinds).flatMap(claimsOf));
+  // Devices come first, and what is on them only where all of them could be made.
+  for (const kinds of [isDevice, isAttached]) {
+    const claims = new Map(wanted.objects.filter(kinds).flatMap(exclusive));
     for (const [owner, objects] of groups) {
       if (owner === undefined || owner === wanted.owner) continue;
-      for (const [claim] of objects.flatMap(claimsOf)) {
+      for (const [claim] of objects.flatMap(exclusive)) {
         const name = claims.get(claim);
         if (name)
           return `${name} belongs to wire ${owner}: choose another, or close that wire first: netloom delete wire/${owner}`;
@@ -69,13 +69,7 @@ async function whoHas(wanted: Plan, observer: Observer): Promise<string | undefi
   return undefined;
 }
 
-/** What there can be only one of, and its name for people. An address may be on any number of devices. */
-function claimsOf(object: KernelObject): (readonly [string, string])[] {
-  if (object.kind === "route")
-    return [[identityOf(object), `the route to ${object.destination} in ${object.netns}`]];
-  if (!isDevice(object)) return [];
-  const names = endsOf(object).map(
-    (end, i) => [linkKeys(object)[i] ?? "", `the interface ${end.name} in ${end.netns}`] as const,
-  );
-  return object.kind === "vxlan" ? [...names, [tunnelKey(object), `VNI ${object.vni}`]] : names;
+/** What the kernel holds once, and its name for people. */
+function exclusive(object: KernelObject): (readonly [string, string])[] {
+  return claimsOf(object).flatMap(({ key, words, mayRepeat }) => (mayRepeat ? [] : [[key, words] as const]));
 }

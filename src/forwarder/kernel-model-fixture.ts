@@ -1,19 +1,11 @@
 /** For tests of `diff`: the habits of Linux that an order of operations has to respect, each as an assertion. */
 import assert from "node:assert/strict";
 import type { Address, KernelObject, Operation, Program } from "../kernel/kernel.ts";
-import {
-  carrierOf,
-  connectedRoute,
-  contentOf,
-  type Device,
-  familyOf,
-  identityOf,
-  isDevice,
-  linkKeys,
-  subnetOf,
-  targetOf,
-  tunnelKey,
-} from "./identity.ts";
+import { carrierKey, linkKey } from "../kernel/link.ts";
+import { type Device, contentOf, identityOf, isDevice, linkKeys, linksOf } from "../kernel/objects.ts";
+import { connectedRoute, subnetOf } from "../kernel/objects/address.ts";
+import { tunnelKey } from "../kernel/objects/vxlan.ts";
+import { familyOf } from "../net/ip.ts";
 
 export class ModelKernel {
   /** By identity, in the order of their making. */
@@ -57,10 +49,10 @@ export class ModelKernel {
   #refersToWhatIsThere(object: KernelObject): void {
     const links = this.#links();
     if (isDevice(object)) return;
-    const carrier = carrierOf(object);
+    const [carrier] = linksOf(object);
     if (carrier !== undefined) assert.ok(links.has(carrier), `no link for ${contentOf(object)}`);
     if (object.kind === "program" && object.target !== undefined) {
-      assert.ok(links.has(targetOf(object) ?? ""), `no target for ${contentOf(object)}`);
+      assert.ok(links.has(targetOf(object)), `no target for ${contentOf(object)}`);
     }
     if (object.kind === "route") {
       const up = identityOf({ kind: "up", netns: object.netns, link: object.link });
@@ -95,7 +87,7 @@ export class ModelKernel {
     this.#objects.delete(identityOf(object));
     if (isDevice(object)) {
       const keys = linkKeys(object);
-      this.#forget((each) => !isDevice(each) && keys.includes(carrierOf(each) ?? ""));
+      this.#forget((each) => !isDevice(each) && linksOf(each).some((key) => keys.includes(key)));
       this.#loseTargets(keys);
     } else if (object.kind === "address" && familyOf(object.address) === 4) {
       this.#losePrimary(object);
@@ -105,7 +97,7 @@ export class ModelKernel {
   /** A program leads to a device, not to a name. */
   #loseTargets(links: readonly string[]): void {
     for (const [identity, object] of this.#objects) {
-      if (object.kind !== "program" || !links.includes(targetOf(object) ?? "")) continue;
+      if (object.kind !== "program" || !links.includes(targetOf(object))) continue;
       const { kind, netns, link, verdict } = object;
       this.#objects.set(identity, { kind, netns, link, verdict });
     }
@@ -114,15 +106,15 @@ export class ModelKernel {
   /** Without promote_secondaries the rest of the subnet goes; without any IPv4 address all of IPv4 goes. */
   #losePrimary(gone: Address): void {
     this.#forget((each) => each.kind === "address" && subnetOf(each) === subnetOf(gone));
-    const carrier = carrierOf(gone);
+    const carrier = carrierKey(gone);
     const left = this.#addresses().filter(
-      (each) => carrierOf(each) === carrier && familyOf(each.address) === 4,
+      (each) => carrierKey(each) === carrier && familyOf(each.address) === 4,
     );
     if (left.length > 0) return;
     this.#forget(
       (each) =>
         !isDevice(each) &&
-        carrierOf(each) === carrier &&
+        linksOf(each).includes(carrier) &&
         ((each.kind === "route" && familyOf(each.destination) === 4) ||
           (each.kind === "neighbor" && familyOf(each.address) === 4)),
     );
@@ -139,4 +131,9 @@ export class ModelKernel {
         object.kind === "program" && object.verdict !== "pass" && object.target === undefined,
     );
   }
+}
+
+/** The link that it hands over to. */
+function targetOf({ netns, target = "" }: Program): string {
+  return linkKey(netns, target);
 }

@@ -1,6 +1,7 @@
 /** Where the kernel counts what a wire carries. */
 import type { CounterQuery, Counters, Kernel } from "../kernel/kernel.ts";
-import type { Plan } from "./plan.ts";
+import { ofKind } from "../kernel/objects.ts";
+import type { Plan } from "../kernel/plan.ts";
 import type { Wire } from "./wire.ts";
 import type { Side } from "../mechanisms/side.ts";
 
@@ -24,18 +25,16 @@ export async function readMeters(
 }
 
 /** Counted is what enters a device: the workload's own, or on the way to or from another host one of this host's. */
-function meterQuery({ wire, plan, towards }: Meter): CounterQuery {
+export function meterQuery({ wire, plan, towards }: Meter): CounterQuery {
   const mechanism = wire[towards];
-  for (const object of plan.objects) {
+  const [tunnel] = ofKind(plan.objects, "vxlan");
+  if (mechanism.type === "KERNEL") {
     // Out of the tunnel come the packets for the workload, out of the workload's pair those for the tunnel.
-    if (mechanism.type === "KERNEL" && object.kind === "vxlan") {
-      return { netns: object.netns, link: object.name };
-    }
-    if (mechanism.type !== "KERNEL" && object.kind === "veth") {
-      const [, { netns, name }] = object.ends;
-      return { netns, link: name };
-    }
+    if (tunnel) return { netns: tunnel.netns, link: tunnel.name };
+    return { netns: mechanism.netns, link: mechanism.interfaceName };
   }
-  if (mechanism.type === "KERNEL") return { netns: mechanism.netns, link: mechanism.interfaceName };
-  throw new TypeError(`wire ${wire.connectionId} has no device towards its ${towards}`);
+  const [pair] = ofKind(plan.objects, "veth");
+  if (!pair) throw new TypeError(`wire ${wire.connectionId} has no device towards its ${towards}`);
+  const [, { netns, name }] = pair.ends;
+  return { netns, link: name };
 }

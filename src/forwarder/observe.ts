@@ -1,8 +1,8 @@
 /** Looks at the kernel for the reconciler: only where an object may be, and only at what an owner has. */
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelObject, Netns, ObserveQuery } from "../kernel/kernel.ts";
-import { carrierOf, endsOf, isDevice, linkKeys } from "./identity.ts";
-import { groupByOwner, namespacesOf, tableKey, tablesOf } from "./owner.ts";
+import { endsOf, isDevice, isMarked, linksOf, namespacesOf, renamed } from "../kernel/objects.ts";
+import { groupByOwner, ownedKeysOf, ownerKeysOf } from "./owner.ts";
 
 export class Observer {
   readonly #kernel: Kernel;
@@ -27,14 +27,14 @@ export class Observer {
    */
   async ofOwner(owner: string, objects: readonly KernelObject[]): Promise<KernelObject[]> {
     const groups = groupByOwner(await this.#observe(queriesFor(objects)));
-    const places = new Set(objects.filter(isDevice).flatMap(linkKeys));
-    const tables = tablesOf(objects);
+    const keys = new Set(
+      objects.flatMap((object) => [
+        ...(isDevice(object) || linksOf(object).length === 0 ? ownerKeysOf(object) : []),
+        ...ownedKeysOf(object),
+      ]),
+    );
     const nameless = (groups.get(undefined) ?? []).filter((object) =>
-      object.kind === "rule"
-        ? tables.has(tableKey(object.netns, object.table))
-        : isDevice(object)
-          ? linkKeys(object).some((key) => places.has(key))
-          : places.has(carrierOf(object) ?? ""),
+      ownerKeysOf(object).some((key) => keys.has(key)),
     );
     return [...(groups.get(owner) ?? []), ...nameless];
   }
@@ -43,8 +43,7 @@ export class Observer {
   async orphans(orphans: readonly KernelObject[], claimed: ReadonlySet<string>): Promise<KernelObject[]> {
     if (orphans.length === 0) return [];
     const still = await this.ofOwner("", orphans);
-    const isClaimed = (object: KernelObject): boolean =>
-      (isDevice(object) ? linkKeys(object) : [carrierOf(object) ?? ""]).some((key) => claimed.has(key));
+    const isClaimed = (object: KernelObject): boolean => linksOf(object).some((key) => claimed.has(key));
     return still.filter((object) => !isClaimed(object));
   }
 
@@ -56,20 +55,21 @@ export class Observer {
     before: readonly KernelObject[],
     wanted: readonly KernelObject[],
   ): Promise<readonly KernelObject[]> {
-    const names = namespacesOf(wanted);
-    const strange = [...namespacesOf(before)].filter((netns) => !names.has(netns));
+    const names = new Set(wanted.flatMap(namespacesOf));
+    const strange = [...new Set(before.flatMap(namespacesOf))].filter((netns) => !names.has(netns));
     if (strange.length === 0) return before;
     const identities = new Map<string, Netns>();
     for (const netns of names) {
       const identity = await this.#identity(netns);
       if (identity !== undefined) identities.set(identity, netns);
     }
-    const renamed = new Map<Netns, Netns | undefined>();
+    const anew = new Map<Netns, Netns | undefined>();
     for (const netns of strange) {
       const identity = await this.#identity(netns);
-      renamed.set(netns, identity === undefined ? undefined : (identities.get(identity) ?? netns));
+      anew.set(netns, identity === undefined ? undefined : (identities.get(identity) ?? netns));
     }
-    return before.flatMap((object) => rename(object, renamed));
+    const nameOf = (netns: Netns): Netns | undefined => (anew.has(netns) ? anew.get(netns) : netns);
+    return before.flatMap((object) => renamed(object, nameOf) ?? []);
   }
 
   async #observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]> {
@@ -93,38 +93,18 @@ export class Observer {
   }
 }
 
-/** Links by namespace. Rules hang on no link: where there are some, all of the namespace is looked at. */
+/** Links by namespace. Where there is something that hangs on no link, all of the namespace is looked at. */
 function queriesFor(objects: readonly KernelObject[]): ObserveQuery[] {
   const links = new Map<Netns, Set<string>>();
   const whole = new Set<Netns>();
-  for (const object of objects) {
-    if (object.kind === "rule") whole.add(object.netns);
-    if (!isDevice(object)) continue;
-    for (const { netns, name } of endsOf(object)) links.set(netns, (links.get(netns) ?? new Set()).add(name));
+  for (const object of objects.filter(isMarked)) {
+    if (isDevice(object))
+      for (const { netns, name } of endsOf(object))
+        links.set(netns, (links.get(netns) ?? new Set()).add(name));
+    else if (linksOf(object).length === 0) whole.add(object.netns);
   }
   const all = new Set([...links.keys(), ...whole]);
   return [...all].map((netns) =>
     whole.has(netns) ? { netns } : { netns, links: [...(links.get(netns) ?? [])] },
   );
-}
-
-function rename(object: KernelObject, names: ReadonlyMap<Netns, Netns | undefined>): KernelObject[] {
-  const nameOf = (netns: Netns): Netns | undefined => (names.has(netns) ? names.get(netns) : netns);
-  if (object.kind === "veth") {
-    const [a, b] = object.ends;
-    const [inA, inB] = [nameOf(a.netns), nameOf(b.netns)];
-    return inA && inB
-      ? [
-          {
-            ...object,
-            ends: [
-              { ...a, netns: inA },
-              { ...b, netns: inB },
-            ],
-          },
-        ]
-      : [];
-  }
-  const netns = nameOf(object.netns);
-  return netns ? [{ ...object, netns }] : [];
 }

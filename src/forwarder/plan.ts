@@ -8,6 +8,7 @@
  *  (half)                                  <-redirect-peer-
  * ```
  */
+import type { Plan } from "../kernel/plan.ts";
 import type { KernelObject, LinkEnd, Program, Sysctl, Vxlan } from "../kernel/kernel.ts";
 import { HOST, hostEnd, workloadEnd } from "./mechanisms/kernel.ts";
 import { vxlanDevice, vxlanMtu } from "./mechanisms/vxlan.ts";
@@ -15,14 +16,6 @@ import { planIp } from "./plan-ip.ts";
 import { withoutIpv6 } from "./plan-settings.ts";
 import type { KernelMechanism, Mechanism, VxlanMechanism, Wire } from "./wire.ts";
 import type { Side } from "../mechanisms/side.ts";
-
-/** What has to be in the kernel of this host for one wire. */
-export interface Plan {
-  /** The connection id. */
-  readonly owner: string;
-  /** In the order in which they are made: devices, programs, sysctls, addresses, up, routes, neighbours, rules. */
-  readonly objects: readonly KernelObject[];
-}
 
 export interface PlanOptions {
   /**

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { SimMachine } from "../sim/kernel.ts";
 import type { Kernel, Netns, Operation } from "../kernel/kernel.ts";
 import { diff } from "./diff.ts";
-import { endsOf, isDevice } from "./identity.ts";
+import { endsOf, isDevice } from "../kernel/objects.ts";
 import { ownerOfAlias } from "../mechanisms/naming.ts";
 import { plan } from "./plan.ts";
 import { Reconciler } from "./reconcile.ts";

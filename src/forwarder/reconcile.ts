@@ -9,11 +9,22 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelObject, Netns, Operation } from "../kernel/kernel.ts";
 import { batches, diff } from "./diff.ts";
 import { explain, refuse } from "./explain.ts";
-import { attractsPackets, carrierOf, claimsOf, endsOf, identityOf, isDevice, linkKeys } from "./identity.ts";
+import {
+  attractionsOf,
+  claimsOf,
+  endsOf,
+  identityOf,
+  isDevice,
+  isMarked,
+  isPair,
+  linkKeys,
+  linksOf,
+} from "../kernel/objects.ts";
 import { Observer } from "./observe.ts";
 import { groupByOwner } from "./owner.ts";
 import type { Claims } from "./claims.ts";
-import { plan, type Plan, type PlanOptions } from "./plan.ts";
+import { plan, type PlanOptions } from "./plan.ts";
+import { type Plan } from "../kernel/plan.ts";
 import { KeyedMutex } from "../async/keyed-mutex.ts";
 import { validateWire } from "./validate.ts";
 import type { Wire } from "./wire.ts";
@@ -82,10 +93,10 @@ export class Reconciler {
     const plans = wires.map((wire) => plan(wire, this.#options));
     const claims = new Map<string, Set<string>>();
     for (const { owner, objects } of plans)
-      for (const claim of objects.flatMap(claimsOf))
-        claims.set(claim, (claims.get(claim) ?? new Set()).add(owner));
+      for (const { key } of objects.flatMap(claimsOf))
+        claims.set(key, (claims.get(key) ?? new Set()).add(owner));
     const isClaimedFrom = (owner: string, object: KernelObject): boolean =>
-      claimsOf(object).some((claim) => [...(claims.get(claim) ?? [])].some((other) => other !== owner));
+      claimsOf(object).some(({ key }) => [...(claims.get(key) ?? [])].some((other) => other !== owner));
     await Promise.all(
       plans.map(({ owner, objects }) =>
         this.#turns.take([owner], async () => {
@@ -155,13 +166,11 @@ export class Reconciler {
     for (const [owner, objects] of groupByOwner(await this.#observer.everything([netns]))) {
       if (owner === undefined) continue;
       const known = this.#holdings.get(owner);
-      const others = objects
-        .filter(({ kind }) => kind === "veth")
-        .flatMap((device) => (isDevice(device) ? endsOf(device).map((end) => end.netns) : []));
+      const others = objects.filter(isDevice).flatMap((device) => endsOf(device).map((end) => end.netns));
       if ((known && known.state !== "found") || !others.every((each) => each === netns || isOwn(each)))
         continue;
       // The pair may have been seen from its other end, without a name for this namespace.
-      const before = (known?.objects ?? []).filter(({ kind }) => kind !== "veth");
+      const before = (known?.objects ?? []).filter((each) => !isPair(each));
       const all = [...objects, ...before];
       this.#holdings.set(owner, { objects: all, state: "found" });
       await this.#claims?.adopt(owner, all);
@@ -225,12 +234,12 @@ export class Reconciler {
 
   /**
    * What was made and bears the owner's name goes without a look at it, as `diff` would have it go: all of it hangs on its
-   * devices. Rules do not, and somebody may have changed them.
+   * devices. What hangs on none, a rule, somebody may have changed.
    */
   async #takeAway(owner: string, { state, objects }: Holding): Promise<void> {
-    if (state === "made" && !objects.some(({ kind }) => kind === "rule")) {
+    if (state === "made" && objects.filter(isMarked).every((object) => linksOf(object).length > 0)) {
       try {
-        const gone = objects.filter((object) => isDevice(object) || attractsPackets(object));
+        const gone = objects.filter((object) => isDevice(object) || attractionsOf(object).length > 0);
         await this.#apply(gone.toReversed().map((object) => ({ verb: "remove", object })));
         return;
       } catch (error) {
@@ -276,7 +285,7 @@ function whatStays(held: readonly KernelObject[], wanted: readonly KernelObject[
   const links = new Set(staying.filter(isDevice).flatMap(linkKeys));
   return staying.filter((object) => {
     if (isDevice(object)) return true;
-    const carrier = carrierOf(object);
+    const [carrier] = linksOf(object);
     return carrier === undefined ? links.size > 0 : links.has(carrier);
   });
 }

@@ -1,4 +1,5 @@
 /** Whether a wire can be planned, told in sentences before anything is touched. */
+import { MAX_VNI, MIN_VNI } from "../kernel/objects/vxlan.ts";
 import { byteLength } from "../net/byte-length.ts";
 import { formatIp, parseIp } from "../net/ip.ts";
 import { interfaceNameProblem } from "../net/interface-name.ts";
@@ -10,8 +11,6 @@ import { wireMtu } from "./plan.ts";
 import { hasFamily, validateIp, type WireProblem } from "./validate-ip.ts";
 import type { KernelMechanism, VxlanMechanism, Wire } from "./wire.ts";
 import type { Side } from "../mechanisms/side.ts";
-
-const MAX_VNI = 0xffffff;
 
 /** All that is wrong with a wire, each as a whole sentence for people; empty if it can be planned. */
 export function validateWire(wire: Wire): string[] {
@@ -99,8 +98,8 @@ function tunnelProblems(tunnel: VxlanMechanism): string[] {
       problems.push(`The tunnel leads from ${tunnel.sourceIp} to itself.`);
     }
   }
-  if (!Number.isInteger(tunnel.vni) || tunnel.vni < 1 || tunnel.vni > MAX_VNI) {
-    problems.push(`The VNI ${tunnel.vni} is not from 1 to ${MAX_VNI}.`);
+  if (!Number.isInteger(tunnel.vni) || tunnel.vni < MIN_VNI || tunnel.vni > MAX_VNI) {
+    problems.push(`The VNI ${tunnel.vni} is not from ${MIN_VNI} to ${MAX_VNI}.`);
   }
   const port = tunnel.port ?? 1;
   if (!Number.isInteger(port) || port < 1 || port > 65535) {

@@ -1,10 +1,9 @@
-import { derivedMac } from "../mechanisms/naming.ts";
 import type { Side } from "../mechanisms/side.ts";
-import { formatMac, parseMac } from "../net/mac.ts";
+import { derivedMac, formatMac, parseMac } from "../net/mac.ts";
 import type { Wire } from "./wire.ts";
 
 /** MAC of a workload's device: what the context says, else derived, so that both hosts know it without asking. */
 export function workloadMac(wire: Wire, side: Side): string {
   const given = parseMac((side === "client" ? wire.context.srcMac : wire.context.dstMac) ?? "");
-  return given ? formatMac(given) : derivedMac([wire.connectionId, side]);
+  return given ? formatMac(given) : derivedMac(["mac", wire.connectionId, side]);
 }

@@ -2,6 +2,7 @@
  * The shape of a lab file: what may stand where. What the values mean together (does the host exist, do the subnets
  * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `make docs`.
  */
+import { MAX_VNI, MIN_VNI } from "../kernel/objects/vxlan.ts";
 import { z } from "zod";
 import { mtuSchema, policySchema, routesSchema } from "../text/wire-schema.ts";
 import { NODE_NAME, WORKLOAD_NAME } from "./names.ts";
@@ -76,8 +77,8 @@ const wireSchema = z
     mtu: mtu.optional().describe("Bytes. Default: what the path carries."),
     vni: z
       .int({ error: "expected a whole number" })
-      .min(1, "VNIs start at 1")
-      .max(16_777_215, "a VNI has 24 bits: at most 16777215")
+      .min(MIN_VNI, `VNIs start at ${MIN_VNI}`)
+      .max(MAX_VNI, `a VNI has 24 bits: at most ${MAX_VNI}`)
       .optional()
       .describe("VXLAN network identifier of a wire between hosts. Default: a free one."),
     underlay: family

@@ -1,5 +1,6 @@
 /** What a kernel without a queueing discipline means for a lab. */
-import { type KernelObject, KernelError, type Operation } from "../kernel/kernel.ts";
+import { KernelError, type Operation } from "../kernel/kernel.ts";
+import { ofKind } from "../kernel/objects.ts";
 
 const features = {
   tbf: { module: "sch_tbf", option: "CONFIG_NET_SCH_TBF", keys: "rate" },
@@ -15,8 +16,9 @@ const missing: readonly (string | undefined)[] = ["ENOENT", "EOPNOTSUPP", "EINVA
  */
 export function explainShape(error: unknown, batch: readonly Operation[]): unknown {
   if (!(error instanceof KernelError) || !missing.includes(error.errno)) return error;
-  const object: KernelObject | undefined = batch[error.operation ?? -1]?.object;
-  if (object?.kind !== "qdisc") return error;
+  const refused = batch.filter((_, number) => number === error.operation).map(({ object }) => object);
+  const [object] = ofKind(refused, "qdisc");
+  if (!object) return error;
   const { type } = object.shape;
   const { module, option, keys } = features[type];
   const node = object.netns.split("-").at(-1) ?? object.netns;

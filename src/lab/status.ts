@@ -1,11 +1,14 @@
 /** What is there of a lab, against what was applied. */
 import { diff } from "../forwarder/diff.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
+import { meterQuery } from "../forwarder/meter.ts";
 import { plan, wireMtu } from "../forwarder/plan.ts";
 import { type LinuxKernel, type LinuxMachine } from "../linux/machine.ts";
 import { identityAt } from "../linux/netns.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Counters, CounterQuery, KernelObject, Netns, Operation } from "../kernel/kernel.ts";
+import { isMarked } from "../kernel/objects.ts";
+import type { Side } from "../mechanisms/side.ts";
 import { LAB_MARK } from "../kernel/kernel.ts";
 import { describeObject } from "../kernel/kernel-text.ts";
 import { type Lab, type LabWire, sideName } from "./model.ts";
@@ -155,20 +158,12 @@ async function look(kernel: LinuxKernel, wanted: Topology, host: string): Promis
   return { wires: new Map(wires.map((wire) => [wire.wire.connectionId, wire])), there, received };
 }
 
-/** Where packets to a side are counted: on its own device, or on the tunnel that they come out of. */
-function metersOf({
-  wire,
-}: HostWire): { readonly side: "client" | "endpoint"; readonly query: CounterQuery }[] {
-  const { objects } = plan(wire);
-  const tunnel = objects.find((object) => object.kind === "vxlan");
-  return (["client", "endpoint"] as const).flatMap((side) => {
-    const mechanism = wire[side];
-    if (mechanism.type !== "KERNEL") return [];
-    const query = tunnel
-      ? { netns: tunnel.netns, link: tunnel.name }
-      : { netns: mechanism.netns, link: mechanism.interfaceName };
-    return [{ side, query }];
-  });
+/** Where packets to the sides that are here are counted. */
+function metersOf({ wire }: HostWire): { readonly side: Side; readonly query: CounterQuery }[] {
+  const planned = { wire, plan: plan(wire) };
+  return (["client", "endpoint"] as const).flatMap((side) =>
+    wire[side].type === "KERNEL" ? [{ side, query: meterQuery({ ...planned, towards: side }) }] : [],
+  );
 }
 
 function wireStatus(
@@ -216,7 +211,7 @@ async function underlayDifferences(
 function sentences(operations: readonly Operation[]): string[] {
   const words = { add: "missing", change: "changed", remove: "unexpected" } as const;
   return operations
-    .filter(({ object }) => object.kind !== "sysctl")
+    .filter(({ object }) => isMarked(object))
     .map(({ verb, object }) => `${words[verb]}: ${describeObject(object)}`);
 }
 

@@ -4,9 +4,8 @@ import { linkLocal } from "../mechanisms/link-local.ts";
 import { namespaceName } from "../resolvers/lab/places.ts";
 import { NETNS_DIRECTORY } from "../resolvers/netns/netns.ts";
 import type { Wire } from "../forwarder/wire.ts";
-import { hash64 } from "../net/hash.ts";
 import { addressBits, mustParseIp } from "../net/ip.ts";
-import { formatMac } from "../net/mac.ts";
+import { derivedMac } from "../net/mac.ts";
 import type { KernelObject, LinkEnd, Netns, Qdisc, Veth } from "../kernel/kernel.ts";
 import { type Lab, type LabLink, type LabRoute, type LabWire, sideName, type WireSide } from "./model.ts";
 import { UnderlayRouting } from "./underlay.ts";
@@ -129,7 +128,7 @@ function cable(lab: Lab, link: LabLink): Veth {
     return {
       netns,
       name,
-      mac: derivedMac(`${lab.name}/${node}/${name}`),
+      mac: derivedMac([`${lab.name}/${node}/${name}`]),
       mtuBytes: link.mtuBytes,
       alias: `lab ${lab.name}: ${node} ${name}`,
       ...linkLocal(link.mtuBytes),
@@ -233,12 +232,4 @@ function contextOf({ client, endpoint, mtuBytes, policies }: LabWire): Wire["con
     })),
     ...(mtuBytes !== undefined && { mtuBytes }),
   };
-}
-
-/** Locally administered and unicast. */
-function derivedMac(text: string): string {
-  const hash = hash64(text);
-  const bytes = Uint8Array.from({ length: 6 }, (_, i) => Number((hash >> BigInt(8 * i)) & 0xffn));
-  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
-  return formatMac(bytes);
 }

@@ -1,15 +1,12 @@
 /** What the wires between hosts need of the underlay: a path, room for the tunnel's headers, and a VNI. */
 import { IPV6_MIN_MTU } from "../net/link-local.ts";
+import { MAX_VNI, VXLAN_OVERHEAD_BYTES } from "../kernel/objects/vxlan.ts";
 import { hash64 } from "../net/hash.ts";
 import type { Draft } from "./check-wires.ts";
 import type { Findings } from "./findings.ts";
 import { formatPath } from "../text/problem.ts";
 import type { UnderlayRouting } from "./underlay.ts";
 
-/** Headers that VXLAN puts in front of a packet, by family of the underlay. */
-const VXLAN_OVERHEAD_BYTES = { 4: 54, 6: 74 } as const;
-
-const vniCount = 2 ** 24;
 /** The family that carries the tunnel of a wire; `undefined` for a wire within a host, or without a path. */
 export function chooseTunnel(
   { part, path, client, endpoint }: Draft,
@@ -88,8 +85,8 @@ export function chooseVnis(drafts: readonly Draft[], findings: Findings): Map<Dr
   }
   for (const draft of remote.filter(({ part }) => part.vni === undefined)) {
     const { host, workload, interface: name } = draft.client;
-    let vni = Number(hash64(`${host}/${workload}/${name}`) % BigInt(vniCount));
-    while (vni === 0 || taken.has(vni)) vni = (vni + 1) % vniCount;
+    let vni = Number(hash64(`${host}/${workload}/${name}`) % BigInt(MAX_VNI + 1));
+    while (vni === 0 || taken.has(vni)) vni = (vni + 1) % (MAX_VNI + 1);
     taken.set(vni, draft);
     chosen.set(draft, vni);
   }

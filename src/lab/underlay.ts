@@ -1,5 +1,13 @@
 /** Which way packets take between the hosts of a lab. Hosts do not forward, routers do. */
-import { contains, formatIp, mustParseIp, mustParsePrefix, network, formatPrefix } from "../net/ip.ts";
+import {
+  contains,
+  familyOf,
+  formatIp,
+  mustParseIp,
+  mustParsePrefix,
+  network,
+  formatPrefix,
+} from "../net/ip.ts";
 import type { Lab, LabLink } from "./model.ts";
 
 export type UnderlayGraph = Pick<Lab, "routers" | "links">;
@@ -156,10 +164,6 @@ function subnets(
       (destination) => ({ link, destination }),
     );
   });
-}
-
-function familyOf(address: string): 4 | 6 {
-  return address.includes(":") ? 6 : 4;
 }
 
 function withoutLength(address: string): string {

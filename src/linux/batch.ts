@@ -11,10 +11,11 @@ import {
   type Up,
   type OwnerMark,
 } from "../kernel/kernel.ts";
+import { type Device, endsOf, isDevice, namespacesOf } from "../kernel/objects.ts";
 import { describeOperation } from "../kernel/kernel-text.ts";
 import type { Datapath } from "./bpf/datapath.ts";
 import { type Reason, reasonOf, takenPort } from "./explain.ts";
-import { type Device, LinkOperations } from "./link-operations.ts";
+import { LinkOperations } from "./link-operations.ts";
 import { Links } from "./links.ts";
 import { replaceNeighbor } from "./netlink/neighbor.ts";
 import { changeLink } from "./netlink/link.ts";
@@ -123,7 +124,7 @@ export class Batch {
 
   #leave(place: Place, device: Device): void {
     const ends = this.#leaving.get(place) ?? new Map<string, LinkEnd>();
-    for (const end of device.kind === "veth" ? device.ends : [device])
+    for (const end of endsOf(device))
       if (this.#context.places.find(end.netns) === place) ends.set(end.name, end);
     this.#leaving.set(place, ends);
   }
@@ -348,16 +349,6 @@ export class Batch {
       made?.kind === "vxlan" ? made.port : place && this.#links.find(place, object.link)?.vxlan?.port;
     return port === undefined ? undefined : takenPort(port, places.of("host"), mark);
   }
-}
-
-/** Every namespace that an object is in. */
-function namespacesOf(object: KernelObject): readonly Parameters<Places["of"]>[0][] {
-  if (object.kind === "veth") return object.ends.map((end) => end.netns);
-  return object.kind === "vxlan" ? [object.netns, "host"] : [object.netns];
-}
-
-function isDevice(object: KernelObject): object is Device {
-  return object.kind === "veth" || object.kind === "vxlan";
 }
 
 /** Says in the error what could not be taken back. */

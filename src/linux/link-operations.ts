@@ -1,7 +1,8 @@
 /** Makes, changes and dooms devices. */
 import { setTimeout as delay } from "node:timers/promises";
 import { IPV6_MIN_MTU, linkLocalAddress } from "../net/link-local.ts";
-import type { KernelError, LinkEnd, Veth, Vxlan, OwnerMark } from "../kernel/kernel.ts";
+import type { KernelError, LinkEnd, OwnerMark, Vxlan } from "../kernel/kernel.ts";
+import { type Device, endsOf } from "../kernel/objects.ts";
 import { existingDevice, existingVni, reasonOf } from "./explain.ts";
 import { addrGenModeOf, hasIpv6 } from "./ipv6.ts";
 import { isDeviceName, type Links, lookUp, nextIndex } from "./links.ts";
@@ -17,8 +18,6 @@ import { type Job, refuse } from "./refuse.ts";
 import { errnoName } from "./syscall.ts";
 import type { Step, Transaction } from "./transaction.ts";
 import { hasFarEnd } from "./veth-peer.ts";
-
-export type Device = Veth | Vxlan;
 
 /** So often another index is tried when the one chosen turns out to be somebody else's. */
 const INDEX_ATTEMPTS = 8;
@@ -97,7 +96,7 @@ export class LinkOperations {
   /** Brings MAC, MTU, alias and a tunnel's addresses to what `to` says. */
   change(job: Job, to: Device, from: Device): void {
     const { transaction } = this.#context;
-    const before = from.kind === "veth" ? from.ends : [from];
+    const before = endsOf(from);
     if (to.kind === "vxlan" && from.kind === "vxlan") this.#retarget(job, to, from);
     for (const [i, placed] of this.#placed(to).entries()) {
       const old = before[i];
@@ -136,7 +135,7 @@ export class LinkOperations {
    */
   #ours(device: Device): { place: Place; index: number }[] {
     const { places, links, mark } = this.#context;
-    const ends = device.kind === "veth" ? device.ends : [device];
+    const ends = endsOf(device);
     const found = ends.flatMap((end) => {
       const place = places.find(end.netns);
       const link = place && links.find(place, end.name);
@@ -301,8 +300,7 @@ export class LinkOperations {
   }
 
   #placed(device: Device): PlacedEnd[] {
-    const ends = device.kind === "veth" ? device.ends : [device];
-    return ends.map((end) => ({ end, place: this.#context.places.of(end.netns) }));
+    return endsOf(device).map((end) => ({ end, place: this.#context.places.of(end.netns) }));
   }
 }
 

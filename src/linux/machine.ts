@@ -24,6 +24,7 @@ import {
   type WatchPurpose,
 } from "../kernel/kernel.ts";
 import { type Watch } from "../async/watch.ts";
+import { demandDevicesLast } from "../kernel/operations.ts";
 import { KernelWatchers } from "./kernel-watchers.ts";
 import {
   errorFromData,
@@ -240,9 +241,7 @@ class OpenKernel implements LinuxKernel {
   }
 
   async apply(batch: readonly Operation[], options: ApplyOptions = {}): Promise<void> {
-    const firstRemoval = batch.findIndex(isLinkRemoval);
-    if (firstRemoval >= 0 && !batch.slice(firstRemoval).every(isLinkRemoval))
-      throw new TypeError("links are removed last in a batch: they cannot come back");
+    demandDevicesLast(batch);
     await this.#machine.call({ type: "apply", kernel: this.number, batch, options });
   }
 
@@ -295,10 +294,6 @@ class OpenKernel implements LinuxKernel {
         this.watchers.push({ type: "resync", reason: `cannot listen: ${String(error)}` }),
       );
   }
-}
-
-function isLinkRemoval({ verb, object }: Operation): boolean {
-  return verb === "remove" && (object.kind === "veth" || object.kind === "vxlan");
 }
 
 /** Where a namespace is found, for the worker. */

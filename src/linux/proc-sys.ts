@@ -7,7 +7,7 @@
  */
 import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
 import { NetloomError } from "../errors/errors.ts";
-import { settingsOf } from "../kernel/kernel-text.ts";
+import { settingsOf } from "../kernel/objects/sysctl.ts";
 import type { Sysctl } from "../kernel/kernel.ts";
 import type { Identity } from "./netns.ts";
 import type { Place } from "./place.ts";

@@ -1,6 +1,6 @@
 /** Every name and number that a wire derives: equal in every process, so that a restart finds its objects again. */
 import { hash64 } from "../net/hash.ts";
-import { formatMac } from "../net/mac.ts";
+import { derivedMac } from "../net/mac.ts";
 import type { Side } from "./side.ts";
 
 /** For ids: the alias of a device holds 255 bytes, 13 of them say what the device is. */
@@ -48,21 +48,13 @@ export function tunnelName(
 
 /** MAC of the host's end of a veth pair. Nothing is ever sent to it. */
 export function hostVethMac(connectionId: string, side: Side): string {
-  return derivedMac([connectionId, side, "host"]);
+  return derivedMac(["mac", connectionId, side, "host"]);
 }
 
 /** Three letters and twelve digits to the base of 36: the 15 bytes of a device name. */
 function hashedName(prefix: "nlv" | "nlx", parts: readonly (string | number)[]): string {
   const digits = (digest([prefix, ...parts]) % 36n ** 12n).toString(36);
   return prefix + digits.padStart(12, "0");
-}
-
-/** Locally administered, unicast. */
-export function derivedMac(parts: readonly string[]): string {
-  const hash = digest(["mac", ...parts]);
-  const bytes = Uint8Array.from({ length: 6 }, (_, i) => Number((hash >> BigInt(i * 8)) & 0xffn));
-  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
-  return formatMac(bytes);
 }
 
 function digest(parts: readonly (string | number)[]): bigint {

@@ -83,6 +83,11 @@ export function insideOf(prefixes: readonly string[]): (text: string) => boolean
   };
 }
 
+/** The family of a valid address or prefix, told by its text. */
+export function familyOf(text: string): 4 | 6 {
+  return text.includes(":") ? 6 : 4;
+}
+
 /** 32 or 128. */
 export function addressBits(family: 4 | 6): number {
   return family === 4 ? 32 : 128;

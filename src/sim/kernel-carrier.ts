@@ -17,14 +17,14 @@ import {
   type ObserveQuery,
   type Operation,
   type OwnerMark,
-  type Veth,
-  type Vxlan,
 } from "../kernel/kernel.ts";
+import { endsOf, isDevice, namespacesOf } from "../kernel/objects.ts";
+import { demandDevicesLast, isDeviceRemoval } from "../kernel/operations.ts";
 import { type Watch } from "../async/watch.ts";
-import { type Actor, bury, busyUntilMs, ends, type News, type Undo } from "./kernel-links.ts";
+import { type Actor, bury, busyUntilMs, type News, type Undo } from "./kernel-links.ts";
 import { findNetns, type Listener, type Machine } from "./kernel-machine.ts";
 import { look, nativeNetworkOf, viewOf } from "./kernel-observe.ts";
-import { namespacesOf, perform } from "./kernel-operations.ts";
+import { perform } from "./kernel-operations.ts";
 import { Refused, type SimDevice, type SimNetns } from "./kernel-state.ts";
 import { SimWatch } from "./kernel-watch.ts";
 
@@ -73,9 +73,7 @@ export class SimKernel implements Kernel, Actor, Listener {
   }
 
   async apply(batch: readonly Operation[], options: ApplyOptions = {}): Promise<void> {
-    const firstRemoval = batch.findIndex(isLinkRemoval);
-    if (firstRemoval >= 0 && !batch.slice(firstRemoval).every(isLinkRemoval))
-      throw new TypeError("links are removed last in a batch: they cannot come back");
+    demandDevicesLast(batch);
     const life = this.#life;
     const leave = await this.machine.enter(this.#namespaces(batch));
     const strangers = this.#strangers(batch);
@@ -96,7 +94,7 @@ export class SimKernel implements Kernel, Actor, Listener {
       }
       throw error;
     } finally {
-      for (const { object } of batch.filter(isLinkRemoval)) bury(this, object);
+      for (const { object } of batch.filter(isDeviceRemoval)) bury(this, object);
       leave();
     }
   }
@@ -216,7 +214,7 @@ export class SimKernel implements Kernel, Actor, Listener {
   /** Waits for what is on its way out and still holds the name or the VNI. */
   async #whenFree(operation: Operation, life: number): Promise<void> {
     const { verb, object } = operation;
-    if (verb !== "add" || (object.kind !== "veth" && object.kind !== "vxlan")) return;
+    if (verb !== "add" || !isDevice(object)) return;
     for (;;) {
       // The clock may have moved since the last pause.
       this.machine.reap();
@@ -239,9 +237,9 @@ export class SimKernel implements Kernel, Actor, Listener {
 
   /** Devices that have the name of one that the batch removes, and are another owner's by now. */
   #strangers(batch: readonly Operation[]): Set<SimDevice> {
-    const removed = batch.filter(isLinkRemoval).map(({ object }) => object);
+    const removed = batch.filter(isDeviceRemoval).map(({ object }) => object);
     return new Set(
-      removed.flatMap(ends).flatMap((end) => {
+      removed.flatMap(endsOf).flatMap((end) => {
         const device = this.lookUp(end.netns)?.devices.get(end.name);
         const isOurs = device?.group === this.mark.group && device.alias === end.alias;
         return device && !isOurs ? [device] : [];
@@ -281,9 +279,4 @@ export class SimKernel implements Kernel, Actor, Listener {
       throw refusal(operation, fault.errno, "the kernel is out of luck", { operation: number });
     throw new KernelError("INTERNAL", `${what}: failpoint ${fault.when}`, { operation: number });
   }
-}
-
-function isLinkRemoval(operation: Operation): operation is Operation & { readonly object: Veth | Vxlan } {
-  const { verb, object } = operation;
-  return verb === "remove" && (object.kind === "veth" || object.kind === "vxlan");
 }

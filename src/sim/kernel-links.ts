@@ -1,7 +1,9 @@
 /** Devices of the simulated machine: how they are born, change, go down and die. */
 import type { LinkEnd, Netns, Veth, Vxlan, OwnerMark } from "../kernel/kernel.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
-import { bare, familyOf, Refused, type SimDevice, type SimNetns, type SimTunnel } from "./kernel-state.ts";
+import { type Device, endsOf } from "../kernel/objects.ts";
+import { familyOf } from "../net/ip.ts";
+import { bare, Refused, type SimDevice, type SimNetns, type SimTunnel } from "./kernel-state.ts";
 
 /** Takes back one operation. */
 export type Undo = () => void;
@@ -43,8 +45,8 @@ export function deviceOf(netns: SimNetns, name: string): SimDevice {
 }
 
 /** When the kernel will be done with what stands in the way of `object`; undefined if nothing does that is on its way out. */
-export function busyUntilMs(actor: Actor, object: Veth | Vxlan): number | undefined {
-  const inTheWay = ends(object).map((end) => actor.find(end.netns).devices.get(end.name));
+export function busyUntilMs(actor: Actor, object: Device): number | undefined {
+  const inTheWay = endsOf(object).map((end) => actor.find(end.netns).devices.get(end.name));
   if (object.kind === "vxlan") inTheWay.push(actor.machine.tunnels.get(tunnelKey(actor.home, object)));
   const times = inTheWay.map((device) => device?.goneAtMs ?? 0);
   return Math.max(...times) > actor.machine.nowMs() ? Math.max(...times) : undefined;
@@ -78,13 +80,13 @@ export function addVxlan(actor: Actor, object: Vxlan): Undo {
 }
 
 /** Brings MTU, alias, MAC, and a tunnel's addresses to what `object` says. */
-export function changeDevice(actor: Actor, object: Veth | Vxlan): Undo {
-  for (const end of ends(object)) {
+export function changeDevice(actor: Actor, object: Device): Undo {
+  for (const end of endsOf(object)) {
     deviceOf(actor.find(end.netns), end.name);
     checkValues(end);
   }
   const undos: Undo[] = object.kind === "vxlan" ? [retarget(actor, object)] : [];
-  for (const end of ends(object)) undos.push(changeEnd(actor, end));
+  for (const end of endsOf(object)) undos.push(changeEnd(actor, end));
   return () => {
     for (const undo of undos.toReversed()) undo();
   };
@@ -94,8 +96,8 @@ export function changeDevice(actor: Actor, object: Veth | Vxlan): Undo {
  * Hides both ends of a veth pair, or the one device, until `bury` removes it or the undo brings it back. What is not
  * there, not ours, of another kind or of another owner is left alone. A veth is known by the one end that is left, too.
  */
-export function hideDevice(actor: Actor, object: Veth | Vxlan): Undo {
-  const [device, other] = ends(object).flatMap((end) => {
+export function hideDevice(actor: Actor, object: Device): Undo {
+  const [device, other] = endsOf(object).flatMap((end) => {
     const found = actor.lookUp(end.netns)?.devices.get(end.name);
     const isOurs = found?.group === actor.mark.group && found.kind === object.kind;
     // What this batch has hidden still says whose pair it was.
@@ -113,8 +115,8 @@ export function hideDevice(actor: Actor, object: Veth | Vxlan): Undo {
 }
 
 /** Begins the removal of what is hidden. */
-export function bury(actor: Actor, object: Veth | Vxlan): void {
-  for (const end of ends(object)) {
+export function bury(actor: Actor, object: Device): void {
+  for (const end of endsOf(object)) {
     const device = actor.lookUp(end.netns)?.devices.get(end.name);
     if (device?.isDoomed && device.goneAtMs === undefined) doom(actor.machine, device);
   }
@@ -170,10 +172,6 @@ export function dissolve(device: SimDevice): void {
   device.addresses.clear();
   device.neighbors.clear();
   for (const route of device.netns.routes) if (route.device === device) device.netns.routes.delete(route);
-}
-
-export function ends(object: Veth | Vxlan): readonly LinkEnd[] {
-  return object.kind === "veth" ? object.ends : [object];
 }
 
 /** A VNI is unique per underlay namespace, port and address family, whatever the addresses are. */

@@ -9,14 +9,8 @@ import type {
   ObserveQuery,
   OwnerMark,
 } from "../kernel/kernel.ts";
-import {
-  defaultMetric,
-  MAIN_TABLE,
-  type SimDevice,
-  type SimNetns,
-  type SimRoute,
-  type SimRule,
-} from "./kernel-state.ts";
+import { defaultMetric, MAIN_TABLE } from "../kernel/objects/route.ts";
+import { type SimDevice, type SimNetns, type SimRoute, type SimRule } from "./kernel-state.ts";
 
 /** A namespace in question. Without `links` everything in it is. */
 export interface View {

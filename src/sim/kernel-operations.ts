@@ -1,5 +1,6 @@
 /** One operation on the simulated machine: done at once, and handed back as what undoes it. */
-import { settingsOf } from "../kernel/kernel-text.ts";
+import { isDevice } from "../kernel/objects.ts";
+import { settingsOf } from "../kernel/objects/sysctl.ts";
 import type { KernelObject, Operation, Program, Qdisc, Sysctl } from "../kernel/kernel.ts";
 import {
   type Actor,
@@ -36,14 +37,6 @@ export function perform(actor: Actor, operation: Operation): Undo {
   }
 }
 
-/** The namespaces that an object is in. */
-export function namespacesOf(object: KernelObject): readonly KernelNetns[] {
-  if (object.kind === "veth") return object.ends.map((end) => end.netns);
-  return object.kind === "vxlan" ? [object.netns, "host"] : [object.netns];
-}
-
-type KernelNetns = Exclude<KernelObject, { kind: "veth" }>["netns"];
-
 const nothing: Undo = () => {};
 
 function add(actor: Actor, object: KernelObject): Undo {
@@ -75,7 +68,7 @@ function add(actor: Actor, object: KernelObject): Undo {
 /** `undefined` if there was nothing to remove. */
 function remove(actor: Actor, object: KernelObject): Undo | undefined {
   // What was in a namespace has gone with it.
-  if (object.kind !== "veth" && !actor.lookUp(object.netns)) return undefined;
+  if (!isDevice(object) && !actor.lookUp(object.netns)) return undefined;
   switch (object.kind) {
     case "veth":
     case "vxlan":

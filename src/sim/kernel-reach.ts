@@ -4,11 +4,12 @@
  *
  * What is not modelled: fragmentation, rates, conntrack, and whether an answer would find its way back (ask that too).
  */
-import { contains, mustParseIp, mustParsePrefix } from "../net/ip.ts";
+import { contains, familyOf, mustParseIp, mustParsePrefix } from "../net/ip.ts";
 import { IPV6_MIN_MTU, isLinkLocal, linkLocalAddress } from "../net/link-local.ts";
 import type { Machinery } from "./kernel-links.ts";
 import { connectedPrefixes, hostPart } from "./kernel-routing.ts";
-import { familyOf, MAIN_TABLE, type SimDevice, type SimNetns } from "./kernel-state.ts";
+import { MAIN_TABLE } from "../kernel/objects/route.ts";
+import type { SimDevice, SimNetns } from "./kernel-state.ts";
 
 /** Where a packet was taken in: the namespace that has the address, and the link that it came in by (`lo` if it never left). */
 export interface Arrival {

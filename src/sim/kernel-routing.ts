@@ -1,11 +1,17 @@
 /** Addresses, routes, rules and neighbours of the simulated machine, with Linux's rules of admission. */
-import { contains, formatPrefix, mustParseIp, mustParsePrefix, network, parsePrefix } from "../net/ip.ts";
+import {
+  contains,
+  familyOf,
+  formatPrefix,
+  mustParseIp,
+  mustParsePrefix,
+  network,
+  parsePrefix,
+} from "../net/ip.ts";
 import type { Address, Neighbor, Route, Rule } from "../kernel/kernel.ts";
+import { defaultMetric, MAIN_TABLE } from "../kernel/objects/route.ts";
 import { type Actor, deviceOf, type Undo } from "./kernel-links.ts";
 import {
-  defaultMetric,
-  familyOf,
-  MAIN_TABLE,
   Refused,
   type SimAddress,
   type SimDevice,

@@ -103,18 +103,6 @@ interface SimProgram {
   bytes: number;
 }
 
-/** Main, as in `include/uapi/linux/rtnetlink.h` RT_TABLE_MAIN. */
-export const MAIN_TABLE = 254;
-
-/** What the kernel takes for a route without metric: IP6_RT_PRIO_USER for IPv6. */
-export function defaultMetric(family: 4 | 6): number {
-  return family === 4 ? 0 : 1024;
-}
-
-export function familyOf(text: string): 4 | 6 {
-  return text.includes(":") ? 6 : 4;
-}
-
 /** Why an operation cannot be: becomes a `KernelError` where the operation's number is known. */
 export class Refused extends Error {
   readonly errno: string;

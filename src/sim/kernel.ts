@@ -9,8 +9,9 @@ import type { Netns } from "../kernel/kernel.ts";
 import { SimKernel, type SimKernelOptions } from "./kernel-carrier.ts";
 import { findNetns, Machine, type SimMachineOptions } from "./kernel-machine.ts";
 import { type Arrival, follow } from "./kernel-reach.ts";
+import { familyOf } from "../net/ip.ts";
+import { bare, type SimDevice, type SimNetns, urlOf } from "./kernel-state.ts";
 import { SimProcesses } from "./processes.ts";
-import { bare, familyOf, type SimDevice, type SimNetns, urlOf } from "./kernel-state.ts";
 
 export type { SimKernel, SimKernelOptions } from "./kernel-carrier.ts";
 export type { SimMachineOptions } from "./kernel-machine.ts";

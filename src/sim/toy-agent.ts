@@ -5,6 +5,8 @@
  * its half, and then applies its own. A refused VNI is tried again with another under a higher attempt number, so that
  * a message that comes late is known as such. A closed wire leaves a tombstone in both journals for the same reason.
  */
+import { VXLAN_PORT } from "../kernel/objects/vxlan.ts";
+import { derivedMac } from "../net/mac.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject, Operation } from "../kernel/kernel.ts";
 import type { Scope } from "../async/scope.ts";
@@ -230,7 +232,7 @@ export function wireObjects(host: string, half: Pick<WireHalf, "id" | "peer" | "
   const netns = "host";
   const alias = `toy-${half.id}`;
   const end = (name: string) =>
-    ({ netns, name, mac: derivedMac(`${host}/${name}`), mtuBytes: 1400, alias }) as const;
+    ({ netns, name, mac: derivedMac([`${host}/${name}`]), mtuBytes: 1400, alias }) as const;
   const [near = "", far = "", tunnel = ""] = linkNames(half.id);
   return [
     { kind: "veth", ends: [end(near), end(far)] },
@@ -240,7 +242,7 @@ export function wireObjects(host: string, half: Pick<WireHalf, "id" | "peer" | "
       vni: half.vni,
       local: hostAddress(host),
       remote: hostAddress(half.peer),
-      port: 4789,
+      port: VXLAN_PORT,
     },
     { kind: "address", netns, link: near, address: `10.${derivedBytes(`${host}/${half.id}`).join(".")}/32` },
     ...[near, far, tunnel].map((link) => ({ kind: "up", netns, link }) as const),
@@ -267,11 +269,6 @@ function hostAddress(host: string): string {
 function derivedBytes(text: string): readonly [number, number, number] {
   const [lane] = new Hash().update(text).lanes();
   return [(lane >>> 16) & 0xff, (lane >>> 8) & 0xff, lane & 0xff];
-}
-
-function derivedMac(text: string): string {
-  const digits = derivedBytes(text).map((byte) => byte.toString(16).padStart(2, "0"));
-  return ["02", "00", "00", ...digits].join(":");
 }
 
 function encode(value: unknown): Uint8Array {

@@ -1,4 +1,5 @@
 /** Whether devices, routes and rules of ours have somebody who takes care of them. */
+import { VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
 import type { FileTree, Host } from "./host.ts";
 import { processes } from "./processes.ts";
 
@@ -7,9 +8,6 @@ export type AgentOfHost =
   /** It has run here, and has kept what it is to do: its wires stay for the next start. */
   | { readonly state: "stopped" }
   | { readonly state: "none" };
-
-/** The default of `netloom agent --vxlan-port` (RFC 7348 section 5). */
-const VXLAN_PORT = 4789;
 
 /** The default of `netloom agent --state-dir`. */
 const STATE_DIRECTORY = "var/lib/netloom";

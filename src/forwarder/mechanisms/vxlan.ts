@@ -1,21 +1,20 @@
 /** VXLAN: a point-to-point device of its own in the host, whose frames are those of the workload's device. */
-import { canonicalIp } from "../../net/ip.ts";
+import { canonicalIp, familyOf } from "../../net/ip.ts";
 import type { Vxlan } from "../../kernel/kernel.ts";
+import { VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
 import { tunnelAlias, tunnelName } from "../../mechanisms/naming.ts";
 import { workloadMac } from "../workload-mac.ts";
 import type { VxlanMechanism, Wire } from "../wire.ts";
 import type { Side } from "../../mechanisms/side.ts";
 import { HOST } from "./kernel.ts";
 
-const VXLAN_PORT = 4789;
-
 /** What fits into the tunnel: the underlay's MTU less 54 (IPv4) or 74 (IPv6), as upstream counts (4 for a VLAN tag). */
 export function vxlanMtu(tunnel: VxlanMechanism): number {
-  return tunnel.underlayMtuBytes - (vxlanFamily(tunnel) === 4 ? 54 : 74);
+  return tunnel.underlayMtuBytes - VXLAN_OVERHEAD_BYTES[vxlanFamily(tunnel)];
 }
 
 export function vxlanFamily(tunnel: VxlanMechanism): 4 | 6 {
-  return tunnel.sourceIp.includes(":") ? 6 : 4;
+  return familyOf(tunnel.sourceIp);
 }
 
 /**

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { needsRoot } from "../linux/netns-fixture.ts";
-import type { Kernel, KernelObject, Netns, Operation } from "../kernel/kernel.ts";
-import { diff } from "./diff.ts";
-import { type Hosts, hostsFixture, localWire, reaches, remoteWire } from "./hosts-fixture.ts";
-import { contentOf } from "./identity.ts";
-import { plan } from "./plan.ts";
+import type { Kernel, KernelObject, Netns, Operation } from "./kernel.ts";
+import { diff } from "../forwarder/diff.ts";
+import { type Hosts, hostsFixture, localWire, reaches, remoteWire } from "../forwarder/hosts-fixture.ts";
+import { contentOf } from "./objects.ts";
+import { plan } from "../forwarder/plan.ts";
 import { script } from "./script.ts";
-import type { ConnectionContext, Wire } from "./wire.ts";
+import type { ConnectionContext, Wire } from "../forwarder/wire.ts";
 
 const context: ConnectionContext = {
   srcIpAddrs: ["10.0.0.1/32", "10.1.0.1/24", "fd00::1/128"],

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { KernelObject, Operation } from "../kernel/kernel.ts";
-import { plan } from "./plan.ts";
-import { script, type ScriptOptions } from "./script.ts";
+import type { KernelObject, Operation } from "./kernel.ts";
+import { plan } from "../forwarder/plan.ts";
+import { script } from "./script.ts";
+import type { ScriptOptions } from "./script-tools.ts";
 import { comment, quote } from "./shell.ts";
-import type { Wire } from "./wire.ts";
+import type { Wire } from "../forwarder/wire.ts";
 
 const wire: Wire = {
   connectionId: "it's; $(reboot)",

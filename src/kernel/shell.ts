@@ -1,5 +1,5 @@
 /** Commands of a POSIX shell, safe against whatever a name holds, and in the right namespace. */
-import type { Netns } from "../kernel/kernel.ts";
+import type { Netns } from "./link.ts";
 
 /** A word as it is if it is plain, else in single quotes. */
 export function quote(word: string | number): string {

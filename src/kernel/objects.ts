@@ -1,0 +1,155 @@
+/**
+ * What a host's network is made of: the list of all kinds of objects, and what is asked of an object whatever its kind. A new
+ * kind is a file in objects/ and a line here; then the compiler names its missing side in `linux` and `sim`.
+ */
+import { carrierKey, type LinkEnd, linkKey, type Netns, type OnLink } from "./link.ts";
+import type { AttachedKind, Attraction, Claim, DeviceKind, KernelObjectKind } from "./object-kind.ts";
+import { address } from "./objects/address.ts";
+import { neighbor } from "./objects/neighbor.ts";
+import { program } from "./objects/program.ts";
+import { qdisc } from "./objects/qdisc.ts";
+import { route } from "./objects/route.ts";
+import { rule } from "./objects/rule.ts";
+import { sysctl } from "./objects/sysctl.ts";
+import { up } from "./objects/up.ts";
+import { veth } from "./objects/veth.ts";
+import { vxlan } from "./objects/vxlan.ts";
+import { stableText } from "./stable-text.ts";
+
+const LIST = { veth, vxlan, up, address, route, rule, neighbor, program, qdisc, sysctl } as const;
+
+export type ObjectKindName = keyof typeof LIST;
+
+/** The objects of one kind. */
+export type ObjectOf<K extends ObjectKindName> = Parameters<(typeof LIST)[K]["describe"]>[0];
+
+export type KernelObject = { [K in ObjectKindName]: ObjectOf<K> }[ObjectKindName];
+
+type DeviceName = {
+  [K in ObjectKindName]: (typeof LIST)[K] extends { readonly isDevice: true } ? K : never;
+}[ObjectKindName];
+
+/** An object that others hang on. */
+export type Device = { [K in DeviceName]: ObjectOf<K> }[DeviceName];
+export type Attached = Exclude<KernelObject, Device>;
+
+/** All kinds, by name. */
+const KINDS: { readonly [K in ObjectKindName]: KernelObjectKind<ObjectOf<K>> } = LIST;
+
+const KIND_NAMES = Object.keys(KINDS) as readonly ObjectKindName[];
+
+/** Whose kind is not known at this place: one that fits the object, nothing else. */
+export function kindOf<T extends KernelObject>(object: T): KernelObjectKind<T> {
+  return KINDS[object.kind] as unknown as KernelObjectKind<T>;
+}
+
+function deviceKindOf<T extends Device>(device: T): DeviceKind<T> {
+  return KINDS[device.kind] as unknown as DeviceKind<T>;
+}
+
+export function attachedKindOf<T extends Attached>(object: T): AttachedKind<T> {
+  return KINDS[object.kind] as unknown as AttachedKind<T>;
+}
+
+export function isDevice(object: KernelObject): object is Device {
+  return kindOf(object).isDevice ?? false;
+}
+
+export function isAttached(object: KernelObject): object is Attached {
+  return !isDevice(object);
+}
+
+/** Whether the kernel's word for a kind of device is one that we make. */
+export function isDeviceKind(name: string | undefined): boolean {
+  return KIND_NAMES.some((kind) => kind === name && KINDS[kind].isDevice);
+}
+
+/** Those of one kind, for who has to do with that kind alone. */
+export function ofKind<K extends ObjectKindName>(objects: readonly KernelObject[], kind: K): ObjectOf<K>[] {
+  return objects.filter((object): object is KernelObject & ObjectOf<K> => object.kind === kind);
+}
+
+/** A device that goes with either of its ends. */
+export function isPair(object: KernelObject): boolean {
+  return isDevice(object) && endsOf(object).length > 1;
+}
+
+export function endsOf(device: Device): readonly LinkEnd[] {
+  return deviceKindOf(device).ends(device);
+}
+
+/** Names of all its ends on this machine. */
+export function linkKeys(device: Device): string[] {
+  return endsOf(device).map(({ netns, name }) => linkKey(netns, name));
+}
+
+/** The device that it hangs on and goes away with; a rule, or a setting of a namespace, has none. */
+export function carrierOf(object: Attached): OnLink | undefined {
+  return attachedKindOf(object).carrier(object);
+}
+
+/** Names of the links that it is, or hangs on. */
+export function linksOf(object: KernelObject): string[] {
+  if (isDevice(object)) return linkKeys(object);
+  const carrier = carrierOf(object);
+  return carrier ? [carrierKey(carrier)] : [];
+}
+
+/** Every namespace that it is in, or needs. */
+export function namespacesOf(object: KernelObject): readonly Netns[] {
+  return kindOf(object).namespaces(object);
+}
+
+/** Objects with the same identity cannot be there at the same time; one becomes the other by `change`. */
+export function identityOf(object: KernelObject): string {
+  const kind = kindOf(object);
+  return kind.identity ? kind.identity(object) : contentOf(object);
+}
+
+/** Equal text for equal objects, with defaults filled in and veth ends in one order. */
+export function contentOf(object: KernelObject): string {
+  const kind = kindOf(object);
+  return stableText(kind.normal ? kind.normal(object) : object);
+}
+
+/** What it has of which there can be only one, whoever wants it: names, tunnels, addresses, routes, rules. */
+export function claimsOf(object: KernelObject): readonly Claim[] {
+  return kindOf(object).claims?.(object) ?? [];
+}
+
+/** False for what nobody can observe. */
+export function isMarked(object: KernelObject): boolean {
+  return isDevice(object) || !attachedKindOf(object).isUnmarked;
+}
+
+/** What packets it draws to its device. */
+export function attractionsOf(object: KernelObject): readonly Attraction[] {
+  return isDevice(object) ? [] : (attachedKindOf(object).attracts?.(object) ?? []);
+}
+
+/** The object with its namespaces named anew; `undefined` if one of them has no name any more. */
+export function renamed(
+  object: KernelObject,
+  nameOf: (netns: Netns) => Netns | undefined,
+): KernelObject | undefined {
+  if (!isDevice(object)) {
+    const netns = nameOf(object.netns);
+    return netns && { ...object, netns };
+  }
+  const ends = endsOf(object).flatMap((end) => {
+    const netns = nameOf(end.netns);
+    return netns ? [{ ...end, netns }] : [];
+  });
+  return ends.length < endsOf(object).length ? undefined : deviceKindOf(object).withEnds(object, ends);
+}
+
+/** `device` with its ends in the order of `like`, which has the same. */
+export function oriented(device: Device, like: Device): Device {
+  const order = linkKeys(like);
+  const ends = [...endsOf(device)].sort((a, b) => order.indexOf(keyOf(a)) - order.indexOf(keyOf(b)));
+  return deviceKindOf(device).withEnds(device, ends);
+}
+
+function keyOf({ netns, name }: LinkEnd): string {
+  return linkKey(netns, name);
+}

@@ -1,0 +1,54 @@
+import { carrierKey, linkKey, type Netns } from "../link.ts";
+import type { AttachedKind } from "../object-kind.ts";
+import { given, inside } from "../phrase.ts";
+import { toolVerb } from "../script-tools.ts";
+import { comment } from "../shell.ts";
+
+/**
+ * The `wire` program of datapath/ on a device's ingress: in `host` by a shared block, elsewhere as a pinned tcx link that
+ * nobody inside the namespace can take off. It counts, then passes (`pass`), or hands the frame to the device `target` of the same namespace (`redirect`),
+ * or to the far end of that veth (`redirect-peer`). A frame on a device that the program does not know is dropped.
+ */
+export interface Program {
+  readonly kind: "program";
+  readonly netns: Netns;
+  readonly link: string;
+  readonly verdict: "pass" | "redirect" | "redirect-peer";
+  readonly target?: string;
+}
+
+export const program = {
+  phase: { add: "programs", change: "switch-over", remove: "programs" },
+  namespaces: ({ netns }) => [netns],
+  carrier: (object) => object,
+  identity: (object) => `program ${carrierKey(object)}`,
+  // It led to a device, not to a name: whatever has that name by now.
+  withoutLinks({ kind, netns, link, verdict, target }, links): Program {
+    const isGone = target !== undefined && links.has(linkKey(netns, target));
+    return { kind, netns, link, verdict, ...(target !== undefined && !isGone && { target }) };
+  },
+  // On a device that is nobody's it is theirs whose device it leads to.
+  ownerKeys: (object) => [
+    carrierKey(object),
+    ...(object.target === undefined ? [] : [linkKey(object.netns, object.target)]),
+  ],
+  describe,
+  script(tools, { verb, object }) {
+    const { netns, link, target } = object;
+    const about = comment(`add ${describe(object)} (eBPF; no command of iproute2 can do that)`);
+    if (target === undefined) return verb === "remove" ? [] : [about];
+    if (verb === "remove") return [tools.tc(netns, "qdisc", "del", "dev", link, "clsact")];
+    const everything = ["protocol", "all", "pref", 1, "handle", "800::800", "u32", "match", "u32", 0, 0];
+    const redirect = ["action", "mirred", "egress", "redirect", "dev", target];
+    const filter = ["filter", toolVerb(verb), "dev", link, "ingress", ...everything, ...redirect];
+    return [
+      about,
+      ...(verb === "add" ? [tools.tc(netns, "qdisc", "add", "dev", link, "clsact")] : []),
+      tools.tc(netns, ...filter),
+    ];
+  },
+} as const satisfies AttachedKind<Program>;
+
+function describe({ verdict, target, link, netns }: Program): string {
+  return `program ${verdict}${given("to", target)} on ${link}${inside(netns)}`;
+}

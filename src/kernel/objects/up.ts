@@ -1,0 +1,20 @@
+import type { Netns } from "../link.ts";
+import { type AttachedKind, inPhase } from "../object-kind.ts";
+import { inside } from "../phrase.ts";
+
+/** The administrative state. An object of its own, because what guards a device has to be there before it is up. */
+export interface Up {
+  readonly kind: "up";
+  readonly netns: Netns;
+  readonly link: string;
+}
+
+export const up = {
+  phase: inPhase("up"),
+  namespaces: ({ netns }) => [netns],
+  carrier: (object) => object,
+  describe: ({ link, netns }) => `up ${link}${inside(netns)}`,
+  script: (tools, { verb, object: { netns, link } }) => [
+    tools.ip(netns, "link", "set", "dev", link, verb === "remove" ? "down" : "up"),
+  ],
+} as const satisfies AttachedKind<Up>;
