@@ -49,6 +49,7 @@ export interface Applied {
 
 export const SWEEP_AFTER_MS = 600_000;
 const SWEEP_RETRY_MS = 10_000;
+const SWEEP = "remove wires of an earlier life that nobody wants";
 const REQUESTS_AT_ONCE = 32;
 /** How long the wires of a new life wait for its own endpoints to be registered. */
 const ENDPOINTS_FIRST_MS = 1_000;
@@ -454,12 +455,14 @@ export class Agent {
           this.#kept().flatMap(({ connectionId }) => (this.isAwaited(connectionId) ? [connectionId] : [])),
         );
         const swept = await wires.sweep(wanted);
+        world.retries.over(SWEEP);
         if (swept.length > 0)
           world.log.info("removed wires of an earlier life that nobody wants", { wires: swept.length });
         return;
       } catch (error) {
         if (!(error instanceof NetloomError) || scope.ended) throw error;
-        world.log.warn("sweep", { error: error.message });
+        world.retries.failed(SWEEP, error);
+        world.log.warn("what nobody wants cannot be removed yet", { error: error.message });
       }
     }
   }

@@ -138,7 +138,7 @@ export class Connecting implements Attached {
         news: async (nap, error) =>
           await race<unknown>([
             this.#workload.changed(presence, nap),
-            error.code === "NOT_FOUND" ? endpointComes(parts.endpoints, wish.service, nap) : nap.done,
+            error.code === "NOT_FOUND" ? endpointComes(parts, wish.service, nap) : nap.done,
           ]),
       },
       async (n) =>

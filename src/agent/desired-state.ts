@@ -36,6 +36,7 @@ const ANSWERS_SEAL = { what: "answers", version: 1 } as const;
 const ANSWERS_MS = 200;
 const ANSWERS_MS_PER_WIRE = 1;
 const RETRY_MS = 5_000;
+const KEEP_ANSWERS = "keep the last answers on the disk";
 
 /** An attachment, with what it has to keep for ever. */
 export interface Kept {
@@ -149,8 +150,10 @@ export class DesiredState {
         if (isRefused)
           this.#world.log.info("the last answers are on the disk again", { file: this.#path(ANSWERS_FILE) });
         isRefused = false;
+        this.#world.retries.over(KEEP_ANSWERS);
       } catch (error) {
         if (!(error instanceof NetloomError) || scope.ended) throw error;
+        this.#world.retries.failed(KEEP_ANSWERS, error);
         if (!isRefused)
           this.#world.log.warn(
             "the last answers cannot be kept; a restart would look for them in the kernel",

@@ -1,4 +1,5 @@
 /** Waits for an endpoint, for those whom none could serve. */
+import type { AgentParts } from "./parts.ts";
 import { create } from "@bufbuild/protobuf";
 import {
   NetworkServiceEndpointQuerySchema,
@@ -10,7 +11,7 @@ import type { Scope } from "../async/scope.ts";
 
 /** Resolves when an endpoint of `service` is registered that was not there, or one that was there changes, or `scope` ends. */
 export async function endpointComes(
-  endpoints: EndpointRegistryHop,
+  { world, endpoints }: Pick<AgentParts, "world" | "endpoints">,
   service: string,
   scope: Scope,
 ): Promise<void> {
@@ -27,6 +28,7 @@ export async function endpointComes(
   } catch (error) {
     // Without a registry to watch, time has to do.
     if (!(error instanceof NetloomError)) throw error;
+    world.log.debug("endpoints cannot be followed now", { error: error.message });
     await scope.done;
   }
 }

@@ -13,7 +13,7 @@ import { plan } from "../forwarder/plan.ts";
 import type { KernelMechanism, Mechanism, Wire } from "../forwarder/wire.ts";
 import type { Side } from "../mechanisms/side.ts";
 import { contains, formatIp, type IpAddress, type IpPrefix, mustParsePrefix, parseIp } from "../net/ip.ts";
-import { NetloomError } from "../errors/errors.ts";
+import { hasCode, NetloomError } from "../errors/errors.ts";
 import type { Kernel, Netns } from "../kernel/kernel.ts";
 import { attractionsOf, isAttached, ofKind } from "../kernel/objects.ts";
 import { LOCAL_TABLE, MAIN_TABLE } from "../kernel/objects/route.ts";
@@ -109,7 +109,8 @@ export class HostGuard {
     try {
       return (await this.#kernel.resolve(netns)).netns === host;
     } catch (error) {
-      if (!(error instanceof NetloomError)) throw error;
+      // Where nothing is, there is not the host either; whoever cannot be asked is not let in.
+      if (!hasCode(error, "NOT_FOUND")) throw error;
       return false;
     }
   }

@@ -58,7 +58,7 @@ export class KeptWires {
   }) {
     this.#world = options.world;
     this.#kernel = options.kernel;
-    this.#namespaces = new NameFile(options.disk, NAMESPACES_FILE);
+    this.#namespaces = new NameFile(options.disk, NAMESPACES_FILE, options.world.log);
     this.#reconciler = options.reconciler;
     this.#hostGuard = options.hostGuard;
     this.#onChange = options.onChange ?? (() => undefined);
@@ -70,7 +70,6 @@ export class KeptWires {
    */
   async adopt(): Promise<string[]> {
     const written = await this.#namespaces.read(
-      this.#world.log,
       "wires of those namespaces are found when their workloads are asked for",
     );
     const names = written.filter((name): name is Netns => /^(file|inode):\/\//.test(name));

@@ -68,16 +68,13 @@ export class Leftovers {
 
   constructor(options: LeftoversOptions) {
     this.#options = options;
-    this.#file = new NameFile(options.disk, STATIONS_FILE);
+    this.#file = new NameFile(options.disk, STATIONS_FILE, options.world.log);
   }
 
   /** Reads whom earlier lives have asked, and begins to ask them. */
   async start(): Promise<void> {
     const { world } = this.#options;
-    const earlier = await this.#file.read(
-      world.log,
-      "connections of an earlier run may stay there until they expire",
-    );
+    const earlier = await this.#file.read("connections of an earlier run may stay there until they expire");
     await this.#file.replace(earlier);
     for (const url of earlier) this.#unasked.add(url);
     world.scope.spawn("close what earlier lives have left", (scope) => this.#run(scope));
@@ -118,7 +115,10 @@ export class Leftovers {
     let isShort = false;
     while (!scope.ended) {
       const isOver = clock.monotonicMs() > untilMs + RETRY_MS;
-      if (isOver) this.#unasked.clear();
+      if (isOver) {
+        for (const url of this.#unasked) world.retries.over(askingOf(url));
+        this.#unasked.clear();
+      }
       await Promise.all([...this.#unasked].map((url) => this.#ask(url)));
       const rest: Leftover[] = [];
       for (const each of this.#found) if (!(await this.#settle(each)) && !isOver) rest.push(each);
@@ -144,6 +144,7 @@ export class Leftovers {
     try {
       for await (const { connections } of watch.within(scope)) {
         this.#unasked.delete(url);
+        world.retries.over(askingOf(url));
         this.#learn(url, Object.values(connections));
         return;
       }
@@ -151,6 +152,7 @@ export class Leftovers {
       if (!(error instanceof NetloomError)) throw error;
       // A station that knows no such question has nothing to tell.
       if (error.code === "UNIMPLEMENTED") this.#unasked.delete(url);
+      else world.retries.failed(askingOf(url), error);
     } finally {
       await scope.end();
     }
@@ -227,4 +229,8 @@ function nextId({ path }: Connection): string | undefined {
 
 function keyOf({ url, connection }: Leftover): string {
   return JSON.stringify([url, connection.id, nextId(connection)]);
+}
+
+function askingOf(url: string): string {
+  return `ask ${url} for connections of an earlier life`;
 }

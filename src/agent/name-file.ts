@@ -13,6 +13,7 @@ import type { Disk } from "../world/disk.ts";
 export class NameFile {
   readonly #disk: Disk;
   readonly #name: string;
+  readonly #log: Log;
   readonly #names = new Set<string>();
   /** The writes that will have put these on the disk. */
   readonly #underWay = new Map<string, Promise<void>>();
@@ -20,9 +21,10 @@ export class NameFile {
   #pending: { readonly names: string[]; readonly written: Promise<void> } | undefined;
   #tail: Promise<void> = Promise.resolve();
 
-  constructor(disk: Disk, name: string) {
+  constructor(disk: Disk, name: string, log: Log) {
     this.#disk = disk;
     this.#name = name;
+    this.#log = log;
   }
 
   has(name: string): boolean {
@@ -30,7 +32,7 @@ export class NameFile {
   }
 
   /** What an earlier life has written. `hint` says what becomes of lines that are damaged. */
-  async read(log: Log, hint: string): Promise<string[]> {
+  async read(hint: string): Promise<string[]> {
     const bytes = (await this.#disk.read(this.#name)) ?? new Uint8Array();
     const names = new Set<string>();
     let damaged = 0;
@@ -40,7 +42,8 @@ export class NameFile {
       if (line(name) === `${text}\n`) names.add(name);
       else damaged += 1;
     }
-    if (damaged > 0) log.warn("lines on the disk are damaged", { file: this.#name, lines: damaged, hint });
+    if (damaged > 0)
+      this.#log.warn("lines on the disk are damaged", { file: this.#name, lines: damaged, hint });
     return [...names];
   }
 
@@ -58,6 +61,10 @@ export class NameFile {
       await this.#disk.sync(this.#name);
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
+      this.#log.warn("a file cannot be shortened; it keeps names that nobody needs", {
+        file: this.#name,
+        error: error.message,
+      });
     }
   }
 

@@ -16,7 +16,7 @@ export function serviceQuery(name: string, watch: boolean): NetworkServiceQuery 
 
 /** Resolves when what is told of the service is what `isIt` waits for, or `scope` ends. */
 export async function serviceNews(
-  { services }: Pick<AgentParts, "services">,
+  { world, services }: Pick<AgentParts, "world" | "services">,
   scope: Scope,
   name: string,
   isIt: (news: NetworkServiceResponse) => boolean,
@@ -28,6 +28,7 @@ export async function serviceNews(
     await scope.done;
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
+    world.log.debug("a service cannot be followed now", { service: name, error: error.message });
     await scope.done;
   }
 }

@@ -1,5 +1,5 @@
 /** One thing to do later, for elements that act on their own: a refresh, a time-out, a heal. */
-import { NetloomError } from "../errors/errors.ts";
+import { hasCode, NetloomError } from "../errors/errors.ts";
 import type { Scope } from "./scope.ts";
 import type { Clock } from "./clock.ts";
 
@@ -7,15 +7,17 @@ import type { Clock } from "./clock.ts";
 export class Alarm {
   readonly #scope: Scope;
   readonly #clock: Clock;
+  readonly #onError: (name: string, error: NetloomError) => void;
   #sleep: Scope | undefined;
 
-  /** The actions are tasks of `scope`, and are over when it ends. */
-  constructor(scope: Scope, clock: Clock) {
+  /** The actions are tasks of `scope`, and are over when it ends. `onError` hears of an operating error of one. */
+  constructor(scope: Scope, clock: Clock, onError: (name: string, error: NetloomError) => void) {
     this.#scope = scope;
     this.#clock = clock;
+    this.#onError = onError;
+    this.#onError = onError;
   }
 
-  /** An operating error of `action` is its own to handle: it is dropped here. */
   set(name: string, delayMs: number, action: () => Promise<void>): void {
     this.stop();
     if (this.#scope.ended) return;
@@ -24,13 +26,19 @@ export class Alarm {
     this.#scope.spawn(name, async () => {
       try {
         await this.#clock.sleep(Math.max(0, delayMs), sleep);
-        if (this.#sleep !== sleep) return;
-        this.#sleep = undefined;
+      } catch (error) {
+        // It was taken back.
+        if (!hasCode(error, "CANCELLED")) throw error;
+      } finally {
+        await sleep.end();
+      }
+      if (this.#sleep !== sleep) return;
+      this.#sleep = undefined;
+      try {
         await action();
       } catch (error) {
         if (!(error instanceof NetloomError)) throw error;
-      } finally {
-        await sleep.end();
+        this.#onError(name, error);
       }
     });
   }

@@ -2,7 +2,7 @@
  * The one implementation of `Scope`, and `race`. It is code over a `Clock` with no choice in it, so the simulated, the
  * recorded and the real world all use it. It lives with the engine because `world` holds interfaces only.
  */
-import { NetloomError } from "../errors/errors.ts";
+import { hasCode, NetloomError } from "../errors/errors.ts";
 import type { Scope } from "./scope.ts";
 import type { Clock } from "./clock.ts";
 
@@ -19,10 +19,6 @@ export function race<T>(promises: readonly Promise<T>[]): Promise<T> {
   return new Promise((resolve, reject) => {
     for (const promise of promises) promise.then(resolve, reject);
   });
-}
-
-function isCancelled(error: unknown): boolean {
-  return error instanceof NetloomError && error.code === "CANCELLED";
 }
 
 class TaskScope implements Scope {
@@ -150,7 +146,7 @@ class TaskScope implements Scope {
   }
 
   #fail(error: unknown): void {
-    if (!(this.ended && isCancelled(error))) this.#failure ??= { error };
+    if (!(this.ended && hasCode(error, "CANCELLED"))) this.#failure ??= { error };
     this.#begin().catch(() => undefined);
   }
 }

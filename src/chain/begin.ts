@@ -274,7 +274,8 @@ export class Begin<Q, R> {
         ),
       );
     } catch (error) {
-      if (error instanceof NetloomError) return;
+      if (error instanceof NetloomError)
+        return life.log.debug("a close within a request has failed", { error: error.message });
       this.#tellBug(`close ${this.#kind.noun} ${entry.id}`, error);
     }
   }

@@ -1,4 +1,5 @@
 /** What travels beside a message through a chain. */
+import { Alarm } from "../async/alarm.ts";
 import type { Log } from "../observe/log.ts";
 import type { Span } from "../observe/trace.ts";
 import type { Scope } from "../async/scope.ts";
@@ -78,4 +79,11 @@ export interface Call {
   readonly reason?: CloseReason;
   /** URL of the next station, as an element before `connect` has chosen it. */
   readonly nextUrl?: string;
+}
+
+/** An alarm of an element: what its action fails of is written down, and the action's own to mend. */
+export function alarmOf({ world, log }: Pick<Call, "world" | "log">): Alarm {
+  return new Alarm(world.scope, world.clock, (task, error) =>
+    log.debug("a task of a connection has failed", { task, error: error.message }),
+  );
 }

@@ -76,6 +76,7 @@ async function cleanUp(call: Call, { hop, connection }: Connected): Promise<void
   } catch (error) {
     // It is unreachable, or has never heard of the connection; if it has, its time-out closes it.
     if (!(error instanceof NetloomError)) throw error;
+    call.log.debug("a clean-up was not heard; it expires", { error: error.message });
   } finally {
     await own.end();
   }

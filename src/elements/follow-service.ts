@@ -1,4 +1,5 @@
 /** Moves connections whose endpoint is not for them any more. Upstream: sdk/pkg/networkservice/common/netsvcmonitor */
+import type { Log } from "../observe/log.ts";
 import { backoffMs } from "../async/backoff.ts";
 import { create } from "@bufbuild/protobuf";
 import {
@@ -32,6 +33,7 @@ interface Held {
   /** What the endpoint was chosen by. */
   readonly labels: Labels;
   readonly trigger: Call["trigger"];
+  readonly log: Log;
 }
 
 interface Followed {
@@ -73,7 +75,7 @@ export function followService(options: FollowServiceOptions): ConnectionElement 
       const before = call.memory.get(HELD);
       if (before && (isPinned || before.service !== service)) followers.leave(before);
       if (isPinned || !isFirst) return answer;
-      const held: Held = { id, service, endpoint, labels, trigger: call.trigger };
+      const held: Held = { id, service, endpoint, labels, trigger: call.trigger, log: call.log };
       call.memory.set(HELD, held);
       followers.hold(held, asked !== "");
       return answer;
@@ -116,6 +118,7 @@ class Followers {
   async #follow(name: string, followed: Followed, scope: Scope): Promise<void> {
     const { world, registries } = this.#options;
     const query = create(NetworkServiceQuerySchema, { networkService: { name }, watch: true });
+    const what = `follow service ${name}`;
     for (let failures = 0; followed.held.size > 0 && !scope.ended; failures++) {
       if (failures > 0) {
         const fraction = world.random.fraction(`follow service ${name}`, failures);
@@ -125,10 +128,13 @@ class Followers {
       followed.close = () => watch.close();
       try {
         if (await this.#read(name, followed, watch.within(scope))) failures = 0;
+        world.retries.over(what);
       } catch (error) {
         if (!(error instanceof NetloomError)) throw error;
+        world.retries.failed(what, error);
       }
     }
+    world.retries.over(what);
     this.#followed.delete(name);
   }
 
@@ -159,10 +165,14 @@ class Followers {
         const unfit = goesOn() ? await this.#unfit(service, connections, scope) : [];
         await paced(unfit, { clock: world.clock, scope, goesOn }, (held) => {
           const isDue = (): boolean => goesOn() && followed.held.get(held.id) === held;
-          world.scope.spawn(`close connection ${held.id}`, () => closeQuietly(held, isDue));
+          world.scope.spawn(`close connection ${held.id}`, () => closeDue(held, isDue));
         });
       } catch (error) {
         if (!(error instanceof NetloomError)) throw error;
+        world.log.debug("connections of a service cannot be judged now; its next news judges them", {
+          service: service.name,
+          error: error.message,
+        });
       }
     });
   }
@@ -188,10 +198,11 @@ class Followers {
 }
 
 /** What could not be told beyond expires there; the client has been told. */
-async function closeQuietly({ trigger }: Held, isDue: () => boolean): Promise<void> {
+async function closeDue({ trigger, log }: Held, isDue: () => boolean): Promise<void> {
   try {
     await trigger.close({ isDue });
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
+    log.debug("a close was not heard everywhere; the rest expires", { error: error.message });
   }
 }

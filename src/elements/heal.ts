@@ -2,7 +2,7 @@
 import { type Backoff, backoffMs } from "../async/backoff.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { Alarm } from "../async/alarm.ts";
-import { memoryKey, type Call } from "../chain/call.ts";
+import { alarmOf, memoryKey, type Call } from "../chain/call.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { ConnectionElement } from "./connection.ts";
 import { describeLoss, type Loss } from "./next-hop-monitor.ts";
@@ -72,10 +72,10 @@ export class Healer {
       name: "heal",
       request: async (call, request, next) => {
         const connection = await next(request);
-        const { clock, scope } = call.world;
+        const { clock } = call.world;
         const healing = call.memory.get(HEALING);
         if (!healing) {
-          const alarm = new Alarm(scope, clock);
+          const alarm = alarmOf(call);
           const healedAtMs = -Infinity;
           call.memory.set(HEALING, { alarm, attempt: 0, isHealing: false, healedAtMs, connection });
           return connection;
@@ -107,6 +107,7 @@ export class Healer {
         await call.trigger.request({ why: "heal", reselect });
       } catch (error) {
         if (!(error instanceof NetloomError)) throw error;
+        call.log.debug("a heal has failed", { attempt: healing.attempt, error: error.message });
         if (healing.isHealing) this.#plan(call, healing, loss);
       }
     });

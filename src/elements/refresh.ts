@@ -3,7 +3,7 @@ import { backoffMs } from "../async/backoff.ts";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { Alarm } from "../async/alarm.ts";
-import { memoryKey, type Call } from "../chain/call.ts";
+import { alarmOf, memoryKey, type Call } from "../chain/call.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Random } from "../world/world.ts";
 import type { ConnectionElement } from "./connection.ts";
@@ -32,11 +32,12 @@ export class Refresher {
       name: "refresh",
       request: async (call, request, next) => {
         const connection = await next(request);
-        const { clock, random, scope } = call.world;
+        const { clock, random, retries } = call.world;
         const name = `refresh of connection ${connection.id}`;
-        const refreshing = call.memory.get(REFRESHING) ?? { name, alarm: new Alarm(scope, clock), count: 0 };
+        const refreshing = call.memory.get(REFRESHING) ?? { name, alarm: alarmOf(call), count: 0 };
         call.memory.set(REFRESHING, refreshing);
         refreshing.count++;
+        retries.over(name);
         const delayMs = refreshDelayMs(connection, clock.wallMs());
         if (delayMs === undefined) return connection;
         const dueMs = jittered(random, name, refreshing.count * 64, delayMs);
@@ -44,7 +45,9 @@ export class Refresher {
         return connection;
       },
       close: async (call, connection, next) => {
-        call.memory.delete(REFRESHING)?.alarm.stop();
+        const refreshing = call.memory.delete(REFRESHING);
+        refreshing?.alarm.stop();
+        if (refreshing) call.world.retries.over(refreshing.name);
         await next(connection);
       },
     };
@@ -65,6 +68,7 @@ async function attempt(call: Call, n: number): Promise<void> {
     const refreshing = call.memory.get(REFRESHING);
     if (!refreshing) return;
     const { name, alarm, count } = refreshing;
+    call.world.retries.failed(name, error);
     const fraction = call.world.random.fraction(name, count * 64 + n);
     alarm.set(name, backoffMs(n, fraction), () => attempt(call, n + 1));
   }

@@ -1,7 +1,7 @@
 /** Closes what its client has forgotten. Upstream: sdk/pkg/networkservice/common/timeout/server.go */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Alarm } from "../async/alarm.ts";
-import { memoryKey } from "../chain/call.ts";
+import { alarmOf, memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { previousSegment, type ConnectionElement } from "./connection.ts";
 
@@ -25,7 +25,7 @@ export function timeout(): ConnectionElement {
   return {
     name: "timeout",
     async request(call, request, next) {
-      const { clock, scope } = call.world;
+      const { clock } = call.world;
       const startMs = clock.monotonicMs();
       const requestMs = Math.max(0, call.deadlineMs - startMs);
       const expires = request.connection && previousSegment(request.connection)?.expires;
@@ -41,7 +41,7 @@ export function timeout(): ConnectionElement {
       // A lifetime that is shorter than a request's time counts whole.
       const delayMs = leftMs > requestMs ? leftMs - requestMs : leftMs;
       call.memory.set(DUE, startMs + delayMs);
-      const alarm = call.memory.get(ALARM) ?? new Alarm(scope, clock);
+      const alarm = call.memory.get(ALARM) ?? alarmOf(call);
       call.memory.set(ALARM, alarm);
       alarm.set(`time-out of connection ${connection.id}`, startMs + delayMs - clock.monotonicMs(), () =>
         call.trigger.close({

@@ -51,7 +51,9 @@ async function whileRegistered<T>(
 ): Promise<T> {
   const asking = call.scope.child(`ask ${name}`);
   const watching = call.scope.child(`watch ${name}`);
-  const alarm = new Alarm(watching, call.world.clock);
+  const alarm = new Alarm(watching, call.world.clock, (task, error) =>
+    call.log.debug(`${task}: ${error.message}`),
+  );
   let isOver = false;
   const lose = (): void =>
     alarm.set(`lose ${name}`, patienceMs, async () => {
@@ -60,7 +62,9 @@ async function whileRegistered<T>(
     });
   if (!isFound) lose();
   watching.spawn(`follow ${name}`, (task) =>
-    follow({ endpoints, name }, task, (isRegistered) => (isRegistered ? alarm.stop() : lose())),
+    follow({ endpoints, name, log: call.log }, task, (isRegistered) =>
+      isRegistered ? alarm.stop() : lose(),
+    ),
   );
   try {
     return await ask({ ...call, scope: asking });
@@ -75,7 +79,7 @@ async function whileRegistered<T>(
 
 /** Tells what the registry says of the endpoint, until `scope` ends. A registry that says nothing changes nothing. */
 async function follow(
-  { endpoints, name }: Asked,
+  { endpoints, name, log }: Asked & Pick<Call, "log">,
   scope: Scope,
   tell: (isRegistered: boolean) => void,
 ): Promise<void> {
@@ -86,5 +90,9 @@ async function follow(
       if (news.networkServiceEndpoint?.name === name) tell(!news.deleted);
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
+    log.debug("the registration of an endpoint cannot be followed while it is asked", {
+      endpoint: name,
+      error: error.message,
+    });
   }
 }

@@ -1,12 +1,10 @@
 /** Makes the wire on the way back: what upstream spreads over the xconnect, kernel and connectioncontext elements. */
 import { backoffMs } from "../async/backoff.ts";
-import type { World } from "../world/world.ts";
 import type { PlannedWire } from "../forwarder/meter.ts";
 import type { Plan } from "../kernel/plan.ts";
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { Mechanism as WireMechanism, Wire } from "../forwarder/wire.ts";
-import { Alarm } from "../async/alarm.ts";
-import { memoryKey } from "../chain/call.ts";
+import { alarmOf, type Call, memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { ConnectionElement } from "./connection.ts";
 import { KERNEL, readKernel } from "./mechanism.ts";
@@ -58,6 +56,7 @@ export function wire(wires: Wires): ConnectionElement {
       const ends = { client: stationsOf(answer)[0]?.name ?? "", endpoint, askedMtu };
       checkWire(wanted, ends);
       holders.set(wanted.connectionId, answer.id);
+      call.world.retries.over(`remove wire ${wanted.connectionId}`);
       call.memory.set(HELD, wanted.connectionId);
       try {
         call.memory.set(APPLIED, { wire: wanted, plan: await wires.apply(wanted) });
@@ -72,7 +71,7 @@ export function wire(wires: Wires): ConnectionElement {
       try {
         if (held !== undefined) await remove(held, connection.id);
       } catch (error) {
-        removeLater(call.world, `remove wire ${held}`, () =>
+        removeLater(call, `remove wire ${held}`, error, () =>
           call.trigger.guard("remove the wire", () => remove(held ?? "", connection.id)),
         );
         throw error;
@@ -83,13 +82,16 @@ export function wire(wires: Wires): ConnectionElement {
   };
 }
 
-function removeLater(world: World, name: string, remove: () => Promise<void>, failures = 1): void {
-  const { clock, random, scope } = world;
-  new Alarm(scope, clock).set(name, backoffMs(failures, random.fraction(name, failures)), async () => {
+function removeLater(call: Call, name: string, failure: unknown, remove: () => Promise<void>): void {
+  if (!(failure instanceof NetloomError)) return;
+  const { random, retries } = call.world;
+  const failures = retries.failed(name, failure);
+  alarmOf(call).set(name, backoffMs(failures, random.fraction(name, failures)), async () => {
     try {
       await remove();
+      retries.over(name);
     } catch (error) {
-      removeLater(world, name, remove, failures + 1);
+      removeLater(call, name, error, remove);
       throw error;
     }
   });

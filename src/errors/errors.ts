@@ -74,6 +74,11 @@ export class NetloomError extends Error {
   }
 }
 
+/** Whether it is an operating error with one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error is NetloomError {
+  return error instanceof NetloomError && codes.includes(error.code);
+}
+
 /** An error as an operating error: what nobody has expected is INTERNAL, with itself as the cause. `what` was attempted. */
 export function operatingError(what: string, error: unknown): NetloomError {
   if (error instanceof NetloomError) return error;

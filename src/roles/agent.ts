@@ -161,7 +161,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     newClient: ({ name, onNews }) => newClient(options, managing, name, onNews),
     newEndpoint: (wanted) => newEndpoint(options, wanted),
     offer: (name, role) => directory.offer(`self:${name}`, { connections: connectionsOf(role) }),
-    dropWire: (id) => dropWire(managing, id),
+    dropWire: (id) => dropWire(world, managing, id),
   };
   const started = await Agent.start({ parts, ...lifeOf(options) });
   running = started;
@@ -215,7 +215,7 @@ function dropDead(
     own: () => new Set(agent.attachments().map(({ connectionId }) => connectionId)),
     drop: async (id) => {
       world.log.info("the workload of a wire is gone: it is closed", { wire: id });
-      await dropWire(managing, id);
+      await dropWire(world, managing, id);
     },
   });
 }
@@ -290,13 +290,14 @@ function newClient(
         const address = context?.ipContext?.dstIpAddrs[0]?.split("/")[0];
         const device = mechanism?.parameters["name"];
         if (netns === undefined || address === undefined || device === undefined) return false;
-        return await isAlive(prober, { netns, address, device });
+        return await isAlive(world, prober, { netns, address, device });
       },
     }),
   });
 }
 
 async function isAlive(
+  { log }: World,
   prober: Prober,
   { netns, address, device }: { readonly netns: string; readonly address: string; readonly device: string },
 ): Promise<boolean> {
@@ -305,8 +306,9 @@ async function isAlive(
     const answer = await prober.probe(netns as `inode://${string}`, address, options);
     return answer.rttMs !== undefined;
   } catch (error) {
-    if (error instanceof NetloomError) return false;
-    throw error;
+    if (!(error instanceof NetloomError)) throw error;
+    log.debug("a wire cannot be looked after", { device, error: error.message });
+    return false;
   }
 }
 
@@ -316,7 +318,7 @@ function newEndpoint({ world, identity }: AgentOptions, wanted: NewEndpoint): Ro
 }
 
 /** Closes what this host's manager knows of the wire, on both sides. */
-async function dropWire(managing: ConnectionRole, wireId: string): Promise<void> {
+async function dropWire({ log }: World, managing: ConnectionRole, wireId: string): Promise<void> {
   for (const connection of managing.established()) {
     if (wireIdOf(connection) !== wireId) continue;
     try {
@@ -324,6 +326,7 @@ async function dropWire(managing: ConnectionRole, wireId: string): Promise<void>
     } catch (error) {
       // What is here is gone; what is elsewhere expires.
       if (!(error instanceof NetloomError)) throw error;
+      log.debug("a close was not heard everywhere; the rest expires", { wire: wireId, error: error.message });
     }
   }
 }
