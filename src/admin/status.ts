@@ -7,12 +7,14 @@ import {
   AttachmentStatus_State,
   AttachmentStatusSchema,
   CountersSchema,
+  GaugeSchema,
   HostStatusSchema,
   RegistryStatus_State,
   RegistryStatusSchema,
   type AttachmentStatus,
   type HostStatus,
   type RegistryStatus,
+  RetryingSchema,
   type Wire,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { readMeters } from "../forwarder/meter.ts";
@@ -34,6 +36,12 @@ export async function hostStatus(parts: AdminParts, withCounters: boolean): Prom
     wires,
     unclaimedWires: parts.wires.unclaimed.length,
     unclaimed: describeUnclaimed(parts),
+    retrying: parts.world.retries
+      .list()
+      .map(({ what, sinceMs, failures, reason }) =>
+        create(RetryingSchema, { what, since: timestampFromMs(sinceMs), failures, reason }),
+      ),
+    gauges: parts.world.gauges.read().map((sample) => create(GaugeSchema, sample)),
   });
 }
 

@@ -1,7 +1,7 @@
 /** Brings a connection back. Upstream: sdk/pkg/networkservice/common/heal */
 import { type Backoff, backoffMs } from "../async/backoff.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import { Alarm } from "../async/alarm.ts";
+import type { Alarm } from "../async/alarm.ts";
 import { alarmOf, memoryKey, type Call } from "../chain/call.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { ConnectionElement } from "./connection.ts";

@@ -2,7 +2,7 @@
 import { backoffMs } from "../async/backoff.ts";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import { Alarm } from "../async/alarm.ts";
+import type { Alarm } from "../async/alarm.ts";
 import { alarmOf, memoryKey, type Call } from "../chain/call.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Random } from "../world/world.ts";
@@ -33,7 +33,7 @@ export class Refresher {
       request: async (call, request, next) => {
         const connection = await next(request);
         const { clock, random, retries } = call.world;
-        const name = `refresh of connection ${connection.id}`;
+        const name = `refresh connection ${connection.id}`;
         const refreshing = call.memory.get(REFRESHING) ?? { name, alarm: alarmOf(call), count: 0 };
         call.memory.set(REFRESHING, refreshing);
         refreshing.count++;

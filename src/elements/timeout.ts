@@ -1,6 +1,6 @@
 /** Closes what its client has forgotten. Upstream: sdk/pkg/networkservice/common/timeout/server.go */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { Alarm } from "../async/alarm.ts";
+import type { Alarm } from "../async/alarm.ts";
 import { alarmOf, memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { previousSegment, type ConnectionElement } from "./connection.ts";

@@ -14,7 +14,7 @@ import {
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { call, watch } from "../api/rpc.ts";
 import { GrpcHop } from "../transport/grpc-client.ts";
-import { NetloomError } from "../errors/errors.ts";
+import { hasCode, NetloomError } from "../errors/errors.ts";
 import { agentSocket } from "./daemons.ts";
 import type { Lab, LabAttachment } from "./model.ts";
 
@@ -40,7 +40,7 @@ export async function withdrawAttachments(before: Lab, lab: Lab): Promise<void> 
     try {
       await withdraw(before.name, host, each);
     } catch (error) {
-      if (!(error instanceof NetloomError)) throw error;
+      if (!hasCode(error, "UNAVAILABLE", "DEADLINE_EXCEEDED")) throw error;
     }
   }
 }

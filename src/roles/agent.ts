@@ -167,6 +167,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   running = started;
   await leftovers.start();
   dropDead(options, { agent: started, wires, managing });
+  registerGauges({ world, wires, managing, forwarding, registry });
   const connections = serveConnections(managing);
   const admin = adminService({
     ...options,
@@ -184,6 +185,31 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   for (const url of options.listen)
     await world.hops.serve(url, serveAll(url.startsWith("unix:") ? served : connections));
   return { world, agent: started, wires, manager: managing, forwarder: forwarding, registry, vnis, served };
+}
+
+function registerGauges({
+  world,
+  wires,
+  managing,
+  forwarding,
+  registry,
+}: {
+  readonly world: World;
+  readonly wires: KeptWires;
+  readonly managing: ConnectionRole;
+  readonly forwarding: ConnectionRole;
+  readonly registry: ManagerRegistry;
+}): void {
+  const numbers = {
+    wires: ["Wires that this host has made.", () => wires.made.size],
+    wires_unclaimed: ["Wires of an earlier agent that nobody has asked for.", () => wires.unclaimed.length],
+    manager_connections: ["Connections that the manager holds.", () => managing.established().length],
+    forwarder_connections: ["Connections that the forwarder holds.", () => forwarding.established().length],
+    known_services: ["Network services that the registry has told of.", () => registry.view().services],
+    known_endpoints: ["Endpoints that the registry has told of.", () => registry.view().endpoints],
+    retries: ["Things that this host keeps trying.", () => world.retries.list().length],
+  } as const;
+  for (const [name, [help, read]] of Object.entries(numbers)) world.gauges.register({ name, help, read });
 }
 
 function leftoversOf(

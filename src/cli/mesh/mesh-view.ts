@@ -22,6 +22,18 @@ export interface HostView {
   readonly registry: RegistryView;
   /** Wires that an earlier process has left, and that nobody has asked for since. */
   readonly unclaimedWires: number;
+  /** The oldest first. */
+  readonly retrying: readonly RetryingView[];
+  /** By name. */
+  readonly gauges: Readonly<Record<string, number>>;
+}
+
+/** Something that a host's process keeps trying. */
+interface RetryingView {
+  readonly what: string;
+  readonly since?: string;
+  readonly failures: number;
+  readonly reason: string;
 }
 
 interface RegistryView {
@@ -134,6 +146,8 @@ function hostView({
   insecure,
   registry,
   unclaimedWires,
+  retrying,
+  gauges,
 }: HostStatus): HostView {
   return {
     host,
@@ -150,6 +164,13 @@ function hostView({
       endpoints: registry?.endpoints ?? 0,
     },
     unclaimedWires,
+    retrying: retrying.map(({ what, since, failures, reason }) => ({
+      what,
+      ...optional("since", isoTime(since)),
+      failures,
+      reason,
+    })),
+    gauges: Object.fromEntries(gauges.map(({ name, value }) => [name, value])),
   };
 }
 

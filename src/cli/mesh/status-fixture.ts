@@ -42,6 +42,17 @@ export function largeMesh(): HostStatus[] {
       attachments: [...connectsOf(host, wires), ...exposesOf(host), ...troubleOf(host)],
       wires: wires.flatMap((wire) => halfOf(wire, host)),
       unclaimedWires: host === "eta" ? 2 : 0,
+      retrying:
+        host === "eta"
+          ? [
+              {
+                what: "remove wire web-db",
+                since: ago(40),
+                failures: 3,
+                reason: "remove veth nsm-1: EBUSY: it is in use",
+              },
+            ]
+          : [],
     }),
   );
 }

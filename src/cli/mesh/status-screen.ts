@@ -64,7 +64,7 @@ function hostLines(hosts: readonly HostView[], nowMs: number): Line[] {
   ]);
 }
 
-function warningsOf({ registry, unclaimedWires }: HostView, nowMs: number): string[] {
+function warningsOf({ registry, unclaimedWires, retrying }: HostView, nowMs: number): string[] {
   const { url, state, staleSince, reason } = registry;
   const since = staleSince === undefined ? "" : ` for ${formatAge(staleSince, nowMs)}`;
   const because = reason === undefined ? "" : `: ${reason}`;
@@ -76,6 +76,10 @@ function warningsOf({ registry, unclaimedWires }: HostView, nowMs: number): stri
     ...(unclaimedWires === 0
       ? []
       : [`${count(unclaimedWires, "wire")} of an earlier agent that nobody has asked for since`]),
+    ...retrying.map((each) => {
+      const howLong = each.since === undefined ? "" : ` for ${formatAge(each.since, nowMs)}`;
+      return `keeps trying to ${each.what}${howLong} (${count(each.failures, "failure")}): ${each.reason}`;
+    }),
   ];
 }
 

@@ -405,6 +405,20 @@ export declare type HostStatus = Message<"netloom.admin.v1.HostStatus"> & {
    * @generated from field: repeated netloom.admin.v1.Wire unclaimed = 11;
    */
   unclaimed: Wire[];
+
+  /**
+   * What this host keeps trying, the oldest first.
+   *
+   * @generated from field: repeated netloom.admin.v1.Retrying retrying = 12;
+   */
+  retrying: Retrying[];
+
+  /**
+   * Numbers that tell how the host's process is, by name.
+   *
+   * @generated from field: repeated netloom.admin.v1.Gauge gauges = 13;
+   */
+  gauges: Gauge[];
 };
 
 /**
@@ -412,6 +426,71 @@ export declare type HostStatus = Message<"netloom.admin.v1.HostStatus"> & {
  * Use `create(HostStatusSchema)` to create a new message.
  */
 export declare const HostStatusSchema: GenMessage<HostStatus>;
+
+/**
+ * Something that fails, and is tried again until it works.
+ *
+ * @generated from message netloom.admin.v1.Retrying
+ */
+export declare type Retrying = Message<"netloom.admin.v1.Retrying"> & {
+  /**
+   * What is attempted, on what: `remove wire web-db`.
+   *
+   * @generated from field: string what = 1;
+   */
+  what: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 2;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint32 failures = 3;
+   */
+  failures: number;
+
+  /**
+   * Why it failed last.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Retrying.
+ * Use `create(RetryingSchema)` to create a new message.
+ */
+export declare const RetryingSchema: GenMessage<Retrying>;
+
+/**
+ * @generated from message netloom.admin.v1.Gauge
+ */
+export declare type Gauge = Message<"netloom.admin.v1.Gauge"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * One sentence for people.
+   *
+   * @generated from field: string help = 2;
+   */
+  help: string;
+
+  /**
+   * @generated from field: double value = 3;
+   */
+  value: number;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Gauge.
+ * Use `create(GaugeSchema)` to create a new message.
+ */
+export declare const GaugeSchema: GenMessage<Gauge>;
 
 /**
  * @generated from message netloom.admin.v1.RegistryStatus
