@@ -7,29 +7,36 @@ import { firstWire } from "../agent/first-wire.ts";
 import { parseAttachments } from "../agent/parse-attachments.ts";
 import { plan } from "../forwarder/plan.ts";
 import { newVeth, newVxlan } from "../linux/netlink/link.ts";
-import { addRequest } from "../linux/object-requests.ts";
+import { newAddress } from "../linux/netlink/address.ts";
+import { newNeighbor } from "../linux/netlink/neighbor.ts";
+import { replaceQdisc } from "../linux/netlink/qdisc.ts";
+import { newRoute } from "../linux/netlink/route.ts";
+import { newRule } from "../linux/netlink/rule.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
+import type { ObjectKindName, ObjectOf } from "../kernel/objects.ts";
 import { parseLab } from "./parse.ts";
 import { topology } from "./topology.ts";
 
 const place = { index: 1, group: 0x4e4c0000 };
 
-/** Says the object to the kernel, as far as that is bytes. Throws for a number that does not fit. */
+const target = { linkIndex: 1, protocol: 78 };
+
+/** Says objects to the kernel, as far as that is bytes. Throws for a number that does not fit. */
+const ENCODERS: { readonly [K in ObjectKindName]: (object: ObjectOf<K>) => unknown } = {
+  veth: ({ ends: [a, b] }) => newVeth({ ...a, ...place }, { ...b, ...place }),
+  vxlan: (object) => newVxlan({ ...object, ...place }, object),
+  address: (object) => newAddress({ ...object, ...target }),
+  route: (object) => newRoute({ ...object, ...target }),
+  rule: (object) => newRule({ ...object, ...target }),
+  neighbor: (object) => newNeighbor({ ...object, ...target }),
+  qdisc: (object) => replaceQdisc({ ...object, ...target }),
+  up: () => undefined,
+  program: () => undefined,
+  sysctl: () => undefined,
+};
+
 function encode(object: KernelObject): void {
-  switch (object.kind) {
-    case "veth":
-      newVeth({ ...object.ends[0], ...place }, { ...object.ends[1], ...place });
-      return;
-    case "vxlan":
-      newVxlan({ ...object, ...place }, object);
-      return;
-    case "up":
-    case "program":
-    case "sysctl":
-      return;
-    default:
-      addRequest(object, { linkIndex: 1, protocol: 78 });
-  }
+  (ENCODERS[object.kind] as (object: KernelObject) => unknown)(object);
 }
 
 const edges = [0, 1, 67, 68, 1279, 1280, 65_535, 65_536, 2 ** 24, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53];

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MESH_MARK, type Netns, type Operation } from "../kernel/kernel.ts";
-import { Batch, type BatchContext } from "./batch.ts";
+import { Batch } from "./batch.ts";
+import type { BatchContext } from "./object-kind.ts";
 import { veth } from "./machine-fixture.ts";
 import * as k from "./netlink/constants.ts";
 import type { Place } from "./place.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KernelObject } from "../kernel/kernel.ts";
-import { refuse, restate } from "./refuse.ts";
-import { reasonOf } from "./explain.ts";
+import { refuse } from "./refuse.ts";
+import { reasonOf, restate } from "./explain.ts";
 
 const vxlan: KernelObject = {
   kind: "vxlan",

@@ -1,30 +1,21 @@
-/** How the `wire` programs of devices are pinned: found again by namespace and index, also when the device is gone. */
-import type { Program } from "../kernel/kernel.ts";
-import type { Attachment } from "./bpf/datapath.ts";
+/** How the `wire` programs of devices are found: by a pin, in a workload's namespace, or by the block of the host's devices. */
+import * as k from "./netlink/constants.ts";
+import { INGRESS_BLOCK } from "./netlink/ingress-block.ts";
+import { decodeQdisc, getQdisc } from "./netlink/qdisc.ts";
 import type { Identity } from "./netns.ts";
 import type { Place } from "./place.ts";
-import { type Job, refuse } from "./refuse.ts";
 
-/** `4026534093-1234567`: inode of the namespace, index of the device. */
+/** `4026534093-1234567`: inode of the namespace, index of the device. So it is found also when the device is gone. */
 export function pinName(netns: Identity, linkIndex: number): string {
   return `${netns.slice(netns.lastIndexOf("/") + 1)}-${linkIndex}`;
 }
 
-/** What the datapath is told. `indexOf` finds the target. */
-export function attachmentOf(
-  job: Job,
-  link: { readonly place: Place; readonly index: number },
-  program: Program,
-  indexOf: (name: string) => number | undefined,
-): Attachment {
-  const { target, verdict } = program;
-  if ((target === undefined) !== (verdict === "pass"))
-    throw refuse(job, "EINVAL", `${verdict} ${target === undefined ? "needs a" : "has no"} target`);
-  const targetIfindex = target === undefined ? undefined : indexOf(target);
-  return {
-    ifindex: link.index,
-    name: pinName(link.place.identity, link.index),
-    verdict,
-    ...(targetIfindex !== undefined && { targetIfindex }),
-  };
+/** Whether what enters a device of the host passes the program. */
+export function hasIngressBlock(place: Place, linkIndex: number): boolean {
+  const qdisc = place.socket.get(getQdisc(linkIndex, k.TC_H_CLSACT), decodeQdisc, [
+    "ENOENT",
+    "EINVAL",
+    "ENODEV",
+  ]);
+  return qdisc?.ingressBlock === INGRESS_BLOCK;
 }

@@ -1,13 +1,19 @@
-/** Words a refusal, whatever layer it comes from, as that of the operation. */
-import { NetloomError } from "../errors/errors.ts";
+/** Words a refusal as that of the operation. */
+import type { ErrorCode } from "../errors/errors.ts";
 import { KernelError, type Operation } from "../kernel/kernel.ts";
-import { codeOfErrno, describeOperation, refusal } from "../kernel/kernel-text.ts";
-import { type Reason, reasonOf } from "./explain.ts";
+import { codeOfErrno, refusal } from "../kernel/kernel-text.ts";
 
 /** An operation and its number in the batch. */
 export interface Job {
   readonly number: number;
   readonly operation: Operation;
+}
+
+export interface Reason {
+  readonly reason: string;
+  readonly hint?: string;
+  /** Where the errno alone says too little. */
+  readonly code?: ErrorCode;
 }
 
 /** `add address 10.0.0.1/24 dev nl-1: EEXIST: address exists` */
@@ -24,29 +30,4 @@ export function refuse(job: Job, errno: string, because: string | Reason, cause?
     ...(hint !== undefined && { hint }),
     ...(cause !== undefined && { cause }),
   });
-}
-
-/** An error from below, as the refusal of an operation. What is no operating error stays as it is. */
-export function restate(job: Job, error: unknown): unknown {
-  if (error instanceof NetloomError) {
-    const errno = error instanceof KernelError ? error.errno : undefined;
-    const details = {
-      operation: job.number,
-      cause: error,
-      ...(error.hint !== undefined && { hint: error.hint }),
-    };
-    if (errno === undefined)
-      return new KernelError(error.code, `${describeOperation(job.operation)}: ${error.message}`, details);
-    const [, words] = error.message.split(`${errno}: `);
-    const known = reasonOf(errno, { errno: 0 }, job.operation.object);
-    return refuse(
-      job,
-      errno,
-      { ...known, ...(words !== undefined && { reason: words }), code: error.code },
-      error,
-    );
-  }
-  const errno = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (!/^E[A-Z0-9]+$/.test(errno)) return error;
-  return refuse(job, errno, reasonOf(errno, { errno: 0 }, job.operation.object), error);
 }

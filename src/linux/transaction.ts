@@ -4,10 +4,12 @@
  * undone as well.
  */
 import type { Ack } from "./netlink/message-reader.ts";
-import { ABSENT } from "./object-requests.ts";
 import type { Place } from "./place.ts";
 import type { Reaper } from "./reaper.ts";
 import { errnoName } from "./syscall.ts";
+
+/** What an errno says when something is to be removed that is not there. */
+export const ABSENT: readonly string[] = ["ESRCH", "ENOENT", "ENODEV", "EADDRNOTAVAIL"];
 
 export interface Step {
   /** Number of the operation that this belongs to. */

@@ -1,13 +1,17 @@
 /** Finds the other end of a veth pair. */
-import type { LinkEnd, Netns } from "../kernel/kernel.ts";
+import type { LinkEnd, Netns, OwnerMark } from "../kernel/kernel.ts";
 import { decodeLink, type Link } from "./netlink/link-decode.ts";
 import { getLink } from "./netlink/link.ts";
 import { decodeNsid, getNsid } from "./netlink/nsid.ts";
-import { linkEnd, type ObserveContext, type View } from "./observe.ts";
 import type { Place } from "./place.ts";
+import { linkEnd, type ObserveContext, type View } from "./view.ts";
 
 /** Names a namespace that is neither asked about nor known by a path. */
 const UNKNOWN_NETNS: Netns = "inode://0/0";
+
+export function isOurPair(mark: OwnerMark, { group, kind }: Link): boolean {
+  return group === mark.group && kind === "veth";
+}
 
 /**
  * The far end of `link`: in a namespace of the queries if it is there, else in whatever namespace it is, which is named

@@ -1,0 +1,191 @@
+/**
+ * The `wire` program on devices. Two ways, because they cost and hold differently:
+ *
+ * - a device of the host shares the block of all of them (netlink/ingress-block.ts): microseconds, no pin
+ * - a device in a workload's namespace gets a pinned tcx link, which root in there cannot take off: 8-20 ms
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { KernelError, type Program } from "../../kernel/kernel.ts";
+import type { Attachment, Datapath } from "../bpf/datapath.ts";
+import { lookUp } from "../links.ts";
+import { addBlockFilter, addIngressBlock, deleteIngressBlock } from "../netlink/ingress-block.ts";
+import type { BatchTools, LinuxObjectKind } from "../object-kind.ts";
+import type { Place } from "../place.ts";
+import { hasIngressBlock, pinName } from "../programs.ts";
+import { doomedGroup } from "../reaper.ts";
+import { type Job, refuse } from "../refuse.ts";
+import { ABSENT } from "../transaction.ts";
+import { hasFarEnd, isOurPair } from "../veth-peer.ts";
+import type { ObserveContext, View } from "../view.ts";
+
+const ATTACH_ATTEMPTS = 100;
+const ATTACH_PAUSE_MS = 2;
+
+export const program: LinuxObjectKind<Program> = {
+  async add(tools, job, object) {
+    const task = taskOf(tools, job, object);
+    if (task) await (task.isHost ? bind(tools, task) : attach(tools, task));
+  },
+  change(tools, job, object) {
+    const task = taskOf(tools, job, object);
+    if (task) redirect(tools, task);
+  },
+  remove(tools, job, object) {
+    const task = taskOf(tools, job, object);
+    if (task) (task.isHost ? unbind : detach)(tools, task);
+  },
+  observe: (context, view) =>
+    view.links.flatMap((link): Program[] => {
+      const action = context.programOf(view.place, link.index);
+      if (!action) return [];
+      const { verdict } = action;
+      const target = targetOf(context, view, action.targetIfindex);
+      const on = { netns: view.netns, link: link.name };
+      return [{ kind: "program", ...on, verdict, ...(target !== undefined && { target }) }];
+    }),
+};
+
+/** Name of the device that a program leads to, if it is there and not about to vanish. */
+function targetOf({ mark }: ObserveContext, view: View, index: number | undefined): string | undefined {
+  if (index === undefined) return undefined;
+  const inView = view.byIndex.get(index);
+  if (inView) return inView.name;
+  const link = lookUp(view.place, index);
+  if (!link || link.group === doomedGroup(mark.group)) return undefined;
+  return isOurPair(mark, link) && !hasFarEnd(view.place, link) ? undefined : link.name;
+}
+
+/** A program of a batch, and the device it is on. */
+interface Task {
+  readonly number: number;
+  readonly place: Place;
+  readonly isHost: boolean;
+  readonly datapath: Datapath;
+  readonly wanted: Attachment;
+}
+
+/** `undefined` where there is nothing to do: it goes with its device, or has gone. */
+function taskOf(tools: BatchTools, job: Job, object: Program): Task | undefined {
+  const { verdict, target } = object;
+  const place = tools.places.find(object.netns);
+  const isRemoved = job.operation.verb === "remove";
+  if (!place || (isRemoved && tools.isLeaving(place, object.link))) return undefined;
+  const link = tools.linkOf(job, place, object.link);
+  if (!link) return undefined;
+  if ((target === undefined) !== (verdict === "pass"))
+    throw refuse(job, "EINVAL", `${verdict} ${target === undefined ? "needs a" : "has no"} target`);
+  const targetIfindex = target === undefined ? undefined : tools.linkOf(job, place, target)?.index;
+  return {
+    number: job.number,
+    place,
+    isHost: place === tools.places.find("host"),
+    datapath: tools.datapath(),
+    wanted: {
+      ifindex: link.index,
+      name: pinName(place.identity, link.index),
+      verdict,
+      ...(targetIfindex !== undefined && { targetIfindex }),
+    },
+  };
+}
+
+/** What it did before is read from the map: the device that it led to may be gone, and with it its name. */
+function redirect(tools: BatchTools, { place, datapath, wanted }: Task): void {
+  direct(tools, place, () => {
+    const { ifindex } = wanted;
+    const before = datapath.action(ifindex);
+    datapath.change(wanted);
+    return () => {
+      if (before) datapath.change({ ifindex, ...before });
+    };
+  });
+}
+
+/** The entry first, so that the program knows the device when it begins to run there. */
+function bind(tools: BatchTools, { number, place, datapath, wanted }: Task): void {
+  direct(tools, place, () => {
+    datapath.bind(wanted, () => !hasIngressBlock(place, wanted.ifindex));
+    return () => datapath.unbind(wanted.ifindex);
+  });
+  tools.transaction.enqueue(place, {
+    operation: number,
+    request: addIngressBlock(wanted.ifindex),
+    undo: deleteIngressBlock(wanted.ifindex),
+  });
+  // The block, and with it the filter, lives from its first device to its last.
+  tools.transaction.enqueue(place, {
+    operation: number,
+    request: addBlockFilter(datapath.program, { replaces: false }),
+    absent: ["EEXIST"],
+  });
+}
+
+/** The device is closed before the program is gone. */
+function unbind(tools: BatchTools, { number, place, datapath, wanted }: Task): void {
+  const { transaction } = tools;
+  const before = datapath.action(wanted.ifindex);
+  direct(tools, place, () => {
+    datapath.unbind(wanted.ifindex);
+    return () => {
+      if (before) datapath.bind({ ifindex: wanted.ifindex, ...before }, () => true);
+    };
+  });
+  // The block may have gone with its last device.
+  transaction.onRollBack(() => place.socket.change(addBlockFilter(datapath.program, { replaces: false })));
+  transaction.enqueue(place, {
+    operation: number,
+    request: deleteIngressBlock(wanted.ifindex),
+    undo: addIngressBlock(wanted.ifindex),
+    absent: [...ABSENT, "EINVAL"],
+  });
+}
+
+/** The kernel takes a few milliseconds to let go of a program that was just taken off. */
+async function attach(tools: BatchTools, { place, datapath, wanted }: Task): Promise<void> {
+  await tools.transaction.flush();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      direct(tools, place, () => {
+        datapath.attach(wanted);
+        return () => datapath.detach(wanted.name);
+      });
+      return;
+    } catch (error) {
+      const isTaken = error instanceof KernelError && error.errno === "EEXIST";
+      if (!isTaken || attempt === ATTACH_ATTEMPTS) throw error;
+      if (datapath.list().some(({ name, ifindex }) => name === wanted.name && ifindex !== 0)) throw error;
+      await delay(ATTACH_PAUSE_MS);
+    }
+  }
+}
+
+/** What is not attached is fine, and does not come back with the undo. */
+function detach(tools: BatchTools, { place, datapath, wanted: { ifindex, name } }: Task): void {
+  const before = datapath.action(ifindex);
+  if (!before) return;
+  direct(tools, place, () => {
+    datapath.detach(name);
+    return () => attachAgain(datapath, { ifindex, name, ...before });
+  });
+}
+
+/** Does something inside of the namespace that is no netlink message, and notes how it is undone. */
+function direct({ transaction }: BatchTools, place: Place, action: () => () => void): void {
+  const undo = place.run(action);
+  transaction.onRollBack(() => place.run(undo));
+}
+
+/** For an undo, which does not wait by letting others run: the kernel may not have let go of the program yet. */
+function attachAgain(datapath: Datapath, wire: Attachment): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let attempt = 1; ; attempt++) {
+    try {
+      datapath.attach(wire);
+      return;
+    } catch (error) {
+      const isTaken = error instanceof KernelError && error.errno === "EEXIST";
+      if (!isTaken || attempt === ATTACH_ATTEMPTS) throw error;
+      Atomics.wait(pause, 0, 0, ATTACH_PAUSE_MS);
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import type { Sysctl } from "../../kernel/kernel.ts";
+import type { BatchTools, LinuxObjectKind } from "../object-kind.ts";
+import type { Job } from "../refuse.ts";
+
+export const sysctl: LinuxObjectKind<Sysctl> = {
+  add: write,
+  change: write,
+  // Nobody knows any more what a setting was before it was set, and those of a device go with it.
+  remove() {},
+  observe: () => [],
+  explain: ({ errno }) =>
+    errno === "EROFS"
+      ? {
+          reason: "/proc/sys is read-only on this host",
+          hint: "run netloom where it can be written: mount -o remount,rw /proc/sys, or a container with --privileged",
+          code: "FAILED_PRECONDITION",
+        }
+      : undefined,
+};
+
+async function write(tools: BatchTools, _job: Job, object: Sysctl): Promise<void> {
+  const { places, links, transaction, settings } = tools;
+  const place = places.of(object.netns);
+  const device = object.link === undefined ? undefined : links.find(place, object.link);
+  const isNew = device !== undefined && links.wasMade(device);
+  // Nothing that is queued changes a setting, but to write it may take the lock of all link changes.
+  if (!isNew) await transaction.flush();
+  settings.write(place, object, isNew, (undo) => transaction.onRollBack(undo));
+}

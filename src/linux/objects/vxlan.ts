@@ -1,0 +1,47 @@
+import type { Vxlan } from "../../kernel/kernel.ts";
+import { namespacesOf } from "../../kernel/objects.ts";
+import { familyOf } from "../../net/ip.ts";
+import { deviceObject } from "../device-object.ts";
+import { existingVni } from "../holders.ts";
+import { changeVxlan, newVxlan } from "../netlink/link.ts";
+import { noDriver } from "../no-feature.ts";
+import type { LinuxObjectKind } from "../object-kind.ts";
+import { refuse } from "../refuse.ts";
+import { linkEnd, ownLinks } from "../view.ts";
+
+export const vxlan: LinuxObjectKind<Vxlan> = deviceObject<Vxlan>({
+  // Its socket stays where it is made.
+  madeIn: "host",
+  create(device, [end]) {
+    if (!end) throw new TypeError("a VXLAN device without its end");
+    return newVxlan(end, device);
+  },
+  change(tools, job, { place, link, to, from }) {
+    if (to.vni !== from.vni || to.port !== from.port || familyOf(to.local) !== familyOf(from.local))
+      throw refuse(job, "EOPNOTSUPP", {
+        reason: "a tunnel cannot change its VNI, its port or its address family",
+        hint: "remove it, then add it",
+      });
+    if (to.local === from.local && to.remote === from.remote) return;
+    tools.transaction.enqueue(place, {
+      operation: job.number,
+      request: changeVxlan(link.index, to),
+      undo: changeVxlan(link.index, from),
+    });
+  },
+  inTheWay({ places, mark }, device) {
+    const concerned = namespacesOf(device).toReversed();
+    return existingVni(
+      device,
+      concerned.map((netns) => places.of(netns)),
+      mark,
+    );
+  },
+  explain: ({ errno, ack }) => noDriver("VXLAN", errno, ack),
+  observe: (context, view) =>
+    ownLinks(context, view).flatMap((link): Vxlan[] => {
+      const { vni, local, remote, port } = link.vxlan ?? {};
+      if (vni === undefined || local === undefined || remote === undefined || port === undefined) return [];
+      return [{ kind: "vxlan", ...linkEnd(view.netns, link), vni, local, remote, port }];
+    }),
+});
