@@ -73,3 +73,179 @@ test("a resolver", async (t) => {
     /wrong\.yaml:3:17: workload\.vm: machines have names of lower-case letters/,
   );
 });
+
+/** A kind of document that says something of a workload, and asks for nothing: it is up when the workload is there. */
+const NOTE_FILES = {
+  "words.ts": `import { attachmentName } from "../command.ts";
+import type { KindWords } from "../kind.ts";
+
+export const note: Readonly<KindWords> = {
+  kind: "Note",
+  names: ["note", "notes"],
+  inFile: "notes",
+  counted: "noted",
+  load: async () => (await import("./note.ts")).noteKind,
+  command: {
+    name: "note",
+    summary: "say something of a workload",
+    description: "Writes a Note.",
+    examples: [{ command: "netloom note web db --text hello", about: "says hello" }],
+    workload: "web",
+    services: "services that it is about",
+    interface: "is not for a note",
+    options: [{ flags: "--text <text>", about: "what is said" }],
+    documents: (given) => [
+      {
+        kind: "Note",
+        name: given.name ?? attachmentName(given.label, ...given.services),
+        workload: given.workload,
+        services: given.services,
+        text: given.text("text"),
+      },
+    ],
+  },
+};
+`,
+  "note.ts": `import { z } from "zod";
+import { workloadSchema } from "../../resolvers/schema.ts";
+import { checkWorkload } from "../../resolvers/workload-ref.ts";
+import { headSchema, nameSchema } from "../fragments/head.ts";
+import type { DocumentKind } from "../kind.ts";
+import { Progress } from "../../agent/progress.ts";
+import { Noting } from "./noting.ts";
+import type { NoteWish } from "./wish.ts";
+
+const noteSchema = z.strictObject({
+  ...headSchema("Note"),
+  name: nameSchema,
+  workload: workloadSchema(),
+  services: z.array(z.string()),
+  text: z.string().describe("What is said."),
+});
+
+export const noteKind: Readonly<DocumentKind<z.infer<typeof noteSchema>, NoteWish>> = {
+  schema: noteSchema,
+  check: ({ workload, text }) => [
+    ...checkWorkload(workload, ["workload"]),
+    ...(text === "" ? [{ path: ["text"], message: "a note says something" }] : []),
+  ],
+  mean: (document) => ({ ...document, document }),
+  control: (wish, { parts, workloads }, { onChange }) =>
+    new Noting(wish, workloads.use(wish.workload), new Progress(parts.world.clock, onChange)),
+};
+`,
+  "wish.ts": `import type { Wish } from "../../agent/wish.ts";
+import type { WorkloadRef } from "../../resolvers/resolver.ts";
+
+export interface NoteWish extends Wish {
+  readonly workload: WorkloadRef;
+}
+`,
+  "noting.ts": `import type { Attached } from "../../agent/attached.ts";
+import type { Progress, ProgressView } from "../../agent/progress.ts";
+import type { Workload } from "../../agent/workloads.ts";
+import type { Scope } from "../../async/scope.ts";
+import type { NetloomError } from "../../errors/errors.ts";
+import type { NoteWish } from "./wish.ts";
+
+export class Noting implements Attached {
+  readonly connectionId = "";
+  readonly endpointName = "";
+  readonly wireIds: readonly string[] = [];
+  readonly wish: NoteWish;
+  readonly #workload: Workload;
+  readonly #progress: Progress;
+
+  constructor(wish: NoteWish, workload: Workload, progress: Progress) {
+    this.wish = wish;
+    this.#workload = workload;
+    this.#progress = progress;
+  }
+
+  get view(): ProgressView {
+    return this.#progress.view;
+  }
+
+  get workload(): string {
+    return this.#workload.name;
+  }
+
+  async run(scope: Scope): Promise<void> {
+    while (!scope.ended) {
+      const { presence } = this.#workload;
+      if (presence.isThere) this.#progress.up();
+      else this.#progress.waiting(presence.reason, presence.error);
+      await this.#workload.changed(presence, scope);
+    }
+  }
+
+  update(): boolean {
+    return false;
+  }
+
+  fail(error: NetloomError, delayMs: number): void {
+    this.#progress.failed(error, delayMs);
+  }
+
+  leave(): void {
+    this.#progress.closing();
+  }
+
+  close(): Promise<void> {
+    this.#workload.release();
+    return Promise.resolve();
+  }
+}
+`,
+} as const;
+
+test("a kind of document", async (t) => {
+  const house = new HouseCopy(t);
+  for (const [name, text] of Object.entries(NOTE_FILES)) house.write(`src/documents/note/${name}`, text);
+  house.edit(
+    "src/documents/kinds.ts",
+    'import { networkService } from "./network-service/words.ts";\n',
+    'import { networkService } from "./network-service/words.ts";\nimport { note } from "./note/words.ts";\n',
+  );
+  house.edit(
+    "src/documents/kinds.ts",
+    "[networkService, connect, expose]",
+    "[networkService, connect, expose, note]",
+  );
+  house.check();
+  await house.makeDocs();
+  assert.match(house.read("docs/schema/attachment.schema.json"), /"const": "Note"/);
+  assert.match(house.read("docs/cli.md"), /network services, Connect, Expose, notes/);
+  assert.match((await house.netloom("--help")).stdout, /^ +note +say something of a workload$/m);
+  assert.match(
+    (await house.netloom("get", "--help")).stdout,
+    /networkservice, connect, expose, note, services or/,
+  );
+  house.write(
+    "note.yaml",
+    "kind: Note\nname: hello\nworkload: { netns: /run/netns/late }\nservices: []\ntext: hi\n",
+  );
+  house.write("wrong.yaml", "kind: Note\nname: a\nworkload: { pid: 1 }\nservices: []\ntext: ''\n");
+  const [noted, status, applied, listed, described, wrong, gone] = await house.mesh({
+    namespaces: ["/run/netns/here"],
+    commands: [
+      { host: "alpha", args: ["note", "here", "db", "--text", "hello", "--wait", "30"] },
+      { host: "alpha", args: ["status"] },
+      { host: "alpha", args: ["apply", "-f", "note.yaml", "--wait", "0.1"] },
+      { host: "alpha", args: ["get", "notes"] },
+      { host: "alpha", args: ["describe", "note/hello"] },
+      { host: "alpha", args: ["apply", "-f", "wrong.yaml"] },
+      { host: "alpha", args: ["delete", "Note/here-db"] },
+    ],
+  });
+  assert.deepEqual(noted, { code: 0, stdout: "+ Note here-db\n", stderr: "" });
+  assert.match(status?.stdout ?? "", /0 wires; 0 asked for; 0 offered; 1 noted/);
+  assert.match(applied?.stdout ?? "", /! Note hello is not up yet \(waiting\): /);
+  assert.match(
+    listed?.stdout ?? "",
+    /^Note +here-db +up +alpha\/here +db\nNote +hello +waiting +alpha\/late/m,
+  );
+  assert.match(described?.stdout ?? "", /^Note hello on alpha: waiting[^]+ {4}text: hi$/m);
+  assert.match(wrong?.stderr ?? "", /wrong\.yaml:5:7: text: a note says something/);
+  assert.equal(gone?.stdout, "- Note here-db\n");
+});

@@ -1,16 +1,15 @@
 /** Writes the documents that are made from code, or with --check says which of them are out of date. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { attachmentSchema } from "../src/agent/attachment.ts";
 import { cliReference } from "../src/cli/reference.ts";
 import { errorReference } from "../src/cli/explain.ts";
-import { jsonSchemaText } from "../src/text/json-schema.ts";
+import { DOCUMENTS } from "../src/documents/documents.ts";
 import { labJsonSchema } from "../src/lab/json-schema.ts";
 
 const documents: ReadonlyMap<string, string> = new Map([
   ["docs/cli.md", await cliReference()],
   ["docs/errors.md", errorReference()],
   ["docs/schema/lab.schema.json", labJsonSchema()],
-  ["docs/schema/attachment.schema.json", jsonSchemaText(attachmentSchema)],
+  ["docs/schema/attachment.schema.json", DOCUMENTS.schemaText()],
 ]);
 
 for (const [path, text] of documents) {

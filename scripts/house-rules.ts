@@ -34,11 +34,13 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   // From the name of a workload to what it leads to.
   ["resolvers", ["world", "kernel", "async", "errors", "observe", "text"]],
   ["agent", [...WIRES, "resolvers"]],
+  // The kinds of documents: all of one in its folder, also how the agent works for it.
+  ["documents", [...WIRES, "resolvers", "agent"]],
   ["servicenode", WIRES],
   ["admin", HOSTS],
-  ["roles", [...HOSTS, "admin"]],
-  ["lab", [...HOSTS, ...PORTS]],
-  ["cli", [...HOSTS, ...PORTS, "admin", "roles", "lab"]],
+  ["roles", [...HOSTS, "documents", "admin"]],
+  ["lab", [...HOSTS, "documents", ...PORTS]],
+  ["cli", [...HOSTS, "documents", ...PORTS, "admin", "roles", "lab"]],
   ["main", ["cli", "roles"]],
   ["linux", CORE],
   ["store", CORE],

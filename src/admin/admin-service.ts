@@ -1,10 +1,9 @@
 /** The admin contract of an agent, method by method. */
 import { create } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
-import { type Attachment as Document, type Kind, type Ref } from "../agent/attachment.ts";
 import type { Applied } from "../agent/agent.ts";
-import { mustParseAttachments, parseAttachments } from "../agent/parse-attachments.ts";
-import type { Wish } from "../agent/wish.ts";
+import type { Kinds } from "../agent/kind.ts";
+import { type Document, type Ref, refText, type Wish } from "../agent/wish.ts";
 import {
   Agent as AgentApi,
   Applied_Change,
@@ -29,7 +28,6 @@ import { why } from "./why.ts";
 import { refMessage } from "./wires.ts";
 
 const MAX_WAIT_MS = 600_000;
-const KINDS: readonly Kind[] = ["NetworkService", "Connect", "Expose"];
 
 /** For `serveAll`, on a socket that only those reach who may change this host. */
 export function adminService(parts: AdminParts): Served {
@@ -38,12 +36,10 @@ export function adminService(parts: AdminParts): Served {
     apply: (request, context) => apply(parts, request, context),
     delete: async ({ refs }) => {
       const wires = refs.filter(({ kind }) => kind === "Wire");
-      const attachments = refs.filter(({ kind }) => kind !== "Wire").map(readRef);
-      const deleted: { readonly kind: string; readonly name: string }[] = await agent.delete(attachments);
-      const gone = new Set(deleted.map(({ kind, name }) => `${kind} ${name}`));
-      for (const { kind, name } of wires) if (await agent.closeWire(name)) gone.add(`${kind} ${name}`);
-      const isGone = ({ kind, name }: { readonly kind: string; readonly name: string }): boolean =>
-        gone.has(`${kind} ${name}`);
+      const attachments = refs.filter(({ kind }) => kind !== "Wire").map((ref) => readRef(agent.kinds, ref));
+      const gone = new Set((await agent.delete(attachments)).map(refText));
+      for (const wire of wires) if (await agent.closeWire(wire.name)) gone.add(refText(wire));
+      const isGone = (ref: Ref): boolean => gone.has(refText(ref));
       const all = [...attachments, ...wires];
       return create(DeleteResponseSchema, {
         deleted: all.filter(isGone).map(refMessage),
@@ -52,7 +48,7 @@ export function adminService(parts: AdminParts): Served {
     },
     get: ({ kind, name }) => {
       const found = agent.documents({
-        ...(kind !== "" && { kind: readKind(kind) }),
+        ...(kind !== "" && { kind: readKind(agent.kinds, kind) }),
         ...(name !== "" && { name }),
       });
       const attachments = found.map((document) =>
@@ -80,7 +76,7 @@ async function apply(
 ): Promise<ApplyResponse> {
   const file = fileName || "documents";
   if (dryRun) {
-    const result = parseAttachments(documents, file);
+    const result = agent.kinds.parse(documents, file);
     if (!result.ok)
       return create(ApplyResponseSchema, {
         problems: result.problems.map((problem) => create(ProblemSchema, problem)),
@@ -97,7 +93,7 @@ async function apply(
       "INVALID_ARGUMENT",
       `apply ${file}: to wait ${waitMs} ms is too long; ${MAX_WAIT_MS} are allowed`,
     );
-  const wishes = mustParseAttachments(documents, file);
+  const wishes = agent.kinds.mustParse(documents, file);
   const applied = await agent.apply(wishes);
   const refs = applied.map(({ ref }) => ref);
   if (waitMs > 0) await agent.settled(refs, waitMs, scope);
@@ -132,19 +128,17 @@ function appliedMessage(
   });
 }
 
-function readRef({ kind, name }: RefMessage): Ref {
-  return { kind: readKind(kind), name };
+function readRef(kinds: Kinds, { kind, name }: RefMessage): Ref {
+  return { kind: readKind(kinds, kind), name };
 }
 
 /** People write `connect`. */
-function readKind(text: string): Kind {
-  const found = KINDS.find((kind) => kind.toLowerCase() === text.toLowerCase());
-  if (found) return found;
+function readKind({ all }: Kinds, text: string): string {
+  const found = all.find(({ kind }) => kind.toLowerCase() === text.toLowerCase());
+  if (found) return found.kind;
   throw new NetloomError(
     "INVALID_ARGUMENT",
     `read kind ${JSON.stringify(text.slice(0, 40))}: there is none`,
-    {
-      hint: `kinds are ${KINDS.join(", ")}`,
-    },
+    { hint: `kinds are ${all.map(({ kind }) => kind).join(", ")}` },
   );
 }

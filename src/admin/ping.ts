@@ -150,11 +150,12 @@ class Probing {
   }
 }
 
-/** By id, by `[host/]workload/interface` of either end, or by the name of a Connect. */
-function findWire(wires: readonly Wire[], { world }: AdminParts, name: string): Wire {
+/** By id, by `[host/]workload/interface` of either end, or by the name of the attachment that has asked for it. */
+function findWire(wires: readonly Wire[], { world, agent }: AdminParts, name: string): Wire {
+  const asking = new Map(agent.attachments().map((each) => [each.connectionId, each.wish.name]));
   const names = (wire: Wire): string[] => [
     wire.id,
-    ...wire.attachments.flatMap((ref) => (ref.kind === "Connect" ? [ref.name] : [])),
+    ...[asking.get(wire.id) ?? []].flat(),
     ...[wire.clientEnd, wire.endpointEnd].flatMap((end) => {
       const short = end && `${end.workload}/${end.interface}`;
       return short ? [short, `${world.host}/${short}`] : [];

@@ -71,13 +71,8 @@ export function attachmentStatus(attached: Attached): AttachmentStatus {
     wireId: connectionId,
     endpoint: endpointName,
     wires: wireIds.length,
-    services: servicesOf(attached),
+    services: [...wish.services],
   });
-}
-
-function servicesOf({ wish }: Attached): string[] {
-  if (wish.kind === "Connect") return [wish.service];
-  return wish.kind === "Expose" ? [...wish.services.keys()] : [wish.name];
 }
 
 function registryStatus({ registry, registryUrl, world }: AdminParts): RegistryStatus {

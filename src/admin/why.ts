@@ -20,6 +20,7 @@ import { wireIdOf } from "../elements/wire-id.ts";
 import { discoverCandidates, type Discovery } from "../elements/discover.ts";
 import type { Decision } from "../registry/match.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { listed } from "../text/problem.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { attachmentStatus } from "./status.ts";
 
@@ -72,20 +73,19 @@ function whatIsAsked({ agent, labels: added }: AdminParts, request: WhyRequest):
   if (request.client === "") {
     return { service: request.service, labels, connectionId: "", payload: "" };
   }
-  const ofService = agent
-    .attachments()
-    .filter(({ wish }) => wish.kind === "Connect" && (!request.service || wish.service === request.service));
+  const asking = agent.attachments().filter(({ asks }) => asks !== undefined);
+  const ofService = asking.filter(({ asks }) => !request.service || asks?.service === request.service);
   const [found] = [
     ...ofService.filter(({ wish }) => wish.name === request.client),
     ...ofService.filter(
       ({ workload }) => workload === request.client || workload.endsWith(`/${request.client}`),
     ),
   ];
-  if (found?.wish.kind === "Connect") {
-    const { wish, connectionId } = found;
+  if (found?.asks) {
+    const { asks, connectionId } = found;
     return {
-      service: wish.service,
-      labels: withClientInfo({ ...wish.labels, ...request.labels }, added),
+      service: asks.service,
+      labels: withClientInfo({ ...asks.labels, ...request.labels }, added),
       connectionId,
       payload: "",
       attached: found,
@@ -94,10 +94,11 @@ function whatIsAsked({ agent, labels: added }: AdminParts, request: WhyRequest):
   if (request.service !== "" && request.client.includes("/")) {
     return { service: request.service, labels, connectionId: "", payload: "" };
   }
-  const names = agent.attachments().flatMap(({ wish }) => (wish.kind === "Connect" ? [wish.name] : []));
+  const names = asking.map(({ wish }) => wish.name);
+  const kinds = agent.kinds.all.flatMap(({ kind, end }) => (end === "client" ? [kind] : []));
   throw new NetloomError(
     "NOT_FOUND",
-    `ask why for ${request.client}: this host has no such Connect${request.service ? ` of ${request.service}` : ""}`,
+    `ask why for ${request.client}: this host has no such ${listed(kinds)}${request.service ? ` of ${request.service}` : ""}`,
     {
       topic: "NL-203",
       hint: names.length > 0 ? `known are ${names.slice(0, 10).join(", ")}` : "none is applied",

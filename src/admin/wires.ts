@@ -81,7 +81,7 @@ function byWire(attachments: readonly Attached[]): Map<string, Attached[]> {
 }
 
 function describeWire(
-  { world }: AdminParts,
+  { world, agent }: AdminParts,
   given: {
     readonly made: MadeWire;
     readonly connection: Connection | undefined;
@@ -92,8 +92,8 @@ function describeWire(
   const { made, connection, whyDown, attached } = given;
   const { wire } = made;
   const stations = connection ? stationsOf(connection).map(({ name }) => name) : [];
-  const workloadOf = (kind: "Connect" | "Expose"): string | undefined =>
-    attached.find((each) => each.wish.kind === kind)?.workload.split("/")[1];
+  const workloadAt = (end: Side): string | undefined =>
+    attached.find(({ wish }) => agent.kinds.of(wish).end === end)?.workload.split("/")[1];
   const client = stations[0] ?? "";
   const tunnel = tunnelOf(wire, stations, world.host);
   return create(WireSchema, {
@@ -105,8 +105,8 @@ function describeWire(
     state: connection && whyDown === undefined ? Wire_State.UP : Wire_State.DOWN,
     reason: whyDown ?? "",
     ...ends(wire, {
-      client: workloadOf("Connect") ?? client.split("/")[1],
-      endpoint: workloadOf("Expose"),
+      client: workloadAt("client") ?? client.split("/")[1],
+      endpoint: workloadAt("endpoint"),
     }),
     ...(tunnel && { tunnel }),
     mtu: wireMtu(wire),

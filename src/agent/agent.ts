@@ -10,26 +10,25 @@
  */
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
-import { type Attachment, type Kind, type Ref, refOf, refText } from "./attachment.ts";
 import type { Attached } from "./attached.ts";
 import { Clients } from "./clients.ts";
 import { clashesOf, Interfaces, perhapsTheSame } from "./clashes.ts";
-import { Connecting } from "./connecting.ts";
-import { Describing } from "./describing.ts";
 import { type Desired, DesiredState, type Kept, type Loaded } from "./desired-state.ts";
 import { differences } from "./differences.ts";
-import { Exposing } from "./exposing.ts";
+import type { Kinds, Tools } from "./kind.ts";
 import type { AgentParts } from "./parts.ts";
 import { backoffMs } from "../async/backoff.ts";
 import type { ProgressView } from "./progress.ts";
 import { Semaphore } from "../async/semaphore.ts";
 import type { WorkloadRef } from "../resolvers/resolver.ts";
 import { workloadKey } from "../resolvers/workload-ref.ts";
-import type { Wish } from "./wish.ts";
+import { type Document, type Ref, refOf, refText, type Wish } from "./wish.ts";
 import { Workloads } from "./workloads.ts";
 
 export interface AgentOptions {
   readonly parts: AgentParts;
+  /** The kinds of documents that it is asked for. */
+  readonly kinds: Kinds;
   /**
    * How long wires of an earlier life wait for clients of other processes and hosts to ask for them again. Default:
    * 600,000 ms, the lifetime of a token: after that time without a word they would have been closed anyway.
@@ -72,12 +71,10 @@ interface Leaving {
 }
 
 export class Agent {
+  readonly kinds: Kinds;
   readonly #parts: AgentParts;
   readonly #state: DesiredState;
-  readonly #workloads: Workloads;
-  readonly #clients: Clients;
-  readonly #interfaces = new Interfaces();
-  readonly #turnstile = new Semaphore(REQUESTS_AT_ONCE);
+  readonly #tools: Tools;
   readonly #running = new Map<string, Running>();
   readonly #leaving = new Map<string, Leaving>();
   readonly #closing = new Set<string>();
@@ -88,11 +85,21 @@ export class Agent {
   /** All that an earlier life was to do is under way. */
   #hasBegun = false;
 
-  private constructor({ parts, stateFolder = "the state folder" }: AgentOptions) {
+  private constructor({ parts, kinds, stateFolder = "the state folder" }: AgentOptions) {
+    const { world, disk } = parts;
     this.#parts = parts;
-    this.#state = new DesiredState({ world: parts.world, disk: parts.disk, stateFolder });
-    this.#workloads = new Workloads(parts);
-    this.#clients = new Clients(parts);
+    this.kinds = kinds;
+    this.#state = new DesiredState({ world, disk, stateFolder, read: (data) => kinds.read(data) });
+    this.#tools = {
+      parts,
+      workloads: new Workloads(parts),
+      clients: new Clients(parts),
+      interfaces: new Interfaces(),
+      answers: this.#state,
+      turnstile: new Semaphore(REQUESTS_AT_ONCE),
+      has: (ref) => this.#running.has(refText(ref)),
+      wantedBy: (wireId, name) => this.#wantedBy(wireId, name),
+    };
   }
 
   /** Reads what is to be done, adopts what is there, and begins. INTERNAL if the disk or the kernel cannot be read, FAILED_PRECONDITION for a damaged wish. */
@@ -125,7 +132,7 @@ export class Agent {
   }
 
   /** The wish as people wrote it. */
-  documents(query: { readonly kind?: Kind; readonly name?: string } = {}): Attachment[] {
+  documents(query: Partial<Ref> = {}): Document[] {
     return this.#kept()
       .map(({ wish }) => wish.document)
       .filter(
@@ -151,9 +158,14 @@ export class Agent {
     );
   }
 
-  #isWanted(wireId: string, name: string): boolean {
+  #wantedBy(wireId: string, name: string): Ref | undefined {
     const owner = this.#kept().find(({ connectionId }) => connectionId === wireId)?.wish;
-    return owner?.kind === "Connect" && owner.interface === name && this.isAwaited(wireId);
+    return owner?.interface === name && this.isAwaited(wireId) ? refOf(owner) : undefined;
+  }
+
+  /** What asks for a wire keeps its id, and begins after what others may ask for. */
+  #asks(wish: Wish): boolean {
+    return this.kinds.of(wish).end === "client";
   }
 
   /** For others who know of changes: the forwarder's wires. */
@@ -190,7 +202,7 @@ export class Agent {
     const keys = new Map<string, string | undefined>();
     for (const part of parts) {
       const key = workloadKey(part);
-      if (!keys.has(key)) keys.set(key, await this.#workloads.identify(part));
+      if (!keys.has(key)) keys.set(key, await this.#tools.workloads.identify(part));
     }
     return (part) => keys.get(workloadKey(part)) ?? workloadKey(part);
   }
@@ -303,7 +315,7 @@ export class Agent {
   #keep(wish: Wish): Kept {
     const known = this.#running.get(refText(wish))?.kept.connectionId;
     const { keys } = this.#parts.world;
-    return { wish, connectionId: wish.kind === "Connect" ? known || keys.uuid() : "" };
+    return { wish, connectionId: this.#asks(wish) ? known || keys.uuid() : "" };
   }
 
   /** Has a wish worked on: by whom that was, or anew, after that one has left. */
@@ -383,26 +395,10 @@ export class Agent {
   }
 
   #make({ wish, connectionId }: Kept, answers: Loaded["answers"] | undefined): Attached {
-    const parts = this.#parts;
-    const onChange = (view: ProgressView): void => this.#tell(wish, view);
-    const common = { parts, workloads: this.#workloads, onChange };
-    if (wish.kind === "NetworkService") return new Describing({ ...common, wish });
-    if (wish.kind === "Expose") {
-      const isDescribed = (name: string): boolean =>
-        this.#running.has(refText({ kind: "NetworkService", name }));
-      return new Exposing({ ...common, wish, isDescribed });
-    }
-    const answer = answers?.get(connectionId);
-    return new Connecting({
-      ...common,
-      clients: this.#clients,
-      interfaces: this.#interfaces,
-      isWanted: (id, name) => this.#isWanted(id, name),
-      state: this.#state,
-      turnstile: this.#turnstile,
-      wish,
+    return this.kinds.of(wish).control(wish, this.#tools, {
       connectionId,
-      answer,
+      answer: answers?.get(connectionId),
+      onChange: (view) => this.#tell(wish, view),
     });
   }
 
@@ -421,7 +417,7 @@ export class Agent {
   /** What nobody shall have any more goes first: it may hold a name that is wanted. Endpoints come before wires. */
   async #begin({ kept, answers }: Loaded, scope: Scope): Promise<void> {
     await this.#closeRest();
-    const first = kept.filter(({ wish }) => wish.kind !== "Connect");
+    const first = kept.filter(({ wish }) => !this.#asks(wish));
     for (const each of first) this.#start(each, answers);
     await this.settled(
       first.map(({ wish }) => refOf(wish)),
@@ -450,7 +446,7 @@ export class Agent {
     for (let waitMs = afterMs; !scope.ended; waitMs = SWEEP_RETRY_MS) {
       await world.clock.sleep(waitMs, scope);
       try {
-        // A Connect whose workload has not come meanwhile would ask for another wire: that of another namespace.
+        // One whose workload has not come meanwhile would ask for another wire: that of another namespace.
         const wanted = new Set(
           this.#kept().flatMap(({ connectionId }) => (this.isAwaited(connectionId) ? [connectionId] : [])),
         );

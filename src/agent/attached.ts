@@ -9,9 +9,11 @@ export interface Attached {
   readonly view: ProgressView;
   /** `alpha/web`; empty for what is of no workload. */
   readonly workload: string;
-  /** Of a Connect: id of its wire. */
+  /** Id of the one wire that it asks for; empty if it asks for none. */
   readonly connectionId: string;
-  /** Of an Expose: name of its endpoint. */
+  /** What it asks for. Absent: it asks for no wire. */
+  readonly asks?: { readonly service: string; readonly labels: Readonly<Record<string, string>> };
+  /** Name of its endpoint in the mesh; empty if it has none. */
   readonly endpointName: string;
   /** Ids of its wires that are established. */
   readonly wireIds: readonly string[];

@@ -3,8 +3,10 @@ import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Found, WorkloadRef } from "../resolvers/resolver.ts";
 import { identityKey, workloadKey, workloadText } from "../resolvers/workload-ref.ts";
-import { refText } from "./attachment.ts";
-import type { ConnectWish, Wish } from "./wish.ts";
+import { refText, type Wish } from "./wish.ts";
+
+/** A wish for a device of a certain name in its workload. */
+type Taking = Wish & Required<Pick<Wish, "workload" | "interface">>;
 
 export interface Clash {
   /** Which of the wishes it is. */
@@ -18,9 +20,9 @@ export function clashesOf(
   wishes: readonly Wish[],
   keyOf: (workload: WorkloadRef) => string = workloadKey,
 ): Clash[] {
-  const owners = new Map<string, ConnectWish>();
+  const owners = new Map<string, Taking>();
   return wishes.flatMap((wish, index): Clash[] => {
-    if (wish.kind !== "Connect" || wish.interface === undefined) return [];
+    if (!isTaking(wish)) return [];
     const key = `${keyOf(wish.workload)} ${wish.interface}`;
     const owner = owners.get(key);
     if (owner) return [{ index, problem: describe(owner, wish) }];
@@ -29,11 +31,11 @@ export function clashesOf(
   });
 }
 
-/** Workloads of Connects that would clash with another one if both were one namespace, which is written in two ways. */
+/** Workloads of wishes that would clash with another one if both were one namespace, which is written in two ways. */
 export function perhapsTheSame(wishes: readonly Wish[]): WorkloadRef[] {
   const byInterface = new Map<string, Map<string, WorkloadRef>>();
   for (const wish of wishes) {
-    if (wish.kind !== "Connect" || wish.interface === undefined) continue;
+    if (!isTaking(wish)) continue;
     const workloads = byInterface.get(wish.interface) ?? new Map<string, WorkloadRef>();
     byInterface.set(wish.interface, workloads.set(workloadKey(wish.workload), wish.workload));
   }
@@ -44,18 +46,18 @@ export function perhapsTheSame(wishes: readonly Wish[]): WorkloadRef[] {
 
 /**
  * The interfaces of workloads that are there. What two documents call differently may turn out to be one namespace when
- * it comes: then the interface is that of the Connect that has taken it first.
+ * it comes: then the interface is that of the wish that has taken it first.
  */
 export class Interfaces {
-  readonly #owners = new Map<string, ConnectWish>();
+  readonly #owners = new Map<string, Taking>();
 
   /** ALREADY_EXISTS if another one has it. The result gives it back. */
-  take(found: Found, wish: ConnectWish): () => void {
-    if (wish.interface === undefined) return () => undefined;
+  take(found: Found, wish: Wish): () => void {
+    if (!isTaking(wish)) return () => undefined;
     const key = `${identityKey(found)} ${wish.interface}`;
     const owner = this.#owners.get(key);
-    if (owner && owner.name !== wish.name)
-      throw new NetloomError("ALREADY_EXISTS", `connect ${wish.name}: ${describe(owner, wish)}`);
+    if (owner && refText(owner) !== refText(wish))
+      throw new NetloomError("ALREADY_EXISTS", `${refText(wish).toLowerCase()}: ${describe(owner, wish)}`);
     this.#owners.set(key, wish);
     return () => {
       if (this.#owners.get(key) === wish) this.#owners.delete(key);
@@ -63,11 +65,15 @@ export class Interfaces {
   }
 }
 
-function describe(owner: ConnectWish, wish: ConnectWish): string {
+function isTaking(wish: Wish): wish is Taking {
+  return wish.workload !== undefined && wish.interface !== undefined;
+}
+
+function describe(owner: Taking, wish: Taking): string {
   const spellings =
     workloadKey(owner.workload) === workloadKey(wish.workload)
       ? ""
       : `: ${workloadText(owner.workload)} and ${workloadText(wish.workload)} are one network namespace`;
-  const name = quote(wish.interface ?? "");
+  const name = quote(wish.interface);
   return `${refText(owner)} has the interface ${name} of the same workload${spellings}; give one of them another`;
 }

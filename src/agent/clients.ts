@@ -5,7 +5,7 @@
  */
 import type { AgentParts, News, Role } from "./parts.ts";
 
-export interface ClientOfConnect {
+export interface UsedClient {
   readonly role: Role;
   release(): void;
 }
@@ -24,7 +24,7 @@ export class Clients {
   }
 
   /** `onNews` is called with what becomes of the connection `id`. */
-  use(name: string, id: string, onNews: (news: News) => void): ClientOfConnect {
+  use(name: string, id: string, onNews: (news: News) => void): UsedClient {
     const used = this.#used.get(name) ?? this.#make(name);
     this.#used.set(name, used);
     used.listeners.set(id, onNews);

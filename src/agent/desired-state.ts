@@ -24,8 +24,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import type { Disk } from "../world/disk.ts";
-import { readAttachment } from "./parse-attachments.ts";
-import type { Wish } from "./wish.ts";
+import { type ReadResult, refText, type Wish } from "./wish.ts";
 
 const WISH_FILE = "wish";
 const ANSWERS_FILE = "answers";
@@ -41,7 +40,7 @@ const KEEP_ANSWERS = "keep the last answers on the disk";
 /** An attachment, with what it has to keep for ever. */
 export interface Kept {
   readonly wish: Wish;
-  /** Of a Connect: the id of its wire. Empty for others. */
+  /** Of a wish that asks for a wire: its id. Empty for others. */
   readonly connectionId: string;
 }
 
@@ -61,12 +60,15 @@ export interface DesiredStateOptions {
   readonly disk: Disk;
   /** How people find the disk. */
   readonly stateFolder: string;
+  /** What the documents on the disk mean to this version. */
+  readonly read: (document: unknown) => ReadResult;
 }
 
 export class DesiredState {
   readonly #world: World;
   readonly #disk: Disk;
   readonly #folder: string;
+  readonly #read: DesiredStateOptions["read"];
   readonly #answers = new Map<string, Connection>();
   readonly #dirty = new Signal();
   /** Attachments on the disk that this version does not understand. */
@@ -74,10 +76,11 @@ export class DesiredState {
   #next: { readonly desired: Desired; readonly written: PromiseWithResolvers<void> } | undefined;
   #isWriting = false;
 
-  constructor({ world, disk, stateFolder }: DesiredStateOptions) {
+  constructor({ world, disk, stateFolder, read }: DesiredStateOptions) {
     this.#world = world;
     this.#disk = disk;
     this.#folder = stateFolder;
+    this.#read = read;
   }
 
   /**
@@ -177,7 +180,7 @@ export class DesiredState {
     const { attachments, closing } = fromBinary(WishSchema, sealed.content);
     const foreign: Wanted[] = [];
     const kept = attachments.flatMap((wanted): Kept[] => {
-      const result = readAttachment(JSON.parse(wanted.document));
+      const result = this.#read(JSON.parse(wanted.document));
       if (result.ok) return [{ wish: result.wish, connectionId: wanted.connectionId }];
       foreign.push(wanted);
       this.#world.log.error("an attachment on the disk means nothing to this version, and stays there", {
@@ -234,7 +237,7 @@ function wishMessage({ kept, closing }: Desired, foreign: readonly Wanted[]) {
   const own = kept.map(({ wish, connectionId }) =>
     create(WantedSchema, { document: JSON.stringify(wish.document), connectionId }),
   );
-  const names = new Set(kept.map(({ wish }) => `${wish.kind} ${wish.name}`));
+  const names = new Set(kept.map(({ wish }) => refText(wish)));
   // One that was applied again is the user's answer to what could not be read.
   const rest = foreign.filter(({ document }) => {
     const { kind, name } = JSON.parse(document) as { readonly kind?: string; readonly name?: string };

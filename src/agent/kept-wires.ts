@@ -19,6 +19,7 @@ import { isPair } from "../kernel/objects.ts";
 import type { World } from "../world/world.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
+import type { Ref } from "./wish.ts";
 import { type Unclaimed, unclaimedOf } from "./unclaimed.ts";
 
 /** Where they are kept. All that is in them is gone when the machine starts again. */
@@ -121,22 +122,26 @@ export class KeptWires {
 
   /**
    * Removes a wire of an earlier life that has the device `name` there, unless it is `connectionId`, which may be made.
-   * ALREADY_EXISTS if somebody else will ask for that wire.
+   * ALREADY_EXISTS if another attachment will ask for that wire.
    */
   async makeWay(
     netns: Netns,
     name: string,
-    { connectionId, isWanted }: { readonly connectionId: string; readonly isWanted: (id: string) => boolean },
+    {
+      connectionId,
+      wantedBy,
+    }: { readonly connectionId: string; readonly wantedBy: (id: string) => Ref | undefined },
   ): Promise<void> {
     for (const [id, { ends }] of this.#unclaimed) {
       const isThere = [ends.client, ends.endpoint].some(
         (end) => end?.netns === netns && end.interfaceName === name,
       );
       if (!isThere || id === connectionId || this.#applying.has(id)) continue;
-      if (isWanted(id))
+      const other = wantedBy(id);
+      if (other)
         throw new NetloomError(
           "ALREADY_EXISTS",
-          `make wire ${connectionId}: another Connect of the workload has the interface ${quote(name)}`,
+          `make wire ${connectionId}: another ${other.kind} of the workload has the interface ${quote(name)}`,
           { side: "client" },
         );
       this.#world.log.info("a wire of an earlier life gives its interface to another one", {

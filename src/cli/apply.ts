@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { KINDS } from "../documents/kinds.ts";
 import { describe, option, outputOption, type Context } from "./command.ts";
 import { addAgentOptions, type AgentOptions } from "./mesh/agent-options.ts";
 import type { Format } from "./output.ts";
@@ -16,7 +17,7 @@ export function applyCommand(context: Context): Command {
     describe({
       name: "apply",
       description:
-        "Makes the attachments of a file (network services, Connect, Expose) the wish of the agent's host: new ones are added, those that " +
+        `Makes the attachments of a file (${KINDS.map(({ inFile }) => inFile).join(", ")}) the wish of the agent's host: new ones are added, those that ` +
         "are there are changed, others stay. A file is taken in full or not at all, and kept over restarts. Exit code: 1 " +
         "if something was waited for and is not up.",
       examples: [

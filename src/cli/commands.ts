@@ -1,3 +1,5 @@
+import type { KindCommand } from "../documents/command.ts";
+import { KINDS } from "../documents/kinds.ts";
 import type { Entry } from "./command.ts";
 
 /** The table of contents: what `netloom --help` lists, in this order. */
@@ -32,16 +34,8 @@ export const commands: readonly Entry[] = [
     summary: "take attachments out of the wish, and their wires down",
     load: async () => (await import("./delete.ts")).deleteCommand,
   },
-  {
-    name: "connect",
-    summary: "ask for a wire from a workload to a service, without a file",
-    load: async () => (await import("./connect.ts")).connectCommand,
-  },
-  {
-    name: "expose",
-    summary: "offer services in a workload, without a file",
-    load: async () => (await import("./expose.ts")).exposeCommand,
-  },
+  // Those that write one document: netloom connect, netloom expose.
+  ...KINDS.flatMap(({ command }) => (command ? [kindEntry(command)] : [])),
   {
     name: "status",
     summary: "show what is up and what is not, on one screen",
@@ -103,3 +97,14 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("./version.ts")).versionCommand,
   },
 ];
+
+function kindEntry(command: KindCommand): Entry {
+  return {
+    name: command.name,
+    summary: command.summary,
+    load: async () => {
+      const { kindCommand } = await import("./kind-command.ts");
+      return (context) => kindCommand(context, command);
+    },
+  };
+}

@@ -1,5 +1,6 @@
 /** The demo as a screen of text: the first that a new user sees. At most 30 lines of 100 columns. */
 import type { DemoStep, Probes } from "../lab/demo.ts";
+import { DOCUMENTS } from "../documents/documents.ts";
 import type { Lab } from "../lab/model.ts";
 import type { Output } from "./output.ts";
 
@@ -107,7 +108,9 @@ function describeProbes({ family, address, sent, received, rttMs, mtu }: Probes)
 function offers({ mesh }: Lab): string {
   return (mesh?.attachments ?? [])
     .flatMap(({ place, wish }) =>
-      wish.kind === "Expose" ? [`${place} offers ${[...wish.services.keys()].map(quoted).join(", ")}`] : [],
+      DOCUMENTS.of(wish).end === "endpoint"
+        ? [`${place} offers ${wish.services.map(quoted).join(", ")}`]
+        : [],
     )
     .join(", ");
 }
@@ -115,7 +118,7 @@ function offers({ mesh }: Lab): string {
 /** `alpha/web and beta/app have a wire to it` */
 function asks({ mesh }: Lab): string {
   const clients = (mesh?.attachments ?? []).flatMap(({ place, wish }) =>
-    wish.kind === "Connect" ? (place ?? []) : [],
+    DOCUMENTS.of(wish).end === "client" ? (place ?? []) : [],
   );
   return `${clients.join(" and ")} got wires to it`;
 }

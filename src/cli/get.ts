@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { KINDS, kindNamed } from "../documents/kinds.ts";
+import { listed } from "../text/problem.ts";
 import { describe, option, type Context } from "./command.ts";
 import type { AgentClient } from "./mesh/agent-access.ts";
 import { addAgentOptions, type AgentOptions } from "./mesh/agent-options.ts";
@@ -7,6 +9,8 @@ import { table, type Output } from "./output.ts";
 interface Options extends AgentOptions {
   readonly output: "text" | "json" | "yaml" | "name";
 }
+
+const KIND_NAMES: readonly string[] = KINDS.map(({ names: [name] }) => name);
 
 interface Wanted {
   readonly kind?: string;
@@ -33,7 +37,7 @@ export function getCommand(context: Context): Command {
       ],
     }),
   )
-    .argument("[kind]", "networkservice, connect, expose, services or endpoints; or a name")
+    .argument("[kind]", `${listed([...KIND_NAMES, "services", "endpoints"])}; or a name`)
     .argument("[attachment]", "a name")
     .addOption(
       option("-o, --output <format>", "what to print")
@@ -101,17 +105,14 @@ async function printAttachments(
 
 /** `kind name`, `kind`, `name` or `kind/name`. */
 async function readWords([first, second]: readonly (string | undefined)[]): Promise<Wanted> {
-  const [{ kindOf }, { parseName }] = await Promise.all([
-    import("./mesh/kinds.ts"),
-    import("./mesh/attachment-names.ts"),
-  ]);
+  const { parseName } = await import("./mesh/attachment-names.ts");
   if (first === undefined) return {};
-  const kind = kindOf(first);
+  const kind = kindNamed(first)?.kind;
   if (second === undefined) return kind === undefined ? parseName(first) : { kind };
   if (kind !== undefined) return { kind, name: second };
   const { NetloomError } = await import("../errors/errors.ts");
   throw new NetloomError("INVALID_ARGUMENT", `get ${first}: there is no such kind`, {
-    hint: "kinds are networkservice, connect, expose; services and endpoints list what the mesh offers",
+    hint: `kinds are ${KIND_NAMES.join(", ")}; services and endpoints list what the mesh offers`,
   });
 }
 

@@ -5,10 +5,15 @@ import type {
   Selection,
   WhyResponse,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { KINDS } from "../documents/kinds.ts";
+import { listed } from "../text/problem.ts";
 import { describe, outputOption, type Context } from "./command.ts";
 import { addAgentOptions, type AgentOptions } from "./mesh/agent-options.ts";
 import type { Format, Output } from "./output.ts";
 import { repeatable } from "./repeatable.ts";
+
+/** Kinds that ask for a wire. */
+const asking: readonly string[] = KINDS.flatMap(({ kind, end }) => (end === "client" ? [kind] : []));
 
 interface Options extends AgentOptions {
   readonly label?: readonly string[];
@@ -37,7 +42,7 @@ export function whyCommand(context: Context): Command {
       ],
     }),
   )
-    .argument("<client>", "the name of a Connect, host/workload, or - for labels only")
+    .argument("<client>", `the name of a ${listed(asking)}, host/workload, or - for labels only`)
     .argument("<service>", "name of the service")
     .addOption(repeatable("-l, --label <key=value>", "labels of the client, beside or instead of its own"))
     .addOption(outputOption())

@@ -1,5 +1,5 @@
 /** The underlay of a lab file: ends, addresses, MTU and shape of its links. */
-import { IPV6_MIN_MTU } from "../net/link-local.ts";
+import { checkMtu } from "../documents/fragments/mtu.ts";
 import { formatIp, formatPrefix, type IpPrefix, network, overlaps } from "../net/ip.ts";
 import { type Read, readInterfaceAddress, readSubnet } from "../text/read-address.ts";
 import { AddressPool, firstTwo } from "./addresses.ts";
@@ -40,12 +40,12 @@ export function checkLinks(parts: LabParts, findings: Findings): CheckedLink[] {
     const addresses = explicit[i] ?? automaticAddresses(options.ends, pool);
     const shape = readShape(options, path, findings);
     const mtuBytes = options.mtu ?? defaultMtuBytes;
-    if (mtuBytes < IPV6_MIN_MTU && addresses[0].some((address) => address.includes(":"))) {
-      findings.add(
-        [...path, "mtu"],
-        `${mtuBytes} bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or give the link only an IPv4 subnet`,
-      );
-    }
+    const hasIpv6 = addresses[0].some((address) => address.includes(":"));
+    const tooSmall = checkMtu(mtuBytes, [...path, "mtu"], {
+      hasIpv6,
+      remedy: "give the link only an IPv4 subnet",
+    });
+    for (const { path: at, message } of tooSmall) findings.add(at, message);
     const [a, b] = options.ends;
     const ends = [
       { node: a, addresses: addresses[0] },

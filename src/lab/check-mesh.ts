@@ -1,7 +1,8 @@
 /** The processes of a lab file: which hosts run an agent, where they find each other, and what they are asked for. */
-import { refText } from "../agent/attachment.ts";
 import { clashesOf } from "../agent/clashes.ts";
-import { readAttachment } from "../agent/parse-attachments.ts";
+import { refText } from "../agent/wish.ts";
+import { DOCUMENTS } from "../documents/documents.ts";
+import { KINDS } from "../documents/kinds.ts";
 import { isRecord } from "../text/check-shape.ts";
 import { type FilePath, quote } from "../text/problem.ts";
 import { formatIp, mustParsePrefix } from "../net/ip.ts";
@@ -37,7 +38,9 @@ export function checkMesh(
     return undefined;
   }
   if (parts.wires.length > 0) {
-    const message = "a lab with agents has no wires of its own; write Expose and Connect under attachments";
+    const kinds = KINDS.filter(({ end }) => end !== undefined).map(({ kind }) => kind);
+    const written = kinds.toReversed().join(" and ");
+    const message = `a lab with agents has no wires of its own; write ${written} under attachments`;
     findings.addAtKey(["wires"], message);
   }
   const attachments = parts.attachments.flatMap((each, i) =>
@@ -106,7 +109,7 @@ function readOne(
       findings.add([...path, "host"], `the workload is on ${host}; leave the host out`);
     } else host = named;
   }
-  const result = readAttachment(document);
+  const result = DOCUMENTS.read(document);
   if (result.ok) {
     const attachment = { host, ...(typeof place === "string" && { place }), wish: result.wish };
     return [{ path, attachment }];

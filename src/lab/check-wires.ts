@@ -1,17 +1,18 @@
 /** The wires of a lab file: who, with which interface and addresses, over which path. */
-import { checkWire } from "../agent/check-wire.ts";
+import { checkWire } from "../documents/fragments/check-wire.ts";
+import { checkInterface } from "../documents/fragments/interface-name.ts";
+import { checkRoutes, contextPolicies, contextRoutes } from "../documents/fragments/routes.ts";
 import { interfaceNameProblem } from "../net/interface-name.ts";
 import { formatIp, type IpAddress, mustParseIp } from "../net/ip.ts";
 import { type Read, readPointToPointAddress } from "../text/read-address.ts";
 import { AddressPool } from "./addresses.ts";
 import { type CheckedLink, unwrap } from "./check-links.ts";
-import { readRoutes } from "./check-routes.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
-import { type Lab, type LabWire, sideName, type WireSide } from "./model.ts";
+import { type Lab, type LabWire, type WireSide } from "./model.ts";
 import { type FilePath, formatPath, quote } from "../text/problem.ts";
 import { INTERFACE_NAME_BYTES } from "./names.ts";
 import type { WirePart } from "./schema.ts";
-import { topology } from "./topology.ts";
+import { hostWires } from "./topology.ts";
 import { chooseTunnel, chooseVnis } from "./tunnels.ts";
 import { UnderlayRouting } from "./underlay.ts";
 
@@ -36,22 +37,32 @@ interface Place {
   interface: string;
 }
 
+/** A wire that is sound as far as the underlay is not asked, and where it stands. */
+export interface CheckedWire {
+  readonly wire: LabWire;
+  readonly part: WirePart;
+  readonly path: FilePath;
+}
+
 /** The wires that are sound. */
-export function checkWires(parts: LabParts, links: readonly CheckedLink[], findings: Findings): LabWire[] {
+export function checkWires(
+  parts: LabParts,
+  links: readonly CheckedLink[],
+  findings: Findings,
+): CheckedWire[] {
   const drafts = parts.wires.flatMap((part, i) => (part ? draft(part, ["wires", i], parts, findings) : []));
   nameInterfaces(drafts, findings);
   const addresses = assignAddresses(drafts, findings);
   checkPeers(drafts, addresses, findings);
   const routing = new UnderlayRouting({ routers: parts.routers, links: links.map(({ link }) => link) });
   const vnis = chooseVnis(drafts, findings);
-  return drafts.map((draft, i): LabWire => {
-    const { part } = draft;
+  return drafts.map((draft, i): CheckedWire => {
+    const { part, path } = draft;
     const own = addresses[i] ?? { client: [], endpoint: [] };
-    const { policies, ...routes } = readRoutes(draft, { addressCount: own.client.length, findings });
     const side = (key: SideKey): WireSide => ({
       ...draft[key],
       addresses: own[key],
-      routes: routes[key],
+      routes: contextRoutes(part.routes?.[key]),
     });
     const tunnel = chooseTunnel(
       draft,
@@ -61,20 +72,25 @@ export function checkWires(parts: LabParts, links: readonly CheckedLink[], findi
       findings,
     );
     const vni = vnis.get(draft);
-    return {
+    const wire = {
       client: side("client"),
       endpoint: side("endpoint"),
       ...(part.mtu !== undefined && { mtuBytes: part.mtu }),
       ...(vni !== undefined && { vni }),
       ...(tunnel !== undefined && { underlay: tunnel }),
-      policies,
+      policies: contextPolicies(part.policies),
     };
+    return { wire, part, path };
   });
 }
 
 function draft(part: WirePart, path: FilePath, parts: LabParts, findings: Findings): Draft[] {
   const [client, endpoint] = SIDES.map((key) => readPlace(part[key], [...path, key], parts, findings));
-  if (!client || !endpoint) return [];
+  if (!client || !endpoint) {
+    // What else is wrong with it is said as well.
+    for (const { path: inner, message } of checkRoutes(part, 0)) findings.add([...path, ...inner], message);
+    return [];
+  }
   if (client.host === endpoint.host && client.workload === endpoint.workload) {
     findings.add(
       [...path, "endpoint"],
@@ -102,17 +118,12 @@ function readPlace(text: string, path: FilePath, parts: LabParts, findings: Find
     findings.add(path, unknownName(`workload of ${host}`, workload, workloads));
     return undefined;
   }
-  const error = text.split("/").length === 3 ? whyNoInterfaceName(name) : undefined;
-  if (error !== undefined) {
-    findings.add(path, error);
+  const [error] = text.split("/").length === 3 ? checkInterface(name, path) : [];
+  if (error) {
+    findings.add(path, error.message);
     return undefined;
   }
   return { host, workload, interface: name };
-}
-
-function whyNoInterfaceName(name: string): string | undefined {
-  const problem = interfaceNameProblem(name);
-  return problem === undefined ? undefined : `the interface name ${quote(name)} ${problem}`;
 }
 
 function nameInterfaces(drafts: readonly Draft[], findings: Findings): void {
@@ -215,13 +226,22 @@ function readAddresses(given: Addresses, path: FilePath, findings: Findings): Ad
   return { client: client.map(formatIp), endpoint: endpoint.map(formatIp) };
 }
 
-/** Whether forwarders can make the wires of a lab that is sound so far. */
-export function checkPlans(lab: Lab, { wires }: LabParts, findings: Findings): void {
-  const numbers = new Map(lab.wires.map((wire, i) => [sideName(wire.client), i]));
-  for (const { name, wire } of topology(lab).wires) {
-    const i = numbers.get(name) ?? 0;
-    for (const { path, message } of checkWire(wire, wires[i] ?? {}))
-      findings.add(["wires", i, ...path], message);
+/** What goes through the wires, and whether forwarders can make those that are sound so far. */
+export function checkPlans(
+  lab: Lab,
+  wires: readonly CheckedWire[],
+  { isUnderlaySound, findings }: { readonly isUnderlaySound: boolean; readonly findings: Findings },
+): void {
+  const routing = new UnderlayRouting(lab);
+  const wrong = new Set(findings.list.flatMap(({ path: [list, i] }) => (list === "wires" ? [i] : [])));
+  for (const { wire, part, path } of wires) {
+    const isLocal = wire.client.host === wire.endpoint.host;
+    const isSound = !wrong.has(path[1]) && (isLocal || (isUnderlaySound && wire.underlay !== undefined));
+    const found = checkWire(part, {
+      addressCount: wire.client.addresses.length,
+      wires: () => (isSound ? hostWires(lab, routing, wire).map((half) => half.wire) : []),
+    });
+    for (const { path: inner, message } of found) findings.add([...path, ...inner], message);
   }
 }
 

@@ -21,10 +21,12 @@ export function checkLab(parts: LabParts): { readonly lab: Lab; readonly finding
     hosts: [...parts.hosts].map(([name, host]) => ({ name, workloads: host?.workloads ?? [] })),
     routers: parts.routers,
     links: links.map(({ link }) => link),
-    wires,
+    wires: wires.map(({ wire }) => wire),
     ...(mesh && { mesh }),
   };
-  if (parts.isWhole && findings.list.length === 0) checkPlans(lab, parts, findings);
+  const isUnderlaySound =
+    parts.isWhole && !findings.list.some(({ path: [list] }) => list === "links" || list === "routers");
+  checkPlans(lab, wires, { isUnderlaySound, findings });
   return { lab, findings: findings.list };
 }
 

@@ -1,7 +1,8 @@
 /** What the agents of a lab are asked for, and what they say of themselves. */
 import { create } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
-import { type Ref, refOf, refText } from "../agent/attachment.ts";
+import { type Ref, refOf, refText } from "../agent/wish.ts";
+import { DOCUMENTS } from "../documents/documents.ts";
 import {
   Agent as AgentApi,
   AttachmentStatus_State,
@@ -55,8 +56,9 @@ export async function bringAttachments(lab: Lab, before: Lab | undefined): Promi
     if (!hosts.has(host)) continue;
     await withdraw(lab.name, host, each);
   }
-  const offers = wanted.filter(({ wish }) => wish.kind !== "Connect");
-  const asks = wanted.filter(({ wish }) => wish.kind === "Connect");
+  const isAsking = ({ wish }: LabAttachment): boolean => DOCUMENTS.of(wish).end === "client";
+  const offers = wanted.filter((each) => !isAsking(each));
+  const asks = wanted.filter(isAsking);
   return [...(await apply(lab.name, offers)), ...(await apply(lab.name, asks))];
 }
 

@@ -1,5 +1,6 @@
 /** A lab as its file means it: every default filled in, every address canonical and given to one owner. */
 import type { Wish } from "../agent/wish.ts";
+import type { ContextRoute, PolicyRoute } from "../forwarder/wire.ts";
 
 /** A host: a network namespace that stands for a machine. */
 interface LabHost {
@@ -24,29 +25,13 @@ export interface LabLink {
   readonly lossPercent?: number;
 }
 
-export interface LabRoute {
-  /** Canonical prefix. */
-  readonly to: string;
-  readonly via?: string;
-}
-
-/** Holds for the traffic that it names. Protocol and ports as text, as NSM has them: `tcp`, `80` or `8000-8999`. */
-export interface LabPolicy {
-  readonly from?: string;
-  readonly protocol?: string;
-  readonly sourcePorts?: string;
-  readonly destinationPorts?: string;
-  /** Empty: everything. */
-  readonly routes: readonly LabRoute[];
-}
-
 export interface WireSide {
   readonly host: string;
   readonly workload: string;
   readonly interface: string;
   /** Without prefix length. */
   readonly addresses: readonly string[];
-  readonly routes: readonly LabRoute[];
+  readonly routes: readonly ContextRoute[];
 }
 
 /** A wire. Its name is its client's: `host/workload/interface`. */
@@ -58,7 +43,7 @@ export interface LabWire {
   /** Of a wire between hosts; unique in the lab. */
   readonly vni?: number;
   readonly underlay?: 4 | 6;
-  readonly policies: readonly LabPolicy[];
+  readonly policies: readonly PolicyRoute[];
 }
 
 /** What the agent of a host is asked for when it runs. */

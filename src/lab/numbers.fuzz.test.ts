@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { stringify } from "yaml";
-import { firstWire } from "../agent/first-wire.ts";
-import { parseAttachments } from "../agent/parse-attachments.ts";
+import { firstWire } from "../documents/expose/first-wire.ts";
+import { DOCUMENTS } from "../documents/documents.ts";
+import type { ExposeWish } from "../documents/expose/wish.ts";
 import { plan } from "../forwarder/plan.ts";
 import { newVeth, newVxlan } from "../linux/netlink/link.ts";
 import { newAddress } from "../linux/netlink/address.ts";
@@ -142,13 +143,14 @@ test("of an attachment", () => {
   let passed = 0;
   fc.assert(
     fc.property(exposed, (document) => {
-      const result = parseAttachments(stringify(document, { keepUndefined: false }), "x.yaml");
+      const result = DOCUMENTS.parse(stringify(document, { keepUndefined: false }), "x.yaml");
       if (!result.ok) return;
       passed++;
       const [wish] = result.wishes;
-      assert.ok(wish?.kind === "Expose");
+      assert.ok(wish);
+      const { document: checked, pools } = wish as ExposeWish;
       // Without pools the addresses are the client's affair.
-      if (wish.pools.length > 0) for (const object of plan(firstWire(wish)).objects) encode(object);
+      if (pools.length > 0) for (const object of plan(firstWire(checked)).objects) encode(object);
     }),
     { numRuns: 250 },
   );

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stringify } from "yaml";
-import { parseAttachments } from "../agent/parse-attachments.ts";
+import { DOCUMENTS } from "../documents/documents.ts";
 import { parseLab } from "./parse.ts";
 
 type Document = Record<string, unknown>;
@@ -17,7 +17,7 @@ function connect(part: Document): Document {
 
 /** `path: message` of everything that is wrong, asked of an agent; a lab has to say the same. */
 function problemsOf(document: Document): string[] {
-  const own = parseAttachments(stringify(document), "x.yaml");
+  const own = DOCUMENTS.parse(stringify(document), "x.yaml");
   const inLab = parseLab(
     stringify({
       name: "lab",
@@ -69,7 +69,7 @@ const wrong: readonly (readonly [string, Document, RegExp])[] = [
   [
     "an MTU too small for IPv6",
     expose({ pools: ["fd00::/64"], mtu: 1279 }),
-    /^mtu: the wire's MTU would be 1279 bytes; IPv6 needs 1280/,
+    /^mtu: 1279 bytes do not fit: IPv6 needs an MTU of 1280 or more/,
   ],
   [
     "a route without a source",
@@ -169,7 +169,7 @@ test("what a client may bring from elsewhere is no mistake", () => {
 test("half a character in a label is refused with its line", () => {
   const text =
     'kind: Expose\nname: sur\nworkload: { pid: 1 }\nservices: [sur]\nlabels: { site: "\\uD800x" }\n';
-  const result = parseAttachments(text, "x.yaml");
+  const result = DOCUMENTS.parse(text, "x.yaml");
   assert.ok(!result.ok);
   assert.deepEqual(
     result.problems.map(({ line, column, message }) => [line, column, message]),
@@ -183,7 +183,7 @@ test("half a character in a label is refused with its line", () => {
 test("two devices of one name in one workload are refused with their line", () => {
   const documents = [connect({ interface: "eth1" }), connect({ name: "other", interface: "eth1" })];
   const text = documents.map((each) => stringify(each)).join("---\n");
-  const result = parseAttachments(text, "x.yaml");
+  const result = DOCUMENTS.parse(text, "x.yaml");
   assert.ok(!result.ok);
   const line = text.split("\n").findLastIndex((each) => each === "interface: eth1") + 1;
   assert.deepEqual(
@@ -236,4 +236,37 @@ test("wires of a lab obey the rules of forwarders, with the place in the file", 
     assert.match(`${first?.path}: ${first?.message}`, message);
     assert.equal(result.problems.length, 1);
   }
+});
+
+test("a mistake hides none in another part of the document, or of the file", () => {
+  assert.deepEqual(
+    problemsOf(
+      expose({
+        services: [""],
+        pools: [pool],
+        routes: { client: [{ to: "10.0.0.0/8", via: "192.168.0.1" }] },
+      }),
+    ).map((problem) => problem.split(": ")[0]),
+    ["services[0]", "routes.client[0].via"],
+  );
+  const inLab = parseLab(
+    stringify({
+      name: "lab",
+      hosts: { alpha: { workloads: ["a", "b"] } },
+      wires: [
+        { client: "alpha/nobody", endpoint: "alpha/a", routes: { client: ["10.0.0.0"] } },
+        {
+          client: "alpha/a",
+          endpoint: "alpha/b",
+          routes: { client: [{ to: "10.0.0.0/8", via: "192.168.0.1" }] },
+        },
+      ],
+    }),
+    "x.yaml",
+  );
+  assert.ok(!inLab.ok);
+  assert.deepEqual(
+    inLab.problems.map(({ path }) => path),
+    ["wires[0].client", "wires[0].routes.client[0]", "wires[1].routes.client[0].via"],
+  );
 });

@@ -4,7 +4,8 @@
  */
 import { MAX_VNI, MIN_VNI } from "../kernel/objects/vxlan.ts";
 import { z } from "zod";
-import { mtuSchema, policySchema, routesSchema } from "../text/wire-schema.ts";
+import { mtuSchema } from "../documents/fragments/mtu.ts";
+import { policySchema, routesSchema } from "../documents/fragments/routes.ts";
 import { NODE_NAME, WORKLOAD_NAME } from "./names.ts";
 
 const RATE = /^[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)$/;

@@ -7,7 +7,7 @@ import type { Wire } from "../forwarder/wire.ts";
 import { addressBits, mustParseIp } from "../net/ip.ts";
 import { derivedMac } from "../net/mac.ts";
 import type { KernelObject, LinkEnd, Netns, Qdisc, Veth } from "../kernel/kernel.ts";
-import { type Lab, type LabLink, type LabRoute, type LabWire, sideName, type WireSide } from "./model.ts";
+import { type Lab, type LabLink, type LabWire, sideName, type WireSide } from "./model.ts";
 import { UnderlayRouting } from "./underlay.ts";
 
 export { namespaceName, namespacePrefix } from "../resolvers/lab/places.ts";
@@ -185,7 +185,7 @@ function shape(lab: Lab, link: LabLink, side: number): Qdisc[] {
 }
 
 /** One wire for a host with both sides, else a half for each of the two hosts. */
-function hostWires(lab: Lab, routing: UnderlayRouting, wire: LabWire): HostWire[] {
+export function hostWires(lab: Lab, routing: UnderlayRouting, wire: LabWire): HostWire[] {
   const name = sideName(wire.client);
   const kernel = (side: WireSide) =>
     ({
@@ -217,19 +217,12 @@ function hostWires(lab: Lab, routing: UnderlayRouting, wire: LabWire): HostWire[
 
 function contextOf({ client, endpoint, mtuBytes, policies }: LabWire): Wire["context"] {
   const full = (address: string): string => `${address}/${addressBits(mustParseIp(address).family)}`;
-  const toRoute = ({ to, via }: LabRoute) => ({ prefix: to, ...(via !== undefined && { nextHop: via }) });
   return {
     srcIpAddrs: client.addresses.map(full),
     dstIpAddrs: endpoint.addresses.map(full),
-    srcRoutes: client.routes.map(toRoute),
-    dstRoutes: endpoint.routes.map(toRoute),
-    policies: policies.map((policy) => ({
-      ...(policy.from !== undefined && { from: policy.from }),
-      ...(policy.protocol !== undefined && { proto: policy.protocol }),
-      ...(policy.sourcePorts !== undefined && { srcPort: policy.sourcePorts }),
-      ...(policy.destinationPorts !== undefined && { dstPort: policy.destinationPorts }),
-      routes: policy.routes.map(toRoute),
-    })),
+    srcRoutes: client.routes,
+    dstRoutes: endpoint.routes,
+    policies,
     ...(mtuBytes !== undefined && { mtuBytes }),
   };
 }

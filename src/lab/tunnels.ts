@@ -1,4 +1,5 @@
 /** What the wires between hosts need of the underlay: a path, room for the tunnel's headers, and a VNI. */
+import { checkMtu } from "../documents/fragments/mtu.ts";
 import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import { MAX_VNI, VXLAN_OVERHEAD_BYTES } from "../kernel/objects/vxlan.ts";
 import { hash64 } from "../net/hash.ts";
@@ -16,12 +17,8 @@ export function chooseTunnel(
   findings: Findings,
 ): 4 | 6 | undefined {
   const hasIpv6 = addresses.some((address) => address.includes(":"));
-  if (part.mtu !== undefined && part.mtu < IPV6_MIN_MTU && hasIpv6) {
-    findings.add(
-      [...path, "mtu"],
-      `${part.mtu} bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or set addresses to ipv4`,
-    );
-  }
+  const tooSmall = checkMtu(part.mtu, [...path, "mtu"], { hasIpv6, remedy: "set addresses to ipv4" });
+  for (const { path: at, message } of tooSmall) findings.add(at, message);
   if (client.host === endpoint.host) {
     for (const key of ["vni", "underlay"] as const) {
       if (part[key] !== undefined)

@@ -77,7 +77,7 @@ suite("an attachment that meets an unexpected exception", () => {
     // No parser lets such a label through: it stands for any value that nobody has thought of.
     const [wish] = read(`${DB}labels: { site: y }\n`);
     assert.ok(wish?.kind === "Expose");
-    const damaged = { ...wish, services: new Map([["db", { site: "\uD800x" }]]) };
+    const damaged = { ...wish, labels: new Map([["db", { site: "\uD800x" }]]) };
     await mesh.run(async () => {
       await mesh.sleep(100);
       const { agent } = mesh.agent("beta");

@@ -8,7 +8,7 @@
  */
 import assert from "node:assert/strict";
 import { drain } from "../../scripts/simulated-toy.ts";
-import { parseAttachments } from "../agent/parse-attachments.ts";
+import { DOCUMENTS } from "../documents/documents.ts";
 import type { Wish } from "../agent/wish.ts";
 import { diff } from "../forwarder/diff.ts";
 import { insecureIdentity } from "../identity/identity.ts";
@@ -203,7 +203,7 @@ export class AgentMesh {
 }
 
 export function read(text: string): readonly Wish[] {
-  const result = parseAttachments(text, "test.yaml");
+  const result = DOCUMENTS.parse(text, "test.yaml");
   if (!result.ok) assert.fail(result.problems.map(formatProblem).join("\n"));
   return result.wishes;
 }

@@ -18,6 +18,7 @@ import { HostGuard } from "../agent/host-guard.ts";
 import { KeptWires } from "../agent/kept-wires.ts";
 import { Leftovers, type LeftoversOptions } from "../agent/leftovers.ts";
 import type { AgentParts, NewEndpoint, Role } from "../agent/parts.ts";
+import { DOCUMENTS } from "../documents/documents.ts";
 import { LocalDirectory } from "../api/directory.ts";
 import { NetworkServiceEndpointSchema, NetworkServiceLabelsSchema } from "../api/gen/nsm/registry_pb.js";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
@@ -163,7 +164,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     offer: (name, role) => directory.offer(`self:${name}`, { connections: connectionsOf(role) }),
     dropWire: (id) => dropWire(world, managing, id),
   };
-  const started = await Agent.start({ parts, ...lifeOf(options) });
+  const started = await Agent.start({ parts, kinds: DOCUMENTS, ...lifeOf(options) });
   running = started;
   await leftovers.start();
   dropDead(options, { agent: started, wires, managing });

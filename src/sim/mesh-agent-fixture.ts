@@ -2,7 +2,10 @@
  * The hosts of a simulated mesh: the real registry, and the real agents, each with an operator who applies and deletes
  * what the host's wishes say, and who tries again what was refused.
  */
-import { connectWish, exposeWish, serviceWish, type Wish } from "../agent/wish.ts";
+import type { Wish } from "../agent/wish.ts";
+import { connectWish } from "../documents/connect/wish.ts";
+import { exposeWish } from "../documents/expose/wish.ts";
+import { networkServiceWish } from "../documents/network-service/wish.ts";
 import { serveAll } from "../api/rpc.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { agent, type AgentRole } from "../roles/agent.ts";
@@ -159,7 +162,7 @@ function wishOf(wish: Exposing | Connecting | Describing, nowMs: number): Wish {
   const { name } = wish;
   if (wish.kind === "NetworkService") {
     const matches = [{ routes: [{ destinationSelector: { chosen: "yes" } }] }];
-    return serviceWish({ kind: "NetworkService", name, matches });
+    return networkServiceWish({ kind: "NetworkService", name, matches });
   }
   const { service } = wish;
   const workload = { netns: wish.workload };

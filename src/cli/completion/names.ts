@@ -11,7 +11,7 @@ import { RESOLVERS } from "../../resolvers/resolvers.ts";
 import { ERROR_PAGES } from "../error-pages.ts";
 import { AgentClient, allTargets } from "../mesh/agent-access.ts";
 import type { AgentOptions } from "../mesh/agent-options.ts";
-import { KINDS } from "../mesh/kinds.ts";
+import { KINDS } from "../../documents/kinds.ts";
 import type { Names } from "./tree.ts";
 
 /** Whoever presses Tab does not wait longer for an agent. */
@@ -31,7 +31,7 @@ const sources: Readonly<Record<Names, (options: AgentOptions) => string[] | Prom
   hosts: ({ agent, lab }) =>
     lab === undefined ? [] : allTargets({ agent, lab }).flatMap(({ host }) => host ?? []),
   kinds: async (options) => [
-    ...Object.values(KINDS).flatMap(([name]) => name ?? []),
+    ...KINDS.map(({ names: [name] }) => name),
     "services",
     "endpoints",
     ...(await attachments(options)),

@@ -10,7 +10,7 @@ import {
 import { didYouMean, quote } from "../../text/problem.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { AgentClient } from "./agent-access.ts";
-import { kindOf } from "./kinds.ts";
+import { kindNamed } from "../../documents/kinds.ts";
 
 export interface WrittenName {
   /** Canonical; absent if only a name was written. */
@@ -21,7 +21,7 @@ export interface WrittenName {
 /** Reads `name` or `kind/name`. What stands before the slash and is no kind belongs to the name: `alpha/web/nsm-1`. */
 export function parseName(text: string): WrittenName {
   const slash = text.indexOf("/");
-  const kind = slash < 0 ? undefined : kindOf(text.slice(0, slash));
+  const kind = slash < 0 ? undefined : kindNamed(text.slice(0, slash))?.kind;
   return kind === undefined ? { name: text } : { kind, name: text.slice(slash + 1) };
 }
 

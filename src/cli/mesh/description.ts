@@ -84,7 +84,7 @@ function attachmentLines(attachment: AttachmentView & { readonly document: strin
     ["workload", workload],
     ["services", attachment.services.join(", ")],
     ["endpoint", endpoint],
-    ["wires", kind === "Expose" ? String(wires) : undefined],
+    ["wires", endpoint === undefined ? undefined : String(wires)],
     ["reason", reason],
     ["hint", hint],
     ["more", topic === undefined ? undefined : `netloom explain ${topic}`],

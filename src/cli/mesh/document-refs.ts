@@ -3,7 +3,7 @@ import { parseAllDocuments } from "yaml";
 import { type Ref, RefSchema } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { NetloomError } from "../../errors/errors.ts";
 import type { DocumentFile } from "./document-files.ts";
-import { kindOf } from "./kinds.ts";
+import { kindNamed } from "../../documents/kinds.ts";
 
 /** Kind and name of every document. NL-102 for one that has neither. */
 export function refsOf({ name: file, text }: DocumentFile): Ref[] {
@@ -11,7 +11,7 @@ export function refsOf({ name: file, text }: DocumentFile): Ref[] {
   return [...("empty" in documents ? [] : documents)].map((document, index) => {
     const kind = document.get("kind");
     const name = document.get("name");
-    const canonical = typeof kind === "string" ? kindOf(kind) : undefined;
+    const canonical = typeof kind === "string" ? kindNamed(kind)?.kind : undefined;
     if (document.errors.length === 0 && canonical !== undefined && typeof name === "string")
       return create(RefSchema, { kind: canonical, name });
     throw new NetloomError("INVALID_ARGUMENT", `read ${file}: document ${index + 1} has no kind and name`, {

@@ -1,4 +1,5 @@
 /** The one screen of `netloom status`: hosts, what is wrong with its reason, then what is well. Pure: data and time in, lines out. */
+import { KINDS } from "../../documents/kinds.ts";
 import { printable } from "../../text/printable.ts";
 import { count, table, type Style } from "../output.ts";
 import { formatAge, formatDuration, formatShortAge } from "./ages.ts";
@@ -91,13 +92,14 @@ function summary({ hosts, wires, attachments }: MeshView): string {
       .filter(([number]) => number > 0);
     return counts.map(([number, state]) => `, ${number} ${state}`).join("");
   };
-  const exposed = attachments.filter(({ kind }) => kind === "Expose");
-  const asked = attachments.filter(({ kind }) => kind === "Connect");
+  const counted = KINDS.flatMap(({ kind, counted: what }) => {
+    const own = attachments.filter((each) => each.kind === kind);
+    return what === undefined ? [] : [`${own.length} ${what}${bad(own)}`];
+  });
   return [
     ...(hosts.length > 1 ? [count(hosts.length, "host")] : []),
     `${count(wires.length, "wire")}${bad(wires)}`,
-    `${asked.length} asked for${bad(asked)}`,
-    `${exposed.length} offered${bad(exposed)}`,
+    ...counted,
   ].join("; ");
 }
 
@@ -106,7 +108,7 @@ function rowsOf({ wires, attachments }: MeshView, nowMs: number, wide: boolean):
   const byWire = new Map(attachments.flatMap((each) => (each.wireId ? [[each.wireId, each]] : [])));
   const rows = wires.map((wire) => wireRow(wire, { attachment: byWire.get(wire.id), nowMs, wide }));
   const without = attachments.filter(
-    ({ kind, state, wireId = "" }) => state !== "up" || (kind === "Connect" && !there.has(wireId)),
+    ({ state, wireId }) => state !== "up" || (wireId !== undefined && !there.has(wireId)),
   );
   return [
     ...rows,
@@ -141,9 +143,11 @@ function wireRow(
 }
 
 function attachmentRow(attachment: AttachmentView, nowMs: number): Row {
-  const { host, kind, name, services, state, since, endpoint, workload = host } = attachment;
-  const what = `${workload} (${kind === "Connect" ? name : `${kind} ${name}`})`;
-  const whom = kind === "Connect" ? services.join(" ") : (endpoint ?? "-");
+  const { host, kind, name, services, state, since, endpoint, wireId, workload = host } = attachment;
+  // What asks for a wire stands where its wire would.
+  const isAsking = wireId !== undefined;
+  const what = `${workload} (${isAsking ? name : `${kind} ${name}`})`;
+  const whom = isAsking ? services.join(" ") : (endpoint ?? "-");
   return {
     state,
     name: what,

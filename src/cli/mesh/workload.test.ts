@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { attachmentName, readLabels, readWorkload } from "./workload.ts";
+import { readLabels, readWorkload } from "./workload.ts";
 
 const agent = "unix:///run/netloom/agent.sock";
 const read = (text: string, options = {}, isAgentGiven = false) =>
@@ -42,13 +42,6 @@ for (const [text, options] of [
     });
   });
 }
-
-test("an attachment is called after the workload and the service, in letters that a name may have", () => {
-  assert.equal(attachmentName("web", "db"), "web-db");
-  assert.equal(attachmentName("Web_1", "db@other.example"), "web-1-db-other.example");
-  assert.equal(attachmentName("-", "."), "unnamed");
-  assert.match(attachmentName("x".repeat(62), "-y"), /^x{62}$/);
-});
 
 test("labels are key=value, and a value may hold more equals signs", () => {
   assert.deepEqual(readLabels(["app=web", "q=a=b", "empty="]), { app: "web", q: "a=b", empty: "" });

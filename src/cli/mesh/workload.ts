@@ -38,15 +38,6 @@ export function readWorkload(
   };
 }
 
-/** `web-db`: what people would have called it. Lower-case letters, digits and hyphens. */
-export function attachmentName(...parts: readonly string[]): string {
-  const name = parts
-    .join("-")
-    .toLowerCase()
-    .replace(/[^a-z0-9.-]+/g, "-");
-  return name.slice(0, 63).replace(/^[.-]+|[.-]+$/g, "") || "unnamed";
-}
-
 /** `key=value` pairs of an option that may be given several times. */
 export function readLabels(pairs: readonly string[] | undefined): Record<string, string> | undefined {
   if (pairs === undefined) return undefined;

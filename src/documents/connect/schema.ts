@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { workloadSchema } from "../../resolvers/schema.ts";
+import { headSchema, nameSchema, routerAdvertisementsSchema } from "../fragments/head.ts";
+import { labelsSchema } from "../fragments/labels.ts";
+import { mtuSchema } from "../fragments/mtu.ts";
+import { prefixesSchema } from "../fragments/prefixes.ts";
+import { serviceSchema } from "../fragments/service.ts";
+
+export const connectSchema = z
+  .strictObject({
+    ...headSchema("Connect"),
+    name: nameSchema.describe("Name of this wish, unique among the wishes of this kind on its host."),
+    workload: workloadSchema(),
+    service: serviceSchema,
+    interface: z
+      .string()
+      .optional()
+      .describe("Name of the device in the workload. Default: made from the service's name."),
+    labels: labelsSchema.optional().describe("What the service's matches choose by."),
+    mechanism: z.enum(["kernel"]).optional().describe("Default: kernel, a network device."),
+    mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the path carries."),
+    routerAdvertisements: routerAdvertisementsSchema,
+    excludedPrefixes: prefixesSchema.optional().describe("No endpoint may give addresses of these."),
+    acceptRoutes: prefixesSchema
+      .optional()
+      .describe("Routes of the endpoint's are taken only inside of these. Default: all of them."),
+    endpoint: z
+      .string()
+      .optional()
+      .describe("Name of the one endpoint to take. Default: the service's matches decide."),
+  })
+  .meta({ title: "Netloom connect" });
+
+export type ConnectDocument = z.infer<typeof connectSchema>;

@@ -1,0 +1,38 @@
+import type { Wish } from "../../agent/wish.ts";
+import type { WorkloadRef } from "../../resolvers/resolver.ts";
+import type { Labels } from "../fragments/labels.ts";
+import { readService } from "../fragments/service.ts";
+import type { ConnectDocument } from "./schema.ts";
+
+/** What a Connect means. */
+export interface ConnectWish extends Wish {
+  readonly workload: WorkloadRef;
+  readonly service: string;
+  readonly labels: Labels;
+  readonly endpoint: string;
+  readonly mtuBytes: number;
+  readonly routerAdvertisements: boolean;
+  readonly excludedPrefixes: readonly string[];
+  /** Absent: all. */
+  readonly acceptRoutes?: readonly string[];
+}
+
+export function connectWish(document: ConnectDocument): ConnectWish {
+  const { service, labels, interface: named } = readService(document.service);
+  const name = document.interface ?? named;
+  return {
+    kind: document.kind,
+    name: document.name,
+    document,
+    services: [service],
+    workload: document.workload,
+    service,
+    ...(name !== "" && { interface: name }),
+    labels: { ...labels, ...document.labels },
+    endpoint: document.endpoint ?? "",
+    mtuBytes: document.mtu ?? 0,
+    routerAdvertisements: document.routerAdvertisements ?? false,
+    excludedPrefixes: document.excludedPrefixes ?? [],
+    ...(document.acceptRoutes && { acceptRoutes: document.acceptRoutes }),
+  };
+}

@@ -1,0 +1,36 @@
+/** The first wire of an endpoint: what forwarders would be asked for, before anybody has asked. */
+import type { Wire } from "../../forwarder/wire.ts";
+import { PointToPointIpam } from "../../ipam/point-to-point.ts";
+import { formatPrefix, type IpAddress, mustParsePrefix } from "../../net/ip.ts";
+import { poolGroups } from "../fragments/pools.ts";
+import { contextPolicies, contextRoutes } from "../fragments/routes.ts";
+import type { ExposeDocument } from "./schema.ts";
+
+/** The pools have room for it, and its routes and policies are sound, each for itself. */
+export function firstWire(
+  document: Pick<ExposeDocument, "name" | "pools" | "excludedPrefixes" | "routes" | "policies" | "mtu">,
+): Wire {
+  const { name, excludedPrefixes = [], routes, policies, mtu } = document;
+  const ipam = new PointToPointIpam(
+    name,
+    poolGroups(document.pools).map((group) => group.map(mustParsePrefix)),
+  );
+  const wish = { excluded: excludedPrefixes.map(mustParsePrefix), srcAddresses: [], dstAddresses: [] };
+  const pairs = ipam.assign("first", wish, 0);
+  const full = (address: IpAddress): string => formatPrefix({ address, length: address.bytes.length * 8 });
+  const end = (interfaceName: string) =>
+    ({ type: "KERNEL", netns: `file:///${interfaceName}`, interfaceName }) as const;
+  return {
+    connectionId: "first",
+    client: end("client"),
+    endpoint: end("endpoint"),
+    context: {
+      srcIpAddrs: pairs.map(({ src }) => full(src)),
+      dstIpAddrs: pairs.map(({ dst }) => full(dst)),
+      srcRoutes: contextRoutes(routes?.client),
+      dstRoutes: contextRoutes(routes?.endpoint),
+      policies: contextPolicies(policies),
+      ...(mtu !== undefined && { mtuBytes: mtu }),
+    },
+  };
+}

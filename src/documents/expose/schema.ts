@@ -1,0 +1,54 @@
+import { z } from "zod";
+import { workloadSchema } from "../../resolvers/schema.ts";
+import { dnsSchema } from "../fragments/dns.ts";
+import { headSchema, nameSchema, payloadSchema, routerAdvertisementsSchema } from "../fragments/head.ts";
+import { labelsSchema } from "../fragments/labels.ts";
+import { mtuSchema } from "../fragments/mtu.ts";
+import { poolsSchema } from "../fragments/pools.ts";
+import { prefixesSchema } from "../fragments/prefixes.ts";
+import { policySchema, routesSchema } from "../fragments/routes.ts";
+import { serviceSchema } from "../fragments/service.ts";
+
+export const exposeSchema = z
+  .strictObject({
+    ...headSchema("Expose"),
+    name: nameSchema.describe("Name of this wish. The endpoint is called name.host in the mesh."),
+    workload: workloadSchema(),
+    services: z.array(serviceSchema).min(1, "name at least one service"),
+    interface: z
+      .string()
+      .optional()
+      .describe("The devices' names begin with it: 10 bytes at most. Default: the service's name."),
+    pools: poolsSchema
+      .optional()
+      .describe(
+        "Each wire gets a pair of addresses of every group; a group is a prefix or several. Two groups, one of each family, are dual stack.",
+      ),
+    addressPolicy: z
+      .enum(["strict", "polite"])
+      .optional()
+      .describe(
+        "What becomes of addresses that a client brings from elsewhere: strict takes them away. Default: strict.",
+      ),
+    labels: labelsSchema.optional().describe("What the service's matches choose by."),
+    routes: routesSchema.optional().describe("Prefixes that each side reaches through the wire."),
+    policies: z
+      .array(policySchema)
+      .optional()
+      .describe("Routes of the client's that hold only for what a policy names."),
+    excludedPrefixes: prefixesSchema.optional().describe("Parts of the pools that are not given."),
+    acceptRoutes: prefixesSchema
+      .optional()
+      .describe(
+        "Routes that a client names to networks behind it are taken only inside of these. Default: none.",
+      ),
+    dns: dnsSchema.optional().describe("For the client."),
+    payload: payloadSchema
+      .optional()
+      .describe("Of a service that nobody has described yet. Default: ETHERNET."),
+    mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the path carries."),
+    routerAdvertisements: routerAdvertisementsSchema,
+  })
+  .meta({ title: "Netloom expose" });
+
+export type ExposeDocument = z.infer<typeof exposeSchema>;

@@ -1,0 +1,24 @@
+/** Names of devices. */
+import { byteLength } from "../../net/byte-length.ts";
+import { interfaceNameProblem } from "../../net/interface-name.ts";
+import { type FilePath, type Finding, quote } from "../../text/problem.ts";
+
+/** So long that four characters of chance, and a hyphen, still fit in behind it. */
+const MAX_PREFIX_BYTES = 10;
+
+/** The whole name of a device. */
+export function checkInterface(name: string | undefined, path: FilePath): Finding[] {
+  const problem = name === undefined ? undefined : interfaceNameProblem(name);
+  return problem === undefined
+    ? []
+    : [{ path, message: `the interface name ${quote(name ?? "")} ${problem}` }];
+}
+
+/** What names of devices begin with. */
+export function checkInterfacePrefix(name: string | undefined, path: FilePath): Finding[] {
+  const problems = checkInterface(name, path);
+  const bytes = byteLength(name ?? "");
+  if (problems.length > 0 || name === undefined || bytes <= MAX_PREFIX_BYTES) return problems;
+  const message = `${quote(name)} has ${bytes} bytes; names begin with ${MAX_PREFIX_BYTES} at most, and end with some of their own`;
+  return [{ path, message }];
+}

@@ -1,0 +1,27 @@
+/** Labels of clients and endpoints. */
+import { z } from "zod";
+import { LIMITS } from "../../elements/limits.ts";
+import type { FilePath, Finding } from "../../text/problem.ts";
+
+export type Labels = Readonly<Record<string, string>>;
+
+export const labelsSchema = z.record(z.string(), z.string());
+
+/** Every client and every endpoint has one label more: its host's name. */
+export function checkLabels(labels: Labels, path: FilePath): Finding[] {
+  const entries = Object.entries(labels);
+  const most = Object.hasOwn(labels, "nodeName") ? LIMITS.pairs : LIMITS.pairs - 1;
+  if (entries.length > most)
+    return [{ path, message: `${entries.length} labels are too many; there is room for ${most}` }];
+  return entries.flatMap(([key, value]): Finding[] => {
+    const tooLong = (what: string, length: number, limit: number, atKey: boolean): Finding => ({
+      path: [...path, key],
+      atKey,
+      message: `${what} of ${length} characters is too long; ${limit} are allowed`,
+    });
+    return [
+      ...(key.length > LIMITS.name ? [tooLong("a label's name", key.length, LIMITS.name, true)] : []),
+      ...(value.length > LIMITS.value ? [tooLong("a label", value.length, LIMITS.value, false)] : []),
+    ];
+  });
+}

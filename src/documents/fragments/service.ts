@@ -1,0 +1,50 @@
+/** A service as documents name it: by name, or by an address as upstream writes it. */
+import { z } from "zod";
+import { type FilePath, type Finding, quote } from "../../text/problem.ts";
+import { checkInterface } from "./interface-name.ts";
+import type { Labels } from "./labels.ts";
+import { isNsUrl, parseNsUrl, serviceNameProblem } from "./nsurl.ts";
+
+export const serviceSchema = z
+  .string()
+  .describe(
+    "Name of the service, with @domain where it is another's, or an address such as kernel://service/interface?label=value.",
+  );
+
+/** What a name or an address says; empty where it does not. */
+export interface NamedService {
+  readonly service: string;
+  readonly interface: string;
+  readonly labels: Labels;
+}
+
+/** `findings` is all that is wrong with `text`, which stands at `path`. The rest is what could be read. */
+export function checkService(
+  text: string,
+  path: FilePath,
+  checkName: (name: string, path: FilePath) => Finding[] = checkInterface,
+): NamedService & { readonly findings: Finding[] } {
+  const none = { service: text, interface: "", labels: {} };
+  if (!isNsUrl(text)) {
+    const problem = serviceNameProblem(text);
+    return {
+      ...none,
+      findings: problem === undefined ? [] : [{ path, message: `${quote(text)}: ${problem}` }],
+    };
+  }
+  const result = parseNsUrl(text);
+  if (!result.ok) return { ...none, findings: [{ path, message: `${quote(text)}: ${result.problem}` }] };
+  const { mechanism, service, interface: name, labels } = result.url;
+  const findings = name === "" ? [] : checkName(name, path);
+  if (mechanism !== "kernel")
+    findings.push({ path, message: `the mechanism ${quote(mechanism)} is not supported here; use kernel` });
+  return { findings, service, interface: name, labels };
+}
+
+/** What the text of a checked document says. */
+export function readService(text: string): NamedService {
+  if (!isNsUrl(text)) return { service: text, interface: "", labels: {} };
+  const result = parseNsUrl(text);
+  if (!result.ok) throw new TypeError(`${text}: ${result.problem}: not a checked document`);
+  return result.url;
+}

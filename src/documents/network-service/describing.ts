@@ -1,0 +1,116 @@
+/** A NetworkService at work: its registration. */
+import { race } from "../../async/task-scope.ts";
+import type { NetworkServiceResponse } from "../../api/gen/nsm/registry_pb.js";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Scope } from "../../async/scope.ts";
+import type { Attached } from "../../agent/attached.ts";
+import { networkServiceOf } from "./registry-entry.ts";
+import { REQUEST_MS, type AgentParts } from "../../agent/parts.ts";
+import { Progress, type ProgressView } from "../../agent/progress.ts";
+import { retry } from "../../agent/retry.ts";
+import { serviceNews } from "./service-news.ts";
+import type { NetworkServiceWish } from "./wish.ts";
+
+const AGAIN_MS = 500;
+
+export class Describing implements Attached {
+  readonly workload = "";
+  readonly connectionId = "";
+  readonly endpointName = "";
+  readonly wireIds: readonly string[] = [];
+  readonly #parts: AgentParts;
+  readonly #progress: Progress;
+  #wish: NetworkServiceWish;
+  #updated = Promise.withResolvers<void>();
+
+  constructor(options: {
+    readonly parts: AgentParts;
+    readonly wish: NetworkServiceWish;
+    readonly onChange: (view: ProgressView) => void;
+  }) {
+    this.#parts = options.parts;
+    this.#wish = options.wish;
+    this.#progress = new Progress(options.parts.world.clock, options.onChange);
+  }
+
+  get wish(): NetworkServiceWish {
+    return this.#wish;
+  }
+
+  get view(): ProgressView {
+    return this.#progress.view;
+  }
+
+  /**
+   * The manager's registry keeps registered what was registered once. Whoever offers a service may, without knowing of
+   * this, register it without matches, also later: then it is registered again.
+   */
+  async run(scope: Scope): Promise<void> {
+    const { services, world } = this.#parts;
+    for (let round = 0; !scope.ended; round++) {
+      const isUp = await retry(
+        {
+          world,
+          scope,
+          progress: this.#progress,
+          what: `it registers ${this.#wish.name}`,
+          purpose: `describe ${this.#wish.name}`,
+          isDue: () => true,
+          news: () => this.#updated.promise,
+        },
+        async () => {
+          this.#updated = Promise.withResolvers();
+          const deadlineMs = world.clock.monotonicMs() + REQUEST_MS;
+          await services.request({ scope, deadlineMs }, networkServiceOf(this.#wish.document));
+        },
+      );
+      if (isUp) this.#progress.up();
+      const watching = scope.child(`watch service ${this.#wish.name}`);
+      try {
+        await race([this.#updated.promise, this.#isOverwritten(watching, round), scope.done]);
+      } finally {
+        await watching.end();
+      }
+    }
+  }
+
+  /** Not at once: two who disagree shall not keep a registry busy. */
+  async #isOverwritten(scope: Scope, round: number): Promise<void> {
+    const { world } = this.#parts;
+    const { name, document } = this.#wish;
+    const isBare = ({ deleted, networkService }: NetworkServiceResponse): boolean =>
+      !deleted && networkService?.matches.length === 0 && (document.matches ?? []).length > 0;
+    await serviceNews(this.#parts, scope, name, isBare);
+    if (scope.ended) return;
+    const jitter = 0.5 + 0.5 * world.random.fraction(`describe ${name} again`, round);
+    await world.clock.sleep(AGAIN_MS * jitter, scope);
+  }
+
+  update(wish: NetworkServiceWish): boolean {
+    this.#wish = wish;
+    this.#updated.resolve();
+    return true;
+  }
+
+  fail(error: NetloomError, delayMs: number): void {
+    this.#progress.failed(error, delayMs);
+  }
+
+  leave(): void {
+    this.#progress.closing();
+  }
+
+  async close(): Promise<void> {
+    const { services, world } = this.#parts;
+    const scope = world.scope.child(`unregister ${this.#wish.name}`, { timeoutMs: REQUEST_MS });
+    try {
+      const deadlineMs = world.clock.monotonicMs() + REQUEST_MS;
+      await services.close({ scope, deadlineMs }, networkServiceOf(this.#wish.document));
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      world.log.warn("unregister a service has failed", { service: this.#wish.name, error: error.message });
+    } finally {
+      await scope.end();
+    }
+  }
+}

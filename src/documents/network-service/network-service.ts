@@ -1,0 +1,13 @@
+/** What a service is, for the whole mesh. */
+import type { DocumentKind } from "../kind.ts";
+import { checkNetworkService } from "./check.ts";
+import { Describing } from "./describing.ts";
+import { type NetworkServiceDocument, networkServiceSchema } from "./schema.ts";
+import { type NetworkServiceWish, networkServiceWish } from "./wish.ts";
+
+export const networkServiceKind: Readonly<DocumentKind<NetworkServiceDocument, NetworkServiceWish>> = {
+  schema: networkServiceSchema,
+  check: checkNetworkService,
+  mean: networkServiceWish,
+  control: (wish, { parts }, { onChange }) => new Describing({ parts, wish, onChange }),
+};

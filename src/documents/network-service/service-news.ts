@@ -1,0 +1,34 @@
+/** What registries say of a service, as it changes. */
+import { create } from "@bufbuild/protobuf";
+import {
+  NetworkServiceQuerySchema,
+  NetworkServiceSchema,
+  type NetworkServiceQuery,
+  type NetworkServiceResponse,
+} from "../../api/gen/nsm/registry_pb.js";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Scope } from "../../async/scope.ts";
+import type { AgentParts } from "../../agent/parts.ts";
+
+export function serviceQuery(name: string, watch: boolean): NetworkServiceQuery {
+  return create(NetworkServiceQuerySchema, { watch, networkService: create(NetworkServiceSchema, { name }) });
+}
+
+/** Resolves when what is told of the service is what `isIt` waits for, or `scope` ends. */
+export async function serviceNews(
+  { world, services }: Pick<AgentParts, "world" | "services">,
+  scope: Scope,
+  name: string,
+  isIt: (news: NetworkServiceResponse) => boolean,
+): Promise<void> {
+  const answers = services.find({ scope }, serviceQuery(name, true));
+  try {
+    for await (const news of answers.within(scope))
+      if (news.networkService?.name === name && isIt(news)) return;
+    await scope.done;
+  } catch (error) {
+    if (!(error instanceof NetloomError)) throw error;
+    world.log.debug("a service cannot be followed now", { service: name, error: error.message });
+    await scope.done;
+  }
+}

@@ -1,0 +1,12 @@
+import type { Wish } from "../../agent/wish.ts";
+import type { NetworkServiceDocument } from "./schema.ts";
+
+/** A NetworkService means what it says. */
+export interface NetworkServiceWish extends Wish {
+  readonly document: NetworkServiceDocument;
+}
+
+export function networkServiceWish(document: NetworkServiceDocument): NetworkServiceWish {
+  const { kind, name } = document;
+  return { kind, name, document, services: [name] };
+}
