@@ -35,7 +35,10 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["resolvers", ["world", "kernel", "async", "errors", "observe", "text"]],
   ["agent", [...WIRES, "resolvers"]],
   // The kinds of documents: all of one in its folder, also how the agent works for it.
-  ["documents", [...WIRES, "resolvers", "agent"]],
+  [
+    "documents",
+    ["agent", "resolvers", "elements", "forwarder", "mechanisms", "registry", "ipam", "api", "text", ...CORE],
+  ],
   ["servicenode", WIRES],
   ["admin", HOSTS],
   ["roles", [...HOSTS, "documents", "admin"]],

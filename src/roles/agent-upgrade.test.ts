@@ -99,11 +99,11 @@ test("a wish of an earlier version is taken over, with the ids of its wires", as
     mesh
       .agent("alpha")
       .agent.attachments()
-      .flatMap(({ wish, connectionId }) => (connectionId === "" ? [] : [[wish.name, connectionId]]))
+      .flatMap(({ wish, connectionId }) => (connectionId === "" ? [] : `${wish.name} ${connectionId}`))
       .sort();
   const wanted = [
-    ["api-shop", "00000002-1111-4222-8333-444444444444"],
-    ["web-shop", "00000001-1111-4222-8333-444444444444"],
+    "api-shop 00000002-1111-4222-8333-444444444444",
+    "web-shop 00000001-1111-4222-8333-444444444444",
   ];
   await mesh.run(async () => {
     await mesh.sleep(2_000);
