@@ -10,7 +10,7 @@ const ENGINE = [...CORE, "api"];
 const PARTS = [...ENGINE, "chain", "ipam", "identity", "policy", "observe", "text"];
 const WIRES = [...PARTS, "elements", "forwarder", "mechanisms", "registry"];
 const HOSTS = [...WIRES, "resolvers", "agent", "servicenode"];
-const PORTS = ["linux", "sim", "store", "transport"];
+const PORTS = ["linux", "sim", "store", "transport", "exporters"];
 export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["net", []],
   ["errors", []],
@@ -47,6 +47,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["main", ["cli", "roles"]],
   ["linux", CORE],
   ["store", CORE],
+  ["exporters", ["observe", "errors"]],
   // Health and reflection are services of the wire contracts, and every World has scopes.
   ["transport", [...CORE, "api"]],
   // The simulated world is a World, and every World has scopes.
@@ -54,7 +55,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 
 /** Rooms outside of the deterministic zone (R1). */
-const OUTSIDE: ReadonlySet<string> = new Set(["linux", "transport", "lab", "cli", "main"]);
+const OUTSIDE: ReadonlySet<string> = new Set(["linux", "transport", "exporters", "lab", "cli", "main"]);
 
 /** Files outside of the zone in a room that is inside: a store's file and thread, and the way to them. */
 const EDGES: ReadonlySet<string> = new Set([

@@ -47,8 +47,8 @@ test("the arrows have no cycle", () => {
   );
 });
 
-test("sim, store, linux and transport are reached from the outside only", () => {
-  const ports = ["linux", "sim", "store", "transport"];
+test("sim, store, linux, transport and exporters are reached from the outside only", () => {
+  const ports = ["linux", "sim", "store", "transport", "exporters"];
   const importers = [...ARROWS].filter(([, rooms]) => rooms.some((room) => ports.includes(room)));
   assert.deepEqual(
     importers.map(([room]) => room),

@@ -9,6 +9,8 @@ import {
   type DaemonOptions,
   insecureOption,
   logLevelOption,
+  exporterOf,
+  traceOption,
   notifyFdOption,
   requireInsecure,
   several,
@@ -97,6 +99,7 @@ export function agentCommand(context: Context): Command {
     .addOption(option("--close-on-exit", "remove every wire of an attachment at the end"))
     .addOption(insecureOption())
     .addOption(logLevelOption())
+    .addOption(traceOption())
     .addOption(notifyFdOption())
     .action(async (options: AgentCommandOptions) => {
       const { requirePrivileges } = await import("./doctor/privileges.ts");
@@ -142,11 +145,13 @@ async function runLocked(
     import("./daemon/agent-world.ts"),
     import("./daemon/underlay.ts"),
   ]);
+  const exporter = await exporterOf(options, log);
   const opened = await openAgentWorld({
     host: options.name,
     stateFolder: options.stateDir,
     bpffs: options.bpffs,
     log,
+    ...(exporter && { exporter }),
   });
   const { world } = opened;
   try {

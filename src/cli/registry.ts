@@ -10,6 +10,8 @@ import {
   type DaemonOptions,
   insecureOption,
   logLevelOption,
+  exporterOf,
+  traceOption,
   notifyFdOption,
   requireInsecure,
   several,
@@ -55,6 +57,7 @@ export function registryCommand(context: Context): Command {
     )
     .addOption(insecureOption())
     .addOption(logLevelOption())
+    .addOption(traceOption())
     .addOption(notifyFdOption())
     .action(async (options: RegistryCommandOptions) => {
       requireInsecure("run the registry", options);
@@ -82,11 +85,13 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
   const { peerCredentials } = listen.some((url) => url.startsWith("unix:"))
     ? await import("../linux/peer-credentials.ts")
     : {};
+  const exporter = await exporterOf(options, log);
   const world = nodeWorld({
     host: options.name,
     insecure: true,
     ...(peerCredentials && { unixCredentials: peerCredentials }),
     log,
+    ...(exporter && { exporter }),
   });
   let opened: OpenStore | undefined;
   try {

@@ -2,6 +2,8 @@
 import { closeSync, writeSync } from "node:fs";
 import { option, type Context } from "../command.ts";
 import { LEVELS, lineLog, type Level, type Log } from "../../observe/log.ts";
+import { exporterSpellings, openExporter } from "../../exporters/exporters.ts";
+import type { SpanExporter } from "../../observe/trace.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
 
@@ -11,6 +13,7 @@ export interface DaemonOptions {
   readonly insecure?: boolean;
   readonly logLevel: Level;
   readonly notifyFd?: number;
+  readonly trace?: string;
 }
 
 export function insecureOption() {
@@ -22,6 +25,15 @@ export function insecureOption() {
 
 export function logLevelOption() {
   return option("--log-level <level>", "least level of log lines").choices(LEVELS).default("info");
+}
+
+export function traceOption() {
+  return option("--trace <url>", `where spans of requests go: ${exporterSpellings()} (default: nowhere)`);
+}
+
+/** `undefined` unless spans are asked for. */
+export async function exporterOf({ trace }: DaemonOptions, log: Log): Promise<SpanExporter | undefined> {
+  return trace === undefined ? undefined : await openExporter(trace, "--trace", log);
 }
 
 export function notifyFdOption() {
