@@ -23,7 +23,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["text", CORE],
   ["chain", ENGINE],
   ["ipam", ENGINE],
-  ["identity", ENGINE],
+  ["identity", [...ENGINE, "policy"]],
   ["policy", ENGINE],
   // The elements of a role put the parts together: discovery matches with the registry, wires go to the forwarder.
   ["elements", [...PARTS, "forwarder", "mechanisms", "registry"]],

@@ -6,6 +6,7 @@ import type { KeptWires } from "../agent/kept-wires.ts";
 import type { Role } from "../agent/parts.ts";
 import type { Registries } from "../elements/discover.ts";
 import type { Prober } from "../kernel/prober.ts";
+import type { Authorize } from "../policy/authorize.ts";
 import type { World } from "../world/world.ts";
 
 /** `RegistryView` of src/registry. */
@@ -19,6 +20,7 @@ interface RegistryView {
 
 export interface AdminParts {
   readonly world: World;
+  readonly authorize: Authorize;
   readonly kernel: Kernel;
   readonly agent: Agent;
   readonly wires: KeptWires;

@@ -17,7 +17,8 @@ import {
   type ApplyResponse,
   type Ref as RefMessage,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
-import { serve, type Context, type Served } from "../api/rpc.ts";
+import { serve, type Context, type Implementation, type Served } from "../api/rpc.ts";
+import { mustAllow, question } from "../policy/authorize.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { graph } from "./graph.ts";
@@ -29,10 +30,24 @@ import { refMessage } from "./wires.ts";
 
 const MAX_WAIT_MS = 600_000;
 
-/** For `serveAll`, on a socket that only those reach who may change this host. */
+type Api = Implementation<typeof AgentApi>;
+
+/** What each call needs: to look, to try, or to change. */
+const NEEDS: Readonly<Record<keyof Api, "read" | "operate" | "own">> = {
+  apply: "own",
+  delete: "own",
+  get: "read",
+  status: "read",
+  watch: "read",
+  ping: "operate",
+  why: "read",
+  graph: "read",
+};
+
+/** For `serveAll`. `authorize` is asked about each call. */
 export function adminService(parts: AdminParts): Served {
-  const { agent } = parts;
-  return serve(AgentApi, {
+  const { agent, authorize, world } = parts;
+  const implementation: Api = {
     apply: (request, context) => apply(parts, request, context),
     delete: async ({ refs }) => {
       const wires = refs.filter(({ kind }) => kind === "Wire");
@@ -61,6 +76,11 @@ export function adminService(parts: AdminParts): Served {
     ping: (request, { scope }) => ping(parts, scope, request),
     why: (request, context) => why(parts, context, request),
     graph: (_request, context) => graph(parts, context),
+  };
+  return serve(AgentApi, implementation, (call, request, { peer }) => {
+    // What would change is only looked at.
+    const action = call === "apply" && "dryRun" in request && request.dryRun ? "read" : NEEDS[call];
+    mustAllow(authorize, question(peer, action, { kind: "host", name: world.host, call }));
   });
 }
 

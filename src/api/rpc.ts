@@ -26,6 +26,8 @@ type Implemented<M> =
       ? (request: MessageShape<I>, context: Context) => Watch<MessageShape<O>>
       : never;
 
+type RequestOf<M> = M extends { readonly input: infer I extends DescMessage } ? MessageShape<I> : never;
+
 /** A service's methods as functions: `{ request(message, context), close(message, context) }`. */
 export type Implementation<S extends DescService> = {
   readonly [K in keyof Methods<S>]: Implemented<Methods<S>[K]>;
@@ -77,16 +79,31 @@ export interface Served {
   readonly handler: Handler;
 }
 
+/** Called with each request before its method is: throws to refuse it. */
+export type Before<S extends DescService> = <K extends keyof Methods<S>>(
+  method: K,
+  request: RequestOf<Methods<S>[K]>,
+  context: Context,
+) => void;
+
 /** Binds functions to the methods of a service. INVALID_ARGUMENT to a caller whose message is not of the method's type. */
-export function serve<S extends DescService>(service: S, implementation: Implementation<S>): Served {
+export function serve<S extends DescService>(
+  service: S,
+  implementation: Implementation<S>,
+  before?: Before<S>,
+): Served {
   const functions = implementation as Readonly<
     Record<string, (message: unknown, context: Context) => unknown>
   >;
   const find = (path: string, kind: string) => {
     const method = service.methods.find((each) => methodPath(each) === path && each.methodKind === kind);
-    const run = method && functions[method.localName];
-    if (!method || !run)
+    const implemented = method && functions[method.localName];
+    if (!method || !implemented)
       throw new NetloomError("UNIMPLEMENTED", `call ${path}: there is no such ${kind} method`);
+    const run = (message: unknown, context: Context): unknown => {
+      before?.(method.localName, message as RequestOf<Methods<S>[string]>, context);
+      return implemented(message, context);
+    };
     return { method, run };
   };
   return {

@@ -4,7 +4,9 @@ import { Worlds } from "../elements/world-fixture.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
 import type { Peer } from "../world/peer.ts";
-import { Begin, type BeginOptions, type ResourceKind } from "./begin.ts";
+import { mustAllow, question } from "../policy/authorize.ts";
+import { authorizeBy, RULES } from "../policy/rules.ts";
+import { type Admission, Begin, type BeginOptions, type ResourceKind } from "./begin.ts";
 import { type Call, memoryKey, type Trigger } from "./call.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
 
@@ -27,6 +29,14 @@ const KIND: Readonly<ResourceKind<Thing, Thing>> = {
 const PEER: Readonly<Peer> = peerNamed("unix:1000");
 const SEEN = memoryKey<number>("seen");
 
+const authorize = authorizeBy(RULES);
+
+/** As a role's door asks. */
+function admit({ verb, caller, owner, ...asked }: Admission<Thing, Thing>): void {
+  const { id } = "request" in asked ? asked.request : asked.resource;
+  mustAllow(authorize, question(caller.peer, verb, { kind: "connection", id, service: "", owner }));
+}
+
 class Subject {
   readonly world: World;
   readonly begin: Begin<Thing, Thing>;
@@ -36,7 +46,11 @@ class Subject {
   workMs = 10;
   fails: (request: Thing) => boolean = () => false;
 
-  constructor(world: World, kind: ResourceKind<Thing, Thing> = KIND, options: BeginOptions = {}) {
+  constructor(
+    world: World,
+    kind: ResourceKind<Thing, Thing> = KIND,
+    options: Partial<BeginOptions<Thing, Thing>> = {},
+  ) {
     this.world = world;
     this.begin = new Begin(
       world,
@@ -58,7 +72,7 @@ class Subject {
           assert.equal(call.scope.ended, false, "a close is not cut short");
         },
       },
-      { ...options, onForget: (id) => this.forgotten.push(id) },
+      { admit, ...options, onForget: (id) => this.forgotten.push(id) },
     );
   }
 
@@ -83,7 +97,7 @@ class Subject {
 function subject(
   body: (subject: Subject) => Promise<void>,
   kind: ResourceKind<Thing, Thing> = KIND,
-  options: BeginOptions = {},
+  options: Partial<BeginOptions<Thing, Thing>> = {},
 ): () => Promise<void> {
   return async () => {
     const worlds = new Worlds();
@@ -124,7 +138,7 @@ test(
     await own.request("1");
     await assert.rejects(own.begin.request(thief, { id: "a", text: "x" }), {
       code: "PERMISSION_DENIED",
-      message: "thing a belongs to another peer",
+      message: "request connection a: it belongs to another peer",
     });
     await assert.rejects(own.begin.close(thief, { id: "a", text: "x" }), { code: "PERMISSION_DENIED" });
     await own.close();

@@ -3,7 +3,7 @@
  *
  * Guarantees
  * - Serial: requests and closes of one id run one at a time, in the order of their arrival; other ids are not held up.
- * - Owned: an id belongs to the peer that established it. Nobody else enters its queue (PERMISSION_DENIED).
+ * - Owned: an id belongs to the peer that established it. `admit` decides who enters its queue, before anything waits there.
  * - Bounded: at most `maxWaiting` calls wait for one id (RESOURCE_EXHAUSTED).
  * - In time: a request whose caller has gone, or whose deadline has passed, when its turn comes is not begun. A first
  *   request whose caller goes away while it runs leaves nothing.
@@ -21,7 +21,7 @@ import { within } from "../observe/trace.ts";
 import type { Caller } from "../api/hops.ts";
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
-import { isSamePrincipal, type Peer } from "../world/peer.ts";
+import type { Peer, Principal } from "../world/peer.ts";
 import { type Call, type CloseReason, Memory, type Trigger } from "./call.ts";
 import type { Station } from "./element.ts";
 
@@ -53,7 +53,16 @@ export interface ResourceKind<Q, R> {
   closeReason?(resource: R): CloseReason;
 }
 
-export interface BeginOptions {
+/** A call from outside, before it waits for its turn. */
+export type Admission<Q, R> = {
+  readonly caller: Caller;
+  /** Whose the id is; `undefined` if it is nobody's. */
+  readonly owner: Principal | undefined;
+} & ({ readonly verb: "request"; readonly request: Q } | { readonly verb: "close"; readonly resource: R });
+
+export interface BeginOptions<Q, R> {
+  /** Throws for a call that its caller may not make. Calls that the chain itself starts are not asked about. */
+  readonly admit: (asked: Admission<Q, R>) => void;
   /** Default: 128. */
   readonly maxWaiting?: number;
   /** Time for a request or close that the chain itself has started. Default: 15,000 ms. */
@@ -90,15 +99,17 @@ export class Begin<Q, R> {
   readonly #chain: Station<Q, R>;
   readonly #maxWaiting: number;
   readonly #timeoutMs: number;
+  readonly #admit: BeginOptions<Q, R>["admit"];
   readonly #onForget: (id: string) => void;
   readonly #name: string | undefined;
 
-  constructor(world: World, kind: ResourceKind<Q, R>, chain: Station<Q, R>, options: BeginOptions = {}) {
+  constructor(world: World, kind: ResourceKind<Q, R>, chain: Station<Q, R>, options: BeginOptions<Q, R>) {
     this.#world = world;
     this.#kind = kind;
     this.#chain = chain;
     this.#maxWaiting = options.maxWaiting ?? 128;
     this.#timeoutMs = options.timeoutMs ?? 15_000;
+    this.#admit = options.admit;
     this.#onForget = options.onForget ?? (() => undefined);
     this.#name = options.name;
   }
@@ -113,8 +124,10 @@ export class Begin<Q, R> {
   async request(caller: Caller, request: Q): Promise<R> {
     const id = this.#kind.idOf(request);
     if (id === "") throw new NetloomError("INVALID_ARGUMENT", `request ${this.#kind.noun}: its id is empty`);
-    const own = this.#entries.get(id) ?? this.#open(id, caller.peer);
-    this.#admit(own, caller.peer);
+    const known = this.#entries.get(id);
+    this.#admit({ verb: "request", caller, owner: known?.peer.principal, request });
+    const own = known ?? this.#open(id, caller.peer);
+    this.#assertRoom(own);
     return this.#queue(own, () => {
       this.#assertWaiting(own, caller);
       return this.#request(own, caller, request);
@@ -123,8 +136,9 @@ export class Begin<Q, R> {
 
   async close(caller: Caller, resource: R): Promise<void> {
     const entry = this.#entries.get(this.#kind.idOfResource(resource));
+    this.#admit({ verb: "close", caller, owner: entry?.peer.principal, resource });
     if (!entry) return;
-    this.#admit(entry, caller.peer);
+    this.#assertRoom(entry);
     const reason = this.#kind.closeReason?.(resource) ?? "asked";
     await this.#queue(entry, () => this.#close(entry, { reason, ...withMetadata(caller) }));
   }
@@ -193,17 +207,13 @@ export class Begin<Q, R> {
     if (caller.scope.ended) throw new NetloomError("CANCELLED", `${what}: the caller has gone`);
   }
 
-  #admit(entry: Entry<Q, R>, peer: Peer): void {
-    if (!isSamePrincipal(entry.peer.principal, peer.principal)) {
-      throw new NetloomError("PERMISSION_DENIED", `${this.#kind.noun} ${entry.id} belongs to another peer`);
-    }
-    if (entry.waiting >= this.#maxWaiting) {
-      throw new NetloomError(
-        "RESOURCE_EXHAUSTED",
-        `${this.#kind.noun} ${entry.id}: ${entry.waiting} calls are waiting already`,
-        { hint: "send one request at a time for one id" },
-      );
-    }
+  #assertRoom({ id, waiting }: Entry<Q, R>): void {
+    if (waiting < this.#maxWaiting) return;
+    throw new NetloomError(
+      "RESOURCE_EXHAUSTED",
+      `${this.#kind.noun} ${id}: ${waiting} calls are waiting already`,
+      { hint: "send one request at a time for one id" },
+    );
   }
 
   #queue<T>(entry: Entry<Q, R>, task: () => Promise<T>): Promise<T> {

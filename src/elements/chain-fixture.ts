@@ -5,6 +5,7 @@ import { ConnectionSchema, PathSchema, type Connection } from "../api/gen/nsm/co
 import { NetworkServiceRequestSchema, type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
 import type { Caller } from "../api/hops.ts";
 import type { Call } from "../chain/call.ts";
+import { insecureIdentity } from "../identity/identity.ts";
 import type { World } from "../world/world.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { ConnectionDoor, type DoorOptions } from "./door.ts";
@@ -27,6 +28,7 @@ export class Chain {
     this.door = new ConnectionDoor({
       world,
       name: "own",
+      identity: insecureIdentity(world.clock),
       board: this.board,
       elements,
       last: {

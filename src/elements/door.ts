@@ -13,8 +13,10 @@ import {
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
 import { type Caller, type ConnectionServer } from "../api/hops.ts";
 import { principalText, SELF } from "../world/peer.ts";
-import { Begin, type BeginOptions, type ResourceKind } from "../chain/begin.ts";
+import { type Admission, Begin, type BeginOptions, type ResourceKind } from "../chain/begin.ts";
 import { compose } from "../chain/element.ts";
+import type { Identity } from "../identity/identity.ts";
+import { mustAllow, question } from "../policy/authorize.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Watch } from "../async/watch.ts";
 import type { World } from "../world/world.ts";
@@ -29,9 +31,15 @@ import { checkConnection, checkRequest } from "./limits.ts";
 import type { MonitorBoard } from "./monitor-board.ts";
 import { paced } from "./paced.ts";
 import { enterPath, leavePath } from "./update-path.ts";
+import { wayHere } from "./update-token.ts";
 
-export interface DoorOptions extends Omit<BeginOptions, "onForget"> {
+type Asked = Admission<NetworkServiceRequest, Connection>;
+type Begun = BeginOptions<NetworkServiceRequest, Connection>;
+
+export interface DoorOptions extends Pick<Begun, "maxWaiting" | "timeoutMs"> {
   readonly world: World;
+  /** Asked about each call before it waits for its turn, and about each connection that a monitor is shown. */
+  readonly identity: Pick<Identity, "authorize" | "tokenOf">;
   /** Name of the path segment. */
   readonly name: string;
   readonly board: MonitorBoard;
@@ -57,6 +65,8 @@ const ANSWER: Readonly<ConnectionStation> = {
  * Guarantees
  * - What exceeds the limits, has no connection or a path that contradicts itself is INVALID_ARGUMENT, before anything
  *   is kept. So is a caller that has this process's own name: the next hop led back to where it came from.
+ * - `identity` is asked about each call with whose its id is and the way that it has come, before it waits for anything. What this
+ *   process does by itself is asked of nobody.
  * - The answer is under the caller's own id and index.
  * - A caller that asks again without the id that it was given, because the answer was lost, gets the same connection; its
  *   close finds it too. The caller is the peer, and the name and id of its segment.
@@ -87,7 +97,11 @@ export class ConnectionDoor implements ConnectionServer {
         },
         close: (call, connection) => chain.close(call, connection),
       },
-      { ...options, onForget: (id) => this.#forget(id) },
+      {
+        ...options,
+        admit: (asked) => this.#admit(asked),
+        onForget: (id) => this.#forget(id),
+      },
     );
   }
 
@@ -155,8 +169,35 @@ export class ConnectionDoor implements ConnectionServer {
     );
   }
 
-  monitor(_caller: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent> {
-    return this.#options.board.watch(selector);
+  /**
+   * Opens a stream of what becomes of the connections that the caller may see, without the tokens of those that are not its own.
+   * Throws if it may see none at all.
+   */
+  monitor({ peer }: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent> {
+    const { board, identity } = this.#options;
+    const ids = selector.pathSegments.map(({ id }) => id);
+    const selection = { kind: "connections", services: selector.networkServices, ids } as const;
+    mustAllow(identity.authorize, question(peer, "monitor", selection));
+    return board.watch(selector, ({ connection: { id, networkService: service }, owner }) => {
+      const may = (action: "monitor" | "see-tokens"): boolean =>
+        !identity.authorize(question(peer, action, { kind: "connection", id, service, owner }));
+      if (!may("monitor")) return "nothing";
+      return may("see-tokens") ? "all" : "all but tokens";
+    });
+  }
+
+  #admit(asked: Asked): void {
+    const { identity } = this.#options;
+    const connection = asked.verb === "request" ? connectionOf(asked.request) : asked.resource;
+    const { id, networkService: service, state } = connection;
+    const { verb, owner, caller } = asked;
+    // The tokens in the path of what is lost may have expired.
+    const isLost = verb === "close" && state === State.DOWN;
+    const way = isLost ? undefined : wayHere(connection, identity.tokenOf(caller.metadata ?? {}));
+    mustAllow(
+      identity.authorize,
+      question(caller.peer, verb, { kind: "connection", id, service, owner }, way),
+    );
   }
 
   #forget(id: string): void {

@@ -1,7 +1,7 @@
-/** Who may speak for a wire. */
+/** Whose a wire is. */
 import { memoryKey } from "../chain/call.ts";
-import { NetloomError } from "../errors/errors.ts";
-import { isSamePrincipal, type Principal } from "../world/peer.ts";
+import { type Authorize, mustAllow, question } from "../policy/authorize.ts";
+import type { Principal } from "../world/peer.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { wireIdOf } from "./wire-id.ts";
 
@@ -17,10 +17,10 @@ const GUARDED = memoryKey<string>("guard-wire: wire");
  * chooses, in its path.
  *
  * Guarantees
- * - As long as a connection of a wire is established, only the peer that has established it gets another one for the
- *   same wire (PERMISSION_DENIED): nobody takes over a wire by naming it.
+ * - As long as a connection of a wire is established, `authorize` is asked about each request for the same wire, with who has
+ *   established the first one: nobody takes over a wire by naming it.
  */
-export function guardWire(): ConnectionElement {
+export function guardWire(authorize: Authorize): ConnectionElement {
   const owners = new Map<string, Owner>();
   return {
     name: "guard-wire",
@@ -28,11 +28,10 @@ export function guardWire(): ConnectionElement {
       const connection = connectionOf(request);
       const wireId = wireIdOf(connection);
       const owner = owners.get(wireId) ?? { principal: call.peer.principal, connections: new Set() };
-      if (!isSamePrincipal(owner.principal, call.peer.principal)) {
-        throw new NetloomError("PERMISSION_DENIED", `request wire ${wireId}: it belongs to another peer`, {
-          topic: "NL-305",
-        });
-      }
+      mustAllow(
+        authorize,
+        question(call.peer, "request", { kind: "wire", id: wireId, owner: owner.principal }),
+      );
       owners.set(wireId, owner);
       owner.connections.add(connection.id);
       call.memory.set(GUARDED, wireId);

@@ -8,7 +8,6 @@ import { insecureIdentity, type Identity } from "../identity/identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { principalText } from "../world/peer.ts";
 import { Chain } from "./chain-fixture.ts";
-import { authorize } from "./authorize.ts";
 import { refreshDelayMs, Refresher } from "./refresh.ts";
 import { timeout } from "./timeout.ts";
 import { updateOwnToken, updateToken } from "./update-token.ts";
@@ -48,13 +47,15 @@ test("a token beside the message wins, and the rules see the way up to here on r
     ...insecureIdentity(world.clock),
     tokenOf: ({ token = "" }) => ({ text: token, expiresAtMs }),
     outgoing: () => ({ token: "own" }),
-    authorize: ({ pathSegments }, peer) => {
-      asked.push(`${principalText(peer.principal)} ${pathSegments.map(({ token }) => token).join(",")}`);
-      if (pathSegments[0]?.token === "bad")
-        throw new NetloomError("PERMISSION_DENIED", "no sufficient privileges");
+    authorize: ({ principal, context: { path } }) => {
+      const tokens = path?.pathSegments.map(({ token }) => token) ?? [];
+      asked.push(`${principalText(principal)} ${tokens.join(",")}`);
+      return tokens[0] === "bad"
+        ? { rule: "test", code: "PERMISSION_DENIED", reason: "no sufficient privileges" }
+        : undefined;
     },
   };
-  const chain = new Chain(world, [updateToken(identity), authorize(identity)]);
+  const chain = new Chain(world, [updateToken(identity)], { identity });
   await worlds.run(async () => {
     const caller = (token: string) => ({ ...chain.caller(), metadata: { token } });
     const answer = await chain.request({}, { caller: caller("t1") });

@@ -1,6 +1,7 @@
-/** Whoever is not on this host has no business in its namespaces. */
-import { NetloomError } from "../errors/errors.ts";
-import { isLocal } from "../world/peer.ts";
+/** Which mechanisms of a caller those behind get to see. */
+import type { Mechanism } from "../api/gen/nsm/connection_pb.js";
+import { type Authorize, mustAllow, question, type Question } from "../policy/authorize.ts";
+import type { Call } from "../chain/call.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { LOCAL } from "./mechanism.ts";
 
@@ -8,28 +9,28 @@ import { LOCAL } from "./mechanism.ts";
  * For a role with callers of other hosts.
  *
  * Guarantees
- * - LOCAL mechanisms of a caller from elsewhere are not seen by anybody behind; a connection that has one is
- *   PERMISSION_DENIED. A class that is not given counts as local unless the type is a tunnel's.
+ * - What `authorize` refuses of the caller's preferences nobody behind sees; a connection that has such a mechanism is refused.
+ * - A mechanism is for this host only if its class is LOCAL. Of one whose class is not given its type tells.
  */
-export function localMechanisms(): ConnectionElement {
+export function localMechanisms(authorize: Authorize): ConnectionElement {
   return {
     name: "local-mechanisms",
     async request(call, request, next) {
-      if (!isLocal(call.peer)) {
-        const connection = connectionOf(request);
-        if (connection.mechanism && isLocalMechanism(connection.mechanism)) {
-          throw new NetloomError(
-            "PERMISSION_DENIED",
-            `request connection ${connection.id}: ${connection.mechanism.type} is for callers on this host`,
-          );
-        }
-        request.mechanismPreferences = request.mechanismPreferences.filter((each) => !isLocalMechanism(each));
-      }
+      const { id, mechanism } = connectionOf(request);
+      if (mechanism) mustAllow(authorize, asked(call, id, mechanism));
+      request.mechanismPreferences = request.mechanismPreferences.filter(
+        (each) => authorize(asked(call, id, each)) === undefined,
+      );
       return await next(request);
     },
   };
 }
 
-function isLocalMechanism({ cls, type }: { readonly cls: string; readonly type: string }): boolean {
+function asked({ peer }: Call, id: string, mechanism: Mechanism): Question {
+  const { type } = mechanism;
+  return question(peer, "request", { kind: "mechanism", id, type, isForHost: isForHost(mechanism) });
+}
+
+function isForHost({ cls, type }: Mechanism): boolean {
   return cls === LOCAL || ["KERNEL", "MEMIF", "VFIO"].includes(type);
 }

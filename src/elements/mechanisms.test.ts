@@ -17,6 +17,7 @@ import { translateMechanism } from "./translate-mechanism.ts";
 import { VniPool } from "./vni-pool.ts";
 import { vxlanClient, vxlanServer } from "./vxlan.ts";
 import { Worlds } from "./world-fixture.ts";
+import { authorizeBy, RULES } from "../policy/rules.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
 
 const kernel = (name: string, inodeURL = "file:///run/netns/a") => ({
@@ -104,7 +105,7 @@ test("whose routers an endpoint's workload believes is not for the caller to say
 
 test("callers from elsewhere bring no LOCAL mechanisms", async () => {
   const worlds = new Worlds();
-  const chain = new Chain(worlds.world("alpha"), [localMechanisms()]);
+  const chain = new Chain(worlds.world("alpha"), [localMechanisms(authorizeBy(RULES))]);
   await worlds.run(async () => {
     const caller = { ...chain.caller(), peer: peerNamed("tcp:10.0.0.9") };
     const preferences = [kernel("a"), { type: "KERNEL" }, { type: "MEMIF" }, vxlan({})];

@@ -1,5 +1,4 @@
 /** What a role tells about its connections, and to whom. Upstream: sdk/pkg/networkservice/common/monitor */
-import { copyMessage } from "../api/copy-message.ts";
 import { create } from "@bufbuild/protobuf";
 import {
   type Connection,
@@ -11,6 +10,8 @@ import {
   State,
 } from "../api/gen/nsm/connection_pb.js";
 import type { Call } from "../chain/call.ts";
+import type { Principal } from "../world/peer.ts";
+import { type Sight, Told } from "./told.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { Watch } from "../async/watch.ts";
 import { describeLoss, type Notice } from "./next-hop-monitor.ts";
@@ -20,6 +21,7 @@ const MAX_PENDING = 16_384;
 
 /**
  * Guarantees
+ * - A watcher sees of each connection what `sight` allows, and its selector matches only that.
  * - A watcher first gets INITIAL_STATE_TRANSFER with all connections that its selector matches, even if there is none;
  *   then UPDATE and DELETE, in order for each connection.
  * - A watcher that is slow gets the last event of each connection: what came between is left out. So its queue never
@@ -27,7 +29,7 @@ const MAX_PENDING = 16_384;
  * - Nobody waits for a watcher.
  */
 export class MonitorBoard {
-  readonly #connections = new Map<string, Connection>();
+  readonly #connections = new Map<string, Told>();
   /** Of those that are down: what was heard last. */
   readonly #reasons = new Map<string, string>();
   readonly #watchers = new Set<Watcher>();
@@ -42,18 +44,17 @@ export class MonitorBoard {
     return this.#watchers.size;
   }
 
-  update(connection: Connection): void {
-    const told = copyMessage(connection);
-    this.#reasons.delete(told.id);
-    this.#connections.set(told.id, told);
-    this.#tell(ConnectionEventType.UPDATE, told);
+  /** `owner` has established it. */
+  update(connection: Connection, owner: Principal): void {
+    this.#reasons.delete(connection.id);
+    this.#set(new Told(connection, owner));
   }
 
   /** Tells that the connection is DOWN, as it was last known. Nothing if it is not known; of one that is known to be down `reason` is kept. */
   down(id: string, reason: string): void {
     if (!this.#connections.has(id)) return;
     this.#reasons.set(id, reason);
-    if (this.#connections.get(id)?.state !== State.DOWN) this.#change(id, State.DOWN);
+    if (this.#stateOf(id) !== State.DOWN) this.#change(id, State.DOWN);
   }
 
   /** Why it is down, as it was heard last; `undefined` if it is not. */
@@ -63,7 +64,7 @@ export class MonitorBoard {
 
   /** Tells that the connection's client is to ask again at once. Nothing if it is not known, down, or was told already. */
   requestRefresh(id: string): void {
-    if (this.#connections.get(id)?.state === State.UP) this.#change(id, State.REFRESH_REQUESTED);
+    if (this.#stateOf(id) === State.UP) this.#change(id, State.REFRESH_REQUESTED);
   }
 
   /** Passes on what the next hop says of a connection: behind what this role itself tells of calls that are under way. */
@@ -81,24 +82,35 @@ export class MonitorBoard {
     this.#tell(ConnectionEventType.DELETE, known);
   }
 
-  watch(selector: MonitorScopeSelector): Watch<ConnectionEvent> {
-    const watcher = new Watcher(selector, this.#maxPending, () => this.#watchers.delete(watcher));
+  /** `sight` is asked for each connection, each time that it is told. Default: all of it. */
+  watch(selector: MonitorScopeSelector, sight: (told: Told) => Sight = () => "all"): Watch<ConnectionEvent> {
+    const watcher = new Watcher({ selector, sight, maxPending: this.#maxPending }, () =>
+      this.#watchers.delete(watcher),
+    );
     this.#watchers.add(watcher);
-    watcher.begin([...this.#connections.values()].filter((each) => matchesSelector(each, selector)));
+    watcher.begin([...this.#connections.values()]);
     return watcher;
+  }
+
+  #stateOf(id: string): State | undefined {
+    return this.#connections.get(id)?.connection.state;
   }
 
   #change(id: string, state: State): void {
     const known = this.#connections.get(id);
     if (!known) return;
-    const told = copyMessage(known);
-    told.state = state;
-    this.#connections.set(id, told);
+    const told = new Told(known.connection, known.owner);
+    told.connection.state = state;
+    this.#set(told);
+  }
+
+  #set(told: Told): void {
+    this.#connections.set(told.connection.id, told);
     this.#tell(ConnectionEventType.UPDATE, told);
   }
 
-  #tell(type: ConnectionEventType, connection: Connection): void {
-    for (const watcher of this.#watchers) watcher.tell(type, connection);
+  #tell(type: ConnectionEventType, told: Told): void {
+    for (const watcher of this.#watchers) watcher.tell(type, told);
   }
 }
 
@@ -124,46 +136,57 @@ function matchesSegment(segment: PathSegment, wanted: PathSegment): boolean {
   );
 }
 
+interface WatcherOptions {
+  readonly selector: MonitorScopeSelector;
+  readonly sight: (told: Told) => Sight;
+  readonly maxPending: number;
+}
+
 class Watcher extends Watch<ConnectionEvent> {
-  readonly #selector: MonitorScopeSelector;
-  readonly #maxPending: number;
+  readonly #options: WatcherOptions;
   readonly #forget: () => void;
   #initial: ConnectionEvent | undefined;
   readonly #pending = new Map<string, ConnectionEvent>();
   #waiting: ((event: ConnectionEvent | undefined) => void)[] = [];
   #end: { readonly error: NetloomError | undefined } | undefined;
 
-  constructor(selector: MonitorScopeSelector, maxPending: number, forget: () => void) {
+  constructor(options: WatcherOptions, forget: () => void) {
     super();
-    this.#selector = selector;
-    this.#maxPending = maxPending;
+    this.#options = options;
     this.#forget = forget;
   }
 
-  begin(connections: readonly Connection[]): void {
+  begin(all: readonly Told[]): void {
+    const connections = all.flatMap((each) => this.#seen(each) ?? []);
     this.#initial = create(ConnectionEventSchema, {
       type: ConnectionEventType.INITIAL_STATE_TRANSFER,
       connections: Object.fromEntries(connections.map((each) => [each.id, each])),
     });
   }
 
-  tell(type: ConnectionEventType, connection: Connection): void {
-    if (!matchesSelector(connection, this.#selector)) return;
+  tell(type: ConnectionEventType, told: Told): void {
+    const connection = this.#seen(told);
+    if (!connection) return;
     const event = create(ConnectionEventSchema, { type, connections: { [connection.id]: connection } });
     const waiting = this.#waiting.shift();
     if (waiting) return waiting(event);
     // The later of two events takes the later place.
     this.#pending.delete(connection.id);
     this.#pending.set(connection.id, event);
-    if (this.#pending.size > this.#maxPending) {
+    const { maxPending } = this.#options;
+    if (this.#pending.size > maxPending) {
       this.#finish(
-        new NetloomError(
-          "RESOURCE_EXHAUSTED",
-          `watch connections: ${this.#maxPending} events wait to be fetched`,
-          { hint: "watch anew, and fetch faster" },
-        ),
+        new NetloomError("RESOURCE_EXHAUSTED", `watch connections: ${maxPending} events wait to be fetched`, {
+          hint: "watch anew, and fetch faster",
+        }),
       );
     }
+  }
+
+  #seen(told: Told): Connection | undefined {
+    const { selector, sight } = this.#options;
+    const connection = told.seen(sight(told));
+    return connection && matchesSelector(connection, selector) ? connection : undefined;
   }
 
   take(): Promise<ConnectionEvent | undefined> {

@@ -10,10 +10,15 @@ import {
 } from "../api/gen/nsm/connection_pb.js";
 import { connectionsOf, type ConnectionHop } from "../api/hops.ts";
 import { NetloomError } from "../errors/errors.ts";
+import type { Watch } from "../async/watch.ts";
+import { insecureIdentity } from "../identity/identity.ts";
+import { type Principal, SELF } from "../world/peer.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 import { Chain } from "./chain-fixture.ts";
 import { MonitorBoard, matchesSelector } from "./monitor-board.ts";
 import { monitor } from "./monitor.ts";
 import { NextHopMonitor, type Notice } from "./next-hop-monitor.ts";
+import { updateToken } from "./update-token.ts";
 import { Worlds } from "./world-fixture.ts";
 
 const ALL = create(MonitorScopeSelectorSchema);
@@ -35,12 +40,14 @@ function read(event: ConnectionEvent | undefined): string {
   return `${ConnectionEventType[event.type]} ${connections.join(",")}`.trim();
 }
 
+const OWNER: Readonly<Principal> = { kind: "unix", uid: 1000 };
+
 test("a watcher gets what is there, also if that is nothing, and then what happens", async () => {
   const board = new MonitorBoard();
   const early = board.watch(ALL);
   assert.equal(read(await early.take()), "INITIAL_STATE_TRANSFER");
   const waiting = early.take();
-  board.update(of("a"));
+  board.update(of("a"), OWNER);
   assert.equal(read(await waiting), "UPDATE a");
   const late = board.watch(ALL);
   assert.equal(read(await late.take()), "INITIAL_STATE_TRANSFER a");
@@ -58,14 +65,14 @@ test("a slow watcher gets the last event of each connection, one that never fetc
   const board = new MonitorBoard(2);
   const slow = board.watch(ALL);
   for (let i = 0; i < 1000; i++) {
-    board.update(of("a"));
-    board.update(of("b"));
+    board.update(of("a"), OWNER);
+    board.update(of("b"), OWNER);
   }
   board.delete("a");
   await slow.take();
   assert.equal(read(await slow.take()), "UPDATE b");
   assert.equal(read(await slow.take()), "DELETE a");
-  for (const id of ["a", "b", "c"]) board.update(of(id));
+  for (const id of ["a", "b", "c"]) board.update(of(id), OWNER);
   await assert.rejects(slow.take(), { code: "RESOURCE_EXHAUSTED" });
   assert.equal(board.watching, 0);
 });
@@ -139,10 +146,10 @@ test("one stream follows all connections of a next hop, and tells each of its ow
       return following;
     };
     const [a, b] = [follow("a"), follow("b")];
-    next.board.update(of("n1", ["client", "c"], ["own", "a"], ["next", "n1"]));
-    next.board.update(of("n2", ["client", "c"], ["own", "b"], ["next", "n2"]));
+    next.board.update(of("n1", ["client", "c"], ["own", "a"], ["next", "n1"]), OWNER);
+    next.board.update(of("n2", ["client", "c"], ["own", "b"], ["next", "n2"]), OWNER);
     // The same connection further down the path is not the next hop's word about it.
-    next.board.update(of("n3", ["own", "a"], ["x", "x"], ["own", "z"], ["next", "n3"]));
+    next.board.update(of("n3", ["own", "a"], ["x", "x"], ["own", "z"], ["next", "n3"]), OWNER);
     next.board.down("n3", "it is gone");
     await clock.sleep(1);
     next.board.down("n1", "it is gone");
@@ -167,7 +174,7 @@ test("a loss between the request and its answer is told when the following start
     const told: string[] = [];
     const following = monitors.follow(next.hop, "a");
     const connection = of("n1", ["own", "a"], ["next", "n1"]);
-    next.board.update(connection);
+    next.board.update(connection, OWNER);
     next.board.down("n1", "it is gone");
     await clock.sleep(1);
     following.start((loss) => told.push(loss.type));
@@ -175,7 +182,7 @@ test("a loss between the request and its answer is told when the following start
     const second = monitors.follow(next.hop, "a");
     next.board.delete("n1");
     await clock.sleep(1);
-    next.board.update(connection);
+    next.board.update(connection, OWNER);
     await clock.sleep(1);
     second.start((loss) => told.push(`second ${loss.type}`));
     assert.deepEqual(told, ["down", "deleted"]);
@@ -198,8 +205,47 @@ test("a next hop that lets nobody watch is no loss, one whose stream breaks is",
     second.start((loss) => told.push(`b ${loss.type}`));
     await clock.sleep(1);
     assert.equal(first.isOver, true);
-    for (let i = 0; i < 20_000; i++) open.board.update(of(`n${i}`, ["own", `x${i}`], ["next", `n${i}`]));
+    for (let i = 0; i < 20_000; i++)
+      open.board.update(of(`n${i}`, ["own", `x${i}`], ["next", `n${i}`]), OWNER);
     await clock.sleep(1);
     assert.deepEqual(told, ["b broken"]);
+  });
+});
+
+test("a connection is shown to everybody, and its tokens to who has established it and to this process", async () => {
+  const worlds = new Worlds();
+  const world = worlds.world("alpha");
+  const identity = insecureIdentity(world.clock);
+  const board = new MonitorBoard();
+  const chain = new Chain(world, [updateToken(identity), monitor(board)], { board, identity });
+  await worlds.run(async () => {
+    const expires = new Date(world.clock.wallMs() + 60_000).toISOString();
+    const metadata = { "nsm-client-token": "secret", "nsm-client-token-expires": expires };
+    const [owner, stranger, restarted] = [
+      peerNamed("tcp:1"),
+      peerNamed("tcp:2"),
+      peerNamed("tcp:1", "again"),
+    ];
+    const watching = [owner, stranger, restarted, SELF].map((peer) =>
+      chain.door.monitor(chain.caller({ peer }), ALL),
+    );
+    const byToken = create(MonitorScopeSelectorSchema, { pathSegments: [{ token: "secret" }] });
+    const guessing = chain.door.monitor(chain.caller({ peer: stranger }), byToken);
+    for (const watch of [...watching, guessing]) await watch.take();
+    await chain.request({}, { caller: chain.caller({ peer: owner, metadata }) });
+    const tokens = async (watch: Watch<ConnectionEvent>): Promise<string | undefined> => {
+      const event = await watch.take();
+      const [told] = Object.values(event?.connections ?? {});
+      assert.ok(told?.path, "the connection itself is shown");
+      return told.path.pathSegments[0]?.token;
+    };
+    for (const shown of ["secret", "", "secret", "secret"]) {
+      const watch = watching.shift() ?? assert.fail();
+      assert.equal(await tokens(watch), shown);
+      watch.close();
+    }
+    const heard = guessing.take();
+    guessing.close();
+    assert.equal(read(await heard), "end", "nobody finds out a token by asking for it");
   });
 });

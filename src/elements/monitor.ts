@@ -20,7 +20,7 @@ export function monitor(board: MonitorBoard): ConnectionElement {
       try {
         const connection = await next(request);
         connection.state = State.UP;
-        board.update(connection);
+        board.update(connection, call.peer.principal);
         call.memory.set(TOLD, true);
         return connection;
       } catch (error) {

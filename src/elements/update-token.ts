@@ -1,9 +1,11 @@
 /** Who vouches for the segments of a path, and until when. Upstream: sdk/pkg/networkservice/common/updatetoken */
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import type { Connection, PathSegment } from "../api/gen/nsm/connection_pb.js";
+import { copyMessage } from "../api/copy-message.ts";
+import type { Connection, Path, PathSegment } from "../api/gen/nsm/connection_pb.js";
 import { memoryKey, type Call } from "../chain/call.ts";
 import type { Identity, Token } from "../identity/identity.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { trimPath } from "./update-path.ts";
 import { connectionOf, ownSegment, previousSegment, type ConnectionElement } from "./connection.ts";
 
 /** No promise is taken for longer, whatever it says. */
@@ -60,6 +62,16 @@ export function updateOwnToken(identity: Identity): ConnectionElement {
       return next(connection, { ...call, outgoing: identity.outgoing() });
     },
   };
+}
+
+/** The path of a message up to this process, with its caller's token as it came beside the message. For rules. */
+export function wayHere({ path }: Connection, sent: Token | undefined): Path | undefined {
+  if (!path) return undefined;
+  const way = copyMessage(path);
+  trimPath(way);
+  const caller = way.pathSegments[way.index - 1];
+  if (caller && sent) caller.token = sent.text;
+  return way;
 }
 
 function stampCaller(

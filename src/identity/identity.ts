@@ -1,10 +1,11 @@
 /** The seam between the chains and whoever knows who is who: tokens and rules on one side, nothing but plaintext on the other. */
 import { fromJson } from "@bufbuild/protobuf";
 import { timestampMs, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import type { Path } from "../api/gen/nsm/connection_pb.js";
 import { NetloomError } from "../errors/errors.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Metadata } from "../world/hops.ts";
+import type { Authorize } from "../policy/authorize.ts";
+import { authorizeBy, RULES } from "../policy/rules.ts";
 import type { Peer } from "../world/peer.ts";
 
 /** What upstream's programs send beside each message. Upstream: sdk/pkg/tools/token/context.go at 9ac672c */
@@ -27,17 +28,14 @@ export interface Identity {
   tokenOf(metadata: Metadata): Token | undefined;
   /** What has to go beside a message to the next station. */
   outgoing(): Metadata;
-  /**
-   * May `peer` ask for what it asks for? `path` is the way up to this process's own segment.
-   * PERMISSION_DENIED or UNAUTHENTICATED with the reason.
-   */
-  authorize(path: Path, peer: Peer): void;
+  /** Decides on everything that comes from outside. */
+  readonly authorize: Authorize;
 }
 
 const DEFAULT_TOKEN_LIFETIME_MS = 600_000;
 
 /**
- * No tokens of its own: everybody may, and what this process says lasts for `lifetimeMs`. Callers are believed what they
+ * No tokens of its own, and no rules: what this process says lasts for `lifetimeMs`. Callers are believed what they
  * say of themselves, their lifetime included. For `insecure: true` only.
  */
 export function insecureIdentity(clock: Clock, lifetimeMs: number = DEFAULT_TOKEN_LIFETIME_MS): Identity {
@@ -45,7 +43,7 @@ export function insecureIdentity(clock: Clock, lifetimeMs: number = DEFAULT_TOKE
     token: () => ({ text: "", expiresAtMs: clock.wallMs() + lifetimeMs }),
     tokenOf: readToken,
     outgoing: () => ({}),
-    authorize: () => undefined,
+    authorize: authorizeBy(RULES),
   };
 }
 

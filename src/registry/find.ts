@@ -2,6 +2,7 @@
 import type { Served } from "../api/rpc.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
 import type { Incoming } from "../world/hops.ts";
+import { type Peer, SELF } from "../world/peer.ts";
 import { AnswerWriter } from "./answer-bytes.ts";
 import type { Catalog } from "./catalog.ts";
 import type { EntryKind, Listed } from "./entry-kind.ts";
@@ -9,6 +10,8 @@ import type { EntryKind, Listed } from "./entry-kind.ts";
 export interface FindOptions<T, Q, A, R extends Listed> {
   readonly kind: EntryKind<T, Q, A>;
   readonly catalog: Catalog<T, R>;
+  /** Throws if `peer` may not look for that. Default: this process asks itself. */
+  readonly may?: (peer: Peer, query: Q) => void;
   /** Asked before a watch is opened: throws if there are too many. */
   readonly admit?: () => void;
 }
@@ -24,8 +27,9 @@ export class Finder<T, Q, A, R extends Listed = Listed> {
     this.#options = options;
   }
 
-  find(query: Q): Watch<A> {
+  find(query: Q, peer: Peer = SELF): Watch<A> {
     const { kind, catalog } = this.#options;
+    this.#options.may?.(peer, query);
     return this.#open(query, (entry, gone) => {
       const message = kind.entryOf(entry);
       const atMs = gone ? gone.expiresAtMs : catalog.expirations()(entry.name);
@@ -34,10 +38,11 @@ export class Finder<T, Q, A, R extends Listed = Listed> {
   }
 
   /** The same as encoded answers. */
-  findBytes(query: Uint8Array): Watch<Uint8Array> {
+  findBytes(query: Uint8Array, peer: Peer): Watch<Uint8Array> {
     const { kind, catalog } = this.#options;
     const writer = new AnswerWriter();
     const read = kind.readQuery(query);
+    this.#options.may?.(peer, read);
     // A find is over soon: it looks at the clock once.
     const once = kind.queryOf(read).watch ? undefined : catalog.expirations();
     return this.#open(read, ({ name, bytes }, gone) =>
@@ -64,11 +69,11 @@ export class Finder<T, Q, A, R extends Listed = Listed> {
 /** Lets functions over bytes answer the streams of a service in place of its own implementation, by their full names. */
 export function withBytes(
   served: Served,
-  streams: Readonly<Record<string, (query: Uint8Array) => Watch<Uint8Array>>>,
+  streams: Readonly<Record<string, (query: Uint8Array, peer: Peer) => Watch<Uint8Array>>>,
 ): Served {
   const { handler } = served;
   const watch = (incoming: Incoming): Watch<Uint8Array> =>
-    streams[incoming.method]?.(incoming.bytes) ?? handler.watch(incoming);
+    streams[incoming.method]?.(incoming.bytes, incoming.peer) ?? handler.watch(incoming);
   return { ...served, handler: { ...handler, watch } };
 }
 

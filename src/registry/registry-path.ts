@@ -30,16 +30,11 @@ export function pathOf(call: Call): Path {
  */
 export function updatePath<T>(identity: Identity): Element<T, T> {
   const enter = (call: Call): Call => {
-    const path = readPath(call.metadata);
+    const path = wayHere(call.metadata, identity);
     call.memory.delete(PATH);
     const outgoing = { ...call.outgoing, ...identity.outgoing() };
     if (!path) return { ...call, outgoing };
-    const caller = identity.tokenOf(call.metadata ?? {})?.text ?? "";
-    if (path.pathSegments.length > 0) path.index += 1;
-    else path.index = 1;
-    setToken(path, path.index - 1, caller);
     setToken(path, path.index, identity.token(call.peer).text);
-    path.pathSegments.splice(path.index + 1);
     call.memory.set(PATH, path);
     return { ...call, outgoing: { ...outgoing, [KEY]: writePath(path) } };
   };
@@ -48,6 +43,23 @@ export function updatePath<T>(identity: Identity): Element<T, T> {
     request: (call, entry, next) => next(entry, enter(call)),
     close: (call, entry, next) => next(entry, enter(call)),
   };
+}
+
+/**
+ * The path that came beside a registration, up to this process, with its caller's token; this process's own is still empty.
+ * INVALID_ARGUMENT if it cannot be read.
+ */
+export function wayHere(
+  metadata: Metadata | undefined,
+  { tokenOf }: Pick<Identity, "tokenOf">,
+): Path | undefined {
+  const path = readPath(metadata);
+  if (!path) return undefined;
+  path.index = path.pathSegments.length > 0 ? path.index + 1 : 1;
+  setToken(path, path.index - 1, tokenOf(metadata ?? {})?.text ?? "");
+  setToken(path, path.index, "");
+  path.pathSegments.splice(path.index + 1);
+  return path;
 }
 
 function setToken(path: Path, index: number, token: string): void {

@@ -129,6 +129,7 @@ async function stranger({ world }: AgentRole, addresses: ConnectionElement): Pro
   const role = new ConnectionDoor({
     world,
     name: "stranger",
+    identity: insecureIdentity(world.clock),
     board: new MonitorBoard(),
     elements: [
       updateToken(insecureIdentity(world.clock)),

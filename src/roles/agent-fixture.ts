@@ -11,7 +11,8 @@ import { drain } from "../../scripts/simulated-toy.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
 import type { Wish } from "../agent/wish.ts";
 import { diff } from "../forwarder/diff.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import type { Clock } from "../async/clock.ts";
+import { type Identity, insecureIdentity } from "../identity/identity.ts";
 import { formatProblem } from "../text/problem.ts";
 import { SimMachine } from "../sim/kernel.ts";
 import type { Fault } from "../sim/faults.ts";
@@ -21,7 +22,7 @@ import type { Netns } from "../kernel/kernel.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Log } from "../observe/log.ts";
 import { agent, type AgentRole } from "./agent.ts";
-import { registry } from "./registry.ts";
+import { type Registry, registry } from "./registry.ts";
 import { serveAll } from "../api/rpc.ts";
 import { simProber } from "../sim/prober-fixture.ts";
 
@@ -48,6 +49,7 @@ export class AgentMesh {
   readonly simulation: Simulation;
   readonly machine: SimMachine;
   readonly agents = new Map<HostName, AgentRole>();
+  registry: Registry | undefined;
   readonly lines: string[] = [];
   /** Do packets get from one host to the other? */
   isUnderlayCut = false;
@@ -66,10 +68,13 @@ export class AgentMesh {
       readonly onRefusal?: (error: unknown) => void;
       /** Default: a bug that is said ends the process, and the test. */
       readonly log?: Log;
+      /** Of the registry and the agents. */
+      readonly identity?: (clock: Clock) => Identity;
       /** What the agents see of their World. */
       readonly wrap?: (world: HostWorld) => HostWorld;
     } = {},
   ) {
+    const { identity = (clock: Clock) => insecureIdentity(clock) } = options;
     const machines: SimMachine[] = [];
     this.simulation = new Simulation({
       seed: options.seed ?? "1",
@@ -92,9 +97,10 @@ export class AgentMesh {
         store: world.store,
         world,
         name: "registry",
-        identity: insecureIdentity(world.clock),
+        identity: identity(world.clock),
         ...(leaseMs !== undefined && { leaseMs }),
       });
+      this.registry = role;
       await world.hops.serve(REGISTRY_URL, serveAll(role.served));
     });
     for (const host of ["alpha", "beta"] as const) {
@@ -107,7 +113,7 @@ export class AgentMesh {
         const world = options.wrap?.(own) ?? own;
         const starting = agent({
           world,
-          identity: insecureIdentity(world.clock),
+          identity: identity(world.clock),
           url: `tcp://${address}:5001`,
           listen: [`unix:///run/${host}.sock`, `tcp://${address}:5001`],
           registry: world.hops.dial(REGISTRY_URL),

@@ -172,6 +172,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const connections = serveConnections(managing);
   const admin = adminService({
     ...options,
+    authorize: identity.authorize,
     kernel,
     labels,
     startedAtMs: world.clock.wallMs(),

@@ -59,6 +59,7 @@ export function client(options: ClientOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
+    identity,
     board,
     isFirst: true,
     kind: CLIENT_KIND,

@@ -1,5 +1,4 @@
 /** Upstream: sdk/pkg/networkservice/chains/endpoint/server.go, cmd-nse-icmp-responder */
-import { authorize } from "../elements/authorize.ts";
 import { clientWishes } from "../elements/client-wishes.ts";
 import { ConnectionDoor } from "../elements/door.ts";
 import { endpointContext, type ContextOptions } from "../elements/endpoint-context.ts";
@@ -37,10 +36,10 @@ export function endpoint(options: EndpointOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
+    identity,
     board,
     elements: [
       updateToken(identity),
-      authorize(identity),
       timeout(),
       monitor(board),
       trimPath(),

@@ -1,7 +1,6 @@
 /** Upstream: cmd-forwarder-vpp, sdk-vpp/pkg/networkservice/chains/forwarder */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
-import { authorize } from "../elements/authorize.ts";
 import { claimAddresses } from "../elements/claim-addresses.ts";
 import type { ConnectionElement } from "../elements/connection.ts";
 import { connect } from "../elements/connect.ts";
@@ -50,10 +49,10 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
+    identity,
     board,
     elements: [
       updateToken(identity),
-      authorize(identity),
       timeout(),
       monitor(board),
       discover({ services, endpoints }, options.onDiscovery),

@@ -20,7 +20,8 @@ import {
 import type { Served } from "../api/rpc.ts";
 import { Begin, type ResourceKind } from "../chain/begin.ts";
 import { compose } from "../chain/element.ts";
-import { authorize } from "../registry/authorize.ts";
+import { mustAllow, question } from "../policy/authorize.ts";
+import { authorize, mayFind } from "../registry/authorize.ts";
 import { clientInfo } from "../registry/client-info.ts";
 import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
 import { expire } from "../registry/expire.ts";
@@ -29,7 +30,7 @@ import { Leases } from "../registry/leases.ts";
 import { LocalBypass } from "../registry/local-bypass.ts";
 import type { Labels } from "../registry/match.ts";
 import { RegistrationDoor } from "../registry/registration-door.ts";
-import { updatePath } from "../registry/registry-path.ts";
+import { updatePath, wayHere } from "../registry/registry-path.ts";
 import { View } from "../registry/view.ts";
 import { type RegistryView, WatchCache } from "../registry/watch-cache.ts";
 import { NetloomError } from "../errors/errors.ts";
@@ -84,7 +85,7 @@ const ENDPOINT: Readonly<ResourceKind<NetworkServiceEndpoint, NetworkServiceEndp
 export async function managerRegistry(options: ManagerRegistryOptions): Promise<ManagerRegistry> {
   const { world, hops, disk, registry, name } = options;
   const bypass = new LocalBypass(options.url, (url) => hops.hold(url));
-  const { onState, url } = options;
+  const { identity, onState, url } = options;
   const host = { name: world.host, url };
   const keeper = new Keeper({ world, registry, name, host, onRefusal: onState });
   const cache = await WatchCache.open({ world, disk, registry, onNews: () => keeper.look(), onState });
@@ -113,12 +114,18 @@ export async function managerRegistry(options: ManagerRegistryOptions): Promise<
   const services: ServiceRegistryServer = {
     request: (caller, service) => doors.services.request(caller, service),
     close: (caller, service) => doors.services.close(caller, service),
-    find: ({ scope }, query) => serviceView.find(scope, query),
+    find: ({ peer, scope }, query) => {
+      mayFind(identity.authorize, serviceKind, { peer, query });
+      return serviceView.find(scope, query);
+    },
   };
   const endpoints: EndpointRegistryServer = {
     request: (caller, endpoint) => doors.endpoints.request(caller, endpoint),
     close: (caller, endpoint) => doors.endpoints.close(caller, endpoint),
-    find: ({ scope }, query) => endpointView.find(scope, query),
+    find: ({ peer, scope }, query) => {
+      mayFind(identity.authorize, endpointKind, { peer, query });
+      return endpointView.find(scope, query);
+    },
   };
   return {
     services,
@@ -142,7 +149,11 @@ function serviceDoor(
   keeper: Keeper,
 ): RegistrationDoor<NetworkService> {
   const chain = compose<NetworkService, NetworkService>(
-    [updatePath(identity), authorize({ identity }), keeper.serviceElement()],
+    [
+      updatePath(identity),
+      authorize({ authorize: identity.authorize, kind: serviceKind }),
+      keeper.serviceElement(),
+    ],
     services,
   );
   return new RegistrationDoor(world, serviceKind, chain);
@@ -180,7 +191,6 @@ function endpointDoor(
   const chain = compose<NetworkServiceEndpoint, NetworkServiceEndpoint>(
     [
       updatePath(identity),
-      authorize({ identity }),
       clientInfo(labels),
       expire({ leases, identity, isKept: ({ peer }) => peer.origin.kind === "self" }),
       bypass.element(),
@@ -188,5 +198,17 @@ function endpointDoor(
     ],
     stations.endpoints,
   );
-  return new Begin(world, ENDPOINT, chain, { name });
+  return new Begin(world, ENDPOINT, chain, {
+    name,
+    admit: (asked) => {
+      const { caller, owner, verb } = asked;
+      const { name: endpoint, url } = asked.verb === "request" ? asked.request : asked.resource;
+      const action = verb === "request" ? "register" : "unregister";
+      const way = wayHere(caller.metadata, identity);
+      mustAllow(
+        identity.authorize,
+        question(caller.peer, action, { kind: "endpoint", name: endpoint, url, owner }, way),
+      );
+    },
+  });
 }

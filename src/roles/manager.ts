@@ -1,7 +1,6 @@
 /** Upstream: sdk/pkg/networkservice/chains/nsmgr/server.go */
 import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
-import { authorize } from "../elements/authorize.ts";
 import { clientInfo } from "../elements/client-info.ts";
 import { connect } from "../elements/connect.ts";
 import { discoverForwarder } from "../elements/discover-forwarder.ts";
@@ -45,12 +44,12 @@ export function manager(options: ManagerOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
+    identity,
     board,
     elements: [
       updateToken(identity),
-      authorize(identity),
-      guardWire(),
-      localMechanisms(),
+      guardWire(identity.authorize),
+      localMechanisms(identity.authorize),
       timeout(),
       monitor(board),
       clientInfo(options.labels ?? {}),

@@ -47,6 +47,7 @@ export function passthrough(options: PassthroughOptions): ConnectionRole {
   return new ConnectionDoor({
     world,
     name,
+    identity,
     board,
     elements: [
       updateToken(identity),

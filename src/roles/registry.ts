@@ -18,7 +18,8 @@ import {
 import { serveRegistries, type EndpointRegistryServer, type ServiceRegistryServer } from "../api/hops.ts";
 import { methodPath, serve, type Context, type Served } from "../api/rpc.ts";
 import { compose } from "../chain/element.ts";
-import { authorize } from "../registry/authorize.ts";
+import { mustAllow, question } from "../policy/authorize.ts";
+import { authorize, mayFind } from "../registry/authorize.ts";
 import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
 import { expire } from "../registry/expire.ts";
 import { Finder, withBytes } from "../registry/find.ts";
@@ -102,13 +103,11 @@ function serviceDoor(
       updatePath(identity),
       setPayload(),
       authorize({
-        identity,
-        names: {
-          noun: serviceKind.noun,
-          nameOf: ({ name }) => name,
+        authorize: identity.authorize,
+        kind: serviceKind,
+        registered: {
           ownerOf: (name) => services.ownerOf(name),
-          urlOf: () => "",
-          registeredUrlOf: () => "",
+          urlOf: () => undefined,
           // Hosts that offer the same service each say what it is; and one that is only offered may still be described.
           isHarmless: (service) => services.has(service) || describes(service, services.get(service.name)),
         },
@@ -133,14 +132,11 @@ function endpointDoor(
       updatePath(identity),
       claimHost(hosts),
       authorize({
-        identity,
-        names: {
-          noun: endpointKind.noun,
-          nameOf: ({ name }) => name,
+        authorize: identity.authorize,
+        kind: endpointKind,
+        registered: {
           ownerOf: (name) => endpoints.ownerOf(name),
-          urlOf: ({ url }) => url,
-          registeredUrlOf: (name) => endpoints.catalog.get(name)?.url ?? "",
-          isHarmless: () => false,
+          urlOf: (name) => endpoints.catalog.get(name)?.url,
         },
       }),
       setRegistrationTime((name) => {
@@ -175,24 +171,32 @@ function serveRegistry(parts: {
       `watch the registry: ${maxWatchers} watches are open already`,
     );
   };
-  const findServices = new Finder({ kind: serviceKind, catalog: catalogs.services, admit });
+  const { authorize: decide } = options.identity;
+  const findServices = new Finder({
+    kind: serviceKind,
+    catalog: catalogs.services,
+    may: (peer, query) => mayFind(decide, serviceKind, { peer, query }),
+    admit,
+  });
   const findEndpoints = new Finder({
     kind: endpointKind,
     catalog: catalogs.endpoints,
+    may: (peer, query) => mayFind(decide, endpointKind, { peer, query }),
     admit,
   });
   const services: ServiceRegistryServer = {
     request: (caller, service) => doors.services.request(caller, service),
     close: (caller, service) => doors.services.close(caller, service),
-    find: (_caller, query) => findServices.find(query),
+    find: ({ peer }, query) => findServices.find(query, peer),
   };
   const endpoints: EndpointRegistryServer = {
     request: (caller, endpoint) => doors.endpoints.request(caller, endpoint),
     close: (caller, endpoint) => doors.endpoints.close(caller, endpoint),
-    find: (_caller, query) => findEndpoints.find(query),
+    find: ({ peer }, query) => findEndpoints.find(query, peer),
   };
   const own = serve(RegistryApi, {
     keepAlive: async ({ name }, { peer, metadata }: Context) => {
+      mustAllow(decide, question(peer, "register", { kind: "lease", name }));
       const isHost = hosts.claim(metadata, peer.principal);
       const group = leaseGroup(peer.principal, name);
       const names = group === undefined ? undefined : leases.renewGroup(group);
@@ -201,7 +205,8 @@ function serveRegistry(parts: {
       if (catalogs.endpoints.wantsTouches) for (const each of names ?? []) catalogs.endpoints.touch(each);
       return create(LeaseStateSchema, { endpoints: names?.size ?? 0, ttlMs: BigInt(leases.leaseMs) });
     },
-    watch: () => {
+    watch: (_all, { peer }) => {
+      mustAllow(decide, question(peer, "find", { kind: "registry", name: "", services: [] }));
       admit();
       return follow(catalogs);
     },
@@ -212,8 +217,10 @@ function serveRegistry(parts: {
     served: [
       ...serveRegistries(services, endpoints).map((served) =>
         withBytes(served, {
-          [methodPath(NetworkServiceRegistry.method.find)]: (query) => findServices.findBytes(query),
-          [methodPath(NetworkServiceEndpointRegistry.method.find)]: (query) => findEndpoints.findBytes(query),
+          [methodPath(NetworkServiceRegistry.method.find)]: (query, peer) =>
+            findServices.findBytes(query, peer),
+          [methodPath(NetworkServiceEndpointRegistry.method.find)]: (query, peer) =>
+            findEndpoints.findBytes(query, peer),
         }),
       ),
       own,

@@ -44,6 +44,7 @@ export class StrangeEndpoint {
     const door = new ConnectionDoor({
       world,
       name: "strange",
+      identity: insecureIdentity(world.clock),
       board: new MonitorBoard(),
       elements: [
         updateToken(insecureIdentity(world.clock)),
