@@ -6,50 +6,20 @@
  * before its namespace is looked at.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { openSync, readlinkSync, writeFileSync } from "node:fs";
-import { setImmediate as turn } from "node:timers/promises";
+import type { ChildProcess } from "node:child_process";
+import { openSync, readlinkSync } from "node:fs";
 import type { Kernel } from "../src/kernel/kernel.ts";
 import { HostGuard } from "../src/agent/host-guard.ts";
 import { Workloads } from "../src/agent/workloads.ts";
 import { openAgentWorld } from "../src/cli/daemon/agent-world.ts";
 import type { Processes } from "../src/kernel/processes.ts";
-
-/** Threads have numbers, too: one may be quicker. */
-const ATTEMPTS = 100;
+import { endProcess, startProcess, startProcessAs } from "./numbered-process.ts";
 
 /** Time to look again, and to take the process that has the number by then for the workload. */
 const LOOKS_MS = 300;
 
 const [moment = "", folder = ""] = process.argv.slice(2);
 assert.equal(process.pid, 1, "not in a pid namespace of its own");
-
-/** A process in a network namespace of its own. */
-async function start(): Promise<ChildProcess & { pid: number }> {
-  const child = spawn("unshare", ["--net", "sleep", "600"], { stdio: "ignore" });
-  await once(child, "spawn");
-  const { pid } = child;
-  assert.ok(pid !== undefined);
-  while (readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync("/proc/self/ns/net")) await turn();
-  return Object.assign(child, { pid });
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  const ended = once(child, "exit");
-  child.kill("SIGKILL");
-  await ended;
-}
-
-async function startAs(pid: number): Promise<ChildProcess> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    writeFileSync("/proc/sys/kernel/ns_last_pid", String(pid - 1));
-    const child = await start();
-    if (child.pid === pid) return child;
-    await end(child);
-  }
-  throw new Error(`the number ${pid} was not given again`);
-}
 
 const netnsOf = (pid: number): string => `inode://${/\d+/.exec(readlinkSync(`/proc/${pid}/ns/net`))?.[0]}`;
 const inodeOf = (identity: string): string => `inode://${identity.split("/").at(-1)}`;
@@ -60,7 +30,7 @@ const agent = await openAgentWorld({
   bpffs: `${folder}/bpf`,
 });
 const { world, processes } = agent;
-let child: ChildProcess = await start();
+let child: ChildProcess = await startProcess();
 const { pid } = child as { pid: number };
 // Held, so that no later namespace gets its inode number: the kernel gives the number of one that is gone again.
 openSync(`/proc/${pid}/ns/net`, "r");
@@ -69,8 +39,8 @@ let isReplaced = false;
 const replace = async (): Promise<void> => {
   if (isReplaced) return;
   isReplaced = true;
-  await end(child);
-  child = await startAs(pid);
+  await endProcess(child);
+  child = await startProcessAs(pid);
 };
 const held: Processes = {
   hold: async (number) => {
@@ -106,6 +76,6 @@ const second = netnsOf(pid);
 await world.clock.sleep(LOOKS_MS);
 const { isThere } = workload.presence;
 workload.release();
-await end(child);
+await endProcess(child);
 await agent.close();
 process.stdout.write(JSON.stringify({ isReused: first !== second, seen, isThere, pid }));

@@ -15,6 +15,7 @@ import type { WirePart } from "./schema.ts";
 import { hostWires } from "./topology.ts";
 import { chooseTunnel, chooseVnis } from "./tunnels.ts";
 import { UnderlayRouting } from "./underlay.ts";
+import type { Draft, Place } from "./wire-draft.ts";
 
 const SIDES = ["client", "endpoint"] as const;
 type SideKey = (typeof SIDES)[number];
@@ -22,20 +23,6 @@ const BOTH_WAYS = [
   ["client", "endpoint"],
   ["endpoint", "client"],
 ] as const;
-
-/** A wire on its way from the file to the model. */
-export interface Draft {
-  readonly part: WirePart;
-  readonly path: FilePath;
-  readonly client: Place;
-  readonly endpoint: Place;
-}
-
-interface Place {
-  readonly host: string;
-  readonly workload: string;
-  interface: string;
-}
 
 /** A wire that is sound as far as the underlay is not asked, and where it stands. */
 export interface CheckedWire {

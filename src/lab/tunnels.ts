@@ -3,10 +3,10 @@ import { checkMtu } from "../documents/fragments/mtu.ts";
 import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import { MAX_VNI, VXLAN_OVERHEAD_BYTES } from "../kernel/objects/vxlan.ts";
 import { hash64 } from "../net/hash.ts";
-import type { Draft } from "./check-wires.ts";
 import type { Findings } from "./findings.ts";
 import { formatPath } from "../text/problem.ts";
 import type { UnderlayRouting } from "./underlay.ts";
+import type { Draft } from "./wire-draft.ts";
 
 /** The family that carries the tunnel of a wire; `undefined` for a wire within a host, or without a path. */
 export function chooseTunnel(

@@ -1,6 +1,6 @@
 /** Names that only the machine knows, for completion: quick, and nothing at all where something is missing. */
 import { create } from "@bufbuild/protobuf";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import {
   Agent,
   GetRequestSchema,
@@ -50,7 +50,8 @@ const sources: Readonly<Record<Names, (options: AgentOptions) => string[] | Prom
         ({ client, clientEnd }) => (clientEnd ? `${client}/${clientEnd.interface}` : client),
       ),
     ),
-  workloads: () => RESOLVERS.flatMap(({ folders }) => folders.flatMap(list)),
+  workloads: () =>
+    RESOLVERS.flatMap(({ folders }) => folders.filter((folder) => existsSync(folder)).flatMap(list)),
 };
 
 function attachments(options: AgentOptions): Promise<string[]> {
