@@ -89,18 +89,18 @@ export const note: Readonly<KindWords> = {
     name: "note",
     summary: "say something of a workload",
     description: "Writes a Note.",
-    examples: [{ command: "netloom note web db --text hello", about: "says hello" }],
+    examples: [{ command: "netloom note web db --what-is-said hello", about: "says hello" }],
     workload: "web",
     services: "services that it is about",
     interface: "is not for a note",
-    options: [{ flags: "--text <text>", about: "what is said" }],
+    options: [{ flags: "--what-is-said <text>", about: "what is said" }],
     documents: (given) => [
       {
         kind: "Note",
         name: given.name ?? attachmentName(given.label, ...given.services),
         workload: given.workload,
         services: given.services,
-        text: given.text("text"),
+        text: given.text("what-is-said"),
       },
     ],
   },
@@ -141,7 +141,8 @@ export interface NoteWish extends Wish {
   readonly workload: WorkloadRef;
 }
 `,
-  "noting.ts": `import type { Attached } from "../../agent/attached.ts";
+  "noting.ts": `import { atWorkload } from "../../agent/at-workload.ts";
+import type { Attached } from "../../agent/attached.ts";
 import type { Progress, ProgressView } from "../../agent/progress.ts";
 import type { Workload } from "../../agent/workloads.ts";
 import type { Scope } from "../../async/scope.ts";
@@ -171,12 +172,11 @@ export class Noting implements Attached {
   }
 
   async run(scope: Scope): Promise<void> {
-    while (!scope.ended) {
-      const { presence } = this.#workload;
-      if (presence.isThere) this.#progress.up();
-      else this.#progress.waiting(presence.reason, presence.error);
-      await this.#workload.changed(presence, scope);
-    }
+    const [workload, progress] = [this.#workload, this.#progress];
+    await atWorkload({ workload, progress, scope }, async (presence) => {
+      progress.up();
+      await workload.changed(presence, scope);
+    });
   }
 
   update(): boolean {
@@ -229,7 +229,7 @@ test("a kind of document", async (t) => {
   const [noted, status, applied, listed, described, wrong, gone] = await house.mesh({
     namespaces: ["/run/netns/here"],
     commands: [
-      { host: "alpha", args: ["note", "here", "db", "--text", "hello", "--wait", "30"] },
+      { host: "alpha", args: ["note", "here", "db", "--what-is-said", "hello", "--wait", "30"] },
       { host: "alpha", args: ["status"] },
       { host: "alpha", args: ["apply", "-f", "note.yaml", "--wait", "0.1"] },
       { host: "alpha", args: ["get", "notes"] },

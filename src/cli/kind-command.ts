@@ -82,9 +82,14 @@ function givenBy(
     ...(labels && { labels }),
     ...(mtu !== undefined && { mtu }),
     ...(exclude && { exclude }),
-    text: (option) => options[option] as string | undefined,
-    texts: (option) => options[option] as readonly string[] | undefined,
+    text: (option) => options[camelCase(option)] as string | undefined,
+    texts: (option) => options[camelCase(option)] as readonly string[] | undefined,
   };
+}
+
+/** As commander names the value of `--dns-server`. */
+function camelCase(option: string): string {
+  return option.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function namesIn({ name, interface: device }: Options): Pick<Given, "name" | "interface"> {

@@ -11,9 +11,15 @@ import { identityKey, watchWorkload, workloadKey } from "./workload-ref.ts";
 /** How soon something that is missing is looked for again: at first, and at most. */
 const LOOKS: Readonly<Backoff> = { firstMs: 100, lastMs: 2_000 };
 
-/** Whether a workload is there, and since when it is this one. */
+/** A workload that is there: for as long as it is this one, this object. */
+export interface There {
+  readonly isThere: true;
+  readonly found: Found;
+}
+
+/** Whether a workload is there. */
 export type Presence =
-  | { readonly isThere: true; readonly found: Found }
+  | There
   | { readonly isThere: false; readonly reason: string; readonly error?: NetloomError };
 
 export interface WorkloadWatchOptions {

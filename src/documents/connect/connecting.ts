@@ -27,6 +27,7 @@ import { SELF } from "../../world/peer.ts";
 import { KERNEL, LOCAL, ROUTER_ADVERTISEMENTS } from "../../elements/mechanism.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
+import { atWorkload } from "../../agent/at-workload.ts";
 import type { Attached } from "../../agent/attached.ts";
 import { checkAnswer } from "./check-answer.ts";
 import type { UsedClient } from "../../agent/clients.ts";
@@ -37,7 +38,7 @@ import { Progress, type ProgressView } from "../../agent/progress.ts";
 import { endpointComes } from "./endpoint-comes.ts";
 import { retry } from "../../agent/retry.ts";
 import type { ConnectWish } from "./wish.ts";
-import type { Presence } from "../../resolvers/workload-watch.ts";
+import type { There } from "../../resolvers/workload-watch.ts";
 import type { Workload } from "../../agent/workloads.ts";
 
 /** So often the way of an earlier life is tried, before any other endpoint will do as well. */
@@ -83,17 +84,12 @@ export class Connecting implements Attached {
   }
 
   async run(scope: Scope): Promise<void> {
-    while (!scope.ended) {
-      const presence = this.#workload.presence;
-      if (!presence.isThere) {
-        this.#progress.waiting(presence.reason, presence.error);
-        await this.#workload.changed(presence, scope);
-        continue;
-      }
-      if (!(await this.#bring(presence, scope))) continue;
-      await this.#workload.changed(presence, scope);
+    const [workload, progress] = [this.#workload, this.#progress];
+    await atWorkload({ workload, progress, scope }, async (presence) => {
+      if (!(await this.#bring(presence, scope))) return;
+      await workload.changed(presence, scope);
       await this.#close("lost");
-    }
+    });
   }
 
   update(_wish: ConnectWish): boolean {
@@ -117,7 +113,7 @@ export class Connecting implements Attached {
   }
 
   /** The wire, whatever it takes. False if the workload is another one meanwhile. */
-  async #bring(presence: Presence & { isThere: true }, scope: Scope): Promise<boolean> {
+  async #bring(presence: There, scope: Scope): Promise<boolean> {
     const { parts, turnstile } = this.#tools;
     const { wish } = this;
     const isDue = (): boolean => this.#workload.presence === presence;
@@ -153,7 +149,7 @@ export class Connecting implements Attached {
   }
 
   /** What an earlier life has left in the workload is found, and gives way where it has this wire's interface. */
-  async #makeWay({ found: { identity } }: Presence & { isThere: true }): Promise<void> {
+  async #makeWay({ found: { identity } }: There): Promise<void> {
     const { parts, wantedBy } = this.#tools;
     const name = this.wish.interface;
     await parts.wires.look(identity.netns);
@@ -177,7 +173,7 @@ export class Connecting implements Attached {
   }
 
   /** What is asked for: with the ids and the endpoint of the last answer as long as `sameWay`. */
-  #request({ found: { identity } }: Presence & { isThere: true }, sameWay: boolean): NetworkServiceRequest {
+  #request({ found: { identity } }: There, sameWay: boolean): NetworkServiceRequest {
     const { wish } = this;
     const kept = this.#kept();
     const connection = kept ? copyMessage(kept) : create(ConnectionSchema, { id: this.connectionId });

@@ -18,6 +18,7 @@ import { formatPrefix } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Netns } from "../../kernel/kernel.ts";
 import type { Scope } from "../../async/scope.ts";
+import { atWorkload } from "../../agent/at-workload.ts";
 import type { Attached } from "../../agent/attached.ts";
 import { REQUEST_MS, type AgentParts, type Role } from "../../agent/parts.ts";
 import { Progress, type ProgressView } from "../../agent/progress.ts";
@@ -78,21 +79,17 @@ export class Exposing implements Attached {
   }
 
   async run(scope: Scope): Promise<void> {
-    while (!scope.ended) {
-      const presence = this.#workload.presence;
-      if (!presence.isThere) {
-        this.#progress.waiting(presence.reason, presence.error);
-        await this.#workload.changed(presence, scope);
-        continue;
-      }
-      await this.#options.parts.wires.look(presence.found.identity.netns);
-      this.#serve(presence.found.identity.netns);
+    const [workload, progress] = [this.#workload, this.#progress];
+    await atWorkload({ workload, progress, scope }, async (presence) => {
+      const { netns } = presence.found.identity;
+      await this.#options.parts.wires.look(netns);
+      this.#serve(netns);
       if (await this.#register(presence, scope)) {
-        this.#progress.up();
+        progress.up();
         await this.#changes(presence, scope);
       }
-      if (!scope.ended && this.#workload.presence !== presence) await this.#withdraw();
-    }
+      if (!scope.ended && workload.presence !== presence) await this.#withdraw();
+    });
   }
 
   /** Labels change at once, and so does what clients get, for new wires and for those that are up. */
