@@ -7,7 +7,9 @@
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import type { KernelMechanism, VxlanMechanism, Wire } from "../src/forwarder/wire.ts";
+import type { Wire } from "../src/forwarder/wire.ts";
+import type { KernelMechanism } from "../src/mechanisms/kernel/kernel.ts";
+import type { VxlanMechanism } from "../src/mechanisms/vxlan/vxlan.ts";
 import { type LinuxKernel, LinuxMachine } from "../src/linux/machine.ts";
 import { unmount } from "../src/linux/syscall.ts";
 import type { Netns } from "../src/kernel/kernel.ts";

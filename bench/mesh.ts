@@ -19,7 +19,7 @@ import {
 import { NetworkServiceRequestSchema } from "../src/api/gen/nsm/networkservice_pb.js";
 import { stationsOver } from "../src/api/hops.ts";
 import { rootScope } from "../src/async/task-scope.ts";
-import { KERNEL, LOCAL } from "../src/elements/mechanism.ts";
+import { preferenceFor } from "../src/mechanisms/list.ts";
 import { GrpcHops } from "../src/transport/grpc-hops.ts";
 import { nodeClock } from "../src/transport/node-clock.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
@@ -152,7 +152,7 @@ export function addressesIn({ context }: Connection): { readonly client: string;
 }
 
 function requestOf({ id, service, netns }: Parameters<Client["request"]>[0]) {
-  const mechanism = create(MechanismSchema, { cls: LOCAL, type: KERNEL, parameters: { inodeURL: netns } });
+  const mechanism = create(MechanismSchema, preferenceFor({ netns }, { name: "" }));
   const connection = create(ConnectionSchema, {
     id,
     networkService: service,

@@ -10,7 +10,7 @@ import { NetworkServiceEndpointSchema } from "../src/api/gen/nsm/registry_pb.js"
 import { LocalDirectory } from "../src/api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf, stationsOver } from "../src/api/hops.ts";
 import { serveAll } from "../src/api/rpc.ts";
-import { VniPool } from "../src/elements/vni-pool.ts";
+import { IdentifierPools } from "../src/mechanisms/identifier-pool.ts";
 import { Claims } from "../src/forwarder/claims.ts";
 import { Reconciler } from "../src/forwarder/reconcile.ts";
 import { insecureIdentity } from "../src/identity/identity.ts";
@@ -70,7 +70,7 @@ function partsOf(world: NodeWorld, kernel: Kernel, address: string): Parts {
     directory: new LocalDirectory(world.hops, world.clock),
     wires: new Reconciler(kernel, {}, claims),
     claims,
-    tunnels: { addresses: [address], underlayMtuBytes: 1500, vnis: new VniPool(world.random) },
+    tunnels: { addresses: [address], underlayMtuBytes: 1500, identifiers: new IdentifierPools(world.random) },
   };
 }
 

@@ -2,6 +2,7 @@
  * The rules of the house that no compiler knows: who may import whom (ARCHITECTURE.md), what the deterministic zone may
  * use (rules R1-R3 of docs/determinism.md), and the size and the names of files.
  */
+import { readdirSync } from "node:fs";
 import { type Token, tokenise } from "./tokens.ts";
 
 /** What each room may import, apart from itself. A room that is not in this table may not exist. */
@@ -9,8 +10,8 @@ const CORE = ["world", "kernel", "observe", "async", "errors", "net"];
 const ENGINE = [...CORE, "api"];
 const PARTS = [...ENGINE, "chain", "ipam", "identity", "policy", "observe", "text"];
 const WIRES = [...PARTS, "elements", "forwarder", "mechanisms", "registry"];
-const HOSTS = [...WIRES, "resolvers", "agent", "servicenode"];
 const PORTS = ["linux", "sim", "store", "transport", "exporters"];
+const HOSTS = [...WIRES, "resolvers", "agent", "doctor", "servicenode"];
 export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["net", []],
   ["errors", []],
@@ -29,7 +30,9 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["elements", [...PARTS, "forwarder", "mechanisms", "registry"]],
   ["forwarder", [...PARTS, "mechanisms"]],
   // All that is known of one way to carry a wire; who makes wires asks the list.
-  ["mechanisms", [...CORE, "api", "text"]],
+  ["mechanisms", [...CORE, "api", "doctor", "text"]],
+  // What a check of `netloom doctor` is given, and says.
+  ["doctor", CORE],
   ["registry", PARTS],
   // From the name of a workload to what it leads to.
   ["resolvers", ["world", "kernel", "async", "errors", "observe", "text"]],
@@ -66,6 +69,16 @@ const EDGES: ReadonlySet<string> = new Set([
   "store/sqlite/transactions.ts",
   "store/sqlite/worker.ts",
 ]);
+
+/** Types of mechanisms by their folders. Who needs one asks `mechanisms/list.ts`, so that a new folder is enough. */
+const MECHANISM_TYPES: ReadonlySet<string> = new Set(
+  readdirSync(new URL("../src/mechanisms/", import.meta.url), { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? [entry.name.toUpperCase()] : [],
+  ),
+);
+
+/** Rooms that have to do with objects of the kernel, whose names may be the same. */
+const KNOWS_MECHANISMS: ReadonlySet<string> = new Set(["mechanisms", "kernel", "linux", "sim"]);
 
 /** Packages that are pure computation. */
 const ZONE_PACKAGES: ReadonlySet<string> = new Set([
@@ -120,6 +133,12 @@ export function violations({ path, text }: SourceFile): string[] {
   for (const { name, line } of importsOf(tokens)) {
     const why = importViolation(path, name, inZone);
     if (why) found.push(`${path}:${line}: ${why}`);
+  }
+  if (!KNOWS_MECHANISMS.has(room)) {
+    const named = tokens.filter(({ kind, text: word }) => kind === "string" && MECHANISM_TYPES.has(word));
+    found.push(
+      ...named.map(({ text: word, line }) => `${path}:${line}: it names ${word}: ask the list of mechanisms`),
+    );
   }
   if (inZone) {
     const zone = [...bannedNames(tokens), ...floatingPromises(tokens), ...mutableState(tokens)];

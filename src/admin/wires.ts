@@ -19,7 +19,8 @@ import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
 import { stationsOf, wireIdOf } from "../elements/wire-id.ts";
 import { wireMtu } from "../forwarder/plan.ts";
-import type { KernelMechanism, Wire as Made } from "../forwarder/wire.ts";
+import type { Wire as Made } from "../forwarder/wire.ts";
+import { deviceOf, remoteTypeOf } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
 import type { AdminParts } from "./admin-parts.ts";
 
@@ -49,27 +50,24 @@ function unclaimedWire(
   const { id, found, connect } = given;
   const { client, endpoint } = found.ends;
   const clientEnd = client && endMessage(client, connect?.workload.split("/")[1]);
-  const tunnel =
-    found.tunnel &&
-    create(TunnelSchema, {
-      type: "VXLAN",
-      vni: found.tunnel.vni,
-      local: found.tunnel.local,
-      remote: found.tunnel.remote,
-      localHost: host,
-    });
+  const tunnels = found.tunnels.map(({ type, parameters, words, local, remote }) =>
+    create(TunnelSchema, { type, parameters, words, local, remote, localHost: host }),
+  );
   return create(WireSchema, {
     id,
     state: Wire_State.UNCLAIMED,
     client: clientEnd ? `${host}/${clientEnd.workload}` : "",
     ...(clientEnd && { clientEnd }),
     ...(endpoint && { endpointEnd: endMessage(endpoint, undefined) }),
-    ...(tunnel && { tunnel }),
+    tunnels,
     mtu: found.mtuBytes,
     clientAddresses: [...(client?.addresses ?? [])],
     endpointAddresses: [...(endpoint?.addresses ?? [])],
     attachments: connect ? [refMessage(connect.wish)] : [],
-    path: tunnel ? tunnelText(tunnel, { isFromHere: client !== undefined }) : `veth on ${host}`,
+    path: pathOf(
+      tunnels.map((tunnel, i) => ({ tunnel, side: found.tunnels[i]?.side ?? "endpoint" })),
+      host,
+    ),
   });
 }
 
@@ -95,7 +93,7 @@ function describeWire(
   const workloadAt = (end: Side): string | undefined =>
     attached.find(({ wish }) => agent.kinds.of(wish).end === end)?.workload.split("/")[1];
   const client = stations[0] ?? "";
-  const tunnel = tunnelOf(wire, stations, world.host);
+  const tunnels = tunnelsOf(wire, stations, world.host);
   return create(WireSchema, {
     id: wire.connectionId,
     service: connection?.networkService ?? "",
@@ -108,14 +106,14 @@ function describeWire(
       client: workloadAt("client") ?? client.split("/")[1],
       endpoint: workloadAt("endpoint"),
     }),
-    ...(tunnel && { tunnel }),
+    tunnels: tunnels.map(({ tunnel }) => tunnel),
     mtu: wireMtu(wire),
     clientAddresses: [...(wire.context.srcIpAddrs ?? [])],
     endpointAddresses: [...(wire.context.dstIpAddrs ?? [])],
     ...(connection && { connection: withoutTokens(connection) }),
     attachments: attached.map(({ wish }) => refMessage(wish)),
     upSince: timestampFromMs(made.sinceMs),
-    path: tunnel ? tunnelText(tunnel, { isFromHere: wire.client.type !== "VXLAN" }) : `veth on ${world.host}`,
+    path: pathOf(tunnels, world.host),
   });
 }
 
@@ -127,14 +125,15 @@ function ends(
   wire: Made,
   workloads: Readonly<Record<Side, string | undefined>>,
 ): { clientEnd?: WireEnd; endpointEnd?: WireEnd } {
+  const [client, endpoint] = [deviceOf(wire.client), deviceOf(wire.endpoint)];
   return {
-    ...(wire.client.type === "KERNEL" && { clientEnd: endMessage(wire.client, workloads.client) }),
-    ...(wire.endpoint.type === "KERNEL" && { endpointEnd: endMessage(wire.endpoint, workloads.endpoint) }),
+    ...(client && { clientEnd: endMessage(client, workloads.client) }),
+    ...(endpoint && { endpointEnd: endMessage(endpoint, workloads.endpoint) }),
   };
 }
 
 function endMessage(
-  { netns, interfaceName }: Pick<KernelMechanism, "netns" | "interfaceName">,
+  { netns, interfaceName }: NonNullable<ReturnType<typeof deviceOf>>,
   workload: string | undefined,
 ): WireEnd {
   return create(WireEndSchema, {
@@ -148,35 +147,43 @@ function nameOfNetns(netns: string): string {
   return /^file:\/\/.*\/([^/]+)$/.exec(netns)?.[1] ?? netns;
 }
 
+interface TunnelOfWire {
+  readonly tunnel: Tunnel;
+  /** To which it leads from this host. */
+  readonly side: Side;
+}
+
 /** Hosts are named by the managers of the path: `manager-alpha`. */
-function tunnelOf(wire: Made, path: readonly string[], host: string): Tunnel | undefined {
-  const [near, far] = [wire.client, wire.endpoint];
-  const mechanism = near.type === "VXLAN" ? near : far.type === "VXLAN" ? far : undefined;
-  if (!mechanism) return undefined;
-  const isNear = far.type === "VXLAN";
+function tunnelsOf(wire: Made, path: readonly string[], host: string): TunnelOfWire[] {
   const hosts = path.flatMap((name) => /^manager-(.+)$/.exec(name)?.[1] ?? []);
-  const [local, remote] = isNear
-    ? [mechanism.sourceIp, mechanism.destinationIp]
-    : [mechanism.destinationIp, mechanism.sourceIp];
   const own = hosts.indexOf(host);
-  return create(TunnelSchema, {
-    type: mechanism.type,
-    vni: mechanism.vni,
-    local,
-    remote,
-    localHost: host,
-    remoteHost: hosts[isNear ? own + 1 : own - 1] ?? "",
+  return (["client", "endpoint"] as const).flatMap((side) => {
+    const mechanism = wire[side];
+    const type = remoteTypeOf(mechanism);
+    if (!type) return [];
+    const { source, destination } = type.vteps(mechanism);
+    const [local, remote] = side === "client" ? [destination, source] : [source, destination];
+    const tunnel = create(TunnelSchema, {
+      type: type.type,
+      parameters: type.write(mechanism),
+      words: type.words(mechanism),
+      local,
+      remote,
+      localHost: host,
+      remoteHost: hosts[side === "client" ? own - 1 : own + 1] ?? "",
+    });
+    return [{ tunnel, side }];
   });
 }
 
 /** From the client to the endpoint: `vxlan vni 4242 alpha→beta`. */
-function tunnelText(
-  { type, vni, localHost, remoteHost, remote }: Tunnel,
-  { isFromHere }: { readonly isFromHere: boolean },
-): string {
-  const [own, other] = [localHost, remoteHost || remote];
-  const [from, to] = isFromHere ? [own, other] : [other, own];
-  return `${type.toLowerCase()} vni ${vni} ${from}→${to}`;
+function pathOf(tunnels: readonly TunnelOfWire[], host: string): string {
+  const parts = tunnels.map(({ tunnel: { words, localHost, remoteHost, remote }, side }) => {
+    const other = remoteHost || remote;
+    const [from, to] = side === "client" ? [other, localHost] : [localHost, other];
+    return `${words} ${from}→${to}`;
+  });
+  return parts.join(", ") || `veth on ${host}`;
 }
 
 function withoutTokens(connection: Connection): Connection {

@@ -4,6 +4,7 @@
  */
 import { keepOn } from "./keep-on.ts";
 import type { KeptWires } from "./kept-wires.ts";
+import { deviceOf } from "../mechanisms/list.ts";
 import { Signal } from "../async/signal.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelEvent, Netns } from "../kernel/kernel.ts";
@@ -73,8 +74,8 @@ async function closeDead({ kernel, wires, own, drop }: DeadWorkloadsOptions, sco
     if (scope.ended) return;
     if (others.has(wire.connectionId)) continue;
     for (const side of [wire.client, wire.endpoint]) {
-      if (side.type !== "KERNEL") continue;
-      if (await isDeadNow(side.netns)) {
+      const device = deviceOf(side);
+      if (device && (await isDeadNow(device.netns))) {
         await drop(wire.connectionId);
         break;
       }

@@ -10,7 +10,8 @@
  *   tunnel leads to an address that a wire has taken.
  */
 import { plan } from "../forwarder/plan.ts";
-import type { KernelMechanism, Mechanism, Wire } from "../forwarder/wire.ts";
+import type { Wire } from "../forwarder/wire.ts";
+import { deviceOf, remoteTypeOf } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
 import { contains, formatIp, type IpAddress, type IpPrefix, mustParsePrefix, parseIp } from "../net/ip.ts";
 import { hasCode, NetloomError } from "../errors/errors.ts";
@@ -71,11 +72,10 @@ export class HostGuard {
 
   /** FAILED_PRECONDITION for a wire that would cut this host off. `others` are the ones that are there. */
   async check(wire: Wire, others: Iterable<Wire>): Promise<void> {
-    const sides = (["client", "endpoint"] as const).filter((side) => wire[side].type === "KERNEL");
     const own: Side[] = [];
-    for (const side of sides) {
-      const { netns } = wire[side] as KernelMechanism;
-      if (!(await this.#isHost(netns))) continue;
+    for (const side of ["client", "endpoint"] as const) {
+      const netns = deviceOf(wire[side])?.netns;
+      if (netns === undefined || !(await this.#isHost(netns))) continue;
       const refused = await this.refusal(netns);
       if (refused) {
         const { code, message, topic, hint } = refused;
@@ -129,18 +129,19 @@ function refuseIfTaken({ what, address }: Protected, taken: readonly Taken[]): v
 
 function* remotes(wires: Iterable<Wire>): Generator<Protected> {
   for (const { client, endpoint } of wires) {
-    const text = remoteOf(client, "sourceIp") ?? remoteOf(endpoint, "destinationIp");
-    const address = text === undefined ? undefined : parseIp(text);
-    if (address) yield { what: "the other end of a tunnel", address };
+    const ends = [
+      remoteTypeOf(client)?.vteps(client).source,
+      remoteTypeOf(endpoint)?.vteps(endpoint).destination,
+    ];
+    for (const text of ends) {
+      const address = text === undefined ? undefined : parseIp(text);
+      if (address) yield { what: "the other end of a tunnel", address };
+    }
   }
 }
 
-function remoteOf(mechanism: Mechanism, end: "sourceIp" | "destinationIp"): string | undefined {
-  return mechanism.type === "VXLAN" ? mechanism[end] : undefined;
-}
-
 function takenBy(wire: Wire, sides: readonly Side[]): Taken[] {
-  const namespaces = new Set(sides.map((side) => (wire[side] as KernelMechanism).netns));
+  const namespaces = new Set(sides.map((side) => deviceOf(wire[side])?.netns));
   const { objects } = plan(wire);
   const own = new Set([...(wire.context.srcIpAddrs ?? []), ...(wire.context.dstIpAddrs ?? [])]);
   // A policy for packets from the wire's own address takes none of the host's.

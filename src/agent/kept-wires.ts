@@ -4,14 +4,15 @@
  * Guarantees
  * - A namespace is on the disk before anything is made in it: the next life looks for wires there, and nowhere else. On a
  *   machine with many hosts (a lab) that keeps it away from the wires of others.
- * - Addresses and VNIs of wires that an earlier life has made stay theirs until somebody asks for the wire again, or it
+ * - Addresses and tunnels of wires that an earlier life has made stay theirs until somebody asks for the wire again, or it
  *   is swept.
  */
 import type { Disk } from "../world/disk.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
-import type { Plan } from "../kernel/plan.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
-import type { Mechanism, Wire } from "../forwarder/wire.ts";
+import type { Wire } from "../forwarder/wire.ts";
+import { deviceOf, type Mechanism } from "../mechanisms/list.ts";
+import type { Side } from "../mechanisms/side.ts";
 import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelObject, Netns } from "../kernel/kernel.ts";
@@ -28,7 +29,6 @@ export const NAMESPACES_FILE = "namespaces";
 /** A wire as the forwarder has made it. */
 export interface MadeWire {
   readonly wire: Wire;
-  readonly plan: Plan;
   /** On `Clock.wallMs`. */
   readonly sinceMs: number;
 }
@@ -186,23 +186,21 @@ export class KeptWires {
     };
   }
 
-  async apply(wire: Wire): Promise<Plan> {
+  async apply(wire: Wire): Promise<void> {
     this.#checks.get(wire.connectionId)?.(wire);
     await this.#hostGuard.check(wire, this.each());
     await this.#note(wire.client, wire.endpoint);
     const { connectionId } = wire;
     this.#applying.add(connectionId);
-    let plan: Plan;
     try {
-      plan = await this.#reconciler.apply(wire);
+      await this.#reconciler.apply(wire);
     } finally {
       this.#applying.delete(connectionId);
     }
     this.#unclaimed.delete(connectionId);
     const sinceMs = this.#made.get(connectionId)?.sinceMs ?? this.#world.clock.wallMs();
-    this.#made.set(connectionId, { wire, plan, sinceMs });
+    this.#made.set(connectionId, { wire, sinceMs });
     this.#onChange();
-    return plan;
   }
 
   async remove(connectionId: string): Promise<void> {
@@ -220,14 +218,15 @@ export class KeptWires {
     return swept;
   }
 
-  /** The VNI that an earlier life has used for the wire. */
-  recallVni(connectionId: string): number | undefined {
-    return this.#unclaimed.get(connectionId)?.tunnel?.vni;
+  /** The identifier that an earlier life has used for the wire's tunnel towards `side`. */
+  recall(connectionId: string, type: string, side: Side): number | undefined {
+    const tunnels = this.#unclaimed.get(connectionId)?.tunnels ?? [];
+    return tunnels.find((each) => each.type === type && each.side === side)?.id;
   }
 
   /** Puts the namespaces of both sides on the disk, those that are not there. */
   async #note(...sides: readonly Mechanism[]): Promise<void> {
-    await this.#namespaces.add(sides.flatMap((side) => (side.type === "KERNEL" ? [side.netns] : [])));
+    await this.#namespaces.add(sides.flatMap((side) => deviceOf(side)?.netns ?? []));
   }
 
   async #alive(names: readonly Netns[]): Promise<Netns[]> {

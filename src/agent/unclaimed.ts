@@ -1,8 +1,10 @@
 /** What the devices of a wire tell of it, when nobody has asked for it yet. */
 import { endsOf, isDevice, ofKind } from "../kernel/objects.ts";
+import { REMOTE_TYPES } from "../mechanisms/list.ts";
+import type { FoundTunnel } from "../mechanisms/mechanism-type.ts";
 import { sideOfAlias } from "../mechanisms/naming.ts";
 import type { Side } from "../mechanisms/side.ts";
-import type { KernelObject, Netns, Vxlan } from "../kernel/kernel.ts";
+import type { KernelObject, Netns } from "../kernel/kernel.ts";
 
 /** What `Kernel.observe` says of the far end of a pair when nobody has named its namespace yet. */
 const UNKNOWN_NETNS: Netns = "inode://0/0";
@@ -18,7 +20,7 @@ interface End {
 export interface Unclaimed {
   /** Those on this host. */
   readonly ends: Readonly<Partial<Record<Side, End>>>;
-  readonly tunnel: Vxlan | undefined;
+  readonly tunnels: readonly FoundTunnel[];
   readonly mtuBytes: number;
 }
 
@@ -37,7 +39,7 @@ export function unclaimedOf(objects: readonly KernelObject[]): Unclaimed {
   }
   return {
     ends,
-    tunnel: ofKind(objects, "vxlan")[0],
+    tunnels: REMOTE_TYPES.flatMap((type) => type.found(objects)),
     mtuBytes,
   };
 }

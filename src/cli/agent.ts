@@ -17,6 +17,8 @@ import {
   untilEnd,
 } from "./daemon/daemon.ts";
 import { agentListeners } from "./daemon/listeners.ts";
+import type { Settings } from "../mechanisms/mechanism-type.ts";
+import { addMechanismOptions, readMechanismOptions } from "./mechanism-options.ts";
 import { defaultAgent } from "./mesh/agent-options.ts";
 import { NetloomError } from "../errors/errors.ts";
 
@@ -25,7 +27,6 @@ interface AgentCommandOptions extends DaemonOptions {
   readonly registry: string;
   readonly tunnelIp?: readonly string[];
   readonly underlayMtu?: number;
-  readonly vxlanPort?: number;
   readonly stateDir: string;
   readonly bpffs: string;
   readonly url?: string;
@@ -35,8 +36,13 @@ interface AgentCommandOptions extends DaemonOptions {
   readonly allowHostWorkload?: boolean;
 }
 
+interface AgentRunOptions extends AgentCommandOptions {
+  /** Of its mechanisms, by type. */
+  readonly mechanisms: Readonly<Record<string, Settings>>;
+}
+
 export function agentCommand(context: Context): Command {
-  return describe({
+  const command = describe({
     name: "agent",
     description:
       "Runs the agent of this host: its manager, its forwarder, and the attachments of its workloads. Clients and " +
@@ -74,8 +80,8 @@ export function agentCommand(context: Context): Command {
         "--underlay-mtu <bytes>",
         "MTU of the network between the hosts (default: the device's)",
       ).argParser(Number),
-    )
-    .addOption(option("--vxlan-port <port>", "UDP port of VXLAN (default: 4789)").argParser(Number))
+    );
+  return addMechanismOptions(command, (each) => String(each.default))
     .addOption(option("--url <url>", "under which other hosts reach it (default: the first TCP listener)"))
     .addOption(option("--state-dir <directory>", "keeps what it is to do").default("/var/lib/netloom"))
     .addOption(option("--bpffs <directory>", "where eBPF programs are pinned").default("/run/netloom/bpf"))
@@ -101,7 +107,8 @@ export function agentCommand(context: Context): Command {
     .addOption(logLevelOption())
     .addOption(traceOption())
     .addOption(notifyFdOption())
-    .action(async (options: AgentCommandOptions) => {
+    .action(async (given: AgentCommandOptions) => {
+      const options = { ...given, mechanisms: readMechanismOptions(command) };
       const { requirePrivileges } = await import("./doctor/privileges.ts");
       requirePrivileges(`run the agent of ${options.name}`, "netloom agent --insecure …");
       requireInsecure(`run the agent of ${options.name}`, options);
@@ -110,7 +117,7 @@ export function agentCommand(context: Context): Command {
     });
 }
 
-async function runAgent(context: Context, options: AgentCommandOptions): Promise<void> {
+async function runAgent(context: Context, options: AgentRunOptions): Promise<void> {
   const { awaitAddresses, checkTunnelAddresses, hostOf } = await import("./daemon/underlay.ts");
   const listen = agentListeners(options.listen);
   checkName(options.name);
@@ -130,7 +137,7 @@ async function runAgent(context: Context, options: AgentCommandOptions): Promise
 /** With both locks: nobody else reads and makes what this one does. */
 async function runLocked(
   context: Context,
-  options: AgentCommandOptions,
+  options: AgentRunOptions,
   {
     listen,
     tunnelAddresses,
@@ -169,7 +176,7 @@ async function runLocked(
       registryUrl: options.registry,
       tunnelAddresses,
       underlayMtuBytes: options.underlayMtu ?? underlayMtu(tunnelAddresses[0]),
-      ...(options.vxlanPort !== undefined && { vxlanPort: options.vxlanPort }),
+      mechanisms: options.mechanisms,
       excludedPrefixes: options.excludePrefix ?? [],
       allowHostWorkload: options.allowHostWorkload ?? false,
       ...(options.sweepAfter !== undefined && { sweepAfterMs: options.sweepAfter * 1000 }),
@@ -202,13 +209,12 @@ function checkName(name: string): void {
   });
 }
 
-function checkNumbers({ underlayMtu, vxlanPort, sweepAfter }: AgentCommandOptions): void {
+function checkNumbers({ underlayMtu, sweepAfter }: AgentCommandOptions): void {
   const check = (name: string, value: number | undefined, least: number, most: number): void => {
     if (value === undefined || (value >= least && value <= most)) return;
     throw new NetloomError("INVALID_ARGUMENT", `${name}: expected a number from ${least} to ${most}`);
   };
   check("--underlay-mtu", underlayMtu, 576, 65_535);
-  check("--vxlan-port", vxlanPort, 1, 65_535);
   check("--sweep-after", sweepAfter, 0, 86_400);
 }
 

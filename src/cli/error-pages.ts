@@ -335,7 +335,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   "NL-403": {
     title: "no common mechanism",
     means: "Client, forwarder and endpoint have no kind of connection in common.",
-    causes: ["a stranger's client asks for something else than a kernel device or VXLAN"],
+    causes: ["a stranger's client asks for a mechanism that is not ours (docs/nsm.md)"],
     remedies: ["ask for kernel://service/interface", "check what the other program supports"],
   },
   "NL-404": {
@@ -348,8 +348,9 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     remedies: ["give the agent its address in the underlay: netloom agent --help"],
   },
   "NL-405": {
-    title: "different VXLAN ports",
-    means: "The two hosts of a wire use different UDP ports for VXLAN, which the kernel's devices cannot.",
+    title: "different ports for tunnels",
+    means:
+      "The two hosts of a wire use different UDP ports for a tunnel whose devices need one and the same.",
     causes: ["one agent was started with another port"],
     remedies: ["start all agents with the same port"],
   },

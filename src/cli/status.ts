@@ -30,7 +30,7 @@ export function statusCommand(context: Context): Command {
           about:
             '{"hosts": [{"host", "registry", …}], "attachments": [{"host", "kind", "name", "state", "reason", …}], ' +
             '"wires": [{"wire", "id", "service", "client", "endpoint", "path", "addresses", "mtuBytes", "state", ' +
-            '"upSince", "interfaces", "tunnel", "attachments"}]}',
+            '"upSince", "interfaces", "tunnels", "attachments"}]}',
         },
       ],
     }),

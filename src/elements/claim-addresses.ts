@@ -13,7 +13,7 @@ import { contains, formatPrefix, parsePrefix, type IpPrefix } from "../net/ip.ts
 import { fewestPrefixes } from "../net/cover.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, ipContextOf, type ConnectionElement } from "./connection.ts";
-import { KERNEL, readKernel } from "./mechanism.ts";
+import { deviceOf, readMechanism } from "../mechanisms/list.ts";
 import { INCOMING } from "./translate-mechanism.ts";
 import { wireIdOf } from "./wire-id.ts";
 import { wireOf } from "./wire-of.ts";
@@ -37,8 +37,8 @@ export function claimAddresses(claims: Claims): ConnectionElement {
       const client = call.memory.get(INCOMING);
       const connection = connectionOf(request);
       const own = ipContextOf(connection).excludedPrefixes;
-      let others =
-        client?.type === KERNEL ? await claims.held(readKernel(client).netns, wireIdOf(connection)) : [];
+      const workload = client && deviceOf(readMechanism(client));
+      let others = workload ? await claims.held(workload.netns, wireIdOf(connection)) : [];
       let last: Connection | undefined;
       for (let attempt = 1; ; attempt++) {
         const asked = copyMessage(request);

@@ -5,8 +5,8 @@
 import { copyMessage } from "../api/copy-message.ts";
 import {
   create,
-  equals,
   type DescMessage,
+  equals,
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
@@ -17,8 +17,8 @@ import {
   RouteSchema,
 } from "../api/gen/nsm/connectioncontext_pb.js";
 import { memoryKey } from "../chain/call.ts";
-import { connectionOf, contextOf, ipContextOf, type ConnectionElement } from "./connection.ts";
-import { smallerMtu } from "./mechanism.ts";
+import { type ConnectionElement, connectionOf, contextOf, ipContextOf } from "./connection.ts";
+import { smallerMtu } from "../mechanisms/parameters.ts";
 
 export interface ContextOptions {
   /** For the client's namespace. */

@@ -3,7 +3,7 @@ import type { Mechanism } from "../api/gen/nsm/connection_pb.js";
 import { type Authorize, mustAllow, question, type Question } from "../policy/authorize.ts";
 import type { Call } from "../chain/call.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
-import { LOCAL } from "./mechanism.ts";
+import { isLocalMechanism } from "../mechanisms/list.ts";
 
 /**
  * For a role with callers of other hosts.
@@ -28,9 +28,5 @@ export function localMechanisms(authorize: Authorize): ConnectionElement {
 
 function asked({ peer }: Call, id: string, mechanism: Mechanism): Question {
   const { type } = mechanism;
-  return question(peer, "request", { kind: "mechanism", id, type, isForHost: isForHost(mechanism) });
-}
-
-function isForHost({ cls, type }: Mechanism): boolean {
-  return cls === LOCAL || ["KERNEL", "MEMIF", "VFIO"].includes(type);
+  return question(peer, "request", { kind: "mechanism", id, type, isForHost: isLocalMechanism(mechanism) });
 }

@@ -9,7 +9,7 @@ import { Chain } from "./chain-fixture.ts";
 import { claimAddresses } from "./claim-addresses.ts";
 import { connect } from "./connect.ts";
 import { ipam } from "./ipam.ts";
-import { kernelClient, kernelEndpoint, kernelServer } from "./kernel.ts";
+import { endpointDevice, offerDevices, serveDevices } from "./devices.ts";
 import { mechanisms } from "./mechanisms.ts";
 import { translateMechanism } from "./translate-mechanism.ts";
 import { Worlds } from "./world-fixture.ts";
@@ -30,9 +30,13 @@ function scene() {
   const endpoints = new Map(
     ["left", "right"].map((name) => {
       const netns = workload(name);
-      const chain = new Chain(world, [mechanisms([kernelEndpoint({ netns })]), ipam(name, { pools })], {
-        name,
-      });
+      const chain = new Chain(
+        world,
+        [mechanisms([endpointDevice({ place: { netns } })]), ipam(name, { pools })],
+        {
+          name,
+        },
+      );
       return [name, chain];
     }),
   );
@@ -45,9 +49,9 @@ function scene() {
         request: (call, request, next) =>
           next(request, { ...call, nextUrl: `self:${request.connection?.networkService}` }),
       },
-      mechanisms([kernelServer()]),
+      mechanisms([...serveDevices()]),
       translateMechanism(),
-      kernelClient(),
+      offerDevices(),
       claimAddresses(claims),
     ],
     {

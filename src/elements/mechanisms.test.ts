@@ -8,14 +8,16 @@ import { SimRandom } from "../sim/random.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { Chain, towards } from "./chain-fixture.ts";
 import { interfaceName } from "./interface-name.ts";
-import { kernelClient, kernelEndpoint, kernelServer } from "./kernel.ts";
+import { endpointDevice, offerDevices, serveDevices } from "./devices.ts";
 import { localMechanisms } from "./local-mechanisms.ts";
-import { readKernel, readVxlan } from "./mechanism.ts";
 import { mechanisms } from "./mechanisms.ts";
 import { metrics } from "./metrics.ts";
 import { translateMechanism } from "./translate-mechanism.ts";
-import { VniPool } from "./vni-pool.ts";
-import { vxlanClient, vxlanServer } from "./vxlan.ts";
+import { IdentifierPool, IdentifierPools } from "../mechanisms/identifier-pool.ts";
+import { MECHANISMS, readMechanism } from "../mechanisms/list.ts";
+import { vxlan as vxlanType } from "../mechanisms/vxlan/vxlan.ts";
+import { tunnelServers } from "./tunnel-servers.ts";
+import { tunnels as offerTunnels } from "./tunnels.ts";
 import { Worlds } from "./world-fixture.ts";
 import { authorizeBy, RULES } from "../policy/rules.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
@@ -29,7 +31,7 @@ const vxlan = (parameters: Record<string, string>) => ({ cls: "REMOTE", type: "V
 
 test("the first preference that is supported is taken and kept, in upstream's words where there is none", async () => {
   const worlds = new Worlds();
-  const chain = new Chain(worlds.world("alpha"), [mechanisms([kernelServer()])]);
+  const chain = new Chain(worlds.world("alpha"), [mechanisms([...serveDevices()])]);
   await worlds.run(async () => {
     const preferences = [{ cls: "LOCAL", type: "MEMIF" }, kernel("nsm-1"), kernel("nsm-2")];
     const first = await chain.request({}, { preferences });
@@ -53,7 +55,7 @@ test("the first preference that is supported is taken and kept, in upstream's wo
 
 test("a device without a name gets one of the service's, always the same for the same connection", async () => {
   const worlds = new Worlds();
-  const chain = new Chain(worlds.world("alpha"), [mechanisms([kernelServer()])]);
+  const chain = new Chain(worlds.world("alpha"), [mechanisms([...serveDevices()])]);
   await worlds.run(async () => {
     const first = await chain.request(
       { networkService: "a-very-long/service" },
@@ -72,7 +74,7 @@ test("a device without a name gets one of the service's, always the same for the
 
 test("an endpoint's device goes into its own workload, under a name that no other connection has", async () => {
   const worlds = new Worlds();
-  const own = kernelEndpoint({ netns: "file:///run/netns/own", nameOf: () => "nse" });
+  const own = endpointDevice({ place: { netns: "file:///run/netns/own" }, nameOf: () => "nse" });
   const chain = new Chain(worlds.world("alpha"), [mechanisms([own])]);
   await worlds.run(async () => {
     const preferences = [kernel("evil", "file:///proc/1/ns/net")];
@@ -95,7 +97,7 @@ test("whose routers an endpoint's workload believes is not for the caller to say
       [undefined, undefined],
       [true, "true"],
     ] as const) {
-      const own = kernelEndpoint({ netns, nameOf: () => "nse", routerAdvertisements });
+      const own = endpointDevice({ place: { netns }, nameOf: () => "nse", routerAdvertisements });
       const chain = new Chain(worlds.world("alpha"), [mechanisms([own])]);
       const { mechanism } = await chain.request({}, { preferences: [preference] });
       assert.equal(mechanism?.parameters["routerAdvertisements"], said);
@@ -124,19 +126,20 @@ test("callers from elsewhere bring no LOCAL mechanisms", async () => {
 test("the next station is offered what reaches it, and the caller sees its own mechanism", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
-  const vnis = new VniPool(world.random);
-  const tunnels = { addresses: ["10.8.0.1", "fd00::1"], underlayMtuBytes: 1500, vnis };
+  const identifiers = new IdentifierPools(world.random);
+  const tunnels = { addresses: ["10.8.0.1", "fd00::1"], underlayMtuBytes: 1500, identifiers };
   let url = "unix:///nse.sock";
   const chain = new Chain(world, [
     { name: "towards", request: (call, request, next) => next(request, { ...call, nextUrl: url }) },
-    mechanisms([kernelServer()]),
+    mechanisms([...serveDevices()]),
     translateMechanism(),
-    kernelClient(),
-    vxlanClient(tunnels),
+    offerDevices(),
+    offerTunnels(tunnels),
     metrics(world.kernel),
   ]);
   chain.answer = (connection) => {
-    connection.mechanism ??= chain.requests.at(-1)?.mechanismPreferences[0] as Mechanism;
+    // The last preference: a far side that has IPv6 only.
+    connection.mechanism ??= chain.requests.at(-1)?.mechanismPreferences.at(-1) as Mechanism;
   };
   const sent = () => ({
     kept: chain.requests.at(-1)?.connection?.mechanism?.type,
@@ -155,28 +158,29 @@ test("the next station is offered what reaches it, and the caller sees its own m
     assert.deepEqual(sent(), { kept: "KERNEL", offered: ["KERNEL"] });
     url = "tcp://[fd00::2]:5001";
     const remote = await chain.request(local);
-    assert.deepEqual(sent(), { kept: undefined, offered: ["VXLAN"] });
-    const parameters = chain.requests.at(-1)?.mechanismPreferences[0]?.parameters;
-    assert.deepEqual(
-      { ...parameters, vni: "" },
-      { src_ip: "fd00::1", src_port: "4789", MTU: "1426", vni: "" },
-    );
+    assert.deepEqual(sent(), { kept: undefined, offered: ["VXLAN", "VXLAN"] });
+    const [v4, v6] = chain.requests.at(-1)?.mechanismPreferences.map(({ parameters }) => parameters) ?? [];
+    const parameters = v4;
+    assert.deepEqual({ ...v4, vni: "" }, { src_ip: "10.8.0.1", src_port: "4789", MTU: "1446", vni: "" });
+    assert.deepEqual({ ...v6, vni: "" }, { src_ip: "fd00::1", src_port: "4789", MTU: "1426", vni: "" });
+    assert.equal(v4?.["vni"], v6?.["vni"], "whichever is taken");
     assert.equal(remote.context?.MTU, 1426);
     await chain.request(remote);
-    assert.deepEqual(sent(), { kept: "VXLAN", offered: ["VXLAN"] });
+    assert.deepEqual(sent(), { kept: "VXLAN", offered: ["VXLAN", "VXLAN"] });
     assert.equal(chain.requests.at(-1)?.mechanismPreferences[0]?.parameters["vni"], parameters?.["vni"]);
-    assert.equal(vnis.size, 1);
+    assert.equal(identifiers.size, 1);
     await chain.close(remote);
-    assert.equal(vnis.size, 0);
+    assert.equal(identifiers.size, 0);
   });
 });
 
 test("the far side keeps a VNI that is free, draws one where none is proposed, and has the smaller MTU", async () => {
   const worlds = new Worlds();
   const world = worlds.world("beta");
-  const vnis = new VniPool(world.random);
+  const identifiers = new IdentifierPools(world.random);
+  const vnis = identifiers.of(vxlanType);
   const chain = new Chain(world, [
-    mechanisms([vxlanServer({ addresses: ["10.8.0.2"], underlayMtuBytes: 1400, vnis })]),
+    mechanisms(tunnelServers({ addresses: ["10.8.0.2"], underlayMtuBytes: 1400, identifiers })),
   ]);
   await worlds.run(async () => {
     const ask = (id: string, parameters: Record<string, string>) =>
@@ -216,11 +220,12 @@ test("the far side keeps a VNI that is free, draws one where none is proposed, a
 test("a tunnel's VNI from before a restart is proposed again, and one that is refused is given back", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
-  const vnis = new VniPool(world.random);
-  const recallVni = (id: string) => (id === "c1" ? 77 : undefined);
+  const identifiers = new IdentifierPools(world.random);
+  const vnis = identifiers.of(vxlanType);
+  const recall = (id: string) => (id === "c1" ? 77 : undefined);
   const chain = new Chain(world, [
     towards("tcp://10.8.0.2:5001"),
-    vxlanClient({ addresses: ["10.8.0.1"], underlayMtuBytes: 1500, vnis, recallVni }),
+    offerTunnels({ addresses: ["10.8.0.1"], underlayMtuBytes: 1500, identifiers, recall }),
   ]);
   const proposed = () => chain.requests.map((each) => each.mechanismPreferences[0]?.parameters["vni"]);
   await worlds.run(async () => {
@@ -257,7 +262,7 @@ test("a VNI never has two owners, whatever is taken, claimed and given back", ()
     fc.property(
       fc.array(fc.tuple(fc.constantFrom("take", "claim", "release"), fc.nat(4), fc.nat(4096 + 10))),
       (steps) => {
-        const pool = new VniPool(new SimRandom("1", "alpha"));
+        const pool = new IdentifierPool(new SimRandom("1", "alpha"), vxlanType.identifier);
         const model = new Map<number, string>();
         for (const [verb, who, vni] of steps) {
           const owner = `o${who}`;
@@ -298,9 +303,9 @@ test("any parameters are read, or refused with INVALID_ARGUMENT and in less than
   const keys = ["inodeURL", "name", "src_ip", "dst_ip", "src_port", "dst_port", "vni", "MTU"];
   fc.assert(
     fc.property(fc.dictionary(fc.constantFrom(...keys), text), (parameters) => {
-      for (const read of [readKernel, readVxlan]) {
+      for (const { type } of MECHANISMS) {
         try {
-          read(create(MechanismSchema, { parameters }));
+          readMechanism({ type, parameters });
         } catch (error) {
           assert.ok(error instanceof NetloomError && error.code === "INVALID_ARGUMENT");
           assert.ok(error.message.length < 1_000);

@@ -1,6 +1,7 @@
 /** What a forwarder says of a wire in its path segment. Upstream: sdk-vpp/pkg/networkservice/metrics, mechanisms/{server,client}.go */
 import type { Mechanism } from "../api/gen/nsm/connection_pb.js";
-import { readMeters, type PlannedWire } from "../forwarder/meter.ts";
+import { readMeters } from "../forwarder/meter.ts";
+import type { Wire } from "../forwarder/wire.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { ownSegment, type ConnectionElement } from "./connection.ts";
@@ -35,11 +36,11 @@ export function metrics(kernel: Kernel): ConnectionElement {
   };
 }
 
-async function count(kernel: Kernel, applied: PlannedWire): Promise<Record<string, string>> {
+async function count(kernel: Kernel, wire: Wire): Promise<Record<string, string>> {
   try {
     const [toClient, toEndpoint] = await readMeters(kernel, [
-      { ...applied, towards: "client" },
-      { ...applied, towards: "endpoint" },
+      { wire, towards: "client" },
+      { wire, towards: "endpoint" },
     ]);
     if (!toClient || !toEndpoint) return {};
     const directions = {

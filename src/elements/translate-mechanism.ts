@@ -8,7 +8,7 @@ import { type Mechanism } from "../api/gen/nsm/connection_pb.js";
 import { isLocalUrl } from "../api/directory.ts";
 import { memoryKey } from "../chain/call.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
-import { LOCAL } from "./mechanism.ts";
+import { isLocalMechanism } from "../mechanisms/list.ts";
 
 /** The mechanism towards the client, for the elements behind. */
 export const INCOMING = memoryKey<Mechanism>("translate-mechanism: incoming");
@@ -28,7 +28,7 @@ export function translateMechanism(): ConnectionElement {
       const incoming = connection.mechanism;
       if (incoming) call.memory.set(INCOMING, copyMessage(incoming));
       const before = call.memory.get(OUTGOING);
-      const fits = before && (before.cls === LOCAL) === isLocalUrl(call.nextUrl ?? "");
+      const fits = before && isLocalMechanism(before) === isLocalUrl(call.nextUrl ?? "");
       request.mechanismPreferences = [];
       if (fits) connection.mechanism = copyMessage(before);
       else delete connection.mechanism;

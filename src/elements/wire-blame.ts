@@ -1,6 +1,7 @@
 /** Whose fault it is that a wire cannot be made, and in which words: those of its two ends, not of the kernel. */
-import { wireProblems } from "../forwarder/validate.ts";
-import type { KernelMechanism, Wire } from "../forwarder/wire.ts";
+import { leastMtu, wireProblems } from "../forwarder/validate.ts";
+import type { Wire } from "../forwarder/wire.ts";
+import { deviceOf } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
 import { NetloomError } from "../errors/errors.ts";
 
@@ -17,11 +18,11 @@ export interface WireEnds {
 /** Throws what is wrong with a wire before the kernel sees it. */
 export function checkWire(wire: Wire, ends: WireEnds): void {
   const { client, endpoint, context } = wire;
-  const isLocal = client.type === "KERNEL" && endpoint.type === "KERNEL";
-  if (isLocal && client.netns === endpoint.netns && client.interfaceName === endpoint.interfaceName) {
+  const [from, to] = [deviceOf(client), deviceOf(endpoint)];
+  if (from && to && from.netns === to.netns && from.interfaceName === to.interfaceName) {
     throw new NetloomError(
       "INVALID_ARGUMENT",
-      `connect ${ends.client} to ${ends.endpoint}: both are the interface ${client.interfaceName} of one workload`,
+      `connect ${ends.client} to ${ends.endpoint}: both are the interface ${from.interfaceName} of one workload`,
       { side: "client", hint: "give the client another interface, or a workload of its own" },
     );
   }
@@ -47,12 +48,7 @@ function mtuProblem(wire: Wire): string | undefined {
 }
 
 function isTooSmall(wire: Wire, mtuBytes: number): boolean {
-  if (mtuBytes === 0) return false;
-  const { client, endpoint } = wire;
-  const bare = { ...wire, context: { ...wire.context, mtuBytes } };
-  const local = (mechanism: Wire[Side]): Wire[Side] =>
-    mechanism.type === "KERNEL" ? mechanism : { ...mechanism, underlayMtuBytes: 65_535 };
-  return mtuProblem({ ...bare, client: local(client), endpoint: local(endpoint) }) !== undefined;
+  return mtuBytes !== 0 && mtuBytes < leastMtu(wire);
 }
 
 /** The endpoint's answer makes no wire. */
@@ -77,8 +73,8 @@ export function blame(error: NetloomError, wire: Wire, ends: WireEnds): NetloomE
   const inWords = (text: string): string =>
     (["client", "endpoint"] as const).reduce(
       (said, side) => {
-        const mechanism = wire[side];
-        return mechanism.type === "KERNEL" ? said.replaceAll(mechanism.netns, wordsOf(side, ends)) : said;
+        const device = deviceOf(wire[side]);
+        return device ? said.replaceAll(device.netns, wordsOf(side, ends)) : said;
       },
       text.replace(`make wire ${wire.connectionId}: `, attempt),
     );
@@ -100,14 +96,14 @@ function sideOf({ message, hint = "" }: NetloomError, wire: Wire): Side | undefi
   const reason = /\bE[A-Z]{3,}: (.*)$/s.exec(message)?.[1] ?? "";
   for (const text of [`${reason} ${hint}`, message]) {
     const named = (["client", "endpoint"] as const).filter((side) => {
-      const mechanism = wire[side];
-      return mechanism.type === "KERNEL" && names(text, mechanism);
+      const device = deviceOf(wire[side]);
+      return device && names(text, device);
     });
     if (named.length === 1) return named[0];
   }
   return undefined;
 }
 
-function names(text: string, { netns, interfaceName }: KernelMechanism): boolean {
+function names(text: string, { netns, interfaceName }: NonNullable<ReturnType<typeof deviceOf>>): boolean {
   return text.split(/[\s:,]+/).includes(interfaceName) || text.includes(netns);
 }

@@ -1,9 +1,9 @@
 /** From the protocol's messages to the forwarder's wire. */
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { Route } from "../api/gen/nsm/connectioncontext_pb.js";
-import type { ConnectionContext, ContextRoute, Mechanism as WireMechanism, Wire } from "../forwarder/wire.ts";
+import type { ConnectionContext, ContextRoute, Wire } from "../forwarder/wire.ts";
 import { NetloomError } from "../errors/errors.ts";
-import { KERNEL, readKernel, readVxlan, VXLAN } from "./mechanism.ts";
+import { readMechanism } from "../mechanisms/list.ts";
 import { wireIdOf } from "./wire-id.ts";
 
 /** What the client's mechanism, and the mechanism and context that the next station has answered, make together. */
@@ -20,12 +20,6 @@ export function wireOf(answer: Connection, client: Mechanism): Wire {
     endpoint: readMechanism(answer.mechanism),
     context: readContext(answer),
   };
-}
-
-function readMechanism(mechanism: Mechanism): WireMechanism {
-  if (mechanism.type === KERNEL) return readKernel(mechanism);
-  if (mechanism.type === VXLAN) return readVxlan(mechanism);
-  throw new NetloomError("INVALID_ARGUMENT", `read mechanism ${mechanism.type}: it is not supported`);
 }
 
 function readContext({ context }: Connection): ConnectionContext {

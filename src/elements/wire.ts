@@ -1,13 +1,11 @@
 /** Makes the wire on the way back: what upstream spreads over the xconnect, kernel and connectioncontext elements. */
 import { backoffMs } from "../async/backoff.ts";
-import type { PlannedWire } from "../forwarder/meter.ts";
-import type { Plan } from "../kernel/plan.ts";
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
-import type { Mechanism as WireMechanism, Wire } from "../forwarder/wire.ts";
+import type { Wire } from "../forwarder/wire.ts";
 import { alarmOf, type Call, memoryKey } from "../chain/call.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { ConnectionElement } from "./connection.ts";
-import { KERNEL, readKernel } from "./mechanism.ts";
+import { deviceOf, type Mechanism as WireMechanism, readMechanism } from "../mechanisms/list.ts";
 import { INCOMING } from "./translate-mechanism.ts";
 import { wireOf } from "./wire-of.ts";
 import { blame, checkWire, nonsense } from "./wire-blame.ts";
@@ -17,12 +15,12 @@ import { stationsOf, wireIdOf } from "./wire-id.ts";
 export interface Wires {
   /** A wire with this side will probably be applied. */
   expect?(side: WireMechanism): void;
-  apply(wire: Wire): Promise<Plan>;
+  apply(wire: Wire): Promise<unknown>;
   remove(connectionId: string): Promise<void>;
 }
 
 /** The wire as it was applied last, for elements in front. */
-export const APPLIED = memoryKey<PlannedWire>("wire: applied");
+export const APPLIED = memoryKey<Wire>("wire: applied");
 
 const HELD = memoryKey<string>("wire: held");
 
@@ -47,7 +45,8 @@ export function wire(wires: Wires): ConnectionElement {
     name: "wire",
     async request(call, request, next) {
       const client = call.memory.get(INCOMING);
-      if (client?.type === KERNEL) wires.expect?.(readKernel(client));
+      const side = client && readMechanism(client);
+      if (side && deviceOf(side)) wires.expect?.(side);
       const askedMtu = request.connection?.context?.MTU ?? 0;
       const answer = await next(request);
       if (!client) throw new NetloomError("INVALID_ARGUMENT", `make wire ${wireIdOf(answer)}: no mechanism`);
@@ -59,7 +58,8 @@ export function wire(wires: Wires): ConnectionElement {
       call.world.retries.over(`remove wire ${wanted.connectionId}`);
       call.memory.set(HELD, wanted.connectionId);
       try {
-        call.memory.set(APPLIED, { wire: wanted, plan: await wires.apply(wanted) });
+        await wires.apply(wanted);
+        call.memory.set(APPLIED, wanted);
       } catch (error) {
         throw error instanceof NetloomError ? blame(error, wanted, ends) : error;
       }

@@ -18,6 +18,7 @@ import { ClaimBook, claimsOf, type Clash, type Holding, isOwnAddress } from "./c
 import { nativePrefixes } from "./native-prefixes.ts";
 import { plan } from "./plan.ts";
 import type { Wire } from "./wire.ts";
+import { deviceOf } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
 
 /**
@@ -187,8 +188,8 @@ function nativeOf(answer: NativeNetwork | undefined, netns: Netns): Native {
 
 function workloadsOf(wire: Wire): { readonly side: Side; readonly netns: Netns }[] {
   return (["client", "endpoint"] as const).flatMap((side) => {
-    const mechanism = wire[side];
-    return mechanism.type === "KERNEL" ? [{ side, netns: mechanism.netns }] : [];
+    const device = deviceOf(wire[side]);
+    return device ? [{ side, netns: device.netns }] : [];
   });
 }
 

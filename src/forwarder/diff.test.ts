@@ -3,9 +3,11 @@ import { test } from "node:test";
 import { describeOperation } from "../kernel/kernel-text.ts";
 import type { Operation } from "../kernel/kernel.ts";
 import { batches, diff } from "./diff.ts";
-import { tunnelName, hostVethName } from "../mechanisms/naming.ts";
+import { tunnelName } from "../mechanisms/vxlan/vxlan.ts";
+import { hostVethName } from "../mechanisms/kernel/host-end.ts";
 import { plan } from "./plan.ts";
-import type { VxlanMechanism, Wire } from "./wire.ts";
+import type { Wire } from "./wire.ts";
+import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
 
 const tunnel: VxlanMechanism = {
   type: "VXLAN",
@@ -29,7 +31,7 @@ function steps(before: Wire, after: Wire): string[] {
 }
 
 const nlv = hostVethName("c1", "client");
-const nlx = (vni: number): string => tunnelName("c1", { side: "client", vni, port: 4789, family: 4 });
+const nlx = (vni: number): string => tunnelName("c1", { side: "endpoint", vni, port: 4789, family: 4 });
 
 test("a wire that goes draws no packet into its devices until the kernel has freed them", () => {
   const context = { srcRoutes: [{ prefix: "10.7.0.0/16" }, { prefix: "fd07::/64" }] };

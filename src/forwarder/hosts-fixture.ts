@@ -13,7 +13,8 @@ import { type NetnsFixture, netnsFixture } from "../linux/netns-fixture.ts";
 import type { Kernel, KernelObject, LinkEnd, Netns, Operation } from "../kernel/kernel.ts";
 import { diff } from "./diff.ts";
 import { plan } from "./plan.ts";
-import type { ConnectionContext, VxlanMechanism, Wire } from "./wire.ts";
+import type { ConnectionContext, Wire } from "./wire.ts";
+import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
 
 /** MTU of the underlay. */
 const UNDERLAY_MTU = 1500;

@@ -1,18 +1,12 @@
 /** Where the kernel counts what a wire carries. */
-import type { CounterQuery, Counters, Kernel } from "../kernel/kernel.ts";
-import { ofKind } from "../kernel/objects.ts";
-import type { Plan } from "../kernel/plan.ts";
+import type { Counters, CounterQuery, Kernel } from "../kernel/kernel.ts";
+import { otherSide, type Side } from "../mechanisms/side.ts";
+import { halvesOf } from "./plan.ts";
 import type { Wire } from "./wire.ts";
-import type { Side } from "../mechanisms/side.ts";
-
-/** A wire, and what it is in the kernel. */
-export interface PlannedWire {
-  readonly wire: Wire;
-  readonly plan: Plan;
-}
 
 /** Packets on their way to one side of a wire. */
-export interface Meter extends PlannedWire {
+export interface Meter {
+  readonly wire: Wire;
   readonly towards: Side;
 }
 
@@ -24,17 +18,10 @@ export async function readMeters(
   return await kernel.counters(meters.map(meterQuery));
 }
 
-/** Counted is what enters a device: the workload's own, or on the way to or from another host one of this host's. */
-export function meterQuery({ wire, plan, towards }: Meter): CounterQuery {
-  const mechanism = wire[towards];
-  const [tunnel] = ofKind(plan.objects, "vxlan");
-  if (mechanism.type === "KERNEL") {
-    // Out of the tunnel come the packets for the workload, out of the workload's pair those for the tunnel.
-    if (tunnel) return { netns: tunnel.netns, link: tunnel.name };
-    return { netns: mechanism.netns, link: mechanism.interfaceName };
-  }
-  const [pair] = ofKind(plan.objects, "veth");
-  if (!pair) throw new TypeError(`wire ${wire.connectionId} has no device towards its ${towards}`);
-  const [, { netns, name }] = pair.ends;
+/** Counted is what enters a device: what comes to a side has entered the port of the other one, or of a fused pair its end. */
+export function meterQuery({ wire, towards }: Meter): CounterQuery {
+  const halves = halvesOf(wire);
+  const [to, from] = [halves[towards], halves[otherSide(towards)]];
+  const { netns, name } = to.workload && from.workload ? to.workload.link : from.port.end;
   return { netns, link: name };
 }

@@ -1,12 +1,13 @@
 /** What the context means for the device of one workload: its addresses, routes, neighbours and policy routes. */
 import { contains, formatIp, formatPrefix, mustParseIp, mustParsePrefix, network } from "../net/ip.ts";
 import { formatMac, parseMac } from "../net/mac.ts";
-import type { Address, LinkEnd, Neighbor, Route, Rule, Sysctl } from "../kernel/kernel.ts";
+import type { Address, Neighbor, Route, Rule, Sysctl } from "../kernel/kernel.ts";
 import { connected, contextRoute, type IpEnd, on, pointToPoint } from "./ip-end.ts";
 import { workloadMac } from "./workload-mac.ts";
 import { planPolicies } from "./plan-policies.ts";
-import { endSettings, type Trust, withIpv6 } from "./plan-settings.ts";
+import { endSettings, withIpv6 } from "./plan-settings.ts";
 import { type ContextRoute, type Wire } from "./wire.ts";
+import type { Trust, WorkloadLink } from "../mechanisms/half.ts";
 import { otherSide, type Side } from "../mechanisms/side.ts";
 
 export interface IpPlan {
@@ -15,11 +16,6 @@ export interface IpPlan {
   readonly routes: readonly Route[];
   readonly neighbors: readonly Neighbor[];
   readonly rules: readonly Rule[];
-}
-
-export interface WorkloadLink {
-  readonly link: LinkEnd;
-  readonly trust: Trust;
 }
 
 export function planIp(wire: Wire, side: Side, { link, trust }: WorkloadLink): IpPlan {

@@ -1,11 +1,7 @@
 /** Settings of the devices that we make: what they take from the far end by themselves, and whether they have IPv6. */
 import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import type { LinkEnd, Sysctl } from "../kernel/kernel.ts";
-
-export interface Trust {
-  /** Router advertisements and redirects are taken. Default: false. */
-  readonly routerAdvertisements?: boolean | undefined;
-}
+import type { Trust } from "../mechanisms/half.ts";
 
 /**
  * A new device believes whatever router is at its other end: one advertisement would set the default route, an address and

@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeOperation } from "../kernel/kernel-text.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
-import { hostVethName, tunnelName } from "../mechanisms/naming.ts";
+import { hostVethName } from "../mechanisms/kernel/host-end.ts";
+import { tunnelName } from "../mechanisms/vxlan/vxlan.ts";
 import { isPolicyTable } from "./policy-table.ts";
 import { workloadMac } from "./workload-mac.ts";
 import { plan, wireMtu } from "./plan.ts";
-import type { ConnectionContext, KernelMechanism, VxlanMechanism, Wire } from "./wire.ts";
+import type { ConnectionContext, Wire } from "./wire.ts";
+import type { KernelMechanism } from "../mechanisms/kernel/kernel.ts";
+import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
 
 const client: KernelMechanism = { type: "KERNEL", netns: "file:///run/netns/a", interfaceName: "nsm-1" };
 const endpoint: KernelMechanism = { type: "KERNEL", netns: "file:///run/netns/b", interfaceName: "nse-1" };
@@ -71,7 +74,7 @@ test("a local wire may have the program on both ends, for the checks of sources"
 
 test("a remote half is a veth pair and a tunnel device, joined by two programs", () => {
   const nlv = hostVethName("c1", "client");
-  const nlx = tunnelName("c1", { side: "client", vni: 7, port: 4789, family: 4 });
+  const nlx = tunnelName("c1", { side: "endpoint", vni: 7, port: 4789, family: 4 });
   assert.deepEqual(words(near(pair), "program", "host"), [
     `program redirect to ${nlx} on ${nlv}`,
     `program redirect-peer to ${nlv} on ${nlx}`,

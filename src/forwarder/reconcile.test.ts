@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SimMachine, type SimKernel } from "../sim/kernel.ts";
+import { type SimKernel, SimMachine } from "../sim/kernel.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Failpoint, Kernel, Netns, Operation } from "../kernel/kernel.ts";
 import { diff } from "./diff.ts";
 import { plan } from "./plan.ts";
 import { Reconciler } from "./reconcile.ts";
-import type { KernelMechanism, VxlanMechanism, Wire } from "./wire.ts";
+import type { Wire } from "./wire.ts";
+import type { KernelMechanism } from "../mechanisms/kernel/kernel.ts";
+import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
 
 /** A host with the workloads `a` and `b` on a simulated machine whose time flies. */
 class Host {

@@ -12,6 +12,7 @@ import {
 import { whyUnusable } from "../net/unusable.ts";
 import { parseIpProtocol, parsePorts, parseSelectorPrefix } from "./plan-policies.ts";
 import type { ContextRoute, PolicyRoute, Wire } from "./wire.ts";
+import { deviceOf } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
 
 /** One thing that is wrong with a wire. */
@@ -55,7 +56,7 @@ export function validateIp(wire: Wire, { isOpen = false } = {}): WireProblem[] {
     [{ side: "endpoint", own: dst, peers: src, neighbors, isOpen }, ["dstRoutes"], context.dstRoutes ?? []],
   ];
   for (const [end, part, routes] of ends) {
-    if (wire[end.side].type !== "KERNEL") continue;
+    if (!deviceOf(wire[end.side])) continue;
     problems.push(...listProblems(end, routes, part));
     if (end.side === "client") {
       for (const [i, policy] of (context.policies ?? []).entries())
@@ -72,10 +73,7 @@ function at(part: Part, sentence: string): WireProblem {
 /** Whether an end of the wire on this host has an address of the family. */
 export function hasFamily(wire: Wire, family: 4 | 6): boolean {
   const { srcIpAddrs = [], dstIpAddrs = [] } = wire.context;
-  const here = [
-    ...(wire.client.type === "KERNEL" ? srcIpAddrs : []),
-    ...(wire.endpoint.type === "KERNEL" ? dstIpAddrs : []),
-  ];
+  const here = [...(deviceOf(wire.client) ? srcIpAddrs : []), ...(deviceOf(wire.endpoint) ? dstIpAddrs : [])];
   return here.some((text) => parsePrefix(text)?.address.family === family);
 }
 

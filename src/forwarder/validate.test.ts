@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Netns } from "../kernel/kernel.ts";
 import { validateWire } from "./validate.ts";
-import type { ConnectionContext, KernelMechanism, VxlanMechanism, Wire } from "./wire.ts";
+import type { ConnectionContext, Wire } from "./wire.ts";
+import type { KernelMechanism } from "../mechanisms/kernel/kernel.ts";
+import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
 
 const client: KernelMechanism = { type: "KERNEL", netns: "file:///run/netns/a", interfaceName: "nsm-1" };
 const tunnel: VxlanMechanism = {

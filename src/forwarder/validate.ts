@@ -1,16 +1,16 @@
 /** Whether a wire can be planned, told in sentences before anything is touched. */
-import { MAX_VNI, MIN_VNI } from "../kernel/objects/vxlan.ts";
 import { byteLength } from "../net/byte-length.ts";
-import { formatIp, parseIp } from "../net/ip.ts";
-import { interfaceNameProblem } from "../net/interface-name.ts";
+import { deviceOf, remoteTypeOf, typeOf } from "../mechanisms/list.ts";
+import { isMtu } from "../mechanisms/parameters.ts";
+import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
-import type { Netns } from "../kernel/kernel.ts";
-import { vxlanFamily } from "./mechanisms/vxlan.ts";
 import { CONNECTION_ID_BYTES } from "../mechanisms/naming.ts";
 import { wireMtu } from "./plan.ts";
 import { hasFamily, validateIp, type WireProblem } from "./validate-ip.ts";
-import type { KernelMechanism, VxlanMechanism, Wire } from "./wire.ts";
-import type { Side } from "../mechanisms/side.ts";
+import type { Wire } from "./wire.ts";
+
+/** RFC 791 section 3.2 */
+const IPV4_MIN_MTU = 68;
 
 /** All that is wrong with a wire, each as a whole sentence for people; empty if it can be planned. */
 export function validateWire(wire: Wire): string[] {
@@ -43,70 +43,18 @@ function idProblems(id: string): string[] {
     : [`The connection id has ${bytes} bytes; a device's alias has room for ${CONNECTION_ID_BYTES}.`];
 }
 
-function mechanismProblems(wire: Wire): string[] {
-  const { client, endpoint } = wire;
-  const problems: string[] = [];
-  for (const side of ["client", "endpoint"] as const) {
-    const mechanism = wire[side];
-    problems.push(
-      ...(mechanism.type === "KERNEL" ? kernelProblems(side, mechanism) : tunnelProblems(mechanism)),
-    );
+function mechanismProblems({ client, endpoint }: Wire): string[] {
+  const problems = [
+    ...typeOf(client).problems(client, "client"),
+    ...typeOf(endpoint).problems(endpoint, "endpoint"),
+  ];
+  const [a, b] = [deviceOf(client), deviceOf(endpoint)];
+  if (!a && !b) {
+    const types = [...new Set([client.type, endpoint.type])].join(" and ");
+    problems.push(`Both mechanisms are ${types}; one end has to be a workload of this host.`);
   }
-  if (client.type === "VXLAN" && endpoint.type === "VXLAN") {
-    problems.push("Both mechanisms are VXLAN; one end has to be a workload of this host.");
-  }
-  if (client.type === "KERNEL" && endpoint.type === "KERNEL") {
-    if (client.netns === endpoint.netns && client.interfaceName === endpoint.interfaceName) {
-      problems.push(`Both ends are the interface ${client.interfaceName} of ${client.netns}.`);
-    }
-  }
-  return problems;
-}
-
-function kernelProblems(side: Side, mechanism: KernelMechanism): string[] {
-  const problems: string[] = [];
-  const name = interfaceNameProblem(mechanism.interfaceName);
-  if (name) problems.push(`The ${side}'s interface name ${JSON.stringify(mechanism.interfaceName)} ${name}.`);
-  if (!isNetns(mechanism.netns)) {
-    problems.push(
-      `The ${side}'s namespace ${JSON.stringify(mechanism.netns)} is neither file:///path nor inode://device/inode.`,
-    );
-  }
-  if (mechanism.mtuBytes !== undefined && !isMtu(mechanism.mtuBytes)) {
-    problems.push(`The ${side}'s MTU ${mechanism.mtuBytes} is no whole number from 0 to 65535.`);
-  }
-  return problems;
-}
-
-function isNetns(netns: Netns): boolean {
-  if (netns === "host") return true;
-  if (netns.startsWith("file://")) return netns.startsWith("file:///") && !hasControlCharacter(netns);
-  return /^inode:\/\/[0-9]+\/[0-9]+$/.test(netns);
-}
-
-function tunnelProblems(tunnel: VxlanMechanism): string[] {
-  const problems: string[] = [];
-  const [source, destination] = [parseIp(tunnel.sourceIp), parseIp(tunnel.destinationIp)];
-  if (!source) problems.push(`The tunnel's source ${JSON.stringify(tunnel.sourceIp)} is no IP address.`);
-  if (!destination) {
-    problems.push(`The tunnel's destination ${JSON.stringify(tunnel.destinationIp)} is no IP address.`);
-  }
-  if (source && destination) {
-    if (source.family !== destination.family) {
-      problems.push(`The tunnel's ends ${tunnel.sourceIp} and ${tunnel.destinationIp} are of two families.`);
-    } else if (formatIp(source) === formatIp(destination)) {
-      problems.push(`The tunnel leads from ${tunnel.sourceIp} to itself.`);
-    }
-  }
-  if (!Number.isInteger(tunnel.vni) || tunnel.vni < MIN_VNI || tunnel.vni > MAX_VNI) {
-    problems.push(`The VNI ${tunnel.vni} is not from ${MIN_VNI} to ${MAX_VNI}.`);
-  }
-  const port = tunnel.port ?? 1;
-  if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    problems.push(`The tunnel's UDP port ${port} is not from 1 to 65535.`);
-  }
-  if (!isMtu(tunnel.underlayMtuBytes)) {
-    problems.push(`The underlay's MTU ${tunnel.underlayMtuBytes} is no whole number from 0 to 65535.`);
+  if (a && b && a.netns === b.netns && a.interfaceName === b.interfaceName) {
+    problems.push(`Both ends are the interface ${a.interfaceName} of ${a.netns}.`);
   }
   return problems;
 }
@@ -138,21 +86,24 @@ function mtuProblems(wire: Wire): string[] {
     return [`The MTU ${wire.context.mtuBytes} is no whole number from 0 to 65535.`];
   }
   const mtuBytes = wireMtu(wire);
-  const isV6 = hasFamily(wire, 6);
-  const least = isV6 ? 1280 : 68;
+  const least = leastMtu(wire);
   if (mtuBytes >= least) return [];
-  const tunnel = [wire.client, wire.endpoint].find((mechanism) => mechanism.type === "VXLAN");
-  const isAsked = wire.context.mtuBytes === mtuBytes;
-  const why =
-    tunnel && !isAsked
-      ? `(an underlay of ${tunnel.underlayMtuBytes} bytes leaves after VXLAN over IPv${vxlanFamily(tunnel)})`
-      : "bytes";
-  const needs = `${isV6 ? "IPv6" : "IPv4"} needs ${least}`;
-  return [`The wire's MTU would be ${mtuBytes} ${why}; ${needs}.`];
+  const why = wire.context.mtuBytes === mtuBytes ? undefined : whyMtu(wire);
+  const needs = `${hasFamily(wire, 6) ? "IPv6" : "IPv4"} needs ${least}`;
+  return [`The wire's MTU would be ${mtuBytes} ${why === undefined ? "bytes" : `(${why})`}; ${needs}.`];
 }
 
-function isMtu(value: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value <= 65535;
+/** The smallest MTU that the addresses of the ends on this host can do with. */
+export function leastMtu(wire: Wire): number {
+  return hasFamily(wire, 6) ? IPV6_MIN_MTU : IPV4_MIN_MTU;
+}
+
+function whyMtu(wire: Wire): string | undefined {
+  for (const mechanism of [wire.client, wire.endpoint]) {
+    const tunnel = remoteTypeOf(mechanism);
+    if (tunnel) return tunnel.whyMtu(mechanism);
+  }
+  return undefined;
 }
 
 function hasControlCharacter(text: string): boolean {

@@ -2,14 +2,9 @@
 import fc from "fast-check";
 import type { Netns } from "../kernel/kernel.ts";
 import { validateWire } from "./validate.ts";
-import type {
-  ConnectionContext,
-  ContextRoute,
-  KernelMechanism,
-  PolicyRoute,
-  VxlanMechanism,
-  Wire,
-} from "./wire.ts";
+import type { ConnectionContext, ContextRoute, PolicyRoute, Wire } from "./wire.ts";
+import type { KernelMechanism } from "../mechanisms/kernel/kernel.ts";
+import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
 
 type Family = 4 | 6;
 

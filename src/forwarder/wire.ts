@@ -3,35 +3,7 @@
  * that the endpoint answered. Close to the messages of NSM (`connection.proto`, `connectioncontext.proto`), so that the
  * generated types map one to one; "src" is the client's side and "dst" the endpoint's.
  */
-import type { Netns } from "../kernel/kernel.ts";
-
-/** A device in a workload of this host. Parameters `inodeURL` and `name` of NSM's KERNEL mechanism. */
-export interface KernelMechanism {
-  readonly type: "KERNEL";
-  readonly netns: Netns;
-  readonly interfaceName: string;
-  /** The largest MTU that this end wants. */
-  readonly mtuBytes?: number;
-  /** The workload believes the router advertisements and redirects that come out of the wire. Default: false. */
-  readonly routerAdvertisements?: boolean;
-}
-
-/** A tunnel to another host. Parameters `src_ip`, `dst_ip`, `src_port`, `vni`, `MTU` of NSM's VXLAN mechanism. */
-export interface VxlanMechanism {
-  readonly type: "VXLAN";
-  /** VTEP of the client's host. */
-  readonly sourceIp: string;
-  /** VTEP of the endpoint's host. */
-  readonly destinationIp: string;
-  /** UDP port of both sides. Default: 4789. */
-  readonly port?: number;
-  /** 1 to 2^24 - 1, unique in a host for its port and address family. */
-  readonly vni: number;
-  /** MTU of the path between the hosts; the wire gets 54 bytes less over IPv4 and 74 less over IPv6. */
-  readonly underlayMtuBytes: number;
-}
-
-export type Mechanism = KernelMechanism | VxlanMechanism;
+import type { Mechanism } from "../mechanisms/list.ts";
 
 /** `Route` of NSM. Without `nextHop` it leads to the first address of the other end, unless that is on the link. */
 export interface ContextRoute {
@@ -73,8 +45,8 @@ export interface ConnectionContext {
 }
 
 /**
- * One connection as its forwarder sees it: local if both mechanisms are KERNEL, else the half of a remote one: the near
- * half with KERNEL towards the client and VXLAN towards the endpoint, the far half the other way round.
+ * One connection as its forwarder sees it: between two workloads of its host, or the near half of one to another host, with
+ * a workload towards the client and a tunnel towards the endpoint, or the far half the other way round.
  */
 export interface Wire {
   /** The owner of all that is made: in a mesh the wire's id (src/elements/wire-id.ts). */

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { Pinger, ping } from "../linux/icmp.ts";
+import { ping, Pinger } from "../linux/icmp.ts";
 import { needsRoot } from "../linux/netns-fixture.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, Operation } from "../kernel/kernel.ts";
@@ -13,13 +13,14 @@ import {
   type Hosts,
   hostsFixture,
   localWire,
-  reaches,
   reachEachOther,
+  reaches,
   remoteWire,
 } from "./hosts-fixture.ts";
 import { plan } from "./plan.ts";
 import { Reconciler } from "./reconcile.ts";
-import type { ConnectionContext, VxlanMechanism, Wire } from "./wire.ts";
+import type { ConnectionContext, Wire } from "./wire.ts";
+import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
 
 const v4: ConnectionContext = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
 const v6: ConnectionContext = { srcIpAddrs: ["fd00::1/128"], dstIpAddrs: ["fd00::2/128"] };

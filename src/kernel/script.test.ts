@@ -57,7 +57,7 @@ test("a remote wire as commands", () => {
     `ip -n a link set dev nsm-1 group TABLE alias 'server-it'\\''s; $(reboot)' addrgenmode eui64`,
     `ip link set dev nlv group TABLE alias 'veth-server-it'\\''s; $(reboot)' addrgenmode none`,
     "ip link add name nlx address 02:00:00:00:00:01 mtu 1426 type vxlan id 7 local fd08::1 remote fd08::2 dstport 4789 nolearning df set",
-    `ip link set dev nlx group TABLE alias 'vxlan-server-it'\\''s; $(reboot)' addrgenmode none`,
+    `ip link set dev nlx group TABLE alias 'vxlan-client-it'\\''s; $(reboot)' addrgenmode none`,
     "# add program redirect to nlx on nlv (eBPF; no command of iproute2 can do that)",
     "tc qdisc add dev nlv clsact",
     "tc filter add dev nlv ingress protocol all pref 1 handle 800::800 u32 match u32 0 0 action mirred egress redirect dev nlx",

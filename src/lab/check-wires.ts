@@ -13,7 +13,7 @@ import { type FilePath, formatPath, quote } from "../text/problem.ts";
 import { INTERFACE_NAME_BYTES } from "./names.ts";
 import type { WirePart } from "./schema.ts";
 import { hostWires } from "./topology.ts";
-import { chooseTunnel, chooseVnis } from "./tunnels.ts";
+import { chooseIdentifiers, chooseTunnel, tunnelTypeOf } from "./tunnels.ts";
 import { UnderlayRouting } from "./underlay.ts";
 import type { Draft, Place } from "./wire-draft.ts";
 
@@ -42,7 +42,7 @@ export function checkWires(
   const addresses = assignAddresses(drafts, findings);
   checkPeers(drafts, addresses, findings);
   const routing = new UnderlayRouting({ routers: parts.routers, links: links.map(({ link }) => link) });
-  const vnis = chooseVnis(drafts, findings);
+  const identifiers = chooseIdentifiers(drafts, findings);
   return drafts.map((draft, i): CheckedWire => {
     const { part, path } = draft;
     const own = addresses[i] ?? { client: [], endpoint: [] };
@@ -51,20 +51,19 @@ export function checkWires(
       addresses: own[key],
       routes: contextRoutes(part.routes?.[key]),
     });
-    const tunnel = chooseTunnel(
+    const family = chooseTunnel(
       draft,
       routing,
       parts.isWhole && links.length === parts.links.length,
       own.client,
       findings,
     );
-    const vni = vnis.get(draft);
+    const id = identifiers.get(draft);
     const wire = {
       client: side("client"),
       endpoint: side("endpoint"),
       ...(part.mtu !== undefined && { mtuBytes: part.mtu }),
-      ...(vni !== undefined && { vni }),
-      ...(tunnel !== undefined && { underlay: tunnel }),
+      ...(id !== undefined && family !== undefined && { tunnel: { type: tunnelTypeOf(draft), id, family } }),
       policies: contextPolicies(part.policies),
     };
     return { wire, part, path };
@@ -223,7 +222,7 @@ export function checkPlans(
   const wrong = new Set(findings.list.flatMap(({ path: [list, i] }) => (list === "wires" ? [i] : [])));
   for (const { wire, part, path } of wires) {
     const isLocal = wire.client.host === wire.endpoint.host;
-    const isSound = !wrong.has(path[1]) && (isLocal || (isUnderlaySound && wire.underlay !== undefined));
+    const isSound = !wrong.has(path[1]) && (isLocal || (isUnderlaySound && wire.tunnel !== undefined));
     const found = checkWire(part, {
       addressCount: wire.client.addresses.length,
       wires: () => (isSound ? hostWires(lab, routing, wire).map((half) => half.wire) : []),

@@ -55,7 +55,7 @@ function jsonGraph(lab: Lab): string {
     endpoint: sideName(wire.endpoint),
     path: pathOf(wire),
     addresses: [wire.client.addresses, wire.endpoint.addresses],
-    ...(wire.vni !== undefined && { vni: wire.vni }),
+    ...(wire.tunnel && { [wire.tunnel.type.identifier.key]: wire.tunnel.id }),
   }));
   return `${JSON.stringify({ lab: lab.name, nodes, links, wires }, null, 2)}\n`;
 }

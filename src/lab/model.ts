@@ -1,4 +1,5 @@
 /** A lab as its file means it: every default filled in, every address canonical and given to one owner. */
+import type { RemoteType } from "../mechanisms/mechanism-type.ts";
 import type { Wish } from "../agent/wish.ts";
 import type { ContextRoute, PolicyRoute } from "../forwarder/wire.ts";
 
@@ -40,10 +41,17 @@ export interface LabWire {
   readonly endpoint: WireSide;
   /** Bytes; absent: what the path carries. */
   readonly mtuBytes?: number;
-  /** Of a wire between hosts; unique in the lab. */
-  readonly vni?: number;
-  readonly underlay?: 4 | 6;
+  /** Of a wire between hosts. */
+  readonly tunnel?: LabTunnel;
   readonly policies: readonly PolicyRoute[];
+}
+
+interface LabTunnel {
+  readonly type: RemoteType;
+  /** Unique in the lab for its type. */
+  readonly id: number;
+  /** Family that carries it. */
+  readonly family: 4 | 6;
 }
 
 /** What the agent of a host is asked for when it runs. */

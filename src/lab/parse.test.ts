@@ -275,7 +275,7 @@ test("the smallest useful lab has eight lines, and every default", () => {
     lab.wires.map((wire) => [
       wire.client.interface,
       wire.endpoint.interface,
-      wire.underlay,
+      wire.tunnel?.family,
       wire.client.addresses.length,
     ]),
     [["server", "client", 4, 2]],
@@ -299,13 +299,13 @@ test("chosen addresses and VNIs keep clear of written ones", () => {
     .wires[0];
   assert.ok(free);
   const [own, peer] = [free.client.addresses[0], free.endpoint.addresses[0]];
-  const taken = `  - { client: alpha/db, endpoint: beta/app, vni: ${free.vni}, addresses: { client: [${own}], endpoint: [${peer}] } }\n`;
+  const taken = `  - { client: alpha/db, endpoint: beta/app, vni: ${free.tunnel?.id}, addresses: { client: [${own}], endpoint: [${peer}] } }\n`;
   const [moved, fixed] = mustParseLab(
     inLab(`${links}  - { client: alpha/web, endpoint: beta/app }\n${taken}`),
     "x.yaml",
   ).wires;
-  assert.deepEqual([fixed?.vni, fixed?.client.addresses], [free.vni, [own]]);
-  assert.notEqual(moved?.vni, free.vni);
+  assert.deepEqual([fixed?.tunnel?.id, fixed?.client.addresses], [free.tunnel?.id, [own]]);
+  assert.notEqual(moved?.tunnel?.id, free.tunnel?.id);
   assert.notEqual(moved?.client.addresses[0], own);
 });
 

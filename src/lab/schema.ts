@@ -2,10 +2,10 @@
  * The shape of a lab file: what may stand where. What the values mean together (does the host exist, do the subnets
  * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `make docs`.
  */
-import { MAX_VNI, MIN_VNI } from "../kernel/objects/vxlan.ts";
 import { z } from "zod";
 import { mtuSchema } from "../documents/fragments/mtu.ts";
 import { policySchema, routesSchema } from "../documents/fragments/routes.ts";
+import { REMOTE_TYPES } from "../mechanisms/list.ts";
 import { NODE_NAME, WORKLOAD_NAME } from "./names.ts";
 
 const RATE = /^[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)$/;
@@ -23,6 +23,11 @@ const workloadName = z
 const mtu = mtuSchema.describe("Bytes.");
 const family = z.enum(["ipv4", "ipv6"]);
 const text = z.string();
+
+/** Keys that the mechanisms bring with them. They are read by name: `tunnels.ts`. */
+function tunnelKeys(): object {
+  return Object.assign({}, ...REMOTE_TYPES.map(({ labKeys }) => labKeys)) as object;
+}
 
 const hostSchema = z
   .strictObject({
@@ -76,12 +81,11 @@ const wireSchema = z
       .optional()
       .describe("Routes of the client's that hold only for the traffic which a policy names."),
     mtu: mtu.optional().describe("Bytes. Default: what the path carries."),
-    vni: z
-      .int({ error: "expected a whole number" })
-      .min(MIN_VNI, `VNIs start at ${MIN_VNI}`)
-      .max(MAX_VNI, `a VNI has 24 bits: at most ${MAX_VNI}`)
+    mechanism: z
+      .enum(REMOTE_TYPES.map(({ document }) => document))
       .optional()
-      .describe("VXLAN network identifier of a wire between hosts. Default: a free one."),
+      .describe(`What carries a wire between hosts. Default: ${REMOTE_TYPES[0]?.document}.`),
+    ...tunnelKeys(),
     underlay: family
       .optional()
       .describe("Family that carries the tunnel. Default: ipv4 where the path has it."),

@@ -2,13 +2,13 @@
 import { diff } from "../forwarder/diff.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
 import { meterQuery } from "../forwarder/meter.ts";
+import { deviceOf } from "../mechanisms/list.ts";
 import { plan, wireMtu } from "../forwarder/plan.ts";
 import { type LinuxKernel, type LinuxMachine } from "../linux/machine.ts";
 import { identityAt } from "../linux/netns.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Counters, CounterQuery, KernelObject, Netns, Operation } from "../kernel/kernel.ts";
 import { isMarked } from "../kernel/objects.ts";
-import type { Side } from "../mechanisms/side.ts";
 import { LAB_MARK } from "../kernel/kernel.ts";
 import { describeObject } from "../kernel/kernel-text.ts";
 import { type Lab, type LabWire, sideName } from "./model.ts";
@@ -158,11 +158,12 @@ async function look(kernel: LinuxKernel, wanted: Topology, host: string): Promis
   return { wires: new Map(wires.map((wire) => [wire.wire.connectionId, wire])), there, received };
 }
 
-/** Where packets to the sides that are here are counted. */
-function metersOf({ wire }: HostWire): { readonly side: Side; readonly query: CounterQuery }[] {
-  const planned = { wire, plan: plan(wire) };
+/** Where packets to the sides on this host are counted. */
+function metersOf({
+  wire,
+}: HostWire): { readonly side: "client" | "endpoint"; readonly query: CounterQuery }[] {
   return (["client", "endpoint"] as const).flatMap((side) =>
-    wire[side].type === "KERNEL" ? [{ side, query: meterQuery({ ...planned, towards: side }) }] : [],
+    deviceOf(wire[side]) ? [{ side, query: meterQuery({ wire, towards: side }) }] : [],
   );
 }
 

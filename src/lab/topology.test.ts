@@ -67,7 +67,7 @@ test("a wire between hosts becomes two halves, one within a host stays whole", (
   );
   assert.deepEqual(wires[0]?.wire, {
     connectionId: "web.alpha.a.w",
-    client: { type: "KERNEL", netns: "file:///run/netns/nl-web-alpha-a", interfaceName: "w", mtuBytes: 1300 },
+    client: { type: "KERNEL", netns: "file:///run/netns/nl-web-alpha-a", interfaceName: "w" },
     endpoint: {
       type: "VXLAN",
       sourceIp: "10.0.1.1",

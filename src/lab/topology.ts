@@ -4,6 +4,7 @@ import { linkLocal } from "../mechanisms/link-local.ts";
 import { namespaceName } from "../resolvers/lab/places.ts";
 import { NETNS_DIRECTORY } from "../resolvers/netns/netns.ts";
 import type { Wire } from "../forwarder/wire.ts";
+import { deviceIn, type Mechanism } from "../mechanisms/list.ts";
 import { addressBits, mustParseIp } from "../net/ip.ts";
 import { derivedMac } from "../net/mac.ts";
 import type { KernelObject, LinkEnd, Netns, Qdisc, Veth } from "../kernel/kernel.ts";
@@ -187,28 +188,18 @@ function shape(lab: Lab, link: LabLink, side: number): Qdisc[] {
 /** One wire for a host with both sides, else a half for each of the two hosts. */
 export function hostWires(lab: Lab, routing: UnderlayRouting, wire: LabWire): HostWire[] {
   const name = sideName(wire.client);
-  const kernel = (side: WireSide) =>
-    ({
-      type: "KERNEL",
-      netns: netnsOf(lab.name, `${side.host}/${side.workload}`),
-      interfaceName: side.interface,
-      ...(wire.mtuBytes !== undefined && { mtuBytes: wire.mtuBytes }),
-    }) as const;
+  const device = (side: WireSide): Mechanism =>
+    deviceIn(netnsOf(lab.name, `${side.host}/${side.workload}`), side.interface);
   const common = { connectionId: connectionId(lab.name, wire), context: contextOf(wire) };
-  const [client, endpoint] = [kernel(wire.client), kernel(wire.endpoint)];
+  const [client, endpoint] = [device(wire.client), device(wire.endpoint)];
   if (wire.client.host === wire.endpoint.host) {
     return [{ host: wire.client.host, name, wire: { ...common, client, endpoint } }];
   }
-  const path = routing.tunnelPath(wire.client.host, wire.endpoint.host, wire.underlay ?? 4);
-  if (!path || wire.vni === undefined)
-    throw new TypeError(`the wire ${name} has no tunnel: not a checked lab`);
-  const tunnel = {
-    type: "VXLAN",
-    sourceIp: path.sourceIp,
-    destinationIp: path.destinationIp,
-    vni: wire.vni,
-    underlayMtuBytes: path.mtuBytes,
-  } as const;
+  const path = wire.tunnel && routing.tunnelPath(wire.client.host, wire.endpoint.host, wire.tunnel.family);
+  if (!path || !wire.tunnel) throw new TypeError(`the wire ${name} has no tunnel: not a checked lab`);
+  const { sourceIp, destinationIp, mtuBytes: underlayMtuBytes } = path;
+  const { type, id } = wire.tunnel;
+  const tunnel = type.tunnel({ sourceIp, destinationIp, id, underlayMtuBytes }) as Mechanism;
   return [
     { host: wire.client.host, name, wire: { ...common, client, endpoint: tunnel } },
     { host: wire.endpoint.host, name, wire: { ...common, client: tunnel, endpoint } },

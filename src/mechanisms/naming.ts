@@ -1,6 +1,5 @@
 /** Every name and number that a wire derives: equal in every process, so that a restart finds its objects again. */
 import { hash64 } from "../net/hash.ts";
-import { derivedMac } from "../net/mac.ts";
 import type { Side } from "./side.ts";
 
 /** For ids: the alias of a device holds 255 bytes, 13 of them say what the device is. */
@@ -11,48 +10,34 @@ export function workloadAlias(connectionId: string, side: Side): string {
   return `${side === "client" ? "server" : "client"}-${connectionId}`;
 }
 
-/** Alias of the host's end of the veth pair, as upstream. */
-export function hostVethAlias(connectionId: string, side: Side): string {
-  return `veth-${workloadAlias(connectionId, side)}`;
+/** Alias of a device of the host, on the way to `side`: `veth-server-<id>`, as upstream. `what` has at most five letters. */
+export function hostAlias(what: string, connectionId: string, side: Side): string {
+  return `${what}-${workloadAlias(connectionId, side)}`;
 }
 
-export function tunnelAlias(connectionId: string, side: Side): string {
-  return `vxlan-${workloadAlias(connectionId, side)}`;
+/** What an alias of ours says, `undefined` if it is none. `what` is empty for the device in a workload. */
+export function readAlias(
+  alias: string,
+): { readonly what: string; readonly side: Side; readonly owner: string } | undefined {
+  const [, what = "", role, owner] =
+    /^(?:(?!server-|client-)([a-z]{1,5})-)?(server|client)-(.+)$/s.exec(alias) ?? [];
+  if (role === undefined || owner === undefined) return undefined;
+  return { what, side: role === "server" ? "client" : "endpoint", owner };
 }
 
 /** The connection id in an alias of ours, `undefined` if it is none. */
 export function ownerOfAlias(alias: string): string | undefined {
-  return /^(?:veth-|vxlan-)?(?:server|client)-(.+)$/s.exec(alias)?.[1];
+  return readAlias(alias)?.owner;
 }
 
 /** Which end of its wire a device in a workload is; `undefined` for other devices. */
 export function sideOfAlias(alias: string): Side | undefined {
-  if (/^server-./s.test(alias)) return "client";
-  return /^client-./s.test(alias) ? "endpoint" : undefined;
+  const read = readAlias(alias);
+  return read?.what === "" ? read.side : undefined;
 }
 
-export function hostVethName(connectionId: string, side: Side): string {
-  return hashedName("nlv", [connectionId, side]);
-}
-
-/**
- * Another VNI, port or family is another device, made before the old one goes; the same VNI with another remote is
- * the same device, changed in place.
- */
-export function tunnelName(
-  connectionId: string,
-  tunnel: { readonly side: Side; readonly vni: number; readonly port: number; readonly family: 4 | 6 },
-): string {
-  return hashedName("nlx", [connectionId, tunnel.side, tunnel.vni, tunnel.port, tunnel.family]);
-}
-
-/** MAC of the host's end of a veth pair. Nothing is ever sent to it. */
-export function hostVethMac(connectionId: string, side: Side): string {
-  return derivedMac(["mac", connectionId, side, "host"]);
-}
-
-/** Three letters and twelve digits to the base of 36: the 15 bytes of a device name. */
-function hashedName(prefix: "nlv" | "nlx", parts: readonly (string | number)[]): string {
+/** Name of a device of the host: `prefix`, three letters, and twelve digits to the base of 36 make the 15 bytes of a name. */
+export function deviceName(prefix: `nl${string}`, parts: readonly (string | number)[]): string {
   const digits = (digest([prefix, ...parts]) % 36n ** 12n).toString(36);
   return prefix + digits.padStart(12, "0");
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { plan } from "../forwarder/plan.ts";
 import { AgentMesh, read } from "./agent-fixture.ts";
 
 const SERVICES = ["one", "two", "three"] as const;
@@ -20,8 +21,8 @@ const steps = fc.array(
 function check(mesh: AgentMesh): number {
   const seen = new Map<string, string>();
   const wires = [...mesh.agent("alpha").wires.made, ...mesh.agent("beta").wires.made];
-  for (const [id, { plan }] of wires) {
-    for (const object of plan.objects) {
+  for (const [id, { wire }] of wires) {
+    for (const object of plan(wire).objects) {
       if (object.kind !== "address" || object.address.startsWith("fe80")) continue;
       for (const text of [object.address, object.peer]) {
         const key = `${object.netns} ${text}`;

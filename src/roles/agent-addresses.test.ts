@@ -10,7 +10,7 @@ import { serveAll } from "../api/rpc.ts";
 import { connectionOf, ipContextOf, type ConnectionElement } from "../elements/connection.ts";
 import { ConnectionDoor } from "../elements/door.ts";
 import { ipam } from "../elements/ipam.ts";
-import { kernelEndpoint } from "../elements/kernel.ts";
+import { endpointDevice } from "../elements/devices.ts";
 import { mechanisms } from "../elements/mechanisms.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
 import { timeout } from "../elements/timeout.ts";
@@ -134,7 +134,7 @@ async function stranger({ world }: AgentRole, addresses: ConnectionElement): Pro
     elements: [
       updateToken(insecureIdentity(world.clock)),
       timeout(),
-      mechanisms([kernelEndpoint({ netns: "file:///run/netns/nl-lab-beta-b2" })]),
+      mechanisms([endpointDevice({ place: { netns: "file:///run/netns/nl-lab-beta-b2" } })]),
       addresses,
     ],
   });

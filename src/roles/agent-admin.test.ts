@@ -248,8 +248,14 @@ suite("the admin service, watched", () => {
       assert.deepEqual([wires.length, unclaimed.length, unclaimedWires], [0, 1, 1]);
       const [left] = unclaimed;
       assert.deepEqual(
-        [left?.id, left?.state, left?.endpointEnd?.interface, left?.mtu, left?.tunnel?.vni],
-        [before?.id, Wire_State.UNCLAIMED, before?.endpointEnd?.interface, before?.mtu, before?.tunnel?.vni],
+        [left?.id, left?.state, left?.endpointEnd?.interface, left?.mtu, left?.tunnels[0]?.parameters["vni"]],
+        [
+          before?.id,
+          Wire_State.UNCLAIMED,
+          before?.endpointEnd?.interface,
+          before?.mtu,
+          before?.tunnels[0]?.parameters["vni"],
+        ],
       );
       assert.deepEqual([left?.endpointAddresses, left?.clientEnd], [before?.endpointAddresses, undefined]);
       assert.match(left?.path ?? "", /^vxlan vni \d+ 10\.8\.0\.1→beta$/);

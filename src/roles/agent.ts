@@ -23,8 +23,11 @@ import { LocalDirectory } from "../api/directory.ts";
 import { NetworkServiceEndpointSchema, NetworkServiceLabelsSchema } from "../api/gen/nsm/registry_pb.js";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
 import { serveAll, type Served } from "../api/rpc.ts";
+import type { TunnelOptions } from "../elements/tunnel-options.ts";
 import { wireIdOf } from "../elements/wire-id.ts";
-import { VniPool } from "../elements/vni-pool.ts";
+import { IdentifierPools } from "../mechanisms/identifier-pool.ts";
+import { deviceOf, readMechanism } from "../mechanisms/list.ts";
+import type { Settings } from "../mechanisms/mechanism-type.ts";
 import { Claims } from "../forwarder/claims.ts";
 import { Reconciler } from "../forwarder/reconcile.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -56,8 +59,8 @@ export interface AgentOptions {
   readonly tunnelAddresses: readonly string[];
   /** MTU of the network between the hosts. Default: 1500. */
   readonly underlayMtuBytes?: number;
-  /** UDP port of VXLAN. Default: 4789. */
-  readonly vxlanPort?: number;
+  /** By type of mechanism, what its options say. Default: what each has by itself. */
+  readonly mechanisms?: Readonly<Record<string, Settings>>;
   /** Added to the labels of this host's clients and endpoints that do not have them. Default: `nodeName`, the host. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Prefixes that no endpoint may take addresses from. */
@@ -85,7 +88,8 @@ export interface AgentRole {
   readonly manager: ConnectionRole;
   readonly forwarder: ConnectionRole;
   readonly registry: ManagerRegistry;
-  readonly vnis: VniPool;
+  /** Of its tunnels. */
+  readonly identifiers: IdentifierPools;
   /** All that the unix socket serves. */
   readonly served: readonly Served[];
 }
@@ -111,7 +115,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const hostGuard = new HostGuard(world.kernel, options);
   const wires = new KeptWires({ world, kernel, disk, reconciler, hostGuard, onChange });
   const decisions = new Decisions(world.clock);
-  const vnis = new VniPool(world.random);
+  const identifiers = new IdentifierPools(world.random);
   const directory = new LocalDirectory(world.hops, world.clock);
   const labels = options.labels ?? { nodeName: host };
   const registry = await registryOf({ ...options, labels }, () => running?.changed());
@@ -134,7 +138,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     name: `forwarder-${host}`,
     wires,
     claims,
-    ...(options.tunnelAddresses.length > 0 && { tunnels: tunnelsOf(options, vnis, wires) }),
+    ...(options.tunnelAddresses.length > 0 && { tunnels: tunnelsOf(options, identifiers, wires) }),
     onNext: (url) => leftovers.note(url),
     onDiscovery: (id, discovery) => decisions.discovered(id, discovery),
     onSelection: (id, selection) => decisions.selected(id, selection),
@@ -170,6 +174,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   dropDead(options, { agent: started, wires, managing });
   registerGauges({ world, wires, managing, forwarding, registry });
   const connections = serveConnections(managing);
+  const made = { wires, forwarder: forwarding, registry };
   const admin = adminService({
     ...options,
     authorize: identity.authorize,
@@ -177,16 +182,14 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     labels,
     startedAtMs: world.clock.wallMs(),
     agent: started,
-    wires,
-    forwarder: forwarding,
-    registry,
+    ...made,
     decisions,
     registries: { services: common.services, endpoints: common.endpoints },
   });
   const served = [...connections, ...registry.served, admin];
   for (const url of options.listen)
     await world.hops.serve(url, serveAll(url.startsWith("unix:") ? served : connections));
-  return { world, agent: started, wires, manager: managing, forwarder: forwarding, registry, vnis, served };
+  return { world, agent: started, manager: managing, identifiers, served, ...made };
 }
 
 function registerGauges({
@@ -276,16 +279,16 @@ function registryOf(
 }
 
 function tunnelsOf(
-  { tunnelAddresses, underlayMtuBytes = 1500, vxlanPort }: AgentOptions,
-  vnis: VniPool,
+  { tunnelAddresses, underlayMtuBytes = 1500, mechanisms: settings = {} }: AgentOptions,
+  identifiers: IdentifierPools,
   wires: KeptWires,
-) {
+): TunnelOptions {
   return {
     addresses: tunnelAddresses,
     underlayMtuBytes,
-    vnis,
-    recallVni: (connectionId: string) => wires.recallVni(connectionId),
-    ...(vxlanPort !== undefined && { port: vxlanPort }),
+    settings,
+    identifiers,
+    recall: (wireId, type, side) => wires.recall(wireId, type, side),
   };
 }
 
@@ -314,11 +317,10 @@ function newClient(
     onNews,
     ...(prober && {
       isAlive: async ({ mechanism, context }) => {
-        const netns = mechanism?.parameters["inodeURL"];
+        const device = mechanism && deviceOf(readMechanism(mechanism));
         const address = context?.ipContext?.dstIpAddrs[0]?.split("/")[0];
-        const device = mechanism?.parameters["name"];
-        if (netns === undefined || address === undefined || device === undefined) return false;
-        return await isAlive(world, prober, { netns, address, device });
+        if (device === undefined || address === undefined) return false;
+        return await isAlive(world, prober, device, address);
       },
     }),
   });
@@ -327,11 +329,11 @@ function newClient(
 async function isAlive(
   { log }: World,
   prober: Prober,
-  { netns, address, device }: { readonly netns: string; readonly address: string; readonly device: string },
+  { netns, interfaceName: device }: NonNullable<ReturnType<typeof deviceOf>>,
+  address: string,
 ): Promise<boolean> {
   try {
-    const options = { device, timeoutMs: ALIVE_TIMEOUT_MS };
-    const answer = await prober.probe(netns as `inode://${string}`, address, options);
+    const answer = await prober.probe(netns, address, { device, timeoutMs: ALIVE_TIMEOUT_MS });
     return answer.rttMs !== undefined;
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;

@@ -3,7 +3,7 @@ import { clientWishes } from "../elements/client-wishes.ts";
 import { ConnectionDoor } from "../elements/door.ts";
 import { endpointContext, type ContextOptions } from "../elements/endpoint-context.ts";
 import { ipam, type AddressOptions } from "../elements/ipam.ts";
-import { kernelEndpoint } from "../elements/kernel.ts";
+import { endpointDevice } from "../elements/devices.ts";
 import { mechanisms } from "../elements/mechanisms.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
 import { monitor } from "../elements/monitor.ts";
@@ -43,7 +43,7 @@ export function endpoint(options: EndpointOptions): ConnectionRole {
       timeout(),
       monitor(board),
       trimPath(),
-      mechanisms([kernelEndpoint({ netns, nameOf: options.interfaceName, routerAdvertisements })]),
+      mechanisms([endpointDevice({ place: { netns }, nameOf: options.interfaceName, routerAdvertisements })]),
       clientWishes({
         addresses: !addresses ? "none" : addresses.policy === "polite" ? "any" : "pools",
         routes: options.clientRoutes,

@@ -7,7 +7,7 @@ import { connect } from "../elements/connect.ts";
 import { discover, type Discovery } from "../elements/discover.ts";
 import { ConnectionDoor } from "../elements/door.ts";
 import { followNext } from "../elements/follow-next.ts";
-import { kernelClient, kernelServer } from "../elements/kernel.ts";
+import { offerDevices, serveDevices } from "../elements/devices.ts";
 import { mechanisms } from "../elements/mechanisms.ts";
 import { metrics } from "../elements/metrics.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
@@ -17,7 +17,9 @@ import { select, type Selection } from "../elements/select.ts";
 import { timeout } from "../elements/timeout.ts";
 import { translateMechanism } from "../elements/translate-mechanism.ts";
 import { updateToken } from "../elements/update-token.ts";
-import { vxlanClient, vxlanServer, type TunnelOptions } from "../elements/vxlan.ts";
+import type { TunnelOptions } from "../elements/tunnel-options.ts";
+import { tunnelServers } from "../elements/tunnel-servers.ts";
+import { tunnels as offerTunnels } from "../elements/tunnels.ts";
 import { wire, type Wires } from "../elements/wire.ts";
 import type { Claims } from "../forwarder/claims.ts";
 import { hopByUrl, type ConnectionRole, type RoleOptions } from "./role.ts";
@@ -57,10 +59,10 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       monitor(board),
       discover({ services, endpoints }, options.onDiscovery),
       select(endpoints, options.onSelection),
-      mechanisms([kernelServer(), ...(tunnels ? [vxlanServer(tunnels)] : [])]),
+      mechanisms([...serveDevices(), ...(tunnels ? tunnelServers(tunnels) : [])]),
       translateMechanism(),
-      kernelClient(),
-      ...(tunnels ? [vxlanClient(tunnels)] : []),
+      offerDevices(),
+      ...(tunnels ? [offerTunnels(tunnels)] : []),
       metrics(kernel),
       wire(options.wires),
       claimAddresses(options.claims),

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { RouteSchema } from "../api/gen/nsm/connectioncontext_pb.js";
+import { vxlan } from "../mechanisms/vxlan/vxlan.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Operation } from "../kernel/kernel.ts";
 import { addressOf, failing, farAddressOf, Mesh, shopMesh } from "./mesh-fixture.ts";
@@ -212,7 +213,7 @@ test("a VNI that a stranger's device has, here or there, is answered by another 
       const answer = await role.request(alpha.caller(), alpha.ask("c1", "shop"));
       assert.equal(clashes, 2, `on ${who}: two requests`);
       assert.ok(mesh.worlds.machine.reaches(alpha.workloads[0], farAddressOf(answer)));
-      assert.deepEqual([alpha.vnis.size, mesh.beta.vnis.size], [1, 1]);
+      assert.deepEqual([alpha.identifiers.size, mesh.beta.identifiers.size], [1, 1]);
       await role.close(alpha.caller(), answer);
       await mesh.holdsNothing();
     });
@@ -225,7 +226,7 @@ test("a VNI that somebody always has first is given up after three requests", as
   mesh.beforeRequest = async (url, request) => {
     if (url !== beta.url) return;
     requests++;
-    beta.vnis.claim(Number(request.mechanismPreferences[0]?.parameters["vni"]), "somebody");
+    beta.identifiers.of(vxlan).claim(Number(request.mechanismPreferences[0]?.parameters["vni"]), "somebody");
   };
   await mesh.run(async () => {
     await assert.rejects(
@@ -233,6 +234,6 @@ test("a VNI that somebody always has first is given up after three requests", as
       failing("ALREADY_EXISTS", /VNI [0-9]+ is taken/),
     );
     assert.equal(requests, 3);
-    assert.equal(alpha.vnis.size, 0);
+    assert.equal(alpha.identifiers.size, 0);
   });
 });

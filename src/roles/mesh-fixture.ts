@@ -30,7 +30,7 @@ import {
   type ServiceRegistryHop,
 } from "../api/hops.ts";
 import { SELF } from "../world/peer.ts";
-import { VniPool } from "../elements/vni-pool.ts";
+import { IdentifierPools } from "../mechanisms/identifier-pool.ts";
 import { Worlds } from "../elements/world-fixture.ts";
 import { diff } from "../forwarder/diff.ts";
 import { Claims } from "../forwarder/claims.ts";
@@ -94,7 +94,7 @@ export class Mesh {
   async holdsNothing(): Promise<void> {
     for (const host of [this.alpha, this.beta]) {
       assert.deepEqual(diff([], await host.objects()), [], `in the kernel of ${host.name}`);
-      assert.equal(host.vnis.size, 0, `VNIs of ${host.name}`);
+      assert.equal(host.identifiers.size, 0, `identifiers of ${host.name}`);
       assert.deepEqual(host.manager.established(), []);
       assert.deepEqual(host.forwarder.established(), []);
     }
@@ -109,7 +109,7 @@ export class MeshHost {
   readonly url: string;
   readonly world: HostWorld;
   readonly kernel: Kernel;
-  readonly vnis: VniPool;
+  readonly identifiers: IdentifierPools;
   readonly manager: ConnectionRole;
   readonly forwarder: ConnectionRole;
   readonly workloads: readonly [Netns, Netns];
@@ -138,7 +138,7 @@ export class MeshHost {
     this.address = address;
     this.url = `tcp://${address}:5001`;
     this.world = mesh.worlds.world(name, this.kernel);
-    this.vnis = new VniPool(this.world.random);
+    this.identifiers = new IdentifierPools(this.world.random);
     const registries = { services: this.#services(), endpoints: this.#endpoints() };
     const common = { world: this.world, identity: insecureIdentity(this.world.clock), ...registries };
     this.forwarder = this.newForwarder(`forwarder-${name}`, common);
@@ -171,7 +171,7 @@ export class MeshHost {
       directory: this.#directory(),
       wires: new Reconciler(this.kernel, {}, claims),
       claims,
-      tunnels: { addresses: [this.address], underlayMtuBytes: 1500, vnis: this.vnis },
+      tunnels: { addresses: [this.address], underlayMtuBytes: 1500, identifiers: this.identifiers },
     });
   }
 

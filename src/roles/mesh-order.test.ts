@@ -14,7 +14,7 @@ test("100 requests for one id at once are one connection and one allocation", as
     );
     assert.equal(new Set(answers.map(addressOf)).size, 1);
     assert.equal(shop.established().length, 1);
-    assert.equal(alpha.vnis.size, 1);
+    assert.equal(alpha.identifiers.size, 1);
     await role.close(alpha.caller(), alpha.ask("c1", "shop").connection as Connection);
     await mesh.holdsNothing();
   });

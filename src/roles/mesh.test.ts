@@ -50,7 +50,7 @@ suite("a wire between two hosts", () => {
       const answer = await role.request(alpha.caller(), alpha.ask("c1", "shop"));
       assert.deepEqual(pathOf(answer), REMOTE_PATH);
       assert.equal(answer.context?.MTU, 1446);
-      assert.deepEqual([alpha.vnis.size, beta.vnis.size], [1, 1]);
+      assert.deepEqual([alpha.identifiers.size, beta.identifiers.size], [1, 1]);
       const { machine } = mesh.worlds;
       assert.equal(machine.reaches(alpha.workloads[0], farAddressOf(answer))?.netns, beta.workloads[1]);
       assert.equal(machine.reaches(beta.workloads[1], addressOf(answer))?.netns, alpha.workloads[0]);

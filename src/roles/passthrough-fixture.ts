@@ -19,8 +19,8 @@ import { connectionOf, ipContextOf, type ConnectionElement } from "../elements/c
 import { ConnectionDoor } from "../elements/door.ts";
 import { followNext } from "../elements/follow-next.ts";
 import { ipam } from "../elements/ipam.ts";
-import { kernelEndpoint } from "../elements/kernel.ts";
-import { KERNEL, LOCAL } from "../elements/mechanism.ts";
+import { endpointDevice } from "../elements/devices.ts";
+import { preferenceFor } from "../mechanisms/list.ts";
 import { mechanisms } from "../elements/mechanisms.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
 import { monitor } from "../elements/monitor.ts";
@@ -53,7 +53,7 @@ export function passthrough(options: PassthroughOptions): ConnectionRole {
       updateToken(identity),
       timeout(),
       monitor(board),
-      mechanisms([kernelEndpoint({ netns, nameOf: () => "in-1" })]),
+      mechanisms([endpointDevice({ place: { netns }, nameOf: () => "in-1" })]),
       ipam(name, { pools }),
       { name: "here", request: (call, request, on) => on(request, { ...call, nextUrl: "self:manager" }) },
       translateMechanism(),
@@ -88,8 +88,7 @@ function onward({ netns, labels }: PassthroughOptions): ConnectionElement {
       connection.context =
         beyond?.context ?? create(ConnectionContextSchema, { ipContext: create(IPContextSchema) });
       addRoutes(ipContextOf(connection).dstRoutes, before.context?.ipContext?.srcIpAddrs);
-      const parameters = { inodeURL: netns, name: "out-1" };
-      request.mechanismPreferences = [create(MechanismSchema, { cls: LOCAL, type: KERNEL, parameters })];
+      request.mechanismPreferences = [create(MechanismSchema, preferenceFor({ netns }, { name: "out-1" }))];
       const answer: Connection = await next(request);
       call.memory.set(BEYOND, {
         endpoint: answer.networkServiceEndpointName,

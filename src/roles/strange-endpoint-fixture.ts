@@ -6,7 +6,7 @@ import { serveConnections, stationsOver } from "../api/hops.ts";
 import { serveAll } from "../api/rpc.ts";
 import { connectionOf, type ConnectionElement } from "../elements/connection.ts";
 import { ConnectionDoor } from "../elements/door.ts";
-import { kernelEndpoint } from "../elements/kernel.ts";
+import { endpointDevice } from "../elements/devices.ts";
 import { mechanisms } from "../elements/mechanisms.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
 import { timeout } from "../elements/timeout.ts";
@@ -50,7 +50,7 @@ export class StrangeEndpoint {
         updateToken(insecureIdentity(world.clock)),
         timeout(),
         mechanisms([
-          kernelEndpoint({ netns: "file:///run/netns/nl-lab-alpha-a2", nameOf: () => "strange0" }),
+          endpointDevice({ place: { netns: "file:///run/netns/nl-lab-alpha-a2" }, nameOf: () => "strange0" }),
         ]),
         this.#answer(),
       ],

@@ -159,7 +159,7 @@ function roleProblems({ living }: QuietMesh, { name }: HostPlan, wanted: readonl
     ]);
   };
   const tunnels = here.filter(({ wish, exposing }) => exposing && exposing.host !== wish.host).length;
-  const { size } = role.vnis;
+  const { size } = role.identifiers;
   return [
     ...stray("the manager", role.manager.established().map(wireOf)),
     ...stray("the forwarder", role.forwarder.established().map(wireOf)),

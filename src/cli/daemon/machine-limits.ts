@@ -1,7 +1,8 @@
 /** What this machine does not allow, said once at the start of a daemon: later it looks like the fault of somebody else. */
 import type { Log } from "../../observe/log.ts";
-import { type Finding, ok, warning } from "../doctor/check.ts";
-import { type FileTree, openFileTree } from "../doctor/host.ts";
+import { type Finding, ok, warning } from "../../doctor/check.ts";
+import { openFileTree } from "../doctor/host.ts";
+import type { FileTree } from "../../doctor/machine.ts";
 import { openFiles } from "../doctor/runtime.ts";
 import { writable } from "../doctor/sysctls.ts";
 

@@ -1,18 +1,19 @@
-import type { Check } from "./check.ts";
+import type { Host } from "./host.ts";
+import type { Check } from "../../doctor/check.ts";
 import { kernelCheck } from "./kernel.ts";
 import { leftoversCheck } from "./leftovers.ts";
 import { privilegesCheck } from "./privileges.ts";
 import { runtimeCheck } from "./runtime.ts";
 import { servicesCheck } from "./services.ts";
 import { sysctlsCheck } from "./sysctls.ts";
-import { vxlanPortCheck } from "./vxlan-port.ts";
+import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 
 /** Every rule of `netloom doctor`, in the order of its report. A new rule is one more entry. */
-export const checks: readonly Check[] = [
+export const checks: readonly Check<Host>[] = [
   runtimeCheck,
   privilegesCheck,
   kernelCheck,
-  vxlanPortCheck,
+  ...REMOTE_TYPES.map(({ check }) => check),
   sysctlsCheck,
   servicesCheck,
   leftoversCheck,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import type { Finding } from "./check.ts";
+import type { Finding } from "../../doctor/check.ts";
 import { checks } from "./checks.ts";
-import type { Device } from "./host.ts";
+import type { Device } from "../../doctor/machine.ts";
 import { fakeHost, withFeature, type FakeHostOptions } from "./fake-host.ts";
 import { requirePrivileges } from "./privileges.ts";
 import { Output } from "../output.ts";
@@ -135,7 +135,7 @@ const cases: readonly Case[] = [
     finds: /^vxlan_sys has udp port 4789 for itself/,
     status: "failed",
     remedy: /^netloom agent --vxlan-port 4790$/,
-    healed: { devices: [metadataDevice(4789)], vxlanPort: 4790 },
+    healed: { devices: [metadataDevice(4789)], settings: { "vxlan-port": 4790 } },
   },
   {
     title: "the port that is looked at is that of the agent here",

@@ -52,6 +52,7 @@ export function fakeHost(t: TestContext, options: FakeHostOptions = {}): Host {
     features: sound,
     devices: [],
     markedEntries: [],
+    settings: {},
     ...rest,
   };
 }

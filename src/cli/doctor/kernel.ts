@@ -1,11 +1,12 @@
 /** What the kernel can do, what that makes of the modes of netloom, and what a full Linux 6.6 would have besides. */
+import type { Host } from "./host.ts";
 import type { Feature, Use } from "../../linux/probe.ts";
-import { absent, failed, ok, warning, type Check, type Finding } from "./check.ts";
+import { absent, failed, ok, warning, type Check, type Finding } from "../../doctor/check.ts";
 
 /** From this Linux on everything works that netloom does, if it is configured in. */
 const fullKernel = "6.6";
 
-export const kernelCheck: Check = {
+export const kernelCheck: Check<Host> = {
   name: "kernel",
   title: "Kernel",
   run: (host) => {

@@ -1,15 +1,16 @@
 /** What netloom made and nobody takes care of any more. */
 import { count } from "../output.ts";
-import { ok, warning, type Check, type Finding } from "./check.ts";
-import { agentOfHost, type AgentOfHost } from "./agent-of-host.ts";
-import type { Device, FileTree, Host } from "./host.ts";
-import { isDoomed, isOurs } from "./marks.ts";
+import { ok, warning, type Check, type Finding } from "../../doctor/check.ts";
+import { agentOfHost, type AgentOfHost } from "../../doctor/agent-of-host.ts";
+import type { Host } from "./host.ts";
+import type { Device, FileTree } from "../../doctor/machine.ts";
+import { isDoomed, isOurs } from "../../doctor/marks.ts";
 
 const labsDirectory = "run/netloom/labs";
 /** The default of `netloom agent --bpffs`. */
 const AGENT_PROGRAMS = "/run/netloom/bpf";
 
-export const leftoversCheck: Check = {
+export const leftoversCheck: Check<Host> = {
   name: "leftovers",
   title: "Leftovers",
   run: (host) => {

@@ -6,7 +6,8 @@ import { IFF_UP } from "../../linux/netlink/constants.ts";
 import { dumpLinks } from "../../linux/netlink/link.ts";
 import { decodeRoute, dumpRoutes } from "../../linux/netlink/route.ts";
 import { decodeRule, dumpRules } from "../../linux/netlink/rule.ts";
-import type { Device, Host, MarkedEntry } from "./host.ts";
+import type { Host, MarkedEntry } from "./host.ts";
+import type { Device } from "../../doctor/machine.ts";
 
 const protocols: readonly number[] = [MESH_MARK.protocol, LAB_MARK.protocol];
 const families = [4, 6] as const;

@@ -4,13 +4,13 @@ import { type Host, openFileTree } from "./host.ts";
 import { readNetworkState } from "./network-state.ts";
 
 /** This machine, as it is now. What we may not look at is absent. */
-export async function openHost(options: Pick<Host, "vxlanPort"> = {}): Promise<Host> {
+export async function openHost(settings: Host["settings"] = {}): Promise<Host> {
   return {
     ...openFileTree(),
     ...readNetworkState(),
     nodeVersion: process.versions.node,
     features: await askKernel(),
-    ...options,
+    settings,
   };
 }
 

@@ -1,6 +1,8 @@
+import type { Host } from "./host.ts";
 import { NetloomError } from "../../errors/errors.ts";
-import { failed, ok, warning, type Check, type Finding } from "./check.ts";
-import { openFileTree, type FileTree } from "./host.ts";
+import { failed, ok, warning, type Check, type Finding } from "../../doctor/check.ts";
+import { openFileTree } from "./host.ts";
+import type { FileTree } from "../../doctor/machine.ts";
 
 /** Bit numbers of include/uapi/linux/capability.h. CAP_BPF is split off CAP_SYS_ADMIN, which still implies it. */
 const capabilities = [
@@ -9,7 +11,7 @@ const capabilities = [
   { name: "CAP_BPF", bits: [39, 21], why: "without it no wire between hosts can be joined or counted" },
 ] as const;
 
-export const privilegesCheck: Check = {
+export const privilegesCheck: Check<Host> = {
   name: "privileges",
   title: "Privileges",
   run: (host) => [...capabilities.map((wanted) => capability(host, wanted)), userNamespace(host)],

@@ -1,5 +1,5 @@
 import type { Output } from "../output.ts";
-import type { Check, Finding, Status } from "./check.ts";
+import type { Check, Finding, Status } from "../../doctor/check.ts";
 import type { Host } from "./host.ts";
 
 /** The shape of `netloom doctor -o json`. */
@@ -18,7 +18,7 @@ interface CheckReport {
 const bySeverity: readonly Status[] = ["failed", "warning", "absent"];
 
 /** Runs all checks, one after the other. */
-export function examine(host: Host, checks: readonly Check[]): DoctorReport {
+export function examine(host: Host, checks: readonly Check<Host>[]): DoctorReport {
   const reports = checks.map((check) => ({
     name: check.name,
     title: check.title,

@@ -1,11 +1,12 @@
-import { failed, ok, warning, type Check, type Finding } from "./check.ts";
-import type { FileTree, Host } from "./host.ts";
+import { failed, ok, warning, type Check, type Finding } from "../../doctor/check.ts";
+import type { Host } from "./host.ts";
+import type { FileTree } from "../../doctor/machine.ts";
 
 /** As `engines` in package.json. */
 const minimumNode = [24, 9] as const;
 const minimumOpenFiles = 4096;
 
-export const runtimeCheck: Check = {
+export const runtimeCheck: Check<Host> = {
   name: "runtime",
   title: "Runtime",
   run: (host) => [node(host), openFiles(host)],

@@ -1,8 +1,14 @@
 /** Other programs that configure the network, and may take what is ours for theirs. */
-import { tunnelPort } from "./agent-of-host.ts";
-import { ok, warning, type Check, type Finding } from "./check.ts";
-import type { FileTree, Host } from "./host.ts";
-import { processes } from "./processes.ts";
+import { settingOf } from "../../doctor/agent-of-host.ts";
+import { REMOTE_TYPES } from "../../mechanisms/list.ts";
+import { ok, warning, type Check, type Finding } from "../../doctor/check.ts";
+import type { Host } from "./host.ts";
+import type { FileTree } from "../../doctor/machine.ts";
+import { processes } from "../../doctor/processes.ts";
+
+/** Kinds of devices that netloom makes in a host. */
+const TUNNEL_KINDS = REMOTE_TYPES.flatMap(({ deviceKinds }) => deviceKinds);
+const OWN_KINDS: readonly string[] = [...TUNNEL_KINDS, "veth"];
 
 interface Trouble {
   readonly why: string;
@@ -24,7 +30,7 @@ const services: readonly Service[] = [
   { process: "dockerd", title: "docker", trouble: docker },
 ];
 
-export const servicesCheck: Check = { name: "services", title: "Services", run };
+export const servicesCheck: Check<Host> = { name: "services", title: "Services", run };
 
 function run(host: Host): readonly Finding[] {
   const running = new Set(processes(host).map(({ name }) => name));
@@ -45,14 +51,19 @@ function networkManager(tree: FileTree): Trouble | undefined {
       .list(`${top}/NetworkManager/conf.d`)
       .map((file) => tree.read(`${top}/NetworkManager/conf.d/${file}`)),
   );
-  const unmanaged = [tree.read("etc/NetworkManager/NetworkManager.conf"), ...configurations].some((text) =>
-    /^\s*unmanaged-devices\s*=.*(type:vxlan|interface-name:(vxlan-)?\*)/m.test(text ?? ""),
-  );
-  if (unmanaged) return undefined;
+  const texts = [tree.read("etc/NetworkManager/NetworkManager.conf"), ...configurations];
+  const isUnmanaged = (kind: string): boolean =>
+    texts.some((text) =>
+      new RegExp(`^\\s*unmanaged-devices\\s*=.*(type:${kind}|interface-name:(${kind}-)?\\*)`, "m").test(
+        text ?? "",
+      ),
+    );
+  if (TUNNEL_KINDS.every(isUnmanaged)) return undefined;
   return {
     why: "it may configure the tunnel devices that netloom makes in the host",
     remedy:
-      "printf '[keyfile]\\nunmanaged-devices=type:vxlan;type:veth\\n' > /etc/NetworkManager/conf.d/netloom.conf && nmcli general reload",
+      `printf '[keyfile]\\nunmanaged-devices=${OWN_KINDS.map((kind) => `type:${kind}`).join(";")}\\n' > ` +
+      "/etc/NetworkManager/conf.d/netloom.conf && nmcli general reload",
   };
 }
 
@@ -63,7 +74,8 @@ function networkd(tree: FileTree): Trouble | undefined {
   return {
     why: `/${first.path} matches every device, so it would take over those that netloom makes in the host`,
     remedy:
-      "printf '[Match]\\nKind=vxlan veth\\n[Link]\\nUnmanaged=yes\\n' > /etc/systemd/network/00-netloom.network && networkctl reload",
+      `printf '[Match]\\nKind=${OWN_KINDS.join(" ")}\\n[Link]\\nUnmanaged=yes\\n' > ` +
+      "/etc/systemd/network/00-netloom.network && networkctl reload",
   };
 }
 
@@ -79,34 +91,48 @@ function networkFiles(tree: FileTree): { path: string; text: string }[] {
   return byCodeUnit.map(([, path]) => ({ path, text: tree.read(path) ?? "" }));
 }
 
-/** Whether [Match] asks for nothing but a kind or a name, and VXLAN devices of ours have it. */
+/** Whether [Match] asks for nothing but a kind or a name, and tunnels of ours have it. */
 function takesTunnels(text: string): boolean {
   const match = /^\[Match\]\s*$([^[]*)/m.exec(text)?.[1] ?? "";
   const [condition, ...more] = match.split("\n").filter((line) => /^\s*\w+\s*=/.test(line));
   if (condition === undefined || more.length > 0) return false;
   const [key = "", values = ""] = condition.split("=").map((part) => part.trim());
   const patterns = values.split(/\s+/);
-  return key === "Kind" ? patterns.includes("vxlan") : key === "Name" && patterns.includes("*");
+  return key === "Kind"
+    ? TUNNEL_KINDS.some((kind) => patterns.includes(kind))
+    : key === "Name" && patterns.includes("*");
 }
 
 function firewalld(host: Host): Trouble | undefined {
-  const port = tunnelPort(host);
-  const lets = new RegExp(`<port\\b(?=[^>]*port="${port}")(?=[^>]*protocol="udp")`);
-  const open = host
-    .list("etc/firewalld/zones")
-    .some((file) => lets.test(host.read(`etc/firewalld/zones/${file}`) ?? ""));
-  if (open) return undefined;
+  const isOpen = (port: number): boolean => {
+    const lets = new RegExp(`<port\\b(?=[^>]*port="${port}")(?=[^>]*protocol="udp")`);
+    return host
+      .list("etc/firewalld/zones")
+      .some((file) => lets.test(host.read(`etc/firewalld/zones/${file}`) ?? ""));
+  };
+  const closed = tunnelPorts(host).filter((port) => !isOpen(port));
+  if (closed.length === 0) return undefined;
   return {
-    why: `no zone lets UDP ${port} in: wires from other hosts stay silent`,
-    remedy: `firewall-cmd --permanent --add-port=${port}/udp && firewall-cmd --reload`,
+    why: `no zone lets UDP ${closed.join(", ")} in: wires from other hosts stay silent`,
+    remedy: `firewall-cmd --permanent ${closed.map((port) => `--add-port=${port}/udp`).join(" ")} && firewall-cmd --reload`,
   };
 }
 
 function docker(host: Host): Trouble | undefined {
   const configuration = host.read("etc/docker/daemon.json") ?? "";
   if (/"(iptables"\s*:\s*false|ip-forward-no-drop"\s*:\s*true)/.test(configuration)) return undefined;
+  const ports = tunnelPorts(host);
+  const match = ports.length === 1 ? `--dport ${ports[0]}` : `-m multiport --dports ${ports.join(",")}`;
   return {
     why: "it sets the policy of FORWARD to drop: an underlay that this host routes for others loses its tunnels",
-    remedy: `iptables -I DOCKER-USER -p udp --dport ${tunnelPort(host)} -j ACCEPT`,
+    remedy: `iptables -I DOCKER-USER -p udp ${match} -j ACCEPT`,
   };
+}
+
+/** UDP ports of the tunnels that the machine has, or will have. */
+function tunnelPorts(host: Host): number[] {
+  return REMOTE_TYPES.flatMap((type) => {
+    const settings = Object.fromEntries(type.options.map((option) => [option.key, settingOf(host, option)]));
+    return type.udpPort(settings) ?? [];
+  });
 }

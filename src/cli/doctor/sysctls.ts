@@ -1,5 +1,6 @@
-import { ok, warning, type Check, type Finding } from "./check.ts";
-import type { FileTree } from "./host.ts";
+import type { Host } from "./host.ts";
+import { ok, warning, type Check, type Finding } from "../../doctor/check.ts";
+import type { FileTree } from "../../doctor/machine.ts";
 
 interface Rule {
   /** Path below /proc/sys. */
@@ -43,7 +44,7 @@ const rules: readonly Rule[] = [
   },
 ];
 
-export const sysctlsCheck: Check = {
+export const sysctlsCheck: Check<Host> = {
   name: "sysctls",
   title: "Sysctls",
   run: (host) => [writable(host), ...rules.map((rule) => judge(host, rule))],

@@ -102,7 +102,7 @@ function attachmentLines(attachment: AttachmentView & { readonly document: strin
 }
 
 function wireLines(wire: WireDescription, nowMs: number): Line[] {
-  const { tunnel, interfaces, addresses, routes } = wire;
+  const { tunnels, interfaces, addresses, routes } = wire;
   const end = (side: "client" | "endpoint"): string => {
     const device = interfaces[side];
     const received = device?.received;
@@ -127,10 +127,7 @@ function wireLines(wire: WireDescription, nowMs: number): Line[] {
       ["reason", wire.reason],
       ["service", wire.service === "" ? "" : `${wire.service} (payload ${wire.payload})`],
       ["path", wire.path],
-      [
-        "tunnel",
-        tunnel && `${tunnel.local} → ${tunnel.remote}, ${tunnel.type.toLowerCase()} vni ${tunnel.vni}`,
-      ],
+      ["tunnel", tunnels.map(({ local, remote, words }) => `${local} → ${remote}, ${words}`).join("; ")],
       ["client", end("client")],
       ["endpoint", end("endpoint")],
       ["mtu", String(wire.mtuBytes)],

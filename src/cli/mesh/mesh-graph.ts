@@ -74,10 +74,10 @@ function nodesOf({
     ...endpoints.map(({ name, host }) => ({ id: name, kind: "endpoint" as const, host })),
     ...wires.map(({ client }) => ({ id: client, kind: "workload" as const, host: hostOfClient(client) })),
     // An endpoint that has left the registry may still have wires.
-    ...wires.map(({ endpoint, tunnel }) => ({
+    ...wires.map(({ endpoint, tunnels }) => ({
       id: endpoint,
       kind: "endpoint" as const,
-      host: tunnel?.remoteHost ?? "",
+      host: tunnels.at(-1)?.remoteHost ?? "",
     })),
   ];
   const hosts = [

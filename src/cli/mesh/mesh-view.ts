@@ -81,7 +81,8 @@ export interface WireView {
   readonly state: State;
   readonly upSince?: string;
   readonly interfaces: { readonly client?: InterfaceView; readonly endpoint?: InterfaceView };
-  readonly tunnel?: TunnelView;
+  /** In the order from the client to the endpoint. */
+  readonly tunnels: readonly TunnelView[];
   /** Why it is down, where its attachment does not say it. */
   readonly reason?: string;
   /** `Connect web-db`, on any of the hosts. */
@@ -95,7 +96,10 @@ interface InterfaceView {
   readonly received?: { readonly packets: number; readonly bytes: number };
 }
 
-type TunnelView = Pick<Tunnel, "type" | "vni" | "local" | "remote" | "localHost" | "remoteHost">;
+type TunnelView = Pick<
+  Tunnel,
+  "type" | "parameters" | "words" | "local" | "remote" | "localHost" | "remoteHost"
+>;
 
 export interface MeshView {
   readonly hosts: readonly HostView[];
@@ -236,7 +240,7 @@ export function wireView(wire: Wire): WireView {
     ...optional("upSince", isoTime(wire.upSince)),
     ...optional("reason", reasonOf(wire)),
     interfaces: { ...optional("client", client), ...optional("endpoint", endpoint) },
-    ...optional("tunnel", tunnelView(wire.tunnel)),
+    tunnels: wire.tunnels.map(tunnelView),
     attachments: wire.attachments.map(({ kind, name }) => `${kind} ${name}`),
   };
 }
@@ -272,10 +276,8 @@ function interfaceView(end: WireEnd | undefined): InterfaceView | undefined {
   return { workload, netns, interface: end.interface, ...optional("received", counters) };
 }
 
-function tunnelView(tunnel: Tunnel | undefined): TunnelView | undefined {
-  if (!tunnel) return undefined;
-  const { type, vni, local, remote, localHost, remoteHost } = tunnel;
-  return { type, vni, local, remote, localHost, remoteHost };
+function tunnelView({ type, parameters, words, local, remote, localHost, remoteHost }: Tunnel): TunnelView {
+  return { type, parameters, words, local, remote, localHost, remoteHost };
 }
 
 /** Both ends of a wire have addresses of their own: the length says nothing there. */

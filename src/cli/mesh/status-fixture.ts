@@ -72,14 +72,17 @@ function wireOf(n: number): Wire {
     clientEnd: { workload: `web-${n}`, netns: `file:///run/netns/web-${n}`, interface: "nsm-1" },
     endpointEnd: { workload: service, netns: `file:///run/netns/${service}`, interface: `${service}-${n}` },
     ...(!isLocal && {
-      tunnel: {
-        type: "VXLAN",
-        vni: 4000 + n,
-        local: "10.0.0.1",
-        remote: "10.0.0.2",
-        localHost: client,
-        remoteHost: endpoint,
-      },
+      tunnels: [
+        {
+          type: "VXLAN",
+          words: `vxlan vni ${4000 + n}`,
+          parameters: { vni: String(4000 + n) },
+          local: "10.0.0.1",
+          remote: "10.0.0.2",
+          localHost: client,
+          remoteHost: endpoint,
+        },
+      ],
     }),
     mtu: isLocal ? 1500 : 1446,
     payload: "IP",

@@ -69,7 +69,9 @@ test("wires of an earlier agent are shown as what they are, and are nobody's fai
       id: "4711-left-over",
       state: Wire_State.UNCLAIMED,
       endpointEnd: { workload: "db", netns: "file:///run/netns/db", interface: "db-ab12" },
-      tunnel: { type: "VXLAN", vni: 42, local: "10.0.0.1", remote: "10.0.0.2", localHost: "alpha" },
+      tunnels: [
+        { type: "VXLAN", words: "vxlan vni 42", local: "10.0.0.1", remote: "10.0.0.2", localHost: "alpha" },
+      ],
       mtu: 1446,
       endpointAddresses: ["172.16.0.0/32"],
       path: "vxlan vni 42 10.0.0.2→alpha",

@@ -15,6 +15,7 @@ import {
   MechanismSchema,
   State,
   type Connection,
+  type Mechanism,
 } from "../../api/gen/nsm/connection_pb.js";
 import { ConnectionContextSchema, IPContextSchema } from "../../api/gen/nsm/connectioncontext_pb.js";
 import {
@@ -24,7 +25,8 @@ import {
 import { copyMessage } from "../../api/copy-message.ts";
 import type { Caller } from "../../api/hops.ts";
 import { SELF } from "../../world/peer.ts";
-import { KERNEL, LOCAL, ROUTER_ADVERTISEMENTS } from "../../elements/mechanism.ts";
+import { preferenceFor } from "../../mechanisms/list.ts";
+import { COMMON } from "../../mechanisms/parameters.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
 import { atWorkload } from "../../agent/at-workload.ts";
@@ -177,10 +179,10 @@ export class Connecting implements Attached {
     const { wish } = this;
     const kept = this.#kept();
     const connection = kept ? copyMessage(kept) : create(ConnectionSchema, { id: this.connectionId });
-    const name = wish.interface ?? kept?.mechanism?.parameters["name"] ?? "";
-    const isSamePlace = kept?.mechanism?.parameters["inodeURL"] === identity.netns;
-    const isSameDevice = kept?.mechanism?.parameters["name"] === name;
-    if (!sameWay || !isSamePlace || !isSameDevice) delete connection.mechanism;
+    const { routerAdvertisements } = wish;
+    const name = wish.interface ?? kept?.mechanism?.parameters[COMMON.name] ?? "";
+    const preference = preferenceFor({ netns: identity.netns }, { name, routerAdvertisements });
+    if (!sameWay || !isOf(preference, kept?.mechanism)) delete connection.mechanism;
     connection.state = State.UP;
     connection.networkService = wish.service;
     connection.labels = { ...wish.labels };
@@ -190,14 +192,9 @@ export class Connecting implements Attached {
     if (wish.mtuBytes > 0) context.MTU = wish.mtuBytes;
     const ip = (context.ipContext ??= create(IPContextSchema));
     ip.excludedPrefixes = [...wish.excludedPrefixes];
-    const parameters: Record<string, string> = {
-      inodeURL: identity.netns,
-      ...(name && { name }),
-      ...(wish.routerAdvertisements && { [ROUTER_ADVERTISEMENTS]: "true" }),
-    };
     return create(NetworkServiceRequestSchema, {
       connection,
-      mechanismPreferences: [create(MechanismSchema, { cls: LOCAL, type: KERNEL, parameters })],
+      mechanismPreferences: [create(MechanismSchema, preference)],
     });
   }
 
@@ -241,4 +238,13 @@ export class Connecting implements Attached {
   #caller(scope: Scope): Caller {
     return { scope, deadlineMs: this.#tools.parts.world.clock.monotonicMs() + REQUEST_MS, peer: SELF };
   }
+}
+
+/** Is it the same device in the same workload? */
+function isOf(
+  { type, parameters }: Pick<Mechanism, "type" | "parameters">,
+  answered: Mechanism | undefined,
+): boolean {
+  const wanted = Object.entries(parameters);
+  return answered?.type === type && wanted.every(([key, value]) => answered.parameters[key] === value);
 }

@@ -1,3 +1,4 @@
+import { LOCAL_TYPES } from "../../mechanisms/list.ts";
 import { z } from "zod";
 import { workloadSchema } from "../../resolvers/schema.ts";
 import { headSchema, nameSchema, routerAdvertisementsSchema } from "../fragments/head.ts";
@@ -17,7 +18,10 @@ export const connectSchema = z
       .optional()
       .describe("Name of the device in the workload. Default: made from the service's name."),
     labels: labelsSchema.optional().describe("What the service's matches choose by."),
-    mechanism: z.enum(["kernel"]).optional().describe("Default: kernel, a network device."),
+    mechanism: z
+      .enum(LOCAL_TYPES.map(({ document }) => document))
+      .optional()
+      .describe("Default: kernel, a network device."),
     mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the path carries."),
     routerAdvertisements: routerAdvertisementsSchema,
     excludedPrefixes: prefixesSchema.optional().describe("No endpoint may give addresses of these."),

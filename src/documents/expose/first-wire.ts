@@ -1,5 +1,6 @@
 /** The first wire of an endpoint: what forwarders would be asked for, before anybody has asked. */
 import type { Wire } from "../../forwarder/wire.ts";
+import { deviceIn, type Mechanism } from "../../mechanisms/list.ts";
 import { PointToPointIpam } from "../../ipam/point-to-point.ts";
 import { formatPrefix, type IpAddress, mustParsePrefix } from "../../net/ip.ts";
 import { poolGroups } from "../fragments/pools.ts";
@@ -18,8 +19,7 @@ export function firstWire(
   const wish = { excluded: excludedPrefixes.map(mustParsePrefix), srcAddresses: [], dstAddresses: [] };
   const pairs = ipam.assign("first", wish, 0);
   const full = (address: IpAddress): string => formatPrefix({ address, length: address.bytes.length * 8 });
-  const end = (interfaceName: string) =>
-    ({ type: "KERNEL", netns: `file:///${interfaceName}`, interfaceName }) as const;
+  const end = (name: string): Mechanism => deviceIn(`file:///${name}`, name);
   return {
     connectionId: "first",
     client: end("client"),

@@ -745,11 +745,11 @@ export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
   endpointEnd?: WireEnd | undefined;
 
   /**
-   * The tunnel of a wire between hosts.
+   * The tunnels of this host that the wire goes through, in the order from the client to the endpoint.
    *
-   * @generated from field: netloom.admin.v1.Tunnel tunnel = 8;
+   * @generated from field: repeated netloom.admin.v1.Tunnel tunnels = 8;
    */
-  tunnel?: Tunnel | undefined;
+  tunnels: Tunnel[];
 
   /**
    * @generated from field: uint32 mtu = 9;
@@ -880,14 +880,18 @@ export declare const WireEndSchema: GenMessage<WireEnd>;
  */
 export declare type Tunnel = Message<"netloom.admin.v1.Tunnel"> & {
   /**
+   * Type of the mechanism in NSM: `VXLAN`.
+   *
    * @generated from field: string type = 1;
    */
   type: string;
 
   /**
-   * @generated from field: uint32 vni = 2;
+   * What the two hosts have agreed on, by NSM's names: `src_ip`, `vni`, `MTU`.
+   *
+   * @generated from field: map<string, string> parameters = 2;
    */
-  vni: number;
+  parameters: { [key: string]: string };
 
   /**
    * @generated from field: string local = 3;
@@ -910,6 +914,13 @@ export declare type Tunnel = Message<"netloom.admin.v1.Tunnel"> & {
    * @generated from field: string remote_host = 6;
    */
   remoteHost: string;
+
+  /**
+   * For people: `vxlan vni 4242`.
+   *
+   * @generated from field: string words = 7;
+   */
+  words: string;
 };
 
 /**

@@ -1,4 +1,4 @@
-import type { FileTree } from "./host.ts";
+import type { FileTree } from "./machine.ts";
 
 export interface Process {
   readonly pid: number;
@@ -12,7 +12,7 @@ export function processes(tree: FileTree): Process[] {
     .list("proc")
     .filter((entry) => /^\d+$/.test(entry))
     .map((entry) => ({ pid: Number(entry), name: tree.read(`proc/${entry}/comm`)?.trim() ?? "" }))
-    .filter((process) => process.name !== "");
+    .filter(({ name }) => name !== "");
 }
 
 /** Who holds a socket, by its inode. `undefined`: nobody, so the kernel itself does (or we may not look). */

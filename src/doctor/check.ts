@@ -1,4 +1,4 @@
-import type { Host } from "./host.ts";
+import type { Machine } from "./machine.ts";
 
 /**
  * `failed` means that netloom does not work here; `warning` that something may get in its way; `absent` that something
@@ -21,12 +21,12 @@ export type Finding =
       readonly isUnused?: true;
     };
 
-/** A rule of the doctor. It only reads `host`, so that a test may hand it any machine. */
-export interface Check {
+/** A rule of the doctor. It only reads the machine, so that a test may hand it any. */
+export interface Check<M extends Machine = Machine> {
   /** Stable name, for scripts. */
   readonly name: string;
   readonly title: string;
-  run(host: Host): readonly Finding[];
+  run(machine: M): readonly Finding[];
 }
 
 export function ok(what: string): Finding {

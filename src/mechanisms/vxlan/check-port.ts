@@ -1,19 +1,20 @@
 /** Who else is on the port of our tunnels: what the agent of this host uses, in the namespace that we are in. */
-import { tunnelPort } from "./agent-of-host.ts";
-import { failed, ok, warning, type Check, type Finding } from "./check.ts";
-import type { Device, FileTree, Host } from "./host.ts";
-import { isOurs } from "./marks.ts";
-import { holderOfSocket } from "./processes.ts";
+import { settingOf } from "../../doctor/agent-of-host.ts";
+import { failed, ok, warning, type Check, type Finding } from "../../doctor/check.ts";
+import type { Device, FileTree, Machine } from "../../doctor/machine.ts";
+import { isOurs } from "../../doctor/marks.ts";
+import { holderOfSocket } from "../../doctor/processes.ts";
+import { portOption } from "./values.ts";
 
-export const vxlanPortCheck: Check = { name: "vxlan-port", title: "UDP port of the tunnels", run };
+export const vxlanPortCheck: Readonly<Check> = { name: "vxlan-port", title: "UDP port of the tunnels", run };
 
 const REFUSED =
   "the kernel cannot open the port for a tunnel: wires to other hosts are refused with EADDRINUSE";
 
-function run(host: Host): readonly Finding[] {
-  const port = tunnelPort(host);
-  const strangers = host.devices.filter((device) => device.vxlan?.port === port && !isOurs(device.group));
-  const findings = [...programs(host, port), ...strangers.map((device) => neighbour(device, port))];
+function run(machine: Machine): readonly Finding[] {
+  const port = settingOf(machine, portOption);
+  const strangers = machine.devices.filter((device) => device.vxlan?.port === port && !isOurs(device.group));
+  const findings = [...programs(machine, port), ...strangers.map((device) => neighbour(device, port))];
   return findings.length > 0 ? findings : [ok(`udp port ${port} is free`)];
 }
 
@@ -30,7 +31,7 @@ function neighbour({ name, isUp = true, vxlan }: Device, port: number): Finding 
     );
   }
   const what = `${name} has udp port ${port} for itself, and is not ours`;
-  const otherPort = `netloom agent --vxlan-port ${port + 1}`;
+  const otherPort = `netloom agent --${portOption.name} ${port + 1}`;
   return isUp
     ? failed(what, REFUSED, otherPort)
     : warning(`${what}; it is down`, `as soon as it is up ${REFUSED}`, otherPort);

@@ -1,0 +1,31 @@
+/** A machine as a check of the doctor sees it. */
+
+/** Files below a root directory: `/`, or a directory of a test. What cannot be read counts as absent. */
+export interface FileTree {
+  /** Content of the file `path` (without a leading slash). */
+  read(path: string): string | undefined;
+  /** Names in the directory `path`, sorted; empty if there is no such directory. */
+  list(path: string): readonly string[];
+  /** Where the symbolic link `path` points to. */
+  target(path: string): string | undefined;
+}
+
+/** A device of the namespace that netloom runs in, ours or not. */
+export interface Device {
+  readonly name: string;
+  /** IFLA_INFO_KIND; `undefined` for hardware and `lo`. */
+  readonly kind?: string;
+  /** IFLA_GROUP. */
+  readonly group: number;
+  readonly isUp?: boolean;
+  readonly vxlan?: { readonly vni: number; readonly port: number; readonly hasOwnSocket?: true };
+}
+
+export interface Machine extends FileTree {
+  readonly devices: readonly Device[];
+  /**
+   * Settings that are asked about, for an agent to come, by the name of their option (`vxlan-port`). Default: those of the
+   * agent that runs here, or the usual ones.
+   */
+  readonly settings: Readonly<Record<string, number>>;
+}

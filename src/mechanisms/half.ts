@@ -1,0 +1,45 @@
+/**
+ * One side of a wire on this host. Two halves make a wire: `crossConnect` of the forwarder joins their ports.
+ *
+ *   [workload: nsm-1]===veth===[port]      [port] ))) tunnel
+ */
+import type { LinkEnd, Netns, Veth, Vxlan } from "../kernel/kernel.ts";
+import type { Side } from "./side.ts";
+
+/** The namespace that the agent serves. */
+export const HOST: Netns = "host";
+
+/** What a half is made for. */
+export interface Place {
+  readonly connectionId: string;
+  readonly side: Side;
+  /** Of the wire. */
+  readonly mtuBytes: number;
+  /** MACs of the workloads' devices at both ends. */
+  readonly macs: Readonly<Record<Side, string>>;
+}
+
+/** The device in `HOST` by which the frames of a half come and go. */
+export interface Port {
+  readonly end: LinkEnd;
+}
+
+/** What a workload's owner allows the other end. */
+export interface Trust {
+  /** Router advertisements and redirects are taken. Default: false. */
+  readonly routerAdvertisements?: boolean | undefined;
+}
+
+/** A device in a workload, which gets the addresses and routes of its side. */
+export interface WorkloadLink {
+  readonly link: LinkEnd;
+  readonly trust: Trust;
+}
+
+export interface Half {
+  /** What has to be made for it, in this order. */
+  readonly devices: readonly (Veth | Vxlan)[];
+  readonly port: Port;
+  /** The other end of the veth pair that ends in the port. Two halves with one are fused into one pair, without ports. */
+  readonly workload?: WorkloadLink;
+}

@@ -1,0 +1,104 @@
+/** The identifiers of one type of tunnel on one host: who has which. */
+import type { Random } from "../world/world.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Identifier, RemoteType } from "./mechanism-type.ts";
+
+const MAX_DRAWS = 64;
+const MAX_AVOIDED = 4_096;
+
+interface TakeOptions {
+  /** The connection. Default: the owner. */
+  readonly holder?: string;
+  readonly attempt?: number;
+}
+
+interface Claim {
+  readonly owner: string;
+  holder: string;
+}
+
+/** One pool for each type, made when it is first used. */
+export class IdentifierPools {
+  readonly #random: Random;
+  readonly #pools = new Map<string, IdentifierPool>();
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  of({ type, identifier }: Pick<RemoteType, "type" | "identifier">): IdentifierPool {
+    const known = this.#pools.get(type) ?? new IdentifierPool(this.#random, identifier);
+    this.#pools.set(type, known);
+    return known;
+  }
+
+  /** How many are taken. */
+  get size(): number {
+    return [...this.#pools.values()].reduce((sum, pool) => sum + pool.size, 0);
+  }
+}
+
+/**
+ * One for all tunnels of a type, whichever way they were asked for: the kernel knows a VNI once for each port and family.
+ *
+ * Guarantees
+ * - An identifier never has two owners. An owner is a wire; a newer connection of the same wire takes it over, and what
+ *   becomes of an older one does not touch it.
+ * - One that a stranger's device has is not drawn again.
+ */
+export class IdentifierPool {
+  readonly #random: Random;
+  readonly #identifier: Identifier;
+  readonly #owners = new Map<number, Claim>();
+  readonly #avoided = new Set<number>();
+
+  constructor(random: Random, identifier: Identifier) {
+    this.#random = random;
+    this.#identifier = identifier;
+  }
+
+  get size(): number {
+    return this.#owners.size;
+  }
+
+  ownerOf(id: number): string | undefined {
+    return this.#owners.get(id)?.owner;
+  }
+
+  /** One by chance that nobody has, another for each `attempt` of an owner. RESOURCE_EXHAUSTED if none turns up. */
+  take(owner: string, { holder = owner, attempt = 1 }: TakeOptions = {}): number {
+    const { key, noun, firstDrawn, last } = this.#identifier;
+    for (let i = 0; i < MAX_DRAWS; i++) {
+      const fraction = this.#random.fraction(`${key} of ${owner}`, attempt * MAX_DRAWS + i);
+      const id = firstDrawn + Math.floor(fraction * (last + 1 - firstDrawn));
+      if (!this.#owners.has(id) && !this.#avoided.has(id)) {
+        this.#owners.set(id, { owner, holder });
+        return id;
+      }
+    }
+    throw new NetloomError(
+      "RESOURCE_EXHAUSTED",
+      `take a ${noun}: ${this.#owners.size} of this host are in use`,
+    );
+  }
+
+  /** Takes this very one. False if somebody else has it. */
+  claim(id: number, owner: string, holder = owner): boolean {
+    const known = this.#owners.get(id);
+    if (known && known.owner !== owner) return false;
+    this.#owners.set(id, { owner, holder });
+    return true;
+  }
+
+  /** Gives it back, if `holder` has claimed it last. */
+  release(id: number, holder: string): void {
+    if (this.#owners.get(id)?.holder === holder) this.#owners.delete(id);
+  }
+
+  /** A stranger's device has it. */
+  avoid(id: number): void {
+    this.#avoided.add(id);
+    const [oldest] = this.#avoided;
+    if (this.#avoided.size > MAX_AVOIDED && oldest !== undefined) this.#avoided.delete(oldest);
+  }
+}

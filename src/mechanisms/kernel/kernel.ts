@@ -1,0 +1,111 @@
+/** KERNEL: a device in the workload's namespace, always one end of a veth pair. Upstream: mechanisms/kernel of api and sdk */
+import type { LinkEnd, Netns } from "../../kernel/kernel.ts";
+import { interfaceNameProblem } from "../../net/interface-name.ts";
+import { HOST, type Half, type Place } from "../half.ts";
+import { linkLocal } from "../link-local.ts";
+import type { LocalType, TypedMechanism } from "../mechanism-type.ts";
+import { workloadAlias } from "../naming.ts";
+import { COMMON, isMtu, type ParameterMap, type Parsed, quote } from "../parameters.ts";
+import type { Side } from "../side.ts";
+import { hostEnd } from "./host-end.ts";
+
+/** A device in a workload of this host. */
+export interface KernelMechanism extends TypedMechanism {
+  readonly type: "KERNEL";
+  readonly netns: Netns;
+  readonly interfaceName: string;
+  /** The largest MTU that this end wants. Not a parameter of NSM's. */
+  readonly mtuBytes?: number;
+  /** The workload believes the router advertisements and redirects that come out of the wire. Default: false. */
+  readonly routerAdvertisements?: boolean;
+}
+
+/** Parameter of our own, "true" or absent: the workload believes the routers at the other end. */
+const ROUTER_ADVERTISEMENTS = "routerAdvertisements";
+
+export const kernel: Readonly<LocalType<KernelMechanism>> = {
+  type: "KERNEL",
+  cls: "LOCAL",
+  document: "kernel",
+  options: [],
+  read,
+  write: ({ netns, interfaceName, routerAdvertisements = false }) => ({
+    [COMMON.inodeUrl]: netns,
+    [COMMON.name]: interfaceName,
+    ...(routerAdvertisements && { [ROUTER_ADVERTISEMENTS]: "true" }),
+  }),
+  problems,
+  mtuBytes: ({ mtuBytes }) => mtuBytes,
+  half,
+  words: () => "veth",
+  accept: (offered, newName) => ({ ...offered, [COMMON.name]: offered[COMMON.name] || newName() }),
+  forWorkload: ({ netns }, { name, routerAdvertisements = false }) => ({
+    [COMMON.inodeUrl]: netns,
+    [COMMON.name]: name,
+    [ROUTER_ADVERTISEMENTS]: routerAdvertisements ? "true" : "",
+  }),
+  device: ({ netns, interfaceName }) => ({ netns, interfaceName }),
+};
+
+function read(parameters: ParameterMap): Parsed<KernelMechanism> {
+  const { [COMMON.inodeUrl]: inodeUrl = "", [COMMON.name]: name = "" } = parameters;
+  const found: string[] = [];
+  if (!/^(file:\/\/\/[^\p{Cc}]{1,1024}|inode:\/\/[0-9]{1,20}\/[0-9]{1,20})$/u.test(inodeUrl)) {
+    found.push(`inodeURL ${quote(inodeUrl)} is neither file:///path nor inode://device/inode`);
+  }
+  if (/^file:\/\/\/proc\/(self|thread-self)\//.test(inodeUrl)) {
+    found.push(`inodeURL ${quote(inodeUrl)} is another namespace for everybody who reads it`);
+  }
+  const nameProblem = interfaceNameProblem(name);
+  if (nameProblem) found.push(`the interface name ${quote(name)} ${nameProblem}`);
+  if (found.length > 0) return { ok: false, problems: found };
+  const isTrusting = parameters[ROUTER_ADVERTISEMENTS] === "true";
+  return {
+    ok: true,
+    value: {
+      type: "KERNEL",
+      netns: inodeUrl as Netns,
+      interfaceName: name,
+      ...(isTrusting && { routerAdvertisements: true }),
+    },
+  };
+}
+
+function problems({ netns, interfaceName, mtuBytes }: KernelMechanism, side: Side): string[] {
+  const found: string[] = [];
+  const name = interfaceNameProblem(interfaceName);
+  if (name) found.push(`The ${side}'s interface name ${JSON.stringify(interfaceName)} ${name}.`);
+  if (!isNetns(netns)) {
+    found.push(
+      `The ${side}'s namespace ${JSON.stringify(netns)} is neither file:///path nor inode://device/inode.`,
+    );
+  }
+  if (mtuBytes !== undefined && !isMtu(mtuBytes)) {
+    found.push(`The ${side}'s MTU ${mtuBytes} is no whole number from 0 to 65535.`);
+  }
+  return found;
+}
+
+function isNetns(netns: Netns): boolean {
+  if (netns === HOST) return true;
+  if (netns.startsWith("file://")) return netns.startsWith("file:///") && !/\p{Cc}/u.test(netns);
+  return /^inode:\/\/[0-9]+\/[0-9]+$/.test(netns);
+}
+
+function half({ netns, interfaceName, routerAdvertisements }: KernelMechanism, place: Place): Half {
+  const { connectionId, side, mtuBytes, macs } = place;
+  const link: LinkEnd = {
+    netns,
+    name: interfaceName,
+    mac: macs[side],
+    mtuBytes,
+    alias: workloadAlias(connectionId, side),
+    ...linkLocal(mtuBytes),
+  };
+  const end = hostEnd(place);
+  return {
+    devices: [{ kind: "veth", ends: [link, end] }],
+    port: { end },
+    workload: { link, trust: { routerAdvertisements } },
+  };
+}

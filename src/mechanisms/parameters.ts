@@ -1,0 +1,46 @@
+/** Parameters of mechanisms as they travel: texts by name. Upstream: api/pkg/api/networkservice/mechanisms/common/constants.go */
+
+export type ParameterMap = Readonly<Record<string, string>>;
+
+/** What was read, or all that is wrong with it: `vni "0" is not from 1 to 16777215`. */
+export type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Names of parameters that several of upstream's mechanisms have. */
+export const COMMON = {
+  inodeUrl: "inodeURL",
+  name: "name",
+  sourceIp: "src_ip",
+  destinationIp: "dst_ip",
+  sourcePort: "src_port",
+  destinationPort: "dst_port",
+  mtu: "MTU",
+} as const;
+
+/** A whole number from 0 to `max` in decimal digits. */
+export function readNumber(text: string | undefined, max: number): number | undefined {
+  if (text === undefined || !/^[0-9]{1,10}$/.test(text)) return undefined;
+  const value = Number(text);
+  return value <= max ? value : undefined;
+}
+
+/** The `MTU` of a mechanism in bytes; 0 says nothing. */
+export function mtuOf(parameters: ParameterMap): number {
+  return readNumber(parameters[COMMON.mtu], 65_535) ?? 0;
+}
+
+/** The smaller one; 0 says nothing. */
+export function smallerMtu(a: number, b: number): number {
+  return a && b ? Math.min(a, b) : a || b;
+}
+
+/** Is it an MTU that can be written down? */
+export function isMtu(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 65_535;
+}
+
+export function quote(text: string | undefined): string {
+  const said = text ?? "";
+  return JSON.stringify(said.length > 64 ? `${said.slice(0, 64)}…` : said);
+}

@@ -1,0 +1,63 @@
+/** What the two hosts of a tunnel tell each other, but for its VNI. */
+import { NetloomError } from "../../errors/errors.ts";
+import { VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
+import { familyOf, formatIp, parseIp } from "../../net/ip.ts";
+import type { TunnelHost } from "../mechanism-type.ts";
+import { COMMON, mtuOf, type ParameterMap, quote, smallerMtu } from "../parameters.ts";
+import { portOf, portOption } from "./values.ts";
+
+/** One for each family: the far side takes the first one that it has a VTEP for. */
+export function offers(host: TunnelHost): Record<string, string>[] {
+  return host.addresses.map((address) => ({
+    [COMMON.sourceIp]: address,
+    [COMMON.sourcePort]: String(portAt(host)),
+    [COMMON.mtu]: String(roomAt(host, address)),
+  }));
+}
+
+/** The tunnel ends at an address of the near side's family. */
+export function accept(offered: ParameterMap, host: TunnelHost): Record<string, string> {
+  const address = addressFor(offered, host);
+  return {
+    ...offered,
+    [COMMON.destinationIp]: address,
+    [COMMON.destinationPort]: String(portAt(host)),
+    [COMMON.mtu]: String(smallerMtu(mtuOf(offered), roomAt(host, address))),
+  };
+}
+
+function portAt({ settings }: TunnelHost): number {
+  return settings[portOption.key] ?? VXLAN_PORT;
+}
+
+function roomAt({ underlayMtuBytes }: TunnelHost, address: string): number {
+  return underlayMtuBytes - VXLAN_OVERHEAD_BYTES[familyOf(address)];
+}
+
+function addressFor(offered: ParameterMap, host: TunnelHost): string {
+  const text = offered[COMMON.sourceIp];
+  const source = parseIp(text ?? "");
+  if (!source)
+    throw new NetloomError("INVALID_ARGUMENT", `make a tunnel: src_ip ${quote(text)} is no address`);
+  const attempt = `make a tunnel to ${formatIp(source)}`;
+  const address = host.addresses.find((each) => parseIp(each)?.family === source.family);
+  if (address === undefined) {
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `${attempt}: this host has no IPv${source.family} address for tunnels`,
+      { topic: "NL-404" },
+    );
+  }
+  const [theirs, own] = [offered[COMMON.sourcePort], portAt(host)];
+  if (portOf(theirs) !== own) {
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `${attempt}: it uses UDP port ${theirs}, and this host ${own}`,
+      {
+        topic: "NL-405",
+        hint: "VXLAN devices of Linux need one port for all hosts",
+      },
+    );
+  }
+  return address;
+}

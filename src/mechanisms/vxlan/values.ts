@@ -1,0 +1,22 @@
+/** Numbers and names of VXLAN (RFC 7348). */
+import { VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
+import type { HostOption } from "../mechanism-type.ts";
+import { readNumber } from "../parameters.ts";
+
+/** The parameter. */
+export const VNI = "vni";
+
+export const portOption: Readonly<HostOption> = {
+  key: "port",
+  name: "vxlan-port",
+  argument: "port",
+  about: "UDP port of the tunnels",
+  default: VXLAN_PORT,
+  least: 1,
+  most: 65_535,
+};
+
+/** A UDP port; 4789 where nobody says one. */
+export function portOf(text: string | undefined): number | undefined {
+  return text === undefined || text === "" || text === "0" ? VXLAN_PORT : readNumber(text, 65_535);
+}

@@ -1,0 +1,199 @@
+/**
+ * VXLAN between two forwarders (RFC 7348). Upstream: mechanisms/vxlan of api, sdk and sdk-vpp.
+ *
+ * ```
+ *  near (the client's host)                             far (the endpoint's host)
+ *    src_ip, src_port, MTU, vni: free here   ------->     vni kept if it is free here, else "is taken"
+ *    another vni, three requests in all      <-------     dst_ip, dst_port, MTU: the smaller one
+ * ```
+ */
+import { z } from "zod";
+import type { Vxlan } from "../../kernel/kernel.ts";
+import { ofKind } from "../../kernel/objects.ts";
+import { MAX_VNI, MIN_VNI, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
+import { canonicalIp, familyOf, formatIp, parseIp } from "../../net/ip.ts";
+import { HOST, type Half, type Place } from "../half.ts";
+import type { FoundTunnel, RemoteType, TunnelFacts, TypedMechanism } from "../mechanism-type.ts";
+import { deviceName, hostAlias, readAlias } from "../naming.ts";
+import { COMMON, isMtu, type ParameterMap, type Parsed, quote, readNumber } from "../parameters.ts";
+import { otherSide, type Side } from "../side.ts";
+import { accept, offers } from "./negotiate.ts";
+import { vxlanPortCheck } from "./check-port.ts";
+import { portOf, portOption, VNI } from "./values.ts";
+
+/** A tunnel to another host, with the parameters of NSM. */
+export interface VxlanMechanism extends TypedMechanism {
+  readonly type: "VXLAN";
+  /** VTEP of the client's host. */
+  readonly sourceIp: string;
+  /** VTEP of the endpoint's host. */
+  readonly destinationIp: string;
+  /** UDP port of both sides. Default: 4789. */
+  readonly port?: number;
+  /** 1 to 2^24 - 1, unique in a host for its port and address family. */
+  readonly vni: number;
+  /** MTU of the path between the hosts; the wire gets 54 bytes less over IPv4 and 74 less over IPv6. */
+  readonly underlayMtuBytes: number;
+}
+
+export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
+  type: "VXLAN",
+  cls: "REMOTE",
+  document: "vxlan",
+  options: [portOption],
+  identifier: {
+    key: VNI,
+    noun: "VNI",
+    // Strangers' VNIs are typed by people: small.
+    firstDrawn: 4_096,
+    last: MAX_VNI,
+    isClash: ({ errno, message }, vni) =>
+      errno === "EEXIST" && message.startsWith("add vxlan") && message.includes(`vni ${vni}`),
+  },
+  deviceKinds: ["vxlan"],
+  labKeys: {
+    vni: z
+      .int({ error: "expected a whole number" })
+      .min(MIN_VNI, `VNIs start at ${MIN_VNI}`)
+      .max(MAX_VNI, `a VNI has 24 bits: at most ${MAX_VNI}`)
+      .optional()
+      .describe("VXLAN network identifier of a wire between hosts. Default: a free one."),
+  },
+  check: vxlanPortCheck,
+  overheadBytes: (family) => VXLAN_OVERHEAD_BYTES[family],
+  udpPort: (settings) => settings[portOption.key] ?? VXLAN_PORT,
+  offers,
+  accept,
+  read,
+  write: (tunnel) => ({
+    [COMMON.sourceIp]: tunnel.sourceIp,
+    [COMMON.destinationIp]: tunnel.destinationIp,
+    [COMMON.sourcePort]: String(tunnel.port ?? VXLAN_PORT),
+    [COMMON.destinationPort]: String(tunnel.port ?? VXLAN_PORT),
+    [VNI]: String(tunnel.vni),
+    [COMMON.mtu]: String(mtuBytes(tunnel)),
+  }),
+  problems,
+  mtuBytes,
+  whyMtu: (tunnel) =>
+    `an underlay of ${tunnel.underlayMtuBytes} bytes leaves after VXLAN over IPv${familyOf(tunnel.sourceIp)}`,
+  half,
+  vteps: ({ sourceIp, destinationIp }) => ({ source: sourceIp, destination: destinationIp }),
+  words: ({ vni }) => words(vni),
+  tunnel: ({ id, ...facts }: TunnelFacts) => ({ type: "VXLAN", ...facts, vni: id }),
+  found: (objects) => ofKind(objects, "vxlan").map(foundTunnel),
+};
+
+function words(vni: number): string {
+  return `vxlan vni ${vni}`;
+}
+
+function read(parameters: ParameterMap): Parsed<VxlanMechanism> {
+  const { [COMMON.sourceIp]: sourceIp = "", [COMMON.destinationIp]: destinationIp = "" } = parameters;
+  const found = [
+    ...(parseIp(sourceIp) ? [] : [`src_ip ${quote(sourceIp)} is no address`]),
+    ...(parseIp(destinationIp) ? [] : [`dst_ip ${quote(destinationIp)} is no address`]),
+  ];
+  const vni = readNumber(parameters[VNI], MAX_VNI);
+  if (!vni) found.push(`vni ${quote(parameters[VNI])} is not from ${MIN_VNI} to ${MAX_VNI}`);
+  const [sourcePort, destinationPort] = [
+    parameters[COMMON.sourcePort],
+    parameters[COMMON.destinationPort],
+  ] as const;
+  const port = portOf(sourcePort);
+  if (port === undefined || port !== portOf(destinationPort)) {
+    found.push(`the UDP ports ${quote(sourcePort)} and ${quote(destinationPort)} are not one and the same`);
+  }
+  const mtu = readNumber(parameters[COMMON.mtu] ?? "0", 65_535);
+  if (mtu === undefined) found.push(`MTU ${quote(parameters[COMMON.mtu])} is no number`);
+  if (found.length > 0 || !vni || port === undefined) return { ok: false, problems: found };
+  const overhead = VXLAN_OVERHEAD_BYTES[familyOf(sourceIp)];
+  const underlayMtuBytes = (mtu || 1_500 - overhead) + overhead;
+  return { ok: true, value: { type: "VXLAN", sourceIp, destinationIp, port, vni, underlayMtuBytes } };
+}
+
+/** What fits into the tunnel, as upstream counts. */
+function mtuBytes(tunnel: VxlanMechanism): number {
+  return tunnel.underlayMtuBytes - VXLAN_OVERHEAD_BYTES[familyOf(tunnel.sourceIp)];
+}
+
+function problems(tunnel: VxlanMechanism): string[] {
+  const found: string[] = [];
+  const [source, destination] = [parseIp(tunnel.sourceIp), parseIp(tunnel.destinationIp)];
+  if (!source) found.push(`The tunnel's source ${JSON.stringify(tunnel.sourceIp)} is no IP address.`);
+  if (!destination) {
+    found.push(`The tunnel's destination ${JSON.stringify(tunnel.destinationIp)} is no IP address.`);
+  }
+  if (source && destination) {
+    if (source.family !== destination.family) {
+      found.push(`The tunnel's ends ${tunnel.sourceIp} and ${tunnel.destinationIp} are of two families.`);
+    } else if (formatIp(source) === formatIp(destination)) {
+      found.push(`The tunnel leads from ${tunnel.sourceIp} to itself.`);
+    }
+  }
+  if (!Number.isInteger(tunnel.vni) || tunnel.vni < MIN_VNI || tunnel.vni > MAX_VNI) {
+    found.push(`The VNI ${tunnel.vni} is not from ${MIN_VNI} to ${MAX_VNI}.`);
+  }
+  const port = tunnel.port ?? 1;
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    found.push(`The tunnel's UDP port ${port} is not from 1 to 65535.`);
+  }
+  if (!isMtu(tunnel.underlayMtuBytes)) {
+    found.push(`The underlay's MTU ${tunnel.underlayMtuBytes} is no whole number from 0 to 65535.`);
+  }
+  return found;
+}
+
+/**
+ * A point-to-point device of its own in the host. It has the MAC of the device at the other end of the wire's half on this
+ * host: a frame that the `wire` program hands over keeps the packet type that the tunnel gave it, and one "for another
+ * host" is dropped.
+ */
+function half(tunnel: VxlanMechanism, { connectionId, side, mtuBytes: mtu, macs }: Place): Half {
+  const { vni, port = VXLAN_PORT } = tunnel;
+  const [source, destination] = [canonicalIp(tunnel.sourceIp), canonicalIp(tunnel.destinationIp)];
+  const device: Vxlan = {
+    kind: "vxlan",
+    netns: HOST,
+    name: tunnelName(connectionId, { side, vni, port, family: familyOf(tunnel.sourceIp) }),
+    mac: macs[otherSide(side)],
+    mtuBytes: mtu,
+    alias: hostAlias("vxlan", connectionId, side),
+    vni,
+    local: side === "client" ? destination : source,
+    remote: side === "client" ? source : destination,
+    port,
+  };
+  return { devices: [device], port: { end: device } };
+}
+
+/**
+ * Another VNI, port or family is another device, made before the old one goes; the same VNI with another remote is
+ * the same device, changed in place.
+ */
+export function tunnelName(
+  connectionId: string,
+  tunnel: { readonly side: Side; readonly vni: number; readonly port: number; readonly family: 4 | 6 },
+): string {
+  return deviceName("nlx", [connectionId, tunnel.side, tunnel.vni, tunnel.port, tunnel.family]);
+}
+
+function foundTunnel({ alias, vni, local, remote, port }: Vxlan): FoundTunnel {
+  const side = readAlias(alias)?.side;
+  const [source, destination] = side === "client" ? [remote, local] : [local, remote];
+  return {
+    type: "VXLAN",
+    side,
+    id: vni,
+    local,
+    remote,
+    words: words(vni),
+    parameters: {
+      [COMMON.sourceIp]: source,
+      [COMMON.destinationIp]: destination,
+      [COMMON.sourcePort]: String(port),
+      [COMMON.destinationPort]: String(port),
+      [VNI]: String(vni),
+    },
+  };
+}
