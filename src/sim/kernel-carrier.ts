@@ -21,11 +21,12 @@ import {
 import { endsOf, isDevice, namespacesOf } from "../kernel/objects.ts";
 import { demandDevicesLast, isDeviceRemoval } from "../kernel/operations.ts";
 import { type Watch } from "../async/watch.ts";
-import { type Actor, bury, busyUntilMs, type News, type Undo } from "./kernel-links.ts";
+import { type Actor, bury, busyUntilMs, type Undo } from "./kernel-links.ts";
 import { findNetns, type Listener, type Machine } from "./kernel-machine.ts";
 import { look, nativeNetworkOf, viewOf } from "./kernel-observe.ts";
 import { perform } from "./kernel-operations.ts";
-import { Refused, type SimDevice, type SimNetns } from "./kernel-state.ts";
+import { type News, Refused, type SimDevice, type SimNetns } from "./kernel-state.ts";
+import { simKindOf } from "./objects.ts";
 import { SimWatch } from "./kernel-watch.ts";
 
 /** What befalls an operation. `errno` is what the kernel says: `ENOBUFS`, `EBUSY`; without it a failpoint is named. */
@@ -227,7 +228,7 @@ export class SimKernel implements Kernel, Actor, Listener {
 
   #busyUntilMs(object: Parameters<typeof busyUntilMs>[1]): number | undefined {
     try {
-      return busyUntilMs(this, object);
+      return busyUntilMs(this, object, simKindOf(object).inTheWay?.(this, object));
     } catch (error) {
       // A namespace that is missing is refused by the operation itself, which knows its number.
       if (error instanceof Refused) return undefined;

@@ -1,9 +1,9 @@
 /** Devices of the simulated machine: how they are born, change, go down and die. */
-import type { LinkEnd, Netns, Veth, Vxlan, OwnerMark } from "../kernel/kernel.ts";
+import type { LinkEnd, Netns, OwnerMark } from "../kernel/kernel.ts";
+import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
 import { type Device, endsOf } from "../kernel/objects.ts";
-import { familyOf } from "../net/ip.ts";
-import { bare, Refused, type SimDevice, type SimNetns, type SimTunnel } from "./kernel-state.ts";
+import { bare, type Machinery, Refused, type SimDevice, type SimNetns } from "./kernel-state.ts";
 
 /** Takes back one operation. */
 export type Undo = () => void;
@@ -20,22 +20,6 @@ export interface Actor {
   lookUp(netns: Netns): SimNetns | undefined;
 }
 
-export interface Machinery {
-  readonly tunnels: Map<string, SimDevice>;
-  readonly uplinks: Set<SimDevice>;
-  readonly dying: Set<SimDevice>;
-  readonly deletionMs: number;
-  nowMs(): number;
-  /** Tells everybody who watches the namespace, at `dueMs` (default: now). */
-  announce(netns: SimNetns, news: News, dueMs?: number): void;
-}
-
-/** What there is to say about a namespace; the watcher knows its name. */
-export type News =
-  | { readonly type: "link"; readonly link: string; readonly change: "new" | "removed" }
-  | { readonly type: "address"; readonly change: "new" | "removed" }
-  | { readonly type: "netns-removed" };
-
 const longestName = 15;
 
 export function deviceOf(netns: SimNetns, name: string): SimDevice {
@@ -45,51 +29,47 @@ export function deviceOf(netns: SimNetns, name: string): SimDevice {
 }
 
 /** When the kernel will be done with what stands in the way of `object`; undefined if nothing does that is on its way out. */
-export function busyUntilMs(actor: Actor, object: Device): number | undefined {
-  const inTheWay = endsOf(object).map((end) => actor.find(end.netns).devices.get(end.name));
-  if (object.kind === "vxlan") inTheWay.push(actor.machine.tunnels.get(tunnelKey(actor.home, object)));
-  const times = inTheWay.map((device) => device?.goneAtMs ?? 0);
+export function busyUntilMs(
+  actor: Actor,
+  object: Device,
+  inTheWay: SimDevice | undefined,
+): number | undefined {
+  const named = endsOf(object).map((end) => actor.find(end.netns).devices.get(end.name));
+  const times = [...named, inTheWay].map((device) => device?.goneAtMs ?? 0);
   return Math.max(...times) > actor.machine.nowMs() ? Math.max(...times) : undefined;
 }
 
-export function addVeth(actor: Actor, veth: Veth): Undo {
-  const [first, second] = veth.ends;
-  for (const end of veth.ends) checkEnd(actor, end);
-  if (first.name === second.name && actor.find(first.netns) === actor.find(second.netns))
-    throw new Refused("EEXIST", `both ends are called ${first.name}`);
-  const a = born(actor, "veth", first);
-  const b = born(actor, "veth", second);
-  a.peer = b;
-  b.peer = a;
-  return () => doom(actor.machine, a);
-}
-
-export function addVxlan(actor: Actor, object: Vxlan): Undo {
-  checkEnd(actor, object);
-  const family = familyOf(object.local);
-  if (family !== familyOf(object.remote))
-    throw new Refused("EINVAL", "local and remote address are of different families");
-  if (object.vni < 0 || object.vni >= 2 ** 24) throw new Refused("ERANGE", "a VNI has 24 bits");
-  if (actor.machine.tunnels.has(tunnelKey(actor.home, object)))
-    throw new Refused("EEXIST", "a VXLAN device with the specified VNI already exists");
-  const { vni, port, local, remote } = object;
-  const tunnel = { vni, port, family, underlay: actor.home, local, remote };
-  const device = born(actor, "vxlan", object, tunnel);
-  actor.machine.tunnels.set(tunnelKey(actor.home, object), device);
-  return () => doom(actor.machine, device);
-}
-
-/** Brings MTU, alias, MAC, and a tunnel's addresses to what `object` says. */
-export function changeDevice(actor: Actor, object: Device): Undo {
+/** Brings MTU, alias and MAC of all its ends to what `object` says. */
+export function changeEnds(actor: Actor, object: Device, _from: Device): Undo {
   for (const end of endsOf(object)) {
     deviceOf(actor.find(end.netns), end.name);
     checkValues(end);
   }
-  const undos: Undo[] = object.kind === "vxlan" ? [retarget(actor, object)] : [];
-  for (const end of endsOf(object)) undos.push(changeEnd(actor, end));
+  const undos = endsOf(object).map((end) => changeEnd(actor, end));
   return () => {
     for (const undo of undos.toReversed()) undo();
   };
+}
+
+/** A device that its own batch takes back. */
+export function destroy({ machine }: Actor, device: SimDevice): void {
+  doom(machine, device);
+}
+
+/** A device as one end. */
+export function endOf(naming: Naming, device: SimDevice): LinkEnd {
+  return {
+    netns: naming.nameOf(device.netns),
+    name: device.name,
+    mac: device.mac,
+    mtuBytes: device.mtuBytes,
+    alias: device.alias,
+    ...(device.linkLocal && device.mtuBytes >= IPV6_MIN_MTU ? { linkLocal: true } : {}),
+  };
+}
+
+interface Naming {
+  nameOf(netns: SimNetns): Netns;
 }
 
 /**
@@ -174,12 +154,7 @@ export function dissolve(device: SimDevice): void {
   for (const route of device.netns.routes) if (route.device === device) device.netns.routes.delete(route);
 }
 
-/** A VNI is unique per underlay namespace, port and address family, whatever the addresses are. */
-function tunnelKey(underlay: SimNetns, tunnel: Pick<Vxlan, "vni" | "port" | "local">): string {
-  return `${underlay.cookie}/${tunnel.port}/${familyOf(tunnel.local)}/${tunnel.vni}`;
-}
-
-function checkEnd(actor: Actor, end: LinkEnd): void {
+export function checkEnd(actor: Actor, end: LinkEnd): void {
   const netns = actor.find(end.netns);
   if (end.name.length > longestName)
     throw new Refused("ERANGE", `the name ${end.name} is over 15 bytes long`);
@@ -200,24 +175,28 @@ function checkValues(end: LinkEnd): void {
   if (!mac || !isUnicastMac(mac)) throw new Refused("EADDRNOTAVAIL", `${end.mac} is no address for a device`);
 }
 
-function born(actor: Actor, kind: SimDevice["kind"], end: LinkEnd, tunnel?: SimTunnel): SimDevice {
+/** What a device is besides its end. */
+type Nature = Pick<SimDevice, "kind" | "transmit"> & Partial<Pick<SimDevice, "tunnel">>;
+
+export function born(actor: Actor, end: LinkEnd, nature: Nature): SimDevice {
   const netns = actor.find(end.netns);
+  const { name, mac, mtuBytes, alias, linkLocal = false } = end;
   const device: SimDevice = {
-    kind,
+    tunnel: undefined,
+    ...nature,
     netns,
-    name: end.name,
-    mac: end.mac,
-    mtuBytes: end.mtuBytes,
-    alias: end.alias,
-    linkLocal: end.linkLocal ?? false,
+    name,
+    mac,
+    mtuBytes,
+    alias,
+    linkLocal,
     group: actor.mark.group,
     isUp: false,
-    tunnel,
     fabric: undefined,
     ...bare(),
   };
-  netns.devices.set(end.name, device);
-  actor.machine.announce(netns, { type: "link", link: end.name, change: "new" });
+  netns.devices.set(name, device);
+  actor.machine.announce(netns, { type: "link", link: name, change: "new" });
   return device;
 }
 
@@ -232,16 +211,4 @@ function changeEnd(actor: Actor, end: LinkEnd): Undo {
   });
   actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
   return () => Object.assign(device, { mac, mtuBytes, alias, linkLocal });
-}
-
-function retarget(actor: Actor, object: Vxlan): Undo {
-  const tunnel = deviceOf(actor.find(object.netns), object.name).tunnel;
-  if (!tunnel) throw new Refused("EOPNOTSUPP", `${object.name} is no VXLAN device`);
-  if (tunnel.vni !== object.vni || tunnel.port !== object.port)
-    throw new Refused("EOPNOTSUPP", "VNI and port of a VXLAN device cannot change");
-  if (familyOf(object.local) !== tunnel.family || familyOf(object.remote) !== tunnel.family)
-    throw new Refused("EOPNOTSUPP", "the address family of a VXLAN device cannot change");
-  const before = { local: tunnel.local, remote: tunnel.remote };
-  Object.assign(tunnel, { local: object.local, remote: object.remote });
-  return () => Object.assign(tunnel, before);
 }

@@ -2,8 +2,8 @@
 import { NetloomError } from "../errors/errors.ts";
 import type { Random } from "../world/world.ts";
 import type { Clock } from "../async/clock.ts";
-import { dissolve, type Machinery, type News } from "./kernel-links.ts";
-import type { SimDevice, SimNetns } from "./kernel-state.ts";
+import { dissolve } from "./kernel-links.ts";
+import type { Machinery, News, SimDevice, SimNetns } from "./kernel-state.ts";
 
 export interface SimMachineOptions {
   readonly clock: Clock;

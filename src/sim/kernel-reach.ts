@@ -6,32 +6,9 @@
  */
 import { contains, familyOf, mustParseIp, mustParsePrefix } from "../net/ip.ts";
 import { IPV6_MIN_MTU, isLinkLocal, linkLocalAddress } from "../net/link-local.ts";
-import type { Machinery } from "./kernel-links.ts";
 import { connectedPrefixes, hostPart } from "./kernel-routing.ts";
 import { MAIN_TABLE } from "../kernel/objects/route.ts";
-import type { SimDevice, SimNetns } from "./kernel-state.ts";
-
-/** Where a packet was taken in: the namespace that has the address, and the link that it came in by (`lo` if it never left). */
-export interface Arrival {
-  readonly netns: SimNetns;
-  readonly link: string;
-}
-
-export interface Packet {
-  /** A link-local address with its link: `fe80::1%nl-1`. */
-  readonly to: string;
-  /** Matters to rules only. */
-  readonly source?: string;
-  /** Size of the frame; 0 asks without being counted. */
-  readonly bytes: number;
-}
-
-interface Frame {
-  readonly packet: Packet;
-  /** Whose device the frame is for; its MAC is `mac`, if the sender need not ask. */
-  readonly nexthop: string;
-  readonly mac: string | undefined;
-}
+import type { Arrival, Frame, Journey, Machinery, Packet, SimDevice, SimNetns } from "./kernel-state.ts";
 
 interface Way {
   readonly device: SimDevice;
@@ -42,15 +19,15 @@ const longestJourney = 32;
 
 /** Follows a packet from `netns` until a namespace takes it in; `undefined` if it is dropped on the way. */
 export function follow(machine: Machinery, netns: SimNetns, packet: Packet): Arrival | undefined {
-  return new Journey(machine).route(netns, packet, undefined);
+  return new Route(machine).route(netns, packet, undefined);
 }
 
-class Journey {
-  readonly #machine: Machinery;
+class Route implements Journey {
+  readonly machine: Machinery;
   #steps = 0;
 
   constructor(machine: Machinery) {
-    this.#machine = machine;
+    this.machine = machine;
   }
 
   route(netns: SimNetns, packet: Packet, from: SimDevice | undefined): Arrival | undefined {
@@ -75,19 +52,10 @@ class Journey {
   /** Out of `device`. */
   transmit(device: SimDevice, frame: Frame): Arrival | undefined {
     if (this.#steps++ > longestJourney || !device.isUp) return undefined;
-    switch (device.kind) {
-      case "veth":
-        return device.peer && this.#enter(device.peer, frame);
-      case "uplink":
-        return this.#cross(device, frame);
-      case "vxlan":
-      default:
-        return this.#tunnel(device, frame);
-    }
+    return device.transmit(this, frame, device);
   }
 
-  /** In by `device`: its program first, then the namespace's own stack. */
-  #enter(device: SimDevice, frame: Frame): Arrival | undefined {
+  enter(device: SimDevice, frame: Frame): Arrival | undefined {
     if (this.#steps++ > longestJourney || !device.isUp) return undefined;
     const program = device.program;
     if (frame.packet.bytes > 0) {
@@ -99,7 +67,7 @@ class Journey {
     if (program) {
       const target = program.target;
       if (program.verdict === "redirect") return target && this.transmit(target, frame);
-      if (program.verdict === "redirect-peer") return target?.peer && this.#enter(target.peer, frame);
+      if (program.verdict === "redirect-peer") return target?.peer && this.enter(target.peer, frame);
     }
     return this.#accept(device, frame);
   }
@@ -112,26 +80,8 @@ class Journey {
     return isOurs ? this.route(device.netns, frame.packet, device) : undefined;
   }
 
-  #cross(uplink: SimDevice, frame: Frame): Arrival | undefined {
-    for (const other of this.#machine.uplinks)
-      if (other !== uplink && other.fabric === uplink.fabric) {
-        const arrival = this.#enter(other, frame);
-        if (arrival) return arrival;
-      }
-    return undefined;
-  }
-
-  #tunnel(device: SimDevice, frame: Frame): Arrival | undefined {
-    const tunnel = device.tunnel;
-    if (!tunnel) return undefined;
-    const outer = new Journey(this.#machine);
-    const bytes = frame.packet.bytes;
-    const vtep = outer.route(tunnel.underlay, { to: tunnel.remote, source: tunnel.local, bytes }, undefined);
-    if (!vtep || vtep.link === "lo") return undefined;
-    const other = this.#machine.tunnels.get(
-      `${vtep.netns.cookie}/${tunnel.port}/${tunnel.family}/${tunnel.vni}`,
-    );
-    return other && !other.isDoomed ? this.#enter(other, frame) : undefined;
+  apart(netns: SimNetns, packet: Packet): Arrival | undefined {
+    return new Route(this.machine).route(netns, packet, undefined);
   }
 }
 

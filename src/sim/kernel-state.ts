@@ -1,4 +1,5 @@
 /** What a simulated machine is made of. Entries point at each other as the kernel's structures do. */
+import type { Device } from "../kernel/objects.ts";
 import type { Address, Netns, Program, Qdisc, Route, Rule } from "../kernel/kernel.ts";
 
 export interface SimNetns {
@@ -15,7 +16,9 @@ export interface SimNetns {
 }
 
 export interface SimDevice {
-  readonly kind: "veth" | "vxlan" | "uplink";
+  readonly kind: Device["kind"] | "uplink";
+  /** Out of it, while it is up. */
+  readonly transmit: Transmit;
   readonly netns: SimNetns;
   readonly name: string;
   mac: string;
@@ -59,7 +62,59 @@ export function bare(): Pick<
   };
 }
 
-export interface SimTunnel {
+/** What all who act on a machine share. */
+export interface Machinery {
+  readonly tunnels: Map<string, SimDevice>;
+  readonly uplinks: Set<SimDevice>;
+  readonly dying: Set<SimDevice>;
+  readonly deletionMs: number;
+  nowMs(): number;
+  /** Tells everybody who watches the namespace, at `dueMs` (default: now). */
+  announce(netns: SimNetns, news: News, dueMs?: number): void;
+}
+
+/** What there is to say about a namespace; the watcher knows its name. */
+export type News =
+  | { readonly type: "link"; readonly link: string; readonly change: "new" | "removed" }
+  | { readonly type: "address"; readonly change: "new" | "removed" }
+  | { readonly type: "netns-removed" };
+
+/** A packet under way. */
+export interface Packet {
+  /** A link-local address with its link: `fe80::1%nl-1`. */
+  readonly to: string;
+  /** Matters to rules only. */
+  readonly source?: string;
+  /** Size of the frame; 0 asks without being counted. */
+  readonly bytes: number;
+}
+
+export interface Frame {
+  readonly packet: Packet;
+  /** Whose device the frame is for; its MAC is `mac`, if the sender need not ask. */
+  readonly nexthop: string;
+  readonly mac: string | undefined;
+}
+
+/** Where a packet was taken in: the namespace that has the address, and the link that it came in by (`lo` if it never left). */
+export interface Arrival {
+  readonly netns: SimNetns;
+  readonly link: string;
+}
+
+/** What a device may do with a frame. */
+export interface Journey {
+  readonly machine: Machinery;
+  /** In by a device: its program first, then the namespace's own stack. */
+  enter(device: SimDevice, frame: Frame): Arrival | undefined;
+  /** A packet of its own, from a namespace. */
+  apart(netns: SimNetns, packet: Packet): Arrival | undefined;
+}
+
+/** `undefined`: the frame is dropped on the way. */
+export type Transmit = (journey: Journey, frame: Frame, device: SimDevice) => Arrival | undefined;
+
+interface SimTunnel {
   readonly vni: number;
   readonly port: number;
   readonly family: 4 | 6;

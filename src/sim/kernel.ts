@@ -8,9 +8,9 @@
 import type { Netns } from "../kernel/kernel.ts";
 import { SimKernel, type SimKernelOptions } from "./kernel-carrier.ts";
 import { findNetns, Machine, type SimMachineOptions } from "./kernel-machine.ts";
-import { type Arrival, follow } from "./kernel-reach.ts";
+import { follow } from "./kernel-reach.ts";
 import { familyOf } from "../net/ip.ts";
-import { bare, type SimDevice, type SimNetns, urlOf } from "./kernel-state.ts";
+import { type Arrival, bare, type SimDevice, type SimNetns, type Transmit, urlOf } from "./kernel-state.ts";
 import { SimProcesses } from "./processes.ts";
 
 export type { SimKernel, SimKernelOptions } from "./kernel-carrier.ts";
@@ -74,6 +74,7 @@ export class SimMachine {
     const number = this.#machine.uplinks.size + 1;
     const device: SimDevice = {
       kind: "uplink",
+      transmit: cross,
       netns,
       name: uplink.name,
       mac: `06:00:00:00:${hexByte(number >> 8)}:${hexByte(number)}`,
@@ -125,3 +126,13 @@ export class SimMachine {
 function hexByte(value: number): string {
   return (value & 0xff).toString(16).padStart(2, "0");
 }
+
+/** To whichever uplink of its fabric has it taken in. */
+const cross: Transmit = (journey, frame, uplink) => {
+  for (const other of journey.machine.uplinks)
+    if (other !== uplink && other.fabric === uplink.fabric) {
+      const arrival = journey.enter(other, frame);
+      if (arrival) return arrival;
+    }
+  return undefined;
+};
