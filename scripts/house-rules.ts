@@ -3,6 +3,7 @@
  * use (rules R1-R3 of docs/determinism.md), and the size and the names of files.
  */
 import { readdirSync } from "node:fs";
+import { KIND_NAMES, type ObjectKindName } from "../src/kernel/objects.ts";
 import { type Token, tokenise } from "./tokens.ts";
 
 /** What each room may import, apart from itself. A room that is not in this table may not exist. */
@@ -112,6 +113,28 @@ const BANNED_MEMBERS: ReadonlySet<string> = new Set(["Math.random", "Promise.rac
 /** What a constant of a module may be an instance of. */
 const IMMUTABLE_CLASSES: ReadonlySet<string> = new Set(["TextEncoder", "TextDecoder", "RegExp"]);
 
+/**
+ * Who asks for kernel objects of one kind, because he has to do with that kind alone. Everybody else asks the table
+ * (src/kernel/objects.ts) what holds for objects of any kind.
+ */
+const OF_ONE_KIND: ReadonlyMap<string, readonly ObjectKindName[]> = new Map([
+  // What people are told of a wire that nobody has asked for yet.
+  ["agent/unclaimed.ts", ["address", "vxlan"]],
+  // A policy for the wire's own address takes none of the host's packets.
+  ["agent/host-guard.ts", ["rule"]],
+  // The devices of a wire that count.
+  ["forwarder/meter.ts", ["veth", "vxlan"]],
+  // A kernel without a queueing discipline, in the words of a lab's file.
+  ["lab/shape-support.ts", ["qdisc"]],
+  // A pair of devices goes with the namespace of either end.
+  ["linux/veth-peer.ts", ["veth"]],
+  // What the drivers take and tell.
+  ["linux/netlink/link.ts", ["veth"]],
+  ["linux/netlink/link-decode.ts", ["vxlan"]],
+  // The toy of the simulator's own tests is made of tunnels.
+  ["sim/toy.ts", ["vxlan"]],
+]);
+
 export const MAX_LINES = 500;
 
 export interface SourceFile {
@@ -130,6 +153,7 @@ export function violations({ path, text }: SourceFile): string[] {
   if (!ARROWS.has(room)) found.push(`${path}: there is no room ${room} in the table of arrows`);
   const tokens = tokenise(text);
   const inZone = !OUTSIDE.has(room) && !EDGES.has(path);
+  for (const { line, why } of kindSwitches(path, tokens)) found.push(`${path}:${line}: ${why}`);
   for (const { name, line } of importsOf(tokens)) {
     const why = importViolation(path, name, inZone);
     if (why) found.push(`${path}:${line}: ${why}`);
@@ -216,6 +240,27 @@ function importViolation(path: string, name: string, inZone: boolean): string | 
 interface Finding {
   readonly line: number;
   readonly why: string;
+}
+
+/** Comparisons with the name of a kind of kernel object, outside of the folders that have a file for each kind. */
+function kindSwitches(path: string, tokens: readonly Token[]): Finding[] {
+  const isPastObjects = !importsOf(tokens).some(({ name }) => name.includes("kernel"));
+  if (isPastObjects || /^(kernel|linux|sim)\/objects(\/[a-z-]+)?\.ts$/.test(path)) return [];
+  const names: ReadonlySet<string> = new Set(KIND_NAMES);
+  const allowed: ReadonlySet<string> = new Set(OF_ONE_KIND.get(path) ?? []);
+  let isOfKinds = false;
+  return tokens.flatMap(({ kind, text, line }, index) => {
+    const [before, earlier] = [tokens[index - 1]?.text ?? "", tokens[index - 2]?.text ?? ""];
+    if (text === "{" && before === ")") isOfKinds = earlier === "kind";
+    const isCompared = /^[!=]==$/.test(before) ? earlier === "kind" : before === "case" && isOfKinds;
+    const isAskedFor = before === "," && tokens.slice(Math.max(0, index - 60), index).some(isOfKindCall);
+    if (kind !== "string" || !names.has(text) || allowed.has(text) || !(isCompared || isAskedFor)) return [];
+    return [{ line, why: `it knows of ${text} objects: ask the table of kinds` }];
+  });
+}
+
+function isOfKindCall({ kind, text }: Token): boolean {
+  return kind === "name" && text === "ofKind";
 }
 
 function bannedNames(tokens: readonly Token[]): Finding[] {

@@ -132,6 +132,24 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
   ["a regular expression with a position", "sim/a.ts", "const A = /a/g;", /with a position/],
   ["a static field", "sim/a.ts", "class A { static count = 0; }", /static field/],
   ["a mechanism by its name", "forwarder/a.ts", 'const f = (t: string) => t === "VXLAN";', /names VXLAN/],
+  [
+    "a switch over kinds of kernel objects",
+    "forwarder/a.ts",
+    'import "../kernel/kernel.ts"; function f(o: O) { switch (o.kind) { case "veth": return 1; default: return 2; } }',
+    /:1: it knows of veth objects/,
+  ],
+  [
+    "a kind compared",
+    "agent/a.ts",
+    'import "../kernel/kernel.ts"; const f = (o: O) => o.kind === "route";',
+    /it knows of route objects/,
+  ],
+  [
+    "a kind asked for",
+    "admin/a.ts",
+    'import { ofKind } from "../kernel/objects.ts"; const f = (l: L) => ofKind(l, "vxlan");',
+    /it knows of vxlan objects/,
+  ],
   ["a long file", "linux/a.ts", "//\n".repeat(MAX_LINES), /500 lines/],
   ["a file of utilities", "linux/string-utils.ts", "", /says nothing/],
   ["a file of helpers", "linux/helpers.ts", "", /says nothing/],
@@ -171,6 +189,18 @@ const INNOCENT: readonly (readonly [string, string, string])[] = [
   ["anything else in a test", "sim/a.test.ts", 'import "node:fs"; let n = process.pid;'],
   ["the clock of the tests", "async/until-fixture.ts", "const f = () => setTimeout(() => {}, 1);"],
   ["anything in a fixture or a contract suite", "store/contract.ts", 'import test from "node:test";'],
+  [
+    "an object of some kind",
+    "forwarder/a.ts",
+    'import "../kernel/kernel.ts"; const f = () => [{ kind: "veth", ends: [] }, g("rule")];',
+  ],
+  [
+    "a switch over other kinds",
+    "cli/a.ts",
+    'import "../kernel/kernel.ts"; function f(t: T) { switch (t.type) { case "address": return 1; } }',
+  ],
+  ["a kind of something else", "world/a.ts", 'const f = (p: P) => p.kind === "address";'],
+  ["a kind in its own file", "sim/objects/veth.ts", 'const f = (d: D) => d.kind === "veth";'],
   ["timers outside of the zone", "linux/a.ts", 'import fs from "node:fs"; let n = 0; setTimeout(fs.x, n);'],
   [
     "arrows that point down",

@@ -213,21 +213,19 @@ function malformed(): TooMuch {
   return new TooMuch("it is malformed: a field is cut off, or of another type than the contract says");
 }
 
+/** Of those that are no VARINT. */
+const WIRE_TYPES: ReadonlyMap<ScalarType, number> = new Map([
+  [ScalarType.STRING, LEN],
+  [ScalarType.BYTES, LEN],
+  [ScalarType.DOUBLE, I64],
+  [ScalarType.FIXED64, I64],
+  [ScalarType.SFIXED64, I64],
+  [ScalarType.FLOAT, I32],
+  [ScalarType.FIXED32, I32],
+  [ScalarType.SFIXED32, I32],
+]);
+
 /** Of a number, a text or bytes; an enum is a number. */
 function wireTypeOf(scalar: ScalarType | undefined): number {
-  switch (scalar) {
-    case ScalarType.STRING:
-    case ScalarType.BYTES:
-      return LEN;
-    case ScalarType.DOUBLE:
-    case ScalarType.FIXED64:
-    case ScalarType.SFIXED64:
-      return I64;
-    case ScalarType.FLOAT:
-    case ScalarType.FIXED32:
-    case ScalarType.SFIXED32:
-      return I32;
-    default:
-      return VARINT;
-  }
+  return (scalar === undefined ? undefined : WIRE_TYPES.get(scalar)) ?? VARINT;
 }

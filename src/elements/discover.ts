@@ -129,6 +129,10 @@ function reasonOf(decision: Decision): string[] {
       return ["no match is for this client's labels"];
     case "no endpoint: stops here":
       return [`match ${decision.match} stops the search`];
+    case "no matches: every endpoint is a candidate":
+    case "match without routes: every endpoint is a candidate":
+    case "no endpoint: falls through":
+    case "taken":
     default:
       return [];
   }

@@ -23,26 +23,20 @@ export async function explain(
   if (!(error instanceof NetloomError)) return error;
   const taken =
     error.code === "ALREADY_EXISTS" && wanted && observer ? await whoHas(wanted, observer) : undefined;
-  const hint = error.hint ?? taken ?? hintFor(error.code);
+  const hint = error.hint ?? taken ?? HINTS[error.code];
   return new NetloomError(error.code, `${what}: ${error.message}`, {
     cause: error,
     ...(hint ? { hint } : {}),
   });
 }
 
-function hintFor(code: NetloomError["code"]): string | undefined {
-  switch (code) {
-    case "NOT_FOUND":
-      return "the workload's namespace is gone, or part of it: start the workload again, or close the wire";
-    case "ALREADY_EXISTS":
-      return "choose another, or remove what has it; nothing was changed";
-    case "ABORTED":
-    case "UNAVAILABLE":
-      return "the kernel worker died; ask again, it goes on from what is there";
-    default:
-      return undefined;
-  }
-}
+const WORKER_DIED = "the kernel worker died; ask again, it goes on from what is there";
+const HINTS: Readonly<Partial<Record<NetloomError["code"], string>>> = {
+  NOT_FOUND: "the workload's namespace is gone, or part of it: start the workload again, or close the wire",
+  ALREADY_EXISTS: "choose another, or remove what has it; nothing was changed",
+  ABORTED: WORKER_DIED,
+  UNAVAILABLE: WORKER_DIED,
+};
 
 /** Names the wire that has what is planned, such as a name, a VNI or a route, and says what to do. */
 async function whoHas(wanted: Plan, observer: Observer): Promise<string | undefined> {

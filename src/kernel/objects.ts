@@ -36,7 +36,7 @@ export type Attached = Exclude<KernelObject, Device>;
 /** All kinds, by name. */
 const KINDS: { readonly [K in ObjectKindName]: KernelObjectKind<ObjectOf<K>> } = LIST;
 
-const KIND_NAMES = Object.keys(KINDS) as readonly ObjectKindName[];
+export const KIND_NAMES = Object.keys(KINDS) as readonly ObjectKindName[];
 
 /** Whose kind is not known at this place: one that fits the object, nothing else. */
 export function kindOf<T extends KernelObject>(object: T): KernelObjectKind<T> {

@@ -97,6 +97,7 @@ function attempt(trial: Trial): Outcome {
       return { supported: isNftablesThere(), evidence: "asked nf_tables for its generation" };
     case "netns-cookie":
       return yes(`the cookie of a namespace is ${withSocket((netlink) => netlink.netnsCookie())}`);
+    case "netlink-option":
     default:
       return tryNetlinkOption(trial.option === "strict" ? k.NETLINK_GET_STRICT_CHK : k.NETLINK_EXT_ACK);
   }

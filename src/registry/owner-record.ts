@@ -31,6 +31,7 @@ export function readOwner({ kind }: Owner): Principal | undefined {
       return kind.value.uid === undefined ? { kind: "unix" } : { kind: "unix", uid: kind.value.uid };
     case "self":
       return { kind: "self" };
+    case undefined:
     default:
       return undefined;
   }

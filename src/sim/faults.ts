@@ -49,6 +49,7 @@ export function describeFault(fault: Fault): string {
       const { how, when, operation } = fault.failpoint;
       return `batch ${fault.n} of ${fault.host}'s kernel: ${how} ${when} operation ${operation}`;
     }
+    case "clock":
     default:
       return `wall clock of ${fault.host} jumps by ${fault.jumpMs} ms at ${fault.atMs} ms`;
   }

@@ -5,6 +5,7 @@
  * its half, and then applies its own. A refused VNI is tried again with another under a higher attempt number, so that
  * a message that comes late is known as such. A closed wire leaves a tombstone in both journals for the same reason.
  */
+import { isDevice } from "../kernel/objects.ts";
 import { VXLAN_PORT } from "../kernel/objects/vxlan.ts";
 import { derivedMac } from "../net/mac.ts";
 import { NetloomError } from "../errors/errors.ts";
@@ -151,7 +152,7 @@ export class ToyAgent {
     let present = new Set(observed.map(canonical));
     if ([...present].some((key) => !wantedKeys.has(key))) {
       // The addresses and the state go with their links.
-      const batch = observed.filter(({ kind }) => kind === "veth" || kind === "vxlan");
+      const batch = observed.filter(isDevice);
       await kernel.apply(batch.map((object): Operation => ({ verb: "remove", object })));
       present = new Set();
     }

@@ -1,4 +1,5 @@
 /** The toy workload as a whole: wishes and faults drawn from a seed, a run, and the invariants when it is quiet. */
+import { identityOf, linksOf, ofKind } from "../kernel/objects.ts";
 import type { Kernel, KernelObject } from "../kernel/kernel.ts";
 import type { Fault } from "./faults.ts";
 import { drawFaults } from "./faults.ts";
@@ -100,17 +101,16 @@ async function observeAll(kernel: Kernel): Promise<KernelObject[]> {
 
 /** Every wanted wire is up: all objects of both halves are there, with one VNI. */
 function missingParts(wish: Wish, observed: ReadonlyMap<string, readonly KernelObject[]>): string[] {
-  const vni = (observed.get(wish.from) ?? []).find(
-    (object) => object.kind === "vxlan" && object.alias === `toy-${wish.id}`,
-  );
-  if (vni?.kind !== "vxlan") return [`${wish.from}: ${wish.id} has no tunnel`];
+  const tunnels = ofKind(observed.get(wish.from) ?? [], "vxlan");
+  const tunnel = tunnels.find(({ alias }) => alias === `toy-${wish.id}`);
+  if (!tunnel) return [`${wish.from}: ${wish.id} has no tunnel`];
   const ends = [
     [wish.from, wish.to],
     [wish.to, wish.from],
   ] as const;
   return ends.flatMap(([host, peer]) => {
     const present = new Set((observed.get(host) ?? []).map(canonical));
-    return wireObjects(host, { id: wish.id, peer, vni: vni.vni } satisfies Partial<WireHalf>)
+    return wireObjects(host, { id: wish.id, peer, vni: tunnel.vni } satisfies Partial<WireHalf>)
       .filter((object) => !present.has(canonical(object)))
       .map((object) => `${host}: ${wish.id} lacks its ${object.kind}`);
   });
@@ -121,28 +121,22 @@ function strangers(host: string, wanted: readonly Wish[], objects: readonly Kern
   const owners = new Set(wanted.filter(({ from, to }) => from === host || to === host).map(({ id }) => id));
   const seen = new Set<string>();
   return objects.flatMap((object) => {
-    const link = linkOf(object);
-    const identity = object.kind === "address" ? `address ${object.address}` : `${object.kind} ${link}`;
+    const identity = identityOf(object);
     const isTwice = seen.has(identity);
     seen.add(identity);
     if (isTwice) return [`${host}: ${identity} is there twice`];
-    return owners.has(link.slice(2)) ? [] : [`${host}: ${identity} has no owner`];
+    return linksOf(object).some((link) => owners.has(link.slice("host t-".length)))
+      ? []
+      : [`${host}: ${identity} has no owner`];
   });
-}
-
-function linkOf(object: KernelObject): string {
-  if (object.kind === "veth") return object.ends[0].name;
-  if (object.kind === "vxlan") return object.name;
-  return "link" in object ? object.link : object.kind;
 }
 
 /** A VNI belongs to one wire in the whole fleet. */
 function sharedVnis(observed: ReadonlyMap<string, readonly KernelObject[]>): string[] {
   const owners = new Map<number, string>();
-  return [...observed.values()].flat().flatMap((object) => {
-    if (object.kind !== "vxlan") return [];
-    const owner = owners.get(object.vni) ?? object.alias;
-    owners.set(object.vni, owner);
-    return owner === object.alias ? [] : [`vni ${object.vni} is used by ${owner} and ${object.alias}`];
+  return ofKind([...observed.values()].flat(), "vxlan").flatMap(({ vni, alias }) => {
+    const owner = owners.get(vni) ?? alias;
+    owners.set(vni, owner);
+    return owner === alias ? [] : [`vni ${vni} is used by ${owner} and ${alias}`];
   });
 }

@@ -69,6 +69,9 @@ function describeIssue(outer: Issue, schema: Schema, root: unknown): Finding[] {
         ];
       case "custom":
         return [{ path, message: issue.message }];
+      case "invalid_element":
+      case "invalid_format":
+      case "not_multiple_of":
       default:
         return [{ path, message: `${describe(value)} does not fit: ${issue.message}` }];
     }
@@ -149,18 +152,10 @@ function unwrap(schema: Schema): Schema[][] {
 
 function childOf(schema: Schema | undefined, part: string | number): Schema | undefined {
   const def = schema?._zod.def;
-  switch (def?.type) {
-    case "object":
-      return (def as z.core.$ZodObjectDef).shape[part];
-    case "record":
-      return (def as z.core.$ZodRecordDef).valueType;
-    case "array":
-      return (def as z.core.$ZodArrayDef).element;
-    case "tuple":
-      return (def as z.core.$ZodTupleDef).items[Number(part)];
-    default:
-      return undefined;
-  }
+  if (def?.type === "object") return (def as z.core.$ZodObjectDef).shape[part];
+  if (def?.type === "record") return (def as z.core.$ZodRecordDef).valueType;
+  if (def?.type === "array") return (def as z.core.$ZodArrayDef).element;
+  return def?.type === "tuple" ? (def as z.core.$ZodTupleDef).items[Number(part)] : undefined;
 }
 
 function valueAt(root: unknown, path: Path): unknown {

@@ -93,6 +93,7 @@ class Reflected {
       case "allExtensionNumbersOfType":
       case "fileContainingExtension":
         return refusal(status.NOT_FOUND, "there are no extensions here");
+      case undefined:
       default:
         return refusal(status.INVALID_ARGUMENT, "the request asks for nothing");
     }

@@ -146,6 +146,7 @@ function refusal(url: string, error: NodeJS.ErrnoException): NetloomError {
       return fail("PERMISSION_DENIED", "this process may not listen there");
     case "EADDRNOTAVAIL":
       return fail("INVALID_ARGUMENT", "the address is none of this host", "see: ip address");
+    case undefined:
     default:
       return fail("INTERNAL", error.message);
   }
