@@ -57,6 +57,7 @@ function placeOf(part: readonly (string | number)[], { routes, policies }: Writt
       return ["addresses", "endpoint", ...(i === undefined ? [] : [i])];
     case "mtuBytes":
       return ["mtu"];
+    case undefined:
     default:
       return [];
   }
