@@ -119,11 +119,9 @@ const IMMUTABLE_CLASSES: ReadonlySet<string> = new Set(["TextEncoder", "TextDeco
  */
 const OF_ONE_KIND: ReadonlyMap<string, readonly ObjectKindName[]> = new Map([
   // What people are told of a wire that nobody has asked for yet.
-  ["agent/unclaimed.ts", ["address", "vxlan"]],
+  ["agent/unclaimed.ts", ["address"]],
   // A policy for the wire's own address takes none of the host's packets.
   ["agent/host-guard.ts", ["rule"]],
-  // The devices of a wire that count.
-  ["forwarder/meter.ts", ["veth", "vxlan"]],
   // A kernel without a queueing discipline, in the words of a lab's file.
   ["lab/shape-support.ts", ["qdisc"]],
   // A pair of devices goes with the namespace of either end.
@@ -242,10 +240,11 @@ interface Finding {
   readonly why: string;
 }
 
-/** Comparisons with the name of a kind of kernel object, outside of the folders that have a file for each kind. */
+/** Comparisons with the name of a kind of kernel object, but by who has a file for each kind, or, as a mechanism, makes it. */
 function kindSwitches(path: string, tokens: readonly Token[]): Finding[] {
   const isPastObjects = !importsOf(tokens).some(({ name }) => name.includes("kernel"));
-  if (isPastObjects || /^(kernel|linux|sim)\/objects(\/[a-z-]+)?\.ts$/.test(path)) return [];
+  if (isPastObjects || /^(kernel|linux|sim)\/objects(\/[a-z-]+)?\.ts$|^mechanisms\/[a-z-]+\//.test(path))
+    return [];
   const names: ReadonlySet<string> = new Set(KIND_NAMES);
   const allowed: ReadonlySet<string> = new Set(OF_ONE_KIND.get(path) ?? []);
   let isOfKinds = false;
