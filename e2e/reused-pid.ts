@@ -60,7 +60,10 @@ const workload = new Workloads({
   world,
   kernel: kernel as Kernel,
   processes: held,
-  hostGuard: new HostGuard(world.kernel, { registryUrl: "tcp://127.0.0.1:5002" }),
+  hostGuard: new HostGuard(world.kernel, {
+    hops: { addressesOf: async () => [] },
+    registryUrl: "tcp://127.0.0.1:5002",
+  }),
 }).use({ pid });
 const seen: unknown[] = [];
 const look = async (): Promise<void> => {

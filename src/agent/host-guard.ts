@@ -15,6 +15,7 @@ import { deviceOf, remoteTypeOf } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
 import { contains, formatIp, type IpAddress, type IpPrefix, mustParsePrefix, parseIp } from "../net/ip.ts";
 import { hasCode, NetloomError } from "../errors/errors.ts";
+import type { Hops } from "../world/hops.ts";
 import type { Kernel, Netns } from "../kernel/kernel.ts";
 import { attractionsOf, isAttached, ofKind } from "../kernel/objects.ts";
 import { LOCAL_TABLE, MAIN_TABLE } from "../kernel/objects/route.ts";
@@ -38,7 +39,8 @@ const HINT =
 export class HostGuard {
   readonly #kernel: Kernel;
   readonly #isAllowed: boolean;
-  readonly #registry: readonly Protected[];
+  readonly #hops: Pick<Hops, "addressesOf">;
+  readonly #registryUrl: string;
   /** What wires have taken in the host's namespace, by their id. */
   readonly #taken = new Map<string, readonly Taken[]>();
   #host: Promise<Netns> | undefined;
@@ -48,13 +50,15 @@ export class HostGuard {
     options: {
       /** Default: false. */
       readonly allowHostWorkload?: boolean;
-      /** `tcp://10.0.0.9:5002`. A name instead of an address is not known here, and not guarded. */
+      /** `tcp://10.0.0.9:5002`; a name is looked up each time. */
       readonly registryUrl: string;
+      readonly hops: Pick<Hops, "addressesOf">;
     },
   ) {
     this.#kernel = kernel;
     this.#isAllowed = options.allowHostWorkload ?? false;
-    this.#registry = addressOf(options.registryUrl).map((address) => ({ what: "the registry", address }));
+    this.#hops = options.hops;
+    this.#registryUrl = options.registryUrl;
   }
 
   /** Why a namespace, as `Kernel.resolve` has named it, is no workload. */
@@ -88,7 +92,8 @@ export class HostGuard {
       own.push(side);
     }
     const taken = own.length === 0 ? [] : takenBy(wire, own);
-    const reached = [...remotes([wire]), ...this.#registry, ...remotes(taken.length > 0 ? others : [])];
+    const registry = taken.length > 0 ? await this.#registry() : [];
+    const reached = [...remotes([wire]), ...registry, ...remotes(taken.length > 0 ? others : [])];
     for (const each of reached) refuseIfTaken(each, taken);
     for (const [id, before] of this.#taken)
       if (id !== wire.connectionId) for (const each of remotes([wire])) refuseIfTaken(each, before);
@@ -99,6 +104,16 @@ export class HostGuard {
   /** The wire is gone. */
   forget(connectionId: string): void {
     this.#taken.delete(connectionId);
+  }
+
+  async #registry(): Promise<Protected[]> {
+    const addresses = (await this.#hops.addressesOf(this.#registryUrl)).flatMap(
+      (text) => parseIp(text) ?? [],
+    );
+    // No route leads away what goes to the host itself.
+    return addresses
+      .filter((each) => !isLoopback(each))
+      .map((address) => ({ what: "the registry", address }));
   }
 
   /** A path is resolved anew at each use; one that leads nowhere is for others to complain about. */
@@ -166,11 +181,4 @@ function whatLeads(table: number): string {
 
 function isLoopback({ family, bytes }: IpAddress): boolean {
   return family === 4 ? bytes[0] === 127 : bytes.every((byte, i) => byte === (i === 15 ? 1 : 0));
-}
-
-function addressOf(url: string): IpAddress[] {
-  const host = /^[a-z]+:\/\/(?:\[([^\]]+)\]|([^:/]+))/.exec(url);
-  const address = parseIp(host?.[1] ?? host?.[2] ?? "");
-  // No route leads away what goes to the host itself.
-  return address && !isLoopback(address) ? [address] : [];
 }

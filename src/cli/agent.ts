@@ -82,7 +82,12 @@ export function agentCommand(context: Context): Command {
       ).argParser(Number),
     );
   return addMechanismOptions(command, (each) => String(each.default))
-    .addOption(option("--url <url>", "under which other hosts reach it (default: the first TCP listener)"))
+    .addOption(
+      option(
+        "--url <url>",
+        "under which other hosts reach it, by address or name (default: the first TCP listener)",
+      ),
+    )
     .addOption(option("--state-dir <directory>", "keeps what it is to do").default("/var/lib/netloom"))
     .addOption(option("--bpffs <directory>", "where eBPF programs are pinned").default("/run/netloom/bpf"))
     .addOption(
@@ -121,6 +126,7 @@ async function runAgent(context: Context, options: AgentRunOptions): Promise<voi
   const { awaitAddresses, checkTunnelAddresses, hostOf } = await import("./daemon/underlay.ts");
   const listen = agentListeners(options.listen);
   checkName(options.name);
+  if (options.url !== undefined) await checkUrl(options.url);
   checkNumbers(options);
   const { tunnelIp = [], logLevel } = options;
   await awaitAddresses([...tunnelIp, ...listen.flatMap(hostOf)], daemonLog(context, logLevel));
@@ -207,6 +213,18 @@ function checkName(name: string): void {
   throw new NetloomError("INVALID_ARGUMENT", `--name ${JSON.stringify(name)}: it is no name of a host`, {
     hint: "use 1-63 letters, digits, dots and hyphens, a letter or digit at both ends",
   });
+}
+
+/** Other hosts dial it; a name is theirs to look up. */
+async function checkUrl(url: string): Promise<void> {
+  const { checkTarget } = await import("../transport/url.ts");
+  try {
+    checkTarget(url);
+  } catch (error) {
+    if (!(error instanceof NetloomError)) throw error;
+    const { code, message, hint = "" } = error;
+    throw new NetloomError(code, `--url ${url}: ${message.replace(/^.*?: it/, "it")}`, { hint });
+  }
 }
 
 function checkNumbers({ underlayMtu, sweepAfter }: AgentCommandOptions): void {

@@ -131,7 +131,11 @@ suite("the agent", { skip }, () => {
         /--tunnel-ip 127\.0\.0\.1: there is one of its family already, 127\.0\.0\.1\nhint: /,
       ],
       [[...common, "--underlay-mtu", "9"], /--underlay-mtu: expected a number from 576/],
-      [[...common, "--registry", "nowhere"], /neither a socket nor an IP address with a port/],
+      [[...common, "--registry", "nowhere"], /neither a socket nor a host with a port/],
+      [
+        [...common, "--url", "tcp://10.0.0.300:5001"],
+        /--url .*: it is neither a socket nor a host with a port/,
+      ],
     ] as const) {
       const { code, stderr } = await netloom(["agent", ...args]);
       assert.equal(code, 1, args.join(" "));

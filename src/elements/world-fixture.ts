@@ -35,7 +35,12 @@ export class Worlds {
       clock,
       random: new SimRandom(this.#seed, host),
       keys: new SimKeys(life),
-      hops: { dial: absent("network"), hold: () => () => undefined, serve: absent("network") },
+      hops: {
+        dial: absent("network"),
+        addressesOf: absent("network"),
+        hold: () => () => undefined,
+        serve: absent("network"),
+      },
       disk: { read: absent("disk"), append: absent("disk"), replace: absent("disk"), sync: absent("disk") },
       get store() {
         return absent("store")();

@@ -55,6 +55,7 @@ function bug(place: Place, n: number) {
           },
           hops: {
             serve: async (...args) => await world.hops.serve(...args),
+            addressesOf: async (...args) => await world.hops.addressesOf(...args),
             hold: (...args) => world.hops.hold(...args),
             dial: (url) => {
               const hop = world.hops.dial(url);

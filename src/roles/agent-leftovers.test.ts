@@ -45,6 +45,7 @@ class Surroundings {
       },
       hops: {
         serve: async (...args) => await hops.serve(...args),
+        addressesOf: async (...args) => await hops.addressesOf(...args),
         hold: (...args) => hops.hold(...args),
         dial: (url) => {
           const hop = hops.dial(url);

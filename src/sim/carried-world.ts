@@ -119,6 +119,7 @@ function carried<P extends object>(
 function carriedHops(carrier: Carrier, clock: Clock, scope: Scope): Hops {
   return {
     dial: (url) => carried(carrier, "hops", HOP, ({ hops }) => hops.dial(url), [url]),
+    addressesOf: (url) => carrier.call("hops.addressesOf", [url], ({ hops }) => hops.addressesOf(url)),
     // No simulated socket is named by an inode.
     hold: () => () => undefined,
     serve: async (url, handler) => {

@@ -4,6 +4,7 @@
  * TCP connection: in order and without a gap, or broken.
  */
 import { NetloomError } from "../errors/errors.ts";
+import { canonicalIp, parseIp } from "../net/ip.ts";
 import type { Handler, Hop, Hops } from "../world/hops.ts";
 import type { FaultPlan } from "./faults.ts";
 import { SimCall } from "./network-call.ts";
@@ -38,6 +39,7 @@ export class SimNetwork {
   hops(end: NetworkEnd): Hops {
     return {
       dial: (url) => this.#dial(end, url),
+      addressesOf: (url) => end.life.call({ kind: "hops.addresses", detail: url }, () => addressesIn(url)),
       // No simulated socket is named by an inode.
       hold: () => () => undefined,
       serve: (url, handler) => {
@@ -137,6 +139,13 @@ export class SimNetwork {
       watch: (method, request) => openStream(this, question(method, request)),
     };
   }
+}
+
+/** A simulated host has its addresses in its URL; a name leads to none. */
+function addressesIn(url: string): string[] {
+  const [, v6, other = ""] = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/]+)):/.exec(url) ?? [];
+  const host = v6 ?? other;
+  return parseIp(host) ? [canonicalIp(host)] : [];
 }
 
 /** A socket's path means something on its host only. */

@@ -32,9 +32,11 @@ const OPTIONS: ClientOptions = {
   "grpc.client_idle_timeout_ms": 300_000,
   // A register of calls for a service that nobody here asks.
   "grpc.enable_channelz": 0,
-  // Neither the environment nor a name server has a say in where a message goes.
+  // The environment has no say in where a message goes, and a name server none but for the address of a name.
   "grpc.enable_http_proxy": 0,
   "grpc.service_config_disable_resolution": 1,
+  // A name is looked up for every connection: whoever has moved is found at once, not after half a minute.
+  "grpc.dns_min_time_between_resolutions_ms": 0,
   // Each hop has a connection of its own, so that closing one ends no other.
   "grpc.use_local_subchannel_pool": 1,
 };

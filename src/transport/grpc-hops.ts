@@ -12,7 +12,7 @@ import { HeldSockets, isSocketIdentity } from "./inode-socket.ts";
 import type { PeerLimits } from "./peer-limits.ts";
 import { addReflection } from "./reflection.ts";
 import type { ReadUnixCredentials } from "./socket.ts";
-import { checkTarget } from "./url.ts";
+import { addressesOf, checkTarget } from "./url.ts";
 import { Company } from "./time-share.ts";
 
 /** A connection that nobody has used for so long is closed. */
@@ -45,7 +45,7 @@ interface Dialled {
 }
 
 /**
- * One connection per address, and listeners with health checks and reflection. INVALID_ARGUMENT for what is no address,
+ * One connection per address, and listeners with health checks and reflection. INVALID_ARGUMENT for what is no URL,
  * FAILED_PRECONDITION for all of it unless it is `insecure`.
  */
 export class GrpcHops implements Hops {
@@ -72,6 +72,10 @@ export class GrpcHops implements Hops {
         }
       },
     };
+  }
+
+  async addressesOf(url: string): Promise<readonly string[]> {
+    return await addressesOf(url);
   }
 
   hold(url: string): () => void {

@@ -1,5 +1,10 @@
-/** Listener and peer addresses: `unix:///path`, `tcp://10.0.0.1:5001`, `tcp://[2001:db8::1]:5001`. */
-import { parseIp } from "../net/ip.ts";
+/**
+ * Where somebody listens: `unix:///path`, `tcp://10.0.0.1:5001`, `tcp://[2001:db8::1]:5001`. Who is called may also have a name:
+ * `tcp://alpha.example:5001`.
+ */
+import { promises as dns } from "node:dns";
+import { isHostName } from "../net/host-name.ts";
+import { canonicalIp, parseIp } from "../net/ip.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { isSocketIdentity } from "./inode-socket.ts";
 
@@ -10,8 +15,29 @@ export type Address =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
-/** INVALID_ARGUMENT for anything that is not one of the forms above. */
+/** INVALID_ARGUMENT for anything that nobody can listen on. */
 export function parseAddress(url: string): Address {
+  const address = readUrl(url);
+  if (address && (address.kind === "unix" || parseIp(address.host))) return address;
+  throw new NetloomError(
+    "INVALID_ARGUMENT",
+    `use address ${JSON.stringify(url)}: it is neither a socket nor an IP address with a port`,
+    { hint: "write unix:///run/netloom/agent.sock, tcp://10.0.0.1:5001 or tcp://[2001:db8::1]:5001" },
+  );
+}
+
+/** The same of who is called: `host` may be a name. */
+function parseTarget(url: string): Address {
+  const address = readUrl(url);
+  if (address) return address;
+  throw new NetloomError(
+    "INVALID_ARGUMENT",
+    `use address ${JSON.stringify(url)}: it is neither a socket nor a host with a port`,
+    { hint: "write unix:///run/netloom/agent.sock, tcp://10.0.0.1:5001 or tcp://alpha.example:5001" },
+  );
+}
+
+function readUrl(url: string): Address | undefined {
   if (url.startsWith("unix:///") && url.length > "unix:///".length && !url.includes("\0")) {
     const path = url.slice("unix://".length);
     if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return { kind: "unix", path };
@@ -24,27 +50,40 @@ export function parseAddress(url: string): Address {
   const written = tcp?.[1] ?? "";
   const host = written.replace(/^\[|\]$/g, "");
   const port = Number(tcp?.[2]);
-  if (tcp && parseIp(host) && written.startsWith("[") === host.includes(":") && port <= 65_535) {
-    return { kind: "tcp", host, port };
-  }
-  throw new NetloomError(
-    "INVALID_ARGUMENT",
-    `use address ${JSON.stringify(url)}: it is neither a socket nor an IP address with a port`,
-    {
-      hint: "write unix:///run/netloom/agent.sock, tcp://10.0.0.1:5001 or tcp://[2001:db8::1]:5001",
-    },
-  );
+  const isAddress = parseIp(host) !== undefined && written.startsWith("[") === host.includes(":");
+  return tcp && port <= 65_535 && (isAddress || isHostName(written))
+    ? { kind: "tcp", host, port }
+    : undefined;
 }
 
-/** Whether `url` can be called: an address, or a socket's identity. INVALID_ARGUMENT if not. */
+/** Whether `url` can be called: an address, a name, or a socket's identity. INVALID_ARGUMENT if not. */
 export function checkTarget(url: string): void {
-  if (!isSocketIdentity(url)) parseAddress(url);
+  if (!isSocketIdentity(url)) parseTarget(url);
 }
 
 /** The name of an address in gRPC's grammar (https://github.com/grpc/grpc/blob/master/doc/naming.md). */
 export function grpcTarget(url: string): string {
-  const address = parseAddress(url);
+  const address = parseTarget(url);
   if (address.kind === "unix") return `unix:${address.path}`;
   const { host, port } = address;
-  return host.includes(":") ? `ipv6:[${host}]:${port}` : `ipv4:${host}:${port}`;
+  const family = parseIp(host)?.family;
+  if (family === undefined) return `dns:${host}:${port}`;
+  return family === 6 ? `ipv6:[${host}]:${port}` : `ipv4:${host}:${port}`;
+}
+
+/** The addresses that `url` leads to now; none for a socket. UNAVAILABLE for a name that nobody knows. */
+export async function addressesOf(url: string): Promise<string[]> {
+  if (isSocketIdentity(url)) return [];
+  const address = parseTarget(url);
+  if (address.kind === "unix") return [];
+  if (parseIp(address.host)) return [canonicalIp(address.host)];
+  try {
+    return (await dns.lookup(address.host, { all: true })).map((found) => canonicalIp(found.address));
+  } catch (error) {
+    throw new NetloomError("UNAVAILABLE", `look up ${address.host}: ${(error as Error).message}`, {
+      cause: error,
+      topic: "NL-701",
+      hint: "is the name in /etc/hosts, or known to the name server?",
+    });
+  }
 }

@@ -58,8 +58,13 @@ export interface Handler {
 }
 
 export interface Hops {
-  /** `unix:///path`, `tcp://10.0.0.1:5001`, `tcp://[2001:db8::1]:5001`. Connects when it is used. */
+  /**
+   * `unix:///path`, `tcp://10.0.0.1:5001`, `tcp://[2001:db8::1]:5001`, `tcp://alpha.example:5001`. Connects when it is used. A name
+   * is looked up for every connection.
+   */
   dial(url: string): Hop;
+  /** IP addresses that `url` leads to now; none for a socket. UNAVAILABLE for a name that nobody knows. */
+  addressesOf(url: string): Promise<readonly string[]>;
   /**
    * Until the returned function is called, `url` leads to who is there now, or to nobody: the file system gives the inode
    * of a socket that is gone to the next one. Addresses of other kinds need no holding. UNAVAILABLE if nobody is there now.
