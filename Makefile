@@ -9,7 +9,7 @@ SETUP := node_modules/.package-lock.json
 TESTS ?= 'src/**/*.test.ts' 'e2e/**/*.test.ts'
 NAME ?= all
 
-.PHONY: help setup demo test interop check bare bench sim sim-hunt format build lock datapath docs proto apt-test apt-bench apt-check
+.PHONY: help setup demo test interop check bare bench bench-short sim sim-hunt format build lock datapath docs proto apt-test apt-bench apt-check
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
@@ -22,10 +22,9 @@ test: $(SETUP) apt-test ## all tests: units, fuzz, the real kernel in namespaces
 	@scripts/test.sh $(TESTS)
 
 interop: $(SETUP) apt-test ## programs on upstream's SDK against ours, real packets between them (Go, root)
-	@if command -v go >/dev/null; then \
-	  $(MAKE) --no-print-directory interop/.build/peer && \
-	  scripts/test.sh 'interop/*.test.ts'; \
-	else echo "interop: skipped, because there is no Go here to build upstream's SDK with"; fi
+	@command -v go >/dev/null || { echo "interop: there is no Go here to build upstream's SDK with: install Go 1.24 or later (https://go.dev/dl)" >&2; exit 1; }
+	@$(MAKE) --no-print-directory interop/.build/peer
+	@scripts/test.sh 'interop/*.test.ts'
 
 interop/.build/peer: $(wildcard interop/go/*.go) interop/go/go.mod interop/go/go.sum
 	@echo "set-up: upstream's SDK (takes minutes, once)"
@@ -47,6 +46,9 @@ bare: ## make demo and make test in a bare Debian system below /tmp, with severa
 
 bench: $(SETUP) apt-bench ## all benches, or NAME=kernel|throughput|registry|wire-setup|scale|footprint|abuse|sim (root)
 	@node scripts/bench.ts $(NAME)
+
+bench-short: $(SETUP) apt-bench ## each bench for a moment: does every row still come? (root)
+	@node scripts/bench.ts $(NAME) --short
 
 sim: $(SETUP) ## simulated meshes under faults; SEED=7 replays one run and prints its history
 	@node scripts/sim.ts --mesh $(SEED)

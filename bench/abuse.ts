@@ -3,6 +3,7 @@
  * megabytes of empty elements, streams by the thousand, resets, and requests that do not end. `value` is the p99 beside that,
  * over the p99 without it.
  */
+import { sized } from "./sized.ts";
 import { create } from "@bufbuild/protobuf";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -17,7 +18,7 @@ import { NETLOOM } from "./daemon.ts";
 import { openHops } from "./registry-process.ts";
 import { percentile, plainRow, report } from "./report.ts";
 
-const FINDS = 500;
+const FINDS = sized(500, 20);
 const PAUSE_MS = 5;
 
 const directory = mkdtempSync(join(tmpdir(), "nlb-"));

@@ -67,6 +67,13 @@ const AIMS: Readonly<Record<string, readonly Aim[]>> = {
   "footprint status": [aim("p50", "≤", 250, "ms", MACHINE)],
 };
 
+/** The rows of a bench that aims are about. */
+export function rowsWithAims(bench: string): string[] {
+  return Object.keys(AIMS).flatMap((key) =>
+    key.startsWith(`${bench} `) ? [key.slice(bench.length + 1)] : [],
+  );
+}
+
 export function aimsOf(bench: string, row: BenchRow): readonly Aim[] {
   return AIMS[`${bench} ${row.name}`] ?? [];
 }

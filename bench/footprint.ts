@@ -3,15 +3,16 @@
  * one of 5 endpoints, and a rest during which nobody asks for anything. BENCH_REST_S is the rest in seconds, by default 60;
  * 300 is what the project promises figures for. `status` is `netloom status`, from the start of its process to its end.
  */
+import { sized } from "./sized.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathOf } from "./bed.ts";
 import { exposeOf, Mesh } from "./mesh.ts";
 import { plainRow, readCpuTimes, report, stealShare } from "./report.ts";
 
-const WIRES = 50;
+const WIRES = sized(50, 5);
 const ENDPOINTS = 5;
 const SERVICE = "footprint";
-const REST_S = Number(process.env["BENCH_REST_S"] ?? 60);
+const REST_S = Number(process.env["BENCH_REST_S"] ?? sized(60, 3));
 /** What the wires have cost to make is over by then. */
 const SETTLE_MS = 3000;
 const STATUS_CALLS = 11;

@@ -3,6 +3,7 @@
  * The baseline is one shell that runs the script of the same plan (`netloom script`): the same devices, addresses, routes
  * and neighbours by `ip` and `tc`. All wires stay until a round is over, so that no deletion runs beside a measurement.
  */
+import { sized } from "./sized.ts";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Reconciler } from "../src/forwarder/reconcile.ts";
@@ -22,14 +23,14 @@ import {
   stealShare,
 } from "./report.ts";
 
-const ROUNDS = 3;
-const PAIRS_PER_ROUND = 12;
+const ROUNDS = sized(3, 1);
+const PAIRS_PER_ROUND = sized(12, 2);
 /** Wires that are made one after the other before it is the script's turn, so that not each of them finds cold caches. */
 const WIRES_PER_TURN = 5;
-const BURSTS = 10;
+const BURSTS = sized(10, 1);
 const BURST_MS = 100;
 const CLOSES_PER_BURST = 30;
-const GROUP = 200;
+const GROUP = sized(200, 20);
 
 /** A half, or the whole of a local wire, and where it belongs. */
 interface Part extends ScriptPart {

@@ -2,6 +2,7 @@
  * The processes of bench/registry.ts beside the one that finds: `registry-process.ts serve FILE URL` has the registry,
  * `registry-process.ts load URL` registers again and watches. Each prints one JSON object a line.
  */
+import { sized } from "./sized.ts";
 import { observation } from "../src/observe/observation.ts";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { randomUUID } from "node:crypto";
@@ -23,9 +24,9 @@ import { nodeClock } from "../src/transport/node-clock.ts";
 import type { World } from "../src/world/world.ts";
 import { peerNamed } from "../src/world/peer-fixture.ts";
 
-export const ENDPOINTS = 100_000;
-export const SERVICES = 1000;
-export const WATCHERS = 1000;
+export const ENDPOINTS = sized(100_000, 1_000);
+export const SERVICES = sized(1000, 10);
+export const WATCHERS = sized(1000, 10);
 const REGISTRATIONS_PER_SECOND = 1000;
 const MAX_UNDER_WAY = 256;
 

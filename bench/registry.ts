@@ -3,6 +3,7 @@
  * registered again and 1,000 watchers are told of it. Three processes: the registry with its SQLite file, the load, and
  * this one, which finds one thing at a time. `cpu` and `memory` are those of the registry. The baseline is an empty find: what the way there and back costs.
  */
+import { sized } from "./sized.ts";
 import { create } from "@bufbuild/protobuf";
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -25,8 +26,8 @@ import {
   stealShare,
 } from "./report.ts";
 
-const PAIRS = 1200;
-const WARM_UP = 100;
+const PAIRS = sized(1200, 20);
+const WARM_UP = sized(100, 5);
 
 /** Between two questions: they come at a pace, not as fast as they are answered. */
 const PAUSE_MS = 8;
@@ -107,6 +108,7 @@ try {
   const paired = await measurePairs({ pairs: PAIRS, subject, baseline });
   const one: number[] = [];
   for (let i = 0; i < PAIRS; i++) one.push(await find({ name: `endpoint-${(i * 7919) % ENDPOINTS}` }, 1));
+  while (latest["rate"] === undefined) await world.clock.sleep(PAUSE_MS);
   const stolen = stealShare(before, readCpuTimes());
   const cpuShare = (cpuMs(server) - usedMs) / (performance.now() - startMs);
   server.child.stdin?.write("memory\n");

@@ -2,6 +2,7 @@
  * What all benches share: samples taken in turn with a baseline, percentiles, the time that a hypervisor stole, a table
  * for people and a file for machines.
  */
+import { isShort } from "./sized.ts";
 import { aimsOf } from "./aims.ts";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
@@ -111,7 +112,12 @@ export function aimNotes(bench: string, rows: readonly BenchRow[]): string[] {
   );
 }
 
-/** Prints the rows as a table and writes bench/results/<name>.json. `notes` and what the aims have come to are printed below. */
+/** Where the rows of a bench are written. Those of a short run are no figures, and stay apart. */
+export function resultFile(name: string): URL {
+  return new URL(isShort ? `../.cache/bench-short/${name}.json` : `results/${name}.json`, import.meta.url);
+}
+
+/** Prints the rows as a table and writes them into `resultFile`. `notes` and what the aims have come to are printed below. */
 export function report(name: string, rows: readonly BenchRow[], notes: readonly string[] = []): void {
   const lines = rows.map(({ name, unit, ...figures }) => [
     name,
@@ -119,10 +125,10 @@ export function report(name: string, rows: readonly BenchRow[], notes: readonly 
     ...[figures.value, figures.p50, figures.p99, figures.baseline, figures.ratio].map(formatFigure),
   ]);
   console.log(formatTable([["", "unit", "value", "p50", "p99", "baseline", "ratio"], ...lines]));
-  for (const note of [...notes, ...aimNotes(name, rows)]) console.log(note);
-  const directory = new URL("results/", import.meta.url);
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(new URL(`${name}.json`, directory), `${JSON.stringify(rows, undefined, 2)}\n`);
+  for (const note of [...notes, ...(isShort ? [] : aimNotes(name, rows))]) console.log(note);
+  const file = resultFile(name);
+  mkdirSync(new URL(".", file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(rows, undefined, 2)}\n`);
 }
 
 /** Three digits that matter. */

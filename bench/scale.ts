@@ -3,6 +3,7 @@
  * unix socket, each on a connection of its own. `up` ends with the last answer; then one packet goes through every
  * wire. `down` is 32 callers that close, and ends when the kernel has freed the last device. Namespaces are made before.
  */
+import { sized } from "./sized.ts";
 import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
 import { ping } from "../src/linux/icmp.ts";
 import { netnsOf } from "./bed.ts";
@@ -10,10 +11,10 @@ import { addressesIn, type Client, exposeOf, Mesh } from "./mesh.ts";
 import { Resident } from "./resident.ts";
 import { plainRow, readCpuTimes, report, stealShare } from "./report.ts";
 
-const WIRES = Number(process.env["BENCH_WIRES"] ?? 2000);
+const WIRES = Number(process.env["BENCH_WIRES"] ?? sized(2000, 60));
 const ENDPOINTS = 20;
 const CALLERS = 32;
-const WARM_UP_WIRES = 200;
+const WARM_UP_WIRES = sized(200, 10);
 const SERVICE = "scale";
 
 /** What each caller does with its share of `items`, until all are done. */

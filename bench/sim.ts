@@ -2,11 +2,12 @@
  * How fast the simulator goes on one core: faults that found a victim, and calls that the hosts made of their Worlds, a
  * second of CPU time (the run does not wait for anything, so on an idle core that is the time on the wall). The baseline is the same runs at the pace of their own virtual time, as a fleet of real hosts would take it.
  */
+import { sized } from "./sized.ts";
 import { simulateToy } from "../scripts/simulated-toy.ts";
 import { type BenchRow, percentile, plainRow, readCpuTimes, report, spread, stealShare } from "./report.ts";
 
-const BATCHES = 60;
-const SEEDS_PER_BATCH = 10;
+const BATCHES = sized(60, 2);
+const SEEDS_PER_BATCH = sized(10, 2);
 
 interface Batch {
   readonly seconds: number;

@@ -6,6 +6,7 @@
  *
  * Each row once on an empty host (`local-tcp`), and once beside 1,000 other wires (`local-tcp-1000`).
  */
+import { sized } from "./sized.ts";
 import { Reconciler } from "../src/forwarder/reconcile.ts";
 import { addressesOf, Bed, nameOf, sh, UNDERLAY_MTU, type WireKind, wireOf } from "./bed.ts";
 import { IperfServer, type Traffic } from "./iperf.ts";
@@ -21,9 +22,10 @@ import {
 } from "./report.ts";
 
 /** Nine pairs of each of eight rows in less than a minute leave a run this long. */
-const RUN_SECONDS = Number(process.env["BENCH_RUN_SECONDS"] ?? 0.3);
-const PAIRS = 9;
-const OTHERS = 1000;
+const RUN_SECONDS = Number(process.env["BENCH_RUN_SECONDS"] ?? sized(0.3, 0.1));
+const PAIRS = sized(9, 1);
+/** Rows beside them end in `-1000`. */
+const OTHERS = sized(1000, 20);
 /** The other wires hang on this many pairs of workloads. */
 const OTHER_PAIRS = 20;
 
@@ -146,7 +148,7 @@ await Bed.use(async (bed) => {
   const rows: BenchRow[] = [];
   const before = readCpuTimes();
   try {
-    for (const suffix of ["", `-${OTHERS}`]) {
+    for (const suffix of ["", "-1000"]) {
       if (suffix !== "") await bench.makeOthers();
       for (const subject of subjects)
         for (const traffic of ["tcp", "udp64"] as const) rows.push(await bench.row(subject, traffic, suffix));

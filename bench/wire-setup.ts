@@ -4,6 +4,7 @@
  * been. The baseline is what a person would do: one shell with the script of the same plan (`netloom script`), then
  * `ping -c 1`. All wires stay until a round is over, so that no deletion runs beside a measurement.
  */
+import { sized } from "./sized.ts";
 import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
 import { Pinger } from "../src/linux/icmp.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
@@ -22,11 +23,11 @@ import {
 } from "./report.ts";
 import { Resident } from "./resident.ts";
 
-const ROUNDS = 3;
-const PAIRS_PER_ROUND = 25;
+const ROUNDS = sized(3, 1);
+const PAIRS_PER_ROUND = sized(25, 2);
 /** Before: the compilers of both sides, and their caches, get what they get on any host after some hundred wires. */
-const WARM_UP_PAIRS = 10;
-const WARM_UP_WIRES = 200;
+const WARM_UP_PAIRS = sized(10, 1);
+const WARM_UP_WIRES = sized(200, 2);
 
 type Kind = "local" | "remote";
 

@@ -1,9 +1,20 @@
-/** Runs the benches, one process each, so that none warms up or disturbs another. Usage: bench.ts all|<name> */
+/**
+ * Runs the benches, one process each, so that none warms up or disturbs another. Usage: bench.ts all|<name> [--short]
+ *
+ * With `--short` each does just enough for every row to come; it fails if one with an aim does not, or has no figure.
+ */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { rowsWithAims } from "../bench/aims.ts";
+import { type BenchRow, resultFile } from "../bench/report.ts";
+import { isShort } from "../bench/sized.ts";
 
 const ALL = ["kernel", "throughput", "registry", "wire-setup", "scale", "footprint", "abuse", "sim"];
 const wanted = process.argv[2] ?? "all";
+if (process.argv[3] === "--short" && !isShort) {
+  const env = { ...process.env, BENCH_SHORT: "1" };
+  process.exit(spawnSync(process.execPath, process.argv.slice(1), { stdio: "inherit", env }).status ?? 1);
+}
 const names = wanted === "all" ? ALL : [wanted];
 for (const name of names) {
   const file = new URL(`../bench/${name}.ts`, import.meta.url);
@@ -13,4 +24,16 @@ for (const name of names) {
   }
   const { status } = spawnSync(process.execPath, [file.pathname], { stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
+  if (isShort) checkRows(name);
+}
+
+function checkRows(name: string): void {
+  const rows = JSON.parse(readFileSync(resultFile(name), "utf8")) as BenchRow[];
+  const wrong = [
+    ...rowsWithAims(name).filter((aimed) => !rows.some((row) => row.name === aimed)),
+    ...rows.filter(({ value }) => !Number.isFinite(value)).map((row) => row.name),
+  ];
+  if (rows.length > 0 && wrong.length === 0) return;
+  console.error(`bench ${name}: rows without a figure: ${wrong.join(", ") || "all"}`);
+  process.exit(1);
 }
