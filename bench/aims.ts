@@ -1,5 +1,5 @@
 /** What the benches are there to show, by bench and row, and why it is missed where it is. */
-import type { BenchRow } from "./report.ts";
+import type { BenchRow } from "./row.ts";
 
 /** One figure of a row and its bound. */
 export interface Aim {

@@ -11,7 +11,6 @@ import type { Kernel } from "../src/kernel/kernel.ts";
 import { Bed, wireOf, type WireOptions } from "./bed.ts";
 import { elapsedByScript, operations, scriptOf, type ScriptPart } from "./by-script.ts";
 import {
-  type BenchRow,
   measurePairs,
   type Paired,
   pairedRow,
@@ -22,6 +21,7 @@ import {
   spread,
   stealShare,
 } from "./report.ts";
+import { type BenchRow } from "./row.ts";
 
 const ROUNDS = sized(3, 1);
 const PAIRS_PER_ROUND = sized(12, 2);

@@ -2,23 +2,10 @@
  * What all benches share: samples taken in turn with a baseline, percentiles, the time that a hypervisor stole, a table
  * for people and a file for machines.
  */
+import type { BenchRow } from "./row.ts";
 import { isShort } from "./sized.ts";
 import { aimsOf } from "./aims.ts";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-
-/** One line of bench/results/<name>.json. */
-export interface BenchRow {
-  readonly name: string;
-  readonly unit: string;
-  /** The figure that counts, in `unit`: the median unless the bench says otherwise. */
-  readonly value: number;
-  readonly p50: number;
-  readonly p99: number;
-  /** Median of the baseline of the same run, in `unit`. `null` if there is none. */
-  readonly baseline: number | null;
-  /** Median of the ratios of each pair, subject to baseline. */
-  readonly ratio: number | null;
-}
 
 /** Samples of two subjects, taken in turn so that both see the same weather. */
 export interface Paired {

@@ -4,7 +4,8 @@
  */
 import { sized } from "./sized.ts";
 import { simulateToy } from "../scripts/simulated-toy.ts";
-import { type BenchRow, percentile, plainRow, readCpuTimes, report, spread, stealShare } from "./report.ts";
+import { percentile, plainRow, readCpuTimes, report, spread, stealShare } from "./report.ts";
+import { type BenchRow } from "./row.ts";
 
 const BATCHES = sized(60, 2);
 const SEEDS_PER_BATCH = sized(10, 2);

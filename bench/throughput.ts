@@ -10,16 +10,8 @@ import { sized } from "./sized.ts";
 import { Reconciler } from "../src/forwarder/reconcile.ts";
 import { addressesOf, Bed, nameOf, sh, UNDERLAY_MTU, type WireKind, wireOf } from "./bed.ts";
 import { IperfServer, type Traffic } from "./iperf.ts";
-import {
-  type BenchRow,
-  measurePairs,
-  pairedRow,
-  percentile,
-  readCpuTimes,
-  report,
-  spread,
-  stealShare,
-} from "./report.ts";
+import { measurePairs, pairedRow, percentile, readCpuTimes, report, spread, stealShare } from "./report.ts";
+import { type BenchRow } from "./row.ts";
 
 /** Nine pairs of each of eight rows in less than a minute leave a run this long. */
 const RUN_SECONDS = Number(process.env["BENCH_RUN_SECONDS"] ?? sized(0.3, 0.1));

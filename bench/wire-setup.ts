@@ -11,16 +11,8 @@ import type { Netns } from "../src/kernel/kernel.ts";
 import { addressesOf, nameOf, netnsOf, pathOf, wireOf } from "./bed.ts";
 import { elapsedByScript, scriptOf, type ScriptPart } from "./by-script.ts";
 import { addressesIn, type Client, exposeOf, Mesh } from "./mesh.ts";
-import {
-  type BenchRow,
-  measurePairs,
-  type Paired,
-  pairedRow,
-  readCpuTimes,
-  report,
-  spread,
-  stealShare,
-} from "./report.ts";
+import { measurePairs, type Paired, pairedRow, readCpuTimes, report, spread, stealShare } from "./report.ts";
+import { type BenchRow } from "./row.ts";
 import { Resident } from "./resident.ts";
 
 const ROUNDS = sized(3, 1);

@@ -6,7 +6,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { rowsWithAims } from "../bench/aims.ts";
-import { type BenchRow, resultFile } from "../bench/report.ts";
+import { resultFile } from "../bench/report.ts";
+import { type BenchRow } from "../bench/row.ts";
 import { isShort } from "../bench/sized.ts";
 
 const ALL = ["kernel", "throughput", "registry", "wire-setup", "scale", "footprint", "abuse", "sim"];

@@ -4,59 +4,8 @@
  */
 import { readdirSync } from "node:fs";
 import { KIND_NAMES, type ObjectKindName } from "../src/kernel/objects.ts";
+import { ARROWS, roomOf, targetOf } from "./arrows.ts";
 import { type Token, tokenise } from "./tokens.ts";
-
-/** What each room may import, apart from itself. A room that is not in this table may not exist. */
-const CORE = ["world", "kernel", "observe", "async", "errors", "net"];
-const ENGINE = [...CORE, "api"];
-const PARTS = [...ENGINE, "chain", "ipam", "identity", "policy", "observe", "text"];
-const WIRES = [...PARTS, "elements", "forwarder", "mechanisms", "registry"];
-const PORTS = ["linux", "sim", "store", "transport", "exporters"];
-const HOSTS = [...WIRES, "resolvers", "agent", "doctor", "servicenode"];
-export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
-  ["net", []],
-  ["errors", []],
-  ["async", ["errors", "net"]],
-  ["kernel", ["async", "errors", "net"]],
-  ["observe", ["async"]],
-  ["world", ["kernel", "observe", "async", "errors"]],
-  ["api", CORE],
-  // What people write and read: YAML, shape, what is wrong with it and where.
-  ["text", CORE],
-  ["chain", ENGINE],
-  ["ipam", ENGINE],
-  ["identity", [...ENGINE, "policy"]],
-  ["policy", ENGINE],
-  // The elements of a role put the parts together: discovery matches with the registry, wires go to the forwarder.
-  ["elements", [...PARTS, "forwarder", "mechanisms", "registry"]],
-  ["forwarder", [...PARTS, "mechanisms"]],
-  // All that is known of one way to carry a wire; who makes wires asks the list.
-  ["mechanisms", [...CORE, "api", "doctor", "text"]],
-  // What a check of `netloom doctor` is given, and says.
-  ["doctor", CORE],
-  ["registry", PARTS],
-  // From the name of a workload to what it leads to.
-  ["resolvers", ["world", "kernel", "async", "errors", "observe", "text"]],
-  ["agent", [...WIRES, "resolvers"]],
-  // The kinds of documents: all of one in its folder, also how the agent works for it.
-  [
-    "documents",
-    ["agent", "resolvers", "elements", "forwarder", "mechanisms", "registry", "ipam", "api", "text", ...CORE],
-  ],
-  ["servicenode", WIRES],
-  ["admin", HOSTS],
-  ["roles", [...HOSTS, "documents", "admin"]],
-  ["lab", [...HOSTS, "documents", ...PORTS]],
-  ["cli", [...HOSTS, "documents", ...PORTS, "admin", "roles", "lab"]],
-  ["main", ["cli", "roles"]],
-  ["linux", CORE],
-  ["store", CORE],
-  ["exporters", ["observe", "errors"]],
-  // Health and reflection are services of the wire contracts, and every World has scopes.
-  ["transport", [...CORE, "api"]],
-  // The simulated world is a World, and every World has scopes.
-  ["sim", CORE],
-]);
 
 /** Rooms outside of the deterministic zone (R1). */
 const OUTSIDE: ReadonlySet<string> = new Set(["linux", "transport", "exporters", "lab", "cli", "main"]);
@@ -196,10 +145,6 @@ function isForTests(path: string): boolean {
   return /(\.test|-fixture|[/-]contract)\.ts$/.test(path);
 }
 
-function roomOf(path: string): string {
-  return path.includes("/") ? (path.split("/")[0] ?? "") : path.replace(/(\.\w+)*\.ts$/, "");
-}
-
 function namingViolations(path: string): string[] {
   const name = path.split("/").at(-1) ?? "";
   const stem = name.replace(/(\.\w+)*\.ts$/, "");
@@ -211,6 +156,16 @@ function namingViolations(path: string): string[] {
 interface Import {
   readonly name: string;
   readonly line: number;
+  /** Loaded when it is needed. */
+  readonly isLazy: boolean;
+}
+
+/** The files below src that this one imports, by paths below src; those of files that test are not asked for. */
+export function filesImported({ path, text }: SourceFile, which: "all" | "at once"): string[] {
+  if (isForTests(path)) return [];
+  return importsOf(tokenise(text)).flatMap(({ name, isLazy }) =>
+    name.startsWith(".") && !(isLazy && which === "at once") ? [targetOf(path, name)] : [],
+  );
 }
 
 /** Every module that is named: `import … from`, `export … from`, `import "x"`, `import("x")`. */
@@ -218,8 +173,9 @@ function importsOf(tokens: readonly Token[]): Import[] {
   return tokens.flatMap(({ kind, text, line }, index) => {
     const before = tokens[index - 1]?.text;
     const isDynamic = before === "(" && tokens[index - 2]?.text === "import";
-    if (kind !== "string") return isDynamic ? [{ name: "a computed name", line }] : [];
-    return isDynamic || before === "from" || before === "import" ? [{ name: text, line }] : [];
+    if (kind !== "string") return isDynamic ? [{ name: "a computed name", line, isLazy: true }] : [];
+    const isImport = isDynamic || before === "from" || before === "import";
+    return isImport ? [{ name: text, line, isLazy: isDynamic }] : [];
   });
 }
 
@@ -228,9 +184,9 @@ function importViolation(path: string, name: string, inZone: boolean): string | 
     return inZone && !ZONE_PACKAGES.has(name) ? `the zone imports "${name}"` : undefined;
   }
   const from = roomOf(path);
-  const target = new URL(name, `file:///src/${path}`).pathname;
-  if (!target.startsWith("/src/")) return `it imports "${name}" from outside of src`;
-  const to = roomOf(target.slice("/src/".length));
+  const target = targetOf(path, name);
+  if (target.startsWith("..")) return `it imports "${name}" from outside of src`;
+  const to = roomOf(target);
   const isAllowed = from === to || ARROWS.get(from)?.includes(to);
   return isAllowed ? undefined : `${from} imports ${to}: that arrow points up`;
 }

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { aimsOf } from "../bench/aims.ts";
-import type { BenchRow } from "../bench/report.ts";
+import type { BenchRow } from "../bench/row.ts";
 
 const BENCHES = ["kernel", "throughput", "wire-setup", "scale", "registry", "abuse", "footprint", "sim"];
 

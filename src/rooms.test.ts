@@ -5,7 +5,8 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { ARROWS, MAX_LINES, testViolations, violations } from "../scripts/house-rules.ts";
+import { ARROWS, circles, unusedArrows } from "../scripts/arrows.ts";
+import { filesImported, MAX_LINES, testViolations, violations } from "../scripts/house-rules.ts";
 import { tokenise } from "../scripts/tokens.ts";
 
 const ROOT = new URL("./", import.meta.url);
@@ -31,6 +32,31 @@ test("no test of a whole mesh or kernel measures time, and none sleeps", () => {
     .filter((path) => path.endsWith(".ts"))
     .flatMap((path) => testViolations({ path, text: readFileSync(new URL(path, folder), "utf8") }));
   assert.deepEqual(found, []);
+});
+
+/** What each file imports, or imports at once. */
+function imports(which: "all" | "at once"): Map<string, readonly string[]> {
+  return new Map(
+    sources().map((path) => [
+      path,
+      filesImported({ path, text: readFileSync(new URL(path, ROOT), "utf8") }, which),
+    ]),
+  );
+}
+
+test("no files import each other in a circle", () => {
+  assert.deepEqual(circles(imports("at once")), []);
+  const planted = new Map([
+    ["a.ts", ["b.ts"]],
+    ["b.ts", ["c.ts"]],
+    ["c.ts", ["b.ts"]],
+  ]);
+  assert.deepEqual(circles(planted), ["files import each other: b.ts → c.ts → b.ts"]);
+});
+
+test("every arrow of the table is used", () => {
+  assert.deepEqual(unusedArrows(imports("all")), []);
+  assert.ok(unusedArrows(new Map()).includes("async may import errors, and no file of it does"));
 });
 
 test("the arrows have no cycle", () => {
@@ -205,7 +231,7 @@ const INNOCENT: readonly (readonly [string, string, string])[] = [
   [
     "arrows that point down",
     "lab/a.ts",
-    'import { a } from "../linux/a.ts"; import { b } from "../sim/b.ts";',
+    'import { a } from "../linux/a.ts"; import { b } from "../transport/b.ts";',
   ],
 ];
 

@@ -7,7 +7,7 @@ import { type HostWire, netnsOf, topology } from "../lab/topology.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
 import { LAB_MARK } from "../kernel/kernel.ts";
-import { scriptFrame, type ScriptPart } from "./script.ts";
+import { scriptFrame, type ScriptPart } from "./script-part.ts";
 
 export function labScript(lab: Lab): ScriptPart[] {
   const { namespaces, birth, underlay, wires } = topology(lab);

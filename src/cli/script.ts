@@ -1,18 +1,8 @@
+import { scriptFrame, type ScriptPart } from "./script-part.ts";
 import type { Command } from "commander";
 import type { Lab } from "../lab/model.ts";
-import type { KernelObject } from "../kernel/kernel.ts";
 import { describe, outputOption, type Context } from "./command.ts";
 import type { Format, Output } from "./output.ts";
-
-/** One step of the script: a heading, what has to be in the kernel, and the commands that make it so. */
-export interface ScriptPart {
-  readonly title: string;
-  readonly objects: readonly KernelObject[];
-  readonly commands: readonly string[];
-}
-
-/** How every script begins. */
-export const scriptFrame: readonly string[] = ["#!/bin/sh", "set -eu"];
 
 export function scriptCommand(context: Context): Command {
   return describe({

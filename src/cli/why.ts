@@ -1,10 +1,5 @@
+import type { WhyDocument } from "./mesh/why-document.ts";
 import type { Command } from "commander";
-import type {
-  AttachmentStatus,
-  Judgement,
-  Selection,
-  WhyResponse,
-} from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { KINDS } from "../documents/kinds.ts";
 import { listed } from "../text/problem.ts";
 import { describe, outputOption, type Context } from "./command.ts";
@@ -59,79 +54,12 @@ export function whyCommand(context: Context): Command {
         labels: readLabels(options.label) ?? {},
       });
       const answer = await withAgent(context, options, (agent) => agent.call(Agent.method.why, request));
-      const document = await whyDocument(answer);
+      const { whyDocument } = await import("./mesh/why-document.ts");
+      const document = whyDocument(answer);
       if (options.output === "json") context.out.json(document);
       else await printWhy(context.out, client, document);
       context.setExitCode(document.candidates.length > 0 ? 0 : 1);
     });
-}
-
-export type WhyDocument = Awaited<ReturnType<typeof whyDocument>>;
-
-/** The shape of `netloom why -o json`. */
-export async function whyDocument({
-  service,
-  payload,
-  labels,
-  judgements,
-  candidates,
-  problem,
-  last,
-  attachment,
-}: WhyResponse) {
-  return {
-    service,
-    payload,
-    labels,
-    judgements: judgements.map(judgementDocument),
-    candidates: candidates.map(({ endpoint, host, url, weight, labels }) => ({
-      endpoint,
-      host,
-      url,
-      weight,
-      labels,
-    })),
-    ...(problem !== "" && { problem }),
-    ...(last && { last: lastDocument(last) }),
-    ...(attachment && { attachment: await attachmentDocument(attachment) }),
-  };
-}
-
-function judgementDocument({ match, route, endpoint, taken, reason }: Judgement) {
-  return {
-    ...(match !== undefined && { match }),
-    ...(route !== undefined && { route }),
-    ...(endpoint !== "" && { endpoint }),
-    taken,
-    reason,
-  };
-}
-
-/** The same keys as in `netloom status -o json`. */
-async function attachmentDocument(attachment: AttachmentStatus) {
-  const { attachmentView } = await import("./mesh/mesh-view.ts");
-  const { kind, name, state, reason, hint, topic, attempts } = attachmentView("", attachment);
-  return {
-    kind,
-    name,
-    state,
-    ...(reason !== undefined && { reason }),
-    ...(hint !== undefined && { hint }),
-    ...(topic !== undefined && { topic }),
-    attempts,
-  };
-}
-
-function lastDocument({ at, wireId, taken, asking, problem, failed, judgements }: Selection) {
-  return {
-    at: at === undefined ? "" : new Date(Number(at.seconds) * 1000 + at.nanos / 1e6).toISOString(),
-    wireId,
-    taken,
-    ...(asking !== "" && { asking }),
-    ...(problem !== "" && { problem }),
-    failed: failed.map(({ endpoint, reason }) => ({ endpoint, reason })),
-    judgements: judgements.map(judgementDocument),
-  };
 }
 
 async function printWhy(out: Output, client: string, document: WhyDocument): Promise<void> {

@@ -2,11 +2,12 @@
 import { type Answer, Pinger } from "../linux/icmp.ts";
 import type { LinuxMachine } from "../linux/machine.ts";
 import { NetloomError } from "../errors/errors.ts";
-import { type DownReport, down, up, type UpReport } from "./lab.ts";
+import { down, type DownReport, up, type UpReport } from "./lab.ts";
 import type { Lab } from "./model.ts";
 import { mustParseLab } from "./parse.ts";
 import { leftovers, lockLab, readState } from "./state.ts";
-import { status, type WireStatus } from "./status.ts";
+import { status } from "./status.ts";
+import { type WireStatus } from "./wire-status.ts";
 import { netnsOf } from "./topology.ts";
 
 const demoMark = "# The lab of netloom demo.\n";

@@ -1,13 +1,13 @@
 /** The wires that agents have made, in the words of a lab's status. */
 import {
   AttachmentStatus_State,
-  RegistryStatus_State,
   type HostStatus,
+  RegistryStatus_State,
   type Wire,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { NetloomError } from "../errors/errors.ts";
 import type { Counters } from "../kernel/kernel.ts";
-import type { WireStatus } from "./status.ts";
+import type { WireStatus } from "./wire-status.ts";
 
 /** Every wire once, from what the hosts of its two ends say. In the order in which the clients' hosts have made them. */
 export function wiresOf(answers: ReadonlyMap<string, HostStatus | NetloomError>): WireStatus[] {

@@ -1,18 +1,13 @@
 /** Packets through a wire of a lab, from its client to its endpoint. */
+import type { Pinged } from "./pinged.ts";
 import { countProblems, proveWay } from "../forwarder/prove-wire.ts";
 import type { LinuxMachine } from "../linux/machine.ts";
 import { linuxProber } from "../linux/prober.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { WireStatus } from "./status.ts";
+import type { WireStatus } from "./wire-status.ts";
 import { netnsOf } from "./topology.ts";
 
 const TIMEOUT_MS = 1000;
-
-/** The answer from one address of the endpoint. No time: none that came in by the wire's own device. */
-export interface Pinged {
-  readonly address: string;
-  readonly rttMs: number | undefined;
-}
 
 /** What came of the packets that were sent through a wire. */
 export interface PingedWire {

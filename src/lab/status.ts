@@ -1,4 +1,5 @@
 /** What is there of a lab, against what was applied. */
+import type { WireStatus } from "./wire-status.ts";
 import { diff } from "../forwarder/diff.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
 import { meterQuery } from "../forwarder/meter.ts";
@@ -7,7 +8,7 @@ import { plan, wireMtu } from "../forwarder/plan.ts";
 import { type LinuxKernel, type LinuxMachine } from "../linux/machine.ts";
 import { identityAt } from "../linux/netns.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Counters, CounterQuery, KernelObject, Netns, Operation } from "../kernel/kernel.ts";
+import type { CounterQuery, Counters, KernelObject, Netns, Operation } from "../kernel/kernel.ts";
 import { isMarked } from "../kernel/objects.ts";
 import { LAB_MARK } from "../kernel/kernel.ts";
 import { describeObject } from "../kernel/kernel-text.ts";
@@ -15,28 +16,10 @@ import { type Lab, type LabWire, sideName } from "./model.ts";
 import { askAgents } from "./mesh.ts";
 import { problemsOf, wiresOf } from "./mesh-status.ts";
 import { mustParseLab } from "./parse.ts";
-import { type Pinged, pingWire, withPing } from "./ping-wire.ts";
+import { pingWire, withPing } from "./ping-wire.ts";
 import { bpffsDirectory, checkLabName, list, readState, stateDirectory } from "./state.ts";
-import { connectionId, type HostWire, type Topology, topology } from "./topology.ts";
+import { connectionId, type HostWire, topology, type Topology } from "./topology.ts";
 import { pathOf } from "./wire-path.ts";
-
-export interface WireStatus {
-  /** `host/workload/interface` of both sides. */
-  readonly client: string;
-  readonly endpoint: string;
-  readonly addresses: { readonly client: readonly string[]; readonly endpoint: readonly string[] };
-  /** `veth on alpha`, or `vxlan vni 4242 alpha→beta`. */
-  readonly path: string;
-  readonly mtuBytes: number;
-  /** Down: something is missing or wrong. */
-  readonly state: "up" | "down";
-  /** What each side received; absent where no program counts. */
-  readonly received: { readonly client?: Counters; readonly endpoint?: Counters };
-  /** What differs from wanted: `missing: …`, `changed: …`, `unexpected: …`. Empty when all is well. */
-  readonly differences: readonly string[];
-  /** Per address of the endpoint; only when asked for. No time: no answer that came in by the wire's own device. */
-  readonly ping?: readonly Pinged[];
-}
 
 export interface LabStatus {
   readonly name: string;

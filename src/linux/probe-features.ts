@@ -1,5 +1,5 @@
 /** The features that netloom asks about, what needs them, since when they exist, and how each is tried. */
-import type { Feature, Use } from "./probe.ts";
+import type { Feature, Use } from "./feature.ts";
 import type { Trial } from "./probe-trials.ts";
 
 export interface FeatureQuestion extends Omit<Feature, "supported" | "evidence" | "required"> {

@@ -2,38 +2,12 @@
  * What this kernel can do, found out by doing it in a network namespace that dies with the thread that tried: nothing
  * is left, except that the kernel may have loaded a module.
  */
+import type { Feature } from "./feature.ts";
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { KernelError } from "../kernel/kernel.ts";
 import { FEATURES } from "./probe-features.ts";
 import type { Outcome } from "./probe-trials.ts";
-
-/** What of netloom needs a feature. A remote wire needs all that every wire needs, too. */
-export type Use =
-  | "every wire"
-  | "remote wires"
-  /** With the plan's option `localPrograms`. */
-  | "programs of local wires"
-  | "cables of a lab"
-  | "debugging"
-  | "nothing yet";
-
-/** One feature of the kernel. */
-export interface Feature {
-  readonly name: string;
-  readonly supported: boolean;
-  readonly use: Use;
-  /** Netloom cannot make wires, or none between hosts, without it. */
-  readonly required: boolean;
-  /** First Linux that has it: `6.6`. */
-  readonly since: string;
-  /** What it is for: what does not work without it. */
-  readonly effect: string;
-  /** How it was found out, with the kernel's own words: `made a link of kind geneve: EOPNOTSUPP: Unknown device type`. */
-  readonly evidence: string;
-  /** How to get it. */
-  readonly remedy: string;
-}
 
 const WORKER = new URL(`./probe-worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 

@@ -4,7 +4,7 @@ import type { Scope } from "../async/scope.ts";
 import type { Hop, Message } from "../world/hops.ts";
 import { scopeEnd } from "./clock.ts";
 import { digestText } from "./hash.ts";
-import type { SimNetwork } from "./network.ts";
+import type { Ways } from "./network-end.ts";
 import {
   arrive,
   checkSize,
@@ -20,14 +20,14 @@ import {
 type Answer = { readonly value: Message } | { readonly error: NetloomError };
 
 export class SimCall {
-  readonly #network: SimNetwork;
+  readonly #network: Ways;
   readonly #question: Question;
   readonly #options: Parameters<Hop["call"]>[2];
   /** What the other side has under way: twice, if the question came twice. */
   readonly #handling = new Set<Scope>();
   #isGone = false;
 
-  constructor(network: SimNetwork, question: Question, options: Parameters<Hop["call"]>[2]) {
+  constructor(network: Ways, question: Question, options: Parameters<Hop["call"]>[2]) {
     this.#network = network;
     this.#question = question;
     this.#options = options;

@@ -84,3 +84,19 @@ export function copyError(error: unknown, life: Life): NetloomError {
 export function endCall(scope: Scope, life: Life): void {
   scope.end().catch((error: unknown) => life.codeOf(error));
 }
+
+/** Each way between two hosts. */
+export interface Path {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What calls and streams ask of the network. */
+export interface Ways {
+  /** Who serves there now. */
+  listener(host: string, url: string): Listener | undefined;
+  /** `deliver` runs when the message arrives, `onLost` where it does not. */
+  send(path: Path, detail: string, deliver: () => string | void, onLost?: () => void): void;
+  /** After how long a stream of this connection is cut, for each cut that is planned. */
+  cutsAfterMs(path: Path, connection: string): number[];
+}

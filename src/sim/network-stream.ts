@@ -7,7 +7,7 @@ import type { NetloomError } from "../errors/errors.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
 import { digestText } from "./hash.ts";
 import type { Life, LifeEvent } from "./life.ts";
-import type { Path, SimNetwork } from "./network.ts";
+import type { Path, Ways } from "./network-end.ts";
 import {
   arrive,
   checkSize,
@@ -27,7 +27,7 @@ const GIVE_UP_MS = 1000;
 
 type End = { readonly error?: NetloomError };
 
-export function openStream(network: SimNetwork, question: Question): Watch<Uint8Array> {
+export function openStream(network: Ways, question: Question): Watch<Uint8Array> {
   const client = new ClientStream(network, question);
   const event = { kind: "hop.watch", detail: `${question.url} ${question.method}` };
   return watchOf({
@@ -38,7 +38,7 @@ export function openStream(network: SimNetwork, question: Question): Watch<Uint8
 
 /** One direction: whatever order the messages arrive in, `receive` gets them in the order in which they were sent. */
 class OrderedWay<M> {
-  readonly #network: SimNetwork;
+  readonly #network: Ways;
   readonly #path: Path;
   readonly #receive: (message: M) => string | void;
   readonly #onLost: () => void;
@@ -47,7 +47,7 @@ class OrderedWay<M> {
   #received = 0;
 
   constructor(
-    network: SimNetwork,
+    network: Ways,
     path: Path,
     options: { readonly receive: (message: M) => string | void; readonly onLost: () => void },
   ) {
@@ -96,7 +96,7 @@ class ClientStream {
   #end: End | undefined;
   #taken = 0;
 
-  constructor(network: SimNetwork, question: Question) {
+  constructor(network: Ways, question: Question) {
     const { from, to } = question;
     this.#question = question;
     const path = { from: from.life.host, to };
@@ -201,7 +201,7 @@ class ClientStream {
 }
 
 class ServerStream {
-  readonly #network: SimNetwork;
+  readonly #network: Ways;
   readonly #question: Question;
   readonly #down: OrderedWay<Down>;
   #listener: Listener | undefined;
@@ -209,7 +209,7 @@ class ServerStream {
   #credit = WINDOW;
   #onCredit: (() => void) | undefined;
 
-  constructor(network: SimNetwork, question: Question, down: OrderedWay<Down>) {
+  constructor(network: Ways, question: Question, down: OrderedWay<Down>) {
     this.#network = network;
     this.#question = question;
     this.#down = down;

@@ -3,6 +3,7 @@
  * as the fault plan says. A call is two messages, so its answer can be lost after the work was done. A stream is like a
  * TCP connection: in order and without a gap, or broken.
  */
+import type { Path, Ways } from "./network-end.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { canonicalIp, parseIp } from "../net/ip.ts";
 import type { Handler, Hop, Hops } from "../world/hops.ts";
@@ -13,13 +14,7 @@ import { openStream } from "./network-stream.ts";
 import { between, SimRandom } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 
-/** Each way between two hosts. */
-export interface Path {
-  readonly from: string;
-  readonly to: string;
-}
-
-export class SimNetwork {
+export class SimNetwork implements Ways {
   readonly #scheduler: Scheduler;
   readonly #faults: FaultPlan;
   readonly #random: SimRandom;

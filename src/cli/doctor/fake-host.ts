@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { FEATURES } from "../../linux/probe-features.ts";
-import { type Feature, featuresOf } from "../../linux/probe.ts";
-import { openFileTree, type Host } from "./host.ts";
+import { featuresOf } from "../../linux/probe.ts";
+import { type Feature } from "../../linux/feature.ts";
+import { type Host, openFileTree } from "./host.ts";
 
 export interface FakeHostOptions extends Partial<Omit<Host, "read" | "list" | "target">> {
   /** Content by path, without a leading slash. On top of a machine that is in order. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { WhyDocument } from "../why.ts";
+import type { WhyDocument } from "./why-document.ts";
 import { whyScreen } from "./why-screen.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 31, 12);

@@ -1,7 +1,7 @@
 /** The answer to `netloom why` for people: what would happen now, then what has happened. Pure. */
 import { printable } from "../../text/printable.ts";
 import { table } from "../output.ts";
-import type { WhyDocument } from "../why.ts";
+import type { WhyDocument } from "./why-document.ts";
 import { formatAge } from "./ages.ts";
 import type { Line } from "./status-screen.ts";
 

@@ -1,0 +1,213 @@
+/**
+ * Who imports whom, room by room (ARCHITECTURE.md says what each is): nothing is inherited, and an arrow that no file uses
+ * fails, so that this is the house as it stands. `main` is the file src/main.ts. Files that test are free.
+ */
+import { relative } from "node:path/posix";
+
+/** What each room may import, apart from itself; those that import nothing first. A room that is not here may not exist. */
+export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["errors", []],
+  ["async", ["errors"]],
+  ["observe", ["async"]],
+  ["net", []],
+  ["kernel", ["async", "errors", "net"]],
+  ["world", ["async", "kernel", "observe"]],
+  ["api", ["async", "errors", "observe", "world"]],
+  ["chain", ["api", "async", "errors", "observe", "world"]],
+  ["doctor", []],
+  ["mechanisms", ["doctor", "errors", "kernel", "net", "world"]],
+  ["forwarder", ["async", "errors", "kernel", "mechanisms", "net"]],
+  ["policy", ["api", "errors", "world"]],
+  ["identity", ["async", "errors", "policy", "world"]],
+  ["ipam", ["errors", "net"]],
+  ["registry", ["api", "async", "chain", "errors", "identity", "net", "observe", "policy", "world"]],
+  [
+    "elements",
+    [
+      "api",
+      "async",
+      "chain",
+      "errors",
+      "forwarder",
+      "identity",
+      "ipam",
+      "kernel",
+      "mechanisms",
+      "net",
+      "observe",
+      "policy",
+      "registry",
+      "world",
+    ],
+  ],
+  ["text", ["errors", "net"]],
+  ["resolvers", ["async", "errors", "kernel", "text", "world"]],
+  [
+    "agent",
+    [
+      "api",
+      "async",
+      "elements",
+      "errors",
+      "forwarder",
+      "kernel",
+      "mechanisms",
+      "net",
+      "observe",
+      "resolvers",
+      "text",
+      "world",
+    ],
+  ],
+  [
+    "admin",
+    [
+      "agent",
+      "api",
+      "async",
+      "elements",
+      "errors",
+      "forwarder",
+      "kernel",
+      "mechanisms",
+      "policy",
+      "registry",
+      "text",
+      "world",
+    ],
+  ],
+  [
+    "documents",
+    [
+      "agent",
+      "api",
+      "async",
+      "elements",
+      "errors",
+      "forwarder",
+      "ipam",
+      "kernel",
+      "mechanisms",
+      "net",
+      "registry",
+      "resolvers",
+      "text",
+      "world",
+    ],
+  ],
+  ["exporters", ["errors", "observe"]],
+  ["linux", ["async", "errors", "kernel", "net", "world"]],
+  ["transport", ["api", "async", "errors", "net", "observe", "world"]],
+  [
+    "lab",
+    [
+      "agent",
+      "api",
+      "documents",
+      "errors",
+      "forwarder",
+      "kernel",
+      "linux",
+      "mechanisms",
+      "net",
+      "resolvers",
+      "text",
+      "transport",
+    ],
+  ],
+  [
+    "roles",
+    [
+      "admin",
+      "agent",
+      "api",
+      "chain",
+      "documents",
+      "elements",
+      "errors",
+      "forwarder",
+      "identity",
+      "kernel",
+      "mechanisms",
+      "policy",
+      "registry",
+      "world",
+    ],
+  ],
+  ["store", ["async", "errors", "world"]],
+  [
+    "cli",
+    [
+      "agent",
+      "api",
+      "async",
+      "doctor",
+      "documents",
+      "errors",
+      "exporters",
+      "forwarder",
+      "identity",
+      "kernel",
+      "lab",
+      "linux",
+      "mechanisms",
+      "net",
+      "observe",
+      "registry",
+      "resolvers",
+      "roles",
+      "store",
+      "text",
+      "transport",
+      "world",
+    ],
+  ],
+  ["main", ["cli"]],
+  ["sim", ["async", "errors", "kernel", "net", "observe", "world"]],
+] as const);
+
+/** A file, and the files that it imports when it is loaded: a lazy import may lead back. */
+export type Imports = ReadonlyMap<string, readonly string[]>;
+
+/** Sentences: files that import each other in a circle, each circle once. */
+export function circles(imports: Imports): string[] {
+  const state = new Map<string, "open" | "done">();
+  const way: string[] = [];
+  const found: string[] = [];
+  const visit = (path: string): void => {
+    if (state.get(path) === "done") return;
+    if (state.get(path) === "open") {
+      found.push(`files import each other: ${[...way.slice(way.indexOf(path)), path].join(" → ")}`);
+      return;
+    }
+    state.set(path, "open");
+    way.push(path);
+    for (const next of imports.get(path) ?? []) visit(next);
+    way.pop();
+    state.set(path, "done");
+  };
+  for (const path of imports.keys()) visit(path);
+  return found;
+}
+
+/** Sentences: arrows of the table that no file of the room uses. `imports` has paths below src. */
+export function unusedArrows(imports: Imports): string[] {
+  const used = new Set(
+    [...imports].flatMap(([path, targets]) => targets.map((target) => `${roomOf(path)} ${roomOf(target)}`)),
+  );
+  return [...ARROWS].flatMap(([room, targets]) =>
+    targets
+      .filter((target) => !used.has(`${room} ${target}`))
+      .map((target) => `${room} may import ${target}, and no file of it does`),
+  );
+}
+
+/** The first folder below src, or the name of a file that is in none. */
+export function roomOf(path: string): string {
+  return path.includes("/") ? (path.split("/")[0] ?? "") : path.replace(/(\.\w+)*\.ts$/, "");
+}
+
+/** The path below src that `name`, imported by the file at `path`, means; it begins with `..` outside of src. */
+export function targetOf(path: string, name: string): string {
+  return relative("/src", new URL(name, `file:///src/${path}`).pathname);
+}

@@ -1,0 +1,74 @@
+import type {
+  AttachmentStatus,
+  Judgement,
+  Selection,
+  WhyResponse,
+} from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import { attachmentView } from "./mesh-view.ts";
+
+export type WhyDocument = ReturnType<typeof whyDocument>;
+
+/** The shape of `netloom why -o json`. */
+export function whyDocument({
+  service,
+  payload,
+  labels,
+  judgements,
+  candidates,
+  problem,
+  last,
+  attachment,
+}: WhyResponse) {
+  return {
+    service,
+    payload,
+    labels,
+    judgements: judgements.map(judgementDocument),
+    candidates: candidates.map(({ endpoint, host, url, weight, labels }) => ({
+      endpoint,
+      host,
+      url,
+      weight,
+      labels,
+    })),
+    ...(problem !== "" && { problem }),
+    ...(last && { last: lastDocument(last) }),
+    ...(attachment && { attachment: attachmentDocument(attachment) }),
+  };
+}
+
+function judgementDocument({ match, route, endpoint, taken, reason }: Judgement) {
+  return {
+    ...(match !== undefined && { match }),
+    ...(route !== undefined && { route }),
+    ...(endpoint !== "" && { endpoint }),
+    taken,
+    reason,
+  };
+}
+
+/** The same keys as in `netloom status -o json`. */
+function attachmentDocument(attachment: AttachmentStatus) {
+  const { kind, name, state, reason, hint, topic, attempts } = attachmentView("", attachment);
+  return {
+    kind,
+    name,
+    state,
+    ...(reason !== undefined && { reason }),
+    ...(hint !== undefined && { hint }),
+    ...(topic !== undefined && { topic }),
+    attempts,
+  };
+}
+
+function lastDocument({ at, wireId, taken, asking, problem, failed, judgements }: Selection) {
+  return {
+    at: at === undefined ? "" : new Date(Number(at.seconds) * 1000 + at.nanos / 1e6).toISOString(),
+    wireId,
+    taken,
+    ...(asking !== "" && { asking }),
+    ...(problem !== "" && { problem }),
+    failed: failed.map(({ endpoint, reason }) => ({ endpoint, reason })),
+    judgements: judgements.map(judgementDocument),
+  };
+}
