@@ -9,7 +9,7 @@ SETUP := node_modules/.package-lock.json
 TESTS ?= 'src/**/*.test.ts' 'e2e/**/*.test.ts'
 NAME ?= all
 
-.PHONY: help setup demo test interop check bare bench bench-short sim sim-hunt format build lock datapath docs proto apt-test apt-bench apt-check
+.PHONY: help setup demo test interop upgrade check bare bench bench-short sim sim-hunt format build lock datapath docs proto apt-test apt-bench apt-check
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
@@ -29,6 +29,9 @@ interop: $(SETUP) apt-test ## programs on upstream's SDK against ours, real pack
 interop/.build/peer: $(wildcard interop/go/*.go) interop/go/go.mod interop/go/go.sum
 	@echo "set-up: upstream's SDK (takes minutes, once)"
 	cd interop/go && nice go build -trimpath -ldflags "-s -w" -o ../.build/peer .
+
+upgrade: $(SETUP) apt-test ## a running mesh of the last release, upgraded to this version host by host (root)
+	@scripts/upgrade.sh
 
 check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, the committed eBPF object
 	tsc -p .

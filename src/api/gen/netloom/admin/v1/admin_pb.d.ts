@@ -889,7 +889,7 @@ export declare type Tunnel = Message<"netloom.admin.v1.Tunnel"> & {
   /**
    * What the two hosts have agreed on, by NSM's names: `src_ip`, `vni`, `MTU`.
    *
-   * @generated from field: map<string, string> parameters = 2;
+   * @generated from field: map<string, string> parameters = 8;
    */
   parameters: { [key: string]: string };
 

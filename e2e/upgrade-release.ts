@@ -1,0 +1,134 @@
+/**
+ * An upgrade of a running mesh from the last release: `make upgrade` checks that out, and NETLOOM_RELEASE is its folder. The
+ * release's processes end one after the other, and this version's take their places, as an operator upgrades host by host.
+ *
+ * ```
+ *  host alpha: registry, agent         host beta: agent
+ *  [web] === vxlan ================ [db]        a wire between hosts
+ *                       [app] ===== [db]        a wire within a host
+ * ```
+ */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { test, type TestContext } from "node:test";
+import { findDaemons, type RunningDaemon } from "../src/lab/daemons.ts";
+import { leftovers } from "../src/lab/state.ts";
+
+const LAB = "upg";
+const present = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
+const release = process.env["NETLOOM_RELEASE"] ?? "";
+
+const MESH = `name: ${LAB}
+hosts:
+  alpha: { workloads: [web] }
+  beta: { workloads: [app, db] }
+links:
+  - [alpha, beta]
+registry: alpha
+agents: true
+attachments:
+  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.0.0.16/28, "fd00::10/124"] }
+  - { kind: Connect, name: web-db, workload: alpha/web, service: db, interface: to-db }
+  - { kind: Connect, name: app-db, workload: beta/app, service: db, interface: to-db }
+`;
+
+interface Wire {
+  readonly wire: string;
+  readonly id: string;
+  readonly state: string;
+  readonly addresses: { readonly client: readonly string[]; readonly endpoint: readonly string[] };
+}
+
+function netloom(tree: string, ...words: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(join(tree, "bin/netloom"), words, { encoding: "utf8" });
+  assert.equal(status, 0, `${words.join(" ")}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+function wires(): Wire[] {
+  const { wires: found } = JSON.parse(netloom(present, "status", "--lab", LAB, "-o", "json")) as {
+    wires: Wire[];
+  };
+  return found.toSorted((a, b) => (a.wire < b.wire ? -1 : 1));
+}
+
+/** What must not change: name, id and addresses of each wire. */
+function identities(): unknown {
+  return wires().map(({ wire, id, addresses }) => ({ wire, id, addresses }));
+}
+
+/** The tree that a process runs from. */
+function treeOf({ pid }: RunningDaemon): string {
+  const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  const main = words.find((word) => /\/src\/main\.ts$|\/dist\/main\.js$|\/bin\/netloom$/.test(word)) ?? "";
+  return main.replace(/\/(src|dist|bin)\/[^/]+$/, "") || readlinkSync(`/proc/${pid}/exe`);
+}
+
+async function end({ pid }: RunningDaemon): Promise<void> {
+  process.kill(pid, "SIGTERM");
+  while (findDaemons(LAB).some((each) => each.pid === pid)) await new Promise(setImmediate);
+}
+
+/** Packets through a wire for as long as the upgrade lasts, and how many of them were lost at the end. */
+class Stream {
+  readonly #ping: ChildProcess;
+  #text = "";
+
+  constructor(t: TestContext, host: string, address: string) {
+    const words = ["netns", "exec", `nl-${LAB}-${host}`, "ping", "-n", "-i", "0.02", address];
+    this.#ping = spawn("ip", words, { stdio: ["ignore", "pipe", "inherit"] });
+    this.#ping.stdout?.on("data", (bytes: Buffer) => (this.#text += bytes.toString()));
+    t.after(() => this.#ping.kill("SIGKILL"));
+  }
+
+  async lost(): Promise<{ readonly sent: number; readonly lost: number }> {
+    const ended = once(this.#ping, "close");
+    this.#ping.kill("SIGINT");
+    await ended;
+    const [, sent = "0", received = "0"] =
+      /(\d+) packets transmitted, (\d+) received/.exec(this.#text) ?? assert.fail(this.#text);
+    return { sent: Number(sent), lost: Number(sent) - Number(received) };
+  }
+}
+
+test("a running mesh of the last release is upgraded host by host, and no packet is lost", async (t) => {
+  assert.notEqual(release, "", "NETLOOM_RELEASE is not set: run make upgrade");
+  const folder = mkdtempSync(join(tmpdir(), "netloom-upgrade-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "upgrade.yaml");
+  writeFileSync(file, MESH);
+  netloom(release, "lab", "up", file);
+  t.after(() => spawnSync(join(present, "bin/netloom"), ["lab", "down", LAB]));
+  const before = findDaemons(LAB);
+  assert.deepEqual(new Set(before.map(treeOf)), new Set([release]));
+  const found = identities();
+  const streams = wires().map(({ wire, addresses }) => {
+    const [host = "", workload = ""] = wire.split("/");
+    return new Stream(t, `${host}-${workload}`, (addresses.endpoint[0] ?? "").split("/")[0] ?? "");
+  });
+  assert.equal(streams.length, 2);
+  for (const daemon of before.toSorted((a, b) => (a.kind > b.kind ? -1 : 1))) {
+    await end(daemon);
+    // `lab up` starts what is missing, and leaves alone what runs.
+    netloom(present, "lab", "up", file);
+    assert.deepEqual(identities(), found, `after the upgrade of the ${daemon.kind} of ${daemon.host}`);
+  }
+  assert.deepEqual(new Set(findDaemons(LAB).map(treeOf)), new Set([present]));
+  assert.deepEqual(
+    wires().map(({ state }) => state),
+    ["up", "up"],
+  );
+  for (const stream of streams) {
+    const { sent, lost } = await stream.lost();
+    assert.ok(sent > 50, `${sent} packets were sent`);
+    assert.equal(lost, 0, `${lost} of ${sent} packets were lost`);
+  }
+  netloom(present, "lab", "status", LAB, "--ping");
+  netloom(present, "lab", "down", LAB);
+  assert.deepEqual(await leftovers(LAB), []);
+});
