@@ -3,10 +3,13 @@
 /** Ends within the same interval are looked at together. */
 const RESOLUTION_MS = 100;
 
+/** Of what is in no queue. A small integer: there may be a million of them. */
+export const NO_SLOT = 2 ** 30;
+
 export interface Expiring {
   /** On a clock of the owner's. */
   endsAtMs: number;
-  /** The queue's own; begins as `Infinity`. */
+  /** The queue's own; begins as `NO_SLOT`. */
   slot: number;
 }
 
@@ -17,11 +20,11 @@ export interface Expiring {
  */
 export class ExpiryQueue<T extends Expiring> {
   readonly #slots = new Map<number, Set<T>>();
-  #earliest = Infinity;
+  #earliest = NO_SLOT;
 
   /** When something may have ended, `Infinity` if nothing is in the queue. */
   get nextMs(): number {
-    return this.#earliest * RESOLUTION_MS;
+    return this.#earliest === NO_SLOT ? Infinity : this.#earliest * RESOLUTION_MS;
   }
 
   /** After `endsAtMs` was set. True if it has brought `nextMs` forward. */
@@ -43,7 +46,7 @@ export class ExpiryQueue<T extends Expiring> {
     const items = this.#slots.get(item.slot);
     items?.delete(item);
     if (items?.size === 0) this.#slots.delete(item.slot);
-    item.slot = Infinity;
+    item.slot = NO_SLOT;
   }
 
   /** Takes out what has ended by `nowMs`, if `nextMs` has come. */
@@ -53,10 +56,10 @@ export class ExpiryQueue<T extends Expiring> {
       const items = this.#slots.get(this.#earliest) ?? new Set<T>();
       this.#slots.delete(this.#earliest);
       for (const item of items) {
-        item.slot = Infinity;
+        item.slot = NO_SLOT;
         if (item.endsAtMs <= nowMs) ended.push(item);
       }
-      this.#earliest = Infinity;
+      this.#earliest = NO_SLOT;
       for (const slot of this.#slots.keys()) this.#earliest = Math.min(this.#earliest, slot);
       for (const item of items) if (item.endsAtMs > nowMs) this.schedule(item);
     }

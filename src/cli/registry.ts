@@ -79,7 +79,7 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
       import("../roles/registry.ts"),
       import("../identity/identity.ts"),
       import("../api/rpc.ts"),
-      import("../registry/leases.ts"),
+      import("../registry/lifetime.ts"),
     ]);
   // The kernel's side is loaded where it is needed.
   const { peerCredentials } = listen.some((url) => url.startsWith("unix:"))

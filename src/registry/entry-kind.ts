@@ -128,6 +128,12 @@ export function expirationMs(endpoint: NetworkServiceEndpoint): number | undefin
   return endpoint.expirationTime && timestampMs(endpoint.expirationTime);
 }
 
+/** Says when an endpoint ends, on `Clock.wallMs`; `undefined`: that it does not. */
+export function setExpiration(endpoint: NetworkServiceEndpoint, atMs: number | undefined): void {
+  if (atMs === undefined) delete endpoint.expirationTime;
+  else endpoint.expirationTime = timestampFromMs(atMs);
+}
+
 function endpointKeys({ name, networkServiceNames, url }: NetworkServiceEndpoint): Keys {
   return { name, services: [...new Set(networkServiceNames)], url };
 }

@@ -3,13 +3,15 @@ import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import type { Call } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
 import type { Identity } from "../identity/identity.ts";
-import { expirationMs } from "./entry-kind.ts";
-import { leaseGroup, leaseOf } from "./lease-metadata.ts";
+import { setExpiration } from "./entry-kind.ts";
 import type { Leases } from "./leases.ts";
+import { DEFAULT_LEASE_MS, lifetimeMs } from "./lifetime.ts";
 
 export interface ExpireOptions {
   readonly leases: Leases;
   readonly identity: Identity;
+  /** The longest that a lease lasts. Default: 60,000 ms. */
+  readonly leaseMs?: number | undefined;
   /** Lasts until it is unregistered. Default: nothing does. */
   readonly isKept?: (call: Call) => boolean;
 }
@@ -23,6 +25,7 @@ export interface ExpireOptions {
 export function expire({
   leases,
   identity,
+  leaseMs = DEFAULT_LEASE_MS,
   isKept = () => false,
 }: ExpireOptions): Element<NetworkServiceEndpoint, NetworkServiceEndpoint> {
   return {
@@ -33,15 +36,13 @@ export function expire({
         leases.drop(name);
         return await next(endpoint);
       }
-      const tokens = [identity.tokenOf(call.metadata ?? {}), identity.token(call.peer)];
-      const ends = [expirationMs(endpoint), ...tokens.map((token) => token?.expiresAtMs)];
-      const ttlMs = leases.ttlMs(name, Math.min(...ends.map((end) => end ?? Infinity)));
+      const ttlMs = lifetimeMs(call, endpoint, { identity, mostMs: leaseMs });
       const isNew = !leases.has(name);
-      leases.renew(name, { ttlMs, group: leaseGroup(call.peer.principal, leaseOf(call.metadata)) });
-      setExpirationTime(endpoint, leases);
+      leases.renew(name, ttlMs);
+      setExpiration(endpoint, leases.expirations()(name));
       try {
         const registered = await next(endpoint);
-        setExpirationTime(registered, leases);
+        setExpiration(registered, leases.expirations()(name));
         return registered;
       } catch (error) {
         if (isNew) leases.drop(name);
@@ -53,10 +54,4 @@ export function expire({
       leases.drop(endpoint.name);
     },
   };
-}
-
-function setExpirationTime(endpoint: NetworkServiceEndpoint, leases: Leases): void {
-  const time = leases.expirationTime(endpoint.name);
-  if (time) endpoint.expirationTime = time;
-  else delete endpoint.expirationTime;
 }

@@ -2,10 +2,12 @@
 import { create } from "@bufbuild/protobuf";
 import { type Changes, ChangesSchema } from "../api/gen/netloom/registry_pb.js";
 import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
-import { Watch } from "../async/watch.ts";
+import { Watch, watchOf } from "../async/watch.ts";
+import type { NetloomError } from "../errors/errors.ts";
 import type { CatalogEvent, CatalogWatch, WatchOptions } from "./catalog-watch.ts";
 import type { Expirations } from "./catalog.ts";
 import { endpointKind, type Listed, serviceKind } from "./entry-kind.ts";
+import type { StoreView } from "./store-view.ts";
 
 /** Entries in one message: at most so many, and not much more than so many bytes. */
 const MAX_BATCH = 500;
@@ -31,6 +33,20 @@ export function follow(catalogs: Catalogs, limit?: number): Watch<Changes> {
   return new ChangeStream(catalogs, limit);
 }
 
+/** The same of a registry that follows a store. It breaks when that gets out of step: whoever follows may know of another one. */
+export function followInStep(view: Pick<StoreView, "lost" | "onLost">, catalogs: Catalogs): Watch<Changes> {
+  if (view.lost) throw view.lost;
+  const stream = new ChangeStream(catalogs, undefined);
+  const forget = view.onLost((reason) => stream.fail(reason));
+  return watchOf({
+    take: () => stream.take(),
+    close: () => {
+      forget();
+      stream.close();
+    },
+  });
+}
+
 class ChangeStream extends Watch<Changes> {
   readonly #services: CatalogWatch<Listed>;
   readonly #endpoints: CatalogWatch<Listed>;
@@ -39,6 +55,7 @@ class ChangeStream extends Watch<Changes> {
   #synced = 0;
   #hasTold = false;
   #isOpen = true;
+  #failure: NetloomError | undefined;
   #wake: () => void = () => undefined;
 
   constructor({ services, endpoints }: Catalogs, limit: number | undefined) {
@@ -52,6 +69,7 @@ class ChangeStream extends Watch<Changes> {
 
   async take(): Promise<Changes | undefined> {
     while (this.#isOpen) {
+      if (this.#failure) throw this.#failure;
       const changes = this.#collect();
       if (changes) return changes;
       await new Promise<void>((resolve) => (this.#wake = resolve));
@@ -63,6 +81,11 @@ class ChangeStream extends Watch<Changes> {
     this.#isOpen = false;
     this.#services.close();
     this.#endpoints.close();
+    this.#wake();
+  }
+
+  fail(reason: NetloomError): void {
+    this.#failure = reason;
     this.#wake();
   }
 

@@ -30,7 +30,7 @@ import { Signal } from "../async/signal.ts";
 import { endpointKind, expirationMs, sameBytes, serviceKind } from "./entry-kind.ts";
 import { type Host, withHost } from "./host-names.ts";
 import { withLease } from "./lease-metadata.ts";
-import { DEFAULT_LEASE_MS } from "./leases.ts";
+import { DEFAULT_LEASE_MS } from "./lifetime.ts";
 import type { WatchCache } from "./watch-cache.ts";
 
 /** Registrations that are under way at once when all have to be made anew. */

@@ -4,7 +4,6 @@
  */
 import { NetloomError } from "../errors/errors.ts";
 import type { Metadata } from "../world/hops.ts";
-import { type Principal, principalText } from "../world/peer.ts";
 
 const LEASE = "netloom-lease";
 const MAX_LENGTH = 256;
@@ -21,9 +20,4 @@ export function leaseOf(metadata: Metadata | undefined): string {
 
 export function withLease(metadata: Metadata | undefined, name: string): Metadata {
   return { ...metadata, [LEASE]: name };
-}
-
-/** A lease belongs to a peer: nobody else can keep it alive. */
-export function leaseGroup(owner: Principal, name: string): string | undefined {
-  return name === "" ? undefined : `${principalText(owner)} ${name}`;
 }

@@ -7,6 +7,7 @@ import { endpointKind } from "./entry-kind.ts";
 import { ownerRecord, readOwner, readOwnerText } from "./owner-record.ts";
 import { Registrations } from "./registrations.ts";
 import { endpointOf, withHosts } from "./registry-fixture.ts";
+import { StoreView } from "./store-view.ts";
 
 const OWNERS: readonly Principal[] = [
   { kind: "spiffe", id: "spiffe://mesh/agent" },
@@ -38,10 +39,12 @@ test("a registry opens what an earlier version has stored, with its owner", asyn
     const { bytes } = endpointKind.list(endpointOf("shop-1"));
     const old = toBinary(
       RegistrationSchema,
-      create(RegistrationSchema, { entry: bytes, ownerText: "tcp:10.0.0.1", lease: "manager-alpha/1" }),
+      create(RegistrationSchema, { entry: bytes, ownerText: "tcp:10.0.0.1" }),
     );
     await alpha.store.put("endpoints/shop-1", old);
-    const registrations = await Registrations.load(alpha, alpha.store, endpointKind);
+    const view = new StoreView({ world: alpha, store: alpha.store });
+    const registrations = new Registrations({ view, kind: endpointKind });
+    await view.start();
     assert.deepEqual(registrations.ownerOf("shop-1"), { kind: "address", address: "10.0.0.1" });
   });
 });

@@ -11,18 +11,22 @@ import { withFields } from "../observe/log.ts";
 import { readTraceHeaders } from "../observe/trace-context.ts";
 import { within } from "../observe/trace.ts";
 import type { Caller } from "../api/hops.ts";
-import { Memory, type Call } from "../chain/call.ts";
+import { Memory, type Call, type Trigger } from "../chain/call.ts";
 import type { Station } from "../chain/element.ts";
 import { NetloomError } from "../errors/errors.ts";
-import { SELF } from "../world/peer.ts";
 import type { World } from "../world/world.ts";
 import type { Cataloged } from "./catalog.ts";
 import { checkName } from "./names.ts";
 
 const MAX_WAITING = 256;
 
-/** For what the registry does on its own: an expiry. */
-const OWN_TIMEOUT_MS = 15_000;
+/** What is registered acts only when it is asked. */
+const NO_TRIGGER: Readonly<Trigger> = {
+  request: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+  afterwards: () => Promise.resolve(),
+  guard: (_what, task) => task(),
+};
 
 interface Queue {
   tail: Promise<unknown>;
@@ -59,23 +63,6 @@ export class RegistrationDoor<T> {
     );
   }
 
-  /** Unregisters `entry` because it is lost, if `isDue` says so when its turn has come. */
-  async lose(entry: T, isDue: () => boolean): Promise<void> {
-    const { name } = this.#kind.keysOf(entry);
-    await this.#queue(name, async () => {
-      if (!isDue()) return;
-      const scope = this.#world.scope.child(`lose ${name}`, { timeoutMs: OWN_TIMEOUT_MS });
-      const deadlineMs = this.#world.clock.monotonicMs() + OWN_TIMEOUT_MS;
-      try {
-        await this.#enter({ scope, deadlineMs, peer: SELF }, name, "lose", (call) =>
-          this.#chain.close({ ...call, reason: "lost" }, entry),
-        );
-      } finally {
-        await scope.end();
-      }
-    });
-  }
-
   /** Hands a call to the chain, in a span that goes on with the caller's trace. */
   async #enter<R>(
     { scope, deadlineMs, peer, metadata }: Caller,
@@ -98,12 +85,7 @@ export class RegistrationDoor<T> {
       memory: new Memory(),
       span,
       log: withFields(this.#world.log, { [noun]: name }),
-      trigger: {
-        request: () => Promise.resolve(),
-        close: () => this.lose(this.#kind.named(name), () => true),
-        afterwards: (later) => this.#queue(name, async () => later()),
-        guard: (_what, guarded) => guarded(),
-      },
+      trigger: NO_TRIGGER,
     };
     return await within(span, () => task(call));
   }

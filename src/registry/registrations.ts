@@ -1,35 +1,33 @@
 /**
- * The end of a registry's chain: what is registered, in memory for those who ask and in a `Store` for the next start.
+ * The end of a registry's chain: what is registered, in a `Store` that other registries may share, and in memory for
+ * those who ask.
  *
  * Guarantees
- * - What is seen is stored: an entry is found, and its registration answered, once the store has it.
- * - Only changes are written. A registration that says what is known already costs no write and wakes nobody but those
- *   who asked for it.
- * - If the store takes no more, registrations are refused with its error, and finds go on. What has expired goes away
- *   all the same, and is taken out of the store as soon as that is possible.
+ * - What is seen is stored: an entry is found, and its registration answered, once the store has it. What other
+ *   registries have stored is seen as soon as the store tells of it.
+ * - Only changes are written. A registration that says what is known already keeps its lease alive, which wakes nobody
+ *   but those who asked for it.
+ * - If the store takes no more, registrations are refused with its error, and finds go on. What the store ends goes away.
+ * - What cannot be read is left out, and left in the store until the name is registered again.
  */
-import type { Store } from "../world/store.ts";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { RegistrationSchema } from "../api/gen/netloom/registry_pb.js";
 import type { Call } from "../chain/call.ts";
 import type { Station } from "../chain/element.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Principal } from "../world/peer.ts";
-import type { World } from "../world/world.ts";
 import { Catalog, type Cataloged } from "./catalog.ts";
 import { type Listed, sameBytes } from "./entry-kind.ts";
-import { hostTextOf } from "./host-names.ts";
-import { leaseOf } from "./lease-metadata.ts";
+import { leaseOfCall } from "./expire-in-store.ts";
+import { type EndpointLease, type LeaseBook, leaseOfEndpoint } from "./lease-book.ts";
 import { ownerRecord, readOwner, readOwnerText } from "./owner-record.ts";
-import { hasUnknownOutcome, RecordStore } from "./record-store.ts";
+import type { Shelf, StoreView } from "./store-view.ts";
 
 /** An entry and whose it is. */
 export interface Registered extends Listed {
   readonly owner: Principal;
-  /** Name of the owner's lease; empty if it has one of its own. */
-  readonly lease: string;
-  /** The host that it came from, as that called itself; empty if it did not. */
-  readonly host: string;
+  /** Absent: it stays until it is unregistered. */
+  readonly lease: EndpointLease | undefined;
   /** Of the store. */
   readonly revision: number;
 }
@@ -42,25 +40,31 @@ export interface RegistrationsKind<T> extends Cataloged<T> {
   expirationOf(entry: T): number | undefined;
 }
 
-export class Registrations<T> implements Station<T, T> {
+export interface RegistrationsOptions<T> {
+  readonly view: StoreView;
+  readonly kind: RegistrationsKind<T>;
+  /** Knows when entries end. Absent: they do not. */
+  readonly book?: LeaseBook;
+}
+
+export class Registrations<T> implements Station<T, T>, Shelf {
+  readonly prefix: string;
   readonly catalog: Catalog<T, Registered>;
   readonly #kind: RegistrationsKind<T>;
-  readonly #records: RecordStore;
+  readonly #view: StoreView;
+  readonly #book: LeaseBook | undefined;
+  /** Revisions of records that cannot be read, by name. */
+  readonly #unreadable = new Map<string, number>();
 
-  private constructor(world: World, store: Store, kind: RegistrationsKind<T>) {
-    this.#records = new RecordStore(world, store, `${kind.noun}s/`);
+  /** Empty until the view starts. */
+  constructor({ view, kind, book }: RegistrationsOptions<T>) {
+    this.prefix = `${kind.noun}s/`;
     this.#kind = kind;
+    this.#view = view;
+    this.#book = book;
     this.catalog = new Catalog<T, Registered>(kind);
-  }
-
-  /** Everything that the store has is there at once. What cannot be read is left out, and left in the store. */
-  static async load<T>(world: World, store: Store, kind: RegistrationsKind<T>): Promise<Registrations<T>> {
-    const registrations = new Registrations(world, store, kind);
-    for (const { value, revision } of await registrations.#records.list()) {
-      const found = registrations.#read(value, revision);
-      if (found) registrations.catalog.put(found);
-    }
-    return registrations;
+    if (book) this.catalog.expirations = () => book.expirations();
+    view.add(this);
   }
 
   /** Whom a name belongs to. */
@@ -81,67 +85,113 @@ export class Registrations<T> implements Station<T, T> {
     return known !== undefined && sameBytes(known.bytes, bytes);
   }
 
+  /** ABORTED if another registry was quicker: then that is known. */
   async request(call: Call, entry: T): Promise<T> {
     const listed = this.#kind.list(entry);
-    if (listed.bytes.length > MAX_ENTRY_BYTES) {
+    const { name, bytes } = listed;
+    if (bytes.length > MAX_ENTRY_BYTES) {
       throw new NetloomError(
         "INVALID_ARGUMENT",
-        `register ${this.#kind.noun} ${listed.name}: it has ${listed.bytes.length} bytes, and at most ${MAX_ENTRY_BYTES} are allowed`,
+        `register ${this.#kind.noun} ${name}: it has ${bytes.length} bytes, and at most ${MAX_ENTRY_BYTES} are allowed`,
       );
     }
-    const known = this.catalog.get(listed.name);
-    // Whoever may change it has it; who says the same again does not.
-    const owner = known && sameBytes(known.bytes, listed.bytes) ? known.owner : call.peer.principal;
-    const lease = leaseOf(call.metadata);
-    const host = hostTextOf(call.metadata);
-    const isStored = known?.lease === lease && !this.#records.isUncertain(listed.name);
-    if (known && isStored && sameBytes(known.bytes, listed.bytes)) {
-      this.catalog.touch(listed.name);
+    const known = this.catalog.get(name);
+    const isSame = known !== undefined && sameBytes(known.bytes, bytes);
+    const lease = leaseOfCall(call);
+    if (isSame && isSameLease(known.lease, lease) && (await this.#keepAlive(known))) {
+      this.catalog.touch(name);
       return entry;
     }
-    const revision = await this.#put(listed.name, encode({ ...listed, owner, lease, host }), known);
-    this.catalog.put({ ...listed, owner, lease, host, revision });
-    if (known && sameBytes(known.bytes, listed.bytes)) this.catalog.touch(listed.name);
+    // Whoever may change it has it; who says the same again does not.
+    const owner = isSame ? known.owner : call.peer.principal;
+    await this.#write({ ...listed, owner, lease });
+    if (isSame) this.catalog.touch(name);
     return entry;
   }
 
-  async close(call: Call, entry: T): Promise<void> {
-    const { name } = this.#kind.keysOf(entry);
-    const seen = this.catalog.get(name)?.revision ?? 0;
-    if (call.reason === "lost") this.catalog.remove(name);
-    try {
-      await this.#records.delete(name, seen);
-    } catch (error) {
-      if (call.reason !== "lost" || !(error instanceof NetloomError)) throw error;
-      this.#records.forget(name);
-    }
-    this.catalog.remove(name);
+  /** What is registered under this name lives by that lease from now on. ABORTED as `request`. */
+  async setLease(name: string, lease: EndpointLease): Promise<void> {
+    const known = this.catalog.get(name);
+    if (known) await this.#write({ ...known, lease });
   }
 
-  /** One that may have been stored without an answer is not left behind. */
-  async #put(name: string, value: Uint8Array, known: Registered | undefined): Promise<number> {
+  async close(_call: Call, entry: T): Promise<void> {
+    await this.#view.delete(this, this.#kind.keysOf(entry).name);
+  }
+
+  revisionOf(name: string): number {
+    return this.catalog.get(name)?.revision ?? this.#unreadable.get(name) ?? 0;
+  }
+
+  *names(): IterableIterator<string> {
+    for (const { name } of this.catalog.entries()) yield name;
+    yield* this.#unreadable.keys();
+  }
+
+  put(name: string, value: Uint8Array, revision: number): void {
+    const found = this.#read(value, revision);
+    if (found?.name === name) {
+      this.#show(found);
+      return;
+    }
+    this.remove(name);
+    this.#unreadable.set(name, revision);
+  }
+
+  remove(name: string): void {
+    this.#unreadable.delete(name);
+    this.catalog.remove(name);
+    this.#book?.drop(name);
+  }
+
+  async #write(entry: Omit<Registered, "revision">): Promise<void> {
+    const { name, lease } = entry;
+    await this.#view.put(this, name, encode(entry), {
+      lease: lease && leaseOfEndpoint(name, lease),
+      show: (revision) => this.#show({ ...entry, revision }),
+    });
+  }
+
+  #show(registered: Registered): void {
+    const { name, lease } = registered;
+    this.#unreadable.delete(name);
+    if (lease) this.#book?.hold(name, lease);
+    this.catalog.put(registered);
+  }
+
+  /** False if it is over, and gone from here. */
+  async #keepAlive({ name, lease }: Registered): Promise<boolean> {
+    if (!lease) return true;
     try {
-      return await this.#records.put(name, value, known?.revision ?? 0);
+      await this.#view.keepAlive(leaseOfEndpoint(name, lease).name);
+      this.#book?.hold(name, lease);
+      return true;
     } catch (error) {
-      if (!known && hasUnknownOutcome(error)) this.#records.forget(name);
-      throw error;
+      if (!(error instanceof NetloomError) || error.code !== "NOT_FOUND") throw error;
+      await this.#view.refresh(this, name);
+      return false;
     }
   }
 
   #read(value: Uint8Array, revision: number): Registered | undefined {
     try {
       const record = fromBinary(RegistrationSchema, value);
-      const { entry, lease, host } = record;
+      const { entry, hostLease, leaseMs } = record;
       const owner = record.owner ? readOwner(record.owner) : readOwnerText(record.ownerText);
       if (!owner) return undefined;
-      return { ...this.#kind.list(this.#kind.entryOf({ bytes: entry })), owner, lease, host, revision };
+      const lease = leaseMs > 0 ? { hostLease, leaseMs } : undefined;
+      return { ...this.#kind.list(this.#kind.entryOf({ bytes: entry })), owner, lease, revision };
     } catch {
       return undefined;
     }
   }
 }
 
-function encode({ bytes, owner, lease, host }: Omit<Registered, "revision">): Uint8Array {
-  const record = { entry: bytes, owner: ownerRecord(owner), lease, host };
+function isSameLease(a: EndpointLease | undefined, b: EndpointLease | undefined): boolean {
+  return a?.hostLease === b?.hostLease && a?.leaseMs === b?.leaseMs;
+}
+
+function encode({ bytes, owner, lease }: Pick<Registered, "bytes" | "owner" | "lease">): Uint8Array {
+  const record = { entry: bytes, owner: ownerRecord(owner), ...lease };
   return toBinary(RegistrationSchema, create(RegistrationSchema, record));
 }

@@ -22,7 +22,7 @@ import { Signal } from "../async/signal.ts";
 import { Catalog } from "./catalog.ts";
 import { endpointKind, sameBytes, serviceKind } from "./entry-kind.ts";
 import { readAnswers, writeAnswers } from "./last-answers.ts";
-import { DEFAULT_LEASE_MS } from "./leases.ts";
+import { DEFAULT_LEASE_MS } from "./lifetime.ts";
 import type { RegistrationsKind } from "./registrations.ts";
 import { type Shelves, watchSession } from "./watch-session.ts";
 

@@ -171,7 +171,6 @@ function endpointDoor(
   const { stations, keeper, bypass, cache } = parts;
   const leases: Leases = new Leases({
     world,
-    ...(leaseMs !== undefined && { leaseMs }),
     onExpired: async (names) => void (await Promise.all(names.map(lose))),
   });
   // Endpoints of this host live as long as it says, whatever the registry was told.
@@ -192,7 +191,7 @@ function endpointDoor(
     [
       updatePath(identity),
       clientInfo(labels),
-      expire({ leases, identity, isKept: ({ peer }) => peer.origin.kind === "self" }),
+      expire({ leases, identity, leaseMs, isKept: ({ peer }) => peer.origin.kind === "self" }),
       bypass.element(),
       keeper.element(),
     ],

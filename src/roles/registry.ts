@@ -2,13 +2,18 @@
  * Who offers what, for a whole mesh. Upstream: sdk/pkg/registry/chains/memory/server.go at 9ac672c
  *
  * ```
- *  Register, Unregister ─> door ─> chain ─> registrations ─> store
- *                                                └─> catalog ─> Find, Watch
+ *  Register, Unregister ─> door ─> chain ─> registrations ─> store <─ other registries
+ *                                                │             │
+ *                                Find, Watch <─ catalog <─ view, by list and watch
  * ```
  */
 import type { Store } from "../world/store.ts";
 import { create } from "@bufbuild/protobuf";
-import { LeaseStateSchema, Registry as RegistryApi } from "../api/gen/netloom/registry_pb.js";
+import {
+  type LeaseState,
+  LeaseStateSchema,
+  Registry as RegistryApi,
+} from "../api/gen/netloom/registry_pb.js";
 import {
   NetworkServiceEndpointRegistry,
   NetworkServiceRegistry,
@@ -21,17 +26,20 @@ import { compose } from "../chain/element.ts";
 import { mustAllow, question } from "../policy/authorize.ts";
 import { authorize, mayFind } from "../registry/authorize.ts";
 import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
-import { expire } from "../registry/expire.ts";
+import { retryOvertaken } from "../registry/decide-anew.ts";
+import { expireInStore } from "../registry/expire-in-store.ts";
 import { Finder, withBytes } from "../registry/find.ts";
-import { follow } from "../registry/follow.ts";
-import { claimHost, HostNames } from "../registry/host-names.ts";
-import { leaseGroup } from "../registry/lease-metadata.ts";
-import { Leases } from "../registry/leases.ts";
+import { followInStep } from "../registry/follow.ts";
+import { claimHost, hostOf, HostNames } from "../registry/host-names.ts";
+import { hostLeaseName, LeaseBook } from "../registry/lease-book.ts";
+import { DEFAULT_LEASE_MS } from "../registry/lifetime.ts";
 import { RegistrationDoor } from "../registry/registration-door.ts";
 import { Registrations } from "../registry/registrations.ts";
 import { updatePath } from "../registry/registry-path.ts";
 import { setPayload } from "../registry/set-payload.ts";
 import { setRegistrationTime } from "../registry/set-registration-time.ts";
+import { StoreView } from "../registry/store-view.ts";
+import { takeOver } from "../registry/take-over.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { RoleOptions } from "./role.ts";
 
@@ -52,41 +60,32 @@ export interface Registry {
   status(): { readonly services: number; readonly endpoints: number; readonly watchers: number };
 }
 
-/** How soon an endpoint that has expired, and could not be taken out, is looked at again. */
-const RETRY_MS = 1000;
-
 /**
- * Opens the registry that its store holds. What was registered is served at once, and has one lease's time to show
- * that it still lives.
+ * Opens the registry that its store holds, and follows the store until `World.scope` ends. What is in it is served at
+ * once; when it ends is for the store to say. Rejects if the store cannot be read.
  */
 export async function registry(options: RegistryOptions): Promise<Registry> {
-  const { world, store } = options;
-  const services = await Registrations.load(world, store, serviceKind);
-  const endpoints = await Registrations.load(world, store, endpointKind);
-  const leases: Leases = new Leases({
-    world,
-    ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
-    onExpired: async (names) => void (await Promise.all(names.map(lose))),
-  });
-  const hosts = new HostNames({ clock: world.clock, leaseMs: leases.leaseMs });
-  endpoints.catalog.expirations = () => leases.expirations();
-  const doors = {
-    services: serviceDoor(options, services),
-    endpoints: endpointDoor(options, { endpoints, leases, hosts }),
+  const { world, store, leaseMs = DEFAULT_LEASE_MS } = options;
+  const view = new StoreView({ world, store });
+  const book = new LeaseBook({ clock: world.clock, leaseMs });
+  const parts: Parts = {
+    view,
+    book,
+    services: new Registrations({ view, kind: serviceKind }),
+    endpoints: new Registrations({ view, kind: endpointKind, book }),
+    hosts: new HostNames({ view, leaseMs }),
   };
-  const lose = async (name: string): Promise<void> => {
-    try {
-      await doors.endpoints.lose(endpointKind.named(name), () => !leases.has(name));
-    } catch (error) {
-      if (!(error instanceof NetloomError)) throw error;
-      leases.renew(name, { ttlMs: RETRY_MS });
-    }
-  };
-  for (const { name, owner, lease, host } of endpoints.catalog.entries()) {
-    leases.renew(name, { ttlMs: leases.leaseMs, group: leaseGroup(owner, lease) });
-    hosts.restore(host, owner);
-  }
-  return serveRegistry({ options, services, endpoints, leases, hosts, doors });
+  await view.start();
+  await takeOver({ store, ...parts, leaseMs });
+  return serveRegistry(options, parts);
+}
+
+interface Parts {
+  readonly view: StoreView;
+  readonly book: LeaseBook;
+  readonly services: Registrations<NetworkService>;
+  readonly endpoints: Registrations<NetworkServiceEndpoint>;
+  readonly hosts: HostNames;
 }
 
 /** Whether `service` adds matches to one that has none. Then it belongs to who describes it. */
@@ -96,10 +95,11 @@ function describes(service: NetworkService, known: NetworkService | undefined): 
 
 function serviceDoor(
   { world, identity }: RegistryOptions,
-  services: Registrations<NetworkService>,
+  { view, services }: Parts,
 ): RegistrationDoor<NetworkService> {
   const chain = compose<NetworkService, NetworkService>(
     [
+      retryOvertaken(view, services, ({ name }) => name),
       updatePath(identity),
       setPayload(),
       authorize({
@@ -120,15 +120,11 @@ function serviceDoor(
 
 function endpointDoor(
   { world, identity }: RegistryOptions,
-  parts: {
-    readonly endpoints: Registrations<NetworkServiceEndpoint>;
-    readonly leases: Leases;
-    readonly hosts: HostNames;
-  },
+  { view, book, endpoints, hosts }: Parts,
 ): RegistrationDoor<NetworkServiceEndpoint> {
-  const { endpoints, leases, hosts } = parts;
   const chain = compose<NetworkServiceEndpoint, NetworkServiceEndpoint>(
     [
+      retryOvertaken(view, endpoints, ({ name }) => name),
       updatePath(identity),
       claimHost(hosts),
       authorize({
@@ -139,29 +135,16 @@ function endpointDoor(
           urlOf: (name) => endpoints.catalog.get(name)?.url,
         },
       }),
-      setRegistrationTime((name) => {
-        const known = endpoints.catalog.get(name);
-        return known && endpointKind.entryOf(known);
-      }),
-      expire({ leases, identity }),
+      setRegistrationTime((name) => endpoints.get(name)),
+      expireInStore({ book, identity }),
     ],
     endpoints,
   );
   return new RegistrationDoor(world, endpointKind, chain);
 }
 
-function serveRegistry(parts: {
-  readonly options: RegistryOptions;
-  readonly services: Registrations<NetworkService>;
-  readonly endpoints: Registrations<NetworkServiceEndpoint>;
-  readonly leases: Leases;
-  readonly hosts: HostNames;
-  readonly doors: {
-    readonly services: ReturnType<typeof serviceDoor>;
-    readonly endpoints: ReturnType<typeof endpointDoor>;
-  };
-}): Registry {
-  const { options, leases, hosts, doors } = parts;
+function serveRegistry(options: RegistryOptions, parts: Parts): Registry {
+  const doors = { services: serviceDoor(options, parts), endpoints: endpointDoor(options, parts) };
   const catalogs = { services: parts.services.catalog, endpoints: parts.endpoints.catalog };
   const maxWatchers = options.maxWatchers ?? 10_000;
   const admit = (): void => {
@@ -195,20 +178,14 @@ function serveRegistry(parts: {
     find: ({ peer }, query) => findEndpoints.find(query, peer),
   };
   const own = serve(RegistryApi, {
-    keepAlive: async ({ name }, { peer, metadata }: Context) => {
-      mustAllow(decide, question(peer, "register", { kind: "lease", name }));
-      const isHost = hosts.claim(metadata, peer.principal);
-      const group = leaseGroup(peer.principal, name);
-      const names = group === undefined ? undefined : leases.renewGroup(group);
-      if (!names && !isHost)
-        throw new NetloomError("NOT_FOUND", `keep lease ${name} alive: nothing is registered under it`);
-      if (catalogs.endpoints.wantsTouches) for (const each of names ?? []) catalogs.endpoints.touch(each);
-      return create(LeaseStateSchema, { endpoints: names?.size ?? 0, ttlMs: BigInt(leases.leaseMs) });
+    keepAlive: ({ name }, context) => {
+      mustAllow(decide, question(context.peer, "register", { kind: "lease", name }));
+      return keepAlive(parts, name, context);
     },
     watch: (_all, { peer }) => {
       mustAllow(decide, question(peer, "find", { kind: "registry", name: "", services: [] }));
       admit();
-      return follow(catalogs);
+      return followInStep(parts.view, catalogs);
     },
   });
   return {
@@ -231,4 +208,29 @@ function serveRegistry(parts: {
       watchers: catalogs.services.watches + catalogs.endpoints.watches,
     }),
   };
+}
+
+/** A sign of life of a host, or of all that was registered under a lease. */
+async function keepAlive(
+  { view, book, hosts, endpoints }: Parts,
+  name: string,
+  { peer: { principal: peer }, metadata }: Context,
+): Promise<LeaseState> {
+  const lease = hostLeaseName(peer, name);
+  const host = hostOf(metadata);
+  const ttlMs = host
+    ? await hosts.claim(host, { peer, lease: name })
+    : await keepLeaseAlive(view, name, lease);
+  const names = lease === undefined ? new Set<string>() : book.renewHost(lease);
+  if (endpoints.catalog.wantsTouches) for (const each of names) endpoints.catalog.touch(each);
+  return create(LeaseStateSchema, { endpoints: names.size, ttlMs: BigInt(Math.floor(ttlMs)) });
+}
+
+async function keepLeaseAlive(view: StoreView, name: string, lease: string | undefined): Promise<number> {
+  try {
+    if (lease !== undefined) return await view.keepAlive(lease);
+  } catch (error) {
+    if (!(error instanceof NetloomError) || error.code !== "NOT_FOUND") throw error;
+  }
+  throw new NetloomError("NOT_FOUND", `keep lease ${name} alive: nothing is registered under it`);
 }

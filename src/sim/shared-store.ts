@@ -1,6 +1,6 @@
-import { watchOf } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Store } from "../world/store.ts";
+import type { Store, StoreEvent } from "../world/store.ts";
 import { STORE_HOST } from "./faults.ts";
 import type { Life } from "./life.ts";
 import type { SimNetwork } from "./network.ts";
@@ -12,6 +12,7 @@ const TIMEOUT_MS = 1000;
  * made or not. A watch that is cut off ends with UNAVAILABLE.
  */
 export function sharedStore(store: Store, network: SimNetwork, life: Life): Store {
+  let watches = 0;
   const ask = <T>(detail: string, effect: () => Promise<T>): Promise<T> => {
     const event = { kind: "store", detail };
     return life.promise(event, (resolve, reject) => {
@@ -50,23 +51,58 @@ export function sharedStore(store: Store, network: SimNetwork, life: Life): Stor
     keepAlive: (lease) => ask(`keep ${lease} alive`, () => store.keepAlive(lease)),
     watch: (prefix, revision) => {
       life.check("store.watch");
-      const watch = store.watch(prefix, revision);
-      const forget = life.onEnd(() => watch.close());
-      return watchOf({
-        take: () =>
-          life.deliver(
-            { kind: "store.event", detail: prefix, delayMs: 1 },
-            watch.take().then((event) => {
-              if (!event || !network.isCut({ from: STORE_HOST, to: life.host })) return event;
-              watch.close();
-              throw new NetloomError("UNAVAILABLE", `watch ${prefix}: the store went away`);
-            }),
-          ),
-        close: () => {
-          forget();
-          watch.close();
-        },
-      });
+      return brokenByCuts({ watch: store.watch(prefix, revision), prefix, network, life, number: watches++ });
     },
   };
+}
+
+/** A watch over a connection: it breaks when the hosts are parted, up to a second after that. */
+function brokenByCuts({
+  watch,
+  prefix,
+  network,
+  life,
+  number,
+}: {
+  readonly watch: Watch<StoreEvent>;
+  readonly prefix: string;
+  readonly network: SimNetwork;
+  readonly life: Life;
+  /** Of all that this life has opened. */
+  readonly number: number;
+}): Watch<StoreEvent> {
+  const path = { from: STORE_HOST, to: life.host };
+  /** Told once, as by a stream. */
+  let untold: NetloomError | undefined;
+  let fail: ((error: NetloomError) => void) | undefined;
+  const cut = (): void => {
+    const error = new NetloomError("UNAVAILABLE", `watch ${prefix}: the store went away`);
+    watch.close();
+    if (fail) fail(error);
+    else untold = error;
+  };
+  const release = network
+    .cutsAfterMs(path, `watch ${number}`)
+    .map((delayMs) => life.after({ kind: "store.cut", detail: prefix, delayMs }, cut));
+  release.push(life.onEnd(() => watch.close()));
+  const take = async (): Promise<StoreEvent | undefined> => {
+    const error = untold;
+    untold = undefined;
+    if (error) throw error;
+    try {
+      return await new Promise((resolve, reject) => {
+        fail = reject;
+        watch.take().then((event) => (event && network.isCut(path) ? cut() : resolve(event)), reject);
+      });
+    } finally {
+      fail = undefined;
+    }
+  };
+  return watchOf({
+    take: () => life.deliver({ kind: "store.event", detail: prefix, delayMs: 1 }, take()),
+    close: () => {
+      for (const each of release) each();
+      watch.close();
+    },
+  });
 }

@@ -31,5 +31,5 @@ export interface OpenStoreOptions {
 export interface OpenStore {
   readonly store: Store;
   /** To be called when `world.scope` has ended. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }

@@ -2,7 +2,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { Watch } from "../../async/watch.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { Clock } from "../../async/clock.ts";
-import { type Expiring, ExpiryQueue } from "../../async/expiry-queue.ts";
+import { type Expiring, ExpiryQueue, NO_SLOT } from "../../async/expiry-queue.ts";
 import { Signal } from "../../async/signal.ts";
 import type { Lease, PutOptions, Store, StoreEntry, StoreEvent } from "../../world/store.ts";
 import { WatchHistory } from "../watch-history.ts";
@@ -99,7 +99,7 @@ export class MemoryStore implements Store {
   #begin({ name, ttlMs }: Lease): HeldLease {
     let lease = this.#leases.get(name);
     if (!lease) {
-      lease = { name, ttlMs, endsAtMs: Infinity, slot: Infinity, keys: new Set() };
+      lease = { name, ttlMs, endsAtMs: Infinity, slot: NO_SLOT, keys: new Set() };
       this.#leases.set(name, lease);
     }
     this.#renew(lease);

@@ -89,22 +89,22 @@ test("writes that come together are one transaction", async (context) => {
   await database.close();
 });
 
-suite("two that have one file open", () => {
-  /** Both on one time, as processes of one host are. */
-  const both = async (context: TestContext) => {
-    const file = join(directory(context), "store.db");
-    const clock = new HandClock();
-    const [first, second] = [await open(file, { clock }), await open(file, { clock })];
-    /** In steps, so that what each has to do is done in time. */
-    const pass = async (durationMs: number, those = [first, second]): Promise<void> => {
-      for (let passed = 0; passed < durationMs; passed += 1000) {
-        clock.pass(Math.min(1000, durationMs - passed));
-        for (const { store } of those) await store.get("");
-      }
-    };
-    return { file, clock, pass, first, second };
+/** Both on one time, as processes of one host are. */
+async function both(context: TestContext) {
+  const file = join(directory(context), "store.db");
+  const clock = new HandClock();
+  const [first, second] = [await open(file, { clock }), await open(file, { clock })];
+  /** In steps, so that what each has to do is done in time. */
+  const pass = async (durationMs: number, those = [first, second]): Promise<void> => {
+    for (let passed = 0; passed < durationMs; passed += 1000) {
+      clock.pass(Math.min(1000, durationMs - passed));
+      for (const { store } of those) await store.get("");
+    }
   };
+  return { file, clock, pass, first, second };
+}
 
+suite("two that have one file open", () => {
   test("hear of each other without asking", async (context) => {
     const { first, second } = await both(context);
     const watch = second.store.watch("", (await second.store.list("")).revision);
@@ -158,24 +158,36 @@ suite("two that have one file open", () => {
   });
 
   test("list anew when one has changed more than is remembered", async (context) => {
-    const { first, second } = await both(context);
-    const { revision } = await second.store.list("");
-    const watch = second.store.watch("", revision);
+    const { file, clock, first, second } = await both(context);
+    await second.close();
+    const database = await openDatabase({ file, nowMs: clock.monotonicMs() });
+    let gate = Promise.resolve();
+    const gated: Database = {
+      revision: database.revision,
+      run: async (batch) => {
+        await gate;
+        return await database.run(batch);
+      },
+      close: () => database.close(),
+    };
+    const scope = rootScope("store", clock);
+    const slow = new SqliteStore({ database: gated, clock, scope });
+    const watch = slow.watch("", (await slow.list("")).revision);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate = promise;
     for (let round = 0; round < 3; round++)
       await Promise.all(Array.from({ length: 6000 }, (_, n) => first.store.put(`k${n}`, bytes("v"))));
-    await assert.rejects(
-      async () => {
-        for (;;) await watch.take();
-      },
-      { code: "FAILED_PRECONDITION" },
-    );
-    const list = await second.store.list("");
+    resolve();
+    const list = await slow.list("");
+    await assert.rejects(watch.take(), { code: "FAILED_PRECONDITION" });
     assert.equal(list.entries.length, 6000);
-    const fresh = second.store.watch("", list.revision);
+    const fresh = slow.watch("", list.revision);
     await first.store.put("z", bytes("1"));
+    slow.look();
     assert.equal((await fresh.take())?.type, "put");
     await first.close();
-    await second.close();
+    await scope.end();
+    await gated.close();
   });
 });
 

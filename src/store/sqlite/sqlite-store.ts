@@ -11,6 +11,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { Watch } from "../../async/watch.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { Clock } from "../../async/clock.ts";
+import { type Expiring, ExpiryQueue, NO_SLOT } from "../../async/expiry-queue.ts";
 import { Signal } from "../../async/signal.ts";
 import type { PutOptions, Store, StoreEntry, StoreEvent } from "../../world/store.ts";
 import type { Batch, Database, Operation, Outcome, Refusal, Reply, Row } from "./batch.ts";
@@ -32,21 +33,26 @@ interface Waiting {
   readonly settle: (outcome: Outcome) => void;
 }
 
-/** A lease that this process has kept alive. */
-interface KnownLease {
+/**
+ * A lease that this process has kept alive. What it waits for is its way into the file. There may be as many as endpoints,
+ * so times are whole numbers, since the store was opened.
+ */
+interface KnownLease extends Expiring {
+  readonly name: string;
   readonly ttlMs: number;
-  endsAtMs: number;
-  /** When it ends as the file has it: what other processes go by. */
-  storedEndMs: number;
+  /** When it is over. */
+  untilMs: number;
+  /** The same as the file has it: what other processes go by. */
+  storedMs: number;
 }
 
 /** After the disk has not taken the ends of leases. */
 const RETRY_MS = 1000;
 
-/** How long a lease that was kept alive may wait for its way into the file. */
+/** How long a lease with less than half of its time may wait for its way into the file. */
 const FLUSH_MS = 1000;
 
-/** One that ends sooner than this, or has less than half of its time, as the file has it, is kept alive there at once. */
+/** One that ends sooner than this, as the file has it, is kept alive there at once. */
 const MARGIN_MS = 5 * FLUSH_MS;
 
 /** How often those that nobody keeps alive any more are forgotten. */
@@ -59,8 +65,8 @@ const SWEEP_MS = 60_000;
  * - Several processes may open one file: each hears what another has written within milliseconds, at the latest after a
  *   second. They take turns to write.
  * - Any process that has the file open ends leases, whoever has kept them alive: the file has when, on the monotonic time
- *   of the host. It has that within a second of `keepAlive`, which writes nothing for as long as half of the time is
- *   left: a process that dies in that second leaves it the half. After a time in which nobody had the file open all begin
+ *   of the host. `keepAlive` writes nothing as long as half of the time is left there, and within a second otherwise: a
+ *   process that dies has left its leases half of their time. After a time in which nobody had the file open all begin
  *   anew.
  * - A full disk refuses writes with RESOURCE_EXHAUSTED; reads go on, no lease ends, and writes go on once there is room.
  * - A file that is deleted, moved or replaced while it is open refuses writes with FAILED_PRECONDITION until it is back.
@@ -70,14 +76,14 @@ export class SqliteStore implements Store {
   readonly #clock: Clock;
   readonly #scope: Scope;
   readonly #history: WatchHistory;
+  /** When it was opened, on the host's monotonic time. */
+  readonly #openedMs: number;
   readonly #leases = new Map<string, KnownLease>();
-  /** Names of leases that the file does not know as they are. */
-  #renewed = new Set<string>();
-  /** When the renewed have to be in the file. */
-  #flushAtMs = Infinity;
-  #nextEndMs = -Infinity;
-  #restUntilMs = -Infinity;
-  #sweepAtMs: number;
+  /** Leases that the file does not know as they are, by the time at which it has to. */
+  readonly #unwritten = new ExpiryQueue<KnownLease>();
+  #nextEndMs = 0;
+  #restUntilMs = 0;
+  #sweepAtMs = SWEEP_MS;
   /** Rings when there is something to do earlier than before. */
   readonly #sooner = new Signal();
   #waiting: Waiting[] = [];
@@ -87,7 +93,7 @@ export class SqliteStore implements Store {
     this.#database = database;
     this.#clock = clock;
     this.#scope = scope;
-    this.#sweepAtMs = clock.monotonicMs() + SWEEP_MS;
+    this.#openedMs = Math.floor(clock.monotonicMs());
     this.#history = new WatchHistory({
       since: database.revision,
       ...(historyLimit !== undefined && { limit: historyLimit }),
@@ -121,15 +127,12 @@ export class SqliteStore implements Store {
   }
 
   async keepAlive(name: string): Promise<number> {
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.#nowMs();
     const known = this.#leases.get(name);
-    if (known && known.storedEndMs > nowMs + Math.max(MARGIN_MS, known.ttlMs / 2)) {
-      known.endsAtMs = nowMs + known.ttlMs;
-      this.#renewed.add(name);
-      if (this.#flushAtMs === Infinity) {
-        this.#flushAtMs = nowMs + FLUSH_MS;
-        this.#sooner.ring();
-      }
+    const leftMs = (known?.storedMs ?? 0) - nowMs;
+    if (known && leftMs > MARGIN_MS) {
+      known.untilMs = nowMs + known.ttlMs;
+      this.#writeBy(known, 2 * leftMs > known.ttlMs ? known.storedMs - MARGIN_MS : nowMs + FLUSH_MS);
       return known.ttlMs;
     }
     const outcome = await this.#run({ type: "keep-alive", lease: name });
@@ -147,9 +150,10 @@ export class SqliteStore implements Store {
 
   /** Brings into the file what is only in memory, and lets leases end. */
   async #tend(scope: Scope): Promise<void> {
-    const dueMs = (): number => Math.max(this.#restUntilMs, Math.min(this.#flushAtMs, this.#nextEndMs));
+    const dueMs = (): number =>
+      Math.max(this.#restUntilMs, Math.min(this.#unwritten.nextMs, this.#nextEndMs));
     while (!scope.ended) {
-      const leftMs = dueMs() - this.#clock.monotonicMs();
+      const leftMs = dueMs() - this.#nowMs();
       if (leftMs > 0) await this.#sooner.wait(this.#clock, scope, leftMs);
       else await this.#run({ type: "look" });
     }
@@ -191,14 +195,17 @@ export class SqliteStore implements Store {
   }
 
   #batch(operations: readonly Operation[]): Batch {
+    const nowMs = this.#nowMs();
     const renewals = new Map<string, number>();
-    for (const name of this.#renewed) {
-      const known = this.#leases.get(name);
-      if (known) renewals.set(name, known.endsAtMs);
-    }
-    this.#renewed = new Set();
-    this.#flushAtMs = Infinity;
-    return { nowMs: this.#clock.monotonicMs(), renewals, operations };
+    for (const { name, untilMs } of this.#unwritten.takeEnded(nowMs))
+      renewals.set(name, this.#openedMs + untilMs);
+    return { nowMs: this.#openedMs + nowMs, renewals, operations };
+  }
+
+  /** `endsAtMs` is when its time in the queue ends. */
+  #writeBy(known: KnownLease, atMs: number): void {
+    known.endsAtMs = atMs;
+    if (this.#unwritten.schedule(known)) this.#sooner.ring();
   }
 
   #publish({ operations }: Batch, { news, forgotten, outcomes }: Reply): void {
@@ -208,35 +215,56 @@ export class SqliteStore implements Store {
   }
 
   /** What the file knows of leases now. */
-  #tended({ nowMs, renewals, operations }: Batch, reply: Reply): void {
+  #tended({ nowMs: sentMs, renewals, operations }: Batch, reply: Reply): void {
     const { outcomes, lost, isTended, nextEndMs } = reply;
-    for (const [name, endMs] of renewals) {
+    const nowMs = sentMs - this.#openedMs;
+    for (const [name, untilMs] of renewals) {
       const known = this.#leases.get(name);
-      if (known && isTended) known.storedEndMs = Math.max(known.storedEndMs, endMs);
-      else if (known) this.#renewed.add(name);
+      if (known && isTended) known.storedMs = Math.max(known.storedMs, untilMs - this.#openedMs);
+      else if (known) this.#writeBy(known, nowMs + FLUSH_MS);
     }
-    for (const name of lost) this.#leases.delete(name);
+    for (const name of lost) this.#forget(name);
     for (const [index, operation] of operations.entries()) {
       const outcome = outcomes[index];
       const name = leaseOf(operation);
       if (name === undefined || (outcome?.type !== "put" && outcome?.type !== "kept")) continue;
-      const { ttlMs = 0 } = outcome;
-      const storedEndMs = nowMs + ttlMs;
-      // It may have been kept alive in memory meanwhile.
-      const endsAtMs = Math.max(storedEndMs, this.#leases.get(name)?.endsAtMs ?? 0);
-      this.#leases.set(name, { ttlMs, endsAtMs, storedEndMs });
+      this.#isStored(name, outcome.ttlMs ?? 0, nowMs);
     }
-    this.#nextEndMs = nextEndMs;
-    if (!isTended) this.#restUntilMs = this.#clock.monotonicMs() + RETRY_MS;
-    if (this.#renewed.size > 0) this.#flushAtMs = Math.min(this.#flushAtMs, nowMs + FLUSH_MS);
+    this.#nextEndMs = nextEndMs - this.#openedMs;
+    if (!isTended) this.#restUntilMs = nowMs + RETRY_MS;
     this.#sweep(nowMs);
     this.#sooner.ring();
+  }
+
+  #isStored(name: string, lengthMs: number, nowMs: number): void {
+    const ttlMs = Math.floor(lengthMs);
+    const storedMs = nowMs + ttlMs;
+    const known = this.#leases.get(name);
+    if (known?.ttlMs === ttlMs) {
+      known.storedMs = storedMs;
+      // It may have been kept alive in memory meanwhile.
+      known.untilMs = Math.max(known.untilMs, storedMs);
+      return;
+    }
+    this.#forget(name);
+    this.#leases.set(name, { name, ttlMs, untilMs: storedMs, storedMs, endsAtMs: 0, slot: NO_SLOT });
+  }
+
+  #nowMs(): number {
+    return Math.floor(this.#clock.monotonicMs()) - this.#openedMs;
+  }
+
+  #forget(name: string): void {
+    const known = this.#leases.get(name);
+    if (!known) return;
+    this.#unwritten.drop(known);
+    this.#leases.delete(name);
   }
 
   #sweep(nowMs: number): void {
     if (nowMs < this.#sweepAtMs) return;
     this.#sweepAtMs = nowMs + SWEEP_MS;
-    for (const [name, { endsAtMs }] of this.#leases) if (endsAtMs <= nowMs) this.#leases.delete(name);
+    for (const [name, { untilMs }] of this.#leases) if (untilMs <= nowMs) this.#forget(name);
   }
 }
 

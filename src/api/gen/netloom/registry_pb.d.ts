@@ -133,18 +133,16 @@ export declare type Registration = Message<"netloom.registry.v1.Registration"> &
   ownerText: string;
 
   /**
-   * Name of the owner's lease; empty if it has one of its own.
+   * As versions before 0.1.0 have written it: the name of the owner's lease, and the metadata `netloom-host` that it came with.
    *
-   * @generated from field: string lease = 3;
+   * @generated from field: string old_lease = 3;
    */
-  lease: string;
+  oldLease: string;
 
   /**
-   * The metadata `netloom-host` that it came with.
-   *
-   * @generated from field: string host = 4;
+   * @generated from field: string old_host = 4;
    */
-  host: string;
+  oldHost: string;
 
   /**
    * Whom it belongs to.
@@ -152,6 +150,20 @@ export declare type Registration = Message<"netloom.registry.v1.Registration"> &
    * @generated from field: netloom.registry.v1.Owner owner = 5;
    */
   owner?: Owner | undefined;
+
+  /**
+   * Name of the store's lease that it shares with all endpoints of its host; empty if it has one of its own.
+   *
+   * @generated from field: string host_lease = 6;
+   */
+  hostLease: string;
+
+  /**
+   * How long its lease lasts. 0 for a service, which has none, and for what versions before 0.1.0 have written.
+   *
+   * @generated from field: double lease_ms = 7;
+   */
+  leaseMs: number;
 };
 
 /**
@@ -159,6 +171,38 @@ export declare type Registration = Message<"netloom.registry.v1.Registration"> &
  * Use `create(RegistrationSchema)` to create a new message.
  */
 export declare const RegistrationSchema: GenMessage<Registration>;
+
+/**
+ * A host of the mesh in a store, by its name. It lives by the lease of the host.
+ *
+ * @generated from message netloom.registry.v1.HostName
+ */
+export declare type HostName = Message<"netloom.registry.v1.HostName"> & {
+  /**
+   * Under which other hosts reach its agent.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * @generated from field: netloom.registry.v1.Owner owner = 2;
+   */
+  owner?: Owner | undefined;
+
+  /**
+   * Name of the store's lease.
+   *
+   * @generated from field: string lease = 3;
+   */
+  lease: string;
+};
+
+/**
+ * Describes the message netloom.registry.v1.HostName.
+ * Use `create(HostNameSchema)` to create a new message.
+ */
+export declare const HostNameSchema: GenMessage<HostName>;
 
 /**
  * Who has registered something.

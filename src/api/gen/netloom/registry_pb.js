@@ -12,7 +12,7 @@ import { file_nsm_registry } from "../nsm/registry_pb.js";
  * Describes the file netloom/registry.proto.
  */
 export const file_netloom_registry = /*@__PURE__*/
-  fileDesc("ChZuZXRsb29tL3JlZ2lzdHJ5LnByb3RvEhNuZXRsb29tLnJlZ2lzdHJ5LnYxIhUKBUxlYXNlEgwKBG5hbWUYASABKAkiLwoKTGVhc2VTdGF0ZRIRCgllbmRwb2ludHMYASABKA0SDgoGdHRsX21zGAIgASgEIg4KDFdhdGNoUmVxdWVzdCK+AQoHQ2hhbmdlcxINCgVyZXNldBgBIAEoCBIqCghzZXJ2aWNlcxgCIAMoCzIYLnJlZ2lzdHJ5Lk5ldHdvcmtTZXJ2aWNlEjMKCWVuZHBvaW50cxgDIAMoCzIgLnJlZ2lzdHJ5Lk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSGAoQcmVtb3ZlZF9zZXJ2aWNlcxgEIAMoCRIZChFyZW1vdmVkX2VuZHBvaW50cxgFIAMoCRIOCgZzeW5jZWQYBiABKAgieQoMUmVnaXN0cmF0aW9uEg0KBWVudHJ5GAEgASgMEhIKCm93bmVyX3RleHQYAiABKAkSDQoFbGVhc2UYAyABKAkSDAoEaG9zdBgEIAEoCRIpCgVvd25lchgFIAEoCzIaLm5ldGxvb20ucmVnaXN0cnkudjEuT3duZXIirwEKBU93bmVyEhAKBnNwaWZmZRgBIAEoCUgAEhEKB2FkZHJlc3MYAiABKAlIABIvCgR1bml4GAMgASgLMh8ubmV0bG9vbS5yZWdpc3RyeS52MS5Pd25lci5Vbml4SAASJgoEc2VsZhgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eUgAGiAKBFVuaXgSEAoDdWlkGAEgASgNSACIAQFCBgoEX3VpZEIGCgRraW5kMqABCghSZWdpc3RyeRJICglLZWVwQWxpdmUSGi5uZXRsb29tLnJlZ2lzdHJ5LnYxLkxlYXNlGh8ubmV0bG9vbS5yZWdpc3RyeS52MS5MZWFzZVN0YXRlEkoKBVdhdGNoEiEubmV0bG9vbS5yZWdpc3RyeS52MS5XYXRjaFJlcXVlc3QaHC5uZXRsb29tLnJlZ2lzdHJ5LnYxLkNoYW5nZXMwAWIGcHJvdG8z", [file_google_protobuf_empty, file_nsm_registry]);
+  fileDesc("ChZuZXRsb29tL3JlZ2lzdHJ5LnByb3RvEhNuZXRsb29tLnJlZ2lzdHJ5LnYxIhUKBUxlYXNlEgwKBG5hbWUYASABKAkiLwoKTGVhc2VTdGF0ZRIRCgllbmRwb2ludHMYASABKA0SDgoGdHRsX21zGAIgASgEIg4KDFdhdGNoUmVxdWVzdCK+AQoHQ2hhbmdlcxINCgVyZXNldBgBIAEoCBIqCghzZXJ2aWNlcxgCIAMoCzIYLnJlZ2lzdHJ5Lk5ldHdvcmtTZXJ2aWNlEjMKCWVuZHBvaW50cxgDIAMoCzIgLnJlZ2lzdHJ5Lk5ldHdvcmtTZXJ2aWNlRW5kcG9pbnQSGAoQcmVtb3ZlZF9zZXJ2aWNlcxgEIAMoCRIZChFyZW1vdmVkX2VuZHBvaW50cxgFIAMoCRIOCgZzeW5jZWQYBiABKAgipwEKDFJlZ2lzdHJhdGlvbhINCgVlbnRyeRgBIAEoDBISCgpvd25lcl90ZXh0GAIgASgJEhEKCW9sZF9sZWFzZRgDIAEoCRIQCghvbGRfaG9zdBgEIAEoCRIpCgVvd25lchgFIAEoCzIaLm5ldGxvb20ucmVnaXN0cnkudjEuT3duZXISEgoKaG9zdF9sZWFzZRgGIAEoCRIQCghsZWFzZV9tcxgHIAEoASJRCghIb3N0TmFtZRILCgN1cmwYASABKAkSKQoFb3duZXIYAiABKAsyGi5uZXRsb29tLnJlZ2lzdHJ5LnYxLk93bmVyEg0KBWxlYXNlGAMgASgJIq8BCgVPd25lchIQCgZzcGlmZmUYASABKAlIABIRCgdhZGRyZXNzGAIgASgJSAASLwoEdW5peBgDIAEoCzIfLm5ldGxvb20ucmVnaXN0cnkudjEuT3duZXIuVW5peEgAEiYKBHNlbGYYBCABKAsyFi5nb29nbGUucHJvdG9idWYuRW1wdHlIABogCgRVbml4EhAKA3VpZBgBIAEoDUgAiAEBQgYKBF91aWRCBgoEa2luZDKgAQoIUmVnaXN0cnkSSAoJS2VlcEFsaXZlEhoubmV0bG9vbS5yZWdpc3RyeS52MS5MZWFzZRofLm5ldGxvb20ucmVnaXN0cnkudjEuTGVhc2VTdGF0ZRJKCgVXYXRjaBIhLm5ldGxvb20ucmVnaXN0cnkudjEuV2F0Y2hSZXF1ZXN0GhwubmV0bG9vbS5yZWdpc3RyeS52MS5DaGFuZ2VzMAFiBnByb3RvMw", [file_google_protobuf_empty, file_nsm_registry]);
 
 /**
  * Describes the message netloom.registry.v1.Lease.
@@ -50,18 +50,25 @@ export const RegistrationSchema = /*@__PURE__*/
   messageDesc(file_netloom_registry, 4);
 
 /**
+ * Describes the message netloom.registry.v1.HostName.
+ * Use `create(HostNameSchema)` to create a new message.
+ */
+export const HostNameSchema = /*@__PURE__*/
+  messageDesc(file_netloom_registry, 5);
+
+/**
  * Describes the message netloom.registry.v1.Owner.
  * Use `create(OwnerSchema)` to create a new message.
  */
 export const OwnerSchema = /*@__PURE__*/
-  messageDesc(file_netloom_registry, 5);
+  messageDesc(file_netloom_registry, 6);
 
 /**
  * Describes the message netloom.registry.v1.Owner.Unix.
  * Use `create(Owner_UnixSchema)` to create a new message.
  */
 export const Owner_UnixSchema = /*@__PURE__*/
-  messageDesc(file_netloom_registry, 5, 0);
+  messageDesc(file_netloom_registry, 6, 0);
 
 /**
  * A peer that gets UNIMPLEMENTED talks to somebody else's registry, and uses Register and Find instead.
