@@ -112,7 +112,12 @@ export function violations({ path, text }: SourceFile): string[] {
     );
   }
   if (inZone) {
-    const zone = [...bannedNames(tokens), ...floatingPromises(tokens), ...mutableState(tokens)];
+    const zone = [
+      ...bannedNames(tokens),
+      ...floatingPromises(tokens),
+      ...swallowedErrors(tokens),
+      ...mutableState(tokens),
+    ];
     found.push(...zone.map(({ line, why }) => `${path}:${line}: ${why}`));
   }
   return found;
@@ -242,6 +247,17 @@ function floatingPromises(tokens: readonly Token[]): Finding[] {
     const before = tokens[index - 1]?.text ?? ";";
     const isStatement = kind === "name" && text === "void" && [";", "{", "}"].includes(before);
     return isStatement ? [{ line, why: "a promise floats behind void: scope.spawn" }] : [];
+  });
+}
+
+/** `if (!(error instanceof NetloomError)) throw error; }`: an operating error that nobody hears of. */
+function swallowedErrors(tokens: readonly Token[]): Finding[] {
+  return tokens.flatMap(({ kind, text, line }, index) => {
+    if (kind !== "name" || text !== "instanceof" || tokens[index + 1]?.text !== "NetloomError") return [];
+    const after = tokens.slice(index + 2, index + 8).map((token) => token.text);
+    return after.join(" ") === ") ) throw error ; }"
+      ? [{ line, why: "an operating error is swallowed: log it, count it in retries, or let it go" }]
+      : [];
   });
 }
 

@@ -143,6 +143,12 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
   ["a global in a template", "sim/a.ts", "const f = () => `a ${`b ${Date.now()}`}`;", /uses Date/],
   ["a global after a division", "sim/a.ts", "const f = (a: number) => a / 2 + Date.now() / 3;", /uses Date/],
   ["a promise waved through", "sim/a.ts", "const f = () => { void g(); };", /floats behind void/],
+  [
+    "an operating error that is swallowed",
+    "sim/a.ts",
+    "async function f() { try { await g(); } catch (error) { if (!(error instanceof NetloomError)) throw error; } }",
+    /an operating error is swallowed/,
+  ],
   ["module-level let", "sim/a.ts", "let count = 0;", /module-level let count/],
   ["module-level export let", "sim/a.ts", "export let count = 0;", /module-level let count/],
   ["a module-level Map", "sim/a.ts", "const cache = new Map<string, number>();", /cache is a new Map/],

@@ -270,6 +270,7 @@ export class Reconciler {
       this.#holdings.delete(wanted.owner);
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
+      this.#holdings.set(wanted.owner, { objects: wanted.objects, state: "unsure" });
     }
   }
 

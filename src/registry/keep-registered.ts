@@ -37,6 +37,7 @@ import type { WatchCache } from "./watch-cache.ts";
 const AT_ONCE = 16;
 const CALL_TIMEOUT_MS = 5000;
 const RETRY_MS = 1000;
+const KEEP = "keep what this host offers registered";
 
 interface Held {
   /** As it was sent, canonical. */
@@ -219,14 +220,19 @@ export class Keeper {
 
   /** One round. False if something is left to do. */
   async #tend(scope: Scope): Promise<boolean> {
+    const { retries } = this.#options.world;
     try {
       await this.#keepAlive(scope);
       await this.#unregisterOwed(scope);
       this.#findLost();
       await this.#registerServices(scope);
-      return await this.#registerLost(scope);
+      const failure = await this.#registerLost(scope);
+      if (failure) retries.failed(KEEP, failure);
+      else retries.over(KEEP);
+      return failure === undefined;
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
+      retries.failed(KEEP, error);
       return false;
     }
   }
@@ -308,21 +314,22 @@ export class Keeper {
     }
   }
 
-  async #registerLost(scope: Scope): Promise<boolean> {
+  /** The last failure, if there is one. */
+  async #registerLost(scope: Scope): Promise<NetloomError | undefined> {
     const lost = [...this.#held.values()].filter(({ isLost }) => isLost);
-    let failures = 0;
+    let failure: NetloomError | undefined;
     const work = async (): Promise<void> => {
       for (let held = lost.pop(); held && !scope.ended; held = lost.pop()) {
         try {
           await held.trigger.request({ why: "register again" });
         } catch (error) {
           if (!(error instanceof NetloomError)) throw error;
-          failures += 1;
+          failure = error;
         }
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    return failures === 0;
+    return failure;
   }
 
   #waiting(scope: Scope): { readonly scope: Scope; readonly deadlineMs: number } {

@@ -31,12 +31,12 @@ export async function readAnswers(
   return undefined;
 }
 
-/** Replaces what was kept. False if the disk does not take it. */
+/** Replaces what was kept. The error if the disk does not take it. */
 export async function writeAnswers(
   disk: Disk,
   services: Iterable<Listed>,
   endpoints: Iterable<Listed>,
-): Promise<boolean> {
+): Promise<NetloomError | undefined> {
   const fields: Uint8Array[] = [];
   for (const { bytes } of services) fields.push(bytesField(SERVICES, bytes));
   for (const { bytes } of endpoints) fields.push(bytesField(ENDPOINTS, bytes));
@@ -49,9 +49,9 @@ export async function writeAnswers(
   try {
     await disk.replace(FILE, seal(SEAL, whole));
     await disk.sync(FILE);
-    return true;
+    return undefined;
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-    return false;
+    return error;
   }
 }

@@ -44,7 +44,7 @@ export class View<T, Q, A> {
   }
 
   async #findOnce(scope: Scope, query: Q): Promise<Watch<A>> {
-    const { kind, cache } = this.#options;
+    const { world, kind, cache } = this.#options;
     if (!cache.isKnown) return listOf(await this.#askRegistry(scope, query));
     const known = await this.#translated(this.#finder.find(query)).all();
     const { name, services } = kind.keysOf(kind.queryOf(query).like);
@@ -55,6 +55,7 @@ export class View<T, Q, A> {
     } catch (error) {
       // It has gone since the cache was fresh.
       if (!(error instanceof NetloomError)) throw error;
+      world.log.debug("the registry cannot be asked; what is known is answered", { error: error.message });
       return listOf(known);
     }
   }

@@ -10,6 +10,7 @@
  * - After a restart the last answers are there before the registry is reached. They are on the disk `SAVE_MS` after they
  *   came, later if there are many.
  */
+import type { Log } from "../observe/log.ts";
 import { backoffMs } from "../async/backoff.ts";
 import type { Disk } from "../world/disk.ts";
 import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
@@ -26,6 +27,7 @@ import { DEFAULT_LEASE_MS } from "./lifetime.ts";
 import type { RegistrationsKind } from "./registrations.ts";
 import { type Shelves, watchSession } from "./watch-session.ts";
 
+const SAVE = "keep what the registry has said on the disk";
 const SAVE_MS = 2000;
 
 /** 100,000 entries are written once in 100 s. */
@@ -157,7 +159,7 @@ export class WatchCache {
         if (!(error instanceof NetloomError)) throw error;
         if (!scope.ended) this.#lose(error.message);
       } finally {
-        await endQuietly(session);
+        await endSession(session, world.log);
       }
       const fraction = world.random.fraction("registry backoff", attempt);
       await this.#retry.wait(world.clock, scope, backoffMs(++failures, fraction));
@@ -197,9 +199,14 @@ export class WatchCache {
       await world.clock.sleep(SAVE_MS + SAVE_MS_PER_ENTRY * this.endpoints.size, scope);
       const version = `${this.#shelves.services.changes} ${this.#shelves.endpoints.changes}`;
       if (version === saved) continue;
-      const isSaved = await writeAnswers(disk, this.services.entries(), this.endpoints.entries());
-      if (isSaved) saved = version;
-      else this.#dirty.ring();
+      const failure = await writeAnswers(disk, this.services.entries(), this.endpoints.entries());
+      if (failure) {
+        world.retries.failed(SAVE, failure);
+        this.#dirty.ring();
+      } else {
+        world.retries.over(SAVE);
+        saved = version;
+      }
     }
   }
 }
@@ -302,11 +309,12 @@ class CacheShelf<T> implements Shelves<T> {
   }
 }
 
-/** Its tasks have been told of already. */
-async function endQuietly(scope: Scope): Promise<void> {
+/** An operating error of its tasks has ended the session, and was told of there. */
+async function endSession(scope: Scope, log: Log): Promise<void> {
   try {
     await scope.end();
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
+    log.debug("a session with the registry has ended", { error: error.message });
   }
 }

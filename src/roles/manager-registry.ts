@@ -185,6 +185,10 @@ function endpointDoor(
     } catch (error) {
       // The keeper goes on trying.
       if (!(error instanceof NetloomError)) throw error;
+      world.log.debug("an endpoint that is lost cannot be unregistered yet", {
+        endpoint: name,
+        error: error.message,
+      });
     }
   };
   const chain = compose<NetworkServiceEndpoint, NetworkServiceEndpoint>(

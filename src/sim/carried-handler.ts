@@ -97,6 +97,7 @@ async function endQuietly(scope: Scope): Promise<void> {
   try {
     await scope.end();
   } catch (error) {
-    if (!(error instanceof NetloomError)) throw error;
+    if (error instanceof NetloomError) return;
+    throw error;
   }
 }
