@@ -6,6 +6,7 @@
 import { sized } from "./sized.ts";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import { planWire } from "../src/forwarder/plan-wire.ts";
 import { Reconciler } from "../src/forwarder/reconcile.ts";
 import type { Kernel } from "../src/kernel/kernel.ts";
 import { Bed, wireOf, type WireOptions } from "./bed.ts";
@@ -161,7 +162,7 @@ class KernelBench {
 }
 
 async function make({ reconciler, wire }: Part): Promise<void> {
-  await reconciler.apply(wire);
+  await reconciler.apply(planWire(wire));
 }
 
 /** A wire of a script is unknown to the reconciler, but has our mark. */

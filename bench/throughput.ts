@@ -7,6 +7,7 @@
  * Each row once on an empty host (`local-tcp`), and once beside 1,000 other wires (`local-tcp-1000`).
  */
 import { sized } from "./sized.ts";
+import { planWire } from "../src/forwarder/plan-wire.ts";
 import { Reconciler } from "../src/forwarder/reconcile.ts";
 import { addressesOf, Bed, nameOf, sh, UNDERLAY_MTU, type WireKind, wireOf } from "./bed.ts";
 import { IperfServer, type Traffic } from "./iperf.ts";
@@ -68,9 +69,9 @@ class ThroughputBench {
 
   async make(): Promise<readonly Subject[]> {
     sh(rawDevices());
-    await this.#alpha.apply(wireOf({ number: 0, kind: "local" }));
-    await this.#beta.apply(wireOf({ number: 1, kind: "far" }));
-    await this.#alpha.apply(wireOf({ number: 1, kind: "near" }));
+    await this.#alpha.apply(planWire(wireOf({ number: 0, kind: "local" })));
+    await this.#beta.apply(planWire(wireOf({ number: 1, kind: "far" })));
+    await this.#alpha.apply(planWire(wireOf({ number: 1, kind: "near" })));
     return [
       {
         name: "local",
@@ -100,7 +101,7 @@ class ThroughputBench {
       const at = workloads[n % OTHER_PAIRS];
       for (const kind of kinds) {
         const reconciler = kind === "far" ? this.#beta : this.#alpha;
-        await reconciler.apply(wireOf({ number: 2 + n, kind, ...at }));
+        await reconciler.apply(planWire(wireOf({ number: 2 + n, kind, ...at })));
       }
     }
   }

@@ -8,7 +8,7 @@
  */
 import assert from "node:assert/strict";
 import { plan } from "../src/forwarder/plan.ts";
-import { Reconciler } from "../src/forwarder/reconcile.ts";
+import { WireMaker } from "../src/forwarder/wire-maker-fixture.ts";
 import type { ConnectionContext, Wire } from "../src/forwarder/wire.ts";
 import { NetloomError } from "../src/errors/errors.ts";
 import { describeOperation } from "../src/kernel/kernel-text.ts";
@@ -148,7 +148,7 @@ async function strikeReconciler(
   for (let isStruck = true, operation = 0; isStruck; operation++)
     for (const strike of distinctStrikes) {
       const striking = new StrikingKernel(kernel, { operation, ...strike });
-      const reconciler = new Reconciler(striking);
+      const reconciler = new WireMaker(striking);
       const where = `${strike.how} ${strike.when} operation ${operation}`;
       const isMade = await succeeds(reconciler.apply(wire));
       if (!isMade) await assertNothing(harness, kernel, everywhere, where);

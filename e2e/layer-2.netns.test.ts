@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test, type TestContext } from "node:test";
 import { type Hosts, hostsFixture, localWire, remoteWire } from "../src/forwarder/hosts-fixture.ts";
-import { Reconciler } from "../src/forwarder/reconcile.ts";
+import { WireMaker } from "../src/forwarder/wire-maker-fixture.ts";
 import type { ConnectionContext } from "../src/forwarder/wire.ts";
 import {
   be16,
@@ -51,11 +51,11 @@ interface Wired {
 
 async function wired(t: TestContext, kind: Kind): Promise<Wired> {
   const hosts = await hostsFixture(t);
-  if (kind === "local") await new Reconciler(hosts.alpha).apply(localWire(hosts, context));
+  if (kind === "local") await new WireMaker(hosts.alpha).apply(localWire(hosts, context));
   else {
     const { near, far } = remoteWire(hosts, context);
-    await new Reconciler(hosts.alpha).apply(near);
-    await new Reconciler(hosts.beta).apply(far);
+    await new WireMaker(hosts.alpha).apply(near);
+    await new WireMaker(hosts.beta).apply(far);
   }
   const place = (netns: Netns, link: string): Place => ({ netns, link, mac: macOf(netns, link) });
   const sockets: FrameSocket[] = [];

@@ -12,7 +12,7 @@ import { connectionsOf, endpointsOf, serveConnections, servicesOf, stationsOver 
 import { serveAll } from "../src/api/rpc.ts";
 import { IdentifierPools } from "../src/mechanisms/identifier-pool.ts";
 import { Claims } from "../src/forwarder/claims.ts";
-import { Reconciler } from "../src/forwarder/reconcile.ts";
+import { WireMaker } from "../src/forwarder/wire-maker-fixture.ts";
 import { insecureIdentity } from "../src/identity/identity.ts";
 import { LinuxMachine } from "../src/linux/machine.ts";
 import { forwarder, type ForwarderOptions } from "../src/roles/forwarder.ts";
@@ -68,7 +68,7 @@ function partsOf(world: NodeWorld, kernel: Kernel, address: string): Parts {
     kernel,
     identity: insecureIdentity(world.clock),
     directory: new LocalDirectory(world.hops, world.clock),
-    wires: new Reconciler(kernel, {}, claims),
+    wires: new WireMaker(kernel, { claims }),
     claims,
     tunnels: { addresses: [address], underlayMtuBytes: 1500, identifiers: new IdentifierPools(world.random) },
   };

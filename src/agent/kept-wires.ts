@@ -8,7 +8,7 @@
  *   is swept.
  */
 import type { Disk } from "../world/disk.ts";
-import { groupByOwner } from "../forwarder/owner.ts";
+import { planWire } from "../forwarder/plan-wire.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { deviceOf, type Mechanism } from "../mechanisms/list.ts";
@@ -74,16 +74,13 @@ export class KeptWires {
       "wires of those namespaces are found when their workloads are asked for",
     );
     const names = written.filter((name): name is Netns => /^(file|inode):\/\//.test(name));
-    const found = await this.#reconciler.adopt(names);
+    const found = await this.#reconciler.adopt(["host", ...names]);
     const alive = await this.#alive(names);
     for (const netns of alive) this.#known.add(netns);
-    const groups = groupByOwner(
-      await this.#kernel.observe([{ netns: "host" }, ...alive.map((netns) => ({ netns }))]),
-    );
-    for (const id of found) this.#unclaimed.set(id, unclaimedOf(groups.get(id) ?? []));
-    for (const id of found) if (!(groups.get(id) ?? []).some(isPair)) await this.bury(id);
+    for (const [id, objects] of found) this.#unclaimed.set(id, unclaimedOf(objects));
+    for (const [id, objects] of found) if (!objects.some(isPair)) await this.bury(id);
     await this.#namespaces.replace(alive);
-    return found.filter((id) => this.#unclaimed.has(id));
+    return [...found.keys()].filter((id) => this.#unclaimed.has(id));
   }
 
   /** Removes what is left of a wire of an earlier life whose workload has died. */
@@ -193,7 +190,7 @@ export class KeptWires {
     const { connectionId } = wire;
     this.#applying.add(connectionId);
     try {
-      await this.#reconciler.apply(wire);
+      await this.#reconciler.apply(planWire(wire));
     } finally {
       this.#applying.delete(connectionId);
     }

@@ -6,7 +6,7 @@ import { formatPrefix } from "../net/ip.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import { AddressesTaken, Claims } from "./claims.ts";
 import { plan } from "./plan.ts";
-import { Reconciler } from "./reconcile.ts";
+import { WireMaker } from "./wire-maker-fixture.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 
 function scene() {
@@ -104,7 +104,7 @@ test("an endpoint may use one address for all its wires, a client may not", asyn
 
 test("what a wire had goes free when it is in the kernel with another one, and all of it with the wire", async () => {
   const { worlds, kernel, claims, wire, pod, held } = scene();
-  const reconciler = new Reconciler(kernel, {}, claims);
+  const reconciler = new WireMaker(kernel, { claims });
   const bring = async (each: Wire) => {
     await claims.claim(each);
     await reconciler.apply(each);
@@ -125,11 +125,11 @@ test("wires that an earlier life has made with one address twice: the first that
   const clients = [pod, worlds.machine.createNetns("/run/netns/pod-2")] as const;
   const double = (n: 1 | 2) =>
     wire(n, pair("10.0.0.1/32", "10.0.0.0/32"), { client: clients[n === 1 ? 0 : 1] });
-  const unaware = new Reconciler(kernel);
+  const unaware = new WireMaker(kernel);
   await worlds.run(async () => {
     await unaware.apply(double(1));
     await unaware.apply(double(2));
-    const reconciler = new Reconciler(kernel, {}, claims);
+    const reconciler = new WireMaker(kernel, { claims });
     assert.deepEqual(await reconciler.adopt([...clients, server]), ["c1", "c2"]);
     assert.deepEqual(await held(server, "c3"), ["10.0.0.0/31"]);
     await assert.rejects(
@@ -158,7 +158,7 @@ test("a device of the same name is no reason: who makes it takes the other one's
 
 test("the workload's own network is taken, but what is up stays up when the workload gets that network later", async () => {
   const { worlds, kernel, claims, wire, pod, world, held } = scene();
-  const reconciler = new Reconciler(kernel, {}, claims);
+  const reconciler = new WireMaker(kernel, { claims });
   await worlds.run(async () => {
     const early = wire(1, pair("10.0.0.1/32", "10.0.0.0/32"));
     await claims.claim(early);

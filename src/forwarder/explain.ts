@@ -1,28 +1,46 @@
-/** Errors of the forwarder: which wire, what, why, and what to do. */
+/** Errors of the forwarder: which owner, what, why, and what to do. */
 import { NetloomError } from "../errors/errors.ts";
-import type { KernelObject } from "../kernel/kernel.ts";
+import { KernelError, type KernelObject, type Operation } from "../kernel/kernel.ts";
 import { claimsOf, isAttached, isDevice, namespacesOf } from "../kernel/objects.ts";
+import type { Owners, Plan } from "../kernel/plan.ts";
 import type { Observer } from "./observe.ts";
 import { type ByOwner, groupByOwner } from "./owner.ts";
-import type { Plan } from "../kernel/plan.ts";
 
-/** A wire that cannot be planned. */
+/** The kernel refused one operation on the way to a plan. */
+export class StepRefused extends KernelError {
+  override readonly name: string = "StepRefused";
+  readonly step: Operation;
+
+  constructor(step: Operation, cause: KernelError) {
+    const { code, message, topic, hint, errno } = cause;
+    super(code, message, {
+      cause,
+      topic,
+      ...(hint !== undefined && { hint }),
+      ...(errno !== undefined && { errno }),
+    });
+    this.step = step;
+  }
+}
+
+/** What has to be refused before anything is done: all that is wrong with it. */
 export function refuse(what: string, problems: readonly string[]): NetloomError {
   return new NetloomError("INVALID_ARGUMENT", `${what}: ${problems.join(" ")}`, {
     hint: "correct the request; nothing was changed",
   });
 }
 
-/** `error` with the wire's name in front and a hint; anything but a `NetloomError` as it is. */
-export async function explain(
-  what: string,
-  error: unknown,
-  wanted?: Plan,
-  observer?: Observer,
-): Promise<unknown> {
+/** What stood in the way of a plan. */
+interface Wanted {
+  readonly plan: Plan;
+  readonly observer: Observer;
+  readonly owners: Owners;
+}
+
+/** `error` with what was attempted in front and a hint; anything but a `NetloomError` as it is. */
+export async function explain(what: string, error: unknown, wanted?: Wanted): Promise<unknown> {
   if (!(error instanceof NetloomError)) return error;
-  const taken =
-    error.code === "ALREADY_EXISTS" && wanted && observer ? await whoHas(wanted, observer) : undefined;
+  const taken = error.code === "ALREADY_EXISTS" && wanted ? await whoHas(wanted) : undefined;
   const hint = error.hint ?? taken ?? HINTS[error.code];
   return new NetloomError(error.code, `${what}: ${error.message}`, {
     cause: error,
@@ -38,11 +56,12 @@ const HINTS: Readonly<Partial<Record<NetloomError["code"], string>>> = {
   UNAVAILABLE: WORKER_DIED,
 };
 
-/** Names the wire that has what is planned, such as a name, a VNI or a route, and says what to do. */
-async function whoHas(wanted: Plan, observer: Observer): Promise<string | undefined> {
+/** Names the owner that has what is planned, such as a name, a VNI or a route, and says what to do. */
+async function whoHas({ plan, observer, owners }: Wanted): Promise<string | undefined> {
   let groups: ByOwner;
   try {
-    groups = groupByOwner(await observer.everything([...new Set(wanted.objects.flatMap(namespacesOf))]));
+    const namespaces = new Set(plan.objects.flatMap(namespacesOf));
+    groups = groupByOwner(await observer.everything([...namespaces]), owners);
   } catch (error) {
     // The first error is the one to report.
     if (error instanceof NetloomError) return undefined;
@@ -50,13 +69,13 @@ async function whoHas(wanted: Plan, observer: Observer): Promise<string | undefi
   }
   // Devices come first, and what is on them only where all of them could be made.
   for (const kinds of [isDevice, isAttached]) {
-    const claims = new Map(wanted.objects.filter(kinds).flatMap(exclusive));
-    for (const [owner, objects] of groups) {
-      if (owner === undefined || owner === wanted.owner) continue;
+    const claims = new Map(plan.objects.filter(kinds).flatMap(exclusive));
+    for (const [owner, objects] of groups.owned) {
+      if (owner === plan.owner) continue;
       for (const [claim] of objects.flatMap(exclusive)) {
         const name = claims.get(claim);
         if (name)
-          return `${name} belongs to wire ${owner}: choose another, or close that wire first: netloom delete wire/${owner}`;
+          return `${name} belongs to ${owners.nameOf(owner)}: choose another, or ${owners.makeWay(owner)}`;
       }
     }
   }

@@ -22,7 +22,7 @@ import {
 import { needsRoot } from "../linux/netns-fixture.ts";
 import { linkLocalAddress } from "../net/link-local.ts";
 import { type Hosts, hostsFixture, localWire, reaches } from "./hosts-fixture.ts";
-import { Reconciler } from "./reconcile.ts";
+import { WireMaker } from "./wire-maker-fixture.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 
 const dual: ConnectionContext = {
@@ -94,7 +94,7 @@ async function play(
 
 async function wired(hosts: Hosts, change: Partial<Wire["client"]> = {}): Promise<string> {
   const wire = localWire(hosts, dual);
-  await new Reconciler(hosts.alpha).apply({
+  await new WireMaker(hosts.alpha).apply({
     ...wire,
     client: { ...wire.client, ...change } as Wire["client"],
   });

@@ -1,35 +1,51 @@
 /** Whose an observed object is: a device says it in its alias, what is on a device belongs to the device's owner. */
 import type { KernelObject } from "../kernel/kernel.ts";
 import { attachedKindOf, endsOf, isAttached, isDevice, linkKeys, linksOf } from "../kernel/objects.ts";
-import { ownerOfAlias } from "../mechanisms/naming.ts";
+import { isHostAlias, type Owners } from "../kernel/plan.ts";
+import { WIRES } from "./wire-owners.ts";
 
-/** Objects by connection id; under `undefined` what carries our mark but nobody's name: the rest of a crash. */
-export type ByOwner = ReadonlyMap<string | undefined, readonly KernelObject[]>;
+export interface ByOwner {
+  readonly owned: ReadonlyMap<string, readonly KernelObject[]>;
+  /** The host's: devices that say so, what is on them, and what is on devices that bear no mark of ours. */
+  readonly host: readonly KernelObject[];
+  /** What carries our mark but nobody's name: the rest of a crash. */
+  readonly nameless: readonly KernelObject[];
+}
 
-export function groupByOwner(objects: readonly KernelObject[]): ByOwner {
-  const owners = new Map<string, string>();
-  for (const device of objects.filter(isDevice)) {
-    const owner = endsOf(device)
-      .map((end) => ownerOfAlias(end.alias))
-      .find((id) => id !== undefined);
-    if (owner !== undefined) for (const key of linkKeys(device)) owners.set(key, owner);
+/** A group of `ByOwner`. */
+type Group = { readonly owner: string } | "host";
+
+export function groupByOwner(objects: readonly KernelObject[], owners: Owners = WIRES): ByOwner {
+  const groups = new Map<string, Group>();
+  const named = new Map<string, { readonly owner: string }>();
+  const groupOf = (owner: string): Group => {
+    const group = named.get(owner) ?? { owner };
+    named.set(owner, group);
+    return group;
+  };
+  const devices = objects.filter(isDevice);
+  for (const device of devices) {
+    const aliases = endsOf(device).map(({ alias }) => alias);
+    const owner = aliases.map((alias) => owners.ownerOf(alias)).find((each) => each !== undefined);
+    const group = owner === undefined ? aliases.some(isHostAlias) && "host" : groupOf(owner);
+    if (group) for (const key of linkKeys(device)) groups.set(key, group);
   }
-  const ownerOf = (object: KernelObject): string | undefined =>
-    ownerKeysOf(object)
-      .map((key) => owners.get(key))
-      .find((owner) => owner !== undefined);
+  const ours = new Set(devices.flatMap(linkKeys));
+  const find = (object: KernelObject): Group | undefined => {
+    const known = ownerKeysOf(object).map((key) => groups.get(key));
+    const isElsewhere = isAttached(object) && linksOf(object).some((link) => !ours.has(link));
+    return known.find((group) => group !== undefined) ?? (isElsewhere ? "host" : undefined);
+  };
   for (const object of objects) {
-    const owner = ownerOf(object);
-    if (owner !== undefined) for (const key of ownedKeysOf(object)) owners.set(key, owner);
+    const group = find(object);
+    if (group) for (const key of ownedKeysOf(object)) groups.set(key, group);
   }
-  const groups = new Map<string | undefined, KernelObject[]>();
-  for (const object of objects) {
-    const owner = ownerOf(object);
-    const group = groups.get(owner);
-    if (group) group.push(object);
-    else groups.set(owner, [object]);
-  }
-  return groups;
+  const sorted = Map.groupBy(objects, find);
+  return {
+    owned: new Map([...named.values()].map((group) => [group.owner, sorted.get(group) ?? []])),
+    host: sorted.get("host") ?? [],
+    nameless: sorted.get(undefined) ?? [],
+  };
 }
 
 /** Keys that tell whose an object is, the first that is known counts. */

@@ -10,12 +10,12 @@ const source = (path: string): string => fileURLToPath(new URL(path, import.meta
 /** Makes both kinds of wires, and tells of the settings that it could not do without. */
 const program = `
   import { LinuxMachine } from "${source("../linux/machine.ts")}";
-  import { Reconciler } from "${source("reconcile.ts")}";
+  import { WireMaker } from "${source("wire-maker-fixture.ts")}";
   const machine = await LinuxMachine.open();
   const [host, a, b] = ["host", "a", "b"].map((name) => "/run/netns/" + name);
   for (const path of [host, a, b]) await machine.createNetns(path);
   const kernel = await machine.kernel({ host: "file://" + host, bpffs: "/run/netloom-test" });
-  const wires = new Reconciler(kernel);
+  const wires = new WireMaker(kernel);
   const end = (path) => ({ type: "KERNEL", netns: "file://" + path, interfaceName: "nl-1" });
   const context = { srcIpAddrs: ["10.0.0.1/32", "fd00::1/128"], dstIpAddrs: ["10.0.0.2/32", "fd00::2/128"] };
   const tunnel = { type: "VXLAN", sourceIp: "10.8.0.1", destinationIp: "10.8.0.2", vni: 7, underlayMtuBytes: 1500 };

@@ -8,7 +8,7 @@ import { diff } from "./diff.ts";
 import { endsOf, isDevice } from "../kernel/objects.ts";
 import { ownerOfAlias } from "../mechanisms/naming.ts";
 import { plan } from "./plan.ts";
-import { Reconciler } from "./reconcile.ts";
+import { WireMaker } from "./wire-maker-fixture.ts";
 import type { Wire } from "./wire.ts";
 
 const A: Netns = "file:///run/netns/a";
@@ -91,17 +91,17 @@ test("any set of wires becomes any other in one go, and what stays as it is is n
         settle: () => sim.settle(),
         nativeNetworks: (queries) => sim.nativeNetworks(queries),
       };
-      const bring = async (reconciler: Reconciler, wires: readonly Wire[]): Promise<void> => {
+      const bring = async (reconciler: WireMaker, wires: readonly Wire[]): Promise<void> => {
         const wanted = new Set(wires.map(({ connectionId }) => connectionId));
         for (const owner of reconciler.owners()) if (!wanted.has(owner)) await reconciler.remove(owner);
         await reconciler.makeRoom(wires);
         await Promise.all(wires.map((wire) => reconciler.apply(wire)));
       };
       const [before, after] = [wiresOf(first), wiresOf(second)];
-      let reconciler = new Reconciler(kernel);
+      let reconciler = new WireMaker(kernel);
       await bring(reconciler, before);
       if (isRestarted) {
-        reconciler = new Reconciler(kernel);
+        reconciler = new WireMaker(kernel);
         await reconciler.adopt([A, B]);
       }
       touched.length = 0;

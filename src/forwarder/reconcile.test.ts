@@ -5,7 +5,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Failpoint, Kernel, Netns, Operation } from "../kernel/kernel.ts";
 import { diff } from "./diff.ts";
 import { plan } from "./plan.ts";
-import { Reconciler } from "./reconcile.ts";
+import { WireMaker } from "./wire-maker-fixture.ts";
 import type { Wire } from "./wire.ts";
 import type { KernelMechanism } from "../mechanisms/kernel/kernel.ts";
 import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
@@ -92,7 +92,7 @@ for (const [title, wire] of [
 ] as const) {
   test(`a ${title} wire is made in one batch, again is nothing to do, and nothing is left when it goes`, async () => {
     const host = new Host();
-    const wires = new Reconciler(host.kernel);
+    const wires = new WireMaker(host.kernel);
     await wires.apply(wire);
     await host.holdsExactly(wire);
     await wires.apply(wire);
@@ -108,7 +108,7 @@ for (const [title, wire] of [
     for (let operation = 0; operation < length; operation++) {
       for (const when of ["before", "after"] as const) {
         const host = new Host();
-        const wires = new Reconciler(host.kernel);
+        const wires = new WireMaker(host.kernel);
         host.failpoints.push({ operation, when, how: "error" });
         await assert.rejects(wires.apply(wire), failing("INTERNAL", /^make wire c1: .*failpoint/));
         await host.holdsExactly();
@@ -123,7 +123,7 @@ for (const [title, wire] of [
     const { length } = plan(wire).objects;
     for (let operation = 0; operation < length; operation++) {
       const host = new Host();
-      const wires = new Reconciler(host.kernel);
+      const wires = new WireMaker(host.kernel);
       host.failpoints.push(
         { operation, when: "after", how: "crash" },
         { operation: 0, when: "before", how: "crash" },
@@ -136,7 +136,7 @@ for (const [title, wire] of [
 
 test("a wire goes from local to remote and back under the same name", async () => {
   const host = new Host();
-  const wires = new Reconciler(host.kernel);
+  const wires = new WireMaker(host.kernel);
   for (const wire of [local, remote, { ...remote, endpoint: { ...tunnel, vni: 8 } }, local]) {
     await wires.apply(wire);
     await host.holdsExactly(wire);
@@ -145,7 +145,7 @@ test("a wire goes from local to remote and back under the same name", async () =
 
 test("another process adopts what is there, changes nothing, and sweeps what nobody wants", async () => {
   const host = new Host();
-  const before = new Reconciler(host.kernel);
+  const before = new WireMaker(host.kernel);
   await before.apply(local);
   const stale: Wire = {
     connectionId: "c2",
@@ -156,7 +156,7 @@ test("another process adopts what is there, changes nothing, and sweeps what nob
   await before.apply(stale);
   host.batches.length = 0;
 
-  const after = new Reconciler(host.kernel);
+  const after = new WireMaker(host.kernel);
   const adopted = await after.adopt([host.a, host.b, "file:///run/netns/gone"]);
   assert.deepEqual(adopted.sort(), ["c1", "c2"]);
   await after.apply(local);
@@ -167,9 +167,9 @@ test("another process adopts what is there, changes nothing, and sweeps what nob
 
 test("a wire that another process left is taken over even without adoption", async () => {
   const host = new Host();
-  await new Reconciler(host.kernel).apply(local);
+  await new WireMaker(host.kernel).apply(local);
   const changed: Wire = { ...local, context: { ...context, mtuBytes: 1400 } };
-  await new Reconciler(host.kernel).apply(changed);
+  await new WireMaker(host.kernel).apply(changed);
   await host.holdsExactly(changed);
 });
 
@@ -186,7 +186,7 @@ test("a device that a crash left without a name is swept", async () => {
     ] as const,
   };
   await host.sim.apply([{ verb: "add", object: nameless }]);
-  const wires = new Reconciler(host.kernel);
+  const wires = new WireMaker(host.kernel);
   assert.deepEqual(await wires.adopt([host.a, host.b]), []);
   await wires.sweep();
   await host.holdsExactly();
@@ -194,7 +194,7 @@ test("a device that a crash left without a name is swept", async () => {
 
 test("a name that another wire has is refused with that wire's name, and the other stays", async () => {
   const host = new Host();
-  const wires = new Reconciler(host.kernel);
+  const wires = new WireMaker(host.kernel);
   await wires.apply(local);
   await assert.rejects(
     wires.apply(other),
@@ -210,7 +210,7 @@ test("a name that another wire has is refused with that wire's name, and the oth
 
 test("a VNI that another wire has is refused with that wire's name", async () => {
   const host = new Host();
-  const wires = new Reconciler(host.kernel);
+  const wires = new WireMaker(host.kernel);
   await wires.apply(remote);
   const clash: Wire = { ...remote, connectionId: "c2", client: { ...client, interfaceName: "nsm-2" } };
   await assert.rejects(
@@ -222,7 +222,7 @@ test("a VNI that another wire has is refused with that wire's name", async () =>
 
 test("a namespace that is not there is a clear error and leaves nothing", async () => {
   const host = new Host();
-  const wires = new Reconciler(host.kernel);
+  const wires = new WireMaker(host.kernel);
   const gone: Wire = { ...local, endpoint: { ...endpoint, netns: "file:///run/netns/gone" } };
   await assert.rejects(
     wires.apply(gone),
@@ -233,7 +233,7 @@ test("a namespace that is not there is a clear error and leaves nothing", async 
 
 test("a wire whose workload has died is removed, with its tunnel", async () => {
   const host = new Host();
-  const wires = new Reconciler(host.kernel);
+  const wires = new WireMaker(host.kernel);
   await wires.apply(remote);
   host.machine.removeNetns("/run/netns/a");
   await wires.remove("c1");
@@ -243,7 +243,7 @@ test("a wire whose workload has died is removed, with its tunnel", async () => {
 
 test("removing a wire late does not touch the wire that has its place now", async () => {
   const host = new Host();
-  const wires = new Reconciler(host.kernel);
+  const wires = new WireMaker(host.kernel);
   await wires.apply(local);
   host.machine.removeNetns("/run/netns/a");
   host.machine.createNetns("/run/netns/a");
@@ -255,7 +255,7 @@ test("removing a wire late does not touch the wire that has its place now", asyn
 
 test("a namespace may be called by its path and by its inode in turn", async () => {
   const host = new Host();
-  const wires = new Reconciler(host.kernel);
+  const wires = new WireMaker(host.kernel);
   await wires.apply(local);
   const { netns } = await host.kernel.resolve(host.a);
   await wires.apply({ ...local, client: { ...client, netns } });
@@ -264,7 +264,7 @@ test("a namespace may be called by its path and by its inode in turn", async () 
 
 test("two calls for one wire do not mix, and the later one counts", async () => {
   const host = new Host();
-  const wires = new Reconciler(host.kernel);
+  const wires = new WireMaker(host.kernel);
   await Promise.all([wires.apply(remote), wires.apply(local), wires.remove("c1"), wires.apply(remote)]);
   await host.holdsExactly(remote);
 });
@@ -276,9 +276,6 @@ test("a wire that cannot be planned says everything that is wrong, and touches n
     client: { ...client, interfaceName: "a/b" },
     endpoint: { ...tunnel, vni: 0 },
   };
-  await assert.rejects(
-    new Reconciler(host.kernel).apply(wrong),
-    failing("INVALID_ARGUMENT", /"a\/b".*VNI 0/),
-  );
+  await assert.rejects(new WireMaker(host.kernel).apply(wrong), failing("INVALID_ARGUMENT", /"a\/b".*VNI 0/));
   assert.equal(host.batches.length, 0);
 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { needsRoot } from "../linux/netns-fixture.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { holdsExactly, hostsFixture, localWire, reachEachOther } from "./hosts-fixture.ts";
-import { Reconciler } from "./reconcile.ts";
+import { WireMaker } from "./wire-maker-fixture.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 
 const v4: ConnectionContext = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
@@ -33,7 +33,7 @@ for (const { title, first, second, taken } of [
     { skip: needsRoot },
     async (t) => {
       const hosts = await hostsFixture(t);
-      const wires = new Reconciler(hosts.alpha);
+      const wires = new WireMaker(hosts.alpha);
       const other = (context: ConnectionContext): Wire => ({
         ...localWire(hosts, context, "c2"),
         client: { type: "KERNEL", netns: hosts.client, interfaceName: "nsm-2" },
@@ -65,7 +65,7 @@ for (const { title, first, second, taken } of [
 
 test("a second wire may have own addresses of the first", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
-  const wires = new Reconciler(hosts.alpha);
+  const wires = new WireMaker(hosts.alpha);
   await wires.apply(localWire(hosts, dual));
   const context = { ...dual, dstIpAddrs: ["10.0.0.3/32", "fd00::3/128"] };
   await wires.apply({

@@ -18,7 +18,7 @@ import {
   remoteWire,
 } from "./hosts-fixture.ts";
 import { plan } from "./plan.ts";
-import { Reconciler } from "./reconcile.ts";
+import { WireMaker } from "./wire-maker-fixture.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
 
@@ -63,7 +63,7 @@ for (const [title, context] of [
   test(`a local wire carries packets: ${title}`, { skip: needsRoot }, async (t) => {
     const hosts = await hostsFixture(t);
     const { kernel, batches } = recording(hosts.alpha);
-    const wires = new Reconciler(kernel);
+    const wires = new WireMaker(kernel);
     const wire = localWire(hosts, context);
     await wires.apply(wire);
     await reachEachOther(hosts, hosts.local, context);
@@ -80,7 +80,7 @@ for (const [title, context] of [
     test(`a remote wire carries packets: ${title} over ${underlay}`, { skip: needsRoot }, async (t) => {
       const hosts = await hostsFixture(t);
       const [alpha, beta] = [recording(hosts.alpha), recording(hosts.beta)];
-      const [nearWires, farWires] = [new Reconciler(alpha.kernel), new Reconciler(beta.kernel)];
+      const [nearWires, farWires] = [new WireMaker(alpha.kernel), new WireMaker(beta.kernel)];
       const { near, far } = remoteWire(hosts, context, tunnel);
       await Promise.all([nearWires.apply(near), farWires.apply(far)]);
       await reachEachOther(hosts, hosts.server, context);
@@ -96,9 +96,9 @@ for (const [title, context] of [
 test("only a program in a workload's namespace is a tcx link", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
   const links = async (): Promise<string[]> => await readdir(`${hosts.net.bpffs}/alpha/links`);
-  await new Reconciler(hosts.alpha).apply(remoteWire(hosts, v4).near);
+  await new WireMaker(hosts.alpha).apply(remoteWire(hosts, v4).near);
   assert.deepEqual(await links(), []);
-  await new Reconciler(hosts.alpha, { localPrograms: true }).apply({
+  await new WireMaker(hosts.alpha, { localPrograms: true }).apply({
     ...localWire(hosts, { srcIpAddrs: ["10.1.0.1/32"], dstIpAddrs: ["10.1.0.2/32"] }, "c2"),
     client: { type: "KERNEL", netns: hosts.client, interfaceName: "nsm-2" },
   });
@@ -107,7 +107,7 @@ test("only a program in a workload's namespace is a tcx link", { skip: needsRoot
 
 test("packets and bytes are counted at the ingress of both ends", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
-  const wires = new Reconciler(hosts.alpha);
+  const wires = new WireMaker(hosts.alpha);
   await wires.apply(localWire(hosts, v4));
   // The kernel says a thing or two on a new link by itself, of its link-local address, soon or later.
   for (let i = 0; i < 20; i++) await reaches(hosts, hosts.client, "10.0.0.2");
@@ -131,7 +131,7 @@ test(
       execFileSync("ip", ["-n", hosts.net.nameOf(hosts.host), ...words]);
     ip("link", "add", "vxlan_sys", "type", "vxlan", "external", "dstport", "4789");
     ip("link", "set", "vxlan_sys", "up");
-    const wires = new Reconciler(hosts.alpha);
+    const wires = new WireMaker(hosts.alpha);
     await assert.rejects(
       wires.apply(remoteWire(hosts, v4).near),
       (error: unknown) =>
@@ -152,7 +152,7 @@ for (const [title, tunnel, families] of [
 ] as const) {
   test(`the MTU of a wire over ${title} fits exactly`, { skip: needsRoot }, async (t) => {
     const hosts = await hostsFixture(t);
-    const [nearWires, farWires] = [new Reconciler(hosts.alpha), new Reconciler(hosts.beta)];
+    const [nearWires, farWires] = [new WireMaker(hosts.alpha), new WireMaker(hosts.beta)];
     const { near, far } = remoteWire(hosts, dual, tunnel);
     await nearWires.apply(near);
     await farWires.apply(far);
@@ -178,7 +178,7 @@ test(
   { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t);
-    const wires = new Reconciler(hosts.alpha);
+    const wires = new WireMaker(hosts.alpha);
     const context: ConnectionContext = {
       srcIpAddrs: ["10.0.0.1/32", "10.0.1.1/24", "fd00::1/128"],
       dstIpAddrs: ["10.0.0.2/32", "10.5.0.1/32", "10.6.0.1/16", "fd00::2/128", "fd05::1/128"],
@@ -198,7 +198,7 @@ test(
 test("policies choose the wire by source, protocol and port", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
   const { kernel, batches } = recording(hosts.alpha);
-  const wires = new Reconciler(kernel);
+  const wires = new WireMaker(kernel);
   const context: ConnectionContext = {
     ...dual,
     dstIpAddrs: [...(dual.dstIpAddrs ?? []), "10.99.0.1/32", "fd99::1/128"],
@@ -225,18 +225,18 @@ test("policies choose the wire by source, protocol and port", { skip: needsRoot 
 test("another process takes over a wire without touching it", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
   const { near, far } = remoteWire(hosts, dual);
-  await new Reconciler(hosts.alpha).apply(near);
-  await new Reconciler(hosts.beta).apply(far);
+  await new WireMaker(hosts.alpha).apply(near);
+  await new WireMaker(hosts.beta).apply(far);
 
   const alpha = recording(hosts.alpha);
-  const successor = new Reconciler(alpha.kernel);
+  const successor = new WireMaker(alpha.kernel);
   assert.deepEqual(await successor.adopt([hosts.client, hosts.local]), ["c1"]);
   await successor.apply(near);
   assert.deepEqual(await successor.sweep(), []);
   assert.equal(alpha.batches.length, 0);
   await reachEachOther(hosts, hosts.server, dual);
 
-  const heir = new Reconciler(hosts.beta);
+  const heir = new WireMaker(hosts.beta);
   assert.deepEqual(await heir.adopt([hosts.server]), ["c1"]);
   assert.deepEqual(await heir.sweep(), ["c1"]);
   await holdsExactly(hosts.beta, [hosts.server]);
@@ -249,8 +249,8 @@ test(
   async (t) => {
     const hosts = await hostsFixture(t);
     const { near, far } = remoteWire(hosts, v4);
-    await new Reconciler(hosts.alpha).apply(near);
-    await new Reconciler(hosts.beta).apply(far);
+    await new WireMaker(hosts.alpha).apply(near);
+    await new WireMaker(hosts.beta).apply(far);
     await reachEachOther(hosts, hosts.server, v4);
     const ends = plan(near).objects.flatMap((object) => (object.kind === "program" ? [object.link] : []));
     const count = async (kernel: Kernel): Promise<number[]> =>
@@ -260,7 +260,7 @@ test(
     const before = await count(hosts.alpha);
 
     const alpha = recording(await hosts.net.kernel({ host: hosts.host, bpffs: `${hosts.net.bpffs}/bare` }));
-    const heir = new Reconciler(alpha.kernel);
+    const heir = new WireMaker(alpha.kernel);
     assert.deepEqual(await heir.adopt([hosts.client]), ["c1"]);
     await reachEachOther(hosts, hosts.server, v4);
     await heir.apply(near);
@@ -284,7 +284,7 @@ test(
   { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t);
-    const [nearWires, farWires] = [new Reconciler(hosts.alpha), new Reconciler(hosts.beta)];
+    const [nearWires, farWires] = [new WireMaker(hosts.alpha), new WireMaker(hosts.beta)];
     const old = remoteWire(hosts, v4);
     await nearWires.apply(old.near);
     await farWires.apply(old.far);
@@ -330,7 +330,7 @@ test(
 
 test("a new endpoint moves a wire from the host to another one and back", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
-  const [nearWires, farWires] = [new Reconciler(hosts.alpha), new Reconciler(hosts.beta)];
+  const [nearWires, farWires] = [new WireMaker(hosts.alpha), new WireMaker(hosts.beta)];
   const { near, far } = remoteWire(hosts, dual);
   const local = localWire(hosts, dual);
   await nearWires.apply(local);
@@ -350,7 +350,7 @@ test(
   { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t);
-    const wires = new Reconciler(hosts.alpha);
+    const wires = new WireMaker(hosts.alpha);
     const { near } = remoteWire(hosts, v4);
     await wires.apply(near);
     await hosts.net.machine.removeNetns(hosts.client.slice("file://".length));
@@ -368,7 +368,7 @@ test(
 
 test("a workload that comes back gets its wire back", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
-  const [nearWires, farWires] = [new Reconciler(hosts.alpha), new Reconciler(hosts.beta)];
+  const [nearWires, farWires] = [new WireMaker(hosts.alpha), new WireMaker(hosts.beta)];
   const { near, far } = remoteWire(hosts, dual);
   await nearWires.apply(near);
   await farWires.apply(far);
@@ -385,7 +385,7 @@ test("a workload that comes back gets its wire back", { skip: needsRoot }, async
 test("what somebody broke is mended, and only that", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
   const { kernel, batches } = recording(hosts.alpha);
-  const wires = new Reconciler(kernel);
+  const wires = new WireMaker(kernel);
   const wire = localWire(hosts, dual);
   await wires.apply(wire);
   const up = { kind: "up", netns: hosts.client, link: "nsm-1" } as const;
@@ -446,7 +446,7 @@ for (const [title, context] of [
     { skip: needsRoot },
     async (t) => {
       const hosts = await hostsFixture(t);
-      const wires = new Reconciler(hosts.alpha);
+      const wires = new WireMaker(hosts.alpha);
       const wire = (n: number): Wire => ({
         ...localWire(hosts, context, `c${n}`),
         client: { type: "KERNEL", netns: hosts.client, interfaceName: `nsm-${n}` },

@@ -3,16 +3,15 @@
  *
  *   namespaces that are missing -> underlay -> wires that are not wanted go -> wires -> namespaces that are not wanted go
  */
-import { batches, diff } from "../forwarder/diff.ts";
-import { groupByOwner } from "../forwarder/owner.ts";
-import { plan } from "../forwarder/plan.ts";
+import { planWire } from "../forwarder/plan-wire.ts";
 import { Reconciler } from "../forwarder/reconcile.ts";
 import { type LinuxKernel, type LinuxMachine } from "../linux/machine.ts";
 import { identityAt } from "../linux/netns.ts";
-import type { KernelObject, Netns, Operation } from "../kernel/kernel.ts";
+import type { Netns, Operation } from "../kernel/kernel.ts";
 import { LAB_MARK } from "../kernel/kernel.ts";
 import { explainShape } from "./shape-support.ts";
 import { bpffsDirectory, namespacesOf, stateDirectory, unmountBelow } from "./state.ts";
+import { UNDERLAYS } from "./underlay-owner.ts";
 import { type HostWire, type LabNamespace, NETNS_DIRECTORY, type Topology, wireNameOf } from "./topology.ts";
 
 /** What was done. */
@@ -85,7 +84,9 @@ export async function converge(
       wires.removed.add(wireNameOf(lab, owner) ?? owner);
     }
     signal?.throwIfAborted();
-    await Promise.all(wirings.map((wiring) => wiring.apply(wires)));
+    const results = (await Promise.all(wirings.map((wiring) => wiring.apply()))).flat();
+    for (const { name } of wanted.wires)
+      for (const { how } of results.filter((each) => each.name === name)) wires[how].add(name);
     // A wire may be half there: then it was changed rather than added.
     for (const name of wires.changed) wires.added.delete(name);
     for (const name of wires.removed) if (wires.added.delete(name)) wires.changed.add(name);
@@ -130,6 +131,7 @@ async function makeNamespaces(
   return missing;
 }
 
+/** Returns how much was changed. */
 async function bringUnderlay(
   kernel: LinuxKernel,
   { namespaces, underlay }: Topology,
@@ -137,38 +139,35 @@ async function bringUnderlay(
   isFresh: boolean,
 ): Promise<number> {
   const nodes = namespaces.filter(({ kind }) => kind !== "workload").map(({ netns }) => netns);
-  const leaving = extra
-    .filter((path) => identityAt(path) !== undefined)
-    .map((path): Netns => `file://${path}`);
-  const observed = isFresh ? [] : await kernel.observe([...nodes, ...leaving].map((netns) => ({ netns })));
-  const operations = diff(underlay, observed);
-  for (const batch of batches(operations)) {
-    try {
-      await kernel.apply(batch);
-    } catch (error) {
-      throw explainShape(error, batch);
-    }
+  const leaving = extra.map((path): Netns => `file://${path}`);
+  const reconciler = new Reconciler(kernel, { owners: UNDERLAYS });
+  if (!isFresh) await reconciler.adopt([...nodes, ...leaving]);
+  try {
+    const { length } = await reconciler.apply(underlay);
+    await reconciler.sweep();
+    return length;
+  } catch (error) {
+    throw explainShape(error);
   }
-  return operations.length;
 }
 
 /** The wires of one host. */
 class HostWiring {
   readonly #reconciler: Reconciler;
   readonly #wires: readonly HostWire[];
-  readonly #observed: ReadonlyMap<string | undefined, readonly KernelObject[]>;
-  readonly #stale: readonly string[];
+  readonly #found: ReadonlySet<string>;
+  readonly #isOfLab: (owner: string) => boolean;
 
   private constructor(
     reconciler: Reconciler,
     wires: readonly HostWire[],
-    observed: ReadonlyMap<string | undefined, readonly KernelObject[]>,
-    stale: readonly string[],
+    found: ReadonlySet<string>,
+    isOfLab: (owner: string) => boolean,
   ) {
     this.#reconciler = reconciler;
     this.#wires = wires;
-    this.#observed = observed;
-    this.#stale = stale;
+    this.#found = found;
+    this.#isOfLab = isOfLab;
   }
 
   /** Looks at what is there, except where all is fresh. */
@@ -180,40 +179,29 @@ class HostWiring {
     isFresh: boolean,
   ): Promise<HostWiring> {
     const reconciler = new Reconciler(kernel);
-    if (isFresh) return new HostWiring(reconciler, wires, new Map(), []);
-    const found = await reconciler.adopt(workloads);
-    const there = workloads.filter((netns) => identityAt(netns.slice("file://".length)) !== undefined);
-    const observed = groupByOwner(
-      await kernel.observe((["host", ...there] as Netns[]).map((netns) => ({ netns }))),
-    );
-    const wanted = new Set(wires.map(({ wire }) => wire.connectionId));
-    return new HostWiring(
-      reconciler,
-      wires,
-      observed,
-      found.filter((owner) => wireNameOf(lab, owner) !== undefined && !wanted.has(owner)),
-    );
+    const found = isFresh ? [] : (await reconciler.adopt(["host", ...workloads])).keys();
+    const isOfLab = (owner: string): boolean => wireNameOf(lab, owner) !== undefined;
+    return new HostWiring(reconciler, wires, new Set(found), isOfLab);
   }
 
   /** Before anything is made: a new wire may want the name or the VNI of an old one. Returns connection ids. */
   async removeStale(): Promise<readonly string[]> {
-    await Promise.all(this.#stale.map((owner) => this.#reconciler.remove(owner)));
-    return this.#stale;
+    const wanted = new Set(this.#wires.map(({ wire }) => wire.connectionId));
+    const stale = [...this.#found].filter((owner) => this.#isOfLab(owner) && !wanted.has(owner));
+    await Promise.all(stale.map((owner) => this.#reconciler.remove(owner)));
+    return stale;
   }
 
-  async apply(changes: Changes["wires"]): Promise<void> {
-    await this.#reconciler.makeRoom(this.#wires.map(({ wire }) => wire));
+  /** Names of wires that were not there as they should be. */
+  async apply(): Promise<{ readonly name: string; readonly how: "added" | "changed" }[]> {
+    const plans = this.#wires.map(({ name, wire }) => ({ name, plan: planWire(wire) }));
+    await this.#reconciler.makeRoom(plans.map(({ plan }) => plan));
+    const done = await Promise.all(plans.map(({ plan }) => this.#reconciler.apply(plan)));
     // What a crash left without a name can be told apart only when every wire has been claimed.
-    const hasOrphans = this.#observed.has(undefined);
-    await Promise.all(
-      this.#wires.map(async ({ name, wire }) => {
-        const there = this.#observed.get(wire.connectionId);
-        const differs = !there || diff(plan(wire).objects, there).length > 0;
-        if (differs) changes[there ? "changed" : "added"].add(name);
-        if (differs || hasOrphans) await this.#reconciler.apply(wire);
-      }),
-    );
-    if (hasOrphans) await this.#reconciler.sweep();
+    await this.#reconciler.sweep((owner) => !this.#isOfLab(owner));
+    return plans
+      .filter((_, i) => done[i]?.length)
+      .map(({ name, plan }) => ({ name, how: this.#found.has(plan.owner) ? "changed" : "added" }));
   }
 }
 

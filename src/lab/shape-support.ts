@@ -1,5 +1,7 @@
 /** What a kernel without a queueing discipline means for a lab. */
-import { KernelError, type Operation } from "../kernel/kernel.ts";
+import { NetloomError } from "../errors/errors.ts";
+import { StepRefused } from "../forwarder/explain.ts";
+import { KernelError } from "../kernel/kernel.ts";
 import { ofKind } from "../kernel/objects.ts";
 
 const features = {
@@ -14,10 +16,10 @@ const missing: readonly (string | undefined)[] = ["ENOENT", "EOPNOTSUPP", "EINVA
  * The error in terms of the lab's file if it says that the kernel has no netem or tbf, else the error as it is.
  * UNIMPLEMENTED, with the remedy as its hint.
  */
-export function explainShape(error: unknown, batch: readonly Operation[]): unknown {
-  if (!(error instanceof KernelError) || !missing.includes(error.errno)) return error;
-  const refused = batch.filter((_, number) => number === error.operation).map(({ object }) => object);
-  const [object] = ofKind(refused, "qdisc");
+export function explainShape(error: unknown): unknown {
+  const refused = error instanceof NetloomError ? error.cause : undefined;
+  if (!(refused instanceof StepRefused) || !missing.includes(refused.errno)) return error;
+  const [object] = ofKind([refused.step.object], "qdisc");
   if (!object) return error;
   const { type } = object.shape;
   const { module, option, keys } = features[type];
@@ -26,6 +28,6 @@ export function explainShape(error: unknown, batch: readonly Operation[]): unkno
   const instead = type === "netem" ? "; a rate works without it" : "";
   return new KernelError("UNIMPLEMENTED", message, {
     hint: `load the module (modprobe ${module}) or boot a kernel with ${option}, or remove ${keys} from the links of the lab${instead}`,
-    cause: error,
+    cause: refused,
   });
 }

@@ -114,7 +114,7 @@ async function applied(name: string): Promise<Lab> {
 /** What one host has of its wires. */
 interface HostView {
   readonly wires: ReadonlyMap<string, HostWire>;
-  readonly there: ReadonlyMap<string | undefined, readonly KernelObject[]>;
+  readonly there: ReadonlyMap<string, readonly KernelObject[]>;
   /** What each side of a wire received here, by connection id. */
   readonly received: ReadonlyMap<string, { readonly client?: Counters; readonly endpoint?: Counters }>;
 }
@@ -124,9 +124,8 @@ async function look(kernel: LinuxKernel, wanted: Topology, host: string): Promis
   const places: Netns[] = wanted.namespaces
     .filter(({ place, path }) => place.startsWith(`${host}/`) && identityAt(path) !== undefined)
     .map(({ netns }) => netns);
-  const there = groupByOwner(
-    await kernel.observe([{ netns: "host" }, ...places.map((netns) => ({ netns }))]),
-  );
+  const objects = await kernel.observe([{ netns: "host" }, ...places.map((netns) => ({ netns }))]);
+  const there = groupByOwner(objects).owned;
   const alive = new Set<Netns>(["host", ...places]);
   const meters = wires.flatMap((wire) =>
     metersOf(wire).map((meter) => ({ ...meter, owner: wire.wire.connectionId })),
@@ -187,7 +186,7 @@ async function underlayDifferences(
   const observed = await kernel.observe(nodes.map(({ netns }) => ({ netns })));
   return [
     ...gone.map(({ place }) => `missing: namespace of ${place}`),
-    ...sentences(diff(underlay, observed)),
+    ...sentences(diff(underlay.objects, observed)),
   ];
 }
 

@@ -87,14 +87,14 @@ test("a wire between hosts becomes two halves, one within a host stays whole", (
 });
 
 test("the underlay is made in an order that works, with readable names", () => {
-  const { underlay } = topology(lab);
-  const kinds = underlay.map(({ kind }) => kind);
+  const { objects } = topology(lab).underlay;
+  const kinds = objects.map(({ kind }) => kind);
   assert.deepEqual([...new Set(kinds)], ["veth", "sysctl", "address", "up", "route", "qdisc"]);
   assert.equal(
-    describeObject(underlay[0] ?? assert.fail()),
+    describeObject(objects[0] ?? assert.fail()),
     "veth to-r1 in file:///run/netns/nl-web-alpha and to-alpha in file:///run/netns/nl-web-r1",
   );
-  const shapes = underlay.flatMap((object) => (object.kind === "qdisc" ? [object.link] : []));
+  const shapes = objects.flatMap((object) => (object.kind === "qdisc" ? [object.link] : []));
   assert.deepEqual(shapes, ["to-beta", "to-r3"]);
 });
 

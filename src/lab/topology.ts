@@ -7,9 +7,11 @@ import type { Wire } from "../forwarder/wire.ts";
 import { deviceIn, type Mechanism } from "../mechanisms/list.ts";
 import { addressBits, mustParseIp } from "../net/ip.ts";
 import { derivedMac } from "../net/mac.ts";
+import type { Plan } from "../kernel/plan.ts";
 import type { KernelObject, LinkEnd, Netns, Qdisc, Veth } from "../kernel/kernel.ts";
 import { type Lab, type LabLink, type LabWire, sideName, type WireSide } from "./model.ts";
 import { UnderlayRouting } from "./underlay.ts";
+import { cableAlias } from "./underlay-owner.ts";
 
 export { namespaceName, namespacePrefix } from "../resolvers/lab/places.ts";
 export { NETNS_DIRECTORY } from "../resolvers/netns/netns.ts";
@@ -35,8 +37,8 @@ export interface Topology {
   readonly namespaces: readonly LabNamespace[];
   /** What a new namespace gets before anything else. */
   readonly birth: readonly KernelObject[];
-  /** Links between hosts and routers, in the order in which they are made. */
-  readonly underlay: readonly KernelObject[];
+  /** Links between hosts and routers. */
+  readonly underlay: Plan;
   readonly wires: readonly HostWire[];
 }
 
@@ -59,22 +61,26 @@ export function wireNameOf(lab: string, connectionId: string): string | undefine
 export function topology(lab: Lab): Topology {
   const namespaces = listNamespaces(lab);
   const routing = new UnderlayRouting(lab);
-  const cables = lab.links.map((link) => cable(lab, link));
   return {
     namespaces,
     birth: namespaces.flatMap(birthOf),
-    underlay: [
-      ...cables,
-      ...cables.flatMap(({ ends }) => ends.map((end) => endSettings(end))),
-      ...lab.links.flatMap((link) => link.ends.flatMap((_, side) => addresses(lab, link, side))),
-      ...lab.links.flatMap((link) =>
-        link.ends.map((_, side) => ({ kind: "up", ...deviceOf(lab, link, side) }) as const),
-      ),
-      ...nodesOf(lab).flatMap((node) => routes(lab, routing, node)),
-      ...lab.links.flatMap((link) => link.ends.flatMap((_, side) => shape(lab, link, side))),
-    ],
+    underlay: { owner: lab.name, objects: underlayOf(lab, routing) },
     wires: lab.wires.flatMap((wire) => hostWires(lab, routing, wire)),
   };
+}
+
+function underlayOf(lab: Lab, routing: UnderlayRouting): KernelObject[] {
+  const cables = lab.links.map((link) => cable(lab, link));
+  return [
+    ...cables,
+    ...cables.flatMap(({ ends }) => ends.map((end) => endSettings(end))),
+    ...lab.links.flatMap((link) => link.ends.flatMap((_, side) => addresses(lab, link, side))),
+    ...lab.links.flatMap((link) =>
+      link.ends.map((_, side) => ({ kind: "up", ...deviceOf(lab, link, side) }) as const),
+    ),
+    ...nodesOf(lab).flatMap((node) => routes(lab, routing, node)),
+    ...lab.links.flatMap((link) => link.ends.flatMap((_, side) => shape(lab, link, side))),
+  ];
 }
 
 function nodesOf(lab: Lab): string[] {
@@ -131,7 +137,7 @@ function cable(lab: Lab, link: LabLink): Veth {
       name,
       mac: derivedMac([`${lab.name}/${node}/${name}`]),
       mtuBytes: link.mtuBytes,
-      alias: `lab ${lab.name}: ${node} ${name}`,
+      alias: cableAlias(lab.name, node, name),
       ...linkLocal(link.mtuBytes),
     };
   };

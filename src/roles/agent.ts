@@ -111,7 +111,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     leftovers.look();
   };
   const claims = new Claims(world);
-  const reconciler = new Reconciler(world.kernel, {}, claims);
+  const reconciler = new Reconciler(world.kernel, { claims });
   const hostGuard = new HostGuard(world.kernel, { ...options, hops: world.hops });
   const wires = new KeptWires({ world, kernel, disk, reconciler, hostGuard, onChange });
   const decisions = new Decisions(world.clock);

@@ -34,7 +34,7 @@ import { IdentifierPools } from "../mechanisms/identifier-pool.ts";
 import { Worlds } from "../elements/world-fixture.ts";
 import { diff } from "../forwarder/diff.ts";
 import { Claims } from "../forwarder/claims.ts";
-import { Reconciler } from "../forwarder/reconcile.ts";
+import { WireMaker } from "../forwarder/wire-maker-fixture.ts";
 import { insecureIdentity } from "../identity/identity.ts";
 import { matchesEndpointQuery, matchesServiceQuery } from "../registry/match.ts";
 import { NetloomError } from "../errors/errors.ts";
@@ -169,7 +169,7 @@ export class MeshHost {
       kernel: this.kernel,
       name,
       directory: this.#directory(),
-      wires: new Reconciler(this.kernel, {}, claims),
+      wires: new WireMaker(this.kernel, { claims }),
       claims,
       tunnels: { addresses: [this.address], underlayMtuBytes: 1500, identifiers: this.identifiers },
     });

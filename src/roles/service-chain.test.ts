@@ -32,7 +32,7 @@ interface Chain {
   readonly shop: Netns;
   readonly role: ReturnType<MeshHost["newClient"]>["role"];
   /** Objects by wire, on every host. */
-  readonly made: () => Promise<Map<string, Map<string | undefined, readonly KernelObject[]>>>;
+  readonly made: () => Promise<Map<string, ReadonlyMap<string, readonly KernelObject[]>>>;
 }
 
 /** The client is on alpha. */
@@ -63,11 +63,11 @@ function chainOf(at: { readonly firewall: "alpha" | "beta"; readonly shop: "alph
     shop: mesh[at.shop].workloads[1],
     ...mesh.alpha.newClient("client"),
     made: async () => {
-      const found = new Map<string, Map<string | undefined, readonly KernelObject[]>>();
+      const found = new Map<string, ReadonlyMap<string, readonly KernelObject[]>>();
       for (const { name, kernel, workloads } of [mesh.alpha, mesh.beta]) {
         const places: Netns[] = ["host", ...workloads, ...(name === at.firewall ? [firewall] : [])];
         const objects = await kernel.observe(places.map((netns) => ({ netns })));
-        found.set(name, new Map(groupByOwner(objects)));
+        found.set(name, groupByOwner(objects).owned);
       }
       return found;
     },
@@ -119,7 +119,7 @@ for (const [at, path, wires] of [
       assert.equal(machine.reaches(alpha.workloads[0], toShop ?? "")?.netns, shop);
       assert.equal(machine.reaches(shop, addressOf(answer))?.netns, alpha.workloads[0]);
       const ids = [...(await made()).values()].map((groups) =>
-        [...groups.keys()].map((id) => (SECOND.test(id ?? "") ? "second" : String(id))).sort(),
+        [...groups.keys()].map((id) => (SECOND.test(id) ? "second" : id)).sort(),
       );
       assert.deepEqual(ids, [wires.alpha, wires.beta]);
       const before = await made();

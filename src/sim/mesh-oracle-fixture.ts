@@ -95,12 +95,12 @@ function kernelProblems(
   objects: readonly KernelObject[],
 ): string[] {
   const owners = new Set(onHost(wanted, name).map(({ id }) => id));
-  return [...groupByOwner(objects)].flatMap(([owner, group]) =>
-    owner !== undefined && owners.has(owner)
+  const { owned, host, nameless } = groupByOwner(objects);
+  const left = [...owned].filter(([owner]) => !owners.has(owner));
+  return [...left, ["the host", host] as const, ["nobody", nameless] as const].flatMap(([owner, group]) =>
+    group.length === 0
       ? []
-      : [
-          `${name}: ${group.map(({ kind }) => kind).join(", ")} of ${owner ?? "nobody"} is left in the kernel`,
-        ],
+      : [`${name}: ${group.map(({ kind }) => kind).join(", ")} of ${owner} is left in the kernel`],
   );
 }
 
@@ -114,7 +114,7 @@ function tunnelProblems(observed: ReadonlyMap<string, readonly KernelObject[]>):
   const vniOf = new Map<string, number>();
   return [...observed].flatMap(([host, objects]) => {
     const ownerOf = new Map<number, string>();
-    return [...groupByOwner(objects)].flatMap(([owner = "nobody", group]) =>
+    return [...groupByOwner(objects).owned].flatMap(([owner, group]) =>
       group.flatMap((object) => {
         if (object.kind !== "vxlan") return [];
         const other = ownerOf.get(object.vni) ?? owner;
