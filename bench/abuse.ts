@@ -17,6 +17,7 @@ import { freePort } from "../src/transport/attack-fixture.ts";
 import { NETLOOM } from "./daemon.ts";
 import { openHops } from "./registry-process.ts";
 import { percentile, plainRow, report } from "./report.ts";
+import { LAB_WORDS } from "../src/identity/identities.ts";
 
 const FINDS = sized(500, 20);
 const PAUSE_MS = 5;
@@ -25,7 +26,7 @@ const directory = mkdtempSync(join(tmpdir(), "nlb-"));
 const near = `unix://${join(directory, "registry.sock")}`;
 const port = await freePort();
 const listeners = ["--listen", near, "--listen", `tcp://127.0.0.1:${port}`];
-const registry = spawn(NETLOOM, ["registry", "--insecure", ...listeners], {
+const registry = spawn(NETLOOM, ["registry", ...LAB_WORDS, ...listeners], {
   stdio: ["ignore", "pipe", "ignore"],
 });
 let attacker: ReturnType<typeof spawn> | undefined;

@@ -25,6 +25,7 @@ import { nodeClock } from "../src/transport/node-clock.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 import { bpffsOf, folderOf, type Ground, onGround, pathOf } from "./bed.ts";
 import { Daemon, NETLOOM } from "./daemon.ts";
+import { LAB_WORDS, PLAIN_CREDENTIALS } from "../src/identity/identities.ts";
 
 const ADDRESSES = { alpha: "10.8.0.1", beta: "10.8.0.2" } as const;
 const REGISTRY = `tcp://${ADDRESSES.alpha}:5002`;
@@ -63,7 +64,7 @@ export class Mesh {
       mkdirSync(directory, { recursive: true });
       const daemons: Daemon[] = [];
       try {
-        daemons.push(await Daemon.start("alpha", ["registry", "--insecure", "--listen", REGISTRY]));
+        daemons.push(await Daemon.start("alpha", ["registry", ...LAB_WORDS, "--listen", REGISTRY]));
         for (const host of hosts) daemons.push(await Daemon.start(host, agentArguments(directory, host)));
         await bench(new Mesh(ground, daemons, directory));
       } catch (error) {
@@ -99,7 +100,7 @@ export class Mesh {
   async client<T>(work: (client: Client) => Promise<T>): Promise<T> {
     const clock = nodeClock();
     const scope = rootScope("bench", clock);
-    const hops = new GrpcHops({ clock, scope, insecure: true, log: () => undefined });
+    const hops = new GrpcHops({ clock, scope, credentials: () => PLAIN_CREDENTIALS, log: () => undefined });
     const hop = hops.dial(socketOf(this.#directory, "alpha"));
     const { connections } = stationsOver(hop, clock);
     const call = () => ({ scope, deadlineMs: clock.monotonicMs() + REQUEST_MS });
@@ -171,7 +172,7 @@ function agentArguments(directory: string, host: HostName): string[] {
     "state-dir": `${directory}/${host}`,
     bpffs: bpffsOf(`${host}-agent`),
   };
-  return ["agent", "--insecure", ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])];
+  return ["agent", ...LAB_WORDS, ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])];
 }
 
 function socketOf(directory: string, host: HostName): string {

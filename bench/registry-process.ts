@@ -16,7 +16,8 @@ import {
 import { stationsOver } from "../src/api/hops.ts";
 import { methodPath, serveAll } from "../src/api/rpc.ts";
 import { rootScope } from "../src/async/task-scope.ts";
-import { insecureIdentity } from "../src/identity/identity.ts";
+import { PLAIN_CREDENTIALS } from "../src/identity/identities.ts";
+import { labIdentity } from "../src/identity/lab-identity.ts";
 import { registry } from "../src/roles/registry.ts";
 import { openStore } from "../src/store/stores.ts";
 import { GrpcHops } from "../src/transport/grpc-hops.ts";
@@ -51,7 +52,7 @@ export function openHops(): { readonly hops: GrpcHops; readonly world: Pick<Worl
   const clock = nodeClock();
   const scope = rootScope("bench", clock);
   return {
-    hops: new GrpcHops({ clock, scope, insecure: true, log: () => undefined }),
+    hops: new GrpcHops({ clock, scope, credentials: () => PLAIN_CREDENTIALS, log: () => undefined }),
     world: { clock, scope },
   };
 }
@@ -90,7 +91,7 @@ async function serve(file: string, url: string): Promise<void> {
     store,
     world: full,
     name: "registry",
-    identity: { ...insecureIdentity(world.clock, 3.6e6) },
+    identity: { ...labIdentity({ ...full, hops }, 3.6e6) },
     leaseMs: 3.6e6,
   });
   const startMs = performance.now();

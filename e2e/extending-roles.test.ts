@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
+import { LAB_WORDS } from "../src/identity/identities.ts";
 import { HouseCopy } from "./house-copy.ts";
 
 const TOY_STORE = `import type { StoreKind } from "../store-kind.ts";
@@ -77,13 +78,13 @@ test("a store, and a way out for traces", async (t) => {
   assert.match(house.read("docs/cli.md"), /toy:NAME/);
   assert.match(house.read("docs/cli.md"), /file:PATH, or names:PATH/);
   assert.match((await house.netloom("registry", "--help")).stdout, /or toy:NAME/);
-  const wrong = await house.netloom("registry", "--insecure", "--store", "toy:9");
+  const wrong = await house.netloom("registry", ...LAB_WORDS, "--store", "toy:9");
   assert.match(wrong.stderr, /--store "toy:9": there is no such store[^]+or toy:NAME/);
   const spans = house.path("spans");
   const socket = `unix://${house.path("registry.sock")}`;
   const registry = spawn(
     house.path("bin/netloom"),
-    ["registry", "--insecure", "--store", "toy:one", "--trace", `names:${spans}`, "--listen", socket],
+    ["registry", ...LAB_WORDS, "--store", "toy:one", "--trace", `names:${spans}`, "--listen", socket],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   const ended = once(registry, "exit");

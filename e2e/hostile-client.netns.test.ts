@@ -20,6 +20,7 @@ import { netnsOf } from "../src/lab/topology.ts";
 import { Pinger } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
 import { nodeWorld } from "../src/transport/node-world.ts";
+import { labIdentity } from "../src/identity/lab-identity.ts";
 
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 
@@ -56,7 +57,7 @@ test(
     await lab.up(TEXT);
     const world = nodeWorld({
       host: "evil",
-      insecure: true,
+      identity: labIdentity,
     });
     t.after(() => world.close());
     const before = routesOf(lab, "alpha/db");

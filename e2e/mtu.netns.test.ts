@@ -14,6 +14,7 @@ import { ipJson } from "../src/linux/frame-fixture.ts";
 import { needsRoot, type NetnsFixture, netnsFixture } from "../src/linux/netns-fixture.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 import { moment } from "../src/async/until-fixture.ts";
+import { LAB_WORDS } from "../src/identity/identities.ts";
 
 const FOLLOWERS = "needs the followers of the kernel's facts, which come with the data path";
 /** What does not follow ends here: soon, as long as nothing does. */
@@ -98,7 +99,7 @@ async function mesh(t: TestContext): Promise<Mesh> {
     await serve(
       netns,
       "agent",
-      "--insecure",
+      ...LAB_WORDS,
       "--name",
       name,
       "--tunnel-ip",
@@ -129,7 +130,7 @@ async function mesh(t: TestContext): Promise<Mesh> {
     assert.equal(code, 0, stderr);
   };
   const workload = (netns: Netns): object => ({ netns: netns.slice("file://".length) });
-  await serve(alpha, "registry", "--insecure", "--store", "memory", "--listen", "tcp://10.1.0.1:5002");
+  await serve(alpha, "registry", ...LAB_WORDS, "--store", "memory", "--listen", "tcp://10.1.0.1:5002");
   await agentIn(beta, "beta", "10.2.0.2:5001", "198.51.100.2");
   await apply("beta", {
     kind: "Expose",

@@ -14,6 +14,7 @@ import { Workloads } from "../src/agent/workloads.ts";
 import { openAgentWorld } from "../src/cli/daemon/agent-world.ts";
 import type { Processes } from "../src/kernel/processes.ts";
 import { endProcess, startProcess, startProcessAs } from "./numbered-process.ts";
+import { labIdentity } from "../src/identity/lab-identity.ts";
 
 /** Time to look again, and to take the process that has the number by then for the workload. */
 const LOOKS_MS = 300;
@@ -28,6 +29,7 @@ const agent = await openAgentWorld({
   host: "reused",
   stateFolder: `${folder}/state`,
   bpffs: `${folder}/bpf`,
+  identity: labIdentity,
 });
 const { world, processes } = agent;
 let child: ChildProcess = await startProcess();

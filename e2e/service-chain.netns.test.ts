@@ -19,7 +19,7 @@ import { NetworkServiceEndpointSchema } from "../src/api/gen/nsm/registry_pb.js"
 import { serveConnections, stationsOver } from "../src/api/hops.ts";
 import { serveAll } from "../src/api/rpc.ts";
 import { diff } from "../src/forwarder/diff.ts";
-import { insecureIdentity } from "../src/identity/identity.ts";
+import { labIdentity } from "../src/identity/lab-identity.ts";
 import { agentSocket, findDaemons } from "../src/lab/daemons.ts";
 import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
 import { netnsOf } from "../src/lab/topology.ts";
@@ -65,7 +65,7 @@ async function startFirewall(t: TestContext, lab: LabFixture): Promise<() => Pro
   const folder = mkdtempSync(join(tmpdir(), "netloom-firewall-"));
   const world = nodeWorld({
     host: "firewall",
-    insecure: true,
+    identity: labIdentity,
   });
   t.after(async () => {
     await world.close();
@@ -76,7 +76,7 @@ async function startFirewall(t: TestContext, lab: LabFixture): Promise<() => Pro
   const role = passthrough({
     world,
     name: "firewall",
-    identity: insecureIdentity(world.clock),
+    identity: labIdentity(world),
     netns: netnsOf(lab.name, "alpha/fw"),
     next: connections,
     labels: { app: "firewall" },

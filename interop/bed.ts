@@ -14,6 +14,7 @@ import { nodeWorld, type NodeWorld } from "../src/transport/node-world.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 import type { HostConfig } from "./host.ts";
 import { Program } from "./program.ts";
+import { labIdentity } from "../src/identity/lab-identity.ts";
 
 const HOST = fileURLToPath(new URL("./host.ts", import.meta.url));
 
@@ -66,7 +67,7 @@ export class Bed {
     const kernel = await this.#machine.kernel({ bpffs: `${this.folder}/bpf-${host}` });
     const world = nodeWorld({
       host,
-      insecure: true,
+      identity: labIdentity,
     });
     this.#t.after(async () => {
       await world.close();

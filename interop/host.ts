@@ -13,7 +13,7 @@ import { serveAll } from "../src/api/rpc.ts";
 import { IdentifierPools } from "../src/mechanisms/identifier-pool.ts";
 import { Claims } from "../src/forwarder/claims.ts";
 import { WireMaker } from "../src/forwarder/wire-maker-fixture.ts";
-import { insecureIdentity } from "../src/identity/identity.ts";
+import { labIdentity } from "../src/identity/lab-identity.ts";
 import { LinuxMachine } from "../src/linux/machine.ts";
 import { forwarder, type ForwarderOptions } from "../src/roles/forwarder.ts";
 import { managerRegistry } from "../src/roles/manager-registry.ts";
@@ -50,7 +50,7 @@ async function serveRegistry(
     store: new MemoryStore(world),
     world,
     name: "registry",
-    identity: insecureIdentity(world.clock),
+    identity: labIdentity(world),
     ...(leaseMs !== undefined && { leaseMs }),
   });
   await world.hops.serve(listen, serveAll(role.served));
@@ -66,7 +66,7 @@ function partsOf(world: NodeWorld, kernel: Kernel, address: string): Parts {
   return {
     world,
     kernel,
-    identity: insecureIdentity(world.clock),
+    identity: labIdentity(world),
     directory: new LocalDirectory(world.hops, world.clock),
     wires: new WireMaker(kernel, { claims }),
     claims,
@@ -144,7 +144,7 @@ async function main(config: HostConfig): Promise<void> {
   const kernel = await machine.kernel({ bpffs: `${config.folder}/bpf` });
   const world = nodeWorld({
     host: config.host,
-    insecure: true,
+    identity: labIdentity,
     log: lineLog((line) => console.error(`${config.host}: ${line}`)),
   });
   const parts = partsOf(world, kernel, config.address);

@@ -8,7 +8,7 @@ import { NetworkServiceRequestSchema } from "../src/api/gen/nsm/networkservice_p
 import { NetworkServiceEndpointSchema, NetworkServiceSchema } from "../src/api/gen/nsm/registry_pb.js";
 import { serveConnections, stationsOver } from "../src/api/hops.ts";
 import { serveAll } from "../src/api/rpc.ts";
-import { insecureIdentity } from "../src/identity/identity.ts";
+import { labIdentity } from "../src/identity/lab-identity.ts";
 import { endpoint } from "../src/roles/endpoint.ts";
 import type { ConnectionRole } from "../src/roles/role.ts";
 import { bare, Bed } from "./bed.ts";
@@ -121,7 +121,7 @@ export async function offerOurs(
   const role = endpoint({
     world,
     name,
-    identity: insecureIdentity(world.clock),
+    identity: labIdentity(world),
     netns: bed.netnsOf(place),
     interfaceName: () => "nse-1",
     addresses: { pools: [["172.16.0.0/24"]] },

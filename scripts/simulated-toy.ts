@@ -4,6 +4,7 @@ import { SimMachine } from "../src/sim/kernel.ts";
 import type { Drain } from "../src/sim/scheduler.ts";
 import { type ToyOptions, type ToyResult, runToy } from "../src/sim/toy.ts";
 import { MemoryStore } from "../src/store/memory/memory-store.ts";
+import { PLAIN_CREDENTIALS } from "../src/identity/identities.ts";
 
 /** A turn of Node's event loop: all microtasks run before it comes. */
 export const drain: Drain = () =>
@@ -18,6 +19,7 @@ export function simulateToy(
     ...options,
     drain,
     kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
+    credentials: () => PLAIN_CREDENTIALS,
     store: (clock, scope) => new MemoryStore({ clock, scope }),
   });
 }

@@ -6,7 +6,7 @@ import type { KeptWires } from "../agent/kept-wires.ts";
 import type { Role } from "../agent/parts.ts";
 import type { Registries } from "../elements/discover.ts";
 import type { Prober } from "../kernel/prober.ts";
-import type { Authorize } from "../policy/authorize.ts";
+import type { Identity } from "../identity/identity.ts";
 import type { World } from "../world/world.ts";
 
 /** `RegistryView` of src/registry. */
@@ -20,7 +20,7 @@ interface RegistryView {
 
 export interface AdminParts {
   readonly world: World;
-  readonly authorize: Authorize;
+  readonly identity: Pick<Identity, "authorize" | "summary">;
   readonly kernel: Kernel;
   readonly agent: Agent;
   readonly wires: KeptWires;
@@ -36,6 +36,5 @@ export interface AdminParts {
   /** On `Clock.wallMs`. */
   readonly startedAtMs: number;
   readonly version?: string;
-  readonly insecure?: boolean;
   readonly prober?: Prober;
 }

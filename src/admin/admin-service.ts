@@ -44,9 +44,9 @@ const NEEDS: Readonly<Record<keyof Api, "read" | "operate" | "own">> = {
   graph: "read",
 };
 
-/** For `serveAll`. `authorize` is asked about each call. */
+/** For `serveAll`. `identity` is asked about each call. */
 export function adminService(parts: AdminParts): Served {
-  const { agent, authorize, world } = parts;
+  const { agent, identity, world } = parts;
   const implementation: Api = {
     apply: (request, context) => apply(parts, request, context),
     delete: async ({ refs }) => {
@@ -80,7 +80,7 @@ export function adminService(parts: AdminParts): Served {
   return serve(AgentApi, implementation, (call, request, { peer }) => {
     // What would change is only looked at.
     const action = call === "apply" && "dryRun" in request && request.dryRun ? "read" : NEEDS[call];
-    mustAllow(authorize, question(peer, action, { kind: "host", name: world.host, call }));
+    mustAllow(identity.authorize, question(peer, action, { kind: "host", name: world.host, call }));
   });
 }
 

@@ -30,7 +30,7 @@ export async function hostStatus(parts: AdminParts, withCounters: boolean): Prom
     url: parts.url,
     startedAt: timestampFromMs(parts.startedAtMs),
     tunnelAddresses: [...parts.tunnelAddresses],
-    insecure: parts.insecure ?? false,
+    identity: parts.identity.summary,
     registry: registryStatus(parts),
     attachments: parts.agent.attachments().map(attachmentStatus),
     wires,

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { netloomPath } from "./spawn-netloom.ts";
+import { LAB_WORDS } from "../identity/identities.ts";
 
 const skip = process.getuid?.() === 0 ? false : "needs root";
 
@@ -28,7 +29,7 @@ async function namespace(t: TestContext): Promise<number> {
 }
 
 function startAgent(t: TestContext, at: string, { name, netns, state }: Agent): Started {
-  const args = ["agent", "--insecure", "--name", name, "--listen", `unix://${at}/${name}.sock`];
+  const args = ["agent", ...LAB_WORDS, "--name", name, "--listen", `unix://${at}/${name}.sock`];
   const child = spawn(
     "nsenter",
     ["-t", String(netns), "-n", netloomPath, ...args, "--state-dir", state, "--bpffs", `${at}/bpf-${name}`],

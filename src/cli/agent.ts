@@ -4,15 +4,16 @@ import { mkdir } from "node:fs/promises";
 import type { Command } from "commander";
 import { describe, option, type Context } from "./command.ts";
 import {
+  addIdentityOptions,
   announce,
   daemonLog,
   type DaemonOptions,
-  insecureOption,
   logLevelOption,
+  exampleOf,
   exporterOf,
+  identityOf,
   traceOption,
   notifyFdOption,
-  requireInsecure,
   several,
   untilEnd,
 } from "./daemon/daemon.ts";
@@ -21,6 +22,7 @@ import type { Settings } from "../mechanisms/mechanism-type.ts";
 import { addMechanismOptions, readMechanismOptions } from "./mechanism-options.ts";
 import { defaultAgent } from "./mesh/agent-options.ts";
 import { NetloomError } from "../errors/errors.ts";
+import type { OpenIdentity } from "../identity/identities.ts";
 
 interface AgentCommandOptions extends DaemonOptions {
   readonly name: string;
@@ -52,12 +54,11 @@ export function agentCommand(context: Context): Command {
       "Exit code: 0 after SIGTERM, SIGINT or SIGHUP.",
     examples: [
       {
-        command:
-          "sudo netloom agent --insecure --tunnel-ip 10.0.0.1 --registry tcp://10.0.0.9:5002 --listen tcp://10.0.0.1:5001",
+        command: `sudo ${exampleOf("agent", "--tunnel-ip 10.0.0.1 --registry tcp://10.0.0.9:5002 --listen tcp://10.0.0.1:5001")}`,
         about: "for people and workloads of this host on the usual socket, for other hosts on TCP",
       },
       {
-        command: "sudo netloom agent --insecure --registry tcp://127.0.0.1:5002 --close-on-exit",
+        command: `sudo ${exampleOf("agent", "--registry tcp://127.0.0.1:5002 --close-on-exit")}`,
         about: "wires inside of this host only, all gone at its end",
       },
     ],
@@ -81,7 +82,7 @@ export function agentCommand(context: Context): Command {
         "MTU of the network between the hosts (default: the device's)",
       ).argParser(Number),
     );
-  return addMechanismOptions(command, (each) => String(each.default))
+  addMechanismOptions(command, (each) => String(each.default))
     .addOption(
       option(
         "--url <url>",
@@ -107,22 +108,22 @@ export function agentCommand(context: Context): Command {
         "the namespace of the host itself may be a workload; what would cut the host off is refused all the same",
       ),
     )
-    .addOption(option("--close-on-exit", "remove every wire of an attachment at the end"))
-    .addOption(insecureOption())
+    .addOption(option("--close-on-exit", "remove every wire of an attachment at the end"));
+  return addIdentityOptions(command)
     .addOption(logLevelOption())
     .addOption(traceOption())
     .addOption(notifyFdOption())
     .action(async (given: AgentCommandOptions) => {
       const options = { ...given, mechanisms: readMechanismOptions(command) };
       const { requirePrivileges } = await import("./doctor/privileges.ts");
-      requirePrivileges(`run the agent of ${options.name}`, "netloom agent --insecure …");
-      requireInsecure(`run the agent of ${options.name}`, options);
-      await runAgent(context, options);
+      requirePrivileges(`run the agent of ${options.name}`, exampleOf("agent", "…"));
+      const open = await identityOf(`run the agent of ${options.name}`, options);
+      await runAgent(context, options, open);
       context.setExitCode(0);
     });
 }
 
-async function runAgent(context: Context, options: AgentRunOptions): Promise<void> {
+async function runAgent(context: Context, options: AgentRunOptions, open: OpenIdentity): Promise<void> {
   const { awaitAddresses, checkTunnelAddresses, hostOf } = await import("./daemon/underlay.ts");
   const listen = agentListeners(options.listen);
   checkName(options.name);
@@ -134,7 +135,7 @@ async function runAgent(context: Context, options: AgentRunOptions): Promise<voi
   const { lockAgent } = await import("../linux/agent-lock.ts");
   const unlock = await lockAgent({ host: options.name, stateFolder: resolve(options.stateDir) });
   try {
-    await runLocked(context, options, { listen, tunnelAddresses });
+    await runLocked(context, options, { listen, tunnelAddresses, open });
   } finally {
     await unlock();
   }
@@ -147,7 +148,12 @@ async function runLocked(
   {
     listen,
     tunnelAddresses,
-  }: { readonly listen: readonly string[]; readonly tunnelAddresses: readonly string[] },
+    open,
+  }: {
+    readonly listen: readonly string[];
+    readonly tunnelAddresses: readonly string[];
+    readonly open: OpenIdentity;
+  },
 ): Promise<void> {
   const log = daemonLog(context, options.logLevel);
   const { warnOfLimits } = await import("./daemon/machine-limits.ts");
@@ -163,19 +169,19 @@ async function runLocked(
     host: options.name,
     stateFolder: options.stateDir,
     bpffs: options.bpffs,
+    identity: (its) => open({ world: its }),
     log,
     ...(exporter && { exporter }),
   });
   const { world } = opened;
   try {
-    const [{ agent }, { insecureIdentity }, { versions }] = await Promise.all([
+    const [{ agent }, { versions }] = await Promise.all([
       import("../roles/agent.ts"),
-      import("../identity/identity.ts"),
       import("./version.ts"),
     ]);
     const role = await agent({
       world,
-      identity: insecureIdentity(world.clock),
+      identity: opened.identity,
       url: options.url ?? urlOf(listen, tunnelAddresses),
       listen,
       registry: world.hops.dial(options.registry),
@@ -190,7 +196,6 @@ async function runLocked(
       processes: opened.processes,
       prober: opened.prober,
       version: versions().version,
-      insecure: true,
     });
     await announce(context, `agent ${options.name} serves ${listen.join(", ")}`, options);
     await untilEnd(context, world.scope);

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { needsRoot, netnsFixture } from "../linux/netns-fixture.ts";
 import { netloomPath, startProgram, type Netloom } from "./spawn-netloom.ts";
+import { LAB_WORDS } from "../identity/identities.ts";
 
 const ADDRESS = "fd00:7::1";
 
@@ -64,7 +65,7 @@ for (const daemon of ["registry", "agent"] as const)
       const args = daemon === "registry" ? registry : agent;
       let isUp = false;
       let isReady = false;
-      const { code, stderr } = await run([daemon, "--insecure", ...args], (said, running) => {
+      const { code, stderr } = await run([daemon, ...LAB_WORDS, ...args], (said, running) => {
         if (!isUp && said.includes(`waiting for ${ADDRESS}`)) {
           isUp = true;
           ip(link, "link set up1 up");
@@ -86,7 +87,7 @@ test("an address that another host on the link has is refused as such", { skip: 
   for (const port of ["any0", "up1"]) ip(link, `link set ${port} master other0`);
   for (const device of ["any0", "any1", "other0"]) ip(link, `link set ${device} up`);
   ip(link, `address add ${ADDRESS}/64 dev other0 nodad`);
-  const args = ["registry", "--insecure", "--listen", `tcp://[${ADDRESS}]:5002`];
+  const args = ["registry", ...LAB_WORDS, "--listen", `tcp://[${ADDRESS}]:5002`];
   const { code, stderr } = await run(args, (said) => {
     if (said.includes("waiting for")) ip(link, "link set up1 up");
   });

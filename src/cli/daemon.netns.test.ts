@@ -16,6 +16,7 @@ import { labFixture } from "../lab/lab-fixture.ts";
 import { findDaemons } from "../lab/daemons.ts";
 import { until } from "../async/until-fixture.ts";
 import { netloom, netloomOfNobody, netloomPath, start, type Netloom } from "./spawn-netloom.ts";
+import { LAB_WORDS } from "../identity/identities.ts";
 
 const skip = process.getuid?.() === 0 ? false : "needs root";
 
@@ -37,19 +38,19 @@ async function serving(args: readonly string[]): Promise<Netloom> {
 suite("the registry", () => {
   test("says when it serves, keeps what it knows in a file, and ends in order", async (t) => {
     const at = folder(t);
-    const args = ["registry", "--insecure", "--listen", `unix://${at}/s`, "--store", `sqlite:${at}/db/r.db`];
+    const args = ["registry", ...LAB_WORDS, "--listen", `unix://${at}/s`, "--store", `sqlite:${at}/db/r.db`];
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const daemon = await serving(args);
       daemon.kill(signal);
       const { code, stdout, stderr } = await daemon.outcome;
       assert.deepEqual([code, stdout], [0, `ready: registry serves unix://${at}/s\n`]);
-      assert.match(stderr, /^time=\S+ level=info msg="listening on unix:\S+ in plaintext \(insecure\)/m);
+      assert.match(stderr, /^time=\S+ level=info msg="listening on unix:\S+ in plaintext/m);
     }
   });
 
   test("keeps an endpoint for the lease that it was told, be it an hour", async (t) => {
     const url = `unix://${folder(t)}/s`;
-    const daemon = await serving(["registry", "--insecure", "--listen", url, "--lease", "3600"]);
+    const daemon = await serving(["registry", ...LAB_WORDS, "--listen", url, "--lease", "3600"]);
     const { hops, clock, scope } = grpcHost(t);
     const { endpoints } = stationsOver(hops.dial(url), clock);
     const call = { scope, deadlineMs: clock.monotonicMs() + 10_000 };
@@ -62,7 +63,7 @@ suite("the registry", () => {
 
   test("writes READY=1 to the descriptor that it is given", async (t) => {
     const at = folder(t);
-    const script = `exec "$0" registry --insecure --listen unix://${at}/s --notify-fd 3 3>${at}/ready`;
+    const script = `exec "$0" registry ${LAB_WORDS.join(" ")} --listen unix://${at}/s --notify-fd 3 3>${at}/ready`;
     const child = spawn("sh", ["-c", script, netloomPath], { stdio: ["ignore", "pipe", "inherit"] });
     await once(child.stdout, "data");
     await until(() => readFileSync(`${at}/ready`, "utf8") !== "");
@@ -83,20 +84,20 @@ suite("the registry", () => {
     for (const [args, error] of [
       [
         ["--listen", "unix:///x"],
-        /there is no identity to prove who is there\nhint: allow plaintext with --insecure/,
+        /there is no identity to prove who is there\nhint: allow plaintext with --/,
       ],
-      [["--insecure", "--listen", `tcp://127.0.0.1:${port}`], /EADDRINUSE: somebody else is there\nhint: /],
+      [[...LAB_WORDS, "--listen", `tcp://127.0.0.1:${port}`], /EADDRINUSE: somebody else is there\nhint: /],
       [
-        ["--insecure", "--listen", "tcp://localhost:1"],
+        [...LAB_WORDS, "--listen", "tcp://localhost:1"],
         /neither a socket nor an IP address with a port\nhint: /,
       ],
-      [["--insecure", "--store", "disk"], /--store "disk": there is no such store\nhint: /],
-      [["--insecure", "--store", `sqlite:${at}/file/x.db`], /make folder .*file/],
+      [[...LAB_WORDS, "--store", "disk"], /--store "disk": there is no such store\nhint: /],
+      [[...LAB_WORDS, "--store", `sqlite:${at}/file/x.db`], /make folder .*file/],
       [
-        ["--insecure", "--store", `sqlite:${at}/text`],
+        [...LAB_WORDS, "--store", `sqlite:${at}/text`],
         /open the store .*text: it is no database.*\nhint: name a file of its own/,
       ],
-      [["--insecure", "--lease", "0"], /--lease: expected a number of seconds/],
+      [[...LAB_WORDS, "--lease", "0"], /--lease: expected a number of seconds/],
     ] as const) {
       const { code, stderr } = await netloom(["registry", ...args]);
       assert.equal(code, 1, args.join(" "));
@@ -109,7 +110,7 @@ suite("the agent", { skip }, () => {
   test("refuses in one sentence what it cannot do", async (t) => {
     const at = folder(t);
     const common = [
-      "--insecure",
+      ...LAB_WORDS,
       "--listen",
       `unix://${at}/s`,
       "--state-dir",

@@ -1,5 +1,6 @@
 /** What `netloom explain` and docs/errors.md say about each error. A test keeps that every topic in the sources has its page. */
 import type { Topic } from "../errors/errors.ts";
+import { IDENTITIES } from "../identity/identities.ts";
 
 export interface ErrorPage {
   /** A few words, as a heading. */
@@ -471,7 +472,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   "NL-703": {
     title: "plaintext is not allowed",
     means: "Without an identity nobody can be believed, so nothing is sent or served over the network.",
-    causes: ["--insecure was not given"],
-    remedies: ["allow it with --insecure, in a lab or where only you reach the network"],
+    causes: [`none of its ways was asked for: ${IDENTITIES.map(({ option }) => option.flags).join(", ")}`],
+    remedies: IDENTITIES.map(({ hint }) => hint),
   },
 };

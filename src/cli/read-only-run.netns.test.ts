@@ -4,12 +4,13 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { needsRoot } from "../linux/netns-fixture.ts";
+import { LAB_WORDS } from "../identity/identities.ts";
 
 const path = (place: string): string => fileURLToPath(new URL(`../../${place}`, import.meta.url));
 
 for (const command of [
   "lab up examples/first.yaml",
-  "agent --insecure --name a --state-dir /run/netloom/state",
+  `agent ${LAB_WORDS.join(" ")} --name a --state-dir /run/netloom/state`,
 ])
   test(
     `netloom ${command.split(" ")[0]} on a read-only /run says what cannot be written, and blames the machine`,

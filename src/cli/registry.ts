@@ -1,19 +1,21 @@
 import type { Command } from "commander";
 import { NetloomError } from "../errors/errors.ts";
+import type { OpenIdentity } from "../identity/identities.ts";
 import type { Log } from "../observe/log.ts";
 import type { OpenStore } from "../store/store-kind.ts";
 import { openStore, storeSpellings } from "../store/stores.ts";
 import { describe, option, type Context } from "./command.ts";
 import {
+  addIdentityOptions,
   announce,
   daemonLog,
   type DaemonOptions,
-  insecureOption,
   logLevelOption,
+  exampleOf,
   exporterOf,
+  identityOf,
   traceOption,
   notifyFdOption,
-  requireInsecure,
   several,
   untilEnd,
 } from "./daemon/daemon.ts";
@@ -27,18 +29,20 @@ interface RegistryCommandOptions extends DaemonOptions {
 const defaultUrl = "tcp://127.0.0.1:5002";
 
 export function registryCommand(context: Context): Command {
-  return describe({
+  const command = describe({
     name: "registry",
     description:
       "Runs the registry of a mesh: who offers what. One for all hosts. It says on stdout when it serves, and logs on " +
       "stderr. Wires stay as they are while it is down. Needs no privilege. Exit code: 0 after SIGTERM, SIGINT or SIGHUP.",
     examples: [
       {
-        command:
-          "netloom registry --insecure --listen tcp://10.0.0.9:5002 --store sqlite:/var/lib/netloom/registry.db",
+        command: exampleOf(
+          "registry",
+          "--listen tcp://10.0.0.9:5002 --store sqlite:/var/lib/netloom/registry.db",
+        ),
         about: "keeps what was registered over a restart",
       },
-      { command: "netloom registry --insecure", about: `in memory, on ${defaultUrl}` },
+      { command: exampleOf("registry"), about: `in memory, on ${defaultUrl}` },
     ],
   })
     .addOption(
@@ -54,41 +58,45 @@ export function registryCommand(context: Context): Command {
         "--lease <seconds>",
         "how long an endpoint is kept after its last sign of life (default: 60)",
       ).argParser(Number),
-    )
-    .addOption(insecureOption())
+    );
+  return addIdentityOptions(command)
     .addOption(logLevelOption())
     .addOption(traceOption())
     .addOption(notifyFdOption())
     .action(async (options: RegistryCommandOptions) => {
-      requireInsecure("run the registry", options);
-      await runRegistry(context, options);
+      const open = await identityOf("run the registry", options);
+      await runRegistry(context, options, open);
       context.setExitCode(0);
     });
 }
 
-async function runRegistry(context: Context, options: RegistryCommandOptions): Promise<void> {
+async function runRegistry(
+  context: Context,
+  options: RegistryCommandOptions,
+  open: OpenIdentity,
+): Promise<void> {
   const listen = options.listen ?? [defaultUrl];
   const log = daemonLog(context, options.logLevel);
   if (options.lease !== undefined && !(options.lease >= 1 && options.lease <= 86_400))
     throw new NetloomError("INVALID_ARGUMENT", "--lease: expected a number of seconds from 1 to 86400");
   const { awaitAddresses, hostOf } = await import("./daemon/underlay.ts");
   await awaitAddresses(listen.flatMap(hostOf), log);
-  const [{ nodeWorld }, { registry }, { insecureIdentity }, { serveAll }, { DEFAULT_LEASE_MS }] =
-    await Promise.all([
-      import("../transport/node-world.ts"),
-      import("../roles/registry.ts"),
-      import("../identity/identity.ts"),
-      import("../api/rpc.ts"),
-      import("../registry/lifetime.ts"),
-    ]);
+  const [{ nodeWorld }, { registry }, { serveAll }, { DEFAULT_LEASE_MS }] = await Promise.all([
+    import("../transport/node-world.ts"),
+    import("../roles/registry.ts"),
+    import("../api/rpc.ts"),
+    import("../registry/lifetime.ts"),
+  ]);
   // The kernel's side is loaded where it is needed.
   const { peerCredentials } = listen.some((url) => url.startsWith("unix:"))
     ? await import("../linux/peer-credentials.ts")
     : {};
   const exporter = await exporterOf(options, log);
+  const leaseMs = options.lease === undefined ? DEFAULT_LEASE_MS : options.lease * 1000;
   const world = nodeWorld({
     host: options.name,
-    insecure: true,
+    // Nothing is registered for longer than this process can vouch for it.
+    identity: (its) => open({ world: its, lifetimeMs: leaseMs }),
     ...(peerCredentials && { unixCredentials: peerCredentials }),
     log,
     ...(exporter && { exporter }),
@@ -100,13 +108,11 @@ async function runRegistry(context: Context, options: RegistryCommandOptions): P
       hops: world.hops,
       onProblem: tellProblem(log, options.store),
     });
-    const leaseMs = options.lease === undefined ? DEFAULT_LEASE_MS : options.lease * 1000;
     const role = await registry({
       store: opened.store,
       world,
       name: options.name,
-      // Nothing is registered for longer than this process can vouch for it.
-      identity: insecureIdentity(world.clock, leaseMs),
+      identity: world.identity,
       leaseMs,
     });
     for (const url of listen) await world.hops.serve(url, serveAll(role.served));

@@ -5,8 +5,8 @@ import { ConnectionSchema, PathSchema, type Connection } from "../api/gen/nsm/co
 import { NetworkServiceRequestSchema, type NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
 import type { Caller } from "../api/hops.ts";
 import type { Call } from "../chain/call.ts";
-import { insecureIdentity } from "../identity/identity.ts";
-import type { World } from "../world/world.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
+import type { HostWorld, World } from "../world/world.ts";
 import { connectionOf, type ConnectionElement } from "./connection.ts";
 import { ConnectionDoor, type DoorOptions } from "./door.ts";
 import { MonitorBoard } from "./monitor-board.ts";
@@ -23,12 +23,12 @@ export class Chain {
   /** What the end does to a request: changes it, or throws. */
   answer: (connection: Connection, call: Call) => Promise<void> | void = () => undefined;
 
-  constructor(world: World, elements: readonly ConnectionElement[], options: Partial<DoorOptions> = {}) {
+  constructor(world: HostWorld, elements: readonly ConnectionElement[], options: Partial<DoorOptions> = {}) {
     this.world = world;
     this.door = new ConnectionDoor({
       world,
       name: "own",
-      identity: insecureIdentity(world.clock),
+      identity: labIdentity(world),
       board: this.board,
       elements,
       last: {

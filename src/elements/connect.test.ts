@@ -7,7 +7,7 @@ import { Chain } from "./chain-fixture.ts";
 import { connect } from "./connect.ts";
 import { connectionOf } from "./connection.ts";
 import { updateToken } from "./update-token.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { Worlds } from "./world-fixture.ts";
 
 interface Next {
@@ -46,7 +46,7 @@ function setting() {
   const log: string[] = [];
   const [a, b] = [next("a", log), next("b", log)];
   const state = { hop: a.hop };
-  const chain = new Chain(world, [updateToken(insecureIdentity(world.clock))], {
+  const chain = new Chain(world, [updateToken(labIdentity(world))], {
     last: connect(() => state.hop),
   });
   return { worlds, chain, log, a, b, state };

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { create, toJson } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { ConnectionSchema, PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
-import { insecureIdentity, type Identity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
+import type { Identity } from "../identity/identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { principalText } from "../world/peer.ts";
 import { Chain } from "./chain-fixture.ts";
@@ -25,7 +26,7 @@ const expiry = (connection: Connection | undefined, i: number): number => {
 test("a caller without a token says how long it stays; one that says nothing new stays as long as our token", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
-  const chain = new Chain(world, [updateToken(insecureIdentity(world.clock, 60_000))]);
+  const chain = new Chain(world, [updateToken(labIdentity(world, 60_000))]);
   await worlds.run(async () => {
     const start = world.clock.wallMs();
     const first = await chain.request({ path: path(start + 5_000) });
@@ -44,7 +45,7 @@ test("a token beside the message wins, and the rules see the way up to here on r
   const asked: string[] = [];
   const expiresAtMs = world.clock.wallMs() + 1_000;
   const identity: Identity = {
-    ...insecureIdentity(world.clock),
+    ...labIdentity(world),
     tokenOf: ({ token = "" }) => ({ text: token, expiresAtMs }),
     outgoing: () => ({ token: "own" }),
     authorize: ({ principal, context: { path } }) => {
@@ -69,7 +70,7 @@ test("a token beside the message wins, and the rules see the way up to here on r
 test("in plaintext a caller lives as long as it says beside the message, and what it cannot mean is refused", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
-  const chain = new Chain(world, [updateToken(insecureIdentity(world.clock)), timeout()]);
+  const chain = new Chain(world, [updateToken(labIdentity(world)), timeout()]);
   await worlds.run(async () => {
     const { clock } = world;
     const saying = (expires: string) => ({
@@ -159,13 +160,9 @@ test("the next refresh is due at a share of the shortest lifetime that depends o
 test("refreshes go on, are tried again with growing distances when they fail, and end with the close", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
-  const chain = new Chain(
-    world,
-    [updateOwnToken(insecureIdentity(world.clock, 30_000)), new Refresher().element()],
-    {
-      isFirst: true,
-    },
-  );
+  const chain = new Chain(world, [updateOwnToken(labIdentity(world, 30_000)), new Refresher().element()], {
+    isFirst: true,
+  });
   await worlds.run(async () => {
     const answer = await chain.request({ path: create(PathSchema) });
     await world.clock.sleep(100_000);

@@ -11,7 +11,7 @@ import {
 import { connectionsOf, type ConnectionHop } from "../api/hops.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Watch } from "../async/watch.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { type Principal, SELF } from "../world/peer.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
 import { Chain } from "./chain-fixture.ts";
@@ -215,7 +215,7 @@ test("a next hop that lets nobody watch is no loss, one whose stream breaks is",
 test("a connection is shown to everybody, and its tokens to who has established it and to this process", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
-  const identity = insecureIdentity(world.clock);
+  const identity = labIdentity(world);
   const board = new MonitorBoard();
   const chain = new Chain(world, [updateToken(identity), monitor(board)], { board, identity });
   await worlds.run(async () => {

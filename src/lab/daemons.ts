@@ -23,6 +23,7 @@ import type { HeldProcess } from "../kernel/processes.ts";
 import type { Lab, LabAgent } from "./model.ts";
 import { bpffsDirectory, stateDirectory } from "./state.ts";
 import { netnsOf } from "./topology.ts";
+import { LAB_WORDS } from "../identity/identities.ts";
 
 const AGENT_PORT = 5001;
 const REGISTRY_PORT = 5002;
@@ -77,7 +78,7 @@ export function daemonsOf({ name, mesh }: Lab): Daemon[] {
 
 function registryArgs(lab: string, host: string): string[] {
   const file = join(hostDirectory(lab, host), "registry.db");
-  return ["registry", "--insecure", "--listen", `tcp://[::]:${REGISTRY_PORT}`, "--store", `sqlite:${file}`];
+  return ["registry", ...LAB_WORDS, "--listen", `tcp://[::]:${REGISTRY_PORT}`, "--store", `sqlite:${file}`];
 }
 
 function agentArgs(lab: string, agent: LabAgent): string[] {
@@ -86,7 +87,7 @@ function agentArgs(lab: string, agent: LabAgent): string[] {
   const [first] = addresses;
   return [
     "agent",
-    "--insecure",
+    ...LAB_WORDS,
     "--name",
     host,
     "--listen",

@@ -18,6 +18,7 @@ import { GrpcHop } from "../transport/grpc-client.ts";
 import { hasCode, NetloomError } from "../errors/errors.ts";
 import { agentSocket } from "./daemons.ts";
 import type { Lab, LabAttachment } from "./model.ts";
+import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
 /** An attachment as far as it is when a command ends. */
 export interface LabAttachmentState {
@@ -136,7 +137,7 @@ export async function askAgents(
 }
 
 async function ask<T>(lab: string, host: string, question: (hop: GrpcHop) => Promise<T>): Promise<T> {
-  const hop = new GrpcHop(`unix://${agentSocket(lab, host)}`);
+  const hop = new GrpcHop(`unix://${agentSocket(lab, host)}`, { credentials: PLAIN_CREDENTIALS });
   try {
     return await question(hop);
   } finally {

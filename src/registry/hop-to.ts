@@ -5,6 +5,7 @@ import type { Handler, Hop } from "../world/hops.ts";
 /** What this process serves itself, as the next station: for an agent that is its own registry. */
 export function hopTo(handler: Handler, world: Pick<World, "clock" | "scope">): Hop {
   return {
+    peer: () => Promise.resolve(SELF),
     call: async (method, request, { timeoutMs, scope = world.scope }) => {
       const own = scope.child(method, { timeoutMs });
       const deadlineMs = world.clock.monotonicMs() + timeoutMs;

@@ -22,6 +22,7 @@ import type { Clock } from "../async/clock.ts";
 import type { Metadata } from "../world/hops.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
 import type { Store } from "../world/store.ts";
+import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
 export interface Hosts {
   readonly simulation: Simulation;
@@ -50,6 +51,7 @@ export async function withHosts(
     hosts: Object.keys(programs),
     drain: () => new Promise((resolve) => void setImmediate(resolve)),
     kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
+    credentials: () => PLAIN_CREDENTIALS,
     store: (clock, scope) => store(new MemoryStore({ clock, scope })),
   });
   const worlds = new Map<string, HostWorld>();

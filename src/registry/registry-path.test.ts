@@ -6,11 +6,10 @@ import type { Metadata } from "../world/hops.ts";
 import { pathOf, readPath, updatePath } from "./registry-path.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
 
-const identity: Identity = {
+const identity: Pick<Identity, "token" | "tokenOf" | "outgoing"> = {
   token: () => ({ text: "own", expiresAtMs: 1 }),
   tokenOf: (metadata) => (metadata["token"] ? { text: metadata["token"], expiresAtMs: 1 } : undefined),
   outgoing: () => ({ token: "own" }),
-  authorize: () => undefined,
 };
 
 /** What goes on behind the element, and what it has left for others. */

@@ -28,7 +28,7 @@ export function pathOf(call: Call): Path {
  * Enters the path that came beside a registration, and sends it on. A caller that has sent none gets none, as upstream.
  * INVALID_ARGUMENT if it cannot be read.
  */
-export function updatePath<T>(identity: Identity): Element<T, T> {
+export function updatePath<T>(identity: Pick<Identity, "token" | "tokenOf" | "outgoing">): Element<T, T> {
   const enter = (call: Call): Call => {
     const path = wayHere(call.metadata, identity);
     call.memory.delete(PATH);

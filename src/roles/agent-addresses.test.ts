@@ -15,7 +15,7 @@ import { mechanisms } from "../elements/mechanisms.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
 import { timeout } from "../elements/timeout.ts";
 import { updateToken } from "../elements/update-token.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { AgentMesh, read } from "./agent-fixture.ts";
 import type { AgentRole } from "./agent.ts";
 
@@ -129,10 +129,10 @@ async function stranger({ world }: AgentRole, addresses: ConnectionElement): Pro
   const role = new ConnectionDoor({
     world,
     name: "stranger",
-    identity: insecureIdentity(world.clock),
+    identity: labIdentity(world),
     board: new MonitorBoard(),
     elements: [
-      updateToken(insecureIdentity(world.clock)),
+      updateToken(labIdentity(world)),
       timeout(),
       mechanisms([endpointDevice({ place: { netns: "file:///run/netns/nl-lab-beta-b2" } })]),
       addresses,

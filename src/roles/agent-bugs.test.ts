@@ -60,6 +60,7 @@ function bug(place: Place, n: number) {
             dial: (url) => {
               const hop = world.hops.dial(url);
               return {
+                peer: async (...args) => await hop.peer(...args),
                 call: at(
                   url === BETA ? "ask" : "call",
                   at("call", async (...args) => await hop.call(...args)),

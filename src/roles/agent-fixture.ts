@@ -11,8 +11,9 @@ import { drain } from "../../scripts/simulated-toy.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
 import type { Wish } from "../agent/wish.ts";
 import { diff } from "../forwarder/diff.ts";
-import type { Clock } from "../async/clock.ts";
-import { type Identity, insecureIdentity } from "../identity/identity.ts";
+import type { Identity } from "../identity/identity.ts";
+import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { formatProblem } from "../text/problem.ts";
 import { SimMachine } from "../sim/kernel.ts";
 import type { Fault } from "../sim/faults.ts";
@@ -69,12 +70,12 @@ export class AgentMesh {
       /** Default: a bug that is said ends the process, and the test. */
       readonly log?: Log;
       /** Of the registry and the agents. */
-      readonly identity?: (clock: Clock) => Identity;
+      readonly identity?: (world: HostWorld) => Identity;
       /** What the agents see of their World. */
       readonly wrap?: (world: HostWorld) => HostWorld;
     } = {},
   ) {
-    const { identity = (clock: Clock) => insecureIdentity(clock) } = options;
+    const { identity = (world: HostWorld) => labIdentity(world) } = options;
     const machines: SimMachine[] = [];
     this.simulation = new Simulation({
       seed: options.seed ?? "1",
@@ -82,6 +83,7 @@ export class AgentMesh {
       drain,
       limitMs: 1e8,
       hosts: ["registry", "alpha", "beta"],
+      credentials: () => PLAIN_CREDENTIALS,
       store: (clock, scope) => new MemoryStore({ clock, scope }),
       kernel: ({ host, clock }) => {
         const machine = (machines[0] ??= new SimMachine({ clock }));
@@ -97,7 +99,7 @@ export class AgentMesh {
         store: world.store,
         world,
         name: "registry",
-        identity: identity(world.clock),
+        identity: identity(world),
         ...(leaseMs !== undefined && { leaseMs }),
       });
       this.registry = role;
@@ -113,7 +115,7 @@ export class AgentMesh {
         const world = options.wrap?.(own) ?? own;
         const starting = agent({
           world,
-          identity: identity(world.clock),
+          identity: identity(world),
           url: `tcp://${address}:5001`,
           listen: [`unix:///run/${host}.sock`, `tcp://${address}:5001`],
           registry: world.hops.dial(REGISTRY_URL),

@@ -50,6 +50,7 @@ class Surroundings {
         dial: (url) => {
           const hop = hops.dial(url);
           return {
+            peer: async (...args) => await hop.peer(...args),
             watch: (...args) => hop.watch(...args),
             call: async (method, ...args) => {
               const answer = await hop.call(method, ...args);

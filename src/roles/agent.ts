@@ -77,8 +77,6 @@ export interface AgentOptions {
   /** Lease of endpoints of other processes. Default: 60,000 ms. */
   readonly leaseMs?: number;
   readonly version?: string;
-  /** Listeners are in plaintext. */
-  readonly insecure?: boolean;
 }
 
 export interface AgentRole {
@@ -177,7 +175,6 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const made = { wires, forwarder: forwarding, registry };
   const admin = adminService({
     ...options,
-    authorize: identity.authorize,
     kernel,
     labels,
     startedAtMs: world.clock.wallMs(),

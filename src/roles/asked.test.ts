@@ -16,19 +16,19 @@ import {
   NetworkServiceSchema,
 } from "../api/gen/nsm/registry_pb.js";
 import { methodPath, serveAll, type Served } from "../api/rpc.ts";
-import type { Clock } from "../async/clock.ts";
-import { type Identity, insecureIdentity } from "../identity/identity.ts";
+import type { Identity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { isSamePrincipal } from "../world/peer.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
-import type { World } from "../world/world.ts";
+import type { HostWorld, World } from "../world/world.ts";
 import { AgentMesh } from "./agent-fixture.ts";
 
 const STRANGER = peerNamed("unix:1666");
 
 /** Refuses the stranger everything, and notes what it was asked. */
-function refusing(asked: string[]): (clock: Clock) => Identity {
-  return (clock) => {
-    const usual = insecureIdentity(clock);
+function refusing(asked: string[]): (world: HostWorld) => Identity {
+  return (world) => {
+    const usual = labIdentity(world);
     return {
       ...usual,
       authorize: (question) => {

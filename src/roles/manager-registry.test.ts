@@ -12,7 +12,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Caller, serveRegistries } from "../api/hops.ts";
 import { SELF } from "../world/peer.ts";
 import { serveAll } from "../api/rpc.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { Catalog } from "../registry/catalog.ts";
 import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
 import { Finder } from "../registry/find.ts";
@@ -61,7 +61,7 @@ async function serveOurs(world: HostWorld, roles: Roles): Promise<void> {
     world,
     store: world.store,
     name: "registry",
-    identity: insecureIdentity(world.clock),
+    identity: labIdentity(world),
   });
   await world.hops.serve(URL, serveAll(roles.registry.served));
 }
@@ -72,7 +72,7 @@ async function withMesh(body: (setting: Setting) => Promise<void>, options: Mesh
     const opened = await managerRegistry({
       world,
       name: `manager-${host}`,
-      identity: insecureIdentity(world.clock),
+      identity: labIdentity(world),
       url: `tcp://${address}:5001`,
       hops: world.hops,
       disk: world.disk,
@@ -116,7 +116,7 @@ suite("a host's view while it registers", () => {
         world,
         store: world.store,
         name: "registry",
-        identity: insecureIdentity(world.clock),
+        identity: labIdentity(world),
       });
       const handler = serveAll(roles.registry.served);
       let count = 0;
@@ -262,7 +262,7 @@ test("a manager tells of another URL and of times, and nothing of what has left 
 test("a process may be its own registry", async () => {
   let own: ManagerRegistry | undefined;
   const alone = async (world: HostWorld): Promise<void> => {
-    const identity = insecureIdentity(world.clock);
+    const identity = labIdentity(world);
     const role = await registry({ world, store: world.store, name: "registry-alone", identity });
     own = await managerRegistry({
       world,

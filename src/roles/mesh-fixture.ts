@@ -35,7 +35,7 @@ import { Worlds } from "../elements/world-fixture.ts";
 import { diff } from "../forwarder/diff.ts";
 import { Claims } from "../forwarder/claims.ts";
 import { WireMaker } from "../forwarder/wire-maker-fixture.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { matchesEndpointQuery, matchesServiceQuery } from "../registry/match.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, Netns, Operation } from "../kernel/kernel.ts";
@@ -140,7 +140,7 @@ export class MeshHost {
     this.world = mesh.worlds.world(name, this.kernel);
     this.identifiers = new IdentifierPools(this.world.random);
     const registries = { services: this.#services(), endpoints: this.#endpoints() };
-    const common = { world: this.world, identity: insecureIdentity(this.world.clock), ...registries };
+    const common = { world: this.world, identity: labIdentity(this.world), ...registries };
     this.forwarder = this.newForwarder(`forwarder-${name}`, common);
     this.offer("forwarder", this.forwarder);
     this.manager = manager({
@@ -191,7 +191,7 @@ export class MeshHost {
     const role = endpoint({
       world: this.world,
       name,
-      identity: insecureIdentity(this.world.clock),
+      identity: labIdentity(this.world),
       netns: this.workloads[1],
       addresses: { pools: [["172.16.0.0/24"]] },
       ...options,
@@ -227,7 +227,7 @@ export class MeshHost {
     const role = client({
       world: this.world,
       name,
-      identity: insecureIdentity(this.world.clock),
+      identity: labIdentity(this.world),
       next: this.#throughWeather("manager", connectionsOf(this.manager)),
       onNews: (each) => news.push(each),
       ...options,

@@ -13,7 +13,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { LeaseSchema, Registry as RegistryApi, WatchRequestSchema } from "../api/gen/netloom/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
 import { call, serveAll, watch } from "../api/rpc.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { withHost } from "../registry/host-names.ts";
 import { withLease } from "../registry/lease-metadata.ts";
 import {
@@ -46,7 +46,7 @@ async function withRegistries(
 ): Promise<void> {
   const roles = new Map<string, Registry>();
   const program = (name: Name) => async (world: HostWorld) => {
-    const identity = insecureIdentity(world.clock);
+    const identity = labIdentity(world);
     const role = await registry({ world, store: world.store, name, identity });
     await world.hops.serve(URLS[name], serveAll(role.served));
     roles.set(name, role);

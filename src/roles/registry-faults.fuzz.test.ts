@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { serveAll } from "../api/rpc.ts";
 import { SELF } from "../world/peer.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
 import { drawFaults, STORE_HOST } from "../sim/faults.ts";
 import { SimRandom } from "../sim/random.ts";
@@ -31,7 +31,7 @@ interface Wishes {
 function agent(host: string, { wanted }: Wishes, managers: Map<string, ManagerRegistry>) {
   return async (world: HostWorld): Promise<void> => {
     const url = `tcp://${host}:5001`;
-    const identity = insecureIdentity(world.clock);
+    const identity = labIdentity(world);
     const manager = await managerRegistry({
       world,
       name: `manager-${host}`,
@@ -89,7 +89,7 @@ async function run(seed: string): Promise<void> {
           world,
           store: world.store,
           name: "registry",
-          identity: insecureIdentity(world.clock),
+          identity: labIdentity(world),
         });
         break;
       } catch (error) {

@@ -9,7 +9,7 @@ import {
   Registry as RegistryApi,
 } from "../api/gen/netloom/registry_pb.js";
 import { serveAll } from "../api/rpc.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { withHost } from "../registry/host-names.ts";
 import { withLease } from "../registry/lease-metadata.ts";
 import { callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
@@ -49,7 +49,7 @@ class Door {
       world,
       store: world.store,
       name: "registry",
-      identity: insecureIdentity(world.clock),
+      identity: labIdentity(world),
     });
     this.world = world;
   }

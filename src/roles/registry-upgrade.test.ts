@@ -18,7 +18,7 @@ import {
 import { methodPath, serveAll } from "../api/rpc.ts";
 import { rootScope } from "../async/task-scope.ts";
 import { observation } from "../observe/observation.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { withHost } from "../registry/host-names.ts";
 import { endpointOf, endpointQuery } from "../registry/registry-fixture.ts";
 import { HandClock } from "../store/hand-clock-fixture.ts";
@@ -58,7 +58,7 @@ async function openRegistry(file: string) {
   const random = { fraction: () => 0.5, bytes: absent };
   const keys = { digest: absent, sign: absent, verify: absent, publicKey: absent, uuid: absent };
   const world = { host: "registry", clock, scope, random, keys, ...observation(clock) };
-  const role = await registry({ world, store, name: "registry", identity: insecureIdentity(clock) });
+  const role = await registry({ world, store, name: "registry", identity: labIdentity({ ...world, hops }) });
   const caller = (address: string, metadata = {}) => ({
     scope,
     deadlineMs: Infinity,

@@ -6,7 +6,7 @@ import { LeaseSchema, Registry as RegistryApi, WatchRequestSchema } from "../api
 import type { NetworkServiceEndpointResponse } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
 import { call, serveAll, watch } from "../api/rpc.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { withLease } from "../registry/lease-metadata.ts";
 import {
   callerOf,
@@ -45,7 +45,7 @@ async function withRegistry(
       world,
       store: world.store,
       name: "registry",
-      identity: insecureIdentity(world.clock),
+      identity: labIdentity(world),
       ...options,
     });
     await world.hops.serve(URL, serveAll(role.served));
@@ -446,6 +446,7 @@ function watchOurs(role: Registry, world: HostWorld) {
   const caller = callerOf(world);
   return watch(
     {
+      peer: () => Promise.reject(new Error("a watch")),
       call: () => Promise.reject(new Error("a watch")),
       watch: (method, request) =>
         handler.watch({ ...request, method, peer: caller.peer, scope: caller.scope, deadlineMs: Infinity }),

@@ -9,7 +9,7 @@ import { serveAll } from "../api/rpc.ts";
 import { leavePath, trimPath } from "../elements/update-path.ts";
 import { stationsOf, wireIdOf } from "../elements/wire-id.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 import { AgentMesh } from "./agent-fixture.ts";
@@ -44,7 +44,7 @@ function chainOf(at: { readonly firewall: "alpha" | "beta"; readonly shop: "alph
   const role = passthrough({
     world: host.world,
     name: "firewall",
-    identity: insecureIdentity(host.world.clock),
+    identity: labIdentity(host.world),
     netns: firewall,
     next: connectionsOf(host.manager, peerNamed("unix:1000")),
     labels: { app: "firewall" },
@@ -181,7 +181,7 @@ async function firewallOfAlpha({ world }: AgentRole): Promise<void> {
   const role = passthrough({
     world,
     name: "firewall",
-    identity: insecureIdentity(world.clock),
+    identity: labIdentity(world),
     netns: "file:///run/netns/nl-lab-alpha-a2",
     next: connections,
     labels: { app: "firewall" },

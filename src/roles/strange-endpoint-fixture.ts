@@ -11,7 +11,7 @@ import { mechanisms } from "../elements/mechanisms.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
 import { timeout } from "../elements/timeout.ts";
 import { updateToken } from "../elements/update-token.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Ports, World } from "../world/world.ts";
 
@@ -44,10 +44,10 @@ export class StrangeEndpoint {
     const door = new ConnectionDoor({
       world,
       name: "strange",
-      identity: insecureIdentity(world.clock),
+      identity: labIdentity(world),
       board: new MonitorBoard(),
       elements: [
-        updateToken(insecureIdentity(world.clock)),
+        updateToken(labIdentity(world)),
         timeout(),
         mechanisms([
           endpointDevice({ place: { netns: "file:///run/netns/nl-lab-alpha-a2" }, nameOf: () => "strange0" }),

@@ -31,6 +31,7 @@ function bytesTo(host: MeshHost): Hop {
     peer: peerNamed("unix"),
   });
   return {
+    peer: async () => peerNamed("unix"),
     call: (method, message) => handler.call(incoming(method, message)),
     watch: (method, message) => handler.watch(incoming(method, message)),
   };

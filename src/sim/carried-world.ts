@@ -45,7 +45,7 @@ const KEYS = {
   verify: "ask",
   uuid: "ask",
 } as const satisfies Description<Keys>;
-const HOP = { call: "call", watch: "watch" } as const satisfies Description<Hop>;
+const HOP = { peer: "call", call: "call", watch: "watch" } as const satisfies Description<Hop>;
 const DISK = {
   read: "call",
   append: "call",
@@ -118,15 +118,18 @@ function carried<P extends object>(
 
 function carriedHops(carrier: Carrier, clock: Clock, scope: Scope): Hops {
   return {
-    dial: (url) => carried(carrier, "hops", HOP, ({ hops }) => hops.dial(url), [url]),
+    dial: (url, credentials) => {
+      const about = credentials ? [url, credentials.name] : [url];
+      return carried(carrier, "hops", HOP, ({ hops }) => hops.dial(url, credentials), about);
+    },
     addressesOf: (url) => carrier.call("hops.addressesOf", [url], ({ hops }) => hops.addressesOf(url)),
     // No simulated socket is named by an inode.
     hold: () => () => undefined,
-    serve: async (url, handler) => {
+    serve: async (url, handler, credentials) => {
       const listener = carrier.listen(carriedHandler(handler, scope, clock));
       let stop = async (): Promise<void> => undefined;
       await carrier.call("hops.serve", [url], async ({ hops }) => {
-        stop = await hops.serve(url, listener);
+        stop = await hops.serve(url, listener, credentials);
       });
       return () => carrier.call("hops.serve.stop", [url], () => stop());
     },

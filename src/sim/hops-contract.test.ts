@@ -5,6 +5,7 @@ import { hopsContract } from "../transport/hops-contract.ts";
 import type { HostWorld } from "../world/world.ts";
 import { SimMachine } from "./kernel.ts";
 import { Simulation } from "./simulation.ts";
+import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
 suite("the simulated network keeps the promises of Hops", () => {
   for (const { title, check } of hopsContract) {
@@ -14,6 +15,7 @@ suite("the simulated network keeps the promises of Hops", () => {
         drain,
         hosts: ["near", "far"],
         kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
+        credentials: () => PLAIN_CREDENTIALS,
         store: (clock, scope) => new MemoryStore({ clock, scope }),
       });
       const worldOf = (host: string): Promise<HostWorld> =>

@@ -7,7 +7,7 @@ import { connectWish } from "../documents/connect/wish.ts";
 import { exposeWish } from "../documents/expose/wish.ts";
 import { networkServiceWish } from "../documents/network-service/wish.ts";
 import { serveAll } from "../api/rpc.ts";
-import { insecureIdentity } from "../identity/identity.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 import { agent, type AgentRole } from "../roles/agent.ts";
 import { registry } from "../roles/registry.ts";
 import { NetloomError } from "../errors/errors.ts";
@@ -91,7 +91,7 @@ export interface AgentOptions {
 
 /** Runs the registry of the mesh. */
 export async function runRegistry(world: HostWorld, onExit: () => void): Promise<void> {
-  const identity = insecureIdentity(world.clock, LIFETIME_MS);
+  const identity = labIdentity(world, LIFETIME_MS);
   await orExit(onExit, async () => {
     const role = await registry({ world, store: world.store, name: "registry", identity, leaseMs: LEASE_MS });
     await world.hops.serve(REGISTRY_URL, serveAll(role.served));
@@ -107,7 +107,7 @@ export async function runAgent(given: HostWorld, options: AgentOptions): Promise
     const role = await agent({
       world,
       url,
-      identity: insecureIdentity(world.clock, LIFETIME_MS),
+      identity: labIdentity(world, LIFETIME_MS),
       listen: ["unix:///run/netloom/agent.sock", url],
       registry: world.hops.dial(REGISTRY_URL),
       registryUrl: REGISTRY_URL,

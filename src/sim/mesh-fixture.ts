@@ -22,6 +22,7 @@ import {
 import { findViolations } from "./mesh-oracle-fixture.ts";
 import { SimRandom, between } from "./random.ts";
 import { Simulation, type SimulationOptions } from "./simulation.ts";
+import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
 /** Wishes and faults come until then. */
 const BUSY_MS = 10_000;
@@ -66,6 +67,7 @@ export async function runMesh(options: MeshOptions): Promise<MeshResult> {
     hosts,
     faults,
     limitMs: 2 * (BUSY_MS + SETTLE_MS),
+    credentials: () => PLAIN_CREDENTIALS,
     kernel: ({ host, clock }) => {
       const machine = (machines[0] ??= new SimMachine({ clock }));
       return machine.kernel({ host: machine.createNetns(`/run/netns/${host}`) });

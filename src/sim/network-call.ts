@@ -1,12 +1,11 @@
 /** One call over the simulated network: a question, an answer, and what may happen to both. */
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
-import type { Hop, Message } from "../world/hops.ts";
+import type { Message, Waiting } from "../world/hops.ts";
 import { scopeEnd } from "./clock.ts";
 import { digestText } from "./hash.ts";
 import type { Ways } from "./network-end.ts";
 import {
-  arrive,
   checkSize,
   copyError,
   copyMessage,
@@ -16,18 +15,22 @@ import {
   type Question,
   unavailable,
 } from "./network-end.ts";
+import { arrive } from "./network-handshake.ts";
+
+/** The method that is nobody's: both ends find out who the other one is. */
+export const HANDSHAKE = "handshake";
 
 type Answer = { readonly value: Message } | { readonly error: NetloomError };
 
 export class SimCall {
   readonly #network: Ways;
   readonly #question: Question;
-  readonly #options: Parameters<Hop["call"]>[2];
+  readonly #options: Waiting;
   /** What the other side has under way: twice, if the question came twice. */
   readonly #handling = new Set<Scope>();
   #isGone = false;
 
-  constructor(network: Ways, question: Question, options: Parameters<Hop["call"]>[2]) {
+  constructor(network: Ways, question: Question, options: Waiting) {
     this.#network = network;
     this.#question = question;
     this.#options = options;
@@ -115,7 +118,10 @@ export class SimCall {
       const incoming = arrive(this.#question, listener, this.#options.timeoutMs);
       scope = incoming.scope;
       this.#handling.add(scope);
-      const answer = await listener.handler.call(incoming);
+      const answer =
+        method === HANDSHAKE
+          ? { bytes: new Uint8Array(), metadata: {} }
+          : await listener.handler.call(incoming);
       checkSize(`answer ${method}`, answer.bytes);
       return copyMessage(answer);
     };

@@ -2,12 +2,15 @@
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import { type Clock } from "../async/clock.ts";
-import { type Handler, type Incoming, MAX_MESSAGE_BYTES, type Message } from "../world/hops.ts";
-import { type Origin, plainPeer } from "../world/peer.ts";
+import { type Handler, MAX_MESSAGE_BYTES, type Message } from "../world/hops.ts";
+import type { Credentials, Proof } from "../world/credentials.ts";
+import type { Peer } from "../world/peer.ts";
 import type { Life } from "./life.ts";
 
 /** One life of a host on the network. */
 export interface NetworkEnd {
+  /** Those of its process. */
+  readonly credentials: Credentials;
   readonly life: Life;
   readonly clock: Clock;
   /** The root of what the host has started. */
@@ -18,7 +21,24 @@ export interface NetworkEnd {
 export interface Listener {
   readonly end: NetworkEnd;
   readonly handler: Handler;
+  readonly credentials: Credentials;
   readonly scope: Scope;
+}
+
+/** A connection, as the one who has made it keeps it. */
+export interface Line {
+  /** Unique on the network. */
+  readonly connection: string;
+  /** What that one proves itself with. */
+  readonly proof: Proof;
+  /** Who the two ends are to each other, once they have met, and for as long as the listener is there. */
+  met?: { readonly listener: Listener; readonly ends: Ends };
+}
+
+/** Who the two ends of a connection are to each other. */
+export interface Ends {
+  readonly asking: Peer;
+  readonly answering: Peer;
 }
 
 /** What a caller asks, and of whom. */
@@ -29,28 +49,12 @@ export interface Question {
   readonly url: string;
   readonly method: string;
   readonly request: Message;
-  readonly connection: string;
+  readonly line: Line;
 }
 
 /** A path with the two hosts the other way round. */
 export function pathBack({ from, to }: Question): { readonly from: string; readonly to: string } {
   return { from: to, to: from.life.host };
-}
-
-/** The question as it arrives, with a scope that ends at its deadline. UNAVAILABLE if the listener is ending. */
-export function arrive(question: Question, listener: Listener, timeoutMs: number | undefined): Incoming {
-  const { from, url, method, request, connection } = question;
-  if (listener.scope.ended) throw unavailable(question, "it is closing down");
-  const origin: Origin = url.startsWith("unix:")
-    ? { kind: "unix" }
-    : { kind: "address", address: from.life.host };
-  return {
-    ...copyMessage(request),
-    method,
-    peer: plainPeer(origin, connection),
-    scope: listener.scope.child(method, timeoutMs === undefined ? {} : { timeoutMs }),
-    deadlineMs: listener.end.clock.monotonicMs() + (timeoutMs ?? Infinity),
-  };
 }
 
 export function unavailable({ url, method }: Question, why: string): NetloomError {

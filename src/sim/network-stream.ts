@@ -9,7 +9,6 @@ import { digestText } from "./hash.ts";
 import type { Life, LifeEvent } from "./life.ts";
 import type { Path, Ways } from "./network-end.ts";
 import {
-  arrive,
   checkSize,
   copyError,
   endCall,
@@ -18,6 +17,7 @@ import {
   type Question,
   unavailable,
 } from "./network-end.ts";
+import { arrive } from "./network-handshake.ts";
 
 /** Answers that may be on their way or wait for the receiver. */
 const WINDOW = 16;
@@ -113,7 +113,7 @@ class ClientStream {
     });
     const server = new ServerStream(network, question, down);
     this.#up = new OrderedWay<Up>(network, path, { receive: (message) => server.receive(message), onLost });
-    for (const delayMs of network.cutsAfterMs(path, question.connection)) {
+    for (const delayMs of network.cutsAfterMs(path, question.line.connection)) {
       this.#later({ kind: "hop.cut", delayMs }, "the hosts are parted");
     }
     this.#release.push(from.life.onEnd(() => this.#up.send(`break ${question.method}`, { type: "close" })));
@@ -284,7 +284,10 @@ class ServerStream {
           this.#down.send(`break ${method}`, { type: "end", error });
         }),
       );
-      for (const delayMs of this.#network.cutsAfterMs(pathBack(this.#question), this.#question.connection)) {
+      for (const delayMs of this.#network.cutsAfterMs(
+        pathBack(this.#question),
+        this.#question.line.connection,
+      )) {
         release.push(life.after({ kind: "hop.cut", detail: method, delayMs }, () => this.#leave?.()));
       }
       this.#pump(answers, life).then(

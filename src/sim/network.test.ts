@@ -9,6 +9,7 @@ import type { Handler, Incoming, Message } from "../world/hops.ts";
 import type { Fault } from "./faults.ts";
 import { SimMachine } from "./kernel.ts";
 import { Simulation } from "./simulation.ts";
+import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
 function simulate(faults: readonly Fault[] = [], seed = "1"): Simulation {
   return new Simulation({
@@ -18,6 +19,7 @@ function simulate(faults: readonly Fault[] = [], seed = "1"): Simulation {
     hosts: ["alpha", "beta"],
     limitMs: 100_000,
     kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
+    credentials: () => PLAIN_CREDENTIALS,
     store: (clock, scope) => new MemoryStore({ clock, scope }),
   });
 }

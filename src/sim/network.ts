@@ -5,12 +5,23 @@
  */
 import type { Path, Ways } from "./network-end.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { watchOf } from "../async/watch.ts";
+import type { Credentials } from "../world/credentials.ts";
+import type { Hop, Hops } from "../world/hops.ts";
 import { canonicalIp, parseIp } from "../net/ip.ts";
-import type { Handler, Hop, Hops } from "../world/hops.ts";
 import type { FaultPlan } from "./faults.ts";
-import { SimCall } from "./network-call.ts";
-import { copyMessage, type Listener, type NetworkEnd, type Question } from "./network-end.ts";
+import { HANDSHAKE, SimCall } from "./network-call.ts";
+import {
+  copyMessage,
+  type Listener,
+  type NetworkEnd,
+  type Question,
+  unavailable,
+  type Line,
+} from "./network-end.ts";
+import { originAt, shakeHands } from "./network-handshake.ts";
 import { openStream } from "./network-stream.ts";
+import { plainPeer } from "../world/peer.ts";
 import { between, SimRandom } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -33,15 +44,15 @@ export class SimNetwork implements Ways {
   /** The network as one life of a host reaches it. A `unix:` address is one of the host. */
   hops(end: NetworkEnd): Hops {
     return {
-      dial: (url) => this.#dial(end, url),
+      dial: (url, credentials = end.credentials) => this.#dial(end, url, credentials),
       addressesOf: (url) => end.life.call({ kind: "hops.addresses", detail: url }, () => addressesIn(url)),
       // No simulated socket is named by an inode.
       hold: () => () => undefined,
-      serve: (url, handler) => {
+      serve: (url, handler, credentials = end.credentials) => {
         const event = { kind: "hops.serve", detail: url };
         const address = addressOf(end.life.host, url);
         if (!this.#listeners.has(address)) {
-          const stop = this.#serve(end, url, handler);
+          const stop = this.#serve({ end, url, handler, credentials });
           return end.life.call(event, () => stop);
         }
         return end.life.call(event, () => {
@@ -105,9 +116,10 @@ export class SimNetwork implements Ways {
       });
   }
 
-  #serve(end: NetworkEnd, url: string, handler: Handler): () => Promise<void> {
+  #serve({ url, ...served }: Omit<Listener, "scope"> & { readonly url: string }): () => Promise<void> {
+    const { end } = served;
     const address = addressOf(end.life.host, url);
-    const listener: Listener = { end, handler, scope: end.scope.child(`serve ${url}`) };
+    const listener: Listener = { ...served, scope: end.scope.child(`serve ${url}`) };
     this.#listeners.set(address, listener);
     this.#homes.set(address, end.life.host);
     const remove = (): void => {
@@ -121,17 +133,48 @@ export class SimNetwork implements Ways {
     };
   }
 
-  #dial(end: NetworkEnd, url: string): Hop {
+  #newConnection({ life }: NetworkEnd): string {
+    return `${life.host}/${life.number} ${this.#connections++}`;
+  }
+
+  #dial(end: NetworkEnd, url: string, credentials: Credentials): Hop {
     end.life.check("hops.dial");
-    const connection = `${end.life.host}/${end.life.number} ${this.#connections++}`;
+    let line: Line = { connection: this.#newConnection(end), proof: { kind: "none" } };
+    let isUsed = false;
     const question = (method: string, request: Question["request"]): Question => {
       const home = this.#homes.get(addressOf(end.life.host, url));
       const to = url.startsWith("unix:") ? end.life.host : (home ?? url);
-      return { from: end, to, url, method, request: copyMessage(request), connection };
+      const proof = credentials.current();
+      if (line.proof !== proof)
+        line = { connection: isUsed ? this.#newConnection(end) : line.connection, proof };
+      isUsed = true;
+      return { from: end, to, url, method, request: copyMessage(request), line };
     };
+    // Without anything to prove itself with, a process asks nothing.
+    const refuse = (error: unknown): Promise<never> =>
+      end.life.call({ kind: "hop.refuse", detail: url }, () => {
+        throw error;
+      });
     return {
-      call: (method, request, options) => new SimCall(this, question(method, request), options).answer(),
-      watch: (method, request) => openStream(this, question(method, request)),
+      peer: async (options) => {
+        const asked = attempt(() => question(HANDSHAKE, NOTHING));
+        if ("error" in asked) return await refuse(asked.error);
+        const plain = plainPeer(originAt(url), line.connection);
+        if (line.proof.kind === "none") return await end.life.call({ kind: "hop.peer" }, () => plain);
+        await new SimCall(this, asked.value, options).answer();
+        const listener = this.listener(asked.value.to, url);
+        if (listener) return shakeHands(asked.value, listener).answering;
+        throw unavailable(asked.value, "nobody serves there");
+      },
+      call: (method, request, options) => {
+        const asked = attempt(() => question(method, request));
+        return "error" in asked ? refuse(asked.error) : new SimCall(this, asked.value, options).answer();
+      },
+      watch: (method, request) => {
+        const asked = attempt(() => question(method, request));
+        if (!("error" in asked)) return openStream(this, asked.value);
+        return watchOf({ take: () => refuse(asked.error), close: () => undefined });
+      },
     };
   }
 }
@@ -141,6 +184,17 @@ function addressesIn(url: string): string[] {
   const [, v6, other = ""] = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/]+)):/.exec(url) ?? [];
   const host = v6 ?? other;
   return parseIp(host) ? [canonicalIp(host)] : [];
+}
+
+const NOTHING: Readonly<Question["request"]> = { bytes: new Uint8Array(), metadata: {} };
+
+function attempt<T>(run: () => T): { readonly value: T } | { readonly error: NetloomError } {
+  try {
+    return { value: run() };
+  } catch (error) {
+    if (error instanceof NetloomError) return { error };
+    throw error;
+  }
 }
 
 /** A socket's path means something on its host only. */

@@ -15,6 +15,7 @@ import { replayRecording } from "./replay.ts";
 import { Simulation } from "./simulation.ts";
 import { ToyAgent } from "./toy-agent.ts";
 import { drawWishes } from "./toy.ts";
+import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
 const HOSTS = ["alpha", "beta", "gamma"];
 
@@ -27,6 +28,7 @@ async function recordToy(seed: string): Promise<Recording[]> {
     hosts: HOSTS,
     faults: drawFaults({ seed, hosts: HOSTS, durationMs: 4000, count: 24 }),
     kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
+    credentials: () => PLAIN_CREDENTIALS,
     store: (clock, scope) => new MemoryStore({ clock, scope }),
   });
   for (const host of HOSTS) {
@@ -119,6 +121,7 @@ async function recordEverything(): Promise<Recording> {
     drain,
     hosts: ["alpha"],
     kernel: ({ clock }) => new SimMachine({ clock }).kernel(),
+    credentials: () => PLAIN_CREDENTIALS,
     store: (clock, scope) => new MemoryStore({ clock, scope }),
   });
   simulation.start("alpha", (world) => everything(recordWorld(world, recording)));

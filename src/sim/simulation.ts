@@ -10,6 +10,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { Scope } from "../async/scope.ts";
 import type { Random, HostWorld } from "../world/world.ts";
 import type { Clock } from "../async/clock.ts";
+import type { Credentials } from "../world/credentials.ts";
 import type { Store } from "../world/store.ts";
 import { SimClock } from "./clock.ts";
 import { SimDisk } from "./disk.ts";
@@ -35,6 +36,8 @@ export interface SimulationOptions extends SchedulerOptions {
     readonly clock: Clock;
     readonly random: Random;
   }) => Kernel;
+  /** What a host proves itself with, in all its lives. */
+  readonly credentials: (host: string) => Credentials;
   /** Makes the store that all hosts share. */
   readonly store: (clock: Clock, scope: Scope) => Store;
 }
@@ -44,6 +47,7 @@ interface Host {
   readonly disk: SimDisk;
   readonly kernel: Kernel;
   readonly random: SimRandom;
+  readonly credentials: Credentials;
   program: Program | undefined;
   life: Life | undefined;
   scope: Scope | undefined;
@@ -145,7 +149,7 @@ export class Simulation {
       clock,
       random: host.random,
       keys: new SimKeys(life),
-      hops: this.#network.hops({ life, clock, scope }),
+      hops: this.#network.hops({ life, clock, scope, credentials: host.credentials }),
       disk: host.disk.open(life),
       store: sharedStore(this.#store, this.#network, life),
       kernel: guardedKernel(host.kernel, life, {
@@ -165,6 +169,7 @@ export class Simulation {
       disk: new SimDisk(name, options.seed, this.faults),
       kernel: options.kernel({ host: name, clock: this.#machineClock(`${name}/kernel`), random }),
       random,
+      credentials: options.credentials(name),
       program: undefined,
       life: undefined,
       scope: undefined,

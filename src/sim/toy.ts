@@ -13,7 +13,7 @@ const BUSY_MS = 4000;
 
 export interface ToyOptions extends Pick<
   SimulationOptions,
-  "seed" | "drain" | "kernel" | "store" | "keepHistory"
+  "seed" | "drain" | "kernel" | "store" | "credentials" | "keepHistory"
 > {
   /** Default: drawn from the seed. */
   readonly faults?: readonly Fault[];

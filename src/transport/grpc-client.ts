@@ -1,21 +1,16 @@
 /** A hop over gRPC. */
-import {
-  Client,
-  type ClientOptions,
-  type ClientReadableStream,
-  credentials,
-  type Metadata,
-  type ServiceError,
-  status,
-} from "@grpc/grpc-js";
+import { type ClientReadableStream, type Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { NetloomError } from "../errors/errors.ts";
 import type { Watch } from "../async/watch.ts";
-import { type Hop, MAX_MESSAGE_BYTES, type Message, type Metadata as Pairs } from "../world/hops.ts";
+import type { Credentials } from "../world/credentials.ts";
+import type { Hop, Message, Metadata as Pairs, Waiting } from "../world/hops.ts";
+import type { Peer } from "../world/peer.ts";
+import { GrpcLine } from "./grpc-line.ts";
 import { fromMetadata, toMetadata } from "./grpc-metadata.ts";
 import { Liveness } from "./liveness.ts";
 import { fromStatus } from "./status.ts";
 import { StreamQueue } from "../async/stream-queue.ts";
-import { grpcTarget } from "./url.ts";
+import { grpcTarget, originAt } from "./url.ts";
 
 /** Answers that may wait in this process before the stream is paused. */
 const QUEUE_LIMIT = 64;
@@ -24,28 +19,12 @@ const QUEUE_LIMIT = 64;
 const PROBE_INTERVAL_MS = 10_000;
 const PROBE_TIMEOUT_MS = 5_000;
 
-const OPTIONS: ClientOptions = {
-  "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
-  "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
-  "grpc.initial_reconnect_backoff_ms": 50,
-  "grpc.max_reconnect_backoff_ms": 1_000,
-  "grpc.client_idle_timeout_ms": 300_000,
-  // A register of calls for a service that nobody here asks.
-  "grpc.enable_channelz": 0,
-  // The environment has no say in where a message goes, and a name server none but for the address of a name.
-  "grpc.enable_http_proxy": 0,
-  "grpc.service_config_disable_resolution": 1,
-  // A name is looked up for every connection: whoever has moved is found at once, not after half a minute.
-  "grpc.dns_min_time_between_resolutions_ms": 0,
-  // Each hop has a connection of its own, so that closing one ends no other.
-  "grpc.use_local_subchannel_pool": 1,
-};
-
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 /** A copy, because the buffer of a small message shares its memory with others. */
 const asBytes = (buffer: Buffer): Uint8Array => new Uint8Array(buffer);
 
 export interface GrpcHopOptions {
+  readonly credentials: Credentials;
   /** Where `url` leads to. Default: it is an address itself. */
   readonly address?: string;
   /** Default: 10,000 ms. */
@@ -55,25 +34,28 @@ export interface GrpcHopOptions {
 }
 
 /**
- * One connection to one peer, made when it is first used and again when it has broken. A call to a peer that has fallen
- * silent waits no longer than for a sign of life, until there is one.
+ * One connection to one peer, made when it is first used, again when it has broken, and another one when its credentials have
+ * changed: what is under way on the old one goes on there. A call to a peer that has fallen silent waits no longer than for a
+ * sign of life, until there is one.
  */
 export class GrpcHop implements Hop {
   readonly #url: string;
-  readonly #target: string;
+  readonly #options: GrpcHopOptions;
   readonly #probeTimeoutMs: number;
   readonly #liveness: Liveness;
-  /** What ends each call and stream that is under way. */
-  readonly #open = new Set<(error: NetloomError) => void>();
-  #client: Client;
+  /** All that have something under way, and the one that takes calls. */
+  readonly #lines = new Set<GrpcLine>();
+  #line: GrpcLine | undefined;
+  #made = 0;
   /** It has given no sign of life, and none since. */
   #isSilent = false;
 
-  constructor(url: string, options: GrpcHopOptions = {}) {
+  /** INVALID_ARGUMENT for what is no address. */
+  constructor(url: string, options: GrpcHopOptions) {
+    grpcTarget(options.address ?? url);
     this.#url = url;
-    this.#target = grpcTarget(options.address ?? url);
+    this.#options = options;
     this.#probeTimeoutMs = options.probeTimeoutMs ?? PROBE_TIMEOUT_MS;
-    this.#client = this.#connect();
     this.#liveness = new Liveness({
       intervalMs: options.probeIntervalMs ?? PROBE_INTERVAL_MS,
       probe: () => this.#probe(),
@@ -83,19 +65,37 @@ export class GrpcHop implements Hop {
 
   /** Whether a call or a stream is under way. */
   get isBusy(): boolean {
-    return this.#open.size > 0;
+    return [...this.#lines].some(({ isBusy }) => isBusy);
   }
 
-  call(method: string, request: Message, options: Parameters<Hop["call"]>[2]): Promise<Message> {
+  async peer({ timeoutMs, scope }: Waiting): Promise<Peer> {
+    const attempt = `find out who is at ${this.#url}`;
+    if (scope?.ended) throw cancelled(attempt, scope.name);
+    const line = this.#use();
+    return await new Promise<Peer>((resolve, reject) => {
+      const over = line.begin(reject);
+      const forget = scope?.onEnd(() => reject(cancelled(attempt, scope.name))) ?? (() => undefined);
+      line
+        .peer(timeoutMs)
+        .then(resolve, (error: unknown) => reject(peerFailure(error, line, attempt)))
+        .finally(() => {
+          forget();
+          over();
+        });
+    });
+  }
+
+  async call(method: string, request: Message, options: Waiting): Promise<Message> {
     const attempt = `call ${method} at ${this.#url}`;
     const { scope } = options;
     const isShort = this.#isSilent && options.timeoutMs > this.#probeTimeoutMs;
     const timeoutMs = isShort ? this.#probeTimeoutMs : options.timeoutMs;
-    if (scope?.ended) return Promise.reject(cancelled(attempt, scope.name));
-    return new Promise<Message>((resolve, reject) => {
+    if (scope?.ended) throw cancelled(attempt, scope.name);
+    const line = this.#use();
+    return await new Promise<Message>((resolve, reject) => {
       let answered: Pairs = {};
       let broken: NetloomError | undefined;
-      const call = this.#client.makeUnaryRequest(
+      const call = line.client.makeUnaryRequest(
         method,
         asBuffer,
         asBytes,
@@ -104,19 +104,19 @@ export class GrpcHop implements Hop {
         { deadline: Date.now() + Math.max(0, timeoutMs) },
         (error, bytes) => {
           forget();
-          this.#open.delete(fail);
+          over();
           if (!error) this.#isSilent = false;
           if (!error) resolve({ bytes: bytes ?? new Uint8Array(), metadata: answered });
           else if (scope?.ended) reject(cancelled(attempt, scope.name));
           else if (isShort && error.code === status.DEADLINE_EXCEEDED) reject(this.#silence(error, attempt));
-          else reject(broken ?? this.#failure(error, attempt));
+          else reject(broken ?? this.#failure(error, line, attempt));
         },
       );
       const fail = (error: NetloomError): void => {
         broken = error;
         call.cancel();
       };
-      this.#open.add(fail);
+      const over = line.begin(fail);
       call.on("metadata", (metadata: Metadata) => (answered = fromMetadata(metadata)));
       const forget = scope?.onEnd(() => call.cancel()) ?? (() => undefined);
     });
@@ -138,15 +138,16 @@ export class GrpcHop implements Hop {
       queue.finish(error);
       stream?.cancel();
     };
+    const line = this.#use();
     const endWatch = this.#liveness.watch();
+    const end = line.begin(fail);
     const over = (): void => {
       endWatch();
-      this.#open.delete(fail);
+      end();
     };
-    this.#open.add(fail);
     try {
       const metadata = toMetadata(request.metadata);
-      stream = this.#client.makeServerStreamRequest(
+      stream = line.client.makeServerStreamRequest(
         method,
         asBuffer,
         asBytes,
@@ -158,7 +159,7 @@ export class GrpcHop implements Hop {
       fail(error);
       return queue;
     }
-    deliver(stream, queue, { attempt, over });
+    deliver(stream, queue, { failure: (error) => this.#failure(error, line, attempt), over });
     return queue;
   }
 
@@ -166,10 +167,28 @@ export class GrpcHop implements Hop {
   close(): void {
     this.#liveness.close();
     this.#break("this side has closed the connection");
-    this.#client.close();
   }
 
-  #failure(error: ServiceError, attempt: string): NetloomError {
+  /** The line that takes calls now. Errors of the credentials as they are. */
+  #use(): GrpcLine {
+    const proof = this.#options.credentials.current();
+    if (this.#line?.proof === proof) return this.#line;
+    this.#line?.retire();
+    for (const line of this.#lines) if (!line.isBusy) this.#lines.delete(line);
+    const address = this.#options.address ?? this.#url;
+    const line = new GrpcLine({
+      target: grpcTarget(address),
+      origin: originAt(address),
+      name: `${this.#url} ${this.#made++}`,
+      proof,
+    });
+    this.#lines.add(line);
+    this.#line = line;
+    return line;
+  }
+
+  #failure(error: ServiceError, line: GrpcLine, attempt: string): NetloomError {
+    if (error.code === status.UNAVAILABLE && line.refusal) return refused(attempt, line.refusal);
     if (error.code === status.DEADLINE_EXCEEDED) this.#liveness.suspect();
     return fromStatus(error, attempt);
   }
@@ -186,28 +205,29 @@ export class GrpcHop implements Hop {
     return `no sign of life in ${this.#probeTimeoutMs} ms`;
   }
 
-  #connect(): Client {
-    return new Client(this.#target, credentials.createInsecure(), OPTIONS);
-  }
-
   /** The connection may look well for minutes although nobody is at its other end. */
   #reconnect(): void {
     this.#isSilent = true;
     this.#break(this.#noSign());
-    const dead = this.#client;
-    this.#client = this.#connect();
-    dead.close();
   }
 
   #break(why: string): void {
-    for (const fail of this.#open) {
-      fail(new NetloomError("UNAVAILABLE", `use the connection to ${this.#url}: it broke: ${why}`));
-    }
+    const lines = [...this.#lines];
+    this.#lines.clear();
+    this.#line = undefined;
+    for (const line of lines)
+      line.break(new NetloomError("UNAVAILABLE", `use the connection to ${this.#url}: it broke: ${why}`));
   }
 
-  #probe(): Promise<boolean> {
+  async #probe(): Promise<boolean> {
+    const open = [...this.#lines].filter(({ isClosed }) => !isClosed);
+    const alive = await Promise.all(open.map((line) => this.#answers(line)));
+    return alive.every(Boolean);
+  }
+
+  #answers(line: GrpcLine): Promise<boolean> {
     return new Promise((resolve) => {
-      this.#client.makeUnaryRequest(
+      line.client.makeUnaryRequest(
         "/grpc.health.v1.Health/Check",
         asBuffer,
         asBytes,
@@ -228,7 +248,10 @@ export class GrpcHop implements Hop {
 function deliver(
   stream: ClientReadableStream<Uint8Array>,
   queue: StreamQueue<Uint8Array>,
-  { attempt, over }: { readonly attempt: string; readonly over: () => void },
+  {
+    failure: of,
+    over,
+  }: { readonly failure: (error: ServiceError) => NetloomError; readonly over: () => void },
 ): void {
   let failure: NetloomError | undefined;
   const finish = (): void => {
@@ -240,10 +263,23 @@ function deliver(
   });
   stream.on("end", finish);
   stream.on("error", (error: ServiceError) => {
-    failure = fromStatus(error, attempt);
+    failure = of(error);
     // An error overtakes the answers that wait in a paused stream; its end does not.
     if (stream.readableLength === 0) finish();
   });
+}
+
+function peerFailure(error: unknown, line: GrpcLine, attempt: string): NetloomError {
+  if (error instanceof NetloomError || line.refusal) return refused(attempt, line.refusal ?? error);
+  return new NetloomError("UNAVAILABLE", `${attempt}: nobody answers there in time`, {
+    cause: error,
+    topic: "NL-701",
+  });
+}
+
+function refused(attempt: string, refusal: unknown): NetloomError {
+  const why = refusal instanceof Error ? refusal.message : String(refusal);
+  return new NetloomError("UNAUTHENTICATED", `${attempt}: ${why}`, { cause: refusal });
 }
 
 function cancelled(attempt: string, by: string): NetloomError {

@@ -7,6 +7,7 @@ import { rootScope } from "../async/task-scope.ts";
 import type { HostWorld } from "../world/world.ts";
 import { GrpcHops, type GrpcHopsOptions } from "./grpc-hops.ts";
 import { nodeClock } from "./node-clock.ts";
+import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
 export interface GrpcHost extends Pick<HostWorld, "clock" | "scope"> {
   readonly hops: GrpcHops;
@@ -22,7 +23,7 @@ export function grpcHost(t: TestContext, options: Partial<GrpcHopsOptions> = {})
   const hops = new GrpcHops({
     clock,
     scope,
-    insecure: true,
+    credentials: () => PLAIN_CREDENTIALS,
     log: (line) => void log.push(line),
     onError: (error) => void errors.push(error),
     ...options,

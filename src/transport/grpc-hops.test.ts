@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { NetloomError } from "../errors/errors.ts";
+import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 import { peerCredentials } from "../linux/peer-credentials.ts";
 import type { Handler, Incoming, Message } from "../world/hops.ts";
 import { isLocal, principalText } from "../world/peer.ts";
@@ -25,17 +26,12 @@ function answering(call: (incoming: Incoming) => Promise<Message>): Handler {
 const echo = answering(async ({ bytes, metadata }) => ({ bytes, metadata }));
 
 suite("listening", () => {
-  test("nothing is served or called in plaintext unless it is said, and it is logged", async (t) => {
+  test("is logged, with how far the listener believes its peers", async (t) => {
     const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
-    const careful = grpcHost(t, { insecure: false });
-    await assert.rejects(careful.hops.serve(url, echo), {
-      code: "FAILED_PRECONDITION",
-      hint: /--insecure/,
-    });
-    assert.throws(() => careful.hops.dial(url), { code: "FAILED_PRECONDITION" });
-    const trusting = grpcHost(t);
-    await trusting.hops.serve(url, echo);
-    assert.match(trusting.log.join(), new RegExp(`listening on ${url} in plaintext \\(insecure\\)`));
+    const { hops, log } = grpcHost(t);
+    await hops.serve(url, echo);
+    assert.deepEqual(log, [`listening on ${url} ${PLAIN_CREDENTIALS.announcement}`]);
+    assert.match(log.join(), /in plaintext/);
   });
 
   test("a socket is for its owner and group, and its file is gone when it is closed", async (t) => {

@@ -1,9 +1,9 @@
 /** The network between hosts, over gRPC. */
 import { watchOf } from "../async/watch.ts";
 import type { DescFile } from "@bufbuild/protobuf";
-import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { Clock } from "../async/clock.ts";
+import type { Credentials } from "../world/credentials.ts";
 import type { Handler, Hop, Hops } from "../world/hops.ts";
 import { GrpcHop, type GrpcHopOptions } from "./grpc-client.ts";
 import { listen, withServices } from "./grpc-server.ts";
@@ -18,12 +18,12 @@ import { Company } from "./time-share.ts";
 /** A connection that nobody has used for so long is closed. */
 const IDLE_MS = 300_000;
 
-export interface GrpcHopsOptions extends GrpcHopOptions {
+export interface GrpcHopsOptions extends Pick<GrpcHopOptions, "probeIntervalMs" | "probeTimeoutMs"> {
   readonly clock: Clock;
   /** The scope that calls from outside run in. */
   readonly scope: Scope;
-  /** Plaintext, and peers that are believed what they say. There is nothing else yet. */
-  readonly insecure: boolean;
+  /** Those of this process. Asked at each dial and each listener. */
+  readonly credentials: () => Credentials;
   readonly log: (line: string) => void;
   /** Told of programmer's errors in handlers. Default: they are logged. */
   readonly onError?: (error: unknown, method: string) => void;
@@ -45,12 +45,12 @@ interface Dialled {
 }
 
 /**
- * One connection per address, and listeners with health checks and reflection. INVALID_ARGUMENT for what is no URL,
- * FAILED_PRECONDITION for all of it unless it is `insecure`.
+ * One connection for each address and credentials, and listeners with health checks and reflection. INVALID_ARGUMENT for what is
+ * no URL.
  */
 export class GrpcHops implements Hops {
   readonly #options: GrpcHopsOptions;
-  readonly #dialled = new Map<string, Dialled>();
+  readonly #dialled = new Map<Credentials, Map<string, Dialled>>();
   readonly #company = new Company();
   readonly #listeners = new Set<() => Promise<void>>();
   readonly #sockets = new HeldSockets();
@@ -59,14 +59,15 @@ export class GrpcHops implements Hops {
     this.#options = options;
   }
 
-  dial(url: string): Hop {
-    this.#requireInsecure(`call ${url}`);
+  dial(url: string, credentials: Credentials = this.#options.credentials()): Hop {
     checkTarget(url);
     return {
-      call: async (method, request, options) => await this.#use(url).call(method, request, options),
+      peer: async (options) => await this.#use(url, credentials).peer(options),
+      call: async (method, request, options) =>
+        await this.#use(url, credentials).call(method, request, options),
       watch: (method, request) => {
         try {
-          return this.#use(url).watch(method, request);
+          return this.#use(url, credentials).watch(method, request);
         } catch (error) {
           return watchOf({ take: () => Promise.reject(error), close: () => undefined });
         }
@@ -82,8 +83,11 @@ export class GrpcHops implements Hops {
     return isSocketIdentity(url) ? this.#sockets.hold(url).release : () => undefined;
   }
 
-  async serve(url: string, handler: Handler): Promise<() => Promise<void>> {
-    this.#requireInsecure(`listen on ${url}`);
+  async serve(
+    url: string,
+    handler: Handler,
+    credentials: Credentials = this.#options.credentials(),
+  ): Promise<() => Promise<void>> {
     const {
       clock,
       scope,
@@ -101,11 +105,12 @@ export class GrpcHops implements Hops {
       onError,
       log,
       company: this.#company,
+      credentials,
       limits,
       unixCredentials,
       extend: (server) => addReflection(server, new Set([...names, "grpc.health.v1.Health"]), files),
     });
-    log(`listening on ${url} in plaintext (insecure): whoever reaches it is believed what it says`);
+    log(`listening on ${url} ${credentials.announcement}`);
     const close = async (): Promise<void> => {
       if (this.#listeners.delete(close)) await stop();
     };
@@ -116,28 +121,34 @@ export class GrpcHops implements Hops {
   /** Closes every listener and every connection. */
   async close(): Promise<void> {
     await Promise.all([...this.#listeners].map((close) => close()));
-    for (const { close } of this.#dialled.values()) close();
+    for (const dialled of this.#dialled.values()) for (const { close } of dialled.values()) close();
     this.#dialled.clear();
   }
 
   /** Connections that are open or may be opened. */
   get connections(): readonly string[] {
-    return [...this.#dialled.keys()];
+    return [...this.#dialled.values()].flatMap((dialled) => [...dialled.keys()]);
   }
 
-  #use(url: string): GrpcHop {
+  #use(url: string, credentials: Credentials): GrpcHop {
     const nowMs = this.#options.clock.monotonicMs();
     this.#closeIdle(nowMs);
-    let dialled = this.#dialled.get(url);
-    if (!dialled) this.#dialled.set(url, (dialled = { ...this.#open(url), usedAtMs: nowMs }));
+    let byUrl = this.#dialled.get(credentials);
+    if (!byUrl) this.#dialled.set(credentials, (byUrl = new Map()));
+    let dialled = byUrl.get(url);
+    if (!dialled) byUrl.set(url, (dialled = { ...this.#open(url, credentials), usedAtMs: nowMs }));
     dialled.usedAtMs = nowMs;
     return dialled.hop;
   }
 
   /** A socket that is named by its inode is held as long as its connection may be made again. */
-  #open(url: string): Pick<Dialled, "hop" | "close"> {
+  #open(url: string, credentials: Credentials): Pick<Dialled, "hop" | "close"> {
     const held = isSocketIdentity(url) ? this.#sockets.hold(url) : undefined;
-    const hop = new GrpcHop(url, { ...this.#options, ...(held && { address: `unix://${held.path}` }) });
+    const hop = new GrpcHop(url, {
+      ...this.#options,
+      credentials,
+      ...(held && { address: `unix://${held.path}` }),
+    });
     return {
       hop,
       close: () => {
@@ -149,19 +160,14 @@ export class GrpcHops implements Hops {
 
   #closeIdle(nowMs: number): void {
     const idleMs = this.#options.idleMs ?? IDLE_MS;
-    for (const [url, { hop, close, usedAtMs }] of this.#dialled) {
-      if (hop.isBusy || nowMs - usedAtMs < idleMs) continue;
-      close();
-      this.#dialled.delete(url);
+    for (const [credentials, dialled] of this.#dialled) {
+      for (const [url, { hop, close, usedAtMs }] of dialled) {
+        if (hop.isBusy || nowMs - usedAtMs < idleMs) continue;
+        close();
+        dialled.delete(url);
+      }
+      if (dialled.size === 0) this.#dialled.delete(credentials);
     }
-  }
-
-  #requireInsecure(attempt: string): void {
-    if (this.#options.insecure) return;
-    throw new NetloomError("FAILED_PRECONDITION", `${attempt}: there is no identity to prove who is there`, {
-      topic: "NL-703",
-      hint: "allow plaintext with --insecure, in a lab or behind sockets of your own",
-    });
   }
 }
 

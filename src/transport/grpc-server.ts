@@ -17,7 +17,9 @@ import { type Clock } from "../async/clock.ts";
 import { type Handler, type Incoming, MAX_MESSAGE_BYTES } from "../world/hops.ts";
 import { fromMetadata, toMetadata } from "./grpc-metadata.ts";
 import { plainPeer } from "../world/peer.ts";
+import type { Credentials } from "../world/credentials.ts";
 import { guardedHttp2, takeConnection } from "./guarded-http2.ts";
+import { Handshakes } from "./handshake.ts";
 import { PacedSocket } from "./paced-socket.ts";
 import { PeerBook, type PeerConnection } from "./peer-book.ts";
 import { MAX_CONNECTIONS, PEER_LIMITS, type PeerLimits } from "./peer-limits.ts";
@@ -50,6 +52,7 @@ export interface ListenOptions {
   /** Told of programmer's errors, of which the caller learns nothing. */
   readonly onError: (error: unknown, method: string) => void;
   readonly log: (line: string) => void;
+  readonly credentials: Credentials;
   /** Shared by all listeners of the process. */
   readonly company: Company;
   /** Default: nobody asks the kernel who comes by a unix socket. */
@@ -60,7 +63,7 @@ export interface ListenOptions {
   readonly extend?: (server: Server) => void;
 }
 
-/** Listens in plaintext; errors as of `bind`. The returned function ends all calls and the listener. */
+/** Listens; errors as of `bind`. The returned function ends all calls and the listener. */
 export async function listen(
   url: string,
   handler: Handler,
@@ -76,21 +79,33 @@ export async function listen(
   grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const calls = new Set(handler.methods.flatMap(({ path, kind }) => (kind === "call" ? [path] : [])));
   const inject = guardedHttp2(grpc, { book, isWatch: (path) => !calls.has(path) });
+  const handshakes = new Handshakes(options.credentials, book.limits.readTimeoutMs);
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createServer((socket) => {
     const from = originOf(socket, { address, number: connections++, read: options.unixCredentials });
-    const connection = from && book.connect(plainPeer(from.origin, from.connection));
+    let connection = from && book.connect(plainPeer(from.origin, from.connection));
     if (!connection) {
       socket.destroy();
       return;
     }
     sockets.add(socket);
     socket.once("close", () => {
-      book.disconnect(connection);
+      if (connection) book.disconnect(connection);
       sockets.delete(socket);
     });
-    inject(connection.account.time.wasSpent ? new PacedSocket(socket, connection) : socket, connection);
+    handshakes.accept(socket, (outcome) => {
+      if (connection) connection = book.meet(connection, outcome);
+      if (outcome instanceof NetloomError) return;
+      if (!connection) {
+        socket.destroy();
+        return;
+      }
+      const paced = connection.account.time.wasSpent
+        ? new PacedSocket(outcome.socket, connection)
+        : outcome.socket;
+      inject(paced, connection);
+    });
   });
   server.maxConnections = MAX_CONNECTIONS;
   try {

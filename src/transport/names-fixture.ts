@@ -2,13 +2,14 @@
 import { createInterface } from "node:readline";
 import { rootScope } from "../async/task-scope.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 import { GrpcHops } from "./grpc-hops.ts";
 import { nodeClock } from "./node-clock.ts";
 
 const url = process.argv[2] ?? "";
 const clock = nodeClock();
 const scope = rootScope("caller", clock);
-const hops = new GrpcHops({ clock, scope, insecure: true, log: () => undefined });
+const hops = new GrpcHops({ clock, scope, credentials: () => PLAIN_CREDENTIALS, log: () => undefined });
 const hop = hops.dial(url);
 
 async function orWhy(ask: () => Promise<string>): Promise<string> {

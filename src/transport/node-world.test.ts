@@ -7,6 +7,7 @@ import { temporaryFolder } from "./grpc-fixture.ts";
 import { nodeDisk } from "./node-disk.ts";
 import { nodeKeys, nodeRandom } from "./node-keys.ts";
 import { nodeWorld } from "./node-world.ts";
+import { labIdentity } from "../identity/lab-identity.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (content: Uint8Array | undefined): string | undefined =>
@@ -94,7 +95,7 @@ test("a World is closed with all that it has started", async (t) => {
   const folder = await temporaryFolder(t);
   const world = nodeWorld({
     host: "alpha",
-    insecure: true,
+    identity: labIdentity,
   });
   const url = `unix://${join(folder, "a.sock")}`;
   await world.hops.serve(url, {

@@ -3,44 +3,57 @@ import { type Log, NO_LOG } from "../observe/log.ts";
 import { observation } from "../observe/observation.ts";
 import { type SpanExporter, tracer } from "../observe/trace.ts";
 import { rootScope } from "../async/task-scope.ts";
-import type { World } from "../world/world.ts";
+import type { Credentials } from "../world/credentials.ts";
+import type { Ports, World } from "../world/world.ts";
 import { GrpcHops, type GrpcHopsOptions } from "./grpc-hops.ts";
 import { nodeClock } from "./node-clock.ts";
 import { nodeKeys, nodeRandom } from "./node-keys.ts";
 
-export interface NodeWorldOptions extends Pick<
+/** What of an identity the transport has to know. */
+interface Proving {
+  readonly credentials: Credentials;
+}
+
+export interface NodeWorldOptions<I extends Proving> extends Pick<
   GrpcHopsOptions,
-  "insecure" | "onError" | "files" | "unixCredentials"
+  "onError" | "files" | "unixCredentials"
 > {
   readonly host: string;
+  /** Makes who this process is, of a World whose hops may be used as soon as this has returned. */
+  readonly identity: (world: World & Pick<Ports, "hops">) => I;
   /** Default: nothing is written down. */
   readonly log?: Log;
   /** Default: no span is recorded. */
   readonly exporter?: SpanExporter;
 }
 
-export interface NodeWorld extends World {
+export interface NodeWorld<I = unknown> extends World {
   readonly hops: GrpcHops;
+  readonly identity: I;
   /** Ends all tasks, then every listener and connection. Rejects with the first error of a task. */
   close(): Promise<void>;
 }
 
-export function nodeWorld(options: NodeWorldOptions): NodeWorld {
-  const { host, log = NO_LOG, exporter, ...transport } = options;
+export function nodeWorld<I extends Proving>(options: NodeWorldOptions<I>): NodeWorld<I> {
+  const { host, identity: open, log = NO_LOG, exporter, ...transport } = options;
   const clock = nodeClock();
   const scope = rootScope(host, clock);
   const random = nodeRandom();
   const bytes = (purpose: string, n: number, length: number) => random.bytes(purpose, n, length);
   const trace = exporter && tracer({ host, clock, bytes, exporter });
-  const hops = new GrpcHops({ ...transport, log: (line) => log.info(line), clock, scope });
-  return {
-    host,
+  const hops = new GrpcHops({
+    ...transport,
+    credentials: () => identity.credentials,
+    log: (line) => log.info(line),
     clock,
-    random,
-    keys: nodeKeys(),
-    hops,
     scope,
-    ...observation(clock, { log, ...(trace && { trace }) }),
+  });
+  const told = observation(clock, { log, ...(trace && { trace }) });
+  const world = { host, clock, random, keys: nodeKeys(), hops, scope, ...told };
+  const identity = open(world);
+  return {
+    ...world,
+    identity,
     close: async () => {
       try {
         await scope.end();

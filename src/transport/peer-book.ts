@@ -1,4 +1,6 @@
 /** What each peer has of a listener, and whether it may have more. */
+import { NetloomError } from "../errors/errors.ts";
+import type { Proven } from "../world/credentials.ts";
 import { type Peer, peerKey, principalText } from "../world/peer.ts";
 import { MAX_UNFINISHED_BYTES, type PeerLimits } from "./peer-limits.ts";
 import { type Company, TimeShare } from "./time-share.ts";
@@ -75,6 +77,22 @@ export class PeerBook {
     const connection: PeerConnection = { peer, account };
     this.#connections.set(peer.connection, connection);
     return connection;
+  }
+
+  /**
+   * The handshake of a connection is over: from now on it is counted for who was proven. `undefined` if that one may not have it,
+   * or nobody was proven.
+   */
+  meet(
+    connection: PeerConnection,
+    outcome: { readonly proven?: Proven } | NetloomError,
+  ): PeerConnection | undefined {
+    const { peer } = connection;
+    const isRefused = outcome instanceof NetloomError;
+    if (!isRefused && !outcome.proven) return connection;
+    this.disconnect(connection);
+    if (isRefused) return this.warn(peer, `refused a connection: ${outcome.message}`);
+    return this.connect({ ...peer, ...outcome.proven });
   }
 
   disconnect({ peer, account }: PeerConnection): void {

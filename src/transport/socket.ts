@@ -68,14 +68,19 @@ export function originOf(
   };
 }
 
-/** Node tells the descriptor of a socket to nobody but its own code. */
 function credentialsOf(socket: Socket, read: ReadUnixCredentials): UnixCredentials | undefined {
-  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } | null };
+  const descriptor = descriptorOf(socket);
   try {
-    return handle?.fd === undefined ? undefined : read(handle.fd);
+    return descriptor === undefined ? undefined : read(descriptor);
   } catch {
     return undefined;
   }
+}
+
+/** `undefined` for a socket that is closed. Node tells it to nobody but its own code; what cannot be told lets nobody in. */
+export function descriptorOf(socket: Socket): number | undefined {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } | null };
+  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
 }
 
 /** Without it `bind` says EACCES in Node.js, which is not the reason. */

@@ -6,6 +6,7 @@ import { promises as dns } from "node:dns";
 import { isHostName } from "../net/host-name.ts";
 import { canonicalIp, parseIp } from "../net/ip.ts";
 import { NetloomError } from "../errors/errors.ts";
+import type { Origin } from "../world/peer.ts";
 import { isSocketIdentity } from "./inode-socket.ts";
 
 /** `sockaddr_un.sun_path` of Linux, without its terminating zero (include/uapi/linux/un.h). */
@@ -86,4 +87,10 @@ export async function addressesOf(url: string): Promise<string[]> {
       hint: "is the name in /etc/hosts, or known to the name server?",
     });
   }
+}
+
+/** Where a URL leads, for a peer that proves nothing: a name is as good as an address. */
+export function originAt(url: string): Origin {
+  const address = parseTarget(url);
+  return address.kind === "unix" ? { kind: "unix" } : { kind: "address", address: address.host };
 }

@@ -30,6 +30,8 @@ export interface Peer {
   readonly origin: Origin;
   /** The transport connection, unique in this process. */
   readonly connection: string;
+  /** The key that it has shown to be its own: SubjectPublicKeyInfo, DER. Absent where nothing was proven. */
+  readonly publicKey?: Uint8Array;
 }
 
 /** Peer of every call between roles of one process. */

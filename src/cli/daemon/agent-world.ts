@@ -6,6 +6,7 @@ import { LinuxMachine } from "../../linux/machine.ts";
 import { peerCredentials } from "../../linux/peer-credentials.ts";
 import { linuxProber } from "../../linux/prober.ts";
 import { linuxProcesses } from "../../linux/processes.ts";
+import type { Identity } from "../../identity/identity.ts";
 import type { Log } from "../../observe/log.ts";
 import type { SpanExporter } from "../../observe/trace.ts";
 import { nodeDisk } from "../../transport/node-disk.ts";
@@ -15,6 +16,7 @@ import type { Processes } from "../../kernel/processes.ts";
 
 export interface AgentWorld {
   readonly world: World & Omit<Ports, "store">;
+  readonly identity: Identity;
   readonly processes: Processes;
   readonly prober: Prober;
   /** Ends everything, and leaves the kernel as it is. */
@@ -25,18 +27,19 @@ export async function openAgentWorld(options: {
   readonly host: string;
   readonly stateFolder: string;
   readonly bpffs: string;
+  readonly identity: (world: World & Pick<Ports, "hops">) => Identity;
   /** Default: nothing is written down. */
   readonly log?: Log;
   /** Default: no span is recorded. */
   readonly exporter?: SpanExporter;
 }): Promise<AgentWorld> {
-  const { host, stateFolder, bpffs, log, exporter } = options;
+  const { host, stateFolder, bpffs, identity, log, exporter } = options;
   const machine = await LinuxMachine.open();
   try {
     const kernel = await machine.kernel({ bpffs });
     const world = nodeWorld({
       host,
-      insecure: true,
+      identity,
       ...(log && { log }),
       ...(exporter && { exporter }),
       files: [file_netloom_admin_v1_admin],
@@ -44,6 +47,7 @@ export async function openAgentWorld(options: {
     });
     return {
       world: { ...world, disk: nodeDisk(stateFolder, { volatile: [NAMESPACES_FILE] }), kernel },
+      identity: world.identity,
       processes: linuxProcesses(),
       prober: linuxProber(machine),
       close: async () => {

@@ -1,26 +1,45 @@
 /** What the two daemons share: log lines, readiness, and an end in order. */
 import { closeSync, writeSync } from "node:fs";
+import { type Command, Option } from "commander";
 import { option, type Context } from "../command.ts";
 import { LEVELS, lineLog, type Level, type Log } from "../../observe/log.ts";
 import { exporterSpellings, openExporter } from "../../exporters/exporters.ts";
 import type { SpanExporter } from "../../observe/trace.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
+import {
+  chooseIdentity,
+  IDENTITIES,
+  LAB_WORDS,
+  loadIdentity,
+  type OpenIdentity,
+} from "../../identity/identities.ts";
 
 /** The options of both. */
 export interface DaemonOptions {
   readonly listen: readonly string[];
-  readonly insecure?: boolean;
   readonly logLevel: Level;
   readonly notifyFd?: number;
   readonly trace?: string;
 }
 
-export function insecureOption() {
-  return option(
-    "--insecure",
-    "plaintext, and peers that are believed what they say: for labs and own sockets",
+/** Adds the options by which a process is told who it is, one for each kind of identity. */
+export function addIdentityOptions(command: Command): Command {
+  for (const kind of IDENTITIES) command.addOption(option(kind.option.flags, kind.option.description));
+  return command;
+}
+
+/** Loads the identity that was asked for. FAILED_PRECONDITION for `attempt` if none was. */
+export async function identityOf(attempt: string, options: object): Promise<OpenIdentity> {
+  const given = new Map(Object.entries(options));
+  return await loadIdentity(
+    chooseIdentity(attempt, (kind) => given.get(new Option(kind.option.flags).attributeName())),
   );
+}
+
+/** An example of a daemon's command line, as a lab would have it. */
+export function exampleOf(daemon: string, rest = ""): string {
+  return ["netloom", daemon, ...LAB_WORDS, rest].join(" ").trimEnd();
 }
 
 export function logLevelOption() {
@@ -43,15 +62,6 @@ export function notifyFdOption() {
 /** Collects an option that may be given several times; from the environment with commas between. */
 export function several(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), ...value.split(",").filter((each) => each !== "")];
-}
-
-/** FAILED_PRECONDITION unless plaintext was asked for: there is nothing else yet. */
-export function requireInsecure(what: string, { insecure = false }: DaemonOptions): void {
-  if (insecure) return;
-  throw new NetloomError("FAILED_PRECONDITION", `${what}: there is no identity to prove who is there`, {
-    topic: "NL-703",
-    hint: "allow plaintext with --insecure, in a lab or behind sockets of your own",
-  });
 }
 
 /** Lines on stderr, each with its time. */

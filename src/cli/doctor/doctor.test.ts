@@ -7,6 +7,7 @@ import { fakeHost, withFeature, type FakeHostOptions } from "./fake-host.ts";
 import { requirePrivileges } from "./privileges.ts";
 import { Output } from "../output.ts";
 import { examine, printReport } from "./report.ts";
+import { LAB_WORDS } from "../../identity/identities.ts";
 
 /** What the doctor finds on a machine that is in order but for `trouble`. */
 function findings(t: TestContext, trouble: FakeHostOptions): Finding[] {
@@ -23,7 +24,10 @@ const process = (pid: number, name: string): Record<string, string> => ({
 
 const ourDevice = { name: "veth-server-1", kind: "veth", group: 0x4e4c0000 };
 const runningAgent = {
-  files: { ...process(41, "node"), "proc/41/cmdline": "node\0/opt/netloom/src/main.ts\0agent\0--insecure\0" },
+  files: {
+    ...process(41, "node"),
+    "proc/41/cmdline": `node\0/opt/netloom/src/main.ts\0agent\0${LAB_WORDS.join("\0")}\0`,
+  },
   links: { "proc/self/ns/net": "net:[1]", "proc/41/ns/net": "net:[1]" },
 };
 

@@ -15,6 +15,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import { type Watch, watchOf } from "../../async/watch.ts";
 import type { Context } from "../command.ts";
 import type { AgentOptions } from "./agent-options.ts";
+import { PLAIN_CREDENTIALS } from "../../identity/identities.ts";
 
 const callTimeoutMs = 10_000;
 
@@ -35,7 +36,7 @@ export class AgentClient {
 
   constructor(url: string) {
     this.url = url;
-    this.#hop = new GrpcHop(url);
+    this.#hop = new GrpcHop(url, { credentials: PLAIN_CREDENTIALS });
   }
 
   /** Default: 10 s. */

@@ -12,7 +12,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { insecureIdentity } from "../../identity/identity.ts";
+import { labIdentity } from "../../identity/lab-identity.ts";
 import { serveAll } from "../../api/rpc.ts";
 import { agent, type AgentRole } from "../../roles/agent.ts";
 import { registry } from "../../roles/registry.ts";
@@ -46,7 +46,7 @@ export class Agents {
       world,
       store: new MemoryStore(world),
       name: "registry",
-      identity: insecureIdentity(world.clock),
+      identity: labIdentity(world),
     });
     await world.hops.serve(registryUrl, serveAll(role.served));
     for (const host of ["alpha", "beta"] as const) await agents.#startAgent(host, registryUrl);
@@ -90,13 +90,12 @@ export class Agents {
         disk: nodeDisk(join(this.#folder, `state-${host}`)),
         kernel: machine.kernel({ host: netns }),
       },
-      identity: insecureIdentity(world.clock),
+      identity: labIdentity(world),
       url,
       listen: [this.url(host), url],
       registry: world.hops.dial(registryUrl),
       registryUrl,
       tunnelAddresses: [address],
-      insecure: true,
       version: "0.1.0",
       prober: simProber(machine),
       processes: machine.processes,
@@ -107,7 +106,7 @@ export class Agents {
   #world(host: string): NodeWorld {
     const world = nodeWorld({
       host,
-      insecure: true,
+      identity: labIdentity,
     });
     this.#worlds.set(host, world);
     return world;

@@ -18,7 +18,8 @@ export interface HostView {
   readonly version: string;
   readonly url: string;
   readonly startedAt?: string;
-  readonly insecure: boolean;
+  /** What it proves itself with: `plaintext` if nothing is proven. */
+  readonly identity: string;
   readonly registry: RegistryView;
   /** Wires that an earlier process has left, and that nobody has asked for since. */
   readonly unclaimedWires: number;
@@ -147,7 +148,7 @@ function hostView({
   version,
   url,
   startedAt,
-  insecure,
+  identity,
   registry,
   unclaimedWires,
   retrying,
@@ -158,7 +159,7 @@ function hostView({
     version,
     url,
     ...optional("startedAt", isoTime(startedAt)),
-    insecure,
+    identity,
     registry: {
       url: registry?.url ?? "",
       state: registryStates[registry?.state ?? RegistryStatus_State.UNKNOWN],

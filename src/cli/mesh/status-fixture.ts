@@ -29,7 +29,7 @@ export function largeMesh(): HostStatus[] {
       version: "0.1.0",
       url: `tcp://10.0.0.${index + 1}:5001`,
       startedAt: ago(7200 + index),
-      insecure: true,
+      identity: "plaintext",
       registry:
         host === "zeta"
           ? {

@@ -50,12 +50,12 @@ export function statusScreen(view: MeshView, nowMs: number, { wide = false } = {
 }
 
 function hostLines(hosts: readonly HostView[], nowMs: number): Line[] {
-  const facts = hosts.map(({ host, version, startedAt, url, insecure, registry }) => [
+  const facts = hosts.map(({ host, version, startedAt, url, identity, registry }) => [
     host,
     `netloom ${version}`,
     startedAt === undefined ? "" : `for ${formatAge(startedAt, nowMs)}`,
     url,
-    insecure ? "plaintext" : "",
+    identity,
     registry.state === "fresh" ? `registry ${registry.url}` : "",
   ]);
   const texts = table(facts.map((row) => row.map(printable)));

@@ -369,13 +369,6 @@ export declare type HostStatus = Message<"netloom.admin.v1.HostStatus"> & {
   tunnelAddresses: string[];
 
   /**
-   * Plaintext listeners and peers that are believed what they say.
-   *
-   * @generated from field: bool insecure = 6;
-   */
-  insecure: boolean;
-
-  /**
    * @generated from field: netloom.admin.v1.RegistryStatus registry = 7;
    */
   registry?: RegistryStatus | undefined;
@@ -419,6 +412,13 @@ export declare type HostStatus = Message<"netloom.admin.v1.HostStatus"> & {
    * @generated from field: repeated netloom.admin.v1.Gauge gauges = 13;
    */
   gauges: Gauge[];
+
+  /**
+   * What it proves itself with to other hosts: `plaintext` if nothing is proven.
+   *
+   * @generated from field: string identity = 14;
+   */
+  identity: string;
 };
 
 /**

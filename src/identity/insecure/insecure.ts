@@ -1,0 +1,47 @@
+/** What callers send beside their messages is believed, and nothing is sent. */
+import { fromJson } from "@bufbuild/protobuf";
+import { timestampMs, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Metadata } from "../../world/hops.ts";
+import type { Token } from "../identity.ts";
+import type { IdentityOptions, OpenedIdentity } from "../identity-kind.ts";
+import { insecureCredentials } from "./insecure-kind.ts";
+
+/** What upstream's programs send beside each message. Upstream: sdk/pkg/tools/token/context.go at 9ac672c */
+const TOKEN = "nsm-client-token";
+const EXPIRES = "nsm-client-token-expires";
+
+const DEFAULT_LIFETIME_MS = 600_000;
+
+/** No tokens of its own, and no rules: what this process says lasts for `lifetimeMs`, and what a caller says as long as that says. */
+export function insecure({
+  world: { clock },
+  lifetimeMs = DEFAULT_LIFETIME_MS,
+}: IdentityOptions): OpenedIdentity {
+  return {
+    summary: "plaintext",
+    credentials: insecureCredentials,
+    token: () => ({ text: "", expiresAtMs: clock.wallMs() + lifetimeMs }),
+    tokenOf: readToken,
+    outgoing: () => ({}),
+    rules: [],
+  };
+}
+
+function readToken(metadata: Metadata): Token | undefined {
+  const expires = metadata[EXPIRES];
+  if (expires === undefined) return undefined;
+  return { text: metadata[TOKEN] ?? "", expiresAtMs: readTime(expires) };
+}
+
+function readTime(text: string): number {
+  try {
+    return timestampMs(fromJson(TimestampSchema, text));
+  } catch (error) {
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `read ${EXPIRES} beside a message: ${JSON.stringify(text.slice(0, 64))} is no time as RFC 3339 writes it`,
+      { cause: error, hint: "write 2006-01-02T15:04:05.999999999Z" },
+    );
+  }
+}
