@@ -16,7 +16,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["chain", ["api", "async", "errors", "observe", "world"]],
   ["doctor", []],
   ["mechanisms", ["doctor", "errors", "kernel", "net", "world"]],
-  ["forwarder", ["async", "errors", "kernel", "mechanisms", "net"]],
+  ["forwarder", ["async", "errors", "kernel", "mechanisms", "net", "observe"]],
   ["policy", ["api", "errors", "world"]],
   ["identity", ["errors", "policy", "world"]],
   ["ipam", ["errors", "net"]],

@@ -7,6 +7,7 @@
  * - Addresses and tunnels of wires that an earlier life has made stay theirs until somebody asks for the wire again, or it
  *   is swept.
  */
+import type { Span } from "../observe/trace.ts";
 import type { Disk } from "../world/disk.ts";
 import { planWire } from "../forwarder/plan-wire.ts";
 import type { Reconciler } from "../forwarder/reconcile.ts";
@@ -183,14 +184,14 @@ export class KeptWires {
     };
   }
 
-  async apply(wire: Wire): Promise<void> {
+  async apply(wire: Wire, span?: Span): Promise<void> {
     this.#checks.get(wire.connectionId)?.(wire);
     await this.#hostGuard.check(wire, this.each());
     await this.#note(wire.client, wire.endpoint);
     const { connectionId } = wire;
     this.#applying.add(connectionId);
     try {
-      await this.#reconciler.apply(planWire(wire));
+      await this.#reconciler.apply(planWire(wire), span);
     } finally {
       this.#applying.delete(connectionId);
     }
@@ -200,8 +201,8 @@ export class KeptWires {
     this.#onChange();
   }
 
-  async remove(connectionId: string): Promise<void> {
-    await this.#reconciler.remove(connectionId);
+  async remove(connectionId: string, span?: Span): Promise<void> {
+    await this.#reconciler.remove(connectionId, span);
     this.#unclaimed.delete(connectionId);
     this.#hostGuard.forget(connectionId);
     if (this.#made.delete(connectionId)) this.#onChange();

@@ -1,4 +1,5 @@
 /** Makes the wire on the way back: what upstream spreads over the xconnect, kernel and connectioncontext elements. */
+import type { Span } from "../observe/trace.ts";
 import { backoffMs } from "../async/backoff.ts";
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { Wire } from "../forwarder/wire.ts";
@@ -15,8 +16,9 @@ import { stationsOf, wireIdOf } from "./wire-id.ts";
 export interface Wires {
   /** A wire with this side will probably be applied. */
   expect?(side: WireMechanism): void;
-  apply(wire: Wire): Promise<unknown>;
-  remove(connectionId: string): Promise<void>;
+  /** What it asks of the kernel are steps of `span`. */
+  apply(wire: Wire, span?: Span): Promise<unknown>;
+  remove(connectionId: string, span?: Span): Promise<void>;
 }
 
 /** The wire as it was applied last, for elements in front. */
@@ -36,9 +38,9 @@ const HELD = memoryKey<string>("wire: held");
 export function wire(wires: Wires): ConnectionElement {
   /** Of each wire the connection that holds it. */
   const holders = new Map<string, string>();
-  const remove = async (wireId: string, holder: string): Promise<void> => {
+  const remove = async (wireId: string, holder: string, span?: Span): Promise<void> => {
     if (holders.get(wireId) !== holder) return;
-    await wires.remove(wireId);
+    await wires.remove(wireId, span);
     if (holders.get(wireId) === holder) holders.delete(wireId);
   };
   return {
@@ -58,7 +60,7 @@ export function wire(wires: Wires): ConnectionElement {
       call.world.retries.over(`remove wire ${wanted.connectionId}`);
       call.memory.set(HELD, wanted.connectionId);
       try {
-        await wires.apply(wanted);
+        await wires.apply(wanted, call.span);
         call.memory.set(APPLIED, wanted);
       } catch (error) {
         throw error instanceof NetloomError ? blame(error, wanted, ends) : error;
@@ -69,7 +71,7 @@ export function wire(wires: Wires): ConnectionElement {
       const held = call.memory.delete(HELD);
       call.memory.delete(APPLIED);
       try {
-        if (held !== undefined) await remove(held, connection.id);
+        if (held !== undefined) await remove(held, connection.id, call.span);
       } catch (error) {
         removeLater(call, `remove wire ${held}`, error, () =>
           call.trigger.guard("remove the wire", () => remove(held ?? "", connection.id)),

@@ -8,23 +8,23 @@
  * What several plans share is made with the first and removed with the last. Who holds it is known by the plans alone: after a
  * restart it is found, and stays until `sweep`, so that whoever holds it has the time to ask again.
  */
+import { removals, whatStays } from "./leaving.ts";
+import { type Span, within } from "../observe/trace.ts";
 import { KeyedMutex } from "../async/keyed-mutex.ts";
-import { NetloomError } from "../errors/errors.ts";
+import { hasCode, NetloomError } from "../errors/errors.ts";
 import { type Kernel, KernelError, type KernelObject, type Netns, type Operation } from "../kernel/kernel.ts";
 import {
-  attractionsOf,
   claimsOf,
   contentOf,
   endsOf,
   identityOf,
-  isAttached,
   isDevice,
   isMarked,
   isPair,
   linkKeys,
   linksOf,
 } from "../kernel/objects.ts";
-import { describeObject } from "../kernel/kernel-text.ts";
+import { describeObject, describeOperation } from "../kernel/kernel-text.ts";
 import type { Owners, Plan } from "../kernel/plan.ts";
 import type { Claims } from "./claims.ts";
 import { batches, diff } from "./diff.ts";
@@ -66,6 +66,8 @@ export class Reconciler {
   readonly #turns = new KeyedMutex<string>();
   /** Of shared objects, by their identity; taken in an owner's turn only. */
   readonly #sharedTurns = new KeyedMutex<string>();
+  /** What an owner's turn is a step of, where that is recorded. */
+  readonly #spans = new Map<string, Span>();
   readonly #holdings = new Map<string, Holding>();
   readonly #shared = new SharedBook();
   /** `sweep` was called: what nobody holds has no time left. */
@@ -89,11 +91,11 @@ export class Reconciler {
    * Makes the plan, or brings what is there of its owner to this form with as little change as possible; what is right is left
    * alone. Returns what was done: nothing if all was right. If it fails, a new plan leaves nothing behind, and the next call works
    * from what is there. ALREADY_EXISTS for a name or a VNI that somebody else has, NOT_FOUND for a namespace that is gone,
-   * FAILED_PRECONDITION for a shared object that another holder has otherwise.
+   * FAILED_PRECONDITION for a shared object that another holder has otherwise. Batches of the kernel are steps of `span`.
    */
-  async apply(plan: Plan): Promise<readonly Operation[]> {
+  async apply(plan: Plan, span?: Span): Promise<readonly Operation[]> {
     const { owner } = plan;
-    return await this.#turns.take([owner], async () => {
+    return await this.#inTurn(owner, span, async () => {
       try {
         const done = await this.#sharing(plan, () => this.#bring(plan));
         this.#claims?.settle(owner);
@@ -149,9 +151,9 @@ export class Reconciler {
   }
 
   /** Removes all that is an owner's alone, and what nobody else shares. An unknown owner is a success. */
-  async remove(owner: string): Promise<void> {
+  async remove(owner: string, span?: Span): Promise<void> {
     const taken = this.#claims?.holdingOf(owner);
-    await this.#turns.take([owner], async () => {
+    await this.#inTurn(owner, span, async () => {
       const holding = this.#holdings.get(owner);
       if (!holding) return;
       try {
@@ -234,6 +236,18 @@ export class Reconciler {
     await this.#claims?.adopt(owner, objects);
   }
 
+  async #inTurn<T>(owner: string, span: Span | undefined, task: () => Promise<T>): Promise<T> {
+    return await this.#turns.take([owner], async () => {
+      if (!span?.context) return await task();
+      this.#spans.set(owner, span);
+      try {
+        return await task();
+      } finally {
+        this.#spans.delete(owner);
+      }
+    });
+  }
+
   /** The turn of all shared objects that the plan holds from now on, has held, or may take along. */
   async #sharing<T>(plan: Plan, task: () => Promise<T>): Promise<T> {
     const { owner, shared = [] } = plan;
@@ -278,13 +292,13 @@ export class Reconciler {
 
   /** `undefined` if something is in the way, or the carrier died: then it takes a look to go on. */
   async #addNew(plan: Plan): Promise<readonly Operation[] | undefined> {
-    const { shared = [] } = plan;
+    const { owner, shared = [] } = plan;
     const missing = shared.filter((object) => !this.#shared.isThere(object));
     if (missing.some((object) => this.#shared.isKnown(object))) return undefined;
     const added = [...missing, ...ownOf(plan)].map((object): Operation => ({ verb: "add", object }));
     // What is taken to be there may not be any more.
     const isLost = shared.length > missing.length ? (["NOT_FOUND"] as const) : [];
-    if (!(await this.#tryBlindly(added, "ALREADY_EXISTS", "ABORTED", ...isLost))) return undefined;
+    if (!(await this.#tryBlindly(owner, added, "ALREADY_EXISTS", "ABORTED", ...isLost))) return undefined;
     this.#hold(plan);
     return added;
   }
@@ -339,7 +353,7 @@ export class Reconciler {
     if (holding.state === "made") {
       this.#holdings.set(owner, { ...holding, state: "unsure" });
       const operations = diff(objects, holding.members.get(key) ?? []);
-      if (await this.#tryBlindly(operations, "ALREADY_EXISTS", "NOT_FOUND", "ABORTED")) {
+      if (await this.#tryBlindly(owner, operations, "ALREADY_EXISTS", "NOT_FOUND", "ABORTED")) {
         put(holding.members);
         this.#holdings.set(owner, holding);
         return;
@@ -353,11 +367,12 @@ export class Reconciler {
 
   /** False if it takes a look to go on. */
   async #tryBlindly(
+    owner: string,
     operations: readonly Operation[],
     ...unless: readonly NetloomError["code"][]
   ): Promise<boolean> {
     try {
-      await this.#apply(operations);
+      await this.#apply(operations, owner);
       return true;
     } catch (error) {
       if (hasCode(error, ...unless)) return false;
@@ -374,7 +389,7 @@ export class Reconciler {
     const objects = [...leaving, ...this.#objectsOf(owner)];
     const isBlind =
       state === "made" && objects.filter(isMarked).every((object) => linksOf(object).length > 0);
-    if (!isBlind || !(await this.#tryBlindly(removals(objects), "ABORTED")))
+    if (!isBlind || !(await this.#tryBlindly(owner, removals(objects), "ABORTED")))
       await this.#converge({ owner, objects: [] }, objects);
     this.#forget(owner);
     this.#shared.forget(leaving);
@@ -401,7 +416,7 @@ export class Reconciler {
     const attempt = async (): Promise<readonly Operation[]> => {
       const observed = await this.#observer.ofOwner(plan.owner, [...before, ...wanted]);
       const operations = diff(wanted, observed);
-      await this.#apply(operations);
+      await this.#apply(operations, plan.owner);
       return operations;
     };
     try {
@@ -430,8 +445,15 @@ export class Reconciler {
     return holding ? [...holding.objects, ...[...holding.members.values()].flat()] : [];
   }
 
-  async #apply(operations: readonly Operation[]): Promise<void> {
-    for (const batch of batches(operations)) await this.#run(batch);
+  async #apply(operations: readonly Operation[], owner?: string): Promise<void> {
+    const span = owner === undefined ? undefined : this.#spans.get(owner);
+    for (const batch of batches(operations)) {
+      const [first] = batch;
+      const attributes = { operations: batch.length, ...(first && { first: describeOperation(first) }) };
+      await (span
+        ? within(span.child("kernel apply", attributes), () => this.#run(batch))
+        : this.#run(batch));
+    }
   }
 
   async #run(batch: readonly Operation[]): Promise<void> {
@@ -447,31 +469,4 @@ export class Reconciler {
 /** All that is the owner's alone. */
 function ownOf({ objects, members }: Plan): readonly KernelObject[] {
   return members ? [...objects, ...[...members.values()].flat()] : objects;
-}
-
-/** What goes with its device is not removed by itself, unless it attracts packets. Devices go last. */
-function removals(objects: readonly KernelObject[]): Operation[] {
-  const devices = objects.filter(isDevice);
-  const links = new Set(devices.flatMap(linkKeys));
-  const attached = objects
-    .filter(isAttached)
-    .filter(isMarked)
-    .filter((object) => attractionsOf(object).length > 0 || !linksOf(object).some((link) => links.has(link)));
-  return [...attached.toReversed(), ...devices.toReversed()].map((object) => ({ verb: "remove", object }));
-}
-
-/** What of `held` is also wanted, and on a device that is. */
-function whatStays(held: readonly KernelObject[], wanted: readonly KernelObject[]): readonly KernelObject[] {
-  const identities = new Set(wanted.map(identityOf));
-  const staying = held.filter((object) => identities.has(identityOf(object)));
-  const links = new Set(staying.filter(isDevice).flatMap(linkKeys));
-  return staying.filter((object) => {
-    if (isDevice(object)) return true;
-    const [carrier] = linksOf(object);
-    return carrier === undefined ? links.size > 0 : links.has(carrier);
-  });
-}
-
-function hasCode(error: unknown, ...codes: readonly NetloomError["code"][]): boolean {
-  return error instanceof NetloomError && codes.includes(error.code);
 }

@@ -43,6 +43,7 @@ test("a request is one trace from the client to the endpoint of another host and
       ["alpha", "manager-alpha request"],
       ["alpha", "forwarder-alpha request"],
       ["alpha", "wire request"],
+      ["alpha", "kernel apply"],
       ["beta", "db.beta request"],
       ["beta", "manager-beta request"],
       ["beta", "forwarder-beta request"],
