@@ -64,7 +64,7 @@ const workload = new Workloads({
   processes: held,
   hostGuard: new HostGuard(world.kernel, {
     hops: { addressesOf: async () => [] },
-    registryUrl: "tcp://127.0.0.1:5002",
+    registry: { urls: ["tcp://127.0.0.1:5002"] },
   }),
 }).use({ pid });
 const seen: unknown[] = [];

@@ -113,6 +113,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
       "mechanisms",
       "net",
       "resolvers",
+      "store",
       "text",
       "transport",
     ],

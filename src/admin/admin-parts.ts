@@ -31,7 +31,8 @@ export interface AdminParts {
   /** What the manager adds to the labels of clients. */
   readonly labels: Readonly<Record<string, string>>;
   readonly url: string;
-  readonly registryUrl: string;
+  /** Of the registry that is asked now. */
+  readonly registryUrl: () => string;
   readonly tunnelAddresses: readonly string[];
   /** On `Clock.wallMs`. */
   readonly startedAtMs: number;

@@ -84,7 +84,7 @@ function registryStatus({ registry, registryUrl, world }: AdminParts): RegistryS
     stale: RegistryStatus_State.STALE,
   } as const;
   return create(RegistryStatusSchema, {
-    url: registryUrl,
+    url: registryUrl(),
     state: states[state],
     reason,
     services,

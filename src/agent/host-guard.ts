@@ -40,7 +40,7 @@ export class HostGuard {
   readonly #kernel: Kernel;
   readonly #isAllowed: boolean;
   readonly #hops: Pick<Hops, "addressesOf">;
-  readonly #registryUrl: string;
+  readonly #registryUrls: readonly string[];
   /** What wires have taken in the host's namespace, by their id. */
   readonly #taken = new Map<string, readonly Taken[]>();
   #host: Promise<Netns> | undefined;
@@ -51,14 +51,14 @@ export class HostGuard {
       /** Default: false. */
       readonly allowHostWorkload?: boolean;
       /** `tcp://10.0.0.9:5002`; a name is looked up each time. */
-      readonly registryUrl: string;
+      readonly registry: { readonly urls: readonly string[] };
       readonly hops: Pick<Hops, "addressesOf">;
     },
   ) {
     this.#kernel = kernel;
     this.#isAllowed = options.allowHostWorkload ?? false;
     this.#hops = options.hops;
-    this.#registryUrl = options.registryUrl;
+    this.#registryUrls = options.registry.urls;
   }
 
   /** Why a namespace, as `Kernel.resolve` has named it, is no workload. */
@@ -107,9 +107,8 @@ export class HostGuard {
   }
 
   async #registry(): Promise<Protected[]> {
-    const addresses = (await this.#hops.addressesOf(this.#registryUrl)).flatMap(
-      (text) => parseIp(text) ?? [],
-    );
+    const texts = await Promise.all(this.#registryUrls.map((url) => this.#hops.addressesOf(url)));
+    const addresses = texts.flat().flatMap((text) => parseIp(text) ?? []);
     // No route leads away what goes to the host itself.
     return addresses
       .filter((each) => !isLoopback(each))

@@ -26,7 +26,7 @@ import type { OpenIdentity } from "../identity/identities.ts";
 
 interface AgentCommandOptions extends DaemonOptions {
   readonly name: string;
-  readonly registry: string;
+  readonly registry?: readonly string[];
   readonly tunnelIp?: readonly string[];
   readonly underlayMtu?: number;
   readonly stateDir: string;
@@ -42,6 +42,8 @@ interface AgentRunOptions extends AgentCommandOptions {
   /** Of its mechanisms, by type. */
   readonly mechanisms: Readonly<Record<string, Settings>>;
 }
+
+const defaultRegistry = "tcp://127.0.0.1:5002";
 
 export function agentCommand(context: Context): Command {
   const command = describe({
@@ -72,7 +74,12 @@ export function agentCommand(context: Context): Command {
         `unix:///path or tcp://address:port, several times; without a unix one also ${defaultAgent}`,
       ).argParser(several),
     )
-    .addOption(option("--registry <url>", "the registry of the mesh").default("tcp://127.0.0.1:5002"))
+    .addOption(
+      option(
+        "--registry <url>",
+        `the registry of the mesh; where several share a store, several times or with commas, the preferred one first (default: ${defaultRegistry})`,
+      ).argParser(several),
+    )
     .addOption(
       option("--tunnel-ip <address>", "this host's end of tunnels, once for each family").argParser(several),
     )
@@ -175,8 +182,9 @@ async function runLocked(
   });
   const { world } = opened;
   try {
-    const [{ agent }, { versions }] = await Promise.all([
+    const [{ agent }, { dialRegistries }, { versions }] = await Promise.all([
       import("../roles/agent.ts"),
+      import("../registry/dial-registries.ts"),
       import("./version.ts"),
     ]);
     const role = await agent({
@@ -184,8 +192,7 @@ async function runLocked(
       identity: opened.identity,
       url: options.url ?? urlOf(listen, tunnelAddresses),
       listen,
-      registry: world.hops.dial(options.registry),
-      registryUrl: options.registry,
+      registry: dialRegistries({ world, hops: world.hops, urls: options.registry ?? [defaultRegistry] }),
       tunnelAddresses,
       underlayMtuBytes: options.underlayMtu ?? underlayMtu(tunnelAddresses[0]),
       mechanisms: options.mechanisms,

@@ -9,6 +9,7 @@ import { formatIp, mustParsePrefix } from "../net/ip.ts";
 import type { CheckedLink } from "./check-links.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
 import type { LabAgent, LabAttachment, LabMesh } from "./model.ts";
+import { isSharedStore } from "../store/stores.ts";
 import { addressOn, UnderlayRouting } from "./underlay.ts";
 
 /** What else is in the state directory of a lab, where each host has a folder. */
@@ -22,13 +23,8 @@ export function checkMesh(
 ): LabMesh | undefined {
   const before = findings.list.length;
   const agents = agentHosts(parts, findings);
-  const registry = parts.registry ?? agents[0];
-  if (parts.registry !== undefined) {
-    if (!parts.hosts.has(parts.registry))
-      findings.add(["registry"], unknownName("host", parts.registry, parts.hosts.keys()));
-    else if (agents.length === 0)
-      findings.addAtKey(["registry"], "a registry is for agents; say which hosts have one: agents: true");
-  }
+  const registries = registryHosts(parts, agents, findings);
+  const [registry] = registries;
   if (agents.length === 0 || registry === undefined) {
     if (parts.attachments.length > 0)
       findings.addAtKey(
@@ -50,8 +46,39 @@ export function checkMesh(
   // An address is only as good as the links that lead to it.
   const isSound = findings.list.length === before && parts.isWhole && links.length === parts.links.length;
   const routing = new UnderlayRouting({ routers: parts.routers, links: links.map(({ link }) => link) });
-  const placed = isSound ? placeAgents({ agents, registry, links, routing, parts }, findings) : [];
-  return { registry, agents: placed, attachments: attachments.map(({ attachment }) => attachment) };
+  const placed = isSound ? placeAgents({ agents, registries, links, routing, parts }, findings) : [];
+  return {
+    registries,
+    ...(parts.store !== undefined && { store: parts.store }),
+    agents: placed,
+    attachments: attachments.map(({ attachment }) => attachment),
+  };
+}
+
+/** Hosts that run a registry: what the file says, or the first one with an agent. */
+function registryHosts(
+  { registries, store, hosts }: LabParts,
+  agents: readonly string[],
+  findings: Findings,
+): readonly string[] {
+  for (const name of registries)
+    if (!hosts.has(name)) findings.add(["registry"], unknownName("host", name, hosts.keys()));
+  for (const name of new Set(registries.filter((each, i) => registries.indexOf(each) < i)))
+    findings.addAtKey(["registry"], `${quote(name)} is there twice; remove one`);
+  const known = [...new Set(registries.filter((name) => hosts.has(name)))];
+  if (agents.length === 0 && known.length > 0)
+    findings.addAtKey(["registry"], "a registry is for agents; say which hosts have one: agents: true");
+  if (agents.length === 0 && store !== undefined)
+    findings.addAtKey(
+      ["store"],
+      "a store is for a registry of agents; say which hosts have one: agents: true",
+    );
+  if (known.length > 1 && store !== undefined && !isSharedStore(store))
+    findings.add(
+      ["store"],
+      `${known.length} registries share one store, and this one is of a process alone; leave it out`,
+    );
+  return known.length > 0 ? known : agents.slice(0, 1);
 }
 
 function agentHosts({ agents, hosts }: LabParts, findings: Findings): string[] {
@@ -141,14 +168,14 @@ function placeAgents(
   lab: {
     readonly parts: LabParts;
     readonly agents: readonly string[];
-    readonly registry: string;
+    readonly registries: readonly string[];
     readonly links: readonly CheckedLink[];
     readonly routing: UnderlayRouting;
   },
   findings: Findings,
 ): LabAgent[] {
-  const { agents, registry, links, routing } = lab;
-  const all = [...new Set([...agents, registry])];
+  const { agents, registries, links, routing } = lab;
+  const all = [...new Set([...agents, ...registries])];
   const reachable = (host: string): string[] =>
     ([4, 6] as const).flatMap((family) => {
       const own = links.flatMap(({ link }) => addressOn(link, host, family) ?? []).map(bare);
@@ -184,8 +211,22 @@ function placeAgents(
     addresses: addresses.get(host) ?? [],
     underlayMtuBytes: mtuOf(host),
     allowHostWorkload: lab.parts.hostWorkloads,
-    registryAddress: host === registry ? "127.0.0.1" : (addresses.get(registry)?.[0] ?? "127.0.0.1"),
+    registryAddresses: registryAddresses(host, registries, addresses),
   }));
+}
+
+/** The one of the host itself comes first. To all of several registries a host has the same address: names belong to it. */
+function registryAddresses(
+  host: string,
+  registries: readonly string[],
+  addresses: ReadonlyMap<string, readonly string[]>,
+): string[] {
+  const ordered = registries.toSorted((a, b) => Number(b === host) - Number(a === host));
+  return ordered.map((registry) =>
+    registry === host && registries.length === 1
+      ? "127.0.0.1"
+      : (addresses.get(registry)?.[0] ?? "127.0.0.1"),
+  );
 }
 
 function bare(address: string): string {

@@ -3,6 +3,7 @@
  * What is known of them is in /run/netloom/labs/<lab>/<host>/:
  *
  *   agent.sock              the agent's socket
+ *   registry.sock           the registry's
  *   agent.log registry.log  what they say
  *   agent.json …            number, start time and command line of the process, for people
  *   state/                  what the agent keeps
@@ -20,7 +21,8 @@ import type { LinuxMachine } from "../linux/machine.ts";
 import { linuxProcesses } from "../linux/processes.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { HeldProcess } from "../kernel/processes.ts";
-import type { Lab, LabAgent } from "./model.ts";
+import { storeInFolder } from "../store/stores.ts";
+import type { Lab, LabAgent, LabMesh } from "./model.ts";
 import { bpffsDirectory, stateDirectory } from "./state.ts";
 import { netnsOf } from "./topology.ts";
 import { LAB_WORDS } from "../identity/identities.ts";
@@ -67,7 +69,11 @@ export function agentSocket(lab: string, host: string): string {
 export function daemonsOf({ name, mesh }: Lab): Daemon[] {
   if (!mesh) return [];
   return [
-    { kind: "registry", host: mesh.registry, args: registryArgs(name, mesh.registry) },
+    ...mesh.registries.map((host): Daemon => ({
+      kind: "registry",
+      host,
+      args: registryArgs(name, host, mesh),
+    })),
     ...mesh.agents.map((agent): Daemon => ({
       kind: "agent",
       host: agent.host,
@@ -76,13 +82,25 @@ export function daemonsOf({ name, mesh }: Lab): Daemon[] {
   ];
 }
 
-function registryArgs(lab: string, host: string): string[] {
-  const file = join(hostDirectory(lab, host), "registry.db");
-  return ["registry", ...LAB_WORDS, "--listen", `tcp://[::]:${REGISTRY_PORT}`, "--store", `sqlite:${file}`];
+function registryArgs(lab: string, host: string, { registries, store }: LabMesh): string[] {
+  const [first = host] = registries;
+  return [
+    "registry",
+    ...LAB_WORDS,
+    // Its own folder comes first: by that the process is found.
+    "--listen",
+    `unix://${join(hostDirectory(lab, host), "registry.sock")}`,
+    "--listen",
+    `tcp://[::]:${REGISTRY_PORT}`,
+    "--name",
+    `registry-${host}`,
+    "--store",
+    store ?? storeInFolder(hostDirectory(lab, first)),
+  ];
 }
 
 function agentArgs(lab: string, agent: LabAgent): string[] {
-  const { host, addresses, underlayMtuBytes, allowHostWorkload, registryAddress } = agent;
+  const { host, addresses, underlayMtuBytes, allowHostWorkload, registryAddresses } = agent;
   const directory = hostDirectory(lab, host);
   const [first] = addresses;
   return [
@@ -95,8 +113,7 @@ function agentArgs(lab: string, agent: LabAgent): string[] {
     ...(first === undefined
       ? []
       : ["--listen", `tcp://[::]:${AGENT_PORT}`, "--url", tcpUrl(first, AGENT_PORT)]),
-    "--registry",
-    tcpUrl(registryAddress, REGISTRY_PORT),
+    ...registryAddresses.flatMap((address) => ["--registry", tcpUrl(address, REGISTRY_PORT)]),
     ...addresses.flatMap((address) => ["--tunnel-ip", address]),
     "--underlay-mtu",
     String(underlayMtuBytes),
@@ -177,6 +194,8 @@ export async function bringDaemons(
   const running = found.filter((each) => wanted.some((one) => same(one, each)) && !isDying(each.pid));
   await endDaemons(found.filter((each) => !running.includes(each)));
   const missing = wanted.filter((each) => !running.some((one) => same(each, one)));
+  // Before any process makes one of them for its own needs.
+  for (const { host } of missing) await mkdir(hostDirectory(lab, host), { recursive: true, mode: 0o755 });
   await Promise.all(
     wanted.map(async (each) => {
       // One that runs may not serve yet: whoever has started it may have been killed.
@@ -189,7 +208,6 @@ export async function bringDaemons(
 
 async function start(machine: LinuxMachine, lab: string, { kind, host, args }: Daemon): Promise<number> {
   const directory = hostDirectory(lab, host);
-  await mkdir(directory, { recursive: true, mode: 0o755 });
   const logFile = logFileOf(lab, { kind, host });
   await writeFile(logFile, "");
   // Which sets how Node runs, whatever the environment of this command says.

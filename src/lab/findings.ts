@@ -11,7 +11,10 @@ export interface LabParts {
   readonly routers: readonly string[];
   readonly links: readonly (LinkPart | undefined)[];
   readonly wires: readonly (WirePart | undefined)[];
-  readonly registry: string | undefined;
+  /** Hosts. Empty: the file does not say. */
+  readonly registries: readonly string[];
+  /** URL. */
+  readonly store: string | undefined;
   readonly agents: boolean | readonly string[];
   readonly hostWorkloads: boolean;
   readonly attachments: readonly Readonly<Record<string, unknown>>[];

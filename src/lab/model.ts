@@ -64,8 +64,10 @@ export interface LabAttachment {
 
 /** The processes of a lab. */
 export interface LabMesh {
-  /** The host that runs the registry. */
-  readonly registry: string;
+  /** Hosts that run a registry, the first one for those that have none of their own. */
+  readonly registries: readonly string[];
+  /** URL of the registries' store. Absent: a file of the lab's own. */
+  readonly store?: string;
   readonly agents: readonly LabAgent[];
   readonly attachments: readonly LabAttachment[];
 }
@@ -78,8 +80,8 @@ export interface LabAgent {
   readonly underlayMtuBytes: number;
   /** May the namespace of the host be a workload? */
   readonly allowHostWorkload: boolean;
-  /** Where it finds the registry. */
-  readonly registryAddress: string;
+  /** Where it finds the registries, the preferred one first. */
+  readonly registryAddresses: readonly string[];
 }
 
 export interface Lab {

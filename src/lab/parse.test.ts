@@ -24,7 +24,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "1:1: name: is missing",
       "1:1: hosts: is missing",
       '2:1: the key "a" is there twice (first on line 1); rename or remove one',
-      "2:1: a: unknown key; known here: name, hosts, routers, links, wires, registry, agents, hostWorkloads, attachments",
+      "2:1: a: unknown key; known here: name, hosts, routers, links, wires, registry, store, agents, hostWorkloads, attachments",
     ],
   ],
   ["name: lab\nhosts: {}", ["2:8: hosts: name at least one host"]],

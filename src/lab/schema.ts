@@ -6,6 +6,7 @@ import { z } from "zod";
 import { mtuSchema } from "../documents/fragments/mtu.ts";
 import { policySchema, routesSchema } from "../documents/fragments/routes.ts";
 import { REMOTE_TYPES } from "../mechanisms/list.ts";
+import { storeSpellings, storeUrlPattern } from "../store/stores.ts";
 import { NODE_NAME, WORKLOAD_NAME } from "./names.ts";
 
 const RATE = /^[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)$/;
@@ -103,9 +104,18 @@ export const labSchema = z
     routers: z.array(nodeName).optional().describe("Names of nodes that only forward."),
     links: z.array(linkSchema).optional(),
     wires: z.array(wireSchema).optional(),
-    registry: nodeName
+    registry: z
+      .union([nodeName, z.array(nodeName).min(1, "name at least one host")])
+      .meta({ alternatives: "a host, or a list of hosts" })
       .optional()
-      .describe("The host that runs the registry. Default: the first one with an agent."),
+      .describe(
+        "The host that runs the registry, or several whose registries share a store. Default: the first one with an agent.",
+      ),
+    store: z
+      .string()
+      .regex(storeUrlPattern(), `use ${storeSpellings()}`)
+      .optional()
+      .describe("Where the registry keeps what is registered. Default: a file of the lab's own."),
     agents: z
       .union([z.boolean(), z.array(nodeName)])
       .meta({ alternatives: "true, false, or a list of hosts" })

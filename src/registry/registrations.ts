@@ -136,6 +136,9 @@ export class Registrations<T> implements Station<T, T>, Shelf {
     }
     this.remove(name);
     this.#unreadable.set(name, revision);
+    this.#view.world.log.warn("a record in the store cannot be read; it is left out", {
+      record: this.prefix + name,
+    });
   }
 
   remove(name: string): void {

@@ -44,7 +44,7 @@ export interface StoreViewOptions {
 }
 
 export class StoreView {
-  readonly #world: World;
+  readonly world: World;
   readonly #store: Store;
   readonly #shelves = new Map<string, Shelf>();
   /** The revision up to which the store has told everything. */
@@ -55,7 +55,7 @@ export class StoreView {
   #lost: NetloomError | undefined;
 
   constructor({ world, store }: StoreViewOptions) {
-    this.#world = world;
+    this.world = world;
     this.#store = store;
   }
 
@@ -68,7 +68,7 @@ export class StoreView {
   async start(): Promise<void> {
     const list = await this.#store.list("");
     this.#take(list.entries, list.revision);
-    this.#world.scope.spawn(FOLLOW, (scope) => this.#follow(scope));
+    this.world.scope.spawn(FOLLOW, (scope) => this.#follow(scope));
   }
 
   /** Why it is out of step (UNAVAILABLE); `undefined` if it is not. */
@@ -142,7 +142,7 @@ export class StoreView {
   }
 
   async #follow(scope: Scope): Promise<void> {
-    const { clock, random } = this.#world;
+    const { clock, random } = this.world;
     let inStepMs = clock.monotonicMs();
     for (let failures = 0, attempt = 0; !scope.ended; attempt++) {
       try {
@@ -161,7 +161,7 @@ export class StoreView {
       } catch (error) {
         if (!(error instanceof NetloomError)) throw error;
         failures += 1;
-        this.#world.retries.failed(FOLLOW, error);
+        this.world.retries.failed(FOLLOW, error);
         if (failures > 1 && clock.monotonicMs() - inStepMs >= LOST_MS) this.#lose(error);
         const fraction = random.fraction(FOLLOW, attempt);
         if (failures > 1) await clock.sleep(backoffMs(failures - 1, fraction, PAUSES), scope);
@@ -170,15 +170,15 @@ export class StoreView {
   }
 
   #found(): void {
-    this.#world.retries.over(FOLLOW);
-    if (this.#lost) this.#world.log.info("the store is followed again");
+    this.world.retries.over(FOLLOW);
+    if (this.#lost) this.world.log.info("the store is followed again");
     this.#lost = undefined;
   }
 
   #lose({ message }: NetloomError): void {
     if (this.#lost) return;
     this.#lost = new NetloomError("UNAVAILABLE", `this registry does not reach its store: ${message}`);
-    this.#world.log.error("the store is not reached: what is known is served as it was", {
+    this.world.log.error("the store is not reached: what is known is served as it was", {
       problem: message,
     });
     for (const action of this.#onLost) action(this.#lost);

@@ -6,6 +6,7 @@
  *                         a1, a2            b1, b2          /run/netns/nl-lab-alpha-a1, …
  * ```
  */
+import { dialRegistries } from "../registry/dial-registries.ts";
 import assert from "node:assert/strict";
 import { drain } from "../../scripts/simulated-toy.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
@@ -118,8 +119,7 @@ export class AgentMesh {
           identity: identity(world),
           url: `tcp://${address}:5001`,
           listen: [`unix:///run/${host}.sock`, `tcp://${address}:5001`],
-          registry: world.hops.dial(REGISTRY_URL),
-          registryUrl: REGISTRY_URL,
+          registry: dialRegistries({ world, hops: world.hops, urls: [REGISTRY_URL] }),
           tunnelAddresses: [address],
           prober: simProber(machine, () => this.isUnderlayCut),
           processes: machine.processes,

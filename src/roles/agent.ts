@@ -35,7 +35,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Prober } from "../kernel/prober.ts";
 import type { Processes } from "../kernel/processes.ts";
 import type { Ports, World } from "../world/world.ts";
-import type { Hop } from "../world/hops.ts";
+import type { RegistryHop } from "../registry/dial-registries.ts";
 import { client } from "./client.ts";
 import { endpoint } from "./endpoint.ts";
 import { forwarder } from "./forwarder.ts";
@@ -51,10 +51,8 @@ export interface AgentOptions {
   readonly url: string;
   /** `unix:///…` for everything, `tcp://…` for other hosts. */
   readonly listen: readonly string[];
-  /** `hopTo` leads to one in this process. */
-  readonly registry: Hop;
-  /** How people call the registry. */
-  readonly registryUrl: string;
+  /** The way to the registry of the mesh, or to several: `dialRegistries`. */
+  readonly registry: RegistryHop;
   /** Addresses of this host's ends of tunnels, one per family, best first. Without any: only wires inside of the host. */
   readonly tunnelAddresses: readonly string[];
   /** MTU of the network between the hosts. Default: 1500. */
@@ -180,6 +178,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     startedAtMs: world.clock.wallMs(),
     agent: started,
     ...made,
+    registryUrl: () => options.registry.url,
     decisions,
     registries: { services: common.services, endpoints: common.endpoints },
   });

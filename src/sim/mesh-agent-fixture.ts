@@ -9,6 +9,7 @@ import { networkServiceWish } from "../documents/network-service/wish.ts";
 import { serveAll } from "../api/rpc.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
 import { agent, type AgentRole } from "../roles/agent.ts";
+import { dialRegistries } from "../registry/dial-registries.ts";
 import { registry } from "../roles/registry.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Netns } from "../kernel/kernel.ts";
@@ -109,8 +110,7 @@ export async function runAgent(given: HostWorld, options: AgentOptions): Promise
       url,
       identity: labIdentity(world, LIFETIME_MS),
       listen: ["unix:///run/netloom/agent.sock", url],
-      registry: world.hops.dial(REGISTRY_URL),
-      registryUrl: REGISTRY_URL,
+      registry: dialRegistries({ world, hops: world.hops, urls: [REGISTRY_URL] }),
       tunnelAddresses: [plan.address],
       leaseMs: LEASE_MS,
       sweepAfterMs: plant === "no-sweep" ? 1e9 : LIFETIME_MS,

@@ -14,7 +14,7 @@ export interface StoreKind {
   /** Whether two registries that open one URL share what is in it. */
   readonly isShared: boolean;
   /** The URL of a store in a folder of a host that needs nothing else there. Absent if the kind has no such thing. */
-  inFolder?(folder: string): string;
+  readonly inFolder?: (folder: string) => string;
   /** Opens the store; what it makes (a file, a folder) stays. `rest` fits the pattern above. */
   open(rest: string, options: OpenStoreOptions): Promise<OpenStore>;
 }

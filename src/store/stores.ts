@@ -12,6 +12,25 @@ export function storeSpellings(): string {
   return [spellings.slice(0, -1).join(", "), spellings.at(-1)].join(", or ");
 }
 
+/** What every URL of a store fits, for schemas of files. */
+export function storeUrlPattern(): RegExp {
+  // A kind of which nothing else need be said is its own short form.
+  const forms = STORES.map(({ scheme, rest }) => (rest === "" ? `${scheme}:?` : `${scheme}:${rest}`));
+  return new RegExp(`^(?:${forms.join("|")})$`);
+}
+
+/** Whether registries that open this URL share what is in it. */
+export function isSharedStore(url: string): boolean {
+  return STORES.some(({ scheme, isShared }) => scheme === url.split(":", 1)[0] && isShared);
+}
+
+/** The URL of a store that registries of this machine share, and that needs nothing but a folder. */
+export function storeInFolder(folder: string): string {
+  const kinds: readonly StoreKind[] = STORES;
+  const kind = kinds.find(({ isShared, inFolder }) => isShared && inFolder !== undefined);
+  return kind?.inFolder?.(folder) ?? "";
+}
+
 /**
  * Opens the store of a URL; `memory` is short for `memory:`. INVALID_ARGUMENT for `attempt` if that is none of these,
  * else the errors of its kind.

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { labIdentity } from "../../identity/lab-identity.ts";
 import { serveAll } from "../../api/rpc.ts";
 import { agent, type AgentRole } from "../../roles/agent.ts";
+import { dialRegistries } from "../../registry/dial-registries.ts";
 import { registry } from "../../roles/registry.ts";
 import { SimMachine } from "../../sim/kernel.ts";
 import { MemoryStore } from "../../store/memory/memory-store.ts";
@@ -93,8 +94,7 @@ export class Agents {
       identity: labIdentity(world),
       url,
       listen: [this.url(host), url],
-      registry: world.hops.dial(registryUrl),
-      registryUrl,
+      registry: dialRegistries({ world, hops: world.hops, urls: [registryUrl] }),
       tunnelAddresses: [address],
       version: "0.1.0",
       prober: simProber(machine),

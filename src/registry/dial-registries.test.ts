@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { type Watch, watchOf } from "../async/watch.ts";
+import { type ErrorCode, NetloomError } from "../errors/errors.ts";
+import type { Fault } from "../sim/faults.ts";
+import type { Handler, Message } from "../world/hops.ts";
+import type { HostWorld } from "../world/world.ts";
+import { dialRegistries, type RegistryHop } from "./dial-registries.ts";
+import { type Hosts, withHosts } from "./registry-fixture.ts";
+
+const URLS = ["tcp://10.0.0.8:5002", "tcp://10.0.0.9:5002"] as const;
+
+/** A registry that says which one it is, and counts. */
+class Answering implements Handler {
+  readonly methods: Handler["methods"] = [
+    { path: "call", kind: "call" },
+    { path: "watch", kind: "watch" },
+  ];
+  readonly #name: string;
+  asked = 0;
+  refusal: ErrorCode | undefined;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  async call(): Promise<Message> {
+    this.asked += 1;
+    if (this.refusal) throw new NetloomError(this.refusal, "refused");
+    return textOf(this.#name);
+  }
+
+  watch(): Watch<Uint8Array> {
+    this.asked += 1;
+    let told = 0;
+    return watchOf({
+      take: async () => {
+        if (this.refusal) throw new NetloomError(this.refusal, "refused");
+        return told++ === 0 ? textOf(this.#name).bytes : await new Promise<never>(() => undefined);
+      },
+      close: () => undefined,
+    });
+  }
+}
+
+const textOf = (text: string): Message => ({ bytes: new TextEncoder().encode(text), metadata: {} });
+const read = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
+
+interface Setting {
+  readonly hosts: Hosts;
+  readonly alpha: HostWorld;
+  readonly hop: RegistryHop;
+  readonly one: Answering;
+  readonly two: Answering;
+  readonly ask: () => Promise<string>;
+}
+
+async function withTwo(
+  body: (setting: Setting) => Promise<void>,
+  faults: readonly Fault[] = [],
+): Promise<void> {
+  const [one, two] = [new Answering("one"), new Answering("two")];
+  const serve = (url: string, handler: Handler) => async (world: HostWorld) =>
+    void (await world.hops.serve(url, handler));
+  const programs = { one: serve(URLS[0], one), two: serve(URLS[1], two), alpha: () => Promise.resolve() };
+  await withHosts(
+    programs,
+    async (hosts) => {
+      const alpha = await hosts.world("alpha");
+      await hosts.clock.sleep(100);
+      const hop = dialRegistries({ world: alpha, hops: alpha.hops, urls: URLS });
+      const ask = async () => read((await hop.call("call", textOf(""), { timeoutMs: 4000 })).bytes);
+      await body({ hosts, alpha, hop, one, two, ask });
+    },
+    { faults },
+  );
+}
+
+suite("calls to several registries", () => {
+  test("go to the first while it answers, and to the next one in the same call when it is gone", async () => {
+    await withTwo(async ({ hosts, hop, ask, two }) => {
+      assert.deepEqual(hop.urls, URLS);
+      assert.equal(await ask(), "one");
+      hosts.simulation.crash("one");
+      assert.equal(await ask(), "two");
+      assert.equal(hop.url, URLS[1]);
+      assert.equal(two.asked, 1);
+    });
+  });
+
+  test("stay with the second for a while, and go to the first again when it has come back", async () => {
+    await withTwo(async ({ hosts, ask, one }) => {
+      hosts.simulation.crash("one");
+      assert.equal(await ask(), "two");
+      hosts.simulation.restart("one");
+      await hosts.clock.sleep(2000);
+      for (let n = 0; n < 10; n++) assert.equal(await ask(), "two");
+      assert.equal(one.asked, 0);
+      await hosts.clock.sleep(4000);
+      assert.equal(await ask(), "one");
+    });
+  });
+
+  test("find out about one that stays away only now and then, ever more rarely", async () => {
+    const faults: Fault[] = [{ kind: "partition", hosts: ["alpha", "one"], atMs: 50, forMs: 600_000 }];
+    await withTwo(async ({ hosts, ask, alpha }) => {
+      let slow = 0;
+      for (let n = 0; n < 300; n++) {
+        const before = alpha.clock.monotonicMs();
+        assert.equal(await ask(), "two");
+        if (alpha.clock.monotonicMs() - before >= 2000) slow += 1;
+        await hosts.clock.sleep(1000);
+      }
+      assert.ok(slow >= 5 && slow <= 12, `${slow} calls have waited`);
+    }, faults);
+  });
+
+  test("are refused as the one says that was asked: only one that is gone is passed over", async () => {
+    await withTwo(async ({ ask, one, two }) => {
+      for (const code of ["PERMISSION_DENIED", "NOT_FOUND", "RESOURCE_EXHAUSTED", "UNIMPLEMENTED"] as const) {
+        one.refusal = code;
+        await assert.rejects(ask(), { code });
+      }
+      assert.equal(two.asked, 0);
+      one.refusal = "UNAVAILABLE";
+      assert.equal(await ask(), "two");
+      two.refusal = "UNAVAILABLE";
+      await assert.rejects(ask(), { code: "UNAVAILABLE" });
+      one.refusal = undefined;
+      assert.equal(await ask(), "one", "when both rest, both are asked");
+    });
+  });
+});
+
+suite("a stream of several registries", () => {
+  test("begins where somebody is, stays until it breaks, and begins elsewhere then", async () => {
+    await withTwo(async ({ hosts, hop, ask }) => {
+      hosts.simulation.crash("one");
+      const first = hop.watch("watch", textOf(""));
+      assert.equal(read(await first.take()), "two");
+      hosts.simulation.restart("one");
+      await hosts.clock.sleep(10_000);
+      assert.equal(await ask(), "one");
+      const waiting = first.take();
+      await hosts.clock.sleep(1000);
+      hosts.simulation.crash("two");
+      await assert.rejects(waiting, { code: "UNAVAILABLE" });
+      const second = hop.watch("watch", textOf(""));
+      assert.equal(read(await second.take()), "one");
+      second.close();
+      assert.equal(await second.take(), undefined);
+    });
+  });
+});

@@ -1,0 +1,170 @@
+/**
+ * Several registries of one mesh, which share a store, as one.
+ *
+ * Guarantees
+ * - New work goes to the first of the list that is not resting. One that is gone or silent rests, at first for seconds, then
+ *   for up to a minute: so nobody waits for it each time, and it has work again after it has come back.
+ * - A call that one does not answer is put to the next one in the same call, as long as its time lasts; a stream of which
+ *   nothing has come yet as well. Registries take the same thing twice.
+ * - A stream stays where it is until it breaks: nobody goes back and forth.
+ * - One registry is as if this was not here.
+ */
+import { backoffMs } from "../async/backoff.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
+import { hasCode, type NetloomError } from "../errors/errors.ts";
+import type { Hop, Hops, Message, Waiting } from "../world/hops.ts";
+import type { Peer } from "../world/peer.ts";
+import type { World } from "../world/world.ts";
+
+const REST = { firstMs: 5000, lastMs: 60_000 } as const;
+
+export interface RegistryHop extends Hop {
+  /** Of all registries, in their order. */
+  readonly urls: readonly string[];
+  /** Of the one that new work goes to now. */
+  readonly url: string;
+}
+
+type Surroundings = Pick<World, "clock" | "random" | "log">;
+
+export interface DialRegistriesOptions {
+  readonly world: Surroundings;
+  readonly hops: Pick<Hops, "dial">;
+  /** In the order in which this host prefers them. At least one. */
+  readonly urls: readonly string[];
+}
+
+export function dialRegistries({ world, hops, urls }: DialRegistriesOptions): RegistryHop {
+  return new SeveralRegistries(
+    world,
+    urls.map((url) => new Registry(url, hops.dial(url), world)),
+  );
+}
+
+class Registry {
+  readonly url: string;
+  readonly hop: Hop;
+  readonly #world: Surroundings;
+  #failures = 0;
+  /** On `Clock.monotonicMs`. */
+  restsUntilMs = -Infinity;
+
+  constructor(url: string, hop: Hop, world: Surroundings) {
+    this.url = url;
+    this.hop = hop;
+    this.#world = world;
+  }
+
+  works(): void {
+    if (this.#failures > 0) this.#world.log.info("a registry answers again", { registry: this.url });
+    this.#failures = 0;
+    this.restsUntilMs = -Infinity;
+  }
+
+  fails({ message }: NetloomError): void {
+    const nowMs = this.#world.clock.monotonicMs();
+    // Many calls may have found out at the same time.
+    if (this.restsUntilMs > nowMs) return;
+    this.#failures += 1;
+    if (this.#failures === 1)
+      this.#world.log.warn("a registry does not answer", { registry: this.url, problem: message });
+    const fraction = this.#world.random.fraction(`rest of ${this.url}`, this.#failures);
+    this.restsUntilMs = nowMs + backoffMs(this.#failures, fraction, REST);
+  }
+}
+
+class SeveralRegistries implements RegistryHop {
+  readonly #world: Pick<World, "clock">;
+  readonly #all: readonly Registry[];
+
+  constructor(world: Pick<World, "clock">, all: readonly Registry[]) {
+    this.#world = world;
+    this.#all = all;
+  }
+
+  get urls(): readonly string[] {
+    return this.#all.map(({ url }) => url);
+  }
+
+  get url(): string {
+    return this.#inTurn()[0]?.url ?? "";
+  }
+
+  peer(options: Waiting): Promise<Peer> {
+    return this.#ask(options, (hop, own) => hop.peer(own));
+  }
+
+  call(method: string, request: Message, options: Waiting): Promise<Message> {
+    return this.#ask(options, (hop, own) => hop.call(method, request, own));
+  }
+
+  async #ask<T>(options: Waiting, ask: (hop: Hop, options: Waiting) => Promise<T>): Promise<T> {
+    const { clock } = this.#world;
+    const deadlineMs = clock.monotonicMs() + options.timeoutMs;
+    const turns = this.#inTurn();
+    for (let turn = 0; ; turn++) {
+      const registry = this.#at(turns, turn);
+      const isLast = turn === turns.length - 1;
+      const leftMs = deadlineMs - clock.monotonicMs();
+      try {
+        const answer = await ask(registry.hop, { ...options, timeoutMs: isLast ? leftMs : leftMs / 2 });
+        registry.works();
+        return answer;
+      } catch (error) {
+        if (!isGone(error)) throw error;
+        registry.fails(error);
+        if (isLast || options.scope?.ended) throw error;
+      }
+    }
+  }
+
+  watch(method: string, request: Message): Watch<Uint8Array> {
+    const turns = this.#inTurn();
+    let turn = 0;
+    let isOpen = true;
+    let hasTold = false;
+    let answers = this.#at(turns, turn).hop.watch(method, request);
+    return watchOf({
+      take: async () => {
+        for (;;) {
+          const registry = this.#at(turns, turn);
+          try {
+            const answer = await answers.take();
+            if (isOpen) registry.works();
+            hasTold = true;
+            return answer;
+          } catch (error) {
+            if (!isGone(error)) throw error;
+            registry.fails(error);
+            turn += 1;
+            if (hasTold || !isOpen || turn === turns.length) throw error;
+            answers.close();
+            answers = this.#at(turns, turn).hop.watch(method, request);
+          }
+        }
+      },
+      close: () => {
+        isOpen = false;
+        answers.close();
+      },
+    });
+  }
+
+  /** Those that do not rest in their order, then those whose rest ends first. */
+  #inTurn(): Registry[] {
+    const nowMs = this.#world.clock.monotonicMs();
+    const restOf = ({ restsUntilMs }: Registry): number => Math.max(0, restsUntilMs - nowMs);
+    return this.#all.toSorted((a, b) => restOf(a) - restOf(b));
+  }
+
+  #at(turns: readonly Registry[], turn: number): Registry {
+    const registry = turns[turn];
+    if (!registry) throw new TypeError("a mesh has a registry");
+    return registry;
+  }
+}
+
+/** It is not there, says nothing, or does not reach its store. */
+function isGone(error: unknown): error is NetloomError {
+  return hasCode(error, "UNAVAILABLE", "DEADLINE_EXCEEDED");
+}
