@@ -26,7 +26,7 @@ import { namespaceName, netnsOf } from "../src/lab/topology.ts";
 import { Pinger } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
 import { between, SimRandom } from "../src/sim/random.ts";
-import { NetloomError } from "../src/errors/errors.ts";
+import { endName } from "../src/view/wire-view.ts";
 import { moment, until } from "../src/async/until-fixture.ts";
 
 const skip = needsRoot;
@@ -115,8 +115,8 @@ suite("a mesh of processes", { skip }, () => {
       ],
     );
     const { wires } = await lab.assertHealthy();
-    const seen = wires.map(({ client, path, mtuBytes, ping = [] }) => [
-      client,
+    const seen = wires.map(({ wire, path, mtuBytes, ping = [] }) => [
+      wire,
       path.replace(/\d+/, "N"),
       mtuBytes,
       ping.length,
@@ -140,11 +140,11 @@ suite("a mesh of processes", { skip }, () => {
     await lab.assertHealthy();
     await lab.up(TEXT.replace("interface: to-db", "interface: renamed"));
     const { wires } = await lab.assertHealthy();
-    assert.deepEqual(wires.map(({ client }) => client).sort(), ["alpha/web/renamed", "beta/cache/to-db"]);
+    assert.deepEqual(wires.map(({ wire }) => wire).sort(), ["alpha/web/renamed", "beta/cache/to-db"]);
     await lab.up(FRAME + DB + CACHE);
     const left = await lab.assertHealthy();
     assert.deepEqual(
-      left.wires.map(({ client }) => client),
+      left.wires.map(({ wire }) => wire),
       ["beta/cache/to-db"],
     );
     assert.doesNotMatch(cat(lab, "alpha/web", "/proc/net/dev"), /renamed|to-db/);
@@ -194,10 +194,8 @@ suite("an Expose that changes", { skip }, () => {
       before,
     );
     // Echo requests have passed both wires before the refresh.
-    const agents = await askAgents(lab.name, ["alpha", "beta"]);
-    const counted = [...agents.values()].flatMap((status) =>
-      status instanceof NetloomError ? [] : status.wires.map(({ connection }) => carriedBy(connection)),
-    );
+    const { statuses } = await askAgents(lab.name, ["alpha", "beta"]);
+    const counted = statuses.flatMap(({ wires }) => wires.map(({ connection }) => carriedBy(connection)));
     assert.equal(counted.length, 3, "a wire on one host and two halves of one");
     for (const counters of counted) {
       assert.deepEqual(Object.keys(counters).sort(), COUNTERS);
@@ -213,7 +211,7 @@ suite("a mesh whose processes are killed", { skip }, () => {
       const lab = await labFixture(t);
       await lab.up(TEXT);
       const { wires } = await lab.assertHealthy();
-      const remote = wires.find(({ client }) => client === "alpha/web/to-db");
+      const remote = wires.find(({ wire }) => wire === "alpha/web/to-db");
       const pinging = await pingAllTheTime(lab, "alpha/web", remote?.addresses.endpoint[0] ?? "");
       const before = ["alpha/web", "beta/cache"].map((place) => interfaceIndex(lab, place, "to-db"));
       kill(lab, "agent", host);
@@ -232,9 +230,15 @@ suite("a mesh whose processes are killed", { skip }, () => {
         before,
       );
       const names = (list: typeof wires) =>
-        list.map(({ client, endpoint, path, addresses }) => ({ client, endpoint, path, addresses }));
-      const byClient = (a: { client: string }, b: { client: string }) => a.client.localeCompare(b.client);
-      assert.deepEqual(names(after.wires).sort(byClient), names(wires).sort(byClient));
+        list
+          .map((wire) => ({
+            client: endName(wire, "client"),
+            endpoint: endName(wire, "endpoint"),
+            path: wire.path,
+            addresses: wire.addresses,
+          }))
+          .sort((a, b) => a.client.localeCompare(b.client));
+      assert.deepEqual(names(after.wires), names(wires));
     });
   }
 
@@ -248,7 +252,7 @@ suite("a mesh whose processes are killed", { skip }, () => {
     });
     assert.equal(asked.status, 0, asked.stderr + asked.stdout);
     const { wires } = await lab.status();
-    assert.deepEqual(wires.map(({ client, state }) => `${client} ${state}`).sort(), [
+    assert.deepEqual(wires.map(({ wire, state }) => `${wire} ${state}`).sort(), [
       "alpha/app/late up",
       "alpha/web/to-db up",
     ]);
@@ -280,16 +284,16 @@ suite("a workload", { skip }, () => {
     const lab = await labFixture(t);
     await lab.up(TEXT);
     const { wires } = await lab.assertHealthy();
-    const own = wires.find(({ client }) => client === "alpha/web/to-db")?.addresses;
+    const own = wires.find(({ wire }) => wire === "alpha/web/to-db")?.addresses;
     await lab.machine.removeNetns(`/run/netns/${namespaceName(lab.name, "alpha/web")}`);
     await until(async () => (await lab.status()).wires.length === 1);
     assert.deepEqual(
-      (await lab.status()).wires.map(({ client }) => client),
+      (await lab.status()).wires.map(({ wire }) => wire),
       ["beta/cache/to-db"],
     );
     await lab.up(TEXT);
     const after = await becomesHealthy(lab);
-    assert.deepEqual(after.wires.find(({ client }) => client === "alpha/web/to-db")?.addresses, own);
+    assert.deepEqual(after.wires.find(({ wire }) => wire === "alpha/web/to-db")?.addresses, own);
   });
 });
 

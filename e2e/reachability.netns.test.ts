@@ -8,6 +8,8 @@ import { stringify } from "yaml";
 import { findDaemons } from "../src/lab/daemons.ts";
 import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
 import type { LabStatus } from "../src/lab/lab.ts";
+import type { Side } from "../src/mechanisms/side.ts";
+import type { WireView } from "../src/view/wire-view.ts";
 import { netnsOf } from "../src/lab/topology.ts";
 import { Pinger } from "../src/linux/icmp.ts";
 import { needsRoot } from "../src/linux/netns-fixture.ts";
@@ -117,9 +119,10 @@ function fileOf(wish: Wish): string {
   });
 }
 
-/** `host/workload` of `host/workload/interface`. */
-function workloadOf(end: string): string {
-  return end.split("/").slice(0, 2).join("/");
+/** `host/workload` */
+function workloadOf({ interfaces }: WireView, side: Side): string {
+  const end = interfaces[side];
+  return end ? `${end.host}/${end.workload}` : "";
 }
 
 /** Waits until the wires are those of `wish`, and answer. */
@@ -127,7 +130,7 @@ async function settle(lab: LabFixture, wish: Wish): Promise<LabStatus> {
   const wanted = wish.asks.map((ask) => `${ask.client}/wire${ask.n} ${serverOf(ask, wish)}`).sort();
   return until(async () => {
     const status = await lab.assertHealthy();
-    const found = status.wires.map((wire) => `${wire.client} ${workloadOf(wire.endpoint)}`).sort();
+    const found = status.wires.map((wire) => `${wire.wire} ${workloadOf(wire, "endpoint")}`).sort();
     assert.deepEqual(found, wanted);
     return status;
   });
@@ -138,7 +141,7 @@ async function assertReachability(lab: LabFixture, { lab: { hosts }, wires }: La
   const wanted = new Set<string>();
   const owners = new Map<string, string>();
   for (const wire of wires) {
-    const [near, far] = [workloadOf(wire.client), workloadOf(wire.endpoint)];
+    const [near, far] = [workloadOf(wire, "client"), workloadOf(wire, "endpoint")];
     for (const address of wire.addresses.client) owners.set(address, near);
     for (const address of wire.addresses.endpoint) owners.set(address, far);
     for (const address of wire.addresses.client) wanted.add(`${far} reaches ${address}`);

@@ -7,14 +7,16 @@ import {
   type Wire,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { NetloomError } from "../errors/errors.ts";
-import type { Counters, Netns } from "../kernel/kernel.ts";
+import type { Netns } from "../kernel/kernel.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
 import type { Prober } from "../kernel/prober.ts";
 import type { Scope } from "../async/scope.ts";
 import type { AdminParts } from "./admin-parts.ts";
-import { countProblems, proveWay } from "../forwarder/prove-wire.ts";
 import { readMeters } from "../forwarder/meter.ts";
-import type { Side } from "../mechanisms/side.ts";
+import { addressOf } from "../net/ip.ts";
+import { toldWire } from "../view/told-wire.ts";
+import { wireNames } from "../view/wire-names.ts";
+import { type Counted, type ProofEnd, WireProof } from "../view/wire-proof.ts";
 import { describeWires } from "./wires.ts";
 
 const COUNT = 4;
@@ -28,20 +30,17 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
   if (!prober) throw new NetloomError("UNIMPLEMENTED", "ping a wire: this host cannot send echo requests");
   const wire = findWire(describeWires(parts), parts, request.wire);
   const end = wire.clientEnd ?? wire.endpointEnd;
-  const others = (wire.clientEnd ? wire.endpointAddresses : wire.clientAddresses).map(
-    (address) => address.split("/")[0] ?? "",
-  );
+  const others = (wire.clientEnd ? wire.endpointAddresses : wire.clientAddresses).map(addressOf);
   const addresses = request.address === "" ? others : [request.address];
   if (!end || addresses.length === 0)
     throw new NetloomError("FAILED_PRECONDITION", `ping wire ${request.wire}: it has no addresses`);
   const rounds = Math.min(MAX_COUNT, request.count || COUNT);
+  const timeoutMs = request.timeoutMs || TIMEOUT_MS;
   const probe = new Probing(parts, prober, {
     wire,
-    netns: end.netns as Netns,
-    device: end.interface,
+    end: { netns: end.netns as Netns, device: end.interface, mtuBytes: wire.mtu, timeoutMs },
     addresses,
     intervalMs: request.intervalMs || INTERVAL_MS,
-    timeoutMs: request.timeoutMs || TIMEOUT_MS,
   });
   const life = scope.child(`ping ${wire.id}`);
   let n = 0;
@@ -50,7 +49,7 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
       if (n > rounds * addresses.length || life.ended) return undefined;
       try {
         if (n === 0) await probe.begin();
-        return n < rounds * addresses.length ? await probe.round(n++, life) : await probe.end(n++);
+        return n < rounds * addresses.length ? await probe.round(n++, life) : (n++, await probe.end());
       } catch (error) {
         if (error instanceof NetloomError && life.ended) return undefined;
         throw error;
@@ -62,30 +61,25 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
   });
 }
 
-type Counts = Partial<Record<Side, Counters>>;
-
 interface ProbingOptions {
   readonly wire: Wire;
-  readonly netns: Netns;
-  /** The wire's end there. */
-  readonly device: string;
+  readonly end: ProofEnd;
   readonly addresses: readonly string[];
   readonly intervalMs: number;
-  readonly timeoutMs: number;
 }
 
 class Probing {
   readonly #parts: AdminParts;
-  readonly #prober: Prober;
   readonly #options: ProbingOptions;
+  readonly #proof: WireProof;
   /** On `Clock.monotonicMs`: when the first of the present round was sent. */
   #roundMs = 0;
-  #before: Counts = {};
+  #before: Counted = {};
 
   constructor(parts: AdminParts, prober: Prober, options: ProbingOptions) {
     this.#parts = parts;
-    this.#prober = prober;
     this.#options = options;
+    this.#proof = new WireProof(prober, options.end);
   }
 
   async begin(): Promise<void> {
@@ -93,31 +87,15 @@ class Probing {
   }
 
   /** The last message: what else was found. */
-  async end(sentBefore: number): Promise<PingReply> {
-    const { wire, netns, device, addresses, timeoutMs } = this.#options;
-    const problems: string[] = [];
-    let sent = sentBefore;
-    for (const address of addresses) {
-      const way = { netns, device, address, mtuBytes: wire.mtu, timeoutMs };
-      const proof = await proveWay(this.#prober, way);
-      problems.push(...proof.problems);
-      sent += proof.sent;
-    }
-    const after = await this.#count();
-    const ends = (["endpoint", "client"] as const).map((side) => ({
-      name: `the ${side}'s end`,
-      before: this.#before[side],
-      after: after[side],
-    }));
-    return create(PingReplySchema, {
-      path: wire.path,
-      wireId: wire.id,
-      problems: [...problems, ...countProblems(ends, sent)],
-    });
+  async end(): Promise<PingReply> {
+    const { wire, addresses } = this.#options;
+    for (const address of addresses) await this.#proof.prove(address);
+    const problems = this.#proof.verdict(this.#before, await this.#count());
+    return create(PingReplySchema, { path: wire.path, wireId: wire.id, problems });
   }
 
   /** What has come towards either side, as far as this host counts it: on the way out of it for one on another host. */
-  async #count(): Promise<Counts> {
+  async #count(): Promise<Counted> {
     const { wires, kernel } = this.#parts;
     const made = wires.made.get(this.#options.wire.id);
     if (!made) return {};
@@ -130,7 +108,7 @@ class Probing {
 
   /** All addresses of a round one after the other, the next round after the interval. */
   async round(n: number, scope: Scope): Promise<PingReply> {
-    const { wire, netns, device, addresses, intervalMs, timeoutMs } = this.#options;
+    const { wire, addresses, intervalMs } = this.#options;
     const { clock } = this.#parts.world;
     if (n % addresses.length === 0) {
       const waitMs = this.#roundMs + intervalMs - clock.monotonicMs();
@@ -138,7 +116,7 @@ class Probing {
       this.#roundMs = clock.monotonicMs();
     }
     const address = addresses[n % addresses.length] ?? "";
-    const { rttMs, reason = "" } = await this.#prober.probe(netns, address, { device, timeoutMs });
+    const { rttMs, reason = "" } = await this.#proof.ping(address);
     return create(PingReplySchema, {
       address,
       sequence: Math.floor(n / addresses.length) + 1,
@@ -150,16 +128,12 @@ class Probing {
   }
 }
 
-/** By id, by `[host/]workload/interface` of either end, or by the name of the attachment that has asked for it. */
+/** By its names, or by the name of the attachment that has asked for it. */
 function findWire(wires: readonly Wire[], { world, agent }: AdminParts, name: string): Wire {
   const asking = new Map(agent.attachments().map((each) => [each.connectionId, each.wish.name]));
   const names = (wire: Wire): string[] => [
-    wire.id,
     ...[asking.get(wire.id) ?? []].flat(),
-    ...[wire.clientEnd, wire.endpointEnd].flatMap((end) => {
-      const short = end && `${end.workload}/${end.interface}`;
-      return short ? [short, `${world.host}/${short}`] : [];
-    }),
+    ...wireNames(toldWire([{ host: world.host, wire }])),
   ];
   const found = wires.filter((wire) => names(wire).includes(name));
   if (found[0] && found.length === 1) return found[0];

@@ -68,7 +68,7 @@ export async function why(parts: AdminParts, call: HopCall, request: WhyRequest)
   return answer;
 }
 
-function whatIsAsked({ agent, labels: added }: AdminParts, request: WhyRequest): Asked {
+function whatIsAsked({ agent, labels: added, world }: AdminParts, request: WhyRequest): Asked {
   const labels = withClientInfo(request.labels, added);
   if (request.client === "") {
     return { service: request.service, labels, connectionId: "", payload: "" };
@@ -77,9 +77,7 @@ function whatIsAsked({ agent, labels: added }: AdminParts, request: WhyRequest):
   const ofService = asking.filter(({ asks }) => !request.service || asks?.service === request.service);
   const [found] = [
     ...ofService.filter(({ wish }) => wish.name === request.client),
-    ...ofService.filter(
-      ({ workload }) => workload === request.client || workload.endsWith(`/${request.client}`),
-    ),
+    ...ofService.filter(({ workload }) => [workload, `${world.host}/${workload}`].includes(request.client)),
   ];
   if (found?.asks) {
     const { asks, connectionId } = found;

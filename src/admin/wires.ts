@@ -17,12 +17,17 @@ import {
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
+import { clientWorkloadOf, hostsOf } from "../elements/path-hosts.ts";
 import { stationsOf, wireIdOf } from "../elements/wire-id.ts";
 import { wireMtu } from "../forwarder/plan.ts";
 import type { Wire as Made } from "../forwarder/wire.ts";
-import { deviceOf, remoteTypeOf } from "../mechanisms/list.ts";
+import { deviceOf, remoteTypeOf, typeOf } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
+import { pathOf } from "../view/told-wire.ts";
 import type { AdminParts } from "./admin-parts.ts";
+
+/** In the order in which a wire passes what leads there. */
+const SIDES = ["client", "endpoint"] as const;
 
 /** All wires with an end on this host, in the order in which they were made. */
 export function describeWires(parts: AdminParts): Wire[] {
@@ -31,16 +36,23 @@ export function describeWires(parts: AdminParts): Wire[] {
   return [...parts.wires.made].map(([id, made]) => {
     const connection = connections.get(id);
     const whyDown = connection && parts.forwarder.whyDown(connection.id);
-    return describeWire(parts, { made, connection, whyDown, attached: attachments.get(id) ?? [] });
+    return withPath(describeWire(parts, { made, connection, whyDown, attached: attachments.get(id) ?? [] }));
   });
 }
 
 /** Wires that an earlier life has left on this host, and that nobody has asked for since, as their devices tell of them. */
 export function describeUnclaimed({ agent, wires, world }: AdminParts): Wire[] {
   const attachments = agent.attachments();
-  return [...wires.found].map(([id, found]) =>
-    unclaimedWire(world.host, { id, found, connect: attachments.find((each) => each.connectionId === id) }),
-  );
+  return [...wires.found].map(([id, found]) => {
+    const connect = attachments.find((each) => each.connectionId === id);
+    return withPath(unclaimedWire(world.host, { id, found, connect }));
+  });
+}
+
+/** The path in words, as everybody reads it who is told of the wire by this host alone. */
+function withPath(wire: Wire): Wire {
+  wire.path = pathOf(wire);
+  return wire;
 }
 
 function unclaimedWire(
@@ -49,32 +61,34 @@ function unclaimedWire(
 ): Wire {
   const { id, found, connect } = given;
   const { client, endpoint } = found.ends;
-  const clientEnd = client && endMessage(client, connect?.workload.split("/")[1]);
-  const tunnels = found.tunnels.map(({ type, parameters, words, local, remote }) =>
-    create(TunnelSchema, { type, parameters, words, local, remote, localHost: host }),
-  );
+  const clientEnd = client && endMessage(client, connect?.workload);
   return create(WireSchema, {
     id,
     state: Wire_State.UNCLAIMED,
     client: clientEnd ? `${host}/${clientEnd.workload}` : "",
     ...(clientEnd && { clientEnd }),
     ...(endpoint && { endpointEnd: endMessage(endpoint, undefined) }),
-    tunnels,
+    tunnels: SIDES.flatMap((side) =>
+      found.tunnels
+        .filter((tunnel) => (tunnel.side ?? "endpoint") === side)
+        .map(({ type, parameters, words, local, remote }) =>
+          tunnelMessage(side, { type, parameters, words, local, remote, localHost: host, remoteHost: "" }),
+        ),
+    ),
     mtu: found.mtuBytes,
     clientAddresses: [...(client?.addresses ?? [])],
     endpointAddresses: [...(endpoint?.addresses ?? [])],
     attachments: connect ? [refMessage(connect.wish)] : [],
-    path: pathOf(
-      tunnels.map((tunnel, i) => ({ tunnel, side: found.tunnels[i]?.side ?? "endpoint" })),
-      host,
-    ),
+    path: `veth on ${host}`,
   });
 }
 
+/** Those that have asked for a wire, from the start on, and those that serve it. */
 function byWire(attachments: readonly Attached[]): Map<string, Attached[]> {
   const wires = new Map<string, Attached[]>();
   for (const attached of attachments)
-    for (const id of attached.wireIds) wires.set(id, [...(wires.get(id) ?? []), attached]);
+    for (const id of new Set([attached.connectionId, ...attached.wireIds]))
+      wires.set(id, [...(wires.get(id) ?? []), attached]);
   return wires;
 }
 
@@ -89,31 +103,29 @@ function describeWire(
 ): Wire {
   const { made, connection, whyDown, attached } = given;
   const { wire } = made;
-  const stations = connection ? stationsOf(connection).map(({ name }) => name) : [];
+  const stations = connection ? stationsOf(connection) : [];
+  const hosts = hostsOf(stations);
   const workloadAt = (end: Side): string | undefined =>
-    attached.find(({ wish }) => agent.kinds.of(wish).end === end)?.workload.split("/")[1];
-  const client = stations[0] ?? "";
-  const tunnels = tunnelsOf(wire, stations, world.host);
+    attached.find(({ wish }) => agent.kinds.of(wish).end === end)?.workload;
   return create(WireSchema, {
     id: wire.connectionId,
     service: connection?.networkService ?? "",
     payload: connection?.payload ?? "",
-    client,
+    client: stations[0]?.name ?? "",
     endpoint: connection?.networkServiceEndpointName ?? "",
     state: connection && whyDown === undefined ? Wire_State.UP : Wire_State.DOWN,
     reason: whyDown ?? "",
-    ...ends(wire, {
-      client: workloadAt("client") ?? client.split("/")[1],
-      endpoint: workloadAt("endpoint"),
-    }),
-    tunnels: tunnels.map(({ tunnel }) => tunnel),
+    ...ends(wire, { client: workloadAt("client"), endpoint: workloadAt("endpoint") }),
+    tunnels: tunnelsOf(wire, hosts, world.host),
+    hosts,
+    clientWorkload: clientWorkloadOf(stations),
     mtu: wireMtu(wire),
     clientAddresses: [...(wire.context.srcIpAddrs ?? [])],
     endpointAddresses: [...(wire.context.dstIpAddrs ?? [])],
     ...(connection && { connection: withoutTokens(connection) }),
     attachments: attached.map(({ wish }) => refMessage(wish)),
     upSince: timestampFromMs(made.sinceMs),
-    path: pathOf(tunnels, world.host),
+    path: insideWords(wire, world.host),
   });
 }
 
@@ -147,43 +159,56 @@ function nameOfNetns(netns: string): string {
   return /^file:\/\/.*\/([^/]+)$/.exec(netns)?.[1] ?? netns;
 }
 
-interface TunnelOfWire {
-  readonly tunnel: Tunnel;
-  /** To which it leads from this host. */
-  readonly side: Side;
-}
-
-/** Hosts are named by the managers of the path: `manager-alpha`. */
-function tunnelsOf(wire: Made, path: readonly string[], host: string): TunnelOfWire[] {
-  const hosts = path.flatMap((name) => /^manager-(.+)$/.exec(name)?.[1] ?? []);
+/** In the order from the client to the endpoint. */
+function tunnelsOf(wire: Made, hosts: readonly string[], host: string): Tunnel[] {
   const own = hosts.indexOf(host);
-  return (["client", "endpoint"] as const).flatMap((side) => {
+  return SIDES.flatMap((side) => {
     const mechanism = wire[side];
     const type = remoteTypeOf(mechanism);
     if (!type) return [];
     const { source, destination } = type.vteps(mechanism);
     const [local, remote] = side === "client" ? [destination, source] : [source, destination];
-    const tunnel = create(TunnelSchema, {
-      type: type.type,
-      parameters: type.write(mechanism),
-      words: type.words(mechanism),
-      local,
-      remote,
-      localHost: host,
-      remoteHost: hosts[side === "client" ? own - 1 : own + 1] ?? "",
-    });
-    return [{ tunnel, side }];
+    const next = own < 0 ? undefined : hosts[side === "client" ? own - 1 : own + 1];
+    return [
+      tunnelMessage(side, {
+        type: type.type,
+        parameters: type.write(mechanism),
+        words: type.words(mechanism),
+        local,
+        remote,
+        localHost: host,
+        remoteHost: next ?? "",
+      }),
+    ];
   });
 }
 
-/** From the client to the endpoint: `vxlan vni 4242 alpha→beta`. */
-function pathOf(tunnels: readonly TunnelOfWire[], host: string): string {
-  const parts = tunnels.map(({ tunnel: { words, localHost, remoteHost, remote }, side }) => {
-    const other = remoteHost || remote;
-    const [from, to] = side === "client" ? [other, localHost] : [localHost, other];
-    return `${words} ${from}→${to}`;
+/** As this host sees a tunnel that leads to `side` of the wire. */
+interface TunnelHere extends Pick<Tunnel, "type" | "parameters" | "words"> {
+  readonly local: string;
+  readonly remote: string;
+  readonly localHost: string;
+  readonly remoteHost: string;
+}
+
+function tunnelMessage(side: Side, here: TunnelHere): Tunnel {
+  const { type, parameters, words, local, remote, localHost, remoteHost } = here;
+  const isForth = side === "endpoint";
+  return create(TunnelSchema, {
+    type,
+    parameters,
+    words,
+    source: isForth ? local : remote,
+    destination: isForth ? remote : local,
+    sourceHost: isForth ? localHost : remoteHost,
+    destinationHost: isForth ? remoteHost : localHost,
   });
-  return parts.join(", ") || `veth on ${host}`;
+}
+
+/** Inside of a host: `veth on alpha`. */
+function insideWords({ client, endpoint }: Made, host: string): string {
+  const words = new Set([client, endpoint].map((mechanism) => typeOf(mechanism).words(mechanism)));
+  return `${[...words].join(" and ")} on ${host}`;
 }
 
 function withoutTokens(connection: Connection): Connection {

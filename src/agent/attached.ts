@@ -7,7 +7,7 @@ import type { Wish } from "./wish.ts";
 export interface Attached {
   readonly wish: Wish;
   readonly view: ProgressView;
-  /** `alpha/web`; empty for what is of no workload. */
+  /** Its name on this host: `web`; empty for what is of no workload. */
   readonly workload: string;
   /** Id of the one wire that it asks for; empty if it asks for none. */
   readonly connectionId: string;

@@ -4,6 +4,10 @@
  * may have a role each.
  */
 import type { AgentParts, News, Role } from "./parts.ts";
+import type { Workload } from "./workloads.ts";
+
+/** The workload that asks, by its name in the mesh and by that on this host. */
+type ClientPlace = Pick<Workload, "name" | "label">;
 
 export interface UsedClient {
   readonly role: Role;
@@ -24,8 +28,8 @@ export class Clients {
   }
 
   /** `onNews` is called with what becomes of the connection `id`. */
-  use(name: string, id: string, onNews: (news: News) => void): UsedClient {
-    const used = this.#used.get(name) ?? this.#make(name);
+  use({ name, label }: ClientPlace, id: string, onNews: (news: News) => void): UsedClient {
+    const used = this.#used.get(name) ?? this.#make(name, label);
     this.#used.set(name, used);
     used.listeners.set(id, onNews);
     return {
@@ -37,9 +41,10 @@ export class Clients {
     };
   }
 
-  #make(name: string): Used {
+  #make(name: string, workload: string): Used {
     const listeners = new Map<string, (news: News) => void>();
-    const role = this.#parts.newClient({ name, onNews: (news) => listeners.get(news.id)?.(news) });
+    const onNews = (news: News): void => listeners.get(news.id)?.(news);
+    const role = this.#parts.newClient({ name, workload, onNews });
     return { role, listeners };
   }
 }

@@ -30,6 +30,14 @@ export interface News {
   readonly connection: Connection;
 }
 
+export interface NewClient {
+  /** The first of its connections' paths. */
+  readonly name: string;
+  /** What its workload is called on this host. */
+  readonly workload: string;
+  readonly onNews: (news: News) => void;
+}
+
 export interface NewEndpoint {
   readonly name: string;
   readonly netns: Netns;
@@ -52,8 +60,7 @@ export interface AgentParts {
   /** The registry as this host sees it. */
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;
-  /** `name` is the first of its connections' paths. */
-  newClient(options: { readonly name: string; readonly onNews: (news: News) => void }): Role;
+  newClient(options: NewClient): Role;
   newEndpoint(options: NewEndpoint): Role;
   /** Lets roles of this process call the endpoint at `self:<name>`. The result takes that back. */
   offer(name: string, role: Role): () => void;

@@ -15,7 +15,9 @@ import { keepOn } from "./keep-on.ts";
 
 /** One workload, for as long as somebody is interested in it. */
 export interface Workload {
-  /** `alpha/web`: what people, and paths of connections, call it. */
+  /** On this host: `web`. */
+  readonly label: string;
+  /** `alpha/web`: what paths of connections call it. */
   readonly name: string;
   readonly presence: Presence;
   /** Resolves as soon as `presence` is another one than `seen`. */
@@ -31,6 +33,7 @@ export interface WorkloadsOptions {
 }
 
 interface Tracked {
+  readonly label: string;
   readonly watch: WorkloadWatch;
   users: number;
 }
@@ -51,7 +54,8 @@ export class Workloads {
     const key = workloadKey(ref);
     const known = this.#tracked.get(key);
     if (known) return this.#handOut(known);
-    const tracked = { watch: this.#watch(ref), users: 0 };
+    const label = workloadLabel(ref);
+    const tracked = { label, watch: this.#watch(ref, label), users: 0 };
     this.#tracked.set(key, tracked);
     const workload = this.#handOut(tracked);
     tracked.watch.start();
@@ -73,9 +77,9 @@ export class Workloads {
     }
   }
 
-  #watch(ref: WorkloadRef): WorkloadWatch {
+  #watch(ref: WorkloadRef, label: string): WorkloadWatch {
     const { world, hostGuard } = this.#options;
-    const name = `${world.host}/${workloadLabel(ref)}`;
+    const name = `${world.host}/${label}`;
     return new WorkloadWatch(
       {
         world,
@@ -88,10 +92,11 @@ export class Workloads {
   }
 
   #handOut(tracked: Tracked): Workload {
-    const { watch } = tracked;
+    const { label, watch } = tracked;
     let isHeld = true;
     tracked.users += 1;
     return {
+      label,
       name: watch.name,
       get presence() {
         return watch.presence;

@@ -2,6 +2,7 @@
 import type { DemoStep, Probes } from "../lab/demo.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
 import type { Lab } from "../lab/model.ts";
+import { endName } from "../view/wire-view.ts";
 import type { Output } from "./output.ts";
 
 type Step<Name extends DemoStep["step"]> = Extract<DemoStep, { step: Name }>;
@@ -61,15 +62,18 @@ export class DemoScreen {
       this.#out.line(`      ${ref.kind} ${ref.name} of ${host}: ${reason}`);
   }
 
-  #probed({ wire, probes, durationMs }: Step<"probed">): void {
+  #probed({ wire, probes, problems, durationMs }: Step<"probed">): void {
     const lost = probes.reduce((sum, { sent, received }) => sum + sent - received, 0);
     const sent = probes.reduce((sum, each) => sum + each.sent, 0);
-    this.#mark(lost === 0, `sent ${sent} packets ${wire.client} → ${workloadOf(wire.endpoint)}`, durationMs);
+    const { client, endpoint } = wire.interfaces;
+    const server = endpoint ? `${endpoint.host}/${endpoint.workload}` : wire.endpoint;
+    this.#mark(lost === 0, `sent ${sent} packets ${endName(wire, "client")} → ${server}`, durationMs);
     this.#out.line(`      path     ${wire.path}`);
-    const { client, endpoint } = wire.received;
-    const counted = `received ${endpoint?.packets ?? "?"} packets, and ${client?.packets ?? "?"} came back`;
-    this.#out.line(`      counted  ${workloadOf(wire.endpoint)} ${counted}`);
-    for (const probe of probes) this.#out.line(`      ${describeProbes(probe)}`);
+    const [came, back] = [endpoint, client].map((end) => end?.received?.packets ?? "?");
+    this.#out.line(`      counted  ${server} received ${came} packets, and ${back} came back`);
+    const mtu = `mtu ${wire.mtuBytes}${problems.length === 0 ? ", one byte more is refused" : ""}`;
+    for (const probe of probes) this.#out.line(`      ${describeProbes(probe)}   ${mtu}`);
+    for (const problem of problems) this.#out.line(`      ! ${problem}`);
   }
 
   #removed({ leftovers, report, durationMs }: Step<"removed">): void {
@@ -95,13 +99,9 @@ export class DemoScreen {
   }
 }
 
-function describeProbes({ family, address, sent, received, rttMs, mtu }: Probes): string {
+function describeProbes({ family, address, sent, received, rttMs }: Probes): string {
   const rtt = rttMs === undefined ? "no answer" : `rtt ${rttMs.median.toFixed(3)} ms`;
-  const limit =
-    mtu.fits && mtu.oneMoreIsRefused
-      ? `mtu ${mtu.bytes}, one byte more is refused`
-      : `mtu ${mtu.bytes}: wrong`;
-  return `ipv${family}     ${address.padEnd(12)} ${received}/${sent} answered   ${rtt}   ${limit}`;
+  return `ipv${family}     ${address.padEnd(12)} ${received}/${sent} answered   ${rtt}`;
 }
 
 /** `beta/db offers "db"` */
@@ -125,11 +125,6 @@ function asks({ mesh }: Lab): string {
 
 function quoted(text: string): string {
   return `"${text}"`;
-}
-
-/** `beta/db` of `beta/db/db-x7ab`: devices of an endpoint are made up as wires come. */
-function workloadOf(end: string): string {
-  return end.split("/").slice(0, 2).join("/");
 }
 
 /**

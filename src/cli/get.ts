@@ -63,7 +63,7 @@ async function printAttachments(
 ): Promise<void> {
   const [{ getAttachments, noSuchAttachment }, { attachmentView }, { askStatus }] = await Promise.all([
     import("./mesh/attachment-names.ts"),
-    import("./mesh/mesh-view.ts"),
+    import("../view/attachment-view.ts"),
     import("./mesh/ask-status.ts"),
   ]);
   const wanted = await readWords(words);
@@ -97,7 +97,7 @@ async function printAttachments(
     view.kind,
     view.name,
     view.state ?? "-",
-    view.workload ?? "-",
+    view.workload === undefined ? "-" : `${view.host}/${view.workload}`,
     view.services?.join(" ") || "-",
   ]);
   for (const line of table([["KIND", "NAME", "STATE", "WORKLOAD", "SERVICES"], ...rows])) out.line(line);

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { describe, option, type Context } from "./command.ts";
+import type { GraphFormat } from "./print-graph.ts";
 import { addAgentOptions, type AgentOptions } from "./mesh/agent-options.ts";
 
 interface Options extends AgentOptions {
-  readonly output: "text" | "mermaid" | "dot" | "json";
+  readonly output: GraphFormat;
 }
 
 export function graphCommand(context: Context): Command {
@@ -20,8 +21,8 @@ export function graphCommand(context: Context): Command {
         {
           command: "netloom graph -o json",
           about:
-            '{"services": [{"name", "payload"}], "nodes": [{"id", "kind": "host|workload|endpoint", "host"}], "wires": ' +
-            '[{"source", "target", "id", "service", "path", "state", "addresses"}]}',
+            '{"name", "services": [{"name", "payload"}], "nodes": [{"id", "kind": "host|workload|endpoint", "host", "label"}], "links", ' +
+            '"wires": [{"source", "target", "client", "endpoint", "id", "service", "path", "hops", "state", "addresses"}]}',
         },
       ],
     }),
@@ -32,19 +33,24 @@ export function graphCommand(context: Context): Command {
         .default("text"),
     )
     .action(async (options: Options) => {
-      const [{ allTargets, withAgents }, { create }, { Agent, GraphRequestSchema }, { meshGraph }, { draw }] =
-        await Promise.all([
-          import("./mesh/agent-access.ts"),
-          import("@bufbuild/protobuf"),
-          import("../api/gen/netloom/admin/v1/admin_pb.js"),
-          import("./mesh/mesh-graph.ts"),
-          import("../lab/drawing.ts"),
-        ]);
+      const [
+        { allTargets, withAgents },
+        { create },
+        { Agent, GraphRequestSchema },
+        { registryView },
+        { meshGraph },
+        { printGraph },
+      ] = await Promise.all([
+        import("./mesh/agent-access.ts"),
+        import("@bufbuild/protobuf"),
+        import("../api/gen/netloom/admin/v1/admin_pb.js"),
+        import("../view/mesh-view.ts"),
+        import("../view/mesh-graph.ts"),
+        import("./print-graph.ts"),
+      ]);
       const pictures = await withAgents(context, allTargets(options), (agents) =>
         Promise.all(agents.map((agent) => agent.call(Agent.method.graph, create(GraphRequestSchema)))),
       );
-      const { document, drawing } = meshGraph(pictures);
-      if (options.output === "json") context.out.json(document);
-      else context.out.write(draw(drawing, options.output));
+      printGraph(context.out, meshGraph(registryView(pictures)), options.output);
     });
 }

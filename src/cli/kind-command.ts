@@ -4,7 +4,7 @@ import type { CommandOption, Given, KindCommand } from "../documents/command.ts"
 import { workloadForms } from "../resolvers/workload-ref.ts";
 import { describe, option, outputOption, type Context } from "./command.ts";
 import { addAgentOptions, type AgentOptions } from "./mesh/agent-options.ts";
-import type { WireView } from "./mesh/mesh-view.ts";
+import type { WireView } from "../view/wire-view.ts";
 import type { WrittenWorkload } from "./mesh/workload.ts";
 import type { Format, Output } from "./output.ts";
 import { repeatable } from "./repeatable.ts";
@@ -115,7 +115,7 @@ async function apply(
     const ids = new Set(report.attachments.flatMap(({ wireId }) => wireId ?? []));
     const [{ askStatus }, { meshView }] = await Promise.all([
       import("./mesh/ask-status.ts"),
-      import("./mesh/mesh-view.ts"),
+      import("../view/mesh-view.ts"),
     ]);
     const wires = meshView(await askStatus([agent])).wires.filter(({ id }) => ids.has(id));
     if (options.output === "json") {

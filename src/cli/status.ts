@@ -28,9 +28,9 @@ export function statusCommand(context: Context): Command {
         {
           command: "netloom status -o json",
           about:
-            '{"hosts": [{"host", "registry", …}], "attachments": [{"host", "kind", "name", "state", "reason", …}], ' +
+            '{"hosts": [{"host", "registry", …}], "workloads", "services", "endpoints", "attachments": [{"host", "kind", "name", "state", "reason", …}], ' +
             '"wires": [{"wire", "id", "service", "client", "endpoint", "path", "addresses", "mtuBytes", "state", ' +
-            '"upSince", "interfaces", "tunnels", "attachments"}]}',
+            '"upSince", "interfaces", "hosts", "hops", "attachments"}]}',
         },
       ],
     }),
@@ -53,7 +53,7 @@ type Agents = readonly AgentClient[];
 async function showStatus(context: Context, agents: Agents, options: Options): Promise<void> {
   const [{ askStatus }, { isUp, meshView }] = await Promise.all([
     import("./mesh/ask-status.ts"),
-    import("./mesh/mesh-view.ts"),
+    import("../view/mesh-view.ts"),
   ]);
   const view = meshView(await askStatus(agents, { counters: options.output === "json" }));
   if (options.output === "json") {
@@ -71,7 +71,7 @@ async function showStatus(context: Context, agents: Agents, options: Options): P
 async function watchStatus(context: Context, agents: Agents, options: Options): Promise<void> {
   const [{ followAgents }, { meshView }, { statusScreen }, { LiveScreen }] = await Promise.all([
     import("./mesh/follow-agents.ts"),
-    import("./mesh/mesh-view.ts"),
+    import("../view/mesh-view.ts"),
     import("./mesh/status-screen.ts"),
     import("./mesh/live-screen.ts"),
   ]);

@@ -151,6 +151,7 @@ test("the next station is offered what reaches it, and the caller sees its own m
     assert.deepEqual(sent(), { kept: undefined, offered: ["KERNEL"] });
     assert.equal(local.mechanism?.parameters["name"], "nsm-1");
     assert.deepEqual(local.path?.pathSegments[1]?.metrics, {
+      node_name: "alpha",
       server_interface: "KERNEL/nsm-1",
       client_interface: "KERNEL/unknown",
     });

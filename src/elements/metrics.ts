@@ -4,7 +4,8 @@ import { readMeters } from "../forwarder/meter.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { ownSegment, type ConnectionElement } from "./connection.ts";
+import { connectionOf, ownSegment, type ConnectionElement } from "./connection.ts";
+import { NODE_NAME } from "./path-hosts.ts";
 import { INCOMING } from "./translate-mechanism.ts";
 import { APPLIED } from "./wire.ts";
 
@@ -13,6 +14,7 @@ import { APPLIED } from "./wire.ts";
  * client's side, `client_…` on the endpoint's; `rx` comes in from there, `tx` goes out to there.
  *
  * Guarantees
+ * - `node_name` is the host of this forwarder, for the stations on both sides of it (path-hosts.ts).
  * - `client_interface` and `server_interface` are `TYPE/name`, with `unknown` for a tunnel without a name.
  * - The answer to a refresh has what the wire has carried: `{client,server}_{rx,tx}_{bytes,packets}`, decimal numbers. That
  *   is one look at two devices. A wire that is new has nothing to say, and its request does not wait for it.
@@ -23,9 +25,12 @@ export function metrics(kernel: Kernel): ConnectionElement {
     name: "metrics",
     async request(call, request, next) {
       const isRefresh = call.memory.get(APPLIED) !== undefined;
+      const asking = ownSegment(connectionOf(request));
+      if (asking) asking.metrics[NODE_NAME] = call.world.host;
       const answer = await next(request);
       const segment = ownSegment(answer);
       if (!segment) return answer;
+      segment.metrics[NODE_NAME] = call.world.host;
       const incoming = call.memory.get(INCOMING);
       if (incoming) segment.metrics["server_interface"] = describe(incoming);
       if (answer.mechanism) segment.metrics["client_interface"] = describe(answer.mechanism);

@@ -25,20 +25,22 @@ test(
         ["vxlan vni N alpha→beta", 1446, "up"],
       ],
     );
-    for (const { probes, wire } of probed) {
+    for (const { probes, problems, wire } of probed) {
       assert.deepEqual(
         probes.map(({ family, received }) => [family, received]),
         [
           [4, 10],
           [6, 10],
         ],
-        wire.client,
+        wire.wire,
       );
-      for (const { mtu, rttMs } of probes) assert.ok(mtu.fits && mtu.oneMoreIsRefused && rttMs, wire.client);
+      assert.deepEqual(problems, [], "the largest packet passes, and one byte more is refused");
+      for (const { rttMs } of probes) assert.ok(rttMs, wire.wire);
       // 10 probes and one of full size, in each family.
       assert.ok(
-        (wire.received.client?.packets ?? 0) >= 22 && (wire.received.endpoint?.packets ?? 0) >= 22,
-        wire.client,
+        (wire.interfaces.client?.received?.packets ?? 0) >= 22 &&
+          (wire.interfaces.endpoint?.received?.packets ?? 0) >= 22,
+        wire.wire,
       );
     }
     const last = steps.at(-1);

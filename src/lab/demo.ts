@@ -1,14 +1,15 @@
 /** What `netloom demo` does, step by step, as data. No other program is run. */
-import { type Answer, Pinger } from "../linux/icmp.ts";
 import type { LinuxMachine } from "../linux/machine.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { familyOf } from "../net/ip.ts";
+import type { WireProof } from "../view/wire-proof.ts";
+import type { WireView } from "../view/wire-view.ts";
 import { down, type DownReport, up, type UpReport } from "./lab.ts";
 import type { Lab } from "./model.ts";
 import { mustParseLab } from "./parse.ts";
 import { leftovers, lockLab, readState } from "./state.ts";
+import { countedBy, proofOf } from "./ping-wires.ts";
 import { status } from "./status.ts";
-import { type WireStatus } from "./wire-status.ts";
-import { netnsOf } from "./topology.ts";
 
 const demoMark = "# The lab of netloom demo.\n";
 
@@ -37,8 +38,6 @@ export interface Probes {
   readonly received: number;
   /** Over the answered ones; absent if there were none. */
   readonly rttMs?: { readonly min: number; readonly median: number; readonly max: number };
-  /** Whether a packet as large as the wire's MTU passed unfragmented, and one byte more was refused. */
-  readonly mtu: { readonly bytes: number; readonly fits: boolean; readonly oneMoreIsRefused: boolean };
 }
 
 /** Each with the time that it took. */
@@ -47,11 +46,15 @@ export type DemoStep =
   | { readonly step: "cleaned"; readonly report: DownReport; readonly durationMs: number }
   | { readonly step: "planned"; readonly yaml: string; readonly lab: Lab; readonly durationMs: number }
   | { readonly step: "built"; readonly report: UpReport; readonly durationMs: number }
-  /** Once for each wire. The counters were read after the probes. */
+  /**
+   * Once for each wire. The counters were read after the probes. `problems` are sentences: a packet as large as the wire's MTU
+   * did not pass, one byte more was not refused, the way leads elsewhere, or an end has not counted all of them.
+   */
   | {
       readonly step: "probed";
-      readonly wire: WireStatus;
+      readonly wire: WireView;
       readonly probes: readonly Probes[];
+      readonly problems: readonly string[];
       readonly durationMs: number;
     }
   /** `leftovers` are sentences; empty when the machine is as it was before. */
@@ -92,11 +95,11 @@ export async function* demo(
     yield { step: "built", report: built, durationMs: builtMs };
     const { wires } = await status(machine, name);
     // The one inside of a host first: it is the simpler one.
-    const isLocal = ({ path }: WireStatus): boolean => path.startsWith("veth");
+    const isLocal = ({ hops }: WireView): boolean => hops.length === 0;
     for (const wire of [...wires].sort((a, b) => Number(isLocal(b)) - Number(isLocal(a)))) {
       options.signal?.throwIfAborted();
-      const [{ probes, now }, durationMs] = await timed(() => probeWire(machine, name, wire));
-      yield { step: "probed", wire: now, probes, durationMs };
+      const [probed, durationMs] = await timed(() => probeWire(machine, name, wire));
+      yield { step: "probed", ...probed, durationMs };
     }
     const [report, removedMs] = await timed(() => down(machine, name, { lock }));
     mayBeUp = false;
@@ -119,47 +122,32 @@ async function refuseOther(name: string): Promise<void> {
 async function probeWire(
   machine: LinuxMachine,
   lab: string,
-  wire: WireStatus,
-): Promise<{ probes: Probes[]; now: WireStatus }> {
+  before: WireView,
+): Promise<{ wire: WireView; probes: Probes[]; problems: string[] }> {
+  const proof = proofOf(machine, before);
+  if (!proof) throw new NetloomError("INTERNAL", `probe wire ${before.wire}: its agent does not tell of it`);
   const probes: Probes[] = [];
-  for (const address of wire.addresses.endpoint) probes.push(await probeAddress(machine, lab, wire, address));
+  for (const address of before.addresses.endpoint) probes.push(await probeAddress(proof, address));
   const { wires } = await status(machine, lab);
-  return { probes, now: wires.find(({ client }) => client === wire.client) ?? wire };
+  const wire = wires.find(({ id }) => id === before.id) ?? before;
+  return { wire, probes, problems: proof.verdict(countedBy(before), countedBy(wire)) };
 }
 
-async function probeAddress(
-  machine: LinuxMachine,
-  lab: string,
-  wire: WireStatus,
-  address: string,
-): Promise<Probes> {
-  const family = address.includes(":") ? 6 : 4;
-  const headerBytes = (family === 4 ? 20 : 40) + 8;
-  const netns = netnsOf(lab, wire.client.split("/").slice(0, 2).join("/"));
-  const { mtuBytes } = wire;
-  const pinger = await Pinger.open(machine, netns, address, wire.client.split("/")[2]);
-  try {
-    const answers: Answer[] = [];
-    for (let n = 0; n < requestsPerAddress; n++) answers.push(await pinger.probe());
-    const largest = await pinger.probe({ payloadBytes: mtuBytes - headerBytes });
-    const larger = await pinger.probe({ payloadBytes: mtuBytes - headerBytes + 1, timeoutMs: 100 });
-    const times = answers.flatMap(({ rttMs }) => (rttMs === undefined ? [] : [rttMs])).sort((a, b) => a - b);
-    const [min, median, max] = [times[0], times[times.length >> 1], times.at(-1)];
-    return {
-      address,
-      family,
-      sent: answers.length,
-      received: times.length,
-      ...(min !== undefined && median !== undefined && max !== undefined && { rttMs: { min, median, max } }),
-      mtu: {
-        bytes: mtuBytes,
-        fits: largest.rttMs !== undefined,
-        oneMoreIsRefused: larger.errno === "EMSGSIZE",
-      },
-    };
-  } finally {
-    pinger.close();
+async function probeAddress(proof: WireProof, address: string): Promise<Probes> {
+  const times: number[] = [];
+  for (let n = 0; n < requestsPerAddress; n++) {
+    const { rttMs } = await proof.ping(address);
+    if (rttMs !== undefined) times.push(rttMs);
   }
+  await proof.prove(address);
+  const [min, median, max] = [times.sort((a, b) => a - b)[0], times[times.length >> 1], times.at(-1)];
+  return {
+    address,
+    family: familyOf(address),
+    sent: requestsPerAddress,
+    received: times.length,
+    ...(min !== undefined && median !== undefined && max !== undefined && { rttMs: { min, median, max } }),
+  };
 }
 
 async function timed<T>(work: () => T | Promise<T>): Promise<[T, number]> {

@@ -50,10 +50,10 @@ export async function labFixture(t: TestContext): Promise<LabFixture> {
       const now = await status(machine, name, { ping: true });
       assert.deepEqual([...now.underlay.differences, ...now.problems], []);
       for (const wire of now.wires) {
-        assert.deepEqual(wire.differences, [], wire.client);
-        assert.ok(wire.ping && wire.ping.length > 0, wire.client);
+        assert.deepEqual(wire.differences, [], wire.wire);
+        assert.ok(wire.ping && wire.ping.length > 0, wire.wire);
         for (const { address, rttMs } of wire.ping)
-          assert.ok(rttMs !== undefined, `${wire.client}: no answer from ${address}`);
+          assert.ok(rttMs !== undefined, `${wire.wire}: no answer from ${address}`);
       }
       return now;
     },

@@ -23,7 +23,6 @@ import { NETNS_DIRECTORY, topology } from "./topology.ts";
 
 export { list } from "./state.ts";
 export { type LabStatus, status } from "./status.ts";
-export { type WireStatus } from "./wire-status.ts";
 
 /** What `up` did. All counts are zero when everything was as wanted. */
 export interface UpReport {

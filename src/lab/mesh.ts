@@ -116,24 +116,25 @@ function stateOf(host: string, ref: Ref, status: AttachmentStatus | undefined): 
   return { host, ref, isUp, reason: isUp ? "" : (status?.reason ?? "its agent does not know it") };
 }
 
-/** What the agents of these hosts know; instead of it the error of one that does not answer. */
+/** What the agents of these hosts know, and why others do not answer. */
 export async function askAgents(
   lab: string,
   hosts: readonly string[],
-): Promise<Map<string, HostStatus | NetloomError>> {
-  const answers = hosts.map(async (host): Promise<readonly [string, HostStatus | NetloomError]> => {
-    try {
-      const request = create(StatusRequestSchema, { counters: true });
-      const status = await ask(lab, host, (hop) =>
-        call(hop, AgentApi.method.status, request, { timeoutMs: CALL_MS }),
-      );
-      return [host, status];
-    } catch (error) {
-      if (!(error instanceof NetloomError)) throw error;
-      return [host, error];
-    }
-  });
-  return new Map(await Promise.all(answers));
+): Promise<{ statuses: HostStatus[]; silent: { host: string; reason: string }[] }> {
+  const request = create(StatusRequestSchema, { counters: true });
+  const statuses: HostStatus[] = [];
+  const silent: { host: string; reason: string }[] = [];
+  const answers = await Promise.allSettled(
+    hosts.map((host) =>
+      ask(lab, host, (hop) => call(hop, AgentApi.method.status, request, { timeoutMs: CALL_MS })),
+    ),
+  );
+  for (const [i, answer] of answers.entries()) {
+    if (answer.status === "fulfilled") statuses.push(answer.value);
+    else if (!(answer.reason instanceof NetloomError)) throw answer.reason;
+    else silent.push({ host: hosts[i] ?? "", reason: answer.reason.message });
+  }
+  return { statuses, silent };
 }
 
 async function ask<T>(lab: string, host: string, question: (hop: GrpcHop) => Promise<T>): Promise<T> {

@@ -99,7 +99,7 @@ test(
     const lab = await labFixture(t);
     await lab.up(AGENTS);
     const { wires } = await lab.assertHealthy();
-    const address = wires.find(({ client }) => client.endsWith("/to-db"))?.addresses.endpoint[0] ?? "";
+    const address = wires.find(({ wire }) => wire.endsWith("/to-db"))?.addresses.endpoint[0] ?? "";
     const ping = (name: string) =>
       spawnSync(NETLOOM, ["ping", name, "--lab", lab.name, "--host", "alpha", "-c", "1"], {
         encoding: "utf8",

@@ -20,6 +20,8 @@ export interface LabNamespace {
   /** `alpha` for a host or router, `alpha/web` for a workload. */
   readonly place: string;
   readonly kind: "host" | "router" | "workload";
+  /** The host or router that it is, or the workload's host. */
+  readonly node: string;
   /** Path below /run/netns. */
   readonly path: string;
   readonly netns: Netns;
@@ -88,9 +90,10 @@ function nodesOf(lab: Lab): string[] {
 }
 
 function listNamespaces(lab: Lab): LabNamespace[] {
-  const namespace = (place: string, kind: LabNamespace["kind"]): LabNamespace => ({
+  const namespace = (place: string, kind: LabNamespace["kind"], node = place): LabNamespace => ({
     place,
     kind,
+    node,
     path: `${NETNS_DIRECTORY}/${namespaceName(lab.name, place)}`,
     netns: netnsOf(lab.name, place),
   });
@@ -98,7 +101,7 @@ function listNamespaces(lab: Lab): LabNamespace[] {
     ...lab.routers.map((name) => namespace(name, "router")),
     ...lab.hosts.map(({ name }) => namespace(name, "host")),
     ...lab.hosts.flatMap(({ name, workloads }) =>
-      workloads.map((workload) => namespace(`${name}/${workload}`, "workload")),
+      workloads.map((workload) => namespace(`${name}/${workload}`, "workload", name)),
     ),
   ];
 }

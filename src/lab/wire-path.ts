@@ -1,9 +1,15 @@
+import { type HopView, hopWords } from "../view/way.ts";
 import type { LabWire } from "./model.ts";
 
-/** How people call the way of a wire: `veth on alpha`, `vxlan vni 4242 alpha→beta`. */
-export function pathOf({ client, endpoint, tunnel }: LabWire): string {
-  const [from, to] = [client.host, endpoint.host];
-  if (!tunnel) return `veth on ${from}`;
+/** The tunnel of a wire between hosts, as the file has it. */
+export function hopsOf({ client, endpoint, tunnel }: LabWire): HopView[] {
+  if (!tunnel) return [];
   const { type, id } = tunnel;
-  return `${type.document} ${type.identifier.key} ${id} ${from}→${to}`;
+  const words = `${type.document} ${type.identifier.key} ${id}`;
+  return [{ from: client.host, to: endpoint.host, words }];
+}
+
+/** `veth on alpha`, `vxlan vni 4242 alpha→beta` */
+export function pathOf(wire: LabWire): string {
+  return hopWords(hopsOf(wire)) || `veth on ${wire.client.host}`;
 }

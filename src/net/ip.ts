@@ -54,6 +54,11 @@ export function mustParsePrefix(text: string): IpPrefix {
   return prefix;
 }
 
+/** `10.0.0.1` of `10.0.0.1/24`, as it is written. */
+export function addressOf(text: string): string {
+  return text.split("/", 1)[0] ?? "";
+}
+
 /** The prefix with its host bits cleared. */
 export function network(prefix: IpPrefix): IpPrefix {
   const bytes = prefix.address.bytes.map((byte, i) => byte & maskByte(prefix.length, i));

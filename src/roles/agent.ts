@@ -17,7 +17,7 @@ import { Decisions } from "../agent/decisions.ts";
 import { HostGuard } from "../agent/host-guard.ts";
 import { KeptWires } from "../agent/kept-wires.ts";
 import { Leftovers, type LeftoversOptions } from "../agent/leftovers.ts";
-import type { AgentParts, NewEndpoint, Role } from "../agent/parts.ts";
+import type { AgentParts, NewClient, NewEndpoint, Role } from "../agent/parts.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
 import { LocalDirectory } from "../api/directory.ts";
 import { NetworkServiceEndpointSchema, NetworkServiceLabelsSchema } from "../api/gen/nsm/registry_pb.js";
@@ -159,7 +159,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     hostGuard,
     services: common.services,
     endpoints: common.endpoints,
-    newClient: ({ name, onNews }) => newClient(options, managing, name, onNews),
+    newClient: (wanted) => newClient(options, managing, wanted),
     newEndpoint: (wanted) => newEndpoint(options, wanted),
     offer: (name, role) => directory.offer(`self:${name}`, { connections: connectionsOf(role) }),
     dropWire: (id) => dropWire(world, managing, id),
@@ -302,15 +302,13 @@ function ownForwarder(host: string) {
 function newClient(
   { world, identity, prober }: AgentOptions,
   managing: ConnectionRole,
-  name: string,
-  onNews: Parameters<AgentParts["newClient"]>[0]["onNews"],
+  wanted: NewClient,
 ): Role {
   return client({
     world,
     identity,
-    name,
+    ...wanted,
     next: connectionsOf(managing),
-    onNews,
     ...(prober && {
       isAlive: async ({ mechanism, context }) => {
         const device = mechanism && deviceOf(readMechanism(mechanism));

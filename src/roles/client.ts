@@ -13,6 +13,7 @@ import { Healer } from "../elements/heal.ts";
 import { MonitorBoard } from "../elements/monitor-board.ts";
 import { monitor } from "../elements/monitor.ts";
 import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
+import { sayWorkload } from "../elements/path-hosts.ts";
 import { Refresher } from "../elements/refresh.ts";
 import { updateOwnToken } from "../elements/update-token.ts";
 import { type NetloomError, operatingError } from "../errors/errors.ts";
@@ -39,6 +40,8 @@ export interface ClientOptions extends RoleOptions {
   /** Is there a packet's way through the wire? Without it every loss is answered by another endpoint. */
   readonly isAlive?: (connection: Connection) => Promise<boolean>;
   readonly onNews?: (news: ClientNews) => void;
+  /** The workload that it asks for, as its host calls it. */
+  readonly workload?: string;
 }
 
 /**
@@ -67,6 +70,7 @@ export function client(options: ClientOptions): ConnectionRole {
       tell(onNews),
       monitor(board),
       updateOwnToken(identity),
+      ...(options.workload === undefined ? [] : [sayWorkload(options.workload)]),
       refresher.element(),
       healer.element(),
       clientInfo(options.labels ?? {}),

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { GraphFormat } from "../../lab/graph.ts";
+import type { GraphFormat } from "../print-graph.ts";
 import { describe, option, type Context } from "../command.ts";
 
 export function graphCommand(context: Context): Command {
@@ -18,11 +18,12 @@ export function graphCommand(context: Context): Command {
         .default("text"),
     )
     .action(async (file: string, options: { format: GraphFormat }) => {
-      const [{ readLabFile }, { mustParseLab }, { graph }] = await Promise.all([
+      const [{ readLabFile }, { mustParseLab }, { labGraph }, { printGraph }] = await Promise.all([
         import("./open.ts"),
         import("../../lab/parse.ts"),
         import("../../lab/graph.ts"),
+        import("../print-graph.ts"),
       ]);
-      context.out.line(graph(mustParseLab(await readLabFile(file), file), options.format).trimEnd());
+      printGraph(context.out, labGraph(mustParseLab(await readLabFile(file), file)), options.format);
     });
 }

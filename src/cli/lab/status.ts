@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import type { LabStatus, WireStatus } from "../../lab/lab.ts";
+import type { LabStatus } from "../../lab/lab.ts";
 import { describe, option, outputOption, type Context } from "../command.ts";
-import { count, table, type Format, type Output } from "../output.ts";
+import type { Format, Output } from "../output.ts";
 
 export function statusCommand(context: Context): Command {
   return describe({
@@ -16,7 +16,9 @@ export function statusCommand(context: Context): Command {
       {
         command: "sudo netloom lab status two -o json",
         about:
-          '{"name", "underlay": {"state", "differences"}, "wires": [{"client", "endpoint", "path", "state", …}]}',
+          '{"name", "underlay": {"state", "differences"}, "hosts", "workloads", "services", "endpoints", "attachments", "wires": ' +
+          '[{"wire", "client", "endpoint", "path", "hosts", "hops", "state", "interfaces", "differences", "ping", …}], "problems"}; ' +
+          "the keys of netloom status -o json",
       },
     ],
   })
@@ -25,12 +27,15 @@ export function statusCommand(context: Context): Command {
     .addOption(outputOption())
     .action(async (lab: string | undefined, options: { output: Format; ping?: boolean }) => {
       if (lab === undefined) return printNames(context.out, options.output);
-      const status = await statusOf(lab, options.ping === true);
+      const [status, { isHealthy, printLab }] = await Promise.all([
+        statusOf(lab, options.ping === true),
+        import("./lab-screen.ts"),
+      ]);
       if (options.output === "json") {
-        const { name, underlay, wires, problems } = status;
-        context.out.json({ name, underlay, wires, problems });
+        const { lab: _, ...document } = status;
+        context.out.json(document);
       } else {
-        printStatus(context.out, status);
+        printLab(context.out, status);
       }
       context.setExitCode(isHealthy(status) ? 0 : 1);
     });
@@ -53,36 +58,4 @@ async function statusOf(lab: string, ping: boolean): Promise<LabStatus> {
   ]);
   const name = await labNameOf(lab);
   return withMachine((machine) => status(machine, name, { ping }));
-}
-
-function isHealthy({ underlay, wires, problems }: LabStatus): boolean {
-  const answers = wires.every(({ ping = [] }) => ping.every(({ rttMs }) => rttMs !== undefined));
-  return (
-    underlay.state === "up" && problems.length === 0 && answers && wires.every(({ state }) => state === "up")
-  );
-}
-
-function printStatus(out: Output, { name, underlay, wires, problems }: LabStatus): void {
-  out.line(`lab ${out.style("bold", name)}, underlay ${underlay.state}, ${count(wires.length, "wire")}`);
-  for (const difference of [...underlay.differences, ...problems]) out.line(`  ! ${difference}`);
-  const rows = wires.map((wire) => [
-    `  ${wire.client} → ${wire.endpoint}`,
-    wire.path,
-    `mtu ${wire.mtuBytes}`,
-    `received ${packets(wire.received.client)}/${packets(wire.received.endpoint)}`,
-    ...(wire.ping === undefined ? [] : [rtt(wire)]),
-    wire.state,
-  ]);
-  for (const [index, row] of table(rows).entries()) {
-    out.line(row);
-    for (const difference of wires[index]?.differences ?? []) out.line(`    ! ${difference}`);
-  }
-}
-
-function packets(counters: { readonly packets: number } | undefined): string {
-  return counters === undefined ? "-" : String(counters.packets);
-}
-
-function rtt({ ping = [] }: WireStatus): string {
-  return ping.map(({ rttMs }) => (rttMs === undefined ? "no answer" : `${rttMs.toFixed(3)} ms`)).join(", ");
 }

@@ -1,6 +1,4 @@
 /** Times as people read them. */
-import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
-
 const units = [
   ["d", 86_400_000],
   ["h", 3_600_000],
@@ -22,10 +20,4 @@ export function formatShortAge(since: string | undefined, nowMs: number): string
 /** How long ago. `-` for what has no time. */
 export function formatAge(since: string | undefined, nowMs: number): string {
   return since === undefined ? "-" : formatDuration(nowMs - Date.parse(since));
-}
-
-/** As in JSON: `2026-01-31T12:00:00.000Z`. `undefined` if the message has none, or none that is a time. */
-export function isoTime(timestamp: Timestamp | undefined): string | undefined {
-  const ms = timestamp === undefined ? Number.NaN : timestampMs(timestamp);
-  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : undefined;
 }

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { Agent, Applied_Change, ApplyRequestSchema } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import type { Output } from "../output.ts";
 import type { AgentClient } from "./agent-access.ts";
-import { attachmentView, type AttachmentView } from "./mesh-view.ts";
+import { attachmentView, type AttachmentView } from "../../view/attachment-view.ts";
 import type { DocumentFile } from "./document-files.ts";
 
 /** The agent answers when it has waited; this much more is for the way. */

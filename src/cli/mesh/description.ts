@@ -3,7 +3,11 @@ import type { Attachment, HostStatus, Wire } from "../../api/gen/netloom/admin/v
 import { printable } from "../../text/printable.ts";
 import { count, table } from "../output.ts";
 import { formatAge } from "./ages.ts";
-import { type AttachmentView, attachmentView, type WireView, wireView } from "./mesh-view.ts";
+import { type AttachmentView, attachmentView } from "../../view/attachment-view.ts";
+import { toldWire } from "../../view/told-wire.ts";
+import { wireNames } from "../../view/wire-names.ts";
+import type { HopView } from "../../view/way.ts";
+import type { WireView } from "../../view/wire-view.ts";
 import type { Line } from "./status-screen.ts";
 
 /** The shape of `netloom describe -o json`, with documents as YAML. */
@@ -37,26 +41,23 @@ export function describeFound(
   const isHeld = (wire: Wire): boolean =>
     wire.attachments.some((ref) => views.some(({ kind, name }) => kind === ref.kind && name === ref.name)) ||
     views.some(({ wireId }) => wireId === wire.id);
-  const isNamed = (wire: Wire): boolean => {
-    const end = wire.clientEnd ? `/${wire.clientEnd.interface}` : "";
-    const full = `${wire.client}${end}`;
-    return (
-      wire.id === name ||
-      full === name ||
-      full.endsWith(`/${name}`) ||
-      (name.length >= 8 && wire.id.startsWith(name))
-    );
-  };
-  const wires = [...status.wires, ...status.unclaimed].filter((wire) => isHeld(wire) || isNamed(wire));
-  return { attachments: views, wires: wires.map(wireDescription) };
+  const isNamed = (view: WireView): boolean =>
+    wireNames(view).includes(name) ||
+    view.interfaces.client?.interface === name ||
+    (name.length >= 8 && view.id.startsWith(name));
+  const wires = [...status.wires, ...status.unclaimed].flatMap((wire) => {
+    const view = toldWire([{ host: status.host, wire }]);
+    return isHeld(wire) || isNamed(view) ? [wireDescription(view, wire)] : [];
+  });
+  return { attachments: views, wires };
 }
 
-function wireDescription(wire: Wire): WireDescription {
+function wireDescription(view: WireView, wire: Wire): WireDescription {
   const context = wire.connection?.context;
   const prefixes = (routes: readonly { readonly prefix: string }[] | undefined): string[] =>
     (routes ?? []).map(({ prefix }) => prefix);
   return {
-    ...wireView(wire),
+    ...view,
     stations: (wire.connection?.path?.pathSegments ?? []).map(({ name }) => name),
     labels: { ...wire.connection?.labels },
     // As of the protocol: routes of the source are what the source's routing table gets.
@@ -81,7 +82,7 @@ function attachmentLines(attachment: AttachmentView & { readonly document: strin
   const { kind, name, host, state, since, reason, hint, topic, endpoint, wires, workload, attempts } =
     attachment;
   const facts = [
-    ["workload", workload],
+    ["workload", workload === undefined ? undefined : `${host}/${workload}`],
     ["services", attachment.services.join(", ")],
     ["endpoint", endpoint],
     ["wires", endpoint === undefined ? undefined : String(wires)],
@@ -102,7 +103,7 @@ function attachmentLines(attachment: AttachmentView & { readonly document: strin
 }
 
 function wireLines(wire: WireDescription, nowMs: number): Line[] {
-  const { tunnels, interfaces, addresses, routes } = wire;
+  const { hops, interfaces, addresses, routes } = wire;
   const end = (side: "client" | "endpoint"): string => {
     const device = interfaces[side];
     const received = device?.received;
@@ -127,7 +128,7 @@ function wireLines(wire: WireDescription, nowMs: number): Line[] {
       ["reason", wire.reason],
       ["service", wire.service === "" ? "" : `${wire.service} (payload ${wire.payload})`],
       ["path", wire.path],
-      ["tunnel", tunnels.map(({ local, remote, words }) => `${local} → ${remote}, ${words}`).join("; ")],
+      ["tunnel", hops.flatMap(tunnelText).join("; ")],
       ["client", end("client")],
       ["endpoint", end("endpoint")],
       ["mtu", String(wire.mtuBytes)],
@@ -137,9 +138,13 @@ function wireLines(wire: WireDescription, nowMs: number): Line[] {
       ["excluded", wire.excludedPrefixes.join(", ")],
       ["name servers", wire.nameServers.join(", ")],
       ["stations", wire.stations.join(" → ")],
-      ["wanted by", wire.attachments.join(", ")],
+      ["wanted by", wire.attachments.map(({ kind, name }) => `${kind} ${name}`).join(", ")],
     ]),
   ];
+}
+
+function tunnelText({ words, tunnel }: HopView): string[] {
+  return tunnel ? [`${tunnel.source} → ${tunnel.destination}, ${words}`] : [];
 }
 
 /** What has no value is left out. */

@@ -6,8 +6,8 @@ import { type HostStatus, Wire_State, WireSchema } from "../../api/gen/netloom/a
 import { Output } from "../output.ts";
 import { describeFound, descriptionScreen } from "./description.ts";
 import { LiveScreen, printLines } from "./live-screen.ts";
-import { isUp, meshView } from "./mesh-view.ts";
-import { largeMesh, NOW_MS } from "./status-fixture.ts";
+import { isUp, meshView } from "../../view/mesh-view.ts";
+import { largeMesh, NOW_MS } from "../../view/status-fixture.ts";
 import { statusScreen } from "./status-screen.ts";
 
 /** Written anew with UPDATE_GOLDEN=1; look at what has changed. */
@@ -70,7 +70,13 @@ test("wires of an earlier agent are shown as what they are, and are nobody's fai
       state: Wire_State.UNCLAIMED,
       endpointEnd: { workload: "db", netns: "file:///run/netns/db", interface: "db-ab12" },
       tunnels: [
-        { type: "VXLAN", words: "vxlan vni 42", local: "10.0.0.1", remote: "10.0.0.2", localHost: "alpha" },
+        {
+          type: "VXLAN",
+          words: "vxlan vni 42",
+          source: "10.0.0.2",
+          destination: "10.0.0.1",
+          destinationHost: "alpha",
+        },
       ],
       mtu: 1446,
       endpointAddresses: ["172.16.0.0/32"],

@@ -3,7 +3,11 @@ import { KINDS } from "../../documents/kinds.ts";
 import { printable } from "../../text/printable.ts";
 import { count, table, type Style } from "../output.ts";
 import { formatAge, formatDuration, formatShortAge } from "./ages.ts";
-import type { AttachmentView, HostView, MeshView, State, WireView } from "./mesh-view.ts";
+import type { AttachmentView } from "../../view/attachment-view.ts";
+import { type AgentFacts, hasAgent, type HostView } from "../../view/host-view.ts";
+import type { MeshView } from "../../view/mesh-view.ts";
+import type { State } from "../../view/state.ts";
+import type { WireView } from "../../view/wire-view.ts";
 
 /** A line of text that is shown in one style. */
 export interface Line {
@@ -50,7 +54,8 @@ export function statusScreen(view: MeshView, nowMs: number, { wide = false } = {
 }
 
 function hostLines(hosts: readonly HostView[], nowMs: number): Line[] {
-  const facts = hosts.map(({ host, version, startedAt, url, identity, registry }) => [
+  const told = hosts.filter(hasAgent);
+  const facts = told.map(({ host, version, startedAt, url, identity, registry }) => [
     host,
     `netloom ${version}`,
     startedAt === undefined ? "" : `for ${formatAge(startedAt, nowMs)}`,
@@ -59,13 +64,13 @@ function hostLines(hosts: readonly HostView[], nowMs: number): Line[] {
     registry.state === "fresh" ? `registry ${registry.url}` : "",
   ]);
   const texts = table(facts.map((row) => row.map(printable)));
-  return hosts.flatMap((host, index): Line[] => [
+  return told.flatMap((host, index): Line[] => [
     { text: texts[index] ?? "", style: "bold" },
     ...warningsOf(host, nowMs).map((text) => ({ text: `  ! ${printable(text)}`, style: "yellow" as const })),
   ]);
 }
 
-function warningsOf({ registry, unclaimedWires, retrying }: HostView, nowMs: number): string[] {
+function warningsOf({ registry, unclaimedWires, retrying }: AgentFacts, nowMs: number): string[] {
   const { url, state, staleSince, reason } = registry;
   const since = staleSince === undefined ? "" : ` for ${formatAge(staleSince, nowMs)}`;
   const because = reason === undefined ? "" : `: ${reason}`;
@@ -143,10 +148,11 @@ function wireRow(
 }
 
 function attachmentRow(attachment: AttachmentView, nowMs: number): Row {
-  const { host, kind, name, services, state, since, endpoint, wireId, workload = host } = attachment;
+  const { host, kind, name, services, state, since, endpoint, wireId, workload } = attachment;
+  const place = workload === undefined ? host : `${host}/${workload}`;
   // What asks for a wire stands where its wire would.
   const isAsking = wireId !== undefined;
-  const what = `${workload} (${isAsking ? name : `${kind} ${name}`})`;
+  const what = `${place} (${isAsking ? name : `${kind} ${name}`})`;
   const whom = isAsking ? services.join(" ") : (endpoint ?? "-");
   return {
     state,

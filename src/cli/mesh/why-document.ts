@@ -4,7 +4,8 @@ import type {
   Selection,
   WhyResponse,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { attachmentView } from "./mesh-view.ts";
+import { attachmentView } from "../../view/attachment-view.ts";
+import { isoTime } from "../../view/iso-time.ts";
 
 export type WhyDocument = ReturnType<typeof whyDocument>;
 
@@ -63,7 +64,7 @@ function attachmentDocument(attachment: AttachmentStatus) {
 
 function lastDocument({ at, wireId, taken, asking, problem, failed, judgements }: Selection) {
   return {
-    at: at === undefined ? "" : new Date(Number(at.seconds) * 1000 + at.nanos / 1e6).toISOString(),
+    at: isoTime(at) ?? "",
     wireId,
     taken,
     ...(asking !== "" && { asking }),

@@ -69,7 +69,7 @@ export class Connecting implements Attached {
     this.#answer = answer;
     this.#progress = new Progress(parts.world.clock, onChange);
     this.#workload = workloads.use(wish.workload);
-    this.#client = clients.use(this.#workload.name, connectionId, (news) => this.#hear(news));
+    this.#client = clients.use(this.#workload, connectionId, (news) => this.#hear(news));
     this.#unguard = parts.wires.guard(connectionId, (wire) => checkAnswer(wish, wire));
   }
 
@@ -78,7 +78,7 @@ export class Connecting implements Attached {
   }
 
   get workload(): string {
-    return this.#workload.name;
+    return this.#workload.label;
   }
 
   get wireIds(): readonly string[] {

@@ -71,7 +71,7 @@ export class Exposing implements Attached {
   }
 
   get workload(): string {
-    return this.#workload.name;
+    return this.#workload.label;
   }
 
   get wireIds(): readonly string[] {

@@ -3,7 +3,7 @@
  * takes the others along when it is removed, and the last IPv4 address of a link takes all IPv4 routes and neighbours of the
  * link along. An IPv6 address cannot be added again with another prefix length or peer.
  */
-import { familyOf, formatPrefix, isFullLength, mustParsePrefix, network } from "../../net/ip.ts";
+import { addressOf, familyOf, formatPrefix, isFullLength, mustParsePrefix, network } from "../../net/ip.ts";
 import { carrierKey, ipv4Of, type Netns } from "../link.ts";
 import { type AttachedKind, type Attraction, type Claim, inPhase, type Step } from "../object-kind.ts";
 import { given, inside } from "../phrase.ts";
@@ -29,7 +29,7 @@ export const address = {
   carrier: (object) => object,
   claims(object): readonly Claim[] {
     const { netns } = object;
-    const own = withoutLength(object.address);
+    const own = addressOf(object.address);
     const destination = connectedRoute(object);
     return [
       { key: `address ${netns} ${own}`, words: `the address ${own} in ${netns}`, mayRepeat: true },
@@ -71,9 +71,7 @@ export function connectedRoute({ address, peer }: Pick<Address, "address" | "pee
 export function subnetOf(object: Address): string {
   const { address, peer } = object;
   const subnet =
-    familyOf(address) === 6
-      ? withoutLength(address)
-      : formatPrefix(network(mustParsePrefix(peer ?? address)));
+    familyOf(address) === 6 ? addressOf(address) : formatPrefix(network(mustParsePrefix(peer ?? address)));
   return `${carrierKey(object)} ${subnet}`;
 }
 
@@ -114,8 +112,4 @@ function lostLinks({
 
 function contentOf(object: Address): string {
   return `${carrierKey(object)} ${object.address} ${object.peer ?? ""}`;
-}
-
-function withoutLength(address: string): string {
-  return address.split("/")[0] ?? "";
 }

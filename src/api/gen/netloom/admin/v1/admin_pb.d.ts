@@ -609,9 +609,9 @@ export declare type AttachmentStatus = Message<"netloom.admin.v1.AttachmentStatu
   attempts: number;
 
   /**
-   * Of a Connect and an Expose: `alpha/web`.
+   * Of a Connect and an Expose, on this host: `web`.
    *
-   * @generated from field: string workload = 9;
+   * @generated from field: string workload = 15;
    */
   workload: string;
 
@@ -803,6 +803,21 @@ export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
    * @generated from field: string reason = 17;
    */
   reason: string;
+
+  /**
+   * Names of the hosts that it goes over, from the client's to the endpoint's, as far as its path tells: empty for one that
+   * does not say its name, none for a wire without connection.
+   *
+   * @generated from field: repeated string hosts = 18;
+   */
+  hosts: string[];
+
+  /**
+   * What the client's workload is called on its host, if its path tells: `web`.
+   *
+   * @generated from field: string client_workload = 19;
+   */
+  clientWorkload: string;
 };
 
 /**
@@ -839,6 +854,8 @@ export enum Wire_State {
 export declare const Wire_StateSchema: GenEnum<Wire_State>;
 
 /**
+ * On the host that tells of it.
+ *
  * @generated from message netloom.admin.v1.WireEnd
  */
 export declare type WireEnd = Message<"netloom.admin.v1.WireEnd"> & {
@@ -876,6 +893,8 @@ export declare type WireEnd = Message<"netloom.admin.v1.WireEnd"> & {
 export declare const WireEndSchema: GenMessage<WireEnd>;
 
 /**
+ * Between two hosts that follow each other on the way of a wire.
+ *
  * @generated from message netloom.admin.v1.Tunnel
  */
 export declare type Tunnel = Message<"netloom.admin.v1.Tunnel"> & {
@@ -894,26 +913,28 @@ export declare type Tunnel = Message<"netloom.admin.v1.Tunnel"> & {
   parameters: { [key: string]: string };
 
   /**
-   * @generated from field: string local = 3;
-   */
-  local: string;
-
-  /**
-   * @generated from field: string remote = 4;
-   */
-  remote: string;
-
-  /**
-   * Names of hosts where they are known.
+   * VTEP at the client's side, and at the endpoint's.
    *
-   * @generated from field: string local_host = 5;
+   * @generated from field: string source = 9;
    */
-  localHost: string;
+  source: string;
 
   /**
-   * @generated from field: string remote_host = 6;
+   * @generated from field: string destination = 10;
    */
-  remoteHost: string;
+  destination: string;
+
+  /**
+   * Names of their hosts where they are known.
+   *
+   * @generated from field: string source_host = 11;
+   */
+  sourceHost: string;
+
+  /**
+   * @generated from field: string destination_host = 12;
+   */
+  destinationHost: string;
 
   /**
    * For people: `vxlan vni 4242`.

@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { GraphResponseSchema, WireSchema } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { draw } from "../../lab/drawing.ts";
+import { type GraphResponse, GraphResponseSchema, WireSchema } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { draw } from "./drawing.ts";
 import { meshGraph } from "./mesh-graph.ts";
+import { registryView } from "./mesh-view.ts";
 
+const tunnel = { type: "VXLAN", parameters: { vni: "42" }, source: "10.0.0.1", destination: "10.0.0.2" };
 const wire = create(WireSchema, {
   id: "w1",
   service: "db",
   client: "alpha/web",
   endpoint: "db.beta",
-  path: "vxlan vni 42 alpha→beta",
+  hosts: ["alpha", "beta"],
+  tunnels: [{ ...tunnel, words: "vxlan vni 42", sourceHost: "alpha", destinationHost: "beta" }],
   clientAddresses: ["172.16.0.1/32"],
   endpointAddresses: ["172.16.0.0/32"],
   clientEnd: { workload: "web", netns: "file:///run/netns/web", interface: "nsm-1" },
@@ -25,13 +28,14 @@ const { clientEnd: _end, ...far } = wire;
 const beta = create(GraphResponseSchema, { host: "beta", ...registered, wires: [create(WireSchema, far)] });
 const stranger = create(GraphResponseSchema, {
   host: "alpha",
-  wires: [create(WireSchema, { ...far, client: "nsc-1", path: "veth on alpha" })],
+  wires: [create(WireSchema, { ...far, client: "nsc-1", path: "veth on alpha", hosts: [], tunnels: [] })],
 });
 
+const graphOf = (...pictures: GraphResponse[]) => meshGraph(registryView(pictures));
+
 test("text shows hosts with what is on them, and the wires once", () => {
-  const { drawing } = meshGraph([alpha, beta]);
   assert.equal(
-    draw(drawing, "text"),
+    draw(graphOf(alpha, beta), "text"),
     `mesh
 
 hosts
@@ -47,34 +51,41 @@ wires
 });
 
 test("mermaid and dot draw an edge from the client to the endpoint", () => {
-  const { drawing } = meshGraph([alpha]);
-  assert.match(draw(drawing, "mermaid"), /n3 ==>\|"db: vxlan vni 42 alpha→beta"\| n4\n/);
-  assert.match(draw(drawing, "dot"), /n4 -> n6 \[penwidth=2, label="db: vxlan vni 42 alpha→beta"\];/);
+  const graph = graphOf(alpha);
+  assert.match(draw(graph, "mermaid"), /n3 ==>\|"db: vxlan vni 42 alpha→beta"\| n4\n/);
+  assert.match(draw(graph, "dot"), /n4 -> n6 \[penwidth=2, label="db: vxlan vni 42 alpha→beta"\];/);
 });
 
 test("json has services, nodes and wires", () => {
-  assert.deepEqual(meshGraph([alpha, beta]).document, {
+  assert.deepEqual(graphOf(alpha, beta), {
+    name: "mesh",
+    title: "mesh",
     services: [{ name: "db", payload: "IP" }],
     nodes: [
-      { id: "alpha", kind: "host" },
-      { id: "beta", kind: "host" },
-      { id: "db.beta", kind: "endpoint", host: "beta" },
-      { id: "alpha/web", kind: "workload", host: "alpha" },
+      { id: "alpha", kind: "host", label: "alpha" },
+      { id: "beta", kind: "host", label: "beta" },
+      { id: "db.beta", kind: "endpoint", host: "beta", label: "db.beta (db)" },
+      { id: "alpha/web", kind: "workload", host: "alpha", label: "web" },
     ],
+    links: [],
     wires: [
       {
         source: "alpha/web",
         target: "db.beta",
+        client: "alpha/web/nsm-1",
+        endpoint: "db.beta",
         id: "w1",
         service: "db",
         path: "vxlan vni 42 alpha→beta",
+        hops: [{ from: "alpha", to: "beta", words: "vxlan vni 42", tunnel }],
         state: "up",
         addresses: { client: ["172.16.0.1"], endpoint: ["172.16.0.0"] },
+        label: "db: vxlan vni 42 alpha→beta",
       },
     ],
   });
 });
 
 test("what has no host that anybody knows is drawn elsewhere", () => {
-  assert.match(draw(meshGraph([stranger]).drawing, "text"), / {2}elsewhere\n {2}├─ nsc-1\n {2}└─ db\.beta\n/);
+  assert.match(draw(graphOf(stranger), "text"), / {2}elsewhere\n {2}├─ nsc-1\n {2}└─ db\.beta\n/);
 });

@@ -11,7 +11,7 @@ import {
   type Wire,
   Wire_State,
   WireSchema,
-} from "../../api/gen/netloom/admin/v1/admin_pb.js";
+} from "../api/gen/netloom/admin/v1/admin_pb.js";
 
 export const NOW_MS = Date.UTC(2026, 0, 31, 12);
 
@@ -77,13 +77,14 @@ function wireOf(n: number): Wire {
           type: "VXLAN",
           words: `vxlan vni ${4000 + n}`,
           parameters: { vni: String(4000 + n) },
-          local: "10.0.0.1",
-          remote: "10.0.0.2",
-          localHost: client,
-          remoteHost: endpoint,
+          source: "10.0.0.1",
+          destination: "10.0.0.2",
+          sourceHost: client,
+          destinationHost: endpoint,
         },
       ],
     }),
+    hosts: isLocal ? [client] : [client, endpoint],
     mtu: isLocal ? 1500 : 1446,
     payload: "IP",
     clientAddresses: v6
@@ -127,7 +128,7 @@ function connectsOf(host: string, wires: readonly Wire[]): AttachmentStatus[] {
           nextTry: timestampFromMs(NOW_MS + 3000),
         }),
         since: isHealing ? ago(12) : upSince,
-        workload: client,
+        workload: client.split("/")[1] ?? "",
         wireId: id,
         services: [service],
       });
@@ -143,7 +144,7 @@ function exposesOf(host: string): AttachmentStatus[] {
       ref: { kind: "Expose", name: service },
       state: AttachmentStatus_State.UP,
       since: ago(7000),
-      workload: `${host}/${service}`,
+      workload: service,
       endpoint: `${service}.${host}`,
       services: [service],
       wires: 6,
@@ -165,7 +166,7 @@ function troubleOf(host: string): AttachmentStatus[] {
         topic: "NL-302",
         attempts: 9,
         nextTry: timestampFromMs(NOW_MS + 4000),
-        workload: "beta/api",
+        workload: "api",
         wireId: "00000000-0000-4000-8000-000000000099",
         services: ["bank"],
       }),
@@ -178,7 +179,7 @@ function troubleOf(host: string): AttachmentStatus[] {
       state: AttachmentStatus_State.WAITING,
       since: ago(300),
       reason: "open network namespace file:///run/netns/late: ENOENT: there is none",
-      workload: "gamma/late",
+      workload: "late",
       endpoint: "late.gamma",
       services: ["late"],
     }),

@@ -1,46 +1,22 @@
 /** Pictures of hosts, what is on them, and what joins them: pure functions to text. Whatever is in a name stays inside of its label. */
 import { printable } from "../text/printable.ts";
-
-export interface Drawing {
-  /** `two` */
-  readonly name: string;
-  /** Of the text: `lab two`. */
-  readonly title: string;
-  readonly hosts: readonly { readonly name: string; readonly places: readonly Place[] }[];
-  readonly routers: readonly string[];
-  readonly links: readonly Cable[];
-  readonly wires: readonly DrawnWire[];
-}
-
-/** A workload or endpoint, inside of its host. */
-interface Place {
-  /** Unique in the drawing: `alpha/web`. */
-  readonly id: string;
-  readonly label: string;
-}
-
-/** Between hosts and routers, by their names. */
-interface Cable {
-  readonly ends: readonly [string, string];
-  readonly label: string;
-  readonly addresses: string;
-}
-
-/** Between places, by their ids. */
-interface DrawnWire {
-  readonly ends: readonly [string, string];
-  /** As the text lists both ends. */
-  readonly names: readonly [string, string];
-  readonly path: string;
-  /** At the edge of a picture. */
-  readonly label: string;
-}
+import type { Graph, GraphLink, GraphNode, GraphWire } from "./graph.ts";
 
 export type DrawingFormat = "text" | "mermaid" | "dot";
 
+/** The graph as it stands on paper. */
+interface Drawing {
+  readonly name: string;
+  readonly title: string;
+  readonly hosts: readonly { readonly name: string; readonly places: readonly GraphNode[] }[];
+  readonly routers: readonly string[];
+  readonly links: readonly GraphLink[];
+  readonly wires: readonly GraphWire[];
+}
+
 /** With a final newline. */
-export function draw(drawing: Drawing, format: DrawingFormat): string {
-  return painters[format](drawing);
+export function draw(graph: Graph, format: DrawingFormat): string {
+  return painters[format](drawingOf(graph));
 }
 
 const painters: Readonly<Record<DrawingFormat, (drawing: Drawing) => string>> = {
@@ -49,6 +25,24 @@ const painters: Readonly<Record<DrawingFormat, (drawing: Drawing) => string>> = 
   dot: drawDot,
 };
 
+/** What has no host that anybody knows. */
+const ELSEWHERE = "elsewhere";
+
+function drawingOf({ name, title, nodes, links, wires }: Graph): Drawing {
+  const places = nodes.filter(({ kind }) => kind === "workload" || kind === "endpoint");
+  const on = (wanted: string) => places.filter(({ host = "" }) => host === wanted);
+  const hosts = nodes.filter(({ kind }) => kind === "host").map(({ id }) => ({ name: id, places: on(id) }));
+  const strangers = on("");
+  return {
+    name,
+    title,
+    hosts: [...hosts, ...(strangers.length > 0 ? [{ name: ELSEWHERE, places: strangers }] : [])],
+    routers: nodes.filter(({ kind }) => kind === "router").map(({ id }) => id),
+    links,
+    wires,
+  };
+}
+
 function drawText({ title, hosts, routers, links, wires }: Drawing): string {
   const section = (heading: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : ["", heading, ...lines.map(printable)];
@@ -56,7 +50,12 @@ function drawText({ title, hosts, routers, links, wires }: Drawing): string {
     `  ${name}`,
     ...places.map(({ label }, i) => `  ${i === places.length - 1 ? "└" : "├"}─ ${label}`),
   ]);
-  const cables = links.map(({ ends, label, addresses }) => [`  ${ends.join(" ─── ")}`, label, addresses]);
+  const cables = links.map((link) => [
+    `  ${link.source} ─── ${link.target}`,
+    describeLink(link),
+    link.addresses.map((each) => each.join(" ")).join(" ─ "),
+  ]);
+  const rows = wires.map((wire) => [`  ${wire.client}`, `──▶ ${wire.endpoint}`, pathOf(wire)]);
   return lines([
     printable(title),
     ...section("hosts", trees),
@@ -65,7 +64,7 @@ function drawText({ title, hosts, routers, links, wires }: Drawing): string {
       routers.map((name) => `  ${name}`),
     ),
     ...section("links", align(cables)),
-    ...section("wires", align(wires.map(({ names, path }) => [`  ${names[0]}`, `──▶ ${names[1]}`, path]))),
+    ...section("wires", align(rows)),
   ]);
 }
 
@@ -82,8 +81,12 @@ function drawMermaid(drawing: Drawing): string {
       "  end",
     ]),
     ...drawing.routers.map((name) => `  ${ids(name)}{{${label(name)}}}`),
-    ...drawing.links.map(({ ends, label: text }) => `  ${ids(ends[0])} ---|${label(text)}| ${ids(ends[1])}`),
-    ...drawing.wires.map(({ ends, label: text }) => `  ${ids(ends[0])} ==>|${label(text)}| ${ids(ends[1])}`),
+    ...drawing.links.map(
+      (link) => `  ${ids(link.source)} ---|${label(describeLink(link))}| ${ids(link.target)}`,
+    ),
+    ...drawing.wires.map(
+      ({ source, target, label: text }) => `  ${ids(source)} ==>|${label(text)}| ${ids(target)}`,
+    ),
   ]);
 }
 
@@ -104,15 +107,40 @@ function drawDot(drawing: Drawing): string {
       "  }",
     ]),
     ...routers.map((name) => `  ${ids(name)} [label=${label(name)}, shape=hexagon];`),
-    ...links.map(({ ends: [a, b], label: text }) => {
-      const cut = [`ltail="${frame(a)}"`, `lhead="${frame(b)}"`].join(", ");
-      return `  ${end(a)} -> ${end(b)} [dir=none, ${cut}, label=${label(text)}];`;
+    ...links.map((link) => {
+      const { source, target } = link;
+      const cut = [`ltail="${frame(source)}"`, `lhead="${frame(target)}"`].join(", ");
+      return `  ${end(source)} -> ${end(target)} [dir=none, ${cut}, label=${label(describeLink(link))}];`;
     }),
     ...wires.map(
-      ({ ends, label: text }) => `  ${ids(ends[0])} -> ${ids(ends[1])} [penwidth=2, label=${label(text)}];`,
+      ({ source, target, label: text }) =>
+        `  ${ids(source)} -> ${ids(target)} [penwidth=2, label=${label(text)}];`,
     ),
     "}",
   ]);
+}
+
+function pathOf({ path, state = "up" }: GraphWire): string {
+  return state === "up" ? path : `${path}, ${state}`;
+}
+
+function describeLink(link: GraphLink): string {
+  const parts = [`mtu ${link.mtuBytes}`];
+  if (link.rateBitsPerSecond !== undefined) parts.push(`rate ${formatRate(link.rateBitsPerSecond)}`);
+  if (link.delayMs !== undefined) parts.push(`delay ${link.delayMs} ms`);
+  if (link.lossPercent !== undefined) parts.push(`loss ${link.lossPercent} %`);
+  return parts.join(", ");
+}
+
+function formatRate(bitsPerSecond: number): string {
+  for (const [unit, size] of [
+    ["gbit", 1e9],
+    ["mbit", 1e6],
+    ["kbit", 1e3],
+  ] as const) {
+    if (bitsPerSecond >= size) return `${bitsPerSecond / size}${unit}`;
+  }
+  return `${bitsPerSecond}bit`;
 }
 
 /** `n1`, `n2`, … in the order of first use: names may hold anything. */

@@ -1,0 +1,58 @@
+import { type AttachmentStatus, AttachmentStatus_State } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { isoTime } from "./iso-time.ts";
+import { optional } from "./optional.ts";
+import type { State } from "./state.ts";
+
+export interface AttachmentView {
+  readonly host: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly state: State;
+  readonly since?: string;
+  /** Its name on `host`: `web`. */
+  readonly workload?: string;
+  readonly services: readonly string[];
+  /** Of one that asks for a wire. */
+  readonly wireId?: string;
+  /** Of one that offers: its name in the registry. */
+  readonly endpoint?: string;
+  readonly wires: number;
+  /** Why it is not up. */
+  readonly reason?: string;
+  readonly hint?: string;
+  readonly topic?: string;
+  readonly attempts: number;
+  readonly nextTry?: string;
+}
+
+const states: Readonly<Record<AttachmentStatus_State, State>> = {
+  [AttachmentStatus_State.WAITING]: "waiting",
+  [AttachmentStatus_State.REQUESTING]: "requesting",
+  [AttachmentStatus_State.UP]: "up",
+  [AttachmentStatus_State.HEALING]: "healing",
+  [AttachmentStatus_State.FAILED]: "failed",
+  [AttachmentStatus_State.CLOSING]: "closing",
+};
+
+/** As the agent of `host` tells of it. */
+export function attachmentView(host: string, attachment: AttachmentStatus): AttachmentView {
+  const { ref, state, since, workload, services, wireId, endpoint, wires } = attachment;
+  const isFine = state === AttachmentStatus_State.UP;
+  return {
+    host,
+    kind: ref?.kind ?? "",
+    name: ref?.name ?? "",
+    state: states[state] ?? "waiting",
+    ...optional("since", isoTime(since)),
+    ...optional("workload", workload),
+    services: [...services],
+    ...optional("wireId", wireId),
+    ...optional("endpoint", endpoint),
+    wires,
+    ...optional("reason", attachment.reason),
+    ...optional("hint", attachment.hint),
+    ...optional("topic", isFine ? undefined : attachment.topic),
+    attempts: attachment.attempts,
+    ...optional("nextTry", isoTime(attachment.nextTry)),
+  };
+}

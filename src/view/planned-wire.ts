@@ -1,0 +1,60 @@
+/** A wire that no agent takes care of: what was found of it on its hosts, against its plan. */
+import type { Operation } from "../kernel/kernel.ts";
+import type { Side } from "../mechanisms/side.ts";
+import { differencesOf } from "./differences.ts";
+import type { HopView } from "./way.ts";
+import { endName, type InterfaceView, type Received, type WireView } from "./wire-view.ts";
+
+export interface PlannedWire {
+  readonly id: string;
+  readonly interfaces: Readonly<Record<Side, Omit<InterfaceView, "received">>>;
+  readonly addresses: WireView["addresses"];
+  readonly path: string;
+  readonly hops: readonly HopView[];
+  readonly mtuBytes: number;
+  /** On each of its hosts, the client's first. */
+  readonly found: readonly FoundHalf[];
+}
+
+export interface FoundHalf {
+  readonly host: string;
+  /** Leads from what is there to the plan. Absent: the host is not there. */
+  readonly operations?: readonly Operation[];
+  readonly received: Readonly<Partial<Record<Side, Received>>>;
+}
+
+export function plannedWire(planned: PlannedWire): WireView {
+  const { id, addresses, path, hops, mtuBytes, found } = planned;
+  const end = (side: Side): InterfaceView => {
+    const received = found.map((half) => half.received[side]).find((counted) => counted !== undefined);
+    return { ...planned.interfaces[side], ...(received && { received }) };
+  };
+  const interfaces = { client: end("client"), endpoint: end("endpoint") };
+  const workload = ({ host, workload: name }: InterfaceView): string => `${host}/${name}`;
+  const [client, endpoint] = [workload(interfaces.client), workload(interfaces.endpoint)];
+  // What is there beside the plan takes nothing away from it.
+  const isUp = found.every(
+    ({ operations }) =>
+      operations && differencesOf(operations.filter(({ verb }) => verb !== "remove")).length === 0,
+  );
+  return {
+    wire: endName({ interfaces, client, endpoint }, "client"),
+    id,
+    service: "",
+    client,
+    endpoint,
+    clientWorkload: interfaces.client.workload,
+    path,
+    hosts: found.map(({ host }) => host),
+    hops,
+    addresses,
+    mtuBytes,
+    payload: "IP",
+    state: isUp ? "up" : "down",
+    interfaces,
+    attachments: [],
+    differences: found.flatMap((half) =>
+      half.operations ? differencesOf(half.operations) : [`missing: host ${half.host}`],
+    ),
+  };
+}

@@ -1,0 +1,131 @@
+/** A wire as agents tell of it: each host knows its own end, and the tunnels that begin or end there. */
+import { type Tunnel, type Wire, Wire_State, type WireEnd } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { isoTime } from "./iso-time.ts";
+import { optional } from "./optional.ts";
+import type { State } from "./state.ts";
+import { type HopView, hopWords, wayOf } from "./way.ts";
+import type { InterfaceView, WireView } from "./wire-view.ts";
+
+/** What the agent of `host` tells of a wire. */
+export interface ToldWire {
+  readonly host: string;
+  readonly wire: Wire;
+}
+
+/**
+ * One wire from what its hosts tell of it, whatever their order. Of a host that has it as a wire that nobody has asked for yet
+ * counts only what no other one tells. A host of `asked` that the wire passes, and that tells nothing of it, makes a difference.
+ */
+export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> = new Set()): WireView {
+  const hosts = longest(told.map(({ wire }) => wire.hosts));
+  const along = [...told].sort((a, b) => placeOn(hosts, a) - placeOn(hosts, b) || compare(a.host, b.host));
+  const claimed = along.filter(({ wire }) => wire.state !== Wire_State.UNCLAIMED);
+  const wires = [...claimed, ...along.filter((each) => !claimed.includes(each))].map(({ wire }) => wire);
+  const say = (read: (wire: Wire) => string): string => wires.map(read).find((text) => text !== "") ?? "";
+  const [name, endpoint] = [say(({ client }) => client), say((wire) => wire.endpoint)];
+  const interfaces = {
+    ...optional("client", interfaceOf(along, "clientEnd")),
+    ...optional("endpoint", interfaceOf(along, "endpointEnd")),
+  };
+  const hops = wayOf(
+    hosts,
+    along.map(({ wire }) => wire.tunnels.map(hopView)),
+  );
+  const differences = hosts.flatMap((host, i) => {
+    if (!asked.has(host) || told.some((each) => each.host === host)) return [];
+    if (i > 0 && i < hosts.length - 1) return [`missing: the way over ${host}`];
+    return [`missing: the half of ${i === 0 ? name : endpoint || "the endpoint"}`];
+  });
+  const id = wires[0]?.id ?? "";
+  const mtus = wires.flatMap(({ mtu }) => (mtu === 0 ? [] : [mtu]));
+  return {
+    wire: interfaces.client ? `${name}/${interfaces.client.interface}` : name || id,
+    id,
+    service: say(({ service }) => service),
+    client: name,
+    endpoint,
+    ...optional("clientWorkload", interfaces.client?.workload ?? say((wire) => wire.clientWorkload)),
+    path: hops.length > 0 ? hopWords(hops) : say(({ path }) => path),
+    hosts,
+    hops,
+    addresses: {
+      client: addressesOf(wires, ({ clientAddresses }) => clientAddresses),
+      endpoint: addressesOf(wires, ({ endpointAddresses }) => endpointAddresses),
+    },
+    mtuBytes: mtus.length === 0 ? 0 : Math.min(...mtus),
+    payload: say(({ payload }) => payload),
+    state: differences.length > 0 ? "down" : stateOf(claimed),
+    ...optional("upSince", isoTime(wires.find(({ upSince }) => upSince)?.upSince)),
+    ...optional(
+      "reason",
+      wires.map(reasonOf).find((reason) => reason !== undefined),
+    ),
+    interfaces,
+    attachments: along.flatMap(({ host, wire }) =>
+      wire.attachments.map(({ kind, name }) => ({ host, kind, name })),
+    ),
+    differences,
+  };
+}
+
+/** The path as one host tells of it. */
+export function pathOf({ hosts, tunnels, path }: Wire): string {
+  return hopWords(wayOf(hosts, [tunnels.map(hopView)])) || path;
+}
+
+/** On the way from the client to the endpoint. */
+function placeOn(hosts: readonly string[], { host, wire }: ToldWire): number {
+  if (wire.clientEnd) return -1;
+  return wire.endpointEnd ? hosts.length : hosts.indexOf(host);
+}
+
+function longest(lists: readonly (readonly string[])[]): readonly string[] {
+  // The same from all of the wire's hosts, unless it is changing.
+  const [first = []] = [...lists].sort((a, b) => b.length - a.length || compare(a.join("\n"), b.join("\n")));
+  return first;
+}
+
+function compare(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
+function interfaceOf(
+  told: readonly ToldWire[],
+  side: "clientEnd" | "endpointEnd",
+): InterfaceView | undefined {
+  const found = told.find(({ wire }) => wire[side]);
+  return found && interfaceView(found.host, found.wire[side]);
+}
+
+function interfaceView(host: string, end: WireEnd | undefined): InterfaceView | undefined {
+  if (!end) return undefined;
+  const { workload, netns, received } = end;
+  const counters = received && { packets: Number(received.packets), bytes: Number(received.bytes) };
+  return { host, workload, netns, interface: end.interface, ...optional("received", counters) };
+}
+
+function hopView(tunnel: Tunnel): HopView {
+  const { type, parameters, words, source, destination, sourceHost, destinationHost } = tunnel;
+  return { from: sourceHost, to: destinationHost, words, tunnel: { type, parameters, source, destination } };
+}
+
+/** Both ends of a wire have addresses of their own: the length says nothing there. */
+function addressesOf(wires: readonly Wire[], read: (wire: Wire) => readonly string[]): string[] {
+  const told = wires.map(read).find((addresses) => addresses.length > 0) ?? [];
+  return told.map((address) => address.replace(/\/(32|128)$/, ""));
+}
+
+function stateOf(claimed: readonly ToldWire[]): State {
+  if (claimed.length === 0) return "unclaimed";
+  return claimed.every(({ wire }) => wire.state === Wire_State.UP) ? "up" : "down";
+}
+
+/** The devices are there; it is the connection that is not. */
+function reasonOf({ state, connection, reason }: Wire): string | undefined {
+  if (state === Wire_State.UP) return undefined;
+  if (state === Wire_State.UNCLAIMED)
+    return "nobody has asked for it since this agent started; it is removed if nobody does";
+  return connection
+    ? reason || "a station on its path says that it is down; it is healed if its client still wants it"
+    : "it has no connection: it is still being made, or its devices could not be removed yet";
+}

@@ -1,0 +1,78 @@
+/**
+ * The way of a wire, host by host. Each host knows the tunnels that begin or end on it; put together they are the way from
+ * the client to the endpoint:
+ *
+ * ```
+ *   alpha tells  alpha→gamma
+ *   gamma tells  alpha→gamma  gamma→beta
+ *   beta tells                gamma→beta
+ * ```
+ */
+
+/** From one host to the next one. */
+export interface HopView {
+  /** Names of the two hosts; empty for one whose name is not known. */
+  readonly from: string;
+  readonly to: string;
+  /** How it is carried: `vxlan vni 4242`. Empty if neither of its hosts was asked. */
+  readonly words: string;
+  readonly tunnel?: TunnelView;
+}
+
+interface TunnelView {
+  /** Of the mechanism in NSM: `VXLAN`. */
+  readonly type: string;
+  /** By NSM's names. */
+  readonly parameters: Readonly<Record<string, string>>;
+  /** VTEPs of `from` and `to`. */
+  readonly source: string;
+  readonly destination: string;
+}
+
+/**
+ * Each hop once, from the client to the endpoint. `told` has what each host tells, in the order in which the wire passes them;
+ * of two that tell the same hop the earlier one is believed. `hosts` names all that the wire passes: a hop between two of them
+ * that nobody tells is there without words.
+ */
+export function wayOf(hosts: readonly string[], told: readonly (readonly HopView[])[]): HopView[] {
+  const hops: HopView[] = [];
+  for (const hop of told.flat()) {
+    const at = hops.findIndex((known) => isSame(known, hop));
+    const known = hops[at];
+    if (!known) hops.push(hop);
+    else hops[at] = { ...hop, ...known, from: known.from || hop.from, to: known.to || hop.to };
+  }
+  const all = hosts.slice(1).map((to, i): HopView => {
+    const from = hosts[i] ?? "";
+    return hops.find((hop) => hop.from === from && hop.to === to) ?? { from, to, words: "" };
+  });
+  const isComplete = !hosts.includes("") && hops.every((hop) => all.includes(hop));
+  return isComplete ? all : inOrder(hops);
+}
+
+/** Before each hop the one that leads to where it begins. */
+function inOrder(hops: readonly HopView[]): HopView[] {
+  const left = [...hops];
+  const ordered: HopView[] = [];
+  while (left.length > 0) {
+    const first = left.findIndex(({ from }) => from === "" || !left.some(({ to }) => to === from));
+    ordered.push(...left.splice(Math.max(0, first), 1));
+  }
+  return ordered;
+}
+
+/** The VTEPs of a hop may change while two hosts tell of it: their names tell more. */
+function isSame(a: HopView, b: HopView): boolean {
+  if (a.from !== "" && a.to !== "" && b.from !== "" && b.to !== "") return a.from === b.from && a.to === b.to;
+  return a.tunnel?.source === b.tunnel?.source && a.tunnel?.destination === b.tunnel?.destination;
+}
+
+/** `vxlan vni 4242 alpha→beta`, with a VTEP for a host whose name is not known. Empty without a hop. */
+export function hopWords(hops: readonly HopView[]): string {
+  return hops
+    .map(({ from, to, words, tunnel }) => {
+      const ends = `${from || tunnel?.source}→${to || tunnel?.destination}`;
+      return words === "" ? ends : `${words} ${ends}`;
+    })
+    .join(", ");
+}

@@ -1,0 +1,14 @@
+import type { WireView } from "./wire-view.ts";
+
+/**
+ * Names that a wire may be called by: its id, the client's in the path, and `workload/device` of either end, with or without
+ * the host. The longest one comes last.
+ */
+export function wireNames({ wire, id, interfaces: { client, endpoint } }: WireView): string[] {
+  const ends = [client, endpoint].flatMap((end) => {
+    if (!end) return [];
+    const short = `${end.workload}/${end.interface}`;
+    return [short, `${end.host}/${short}`];
+  });
+  return [id, wire, ...ends];
+}

@@ -1,0 +1,75 @@
+/** A wire as all commands show it, whoever has made it. */
+import type { Side } from "../mechanisms/side.ts";
+import type { State } from "./state.ts";
+import type { HopView } from "./way.ts";
+
+/** Packets and bytes that came to an end through its wire. */
+export interface Received {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** The device of a workload at one end of a wire. */
+export interface InterfaceView {
+  readonly host: string;
+  /** Its name on `host`: `web`. */
+  readonly workload: string;
+  readonly netns: string;
+  readonly interface: string;
+  readonly received?: Received;
+}
+
+/** The answer to one packet. Neither of the two: nobody has an answer to give, such as one without a namespace. */
+export interface PingView {
+  /** Of the far end. */
+  readonly address: string;
+  /** Round-trip time. Absent: no answer came in by the wire's own device. */
+  readonly rttMs?: number;
+  /** Why there is none: `timeout`, `ENETUNREACH`. */
+  readonly reason?: string;
+}
+
+interface AttachmentName {
+  readonly host: string;
+  readonly kind: string;
+  readonly name: string;
+}
+
+export interface WireView {
+  /** For people: `alpha/web/nsm-1`. Its id if nothing is known of its client. */
+  readonly wire: string;
+  readonly id: string;
+  readonly service: string;
+  /** Names of the two ends in the path: `alpha/web` and `db.beta`. */
+  readonly client: string;
+  readonly endpoint: string;
+  /** What the client's workload is called on its host, if it is known. */
+  readonly clientWorkload?: string;
+  /** For people, from the client to the endpoint: `veth on alpha`, `vxlan vni 4242 alpha→beta`. */
+  readonly path: string;
+  /** Hosts that it passes, from the client's to the endpoint's; empty for one whose name is not known. None if no host is. */
+  readonly hosts: readonly string[];
+  /** None for a wire inside of a host. */
+  readonly hops: readonly HopView[];
+  readonly addresses: Readonly<Record<Side, readonly string[]>>;
+  readonly mtuBytes: number;
+  readonly payload: string;
+  readonly state: State;
+  readonly upSince?: string;
+  /** Of the ends whose hosts were asked. */
+  readonly interfaces: Readonly<Partial<Record<Side, InterfaceView>>>;
+  /** Why it is down, where its attachment does not say it. */
+  readonly reason?: string;
+  /** Those that have asked for it or serve it, on any of the hosts. */
+  readonly attachments: readonly AttachmentName[];
+  /** What is not as it has to be, as sentences: `missing: …`, `changed: …`, `unexpected: …`. Empty if all is well. */
+  readonly differences: readonly string[];
+  /** For each address of the endpoint; only if packets were sent through it. */
+  readonly ping?: readonly PingView[];
+}
+
+/** The name of an end: `host/workload/interface`, or as the path calls it where its device is not known. */
+export function endName(wire: Pick<WireView, "interfaces" | Side>, side: Side): string {
+  const device = wire.interfaces[side];
+  return device ? `${device.host}/${device.workload}/${device.interface}` : wire[side];
+}
