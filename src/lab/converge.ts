@@ -67,9 +67,10 @@ export async function converge(
     const wirings = await Promise.all(
       hosts.map(async ({ place, netns }) => {
         const kernel = await kernelIn({ host: netns, bpffs: bpffsDirectory(lab, place) });
-        const workloads = [...wanted.namespaces.map(({ path }) => path), ...extra]
-          .filter((path) => path.startsWith(`${NETNS_DIRECTORY}/nl-${lab}-${place}-`))
-          .map((path): Netns => `file://${path}`);
+        const own = wanted.namespaces.filter(({ kind, node }) => kind === "workload" && node === place);
+        // Of what an earlier file had there is no more than its name.
+        const left = extra.filter((path) => path.startsWith(`${NETNS_DIRECTORY}/nl-${lab}-${place}-`));
+        const workloads = [...own.map(({ path }) => path), ...left].map((path): Netns => `file://${path}`);
         const isFresh = isNew.has(netns) && workloads.every((workload) => isNew.has(workload));
         return await HostWiring.open(
           lab,
@@ -147,7 +148,7 @@ async function bringUnderlay(
     await reconciler.sweep();
     return length;
   } catch (error) {
-    throw explainShape(error);
+    throw explainShape(error, namespaces);
   }
 }
 

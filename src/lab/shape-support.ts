@@ -3,6 +3,7 @@ import { NetloomError } from "../errors/errors.ts";
 import { StepRefused } from "../forwarder/explain.ts";
 import { KernelError } from "../kernel/kernel.ts";
 import { ofKind } from "../kernel/objects.ts";
+import type { LabNamespace } from "./topology.ts";
 
 const features = {
   tbf: { module: "sch_tbf", option: "CONFIG_NET_SCH_TBF", keys: "rate" },
@@ -16,14 +17,14 @@ const missing: readonly (string | undefined)[] = ["ENOENT", "EOPNOTSUPP", "EINVA
  * The error in terms of the lab's file if it says that the kernel has no netem or tbf, else the error as it is.
  * UNIMPLEMENTED, with the remedy as its hint.
  */
-export function explainShape(error: unknown): unknown {
+export function explainShape(error: unknown, namespaces: readonly LabNamespace[]): unknown {
   const refused = error instanceof NetloomError ? error.cause : undefined;
   if (!(refused instanceof StepRefused) || !missing.includes(refused.errno)) return error;
   const [object] = ofKind([refused.step.object], "qdisc");
   if (!object) return error;
   const { type } = object.shape;
   const { module, option, keys } = features[type];
-  const node = object.netns.split("-").at(-1) ?? object.netns;
+  const node = namespaces.find(({ netns }) => netns === object.netns)?.node ?? object.netns;
   const message = `shape ${object.link} in ${node}: this kernel has no ${type} (${option}), which ${keys} of a link need${type === "tbf" ? "s" : ""}`;
   const instead = type === "netem" ? "; a rate works without it" : "";
   return new KernelError("UNIMPLEMENTED", message, {

@@ -12,6 +12,7 @@ import { ERROR_PAGES } from "../error-pages.ts";
 import { AgentClient, allTargets } from "../mesh/agent-access.ts";
 import type { AgentOptions } from "../mesh/agent-options.ts";
 import { KINDS } from "../../documents/kinds.ts";
+import { meshView } from "../../view/mesh-view.ts";
 import type { Names } from "./tree.ts";
 
 /** Whoever presses Tab does not wait longer for an agent. */
@@ -46,8 +47,8 @@ const sources: Readonly<Record<Names, (options: AgentOptions) => string[] | Prom
   topics: () => Object.keys(ERROR_PAGES),
   wires: (options) =>
     eachAgent(options, async (agent) =>
-      (await agent.call(Agent.method.status, create(StatusRequestSchema), patienceMs)).wires.map(
-        ({ client, clientEnd }) => (clientEnd ? `${client}/${clientEnd.interface}` : client),
+      meshView([await agent.call(Agent.method.status, create(StatusRequestSchema), patienceMs)]).wires.map(
+        ({ wire }) => wire,
       ),
     ),
   workloads: () =>
