@@ -10,16 +10,18 @@ import { serveAll } from "../api/rpc.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
 import { agent, type AgentRole } from "../roles/agent.ts";
 import { dialRegistries } from "../registry/dial-registries.ts";
-import { registry } from "../roles/registry.ts";
+import { type Registry, registry } from "../roles/registry.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import type { Scope } from "../async/scope.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Disk } from "../world/disk.ts";
 
-export const REGISTRY_HOST = "registry";
-
-const REGISTRY_URL = "tcp://10.8.255.1:5002";
+/** Hosts of registries, and where each serves. */
+export const REGISTRIES: ReadonlyMap<string, string> = new Map([
+  ["registry", "tcp://10.8.255.1:5002"],
+  ["registry-2", "tcp://10.8.255.2:5002"],
+]);
 
 /** So short that what is lost is found to be so within a run. */
 export const LIFETIME_MS = 60_000;
@@ -83,6 +85,8 @@ export interface AgentOptions {
   readonly plan: HostPlan;
   readonly wishes: Wishes;
   readonly plant: MeshPlant | undefined;
+  /** The preferred one first. */
+  readonly registryUrls: readonly string[];
   /** Do packets get from a workload to an address? */
   readonly reaches: (from: Netns, address: string) => boolean;
   readonly onStart: (role: AgentRole) => void;
@@ -90,18 +94,22 @@ export interface AgentOptions {
   readonly onExit: () => void;
 }
 
-/** Runs the registry of the mesh. */
-export async function runRegistry(world: HostWorld, onExit: () => void): Promise<void> {
+/** Runs a registry of the mesh, over the store that all share. */
+export async function runRegistry(
+  world: HostWorld,
+  { onStart, onExit }: { readonly onStart: (role: Registry) => void; readonly onExit: () => void },
+): Promise<void> {
   const identity = labIdentity(world, LIFETIME_MS);
   await orExit(onExit, async () => {
-    const role = await registry({ world, store: world.store, name: "registry", identity, leaseMs: LEASE_MS });
-    await world.hops.serve(REGISTRY_URL, serveAll(role.served));
+    const role = await registry({ world, store: world.store, name: world.host, identity, leaseMs: LEASE_MS });
+    await world.hops.serve(REGISTRIES.get(world.host) ?? "", serveAll(role.served));
+    onStart(role);
   });
 }
 
 /** Runs an agent until its life ends. */
 export async function runAgent(given: HostWorld, options: AgentOptions): Promise<void> {
-  const { plan, wishes, plant, reaches, onStart, onExit } = options;
+  const { plan, wishes, plant, registryUrls, reaches, onStart, onExit } = options;
   const world = plant === "forgets-disk" ? { ...given, disk: forgetful(given.disk) } : given;
   const url = `tcp://${plan.address}:5001`;
   await orExit(onExit, async () => {
@@ -110,7 +118,7 @@ export async function runAgent(given: HostWorld, options: AgentOptions): Promise
       url,
       identity: labIdentity(world, LIFETIME_MS),
       listen: ["unix:///run/netloom/agent.sock", url],
-      registry: dialRegistries({ world, hops: world.hops, urls: [REGISTRY_URL] }),
+      registry: dialRegistries({ world, hops: world.hops, urls: registryUrls }),
       tunnelAddresses: [plan.address],
       leaseMs: LEASE_MS,
       sweepAfterMs: plant === "no-sweep" ? 1e9 : LIFETIME_MS,

@@ -1,8 +1,9 @@
 /**
- * Simulated meshes: one registry and 3 to 20 agents made of the real roles, wishes and faults drawn from a seed, a run,
+ * Simulated meshes: one or two registries on one store and 3 to 20 agents made of the real roles, wishes and faults drawn from a seed, a run,
  * and what must hold when it is quiet.
  */
 import type { AgentRole } from "../roles/agent.ts";
+import type { Registry } from "../roles/registry.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import { SimMachine } from "./kernel.ts";
 import { type Fault, STORE_HOST, drawFaults } from "./faults.ts";
@@ -14,7 +15,7 @@ import {
   type HostPlan,
   LIFETIME_MS,
   type MeshPlant,
-  REGISTRY_HOST,
+  REGISTRIES,
   runAgent,
   runRegistry,
   type Wishes,
@@ -59,7 +60,10 @@ export async function runMesh(options: MeshOptions): Promise<MeshResult> {
   const random = new SimRandom(seed, "mesh");
   const count = options.agents ?? between(random, "agents", 0, 3, 6);
   const names = Array.from({ length: count }, (_, n) => `host-${n}`);
-  const hosts = [REGISTRY_HOST, ...names];
+  // A planted bug is looked for in the smaller mesh.
+  const registryCount = options.plant ? 1 : between(random, "registries", 0, 1, REGISTRIES.size + 1);
+  const registryHosts = [...REGISTRIES.keys()].slice(0, registryCount);
+  const hosts = [...registryHosts, ...names];
   const faults = options.faults ?? drawMeshFaults(seed, hosts);
   const machines: SimMachine[] = [];
   const simulation = new Simulation({
@@ -78,16 +82,25 @@ export async function runMesh(options: MeshOptions): Promise<MeshResult> {
   const plans = names.map((name, n) => planHost(machine, name, n));
   const wishes = drawWishes(random, plans);
   const living = new Map<string, AgentRole>();
-  simulation.start(REGISTRY_HOST, (world) => runRegistry(world, () => startAgain(simulation, REGISTRY_HOST)));
-  for (const plan of plans) {
+  const registries = new Map<string, Registry>();
+  for (const host of registryHosts) {
+    const onStart = (role: Registry): void => void registries.set(host, role);
+    const onExit = (): void => startAgain(simulation, host);
+    simulation.start(host, (world) => runRegistry(world, { onStart, onExit }));
+  }
+  for (const [n, plan] of plans.entries()) {
+    // Each host prefers another one.
+    const first = n % registryHosts.length;
+    const inOrder = [...registryHosts.slice(first), ...registryHosts.slice(0, first)];
+    const registryUrls = inOrder.map((host) => REGISTRIES.get(host) ?? "");
     const onStart = (role: AgentRole): void => void living.set(plan.name, role);
     const onExit = (): void => startAgain(simulation, plan.name);
     const reaches = (from: Netns, address: string): boolean => machine.reaches(from, address) !== undefined;
     simulation.start(plan.name, (world) =>
-      runAgent(world, { plan, wishes, reaches, onStart, onExit, plant: options.plant }),
+      runAgent(world, { plan, wishes, registryUrls, reaches, onStart, onExit, plant: options.plant }),
     );
   }
-  const violations = await run(simulation, { machine, plans, wishes, living });
+  const violations = await run(simulation, { machine, plans, wishes, living, registries });
   const { history, nowMs } = simulation.scheduler;
   return {
     violations,

@@ -1,7 +1,11 @@
 /** What must hold in a mesh when it is quiet, from the kernels up to the roles. */
+import { create } from "@bufbuild/protobuf";
+import { NetworkServiceEndpointQuerySchema } from "../api/gen/nsm/registry_pb.js";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { groupByOwner } from "../forwarder/owner.ts";
 import type { AgentRole } from "../roles/agent.ts";
+import type { Registry } from "../roles/registry.ts";
+import { SELF } from "../world/peer.ts";
 import type { Kernel, KernelObject, Netns } from "../kernel/kernel.ts";
 import type { SimMachine } from "./kernel.ts";
 import type { Connecting, Exposing, HostPlan, Wishes } from "./mesh-agent-fixture.ts";
@@ -11,6 +15,8 @@ export interface QuietMesh {
   readonly plans: readonly HostPlan[];
   readonly wishes: Wishes;
   readonly living: ReadonlyMap<string, AgentRole>;
+  /** By host. */
+  readonly registries: ReadonlyMap<string, Registry>;
   readonly kernel: (host: string) => Kernel;
 }
 
@@ -34,8 +40,26 @@ export async function findViolations(mesh: QuietMesh): Promise<string[]> {
     ...mesh.plans.flatMap((plan) => kernelProblems(plan, wanted, observed.get(plan.name) ?? [])),
     ...tunnelProblems(observed),
     ...addressProblems(observed),
+    ...(await registryProblems(mesh)),
     ...mesh.plans.flatMap((plan) => roleProblems(mesh, plan, wanted)),
   ];
+}
+
+/** Every registry has the endpoints that last, and nothing else. */
+async function registryProblems({ registries, living, wishes }: QuietMesh): Promise<string[]> {
+  const lasting = wishes.exposing.filter(({ untilMs }) => untilMs === Infinity);
+  const wanted = lasting.map(({ name, host }) => `${name}.${host}`).sort();
+  const [{ world } = { world: undefined }] = living.values();
+  if (!world) return ["no host has started"];
+  const caller = { scope: world.scope, deadlineMs: Infinity, peer: SELF };
+  const problems: string[] = [];
+  for (const [host, role] of registries) {
+    const answers = await role.endpoints.find(caller, create(NetworkServiceEndpointQuerySchema)).all();
+    const found = answers.map(({ networkServiceEndpoint }) => networkServiceEndpoint?.name ?? "").sort();
+    if (found.join(" ") !== wanted.join(" "))
+      problems.push(`${host} has ${found.join(", ")}, not ${wanted.join(", ")}`);
+  }
+  return problems;
 }
 
 function wantedOf({ wishes, living }: QuietMesh): Wanted[] {
