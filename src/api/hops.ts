@@ -11,12 +11,18 @@
 import { traceHeaders } from "../observe/trace-context.ts";
 import type { Span } from "../observe/trace.ts";
 import { copyMessage } from "./copy-message.ts";
-import { create, type Message } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type DescMethodUnary,
+  type Message,
+  type MessageShape,
+} from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { Watch } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
 import type { Clock } from "../async/clock.ts";
-import type { Hop, Metadata } from "../world/hops.ts";
+import type { Hop, Metadata, Waiting } from "../world/hops.ts";
 import { type Peer, SELF } from "../world/peer.ts";
 import {
   type Connection,
@@ -38,7 +44,7 @@ import {
   NetworkServiceRegistry,
   type NetworkServiceResponse,
 } from "./gen/nsm/registry_pb.js";
-import { call, type CallOptions, serve, type Served, watch } from "./rpc.ts";
+import { call, serve, type Served, watch } from "./rpc.ts";
 
 /** Who waits for an answer, and until when. Every `Call` of a chain is one. */
 export interface HopCall {
@@ -46,8 +52,10 @@ export interface HopCall {
   readonly scope: Scope;
   /** On `Clock.monotonicMs`. */
   readonly deadlineMs: number;
-  /** What travels beside the message to the next station: tokens. */
+  /** What travels beside the message to the next station. */
   readonly outgoing?: Metadata;
+  /** Makes what else travels there when it is known who gets it, which takes a connection: tokens. Not asked for streams. */
+  readonly vouch?: ((audience: Peer) => Metadata) | undefined;
   /** The step of the trace that the next station goes on with. */
   readonly span?: Span;
 }
@@ -160,28 +168,34 @@ function registryOf<T extends Message, Query extends Message, Answer extends Mes
 
 /** What is at the other end of a byte hop. */
 export function stationsOver(hop: Hop, clock: Clock): Stations {
-  const options = (waiting: HopCall): CallOptions => ({
-    timeoutMs: Math.max(0, waiting.deadlineMs - clock.monotonicMs()),
-    scope: waiting.scope,
-    metadata: beside(waiting),
-  });
+  const send = async <I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    message: MessageShape<I>,
+    waiting: HopCall,
+  ): Promise<MessageShape<O>> => {
+    const { scope, deadlineMs, vouch } = waiting;
+    const left = (): Waiting => ({ scope, timeoutMs: Math.max(0, deadlineMs - clock.monotonicMs()) });
+    const known = beside(waiting);
+    const metadata = vouch ? { ...known, ...vouch(await hop.peer(left())) } : known;
+    return await call(hop, method, message, { ...left(), metadata });
+  };
   const connection = NetworkServiceApi.method;
   const [service, endpoint] = [NetworkServiceRegistry.method, NetworkServiceEndpointRegistry.method];
   return {
     connections: {
-      request: (waiting, request) => call(hop, connection.request, request, options(waiting)),
-      close: async (waiting, closed) => void (await call(hop, connection.close, closed, options(waiting))),
+      request: (waiting, request) => send(connection.request, request, waiting),
+      close: async (waiting, closed) => void (await send(connection.close, closed, waiting)),
       monitor: (waiting, selector) =>
         watch(hop, MonitorConnection.method.monitorConnections, selector, beside(waiting)),
     },
     services: {
-      request: (waiting, entry) => call(hop, service.register, entry, options(waiting)),
-      close: async (waiting, entry) => void (await call(hop, service.unregister, entry, options(waiting))),
+      request: (waiting, entry) => send(service.register, entry, waiting),
+      close: async (waiting, entry) => void (await send(service.unregister, entry, waiting)),
       find: (waiting, query) => watch(hop, service.find, query, beside(waiting)),
     },
     endpoints: {
-      request: (waiting, entry) => call(hop, endpoint.register, entry, options(waiting)),
-      close: async (waiting, entry) => void (await call(hop, endpoint.unregister, entry, options(waiting))),
+      request: (waiting, entry) => send(endpoint.register, entry, waiting),
+      close: async (waiting, entry) => void (await send(endpoint.unregister, entry, waiting)),
       find: (waiting, query) => watch(hop, endpoint.find, query, beside(waiting)),
     },
   };
@@ -228,9 +242,10 @@ export function serveRegistries(
   ];
 }
 
+/** A call between roles of one process: who gets it is this process. */
 function callerOf(call: HopCall, peer: Peer): Caller {
-  const { scope, deadlineMs } = call;
-  return { scope, deadlineMs, peer, metadata: beside(call) };
+  const { scope, deadlineMs, vouch } = call;
+  return { scope, deadlineMs, peer, metadata: { ...beside(call), ...vouch?.(SELF) } };
 }
 
 /** All that goes beside a message. */

@@ -75,6 +75,8 @@ export interface Call {
   readonly metadata?: Metadata;
   /** What travels beside the message to the next station. */
   readonly outgoing?: Metadata;
+  /** Makes what else travels there, when it is known who gets it: a token. */
+  readonly vouch?: ((audience: Peer) => Metadata) | undefined;
   /** Of a close. Default: `asked`. */
   readonly reason?: CloseReason;
   /** URL of the next station, as an element before `connect` has chosen it. */

@@ -69,10 +69,7 @@ async function cleanUp(call: Call, { hop, connection }: Connected): Promise<void
   const own = scope.child(`clean up connection ${connection.id}`, { timeoutMs: CLEAN_UP_MS });
   try {
     const deadlineMs = clock.monotonicMs() + CLEAN_UP_MS;
-    await hop.close(
-      { scope: own, deadlineMs, span: call.span, ...(call.outgoing && { outgoing: call.outgoing }) },
-      connection,
-    );
+    await hop.close({ ...call, scope: own, deadlineMs }, connection);
   } catch (error) {
     // It is unreachable, or has never heard of the connection; if it has, its time-out closes it.
     if (!(error instanceof NetloomError)) throw error;

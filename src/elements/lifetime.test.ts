@@ -8,6 +8,7 @@ import { labIdentity } from "../identity/lab-identity.ts";
 import type { Identity } from "../identity/identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { principalText } from "../world/peer.ts";
+import { peerNamed } from "../world/peer-fixture.ts";
 import { Chain } from "./chain-fixture.ts";
 import { refreshDelayMs, Refresher } from "./refresh.ts";
 import { timeout } from "./timeout.ts";
@@ -47,7 +48,7 @@ test("a token beside the message wins, and the rules see the way up to here on r
   const identity: Identity = {
     ...labIdentity(world),
     tokenOf: ({ token = "" }) => ({ text: token, expiresAtMs }),
-    outgoing: () => ({ token: "own" }),
+    vouch: ({ connection }) => ({ token: `own for ${connection}` }),
     authorize: ({ principal, context: { path } }) => {
       const tokens = path?.pathSegments.map(({ token }) => token) ?? [];
       asked.push(`${principalText(principal)} ${tokens.join(",")}`);
@@ -61,7 +62,7 @@ test("a token beside the message wins, and the rules see the way up to here on r
     const caller = (token: string) => ({ ...chain.caller(), metadata: { token } });
     const answer = await chain.request({}, { caller: caller("t1") });
     assert.equal(expiry(answer, 0), expiresAtMs);
-    assert.deepEqual(chain.calls[0]?.outgoing, { token: "own" });
+    assert.deepEqual(chain.calls[0]?.vouch?.(peerNamed("tcp:9")), { token: "own for tcp:9" });
     await assert.rejects(chain.close(answer, caller("bad")), { code: "PERMISSION_DENIED" });
     assert.deepEqual(asked, ["unix:1000 t1,", "unix:1000 bad,"]);
   });

@@ -5,6 +5,7 @@ import type { Connection, Path, PathSegment } from "../api/gen/nsm/connection_pb
 import { memoryKey, type Call } from "../chain/call.ts";
 import type { Identity, Token } from "../identity/identity.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { SELF } from "../world/peer.ts";
 import { trimPath } from "./update-path.ts";
 import { connectionOf, ownSegment, previousSegment, type ConnectionElement } from "./connection.ts";
 
@@ -18,7 +19,8 @@ const TOLD_EXPIRY = memoryKey<number>("update-token: the caller's expiry");
  * For a role that has a caller.
  *
  * Guarantees
- * - Behind it the caller's segment and the own one have a token and an expiry, on request and close.
+ * - Behind it the caller's segment and the own one have a token and an expiry, on request and close. The own one's is for the
+ *   caller; for the next station one is made when the connection to it is there (`Call.vouch`).
  * - A caller's token that came beside the message wins over what is in the path. One that has expired is
  *   INVALID_ARGUMENT for a request; a close is heard all the same.
  * - A caller without a token may say how long it means to stay (`expires` of its segment); one that only repeats what it
@@ -38,28 +40,33 @@ export function updateToken(identity: Identity): ConnectionElement {
       const connection = connectionOf(request);
       checkExpiry(call, connection, identity.tokenOf(call.metadata ?? {}));
       stamp(call, connection);
-      return next(request, { ...call, outgoing: identity.outgoing() });
+      return next(request, { ...call, vouch: identity.vouch });
     },
     close(call, connection, next) {
       stamp(call, connection);
-      return next(connection, { ...call, outgoing: identity.outgoing() });
+      return next(connection, { ...call, vouch: identity.vouch });
     },
   };
 }
 
-/** For a role that begins the path: its own segment, and what goes beside the message. */
+/**
+ * For a role that begins the path: until when its own segment holds. The token of the segment is for the next station, which
+ * is not known yet, and which writes it there from beside the message.
+ */
 export function updateOwnToken(identity: Identity): ConnectionElement {
+  const stamp = (connection: Connection): void => {
+    const own = ownSegment(connection);
+    if (own) setToken(own, { text: "", expiresAtMs: identity.token(SELF).expiresAtMs });
+  };
   return {
     name: "update-token",
     request(call, request, next) {
-      const own = request.connection && ownSegment(request.connection);
-      if (own) setToken(own, identity.token());
-      return next(request, { ...call, outgoing: identity.outgoing() });
+      stamp(connectionOf(request));
+      return next(request, { ...call, vouch: identity.vouch });
     },
     close(call, connection, next) {
-      const own = ownSegment(connection);
-      if (own) setToken(own, identity.token());
-      return next(connection, { ...call, outgoing: identity.outgoing() });
+      stamp(connection);
+      return next(connection, { ...call, vouch: identity.vouch });
     },
   };
 }

@@ -18,12 +18,12 @@ export interface Identity {
   readonly summary: string;
   /** What listeners and dials of this process prove themselves with. */
   readonly credentials: Credentials;
-  /** A token of this process for `peer`; without `peer` for whoever is next. */
-  token(peer?: Peer): Token;
+  /** A token of this process for `audience`, which nobody else should take. Asked for often: what is good for a while is kept. */
+  token(audience: Peer): Token;
   /** The caller's token, as it came beside the message. `undefined` if none did; INVALID_ARGUMENT if it is unreadable. */
   tokenOf(metadata: Metadata): Token | undefined;
-  /** What has to go beside a message to the next station. */
-  outgoing(): Metadata;
+  /** What has to go beside a message to `audience`, made when the connection to it is there. Absent: nothing has to. */
+  readonly vouch?: ((audience: Peer) => Metadata) | undefined;
   /** Decides on everything that comes from outside. */
   readonly authorize: Authorize;
 }

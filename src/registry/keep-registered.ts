@@ -18,7 +18,7 @@ import {
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
 } from "../api/gen/nsm/registry_pb.js";
-import { type Stations, stationsOver } from "../api/hops.ts";
+import { type HopCall, type Stations, stationsOver } from "../api/hops.ts";
 import { call } from "../api/rpc.ts";
 import type { Call, Trigger } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
@@ -50,6 +50,7 @@ interface Held {
 }
 
 export interface KeeperOptions {
+  readonly vouch?: HopCall["vouch"];
   readonly world: World;
   readonly registry: Hop;
   /** What this process is called: `manager-alpha`. */
@@ -332,8 +333,9 @@ export class Keeper {
     return failure;
   }
 
-  #waiting(scope: Scope): { readonly scope: Scope; readonly deadlineMs: number } {
-    return { scope, deadlineMs: this.#options.world.clock.monotonicMs() + CALL_TIMEOUT_MS };
+  #waiting(scope: Scope): HopCall {
+    const { vouch, world } = this.#options;
+    return { scope, vouch, deadlineMs: world.clock.monotonicMs() + CALL_TIMEOUT_MS };
   }
 }
 

@@ -4,12 +4,13 @@ import { type Call, Memory } from "../chain/call.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Metadata } from "../world/hops.ts";
 import { pathOf, readPath, updatePath } from "./registry-path.ts";
+import { SELF } from "../world/peer.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
 
-const identity: Pick<Identity, "token" | "tokenOf" | "outgoing"> = {
+const identity: Pick<Identity, "token" | "tokenOf" | "vouch"> = {
   token: () => ({ text: "own", expiresAtMs: 1 }),
   tokenOf: (metadata) => (metadata["token"] ? { text: metadata["token"], expiresAtMs: 1 } : undefined),
-  outgoing: () => ({ token: "own" }),
+  vouch: () => ({ token: "own" }),
 };
 
 /** What goes on behind the element, and what it has left for others. */
@@ -25,7 +26,7 @@ async function enter(
   let outgoing: Metadata = {};
   let tokens: string[] = [];
   await updatePath<string>(identity).request?.(call, "entry", (entry, next) => {
-    outgoing = next?.outgoing ?? {};
+    outgoing = { ...next?.outgoing, ...next?.vouch?.(SELF) };
     tokens = pathOf(next ?? call).pathSegments.map(({ token }) => token);
     return Promise.resolve(entry);
   });

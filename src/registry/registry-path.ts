@@ -28,15 +28,15 @@ export function pathOf(call: Call): Path {
  * Enters the path that came beside a registration, and sends it on. A caller that has sent none gets none, as upstream.
  * INVALID_ARGUMENT if it cannot be read.
  */
-export function updatePath<T>(identity: Pick<Identity, "token" | "tokenOf" | "outgoing">): Element<T, T> {
+export function updatePath<T>(identity: Pick<Identity, "token" | "tokenOf" | "vouch">): Element<T, T> {
   const enter = (call: Call): Call => {
     const path = wayHere(call.metadata, identity);
     call.memory.delete(PATH);
-    const outgoing = { ...call.outgoing, ...identity.outgoing() };
-    if (!path) return { ...call, outgoing };
+    const vouching = { ...call, vouch: identity.vouch };
+    if (!path) return vouching;
     setToken(path, path.index, identity.token(call.peer).text);
     call.memory.set(PATH, path);
-    return { ...call, outgoing: { ...outgoing, [KEY]: writePath(path) } };
+    return { ...vouching, outgoing: { ...call.outgoing, [KEY]: writePath(path) } };
   };
   return {
     name: "update-path",

@@ -21,6 +21,7 @@ import type { Fault } from "../sim/faults.ts";
 import { Simulation } from "../sim/simulation.ts";
 import { MemoryStore } from "../store/memory/memory-store.ts";
 import type { Netns } from "../kernel/kernel.ts";
+import type { Credentials } from "../world/credentials.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Log } from "../observe/log.ts";
 import { agent, type AgentRole } from "./agent.ts";
@@ -70,6 +71,8 @@ export class AgentMesh {
       readonly onRefusal?: (error: unknown) => void;
       /** Default: a bug that is said ends the process, and the test. */
       readonly log?: Log;
+      /** What a host proves itself with. Default: nothing is proven. */
+      readonly credentials?: (host: string) => Credentials;
       /** Of the registry and the agents. */
       readonly identity?: (world: HostWorld) => Identity;
       /** What the agents see of their World. */
@@ -84,7 +87,7 @@ export class AgentMesh {
       drain,
       limitMs: 1e8,
       hosts: ["registry", "alpha", "beta"],
-      credentials: () => PLAIN_CREDENTIALS,
+      credentials: options.credentials ?? (() => PLAIN_CREDENTIALS),
       store: (clock, scope) => new MemoryStore({ clock, scope }),
       kernel: ({ host, clock }) => {
         const machine = (machines[0] ??= new SimMachine({ clock }));

@@ -87,7 +87,14 @@ export async function managerRegistry(options: ManagerRegistryOptions): Promise<
   const bypass = new LocalBypass(options.url, (url) => hops.hold(url));
   const { identity, onState, url } = options;
   const host = { name: world.host, url };
-  const keeper = new Keeper({ world, registry, name, host, onRefusal: onState });
+  const keeper = new Keeper({
+    world,
+    registry,
+    name,
+    host,
+    vouch: identity.vouch,
+    onRefusal: onState,
+  });
   const cache = await WatchCache.open({ world, disk, registry, onNews: () => keeper.look(), onState });
   keeper.start(cache);
   const stations = stationsOver(registry, world.clock);

@@ -5,6 +5,7 @@
 import { NetloomError } from "../errors/errors.ts";
 import type { CertificateProof, Credentials, Proof } from "../world/credentials.ts";
 import type { Hop, Incoming } from "../world/hops.ts";
+import { ChangingCredentials } from "../world/credentials-fixture.ts";
 import { type Peer, principalText } from "../world/peer.ts";
 import {
   CALL,
@@ -48,22 +49,6 @@ interface CredentialsPromise {
 const NEAR = "spiffe://mesh.test/near";
 const FAR = "spiffe://mesh.test/far";
 
-/** A source that the test changes. */
-class Source implements Credentials {
-  readonly name = "test";
-  readonly announcement = "with certificates of a test";
-  now: Proof | NetloomError;
-
-  constructor(now: Proof | NetloomError) {
-    this.now = now;
-  }
-
-  current(): Proof {
-    if (this.now instanceof NetloomError) throw this.now;
-    return this.now;
-  }
-}
-
 const call = (hop: Hop): Promise<unknown> => hop.call(CALL, message(), { timeoutMs: 5_000 });
 const idOf = (peer: Peer | undefined): string => (peer ? principalText(peer.principal) : "nobody");
 const keyOf = (peer: Peer | undefined): string => String(peer?.publicKey);
@@ -99,8 +84,8 @@ const knowing: readonly CredentialsPromise[] = [
     check: async (under) => {
       const authority = under.newAuthority("mesh");
       const [near, far] = [authority.issue(NEAR), authority.issue(FAR)];
-      const seen = await serveNoting(under, new Source(far));
-      const hop = under.near.hops.dial(under.url, new Source(near));
+      const seen = await serveNoting(under, new ChangingCredentials(far));
+      const hop = under.near.hops.dial(under.url, new ChangingCredentials(near));
       const peer = await hop.peer({ timeoutMs: 5_000 });
       equal(idOf(peer), FAR);
       await call(hop);
@@ -117,7 +102,7 @@ const knowing: readonly CredentialsPromise[] = [
   {
     title: "what proves nothing is where it comes from, and where the URL leads",
     check: async (under) => {
-      const plain = new Source({ kind: "none" });
+      const plain = new ChangingCredentials({ kind: "none" });
       const seen = await serveNoting(under, plain);
       const hop = under.near.hops.dial(under.url, plain);
       const peer = await hop.peer({ timeoutMs: 5_000 });
@@ -132,8 +117,11 @@ const knowing: readonly CredentialsPromise[] = [
     title: "dials of one URL share a connection with the same credentials only",
     check: async (under) => {
       const authority = under.newAuthority("mesh");
-      const seen = await serveNoting(under, new Source(authority.issue(FAR)));
-      const [one, two] = [new Source(authority.issue(NEAR)), new Source(authority.issue(`${NEAR}/2`))];
+      const seen = await serveNoting(under, new ChangingCredentials(authority.issue(FAR)));
+      const [one, two] = [
+        new ChangingCredentials(authority.issue(NEAR)),
+        new ChangingCredentials(authority.issue(`${NEAR}/2`)),
+      ];
       for (const each of [one, two, one, two]) await call(under.near.hops.dial(under.url, each));
       equal(seen.map(idOf), [NEAR, `${NEAR}/2`, NEAR, `${NEAR}/2`]);
       ok(seen[0]?.connection !== seen[1]?.connection, "each has a connection of its own");
@@ -146,7 +134,10 @@ const changing: readonly CredentialsPromise[] = [
     title: "credentials that change at both ends fail no call, and what is under way goes on as it began",
     check: async (under) => {
       const authority = under.newAuthority("mesh");
-      const [near, far] = [new Source(authority.issue(NEAR)), new Source(authority.issue(FAR))];
+      const [near, far] = [
+        new ChangingCredentials(authority.issue(NEAR)),
+        new ChangingCredentials(authority.issue(FAR)),
+      ];
       const [begun, goOn] = [signal(), signal()];
       const seen = await serveNoting(under, far, async ({ bytes: [first] }) => {
         if (first !== 9) return;
@@ -176,8 +167,8 @@ const changing: readonly CredentialsPromise[] = [
     title: "who is somebody else from now on is so at the next call",
     check: async (under) => {
       const authority = under.newAuthority("mesh");
-      const near = new Source(authority.issue(NEAR));
-      const far = new Source(authority.issue(FAR));
+      const near = new ChangingCredentials(authority.issue(NEAR));
+      const far = new ChangingCredentials(authority.issue(FAR));
       const seen = await serveNoting(under, far);
       const hop = under.near.hops.dial(under.url, near);
       await call(hop);
@@ -194,7 +185,7 @@ const changing: readonly CredentialsPromise[] = [
     check: async (under) => {
       const authority = under.newAuthority("mesh");
       const none = new NetloomError("UNAVAILABLE", "prove who this is: no certificate has come yet");
-      const [near, far] = [new Source(none), new Source(none)];
+      const [near, far] = [new ChangingCredentials(none), new ChangingCredentials(none)];
       const seen = await serveNoting(under, far);
       const hop = under.near.hops.dial(under.url, near);
       for (const ask of [
@@ -218,8 +209,8 @@ async function checkRefused(
   under: CredentialsUnderTest,
   ends: { readonly near: Proof; readonly far: Proof },
 ): Promise<NetloomError> {
-  const seen = await serveNoting(under, new Source(ends.far));
-  const hop = under.near.hops.dial(under.url, new Source(ends.near));
+  const seen = await serveNoting(under, new ChangingCredentials(ends.far));
+  const hop = under.near.hops.dial(under.url, new ChangingCredentials(ends.near));
   const error = await failure(hop.call(CALL, message(), { timeoutMs: 5_000 }));
   const stream = await failure(hop.watch(WATCH, message()).take());
   ok(["UNAVAILABLE", "UNAUTHENTICATED"].includes(error.code), `${error.code}: ${error.message}`);
@@ -281,7 +272,7 @@ const refusing: readonly CredentialsPromise[] = [
       const error = await checkRefused(under, { near: mesh.issue(NEAR, { prove }), far: mesh.issue(FAR) });
       equal(error.code, "UNAUTHENTICATED");
       ok(error.message.includes("it is not whom this process talks to"), error.message);
-      const hop = under.near.hops.dial(under.url, new Source(mesh.issue(NEAR, { prove })));
+      const hop = under.near.hops.dial(under.url, new ChangingCredentials(mesh.issue(NEAR, { prove })));
       equal((await failure(hop.peer({ timeoutMs: 5_000 }))).code, "UNAUTHENTICATED");
     },
   },
@@ -300,15 +291,15 @@ const refusing: readonly CredentialsPromise[] = [
     check: async (under) => {
       const [first, second] = [under.newAuthority("first"), under.newAuthority("second")];
       const both = { trusts: [first, second] };
-      const far = new Source(second.issue(FAR, both));
+      const far = new ChangingCredentials(second.issue(FAR, both));
       const seen = await serveNoting(under, far);
-      const old = under.near.hops.dial(under.url, new Source(first.issue(NEAR, both)));
-      const young = under.near.hops.dial(under.url, new Source(second.issue(`${NEAR}/2`, both)));
+      const old = under.near.hops.dial(under.url, new ChangingCredentials(first.issue(NEAR, both)));
+      const young = under.near.hops.dial(under.url, new ChangingCredentials(second.issue(`${NEAR}/2`, both)));
       await call(old);
       far.now = second.issue(FAR);
       await call(young);
       await call(old);
-      const late = under.near.hops.dial(under.url, new Source(first.issue(`${NEAR}/3`, both)));
+      const late = under.near.hops.dial(under.url, new ChangingCredentials(first.issue(`${NEAR}/3`, both)));
       ok(["UNAVAILABLE", "UNAUTHENTICATED"].includes((await failure(call(late))).code), "nobody gets in");
       equal(seen.map(idOf), [NEAR, `${NEAR}/2`, NEAR]);
     },

@@ -23,7 +23,6 @@ export function insecure({
     credentials: insecureCredentials,
     token: () => ({ text: "", expiresAtMs: clock.wallMs() + lifetimeMs }),
     tokenOf: readToken,
-    outgoing: () => ({}),
     rules: [],
   };
 }

@@ -1,0 +1,147 @@
+/**
+ * A mesh in which everybody proves who he is, with the rules of upstream's paths: what an identity will be. Tokens say whose they
+ * are and for whom, `alpha for beta`; nobody signs them, because nobody here lies.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Path } from "../api/gen/nsm/connection_pb.js";
+import type { Identity } from "../identity/identity.ts";
+import { authorizeBy, type Rule, RULES } from "../policy/rules.ts";
+import { SimAuthorities } from "../sim/authority-fixture.ts";
+import { ChangingCredentials } from "../world/credentials-fixture.ts";
+import { type Peer, principalText } from "../world/peer.ts";
+import type { World } from "../world/world.ts";
+import { AgentMesh, WEB } from "./agent-fixture.ts";
+
+const TOKEN = "nsm-client-token";
+const LIFETIME_MS = 60_000;
+const DB = `
+kind: Expose
+name: db
+workload: { lab: lab/beta/b1 }
+services: [db]
+pools: [10.0.2.0/24]
+`;
+
+const idOf = (host: string): string => `spiffe://mesh.test/${host}`;
+
+/** A token beside the message is for this process, of who has sent it, and each one before it is for who sends the next. */
+function problemOf({ index, pathSegments }: Path, caller: string, own: string): string | undefined {
+  const tokens = pathSegments.slice(0, index).map(({ token }) => token.split(" for "));
+  const last = tokens.at(-1);
+  if (!last || last[0] !== caller || last[1] !== own)
+    return `${last?.join(" for ")} comes from ${caller} to ${own}`;
+  const broken = tokens.findIndex(
+    ([, audience], i) => i + 1 < tokens.length && audience !== tokens[i + 1]?.[0],
+  );
+  return broken < 0 ? undefined : `token ${broken} is not for who has sent token ${broken + 1}`;
+}
+
+class ProvenMesh {
+  readonly mesh: AgentMesh;
+  /** Tokens that came beside messages, with the host that they came to. */
+  readonly heard = new Set<string>();
+  readonly refused: string[] = [];
+  /** Keys by which alpha was known to others. */
+  readonly keys = new Set<string>();
+  readonly #authority = new SimAuthorities().make("mesh");
+  readonly #credentials = new Map<string, ChangingCredentials>();
+
+  constructor() {
+    this.mesh = new AgentMesh({
+      credentials: (host) => this.#of(host),
+      identity: (world) => this.#identity(world),
+    });
+  }
+
+  rotate(host: string): void {
+    this.#of(host).now = this.#authority.issue(idOf(host));
+  }
+
+  #of(host: string): ChangingCredentials {
+    let known = this.#credentials.get(host);
+    if (!known)
+      this.#credentials.set(host, (known = new ChangingCredentials(this.#authority.issue(idOf(host)))));
+    return known;
+  }
+
+  #identity({ host, clock }: World): Identity {
+    const own = idOf(host);
+    const nameOf = ({ origin, principal }: Peer): string =>
+      origin.kind === "self" ? own : principalText(principal);
+    const rule: Rule = {
+      name: "path",
+      refusal: ({ action, resource, context: { path, peer } }) => {
+        if (nameOf(peer) === idOf("alpha") && peer.publicKey) this.keys.add(String(peer.publicKey));
+        if (!path || resource.kind !== "connection" || !["request", "close"].includes(action))
+          return undefined;
+        // Who begins a path has sent nothing yet.
+        const problem = path.index === 0 ? undefined : problemOf(path, nameOf(peer), own);
+        if (problem === undefined) return undefined;
+        this.refused.push(`${host}: ${problem}`);
+        return { code: "PERMISSION_DENIED", reason: problem };
+      },
+    };
+    const token = (audience: Peer) => ({
+      text: `${own} for ${nameOf(audience)}`,
+      expiresAtMs: clock.wallMs() + LIFETIME_MS,
+    });
+    return {
+      summary: own,
+      credentials: this.#of(host),
+      token,
+      tokenOf: (metadata) => {
+        const text = metadata[TOKEN];
+        if (text === undefined) return undefined;
+        this.heard.add(`${text}, at ${own}`.replaceAll(/spiffe:\/\/mesh\.test\//g, ""));
+        return { text, expiresAtMs: clock.wallMs() + LIFETIME_MS };
+      },
+      vouch: (audience) => ({ [TOKEN]: token(audience).text }),
+      authorize: authorizeBy([...RULES, rule]),
+    };
+  }
+}
+
+test("each message has a token for who gets it, made when the connection knows him; paths are chained by them", async () => {
+  const proven = new ProvenMesh();
+  const { mesh } = proven;
+  await mesh.run(async () => {
+    await mesh.sleep(100);
+    await mesh.apply("beta", DB);
+    await mesh.apply("alpha", WEB);
+    mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+    assert.deepEqual([...proven.heard].sort(), [
+      "alpha for alpha, at alpha",
+      "alpha for beta, at beta",
+      "beta for beta, at beta",
+      "beta for registry, at registry",
+    ]);
+    const { path } = mesh.agent("alpha").forwarder.established()[0] ?? assert.fail("no connection");
+    const tokens = path?.pathSegments.map(({ token }) => token.replaceAll("spiffe://mesh.test/", ""));
+    assert.deepEqual(tokens?.slice(0, 3), ["alpha for alpha", "alpha for alpha", "alpha for beta"]);
+    assert.deepEqual(proven.refused, []);
+  });
+});
+
+test("certificates that change while wires are up are those of the next connection, and nothing fails", async () => {
+  const proven = new ProvenMesh();
+  const { mesh } = proven;
+  await mesh.run(async () => {
+    await mesh.sleep(100);
+    await mesh.apply("beta", DB);
+    await mesh.apply("alpha", WEB);
+    for (let n = 0; n < 6; n++) {
+      for (const host of ["alpha", "beta", "registry"]) proven.rotate(host);
+      await mesh.sleep(LIFETIME_MS / 2);
+      const attachment = mesh.agent("alpha").agent.find({ kind: "Connect", name: "web-db" });
+      assert.equal(attachment?.view.state, "up", attachment?.view.reason);
+    }
+    mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+    assert.ok(proven.keys.size > 3, `${proven.keys.size} keys were seen`);
+    await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web-db" }]);
+    await mesh.agent("beta").agent.delete([{ kind: "Expose", name: "db" }]);
+    await mesh.sleep(500);
+    await mesh.holdsNothing();
+    assert.deepEqual(proven.refused, []);
+  });
+});
