@@ -3,6 +3,7 @@
  *
  * ```
  *   [client] [local]           alpha 10.8.0.1 ===veth=== 10.8.0.2 beta          [server]
+ *                              alpha 10.8.1.1 = 10.8.1.2 gamma 10.8.2.1 = 10.8.2.2 beta
  * ```
  */
 import { execFileSync } from "node:child_process";
@@ -19,8 +20,8 @@ const BPFFS_ROOT = "/run/netloom-bench";
 /** On a disk, unlike /run: what a daemon writes has to get there. */
 const STATE_ROOT = "/var/tmp/netloom-bench";
 
-/** A wire's ends, addresses and, for the half of a remote one, its tunnel. `number` makes every name and number unique. */
-export type WireKind = "local" | "near" | "far";
+/** What a host has of a wire. `number` makes every name and number unique. */
+export type WireKind = "local" | "near" | "far" | "over-near" | "over" | "over-far";
 
 /** Two hosts with a cable between them, and workloads, and nobody who does anything. */
 export class Ground {
@@ -48,7 +49,7 @@ export async function onGround(bench: (ground: Ground) => Promise<void>): Promis
       process.exit(1);
     });
   try {
-    for (const name of ["alpha", "beta", "client", "local", "server"])
+    for (const name of ["alpha", "beta", "gamma", "client", "local", "server"])
       await machine.createNetns(pathOf(name));
     sh(underlay());
     await bench(new Ground(machine));
@@ -62,25 +63,31 @@ export async function onGround(bench: (ground: Ground) => Promise<void>): Promis
 export class Bed extends Ground {
   readonly alpha: LinuxKernel;
   readonly beta: LinuxKernel;
+  readonly gamma: LinuxKernel;
 
-  private constructor(machine: LinuxMachine, alpha: LinuxKernel, beta: LinuxKernel) {
+  private constructor(
+    machine: LinuxMachine,
+    { alpha, beta, gamma }: Readonly<Record<"alpha" | "beta" | "gamma", LinuxKernel>>,
+  ) {
     super(machine);
     this.alpha = alpha;
     this.beta = beta;
+    this.gamma = gamma;
   }
 
   /** As `onGround`. */
   static async use(bench: (bed: Bed) => Promise<void>): Promise<void> {
     await onGround(async ({ machine }) => {
-      const alpha = await machine.kernel({ host: netnsOf("alpha"), bpffs: bpffsOf("alpha") });
-      const beta = await machine.kernel({ host: netnsOf("beta"), bpffs: bpffsOf("beta") });
-      await bench(new Bed(machine, alpha, beta));
+      const kernel = (name: string): Promise<LinuxKernel> =>
+        machine.kernel({ host: netnsOf(name), bpffs: bpffsOf(name) });
+      const [alpha, beta, gamma] = [await kernel("alpha"), await kernel("beta"), await kernel("gamma")];
+      await bench(new Bed(machine, { alpha, beta, gamma }));
     });
   }
 
   /** Waits until the kernel has freed all that was removed. */
   async settle(): Promise<void> {
-    await Promise.all([this.alpha.settle(), this.beta.settle()]);
+    await Promise.all([this.alpha.settle(), this.beta.settle(), this.gamma.settle()]);
   }
 }
 
@@ -134,25 +141,28 @@ export function wireOf({ number, kind, isDual = false, ...at }: WireOptions): Wi
   const { client, endpoint } = addressesOf(number);
   const [client6, endpoint6] = [`fd64::${number.toString(16)}`, `fd65::${number.toString(16)}`];
   const behind = (net: number): string => `10.${net}.${number >> 8}.${number & 255}/32`;
-  const tunnel: VxlanMechanism = {
-    type: "VXLAN",
-    sourceIp: "10.8.0.1",
-    destinationIp: "10.8.0.2",
-    vni: number + 1,
-    underlayMtuBytes: UNDERLAY_MTU,
-  };
   const workload = (netns: Netns, interfaceName: string): KernelMechanism => ({
     type: "KERNEL",
     netns,
     interfaceName,
   });
+  const from = workload(at.client ?? netnsOf("client"), `nsm-${number}`);
+  const to = workload(at.endpoint ?? netnsOf(kind === "local" ? "local" : "server"), `nse-${number}`);
+  const tunnel = tunnelBetween(number + 1, ["10.8.0.1", "10.8.0.2"]);
+  // Over gamma.
+  const first = tunnelBetween(number + 1, ["10.8.1.1", "10.8.1.2"]);
+  const second = tunnelBetween(number + 70_000, ["10.8.2.1", "10.8.2.2"]);
+  const ends = {
+    local: { client: from, endpoint: to },
+    near: { client: from, endpoint: tunnel },
+    far: { client: tunnel, endpoint: to },
+    "over-near": { client: from, endpoint: first },
+    over: { client: first, endpoint: second },
+    "over-far": { client: second, endpoint: to },
+  } as const;
   return {
     connectionId: `bench-${number}`,
-    client: kind === "far" ? tunnel : workload(at.client ?? netnsOf("client"), `nsm-${number}`),
-    endpoint:
-      kind === "near"
-        ? tunnel
-        : workload(at.endpoint ?? netnsOf(kind === "local" ? "local" : "server"), `nse-${number}`),
+    ...ends[kind],
     context: {
       srcIpAddrs: [`${client}/32`, ...(isDual ? [`${client6}/128`] : [])],
       dstIpAddrs: [`${endpoint}/32`, ...(isDual ? [`${endpoint6}/128`] : [])],
@@ -162,9 +172,29 @@ export function wireOf({ number, kind, isDual = false, ...at }: WireOptions): Wi
   };
 }
 
+function tunnelBetween(vni: number, [sourceIp, destinationIp]: readonly [string, string]): VxlanMechanism {
+  return { type: "VXLAN", sourceIp, destinationIp, vni, underlayMtuBytes: UNDERLAY_MTU };
+}
+
 function underlay(): string[] {
-  const [alpha, beta] = [nameOf("alpha"), nameOf("beta")];
+  const [alpha, beta, gamma] = [nameOf("alpha"), nameOf("beta"), nameOf("gamma")];
+  const cable = (
+    n: number,
+    [from, at]: readonly [string, string],
+    [to, there]: readonly [string, string],
+  ) => [
+    `ip link add ${at} netns ${from} mtu ${UNDERLAY_MTU} type veth peer name ${there} netns ${to} mtu ${UNDERLAY_MTU}`,
+    `ip -n ${from} address add 10.8.${n}.1/30 dev ${at}`,
+    `ip -n ${to} address add 10.8.${n}.2/30 dev ${there}`,
+    `ip -n ${from} link set dev ${at} up`,
+    `ip -n ${to} link set dev ${there} up`,
+    `ip -n ${from} link show dev ${at}`,
+    `ip -n ${to} link show dev ${there}`,
+  ];
   return [
+    ...cable(1, [alpha, "eth1"], [gamma, "eth1"]),
+    ...cable(2, [gamma, "eth2"], [beta, "eth1"]),
+    `ip -n ${gamma} link set dev lo up`,
     `ip link add eth0 netns ${alpha} mtu ${UNDERLAY_MTU} type veth peer name eth0 netns ${beta} mtu ${UNDERLAY_MTU}`,
     ...[alpha, beta].flatMap((host, index) => [
       `ip -n ${host} address add 10.8.0.${index + 1}/24 dev eth0`,

@@ -3,6 +3,8 @@
  *
  *   local-*    [client] nsm-0 ===veth=== nse-0 [local]                raw: a veth pair
  *   remote-*   [client] nsm-1 … alpha ))) VXLAN ((( beta … [server]   raw: a VXLAN device in each workload
+ *   over-*     [client] nsm-2 … alpha ))) VXLAN ((( gamma ))) VXLAN ((( beta … [server]
+ *                                                             raw: the same, and in gamma two VXLAN devices that tc joins
  *
  * Each row once on an empty host (`local-tcp`), and once beside 1,000 other wires (`local-tcp-1000`).
  */
@@ -14,7 +16,7 @@ import { IperfServer, type Traffic } from "./iperf.ts";
 import { measurePairs, pairedRow, percentile, readCpuTimes, report, spread, stealShare } from "./report.ts";
 import { type BenchRow } from "./row.ts";
 
-/** Nine pairs of each of eight rows in less than a minute leave a run this long. */
+/** Nine pairs of each of twelve rows in little more than a minute leave a run this long. */
 const RUN_SECONDS = Number(process.env["BENCH_RUN_SECONDS"] ?? sized(0.3, 0.1));
 const PAIRS = sized(9, 1);
 /** Rows beside them end in `-1000`. */
@@ -35,23 +37,40 @@ interface Subject {
 
 /** Devices without Netloom, in the same workloads, with the MTU of the wires. */
 function rawDevices(): string[] {
-  const [alpha, beta] = [nameOf("alpha"), nameOf("beta")];
+  const [alpha, beta, gamma] = [nameOf("alpha"), nameOf("beta"), nameOf("gamma")];
   const [client, local, server] = [nameOf("client"), nameOf("local"), nameOf("server")];
   const up = (netns: string, device: string, address: string): string[] => [
     `ip -n ${netns} address add ${address}/24 dev ${device}`,
     `ip -n ${netns} link set dev ${device} up`,
   ];
-  const vxlan = (host: string, netns: string, [from, to]: readonly [number, number]): string =>
-    `ip -n ${host} link add raw1 netns ${netns} mtu ${UNDERLAY_MTU - VXLAN_OVERHEAD} type vxlan id 70001 ` +
-    `local 10.8.0.${from} remote 10.8.0.${to} dstport 4789`;
+  const vxlan = (
+    [host, netns]: readonly [string, string],
+    [device, vni]: readonly [string, number],
+    [from, to]: readonly [string, string],
+  ): string =>
+    `ip -n ${host} link add ${device} netns ${netns} mtu ${UNDERLAY_MTU - VXLAN_OVERHEAD} type vxlan id ${vni} ` +
+    `local ${from} remote ${to} dstport 4789`;
+  const joined = (from: string, to: string): string[] => [
+    `ip -n ${gamma} link set dev ${from} up`,
+    `tc -n ${gamma} qdisc add dev ${from} clsact`,
+    `tc -n ${gamma} filter add dev ${from} ingress protocol all u32 match u32 0 0 action mirred egress redirect dev ${to}`,
+  ];
   return [
     `ip link add raw0 netns ${client} type veth peer name raw0 netns ${local}`,
     ...up(client, "raw0", "10.70.0.1"),
     ...up(local, "raw0", "10.70.0.2"),
-    vxlan(alpha, client, [1, 2]),
-    vxlan(beta, server, [2, 1]),
+    vxlan([alpha, client], ["raw1", 70_001], ["10.8.0.1", "10.8.0.2"]),
+    vxlan([beta, server], ["raw1", 70_001], ["10.8.0.2", "10.8.0.1"]),
+    vxlan([alpha, client], ["raw2", 150_001], ["10.8.1.1", "10.8.1.2"]),
+    vxlan([gamma, gamma], ["raw2", 150_001], ["10.8.1.2", "10.8.1.1"]),
+    vxlan([gamma, gamma], ["raw3", 150_002], ["10.8.2.1", "10.8.2.2"]),
+    vxlan([beta, server], ["raw2", 150_002], ["10.8.2.2", "10.8.2.1"]),
+    ...joined("raw2", "raw3"),
+    ...joined("raw3", "raw2"),
     ...up(client, "raw1", "10.71.0.1"),
     ...up(server, "raw1", "10.71.0.2"),
+    ...up(client, "raw2", "10.72.0.1"),
+    ...up(server, "raw2", "10.72.0.2"),
   ];
 }
 
@@ -59,12 +78,14 @@ class ThroughputBench {
   readonly #bed: Bed;
   readonly #alpha: Reconciler;
   readonly #beta: Reconciler;
+  readonly #gamma: Reconciler;
   readonly notes: string[] = [];
 
   constructor(bed: Bed) {
     this.#bed = bed;
     this.#alpha = new Reconciler(bed.alpha);
     this.#beta = new Reconciler(bed.beta);
+    this.#gamma = new Reconciler(bed.gamma);
   }
 
   async make(): Promise<readonly Subject[]> {
@@ -72,6 +93,10 @@ class ThroughputBench {
     await this.#alpha.apply(planWire(wireOf({ number: 0, kind: "local" })));
     await this.#beta.apply(planWire(wireOf({ number: 1, kind: "far" })));
     await this.#alpha.apply(planWire(wireOf({ number: 1, kind: "near" })));
+    await this.#beta.apply(planWire(wireOf({ number: 2, kind: "over-far" })));
+    await this.#gamma.apply(planWire(wireOf({ number: 2, kind: "over" })));
+    await this.#alpha.apply(planWire(wireOf({ number: 2, kind: "over-near" })));
+    const server = new IperfServer("server");
     return [
       {
         name: "local",
@@ -81,9 +106,15 @@ class ThroughputBench {
       },
       {
         name: "remote",
-        server: new IperfServer("server"),
+        server,
         wire: addressesOf(1).endpoint,
         raw: "10.71.0.2",
+      },
+      {
+        name: "over",
+        server,
+        wire: addressesOf(2).endpoint,
+        raw: "10.72.0.2",
       },
     ];
   }
@@ -101,7 +132,7 @@ class ThroughputBench {
       const at = workloads[n % OTHER_PAIRS];
       for (const kind of kinds) {
         const reconciler = kind === "far" ? this.#beta : this.#alpha;
-        await reconciler.apply(planWire(wireOf({ number: 2 + n, kind, ...at })));
+        await reconciler.apply(planWire(wireOf({ number: 3 + n, kind, ...at })));
       }
     }
   }
@@ -147,7 +178,7 @@ await Bed.use(async (bed) => {
         for (const traffic of ["tcp", "udp64"] as const) rows.push(await bench.row(subject, traffic, suffix));
     }
   } finally {
-    for (const { server } of subjects) await server.stop();
+    for (const server of new Set(subjects.map((each) => each.server))) await server.stop();
   }
   const stolen = stealShare(before, readCpuTimes());
   report("throughput", rows, [

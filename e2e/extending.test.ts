@@ -74,6 +74,93 @@ test("a resolver", async (t) => {
   );
 });
 
+const PLAIN_MECHANISM = `/** VXLAN under another name: a tunnel of a type that nobody else names. */
+import { z } from "zod";
+import type { RemoteType } from "../mechanism-type.ts";
+import { vxlan, type VxlanMechanism } from "../vxlan/vxlan.ts";
+
+export interface PlainMechanism extends Omit<VxlanMechanism, "type"> {
+  readonly type: "PLAIN";
+}
+
+const asVxlan = (tunnel: PlainMechanism): VxlanMechanism => ({ ...tunnel, type: "VXLAN" });
+const asPlain = (tunnel: VxlanMechanism): PlainMechanism => ({ ...tunnel, type: "PLAIN" });
+
+export const plain: Readonly<RemoteType<PlainMechanism>> = {
+  ...vxlan,
+  type: "PLAIN",
+  document: "plain",
+  options: [
+    { key: "port", name: "plain-port", argument: "port", about: "UDP port of plain tunnels", default: 4789, least: 1, most: 65_535 },
+  ],
+  identifier: { ...vxlan.identifier, key: "number", noun: "number" },
+  labKeys: { number: z.int().optional().describe("Number of a plain tunnel.") },
+  read: ({ number = "", ...parameters }) => {
+    const read = vxlan.read({ ...parameters, vni: number });
+    return read.ok ? { ok: true, value: asPlain(read.value) } : read;
+  },
+  write: (tunnel) => {
+    const { vni = "", ...parameters } = vxlan.write(asVxlan(tunnel));
+    return { ...parameters, number: vni };
+  },
+  problems: (tunnel, side) => vxlan.problems(asVxlan(tunnel), side),
+  mtuBytes: (tunnel) => vxlan.mtuBytes(asVxlan(tunnel)),
+  half: (tunnel, place) => vxlan.half(asVxlan(tunnel), place),
+  words: ({ vni }) => \`plain number \${vni}\`,
+  vteps: (tunnel) => vxlan.vteps(asVxlan(tunnel)),
+  whyMtu: (tunnel) => vxlan.whyMtu(asVxlan(tunnel)),
+  tunnel: (facts) => asPlain(vxlan.tunnel(facts)),
+  found: () => [],
+};
+`;
+
+test("a mechanism", async (t) => {
+  const house = new HouseCopy(t);
+  house.write("src/mechanisms/plain/plain.ts", PLAIN_MECHANISM);
+  house.edit(
+    "src/mechanisms/list.ts",
+    'import { vxlan } from "./vxlan/vxlan.ts";\n',
+    'import { plain } from "./plain/plain.ts";\nimport { vxlan } from "./vxlan/vxlan.ts";\n',
+  );
+  house.edit("src/mechanisms/list.ts", "[kernel, vxlan]", "[kernel, plain, vxlan]");
+  house.check();
+  await house.makeDocs();
+  assert.match(house.read("docs/schema/lab.schema.json"), /"enum": \[\s+"plain",\s+"vxlan"\s+\]/);
+  assert.match(
+    house.read("docs/schema/lab.schema.json"),
+    /"number": \{\s+"description": "Number of a plain tunnel\."/,
+  );
+  for (const command of ["agent", "doctor"] as const)
+    assert.match(
+      (await house.netloom(command, "--help")).stdout,
+      /--plain-port <port> +UDP port of plain tunnels/,
+    );
+  house.write(
+    "db.yaml",
+    "kind: Expose\nname: db\nworkload: { netns: /run/db }\nservices: [db]\npools: [10.0.0.0/24]\n",
+  );
+  const [apply, connect, status, json] = await house.mesh({
+    namespaces: ["/run/web", "/run/db"],
+    commands: [
+      { host: "beta", args: ["apply", "-f", "db.yaml", "--wait", "30"] },
+      { host: "alpha", args: ["connect", "/run/web", "db", "--interface", "to-db", "--wait", "30"] },
+      { host: "alpha", args: ["status"] },
+      { host: "alpha", args: ["status", "-o", "json"] },
+    ],
+  });
+  assert.deepEqual(apply, { code: 0, stdout: "+ Expose db\n", stderr: "" });
+  assert.equal(connect?.code, 0, connect?.stdout);
+  assert.match(status?.stdout ?? "", /alpha\/web\/to-db +plain number \d+ alpha→beta +db\.beta .* up /);
+  const { wires } = JSON.parse(json?.stdout ?? "") as {
+    readonly wires: readonly {
+      readonly tunnels: readonly { readonly type: string; readonly parameters: object }[];
+    }[];
+  };
+  const [tunnel] = wires[0]?.tunnels ?? [];
+  assert.equal(tunnel?.type, "PLAIN");
+  assert.ok("number" in (tunnel?.parameters ?? {}));
+});
+
 /** A kind of document that says something of a workload, and asks for nothing: it is up when the workload is there. */
 const NOTE_FILES = {
   "words.ts": `import { attachmentName } from "../command.ts";

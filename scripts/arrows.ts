@@ -128,6 +128,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
       "admin",
       "agent",
       "api",
+      "async",
       "chain",
       "documents",
       "elements",

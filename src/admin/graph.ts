@@ -14,6 +14,7 @@ import {
   NetworkServiceSchema,
 } from "../api/gen/nsm/registry_pb.js";
 import type { HopCall } from "../api/hops.ts";
+import { isForwarder } from "../elements/forwarders.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { describeWires } from "./wires.ts";
 
@@ -39,13 +40,17 @@ export async function graph(parts: AdminParts, call: HopCall): Promise<GraphResp
     const url = isOwn ? ownUrl : each.url;
     return [create(GraphEndpointSchema, { name, host, url, services: networkServiceNames })];
   });
+  // They tell of hosts, and serve no workload.
+  const forwarders = new Set(
+    endpoints.flatMap(({ networkServiceEndpoint: each }) => (each && isForwarder(each) ? [each.name] : [])),
+  );
   const hosts = new Map([[ownUrl, world.host], ...shown.map(({ url, host }) => [url, host] as const)]);
   return create(GraphResponseSchema, {
     host: world.host,
     services: services.flatMap(({ networkService: each }) =>
       each ? [create(GraphServiceSchema, { name: each.name, payload: each.payload })] : [],
     ),
-    endpoints: shown,
+    endpoints: shown.filter(({ name }) => !forwarders.has(name)),
     wires: describeWires(parts),
     hosts: [...hosts].map(([url, name]) => create(GraphHostSchema, { name, url })),
   });

@@ -23,6 +23,7 @@ import { NetloomError } from "../errors/errors.ts";
 import { listed } from "../text/problem.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { attachmentStatus } from "./status.ts";
+import { describeWires } from "./wires.ts";
 
 interface Asked {
   readonly service: string;
@@ -64,6 +65,9 @@ export async function why(parts: AdminParts, call: HopCall, request: WhyRequest)
   }
   const last = lastOf(parts, asked);
   if (last) answer.last = last;
+  const made =
+    asked.connectionId === "" ? undefined : describeWires(parts).find(({ id }) => id === asked.connectionId);
+  answer.path = made?.path ?? "";
   if (asked.attached) answer.attachment = attachmentStatus(asked.attached);
   return answer;
 }

@@ -17,7 +17,8 @@ import type { Side } from "../mechanisms/side.ts";
 import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelObject, Netns } from "../kernel/kernel.ts";
-import { isPair } from "../kernel/objects.ts";
+import { endsOf, isDevice } from "../kernel/objects.ts";
+import { readAlias } from "../mechanisms/naming.ts";
 import type { World } from "../world/world.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
@@ -79,7 +80,7 @@ export class KeptWires {
     const alive = await this.#alive(names);
     for (const netns of alive) this.#known.add(netns);
     for (const [id, objects] of found) this.#unclaimed.set(id, unclaimedOf(objects));
-    for (const [id, objects] of found) if (!objects.some(isPair)) await this.bury(id);
+    for (const [id, objects] of found) if (isHollow(objects)) await this.bury(id);
     await this.#namespaces.replace(alive);
     return [...found.keys()].filter((id) => this.#unclaimed.has(id));
   }
@@ -98,7 +99,7 @@ export class KeptWires {
     }
   }
 
-  /** Is the pair of devices of a wire of an earlier life gone, as it goes with its workload? */
+  /** Has a wire of an earlier life lost a side, as it does with its workload? */
   async isHollow(id: string): Promise<boolean> {
     return this.#unclaimed.has(id) && isHollow(await this.#reconciler.look(id));
   }
@@ -241,7 +242,8 @@ export class KeptWires {
   }
 }
 
-/** The pair of devices goes with the workload's namespace; the rest is in the host, or in the other workload. */
+/** A pair of devices goes with its workload's namespace: what is left leads to one side only, or to none. */
 function isHollow(objects: readonly KernelObject[]): boolean {
-  return !objects.some(isPair);
+  const ends = objects.filter(isDevice).flatMap(endsOf);
+  return new Set(ends.map(({ alias }) => readAlias(alias)?.side)).size < 2;
 }

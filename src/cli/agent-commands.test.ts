@@ -222,7 +222,7 @@ test("why tells what would happen, and what has happened", async () => {
   assert.match(stdout, /it would get:\n {2}1\. db-db\.beta +on beta/);
   assert.match(
     stdout,
-    /what happened when wire \S+ was last asked for, \d+ s ago:\n[^]*✓ db-db\.beta was taken\n$/,
+    /what happened when wire \S+ was last asked for, \d+ s ago:\n[^]*✓ db-db\.beta was taken\n\nthe way of its wire: vxlan vni \d+ alpha→beta\n$/,
   );
 });
 

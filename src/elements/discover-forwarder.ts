@@ -6,6 +6,7 @@ import type { Match, NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.j
 import { memoryKey, type Call } from "../chain/call.ts";
 import { missingLabel, type Labels } from "../registry/match.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { FORWARDERS } from "./forwarders.ts";
 import { connectionOf, nextSegment, type ConnectionElement } from "./connection.ts";
 import type { Registries } from "./discover.ts";
 import { findEndpoints, findService } from "./find.ts";
@@ -85,7 +86,7 @@ export function discoverForwarder(options: ForwarderDiscoveryOptions): Connectio
 
 async function findForwarders(
   call: Call,
-  { registries, url, service: forwarderService = "forwarder", own = [] }: ForwarderDiscoveryOptions,
+  { registries, url, service: forwarderService = FORWARDERS, own = [] }: ForwarderDiscoveryOptions,
   wish: {
     readonly service: string;
     readonly payload: string;

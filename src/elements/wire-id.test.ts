@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { ConnectionSchema } from "../api/gen/nsm/connection_pb.js";
-import { hostAlias, ownerOfAlias, workloadAlias } from "../mechanisms/naming.ts";
+import { halfAlias, ownerOfAlias, workloadAlias } from "../mechanisms/naming.ts";
 import { stationsOf, wireIdOf } from "./wire-id.ts";
 
 /** Names of the stations, in order; ids are made of their places. */
@@ -80,7 +80,7 @@ test("an id that no alias holds, alone or with its suffix, is another one that h
   for (const id of all) {
     assert.ok(Buffer.byteLength(workloadAlias(id, "client")) <= 249, id);
     assert.doesNotMatch(id, /\p{Cc}/u);
-    assert.equal(ownerOfAlias(hostAlias("vxlan", id, "endpoint")), id);
+    assert.equal(ownerOfAlias(halfAlias("vxlan", id, "endpoint")), id);
   }
   for (const id of ids) {
     const way = wireIdOf(at("nsc a fa mgr fwd fw mgr fwd nse", 6, id));

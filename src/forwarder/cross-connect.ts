@@ -6,6 +6,9 @@
  *
  *  workload and tunnel    [client: nsm-1]===veth===nlv…  -redirect->       nlx… ))) VXLAN
  *                                                        <-redirect-peer-
+ *
+ *  two tunnels            VXLAN ((( nlx…  -redirect->  nlx… ))) VXLAN
+ *                                         <-redirect-
  * ```
  */
 import type { LinkEnd, Program, Sysctl, Veth, Vxlan } from "../kernel/kernel.ts";

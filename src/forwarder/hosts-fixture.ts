@@ -25,6 +25,7 @@ export interface Hosts {
   readonly beta: Kernel;
   /** Namespaces. */
   readonly host: Netns;
+  readonly other: Netns;
   readonly client: Netns;
   readonly local: Netns;
   readonly server: Netns;
@@ -43,7 +44,7 @@ export async function hostsFixture(t: TestContext): Promise<Hosts> {
   // A host has a bpffs of its own: whoever opens one forgets the devices that are not of his host.
   const alpha = await net.kernel({ host, bpffs: `${net.bpffs}/alpha` });
   const beta = await net.kernel({ host: other, bpffs: `${net.bpffs}/beta` });
-  return { net, alpha, beta, host, client, local, server };
+  return { net, alpha, beta, host, other, client, local, server };
 }
 
 /** As if a stranger had made it: it goes with its namespaces. */

@@ -31,6 +31,7 @@ test("what can be planned has no problems", () => {
   assert.deepEqual(validateWire(wire({})), []);
   assert.deepEqual(validateWire(wire(context({ srcMac: "", mtuBytes: 0 }))), []);
   assert.deepEqual(validateWire(wire({ client: tunnel, endpoint: client })), []);
+  assert.deepEqual(validateWire(wire({ client: { ...tunnel, vni: 8 } })), []);
   assert.deepEqual(
     validateWire(wire({ context: { srcIpAddrs: ["10.0.0.1/24"], srcRoutes: [{ prefix: "10.9.0.0/16" }] } })),
     [],
@@ -52,7 +53,7 @@ const cases: readonly (readonly [string, Partial<Wire>, RegExp])[] = [
     /neither file:\/\/\/path nor inode/,
   ],
   ["both ends the same device", { endpoint: client }, /^Both ends are the interface nsm-1/],
-  ["two tunnels", { client: tunnel }, /^Both mechanisms are VXLAN/],
+  ["two tunnels of one VNI", { client: tunnel }, /^Both tunnels have the VNI 7\.$/],
   ["a VNI of 0", tunnelled({ vni: 0 }), /^The VNI 0 is not from 1 to 16777215\.$/],
   ["a VNI too large", tunnelled({ vni: 2 ** 24 }), /^The VNI 16777216/],
   ["a port too large", tunnelled({ port: 65536 }), /UDP port 65536/],

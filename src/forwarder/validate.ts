@@ -1,6 +1,6 @@
 /** Whether a wire can be planned, told in sentences before anything is touched. */
 import { byteLength } from "../net/byte-length.ts";
-import { deviceOf, remoteTypeOf, typeOf } from "../mechanisms/list.ts";
+import { deviceOf, type Mechanism, remoteTypeOf, typeOf } from "../mechanisms/list.ts";
 import { isMtu } from "../mechanisms/parameters.ts";
 import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
@@ -49,14 +49,21 @@ function mechanismProblems({ client, endpoint }: Wire): string[] {
     ...typeOf(endpoint).problems(endpoint, "endpoint"),
   ];
   const [a, b] = [deviceOf(client), deviceOf(endpoint)];
-  if (!a && !b) {
-    const types = [...new Set([client.type, endpoint.type])].join(" and ");
-    problems.push(`Both mechanisms are ${types}; one end has to be a workload of this host.`);
-  }
+  const shared = sharedIdentifier(client, endpoint);
+  if (shared !== undefined) problems.push(`Both tunnels have the ${shared}.`);
   if (a && b && a.netns === b.netns && a.interfaceName === b.interfaceName) {
     problems.push(`Both ends are the interface ${a.interfaceName} of ${a.netns}.`);
   }
   return problems;
+}
+
+/** Two tunnels of one type on a host are told from each other by it. */
+function sharedIdentifier(client: Mechanism, endpoint: Mechanism): string | undefined {
+  const type = remoteTypeOf(client);
+  if (!type || type !== remoteTypeOf(endpoint)) return undefined;
+  const { key, noun } = type.identifier;
+  const [a, b] = [type.write(client)[key], type.write(endpoint)[key]];
+  return a === b ? `${noun} ${a}` : undefined;
 }
 
 function macProblems({ context }: Wire): string[] {

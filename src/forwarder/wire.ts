@@ -45,8 +45,9 @@ export interface ConnectionContext {
 }
 
 /**
- * One connection as its forwarder sees it: between two workloads of its host, or the near half of one to another host, with
- * a workload towards the client and a tunnel towards the endpoint, or the far half the other way round.
+ * One connection as its forwarder sees it: between two workloads of its host; or the near half of one to another host, with
+ * a workload towards the client and a tunnel towards the endpoint; or the far half the other way round; or, on a host in
+ * between, from tunnel to tunnel.
  */
 export interface Wire {
   /** The owner of all that is made: in a mesh the wire's id (src/elements/wire-id.ts). */

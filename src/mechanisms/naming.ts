@@ -11,7 +11,7 @@ export function workloadAlias(connectionId: string, side: Side): string {
 }
 
 /** Alias of a device of the host, on the way to `side`: `veth-server-<id>`, as upstream. `what` has at most five letters. */
-export function hostAlias(what: string, connectionId: string, side: Side): string {
+export function halfAlias(what: string, connectionId: string, side: Side): string {
   return `${what}-${workloadAlias(connectionId, side)}`;
 }
 
@@ -20,7 +20,7 @@ export function readAlias(
   alias: string,
 ): { readonly what: string; readonly side: Side; readonly owner: string } | undefined {
   const [, what = "", role, owner] =
-    /^(?:(?!server-|client-)([a-z]{1,5})-)?(server|client)-(.+)$/s.exec(alias) ?? [];
+    /^(?:(?!server-|client-|host-)([a-z]{1,5})-)?(server|client)-(.+)$/s.exec(alias) ?? [];
   if (role === undefined || owner === undefined) return undefined;
   return { what, side: role === "server" ? "client" : "endpoint", owner };
 }

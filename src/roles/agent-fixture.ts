@@ -2,8 +2,8 @@
  * A registry and two agents on the simulator, with processes that crash and start again:
  *
  * ```
- *  registry 10.8.0.9 ── alpha 10.8.0.1 ── beta 10.8.0.2
- *                         a1, a2            b1, b2          /run/netns/nl-lab-alpha-a1, …
+ *  registry 10.8.0.9 ── alpha 10.8.0.1 ── beta 10.8.0.2 ── gamma 10.8.0.3, where it is asked for
+ *                         a1, a2            b1, b2            c1             /run/netns/nl-lab-alpha-a1, …
  * ```
  */
 import { dialRegistries } from "../registry/dial-registries.ts";
@@ -40,12 +40,13 @@ interface: to-db
 
 export const REGISTRY_URL = "tcp://10.8.0.9:5002";
 
-export type HostName = "alpha" | "beta";
+export type HostName = "alpha" | "beta" | "gamma";
 
 const HOSTS: Readonly<Record<HostName, { readonly address: string; readonly workloads: readonly string[] }>> =
   {
     alpha: { address: "10.8.0.1", workloads: ["a1", "a2"] },
     beta: { address: "10.8.0.2", workloads: ["b1", "b2"] },
+    gamma: { address: "10.8.0.3", workloads: ["c1"] },
   };
 
 export class AgentMesh {
@@ -56,9 +57,12 @@ export class AgentMesh {
   readonly lines: string[] = [];
   /** Do packets get from one host to the other? */
   isUnderlayCut = false;
+  readonly #hosts: readonly HostName[];
 
   constructor(
     options: {
+      /** Default: alpha and beta. */
+      readonly hosts?: readonly HostName[];
       readonly seed?: string;
       readonly sweepAfterMs?: number;
       /** Of the registry. */
@@ -80,13 +84,14 @@ export class AgentMesh {
     } = {},
   ) {
     const { identity = (world: HostWorld) => labIdentity(world) } = options;
+    this.#hosts = options.hosts ?? ["alpha", "beta"];
     const machines: SimMachine[] = [];
     this.simulation = new Simulation({
       seed: options.seed ?? "1",
       faults: options.faults ?? [],
       drain,
       limitMs: 1e8,
-      hosts: ["registry", "alpha", "beta"],
+      hosts: ["registry", ...this.#hosts],
       credentials: options.credentials ?? (() => PLAIN_CREDENTIALS),
       store: (clock, scope) => new MemoryStore({ clock, scope }),
       kernel: ({ host, clock }) => {
@@ -109,7 +114,7 @@ export class AgentMesh {
       this.registry = role;
       await world.hops.serve(REGISTRY_URL, serveAll(role.served));
     });
-    for (const host of ["alpha", "beta"] as const) {
+    for (const host of this.#hosts) {
       const { address, workloads } = HOSTS[host];
       const netns: Netns = `file:///run/netns/nl-lab-${host}`;
       machine.plantUplink({ netns, name: "eth0", addresses: [`${address}/24`], fabric: "underlay" });
@@ -205,7 +210,7 @@ export class AgentMesh {
 
   /** Asserts that nothing of us is in any kernel. */
   async holdsNothing(): Promise<void> {
-    for (const host of ["alpha", "beta"] as const) {
+    for (const host of this.#hosts) {
       const queries = ["host" as const, ...HOSTS[host].workloads.map((each) => this.netnsOf(host, each))];
       const objects = await this.simulation.kernel(host).observe(queries.map((netns) => ({ netns })));
       assert.deepEqual(diff([], objects), [], `in the kernel of ${host}`);

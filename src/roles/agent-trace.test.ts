@@ -33,7 +33,9 @@ test("a request is one trace from the client to the endpoint of another host and
     await mesh.apply("beta", DB);
     spans.length = 0;
     await mesh.apply("alpha", WEB);
-    const [root] = spans.filter(({ parentId, name }) => parentId === undefined && name.endsWith(" request"));
+    const [root] = spans.filter(
+      ({ parentId, name }) => parentId === undefined && name === "alpha/a1 request",
+    );
     assert.ok(root);
     const tree = spans.filter(({ traceId }) => traceId === root.traceId);
     const has = (host: string, name: string): boolean =>

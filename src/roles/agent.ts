@@ -9,7 +9,6 @@
  *   attachments ─> clients ─┘         └──> kept wires ──> reconciler ──> kernel
  * ```
  */
-import { create } from "@bufbuild/protobuf";
 import { adminService } from "../admin/admin-service.ts";
 import { Agent, SWEEP_AFTER_MS } from "../agent/agent.ts";
 import { closeDeadWorkloads } from "../agent/dead-workloads.ts";
@@ -20,7 +19,6 @@ import { Leftovers, type LeftoversOptions } from "../agent/leftovers.ts";
 import type { AgentParts, NewClient, NewEndpoint, Role } from "../agent/parts.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
 import { LocalDirectory } from "../api/directory.ts";
-import { NetworkServiceEndpointSchema, NetworkServiceLabelsSchema } from "../api/gen/nsm/registry_pb.js";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
 import { serveAll, type Served } from "../api/rpc.ts";
 import type { TunnelOptions } from "../elements/tunnel-options.ts";
@@ -39,6 +37,7 @@ import type { RegistryHop } from "../registry/dial-registries.ts";
 import { client } from "./client.ts";
 import { endpoint } from "./endpoint.ts";
 import { forwarder } from "./forwarder.ts";
+import { ownForwarder, registerForwarder } from "./own-forwarder.ts";
 import { type ManagerRegistry, managerRegistry } from "./manager-registry.ts";
 import { manager } from "./manager.ts";
 import type { ConnectionRole } from "./role.ts";
@@ -167,6 +166,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
   const started = await Agent.start({ parts, kinds: DOCUMENTS, ...lifeOf(options) });
   running = started;
   await leftovers.start();
+  if (options.tunnelAddresses.length > 0) registerForwarder(world, common.endpoints);
   dropDead(options, { agent: started, wires, managing });
   registerGauges({ world, wires, managing, forwarding, registry });
   const connections = serveConnections(managing);
@@ -286,17 +286,6 @@ function tunnelsOf(
     identifiers,
     recall: (wireId, type, side) => wires.recall(wireId, type, side),
   };
-}
-
-function ownForwarder(host: string) {
-  return create(NetworkServiceEndpointSchema, {
-    name: `forwarder-${host}`,
-    url: "self:forwarder",
-    networkServiceNames: ["forwarder"],
-    networkServiceLabels: {
-      forwarder: create(NetworkServiceLabelsSchema, { labels: { p2p: "true", nodeName: host } }),
-    },
-  });
 }
 
 function newClient(

@@ -20,6 +20,7 @@ import { updateToken } from "../elements/update-token.ts";
 import type { TunnelOptions } from "../elements/tunnel-options.ts";
 import { tunnelServers } from "../elements/tunnel-servers.ts";
 import { tunnels as offerTunnels } from "../elements/tunnels.ts";
+import { via } from "../elements/via.ts";
 import { wire, type Wires } from "../elements/wire.ts";
 import type { Claims } from "../forwarder/claims.ts";
 import { hopByUrl, type ConnectionRole, type RoleOptions } from "./role.ts";
@@ -59,6 +60,7 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       monitor(board),
       discover({ services, endpoints }, options.onDiscovery),
       select(endpoints, options.onSelection),
+      via(endpoints),
       mechanisms([...serveDevices(), ...(tunnels ? tunnelServers(tunnels) : [])]),
       translateMechanism(),
       offerDevices(),

@@ -60,6 +60,8 @@ export class Mesh {
   readonly worlds: Worlds;
   readonly services: NetworkService[] = [];
   readonly registered: Registered[] = [];
+  readonly #operationFails: OperationFails | undefined;
+  readonly hosts: MeshHost[] = [];
   readonly alpha: MeshHost;
   readonly beta: MeshHost;
   weather: Weather = () => undefined;
@@ -71,8 +73,16 @@ export class Mesh {
 
   constructor(options: { readonly seed?: string; readonly operationFails?: OperationFails } = {}) {
     this.worlds = new Worlds(options.seed);
-    this.alpha = new MeshHost(this, { name: "alpha", address: "10.8.0.1" }, options.operationFails);
-    this.beta = new MeshHost(this, { name: "beta", address: "10.8.0.2" }, options.operationFails);
+    this.#operationFails = options.operationFails;
+    this.alpha = this.newHost("alpha", "10.8.0.1");
+    this.beta = this.newHost("beta", "10.8.0.2");
+  }
+
+  /** Another host. Its forwarder is not registered. */
+  newHost(name: string, address: string): MeshHost {
+    const host = new MeshHost(this, { name, address }, this.#operationFails);
+    this.hosts.push(host);
+    return host;
   }
 
   /** A service, or what it is from now on. */
@@ -92,7 +102,7 @@ export class Mesh {
 
   /** Asserts that nothing of us is in any kernel, and no VNI is taken. */
   async holdsNothing(): Promise<void> {
-    for (const host of [this.alpha, this.beta]) {
+    for (const host of this.hosts) {
       assert.deepEqual(diff([], await host.objects()), [], `in the kernel of ${host.name}`);
       assert.equal(host.identifiers.size, 0, `identifiers of ${host.name}`);
       assert.deepEqual(host.manager.established(), []);
@@ -283,7 +293,7 @@ export class MeshHost {
   #lookUp(url: string): ConnectionHop {
     const find = (): ConnectionHop => {
       if (url.startsWith("tcp:")) {
-        const host = [this.#mesh.alpha, this.#mesh.beta].find((each) => each.url === url);
+        const host = this.#mesh.hosts.find((each) => each.url === url);
         const peer = peerNamed(`tcp:${this.address}`, `${this.name}-${url}`);
         if (host) return connectionsOf(host.manager, peer);
       }

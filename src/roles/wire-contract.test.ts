@@ -17,7 +17,7 @@ import { LocalDirectory } from "../api/directory.ts";
 import { serveAll } from "../api/rpc.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Hop, Incoming, Message } from "../world/hops.ts";
-import { farAddressOf, type MeshHost, shopMesh } from "./mesh-fixture.ts";
+import { farAddressOf, type MeshHost, pathOf, shopMesh } from "./mesh-fixture.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
 
 /** A host's manager behind a hop of bytes, whose peer came by a unix socket. */
@@ -178,5 +178,33 @@ test("any id that the protocol's limits let through works, on both hosts; one th
     await assert.rejects(ask(""), { code: "INVALID_ARGUMENT", message: /the id of segment 0 is empty/ });
     await assert.rejects(ask("x".repeat(257)), { code: "INVALID_ARGUMENT", message: /256 are allowed/ });
     assert.equal(shop.established().length, asked);
+  });
+});
+
+test("a client of another make leads its wire over a host that it names in a label, and closes it on all three", async () => {
+  const { mesh, alpha, beta, shop } = shopMesh("remote");
+  const gamma = mesh.newHost("gamma", "10.8.0.3");
+  gamma.register("forwarder-gamma", "forwarder", { nodeName: "gamma" });
+  await mesh.run(async () => {
+    const { connections } = stationsOver(bytesTo(alpha), alpha.world.clock);
+    const request = alpha.ask("c1", "shop", { labels: { "netloom.via": "gamma", app: "web" } });
+    assert.ok(request.connection);
+    request.connection.path = create(PathSchema, { pathSegments: [{ name: "nsc", id: "c1" }] });
+    const answer = await connections.request(alpha.caller(), request);
+    const hosts = ["alpha", "gamma", "beta"].flatMap((host) => [`manager-${host}`, `forwarder-${host}`]);
+    assert.deepEqual(pathOf(answer), ["nsc", ...hosts, "shop-1"]);
+    assert.equal(answer.labels["netloom.via"], "gamma", "the client sees its own label");
+    assert.equal(shop.established()[0]?.labels["netloom.via"], undefined, "and the endpoint none");
+    assert.equal(shop.established()[0]?.labels["app"], "web");
+    assert.equal(answer.context?.MTU, 1446);
+    const { machine } = mesh.worlds;
+    assert.equal(machine.reaches(alpha.workloads[0], farAddressOf(answer))?.netns, beta.workloads[1]);
+    const kinds = (await gamma.objects()).map(({ kind }) => kind).sort();
+    assert.deepEqual(kinds, ["program", "program", "up", "up", "vxlan", "vxlan"]);
+    assert.equal(gamma.identifiers.size, 2);
+    const again = await connections.request(alpha.caller(), { ...request, connection: answer });
+    assert.deepEqual(pathOf(again), pathOf(answer));
+    await connections.close(alpha.caller(), again);
+    await mesh.holdsNothing();
   });
 });

@@ -19,6 +19,7 @@ export function whyDocument({
   problem,
   last,
   attachment,
+  path,
 }: WhyResponse) {
   return {
     service,
@@ -34,6 +35,7 @@ export function whyDocument({
     })),
     ...(problem !== "" && { problem }),
     ...(last && { last: lastDocument(last) }),
+    ...(path !== "" && { path }),
     ...(attachment && { attachment: attachmentDocument(attachment) }),
   };
 }

@@ -65,3 +65,8 @@ test("why says so when no endpoint has answered", () => {
     /\n {2}no endpoint has answered$/,
   );
 });
+
+test("why of a wire that is there ends with its way, hop by hop", () => {
+  const path = "vxlan vni 7 alpha→gamma, gamma→beta";
+  assert.ok(draw({ ...why, path }).endsWith(`\n\nthe way of its wire: ${path}`));
+});

@@ -16,6 +16,9 @@ export function whyScreen(client: string, why: WhyDocument, nowMs: number): Line
     ...judgementLines(why.judgements),
     ...orderLines(why),
     ...lastLines(why.last, nowMs),
+    ...(why.path === undefined
+      ? []
+      : [{ text: "" }, { text: printable(`the way of its wire: ${why.path}`) }]),
     ...attachmentLines(why.attachment),
   ];
 }

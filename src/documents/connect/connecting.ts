@@ -25,6 +25,7 @@ import {
 import { copyMessage } from "../../api/copy-message.ts";
 import type { Caller } from "../../api/hops.ts";
 import { SELF } from "../../world/peer.ts";
+import { viaLabel } from "../../elements/via.ts";
 import { preferenceFor } from "../../mechanisms/list.ts";
 import { COMMON } from "../../mechanisms/parameters.ts";
 import { NetloomError } from "../../errors/errors.ts";
@@ -185,7 +186,7 @@ export class Connecting implements Attached {
     if (!sameWay || !isOf(preference, kept?.mechanism)) delete connection.mechanism;
     connection.state = State.UP;
     connection.networkService = wish.service;
-    connection.labels = { ...wish.labels };
+    connection.labels = { ...wish.labels, ...viaLabel(wish.via) };
     connection.networkServiceEndpointName =
       wish.endpoint || (sameWay && kept ? kept.networkServiceEndpointName : "");
     const context = (connection.context ??= create(ConnectionContextSchema));

@@ -28,6 +28,10 @@ export const connectSchema = z
     acceptRoutes: prefixesSchema
       .optional()
       .describe("Routes of the endpoint's are taken only inside of these. Default: all of them."),
+    via: z
+      .array(z.string())
+      .optional()
+      .describe("Names of hosts that the wire goes over, in this order. Default: the straight way."),
     endpoint: z
       .string()
       .optional()

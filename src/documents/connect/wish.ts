@@ -10,6 +10,8 @@ export interface ConnectWish extends Wish {
   readonly service: string;
   readonly labels: Labels;
   readonly endpoint: string;
+  /** Hosts in between. */
+  readonly via: readonly string[];
   readonly mtuBytes: number;
   readonly routerAdvertisements: boolean;
   readonly excludedPrefixes: readonly string[];
@@ -30,6 +32,7 @@ export function connectWish(document: ConnectDocument): ConnectWish {
     ...(name !== "" && { interface: name }),
     labels: { ...labels, ...document.labels },
     endpoint: document.endpoint ?? "",
+    via: document.via ?? [],
     mtuBytes: document.mtu ?? 0,
     routerAdvertisements: document.routerAdvertisements ?? false,
     excludedPrefixes: document.excludedPrefixes ?? [],

@@ -2,7 +2,7 @@
 import type { LinkEnd } from "../../kernel/kernel.ts";
 import { HOST, type Place } from "../half.ts";
 import { derivedMac } from "../../net/mac.ts";
-import { deviceName, hostAlias } from "../naming.ts";
+import { deviceName, halfAlias } from "../naming.ts";
 import type { Side } from "../side.ts";
 
 export function hostEnd({ connectionId, side, mtuBytes }: Place): LinkEnd {
@@ -12,7 +12,7 @@ export function hostEnd({ connectionId, side, mtuBytes }: Place): LinkEnd {
     // Nothing is ever sent to it.
     mac: derivedMac(["mac", connectionId, side, "host"]),
     mtuBytes,
-    alias: hostAlias("veth", connectionId, side),
+    alias: halfAlias("veth", connectionId, side),
   };
 }
 

@@ -14,7 +14,7 @@ import { MAX_VNI, MIN_VNI, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from "../../kernel
 import { canonicalIp, familyOf, formatIp, parseIp } from "../../net/ip.ts";
 import { HOST, type Half, type Place } from "../half.ts";
 import type { FoundTunnel, RemoteType, TunnelFacts, TypedMechanism } from "../mechanism-type.ts";
-import { deviceName, hostAlias, readAlias } from "../naming.ts";
+import { deviceName, halfAlias, readAlias } from "../naming.ts";
 import { COMMON, isMtu, type ParameterMap, type Parsed, quote, readNumber } from "../parameters.ts";
 import { otherSide, type Side } from "../side.ts";
 import { accept, offers } from "./negotiate.ts";
@@ -158,7 +158,7 @@ function half(tunnel: VxlanMechanism, { connectionId, side, mtuBytes: mtu, macs 
     name: tunnelName(connectionId, { side, vni, port, family: familyOf(tunnel.sourceIp) }),
     mac: macs[otherSide(side)],
     mtuBytes: mtu,
-    alias: hostAlias("vxlan", connectionId, side),
+    alias: halfAlias("vxlan", connectionId, side),
     vni,
     local: side === "client" ? destination : source,
     remote: side === "client" ? source : destination,

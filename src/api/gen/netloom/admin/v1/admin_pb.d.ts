@@ -1153,6 +1153,13 @@ export declare type WhyResponse = Message<"netloom.admin.v1.WhyResponse"> & {
    * @generated from field: netloom.admin.v1.AttachmentStatus attachment = 8;
    */
   attachment?: AttachmentStatus | undefined;
+
+  /**
+   * The way of the client's wire, as this host knows it; empty while there is none.
+   *
+   * @generated from field: string path = 9;
+   */
+  path: string;
 };
 
 /**

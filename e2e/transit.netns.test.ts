@@ -1,0 +1,158 @@
+/**
+ * A wire over a third host, asked for by its name, on the real kernel:
+ *
+ * ```
+ *   alpha ──┐        web ══ veth ══ alpha ))) vxlan ((( gamma ))) vxlan ((( beta ══ veth ══ db
+ *   gamma ──┼─ r1
+ *   beta  ──┘
+ * ```
+ */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { until } from "../src/async/until-fixture.ts";
+import { findDaemons } from "../src/lab/daemons.ts";
+import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
+import { netnsOf } from "../src/lab/topology.ts";
+import { needsRoot } from "../src/linux/netns-fixture.ts";
+
+const skip = needsRoot;
+const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
+const HOSTS = ["alpha", "beta", "gamma"] as const;
+
+const LAB = `name: NAME
+hosts:
+  alpha: { workloads: [web] }
+  beta: { workloads: [db] }
+  gamma:
+routers: [r1]
+links:
+  - [alpha, r1]
+  - [beta, r1]
+  - [gamma, r1]
+registry: beta
+agents: true
+attachments:
+  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.9.0.0/24] }
+`;
+const WEB = `  - { kind: Connect, name: web, workload: alpha/web, service: db, interface: to-db, via: [gamma] }\n`;
+const DB = "10.9.0.0";
+
+/** What the command says; it has to work. */
+function netloom(...args: readonly string[]): string {
+  const ran = spawnSync(netloomPath, args, { encoding: "utf8" });
+  assert.equal(ran.status, 0, ran.stdout + ran.stderr);
+  return ran.stdout;
+}
+
+/** A line to a TCP server in db comes back through the wire, as long as one connection lives. */
+async function conversation(t: TestContext, lab: LabFixture): Promise<(line: string) => Promise<string>> {
+  const inPlace = (place: string, program: string, ...args: readonly string[]) => {
+    const child = spawn(
+      "nsenter",
+      [`--net=${netnsOf(lab.name, place).slice("file://".length)}`, process.execPath, "-e", program, ...args],
+      { stdio: ["pipe", "pipe", "inherit"] },
+    );
+    t.after(async () => {
+      if (child.exitCode !== null) return;
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    });
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    return { child, next: async () => String((await lines.next()).value) };
+  };
+  const server = inPlace(
+    "beta/db",
+    `require("node:net").createServer((socket) => socket.pipe(socket)).listen(7000, "${DB}", () => console.log("ready"))`,
+  );
+  assert.equal(await server.next(), "ready");
+  const client = inPlace(
+    "alpha/web",
+    `const socket = require("node:net").connect(7000, "${DB}"); process.stdin.pipe(socket); socket.pipe(process.stdout)`,
+  );
+  return async (line) => {
+    client.child.stdin.write(`${line}\n`);
+    return await client.next();
+  };
+}
+
+/** Names and bytes received of the devices of ours in a host's namespace. */
+function devicesOf(lab: LabFixture, host: string): Map<string, number> {
+  const text = spawnSync(
+    "nsenter",
+    [`--net=${netnsOf(lab.name, host).slice("file://".length)}`, "cat", "/proc/net/dev"],
+    { encoding: "utf8" },
+  ).stdout;
+  return new Map(
+    [...text.matchAll(/^\s*(nl[vx]\w+):\s*(\d+)/gm)].map(([, name = "", bytes]) => [name, Number(bytes)]),
+  );
+}
+
+test(
+  "a wire over a third host carries TCP, tells its way, outlives the agent there, and leaves nothing",
+  { skip },
+  async (t) => {
+    const lab = await labFixture(t);
+    await lab.up(LAB + WEB);
+    const { wires } = await lab.assertHealthy();
+    assert.deepEqual(
+      wires.map(({ client, path, mtuBytes }) => [client, path.replaceAll(/\d+/g, "N"), mtuBytes]),
+      [["alpha/web", "vxlan vni N alpha→gamma, vxlan vni N gamma→beta", 1446]],
+    );
+    const say = await conversation(t, lab);
+    // More than one segment of TCP at once.
+    const long = "x".repeat(200_000);
+    assert.equal(await say(long), long);
+    const through = devicesOf(lab, "gamma");
+    assert.equal(through.size, 2);
+    for (const [name, bytes] of through) assert.ok(bytes > long.length, `${name}: ${bytes}`);
+
+    const at = ["--lab", lab.name, "--host", "alpha"];
+    assert.match(
+      netloom("ping", "web", "--count", "1", ...at),
+      /^web: vxlan vni \d+ alpha→gamma, gamma→beta\n/,
+    );
+    assert.match(
+      netloom("why", "web", "db", ...at),
+      /\nthe way of its wire: vxlan vni \d+ alpha→gamma, gamma→beta\n$/,
+    );
+    const graph = netloom("graph", "--lab", lab.name);
+    assert.match(
+      graph,
+      /alpha\/web\/to-db +──▶ db\.beta +vxlan vni \d+ alpha→gamma, vxlan vni \d+ gamma→beta\n/,
+    );
+    assert.match(graph, /\n {2}gamma\n/);
+
+    const agent = findDaemons(lab.name).find(({ kind, host }) => kind === "agent" && host === "gamma");
+    assert.ok(agent);
+    process.kill(agent.pid, "SIGKILL");
+    assert.equal(await say("without an agent on gamma"), "without an agent on gamma");
+    await lab.up(LAB + WEB);
+    assert.deepEqual(
+      [...devicesOf(lab, "gamma").keys()],
+      [...through.keys()],
+      "the next one has taken it over",
+    );
+    assert.equal(await say("with the next one"), "with the next one");
+    await until(() => {
+      const { wires: known } = JSON.parse(
+        netloom("status", "-o", "json", "--lab", lab.name, "--host", "gamma"),
+      ) as { readonly wires: readonly { readonly state: string }[] };
+      assert.deepEqual(
+        known.map(({ state }) => state),
+        ["up"],
+        "alpha has asked for it again",
+      );
+      return true;
+    });
+
+    await lab.up(LAB);
+    await until(() => {
+      for (const host of HOSTS) assert.deepEqual([...devicesOf(lab, host).keys()], [], host);
+      return true;
+    });
+  },
+);
