@@ -88,9 +88,12 @@ suite("a wire over a third host", () => {
         await pathOf(mesh, "gamma"),
         /^vxlan vni [0-9]+ alpha→gamma, vxlan vni [0-9]+ gamma→beta$/,
       );
+      assert.match(await pathOf(mesh, "beta"), /^alpha→gamma, vxlan vni [0-9]+ gamma→beta$/);
     });
   });
+});
 
+suite("a wire over a third host, and agents that start again", () => {
   for (const restarted of HOSTS)
     test(`stays as it is when ${restarted} starts again`, async () => {
       const mesh = newMesh();
