@@ -15,7 +15,7 @@ import { FORWARDERS } from "./forwarders.ts";
 import { type FindCall, findEndpoints } from "./find.ts";
 
 /** Label of a connection: names of hosts, with commas between, over which it still has to go. */
-export const VIA = "netloom.via";
+const VIA = "netloom.via";
 
 /** The label for the way over `hosts`; none for the straight one. */
 export function viaLabel(hosts: readonly string[]): Readonly<Record<string, string>> {
