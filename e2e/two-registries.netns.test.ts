@@ -1,0 +1,76 @@
+/**
+ * Two registries over one SQLite file serve two agents, and one of them is killed.
+ *
+ * ```
+ *   alpha 10.1.0.1 ──────── r1 ──────── beta 10.2.0.2
+ *     registry, agent                     registry, agent
+ *     web ═══════════ vxlan ═══════════ db
+ *     app ═══════════ vxlan ═══════════ db
+ *         └── one file: alpha/registry.db ──┘
+ * ```
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { until } from "../src/async/until-fixture.ts";
+import { bringDaemons, findDaemons } from "../src/lab/daemons.ts";
+import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
+import { bringAttachments } from "../src/lab/mesh.ts";
+import { mustParseLab } from "../src/lab/parse.ts";
+import { needsRoot } from "../src/linux/netns-fixture.ts";
+
+const FRAME = `name: NAME
+hosts:
+  alpha: { workloads: [web, app] }
+  beta: { workloads: [db, late] }
+routers: [r1]
+links:
+  - { ends: [alpha, r1], subnets: [10.1.0.0/24] }
+  - { ends: [r1, beta], subnets: [10.2.0.0/24] }
+registry: [alpha, beta]
+agents: true
+attachments:
+  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.9.0.0/24] }
+  - { kind: Connect, name: web-db, workload: alpha/web, service: db, interface: to-db }
+`;
+const APP = `  - { kind: Connect, name: app-db, workload: alpha/app, service: db, interface: to-db }\n`;
+const LATE = `  - { kind: Expose, name: late, workload: beta/late, services: [late], pools: [10.8.0.0/24] }
+  - { kind: Connect, name: web-late, workload: alpha/web, service: late, interface: to-late }
+`;
+
+/** As the kernel's out-of-memory killer does. */
+function kill(lab: LabFixture, host: string): void {
+  const found = findDaemons(lab.name).find((each) => each.kind === "registry" && each.host === host);
+  assert.ok(found, `the registry of ${host} runs`);
+  process.kill(found.pid, "SIGKILL");
+}
+
+/** Applies what is wanted, and leaves the processes of the lab as they are. All of it is up then. */
+async function ask(lab: LabFixture, text: string, wires: number): Promise<void> {
+  const states = await bringAttachments(mustParseLab(text.replaceAll("NAME", lab.name), "x.yaml"), undefined);
+  assert.deepEqual(
+    states.filter(({ isUp }) => !isUp),
+    [],
+  );
+  await until(async () => (await lab.assertHealthy()).wires.length === wires);
+}
+
+for (const [victim, other] of [
+  ["alpha", "beta"],
+  ["beta", "alpha"],
+] as const)
+  test(
+    `the registry of ${victim} is killed: connections go on, new ones are made, and it takes over when it is back`,
+    { skip: needsRoot },
+    async (t) => {
+      const lab = await labFixture(t);
+      await lab.up(FRAME);
+      await lab.assertHealthy();
+      const wanted = findDaemons(lab.name);
+      assert.equal(wanted.filter(({ kind }) => kind === "registry").length, 2);
+      kill(lab, victim);
+      await ask(lab, FRAME + APP, 2);
+      assert.deepEqual(await bringDaemons(lab.machine, lab.name, wanted), [`registry of ${victim}`]);
+      kill(lab, other);
+      await ask(lab, FRAME + APP + LATE, 3);
+    },
+  );
