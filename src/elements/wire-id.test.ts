@@ -3,12 +3,24 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { ConnectionSchema } from "../api/gen/nsm/connection_pb.js";
 import { halfAlias, ownerOfAlias, workloadAlias } from "../mechanisms/naming.ts";
-import { stationsOf, wireIdOf } from "./wire-id.ts";
+import { beginWire, stationsOf, wireIdOf } from "./wire-id.ts";
 
-/** Names of the stations, in order; ids are made of their places. */
+/** Names of the stations, in order; ids are made of their places. One with a star says that a wire begins there. */
 function at(path: string, index: number, id = "c1") {
-  const pathSegments = path.split(" ").map((name, i) => ({ name, id: i === 0 ? id : `id ${i}` }));
-  return create(ConnectionSchema, { id: pathSegments[index]?.id ?? "", path: { index, pathSegments } });
+  const stations = path.split(" ");
+  const pathSegments = stations.map((name, i) => ({
+    name: name.replace("*", ""),
+    id: i === 0 ? id : `id ${i}`,
+  }));
+  const connection = create(ConnectionSchema, { path: { pathSegments } });
+  assert.ok(connection.path);
+  for (const [i, name] of stations.entries()) {
+    connection.path.index = i;
+    if (name.endsWith("*")) beginWire(connection);
+  }
+  connection.path.index = index;
+  connection.id = pathSegments[index]?.id ?? "";
+  return connection;
 }
 
 /** Number of the wire that each station has to do with. */
@@ -47,6 +59,20 @@ test("a network function ends one wire and begins the next, on its own host or a
   assert.deepEqual(numbers("nsc mgr fwd fw fw-client mgr fwd nse"), [1, 1, 1, 1, 1, 2, 2, 2]);
   assert.deepEqual(numbers("nsc a fa b fb fw b fb a fa nse"), [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2]);
   assert.deepEqual(numbers("nsc a fa fw a fa b fb nse"), [1, 1, 1, 1, 2, 2, 2, 2, 2]);
+});
+
+test("a network function that says so begins a wire whatever the names are", () => {
+  assert.deepEqual(numbers("nsc mgr fwd fw* mgr fwd nse"), [1, 1, 1, 1, 2, 2, 2]);
+  assert.deepEqual(numbers("nsc a fa fw* b fb nse"), [1, 1, 1, 1, 2, 2, 2], "nobody comes again");
+  assert.deepEqual(numbers("nsc m f fw* m f fw* m f nse"), [1, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
+  assert.deepEqual(
+    numbers("nsc m f fw* m f vpn m f nse"),
+    [1, 1, 1, 1, 2, 2, 2, 3, 3, 3],
+    "the second one says nothing",
+  );
+  assert.deepEqual(numbers("nsc* m f nse"), [1, 1, 1, 1], "a client begins the first wire anyway");
+  const said = wireIdOf(at("nsc mgr fwd fw* mgr fwd nse", 4));
+  assert.equal(said, wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4)), "the wire is the same one, said or not");
 });
 
 test("every pass of the same network function is another wire", () => {

@@ -3,6 +3,13 @@ import type { Connection, PathSegment } from "../api/gen/nsm/connection_pb.js";
 import { CONNECTION_ID_BYTES } from "../mechanisms/naming.ts";
 import { byteLength } from "../net/byte-length.ts";
 import { hash64 } from "../net/hash.ts";
+import { ownSegment } from "./connection.ts";
+
+/**
+ * Key of the metrics of a station that ends one wire and asks for the next. Of all that a path has, a station's metrics are its
+ * own, and every other station hands them on as they are: its name, id and token mean something already.
+ */
+const WIRE_BEGINS = "wire_begins";
 
 const STARTER_DIGITS = 8;
 
@@ -45,6 +52,12 @@ export function stationsOf(connection: Connection): PathSegment[] {
   return connection.path?.pathSegments.slice(start, end) ?? [];
 }
 
+/** For a network function, before it asks on: says that the wire that it answers for ends here, and that another one begins. */
+export function beginWire(connection: Connection): void {
+  const own = ownSegment(connection);
+  if (own) own.metrics[WIRE_BEGINS] = "true";
+}
+
 /** The last wire that begins before the present segment; at the first one the one that begins there. */
 function wireAt({ path }: Connection): {
   readonly number: number;
@@ -58,13 +71,18 @@ function wireAt({ path }: Connection): {
 }
 
 /**
- * Index of the first segment of each wire. What leads a wire to a network function is the manager of its host, and that
- * one leads the next wire on: where a station comes again, the one before it has asked.
+ * Index of the first segment of each wire: the one that says so. Network functions of others say nothing; what leads a wire to
+ * one is the manager of its host, and that one leads the next wire on: where a station comes again, the one before it has asked.
  */
 function startsOf(segments: readonly PathSegment[]): number[] {
   const starts = [0];
   let passed = new Set<string>();
-  for (const [i, { name }] of segments.entries()) {
+  for (const [i, { name, metrics }] of segments.entries()) {
+    if (i > 0 && metrics[WIRE_BEGINS] !== undefined) {
+      starts.push(i);
+      passed = new Set();
+      continue;
+    }
     if (passed.has(name)) {
       starts.push(i - 1);
       passed = new Set();

@@ -28,6 +28,7 @@ import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
 import { timeout } from "../elements/timeout.ts";
 import { translateMechanism } from "../elements/translate-mechanism.ts";
 import { updateToken } from "../elements/update-token.ts";
+import { beginWire } from "../elements/wire-id.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
@@ -81,6 +82,7 @@ function onward({ netns, labels }: PassthroughOptions): ConnectionElement {
     name: "onward",
     async request(call, request, next) {
       const connection = connectionOf(request);
+      beginWire(connection);
       const before = copyMessage(connection);
       const beyond = call.memory.get(BEYOND);
       connection.labels = { ...labels };
