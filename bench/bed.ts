@@ -11,7 +11,8 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import type { Wire } from "../src/forwarder/wire.ts";
 import type { KernelMechanism } from "../src/mechanisms/kernel/kernel.ts";
 import type { VxlanMechanism } from "../src/mechanisms/vxlan/vxlan.ts";
-import { type LinuxKernel, LinuxMachine } from "../src/linux/machine.ts";
+import { LinuxMachine } from "../src/linux/machine.ts";
+import type { OpenKernel } from "../src/kernel/privileged.ts";
 import { unmount } from "../src/linux/syscall.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 
@@ -61,13 +62,13 @@ export async function onGround(bench: (ground: Ground) => Promise<void>): Promis
 
 /** The ground with a kernel of this process for each host. */
 export class Bed extends Ground {
-  readonly alpha: LinuxKernel;
-  readonly beta: LinuxKernel;
-  readonly gamma: LinuxKernel;
+  readonly alpha: OpenKernel;
+  readonly beta: OpenKernel;
+  readonly gamma: OpenKernel;
 
   private constructor(
     machine: LinuxMachine,
-    { alpha, beta, gamma }: Readonly<Record<"alpha" | "beta" | "gamma", LinuxKernel>>,
+    { alpha, beta, gamma }: Readonly<Record<"alpha" | "beta" | "gamma", OpenKernel>>,
   ) {
     super(machine);
     this.alpha = alpha;
@@ -78,7 +79,7 @@ export class Bed extends Ground {
   /** As `onGround`. */
   static async use(bench: (bed: Bed) => Promise<void>): Promise<void> {
     await onGround(async ({ machine }) => {
-      const kernel = (name: string): Promise<LinuxKernel> =>
+      const kernel = (name: string): Promise<OpenKernel> =>
         machine.kernel({ host: netnsOf(name), bpffs: bpffsOf(name) });
       const [alpha, beta, gamma] = [await kernel("alpha"), await kernel("beta"), await kernel("gamma")];
       await bench(new Bed(machine, { alpha, beta, gamma }));

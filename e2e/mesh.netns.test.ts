@@ -30,7 +30,7 @@ import { endName } from "../src/view/wire-view.ts";
 import { moment, until } from "../src/async/until-fixture.ts";
 
 const skip = needsRoot;
-const child = fileURLToPath(new URL("../src/lab/up-child.ts", import.meta.url));
+const child = fileURLToPath(new URL("../src/lab/up-child-fixture.ts", import.meta.url));
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 
 const FRAME = `name: NAME

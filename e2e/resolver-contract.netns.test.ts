@@ -4,6 +4,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { test, type TestContext } from "node:test";
 import { rootScope } from "../src/async/task-scope.ts";
 import { needsRoot, netnsFixture } from "../src/linux/netns-fixture.ts";
+import { OWN } from "../src/linux/open-need.ts";
 import { linuxProcesses } from "../src/linux/processes.ts";
 import { labPlacePath } from "../src/resolvers/lab/places.ts";
 import { nodeClock } from "../src/transport/node-clock.ts";
@@ -41,7 +42,7 @@ async function linuxHarness(t: TestContext, ends: (() => Promise<void>)[]): Prom
   };
   return {
     world: { clock, scope },
-    outside: { kernel: await net.kernel(), processes: linuxProcesses() },
+    outside: { kernel: await net.kernel(), processes: linuxProcesses(OWN) },
     held: pidfds,
     specimens: {
       netns: () => {

@@ -2,6 +2,8 @@
  * One host of a test, as a process in the host's namespace: `host.ts '{"host":"alpha",…}'`. Roles of this project over
  * real sockets and the real kernel, until standard input ends.
  */
+import { fileOf } from "../src/linux/descriptor.ts";
+import { OWN } from "../src/linux/open-need.ts";
 import { lineLog } from "../src/observe/log.ts";
 import { nodeDisk } from "../src/transport/node-disk.ts";
 import type { Kernel } from "../src/kernel/kernel.ts";
@@ -143,6 +145,7 @@ async function main(config: HostConfig): Promise<void> {
   const machine = await LinuxMachine.open();
   const kernel = await machine.kernel({ bpffs: `${config.folder}/bpf` });
   const world = nodeWorld({
+    socketFile: (identity) => OWN.open({ type: "socket-file", identity }).then(fileOf),
     host: config.host,
     identity: labIdentity,
     log: lineLog((line) => console.error(`${config.host}: ${line}`)),

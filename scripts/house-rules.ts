@@ -82,6 +82,18 @@ const OF_ONE_KIND: ReadonlyMap<string, readonly ObjectKindName[]> = new Map([
   ["sim/toy.ts", ["vxlan"]],
 ]);
 
+/**
+ * Files of the machine. Only `linux` opens them: for who needs a privilege by the port `Privileged` (src/kernel/privileged.ts). The
+ * doctor looks at a tree of files that a test can plant (src/cli/doctor/host.ts), needs no privilege, and is asked where there is none.
+ */
+const MACHINE_FILE = /(^|[^\w.])\/(proc|sys|run\/netns|dev(?!\/null))(\/|$)/;
+
+/** The folder of named namespaces, as its constant. */
+const NAMESPACES = "NETNS_DIRECTORY";
+
+/** What enters a namespace. */
+const ENTERING: ReadonlySet<string> = new Set(["setNetns", "becomeProgram", "runIn"]);
+
 export const MAX_LINES = 500;
 
 export interface SourceFile {
@@ -100,7 +112,8 @@ export function violations({ path, text }: SourceFile): string[] {
   if (!ARROWS.has(room)) found.push(`${path}: there is no room ${room} in the table of arrows`);
   const tokens = tokenise(text);
   const inZone = !OUTSIDE.has(room) && !EDGES.has(path);
-  for (const { line, why } of kindSwitches(path, tokens)) found.push(`${path}:${line}: ${why}`);
+  for (const { line, why } of [...kindSwitches(path, tokens), ...unprivileged(room, tokens, inZone)])
+    found.push(`${path}:${line}: ${why}`);
   for (const { name, line } of importsOf(tokens)) {
     const why = importViolation(path, name, inZone);
     if (why) found.push(`${path}:${line}: ${why}`);
@@ -216,6 +229,23 @@ function kindSwitches(path: string, tokens: readonly Token[]): Finding[] {
     const isAskedFor = before === "," && tokens.slice(Math.max(0, index - 60), index).some(isOfKindCall);
     if (kind !== "string" || !names.has(text) || allowed.has(text) || !(isCompared || isAskedFor)) return [];
     return [{ line, why: `it knows of ${text} objects: ask the table of kinds` }];
+  });
+}
+
+/** What only `linux` does: opening files of the machine, entering namespaces, calling the C library. */
+function unprivileged(room: string, tokens: readonly Token[], inZone: boolean): Finding[] {
+  if (room === "linux") return [];
+  const imports = importsOf(tokens).map(({ name }) => name);
+  const opensFiles = imports.some((name) => name.startsWith("node:fs"));
+  return tokens.flatMap(({ kind, text, line }) => {
+    const isText = kind === "string" || kind === "template";
+    const isFile = isText ? MACHINE_FILE.test(text) : kind === "name" && text === NAMESPACES;
+    if (opensFiles && isFile) return [{ line, why: "it opens files of the machine: linux does that" }];
+    if (kind === "name" && ENTERING.has(text))
+      return [{ line, why: `it uses ${text}: linux enters namespaces` }];
+    return kind === "string" && text === "koffi" && !inZone
+      ? [{ line, why: "it calls the C library: linux does that" }]
+      : [];
   });
 }
 

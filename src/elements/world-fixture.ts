@@ -38,7 +38,7 @@ export class Worlds {
       hops: {
         dial: absent("network"),
         addressesOf: absent("network"),
-        hold: () => () => undefined,
+        hold: () => Promise.resolve(() => undefined),
         serve: absent("network"),
       },
       disk: { read: absent("disk"), append: absent("disk"), replace: absent("disk"), sync: absent("disk") },

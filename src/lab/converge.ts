@@ -5,12 +5,14 @@
  */
 import { planWire } from "../forwarder/plan-wire.ts";
 import { Reconciler } from "../forwarder/reconcile.ts";
-import { type LinuxKernel, type LinuxMachine } from "../linux/machine.ts";
+import type { LinuxMachine } from "../linux/machine.ts";
+import type { OpenKernel } from "../kernel/privileged.ts";
+import { unmountBelow } from "../linux/mounts.ts";
 import { identityAt } from "../linux/netns.ts";
 import type { Netns, Operation } from "../kernel/kernel.ts";
 import { LAB_MARK } from "../kernel/kernel.ts";
 import { explainShape } from "./shape-support.ts";
-import { bpffsDirectory, namespacesOf, stateDirectory, unmountBelow } from "./state.ts";
+import { bpffsDirectory, namespacesOf, stateDirectory } from "./state.ts";
 import { UNDERLAYS } from "./underlay-owner.ts";
 import { type HostWire, type LabNamespace, NETNS_DIRECTORY, type Topology, wireNameOf } from "./topology.ts";
 
@@ -48,8 +50,8 @@ export async function converge(
   const wantedPaths = new Set(wanted.namespaces.map(({ path }) => path));
   const extra = existing.filter((path) => !wantedPaths.has(path));
   const added = await makeNamespaces(machine, wanted.namespaces);
-  const open: LinuxKernel[] = [];
-  const kernelIn = async (options: Parameters<LinuxMachine["kernel"]>[0]): Promise<LinuxKernel> => {
+  const open: OpenKernel[] = [];
+  const kernelIn = async (options: Parameters<LinuxMachine["kernel"]>[0]): Promise<OpenKernel> => {
     const kernel = await machine.kernel(options);
     open.push(kernel);
     return kernel;
@@ -134,7 +136,7 @@ async function makeNamespaces(
 
 /** Returns how much was changed. */
 async function bringUnderlay(
-  kernel: LinuxKernel,
+  kernel: OpenKernel,
   { namespaces, underlay }: Topology,
   extra: readonly string[],
   isFresh: boolean,
@@ -174,7 +176,7 @@ class HostWiring {
   /** Looks at what is there, except where all is fresh. */
   static async open(
     lab: string,
-    kernel: LinuxKernel,
+    kernel: OpenKernel,
     workloads: readonly Netns[],
     wires: readonly HostWire[],
     isFresh: boolean,
@@ -206,7 +208,7 @@ class HostWiring {
   }
 }
 
-async function closeAll(kernels: LinuxKernel[]): Promise<void> {
+async function closeAll(kernels: OpenKernel[]): Promise<void> {
   await Promise.all(kernels.splice(0).map((kernel) => kernel.close()));
 }
 

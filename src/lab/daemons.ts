@@ -11,13 +11,15 @@
  * A process is found by its command line, which names that directory, and its namespace. So one that was started by a
  * command that was killed a moment later is found as well, and a number that is another's by now is not mistaken.
  */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { LinuxMachine } from "../linux/machine.ts";
+import { OWN } from "../linux/open-need.ts";
+import { commandLine, hasProgram, isDying, processNumbers, startTime } from "../linux/process-table.ts";
 import { linuxProcesses } from "../linux/processes.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { HeldProcess } from "../kernel/processes.ts";
@@ -33,12 +35,6 @@ const REGISTRY_PORT = 5002;
 const START_PATIENCE_MS = 20_000;
 const POLL_MS = 5;
 const END_PATIENCE_MS = 10_000;
-
-/** Of a command line that is empty: a program may have cleared its own. */
-const MAX_READS = 1000;
-
-/** Of signal 9 in a set of signals. */
-const SIGKILL_BIT = 1n << 8n;
 
 type DaemonKind = "registry" | "agent";
 
@@ -132,15 +128,14 @@ function tcpUrl(address: string, port: number): string {
 /** All processes of the lab that run now, whoever started them. */
 export function findDaemons(lab: string): RunningDaemon[] {
   const mark = `${stateDirectory(lab)}/`;
-  return readdirSync("/proc").flatMap((pid): RunningDaemon[] => {
-    if (!/^[0-9]+$/.test(pid)) return [];
-    const words = commandLine(Number(pid));
+  return processNumbers().flatMap((pid): RunningDaemon[] => {
+    const words = commandLine(pid);
     const at = words.findIndex((word) => word === "agent" || word === "registry");
     const place = words.find((word) => word.includes(mark));
     const host = place?.slice(place.indexOf(mark) + mark.length).split("/")[0];
     // The script bin/netloom becomes Node with its main file.
     if (at < 1 || host === undefined || !words[at - 1]?.match(/\/(main\.[jt]s|netloom)$/)) return [];
-    return [{ pid: Number(pid), kind: words[at] as DaemonKind, host, args: words.slice(at) }];
+    return [{ pid, kind: words[at] as DaemonKind, host, args: words.slice(at) }];
   });
 }
 
@@ -175,7 +170,7 @@ async function endDaemon({ pid, kind, host }: RunningDaemon): Promise<void> {
 /** `undefined` if there is no such process. */
 async function hold(pid: number): Promise<HeldProcess | undefined> {
   try {
-    return await linuxProcesses().hold(pid);
+    return await linuxProcesses(OWN).hold(pid);
   } catch (error) {
     if (error instanceof NetloomError && error.code === "NOT_FOUND") return undefined;
     throw error;
@@ -262,46 +257,4 @@ function answers(path: string): Promise<boolean> {
     socket.once("connect", () => end(true));
     socket.once("error", () => end(false));
   });
-}
-
-/** Empty if there is no such process, or it is dead and waits for its parent. */
-function commandLine(pid: number): string[] {
-  try {
-    // A process that becomes another program has none for a moment, though it has a program.
-    for (let reads = 0; ; reads++) {
-      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
-      if (words.length > 0 || reads === MAX_READS || !hasProgram(pid)) return words;
-    }
-  } catch {
-    return [];
-  }
-}
-
-/** Not so of one that has ended, whether or not anybody has heard of that. */
-function hasProgram(pid: number): boolean {
-  try {
-    return readlinkSync(`/proc/${pid}/exe`) !== "";
-  } catch {
-    return false;
-  }
-}
-
-/** Whether a process was killed, and is on its way out: until then it looks as if it ran. proc(5), ShdPnd in status. */
-function isDying(pid: number): boolean {
-  try {
-    const pending = /^ShdPnd:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-    return (BigInt(`0x${pending ?? 0}`) & SIGKILL_BIT) !== 0n;
-  } catch {
-    return true;
-  }
-}
-
-/** When a process was started, in clock ticks since the boot: with its number it is unmistakable. proc(5), field 22. */
-function startTime(pid: number): number | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[19]);
-  } catch {
-    return undefined;
-  }
 }

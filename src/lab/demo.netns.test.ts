@@ -66,7 +66,7 @@ test("the demo leaves alone a lab with its name that is not its own", { skip }, 
 
 test("the demo needs no program but Node", { skip }, async (t) => {
   const { name } = await labFixture(t);
-  const child = fileURLToPath(new URL("./up-child.ts", import.meta.url));
+  const child = fileURLToPath(new URL("./up-child-fixture.ts", import.meta.url));
   const { status, stdout, stderr } = spawnSync(process.execPath, [child, name, "demo"], {
     env: { PATH: "/nonexistent", UV_THREADPOOL_SIZE: "32" },
     encoding: "utf8",

@@ -1,6 +1,5 @@
 /** Runs a program in a namespace of a lab. */
-import { closeSync, openSync } from "node:fs";
-import { becomeProgram } from "../linux/syscall.ts";
+import { becomeIn } from "../linux/become.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { quote } from "../text/problem.ts";
 import { checkLabName, namespacesOf } from "./state.ts";
@@ -40,10 +39,7 @@ export async function findPlace(lab: string, place: string): Promise<string> {
 export async function exec(lab: string, place: string, argv: readonly string[]): Promise<never> {
   const path = await findPlace(lab, place);
   const program = argv[0] ?? "";
-  const [home, there] = ["/proc/self/ns/net", path].map((file) => openSync(file, "r")) as [number, number];
-  const errno = becomeProgram({ there, home }, argv);
-  closeSync(there);
-  closeSync(home);
+  const errno = becomeIn(path, argv);
   const reason =
     errno === "ENOENT"
       ? "there is no such program"

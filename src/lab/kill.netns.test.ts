@@ -14,7 +14,7 @@ import { labFixture, type LabFixture } from "./lab-fixture.ts";
 import { leftovers } from "./state.ts";
 
 const skip = needsRoot;
-const child = fileURLToPath(new URL("./up-child.ts", import.meta.url));
+const child = fileURLToPath(new URL("./up-child-fixture.ts", import.meta.url));
 
 const text = `name: NAME
 hosts:

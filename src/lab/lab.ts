@@ -1,7 +1,7 @@
 /** Labs on this machine: up, down, and which there are. */
-import { readdirSync, readFileSync } from "node:fs";
 import type { LinuxMachine } from "../linux/machine.ts";
 import { identityAt } from "../linux/netns.ts";
+import { netnsOfProcess, processNumbers, programName } from "../linux/process-table.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { type Changes, converge, removeNamespaces } from "./converge.ts";
 import { bringDaemons, daemonsOf, endDaemons, findDaemons, type RunningDaemon } from "./daemons.ts";
@@ -255,17 +255,8 @@ function findSurvivors(namespaces: readonly string[]): Survivor[] {
   const byIdentity = new Map(namespaces.map((name) => [identityAt(`${NETNS_DIRECTORY}/${name}`), name]));
   byIdentity.delete(undefined);
   if (byIdentity.size === 0) return [];
-  return readdirSync("/proc").flatMap((pid): Survivor[] => {
-    if (!/^[0-9]+$/.test(pid)) return [];
-    const namespace = byIdentity.get(identityAt(`/proc/${pid}/ns/net`));
-    return namespace === undefined ? [] : [{ pid: Number(pid), program: programOf(pid), namespace }];
+  return processNumbers().flatMap((pid): Survivor[] => {
+    const namespace = byIdentity.get(netnsOfProcess(pid));
+    return namespace === undefined ? [] : [{ pid, program: programName(pid) ?? "(ended)", namespace }];
   });
-}
-
-function programOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-  } catch {
-    return "(ended)";
-  }
 }

@@ -4,7 +4,7 @@ import { meterQuery } from "../forwarder/meter.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
 import { plan, wireMtu } from "../forwarder/plan.ts";
 import { identityAt } from "../linux/netns.ts";
-import type { LinuxKernel } from "../linux/machine.ts";
+import type { OpenKernel } from "../kernel/privileged.ts";
 import { deviceOf, remoteTypeOf } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
@@ -19,7 +19,7 @@ import { hopsOf, pathOf } from "./wire-path.ts";
 export async function lookAtWires(
   lab: Lab,
   wanted: Topology,
-  kernels: ReadonlyMap<string, LinuxKernel>,
+  kernels: ReadonlyMap<string, OpenKernel>,
 ): Promise<WireView[]> {
   const seen = new Map<string, HostSight>();
   for (const [host, kernel] of kernels) seen.set(host, await look(kernel, wanted, host));
@@ -32,7 +32,7 @@ interface HostSight {
   readonly received: ReadonlyMap<string, Readonly<Partial<Record<Side, Received>>>>;
 }
 
-async function look(kernel: LinuxKernel, wanted: Topology, host: string): Promise<HostSight> {
+async function look(kernel: OpenKernel, wanted: Topology, host: string): Promise<HostSight> {
   const wires = wanted.wires.filter((wire) => wire.host === host);
   const places: Netns[] = wanted.namespaces
     .filter(({ kind, node, path }) => kind === "workload" && node === host && identityAt(path) !== undefined)

@@ -22,11 +22,13 @@ import {
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { lockFile, unmount } from "../linux/syscall.ts";
+import { mountsBelow, unmountBelow } from "../linux/mounts.ts";
+import { namedNamespaces } from "../linux/netns-lifecycle.ts";
+import { lockFile } from "../linux/syscall.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { quote } from "../text/problem.ts";
 import { NODE_NAME } from "./names.ts";
-import { namespacePrefix, NETNS_DIRECTORY } from "./topology.ts";
+import { namespacePrefix } from "./topology.ts";
 
 const labsDirectory = "/run/netloom/labs";
 
@@ -151,25 +153,7 @@ export async function rollBack(lab: string): Promise<void> {
 
 /** Names of the namespaces of the lab that are there, whoever made them. */
 export async function namespacesOf(lab: string): Promise<string[]> {
-  return (await listDirectory(NETNS_DIRECTORY))
-    .filter((name) => name.startsWith(namespacePrefix(lab)))
-    .sort();
-}
-
-/** Unmounts what is mounted below `directory`, innermost first: programs and maps that were pinned there are freed. */
-export function unmountBelow(directory: string): void {
-  for (const path of mountsBelow(directory).reverse()) unmount(path);
-}
-
-/** In the order of mounting. */
-function mountsBelow(directory: string): string[] {
-  return (
-    readFileSync("/proc/self/mountinfo", "utf8")
-      .split("\n")
-      // The kernel writes blanks in paths as octal escapes; names of labs and hosts have none.
-      .map((line) => line.split(" ")[4] ?? "")
-      .filter((path) => path === directory || path.startsWith(`${directory}/`))
-  );
+  return (await namedNamespaces()).filter((name) => name.startsWith(namespacePrefix(lab))).sort();
 }
 
 /** Removes all that is known of the lab, except for the lock, which has to be held. */
@@ -194,9 +178,7 @@ export async function leftovers(lab: string): Promise<string[]> {
 
 /** Names of all labs of which there is state or a namespace, sorted. */
 export async function list(): Promise<string[]> {
-  const named = (await listDirectory(NETNS_DIRECTORY)).flatMap(
-    (name) => /^nl-([a-z][a-z0-9]*)-/.exec(name)?.[1] ?? [],
-  );
+  const named = (await namedNamespaces()).flatMap((name) => /^nl-([a-z][a-z0-9]*)-/.exec(name)?.[1] ?? []);
   return [...new Set([...(await listDirectory(labsDirectory)), ...named])].sort();
 }
 

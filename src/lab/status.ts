@@ -1,6 +1,7 @@
 /** What is there of a lab, against what was applied. */
 import { diff } from "../forwarder/diff.ts";
-import { type LinuxKernel, type LinuxMachine } from "../linux/machine.ts";
+import type { LinuxMachine } from "../linux/machine.ts";
+import type { OpenKernel } from "../kernel/privileged.ts";
 import { identityAt } from "../linux/netns.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { LAB_MARK } from "../kernel/kernel.ts";
@@ -39,7 +40,7 @@ export async function status(
 ): Promise<LabStatus> {
   const lab = await applied(name);
   const wanted = topology(lab);
-  const open: LinuxKernel[] = [];
+  const open: OpenKernel[] = [];
   try {
     const machineWide = await machine.kernel({ bpffs: stateDirectory(name), mark: LAB_MARK });
     open.push(machineWide);
@@ -74,9 +75,9 @@ async function askedView(lab: Lab): Promise<MeshView> {
 /** Opens the kernels of the hosts that are there. */
 async function observing(
   machine: LinuxMachine,
-  { lab, wanted, open }: { readonly lab: Lab; readonly wanted: Topology; readonly open: LinuxKernel[] },
+  { lab, wanted, open }: { readonly lab: Lab; readonly wanted: Topology; readonly open: OpenKernel[] },
 ): Promise<() => Promise<MeshView>> {
-  const kernels = new Map<string, LinuxKernel>();
+  const kernels = new Map<string, OpenKernel>();
   for (const { kind, node, netns, path } of wanted.namespaces) {
     if (kind !== "host" || identityAt(path) === undefined) continue;
     const kernel = await machine.kernel({ host: netns, bpffs: bpffsDirectory(lab.name, node) });
@@ -113,7 +114,7 @@ async function applied(name: string): Promise<Lab> {
 }
 
 async function underlayDifferences(
-  kernel: LinuxKernel,
+  kernel: OpenKernel,
   { namespaces, underlay }: Topology,
 ): Promise<string[]> {
   const gone = namespaces.filter(({ path }) => identityAt(path) === undefined);

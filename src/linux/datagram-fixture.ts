@@ -15,8 +15,8 @@ export async function passes(
   address: string,
 ): Promise<boolean> {
   const kind = { domain: AF_INET, type: SOCK_DGRAM, protocol: 0 };
-  const receiver = await machine.socket(to, kind);
-  const sender = await machine.socket(from, kind);
+  const { fd: receiver } = await machine.open({ type: "socket", netns: to, kind });
+  const { fd: sender } = await machine.open({ type: "socket", netns: from, kind });
   try {
     bind(receiver, socketAddress("0.0.0.0"));
     connect(sender, socketAddress(address));

@@ -25,7 +25,8 @@ export class FrameSocket {
     place: { readonly netns: Netns; readonly link: string },
     ethertype: number,
   ): Promise<FrameSocket> {
-    const fd = await machine.socket(place.netns, { domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
+    const kind = { domain: AF_PACKET, type: SOCK_RAW, protocol: 0 };
+    const { fd } = await machine.open({ type: "socket", netns: place.netns, kind });
     // struct sockaddr_ll: u16 family | be16 protocol | i32 ifindex | u16 type | u8 pkttype | u8 length | u8[8] address
     const address = new DataView(new ArrayBuffer(20));
     address.setUint16(0, AF_PACKET, true);

@@ -2,11 +2,10 @@
 import { randomInt } from "node:crypto";
 import { addressBits, mustParseIp } from "../net/ip.ts";
 import { KernelError, type Netns } from "../kernel/kernel.ts";
+import type { Descriptor, Privileged } from "../kernel/privileged.ts";
 import { decodeEchoReply, encodeEchoRequest } from "./icmp-message.ts";
-import type { LinuxMachine } from "./machine.ts";
 import {
   bindToDevice,
-  close,
   connect,
   receive,
   send,
@@ -15,6 +14,9 @@ import {
   SOCK_RAW,
   waitReadable,
 } from "./syscall.ts";
+
+/** What opens sockets in namespaces. */
+type Opener = Pick<Privileged, "open">;
 
 const AF = { 4: 2, 6: 10 } as const;
 const IPPROTO = { 4: 1, 6: 58 } as const;
@@ -41,14 +43,14 @@ export interface Answer {
 
 /** Sends echo requests from one namespace to one address. Holds the namespace until `close`. */
 export class Pinger {
-  readonly #fd: number;
+  readonly #socket: Descriptor;
   readonly #family: 4 | 6;
   readonly #identifier = randomInt(1, 0x10000);
   readonly #buffer = new Uint8Array(65536);
   #sequence = 0;
 
-  private constructor(fd: number, family: 4 | 6) {
-    this.#fd = fd;
+  private constructor(socket: Descriptor, family: 4 | 6) {
+    this.#socket = socket;
     this.#family = family;
   }
 
@@ -57,10 +59,10 @@ export class Pinger {
    * NOT_FOUND without the namespace or the device, FAILED_PRECONDITION without a route to `address`, PERMISSION_DENIED without
    * CAP_NET_RAW.
    */
-  static async open(machine: LinuxMachine, netns: Netns, address: string, device?: string): Promise<Pinger> {
+  static async open(machine: Opener, netns: Netns, address: string, device?: string): Promise<Pinger> {
     const pinger = await Pinger.openUnaimed(machine, netns, mustParseIp(address).family);
     try {
-      if (device !== undefined) bindToDevice(pinger.#fd, device);
+      if (device !== undefined) bindToDevice(pinger.#socket.fd, device);
       pinger.aim(address);
     } catch (error) {
       pinger.close();
@@ -70,25 +72,22 @@ export class Pinger {
   }
 
   /** One that can send when it has been told where to: `aim`. */
-  static async openUnaimed(machine: LinuxMachine, netns: Netns, family: 4 | 6): Promise<Pinger> {
-    const fd = await machine.socket(netns, {
-      domain: AF[family],
-      type: SOCK_RAW | SOCK_NONBLOCK,
-      protocol: IPPROTO[family],
-    });
+  static async openUnaimed(machine: Opener, netns: Netns, family: 4 | 6): Promise<Pinger> {
+    const kind = { domain: AF[family], type: SOCK_RAW | SOCK_NONBLOCK, protocol: IPPROTO[family] };
+    const socket = await machine.open({ type: "socket", netns, kind });
     try {
       const { level, name, value } = MTU_DISCOVER[family];
-      setSocketOption(fd, level, name, value);
+      setSocketOption(socket.fd, level, name, value);
     } catch (error) {
-      close(fd);
+      socket.close();
       throw error;
     }
-    return new Pinger(fd, family);
+    return new Pinger(socket, family);
   }
 
   /** From now on to `address`, of the same family. FAILED_PRECONDITION without a route to it. */
   aim(address: string): void {
-    connect(this.#fd, socketAddress(this.#family, mustParseIp(address).bytes));
+    connect(this.#socket.fd, socketAddress(this.#family, mustParseIp(address).bytes));
   }
 
   /** One request, and the wait for its answer. */
@@ -99,16 +98,16 @@ export class Pinger {
     const sentAt = performance.now();
     const giveUpAt = sentAt + (options.timeoutMs ?? defaultTimeoutMs);
     try {
-      send(this.#fd, request);
+      send(this.#socket.fd, request);
       for (;;) {
         // On one machine the answer is usually there before `send` returns.
-        const packet = receive(this.#fd, this.#buffer);
+        const packet = receive(this.#socket.fd, this.#buffer);
         const now = performance.now();
         const reply = packet && decodeEchoReply(this.#family, packet);
         if (reply?.identifier === this.#identifier && reply.sequence === sequence)
           return { rttMs: now - sentAt };
         if (now >= giveUpAt) return { rttMs: undefined };
-        if (!packet) await waitReadable(this.#fd, giveUpAt - now);
+        if (!packet) await waitReadable(this.#socket.fd, giveUpAt - now);
       }
     } catch (error) {
       if (error instanceof KernelError && error.errno !== undefined)
@@ -118,13 +117,13 @@ export class Pinger {
   }
 
   close(): void {
-    close(this.#fd);
+    this.#socket.close();
   }
 }
 
 /** One probe from `netns` to `address`. See `Pinger`. */
 export async function ping(
-  machine: LinuxMachine,
+  machine: Opener,
   {
     netns,
     address,

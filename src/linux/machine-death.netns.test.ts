@@ -6,7 +6,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { test } from "node:test";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 import { add, next, rejection, remove, veth } from "./machine-fixture.ts";
-import type { LinuxKernel } from "./machine.ts";
+import type { OpenKernel } from "../kernel/privileged.ts";
 import { needsRoot, netnsFixture, strayThreads } from "./netns-fixture.ts";
 
 const ROOT = { skip: needsRoot };
@@ -150,7 +150,7 @@ test(
   },
 );
 
-async function observed(kernel: LinuxKernel, netns: Netns): Promise<KernelObject[]> {
+async function observed(kernel: OpenKernel, netns: Netns): Promise<KernelObject[]> {
   const objects = await kernel.observe([{ netns: "host" }, { netns }]);
   return objects.filter((object) => object.kind === "veth");
 }

@@ -9,7 +9,6 @@ import {
   type ApplyOptions,
   type CounterQuery,
   type Counters,
-  type Kernel,
   KernelError,
   type KernelEvent,
   type KernelObject,
@@ -20,11 +19,12 @@ import {
   type NetnsIdentity,
   type ObserveQuery,
   type Operation,
-  type OwnerMark,
   type WatchPurpose,
 } from "../kernel/kernel.ts";
 import { type Watch } from "../async/watch.ts";
+import type { Descriptor, KernelNeed, Need, OpenKernel, Privileged } from "../kernel/privileged.ts";
 import { demandDevicesLast } from "../kernel/operations.ts";
+import { descriptor } from "./descriptor.ts";
 import { KernelWatchers } from "./kernel-watchers.ts";
 import {
   errorFromData,
@@ -32,24 +32,12 @@ import {
   type Post,
   type Program,
   type Request,
-  type SocketKind,
   type WorkerMemory,
 } from "./messages.ts";
 
-export interface KernelOptions {
-  /** The namespace that `host` names. Default: the process's own. */
-  readonly host?: Netns;
-  /** Directory for pinned programs; a bpffs is mounted there when one is first needed. */
-  readonly bpffs: string;
-  /** Default: `MESH_MARK`. */
-  readonly mark?: OwnerMark;
+export interface KernelOptions extends KernelNeed {
   /** Events that may wait for one who watches. Default: 10,000. */
   readonly watchLimit?: number;
-}
-
-/** A `Kernel` that lives until `close`, which gives up its hold on `host` and leaves every object where it is. */
-export interface LinuxKernel extends Kernel {
-  close(): Promise<void>;
 }
 
 /** Descriptors that the worker may have open at a time; more are not closed for it when it dies. */
@@ -71,11 +59,11 @@ interface Carrier {
 }
 
 /** One worker thread and any number of kernels on it. */
-export class LinuxMachine {
+export class LinuxMachine implements Privileged {
   #carrier: Carrier | undefined;
   #isClosed = false;
   #lastId = 0;
-  readonly #kernels = new Map<number, OpenKernel>();
+  readonly #kernels = new Map<number, WorkerKernel>();
 
   private constructor() {}
 
@@ -85,14 +73,13 @@ export class LinuxMachine {
     return new LinuxMachine();
   }
 
-  /** Opens a kernel. NOT_FOUND if `host` is not there. Devices that a crash left doomed in `host` are deleted. */
-  async kernel(options: KernelOptions): Promise<LinuxKernel> {
+  async kernel(options: KernelOptions): Promise<OpenKernel> {
     const settings = {
       hostPath: pathOf(options.host ?? "host"),
       bpffs: options.bpffs,
       mark: options.mark ?? MESH_MARK,
     };
-    const kernel = new OpenKernel(++this.#lastId, settings, this, options.watchLimit);
+    const kernel = new WorkerKernel(++this.#lastId, settings, this, options.watchLimit);
     await this.call({ type: "open", kernel: kernel.number, settings });
     this.#kernels.set(kernel.number, kernel);
     return kernel;
@@ -108,15 +95,11 @@ export class LinuxMachine {
     await this.call({ type: "remove-netns", path });
   }
 
-  /**
-   * socket(2) in a namespace, close-on-exec. The descriptor is the caller's, and keeps the namespace alive until it is
-   * closed. NOT_FOUND if there is no such namespace.
-   */
-  async socket(netns: Netns, socket: SocketKind): Promise<number> {
-    return (await this.call({ type: "socket", netns, socket })) as number;
+  async open(need: Need): Promise<Descriptor> {
+    return descriptor((await this.call({ type: "descriptor", need })) as number);
   }
 
-  /** The device by which packets to `address` leave a namespace. Equivalent to: `ip route get A` */
+  /** Equivalent to: `ip route get A` */
   async deviceTowards(netns: Netns, address: string): Promise<string | undefined> {
     return (await this.call({ type: "device-towards", netns, address })) as string | undefined;
   }
@@ -160,7 +143,7 @@ export class LinuxMachine {
   }
 
   /** False if the kernel is closed already. */
-  forget(kernel: OpenKernel): boolean {
+  forget(kernel: WorkerKernel): boolean {
     return this.#kernels.delete(kernel.number);
   }
 
@@ -222,7 +205,7 @@ export class LinuxMachine {
 }
 
 /** The near side of a kernel: passes everything on to the worker, and spreads its events. */
-class OpenKernel implements LinuxKernel {
+class WorkerKernel implements OpenKernel {
   readonly number: number;
   readonly settings: KernelSettings;
   readonly watchers: KernelWatchers;

@@ -12,13 +12,7 @@ import {
   type WatchPurpose,
   type OwnerMark,
 } from "../kernel/kernel.ts";
-
-/** The arguments of socket(2). */
-export interface SocketKind {
-  readonly domain: number;
-  readonly type: number;
-  readonly protocol: number;
-}
+import type { Need } from "../kernel/privileged.ts";
 
 /** A program that outlives this process. */
 export interface Program {
@@ -66,7 +60,7 @@ export type Request =
   | { readonly type: "listen"; readonly kernel: number; readonly purpose: WatchPurpose | undefined }
   | { readonly type: "create-netns"; readonly path: string }
   | { readonly type: "remove-netns"; readonly path: string }
-  | { readonly type: "socket"; readonly netns: Netns; readonly socket: SocketKind }
+  | { readonly type: "descriptor"; readonly need: Need }
   | { readonly type: "device-towards"; readonly netns: Netns; readonly address: string }
   | { readonly type: "spawn"; readonly netns: Netns; readonly program: Program }
   | { readonly type: "end" };

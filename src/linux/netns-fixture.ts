@@ -1,10 +1,11 @@
 /** Namespaces for a test, all gone after it: `const net = await netnsFixture(t); const a = await net.netns();` */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import type { TestContext } from "node:test";
 import type { Netns } from "../kernel/kernel.ts";
-import { LinuxMachine, type KernelOptions, type LinuxKernel } from "./machine.ts";
-import { unmount } from "./syscall.ts";
+import type { OpenKernel } from "../kernel/privileged.ts";
+import { LinuxMachine, type KernelOptions } from "./machine.ts";
+import { mountsBelow, unmountBelow } from "./mounts.ts";
 
 /** For `test(title, { skip: needsRoot }, …)`: false for root, else the reason. */
 export const needsRoot: string | false = process.getuid?.() === 0 ? false : "needs root";
@@ -18,7 +19,7 @@ export interface NetnsFixture {
   /** Creates the namespace /run/netns/nlt<pid>-<n> with `lo` down, and returns `file:///run/netns/nlt<pid>-<n>`. */
   netns(): Promise<Netns>;
   /** A kernel with this fixture's bpffs, closed after the test. Default host: a new namespace of the fixture. */
-  kernel(options?: Partial<KernelOptions>): Promise<LinuxKernel>;
+  kernel(options?: Partial<KernelOptions>): Promise<OpenKernel>;
   /** What `ip netns exec` and `nsenter` want: `nlt<pid>-<n>`. */
   nameOf(netns: Netns): string;
 }
@@ -62,16 +63,8 @@ export async function netnsFixture(t: TestContext): Promise<NetnsFixture> {
 
 /** The pins of a bpffs go with its mount. */
 function removePins(bpffs: string): void {
-  for (const mount of mountsBelow(bpffs)) unmount(mount);
+  unmountBelow(bpffs);
   rmSync(bpffs, { recursive: true, force: true });
-}
-
-/** Where something is mounted at or below `path`. */
-function mountsBelow(path: string): string[] {
-  const targets = readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .map((line) => line.split(" ")[4] ?? "");
-  return targets.filter((target) => target === path || target.startsWith(`${path}/`));
 }
 
 /** What is there although everything was removed. */

@@ -1,4 +1,5 @@
 /** Makes and removes named network namespaces, as `ip netns` does. */
+import { readdir } from "node:fs/promises";
 import { closeSync, mkdirSync, openSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -87,4 +88,14 @@ async function removeHidden(path: string): Promise<void> {
     worker.once("error", reject);
     worker.once("exit", () => resolve());
   });
+}
+
+/** Names of the namespaces that `ip netns` knows. */
+export async function namedNamespaces(): Promise<string[]> {
+  try {
+    return await readdir("/run/netns");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }

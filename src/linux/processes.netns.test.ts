@@ -8,12 +8,13 @@ import { test } from "node:test";
 import { LinuxMachine } from "./machine.ts";
 import { identityAt } from "./netns.ts";
 import { needsRoot, strayThreads } from "./netns-fixture.ts";
+import { OWN } from "./open-need.ts";
 import { linuxProcesses } from "./processes.ts";
 
 test("a process that is held is known to have ended, also before its parent has looked", async () => {
   const child = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"]);
   await once(child, "spawn");
-  const held = await linuxProcesses().hold(child.pid ?? 0);
+  const held = await linuxProcesses(OWN).hold(child.pid ?? 0);
   assert.equal(held.isAlive(), true);
   const ended = once(child, "exit");
   child.kill("SIGKILL");
@@ -25,7 +26,7 @@ test("a process that is held is known to have ended, also before its parent has 
 });
 
 test("a process that is not there cannot be held", async () => {
-  await assert.rejects(linuxProcesses().hold(0x3fffff), { code: "NOT_FOUND" });
+  await assert.rejects(linuxProcesses(OWN).hold(0x3fffff), { code: "NOT_FOUND" });
 });
 
 test(
@@ -47,7 +48,7 @@ test(
     t.after(() => process.kill(pid, "SIGKILL"));
     assert.equal(identityAt(`/proc/${pid}/ns/net`), identityAt(path));
     assert.deepEqual(strayThreads(), []);
-    const held = await linuxProcesses().hold(pid);
+    const held = await linuxProcesses(OWN).hold(pid);
     while (readFileSync(logFile, "utf8") !== "hello\n" && held.isAlive()) await new Promise(setImmediate);
     await machine.removeNetns(path);
     await machine.close();

@@ -1,32 +1,20 @@
-import { closeSync } from "node:fs";
-import { NetloomError } from "../errors/errors.ts";
+import type { Privileged } from "../kernel/privileged.ts";
 import type { Processes } from "../kernel/processes.ts";
-import { hasEnded, pidfdOpen } from "./syscall.ts";
+import { hasEnded } from "./syscall.ts";
 
 /** The processes of this machine, held by pidfds. Needs Linux 5.3. */
-export function linuxProcesses(): Processes {
+export function linuxProcesses(machine: Pick<Privileged, "open">): Processes {
   return {
     hold: async (pid) => {
-      const pidfd = open(pid);
+      const pidfd = await machine.open({ type: "process", pid });
       let isHeld = true;
       return {
-        isAlive: () => isHeld && !hasEnded(pidfd),
+        isAlive: () => isHeld && !hasEnded(pidfd.fd),
         release: () => {
-          if (isHeld) closeSync(pidfd);
           isHeld = false;
+          pidfd.close();
         },
       };
     },
   };
-}
-
-function open(pid: number): number {
-  try {
-    return pidfdOpen(pid);
-  } catch (error) {
-    // EINVAL: a thread, which is no process.
-    if (error instanceof NetloomError && ["NOT_FOUND", "INVALID_ARGUMENT"].includes(error.code))
-      throw new NetloomError("NOT_FOUND", `hold process ${pid}: there is no such process`, { cause: error });
-    throw error;
-  }
 }

@@ -16,6 +16,7 @@ interface Native<A extends readonly unknown[], R> {
   async(...args: [...A, callback: (error: unknown, result: R) => void]): void;
 }
 
+export const SOCK_STREAM = 1;
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;

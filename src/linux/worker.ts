@@ -14,7 +14,6 @@ import {
   type Program,
   type Question,
   type Request,
-  type SocketKind,
   type WorkerMemory,
 } from "./messages.ts";
 import { lookUp } from "./links.ts";
@@ -22,11 +21,12 @@ import { decodeRoute, getRoute, NO_ROUTE } from "./netlink/route.ts";
 import { createNetns, removeNetns } from "./netns-lifecycle.ts";
 import { NetnsTable } from "./netns-table.ts";
 import { type Identity, runIn } from "./netns.ts";
+import { openNeed } from "./open-need.ts";
 import { Place } from "./place.ts";
 import { ProcSys } from "./proc-sys.ts";
 import { Reactor } from "./reactor.ts";
 import { Reaper } from "./reaper.ts";
-import { handOver, keepLedger, socket } from "./syscall.ts";
+import { keepLedger } from "./syscall.ts";
 import { KeyedMutex } from "../async/keyed-mutex.ts";
 
 const port = parentPort;
@@ -98,8 +98,8 @@ async function answer(request: Request): Promise<unknown> {
       return createNetns(request.path);
     case "remove-netns":
       return removeNetns(request.path);
-    case "socket":
-      return openSocket(request.netns, request.socket);
+    case "descriptor":
+      return openNeed(request.need, shared.table);
     case "device-towards":
       return deviceTowards(request.netns, request.address);
     case "spawn":
@@ -107,16 +107,6 @@ async function answer(request: Request): Promise<unknown> {
     case "end":
     default:
       return end();
-  }
-}
-
-/** The descriptor is the other thread's from the start. */
-function openSocket(netns: Netns, { domain, type, protocol }: SocketKind): number {
-  const place = shared.table.open(netns);
-  try {
-    return runIn(place.fd, () => handOver(socket(domain, type, protocol)));
-  } finally {
-    place.close();
   }
 }
 

@@ -37,7 +37,7 @@ export class LocalBypass {
         const { name, url } = endpoint;
         checkUrl(call, endpoint);
         const isNew = !this.#urls.has(name);
-        this.#put(name, url);
+        await this.#put(name, url);
         endpoint.url = this.#ownUrl;
         try {
           const registered = await next(endpoint);
@@ -69,9 +69,9 @@ export class LocalBypass {
     return local === undefined && endpoint.url === this.#ownUrl && !isDeleted ? undefined : endpoint;
   }
 
-  #put(name: string, url: string): void {
+  async #put(name: string, url: string): Promise<void> {
     if (this.#urls.get(name)?.url === url) return;
-    const release = this.#hold(url);
+    const release = await this.#hold(url);
     this.#delete(name);
     this.#urls.set(name, { url, release });
   }

@@ -124,7 +124,7 @@ function carriedHops(carrier: Carrier, clock: Clock, scope: Scope): Hops {
     },
     addressesOf: (url) => carrier.call("hops.addressesOf", [url], ({ hops }) => hops.addressesOf(url)),
     // No simulated socket is named by an inode.
-    hold: () => () => undefined,
+    hold: () => Promise.resolve(() => undefined),
     serve: async (url, handler, credentials) => {
       const listener = carrier.listen(carriedHandler(handler, scope, clock));
       let stop = async (): Promise<void> => undefined;

@@ -22,6 +22,11 @@ export function follow(machine: Machinery, netns: SimNetns, packet: Packet): Arr
   return new Route(machine).route(netns, packet, undefined);
 }
 
+/** Name of the device by which packets to `to` leave a namespace, whatever becomes of them. */
+export function wayOut(netns: SimNetns, to: string): string | undefined {
+  return lookUp(netns, { to, bytes: 0 }, undefined)?.device.name;
+}
+
 class Route implements Journey {
   readonly machine: Machinery;
   #steps = 0;

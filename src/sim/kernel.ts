@@ -5,10 +5,10 @@
  * routes that vanish with a link, half-done batches after a crash, notifications that are lost. Both pass one contract
  * suite (e2e/kernel-contract.ts). Everything that happens is decided by the clock, the random numbers and the calls.
  */
-import type { Netns } from "../kernel/kernel.ts";
+import { KernelError, type Netns } from "../kernel/kernel.ts";
 import { SimKernel, type SimKernelOptions } from "./kernel-carrier.ts";
 import { findNetns, Machine, type SimMachineOptions } from "./kernel-machine.ts";
-import { follow } from "./kernel-reach.ts";
+import { follow, wayOut } from "./kernel-reach.ts";
 import { familyOf } from "../net/ip.ts";
 import { type Arrival, bare, type SimDevice, type SimNetns, type Transmit, urlOf } from "./kernel-state.ts";
 import { SimProcesses } from "./processes.ts";
@@ -97,6 +97,15 @@ export class SimMachine {
     };
     netns.devices.set(uplink.name, device);
     this.#machine.uplinks.add(device);
+  }
+
+  /** The device by which packets to `address` leave a namespace; `undefined` if no route leads there. NOT_FOUND without the namespace. */
+  deviceTowards(netns: Netns, address: string): string | undefined {
+    const found = netns === "host" ? this.#machine.root : findNetns(this.#machine, netns);
+    if (!found?.isAlive)
+      throw new KernelError("NOT_FOUND", `look for a route in ${netns}: there is no network namespace`);
+    this.#machine.reap();
+    return wayOut(found, address);
   }
 
   /** Where a packet from the namespace to this address would be taken in now; `undefined` if it is dropped on the way. */

@@ -47,7 +47,7 @@ export class SimNetwork implements Ways {
       dial: (url, credentials = end.credentials) => this.#dial(end, url, credentials),
       addressesOf: (url) => end.life.call({ kind: "hops.addresses", detail: url }, () => addressesIn(url)),
       // No simulated socket is named by an inode.
-      hold: () => () => undefined,
+      hold: () => Promise.resolve(() => undefined),
       serve: (url, handler, credentials = end.credentials) => {
         const event = { kind: "hops.serve", detail: url };
         const address = addressOf(end.life.host, url);

@@ -1,5 +1,4 @@
 /** Echo requests on a simulated machine: they are counted on the way, there and back. */
-import { contains, mustParseIp, mustParsePrefix } from "../net/ip.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 import type { Prober } from "../kernel/prober.ts";
 import type { SimMachine } from "./kernel.ts";
@@ -27,20 +26,6 @@ export function simProber(machine: SimMachine, isCut: () => boolean = () => fals
       for (const back of own.slice(0, 1)) machine.send(reached.netns, back, packetBytes);
       return { rttMs: 0.11 };
     },
-    deviceTowards: async (netns, address) => {
-      const to = mustParseIp(address);
-      const ways = (await look(netns)).flatMap((object) => {
-        const destination =
-          object.kind === "address"
-            ? (object.peer ?? object.address)
-            : object.kind === "route" && object.table === undefined
-              ? object.destination
-              : undefined;
-        if (destination === undefined || !("link" in object)) return [];
-        const prefix = mustParsePrefix(destination);
-        return contains(prefix, to) ? [{ length: prefix.length, link: object.link }] : [];
-      });
-      return ways.sort((a, b) => b.length - a.length)[0]?.link;
-    },
+    deviceTowards: async (netns, address) => machine.deviceTowards(netns, address),
   };
 }

@@ -17,7 +17,7 @@ const HISTORY = 10_000;
 const NOWHERE: Hops = {
   dial: () => assert.fail("a store that is on this host dials nobody"),
   addressesOf: () => assert.fail("a store asks for no addresses"),
-  hold: () => () => undefined,
+  hold: () => Promise.resolve(() => undefined),
   serve: () => assert.fail("a store serves nobody"),
 };
 

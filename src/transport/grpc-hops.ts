@@ -1,14 +1,15 @@
 /** The network between hosts, over gRPC. */
-import { watchOf } from "../async/watch.ts";
+import { type Watch, watchOf } from "../async/watch.ts";
 import type { DescFile } from "@bufbuild/protobuf";
+import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Credentials } from "../world/credentials.ts";
-import type { Handler, Hop, Hops } from "../world/hops.ts";
+import type { Handler, Hop, Hops, Message } from "../world/hops.ts";
 import { GrpcHop, type GrpcHopOptions } from "./grpc-client.ts";
 import { listen, withServices } from "./grpc-server.ts";
 import { healthOf } from "./health.ts";
-import { HeldSockets, isSocketIdentity } from "./inode-socket.ts";
+import { HeldSockets, isSocketIdentity, type OpenSocketFile } from "./inode-socket.ts";
 import type { PeerLimits } from "./peer-limits.ts";
 import { addReflection } from "./reflection.ts";
 import type { ReadUnixCredentials } from "./socket.ts";
@@ -31,6 +32,8 @@ export interface GrpcHopsOptions extends Pick<GrpcHopOptions, "probeIntervalMs" 
   readonly files?: readonly DescFile[];
   /** Default: nobody asks the kernel who comes by a unix socket. */
   readonly unixCredentials?: ReadUnixCredentials;
+  /** Default: no socket is found by its inode. */
+  readonly socketFile?: OpenSocketFile;
   /** What one peer may have of a listener, where it is other than usual. */
   readonly limits?: Partial<PeerLimits>;
   /** Default: 300,000 ms. */
@@ -53,14 +56,17 @@ export class GrpcHops implements Hops {
   readonly #dialled = new Map<Credentials, Map<string, Dialled>>();
   readonly #company = new Company();
   readonly #listeners = new Set<() => Promise<void>>();
-  readonly #sockets = new HeldSockets();
+  readonly #sockets: HeldSockets;
+  #isClosed = false;
 
   constructor(options: GrpcHopsOptions) {
     this.#options = options;
+    this.#sockets = new HeldSockets(options.socketFile ?? findsNone);
   }
 
   dial(url: string, credentials: Credentials = this.#options.credentials()): Hop {
     checkTarget(url);
+    if (isSocketIdentity(url)) return this.#found(url, credentials);
     return {
       peer: async (options) => await this.#use(url, credentials).peer(options),
       call: async (method, request, options) =>
@@ -75,12 +81,28 @@ export class GrpcHops implements Hops {
     };
   }
 
+  /** What is asked is taken as it is now: the caller may change it while the socket is found. */
+  #found(url: string, credentials: Credentials): Hop {
+    const kept = (request: Message): Message => ({ ...request, bytes: request.bytes.slice() });
+    return {
+      peer: async (options) => await (await this.#useFound(url, credentials)).peer(options),
+      call: async (method, request, options) => {
+        const asked = kept(request);
+        return await (await this.#useFound(url, credentials)).call(method, asked, options);
+      },
+      watch: (method, request) => {
+        const asked = kept(request);
+        return watchLater(async () => (await this.#useFound(url, credentials)).watch(method, asked));
+      },
+    };
+  }
+
   async addressesOf(url: string): Promise<readonly string[]> {
     return await addressesOf(url);
   }
 
-  hold(url: string): () => void {
-    return isSocketIdentity(url) ? this.#sockets.hold(url).release : () => undefined;
+  async hold(url: string): Promise<() => void> {
+    return isSocketIdentity(url) ? (await this.#sockets.hold(url)).release : () => undefined;
   }
 
   async serve(
@@ -121,6 +143,7 @@ export class GrpcHops implements Hops {
   /** Closes every listener and every connection. */
   async close(): Promise<void> {
     await Promise.all([...this.#listeners].map((close) => close()));
+    this.#isClosed = true;
     for (const dialled of this.#dialled.values()) for (const { close } of dialled.values()) close();
     this.#dialled.clear();
   }
@@ -131,31 +154,48 @@ export class GrpcHops implements Hops {
   }
 
   #use(url: string, credentials: Credentials): GrpcHop {
-    const nowMs = this.#options.clock.monotonicMs();
-    this.#closeIdle(nowMs);
-    let byUrl = this.#dialled.get(credentials);
-    if (!byUrl) this.#dialled.set(credentials, (byUrl = new Map()));
-    let dialled = byUrl.get(url);
-    if (!dialled) byUrl.set(url, (dialled = { ...this.#open(url, credentials), usedAtMs: nowMs }));
-    dialled.usedAtMs = nowMs;
-    return dialled.hop;
+    const known = this.#known(url, credentials);
+    if (known) return known;
+    const hop = new GrpcHop(url, { ...this.#options, credentials });
+    this.#keep(url, credentials, { hop, close: () => hop.close() });
+    return hop;
   }
 
-  /** A socket that is named by its inode is held as long as its connection may be made again. */
-  #open(url: string, credentials: Credentials): Pick<Dialled, "hop" | "close"> {
-    const held = isSocketIdentity(url) ? this.#sockets.hold(url) : undefined;
-    const hop = new GrpcHop(url, {
-      ...this.#options,
-      credentials,
-      ...(held && { address: `unix://${held.path}` }),
-    });
-    return {
-      hop,
-      close: () => {
-        hop.close();
-        held?.release();
-      },
+  #known(url: string, credentials: Credentials): GrpcHop | undefined {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#closeIdle(nowMs);
+    const dialled = this.#dialled.get(credentials)?.get(url);
+    if (dialled) dialled.usedAtMs = nowMs;
+    return dialled?.hop;
+  }
+
+  #keep(url: string, credentials: Credentials, { hop, close }: Pick<Dialled, "hop" | "close">): void {
+    if (this.#isClosed) {
+      close();
+      return;
+    }
+    let byUrl = this.#dialled.get(credentials);
+    if (!byUrl) this.#dialled.set(credentials, (byUrl = new Map()));
+    byUrl.set(url, { hop, close, usedAtMs: this.#options.clock.monotonicMs() });
+  }
+
+  /** One that is named by the inode of its socket, which is held as long as its connection may be made again. */
+  async #useFound(url: string, credentials: Credentials): Promise<GrpcHop> {
+    const known = this.#known(url, credentials);
+    if (known) return known;
+    const held = await this.#sockets.hold(url);
+    const meanwhile = this.#known(url, credentials);
+    if (meanwhile) {
+      held.release();
+      return meanwhile;
+    }
+    const hop = new GrpcHop(url, { ...this.#options, credentials, address: `unix://${held.path}` });
+    const close = (): void => {
+      hop.close();
+      held.release();
     };
+    this.#keep(url, credentials, { hop, close });
+    return hop;
   }
 
   #closeIdle(nowMs: number): void {
@@ -170,6 +210,28 @@ export class GrpcHops implements Hops {
     }
   }
 }
+
+/** The stream begins when it is first read. */
+function watchLater<T>(open: () => Promise<Watch<T>>): Watch<T> {
+  let isClosed = false;
+  let watch: Watch<T> | undefined;
+  let opening: Promise<Watch<T>> | undefined;
+  return watchOf({
+    take: async () => {
+      if (isClosed) return undefined;
+      watch ??= await (opening ??= open());
+      if (isClosed) watch.close();
+      return await watch.take();
+    },
+    close: () => {
+      isClosed = true;
+      watch?.close();
+    },
+  });
+}
+
+const findsNone: OpenSocketFile = (identity) =>
+  Promise.reject(new NetloomError("NOT_FOUND", `find socket ${identity}: this process does not look for it`));
 
 function describeBug(error: unknown, method: string): string {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

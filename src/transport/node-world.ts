@@ -16,7 +16,7 @@ interface Proving {
 
 export interface NodeWorldOptions<I extends Proving> extends Pick<
   GrpcHopsOptions,
-  "onError" | "files" | "unixCredentials"
+  "onError" | "files" | "unixCredentials" | "socketFile"
 > {
   readonly host: string;
   /** Makes who this process is, of a World whose hops may be used as soon as this has returned. */

@@ -78,7 +78,7 @@ export interface Hops {
    * Until the returned function is called, `url` leads to who is there now, or to nobody: the file system gives the inode
    * of a socket that is gone to the next one. Addresses of other kinds need no holding. UNAVAILABLE if nobody is there now.
    */
-  hold(url: string): () => void;
+  hold(url: string): Promise<() => void>;
   /**
    * ALREADY_EXISTS if somebody serves there. Who does not prove himself as `credentials` want it gets in touch with no handler.
    * The returned function ends it, and what is under way there. Default: the credentials of this process.

@@ -2,6 +2,8 @@
 import type { Ports, World } from "../../world/world.ts";
 import { NAMESPACES_FILE } from "../../agent/kept-wires.ts";
 import { file_netloom_admin_v1_admin } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import type { Privileged } from "../../kernel/privileged.ts";
+import { fileOf } from "../../linux/descriptor.ts";
 import { LinuxMachine } from "../../linux/machine.ts";
 import { peerCredentials } from "../../linux/peer-credentials.ts";
 import { linuxProber } from "../../linux/prober.ts";
@@ -34,7 +36,7 @@ export async function openAgentWorld(options: {
   readonly exporter?: SpanExporter;
 }): Promise<AgentWorld> {
   const { host, stateFolder, bpffs, identity, log, exporter } = options;
-  const machine = await LinuxMachine.open();
+  const machine: Privileged & { close(): Promise<void> } = await LinuxMachine.open();
   try {
     const kernel = await machine.kernel({ bpffs });
     const world = nodeWorld({
@@ -44,11 +46,12 @@ export async function openAgentWorld(options: {
       ...(exporter && { exporter }),
       files: [file_netloom_admin_v1_admin],
       unixCredentials: peerCredentials,
+      socketFile: (file) => machine.open({ type: "socket-file", identity: file }).then(fileOf),
     });
     return {
       world: { ...world, disk: nodeDisk(stateFolder, { volatile: [NAMESPACES_FILE] }), kernel },
       identity: world.identity,
-      processes: linuxProcesses(),
+      processes: linuxProcesses(machine),
       prober: linuxProber(machine),
       close: async () => {
         try {

@@ -1,8 +1,8 @@
 /** What this machine says of the network between the hosts. */
-import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { canonicalIp, mustParseIp, parseIp } from "../../net/ip.ts";
 import { isLinkLocal } from "../../net/link-local.ts";
+import { deviceMtu } from "../../linux/device-mtu.ts";
 import { NetloomError } from "../../errors/errors.ts";
 
 /** Waits for addresses that the kernel still looks for on the link, as after a boot, and says so. */
@@ -75,13 +75,7 @@ function isOnlyHere(address: string): boolean {
 /** The MTU of the device with this address; 1500 if it cannot be read. */
 export function underlayMtu(address: string | undefined): number {
   const device = address === undefined ? undefined : deviceOf(address);
-  if (device === undefined) return 1500;
-  try {
-    // Of all files that know an MTU this one is of the namespace of the process that reads it.
-    return Number(readFileSync(`/proc/sys/net/ipv6/conf/${device}/mtu`, "utf8")) || 1500;
-  } catch {
-    return 1500;
-  }
+  return (device === undefined ? undefined : deviceMtu(device)) ?? 1500;
 }
 
 function deviceOf(address: string): string | undefined {

@@ -1,4 +1,4 @@
-/** For tests that kill it: `node up-child.ts <file> <what>…` says `ready`, does `up` and `down`, and says `done`. For `demo` a name takes the place of the file. */
+/** For tests that kill it: `node up-child-fixture.ts <file> <what>…` says `ready`, does `up` and `down`, and says `done`. For `demo` a name takes the place of the file. */
 import { readFileSync } from "node:fs";
 import { LinuxMachine } from "../linux/machine.ts";
 import { NetloomError } from "../errors/errors.ts";
