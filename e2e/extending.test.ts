@@ -153,10 +153,10 @@ test("a mechanism", async (t) => {
   assert.match(status?.stdout ?? "", /alpha\/web\/to-db +plain number \d+ alpha→beta +db\.beta .* up /);
   const { wires } = JSON.parse(json?.stdout ?? "") as {
     readonly wires: readonly {
-      readonly tunnels: readonly { readonly type: string; readonly parameters: object }[];
+      readonly hops: readonly { readonly tunnel?: { readonly type: string; readonly parameters: object } }[];
     }[];
   };
-  const [tunnel] = wires[0]?.tunnels ?? [];
+  const tunnel = wires[0]?.hops[0]?.tunnel;
   assert.equal(tunnel?.type, "PLAIN");
   assert.ok("number" in (tunnel?.parameters ?? {}));
 });
@@ -255,7 +255,7 @@ export class Noting implements Attached {
   }
 
   get workload(): string {
-    return this.#workload.name;
+    return this.#workload.label;
   }
 
   async run(scope: Scope): Promise<void> {
