@@ -113,6 +113,7 @@ test("each message has a token for who gets it, made when the connection knows h
     assert.deepEqual([...proven.heard].sort(), [
       "alpha for alpha, at alpha",
       "alpha for beta, at beta",
+      "alpha for registry, at registry",
       "beta for beta, at beta",
       "beta for registry, at registry",
     ]);

@@ -45,10 +45,13 @@ export async function findViolations(mesh: QuietMesh): Promise<string[]> {
   ];
 }
 
-/** Every registry has the endpoints that last, and nothing else. */
-async function registryProblems({ registries, living, wishes }: QuietMesh): Promise<string[]> {
+/** Every registry has the endpoints that last and the forwarder of each host, and nothing else. */
+async function registryProblems({ registries, living, wishes, plans }: QuietMesh): Promise<string[]> {
   const lasting = wishes.exposing.filter(({ untilMs }) => untilMs === Infinity);
-  const wanted = lasting.map(({ name, host }) => `${name}.${host}`).sort();
+  const wanted = [
+    ...lasting.map(({ name, host }) => `${name}.${host}`),
+    ...plans.map(({ name }) => `forwarder-${name}`),
+  ].sort();
   const [{ world } = { world: undefined }] = living.values();
   if (!world) return ["no host has started"];
   const caller = { scope: world.scope, deadlineMs: Infinity, peer: SELF };
