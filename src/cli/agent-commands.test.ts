@@ -10,7 +10,7 @@ import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { until } from "../async/until-fixture.ts";
-import { Agents, isRoot } from "./mesh/agents-fixture.ts";
+import { Agents, isRoot, json } from "./mesh/agents-fixture.ts";
 import { netloom, netloomPath, type Netloom, type Outcome, start } from "./spawn-netloom.ts";
 
 const shared = { agents: undefined as Agents | undefined };
@@ -25,12 +25,6 @@ function at(host: "alpha" | "beta", ...args: string[]): Promise<Outcome> {
   const { lab } = mesh();
   const own = args.map((arg) => arg.replaceAll("LAB/", `${lab}/`));
   return netloom([...own, "--agent", mesh().url(host)]);
-}
-
-async function json<T>(outcome: Promise<Outcome>): Promise<T> {
-  const { stdout, stderr } = await outcome;
-  assert.equal(stderr, "");
-  return JSON.parse(stdout) as T;
 }
 
 /** A file with attachments of workloads of the lab. */

@@ -5,6 +5,8 @@
  *  registry ── alpha (web, api) ── beta (db)        sockets of the lab t…: /run/netloom/labs/t…/alpha/agent.sock
  * ```
  */
+import assert from "node:assert/strict";
+import type { Outcome } from "../spawn-netloom.ts";
 import { nodeDisk } from "../../transport/node-disk.ts";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -120,4 +122,11 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, "close");
   return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+/** What a command has printed as JSON, and nothing else. */
+export async function json<T>(outcome: Promise<Outcome>): Promise<T> {
+  const { stdout, stderr } = await outcome;
+  assert.equal(stderr, "");
+  return JSON.parse(stdout) as T;
 }
