@@ -124,7 +124,7 @@ async function probeWire(
   lab: string,
   before: WireView,
 ): Promise<{ wire: WireView; probes: Probes[]; problems: string[] }> {
-  const proof = proofOf(machine, before);
+  const proof = proofOf(machine, lab, before);
   if (!proof) throw new NetloomError("INTERNAL", `probe wire ${before.wire}: its agent does not tell of it`);
   const probes: Probes[] = [];
   for (const address of before.addresses.endpoint) probes.push(await probeAddress(proof, address));

@@ -2,7 +2,7 @@
 import type { LinuxMachine } from "../linux/machine.ts";
 import { linuxProber } from "../linux/prober.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Netns } from "../kernel/kernel.ts";
+import { netnsOf } from "./topology.ts";
 import { type Counted, WireProof } from "../view/wire-proof.ts";
 import { endName, type PingView, type WireView } from "../view/wire-view.ts";
 
@@ -20,10 +20,11 @@ interface Pinged {
  */
 export async function pingWires(
   machine: LinuxMachine,
+  lab: string,
   wires: readonly WireView[],
   look: () => Promise<readonly WireView[]>,
 ): Promise<readonly WireView[]> {
-  const all = await Promise.all(wires.map((wire) => pingWire(machine, wire)));
+  const all = await Promise.all(wires.map((wire) => pingWire(machine, lab, wire)));
   const byId = new Map(all.flatMap((each) => (each ? [[each.before.id, each]] : [])));
   return (await look()).map((wire) => {
     const pinged = byId.get(wire.id);
@@ -34,17 +35,19 @@ export async function pingWires(
 /** From its client's end. `undefined` for a wire whose client's device is not known. */
 export function proofOf(
   machine: LinuxMachine,
+  lab: string,
   { interfaces: { client }, mtuBytes }: WireView,
 ): WireProof | undefined {
   if (!client) return undefined;
-  const { netns, interface: device } = client;
-  const end = { netns: netns as Netns, device, mtuBytes, timeoutMs: TIMEOUT_MS };
+  // By the name of the workload: a lab that was taken down and is up again has other namespaces under the same names.
+  const netns = netnsOf(lab, `${client.host}/${client.workload}`);
+  const end = { netns, device: client.interface, mtuBytes, timeoutMs: TIMEOUT_MS };
   return new WireProof(linuxProber(machine), end);
 }
 
 /** Each address of the endpoint gets a small packet, and the largest. */
-async function pingWire(machine: LinuxMachine, before: WireView): Promise<Pinged | undefined> {
-  const proof = proofOf(machine, before);
+async function pingWire(machine: LinuxMachine, lab: string, before: WireView): Promise<Pinged | undefined> {
+  const proof = proofOf(machine, lab, before);
   if (!proof) return undefined;
   const ping = await Promise.all(
     before.addresses.endpoint.map(async (address): Promise<PingView> => {

@@ -48,7 +48,7 @@ export async function status(
     const underlay = await underlayDifferences(machineWide, wanted);
     let view = await look();
     if (ping) {
-      const wires = await pingWires(machine, view.wires, async () => (view = await look()).wires);
+      const wires = await pingWires(machine, name, view.wires, async () => (view = await look()).wires);
       view = { ...view, wires };
     }
     return {
