@@ -39,7 +39,8 @@ export function proofOf(
   { interfaces: { client }, mtuBytes }: WireView,
 ): WireProof | undefined {
   if (!client) return undefined;
-  // By the name of the workload: a lab that was taken down and is up again has other namespaces under the same names.
+  // By the workload's name: the agent tells an inode, and one that this process knows from before means the namespace that had
+  // it then.
   const netns = netnsOf(lab, `${client.host}/${client.workload}`);
   const end = { netns, device: client.interface, mtuBytes, timeoutMs: TIMEOUT_MS };
   return new WireProof(linuxProber(machine), end);
