@@ -99,7 +99,7 @@ export function aimNotes(bench: string, rows: readonly BenchRow[]): string[] {
   );
 }
 
-/** Where the rows of a bench are written. Those of a short run are no figures, and stay apart. */
+/** The file for the rows of a bench. Rows of a short run are no figures, and stay apart. */
 export function resultFile(name: string): URL {
   return new URL(isShort ? `../.cache/bench-short/${name}.json` : `results/${name}.json`, import.meta.url);
 }

@@ -1,4 +1,4 @@
-/** How much a bench does: all of it for figures, or just enough to see that every row comes (BENCH_SHORT=1). */
+/** Sizes of a bench: in full for figures, or just enough to see that every row comes (BENCH_SHORT=1). */
 export const isShort: boolean = process.env["BENCH_SHORT"] === "1";
 
 export function sized(full: number, short: number): number {

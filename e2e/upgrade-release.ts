@@ -57,7 +57,7 @@ function wires(): Wire[] {
   return found.toSorted((a, b) => (a.wire < b.wire ? -1 : 1));
 }
 
-/** What must not change: name, id and addresses of each wire. */
+/** Name, id and addresses of each wire, which must not change. */
 function identities(): unknown {
   return wires().map(({ wire, id, addresses }) => ({ wire, id, addresses }));
 }

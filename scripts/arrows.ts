@@ -1,10 +1,10 @@
 /**
- * Who imports whom, room by room (ARCHITECTURE.md says what each is): nothing is inherited, and an arrow that no file uses
+ * The arrows between rooms, explicit for each room (ARCHITECTURE.md says what each is): nothing is inherited, and an arrow that no file uses
  * fails, so that this is the house as it stands. `main` is the file src/main.ts. Files that test are free.
  */
 import { relative } from "node:path/posix";
 
-/** What each room may import, apart from itself; those that import nothing first. A room that is not here may not exist. */
+/** The rooms that each room may import, apart from itself; those that import nothing first. A room that is not here may not exist. */
 export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["errors", []],
   ["async", ["errors"]],

@@ -34,7 +34,7 @@ test("no test of a whole mesh or kernel measures time, and none sleeps", () => {
   assert.deepEqual(found, []);
 });
 
-/** What each file imports, or imports at once. */
+/** The imports of each file: all, or those at once. */
 function imports(which: "all" | "at once"): Map<string, readonly string[]> {
   return new Map(
     sources().map((path) => [

@@ -1,7 +1,7 @@
 /** Subscriptions: whoever is told of something, one item after the other, has one of these. */
 import type { Scope } from "./scope.ts";
 
-/** Where the items of a watch come from, and how that ends. */
+/** The source of a watch: its items, and its end. */
 export interface WatchSource<T> {
   take(): Promise<T | undefined>;
   close(): void;

@@ -177,7 +177,7 @@ export class Begin<Q, R> {
     }
   }
 
-  /** What nobody has expected in what the chain itself has started: it fails like any other attempt, and is tried again. */
+  /** Logs an unexpected error of something that the chain itself has started. It fails like any other attempt, and is tried again. */
   #tellBug(what: string, error: unknown): void {
     this.#world.log.error(`bug in a ${this.#kind.noun}`, { station: this.#name, what }, error);
   }

@@ -57,7 +57,7 @@ export function compose<Q, R>(elements: readonly Element<Q, R>[], last: Station<
   );
 }
 
-/** Where nobody records, the call goes on as it is. */
+/** The call within a step of its own; the call as it is if nobody records. */
 function step(call: Call, name: string): Call {
   return call.span.context ? { ...call, span: call.span.child(name) } : call;
 }

@@ -113,7 +113,7 @@ test("connect --dry-run prints a document that apply takes, and needs no agent",
   );
 });
 
-/** What a command at alpha prints at a moment when `api-bank` waits for its next try. */
+/** Runs a command at alpha until it shows `api-bank` between two tries. */
 async function untilFailed(...args: string[]): Promise<Outcome> {
   return await until(async () => {
     const outcome = await at("alpha", ...args);

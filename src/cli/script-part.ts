@@ -7,5 +7,5 @@ export interface ScriptPart {
   readonly commands: readonly string[];
 }
 
-/** How every script begins. */
+/** The first lines of every script. */
 export const scriptFrame: readonly string[] = ["#!/bin/sh", "set -eu"];

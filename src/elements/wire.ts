@@ -16,7 +16,7 @@ import { stationsOf, wireIdOf } from "./wire-id.ts";
 export interface Wires {
   /** A wire with this side will probably be applied. */
   expect?(side: WireMechanism): void;
-  /** What it asks of the kernel are steps of `span`. */
+  /** Batches for the kernel are steps of `span`. */
   apply(wire: Wire, span?: Span): Promise<unknown>;
   remove(connectionId: string, span?: Span): Promise<void>;
 }

@@ -1,11 +1,11 @@
-/** What a way out for spans says of itself: a folder of this room, and one line in exporters.ts. */
+/** One kind of way out for spans: a folder of this room, and one line in exporters.ts. */
 import type { Log } from "../observe/log.ts";
 import type { SpanExporter } from "../observe/trace.ts";
 
 export interface ExporterKind {
   /** Of its URLs: `file` for `file:/var/log/netloom/trace.jsonl`. */
   readonly scheme: string;
-  /** How its URLs are written, for `--help`: `file:PATH`. */
+  /** The form of its URLs, for `--help`: `file:PATH`. */
   readonly spelling: string;
   /** A regular expression for what follows the scheme and its colon. */
   readonly rest: string;

@@ -1,4 +1,4 @@
-/** What goes, and what stays, when an owner gives things up. */
+/** Sorts what an owner gives up from what it keeps. */
 import type { KernelObject, Operation } from "../kernel/kernel.ts";
 import {
   attractionsOf,
@@ -21,7 +21,7 @@ export function removals(objects: readonly KernelObject[]): Operation[] {
   return [...attached.toReversed(), ...devices.toReversed()].map((object) => ({ verb: "remove", object }));
 }
 
-/** What of `held` is also wanted, and on a device that is. */
+/** The objects of `held` that are also wanted, and on a device that is. */
 export function whatStays(
   held: readonly KernelObject[],
   wanted: readonly KernelObject[],

@@ -66,7 +66,7 @@ export class Reconciler {
   readonly #turns = new KeyedMutex<string>();
   /** Of shared objects, by their identity; taken in an owner's turn only. */
   readonly #sharedTurns = new KeyedMutex<string>();
-  /** What an owner's turn is a step of, where that is recorded. */
+  /** The span that an owner's turn belongs to, if somebody records. */
   readonly #spans = new Map<string, Span>();
   readonly #holdings = new Map<string, Holding>();
   readonly #shared = new SharedBook();

@@ -1,4 +1,4 @@
-/** What a process keeps trying until it works: so that nothing is retried for ever without being seen. */
+/** Counts the things that a process keeps trying, so that nothing is retried for ever without being seen. */
 import type { Clock } from "../async/clock.ts";
 
 /** Something that fails, and is tried again. */

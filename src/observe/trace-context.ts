@@ -5,7 +5,7 @@ const HEADER = "traceparent";
 /** Version 00, trace id, span id, flags. A later version may add fields behind. */
 const FORM = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/;
 
-/** What goes beside a message so that the next process goes on with the trace. Empty where nobody records. */
+/** Headers beside a message by which the next process goes on with the trace. Empty if nobody records. */
 export function traceHeaders({ context }: Span): Readonly<Record<string, string>> {
   return context ? { [HEADER]: `00-${context.traceId}-${context.spanId}-01` } : {};
 }

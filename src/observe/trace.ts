@@ -24,7 +24,7 @@ export interface Span {
   end(error?: unknown): void;
 }
 
-/** Where spans begin. */
+/** Begins spans. */
 export interface Trace {
   /** A step whose parent is in another process, or that has none. */
   begin(name: string, options?: { readonly parent?: SpanContext; readonly attributes?: Attributes }): Span;

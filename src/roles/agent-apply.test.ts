@@ -1,15 +1,8 @@
 /** Wishes that change while what they were is still being taken away, because another host does not answer. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { AgentMesh, read, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, read, WEB } from "./agent-fixture.ts";
 
-const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24]
-`;
 const REF = { kind: "Connect", name: "web-db" } as const;
 
 /** Alpha and beta do not hear each other from second 10 on, for half a minute; the wire was up. */

@@ -3,16 +3,9 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
-import { AgentMesh, read, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, read, WEB } from "./agent-fixture.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
 
-const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24]
-`;
 const REF = { kind: "Connect", name: "web-db" } as const;
 
 async function withMesh(body: (mesh: AgentMesh) => Promise<void>): Promise<void> {

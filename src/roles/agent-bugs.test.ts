@@ -3,15 +3,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { lineLog, NO_LOG } from "../observe/log.ts";
 import type { HostWorld } from "../world/world.ts";
-import { AgentMesh, read, WEB } from "./agent-fixture.ts";
-
-const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24]
-`;
+import { AgentMesh, DB, read, WEB } from "./agent-fixture.ts";
 
 /** Where a bug strikes: the calls of a World that an attachment's request passes. */
 const PLACES = ["call", "apply", "append"] as const;

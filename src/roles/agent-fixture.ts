@@ -29,6 +29,15 @@ import { type Registry, registry } from "./registry.ts";
 import { serveAll } from "../api/rpc.ts";
 import { simProber } from "../sim/prober-fixture.ts";
 
+/** Offers the service `db` from a workload of beta. */
+export const DB: string = `
+kind: Expose
+name: db
+workload: { lab: lab/beta/b1 }
+services: [db]
+pools: [10.0.2.0/24]
+`;
+
 /** Asks for the service `db` from a workload of alpha. */
 export const WEB: string = `
 kind: Connect

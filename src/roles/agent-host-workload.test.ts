@@ -4,17 +4,10 @@ import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import type { Netns } from "../kernel/kernel.ts";
-import { AgentMesh, read, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, read, WEB } from "./agent-fixture.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
 
 const ALPHA = "/run/netns/nl-lab-alpha";
-const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24]
-`;
 const HOST = WEB.replace("{ lab: lab/alpha/a1 }", `{ netns: ${ALPHA} }`);
 const REF = { kind: "Connect", name: "web-db" } as const;
 

@@ -1,15 +1,7 @@
 /** One network namespace under two names is one workload. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { AgentMesh, read, WEB } from "./agent-fixture.ts";
-
-const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24]
-`;
+import { AgentMesh, DB, read, WEB } from "./agent-fixture.ts";
 
 /** A second path to the workload `a1` of alpha. */
 const OTHER = "/run/other/a1";

@@ -12,17 +12,10 @@ import {
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import { call, serveAll } from "../api/rpc.ts";
 import { hopTo } from "../registry/hop-to.ts";
-import { AgentMesh, read, WEB, type HostName } from "./agent-fixture.ts";
+import { AgentMesh, DB, read, WEB, type HostName } from "./agent-fixture.ts";
 import { StrangeEndpoint } from "./strange-endpoint-fixture.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
 
-const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24]
-`;
 const REF = { kind: "Connect", name: "web-db" } as const;
 const OPTIONS = { timeoutMs: 30_000 };
 

@@ -3,15 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FinishedSpan, tracer } from "../observe/trace.ts";
 import type { HostWorld } from "../world/world.ts";
-import { AgentMesh, WEB } from "./agent-fixture.ts";
-
-const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24]
-`;
+import { AgentMesh, DB, WEB } from "./agent-fixture.ts";
 
 function traced(spans: FinishedSpan[]) {
   return (world: HostWorld): HostWorld => ({

@@ -7,15 +7,8 @@ import { call, serveAll } from "../api/rpc.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
 import { hopTo } from "../registry/hop-to.ts";
-import { AgentMesh, type HostName, read, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, type HostName, read, WEB } from "./agent-fixture.ts";
 
-const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24]
-`;
 const OVER_GAMMA = `${WEB}via: [gamma]\n`;
 const REF = { kind: "Connect", name: "web-db" } as const;
 const HOSTS = ["alpha", "beta", "gamma"] as const;

@@ -11,17 +11,10 @@ import { SimAuthorities } from "../sim/authority-fixture.ts";
 import { ChangingCredentials } from "../world/credentials-fixture.ts";
 import { type Peer, principalText } from "../world/peer.ts";
 import type { World } from "../world/world.ts";
-import { AgentMesh, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, WEB } from "./agent-fixture.ts";
 
 const TOKEN = "nsm-client-token";
 const LIFETIME_MS = 60_000;
-const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24]
-`;
 
 const idOf = (host: string): string => `spiffe://mesh.test/${host}`;
 

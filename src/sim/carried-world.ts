@@ -26,7 +26,7 @@ export interface Carrier {
   listen(handler: CarriedHandler): Handler;
 }
 
-/** How a call of a port is carried, as its answer has it: at once, later, or one after the other. */
+/** The way to carry a call of a port, given by its answer: at once, later, or one after the other. */
 type How<F> = F extends (...args: never[]) => Watch<unknown>
   ? "watch"
   : F extends (...args: never[]) => Promise<unknown>
@@ -70,7 +70,7 @@ const KERNEL = {
   settle: "call",
 } as const satisfies Description<Kernel>;
 
-/** What a program tells of itself goes to `log`: it changes nothing of what the program does. */
+/** A program tells of itself in `log`, which changes nothing of what it does. */
 export function carriedWorld(host: string, carrier: Carrier, log: Log): HostWorld {
   const clock = carried(carrier, "clock", CLOCK, (world) => world.clock);
   const scope = rootScope(host, clock);

@@ -124,7 +124,7 @@ async function freePort(): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
-/** What a command has printed as JSON, and nothing else. */
+/** Reads what a command has printed as JSON, and fails if it has printed anything else. */
 export async function json<T>(outcome: Promise<Outcome>): Promise<T> {
   const { stdout, stderr } = await outcome;
   assert.equal(stderr, "");
