@@ -41,13 +41,12 @@ test("an identity", async (t) => {
   house.write("src/identity/toy/toy-kind.ts", TOY_IDENTITY);
   const list = house.read("src/identity/identities.ts");
   const [, entries = ""] = /^export const IDENTITIES = \[(.*)\] as const/m.exec(list) ?? [];
-  const [imported = ""] = /^import \{[^}]*\} from "\.\/\w+\/\w+-kind\.ts";\n/m.exec(list) ?? [];
-  house.edit(
+  house.extend(
     "src/identity/identities.ts",
-    imported,
-    `${imported}import { toyKind } from "./toy/toy-kind.ts";\n`,
+    'import { toyKind } from "./toy/toy-kind.ts";',
+    `[${entries}] as const`,
+    `[${entries}, toyKind] as const`,
   );
-  house.edit("src/identity/identities.ts", `[${entries}] as const`, `[${entries}, toyKind] as const`);
   house.check();
   await house.makeDocs();
   assert.match(house.read("docs/cli.md"), /--call-me <word> +a name, and nothing that proves it/);

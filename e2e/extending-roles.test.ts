@@ -60,19 +60,19 @@ export function narrow(): ConnectionElement {
 test("a store, and a way out for traces", async (t) => {
   const house = new HouseCopy(t);
   house.write("src/store/toy/toy-kind.ts", TOY_STORE);
-  house.edit(
+  house.extend(
     "src/store/stores.ts",
-    'import { sqliteKind } from "./sqlite/sqlite-kind.ts";\n',
-    'import { sqliteKind } from "./sqlite/sqlite-kind.ts";\nimport { toyKind } from "./toy/toy-kind.ts";\n',
+    'import { toyKind } from "./toy/toy-kind.ts";',
+    "[memoryKind, sqliteKind]",
+    "[memoryKind, sqliteKind, toyKind]",
   );
-  house.edit("src/store/stores.ts", "[memoryKind, sqliteKind]", "[memoryKind, sqliteKind, toyKind]");
   house.write("src/exporters/names/names-kind.ts", TOY_EXPORTER);
-  house.edit(
+  house.extend(
     "src/exporters/exporters.ts",
-    'import { fileKind } from "./file/file-kind.ts";\n',
-    'import { fileKind } from "./file/file-kind.ts";\nimport { toyKind } from "./names/names-kind.ts";\n',
+    'import { toyKind } from "./names/names-kind.ts";',
+    "[fileKind]",
+    "[fileKind, toyKind]",
   );
-  house.edit("src/exporters/exporters.ts", "[fileKind]", "[fileKind, toyKind]");
   house.check();
   await house.makeDocs();
   assert.match(house.read("docs/cli.md"), /toy:NAME/);
@@ -101,13 +101,9 @@ test("a store, and a way out for traces", async (t) => {
 test("an element of a chain", async (t) => {
   const house = new HouseCopy(t);
   house.write("src/elements/narrow.ts", TOY_ELEMENT);
-  house.edit(
+  house.extend(
     "src/roles/forwarder.ts",
-    'import { metrics } from "../elements/metrics.ts";\n',
-    'import { metrics } from "../elements/metrics.ts";\nimport { narrow } from "../elements/narrow.ts";\n',
-  );
-  house.edit(
-    "src/roles/forwarder.ts",
+    'import { narrow } from "../elements/narrow.ts";',
     "      wire(options.wires),\n",
     "      wire(options.wires),\n      narrow(),\n",
   );

@@ -35,12 +35,12 @@ export const vm: Readonly<Resolver<string>> = {
 test("a resolver", async (t) => {
   const house = new HouseCopy(t);
   house.write("src/resolvers/vm/vm.ts", VM_RESOLVER);
-  house.edit(
+  house.extend(
     "src/resolvers/resolvers.ts",
-    'import type { Resolver } from "./resolver.ts";\n',
-    'import type { Resolver } from "./resolver.ts";\nimport { vm } from "./vm/vm.ts";\n',
+    'import { vm } from "./vm/vm.ts";',
+    "[netns, pid, lab]",
+    "[netns, pid, lab, vm]",
   );
-  house.edit("src/resolvers/resolvers.ts", "[netns, pid, lab]", "[netns, pid, lab, vm]");
   house.check();
   await house.makeDocs();
   assert.match(
@@ -117,12 +117,12 @@ export const plain: Readonly<RemoteType<PlainMechanism>> = {
 test("a mechanism", async (t) => {
   const house = new HouseCopy(t);
   house.write("src/mechanisms/plain/plain.ts", PLAIN_MECHANISM);
-  house.edit(
+  house.extend(
     "src/mechanisms/list.ts",
-    'import { vxlan } from "./vxlan/vxlan.ts";\n',
-    'import { plain } from "./plain/plain.ts";\nimport { vxlan } from "./vxlan/vxlan.ts";\n',
+    'import { plain } from "./plain/plain.ts";',
+    "[kernel, vxlan]",
+    "[kernel, plain, vxlan]",
   );
-  house.edit("src/mechanisms/list.ts", "[kernel, vxlan]", "[kernel, plain, vxlan]");
   house.check();
   await house.makeDocs();
   assert.match(house.read("docs/schema/lab.schema.json"), /"enum": \[\s+"plain",\s+"vxlan"\s+\]/);
@@ -289,13 +289,9 @@ export class Noting implements Attached {
 test("a kind of document", async (t) => {
   const house = new HouseCopy(t);
   for (const [name, text] of Object.entries(NOTE_FILES)) house.write(`src/documents/note/${name}`, text);
-  house.edit(
+  house.extend(
     "src/documents/kinds.ts",
-    'import { networkService } from "./network-service/words.ts";\n',
-    'import { networkService } from "./network-service/words.ts";\nimport { note } from "./note/words.ts";\n',
-  );
-  house.edit(
-    "src/documents/kinds.ts",
+    'import { note } from "./note/words.ts";',
     "[networkService, connect, expose]",
     "[networkService, connect, expose, note]",
   );

@@ -78,11 +78,15 @@ export class HouseCopy {
     this.#added.push(name);
   }
 
-  /** Adds an entry to a list of the copy: the text `before`, which is there once, becomes `after`. */
-  edit(name: string, before: string, after: string): void {
+  /**
+   * Adds an entry to a list of the copy: the line `imported` comes before the first import of the file `name`, and the text
+   * `before`, which is there once, becomes `after`.
+   */
+  extend(name: string, imported: string, before: string, after: string): void {
     const text = this.read(name);
     assert.equal(text.split(before).length, 2, `${before} is there once in ${name}`);
-    writeFileSync(this.path(name), text.replace(before, after));
+    const longer = text.replace(before, after);
+    writeFileSync(this.path(name), longer.replace(/^import /m, `${imported}\n$&`));
     this.#added.push(name);
   }
 
