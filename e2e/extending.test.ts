@@ -239,7 +239,7 @@ import type { NoteWish } from "./wish.ts";
 export class Noting implements Attached {
   readonly connectionId = "";
   readonly endpointName = "";
-  readonly wireIds: readonly string[] = [];
+  readonly wires: Attached["wires"] = new Map();
   readonly wish: NoteWish;
   readonly #workload: Workload;
   readonly #progress: Progress;
@@ -292,17 +292,17 @@ test("a kind of document", async (t) => {
   house.extend(
     "src/documents/kinds.ts",
     'import { note } from "./note/words.ts";',
-    "[networkService, connect, expose]",
-    "[networkService, connect, expose, note]",
+    "[networkService, connect, expose, networkFunction]",
+    "[networkService, connect, expose, networkFunction, note]",
   );
   house.check();
   await house.makeDocs();
   assert.match(house.read("docs/schema/attachment.schema.json"), /"const": "Note"/);
-  assert.match(house.read("docs/cli.md"), /network services, Connect, Expose, notes/);
+  assert.match(house.read("docs/cli.md"), /network services, Connect, Expose, Function, notes/);
   assert.match((await house.netloom("--help")).stdout, /^ +note +say something of a workload$/m);
   assert.match(
     (await house.netloom("get", "--help")).stdout,
-    /networkservice, connect, expose, note, services or/,
+    /networkservice, connect, expose, function, note, services or/,
   );
   house.write(
     "note.yaml",

@@ -2,7 +2,7 @@
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { Semaphore } from "../async/semaphore.ts";
 import type { Side } from "../mechanisms/side.ts";
-import type { Problem } from "../text/problem.ts";
+import type { Finding, Problem } from "../text/problem.ts";
 import type { Attached } from "./attached.ts";
 import type { Interfaces } from "./clashes.ts";
 import type { Clients } from "./clients.ts";
@@ -18,7 +18,7 @@ export interface Tools {
   readonly workloads: Workloads;
   readonly clients: Clients;
   readonly interfaces: Interfaces;
-  readonly answers: Pick<DesiredState, "keepAnswer" | "dropAnswer">;
+  readonly answers: Pick<DesiredState, "answer" | "keepAnswer" | "dropAnswer">;
   /** As many requests as it lets pass are under way. */
   readonly turnstile: Semaphore;
   /** Has this agent that attachment? */
@@ -40,12 +40,21 @@ export interface Kind {
   /** As documents have it: `Connect`. */
   readonly kind: string;
   /**
-   * The end of wires that its workload is; absent: it has no wires. At the client's end it asks for one wire, under an id
-   * that it keeps for ever, and begins after those that do not ask.
+   * The end of wires that its workload is; absent: it has none, or stands between two. At the client's end it asks for one wire,
+   * under an id that it keeps for ever, and begins after those that do not ask.
    */
   readonly end?: Side;
   /** Begins to work for a wish of this kind. */
   control(wish: Wish, tools: Tools, life: Life): Attached;
+  /** Why it cannot stand beside the others, as a finding in its document. Default: it can. */
+  contradicts?(wish: Wish, others: readonly Wish[]): Finding | undefined;
+}
+
+/** A wish that contradicts others. */
+export interface Contradiction {
+  /** Which of the wishes it is. */
+  readonly index: number;
+  readonly finding: Finding;
 }
 
 export type ParseResult =
@@ -57,6 +66,8 @@ export interface Kinds {
   readonly all: readonly Kind[];
   /** The kind of a wish that was read. */
   of(wish: Wish): Kind;
+  /** Those that cannot stand beside the others, whatever hosts they are of. Names of devices are looked at elsewhere. */
+  contradictions(wishes: readonly Wish[]): Contradiction[];
   /** Reads one document as data. Never throws. */
   read(data: unknown): ReadResult;
   /** Reads any number of documents. Reports all problems at once, in the order of the file, and never throws. */

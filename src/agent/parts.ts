@@ -3,6 +3,7 @@ import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { ConnectionServer, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
 import type { AddressOptions } from "../elements/ipam.ts";
 import type { ContextOptions } from "../elements/endpoint-context.ts";
+import type { Answers, Passage } from "../elements/onward.ts";
 import type { Claims } from "../forwarder/claims.ts";
 import type { NetloomError } from "../errors/errors.ts";
 import type { Kernel, Netns } from "../kernel/kernel.ts";
@@ -48,6 +49,20 @@ export interface NewEndpoint {
   readonly context: () => ContextOptions;
 }
 
+/** What stands between two wires: `PassageOptions` of src/elements/onward.ts. */
+export interface NewFunction {
+  readonly name: string;
+  /** What its workload is called on this host. */
+  readonly workload: string;
+  readonly netns: Netns;
+  readonly addresses: AddressOptions;
+  readonly context: () => ContextOptions;
+  readonly labels: () => Readonly<Record<string, string>>;
+  readonly passage: () => Passage;
+  /** The last answers to what it asks for, by wire. */
+  readonly answers: Answers;
+}
+
 export interface AgentParts {
   readonly world: World;
   readonly kernel: Kernel;
@@ -57,11 +72,14 @@ export interface AgentParts {
   /** The addresses of this host's workloads. */
   readonly claims: Claims;
   readonly hostGuard: HostGuard;
+  /** Added to those of this host's clients and endpoints that do not have them. */
+  readonly labels: Readonly<Record<string, string>>;
   /** The registry as this host sees it. */
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;
   newClient(options: NewClient): Role;
   newEndpoint(options: NewEndpoint): Role;
+  newFunction(options: NewFunction): Role;
   /** Lets roles of this process call the endpoint at `self:<name>`. The result takes that back. */
   offer(name: string, role: Role): () => void;
   /** Closes what this host's manager knows of a wire, on both sides. */
