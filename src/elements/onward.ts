@@ -27,12 +27,12 @@ import { beginWire, type FurtherWire, wiresBehind } from "./wire-id.ts";
 /** What a function makes of the two wires that it stands between. Each type of function has its own. */
 export interface Passage {
   /** The next wire is about to be asked for; `first` is what the client gets without it. Changes `next`. */
-  ask(next: ConnectionContext, first: ConnectionContext): void;
+  readonly ask: (next: ConnectionContext, first: ConnectionContext) => void;
   /**
    * The next wire is answered. Changes `first`, which becomes the client's answer. Returns why nothing can pass, as a sentence
    * without its full stop; `undefined` if all is well.
    */
-  answer(first: ConnectionContext, next: ConnectionContext): string | undefined;
+  readonly answer: (first: ConnectionContext, next: ConnectionContext) => string | undefined;
 }
 
 /** What is kept of the next wires from one life to the next, by their ids. */

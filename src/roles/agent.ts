@@ -161,9 +161,7 @@ export async function agent(options: AgentOptions): Promise<AgentRole> {
     labels,
     services: common.services,
     endpoints: common.endpoints,
-    newClient: (wanted) => newClient(options, managing, wanted),
-    newEndpoint: (wanted) => newEndpoint(options, wanted),
-    newFunction: (wanted) => newFunction(options, managing, wanted),
+    ...makersOf(options, managing),
     offer: (name, role) => directory.offer(`self:${name}`, { connections: connectionsOf(role) }),
     dropWire: (id) => dropWire(world, managing, id),
   };
@@ -289,6 +287,18 @@ function tunnelsOf(
     settings,
     identifiers,
     recall: (wireId, type, side) => wires.recall(wireId, type, side),
+  };
+}
+
+/** What makes roles for attachments. */
+function makersOf(
+  options: AgentOptions,
+  managing: ConnectionRole,
+): Pick<AgentParts, "newClient" | "newEndpoint" | "newFunction"> {
+  return {
+    newClient: (wanted) => newClient(options, managing, wanted),
+    newEndpoint: (wanted) => newEndpoint(options, wanted),
+    newFunction: (wanted) => newFunction(options, managing, wanted),
   };
 }
 

@@ -7,8 +7,19 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import {
+  Agent as AdminApi,
+  PingRequestSchema,
+  StatusRequestSchema,
+  WhyRequestSchema,
+} from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { call, serveAll, watch } from "../api/rpc.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
+import { ofKind } from "../kernel/objects.ts";
+import { hopTo } from "../registry/hop-to.ts";
+import { meshView } from "../view/mesh-view.ts";
 import { AgentMesh, type HostName, read } from "./agent-fixture.ts";
 
 const SERVICE = `
@@ -146,7 +157,12 @@ suite("a function", () => {
         const chain = new Chain();
         const { mesh } = chain;
         await mesh.run(async () => {
-          await chain.begin(fw, "beta/b1", "alpha/a2");
+          await chain.begin(fw, "beta/b1", fw === "alpha/a2" ? "beta/b2" : "alpha/a2");
+          // The one that is asked second: a new life would begin with the first.
+          await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web" }]);
+          await mesh.apply("alpha", web());
+          // The last answers are on the disk a moment later.
+          await mesh.sleep(1_000);
           const before = await chain.look();
           await mesh.restart(killed);
           await mesh.sleep(30_000);
@@ -216,6 +232,10 @@ suite("the wires of a function", () => {
         ({ wire }) => JSON.stringify(wire).match(/(in|out)-\w{8}/g) ?? [],
       );
       assert.equal(new Set(devices).size, 4, "each its own");
+      const objects = await mesh.simulation.kernel("beta").observe([{ netns: mesh.netnsOf("beta", "b2") }]);
+      const led = ofKind(objects, "route").filter(({ destination }) => destination === "10.20.0.0/16");
+      assert.equal(new Set(led.map(({ link }) => link)).size, 2, "each leads on by its own wire");
+      assert.equal(new Set(led.map(({ table }) => table)).size, 2);
       for (const { wire } of mesh.agent("alpha").wires.made.values()) {
         const prefixes = wire.context.srcRoutes?.map(({ prefix }) => prefix) ?? [];
         assert.ok(prefixes.includes("10.20.0.0/16"), "the client has the route of what lies behind");
@@ -266,6 +286,59 @@ suite("the wires of a function", () => {
       await chain.until(() => chain.state("alpha", "Connect", "web") === "failed");
       const reason = mesh.agent("alpha").agent.find({ kind: "Connect", name: "web" })?.view.reason ?? "";
       assert.match(reason, /takes no route to the client's 10\.1\.0\.\d+\/32; its acceptRoutes have to hold/);
+    });
+  });
+});
+
+suite("what is shown of a chain", () => {
+  test("is proven by a ping of the client, which tells what is behind the function", async () => {
+    const chain = new Chain();
+    const { mesh } = chain;
+    await mesh.run(async () => {
+      await chain.begin("alpha/a2", "beta/b1");
+      const role = mesh.agent("alpha");
+      const replies = watch(
+        hopTo(serveAll(role.served), role.world),
+        AdminApi.method.ping,
+        create(PingRequestSchema, { wire: "web", count: 1 }),
+      );
+      const answered: string[] = [];
+      for await (const { address, rttMs, problems } of replies) {
+        assert.deepEqual(problems, []);
+        if (rttMs !== undefined) answered.push(address);
+      }
+      assert.deepEqual(answered, ["10.1.0.0", "10.2.0.0"]);
+    });
+  });
+
+  test("are the wires with the function between them, and why it has its endpoint", async () => {
+    const chain = new Chain();
+    const { mesh } = chain;
+    await mesh.run(async () => {
+      await chain.begin("alpha/a2", "beta/b1");
+      const role = mesh.agent("alpha");
+      const hop = hopTo(serveAll(role.served), role.world);
+      const options = { timeoutMs: 5_000 };
+      const status = await call(hop, AdminApi.method.status, create(StatusRequestSchema), options);
+      const { wires } = meshView([status]);
+      assert.deepEqual(
+        wires.map(({ wire, endpoint, attachments }) => [
+          wire.replace(/-\w{8}$/, "-…"),
+          endpoint,
+          attachments.map(({ name }) => name).sort(),
+        ]),
+        [
+          ["alpha/a2/out-…", "shop.beta", ["fw"]],
+          ["alpha/a1/to-shop", "fw.alpha", ["fw", "web"]],
+        ],
+      );
+      const asked = create(WhyRequestSchema, { client: "fw", service: "shop" });
+      const why = await call(hop, AdminApi.method.why, asked, options);
+      assert.deepEqual(
+        why.candidates.map(({ endpoint }) => endpoint),
+        ["shop.beta"],
+      );
+      assert.equal(why.last?.taken, "shop.beta");
     });
   });
 });
