@@ -1,6 +1,6 @@
 /** Runs commands against a mesh, as `HouseCopy.mesh` asks in its one argument, and prints what each has printed as one JSON text. */
 import { fileURLToPath } from "node:url";
-import { Agents } from "../src/cli/mesh/agents-fixture.ts";
+import { Agents } from "../fixtures/cli/agents.ts";
 import { type MeshRun, type Printed, runProgram } from "./house-copy.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));

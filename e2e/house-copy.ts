@@ -18,6 +18,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const PARTS = [
   "bin",
   "src",
+  "fixtures",
   "e2e",
   "bench",
   "scripts",

@@ -1,6 +1,6 @@
 /** The kernel of this machine keeps the contract. */
 import { test } from "node:test";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 import { kernelContract } from "./kernel-contract.ts";
 import { linuxHarness } from "./linux-harness.ts";
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SimMachine } from "../src/sim/kernel.ts";
-import { needsRoot, netnsFixture } from "../src/linux/netns-fixture.ts";
+import { needsRoot, netnsFixture } from "../fixtures/linux/netns.ts";
 import { describeOperation } from "../src/kernel/kernel-text.ts";
 import {
   type Kernel,

@@ -1,6 +1,6 @@
 /** On the kernel of this machine a wire survives any failure of its operations, and leaves nothing. */
 import { test } from "node:test";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 import { failpointCases } from "./kernel-failpoints.ts";
 import { linuxHarness } from "./linux-harness.ts";
 

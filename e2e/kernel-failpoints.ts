@@ -8,7 +8,7 @@
  */
 import assert from "node:assert/strict";
 import { plan } from "../src/forwarder/plan.ts";
-import { WireMaker } from "../src/forwarder/wire-maker-fixture.ts";
+import { WireMaker } from "../fixtures/forwarder/wire-maker.ts";
 import type { ConnectionContext, Wire } from "../src/forwarder/wire.ts";
 import { NetloomError } from "../src/errors/errors.ts";
 import { describeOperation } from "../src/kernel/kernel-text.ts";

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { netnsFixture } from "../src/linux/netns-fixture.ts";
+import { netnsFixture } from "../fixtures/linux/netns.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 import type { KernelHarness } from "./kernel-contract-harness.ts";
 

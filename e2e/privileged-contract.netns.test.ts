@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { needsRoot, netnsFixture } from "../src/linux/netns-fixture.ts";
+import { needsRoot, netnsFixture } from "../fixtures/linux/netns.ts";
 import { privilegedContract, type PrivilegedHarness } from "./privileged-contract.ts";
 
 for (const each of privilegedContract)

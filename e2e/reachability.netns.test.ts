@@ -6,14 +6,14 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { stringify } from "yaml";
 import { findDaemons } from "../src/lab/daemons.ts";
-import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
+import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
 import type { LabStatus } from "../src/lab/lab.ts";
 import type { Side } from "../src/mechanisms/side.ts";
 import type { WireView } from "../src/view/wire-view.ts";
 import { netnsOf } from "../src/lab/topology.ts";
 import { Pinger } from "../src/linux/icmp.ts";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
-import { until } from "../src/async/until-fixture.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
+import { until } from "../fixtures/async/until.ts";
 
 const HOSTS = ["h0", "h1", "h2", "h3", "h4"];
 const SERVICES = 8;

@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { readdirSync, readlinkSync } from "node:fs";
 import { test, type TestContext } from "node:test";
 import { rootScope } from "../src/async/task-scope.ts";
-import { needsRoot, netnsFixture } from "../src/linux/netns-fixture.ts";
+import { needsRoot, netnsFixture } from "../fixtures/linux/netns.ts";
 import { OWN } from "../src/linux/open-need.ts";
 import { linuxProcesses } from "../src/linux/processes.ts";
 import { labPlacePath } from "../src/resolvers/lab/places.ts";

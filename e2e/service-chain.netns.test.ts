@@ -21,14 +21,14 @@ import { serveAll } from "../src/api/rpc.ts";
 import { diff } from "../src/forwarder/diff.ts";
 import { labIdentity } from "../src/identity/lab-identity.ts";
 import { agentSocket, findDaemons } from "../src/lab/daemons.ts";
-import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
+import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
 import { netnsOf } from "../src/lab/topology.ts";
 import { ping } from "../src/linux/icmp.ts";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 import { passthrough } from "../src/roles/passthrough-fixture.ts";
 import { nodeWorld } from "../src/transport/node-world.ts";
 import type { Kernel, Netns } from "../src/kernel/kernel.ts";
-import { until } from "../src/async/until-fixture.ts";
+import { until } from "../fixtures/async/until.ts";
 
 const skip = needsRoot;
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));

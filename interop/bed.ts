@@ -7,7 +7,7 @@ import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { namespaceName } from "../src/resolvers/lab/places.ts";
 import { diff } from "../src/forwarder/diff.ts";
-import { labFixture } from "../src/lab/lab-fixture.ts";
+import { labFixture } from "../fixtures/lab/lab.ts";
 import { ping } from "../src/linux/icmp.ts";
 import type { LinuxMachine } from "../src/linux/machine.ts";
 import { nodeWorld, type NodeWorld } from "../src/transport/node-world.ts";

@@ -14,7 +14,7 @@ import { connectionsOf, endpointsOf, serveConnections, servicesOf, stationsOver 
 import { serveAll } from "../src/api/rpc.ts";
 import { IdentifierPools } from "../src/mechanisms/identifier-pool.ts";
 import { Claims } from "../src/forwarder/claims.ts";
-import { WireMaker } from "../src/forwarder/wire-maker-fixture.ts";
+import { WireMaker } from "../fixtures/forwarder/wire-maker.ts";
 import { labIdentity } from "../src/identity/lab-identity.ts";
 import { LinuxMachine } from "../src/linux/machine.ts";
 import { forwarder, type ForwarderOptions } from "../src/roles/forwarder.ts";

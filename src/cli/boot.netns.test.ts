@@ -11,7 +11,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { needsRoot, netnsFixture } from "../linux/netns-fixture.ts";
+import { needsRoot, netnsFixture } from "../../fixtures/linux/netns.ts";
 import { netloomPath, startProgram, type Netloom } from "./spawn-netloom.ts";
 import { LAB_WORDS } from "../identity/identities.ts";
 

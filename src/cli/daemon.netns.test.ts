@@ -11,10 +11,10 @@ import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
-import { grpcHost } from "../transport/grpc-fixture.ts";
-import { labFixture } from "../lab/lab-fixture.ts";
+import { grpcHost } from "../../fixtures/transport/grpc.ts";
+import { labFixture } from "../../fixtures/lab/lab.ts";
 import { findDaemons } from "../lab/daemons.ts";
-import { until } from "../async/until-fixture.ts";
+import { until } from "../../fixtures/async/until.ts";
 import { netloom, netloomOfNobody, netloomPath, start, type Netloom } from "./spawn-netloom.ts";
 import { LAB_WORDS } from "../identity/identities.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { needsRoot } from "../linux/netns-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { LAB_WORDS } from "../identity/identities.ts";
 
 const path = (place: string): string => fileURLToPath(new URL(`../../${place}`, import.meta.url));

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { findDaemons } from "../lab/daemons.ts";
-import { labFixture } from "../lab/lab-fixture.ts";
+import { labFixture } from "../../fixtures/lab/lab.ts";
 import { netloom, netloomPath } from "./spawn-netloom.ts";
 
 const skip = process.getuid?.() === 0 ? false : "needs root";

@@ -4,12 +4,12 @@ import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ConnectionContextSchema } from "../api/gen/nsm/connectioncontext_pb.js";
 import { PathSchema, State, type Connection } from "../api/gen/nsm/connection_pb.js";
-import { Chain } from "./chain-fixture.ts";
+import { Chain } from "../../fixtures/elements/chain.ts";
 import { clientInfo } from "./client-info.ts";
 import { endpointContext, type ContextOptions } from "./endpoint-context.ts";
 import { excludedPrefixes } from "./excluded-prefixes.ts";
 import { ipam, type AddressOptions } from "./ipam.ts";
-import { Worlds } from "./world-fixture.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
 
 type IpInit = MessageInitShape<typeof ConnectionContextSchema>["ipContext"];
 const context = (ipContext: IpInit) => create(ConnectionContextSchema, ipContext ? { ipContext } : {});

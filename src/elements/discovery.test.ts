@@ -15,12 +15,12 @@ import {
 import { type Candidate, matchesEndpointQuery, matchesServiceQuery } from "../registry/match.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
-import { Chain } from "./chain-fixture.ts";
+import { Chain } from "../../fixtures/elements/chain.ts";
 import { discoverForwarder } from "./discover-forwarder.ts";
 import { discover, type Registries } from "./discover.ts";
 import { select, type Selection } from "./select.ts";
 import { TurnOrder } from "./turn-order.ts";
-import { Worlds } from "./world-fixture.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
 
 type Services = readonly MessageInitShape<typeof NetworkServiceSchema>[];
 

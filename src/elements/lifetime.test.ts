@@ -8,12 +8,12 @@ import { labIdentity } from "../identity/lab-identity.ts";
 import type { Identity } from "../identity/identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { principalText } from "../world/peer.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
-import { Chain } from "./chain-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
+import { Chain } from "../../fixtures/elements/chain.ts";
 import { refreshDelayMs, Refresher } from "./refresh.ts";
 import { timeout } from "./timeout.ts";
 import { updateOwnToken, updateToken } from "./update-token.ts";
-import { Worlds } from "./world-fixture.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
 
 const path = (expires?: number) =>
   create(PathSchema, {

@@ -5,14 +5,14 @@ import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { connectionsOf } from "../api/hops.ts";
 import { Claims } from "../forwarder/claims.ts";
 import type { Netns } from "../kernel/kernel.ts";
-import { Chain } from "./chain-fixture.ts";
+import { Chain } from "../../fixtures/elements/chain.ts";
 import { claimAddresses } from "./claim-addresses.ts";
 import { connect } from "./connect.ts";
 import { ipam } from "./ipam.ts";
 import { endpointDevice, offerDevices, serveDevices } from "./devices.ts";
 import { mechanisms } from "./mechanisms.ts";
 import { translateMechanism } from "./translate-mechanism.ts";
-import { Worlds } from "./world-fixture.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
 
 /** Those that the workload has, and those that it asks for on top. */
 const KNOWN = 992;

@@ -6,7 +6,7 @@ import { type Mechanism, MechanismSchema } from "../api/gen/nsm/connection_pb.js
 import { interfaceNameProblem } from "../net/interface-name.ts";
 import { SimRandom } from "../sim/random.ts";
 import { NetloomError } from "../errors/errors.ts";
-import { Chain, towards } from "./chain-fixture.ts";
+import { Chain, towards } from "../../fixtures/elements/chain.ts";
 import { interfaceName } from "./interface-name.ts";
 import { endpointDevice, offerDevices, serveDevices } from "./devices.ts";
 import { localMechanisms } from "./local-mechanisms.ts";
@@ -18,9 +18,9 @@ import { MECHANISMS, readMechanism } from "../mechanisms/list.ts";
 import { vxlan as vxlanType } from "../mechanisms/vxlan/vxlan.ts";
 import { tunnelServers } from "./tunnel-servers.ts";
 import { tunnels as offerTunnels } from "./tunnels.ts";
-import { Worlds } from "./world-fixture.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
 import { authorizeBy, RULES } from "../policy/rules.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const kernel = (name: string, inodeURL = "file:///run/netns/a") => ({
   cls: "LOCAL",

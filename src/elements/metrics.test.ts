@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import { farAddressOf, shopMesh } from "../roles/mesh-fixture.ts";
+import { farAddressOf, shopMesh } from "../../fixtures/roles/mesh.ts";
 import { KernelError, type CounterQuery } from "../kernel/kernel.ts";
 
 /** The metrics of a forwarder's segment that are numbers. */

@@ -13,13 +13,13 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Watch } from "../async/watch.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
 import { type Principal, SELF } from "../world/peer.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
-import { Chain } from "./chain-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
+import { Chain } from "../../fixtures/elements/chain.ts";
 import { MonitorBoard, matchesSelector } from "./monitor-board.ts";
 import { monitor } from "./monitor.ts";
 import { NextHopMonitor, type Notice } from "./next-hop-monitor.ts";
 import { updateToken } from "./update-token.ts";
-import { Worlds } from "./world-fixture.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
 
 const ALL = create(MonitorScopeSelectorSchema);
 const of = (id: string, ...segments: readonly [string, string][]) =>

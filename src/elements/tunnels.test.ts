@@ -8,13 +8,13 @@ import { NetloomError } from "../errors/errors.ts";
 import { IdentifierPools } from "../mechanisms/identifier-pool.ts";
 import type { RemoteType } from "../mechanisms/mechanism-type.ts";
 import { vxlan } from "../mechanisms/vxlan/vxlan.ts";
-import { Chain, towards } from "./chain-fixture.ts";
+import { Chain, towards } from "../../fixtures/elements/chain.ts";
 import { connectionOf } from "./connection.ts";
 import { mechanisms } from "./mechanisms.ts";
 import type { TunnelOptions } from "./tunnel-options.ts";
 import { tunnelServers } from "./tunnel-servers.ts";
 import { tunnels } from "./tunnels.ts";
-import { Worlds } from "./world-fixture.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
 
 /** Another type with another identifier, which tells the hosts the same. */
 const other: RemoteType = {

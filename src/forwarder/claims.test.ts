@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { STRANGERS_MARK } from "../../e2e/kernel-contract-harness.ts";
-import { Worlds } from "../elements/world-fixture.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
 import { formatPrefix } from "../net/ip.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import { AddressesTaken, Claims } from "./claims.ts";
 import { plan } from "./plan.ts";
-import { WireMaker } from "./wire-maker-fixture.ts";
+import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 
 function scene() {

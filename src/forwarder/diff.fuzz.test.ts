@@ -3,10 +3,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { describeObject } from "../kernel/kernel-text.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
-import { arbitraryWire } from "./wire-fixture.ts";
+import { arbitraryWire } from "../../fixtures/forwarder/wire.ts";
 import { batches, diff } from "./diff.ts";
 import { contentOf, isDevice } from "../kernel/objects.ts";
-import { ModelKernel } from "./kernel-model-fixture.ts";
+import { ModelKernel } from "../../fixtures/forwarder/kernel-model.ts";
 import { plan } from "./plan.ts";
 
 function contents(objects: readonly KernelObject[]): string[] {

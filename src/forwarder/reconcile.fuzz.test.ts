@@ -8,7 +8,7 @@ import { diff } from "./diff.ts";
 import { endsOf, isDevice } from "../kernel/objects.ts";
 import { ownerOfAlias } from "../mechanisms/naming.ts";
 import { plan } from "./plan.ts";
-import { WireMaker } from "./wire-maker-fixture.ts";
+import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
 import type { Wire } from "./wire.ts";
 
 const A: Netns = "file:///run/netns/a";

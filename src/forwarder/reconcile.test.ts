@@ -5,7 +5,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Failpoint, Kernel, Netns, Operation } from "../kernel/kernel.ts";
 import { diff } from "./diff.ts";
 import { plan } from "./plan.ts";
-import { WireMaker } from "./wire-maker-fixture.ts";
+import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
 import type { Wire } from "./wire.ts";
 import type { KernelMechanism } from "../mechanisms/kernel/kernel.ts";
 import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { test } from "node:test";
 import { SimMachine } from "../sim/kernel.ts";
-import { command, failures, SharingHost } from "./shared-fixture.ts";
+import { command, failures, SharingHost } from "../../fixtures/forwarder/shared.ts";
 
 test("what is there is what somebody holds, whatever comes, goes, fails, or starts again", async () => {
   await fc.assert(

@@ -1,8 +1,8 @@
 /** The same as shared.fuzz.test.ts, on the kernel of this machine, a few times. */
 import fc from "fast-check";
 import { test } from "node:test";
-import { needsRoot, netnsFixture } from "../linux/netns-fixture.ts";
-import { command, failures, SharingHost } from "./shared-fixture.ts";
+import { needsRoot, netnsFixture } from "../../fixtures/linux/netns.ts";
+import { command, failures, SharingHost } from "../../fixtures/forwarder/shared.ts";
 
 test("what is there is what somebody holds, on the real kernel", { skip: needsRoot }, async (t) => {
   const net = await netnsFixture(t);

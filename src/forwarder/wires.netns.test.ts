@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { ping, Pinger } from "../linux/icmp.ts";
-import { needsRoot } from "../linux/netns-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, Operation } from "../kernel/kernel.ts";
 import {
@@ -16,9 +16,9 @@ import {
   reachEachOther,
   reaches,
   remoteWire,
-} from "./hosts-fixture.ts";
+} from "../../fixtures/forwarder/hosts.ts";
 import { plan } from "./plan.ts";
-import { WireMaker } from "./wire-maker-fixture.ts";
+import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
 

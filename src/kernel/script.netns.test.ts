@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { needsRoot } from "../linux/netns-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 import type { Kernel, KernelObject, Netns, Operation } from "./kernel.ts";
 import { diff } from "../forwarder/diff.ts";
-import { type Hosts, hostsFixture, localWire, reaches, remoteWire } from "../forwarder/hosts-fixture.ts";
+import { type Hosts, hostsFixture, localWire, reaches, remoteWire } from "../../fixtures/forwarder/hosts.ts";
 import { contentOf } from "./objects.ts";
 import { plan } from "../forwarder/plan.ts";
 import { script } from "./script.ts";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { MESH_MARK, type Netns, type Operation } from "../kernel/kernel.ts";
 import { Batch } from "./batch.ts";
 import type { BatchContext } from "./object-kind.ts";
-import { veth } from "./machine-fixture.ts";
+import { veth } from "../../fixtures/linux/machine.ts";
 import * as k from "./netlink/constants.ts";
 import type { Place } from "./place.ts";
 

@@ -5,9 +5,9 @@ import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
 import { test } from "node:test";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
-import { add, next, rejection, remove, veth } from "./machine-fixture.ts";
+import { add, next, rejection, remove, veth } from "../../fixtures/linux/machine.ts";
 import type { OpenKernel } from "../kernel/privileged.ts";
-import { needsRoot, netnsFixture, strayThreads } from "./netns-fixture.ts";
+import { needsRoot, netnsFixture, strayThreads } from "../../fixtures/linux/netns.ts";
 
 const ROOT = { skip: needsRoot };
 

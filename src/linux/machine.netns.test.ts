@@ -5,9 +5,9 @@ import { readlinkSync } from "node:fs";
 import { test } from "node:test";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 import { LAB_MARK } from "../kernel/kernel.ts";
-import { passes } from "./datagram-fixture.ts";
-import { add, mac, rejection, remove, veth } from "./machine-fixture.ts";
-import { needsRoot, netnsFixture } from "./netns-fixture.ts";
+import { passes } from "../../fixtures/linux/datagram.ts";
+import { add, mac, rejection, remove, veth } from "../../fixtures/linux/machine.ts";
+import { needsRoot, netnsFixture } from "../../fixtures/linux/netns.ts";
 
 const ROOT = { skip: needsRoot };
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { needsRoot } from "./netns-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 
 const skip = needsRoot;
 const machine = fileURLToPath(new URL("machine.ts", import.meta.url));

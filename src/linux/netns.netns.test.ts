@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { needsRoot, netnsFixture, strayThreads } from "./netns-fixture.ts";
+import { needsRoot, netnsFixture, strayThreads } from "../../fixtures/linux/netns.ts";
 import { openPath, runIn } from "./netns.ts";
 
 /** Runs lines of code on a thread of its own, with `enter(path, action)`, and returns what they post. */

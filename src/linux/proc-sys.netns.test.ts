@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import type { Netns, Sysctl } from "../kernel/kernel.ts";
-import { add, rejection, veth } from "./machine-fixture.ts";
-import { needsRoot, netnsFixture } from "./netns-fixture.ts";
+import { add, rejection, veth } from "../../fixtures/linux/machine.ts";
+import { needsRoot, netnsFixture } from "../../fixtures/linux/netns.ts";
 
 const KEY = "net/ipv4/conf/%/accept_redirects";
 

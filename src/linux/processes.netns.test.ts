@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { LinuxMachine } from "./machine.ts";
 import { identityAt } from "./netns.ts";
-import { needsRoot, strayThreads } from "./netns-fixture.ts";
+import { needsRoot, strayThreads } from "../../fixtures/linux/netns.ts";
 import { OWN } from "./open-need.ts";
 import { linuxProcesses } from "./processes.ts";
 

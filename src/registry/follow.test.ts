@@ -5,7 +5,7 @@ import type { NetworkService, NetworkServiceEndpoint } from "../api/gen/nsm/regi
 import { Catalog } from "./catalog.ts";
 import { endpointKind, serviceKind } from "./entry-kind.ts";
 import { follow } from "./follow.ts";
-import { endpointOf, serviceOf } from "./registry-fixture.ts";
+import { endpointOf, serviceOf } from "../../fixtures/registry/registry.ts";
 
 function catalogs() {
   return {

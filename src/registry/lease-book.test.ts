@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { HandClock } from "../store/hand-clock-fixture.ts";
+import { HandClock } from "../../fixtures/store/hand-clock.ts";
 import { hostLeaseName, LeaseBook, leaseOfEndpoint } from "./lease-book.ts";
 
 const LEASE_MS = 60_000;

@@ -6,7 +6,7 @@ import type { Principal } from "../world/peer.ts";
 import { endpointKind } from "./entry-kind.ts";
 import { ownerRecord, readOwner, readOwnerText } from "./owner-record.ts";
 import { Registrations } from "./registrations.ts";
-import { endpointOf, withHosts } from "./registry-fixture.ts";
+import { endpointOf, withHosts } from "../../fixtures/registry/registry.ts";
 import { StoreView } from "./store-view.ts";
 
 const OWNERS: readonly Principal[] = [

@@ -16,7 +16,7 @@ import { MonitorBoard } from "../elements/monitor-board.ts";
 import { timeout } from "../elements/timeout.ts";
 import { updateToken } from "../elements/update-token.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { AgentMesh, read } from "./agent-fixture.ts";
+import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 import type { AgentRole } from "./agent.ts";
 
 const expose = (name: string, workload: string, pools: string): string => `

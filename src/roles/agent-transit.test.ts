@@ -7,7 +7,7 @@ import { call, serveAll } from "../api/rpc.ts";
 import { groupByOwner } from "../forwarder/owner.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
 import { hopTo } from "../registry/hop-to.ts";
-import { AgentMesh, DB, type HostName, read, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, type HostName, read, WEB } from "../../fixtures/roles/agent.ts";
 
 const OVER_GAMMA = `${WEB}via: [gamma]\n`;
 const REF = { kind: "Connect", name: "web-db" } as const;

@@ -10,7 +10,7 @@ import {
 } from "../api/gen/nsm/connection_pb.js";
 import type { ContextOptions } from "../elements/endpoint-context.ts";
 import { NetloomError } from "../errors/errors.ts";
-import { Mesh } from "./mesh-fixture.ts";
+import { Mesh } from "../../fixtures/roles/mesh.ts";
 
 /** `shop-1` says what `now` says. */
 function changingMesh(where: "local" | "remote") {

@@ -24,7 +24,7 @@ import {
   type Hosts,
   serviceOf,
   withHosts,
-} from "../registry/registry-fixture.ts";
+} from "../../fixtures/registry/registry.ts";
 import { type Fault, STORE_HOST } from "../sim/faults.ts";
 import type { HostWorld } from "../world/world.ts";
 import { registry, type Registry } from "./registry.ts";

@@ -12,7 +12,7 @@ import { serveAll } from "../api/rpc.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
 import { withHost } from "../registry/host-names.ts";
 import { withLease } from "../registry/lease-metadata.ts";
-import { callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
+import { callerOf, endpointOf, endpointQuery, withHosts } from "../../fixtures/registry/registry.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Metadata } from "../world/hops.ts";

@@ -17,7 +17,7 @@ import {
   serviceOf,
   serviceQuery,
   withHosts,
-} from "../registry/registry-fixture.ts";
+} from "../../fixtures/registry/registry.ts";
 import { type ErrorCode, NetloomError } from "../errors/errors.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { PutOptions, Store } from "../world/store.ts";

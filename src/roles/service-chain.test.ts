@@ -12,11 +12,11 @@ import { groupByOwner } from "../forwarder/owner.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
-import { AgentMesh } from "./agent-fixture.ts";
+import { AgentMesh } from "../../fixtures/roles/agent.ts";
 import type { AgentRole } from "./agent.ts";
-import { addressOf, failing, Mesh, pathOf, type MeshHost } from "./mesh-fixture.ts";
+import { addressOf, failing, Mesh, pathOf, type MeshHost } from "../../fixtures/roles/mesh.ts";
 import { passthrough } from "./passthrough-fixture.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const CHAIN = {
   name: "shop",

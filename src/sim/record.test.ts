@@ -13,8 +13,8 @@ import { recordWorld } from "./record.ts";
 import { decodeValue, encodeValue, Recording } from "./recording.ts";
 import { replayRecording } from "./replay.ts";
 import { Simulation } from "./simulation.ts";
-import { ToyAgent } from "./toy-agent.ts";
-import { drawWishes } from "./toy.ts";
+import { ToyAgent } from "../../fixtures/sim/toy-agent.ts";
+import { drawWishes } from "../../fixtures/sim/toy.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
 const HOSTS = ["alpha", "beta", "gamma"];

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, suite, test } from "node:test";
 import { ERROR_PAGES } from "../error-pages.ts";
-import { Agents, isRoot } from "../mesh/agents-fixture.ts";
+import { Agents, isRoot } from "../../../fixtures/cli/agents.ts";
 import { netloom, netloomPath } from "../spawn-netloom.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "nlt-"));

@@ -5,7 +5,7 @@ import type { LabStatus } from "../../lab/lab.ts";
 import { mustParseLab } from "../../lab/parse.ts";
 import { type MeshView, meshView, problemsOf } from "../../view/mesh-view.ts";
 import { plannedWire } from "../../view/planned-wire.ts";
-import { largeMesh } from "../../view/status-fixture.ts";
+import { largeMesh } from "../../../fixtures/view/status.ts";
 import { Output } from "../output.ts";
 import { isHealthy, printLab } from "./lab-screen.ts";
 

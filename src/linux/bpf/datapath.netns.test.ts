@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { NetloomError } from "../../errors/errors.ts";
-import { needsRoot, netnsFixture, type NetnsFixture } from "../netns-fixture.ts";
+import { needsRoot, netnsFixture, type NetnsFixture } from "../../../fixtures/linux/netns.ts";
 import { bind, close, receive, send, setNetns, socket } from "../syscall.ts";
 import { getPinned, queryTcxIngress, runTcProgram } from "./bpf.ts";
 import { isBpffs } from "./bpffs.ts";
