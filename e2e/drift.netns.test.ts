@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { labFixture } from "../fixtures/lab/lab.ts";
-import { netnsOf } from "../src/lab/topology.ts";
+import { netnsOf } from "../src/lab/topology/topology.ts";
 import { ipJson } from "../fixtures/linux/frame.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
 import type { Netns } from "../src/kernel/kernel.ts";

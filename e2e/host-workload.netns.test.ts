@@ -16,7 +16,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { findDaemons } from "../src/lab/daemons.ts";
 import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
-import { namespaceName } from "../src/lab/topology.ts";
+import { namespaceName } from "../src/lab/topology/topology.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
 
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));

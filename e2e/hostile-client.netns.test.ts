@@ -16,8 +16,8 @@ import { NetworkServiceRequestSchema } from "../src/api/gen/nsm/networkservice_p
 import { stationsOver } from "../src/api/hops.ts";
 import { agentSocket } from "../src/lab/daemons.ts";
 import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
-import { netnsOf } from "../src/lab/topology.ts";
-import { Pinger } from "../src/linux/icmp.ts";
+import { netnsOf } from "../src/lab/topology/topology.ts";
+import { Pinger } from "../src/linux/icmp/icmp.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
 import { nodeWorld } from "../src/transport/node-world.ts";
 import { labIdentity } from "../src/identity/lab-identity.ts";

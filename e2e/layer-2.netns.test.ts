@@ -13,7 +13,7 @@ import { type Hosts, hostsFixture, localWire, remoteWire } from "../fixtures/for
 import { WireMaker } from "../fixtures/forwarder/wire-maker.ts";
 import type { ConnectionContext } from "../src/forwarder/wire.ts";
 import { be16, bytes, ethernet, ETHERTYPE, FrameSocket, ip, ipv4, macOf } from "../fixtures/linux/frame.ts";
-import { encodeEchoRequest } from "../src/linux/icmp-message.ts";
+import { encodeEchoRequest } from "../src/linux/icmp/icmp-message.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 

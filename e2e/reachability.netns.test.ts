@@ -10,8 +10,8 @@ import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
 import type { LabStatus } from "../src/lab/lab.ts";
 import type { Side } from "../src/mechanisms/side.ts";
 import type { WireView } from "../src/view/wire-view.ts";
-import { netnsOf } from "../src/lab/topology.ts";
-import { Pinger } from "../src/linux/icmp.ts";
+import { netnsOf } from "../src/lab/topology/topology.ts";
+import { Pinger } from "../src/linux/icmp/icmp.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
 import { until } from "../fixtures/async/until.ts";
 

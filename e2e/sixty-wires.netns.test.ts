@@ -12,9 +12,9 @@ import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { test } from "node:test";
 import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
-import { type Lab, type LabWire, sideName, type WireSide } from "../src/lab/model.ts";
-import { netnsOf } from "../src/lab/topology.ts";
-import { Pinger } from "../src/linux/icmp.ts";
+import { type Lab, type LabWire, sideName, type WireSide } from "../src/lab/file/model.ts";
+import { netnsOf } from "../src/lab/topology/topology.ts";
+import { Pinger } from "../src/linux/icmp/icmp.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 

@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { until } from "../fixtures/async/until.ts";
 import { findDaemons } from "../src/lab/daemons.ts";
 import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
-import { netnsOf } from "../src/lab/topology.ts";
+import { netnsOf } from "../src/lab/topology/topology.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
 
 const skip = needsRoot;

@@ -15,7 +15,7 @@ import { until } from "../fixtures/async/until.ts";
 import { bringDaemons, findDaemons } from "../src/lab/daemons.ts";
 import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
 import { bringAttachments } from "../src/lab/mesh.ts";
-import { mustParseLab } from "../src/lab/parse.ts";
+import { mustParseLab } from "../src/lab/file/parse.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
 
 const FRAME = `name: NAME

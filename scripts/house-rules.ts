@@ -74,7 +74,7 @@ const OF_ONE_KIND: ReadonlyMap<string, readonly ObjectKindName[]> = new Map([
   // A kernel without a queueing discipline, in the words of a lab's file.
   ["lab/shape-support.ts", ["qdisc"]],
   // A pair of devices goes with the namespace of either end.
-  ["linux/veth-peer.ts", ["veth"]],
+  ["linux/devices/veth-peer.ts", ["veth"]],
   // What the drivers take and tell.
   ["linux/netlink/link.ts", ["veth"]],
   ["linux/netlink/link-decode.ts", ["vxlan"]],
@@ -224,7 +224,10 @@ interface Finding {
 /** Comparisons with the name of a kind of kernel object, but by who has a file for each kind, or, as a mechanism, makes it. */
 function kindSwitches(path: string, tokens: readonly Token[]): Finding[] {
   const isPastObjects = !importsOf(tokens).some(({ name }) => name.includes("kernel"));
-  if (isPastObjects || /^(kernel|linux|sim)\/objects(\/[a-z-]+)?\.ts$|^mechanisms\/[a-z-]+\//.test(path))
+  if (
+    isPastObjects ||
+    /^(kernel|linux|sim\/kernel)\/objects(\/[a-z-]+)?\.ts$|^mechanisms\/[a-z-]+\//.test(path)
+  )
     return [];
   const names: ReadonlySet<string> = new Set(KIND_NAMES);
   const allowed: ReadonlySet<string> = new Set(OF_ONE_KIND.get(path) ?? []);

@@ -256,7 +256,7 @@ const INNOCENT: readonly (readonly [string, string, string])[] = [
     'import "../kernel/kernel.ts"; function f(t: T) { switch (t.type) { case "address": return 1; } }',
   ],
   ["a kind of something else", "world/a.ts", 'const f = (p: P) => p.kind === "address";'],
-  ["a kind in its own file", "sim/objects/veth.ts", 'const f = (d: D) => d.kind === "veth";'],
+  ["a kind in its own file", "sim/kernel/objects/veth.ts", 'const f = (d: D) => d.kind === "veth";'],
   ["the name of a namespace", "lab/a.ts", "const f = (n: string) => `file:///run/netns/${n}`;"],
   [
     "a file of our own",

@@ -6,7 +6,7 @@ import { NetloomError, type ErrorCode } from "../errors/errors.ts";
 import { Chain } from "../../fixtures/elements/chain.ts";
 import { connect } from "./connect.ts";
 import { connectionOf } from "./connection.ts";
-import { updateToken } from "./update-token.ts";
+import { updateToken } from "./path/update-token.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
 import { Worlds } from "../../fixtures/elements/world.ts";
 

@@ -9,7 +9,7 @@ const source = (path: string): string => fileURLToPath(new URL(path, import.meta
 
 /** Makes both kinds of wires, and tells of the settings that it could not do without. */
 const program = `
-  import { LinuxMachine } from "${source("../linux/machine.ts")}";
+  import { LinuxMachine } from "${source("../linux/machine/machine.ts")}";
   import { WireMaker } from "${source("../../fixtures/forwarder/wire-maker.ts")}";
   const machine = await LinuxMachine.open();
   const [host, a, b] = ["host", "a", "b"].map((name) => "/run/netns/" + name);

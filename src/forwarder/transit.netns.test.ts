@@ -19,8 +19,8 @@ import {
   reachEachOther,
   reaches,
 } from "../../fixtures/forwarder/hosts.ts";
-import { planWire } from "./plan-wire.ts";
-import { Reconciler } from "./reconcile.ts";
+import { planWire } from "./plan/plan-wire.ts";
+import { Reconciler } from "./reconcile/reconcile.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 
 const context: ConnectionContext = {

@@ -12,7 +12,7 @@ import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { linkLocalAddress } from "../net/link-local.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import { labFixture } from "../../fixtures/lab/lab.ts";
-import { netnsOf } from "./topology.ts";
+import { netnsOf } from "./topology/topology.ts";
 
 const text = `name: NAME
 hosts: { a: { workloads: [w, v] }, b: { workloads: [x] } }

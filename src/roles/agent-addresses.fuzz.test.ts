@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { plan } from "../forwarder/plan.ts";
+import { plan } from "../forwarder/plan/plan.ts";
 import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 
 const SERVICES = ["one", "two", "three"] as const;

@@ -8,7 +8,7 @@ import {
   State,
   type Connection,
 } from "../api/gen/nsm/connection_pb.js";
-import type { ContextOptions } from "../elements/endpoint-context.ts";
+import type { ContextOptions } from "../elements/context/endpoint-context.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { Mesh } from "../../fixtures/roles/mesh.ts";
 

@@ -14,8 +14,8 @@ import { LeaseSchema, Registry as RegistryApi, WatchRequestSchema } from "../api
 import { stationsOver } from "../api/hops.ts";
 import { call, serveAll, watch } from "../api/rpc.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { withHost } from "../registry/host-names.ts";
-import { withLease } from "../registry/lease-metadata.ts";
+import { withHost } from "../registry/names/host-names.ts";
+import { withLease } from "../registry/leases/lease-metadata.ts";
 import {
   callerOf,
   endpointOf,

@@ -19,7 +19,7 @@ import { methodPath, serveAll } from "../api/rpc.ts";
 import { rootScope } from "../async/task-scope.ts";
 import { observation } from "../observe/observation.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { withHost } from "../registry/host-names.ts";
+import { withHost } from "../registry/names/host-names.ts";
 import { endpointOf, endpointQuery } from "../../fixtures/registry/registry.ts";
 import { HandClock } from "../../fixtures/store/hand-clock.ts";
 import { openStore } from "../store/stores.ts";

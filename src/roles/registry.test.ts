@@ -7,7 +7,7 @@ import type { NetworkServiceEndpointResponse } from "../api/gen/nsm/registry_pb.
 import { stationsOver } from "../api/hops.ts";
 import { call, serveAll, watch } from "../api/rpc.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { withLease } from "../registry/lease-metadata.ts";
+import { withLease } from "../registry/leases/lease-metadata.ts";
 import {
   callerOf,
   endpointOf,

@@ -5,7 +5,7 @@ import { MemoryStore } from "../store/memory/memory-store.ts";
 import { credentialsContract } from "../../fixtures/transport/credentials-contract.ts";
 import type { HostWorld } from "../world/world.ts";
 import { SimAuthorities } from "../../fixtures/sim/authority.ts";
-import { SimMachine } from "./kernel.ts";
+import { SimMachine } from "./kernel/kernel.ts";
 import { Simulation } from "./simulation.ts";
 
 for (const url of ["tcp://10.0.0.2:5001", "unix:///run/far.sock"])

@@ -3,7 +3,7 @@ import { drain } from "../../scripts/simulated-toy.ts";
 import { MemoryStore } from "../store/memory/memory-store.ts";
 import { hopsContract } from "../../fixtures/transport/hops-contract.ts";
 import type { HostWorld } from "../world/world.ts";
-import { SimMachine } from "./kernel.ts";
+import { SimMachine } from "./kernel/kernel.ts";
 import { Simulation } from "./simulation.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 

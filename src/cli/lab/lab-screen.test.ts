@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { LabStatus } from "../../lab/lab.ts";
-import { mustParseLab } from "../../lab/parse.ts";
+import { mustParseLab } from "../../lab/file/parse.ts";
 import { type MeshView, meshView, problemsOf } from "../../view/mesh-view.ts";
 import { plannedWire } from "../../view/planned-wire.ts";
 import { largeMesh } from "../../../fixtures/view/status.ts";
