@@ -22,7 +22,7 @@ import { readAlias } from "../mechanisms/naming.ts";
 import type { World } from "../world/world.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
-import type { Ref } from "./wish.ts";
+import type { Ref } from "../attachments/wish.ts";
 import { type Unclaimed, unclaimedOf } from "./unclaimed.ts";
 
 /** Where they are kept. All that is in them is gone when the machine starts again. */

@@ -3,9 +3,9 @@
  * kinds.ts. The agent, its admin service, the command line, labs and the generated documents ask that list.
  */
 import type { z } from "zod";
-import type { Attached } from "../agent/attached.ts";
-import type { Life, Tools } from "../agent/kind.ts";
-import type { Document, Wish } from "../agent/wish.ts";
+import type { Attached } from "../attachments/attached.ts";
+import type { Life, Tools } from "../attachments/kind.ts";
+import type { Document, Wish } from "../attachments/wish.ts";
 import type { Side } from "../mechanisms/side.ts";
 import type { Finding } from "../text/problem.ts";
 import type { KindCommand } from "./command.ts";

@@ -13,7 +13,7 @@ import { labIdentity } from "../identity/lab-identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 import { AgentMesh } from "../../fixtures/roles/agent.ts";
-import type { AgentRole } from "./agent.ts";
+import type { AgentRole } from "../agent/agent.ts";
 import { addressOf, failing, Mesh, pathOf, type MeshHost } from "../../fixtures/roles/mesh.ts";
 import { passthrough } from "./passthrough-fixture.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
@@ -252,7 +252,7 @@ for (const shop of ["alpha/a3", "beta/b1"] as const)
         assert.deepEqual([...mesh.agent("alpha").wires.made.keys()].sort(), wires.sort());
         for (const host of ["alpha", "beta"] as const)
           assert.deepEqual(mesh.agent(host).wires.unclaimed, [], `adopted and asked for on ${host}`);
-        await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web" }]);
+        await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web" }]);
         await mesh.sleep(1_000);
         assert.deepEqual(await look(), [[], []]);
       });

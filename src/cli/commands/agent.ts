@@ -182,17 +182,16 @@ async function runLocked(
   });
   const { world } = opened;
   try {
-    const [{ agent }, { dialRegistries }, { versions }] = await Promise.all([
-      import("../../roles/agent.ts"),
-      import("../../registry/dial-registries.ts"),
+    const [{ openAgent }, { versions }] = await Promise.all([
+      import("../../agent/agent.ts"),
       import("./version.ts"),
     ]);
-    const role = await agent({
+    const role = await openAgent({
       world,
       identity: opened.identity,
       url: options.url ?? urlOf(listen, tunnelAddresses),
       listen,
-      registry: dialRegistries({ world, hops: world.hops, urls: options.registry ?? [defaultRegistry] }),
+      registries: options.registry ?? [defaultRegistry],
       tunnelAddresses,
       underlayMtuBytes: options.underlayMtu ?? underlayMtu(tunnelAddresses[0]),
       mechanisms: options.mechanisms,
@@ -207,7 +206,7 @@ async function runLocked(
     await announce(context, `agent ${options.name} serves ${listen.join(", ")}`, options);
     await untilEnd(context, world.scope);
     log.info("ending", { wires: role.wires.made.size, stay: options.closeOnExit !== true });
-    if (options.closeOnExit === true) await role.agent.closeAll();
+    if (options.closeOnExit === true) await role.attachments.closeAll();
   } finally {
     await opened.close();
   }

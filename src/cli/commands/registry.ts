@@ -81,10 +81,9 @@ async function runRegistry(
     throw new NetloomError("INVALID_ARGUMENT", "--lease: expected a number of seconds from 1 to 86400");
   const { awaitAddresses, hostOf } = await import("../daemon/underlay.ts");
   await awaitAddresses(listen.flatMap(hostOf), log);
-  const [{ nodeWorld }, { registry }, { serveAll }, { DEFAULT_LEASE_MS }] = await Promise.all([
+  const [{ nodeWorld }, { openRegistry }, { DEFAULT_LEASE_MS }] = await Promise.all([
     import("../../transport/node-world.ts"),
     import("../../roles/registry.ts"),
-    import("../../api/rpc.ts"),
     import("../../registry/leases/lifetime.ts"),
   ]);
   // The kernel's side is loaded where it is needed.
@@ -108,14 +107,14 @@ async function runRegistry(
       hops: world.hops,
       onProblem: tellProblem(log, options.store),
     });
-    const role = await registry({
+    const role = await openRegistry({
       store: opened.store,
       world,
       name: options.name,
       identity: world.identity,
       leaseMs,
+      listen,
     });
-    for (const url of listen) await world.hops.serve(url, serveAll(role.served));
     const { services, endpoints } = role.status();
     log.info("the registry is open", { store: options.store, services, endpoints });
     await announce(context, `registry serves ${listen.join(", ")}`, options);

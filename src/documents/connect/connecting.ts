@@ -30,19 +30,19 @@ import { preferenceFor } from "../../mechanisms/list.ts";
 import { COMMON } from "../../mechanisms/parameters.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
-import { atWorkload } from "../../agent/at-workload.ts";
-import type { Attached } from "../../agent/attached.ts";
+import { atWorkload } from "../../attachments/at-workload.ts";
+import type { Attached } from "../../attachments/attached.ts";
 import { checkAnswer } from "./check-answer.ts";
-import type { UsedClient } from "../../agent/clients.ts";
-import type { Life, Tools } from "../../agent/kind.ts";
-import { refText } from "../../agent/wish.ts";
-import { REQUEST_MS, type News } from "../../agent/parts.ts";
-import { Progress, type ProgressView } from "../../agent/progress.ts";
+import type { UsedClient } from "../../attachments/clients.ts";
+import type { Life, Tools } from "../../attachments/kind.ts";
+import { refText } from "../../attachments/wish.ts";
+import { REQUEST_MS, type News } from "../../attachments/parts.ts";
+import { Progress, type ProgressView } from "../../attachments/progress.ts";
 import { endpointComes } from "./endpoint-comes.ts";
-import { retry } from "../../agent/retry.ts";
+import { retry } from "../../attachments/retry.ts";
 import type { ConnectWish } from "./wish.ts";
 import type { There } from "../../resolvers/workload-watch.ts";
-import type { Workload } from "../../agent/workloads.ts";
+import type { Workload } from "../../attachments/workloads.ts";
 
 /** So often the way of an earlier life is tried, before any other endpoint will do as well. */
 const SAME_WAY_TRIES = 3;

@@ -1,4 +1,4 @@
-import type { Wish } from "../../agent/wish.ts";
+import type { Wish } from "../../attachments/wish.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import type { Labels } from "../fragments/labels.ts";
 import { readService } from "../fragments/service.ts";

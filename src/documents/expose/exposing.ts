@@ -18,15 +18,15 @@ import { formatPrefix } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Netns } from "../../kernel/kernel.ts";
 import type { Scope } from "../../async/scope.ts";
-import { atWorkload } from "../../agent/at-workload.ts";
-import type { Attached } from "../../agent/attached.ts";
-import { REQUEST_MS, type AgentParts, type Role } from "../../agent/parts.ts";
-import { Progress, type ProgressView } from "../../agent/progress.ts";
-import { retry } from "../../agent/retry.ts";
+import { atWorkload } from "../../attachments/at-workload.ts";
+import type { Attached } from "../../attachments/attached.ts";
+import { REQUEST_MS, type AgentParts, type Role } from "../../attachments/parts.ts";
+import { Progress, type ProgressView } from "../../attachments/progress.ts";
+import { retry } from "../../attachments/retry.ts";
 import { ServiceKeeper } from "./service-keeper.ts";
 import type { ExposeWish } from "./wish.ts";
 import type { Presence } from "../../resolvers/workload-watch.ts";
-import type { Workload, Workloads } from "../../agent/workloads.ts";
+import type { Workload, Workloads } from "../../attachments/workloads.ts";
 
 export interface ExposingOptions {
   readonly parts: AgentParts;

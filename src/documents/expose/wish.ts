@@ -1,4 +1,4 @@
-import type { Wish } from "../../agent/wish.ts";
+import type { Wish } from "../../attachments/wish.ts";
 import type { ContextOptions } from "../../elements/context/endpoint-context.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import { PAYLOAD_ETHERNET } from "../../api/payload.ts";
