@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { ARROWS, circles, unusedArrows } from "../scripts/arrows.ts";
-import { filesImported, MAX_LINES, testViolations, violations } from "../scripts/house-rules.ts";
+import { filesImported, MAX_LINES, testViolations, typesTwice, violations } from "../scripts/house-rules.ts";
 import { tokenise } from "../scripts/tokens.ts";
 
 const ROOT = new URL("./", import.meta.url);
@@ -58,6 +58,21 @@ test("no files import each other in a circle", () => {
     ["c.ts", ["b.ts"]],
   ]);
   assert.deepEqual(circles(planted), ["files import each other: b.ts → c.ts → b.ts"]);
+});
+
+test("an exported type is one thing in the whole house", () => {
+  const files = sources()
+    .filter((path) => !path.endsWith(".test.ts"))
+    .map((path) => ({ path, text: readFileSync(new URL(path, ROOT), "utf8") }));
+  assert.deepEqual(typesTwice(files), []);
+  const text = "export interface Wire {}";
+  assert.deepEqual(
+    typesTwice([
+      { path: "a.ts", text },
+      { path: "b.ts", text },
+    ]),
+    ["the type Wire is one thing in a.ts and another in b.ts"],
+  );
 });
 
 test("every arrow of the table is used", () => {

@@ -16,7 +16,7 @@ import { Decisions } from "./decisions.ts";
 import { HostGuard } from "./host-guard.ts";
 import { KeptWires } from "./kept-wires.ts";
 import { Leftovers, type LeftoversOptions } from "./leftovers.ts";
-import type { NewClient, NewEndpoint, Role } from "../attachments/parts.ts";
+import type { NewClient, NewEndpoint } from "../attachments/parts.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
 import { LocalDirectory } from "../api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
@@ -302,7 +302,7 @@ function newClient(
   { world, identity, prober }: AgentOptions,
   managing: ConnectionRole,
   wanted: NewClient,
-): Role {
+): ConnectionRole {
   return client({
     world,
     identity,
@@ -335,7 +335,7 @@ async function isAlive(
   }
 }
 
-function newEndpoint({ world, identity }: AgentOptions, wanted: NewEndpoint): Role {
+function newEndpoint({ world, identity }: AgentOptions, wanted: NewEndpoint): ConnectionRole {
   const { addresses, ...rest } = wanted;
   return endpoint({ world, identity, ...rest, ...(addresses && { addresses }) });
 }

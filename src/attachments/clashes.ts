@@ -8,7 +8,7 @@ import { refText, type Wish } from "./wish.ts";
 /** A wish for a device of a certain name in its workload. */
 type Taking = Wish & Required<Pick<Wish, "workload" | "interface">>;
 
-export interface Clash {
+export interface InterfaceClash {
   /** Which of the wishes it is. */
   readonly index: number;
   /** A sentence without its full stop. */
@@ -19,9 +19,9 @@ export interface Clash {
 export function clashesOf(
   wishes: readonly Wish[],
   keyOf: (workload: WorkloadRef) => string = workloadKey,
-): Clash[] {
+): InterfaceClash[] {
   const owners = new Map<string, Taking>();
-  return wishes.flatMap((wish, index): Clash[] => {
+  return wishes.flatMap((wish, index): InterfaceClash[] => {
     if (!isTaking(wish)) return [];
     const key = `${keyOf(wish.workload)} ${wish.interface}`;
     const owner = owners.get(key);

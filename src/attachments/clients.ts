@@ -3,20 +3,22 @@
  * its name, so that many wires of one workload cost no monitor each. Nothing else is shared: two names for one workload
  * may have a role each.
  */
-import type { AgentParts, News, Role } from "./parts.ts";
+import type { ConnectionRole } from "../roles/role.ts";
+import type { ClientNews } from "../roles/client.ts";
+import type { AgentParts } from "./parts.ts";
 import type { Workload } from "./workloads.ts";
 
 /** The workload that asks, by its name in the mesh and by that on this host. */
 type ClientPlace = Pick<Workload, "name" | "label">;
 
 export interface UsedClient {
-  readonly role: Role;
+  readonly role: ConnectionRole;
   release(): void;
 }
 
 interface Used {
-  readonly role: Role;
-  readonly listeners: Map<string, (news: News) => void>;
+  readonly role: ConnectionRole;
+  readonly listeners: Map<string, (news: ClientNews) => void>;
 }
 
 export class Clients {
@@ -28,7 +30,7 @@ export class Clients {
   }
 
   /** `onNews` is called with what becomes of the connection `id`. */
-  use({ name, label }: ClientPlace, id: string, onNews: (news: News) => void): UsedClient {
+  use({ name, label }: ClientPlace, id: string, onNews: (news: ClientNews) => void): UsedClient {
     const used = this.#used.get(name) ?? this.#make(name, label);
     this.#used.set(name, used);
     used.listeners.set(id, onNews);
@@ -42,8 +44,8 @@ export class Clients {
   }
 
   #make(name: string, workload: string): Used {
-    const listeners = new Map<string, (news: News) => void>();
-    const onNews = (news: News): void => listeners.get(news.id)?.(news);
+    const listeners = new Map<string, (news: ClientNews) => void>();
+    const onNews = (news: ClientNews): void => listeners.get(news.id)?.(news);
     const role = this.#parts.newClient({ name, workload, onNews });
     return { role, listeners };
   }

@@ -31,7 +31,7 @@ export interface Tools {
 }
 
 /** What a controller has for its one attachment. */
-export interface Life {
+export interface AttachmentLife {
   /** Of a kind that asks: the id of its wire. Empty for others. */
   readonly connectionId: string;
   /** The last answer to it, in this life or an earlier one. */
@@ -48,10 +48,10 @@ export interface Kind {
    */
   readonly end?: Side;
   /** Begins to work for a wish of this kind. */
-  control(wish: Wish, tools: Tools, life: Life): Attached;
+  control(wish: Wish, tools: Tools, life: AttachmentLife): Attached;
 }
 
-export type ParseResult =
+export type ParsedDocuments =
   | { readonly ok: true; readonly wishes: readonly Wish[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
@@ -63,7 +63,7 @@ export interface Kinds {
   /** Reads one document as data. Never throws. */
   read(data: unknown): ReadResult;
   /** Reads any number of documents. Reports all problems at once, in the order of the file, and never throws. */
-  parse(text: string, file: string): ParseResult;
+  parse(text: string, file: string): ParsedDocuments;
   /** Likewise, for those who can do nothing with a wrong file. Throws a `FileError`. */
   mustParse(text: string, file: string): readonly Wish[];
 }

@@ -1,6 +1,6 @@
 /** What an agent is made of, from the roles of its process. */
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import type { ConnectionServer, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
+import type { EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
 import type { AddressOptions } from "../elements/context/ipam.ts";
 import type { ContextOptions } from "../elements/context/endpoint-context.ts";
 import type { Wire } from "../forwarder/wire.ts";
@@ -9,33 +9,17 @@ import type { NetloomError } from "../errors/errors.ts";
 import type { Kernel, Netns } from "../kernel/kernel.ts";
 import type { Processes } from "../kernel/processes.ts";
 import type { Disk } from "../world/disk.ts";
+import type { ClientNews } from "../roles/client.ts";
+import type { ConnectionRole } from "../roles/role.ts";
 import type { World } from "../world/world.ts";
 import type { Ref } from "./wish.ts";
-
-/** A role of a connection, as far as an agent has to do with it: `ConnectionRole` of src/roles. */
-export interface Role extends ConnectionServer {
-  established(): Connection[];
-  whyDown(id: string): string | undefined;
-  drop(id: string): Promise<void>;
-  /** Asks the clients of all connections to refresh them: what this role answers has changed. */
-  requestRefresh(): void;
-}
-
-/** `ClientNews` of src/roles/client.ts. */
-export interface News {
-  readonly id: string;
-  readonly state: "up" | "healing" | "closed";
-  readonly reason?: string;
-  readonly error?: NetloomError;
-  readonly connection: Connection;
-}
 
 export interface NewClient {
   /** The first of its connections' paths. */
   readonly name: string;
   /** What its workload is called on this host. */
   readonly workload: string;
-  readonly onNews: (news: News) => void;
+  readonly onNews: (news: ClientNews) => void;
 }
 
 export interface NewEndpoint {
@@ -84,10 +68,10 @@ export interface AgentParts {
   /** The registry as this host sees it. */
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;
-  newClient(options: NewClient): Role;
-  newEndpoint(options: NewEndpoint): Role;
+  newClient(options: NewClient): ConnectionRole;
+  newEndpoint(options: NewEndpoint): ConnectionRole;
   /** Lets roles of this process call the endpoint at `self:<name>`. The result takes that back. */
-  offer(name: string, role: Role): () => void;
+  offer(name: string, role: ConnectionRole): () => void;
   /** Closes what this host's manager knows of a wire, on both sides. */
   dropWire(wireId: string): Promise<void>;
 }

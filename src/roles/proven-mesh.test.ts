@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Path } from "../api/gen/nsm/connection_pb.js";
 import type { Identity } from "../identity/identity.ts";
-import { authorizeBy, type Rule, RULES } from "../policy/rules.ts";
+import { authorizeBy, type PolicyRule, RULES } from "../policy/rules.ts";
 import { SimAuthorities } from "../../fixtures/sim/authority.ts";
 import { ChangingCredentials } from "../../fixtures/world/credentials.ts";
 import { type Peer, principalText } from "../world/peer.ts";
@@ -62,7 +62,7 @@ class ProvenMesh {
     const own = idOf(host);
     const nameOf = ({ origin, principal }: Peer): string =>
       origin.kind === "self" ? own : principalText(principal);
-    const rule: Rule = {
+    const rule: PolicyRule = {
       name: "path",
       refusal: ({ action, resource, context: { path, peer } }) => {
         if (nameOf(peer) === idOf("alpha") && peer.publicKey) this.keys.add(String(peer.publicKey));

@@ -6,7 +6,7 @@ import { PathSchema } from "../api/gen/nsm/connection_pb.js";
 import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
 import { connectionsOf, serveConnections, stationsOver } from "../api/hops.ts";
 import { serveAll } from "../api/rpc.ts";
-import { leavePath, trimPath } from "../elements/path/update-path.ts";
+import { leavePath, cutPath } from "../elements/path/update-path.ts";
 import { stationsOf, wireIdOf } from "../elements/wires/wire-id.ts";
 import { groupByOwner } from "../forwarder/reconcile/owner.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
@@ -164,7 +164,7 @@ test("the second wire of a path belongs to the network function: nobody else may
     assert.ok(stolen.connection && second?.path);
     stolen.connection.path = clone(PathSchema, second.path);
     leavePath(stolen.connection, 3);
-    trimPath(stolen.connection.path);
+    cutPath(stolen.connection.path);
     await assert.rejects(
       thief.request(alpha.caller(), stolen),
       failing("PERMISSION_DENIED", /request wire c1\.2\..*: it belongs to another peer/),

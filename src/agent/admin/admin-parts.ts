@@ -3,7 +3,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { Attachments } from "../attachments.ts";
 import type { Decisions } from "../decisions.ts";
 import type { KeptWires } from "../kept-wires.ts";
-import type { Role } from "../../attachments/parts.ts";
+import type { ConnectionRole } from "../../roles/role.ts";
 import type { Registries } from "../../elements/discovery/discover.ts";
 import type { Prober } from "../../kernel/prober.ts";
 import type { Identity } from "../../identity/identity.ts";
@@ -24,7 +24,7 @@ export interface AdminParts {
   readonly kernel: Kernel;
   readonly attachments: Attachments;
   readonly wires: KeptWires;
-  readonly forwarder: Pick<Role, "established" | "whyDown">;
+  readonly forwarder: Pick<ConnectionRole, "established" | "whyDown">;
   readonly registry: { view(): RegistryView };
   readonly registries: Registries;
   readonly decisions: Decisions;

@@ -23,7 +23,7 @@ import { wireMtu } from "../../forwarder/plan/plan.ts";
 import type { Wire as Made } from "../../forwarder/wire.ts";
 import { deviceOf, remoteTypeOf, typeOf } from "../../mechanisms/list.ts";
 import type { Side } from "../../mechanisms/side.ts";
-import { pathOf } from "../../view/told-wire.ts";
+import { wayWords } from "../../view/told-wire.ts";
 import type { AdminParts } from "./admin-parts.ts";
 
 /** In the order in which a wire passes what leads there. */
@@ -51,7 +51,7 @@ export function describeUnclaimed({ attachments, wires, world }: AdminParts): Wi
 
 /** The path in words, as everybody reads it who is told of the wire by this host alone. */
 function withPath(wire: Wire): Wire {
-  wire.path = pathOf(wire);
+  wire.path = wayWords(wire);
   return wire;
 }
 

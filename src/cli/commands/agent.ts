@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
 import type { Command } from "commander";
-import { describe, option, type Context } from "../command.ts";
+import { describe, option, type CommandContext } from "../command.ts";
 import {
   addIdentityOptions,
   announce,
@@ -45,7 +45,7 @@ interface AgentRunOptions extends AgentCommandOptions {
 
 const defaultRegistry = "tcp://127.0.0.1:5002";
 
-export function agentCommand(context: Context): Command {
+export function agentCommand(context: CommandContext): Command {
   const command = describe({
     name: "agent",
     description:
@@ -130,14 +130,18 @@ export function agentCommand(context: Context): Command {
     });
 }
 
-async function runAgent(context: Context, options: AgentRunOptions, open: OpenIdentity): Promise<void> {
-  const { awaitAddresses, checkTunnelAddresses, hostOf } = await import("../daemon/underlay.ts");
+async function runAgent(
+  context: CommandContext,
+  options: AgentRunOptions,
+  open: OpenIdentity,
+): Promise<void> {
+  const { awaitAddresses, checkTunnelAddresses, addressesOfUrl } = await import("../daemon/underlay.ts");
   const listen = agentListeners(options.listen);
   checkName(options.name);
   if (options.url !== undefined) await checkUrl(options.url);
   checkNumbers(options);
   const { tunnelIp = [], logLevel } = options;
-  await awaitAddresses([...tunnelIp, ...listen.flatMap(hostOf)], daemonLog(context, logLevel));
+  await awaitAddresses([...tunnelIp, ...listen.flatMap(addressesOfUrl)], daemonLog(context, logLevel));
   const tunnelAddresses = checkTunnelAddresses(tunnelIp);
   const { lockAgent } = await import("../../linux/processes/agent-lock.ts");
   const unlock = await lockAgent({ host: options.name, stateFolder: resolve(options.stateDir) });
@@ -150,7 +154,7 @@ async function runAgent(context: Context, options: AgentRunOptions, open: OpenId
 
 /** With both locks: nobody else reads and makes what this one does. */
 async function runLocked(
-  context: Context,
+  context: CommandContext,
   options: AgentRunOptions,
   {
     listen,

@@ -8,6 +8,7 @@
  *      └──────────────── the workload is gone ────┘ the wire is closed as lost: its address waits for it
  * ```
  */
+import type { ClientNews } from "../../roles/client.ts";
 import { race } from "../../async/task-scope.ts";
 import { create } from "@bufbuild/protobuf";
 import {
@@ -34,9 +35,9 @@ import { atWorkload } from "../../attachments/at-workload.ts";
 import type { Attached } from "../../attachments/attached.ts";
 import { checkAnswer } from "./check-answer.ts";
 import type { UsedClient } from "../../attachments/clients.ts";
-import type { Life, Tools } from "../../attachments/kind.ts";
+import type { AttachmentLife, Tools } from "../../attachments/kind.ts";
 import { refText } from "../../attachments/wish.ts";
-import { REQUEST_MS, type News } from "../../attachments/parts.ts";
+import { REQUEST_MS } from "../../attachments/parts.ts";
 import { Progress, type ProgressView } from "../../attachments/progress.ts";
 import { endpointComes } from "./endpoint-comes.ts";
 import { retry } from "../../attachments/retry.ts";
@@ -61,7 +62,7 @@ export class Connecting implements Attached {
   #isEstablished = false;
   #giveInterfaceBack: () => void = () => undefined;
 
-  constructor(wish: ConnectWish, tools: Tools, { connectionId, answer, onChange }: Life) {
+  constructor(wish: ConnectWish, tools: Tools, { connectionId, answer, onChange }: AttachmentLife) {
     const { parts, workloads, clients } = tools;
     this.#tools = tools;
     this.wish = wish;
@@ -168,7 +169,7 @@ export class Connecting implements Attached {
     this.#progress.up();
   }
 
-  #hear({ state, reason = "", error, connection }: News): void {
+  #hear({ state, reason = "", error, connection }: ClientNews): void {
     if (state === "closed") return;
     if (state === "healing") {
       if (this.#isEstablished) this.#progress.healing(reason, error);

@@ -4,6 +4,7 @@
  *   waiting ──workload──> requesting ──registered──> up
  *      └──── the workload is gone: its wires are closed, its registration is taken back ────┘
  */
+import type { ConnectionRole } from "../../roles/role.ts";
 import { race } from "../../async/task-scope.ts";
 import { create } from "@bufbuild/protobuf";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
@@ -20,7 +21,7 @@ import type { Netns } from "../../kernel/kernel.ts";
 import type { Scope } from "../../async/scope.ts";
 import { atWorkload } from "../../attachments/at-workload.ts";
 import type { Attached } from "../../attachments/attached.ts";
-import { REQUEST_MS, type AgentParts, type Role } from "../../attachments/parts.ts";
+import { REQUEST_MS, type AgentParts } from "../../attachments/parts.ts";
 import { Progress, type ProgressView } from "../../attachments/progress.ts";
 import { retry } from "../../attachments/retry.ts";
 import { ServiceKeeper } from "./service-keeper.ts";
@@ -44,7 +45,7 @@ export class Exposing implements Attached {
   readonly #workload: Workload;
   readonly #services: ServiceKeeper;
   #wish: ExposeWish;
-  #role: Role | undefined;
+  #role: ConnectionRole | undefined;
   #takeBack: () => void = () => undefined;
   #registered: NetworkServiceEndpoint | undefined;
 

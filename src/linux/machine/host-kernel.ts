@@ -19,7 +19,7 @@ import {
 } from "../../kernel/kernel.ts";
 import { Batch } from "../batch/batch.ts";
 import { type AttachedWire, Datapath } from "../bpf/datapath.ts";
-import type { Action } from "../bpf/wire-map.ts";
+import type { WireVerdict } from "../bpf/wire-map.ts";
 import { lookUp } from "../batch/links.ts";
 import type { KernelSettings } from "./messages.ts";
 import { NamespaceNumbers } from "../namespaces/namespace-numbers.ts";
@@ -32,10 +32,10 @@ import { dumpLinks, getLink } from "../netlink/link.ts";
 import { decodeNsid } from "../netlink/nsid.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { NetnsTable } from "../namespaces/netns-table.ts";
-import { type Identity, type OpenNetns, runIn } from "../namespaces/netns.ts";
+import { type NetnsInode, type OpenNetns, runIn } from "../namespaces/netns.ts";
 import { type Notification, Notifications } from "./notifications.ts";
 import { observe } from "../batch/observe.ts";
-import { type Place, Places } from "../namespaces/place.ts";
+import { type NetnsPlace, Places } from "../namespaces/place.ts";
 import type { ProcSys } from "../namespaces/proc-sys.ts";
 import { hasIngressBlock, pinName } from "../bpf/programs.ts";
 import type { Reactor } from "../libc/reactor.ts";
@@ -51,7 +51,7 @@ export interface Shared {
   readonly table: NetnsTable;
   readonly reaper: Reaper;
   readonly settings: ProcSys;
-  readonly turns: KeyedMutex<Identity>;
+  readonly turns: KeyedMutex<NetnsInode>;
   readonly reactor: Reactor;
 }
 
@@ -203,7 +203,7 @@ export class HostKernel {
   }
 
   /** Sees to it that the end of a namespace is heard of, and that it is found again by its identity. */
-  #meet(place: Place): void {
+  #meet(place: NetnsPlace): void {
     if (place.identity === this.#host.identity) return;
     const { cookie } = place;
     if (place.netns.startsWith("file://"))
@@ -239,7 +239,7 @@ export class HostKernel {
     return isPinned || this.#runs ? this.#openDatapath() : undefined;
   }
 
-  #forgetProgram(place: Place, index: number): void {
+  #forgetProgram(place: NetnsPlace, index: number): void {
     if (this.#isClosed) return;
     const datapath = this.#existingDatapath();
     if (place.identity === this.#host.identity) datapath?.unbind(index);
@@ -247,7 +247,7 @@ export class HostKernel {
   }
 
   /** Reads the pins once, when the first is asked for. */
-  #programs(): (place: Place, linkIndex: number) => Action | undefined {
+  #programs(): (place: NetnsPlace, linkIndex: number) => WireVerdict | undefined {
     const datapath = this.#existingDatapath();
     if (!datapath) return () => undefined;
     let pinned: Map<string, AttachedWire> | undefined;
@@ -261,7 +261,7 @@ export class HostKernel {
     };
   }
 
-  #reap(place: Place): void {
+  #reap(place: NetnsPlace): void {
     const { mark } = this.#settings;
     this.#shared.reaper.add(
       {
@@ -326,6 +326,6 @@ export class HostKernel {
 }
 
 /** Id of the program that enters by the block of the host's devices. */
-function runningProgram(host: Place): number | undefined {
+function runningProgram(host: NetnsPlace): number | undefined {
   return host.socket.get(getBlockFilter(), decodeFilterProgram, ["ENOENT", "EINVAL", "EOPNOTSUPP"]);
 }

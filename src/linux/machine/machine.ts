@@ -30,7 +30,7 @@ import {
   errorFromData,
   type KernelSettings,
   type Post,
-  type Program,
+  type LastingProgram,
   type Request,
   type WorkerMemory,
 } from "./messages.ts";
@@ -108,7 +108,7 @@ export class LinuxMachine implements Privileged {
    * Starts a program in a namespace, in a session of its own: it lives on when this process ends. Returns its number.
    * NOT_FOUND without the namespace or the program.
    */
-  async spawn(netns: Netns, program: Program): Promise<number> {
+  async spawn(netns: Netns, program: LastingProgram): Promise<number> {
     return (await this.call({ type: "spawn", netns, program })) as number;
   }
 

@@ -70,11 +70,11 @@ export interface Machinery {
   readonly deletionMs: number;
   nowMs(): number;
   /** Tells everybody who watches the namespace, at `dueMs` (default: now). */
-  announce(netns: SimNetns, news: News, dueMs?: number): void;
+  announce(netns: SimNetns, news: KernelNews, dueMs?: number): void;
 }
 
 /** What there is to say about a namespace; the watcher knows its name. */
-export type News =
+export type KernelNews =
   | { readonly type: "link"; readonly link: string; readonly change: "new" | "removed" }
   | { readonly type: "address"; readonly change: "new" | "removed" }
   | { readonly type: "netns-removed" };

@@ -1,11 +1,11 @@
 import type { Qdisc } from "../../../kernel/kernel.ts";
-import { deviceOf } from "../links.ts";
+import { simDeviceOf } from "../links.ts";
 import { Refused } from "../state.ts";
 import { devicesOf, type SimObjectKind } from "../object-kind.ts";
 
 export const qdisc = {
   add(actor, object) {
-    const device = deviceOf(actor.find(object.netns), object.link);
+    const device = simDeviceOf(actor.find(object.netns), object.link);
     if (device.qdisc) throw new Refused("EEXIST", "the device has a root qdisc");
     device.qdisc = object.shape;
     return () => {
