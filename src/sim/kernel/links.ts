@@ -148,7 +148,7 @@ function withPeer(device: SimDevice): SimDevice[] {
 export function dissolve(device: SimDevice): void {
   device.isUp = false;
   device.program = undefined;
-  device.qdisc = undefined;
+  device.kept.clear();
   device.addresses.clear();
   device.neighbors.clear();
   for (const route of device.netns.routes) if (route.device === device) device.netns.routes.delete(route);
