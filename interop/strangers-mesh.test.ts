@@ -15,8 +15,8 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { ConnectionSchema } from "../src/api/gen/nsm/connection_pb.js";
-import { farAddressesOf } from "../src/elements/path-hosts.ts";
-import { wiresBehind } from "../src/elements/wire-id.ts";
+import { farAddressesOf } from "../src/elements/path/path-hosts.ts";
+import { wiresBehind } from "../src/elements/wires/wire-id.ts";
 import {
   ADDRESSES,
   agentOf,

@@ -1,6 +1,6 @@
 /** What stands in the middle of a service chain. A new type is a folder with a `FunctionType`, and an entry of functions.ts. */
 import type { z } from "zod";
-import type { Passage } from "../elements/onward.ts";
+import type { Passage } from "../elements/wires/onward.ts";
 import type { Finding } from "../text/problem.ts";
 
 /**

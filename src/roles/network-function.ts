@@ -1,22 +1,22 @@
 /** Upstream: cmd-nse-firewall-vpp, sdk/pkg/networkservice/common/passthrough */
 import type { ConnectionHop } from "../api/hops.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import { clientWishes } from "../elements/client-wishes.ts";
+import { clientWishes } from "../elements/context/client-wishes.ts";
 import { connect } from "../elements/connect.ts";
-import { endpointDevice } from "../elements/devices.ts";
+import { endpointDevice } from "../elements/wires/devices.ts";
 import { ConnectionDoor } from "../elements/door.ts";
-import { type ContextOptions, endpointContext } from "../elements/endpoint-context.ts";
-import { followNext } from "../elements/follow-next.ts";
-import { type AddressOptions, ipam } from "../elements/ipam.ts";
-import { mechanisms } from "../elements/mechanisms.ts";
-import { MonitorBoard } from "../elements/monitor-board.ts";
-import { monitor } from "../elements/monitor.ts";
-import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
-import { Onward, type OnwardOptions } from "../elements/onward.ts";
-import { sayWorkload } from "../elements/path-hosts.ts";
-import { timeout } from "../elements/timeout.ts";
-import { updateToken } from "../elements/update-token.ts";
-import { wireIdOf } from "../elements/wire-id.ts";
+import { type ContextOptions, endpointContext } from "../elements/context/endpoint-context.ts";
+import { followNext } from "../elements/discovery/follow-next.ts";
+import { type AddressOptions, ipam } from "../elements/context/ipam.ts";
+import { mechanisms } from "../elements/mechanisms/mechanisms.ts";
+import { MonitorBoard } from "../elements/upkeep/monitor-board.ts";
+import { monitor } from "../elements/upkeep/monitor.ts";
+import { NextHopMonitor } from "../elements/upkeep/next-hop-monitor.ts";
+import { Onward, type OnwardOptions } from "../elements/wires/onward.ts";
+import { sayWorkload } from "../elements/path/path-hosts.ts";
+import { timeout } from "../elements/upkeep/timeout.ts";
+import { updateToken } from "../elements/path/update-token.ts";
+import { wireIdOf } from "../elements/wires/wire-id.ts";
 import { hash64 } from "../net/hash.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 

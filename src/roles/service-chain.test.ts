@@ -4,16 +4,16 @@ import { test } from "node:test";
 import { clone } from "@bufbuild/protobuf";
 import { PathSchema } from "../api/gen/nsm/connection_pb.js";
 import { connectionsOf } from "../api/hops.ts";
-import { leavePath, trimPath } from "../elements/update-path.ts";
-import { stationsOf, wireIdOf } from "../elements/wire-id.ts";
-import { passthrough } from "../functions/passthrough/passthrough.ts";
-import { groupByOwner } from "../forwarder/owner.ts";
+import { leavePath, cutPath } from "../elements/path/update-path.ts";
+import { stationsOf, wireIdOf } from "../elements/wires/wire-id.ts";
+import { groupByOwner } from "../forwarder/reconcile/owner.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
-import { addressOf, failing, Mesh, pathOf, type MeshHost } from "./mesh-fixture.ts";
+import { addressOf, failing, Mesh, pathOf, type MeshHost } from "../../fixtures/roles/mesh.ts";
+import { passthrough } from "../functions/passthrough/passthrough.ts";
 import { networkFunction, type NetworkFunctionOptions } from "./network-function.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const CHAIN = {
   name: "shop",
@@ -173,7 +173,7 @@ test("the second wire of a path belongs to the network function: nobody else may
     assert.ok(stolen.connection && second?.path);
     stolen.connection.path = clone(PathSchema, second.path);
     leavePath(stolen.connection, 3);
-    trimPath(stolen.connection.path);
+    cutPath(stolen.connection.path);
     await assert.rejects(
       thief.request(alpha.caller(), stolen),
       failing("PERMISSION_DENIED", /request wire c1\.2\..*: it belongs to another peer/),

@@ -1,6 +1,6 @@
 /** A workload of this host offers one or more services. */
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
-import { wireIdOf } from "../../elements/wire-id.ts";
+import { wireIdOf } from "../../elements/wires/wire-id.ts";
 import { hash64 } from "../../net/hash.ts";
 import { addressesIn } from "../fragments/addresses.ts";
 import { Offering } from "../fragments/offering.ts";

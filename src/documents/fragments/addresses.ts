@@ -1,6 +1,6 @@
 /** Addresses of the wires of an endpoint. */
-import type { AgentParts } from "../../agent/parts.ts";
-import type { AddressOptions } from "../../elements/ipam.ts";
+import type { AgentParts } from "../../attachments/parts.ts";
+import type { AddressOptions } from "../../elements/context/ipam.ts";
 import { formatPrefix } from "../../net/ip.ts";
 import type { Netns } from "../../kernel/kernel.ts";
 

@@ -4,26 +4,27 @@
  *   waiting ──workload──> requesting ──registered──> up
  *      └──── the workload is gone: its wires are closed, its registration is taken back ────┘
  */
+import type { ConnectionRole } from "../../roles/role.ts";
 import { race } from "../../async/task-scope.ts";
 import { create } from "@bufbuild/protobuf";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import { NetworkServiceEndpointSchema, type NetworkServiceEndpoint } from "../../api/gen/nsm/registry_pb.js";
-import { wireIdOf } from "../../elements/wire-id.ts";
+import { wireIdOf } from "../../elements/wires/wire-id.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Netns } from "../../kernel/kernel.ts";
 import type { Scope } from "../../async/scope.ts";
-import { atWorkload } from "../../agent/at-workload.ts";
-import type { Attached } from "../../agent/attached.ts";
-import { REQUEST_MS, type AgentParts, type Role } from "../../agent/parts.ts";
-import { Progress, type ProgressView } from "../../agent/progress.ts";
-import { retry } from "../../agent/retry.ts";
+import { atWorkload } from "../../attachments/at-workload.ts";
+import type { Attached } from "../../attachments/attached.ts";
+import { REQUEST_MS, type AgentParts } from "../../attachments/parts.ts";
+import { Progress, type ProgressView } from "../../attachments/progress.ts";
+import { retry } from "../../attachments/retry.ts";
 import type { HopCall } from "../../api/hops.ts";
 import type { Side } from "../../mechanisms/side.ts";
-import type { Labels } from "./labels.ts";
+import type { Labels } from "../../registry/matching/match.ts";
 import { registeredFor } from "./registered-labels.ts";
 import type { Presence } from "../../resolvers/workload-watch.ts";
-import type { Workload, Workloads } from "../../agent/workloads.ts";
-import type { Wish } from "../../agent/wish.ts";
+import type { Workload, Workloads } from "../../attachments/workloads.ts";
+import type { Wish } from "../../attachments/wish.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 
 /** A wish to offer something. */
@@ -57,7 +58,7 @@ export interface OfferingOptions<W extends OfferWish> {
     readonly netns: Netns;
     readonly workload: string;
     readonly wish: () => W;
-  }) => Role;
+  }) => ConnectionRole;
   /** Its wires, by those of its role's connections. */
   readonly wiresOf: (connection: Connection) => readonly (readonly [id: string, end: Side])[];
   /** Is it the same with other words about it, so that nothing has to be closed? */
@@ -72,7 +73,7 @@ export class Offering<W extends OfferWish> implements Attached {
   readonly #progress: Progress;
   readonly #workload: Workload;
   #wish: W;
-  #role: Role | undefined;
+  #role: ConnectionRole | undefined;
   #takeBack: () => void = () => undefined;
   #registered: NetworkServiceEndpoint | undefined;
 

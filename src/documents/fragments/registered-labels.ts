@@ -3,7 +3,7 @@ import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { NetworkServiceEndpointSchema, NetworkServiceLabelsSchema } from "../../api/gen/nsm/registry_pb.js";
 import type { Finding } from "../../text/problem.ts";
 import { checkEntry } from "./limits.ts";
-import type { Labels } from "./labels.ts";
+import type { Labels } from "../../registry/matching/match.ts";
 
 /** The part of a registration that a document says. */
 export function registeredFor(

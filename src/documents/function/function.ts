@@ -1,5 +1,5 @@
 /** A workload of this host that stands in the middle of a service chain. */
-import { wireIdOf, wiresBehind } from "../../elements/wire-id.ts";
+import { wireIdOf, wiresBehind } from "../../elements/wires/wire-id.ts";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import type { Side } from "../../mechanisms/side.ts";
 import { addressesIn } from "../fragments/addresses.ts";

@@ -6,15 +6,14 @@ import {
   type NetworkService,
 } from "../../api/gen/nsm/registry_pb.js";
 import type { HopCall } from "../../api/hops.ts";
-import type { AgentParts } from "../../agent/parts.ts";
-import type { Wish } from "../../agent/wish.ts";
+import type { AgentParts } from "../../attachments/parts.ts";
+import type { Wish } from "../../attachments/wish.ts";
 import { race } from "../../async/task-scope.ts";
 import type { Scope } from "../../async/scope.ts";
-import { withClientInfo } from "../../elements/client-info.ts";
+import { withClientInfo } from "../../elements/context/client-info.ts";
 import { NetloomError } from "../../errors/errors.ts";
-import { matchEndpoints } from "../../registry/match.ts";
+import { matchEndpoints, type Labels } from "../../registry/matching/match.ts";
 import type { Finding } from "../../text/problem.ts";
-import type { Labels } from "../fragments/labels.ts";
 import type { Ground } from "../fragments/offering.ts";
 import { networkServiceOf } from "../network-service/registry-entry.ts";
 import { serviceNews, serviceQuery } from "../network-service/service-news.ts";

@@ -1,8 +1,8 @@
-import type { ContextOptions } from "../../elements/endpoint-context.ts";
-import type { Passage } from "../../elements/onward.ts";
+import type { ContextOptions } from "../../elements/context/endpoint-context.ts";
+import type { Passage } from "../../elements/wires/onward.ts";
 import { FUNCTIONS } from "../../functions/functions.ts";
 import type { FunctionType } from "../../functions/function-type.ts";
-import type { Labels } from "../fragments/labels.ts";
+import type { Labels } from "../../registry/matching/match.ts";
 import type { OfferWish } from "../fragments/offering.ts";
 import { poolGroups } from "../fragments/pools.ts";
 import { readService } from "../fragments/service.ts";

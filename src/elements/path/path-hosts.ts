@@ -1,0 +1,53 @@
+/**
+ * Where a wire leads: hosts and workloads by their names. A path has names of stations only; so those who know more add it to
+ * the metrics of their segment: each forwarder its host, a client its workload, a network function what it leads to.
+ */
+import type { Connection, PathSegment } from "../../api/gen/nsm/connection_pb.js";
+import { connectionOf, type ConnectionElement, ownSegment } from "../connection.ts";
+
+/** Key of a forwarder's metrics: the name of its host. */
+export const NODE_NAME = "node_name";
+
+/** Key of a client's metrics: the name of its workload on its host. */
+const WORKLOAD_NAME = "workload_name";
+
+/** Key of a network function's metrics: the addresses at the far end of the wire that begins there. */
+const FAR_ADDRESSES = "far_addresses";
+
+/** What a forwarder has among its metrics, whoever has written it (metrics.ts). */
+const SIGNS = [NODE_NAME, "server_interface", "client_interface"] as const;
+
+/** The hosts in the order of the path, one for each forwarder; empty for one that does not say it. */
+export function hostsOf(stations: readonly PathSegment[]): string[] {
+  return stations
+    .filter(({ metrics }) => SIGNS.some((key) => metrics[key] !== undefined))
+    .map(({ metrics }) => metrics[NODE_NAME] ?? "");
+}
+
+/** The workload that a wire begins at; empty if its client does not say it. */
+export function clientWorkloadOf([client]: readonly PathSegment[]): string {
+  return client?.metrics[WORKLOAD_NAME] ?? "";
+}
+
+/** Where a wire that a network function asks for leads; nothing if it does not say it. */
+export function farAddressesOf([asking]: readonly PathSegment[]): string[] {
+  return (asking?.metrics[FAR_ADDRESSES] ?? "").split(",").filter((each) => each !== "");
+}
+
+/** For a network function, when the next wire is answered: says which addresses are at its far end. */
+export function sayFarAddresses(connection: Connection, addresses: readonly string[]): void {
+  const own = ownSegment(connection);
+  if (own) own.metrics[FAR_ADDRESSES] = addresses.join(",");
+}
+
+/** For a client: says which workload of its host it asks for. */
+export function sayWorkload(name: string): ConnectionElement {
+  return {
+    name: "say-workload",
+    async request(_call, request, next) {
+      const own = ownSegment(connectionOf(request));
+      if (own) own.metrics[WORKLOAD_NAME] = name;
+      return await next(request);
+    },
+  };
+}
