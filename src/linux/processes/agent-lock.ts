@@ -24,7 +24,7 @@ import {
 } from "../libc/syscall.ts";
 
 /** Who holds the locks, as it says so itself. */
-export interface AgentIdentity {
+interface AgentIdentity {
   /** The host's name. */
   readonly host: string;
   readonly stateFolder: string;
