@@ -12,7 +12,14 @@ import { removals, whatStays } from "./leaving.ts";
 import { type Span, within } from "../observe/trace.ts";
 import { KeyedMutex } from "../async/keyed-mutex.ts";
 import { hasCode, NetloomError } from "../errors/errors.ts";
-import { type Kernel, KernelError, type KernelObject, type Netns, type Operation } from "../kernel/kernel.ts";
+import {
+  type Kernel,
+  KernelError,
+  type KernelObject,
+  type LinkEnd,
+  type Netns,
+  type Operation,
+} from "../kernel/kernel.ts";
 import {
   claimsOf,
   contentOf,
@@ -184,19 +191,19 @@ export class Reconciler {
   }
 
   /**
-   * The same in one namespace, later on: of owners that are not known to be made, those whose pair leads to a namespace that
-   * `isOwn`. Returns their objects, with those found before.
+   * The same in one namespace, later on: of owners that are not known to be made, those whose devices have only ends there and
+   * such as `isOwn`. Returns their objects, with those found before.
    */
   async adoptIn(
     netns: Netns,
-    isOwn: (netns: Netns) => boolean,
+    isOwn: (end: LinkEnd) => boolean,
   ): Promise<ReadonlyMap<string, readonly KernelObject[]>> {
     const found = new Map<string, readonly KernelObject[]>();
     const { owned } = groupByOwner(await this.#observer.everything([netns]), this.#owners);
     for (const [owner, objects] of owned) {
       const known = this.#holdings.get(owner);
-      const others = objects.filter(isDevice).flatMap((device) => endsOf(device).map((end) => end.netns));
-      if ((known && known.state !== "found") || !others.every((each) => each === netns || isOwn(each)))
+      const ends = objects.filter(isDevice).flatMap(endsOf);
+      if ((known && known.state !== "found") || !ends.every((end) => end.netns === netns || isOwn(end)))
         continue;
       // The pair may have been seen from its other end, without a name for this namespace.
       const before = this.#objectsOf(owner).filter((each) => !isPair(each));
