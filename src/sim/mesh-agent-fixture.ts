@@ -16,6 +16,7 @@ import type { Netns } from "../kernel/kernel.ts";
 import type { Scope } from "../async/scope.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Disk } from "../world/disk.ts";
+import type { Store } from "../world/store.ts";
 
 /** Hosts of registries, and where each serves. */
 export const REGISTRIES: ReadonlyMap<string, string> = new Map([
@@ -25,7 +26,7 @@ export const REGISTRIES: ReadonlyMap<string, string> = new Map([
 
 /** So short that what is lost is found to be so within a run. */
 export const LIFETIME_MS = 60_000;
-const LEASE_MS = 20_000;
+export const LEASE_MS = 20_000;
 
 /** A host of the mesh with its workloads. */
 export interface HostPlan {
@@ -79,7 +80,13 @@ export interface Wishes {
 }
 
 /** A bug to plant, in order to see whether the simulator finds it, or a loss that an agent has to bear. */
-export type MeshPlant = "no-sweep" | "forgets-disk" | "forgets-deletes";
+export type MeshPlant =
+  | "no-sweep"
+  | "forgets-disk"
+  | "forgets-deletes"
+  | "renews-the-dead"
+  | "one-registry"
+  | "slow-start";
 
 export interface AgentOptions {
   readonly plan: HostPlan;
@@ -94,14 +101,22 @@ export interface AgentOptions {
   readonly onExit: () => void;
 }
 
+export interface RegistryOptions {
+  readonly plant: MeshPlant | undefined;
+  readonly onStart: (role: Registry) => void;
+  /** As of `AgentOptions`. */
+  readonly onExit: () => void;
+}
+
 /** Runs a registry of the mesh, over the store that all share. */
 export async function runRegistry(
   world: HostWorld,
-  { onStart, onExit }: { readonly onStart: (role: Registry) => void; readonly onExit: () => void },
+  { plant, onStart, onExit }: RegistryOptions,
 ): Promise<void> {
   const identity = labIdentity(world, LIFETIME_MS);
+  const store = plant === "renews-the-dead" ? renewing(world) : world.store;
   await orExit(onExit, async () => {
-    const role = await registry({ world, store: world.store, name: world.host, identity, leaseMs: LEASE_MS });
+    const role = await registry({ world, store, name: world.host, identity, leaseMs: LEASE_MS });
     await world.hops.serve(REGISTRIES.get(world.host) ?? "", serveAll(role.served));
     onStart(role);
   });
@@ -112,6 +127,7 @@ export async function runAgent(given: HostWorld, options: AgentOptions): Promise
   const { plan, wishes, plant, registryUrls, reaches, onStart, onExit } = options;
   const world = plant === "forgets-disk" ? { ...given, disk: forgetful(given.disk) } : given;
   const url = `tcp://${plan.address}:5001`;
+  if (plant === "slow-start") await world.clock.sleep(LIFETIME_MS);
   await orExit(onExit, async () => {
     const role = await agent({
       world,
@@ -201,6 +217,22 @@ async function attempt(run: () => Promise<unknown>): Promise<boolean> {
 
 async function orExit(onExit: () => void, run: () => Promise<void>): Promise<void> {
   if (!(await attempt(run))) onExit();
+}
+
+/** A registry that keeps all leases alive, whoever has died. */
+function renewing({ store, scope, clock }: HostWorld): Store {
+  const leases = new Set<string>();
+  scope.spawn("renew all leases", async (task) => {
+    for (; !task.ended; await clock.sleep(LEASE_MS / 4, task))
+      for (const lease of leases) await attempt(() => store.keepAlive(lease));
+  });
+  return {
+    ...store,
+    put: (key, value, options) => {
+      if (options?.lease) leases.add(options.lease.name);
+      return store.put(key, value, options);
+    },
+  };
 }
 
 function forgetful(disk: Disk): Disk {

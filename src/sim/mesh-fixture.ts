@@ -13,6 +13,7 @@ import {
   type Describing,
   type Exposing,
   type HostPlan,
+  LEASE_MS,
   LIFETIME_MS,
   type MeshPlant,
   REGISTRIES,
@@ -20,7 +21,8 @@ import {
   runRegistry,
   type Wishes,
 } from "./mesh-agent-fixture.ts";
-import { findViolations } from "./mesh-oracle-fixture.ts";
+import { MeshLimits } from "./mesh-limits-fixture.ts";
+import { findViolations, type QuietMesh, unreadyWires } from "./mesh-oracle-fixture.ts";
 import { SimRandom, between } from "./random.ts";
 import { Simulation, type SimulationOptions } from "./simulation.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
@@ -31,6 +33,9 @@ const BUSY_MS = 10_000;
 const CLOSING_MS = 5_000;
 /** More than the lifetime of anything that is lost, and than the sweep after a late restart. */
 const SETTLE_MS = LIFETIME_MS + 25_000;
+/** A host that is away for so long has lost its lease. */
+const LONG_DOWN_MS = LEASE_MS + 6000;
+const LOOK_MS = 500;
 
 export interface MeshOptions extends Pick<SimulationOptions, "seed" | "drain" | "store" | "keepHistory"> {
   /** Default: 3 to 5, drawn from the seed. */
@@ -56,18 +61,28 @@ export interface MeshResult {
 
 /** Runs one seed until it is quiet. */
 export async function runMesh(options: MeshOptions): Promise<MeshResult> {
-  const { seed } = options;
+  const { seed, plant } = options;
   const random = new SimRandom(seed, "mesh");
   const count = options.agents ?? between(random, "agents", 0, 3, 6);
   const names = Array.from({ length: count }, (_, n) => `host-${n}`);
-  // A planted bug is looked for in the smaller mesh.
-  const registryCount = options.plant ? 1 : between(random, "registries", 0, 1, REGISTRIES.size + 1);
+  // One registry is a case of its own: whatever it has to do with waits for it.
+  const registryCount = between(random, "registries", 0, 0, 4) === 0 ? 1 : REGISTRIES.size;
   const registryHosts = [...REGISTRIES.keys()].slice(0, registryCount);
   const hosts = [...registryHosts, ...names];
-  const faults = options.faults ?? drawMeshFaults(seed, hosts);
+  const faults = options.faults ?? [
+    ...drawMeshFaults(seed, hosts),
+    ...drawLongDeath(random, registryCount > 1 ? hosts : names),
+  ];
+  const limits = new MeshLimits();
+  const living = new Map<string, AgentRole>();
   const machines: SimMachine[] = [];
-  const simulation = new Simulation({
+  const simulation: Simulation = new Simulation({
     ...options,
+    store: (clock, scope) => limits.noting(options.store(clock, scope)),
+    onDeath: (host) => {
+      living.delete(host);
+      limits.dies(host, simulation.scheduler.nowMs);
+    },
     hosts,
     faults,
     limitMs: 2 * (BUSY_MS + SETTLE_MS),
@@ -81,26 +96,27 @@ export async function runMesh(options: MeshOptions): Promise<MeshResult> {
   if (!machine) throw new Error("a mesh has hosts");
   const plans = names.map((name, n) => planHost(machine, name, n));
   const wishes = drawWishes(random, plans);
-  const living = new Map<string, AgentRole>();
   const registries = new Map<string, Registry>();
   for (const host of registryHosts) {
     const onStart = (role: Registry): void => void registries.set(host, role);
     const onExit = (): void => startAgain(simulation, host);
-    simulation.start(host, (world) => runRegistry(world, { onStart, onExit }));
+    simulation.start(host, (world) => runRegistry(world, { plant, onStart, onExit }));
   }
   for (const [n, plan] of plans.entries()) {
     // Each host prefers another one.
     const first = n % registryHosts.length;
     const inOrder = [...registryHosts.slice(first), ...registryHosts.slice(0, first)];
-    const registryUrls = inOrder.map((host) => REGISTRIES.get(host) ?? "");
+    const known = plant === "one-registry" ? inOrder.slice(0, 1) : inOrder;
+    const registryUrls = known.map((host) => REGISTRIES.get(host) ?? "");
     const onStart = (role: AgentRole): void => void living.set(plan.name, role);
     const onExit = (): void => startAgain(simulation, plan.name);
     const reaches = (from: Netns, address: string): boolean => machine.reaches(from, address) !== undefined;
-    simulation.start(plan.name, (world) =>
-      runAgent(world, { plan, wishes, registryUrls, reaches, onStart, onExit, plant: options.plant }),
-    );
+    simulation.start(plan.name, (given) => {
+      const world = { ...given, keys: limits.begins(plan.name, given.keys, simulation.scheduler.nowMs) };
+      return runAgent(world, { plan, wishes, registryUrls, reaches, onStart, onExit, plant });
+    });
   }
-  const violations = await run(simulation, { machine, plans, wishes, living, registries });
+  const violations = await run(simulation, limits, { machine, plans, wishes, living, registries });
   const { history, nowMs } = simulation.scheduler;
   return {
     violations,
@@ -130,6 +146,14 @@ function drawMeshFaults(seed: string, hosts: readonly string[]): Fault[] {
   });
 }
 
+/** In every other mesh a host is away for longer than its lease lasts. */
+function drawLongDeath(random: SimRandom, hosts: readonly string[]): Fault[] {
+  if (random.fraction("long death", 0) < 0.5) return [];
+  const host = hosts[between(random, "host of long death", 0, 0, hosts.length)] ?? "";
+  const atMs = between(random, "time of long death", 0, 0, BUSY_MS / 2);
+  return [{ kind: "crash", host, atMs, downMs: LONG_DOWN_MS }];
+}
+
 /** What a supervisor does when the process has ended. */
 function startAgain(simulation: Simulation, host: string): void {
   simulation.scheduler.after(0, { host, kind: "exit", detail: "" }, () => {
@@ -140,16 +164,26 @@ function startAgain(simulation: Simulation, host: string): void {
 
 async function run(
   simulation: Simulation,
-  mesh: Omit<Parameters<typeof findViolations>[0], "kernel">,
+  limits: MeshLimits,
+  mesh: Omit<QuietMesh, "kernel">,
 ): Promise<string[]> {
+  const { clock, scheduler, faults } = simulation;
+  const watchUntil = async (endMs: number): Promise<void> => {
+    for (; scheduler.nowMs < endMs; await clock.sleep(LOOK_MS))
+      await limits.look(scheduler.nowMs, () => unreadyWires(mesh));
+  };
   try {
-    await simulation.run(simulation.clock.sleep(BUSY_MS + CLOSING_MS));
-    simulation.faults.calm();
-    await simulation.run(simulation.clock.sleep(SETTLE_MS));
-    return await simulation.run(findViolations({ ...mesh, kernel: (host) => simulation.kernel(host) }));
+    await simulation.run(watchUntil(BUSY_MS + CLOSING_MS));
+    faults.calm();
+    const backMs = faults.faults.map((fault) => (fault.kind === "crash" ? fault.atMs + fault.downMs : 0));
+    await simulation.run(watchUntil(Math.max(...backMs)));
+    limits.calms(scheduler.nowMs);
+    await simulation.run(watchUntil(scheduler.nowMs + SETTLE_MS));
+    const left = await simulation.run(findViolations({ ...mesh, kernel: (host) => simulation.kernel(host) }));
+    return [...limits.violations, ...left];
   } catch (error) {
     // Stuck in a loop, or an assertion of the program.
-    return [error instanceof Error ? `${error.name}: ${error.message}` : String(error)];
+    return [...limits.violations, error instanceof Error ? `${error.name}: ${error.message}` : String(error)];
   }
 }
 

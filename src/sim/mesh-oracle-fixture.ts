@@ -45,6 +45,11 @@ export async function findViolations(mesh: QuietMesh): Promise<string[]> {
   ];
 }
 
+/** Wanted wires that are not as `findViolations` wants them, now. */
+export function unreadyWires(mesh: Omit<QuietMesh, "kernel">): string[] {
+  return wantedOf(mesh).flatMap((wire) => wireProblems(mesh, wire));
+}
+
 /** Every registry has the endpoints that last and the forwarder of each host, and nothing else. */
 async function registryProblems({ registries, living, wishes, plans }: QuietMesh): Promise<string[]> {
   const lasting = wishes.exposing.filter(({ untilMs }) => untilMs === Infinity);
@@ -65,7 +70,7 @@ async function registryProblems({ registries, living, wishes, plans }: QuietMesh
   return problems;
 }
 
-function wantedOf({ wishes, living }: QuietMesh): Wanted[] {
+function wantedOf({ wishes, living }: Pick<QuietMesh, "wishes" | "living">): Wanted[] {
   const lasting = wishes.connecting.filter(({ untilMs }) => untilMs === Infinity);
   return lasting.map((wish): Wanted => {
     const role = living.get(wish.host);
@@ -83,7 +88,10 @@ async function observeAll(kernel: Kernel, { workloads }: HostPlan): Promise<Kern
 }
 
 /** A wanted wire is established, and packets pass both ways, to an endpoint of its service and back. */
-function wireProblems({ machine, living }: QuietMesh, { wish, connection, exposing }: Wanted): string[] {
+function wireProblems(
+  { machine, living }: Pick<QuietMesh, "machine" | "living">,
+  { wish, connection, exposing }: Wanted,
+): string[] {
   const what = `${wish.name} of ${wish.host} to ${wish.service}`;
   const view = living.get(wish.host)?.agent.find({ kind: "Connect", name: wish.name })?.view;
   if (!connection) return [`${what} is ${view?.state ?? "unknown"}, not established: ${view?.reason ?? ""}`];
