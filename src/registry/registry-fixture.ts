@@ -21,6 +21,7 @@ import type { World, HostWorld } from "../world/world.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Metadata } from "../world/hops.ts";
 import { peerNamed } from "../world/peer-fixture.ts";
+import type { Credentials } from "../world/credentials.ts";
 import type { Store } from "../world/store.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
@@ -41,9 +42,11 @@ export async function withHosts(
     readonly seed?: string;
     readonly faults?: readonly Fault[];
     readonly store?: (store: Store) => Store;
+    /** Default: none of them proves anything. */
+    readonly credentials?: (host: string) => Credentials;
   } = {},
 ): Promise<void> {
-  const { seed = "1", faults = [], store = (it) => it } = options;
+  const { seed = "1", faults = [], store = (it) => it, credentials = () => PLAIN_CREDENTIALS } = options;
   const simulation = new Simulation({
     seed,
     faults,
@@ -51,7 +54,7 @@ export async function withHosts(
     hosts: Object.keys(programs),
     drain: () => new Promise((resolve) => void setImmediate(resolve)),
     kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
-    credentials: () => PLAIN_CREDENTIALS,
+    credentials,
     store: (clock, scope) => store(new MemoryStore({ clock, scope })),
   });
   const worlds = new Map<string, HostWorld>();
