@@ -1,12 +1,12 @@
 /** The rules of the house, kept: every source file is scanned, and every rule is seen to fail when it is broken. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { ARROWS, circles, unusedArrows } from "../scripts/arrows.ts";
-import { filesImported, MAX_LINES, testViolations, violations } from "../scripts/house-rules.ts";
+import { filesImported, MAX_LINES, testViolations, typesTwice, violations } from "../scripts/house-rules.ts";
 import { tokenise } from "../scripts/tokens.ts";
 
 const ROOT = new URL("./", import.meta.url);
@@ -26,11 +26,17 @@ test("every file keeps the arrows, the zone, and the rules for names and length"
   assert.deepEqual(found, []);
 });
 
-test("no test of a whole mesh or kernel measures time, and none sleeps", () => {
-  const folder = new URL("../e2e/", import.meta.url);
-  const found = readdirSync(folder)
-    .filter((path) => path.endsWith(".ts"))
-    .flatMap((path) => testViolations({ path, text: readFileSync(new URL(path, folder), "utf8") }));
+test("no fixture, and no test of a whole mesh or kernel, measures time or sleeps, and all are short and well named", () => {
+  const project = new URL("../", import.meta.url);
+  const files = ["fixtures", "e2e"].flatMap((folder) =>
+    readdirSync(new URL(`${folder}/`, project), { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts"))
+      .map((path) => `${folder}/${path}`),
+  );
+  assert.ok(files.length > 60, "the scan has seen both folders");
+  const found = files.flatMap((path) =>
+    testViolations({ path, text: readFileSync(new URL(path, project), "utf8") }),
+  );
   assert.deepEqual(found, []);
 });
 
@@ -52,6 +58,44 @@ test("no files import each other in a circle", () => {
     ["c.ts", ["b.ts"]],
   ]);
   assert.deepEqual(circles(planted), ["files import each other: b.ts → c.ts → b.ts"]);
+});
+
+test("what the documents call a file is there, and the ways through the files are ways", () => {
+  const project = new URL("../", import.meta.url);
+  const pages = [
+    "ARCHITECTURE.md",
+    "STYLE.md",
+    ...readdirSync(new URL("docs/", project)).map((name) => `docs/${name}`),
+  ];
+  const texts = pages
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => readFileSync(new URL(name, project), "utf8"));
+  const named = texts.flatMap((text) => [
+    ...text.matchAll(/`((?:src|e2e|fixtures|scripts|datapath)\/[\w./-]+\.(?:ts|c|sh))`/g),
+  ]);
+  assert.ok(named.length > 50, "the scan has seen the pages");
+  const missing = named.flatMap(([, path = ""]) => (existsSync(new URL(path, project)) ? [] : [path]));
+  assert.deepEqual(missing, []);
+  const steps = [...(texts[0] ?? "").matchAll(/`src\/([\w./-]+)`(?= ([→⇒]) `src\/([\w./-]+)`)/g)];
+  assert.ok(steps.length >= 9, "each of the three ways has three steps");
+  const importing = imports("all");
+  for (const [, from = "", arrow, to = ""] of steps)
+    if (arrow === "→") assert.ok(importing.get(from)?.includes(to), `${from} imports ${to}`);
+});
+
+test("an exported type is one thing in the whole house", () => {
+  const files = sources()
+    .filter((path) => !path.endsWith(".test.ts"))
+    .map((path) => ({ path, text: readFileSync(new URL(path, ROOT), "utf8") }));
+  assert.deepEqual(typesTwice(files), []);
+  const text = "export interface Wire {}";
+  assert.deepEqual(
+    typesTwice([
+      { path: "a.ts", text },
+      { path: "b.ts", text },
+    ]),
+    ["the type Wire is one thing in a.ts and another in b.ts"],
+  );
 });
 
 test("every arrow of the table is used", () => {
@@ -119,14 +163,14 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
     "const f = () => Date.now();",
     /a test measures time/,
   ],
-  ["a fixture that sleeps", "roles/a-fixture.ts", "setTimeout(() => {}, 1);", /:1: a test sleeps: until\(\)/],
+  ["a test that sleeps", "roles/a.test.ts", "setTimeout(() => {}, 1);", /:1: a test sleeps: until\(\)/],
   ["Date", "sim/a.ts", "const f = () => Date.now();", /uses Date/],
   ["a timer", "sim/a.ts", "function f() { setTimeout(() => {}, 1); }", /uses setTimeout/],
   ["setImmediate", "sim/a.ts", "const f = () => setImmediate;", /uses setImmediate/],
   ["queueMicrotask", "sim/a.ts", "queueMicrotask(() => 1);", /uses queueMicrotask/],
   ["performance", "store/a.ts", "const f = () => performance.now();", /uses performance/],
-  ["process", "admin/a.ts", "const f = () => process.env.X;", /uses process/],
-  ["globalThis", "admin/a.ts", 'const f = () => globalThis["Date"];', /uses globalThis/],
+  ["process", "agent/a.ts", "const f = () => process.env.X;", /uses process/],
+  ["globalThis", "agent/a.ts", 'const f = () => globalThis["Date"];', /uses globalThis/],
   ["Math.random", "net/a.ts", "const f = () => Math.random();", /uses Math.random/],
   ["Math.random by name", "net/a.ts", "const f = () => Math?.random();", /uses Math.random/],
   ["crypto", "identity/a.ts", "const f = () => crypto.randomUUID();", /uses crypto/],
@@ -178,7 +222,7 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
   ],
   [
     "a kind asked for",
-    "admin/a.ts",
+    "agent/a.ts",
     'import { ofKind } from "../kernel/objects.ts"; const f = (l: L) => ofKind(l, "vxlan");',
     /it knows of vxlan objects/,
   ],
@@ -239,8 +283,6 @@ const INNOCENT: readonly (readonly [string, string, string])[] = [
   ["a static constant and a static method", "sim/a.ts", "class A { static readonly b = 1; static c() {} }"],
   ["a mechanism in its own room", "mechanisms/a.ts", 'export const type = "VXLAN";'],
   ["anything else in a test", "sim/a.test.ts", 'import "node:fs"; let n = process.pid;'],
-  ["the clock of the tests", "async/until-fixture.ts", "const f = () => setTimeout(() => {}, 1);"],
-  ["anything in a fixture or a contract suite", "store/contract.ts", 'import test from "node:test";'],
   [
     "an object of some kind",
     "forwarder/a.ts",
@@ -252,7 +294,7 @@ const INNOCENT: readonly (readonly [string, string, string])[] = [
     'import "../kernel/kernel.ts"; function f(t: T) { switch (t.type) { case "address": return 1; } }',
   ],
   ["a kind of something else", "world/a.ts", 'const f = (p: P) => p.kind === "address";'],
-  ["a kind in its own file", "sim/objects/veth.ts", 'const f = (d: D) => d.kind === "veth";'],
+  ["a kind in its own file", "sim/kernel/objects/veth.ts", 'const f = (d: D) => d.kind === "veth";'],
   ["the name of a namespace", "lab/a.ts", "const f = (n: string) => `file:///run/netns/${n}`;"],
   [
     "a file of our own",

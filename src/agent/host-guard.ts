@@ -9,7 +9,7 @@
  * - There no wire gets an address, a route or a policy that covers the registry or the other end of a tunnel, and no
  *   tunnel leads to an address that a wire has taken.
  */
-import { plan } from "../forwarder/plan.ts";
+import { plan } from "../forwarder/plan/plan.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { deviceOf, remoteTypeOf } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
@@ -51,14 +51,14 @@ export class HostGuard {
       /** Default: false. */
       readonly allowHostWorkload?: boolean;
       /** `tcp://10.0.0.9:5002`; a name is looked up each time. */
-      readonly registry: { readonly urls: readonly string[] };
+      readonly registries: readonly string[];
       readonly hops: Pick<Hops, "addressesOf">;
     },
   ) {
     this.#kernel = kernel;
     this.#isAllowed = options.allowHostWorkload ?? false;
     this.#hops = options.hops;
-    this.#registryUrls = options.registry.urls;
+    this.#registryUrls = options.registries;
   }
 
   /** Why a namespace, as `Kernel.resolve` has named it, is no workload. */

@@ -1,11 +1,11 @@
 /** What a new life finds of the wires of an earlier one whose state folder is lost. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { holdsExactly, hostsFixture, localWire, remoteWire } from "../forwarder/hosts-fixture.ts";
-import { planWire } from "../forwarder/plan-wire.ts";
-import { Reconciler } from "../forwarder/reconcile.ts";
+import { holdsExactly, hostsFixture, localWire, remoteWire } from "../../fixtures/forwarder/hosts.ts";
+import { planWire } from "../forwarder/plan/plan-wire.ts";
+import { Reconciler } from "../forwarder/reconcile/reconcile.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { needsRoot, netnsFixture } from "../linux/netns-fixture.ts";
+import { needsRoot, netnsFixture } from "../../fixtures/linux/netns.ts";
 import { nodeWorld } from "../transport/node-world.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 import type { Disk } from "../world/disk.ts";
@@ -24,7 +24,7 @@ const EMPTY_DISK: Disk = {
 function keptWires(kernel: Kernel): KeptWires {
   const world = nodeWorld({ host: "alpha", identity: () => ({ credentials: PLAIN_CREDENTIALS }) });
   const reconciler = new Reconciler(kernel);
-  const hostGuard = new HostGuard(kernel, { registry: { urls: [] }, hops: world.hops });
+  const hostGuard = new HostGuard(kernel, { registries: [], hops: world.hops });
   return new KeptWires({ world, kernel, disk: EMPTY_DISK, reconciler, hostGuard });
 }
 

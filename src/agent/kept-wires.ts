@@ -9,8 +9,8 @@
  */
 import type { Span } from "../observe/trace.ts";
 import type { Disk } from "../world/disk.ts";
-import { planWire } from "../forwarder/plan-wire.ts";
-import type { Reconciler } from "../forwarder/reconcile.ts";
+import { planWire } from "../forwarder/plan/plan-wire.ts";
+import type { Reconciler } from "../forwarder/reconcile/reconcile.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { deviceOf, type Mechanism } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
@@ -22,7 +22,7 @@ import { readAlias, sideOfAlias } from "../mechanisms/naming.ts";
 import type { World } from "../world/world.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
-import type { Ref } from "./wish.ts";
+import type { Ref } from "../attachments/wish.ts";
 import { type Unclaimed, unclaimedOf } from "./unclaimed.ts";
 
 /** Where they are kept. All that is in them is gone when the machine starts again. */

@@ -1,4 +1,4 @@
-/** Every command that talks to an agent, run as a user would against a registry and two agents of this process (mesh/agents-fixture.ts). */
+/** Every command that talks to an agent, run as a user would against a registry and two agents of this process (fixtures/cli/agents.ts). */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { parseAllDocuments } from "yaml";
-import { until } from "../async/until-fixture.ts";
-import { Agents, isRoot, json } from "./mesh/agents-fixture.ts";
-import { netloom, netloomPath, type Netloom, type Outcome, start } from "./spawn-netloom.ts";
+import { until } from "../../fixtures/async/until.ts";
+import { Agents, isRoot, json } from "../../fixtures/cli/agents.ts";
+import { netloom, netloomPath, type Netloom, type CommandOutcome, start } from "./spawn-netloom.ts";
 
 const shared = { agents: undefined as Agents | undefined };
 
@@ -21,7 +21,7 @@ function mesh(): Agents {
 }
 
 /** `netloom args…` at the agent of a host. Place in the lab are written as `LAB/alpha/web`. */
-function at(host: "alpha" | "beta", ...args: string[]): Promise<Outcome> {
+function at(host: "alpha" | "beta", ...args: string[]): Promise<CommandOutcome> {
   const { lab } = mesh();
   const own = args.map((arg) => arg.replaceAll("LAB/", `${lab}/`));
   return netloom([...own, "--agent", mesh().url(host)]);
@@ -114,7 +114,7 @@ test("connect --dry-run prints a document that apply takes, and needs no agent",
 });
 
 /** Runs a command at alpha until it shows `api-bank` between two tries. */
-async function untilFailed(...args: string[]): Promise<Outcome> {
+async function untilFailed(...args: string[]): Promise<CommandOutcome> {
   return await until(async () => {
     const outcome = await at("alpha", ...args);
     return /failed/.test(outcome.stdout) && outcome;

@@ -1,7 +1,7 @@
 /** What the agents of a lab are asked for, and what they say of themselves. */
 import { create } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
-import { type Ref, refOf, refText } from "../agent/wish.ts";
+import { type Ref, refOf, refText } from "../attachments/wish.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
 import {
   Agent as AgentApi,
@@ -17,7 +17,7 @@ import { call, watch } from "../api/rpc.ts";
 import { GrpcHop } from "../transport/grpc-client.ts";
 import { hasCode, NetloomError } from "../errors/errors.ts";
 import { agentSocket } from "./daemons.ts";
-import type { Lab, LabAttachment } from "./model.ts";
+import type { Lab, LabAttachment } from "./file/model.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
 /** An attachment as far as it is when a command ends. */

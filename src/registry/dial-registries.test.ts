@@ -8,11 +8,11 @@ import type { HostWorld } from "../world/world.ts";
 import { NetworkServiceEndpointRegistry } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
 import { methodPath } from "../api/rpc.ts";
-import { SimAuthorities } from "../sim/authority-fixture.ts";
+import { SimAuthorities } from "../../fixtures/sim/authority.ts";
 import type { Credentials } from "../world/credentials.ts";
 import { type Peer, principalText } from "../world/peer.ts";
 import { dialRegistries, type RegistryHop } from "./dial-registries.ts";
-import { endpointOf, type Hosts, withHosts } from "./registry-fixture.ts";
+import { endpointOf, type Hosts, withHosts } from "../../fixtures/registry/registry.ts";
 
 const URLS = ["tcp://10.0.0.8:5002", "tcp://10.0.0.9:5002"] as const;
 

@@ -28,10 +28,10 @@ import type { World } from "../world/world.ts";
 import type { Hop, SeveralHops } from "../world/hops.ts";
 import { Signal } from "../async/signal.ts";
 import { endpointKind, expirationMs, sameBytes, serviceKind } from "./entry-kind.ts";
-import { type Host, withHost } from "./host-names.ts";
-import { withLease } from "./lease-metadata.ts";
-import { DEFAULT_LEASE_MS } from "./lifetime.ts";
-import type { WatchCache } from "./watch-cache.ts";
+import { type HostOfCall, withHost } from "./names/host-names.ts";
+import { withLease } from "./leases/lease-metadata.ts";
+import { DEFAULT_LEASE_MS } from "./leases/lifetime.ts";
+import type { WatchCache } from "./watch/watch-cache.ts";
 
 /** Registrations that are under way at once when all have to be made anew. */
 const AT_ONCE = 16;
@@ -55,7 +55,7 @@ export interface KeeperOptions {
   readonly registry: Hop | SeveralHops;
   /** What this process is called: `manager-alpha`. */
   readonly name: string;
-  readonly host: Host;
+  readonly host: HostOfCall;
   /** Called when `refusal` has changed. */
   readonly onRefusal?: (() => void) | undefined;
 }

@@ -21,7 +21,7 @@ export type Found =
       readonly ifindex: number;
     };
 
-/** What resolvers see of the machine. The simulator has the same, and both pass one suite (e2e/resolver-contract.ts). */
+/** What resolvers see of the machine. The simulator has the same, and both pass one suite (e2e/contracts/resolver-contract.ts). */
 export interface Outside {
   readonly kernel: Pick<Kernel, "resolve">;
   readonly processes: Processes;

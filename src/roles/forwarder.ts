@@ -1,28 +1,28 @@
 /** Upstream: cmd-forwarder-vpp, sdk-vpp/pkg/networkservice/chains/forwarder */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
-import { claimAddresses } from "../elements/claim-addresses.ts";
+import { claimAddresses } from "../elements/wires/claim-addresses.ts";
 import type { ConnectionElement } from "../elements/connection.ts";
 import { connect } from "../elements/connect.ts";
-import { discover, type Discovery } from "../elements/discover.ts";
+import { discover, type Discovery } from "../elements/discovery/discover.ts";
 import { ConnectionDoor } from "../elements/door.ts";
-import { followNext } from "../elements/follow-next.ts";
-import { offerDevices, serveDevices } from "../elements/devices.ts";
-import { mechanisms } from "../elements/mechanisms.ts";
-import { metrics } from "../elements/metrics.ts";
-import { MonitorBoard } from "../elements/monitor-board.ts";
-import { monitor } from "../elements/monitor.ts";
-import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
-import { select, type Selection } from "../elements/select.ts";
-import { timeout } from "../elements/timeout.ts";
-import { translateMechanism } from "../elements/translate-mechanism.ts";
-import { updateToken } from "../elements/update-token.ts";
-import type { TunnelOptions } from "../elements/tunnel-options.ts";
-import { tunnelServers } from "../elements/tunnel-servers.ts";
-import { tunnels as offerTunnels } from "../elements/tunnels.ts";
-import { via } from "../elements/via.ts";
-import { wire, type Wires } from "../elements/wire.ts";
-import type { Claims } from "../forwarder/claims.ts";
+import { followNext } from "../elements/discovery/follow-next.ts";
+import { offerDevices, serveDevices } from "../elements/wires/devices.ts";
+import { mechanisms } from "../elements/mechanisms/mechanisms.ts";
+import { metrics } from "../elements/path/metrics.ts";
+import { MonitorBoard } from "../elements/upkeep/monitor-board.ts";
+import { monitor } from "../elements/upkeep/monitor.ts";
+import { NextHopMonitor } from "../elements/upkeep/next-hop-monitor.ts";
+import { select, type Selection } from "../elements/discovery/select.ts";
+import { timeout } from "../elements/upkeep/timeout.ts";
+import { translateMechanism } from "../elements/mechanisms/translate-mechanism.ts";
+import { updateToken } from "../elements/path/update-token.ts";
+import type { TunnelOptions } from "../elements/mechanisms/tunnel-options.ts";
+import { tunnelServers } from "../elements/mechanisms/tunnel-servers.ts";
+import { tunnels as offerTunnels } from "../elements/mechanisms/tunnels.ts";
+import { via } from "../elements/discovery/via.ts";
+import { wire, type Wires } from "../elements/wires/wire.ts";
+import type { Claims } from "../forwarder/claims/claims.ts";
 import { hopByUrl, type ConnectionRole, type RoleOptions } from "./role.ts";
 
 export interface ForwarderOptions extends RoleOptions {

@@ -24,15 +24,15 @@ import { mustAllow, question } from "../policy/authorize.ts";
 import { authorize, mayFind } from "../registry/authorize.ts";
 import { clientInfo } from "../registry/client-info.ts";
 import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
-import { expire } from "../registry/expire.ts";
+import { expire } from "../registry/leases/expire.ts";
 import { Keeper } from "../registry/keep-registered.ts";
-import { Leases } from "../registry/leases.ts";
+import { Leases } from "../registry/leases/leases.ts";
 import { LocalBypass } from "../registry/local-bypass.ts";
-import type { Labels } from "../registry/match.ts";
+import type { Labels } from "../registry/matching/match.ts";
 import { RegistrationDoor } from "../registry/registration-door.ts";
-import { updatePath, wayHere } from "../registry/registry-path.ts";
+import { updatePath, registrationWay } from "../registry/registry-path.ts";
 import { View } from "../registry/view.ts";
-import { type RegistryView, WatchCache } from "../registry/watch-cache.ts";
+import { type RegistryView, WatchCache } from "../registry/watch/watch-cache.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Hop, Hops, SeveralHops } from "../world/hops.ts";
 import type { RoleOptions } from "./role.ts";
@@ -214,7 +214,7 @@ function endpointDoor(
       const { caller, owner, verb } = asked;
       const { name: endpoint, url } = asked.verb === "request" ? asked.request : asked.resource;
       const action = verb === "request" ? "register" : "unregister";
-      const way = wayHere(caller.metadata, identity);
+      const way = registrationWay(caller.metadata, identity);
       mustAllow(
         identity.authorize,
         question(caller.peer, action, { kind: "endpoint", name: endpoint, url, owner }, way),

@@ -6,12 +6,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Path } from "../api/gen/nsm/connection_pb.js";
 import type { Identity } from "../identity/identity.ts";
-import { authorizeBy, type Rule, RULES } from "../policy/rules.ts";
-import { SimAuthorities } from "../sim/authority-fixture.ts";
-import { ChangingCredentials } from "../world/credentials-fixture.ts";
+import { authorizeBy, type PolicyRule, RULES } from "../policy/rules.ts";
+import { SimAuthorities } from "../../fixtures/sim/authority.ts";
+import { ChangingCredentials } from "../../fixtures/world/credentials.ts";
 import { type Peer, principalText } from "../world/peer.ts";
 import type { World } from "../world/world.ts";
-import { AgentMesh, DB, WEB } from "./agent-fixture.ts";
+import { AgentMesh } from "../../fixtures/roles/agent.ts";
 
 const TOKEN = "nsm-client-token";
 const LIFETIME_MS = 60_000;
@@ -62,7 +62,7 @@ class ProvenMesh {
     const own = idOf(host);
     const nameOf = ({ origin, principal }: Peer): string =>
       origin.kind === "self" ? own : principalText(principal);
-    const rule: Rule = {
+    const rule: PolicyRule = {
       name: "path",
       refusal: ({ action, resource, context: { path, peer } }) => {
         if (nameOf(peer) === idOf("alpha") && peer.publicKey) this.keys.add(String(peer.publicKey));
@@ -98,10 +98,7 @@ class ProvenMesh {
 test("each message has a token for who gets it, made when the connection knows him; paths are chained by them", async () => {
   const proven = new ProvenMesh();
   const { mesh } = proven;
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
+  await mesh.runWithWire(async () => {
     mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     assert.deepEqual([...proven.heard].sort(), [
       "alpha for alpha, at alpha",
@@ -120,20 +117,17 @@ test("each message has a token for who gets it, made when the connection knows h
 test("certificates that change while wires are up are those of the next connection, and nothing fails", async () => {
   const proven = new ProvenMesh();
   const { mesh } = proven;
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
+  await mesh.runWithWire(async () => {
     for (let n = 0; n < 6; n++) {
       for (const host of ["alpha", "beta", "registry"]) proven.rotate(host);
       await mesh.sleep(LIFETIME_MS / 2);
-      const attachment = mesh.agent("alpha").agent.find({ kind: "Connect", name: "web-db" });
+      const attachment = mesh.agent("alpha").attachments.find({ kind: "Connect", name: "web-db" });
       assert.equal(attachment?.view.state, "up", attachment?.view.reason);
     }
     mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     assert.ok(proven.keys.size > 3, `${proven.keys.size} keys were seen`);
-    await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web-db" }]);
-    await mesh.agent("beta").agent.delete([{ kind: "Expose", name: "db" }]);
+    await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-db" }]);
+    await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "db" }]);
     await mesh.sleep(500);
     await mesh.holdsNothing();
     assert.deepEqual(proven.refused, []);

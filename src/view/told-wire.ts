@@ -69,7 +69,7 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
 }
 
 /** The path as one host tells of it. */
-export function pathOf({ hosts, tunnels, path }: Wire): string {
+export function wayWords({ hosts, tunnels, path }: Wire): string {
   return hopWords(wayOf(hosts, [tunnels.map(hopView)])) || path;
 }
 

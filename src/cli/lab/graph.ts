@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { GraphFormat } from "../print-graph.ts";
-import { describe, option, type Context } from "../command.ts";
+import { describe, option, type CommandContext } from "../command.ts";
 
-export function graphCommand(context: Context): Command {
+export function graphCommand(context: CommandContext): Command {
   return describe({
     name: "graph",
     description: "Draws a lab from its file. Needs no privilege and touches nothing.",
@@ -20,8 +20,8 @@ export function graphCommand(context: Context): Command {
     .action(async (file: string, options: { format: GraphFormat }) => {
       const [{ readLabFile }, { mustParseLab }, { labGraph }, { printGraph }] = await Promise.all([
         import("./open.ts"),
-        import("../../lab/parse.ts"),
-        import("../../lab/graph.ts"),
+        import("../../lab/file/parse.ts"),
+        import("../../lab/status/graph.ts"),
         import("../print-graph.ts"),
       ]);
       printGraph(context.out, labGraph(mustParseLab(await readLabFile(file), file)), options.format);

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import { describe, outputOption, type Context } from "../command.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
 import { count, type Format } from "../output.ts";
 
-export function validateCommand(context: Context): Command {
+export function validateCommand(context: CommandContext): Command {
   return describe({
     name: "validate",
     description:
@@ -21,7 +21,7 @@ export function validateCommand(context: Context): Command {
     .action(async (file: string, options: { output: Format }) => {
       const [{ readLabFile }, { labFileError, parseLab }] = await Promise.all([
         import("./open.ts"),
-        import("../../lab/parse.ts"),
+        import("../../lab/file/parse.ts"),
       ]);
       const result = parseLab(await readLabFile(file), file);
       if (options.output === "json") {

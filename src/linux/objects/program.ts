@@ -7,16 +7,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { KernelError, type Program } from "../../kernel/kernel.ts";
 import type { Attachment, Datapath } from "../bpf/datapath.ts";
-import { lookUp } from "../links.ts";
+import { lookUp } from "../batch/links.ts";
 import { addBlockFilter, addIngressBlock, deleteIngressBlock } from "../netlink/ingress-block.ts";
 import type { BatchTools, LinuxObjectKind } from "../object-kind.ts";
-import type { Place } from "../place.ts";
-import { hasIngressBlock, pinName } from "../programs.ts";
-import { doomedGroup } from "../reaper.ts";
-import { type Job, refuse } from "../refuse.ts";
-import { ABSENT } from "../transaction.ts";
-import { hasFarEnd, isOurPair } from "../veth-peer.ts";
-import type { ObserveContext, View } from "../view.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
+import { hasIngressBlock, pinName } from "../bpf/programs.ts";
+import { doomedGroup } from "../batch/reaper.ts";
+import { type Job, refuseStep } from "../batch/refuse.ts";
+import { ABSENT } from "../batch/transaction.ts";
+import { hasFarEnd, isOurPair } from "../devices/veth-peer.ts";
+import type { ObserveContext, NetnsView } from "../batch/view.ts";
 
 const ATTACH_ATTEMPTS = 100;
 const ATTACH_PAUSE_MS = 2;
@@ -46,7 +46,7 @@ export const program: LinuxObjectKind<Program> = {
 };
 
 /** Name of the device that a program leads to, if it is there and not about to vanish. */
-function targetOf({ mark }: ObserveContext, view: View, index: number | undefined): string | undefined {
+function targetOf({ mark }: ObserveContext, view: NetnsView, index: number | undefined): string | undefined {
   if (index === undefined) return undefined;
   const inView = view.byIndex.get(index);
   if (inView) return inView.name;
@@ -58,7 +58,7 @@ function targetOf({ mark }: ObserveContext, view: View, index: number | undefine
 /** A program of a batch, and the device it is on. */
 interface Task {
   readonly number: number;
-  readonly place: Place;
+  readonly place: NetnsPlace;
   readonly isHost: boolean;
   readonly datapath: Datapath;
   readonly wanted: Attachment;
@@ -73,7 +73,7 @@ function taskOf(tools: BatchTools, job: Job, object: Program): Task | undefined 
   const link = tools.linkOf(job, place, object.link);
   if (!link) return undefined;
   if ((target === undefined) !== (verdict === "pass"))
-    throw refuse(job, "EINVAL", `${verdict} ${target === undefined ? "needs a" : "has no"} target`);
+    throw refuseStep(job, "EINVAL", `${verdict} ${target === undefined ? "needs a" : "has no"} target`);
   const targetIfindex = target === undefined ? undefined : tools.linkOf(job, place, target)?.index;
   return {
     number: job.number,
@@ -170,7 +170,7 @@ function detach(tools: BatchTools, { place, datapath, wanted: { ifindex, name } 
 }
 
 /** Does something inside of the namespace that is no netlink message, and notes how it is undone. */
-function direct({ transaction }: BatchTools, place: Place, action: () => () => void): void {
+function direct({ transaction }: BatchTools, place: NetnsPlace, action: () => () => void): void {
   const undo = place.run(action);
   transaction.onRollBack(() => place.run(undo));
 }

@@ -1,11 +1,12 @@
 /** KERNEL: a device in the workload's namespace, always one end of a veth pair. Upstream: mechanisms/kernel of api and sdk */
+import { quote } from "../../text/problem.ts";
 import type { LinkEnd, Netns } from "../../kernel/kernel.ts";
 import { interfaceNameProblem } from "../../net/interface-name.ts";
 import { HOST, type Half, type Place } from "../half.ts";
 import { linkLocal } from "../link-local.ts";
 import type { LocalType, TypedMechanism } from "../mechanism-type.ts";
 import { workloadAlias } from "../naming.ts";
-import { COMMON, isMtu, type ParameterMap, type Parsed, quote } from "../parameters.ts";
+import { COMMON, isMtu, type ParameterMap, type Parsed } from "../parameters.ts";
 import type { Side } from "../side.ts";
 import { hostEnd } from "./host-end.ts";
 

@@ -1,0 +1,66 @@
+/** Sorts what an owner gives up from what it keeps. */
+import type { KernelObject, Operation } from "../../kernel/kernel.ts";
+import {
+  attractionsOf,
+  claimsOf,
+  identityOf,
+  isAttached,
+  isDevice,
+  isMarked,
+  linkKeys,
+  linksOf,
+} from "../../kernel/objects.ts";
+import type { Plan } from "../../kernel/plan.ts";
+
+/** All that is the owner's alone. */
+export function ownOf({ objects, members }: Plan): readonly KernelObject[] {
+  return members ? [...objects, ...[...members.values()].flat()] : objects;
+}
+
+/** What is shared stands for itself, whoever holds it; all else stands for its owner. */
+type Claimant = { readonly owner: string } | "shared";
+
+/** Whether one of `plans` claims what an object has that only one may have, for something else than `claimant`. */
+export function claimedBy(plans: readonly Plan[]): (claimant: Claimant, object: KernelObject) => boolean {
+  const claimants = new Map<string, Set<string>>();
+  const nameOf = (claimant: Claimant, object: KernelObject): string =>
+    claimant === "shared" ? `shared ${identityOf(object)}` : `owner ${claimant.owner}`;
+  const claim = (claimant: Claimant, object: KernelObject): void => {
+    for (const { key } of claimsOf(object))
+      claimants.set(key, (claimants.get(key) ?? new Set()).add(nameOf(claimant, object)));
+  };
+  for (const plan of plans) {
+    for (const object of ownOf(plan)) claim({ owner: plan.owner }, object);
+    for (const object of plan.shared ?? []) claim("shared", object);
+  }
+  return (claimant, object) => {
+    const own = nameOf(claimant, object);
+    return claimsOf(object).some(({ key }) => [...(claimants.get(key) ?? [])].some((each) => each !== own));
+  };
+}
+
+/** What goes with its device is not removed by itself, unless it attracts packets. Devices go last. */
+export function removals(objects: readonly KernelObject[]): Operation[] {
+  const devices = objects.filter(isDevice);
+  const links = new Set(devices.flatMap(linkKeys));
+  const attached = objects
+    .filter(isAttached)
+    .filter(isMarked)
+    .filter((object) => attractionsOf(object).length > 0 || !linksOf(object).some((link) => links.has(link)));
+  return [...attached.toReversed(), ...devices.toReversed()].map((object) => ({ verb: "remove", object }));
+}
+
+/** The objects of `held` that are also wanted, and on a device that is. */
+export function whatStays(
+  held: readonly KernelObject[],
+  wanted: readonly KernelObject[],
+): readonly KernelObject[] {
+  const identities = new Set(wanted.map(identityOf));
+  const staying = held.filter((object) => identities.has(identityOf(object)));
+  const links = new Set(staying.filter(isDevice).flatMap(linkKeys));
+  return staying.filter((object) => {
+    if (isDevice(object)) return true;
+    const [carrier] = linksOf(object);
+    return carrier === undefined ? links.size > 0 : links.has(carrier);
+  });
+}
