@@ -10,6 +10,7 @@ import type {
   MechanismType,
   RemoteType,
   TypedMechanism,
+  WorkloadDevice,
   WorkloadPlace,
 } from "./mechanism-type.ts";
 import type { ParameterMap } from "./parameters.ts";
@@ -67,7 +68,7 @@ export function remoteTypeOf(mechanism: TypedMechanism): RemoteType | undefined 
 }
 
 /** The workload's device that a mechanism is; `undefined` for a tunnel. */
-export function deviceOf(mechanism: TypedMechanism): ReturnType<LocalType["device"]> | undefined {
+export function deviceOf(mechanism: TypedMechanism): WorkloadDevice | undefined {
   const type = typeOf(mechanism);
   return type.cls === "LOCAL" ? type.device(mechanism) : undefined;
 }

@@ -60,6 +60,18 @@ export interface DeviceWish {
   /** Empty: whoever makes it chooses. */
   readonly name: string;
   readonly routerAdvertisements?: boolean | undefined;
+  /** The workload's kernel forwards what comes in by it. Default: as the namespace has it. */
+  readonly forwarding?: boolean | undefined;
+  /** The routes of the wire hold for packets from these prefixes only. Default: for all that the workload sends. */
+  readonly sources?: readonly string[] | undefined;
+}
+
+/** The device that a workload sees. */
+export interface WorkloadDevice {
+  readonly netns: Netns;
+  readonly interfaceName: string;
+  /** As of `DeviceWish`. */
+  readonly sources?: readonly string[];
 }
 
 /** A device of a workload of this host. */
@@ -70,7 +82,7 @@ export interface LocalType<M extends TypedMechanism = TypedMechanism> extends Co
   /** What is asked for a workload there, "" for what is not; `undefined` where this type is not for such a place. */
   forWorkload(place: WorkloadPlace, wish: DeviceWish): Record<string, string> | undefined;
   /** The device that the workload sees. */
-  device(mechanism: M): { readonly netns: Netns; readonly interfaceName: string };
+  device(mechanism: M): WorkloadDevice;
 }
 
 /** A number that a tunnel has for itself on both of its hosts. */
