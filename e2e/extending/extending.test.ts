@@ -198,7 +198,7 @@ import { workloadSchema } from "../../resolvers/schema.ts";
 import { checkWorkload } from "../../resolvers/workload-ref.ts";
 import { headSchema, nameSchema } from "../fragments/head.ts";
 import type { DocumentKind } from "../kind.ts";
-import { Progress } from "../../agent/progress.ts";
+import { Progress } from "../../attachments/progress.ts";
 import { Noting } from "./noting.ts";
 import type { NoteWish } from "./wish.ts";
 
@@ -221,17 +221,17 @@ export const noteKind: Readonly<DocumentKind<z.infer<typeof noteSchema>, NoteWis
     new Noting(wish, workloads.use(wish.workload), new Progress(parts.world.clock, onChange)),
 };
 `,
-  "wish.ts": `import type { Wish } from "../../agent/wish.ts";
+  "wish.ts": `import type { Wish } from "../../attachments/wish.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 
 export interface NoteWish extends Wish {
   readonly workload: WorkloadRef;
 }
 `,
-  "noting.ts": `import { atWorkload } from "../../agent/at-workload.ts";
-import type { Attached } from "../../agent/attached.ts";
-import type { Progress, ProgressView } from "../../agent/progress.ts";
-import type { Workload } from "../../agent/workloads.ts";
+  "noting.ts": `import { atWorkload } from "../../attachments/at-workload.ts";
+import type { Attached } from "../../attachments/attached.ts";
+import type { Progress, ProgressView } from "../../attachments/progress.ts";
+import type { Workload } from "../../attachments/workloads.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { NetloomError } from "../../errors/errors.ts";
 import type { NoteWish } from "./wish.ts";
