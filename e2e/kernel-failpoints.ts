@@ -219,6 +219,7 @@ class StrikingKernel implements Kernel {
   }
 
   observe: Kernel["observe"] = (queries) => this.#kernel.observe(queries);
+  devices: Kernel["devices"] = (queries) => this.#kernel.devices(queries);
   nativeNetworks: Kernel["nativeNetworks"] = (queries) => this.#kernel.nativeNetworks(queries);
   counters: Kernel["counters"] = (queries) => this.#kernel.counters(queries);
   resolve: Kernel["resolve"] = (netns) => this.#kernel.resolve(netns);

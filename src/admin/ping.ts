@@ -29,8 +29,17 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
   const { prober } = parts;
   if (!prober) throw new NetloomError("UNIMPLEMENTED", "ping a wire: this host cannot send echo requests");
   const wire = findWire(describeWires(parts), parts, request.wire);
-  const end = wire.clientEnd ?? wire.endpointEnd;
-  const others = (wire.clientEnd ? wire.endpointAddresses : wire.clientAddresses).map(addressOf);
+  const [client, endpoint] = [wire.clientEnd, wire.endpointEnd].map((each) =>
+    each?.isPort ? undefined : each,
+  );
+  const end = client ?? endpoint;
+  if (!end && (wire.clientEnd ?? wire.endpointEnd))
+    throw new NetloomError(
+      "FAILED_PRECONDITION",
+      `ping wire ${request.wire}: its end on this host is a port, and only who is behind it sends from there`,
+      { hint: "ping it from the host of its other end, or from the machine behind the port" },
+    );
+  const others = (client ? wire.endpointAddresses : wire.clientAddresses).map(addressOf);
   const addresses = request.address === "" ? others : [request.address];
   if (!end || addresses.length === 0)
     throw new NetloomError("FAILED_PRECONDITION", `ping wire ${request.wire}: it has no addresses`);

@@ -15,6 +15,8 @@ export interface Attached {
   readonly asks?: { readonly service: string; readonly labels: Readonly<Record<string, string>> };
   /** Name of its endpoint in the mesh; empty if it has none. */
   readonly endpointName: string;
+  /** Why no packet passes its workload, a port. */
+  readonly whyDown?: string | undefined;
   /** Ids of its wires that are established. */
   readonly wireIds: readonly string[];
   /** Brings it about, and keeps it so, until `scope` ends. That changes nothing of what is there. */

@@ -5,7 +5,8 @@ import type { AddressOptions } from "../elements/ipam.ts";
 import type { ContextOptions } from "../elements/endpoint-context.ts";
 import type { Claims } from "../forwarder/claims.ts";
 import type { NetloomError } from "../errors/errors.ts";
-import type { Kernel, Netns } from "../kernel/kernel.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { WorkloadPlace } from "../mechanisms/mechanism-type.ts";
 import type { Processes } from "../kernel/processes.ts";
 import type { Disk } from "../world/disk.ts";
 import type { World } from "../world/world.ts";
@@ -40,7 +41,7 @@ export interface NewClient {
 
 export interface NewEndpoint {
   readonly name: string;
-  readonly netns: Netns;
+  readonly place: WorkloadPlace;
   readonly interfaceName: (connection: Connection) => string;
   readonly routerAdvertisements: boolean;
   readonly addresses: AddressOptions | undefined;

@@ -4,7 +4,8 @@ import type { Route } from "../api/gen/nsm/connectioncontext_pb.js";
 import type { ConnectionContext, ContextRoute, Wire } from "../forwarder/wire.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { readMechanism } from "../mechanisms/list.ts";
-import { wireIdOf } from "./wire-id.ts";
+import { learnedOf } from "./borrow-devices.ts";
+import { stationsOf, wireIdOf } from "./wire-id.ts";
 
 /** What the client's mechanism, and the mechanism and context that the next station has answered, make together. */
 export function wireOf(answer: Connection, client: Mechanism): Wire {
@@ -14,11 +15,13 @@ export function wireOf(answer: Connection, client: Mechanism): Wire {
       `read the answer for connection ${answer.id}: it has no mechanism`,
     );
   }
+  const learned = learnedOf(stationsOf(answer));
   return {
     connectionId: wireIdOf(answer),
     client: readMechanism(client),
     endpoint: readMechanism(answer.mechanism),
     context: readContext(answer),
+    ...(learned.length > 0 && { learned }),
   };
 }
 

@@ -156,6 +156,7 @@ export class SharingHost {
       apply: (batch) => kernel.apply(batch, this.#strike()),
       observe: (queries) => kernel.observe(queries),
       nativeNetworks: (queries) => kernel.nativeNetworks(queries),
+      devices: (queries) => kernel.devices(queries),
       counters: (queries) => kernel.counters(queries),
       resolve: (netns) => kernel.resolve(netns),
       watch: () => kernel.watch(),

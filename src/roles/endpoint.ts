@@ -11,12 +11,12 @@ import { timeout } from "../elements/timeout.ts";
 import { trimPath } from "../elements/trim-path.ts";
 import { updateToken } from "../elements/update-token.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import type { Netns } from "../kernel/kernel.ts";
+import type { WorkloadPlace } from "../mechanisms/mechanism-type.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
 export interface EndpointOptions extends RoleOptions {
-  /** The workload that gets the far end of every wire. */
-  readonly netns: Netns;
+  /** The workload that gets, or is, the far end of every wire. A port is the end of one wire at a time. */
+  readonly place: WorkloadPlace;
   /** Name of the workload's device. Default: one made from the service's name, another for each wire. */
   readonly interfaceName?: (connection: Connection) => string;
   /** The workload believes the router advertisements of its clients. Default: false. */
@@ -31,7 +31,7 @@ export interface EndpointOptions extends RoleOptions {
 
 /** Answers for a workload that offers a network service. Of what a client sends nothing gets into it but `clientWishes`. */
 export function endpoint(options: EndpointOptions): ConnectionRole {
-  const { world, name, identity, netns, addresses, context, routerAdvertisements } = options;
+  const { world, name, identity, place, addresses, context, routerAdvertisements } = options;
   const board = new MonitorBoard();
   return new ConnectionDoor({
     world,
@@ -43,7 +43,7 @@ export function endpoint(options: EndpointOptions): ConnectionRole {
       timeout(),
       monitor(board),
       trimPath(),
-      mechanisms([endpointDevice({ place: { netns }, nameOf: options.interfaceName, routerAdvertisements })]),
+      mechanisms([endpointDevice({ place, nameOf: options.interfaceName, routerAdvertisements })]),
       clientWishes({
         addresses: !addresses ? "none" : addresses.policy === "polite" ? "any" : "pools",
         routes: options.clientRoutes,

@@ -1,6 +1,7 @@
 /** Upstream: cmd-forwarder-vpp, sdk-vpp/pkg/networkservice/chains/forwarder */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
+import { borrowDevices } from "../elements/borrow-devices.ts";
 import { claimAddresses } from "../elements/claim-addresses.ts";
 import type { ConnectionElement } from "../elements/connection.ts";
 import { connect } from "../elements/connect.ts";
@@ -68,6 +69,7 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       metrics(kernel),
       wire(options.wires),
       claimAddresses(options.claims),
+      borrowDevices(kernel),
       ...(options.onNext ? [noteNext(options.onNext)] : []),
       followNext({
         monitor: new NextHopMonitor(world.scope, name),

@@ -202,7 +202,7 @@ export class MeshHost {
       world: this.world,
       name,
       identity: labIdentity(this.world),
-      netns: this.workloads[1],
+      place: { netns: this.workloads[1] },
       addresses: { pools: [["172.16.0.0/24"]] },
       ...options,
     });

@@ -39,7 +39,7 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
   const id = wires[0]?.id ?? "";
   const mtus = wires.flatMap(({ mtu }) => (mtu === 0 ? [] : [mtu]));
   return {
-    wire: interfaces.client ? `${name}/${interfaces.client.interface}` : name || id,
+    wire: wireName(name, interfaces.client) || id,
     id,
     service: say(({ service }) => service),
     client: name,
@@ -66,6 +66,11 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
     ),
     differences,
   };
+}
+
+/** The client's name in the path with its device; a port is its device. */
+function wireName(client: string, device: InterfaceView | undefined): string {
+  return device && device.isPort !== true ? `${client}/${device.interface}` : client;
 }
 
 /** The path as one host tells of it. */
@@ -101,7 +106,8 @@ function interfaceView(host: string, end: WireEnd | undefined): InterfaceView | 
   if (!end) return undefined;
   const { workload, netns, received } = end;
   const counters = received && { packets: Number(received.packets), bytes: Number(received.bytes) };
-  return { host, workload, netns, interface: end.interface, ...optional("received", counters) };
+  const device = { host, workload, netns, interface: end.interface };
+  return { ...device, ...(end.isPort && { isPort: true as const }), ...optional("received", counters) };
 }
 
 function hopView(tunnel: Tunnel): HopView {

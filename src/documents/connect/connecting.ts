@@ -37,6 +37,7 @@ import type { UsedClient } from "../../agent/clients.ts";
 import type { Life, Tools } from "../../agent/kind.ts";
 import { refText } from "../../agent/wish.ts";
 import { REQUEST_MS, type News } from "../../agent/parts.ts";
+import { placeOf } from "../../agent/place-of.ts";
 import { Progress, type ProgressView } from "../../agent/progress.ts";
 import { endpointComes } from "./endpoint-comes.ts";
 import { retry } from "../../agent/retry.ts";
@@ -82,6 +83,10 @@ export class Connecting implements Attached {
     return this.#workload.label;
   }
 
+  get whyDown(): string | undefined {
+    return this.#workload.condition?.whyDown;
+  }
+
   get wireIds(): readonly string[] {
     return this.#isEstablished ? [this.connectionId] : [];
   }
@@ -90,9 +95,27 @@ export class Connecting implements Attached {
     const [workload, progress] = [this.#workload, this.#progress];
     await atWorkload({ workload, progress, scope }, async (presence) => {
       if (!(await this.#bring(presence, scope))) return;
-      await workload.changed(presence, scope);
+      await this.#stay(presence, scope);
       await this.#close("lost");
     });
+  }
+
+  /** Until the workload is another one. What a port carries bounds the wire, and what it says of itself the state. */
+  async #stay(presence: There, scope: Scope): Promise<void> {
+    const workload = this.#workload;
+    while (workload.presence === presence) {
+      const { condition } = workload;
+      await workload.turned(presence, condition, scope);
+      if (workload.presence !== presence) return;
+      if (workload.condition?.mtuBytes !== condition?.mtuBytes) await this.#bring(presence, scope);
+      else if (this.#isEstablished) this.#sayUp();
+    }
+  }
+
+  #sayUp(): void {
+    const { whyDown } = this.#workload.condition ?? {};
+    if (whyDown === undefined) this.#progress.up();
+    else this.#progress.waiting(whyDown);
   }
 
   update(_wish: ConnectWish): boolean {
@@ -152,20 +175,21 @@ export class Connecting implements Attached {
   }
 
   /** What an earlier life has left in the workload is found, and gives way where it has this wire's interface. */
-  async #makeWay({ found: { identity } }: There): Promise<void> {
+  async #makeWay({ found }: There): Promise<void> {
     const { parts, wantedBy } = this.#tools;
     const name = this.wish.interface;
-    await parts.wires.look(identity.netns);
+    const netns = found.type === "port" ? "host" : found.identity.netns;
+    if (netns !== "host") await parts.wires.look(netns);
     if (name === undefined) return;
     const { connectionId } = this;
-    await parts.wires.makeWay(identity.netns, name, { connectionId, wantedBy: (id) => wantedBy(id, name) });
+    await parts.wires.makeWay(netns, name, { connectionId, wantedBy: (id) => wantedBy(id, name) });
   }
 
   #take(answer: Connection): void {
     this.#answer = answer;
     this.#isEstablished = true;
     this.#tools.answers.keepAnswer(answer);
-    this.#progress.up();
+    this.#sayUp();
   }
 
   #hear({ state, reason = "", error, connection }: News): void {
@@ -176,13 +200,13 @@ export class Connecting implements Attached {
   }
 
   /** What is asked for: with the ids and the endpoint of the last answer as long as `sameWay`. */
-  #request({ found: { identity } }: There, sameWay: boolean): NetworkServiceRequest {
+  #request({ found }: There, sameWay: boolean): NetworkServiceRequest {
     const { wish } = this;
     const kept = this.#kept();
     const connection = kept ? copyMessage(kept) : create(ConnectionSchema, { id: this.connectionId });
     const { routerAdvertisements } = wish;
     const name = wish.interface ?? kept?.mechanism?.parameters[COMMON.name] ?? "";
-    const preference = preferenceFor({ netns: identity.netns }, { name, routerAdvertisements });
+    const preference = preferenceFor(placeOf(found), { name, routerAdvertisements });
     if (!sameWay || !isOf(preference, kept?.mechanism)) delete connection.mechanism;
     connection.state = State.UP;
     connection.networkService = wish.service;
@@ -190,7 +214,8 @@ export class Connecting implements Attached {
     connection.networkServiceEndpointName =
       wish.endpoint || (sameWay && kept ? kept.networkServiceEndpointName : "");
     const context = (connection.context ??= create(ConnectionContextSchema));
-    if (wish.mtuBytes > 0) context.MTU = wish.mtuBytes;
+    // What bounds it on the way says so again.
+    context.MTU = wish.mtuBytes;
     const ip = (context.ipContext ??= create(IPContextSchema));
     ip.excludedPrefixes = [...wish.excludedPrefixes];
     return create(NetworkServiceRequestSchema, {

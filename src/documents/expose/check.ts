@@ -9,6 +9,7 @@ import { checkLabels } from "../fragments/labels.ts";
 import { checkEntry } from "../fragments/limits.ts";
 import { checkMtu } from "../fragments/mtu.ts";
 import { checkPools } from "../fragments/pools.ts";
+import { checkPort } from "../fragments/port.ts";
 import { checkPrefixes } from "../fragments/prefixes.ts";
 import { checkService } from "../fragments/service.ts";
 import { firstWire } from "./first-wire.ts";
@@ -31,6 +32,10 @@ export function checkExpose(document: ExposeDocument): Finding[] {
     ...checkWorkload(document.workload, ["workload"]),
     ...checkServices(document),
     ...checkInterfacePrefix(document.interface, ["interface"]),
+    ...checkPort(document, [
+      [document.interface, ["interface"]],
+      [checkService(document.services[0] ?? "", []).interface, ["services", 0]],
+    ]),
     ...ofPools,
     ...ofMtu,
     ...checkWire(document, {

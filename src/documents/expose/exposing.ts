@@ -16,11 +16,12 @@ import { wireIdOf } from "../../elements/wire-id.ts";
 import { hash64 } from "../../net/hash.ts";
 import { formatPrefix } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";
-import type { Netns } from "../../kernel/kernel.ts";
+import type { WorkloadPlace } from "../../mechanisms/mechanism-type.ts";
 import type { Scope } from "../../async/scope.ts";
 import { atWorkload } from "../../agent/at-workload.ts";
 import type { Attached } from "../../agent/attached.ts";
 import { REQUEST_MS, type AgentParts, type Role } from "../../agent/parts.ts";
+import { placeOf } from "../../agent/place-of.ts";
 import { Progress, type ProgressView } from "../../agent/progress.ts";
 import { retry } from "../../agent/retry.ts";
 import { ServiceKeeper } from "./service-keeper.ts";
@@ -74,6 +75,10 @@ export class Exposing implements Attached {
     return this.#workload.label;
   }
 
+  get whyDown(): string | undefined {
+    return this.#workload.condition?.whyDown;
+  }
+
   get wireIds(): readonly string[] {
     return (this.#role?.established() ?? []).map(wireIdOf);
   }
@@ -81,13 +86,10 @@ export class Exposing implements Attached {
   async run(scope: Scope): Promise<void> {
     const [workload, progress] = [this.#workload, this.#progress];
     await atWorkload({ workload, progress, scope }, async (presence) => {
-      const { netns } = presence.found.identity;
-      await this.#options.parts.wires.look(netns);
-      this.#serve(netns);
-      if (await this.#register(presence, scope)) {
-        progress.up();
-        await this.#changes(presence, scope);
-      }
+      const place = placeOf(presence.found);
+      if (!place.port) await this.#options.parts.wires.look(place.netns);
+      this.#serve(place);
+      if (await this.#register(presence, scope)) await this.#changes(presence, scope);
       if (!scope.ended && workload.presence !== presence) await this.#withdraw();
     });
   }
@@ -119,13 +121,13 @@ export class Exposing implements Attached {
   }
 
   /** Once for each workload: who calls it at another station than before takes that for another endpoint. */
-  #serve(netns: Netns): void {
+  #serve(place: WorkloadPlace): void {
     if (this.#role) return;
     const { parts } = this.#options;
     const { pools, addressPolicy, routerAdvertisements } = this.#wish;
     this.#role = parts.newEndpoint({
       name: this.endpointName,
-      netns,
+      place,
       interfaceName: (connection) => this.#interfaceName(connection),
       addresses:
         pools.length === 0
@@ -135,7 +137,8 @@ export class Exposing implements Attached {
               policy: addressPolicy,
               excluded: async (wireId) => [
                 ...this.#wish.excludedPrefixes,
-                ...(await parts.claims.held(netns, wireId)).map(formatPrefix),
+                // What is behind a port is nobody's to know.
+                ...(place.port ? [] : await parts.claims.held(place.netns, wireId)).map(formatPrefix),
               ],
             },
       clientRoutes: () => this.#wish.acceptRoutes,
@@ -194,12 +197,24 @@ export class Exposing implements Attached {
     const nap = scope.child("serve");
     try {
       await race<unknown>([
-        this.#workload.changed(presence, nap),
+        this.#follow(presence, nap),
         this.#updated.promise,
         this.#services.isMissing(nap),
       ]);
     } finally {
       await nap.end();
+    }
+  }
+
+  /** Says how it is until the workload is another one. A port that carries more or less has its clients ask again. */
+  async #follow(presence: Presence, scope: Scope): Promise<void> {
+    const workload = this.#workload;
+    while (workload.presence === presence) {
+      const { condition } = workload;
+      if (condition?.whyDown === undefined) this.#progress.up();
+      else this.#progress.waiting(condition.whyDown);
+      await workload.turned(presence, condition, scope);
+      if (workload.condition?.mtuBytes !== condition?.mtuBytes) this.#role?.requestRefresh();
     }
   }
 

@@ -1,11 +1,12 @@
 /** KERNEL: a device in the workload's namespace, always one end of a veth pair. Upstream: mechanisms/kernel of api and sdk */
 import type { LinkEnd, Netns } from "../../kernel/kernel.ts";
 import { interfaceNameProblem } from "../../net/interface-name.ts";
+import { deviceProblems } from "../device-parameters.ts";
 import { HOST, type Half, type Place } from "../half.ts";
 import { linkLocal } from "../link-local.ts";
 import type { LocalType, TypedMechanism } from "../mechanism-type.ts";
 import { workloadAlias } from "../naming.ts";
-import { COMMON, isMtu, type ParameterMap, type Parsed, quote } from "../parameters.ts";
+import { COMMON, isMtu, type ParameterMap, type Parsed } from "../parameters.ts";
 import type { Side } from "../side.ts";
 import { hostEnd } from "./host-end.ts";
 
@@ -39,25 +40,20 @@ export const kernel: Readonly<LocalType<KernelMechanism>> = {
   half,
   words: () => "veth",
   accept: (offered, newName) => ({ ...offered, [COMMON.name]: offered[COMMON.name] || newName() }),
-  forWorkload: ({ netns }, { name, routerAdvertisements = false }) => ({
-    [COMMON.inodeUrl]: netns,
-    [COMMON.name]: name,
-    [ROUTER_ADVERTISEMENTS]: routerAdvertisements ? "true" : "",
-  }),
+  forWorkload: ({ netns, port }, { name, routerAdvertisements = false }) =>
+    port
+      ? undefined
+      : {
+          [COMMON.inodeUrl]: netns,
+          [COMMON.name]: name,
+          [ROUTER_ADVERTISEMENTS]: routerAdvertisements ? "true" : "",
+        },
   device: ({ netns, interfaceName }) => ({ netns, interfaceName }),
 };
 
 function read(parameters: ParameterMap): Parsed<KernelMechanism> {
   const { [COMMON.inodeUrl]: inodeUrl = "", [COMMON.name]: name = "" } = parameters;
-  const found: string[] = [];
-  if (!/^(file:\/\/\/[^\p{Cc}]{1,1024}|inode:\/\/[0-9]{1,20}\/[0-9]{1,20})$/u.test(inodeUrl)) {
-    found.push(`inodeURL ${quote(inodeUrl)} is neither file:///path nor inode://device/inode`);
-  }
-  if (/^file:\/\/\/proc\/(self|thread-self)\//.test(inodeUrl)) {
-    found.push(`inodeURL ${quote(inodeUrl)} is another namespace for everybody who reads it`);
-  }
-  const nameProblem = interfaceNameProblem(name);
-  if (nameProblem) found.push(`the interface name ${quote(name)} ${nameProblem}`);
+  const found = deviceProblems(inodeUrl, name);
   if (found.length > 0) return { ok: false, problems: found };
   const isTrusting = parameters[ROUTER_ADVERTISEMENTS] === "true";
   return {

@@ -9,6 +9,7 @@ const CHECK_MS = 500;
 export const pid: Readonly<Resolver<number>> = {
   type: "pid",
   form: "number",
+  leadsTo: "netns",
   about: "by a process in it",
   schema: (z) =>
     z
