@@ -35,8 +35,8 @@ upgrade: $(SETUP) apt-test ## a running mesh of the last release, upgraded to th
 
 check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, the committed eBPF object
 	tsc -p .
-	oxlint --type-aware --max-warnings=0 src e2e interop bench scripts
-	oxfmt --check src e2e interop bench scripts
+	oxlint --type-aware --max-warnings=0 src fixtures e2e interop bench scripts
+	oxfmt --check src fixtures e2e interop bench scripts
 	knip
 	node scripts/docs.ts --check
 	@rm -rf .cache/proto && mkdir -p .cache/proto/out
@@ -60,7 +60,7 @@ sim-hunt: $(SETUP) ## simulated meshes with fresh seeds until one fails (HUNT_SE
 	@node scripts/sim.ts --hunt $(or $(HUNT_SECONDS),60)
 
 format: $(SETUP) ## formats the sources
-	oxfmt src e2e interop bench scripts
+	oxfmt src fixtures e2e interop bench scripts
 
 docs: $(SETUP) ## writes the generated documents: docs/cli.md, docs/errors.md, docs/schema
 	node scripts/docs.ts

@@ -1,6 +1,6 @@
 /** Attacks the registry at the TCP port in the first argument until it is killed: everything at once, from one address. */
 import { type ClientHttp2Session, connect } from "node:http2";
-import { framed, open, reset } from "../src/transport/attack-fixture.ts";
+import { framed, open, reset } from "../fixtures/transport/attack.ts";
 
 const REGISTER = "/registry.NetworkServiceEndpointRegistry/Register";
 const FIND = "/registry.NetworkServiceEndpointRegistry/Find";

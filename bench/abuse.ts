@@ -13,7 +13,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { NetworkServiceEndpointQuerySchema } from "../src/api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../src/api/hops.ts";
-import { freePort } from "../src/transport/attack-fixture.ts";
+import { freePort } from "../fixtures/transport/attack.ts";
 import { NETLOOM } from "./daemon.ts";
 import { openHops } from "./registry-process.ts";
 import { percentile, plainRow, report } from "./report.ts";

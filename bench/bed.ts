@@ -11,9 +11,9 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import type { Wire } from "../src/forwarder/wire.ts";
 import type { KernelMechanism } from "../src/mechanisms/kernel/kernel.ts";
 import type { VxlanMechanism } from "../src/mechanisms/vxlan/vxlan.ts";
-import { LinuxMachine } from "../src/linux/machine.ts";
+import { LinuxMachine } from "../src/linux/machine/machine.ts";
 import type { OpenKernel } from "../src/kernel/privileged.ts";
-import { unmount } from "../src/linux/syscall.ts";
+import { unmount } from "../src/linux/libc/syscall.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 
 export const UNDERLAY_MTU = 1500;

@@ -1,7 +1,7 @@
 /** Wires by a shell script of the same commands: what benches compare with. */
 import { performance } from "node:perf_hooks";
-import { diff } from "../src/forwarder/diff.ts";
-import { plan } from "../src/forwarder/plan.ts";
+import { diff } from "../src/forwarder/reconcile/diff.ts";
+import { plan } from "../src/forwarder/plan/plan.ts";
 import { script } from "../src/kernel/script.ts";
 import type { Wire } from "../src/forwarder/wire.ts";
 import type { Operation } from "../src/kernel/kernel.ts";

@@ -6,8 +6,8 @@
 import { sized } from "./sized.ts";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { planWire } from "../src/forwarder/plan-wire.ts";
-import { Reconciler } from "../src/forwarder/reconcile.ts";
+import { planWire } from "../src/forwarder/plan/plan-wire.ts";
+import { Reconciler } from "../src/forwarder/reconcile/reconcile.ts";
 import type { Kernel } from "../src/kernel/kernel.ts";
 import { Bed, wireOf, type WireOptions } from "./bed.ts";
 import { elapsedByScript, operations, scriptOf, type ScriptPart } from "./by-script.ts";

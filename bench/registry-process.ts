@@ -23,7 +23,7 @@ import { openStore } from "../src/store/stores.ts";
 import { GrpcHops } from "../src/transport/grpc-hops.ts";
 import { nodeClock } from "../src/transport/node-clock.ts";
 import type { World } from "../src/world/world.ts";
-import { peerNamed } from "../src/world/peer-fixture.ts";
+import { peerNamed } from "../fixtures/world/peer.ts";
 
 export const ENDPOINTS = sized(100_000, 1_000);
 export const SERVICES = sized(1000, 10);

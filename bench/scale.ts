@@ -5,7 +5,7 @@
  */
 import { sized } from "./sized.ts";
 import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
-import { ping } from "../src/linux/icmp.ts";
+import { ping } from "../src/linux/icmp/icmp.ts";
 import { netnsOf } from "./bed.ts";
 import { addressesIn, type Client, exposeOf, Mesh } from "./mesh.ts";
 import { Resident } from "./resident.ts";

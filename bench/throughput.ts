@@ -9,8 +9,8 @@
  * Each row once on an empty host (`local-tcp`), and once beside 1,000 other wires (`local-tcp-1000`).
  */
 import { sized } from "./sized.ts";
-import { planWire } from "../src/forwarder/plan-wire.ts";
-import { Reconciler } from "../src/forwarder/reconcile.ts";
+import { planWire } from "../src/forwarder/plan/plan-wire.ts";
+import { Reconciler } from "../src/forwarder/reconcile/reconcile.ts";
 import { addressesOf, Bed, nameOf, sh, UNDERLAY_MTU, type WireKind, wireOf } from "./bed.ts";
 import { IperfServer, type Traffic } from "./iperf.ts";
 import { measurePairs, pairedRow, percentile, readCpuTimes, report, spread, stealShare } from "./report.ts";

@@ -6,7 +6,7 @@
  */
 import { sized } from "./sized.ts";
 import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
-import { Pinger } from "../src/linux/icmp.ts";
+import { Pinger } from "../src/linux/icmp/icmp.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 import { addressesOf, nameOf, netnsOf, pathOf, wireOf } from "./bed.ts";
 import { elapsedByScript, scriptOf, type ScriptPart } from "./by-script.ts";

@@ -7,12 +7,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { labFixture } from "../src/lab/lab-fixture.ts";
-import { netnsOf } from "../src/lab/topology.ts";
-import { ipJson } from "../src/linux/frame-fixture.ts";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { labFixture } from "../fixtures/lab/lab.ts";
+import { netnsOf } from "../src/lab/topology/topology.ts";
+import { ipJson } from "../fixtures/linux/frame.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
-import { moment } from "../src/async/until-fixture.ts";
+import { moment } from "../fixtures/async/until.ts";
 
 const FOLLOWERS = "needs the followers of the kernel's facts, which come with the data path";
 /** What is not put right ends here: soon, as long as nothing is. */

@@ -15,9 +15,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { findDaemons } from "../src/lab/daemons.ts";
-import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
-import { namespaceName } from "../src/lab/topology.ts";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
+import { namespaceName } from "../src/lab/topology/topology.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 

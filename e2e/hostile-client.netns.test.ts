@@ -15,10 +15,10 @@ import { create } from "@bufbuild/protobuf";
 import { NetworkServiceRequestSchema } from "../src/api/gen/nsm/networkservice_pb.js";
 import { stationsOver } from "../src/api/hops.ts";
 import { agentSocket } from "../src/lab/daemons.ts";
-import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
-import { netnsOf } from "../src/lab/topology.ts";
-import { Pinger } from "../src/linux/icmp.ts";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
+import { netnsOf } from "../src/lab/topology/topology.ts";
+import { Pinger } from "../src/linux/icmp/icmp.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 import { nodeWorld } from "../src/transport/node-world.ts";
 import { labIdentity } from "../src/identity/lab-identity.ts";
 

@@ -9,21 +9,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test, type TestContext } from "node:test";
-import { type Hosts, hostsFixture, localWire, remoteWire } from "../src/forwarder/hosts-fixture.ts";
-import { WireMaker } from "../src/forwarder/wire-maker-fixture.ts";
+import { type Hosts, hostsFixture, localWire, remoteWire } from "../fixtures/forwarder/hosts.ts";
+import { WireMaker } from "../fixtures/forwarder/wire-maker.ts";
 import type { ConnectionContext } from "../src/forwarder/wire.ts";
-import {
-  be16,
-  bytes,
-  ethernet,
-  ETHERTYPE,
-  FrameSocket,
-  ip,
-  ipv4,
-  macOf,
-} from "../src/linux/frame-fixture.ts";
-import { encodeEchoRequest } from "../src/linux/icmp-message.ts";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { be16, bytes, ethernet, ETHERTYPE, FrameSocket, ip, ipv4, macOf } from "../fixtures/linux/frame.ts";
+import { encodeEchoRequest } from "../src/linux/icmp/icmp-message.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 
 const skip = needsRoot;

@@ -19,18 +19,18 @@ import { setInterval } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
 import { bringDaemons, findDaemons } from "../src/lab/daemons.ts";
-import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
+import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
 import { askAgents } from "../src/lab/mesh.ts";
 import { leftovers } from "../src/lab/state.ts";
-import { namespaceName, netnsOf } from "../src/lab/topology.ts";
-import { Pinger } from "../src/linux/icmp.ts";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { namespaceName, netnsOf } from "../src/lab/topology/topology.ts";
+import { Pinger } from "../src/linux/icmp/icmp.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 import { between, SimRandom } from "../src/sim/random.ts";
 import { endName } from "../src/view/wire-view.ts";
-import { moment, until } from "../src/async/until-fixture.ts";
+import { moment, until } from "../fixtures/async/until.ts";
 
 const skip = needsRoot;
-const child = fileURLToPath(new URL("../src/lab/up-child-fixture.ts", import.meta.url));
+const child = fileURLToPath(new URL("../fixtures/lab/up-child.ts", import.meta.url));
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 
 const FRAME = `name: NAME

@@ -10,10 +10,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { netloom, netloomPath, type Netloom, startProgram } from "../src/cli/spawn-netloom.ts";
-import { ipJson } from "../src/linux/frame-fixture.ts";
-import { needsRoot, type NetnsFixture, netnsFixture } from "../src/linux/netns-fixture.ts";
+import { ipJson } from "../fixtures/linux/frame.ts";
+import { needsRoot, type NetnsFixture, netnsFixture } from "../fixtures/linux/netns.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
-import { moment } from "../src/async/until-fixture.ts";
+import { moment } from "../fixtures/async/until.ts";
 import { LAB_WORDS } from "../src/identity/identities.ts";
 
 const FOLLOWERS = "needs the followers of the kernel's facts, which come with the data path";

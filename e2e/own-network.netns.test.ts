@@ -11,13 +11,13 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { findDaemons } from "../src/lab/daemons.ts";
-import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
-import { netnsOf } from "../src/lab/topology.ts";
-import { Pinger } from "../src/linux/icmp.ts";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
-import { until } from "../src/async/until-fixture.ts";
+import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
+import { netnsOf } from "../src/lab/topology/topology.ts";
+import { Pinger } from "../src/linux/icmp/icmp.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
+import { until } from "../fixtures/async/until.ts";
 import type { KernelObject, LinkEnd, Netns, Operation } from "../src/kernel/kernel.ts";
-import { STRANGERS_MARK } from "./kernel-contract-harness.ts";
+import { STRANGERS_MARK } from "./kernel/kernel-contract-harness.ts";
 
 const HOSTS = `name: NAME
 hosts:

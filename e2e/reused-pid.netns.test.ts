@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 
 const program = fileURLToPath(new URL("./reused-pid.ts", import.meta.url));
 

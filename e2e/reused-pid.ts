@@ -13,7 +13,7 @@ import { HostGuard } from "../src/agent/host-guard.ts";
 import { Workloads } from "../src/agent/workloads.ts";
 import { openAgentWorld } from "../src/cli/daemon/agent-world.ts";
 import type { Processes } from "../src/kernel/processes.ts";
-import { endProcess, startProcess, startProcessAs } from "./numbered-process.ts";
+import { endProcess, startProcess, startProcessAs } from "./kernel/numbered-process.ts";
 import { labIdentity } from "../src/identity/lab-identity.ts";
 
 /** Time to look again, and to take the process that has the number by then for the workload. */

@@ -11,11 +11,11 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { test } from "node:test";
-import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
-import { type Lab, type LabWire, sideName, type WireSide } from "../src/lab/model.ts";
-import { netnsOf } from "../src/lab/topology.ts";
-import { Pinger } from "../src/linux/icmp.ts";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
+import { type Lab, type LabWire, sideName, type WireSide } from "../src/lab/file/model.ts";
+import { netnsOf } from "../src/lab/topology/topology.ts";
+import { Pinger } from "../src/linux/icmp/icmp.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 
 const skip = needsRoot;

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
-import { until } from "../src/async/until-fixture.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
+import { until } from "../fixtures/async/until.ts";
 
 const script = fileURLToPath(new URL("../scripts/test.sh", import.meta.url));
 const options = { skip: needsRoot };

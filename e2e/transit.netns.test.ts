@@ -13,11 +13,11 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { until } from "../src/async/until-fixture.ts";
+import { until } from "../fixtures/async/until.ts";
 import { findDaemons } from "../src/lab/daemons.ts";
-import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
-import { netnsOf } from "../src/lab/topology.ts";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
+import { netnsOf } from "../src/lab/topology/topology.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 
 const skip = needsRoot;
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));

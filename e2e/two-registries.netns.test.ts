@@ -11,12 +11,12 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until } from "../src/async/until-fixture.ts";
+import { until } from "../fixtures/async/until.ts";
 import { bringDaemons, findDaemons } from "../src/lab/daemons.ts";
-import { labFixture, type LabFixture } from "../src/lab/lab-fixture.ts";
+import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
 import { bringAttachments } from "../src/lab/mesh.ts";
-import { mustParseLab } from "../src/lab/parse.ts";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
+import { mustParseLab } from "../src/lab/file/parse.ts";
+import { needsRoot } from "../fixtures/linux/netns.ts";
 
 const FRAME = `name: NAME
 hosts:

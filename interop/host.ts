@@ -2,8 +2,8 @@
  * One host of a test, as a process in the host's namespace: `host.ts '{"host":"alpha",…}'`. Roles of this project over
  * real sockets and the real kernel, until standard input ends.
  */
-import { fileOf } from "../src/linux/descriptor.ts";
-import { OWN } from "../src/linux/open-need.ts";
+import { fileOf } from "../src/linux/libc/descriptor.ts";
+import { OWN } from "../src/linux/machine/open-need.ts";
 import { lineLog } from "../src/observe/log.ts";
 import { nodeDisk } from "../src/transport/node-disk.ts";
 import type { Kernel } from "../src/kernel/kernel.ts";
@@ -13,10 +13,10 @@ import { LocalDirectory } from "../src/api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf, stationsOver } from "../src/api/hops.ts";
 import { serveAll } from "../src/api/rpc.ts";
 import { IdentifierPools } from "../src/mechanisms/identifier-pool.ts";
-import { Claims } from "../src/forwarder/claims.ts";
-import { WireMaker } from "../src/forwarder/wire-maker-fixture.ts";
+import { Claims } from "../src/forwarder/claims/claims.ts";
+import { WireMaker } from "../fixtures/forwarder/wire-maker.ts";
 import { labIdentity } from "../src/identity/lab-identity.ts";
-import { LinuxMachine } from "../src/linux/machine.ts";
+import { LinuxMachine } from "../src/linux/machine/machine.ts";
 import { forwarder, type ForwarderOptions } from "../src/roles/forwarder.ts";
 import { managerRegistry } from "../src/roles/manager-registry.ts";
 import { manager } from "../src/roles/manager.ts";

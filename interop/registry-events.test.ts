@@ -20,7 +20,7 @@ import {
   type NetworkServiceEndpointResponse,
 } from "../src/api/gen/nsm/registry_pb.js";
 import { stationsOver, type EndpointRegistryHop } from "../src/api/hops.ts";
-import { grpcHost, type GrpcHost } from "../src/transport/grpc-fixture.ts";
+import { grpcHost, type GrpcHost } from "../fixtures/transport/grpc.ts";
 import { startHost } from "./bed.ts";
 import { needsPeer, Stranger } from "./stranger.ts";
 

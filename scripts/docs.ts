@@ -1,9 +1,9 @@
 /** Writes the documents that are made from code, or with --check says which of them are out of date. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { cliReference } from "../src/cli/reference.ts";
-import { errorReference } from "../src/cli/explain.ts";
+import { errorReference } from "../src/cli/commands/explain.ts";
 import { DOCUMENTS } from "../src/documents/documents.ts";
-import { labJsonSchema } from "../src/lab/json-schema.ts";
+import { labJsonSchema } from "../src/lab/file/json-schema.ts";
 
 const documents: ReadonlyMap<string, string> = new Map([
   ["docs/cli.md", await cliReference()],

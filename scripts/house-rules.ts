@@ -74,12 +74,10 @@ const OF_ONE_KIND: ReadonlyMap<string, readonly ObjectKindName[]> = new Map([
   // A kernel without a queueing discipline, in the words of a lab's file.
   ["lab/shape-support.ts", ["qdisc"]],
   // A pair of devices goes with the namespace of either end.
-  ["linux/veth-peer.ts", ["veth"]],
+  ["linux/devices/veth-peer.ts", ["veth"]],
   // What the drivers take and tell.
   ["linux/netlink/link.ts", ["veth"]],
   ["linux/netlink/link-decode.ts", ["vxlan"]],
-  // The toy of the simulator's own tests is made of tunnels.
-  ["sim/toy.ts", ["vxlan"]],
 ]);
 
 /**
@@ -103,12 +101,11 @@ export interface SourceFile {
 }
 
 /** Sentences, each with file and line: what in this file is against the rules of the house. */
-export function violations({ path, text }: SourceFile): string[] {
+export function violations(file: SourceFile): string[] {
+  const { path, text } = file;
+  if (isForTests(path)) return testViolations(file);
   const room = roomOf(path);
-  const lines = text.split("\n").length - 1;
-  const found = namingViolations(path);
-  if (lines >= MAX_LINES) found.push(`${path}: ${lines} lines, and fewer than ${MAX_LINES} are allowed`);
-  if (isForTests(path)) return [...found, ...testViolations({ path, text })];
+  const found = shapeViolations(file);
   if (!ARROWS.has(room)) found.push(`${path}: there is no room ${room} in the table of arrows`);
   const tokens = tokenise(text);
   const inZone = !OUTSIDE.has(room) && !EDGES.has(path);
@@ -137,7 +134,7 @@ export function violations({ path, text }: SourceFile): string[] {
 }
 
 /** The one file of the tests that has a clock. */
-const CLOCK_OF_TESTS = "async/until-fixture.ts";
+const CLOCK_OF_TESTS = "fixtures/async/until.ts";
 
 /** Names by which a test would look at a clock or sleep: its verdict would be another one on a busy machine. */
 const CLOCKS: ReadonlyMap<string, string> = new Map([
@@ -147,20 +144,30 @@ const CLOCKS: ReadonlyMap<string, string> = new Map([
   ["setTimeout", `sleeps: until() of ${CLOCK_OF_TESTS} waits for what shall happen`],
 ]);
 
-/** Sentences as of `violations`, for a test or a fixture in any folder. */
+/** Sentences as of `violations`, for a test, or a file of `fixtures` or `e2e`, with its path below the project. */
 export function testViolations({ path, text }: SourceFile): string[] {
-  if (path === CLOCK_OF_TESTS) return [];
+  const found = shapeViolations({ path, text });
+  if (path === CLOCK_OF_TESTS) return found;
   const tokens = tokenise(text);
-  return tokens.flatMap(({ kind, text: name, line }, index) => {
+  const clocks = tokens.flatMap(({ kind, text: name, line }, index) => {
     const isNow = name === "now" && tokens[index - 1]?.text === "." && tokens[index - 2]?.text === "Date";
     const why = isNow ? CLOCKS.get("performance") : CLOCKS.get(name);
     return kind === "name" && why !== undefined ? [`${path}:${line}: a test ${why}`] : [];
   });
+  return [...found, ...clocks];
 }
 
-/** Tests, their fixtures and the contract suites that several of them run may use anything. */
+/** Tests stand beside what they test, and may use anything. What several of them share is in `fixtures`, outside of src. */
 function isForTests(path: string): boolean {
-  return /(\.test|-fixture|[/-]contract)\.ts$/.test(path);
+  return path.endsWith(".test.ts");
+}
+
+/** Length and name of a file. */
+function shapeViolations({ path, text }: SourceFile): string[] {
+  const lines = text.split("\n").length - 1;
+  const found = namingViolations(path);
+  if (lines >= MAX_LINES) found.push(`${path}: ${lines} lines, and fewer than ${MAX_LINES} are allowed`);
+  return found;
 }
 
 function namingViolations(path: string): string[] {
@@ -217,7 +224,10 @@ interface Finding {
 /** Comparisons with the name of a kind of kernel object, but by who has a file for each kind, or, as a mechanism, makes it. */
 function kindSwitches(path: string, tokens: readonly Token[]): Finding[] {
   const isPastObjects = !importsOf(tokens).some(({ name }) => name.includes("kernel"));
-  if (isPastObjects || /^(kernel|linux|sim)\/objects(\/[a-z-]+)?\.ts$|^mechanisms\/[a-z-]+\//.test(path))
+  if (
+    isPastObjects ||
+    /^(kernel|linux|sim\/kernel)\/objects(\/[a-z-]+)?\.ts$|^mechanisms\/[a-z-]+\//.test(path)
+  )
     return [];
   const names: ReadonlySet<string> = new Set(KIND_NAMES);
   const allowed: ReadonlySet<string> = new Set(OF_ONE_KIND.get(path) ?? []);

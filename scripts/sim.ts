@@ -10,8 +10,8 @@ import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { describeFault, type Fault, minimiseFaults } from "../src/sim/faults.ts";
 import { formatHistoryEntry } from "../src/sim/history.ts";
-import type { MeshResult } from "../src/sim/mesh-fixture.ts";
-import type { ToyResult } from "../src/sim/toy.ts";
+import type { MeshResult } from "../fixtures/sim/mesh.ts";
+import type { ToyResult } from "../fixtures/sim/toy.ts";
 import { simulateMesh } from "./simulated-mesh.ts";
 import { simulateToy } from "./simulated-toy.ts";
 

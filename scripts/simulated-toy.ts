@@ -1,8 +1,8 @@
 /** Puts the toy workload together: the simulator, its kernel, and the store in memory. */
 import { setImmediate } from "node:timers";
-import { SimMachine } from "../src/sim/kernel.ts";
+import { SimMachine } from "../src/sim/kernel/kernel.ts";
 import type { Drain } from "../src/sim/scheduler.ts";
-import { type ToyOptions, type ToyResult, runToy } from "../src/sim/toy.ts";
+import { type ToyOptions, type ToyResult, runToy } from "../fixtures/sim/toy.ts";
 import { MemoryStore } from "../src/store/memory/memory-store.ts";
 import { PLAIN_CREDENTIALS } from "../src/identity/identities.ts";
 

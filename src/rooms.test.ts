@@ -26,11 +26,17 @@ test("every file keeps the arrows, the zone, and the rules for names and length"
   assert.deepEqual(found, []);
 });
 
-test("no test of a whole mesh or kernel measures time, and none sleeps", () => {
-  const folder = new URL("../e2e/", import.meta.url);
-  const found = readdirSync(folder)
-    .filter((path) => path.endsWith(".ts"))
-    .flatMap((path) => testViolations({ path, text: readFileSync(new URL(path, folder), "utf8") }));
+test("no fixture, and no test of a whole mesh or kernel, measures time or sleeps, and all are short and well named", () => {
+  const project = new URL("../", import.meta.url);
+  const files = ["fixtures", "e2e"].flatMap((folder) =>
+    readdirSync(new URL(`${folder}/`, project), { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts"))
+      .map((path) => `${folder}/${path}`),
+  );
+  assert.ok(files.length > 60, "the scan has seen both folders");
+  const found = files.flatMap((path) =>
+    testViolations({ path, text: readFileSync(new URL(path, project), "utf8") }),
+  );
   assert.deepEqual(found, []);
 });
 
@@ -119,7 +125,7 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
     "const f = () => Date.now();",
     /a test measures time/,
   ],
-  ["a fixture that sleeps", "roles/a-fixture.ts", "setTimeout(() => {}, 1);", /:1: a test sleeps: until\(\)/],
+  ["a test that sleeps", "roles/a.test.ts", "setTimeout(() => {}, 1);", /:1: a test sleeps: until\(\)/],
   ["Date", "sim/a.ts", "const f = () => Date.now();", /uses Date/],
   ["a timer", "sim/a.ts", "function f() { setTimeout(() => {}, 1); }", /uses setTimeout/],
   ["setImmediate", "sim/a.ts", "const f = () => setImmediate;", /uses setImmediate/],
@@ -239,8 +245,6 @@ const INNOCENT: readonly (readonly [string, string, string])[] = [
   ["a static constant and a static method", "sim/a.ts", "class A { static readonly b = 1; static c() {} }"],
   ["a mechanism in its own room", "mechanisms/a.ts", 'export const type = "VXLAN";'],
   ["anything else in a test", "sim/a.test.ts", 'import "node:fs"; let n = process.pid;'],
-  ["the clock of the tests", "async/until-fixture.ts", "const f = () => setTimeout(() => {}, 1);"],
-  ["anything in a fixture or a contract suite", "store/contract.ts", 'import test from "node:test";'],
   [
     "an object of some kind",
     "forwarder/a.ts",
@@ -252,7 +256,7 @@ const INNOCENT: readonly (readonly [string, string, string])[] = [
     'import "../kernel/kernel.ts"; function f(t: T) { switch (t.type) { case "address": return 1; } }',
   ],
   ["a kind of something else", "world/a.ts", 'const f = (p: P) => p.kind === "address";'],
-  ["a kind in its own file", "sim/objects/veth.ts", 'const f = (d: D) => d.kind === "veth";'],
+  ["a kind in its own file", "sim/kernel/objects/veth.ts", 'const f = (d: D) => d.kind === "veth";'],
   ["the name of a namespace", "lab/a.ts", "const f = (n: string) => `file:///run/netns/${n}`;"],
   [
     "a file of our own",

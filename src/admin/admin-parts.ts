@@ -4,7 +4,7 @@ import type { Agent } from "../agent/agent.ts";
 import type { Decisions } from "../agent/decisions.ts";
 import type { KeptWires } from "../agent/kept-wires.ts";
 import type { Role } from "../agent/parts.ts";
-import type { Registries } from "../elements/discover.ts";
+import type { Registries } from "../elements/discovery/discover.ts";
 import type { Prober } from "../kernel/prober.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { World } from "../world/world.ts";

@@ -14,7 +14,7 @@ import {
   NetworkServiceSchema,
 } from "../api/gen/nsm/registry_pb.js";
 import type { HopCall } from "../api/hops.ts";
-import { isForwarder } from "../elements/forwarders.ts";
+import { isForwarder } from "../elements/discovery/forwarders.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { describeWires } from "./wires.ts";
 

@@ -15,10 +15,10 @@ import {
   type WhyResponse,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import type { HopCall } from "../api/hops.ts";
-import { withClientInfo } from "../elements/client-info.ts";
-import { wireIdOf } from "../elements/wire-id.ts";
-import { discoverCandidates, type Discovery } from "../elements/discover.ts";
-import type { Decision } from "../registry/match.ts";
+import { withClientInfo } from "../elements/context/client-info.ts";
+import { wireIdOf } from "../elements/wires/wire-id.ts";
+import { discoverCandidates, type Discovery } from "../elements/discovery/discover.ts";
+import type { Decision } from "../registry/matching/match.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { listed } from "../text/problem.ts";
 import type { AdminParts } from "./admin-parts.ts";

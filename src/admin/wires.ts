@@ -17,9 +17,9 @@ import {
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
-import { clientWorkloadOf, hostsOf } from "../elements/path-hosts.ts";
-import { stationsOf, wireIdOf } from "../elements/wire-id.ts";
-import { wireMtu } from "../forwarder/plan.ts";
+import { clientWorkloadOf, hostsOf } from "../elements/path/path-hosts.ts";
+import { stationsOf, wireIdOf } from "../elements/wires/wire-id.ts";
+import { wireMtu } from "../forwarder/plan/plan.ts";
 import type { Wire as Made } from "../forwarder/wire.ts";
 import { endOf, isBorrowed, remoteTypeOf, typeOf } from "../mechanisms/list.ts";
 import type { LocalDevice } from "../mechanisms/mechanism-type.ts";

@@ -1,6 +1,6 @@
 /** Why endpoints were taken: what the forwarder of this host has decided lately, for `netloom why`. */
-import type { Discovery } from "../elements/discover.ts";
-import type { Selection } from "../elements/select.ts";
+import type { Discovery } from "../elements/discovery/discover.ts";
+import type { Selection } from "../elements/discovery/select.ts";
 import type { Clock } from "../async/clock.ts";
 
 export interface Decided {

@@ -9,7 +9,7 @@
  * - There no wire gets an address, a route or a policy that covers the registry or the other end of a tunnel, and no
  *   tunnel leads to an address that a wire has taken.
  */
-import { plan } from "../forwarder/plan.ts";
+import { plan } from "../forwarder/plan/plan.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { deviceOf, remoteTypeOf } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";

@@ -9,8 +9,8 @@
  */
 import type { Span } from "../observe/trace.ts";
 import type { Disk } from "../world/disk.ts";
-import { planWire } from "../forwarder/plan-wire.ts";
-import type { Reconciler } from "../forwarder/reconcile.ts";
+import { planWire } from "../forwarder/plan/plan-wire.ts";
+import type { Reconciler } from "../forwarder/reconcile/reconcile.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import { deviceOf, type Mechanism } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";

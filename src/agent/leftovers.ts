@@ -18,7 +18,7 @@ import {
 } from "../api/gen/nsm/connection_pb.js";
 import { type Caller, type ConnectionHop } from "../api/hops.ts";
 import { SELF } from "../world/peer.ts";
-import { wireIdOf } from "../elements/wire-id.ts";
+import { wireIdOf } from "../elements/wires/wire-id.ts";
 import { create } from "@bufbuild/protobuf";
 import { Signal } from "../async/signal.ts";
 import { NetloomError } from "../errors/errors.ts";

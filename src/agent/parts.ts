@@ -1,9 +1,9 @@
 /** What an agent is made of, from the roles of its process. */
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { ConnectionServer, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
-import type { AddressOptions } from "../elements/ipam.ts";
-import type { ContextOptions } from "../elements/endpoint-context.ts";
-import type { Claims } from "../forwarder/claims.ts";
+import type { AddressOptions } from "../elements/context/ipam.ts";
+import type { ContextOptions } from "../elements/context/endpoint-context.ts";
+import type { Claims } from "../forwarder/claims/claims.ts";
 import type { NetloomError } from "../errors/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { WorkloadPlace } from "../mechanisms/mechanism-type.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Worlds } from "../elements/world-fixture.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
 import { Semaphore } from "./semaphore.ts";
 
 test("lets so many through at once, in the order of their coming", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Worlds } from "../elements/world-fixture.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
 import type { Peer } from "../world/peer.ts";
@@ -8,7 +8,7 @@ import { mustAllow, question } from "../policy/authorize.ts";
 import { authorizeBy, RULES } from "../policy/rules.ts";
 import { type Admission, Begin, type BeginOptions, type ResourceKind } from "./begin.ts";
 import { type Call, memoryKey, type Trigger } from "./call.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 interface Thing {
   readonly id: string;

@@ -1,4 +1,4 @@
-/** Every command that talks to an agent, run as a user would against a registry and two agents of this process (mesh/agents-fixture.ts). */
+/** Every command that talks to an agent, run as a user would against a registry and two agents of this process (fixtures/cli/agents.ts). */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { parseAllDocuments } from "yaml";
-import { until } from "../async/until-fixture.ts";
-import { Agents, isRoot, json } from "./mesh/agents-fixture.ts";
+import { until } from "../../fixtures/async/until.ts";
+import { Agents, isRoot, json } from "../../fixtures/cli/agents.ts";
 import { netloom, netloomPath, type Netloom, type Outcome, start } from "./spawn-netloom.ts";
 
 const shared = { agents: undefined as Agents | undefined };

@@ -19,8 +19,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { ping } from "../linux/icmp.ts";
-import { netnsOf } from "../lab/topology.ts";
+import { ping } from "../linux/icmp/icmp.ts";
+import { netnsOf } from "../lab/topology/topology.ts";
 import { withMachine } from "./lab/open.ts";
 import type { DoctorReport } from "./doctor/report.ts";
 import { netloom, netloomPath, start } from "./spawn-netloom.ts";

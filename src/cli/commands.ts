@@ -7,64 +7,64 @@ export const commands: readonly Entry[] = [
   {
     name: "demo",
     summary: "two hosts, a registry, two agents, a service asked for by name, and nothing left behind",
-    load: async () => (await import("./demo.ts")).demoCommand,
+    load: async () => (await import("./commands/demo.ts")).demoCommand,
   },
   {
     name: "apply",
     summary: "make the attachments of a file the wish of this host",
-    load: async () => (await import("./apply.ts")).applyCommand,
+    load: async () => (await import("./commands/apply.ts")).applyCommand,
   },
   {
     name: "diff",
     summary: "say what apply would change",
-    load: async () => (await import("./diff.ts")).diffCommand,
+    load: async () => (await import("./commands/diff.ts")).diffCommand,
   },
   {
     name: "get",
     summary: "list attachments, or what the mesh offers",
-    load: async () => (await import("./get.ts")).getCommand,
+    load: async () => (await import("./commands/get.ts")).getCommand,
   },
   {
     name: "describe",
     summary: "tell everything about an attachment or a wire",
-    load: async () => (await import("./describe.ts")).describeCommand,
+    load: async () => (await import("./commands/describe.ts")).describeCommand,
   },
   {
     name: "delete",
     summary: "take attachments out of the wish, and their wires down",
-    load: async () => (await import("./delete.ts")).deleteCommand,
+    load: async () => (await import("./commands/delete.ts")).deleteCommand,
   },
   // Those that write one document: netloom connect, netloom expose.
   ...KINDS.flatMap(({ command }) => (command ? [kindEntry(command)] : [])),
   {
     name: "status",
     summary: "show what is up and what is not, on one screen",
-    load: async () => (await import("./status.ts")).statusCommand,
+    load: async () => (await import("./commands/status.ts")).statusCommand,
   },
   {
     name: "ping",
     summary: "send packets through a wire, and name their path",
-    load: async () => (await import("./ping.ts")).pingCommand,
+    load: async () => (await import("./commands/ping.ts")).pingCommand,
   },
   {
     name: "why",
     summary: "tell why a client gets, or would get, an endpoint",
-    load: async () => (await import("./why.ts")).whyCommand,
+    load: async () => (await import("./commands/why.ts")).whyCommand,
   },
   {
     name: "graph",
     summary: "draw the mesh as text, Mermaid, DOT or JSON",
-    load: async () => (await import("./graph.ts")).graphCommand,
+    load: async () => (await import("./commands/graph.ts")).graphCommand,
   },
   {
     name: "agent",
     summary: "run the agent of this host, in the foreground",
-    load: async () => (await import("./agent.ts")).agentCommand,
+    load: async () => (await import("./commands/agent.ts")).agentCommand,
   },
   {
     name: "registry",
     summary: "run the registry of a mesh, in the foreground",
-    load: async () => (await import("./registry.ts")).registryCommand,
+    load: async () => (await import("./commands/registry.ts")).registryCommand,
   },
   {
     name: "lab",
@@ -74,27 +74,27 @@ export const commands: readonly Entry[] = [
   {
     name: "doctor",
     summary: "say what this machine can do, what is in the way, and how to clear it",
-    load: async () => (await import("./doctor.ts")).doctorCommand,
+    load: async () => (await import("./commands/doctor.ts")).doctorCommand,
   },
   {
     name: "script",
     summary: "print a lab or one of its wires as ip and tc commands",
-    load: async () => (await import("./script.ts")).scriptCommand,
+    load: async () => (await import("./commands/script.ts")).scriptCommand,
   },
   {
     name: "explain",
     summary: "tell what an error means, how it comes about and what to do",
-    load: async () => (await import("./explain.ts")).explainCommand,
+    load: async () => (await import("./commands/explain.ts")).explainCommand,
   },
   {
     name: "completion",
     summary: "print the script that completes command lines in bash, zsh or fish",
-    load: async () => (await import("./completion.ts")).completionCommand,
+    load: async () => (await import("./commands/completion.ts")).completionCommand,
   },
   {
     name: "version",
     summary: "print the version of netloom, Node and the kernel",
-    load: async () => (await import("./version.ts")).versionCommand,
+    load: async () => (await import("./commands/version.ts")).versionCommand,
   },
 ];
 

@@ -1,11 +1,11 @@
 /** The frame of every command: command line in, exit code out; signals, errors and closed pipes between them. */
 import { CommanderError } from "commander";
 import type { Context } from "./command.ts";
-import { formatOf, reportError } from "./error-report.ts";
+import { formatOf, reportError } from "./errors/error-report.ts";
 import { catchSignals } from "./interrupt.ts";
 import { Output } from "./output.ts";
 import { buildProgram, refuseUnknown } from "./program.ts";
-import { usageError } from "./usage-error.ts";
+import { usageError } from "./errors/usage-error.ts";
 import { watchWriting } from "./writing.ts";
 
 /** Exit codes: 0 done, 1 an operation failed, 2 the command line is wrong, 128 + n ended by signal n. */

@@ -1,4 +1,4 @@
-/** How our own objects are told apart from those of others; the numbers are those of src/linux/machine.ts. */
+/** How our own objects are told apart from those of others; the numbers are those of src/linux/machine/machine.ts. */
 
 /** All link groups of ours share their upper half: the mesh, labs, and what either is about to delete. */
 export function isOurs(group: number): boolean {

@@ -3,12 +3,12 @@ import { test } from "node:test";
 import { State, type Connection } from "../api/gen/nsm/connection_pb.js";
 import type { ConnectionHop } from "../api/hops.ts";
 import { NetloomError, type ErrorCode } from "../errors/errors.ts";
-import { Chain } from "./chain-fixture.ts";
+import { Chain } from "../../fixtures/elements/chain.ts";
 import { connect } from "./connect.ts";
 import { connectionOf } from "./connection.ts";
-import { updateToken } from "./update-token.ts";
+import { updateToken } from "./path/update-token.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { Worlds } from "./world-fixture.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
 
 interface Next {
   readonly hop: ConnectionHop;

@@ -4,9 +4,9 @@ import { create } from "@bufbuild/protobuf";
 import { ConnectionSchema, PathSchema, PathSegmentSchema, State } from "../api/gen/nsm/connection_pb.js";
 import { ConnectionContextSchema } from "../api/gen/nsm/connectioncontext_pb.js";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
-import { Chain } from "./chain-fixture.ts";
-import { Worlds } from "./world-fixture.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { Chain } from "../../fixtures/elements/chain.ts";
+import { Worlds } from "../../fixtures/elements/world.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 function inChain(body: (chain: Chain) => Promise<void>, isFirst = false): () => Promise<void> {
   return async () => {

@@ -28,10 +28,10 @@ import {
   ipContextOf,
 } from "./connection.ts";
 import { checkConnection, checkRequest } from "./limits.ts";
-import type { MonitorBoard } from "./monitor-board.ts";
-import { paced } from "./paced.ts";
-import { enterPath, leavePath } from "./update-path.ts";
-import { wayHere } from "./update-token.ts";
+import type { MonitorBoard } from "./upkeep/monitor-board.ts";
+import { paced } from "./upkeep/paced.ts";
+import { enterPath, leavePath } from "./path/update-path.ts";
+import { wayHere } from "./path/update-token.ts";
 
 type Asked = Admission<NetworkServiceRequest, Connection>;
 type Begun = BeginOptions<NetworkServiceRequest, Connection>;

@@ -18,11 +18,11 @@ import {
   ipJson,
   mac,
   macOf,
-} from "../linux/frame-fixture.ts";
-import { needsRoot } from "../linux/netns-fixture.ts";
+} from "../../fixtures/linux/frame.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { linkLocalAddress } from "../net/link-local.ts";
-import { type Hosts, hostsFixture, localWire, reaches } from "./hosts-fixture.ts";
-import { WireMaker } from "./wire-maker-fixture.ts";
+import { type Hosts, hostsFixture, localWire, reaches } from "../../fixtures/forwarder/hosts.ts";
+import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 
 const dual: ConnectionContext = {

@@ -1,7 +1,7 @@
 /** Where the kernel counts what a wire carries. */
 import type { Counters, CounterQuery, Kernel } from "../kernel/kernel.ts";
 import { otherSide, type Side } from "../mechanisms/side.ts";
-import { halvesOf } from "./plan.ts";
+import { halvesOf } from "./plan/plan.ts";
 import type { Wire } from "./wire.ts";
 
 /** Packets on their way to one side of a wire. */

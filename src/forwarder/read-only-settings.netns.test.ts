@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { needsRoot } from "../linux/netns-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 /** Makes both kinds of wires, and tells of the settings that it could not do without. */
 const program = `
-  import { LinuxMachine } from "${source("../linux/machine.ts")}";
-  import { WireMaker } from "${source("wire-maker-fixture.ts")}";
+  import { LinuxMachine } from "${source("../linux/machine/machine.ts")}";
+  import { WireMaker } from "${source("../../fixtures/forwarder/wire-maker.ts")}";
   const machine = await LinuxMachine.open();
   const [host, a, b] = ["host", "a", "b"].map((name) => "/run/netns/" + name);
   for (const path of [host, a, b]) await machine.createNetns(path);

@@ -1,10 +1,10 @@
 /** What two wires of one workload may share in the kernel, and what they may not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { needsRoot } from "../linux/netns-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { NetloomError } from "../errors/errors.ts";
-import { holdsExactly, hostsFixture, localWire, reachEachOther } from "./hosts-fixture.ts";
-import { WireMaker } from "./wire-maker-fixture.ts";
+import { holdsExactly, hostsFixture, localWire, reachEachOther } from "../../fixtures/forwarder/hosts.ts";
+import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 
 const v4: ConnectionContext = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };

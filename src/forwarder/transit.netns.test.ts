@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { Kernel, KernelObject, LinkEnd, Netns, Operation } from "../kernel/kernel.ts";
 import { ofKind } from "../kernel/objects.ts";
-import { needsRoot } from "../linux/netns-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
 import {
   holdsExactly,
@@ -18,9 +18,9 @@ import {
   localWire,
   reachEachOther,
   reaches,
-} from "./hosts-fixture.ts";
-import { planWire } from "./plan-wire.ts";
-import { Reconciler } from "./reconcile.ts";
+} from "../../fixtures/forwarder/hosts.ts";
+import { planWire } from "./plan/plan-wire.ts";
+import { Reconciler } from "./reconcile/reconcile.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 
 const context: ConnectionContext = {

@@ -51,7 +51,7 @@ export interface ConnectionContext {
  * between, from tunnel to tunnel.
  */
 export interface Wire {
-  /** The owner of all that is made: in a mesh the wire's id (src/elements/wire-id.ts). */
+  /** The owner of all that is made: in a mesh the wire's id (src/elements/wires/wire-id.ts). */
   readonly connectionId: string;
   readonly client: Mechanism;
   readonly endpoint: Mechanism;

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { needsRoot } from "../linux/netns-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 import type { Kernel, KernelObject, Netns, Operation } from "./kernel.ts";
-import { diff } from "../forwarder/diff.ts";
-import { type Hosts, hostsFixture, localWire, reaches, remoteWire } from "../forwarder/hosts-fixture.ts";
+import { diff } from "../forwarder/reconcile/diff.ts";
+import { type Hosts, hostsFixture, localWire, reaches, remoteWire } from "../../fixtures/forwarder/hosts.ts";
 import { contentOf } from "./objects.ts";
-import { plan } from "../forwarder/plan.ts";
+import { plan } from "../forwarder/plan/plan.ts";
 import { script } from "./script.ts";
 import type { ConnectionContext, Wire } from "../forwarder/wire.ts";
 

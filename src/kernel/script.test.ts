@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { KernelObject, Operation } from "./kernel.ts";
-import { plan } from "../forwarder/plan.ts";
+import { plan } from "../forwarder/plan/plan.ts";
 import { script } from "./script.ts";
 import type { ScriptOptions } from "./script-tools.ts";
 import { comment, quote } from "./shell.ts";

@@ -3,18 +3,24 @@
  *
  *   namespaces that are missing -> underlay -> wires that are not wanted go -> wires -> namespaces that are not wanted go
  */
-import { planWire } from "../forwarder/plan-wire.ts";
-import { Reconciler } from "../forwarder/reconcile.ts";
-import type { LinuxMachine } from "../linux/machine.ts";
+import { planWire } from "../forwarder/plan/plan-wire.ts";
+import { Reconciler } from "../forwarder/reconcile/reconcile.ts";
+import type { LinuxMachine } from "../linux/machine/machine.ts";
 import type { OpenKernel } from "../kernel/privileged.ts";
-import { unmountBelow } from "../linux/mounts.ts";
-import { identityAt } from "../linux/netns.ts";
+import { unmountBelow } from "../linux/namespaces/mounts.ts";
+import { identityAt } from "../linux/namespaces/netns.ts";
 import type { Netns, Operation } from "../kernel/kernel.ts";
 import { LAB_MARK } from "../kernel/kernel.ts";
 import { explainShape } from "./shape-support.ts";
 import { bpffsDirectory, namespacesOf, stateDirectory } from "./state.ts";
-import { UNDERLAYS } from "./underlay-owner.ts";
-import { type HostWire, type LabNamespace, NETNS_DIRECTORY, type Topology, wireNameOf } from "./topology.ts";
+import { UNDERLAYS } from "./topology/underlay-owner.ts";
+import {
+  type HostWire,
+  type LabNamespace,
+  NETNS_DIRECTORY,
+  type Topology,
+  wireNameOf,
+} from "./topology/topology.ts";
 
 /** What was done. */
 export interface Changes {

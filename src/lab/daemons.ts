@@ -17,16 +17,22 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { LinuxMachine } from "../linux/machine.ts";
-import { OWN } from "../linux/open-need.ts";
-import { commandLine, hasProgram, isDying, processNumbers, startTime } from "../linux/process-table.ts";
-import { linuxProcesses } from "../linux/processes.ts";
+import type { LinuxMachine } from "../linux/machine/machine.ts";
+import { OWN } from "../linux/machine/open-need.ts";
+import {
+  commandLine,
+  hasProgram,
+  isDying,
+  processNumbers,
+  startTime,
+} from "../linux/processes/process-table.ts";
+import { linuxProcesses } from "../linux/processes/processes.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { HeldProcess } from "../kernel/processes.ts";
 import { storeInFolder } from "../store/stores.ts";
-import type { Lab, LabAgent, LabMesh } from "./model.ts";
+import type { Lab, LabAgent, LabMesh } from "./file/model.ts";
 import { bpffsDirectory, stateDirectory } from "./state.ts";
-import { netnsOf } from "./topology.ts";
+import { netnsOf } from "./topology/topology.ts";
 import { LAB_WORDS } from "../identity/identities.ts";
 
 const AGENT_PORT = 5001;

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { needsRoot } from "../linux/netns-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { demo, type DemoStep } from "./demo.ts";
-import { labFixture } from "./lab-fixture.ts";
+import { labFixture } from "../../fixtures/lab/lab.ts";
 import { leftovers, readState } from "./state.ts";
 
 const skip = needsRoot;
@@ -66,7 +66,7 @@ test("the demo leaves alone a lab with its name that is not its own", { skip }, 
 
 test("the demo needs no program but Node", { skip }, async (t) => {
   const { name } = await labFixture(t);
-  const child = fileURLToPath(new URL("./up-child-fixture.ts", import.meta.url));
+  const child = fileURLToPath(new URL("../../fixtures/lab/up-child.ts", import.meta.url));
   const { status, stdout, stderr } = spawnSync(process.execPath, [child, name, "demo"], {
     env: { PATH: "/nonexistent", UV_THREADPOOL_SIZE: "32" },
     encoding: "utf8",

@@ -1,15 +1,15 @@
 /** What `netloom demo` does, step by step, as data. No other program is run. */
-import type { LinuxMachine } from "../linux/machine.ts";
+import type { LinuxMachine } from "../linux/machine/machine.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { familyOf } from "../net/ip.ts";
 import type { WireProof } from "../view/wire-proof.ts";
 import type { WireView } from "../view/wire-view.ts";
 import { down, type DownReport, up, type UpReport } from "./lab.ts";
-import type { Lab } from "./model.ts";
-import { mustParseLab } from "./parse.ts";
+import type { Lab } from "./file/model.ts";
+import { mustParseLab } from "./file/parse.ts";
 import { leftovers, lockLab, readState } from "./state.ts";
-import { countedBy, proofOf } from "./ping-wires.ts";
-import { status } from "./status.ts";
+import { countedBy, proofOf } from "./status/ping-wires.ts";
+import { status } from "./status/status.ts";
 
 const demoMark = "# The lab of netloom demo.\n";
 

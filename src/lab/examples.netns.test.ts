@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Pinger } from "../linux/icmp.ts";
-import { needsRoot } from "../linux/netns-fixture.ts";
-import { labFixture } from "./lab-fixture.ts";
-import { netnsOf } from "./topology.ts";
+import { Pinger } from "../linux/icmp/icmp.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
+import { labFixture } from "../../fixtures/lab/lab.ts";
+import { netnsOf } from "./topology/topology.ts";
 
 const directory = new URL("../../examples/", import.meta.url);
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { test, type TestContext } from "node:test";
-import { needsRoot } from "../linux/netns-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { exec } from "./exec.ts";
-import { labFixture } from "./lab-fixture.ts";
+import { labFixture } from "../../fixtures/lab/lab.ts";
 
 const skip = needsRoot;
 const module = new URL("./exec.ts", import.meta.url).href;

@@ -1,10 +1,10 @@
 /** Runs a program in a namespace of a lab. */
-import { becomeIn } from "../linux/become.ts";
+import { becomeIn } from "../linux/processes/become.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { quote } from "../text/problem.ts";
 import { checkLabName, namespacesOf } from "./state.ts";
-import { unknownName } from "./findings.ts";
-import { namespaceName, namespacePrefix, NETNS_DIRECTORY } from "./topology.ts";
+import { unknownName } from "./file/findings.ts";
+import { namespaceName, namespacePrefix, NETNS_DIRECTORY } from "./topology/topology.ts";
 
 /** Path of the namespace of a host, router or `host/workload`. NOT_FOUND with what there is. */
 export async function findPlace(lab: string, place: string): Promise<string> {

@@ -7,14 +7,14 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { needsRoot } from "../linux/netns-fixture.ts";
-import { lengthOf, moment } from "../async/until-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
+import { lengthOf, moment } from "../../fixtures/async/until.ts";
 import { demo } from "./demo.ts";
-import { labFixture, type LabFixture } from "./lab-fixture.ts";
+import { labFixture, type LabFixture } from "../../fixtures/lab/lab.ts";
 import { leftovers } from "./state.ts";
 
 const skip = needsRoot;
-const child = fileURLToPath(new URL("./up-child-fixture.ts", import.meta.url));
+const child = fileURLToPath(new URL("../../fixtures/lab/up-child.ts", import.meta.url));
 
 const text = `name: NAME
 hosts:

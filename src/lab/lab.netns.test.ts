@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { Pinger } from "../linux/icmp.ts";
-import { needsRoot } from "../linux/netns-fixture.ts";
+import { Pinger } from "../linux/icmp/icmp.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Operation } from "../kernel/kernel.ts";
-import { labFixture, type LabFixture } from "./lab-fixture.ts";
+import { labFixture, type LabFixture } from "../../fixtures/lab/lab.ts";
 import { down, list, status, up } from "./lab.ts";
 import { leftovers, lockLab, namespacesOf, stateDirectory } from "./state.ts";
-import { netnsOf } from "./topology.ts";
-import { moment } from "../async/until-fixture.ts";
+import { netnsOf } from "./topology/topology.ts";
+import { moment } from "../../fixtures/async/until.ts";
 
 const skip = needsRoot;
 

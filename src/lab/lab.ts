@@ -1,13 +1,13 @@
 /** Labs on this machine: up, down, and which there are. */
-import type { LinuxMachine } from "../linux/machine.ts";
-import { identityAt } from "../linux/netns.ts";
-import { netnsOfProcess, processNumbers, programName } from "../linux/process-table.ts";
+import type { LinuxMachine } from "../linux/machine/machine.ts";
+import { identityAt } from "../linux/namespaces/netns.ts";
+import { netnsOfProcess, processNumbers, programName } from "../linux/processes/process-table.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { type Changes, converge, removeNamespaces } from "./converge.ts";
 import { bringDaemons, daemonsOf, endDaemons, findDaemons, type RunningDaemon } from "./daemons.ts";
 import { bringAttachments, type LabAttachmentState, untilFollowing, withdrawAttachments } from "./mesh.ts";
-import { type Lab, sideName } from "./model.ts";
-import { mustParseLab, parseLab } from "./parse.ts";
+import { type Lab, sideName } from "./file/model.ts";
+import { mustParseLab, parseLab } from "./file/parse.ts";
 import {
   begin,
   checkLabName,
@@ -19,10 +19,10 @@ import {
   readState,
   rollBack,
 } from "./state.ts";
-import { NETNS_DIRECTORY, topology } from "./topology.ts";
+import { NETNS_DIRECTORY, topology } from "./topology/topology.ts";
 
 export { list } from "./state.ts";
-export { type LabStatus, status } from "./status.ts";
+export { type LabStatus, status } from "./status/status.ts";
 
 /** What `up` did. All counts are zero when everything was as wanted. */
 export interface UpReport {

@@ -7,12 +7,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { ETHERTYPE, FrameSocket, ip, ipJson, macOf } from "../linux/frame-fixture.ts";
-import { needsRoot } from "../linux/netns-fixture.ts";
+import { ETHERTYPE, FrameSocket, ip, ipJson, macOf } from "../../fixtures/linux/frame.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { linkLocalAddress } from "../net/link-local.ts";
 import type { Netns } from "../kernel/kernel.ts";
-import { labFixture } from "./lab-fixture.ts";
-import { netnsOf } from "./topology.ts";
+import { labFixture } from "../../fixtures/lab/lab.ts";
+import { netnsOf } from "./topology/topology.ts";
 
 const text = `name: NAME
 hosts: { a: { workloads: [w, v] }, b: { workloads: [x] } }

@@ -17,7 +17,7 @@ import { call, watch } from "../api/rpc.ts";
 import { GrpcHop } from "../transport/grpc-client.ts";
 import { hasCode, NetloomError } from "../errors/errors.ts";
 import { agentSocket } from "./daemons.ts";
-import type { Lab, LabAttachment } from "./model.ts";
+import type { Lab, LabAttachment } from "./file/model.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
 /** An attachment as far as it is when a command ends. */

@@ -8,8 +8,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { needsRoot } from "../linux/netns-fixture.ts";
-import { labFixture } from "./lab-fixture.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
+import { labFixture } from "../../fixtures/lab/lab.ts";
 
 const skip = needsRoot;
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { daemonsOf } from "./daemons.ts";
-import { mustParseLab, parseLab } from "./parse.ts";
+import { mustParseLab, parseLab } from "./file/parse.ts";
 
 const FRAME = `name: web
 hosts: { alpha: , beta: , gamma: }

@@ -1,9 +1,9 @@
 /** What a kernel without a queueing discipline means for a lab. */
 import { NetloomError } from "../errors/errors.ts";
-import { StepRefused } from "../forwarder/explain.ts";
+import { StepRefused } from "../forwarder/reconcile/explain.ts";
 import { KernelError } from "../kernel/kernel.ts";
 import { ofKind } from "../kernel/objects.ts";
-import type { LabNamespace } from "./topology.ts";
+import type { LabNamespace } from "./topology/topology.ts";
 
 const features = {
   tbf: { module: "sch_tbf", option: "CONFIG_NET_SCH_TBF", keys: "rate" },

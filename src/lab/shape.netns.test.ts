@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { Pinger } from "../linux/icmp.ts";
-import { needsRoot } from "../linux/netns-fixture.ts";
-import { probe } from "../linux/probe.ts";
+import { Pinger } from "../linux/icmp/icmp.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
+import { probe } from "../linux/probe/probe.ts";
 import { NetloomError } from "../errors/errors.ts";
-import { labFixture } from "./lab-fixture.ts";
+import { labFixture } from "../../fixtures/lab/lab.ts";
 import { leftovers } from "./state.ts";
-import { netnsOf } from "./topology.ts";
+import { netnsOf } from "./topology/topology.ts";
 
 const skip = needsRoot;
 

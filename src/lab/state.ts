@@ -22,13 +22,13 @@ import {
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { mountsBelow, unmountBelow } from "../linux/mounts.ts";
-import { namedNamespaces } from "../linux/netns-lifecycle.ts";
-import { lockFile } from "../linux/syscall.ts";
+import { mountsBelow, unmountBelow } from "../linux/namespaces/mounts.ts";
+import { namedNamespaces } from "../linux/namespaces/netns-lifecycle.ts";
+import { lockFile } from "../linux/libc/syscall.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { quote } from "../text/problem.ts";
-import { NODE_NAME } from "./names.ts";
-import { namespacePrefix } from "./topology.ts";
+import { NODE_NAME } from "./file/names.ts";
+import { namespacePrefix } from "./topology/topology.ts";
 
 const labsDirectory = "/run/netloom/labs";
 

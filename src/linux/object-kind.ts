@@ -4,16 +4,16 @@
  */
 import type { Operation, OwnerMark } from "../kernel/kernel.ts";
 import type { Datapath } from "./bpf/datapath.ts";
-import type { Links } from "./links.ts";
+import type { Links } from "./batch/links.ts";
 import type { Link } from "./netlink/link-decode.ts";
 import type { Ack } from "./netlink/message-reader.ts";
-import type { Place, Places } from "./place.ts";
-import type { ProcSys } from "./proc-sys.ts";
-import type { Readiness } from "./readiness.ts";
-import type { Reaper } from "./reaper.ts";
-import type { Job, Reason } from "./refuse.ts";
-import type { Transaction } from "./transaction.ts";
-import type { ObserveContext, View } from "./view.ts";
+import type { Place, Places } from "./namespaces/place.ts";
+import type { ProcSys } from "./namespaces/proc-sys.ts";
+import type { Readiness } from "./batch/readiness.ts";
+import type { Reaper } from "./batch/reaper.ts";
+import type { Job, Reason } from "./batch/refuse.ts";
+import type { Transaction } from "./batch/transaction.ts";
+import type { ObserveContext, View } from "./batch/view.ts";
 
 /** What is the same for all batches of a kernel. */
 export interface BatchContext {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { SELF, type Peer, principalText } from "../world/peer.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 import { type Action, mustAllow, question, type Question } from "./authorize.ts";
 import { authorizeBy, RULES } from "./rules.ts";
 

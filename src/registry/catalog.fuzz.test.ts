@@ -9,9 +9,9 @@ import fc from "fast-check";
 import { NetworkServiceEndpointSchema, type NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import { NetloomError } from "../errors/errors.ts";
 import { Catalog } from "./catalog.ts";
-import type { CatalogEvent, CatalogWatch } from "./catalog-watch.ts";
+import type { CatalogEvent, CatalogWatch } from "./watch/catalog-watch.ts";
 import { endpointKind, type Listed } from "./entry-kind.ts";
-import { matchesEndpointQuery } from "./match.ts";
+import { matchesEndpointQuery } from "./matching/match.ts";
 
 const NAMES = ["a", "b", "c", "d", "e", "f"];
 const SERVICES = ["shop", "bank", "post"];

@@ -2,7 +2,7 @@
  * Entries by name, by network service and by URL, and those who watch them. All in memory, all at once: nothing here
  * waits. The registry puts it before its store, a manager fills it from its registry.
  */
-import { CatalogWatch, type WatchOptions } from "./catalog-watch.ts";
+import { CatalogWatch, type WatchOptions } from "./watch/catalog-watch.ts";
 import type { Keys, Listed } from "./entry-kind.ts";
 
 /** The entries that share a key, in the order in which they came. */

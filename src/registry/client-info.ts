@@ -1,7 +1,7 @@
 /** Where an endpoint is. Upstream: sdk/pkg/registry/common/clientinfo */
 import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import type { Element } from "../chain/element.ts";
-import type { Labels } from "./match.ts";
+import type { Labels } from "./matching/match.ts";
 
 /** Adds `labels` to those of every service that an endpoint has labels for, where they are not given. */
 export function clientInfo(labels: Labels): Element<NetworkServiceEndpoint, NetworkServiceEndpoint> {

@@ -6,7 +6,7 @@ import type { Fault } from "../sim/faults.ts";
 import type { Handler, Message } from "../world/hops.ts";
 import type { HostWorld } from "../world/world.ts";
 import { dialRegistries, type RegistryHop } from "./dial-registries.ts";
-import { type Hosts, withHosts } from "./registry-fixture.ts";
+import { type Hosts, withHosts } from "../../fixtures/registry/registry.ts";
 
 const URLS = ["tcp://10.0.0.8:5002", "tcp://10.0.0.9:5002"] as const;
 

@@ -16,7 +16,7 @@ import {
   type NetworkServiceResponse,
 } from "../api/gen/nsm/registry_pb.js";
 import { decode } from "../api/rpc.ts";
-import { matchesEndpointQuery, matchesServiceQuery } from "./match.ts";
+import { matchesEndpointQuery, matchesServiceQuery } from "./matching/match.ts";
 
 /** What entries are looked up by. */
 export interface Keys {

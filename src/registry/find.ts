@@ -3,7 +3,7 @@ import type { Served } from "../api/rpc.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
 import type { Incoming } from "../world/hops.ts";
 import { type Peer, SELF } from "../world/peer.ts";
-import { AnswerWriter } from "./answer-bytes.ts";
+import { AnswerWriter } from "./watch/answer-bytes.ts";
 import type { Catalog } from "./catalog.ts";
 import type { EntryKind, Listed } from "./entry-kind.ts";
 

@@ -28,10 +28,10 @@ import type { World } from "../world/world.ts";
 import type { Hop } from "../world/hops.ts";
 import { Signal } from "../async/signal.ts";
 import { endpointKind, expirationMs, sameBytes, serviceKind } from "./entry-kind.ts";
-import { type Host, withHost } from "./host-names.ts";
-import { withLease } from "./lease-metadata.ts";
-import { DEFAULT_LEASE_MS } from "./lifetime.ts";
-import type { WatchCache } from "./watch-cache.ts";
+import { type Host, withHost } from "./names/host-names.ts";
+import { withLease } from "./leases/lease-metadata.ts";
+import { DEFAULT_LEASE_MS } from "./leases/lifetime.ts";
+import type { WatchCache } from "./watch/watch-cache.ts";
 
 /** Registrations that are under way at once when all have to be made anew. */
 const AT_ONCE = 16;

@@ -16,7 +16,7 @@ import type { Station } from "../chain/element.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
 import type { Cataloged } from "./catalog.ts";
-import { checkName } from "./names.ts";
+import { checkName } from "./names/names.ts";
 
 const MAX_WAITING = 256;
 

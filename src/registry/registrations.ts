@@ -18,9 +18,9 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Principal } from "../world/peer.ts";
 import { Catalog, type Cataloged } from "./catalog.ts";
 import { type Listed, sameBytes } from "./entry-kind.ts";
-import { leaseOfCall } from "./expire-in-store.ts";
-import { type EndpointLease, type LeaseBook, leaseOfEndpoint } from "./lease-book.ts";
-import { ownerRecord, readOwner, readOwnerText } from "./owner-record.ts";
+import { leaseOfCall } from "./leases/expire-in-store.ts";
+import { type EndpointLease, type LeaseBook, leaseOfEndpoint } from "./leases/lease-book.ts";
+import { ownerRecord, readOwner, readOwnerText } from "./names/owner-record.ts";
 import type { Shelf, StoreView } from "./store-view.ts";
 
 /** An entry and whose it is. */

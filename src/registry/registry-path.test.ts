@@ -5,7 +5,7 @@ import type { Identity } from "../identity/identity.ts";
 import type { Metadata } from "../world/hops.ts";
 import { pathOf, readPath, updatePath } from "./registry-path.ts";
 import { SELF } from "../world/peer.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const identity: Pick<Identity, "token" | "tokenOf" | "vouch"> = {
   token: () => ({ text: "own", expiresAtMs: 1 }),

@@ -5,7 +5,7 @@ import { NetloomError } from "../errors/errors.ts";
 import { drawFaults, STORE_HOST } from "../sim/faults.ts";
 import { SimRandom } from "../sim/random.ts";
 import type { HostWorld } from "../world/world.ts";
-import { withHosts } from "./registry-fixture.ts";
+import { withHosts } from "../../fixtures/registry/registry.ts";
 import { type Shelf, StoreView } from "./store-view.ts";
 
 const SEEDS = 40;

@@ -5,7 +5,7 @@ import { STORE_HOST } from "../sim/faults.ts";
 import type { Fault } from "../sim/faults.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Store } from "../world/store.ts";
-import { type Hosts, withHosts } from "./registry-fixture.ts";
+import { type Hosts, withHosts } from "../../fixtures/registry/registry.ts";
 import { type Shelf, StoreView } from "./store-view.ts";
 
 /** Texts by name, and what was told of them. */

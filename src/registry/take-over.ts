@@ -8,8 +8,8 @@ import { RegistrationSchema } from "../api/gen/netloom/registry_pb.js";
 import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import { NetloomError } from "../errors/errors.ts";
 import type { Store } from "../world/store.ts";
-import { type HostNames, readHost } from "./host-names.ts";
-import { hostLeaseName } from "./lease-book.ts";
+import { type HostNames, readHost } from "./names/host-names.ts";
+import { hostLeaseName } from "./leases/lease-book.ts";
 import type { Registered, Registrations } from "./registrations.ts";
 
 /** Writes that are under way at once. */

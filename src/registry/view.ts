@@ -6,7 +6,7 @@ import type { World } from "../world/world.ts";
 import type { Catalog } from "./catalog.ts";
 import type { EntryKind } from "./entry-kind.ts";
 import { Finder } from "./find.ts";
-import type { WatchCache } from "./watch-cache.ts";
+import type { WatchCache } from "./watch/watch-cache.ts";
 
 /** Time for asking the registry about what the cache does not know. */
 const ASK_MS = 2000;

@@ -29,7 +29,7 @@ export interface PortCondition {
   readonly whyDown?: string;
 }
 
-/** What resolvers see of the machine. The simulator has the same, and both pass one suite (e2e/resolver-contract.ts). */
+/** What resolvers see of the machine. The simulator has the same, and both pass one suite (e2e/contracts/resolver-contract.ts). */
 export interface Outside {
   readonly kernel: Pick<Kernel, "devices" | "resolve">;
   readonly processes: Processes;

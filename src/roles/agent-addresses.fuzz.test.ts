@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { plan } from "../forwarder/plan.ts";
-import { AgentMesh, read } from "./agent-fixture.ts";
+import { plan } from "../forwarder/plan/plan.ts";
+import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 
 const SERVICES = ["one", "two", "three"] as const;
 const CONNECTS = 6;

@@ -2,21 +2,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { STRANGERS_MARK } from "../../e2e/kernel-contract-harness.ts";
+import { STRANGERS_MARK } from "../../e2e/kernel/kernel-contract-harness.ts";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
 import { serveConnections, stationsOver } from "../api/hops.ts";
 import { serveAll } from "../api/rpc.ts";
 import { connectionOf, ipContextOf, type ConnectionElement } from "../elements/connection.ts";
 import { ConnectionDoor } from "../elements/door.ts";
-import { ipam } from "../elements/ipam.ts";
-import { endpointDevice } from "../elements/devices.ts";
-import { mechanisms } from "../elements/mechanisms.ts";
-import { MonitorBoard } from "../elements/monitor-board.ts";
-import { timeout } from "../elements/timeout.ts";
-import { updateToken } from "../elements/update-token.ts";
+import { ipam } from "../elements/context/ipam.ts";
+import { endpointDevice } from "../elements/wires/devices.ts";
+import { mechanisms } from "../elements/mechanisms/mechanisms.ts";
+import { MonitorBoard } from "../elements/upkeep/monitor-board.ts";
+import { timeout } from "../elements/upkeep/timeout.ts";
+import { updateToken } from "../elements/path/update-token.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { AgentMesh, read } from "./agent-fixture.ts";
+import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 import type { AgentRole } from "./agent.ts";
 
 const expose = (name: string, workload: string, pools: string): string => `

@@ -17,7 +17,7 @@ import {
 import { call, serveAll, watch } from "../api/rpc.ts";
 import { hopTo } from "../registry/hop-to.ts";
 import type { Hop } from "../world/hops.ts";
-import { AgentMesh, type HostName } from "./agent-fixture.ts";
+import { AgentMesh, type HostName } from "../../fixtures/roles/agent.ts";
 
 const DB = `
 kind: Expose

@@ -1,7 +1,7 @@
 /** Wishes that change while what they were is still being taken away, because another host does not answer. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { AgentMesh, DB, read, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
 
 const REF = { kind: "Connect", name: "web-db" } as const;
 

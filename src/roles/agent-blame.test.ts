@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
-import { AgentMesh, DB, read, WEB } from "./agent-fixture.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const REF = { kind: "Connect", name: "web-db" } as const;
 

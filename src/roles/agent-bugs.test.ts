@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { lineLog, NO_LOG } from "../observe/log.ts";
 import type { HostWorld } from "../world/world.ts";
-import { AgentMesh, DB, read, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
 
 /** Where a bug strikes: the calls of a World that an attachment's request passes. */
 const PLACES = ["call", "apply", "append"] as const;

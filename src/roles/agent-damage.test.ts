@@ -5,7 +5,7 @@ import { lineLog } from "../observe/log.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
 import type { HostWorld } from "../world/world.ts";
-import { AgentMesh, WEB } from "./agent-fixture.ts";
+import { AgentMesh, WEB } from "../../fixtures/roles/agent.ts";
 
 const DB = `
 kind: Expose

@@ -4,8 +4,8 @@ import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import type { Netns } from "../kernel/kernel.ts";
-import { AgentMesh, DB, read, WEB } from "./agent-fixture.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const ALPHA = "/run/netns/nl-lab-alpha";
 const HOST = WEB.replace("{ lab: lab/alpha/a1 }", `{ netns: ${ALPHA} }`);

@@ -1,7 +1,7 @@
 /** One network namespace under two names is one workload. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { AgentMesh, DB, read, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
 
 /** A second path to the workload `a1` of alpha. */
 const OTHER = "/run/other/a1";

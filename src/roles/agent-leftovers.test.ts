@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { HostWorld } from "../world/world.ts";
-import { AgentMesh, read, WEB, type HostName } from "./agent-fixture.ts";
+import { AgentMesh, read, WEB, type HostName } from "../../fixtures/roles/agent.ts";
 
 const DB = `
 kind: Expose

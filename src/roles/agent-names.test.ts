@@ -7,7 +7,7 @@ import { call, serveAll } from "../api/rpc.ts";
 import { lineLog } from "../observe/log.ts";
 import { hopTo } from "../registry/hop-to.ts";
 import type { HostWorld } from "../world/world.ts";
-import { AgentMesh, read, type HostName } from "./agent-fixture.ts";
+import { AgentMesh, read, type HostName } from "../../fixtures/roles/agent.ts";
 
 const expose = (host: HostName, name: string, workload: string, pool: string): string => `
 kind: Expose

@@ -1,7 +1,7 @@
 /** Attachments that change hands in one apply: what one of them gives up another one takes. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { AgentMesh, read } from "./agent-fixture.ts";
+import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 
 const offer = (name: string, host: string, pool: string): string => `
 kind: Expose

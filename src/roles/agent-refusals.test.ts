@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { NetloomError } from "../errors/errors.ts";
-import { AgentMesh, read, WEB } from "./agent-fixture.ts";
+import { AgentMesh, read, WEB } from "../../fixtures/roles/agent.ts";
 
 const SERVICE = `
 kind: NetworkService

@@ -12,9 +12,9 @@ import {
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import { call, serveAll } from "../api/rpc.ts";
 import { hopTo } from "../registry/hop-to.ts";
-import { AgentMesh, DB, read, WEB, type HostName } from "./agent-fixture.ts";
-import { StrangeEndpoint } from "./strange-endpoint-fixture.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { AgentMesh, DB, read, WEB, type HostName } from "../../fixtures/roles/agent.ts";
+import { StrangeEndpoint } from "../../fixtures/roles/strange-endpoint.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const REF = { kind: "Connect", name: "web-db" } as const;
 const OPTIONS = { timeoutMs: 30_000 };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FinishedSpan, tracer } from "../observe/trace.ts";
 import type { HostWorld } from "../world/world.ts";
-import { AgentMesh, DB, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, WEB } from "../../fixtures/roles/agent.ts";
 
 function traced(spans: FinishedSpan[]) {
   return (world: HostWorld): HostWorld => ({

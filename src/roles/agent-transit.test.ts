@@ -4,10 +4,10 @@ import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Agent, StatusRequestSchema } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { call, serveAll } from "../api/rpc.ts";
-import { groupByOwner } from "../forwarder/owner.ts";
+import { groupByOwner } from "../forwarder/reconcile/owner.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
 import { hopTo } from "../registry/hop-to.ts";
-import { AgentMesh, DB, type HostName, read, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, type HostName, read, WEB } from "../../fixtures/roles/agent.ts";
 
 const OVER_GAMMA = `${WEB}via: [gamma]\n`;
 const REF = { kind: "Connect", name: "web-db" } as const;

@@ -7,9 +7,9 @@ import { PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import type { KernelObject } from "../kernel/kernel.ts";
 import type { AgentRole } from "./agent.ts";
-import { AgentMesh, read, WEB } from "./agent-fixture.ts";
-import { StrangeEndpoint } from "./strange-endpoint-fixture.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { AgentMesh, read, WEB } from "../../fixtures/roles/agent.ts";
+import { StrangeEndpoint } from "../../fixtures/roles/strange-endpoint.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 type Context = MessageInitShape<typeof ConnectionContextSchema>;
 

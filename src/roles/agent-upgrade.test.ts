@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { HostWorld } from "../world/world.ts";
-import { AgentMesh, read } from "./agent-fixture.ts";
+import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 
 /** The file `wish` as the agent of 4c7e1ad has written it: one of each kind with every key, and the id of a wire that is to go. */
 const WISH: readonly string[] = [

@@ -4,8 +4,8 @@ import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceQuerySchema, NetworkServiceSchema } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
-import { AgentMesh, read, REGISTRY_URL, WEB } from "./agent-fixture.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { AgentMesh, read, REGISTRY_URL, WEB } from "../../fixtures/roles/agent.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const DB = `
 kind: Expose

@@ -19,9 +19,9 @@ import { methodPath, serveAll, type Served } from "../api/rpc.ts";
 import type { Identity } from "../identity/identity.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
 import { isSamePrincipal } from "../world/peer.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 import type { HostWorld, World } from "../world/world.ts";
-import { AgentMesh } from "./agent-fixture.ts";
+import { AgentMesh } from "../../fixtures/roles/agent.ts";
 
 const STRANGER = peerNamed("unix:1666");
 

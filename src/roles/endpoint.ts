@@ -1,15 +1,15 @@
 /** Upstream: sdk/pkg/networkservice/chains/endpoint/server.go, cmd-nse-icmp-responder */
-import { clientWishes } from "../elements/client-wishes.ts";
+import { clientWishes } from "../elements/context/client-wishes.ts";
 import { ConnectionDoor } from "../elements/door.ts";
-import { endpointContext, type ContextOptions } from "../elements/endpoint-context.ts";
-import { ipam, type AddressOptions } from "../elements/ipam.ts";
-import { endpointDevice } from "../elements/devices.ts";
-import { mechanisms } from "../elements/mechanisms.ts";
-import { MonitorBoard } from "../elements/monitor-board.ts";
-import { monitor } from "../elements/monitor.ts";
-import { timeout } from "../elements/timeout.ts";
-import { trimPath } from "../elements/trim-path.ts";
-import { updateToken } from "../elements/update-token.ts";
+import { endpointContext, type ContextOptions } from "../elements/context/endpoint-context.ts";
+import { ipam, type AddressOptions } from "../elements/context/ipam.ts";
+import { endpointDevice } from "../elements/wires/devices.ts";
+import { mechanisms } from "../elements/mechanisms/mechanisms.ts";
+import { MonitorBoard } from "../elements/upkeep/monitor-board.ts";
+import { monitor } from "../elements/upkeep/monitor.ts";
+import { timeout } from "../elements/upkeep/timeout.ts";
+import { trimPath } from "../elements/path/trim-path.ts";
+import { updateToken } from "../elements/path/update-token.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { WorkloadPlace } from "../mechanisms/mechanism-type.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";

@@ -27,13 +27,13 @@ import {
   serviceOf,
   serviceQuery,
   withHosts,
-} from "../registry/registry-fixture.ts";
+} from "../../fixtures/registry/registry.ts";
 import type { Fault } from "../sim/faults.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Incoming } from "../world/hops.ts";
 import { managerRegistry, type ManagerRegistry } from "./manager-registry.ts";
 import { registry, type Registry } from "./registry.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const URL = "tcp://10.0.0.9:5002";
 

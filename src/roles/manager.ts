@@ -1,20 +1,20 @@
 /** Upstream: sdk/pkg/networkservice/chains/nsmgr/server.go */
 import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
-import { clientInfo } from "../elements/client-info.ts";
+import { clientInfo } from "../elements/context/client-info.ts";
 import { connect } from "../elements/connect.ts";
-import { discoverForwarder } from "../elements/discover-forwarder.ts";
+import { discoverForwarder } from "../elements/discovery/discover-forwarder.ts";
 import { ConnectionDoor } from "../elements/door.ts";
-import { excludedPrefixes } from "../elements/excluded-prefixes.ts";
-import { followNext } from "../elements/follow-next.ts";
-import { followService } from "../elements/follow-service.ts";
-import { guardWire } from "../elements/guard-wire.ts";
-import { localMechanisms } from "../elements/local-mechanisms.ts";
-import { MonitorBoard } from "../elements/monitor-board.ts";
-import { monitor } from "../elements/monitor.ts";
-import { NextHopMonitor } from "../elements/next-hop-monitor.ts";
-import { timeout } from "../elements/timeout.ts";
-import { updateToken } from "../elements/update-token.ts";
+import { excludedPrefixes } from "../elements/context/excluded-prefixes.ts";
+import { followNext } from "../elements/discovery/follow-next.ts";
+import { followService } from "../elements/discovery/follow-service.ts";
+import { guardWire } from "../elements/wires/guard-wire.ts";
+import { localMechanisms } from "../elements/mechanisms/local-mechanisms.ts";
+import { MonitorBoard } from "../elements/upkeep/monitor-board.ts";
+import { monitor } from "../elements/upkeep/monitor.ts";
+import { NextHopMonitor } from "../elements/upkeep/next-hop-monitor.ts";
+import { timeout } from "../elements/upkeep/timeout.ts";
+import { updateToken } from "../elements/path/update-token.ts";
 import { hopByUrl, type ConnectionRole, type RoleOptions } from "./role.ts";
 
 export interface ManagerOptions extends RoleOptions {

@@ -7,7 +7,7 @@ import { RouteSchema } from "../api/gen/nsm/connectioncontext_pb.js";
 import { vxlan } from "../mechanisms/vxlan/vxlan.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Operation } from "../kernel/kernel.ts";
-import { addressOf, failing, farAddressOf, Mesh, shopMesh } from "./mesh-fixture.ts";
+import { addressOf, failing, farAddressOf, Mesh, shopMesh } from "../../fixtures/roles/mesh.ts";
 
 for (const where of ["local", "remote"] as const) {
   test(`a ${where} request that fails at any kernel operation leaves nothing, and the next one works`, async (t) => {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { clone } from "@bufbuild/protobuf";
 import { State, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { NetworkServiceRequestSchema as requestSchema } from "../api/gen/nsm/networkservice_pb.js";
-import { addressOf, failing, farAddressOf, pathOf, shopMesh } from "./mesh-fixture.ts";
+import { addressOf, failing, farAddressOf, pathOf, shopMesh } from "../../fixtures/roles/mesh.ts";
 
 test("an endpoint that is gone is replaced by another, the interface and the address stay", async () => {
   const { mesh, alpha, beta, shop, role, news } = shopMesh("remote");

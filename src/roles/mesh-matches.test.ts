@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import { Mesh, type MeshHost } from "./mesh-fixture.ts";
+import { Mesh, type MeshHost } from "../../fixtures/roles/mesh.ts";
 
 /** Clients of `team: a` go to endpoints of `colour`, all others to blue ones. */
 const leadingTo = (colour: string) => ({

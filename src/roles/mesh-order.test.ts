@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clone, create } from "@bufbuild/protobuf";
 import { ConnectionSchema, PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
-import { addressOf, failing, shopMesh } from "./mesh-fixture.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { addressOf, failing, shopMesh } from "../../fixtures/roles/mesh.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 test("100 requests for one id at once are one connection and one allocation", async () => {
   const { mesh, alpha, shop, role } = shopMesh("remote");

@@ -8,9 +8,9 @@ import {
   State,
   type Connection,
 } from "../api/gen/nsm/connection_pb.js";
-import type { ContextOptions } from "../elements/endpoint-context.ts";
+import type { ContextOptions } from "../elements/context/endpoint-context.ts";
 import { NetloomError } from "../errors/errors.ts";
-import { Mesh } from "./mesh-fixture.ts";
+import { Mesh } from "../../fixtures/roles/mesh.ts";
 
 /** `shop-1` says what `now` says. */
 function changingMesh(where: "local" | "remote") {

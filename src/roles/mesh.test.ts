@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { NetloomError } from "../errors/errors.ts";
-import { addressOf, farAddressOf, Mesh, pathOf } from "./mesh-fixture.ts";
+import { addressOf, farAddressOf, Mesh, pathOf } from "../../fixtures/roles/mesh.ts";
 
 const REMOTE_PATH = [
   "client",

@@ -8,7 +8,7 @@ import {
 } from "../api/gen/nsm/registry_pb.js";
 import type { EndpointRegistryHop } from "../api/hops.ts";
 import { backoffMs } from "../async/backoff.ts";
-import { FORWARDERS } from "../elements/forwarders.ts";
+import { FORWARDERS } from "../elements/discovery/forwarders.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
 

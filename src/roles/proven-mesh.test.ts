@@ -7,11 +7,11 @@ import { test } from "node:test";
 import type { Path } from "../api/gen/nsm/connection_pb.js";
 import type { Identity } from "../identity/identity.ts";
 import { authorizeBy, type Rule, RULES } from "../policy/rules.ts";
-import { SimAuthorities } from "../sim/authority-fixture.ts";
-import { ChangingCredentials } from "../world/credentials-fixture.ts";
+import { SimAuthorities } from "../../fixtures/sim/authority.ts";
+import { ChangingCredentials } from "../../fixtures/world/credentials.ts";
 import { type Peer, principalText } from "../world/peer.ts";
 import type { World } from "../world/world.ts";
-import { AgentMesh, DB, WEB } from "./agent-fixture.ts";
+import { AgentMesh, DB, WEB } from "../../fixtures/roles/agent.ts";
 
 const TOKEN = "nsm-client-token";
 const LIFETIME_MS = 60_000;

@@ -14,8 +14,8 @@ import { LeaseSchema, Registry as RegistryApi, WatchRequestSchema } from "../api
 import { stationsOver } from "../api/hops.ts";
 import { call, serveAll, watch } from "../api/rpc.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { withHost } from "../registry/host-names.ts";
-import { withLease } from "../registry/lease-metadata.ts";
+import { withHost } from "../registry/names/host-names.ts";
+import { withLease } from "../registry/leases/lease-metadata.ts";
 import {
   callerOf,
   endpointOf,
@@ -24,7 +24,7 @@ import {
   type Hosts,
   serviceOf,
   withHosts,
-} from "../registry/registry-fixture.ts";
+} from "../../fixtures/registry/registry.ts";
 import { type Fault, STORE_HOST } from "../sim/faults.ts";
 import type { HostWorld } from "../world/world.ts";
 import { registry, type Registry } from "./registry.ts";

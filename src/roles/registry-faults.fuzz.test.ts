@@ -7,7 +7,7 @@ import { suite, test } from "node:test";
 import { serveAll } from "../api/rpc.ts";
 import { SELF } from "../world/peer.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
+import { callerOf, endpointOf, endpointQuery, withHosts } from "../../fixtures/registry/registry.ts";
 import { drawFaults, STORE_HOST } from "../sim/faults.ts";
 import { SimRandom } from "../sim/random.ts";
 import { NetloomError } from "../errors/errors.ts";

@@ -10,9 +10,9 @@ import {
 } from "../api/gen/netloom/registry_pb.js";
 import { serveAll } from "../api/rpc.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { withHost } from "../registry/host-names.ts";
-import { withLease } from "../registry/lease-metadata.ts";
-import { callerOf, endpointOf, endpointQuery, withHosts } from "../registry/registry-fixture.ts";
+import { withHost } from "../registry/names/host-names.ts";
+import { withLease } from "../registry/leases/lease-metadata.ts";
+import { callerOf, endpointOf, endpointQuery, withHosts } from "../../fixtures/registry/registry.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Metadata } from "../world/hops.ts";

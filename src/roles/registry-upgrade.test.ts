@@ -19,11 +19,11 @@ import { methodPath, serveAll } from "../api/rpc.ts";
 import { rootScope } from "../async/task-scope.ts";
 import { observation } from "../observe/observation.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { withHost } from "../registry/host-names.ts";
-import { endpointOf, endpointQuery } from "../registry/registry-fixture.ts";
-import { HandClock } from "../store/hand-clock-fixture.ts";
+import { withHost } from "../registry/names/host-names.ts";
+import { endpointOf, endpointQuery } from "../../fixtures/registry/registry.ts";
+import { HandClock } from "../../fixtures/store/hand-clock.ts";
 import { openStore } from "../store/stores.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 import { registry } from "./registry.ts";
 
 const OLD_FILE = `

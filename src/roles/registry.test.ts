@@ -7,7 +7,7 @@ import type { NetworkServiceEndpointResponse } from "../api/gen/nsm/registry_pb.
 import { stationsOver } from "../api/hops.ts";
 import { call, serveAll, watch } from "../api/rpc.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { withLease } from "../registry/lease-metadata.ts";
+import { withLease } from "../registry/leases/lease-metadata.ts";
 import {
   callerOf,
   endpointOf,
@@ -17,7 +17,7 @@ import {
   serviceOf,
   serviceQuery,
   withHosts,
-} from "../registry/registry-fixture.ts";
+} from "../../fixtures/registry/registry.ts";
 import { type ErrorCode, NetloomError } from "../errors/errors.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { PutOptions, Store } from "../world/store.ts";

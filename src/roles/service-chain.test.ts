@@ -6,17 +6,17 @@ import { PathSchema } from "../api/gen/nsm/connection_pb.js";
 import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
 import { connectionsOf, serveConnections, stationsOver } from "../api/hops.ts";
 import { serveAll } from "../api/rpc.ts";
-import { leavePath, trimPath } from "../elements/update-path.ts";
-import { stationsOf, wireIdOf } from "../elements/wire-id.ts";
-import { groupByOwner } from "../forwarder/owner.ts";
+import { leavePath, trimPath } from "../elements/path/update-path.ts";
+import { stationsOf, wireIdOf } from "../elements/wires/wire-id.ts";
+import { groupByOwner } from "../forwarder/reconcile/owner.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
-import { AgentMesh } from "./agent-fixture.ts";
+import { AgentMesh } from "../../fixtures/roles/agent.ts";
 import type { AgentRole } from "./agent.ts";
-import { addressOf, failing, Mesh, pathOf, type MeshHost } from "./mesh-fixture.ts";
+import { addressOf, failing, Mesh, pathOf, type MeshHost } from "../../fixtures/roles/mesh.ts";
 import { passthrough } from "./passthrough-fixture.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const CHAIN = {
   name: "shop",

@@ -17,8 +17,8 @@ import { LocalDirectory } from "../api/directory.ts";
 import { serveAll } from "../api/rpc.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Hop, Incoming, Message } from "../world/hops.ts";
-import { farAddressOf, type MeshHost, pathOf, shopMesh } from "./mesh-fixture.ts";
-import { peerNamed } from "../world/peer-fixture.ts";
+import { farAddressOf, type MeshHost, pathOf, shopMesh } from "../../fixtures/roles/mesh.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
 
 /** A host's manager behind a hop of bytes, whose peer came by a unix socket. */
 function bytesTo(host: MeshHost): Hop {

@@ -2,10 +2,10 @@ import { suite, test } from "node:test";
 import { drain } from "../../scripts/simulated-toy.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 import { MemoryStore } from "../store/memory/memory-store.ts";
-import { credentialsContract } from "../transport/credentials-contract.ts";
+import { credentialsContract } from "../../fixtures/transport/credentials-contract.ts";
 import type { HostWorld } from "../world/world.ts";
-import { SimAuthorities } from "./authority-fixture.ts";
-import { SimMachine } from "./kernel.ts";
+import { SimAuthorities } from "../../fixtures/sim/authority.ts";
+import { SimMachine } from "./kernel/kernel.ts";
 import { Simulation } from "./simulation.ts";
 
 for (const url of ["tcp://10.0.0.2:5001", "unix:///run/far.sock"])

@@ -1,9 +1,9 @@
 import { suite, test } from "node:test";
 import { drain } from "../../scripts/simulated-toy.ts";
 import { MemoryStore } from "../store/memory/memory-store.ts";
-import { hopsContract } from "../transport/hops-contract.ts";
+import { hopsContract } from "../../fixtures/transport/hops-contract.ts";
 import type { HostWorld } from "../world/world.ts";
-import { SimMachine } from "./kernel.ts";
+import { SimMachine } from "./kernel/kernel.ts";
 import { Simulation } from "./simulation.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 

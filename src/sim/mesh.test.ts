@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { simulateMesh } from "../../scripts/simulated-mesh.ts";
 import { type Fault, describeFault, minimiseFaults } from "./faults.ts";
-import type { MeshPlant } from "./mesh-agent-fixture.ts";
+import type { MeshPlant } from "../../fixtures/sim/mesh-agent.ts";
 
 /** About a second each. CI runs more. */
 const SEEDS = Number(process.env["NETLOOM_SEEDS"] ?? 20);

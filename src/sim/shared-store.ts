@@ -3,7 +3,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Store, StoreEvent } from "../world/store.ts";
 import { STORE_HOST } from "./faults.ts";
 import type { Life } from "./life.ts";
-import type { SimNetwork } from "./network.ts";
+import type { SimNetwork } from "./network/network.ts";
 
 const TIMEOUT_MS = 1000;
 

@@ -6,7 +6,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Handler, Incoming, Message } from "../world/hops.ts";
 import type { Fault } from "./faults.ts";
-import { SimMachine } from "./kernel.ts";
+import { SimMachine } from "./kernel/kernel.ts";
 import { Simulation } from "./simulation.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 

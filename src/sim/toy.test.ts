@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { simulateToy } from "../../scripts/simulated-toy.ts";
 import { type Fault, describeFault, minimiseFaults } from "./faults.ts";
-import type { Plant } from "./toy-agent.ts";
-import type { ToyResult } from "./toy.ts";
+import type { Plant } from "../../fixtures/sim/toy-agent.ts";
+import type { ToyResult } from "../../fixtures/sim/toy.ts";
 
 const SEEDS = 200;
 const GROUP = 50;

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { rootScope } from "../async/task-scope.ts";
 import type { Hops } from "../world/hops.ts";
-import { storeContract } from "./contract.ts";
-import { HandClock } from "./hand-clock-fixture.ts";
+import { storeContract } from "../../fixtures/store/contract.ts";
+import { HandClock } from "../../fixtures/store/hand-clock.ts";
 import type { StoreKind } from "./store-kind.ts";
 import { openStore, STORES } from "./stores.ts";
 

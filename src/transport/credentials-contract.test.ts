@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import { freePort } from "./attack-fixture.ts";
-import { X509Authority } from "./certificate-fixture.ts";
-import { credentialsContract } from "./credentials-contract.ts";
-import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
+import { freePort } from "../../fixtures/transport/attack.ts";
+import { X509Authority } from "../../fixtures/transport/certificate.ts";
+import { credentialsContract } from "../../fixtures/transport/credentials-contract.ts";
+import { grpcHost, temporaryFolder } from "../../fixtures/transport/grpc.ts";
 
 const CARRIERS: readonly (readonly [string, (t: TestContext) => Promise<string>])[] = [
   ["a unix socket", async (t) => `unix://${join(await temporaryFolder(t), "far.sock")}`],

@@ -7,10 +7,10 @@ import { suite, test, type TestContext } from "node:test";
 import { Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { NetloomError } from "../errors/errors.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
-import { peerCredentials } from "../linux/peer-credentials.ts";
+import { peerCredentials } from "../linux/processes/peer-credentials.ts";
 import type { Handler, Incoming, Message } from "../world/hops.ts";
 import { isLocal, principalText } from "../world/peer.ts";
-import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
+import { grpcHost, temporaryFolder } from "../../fixtures/transport/grpc.ts";
 
 const empty: Message = { bytes: new Uint8Array(), metadata: {} };
 const METHOD = "/test.Test/Call";

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { Credentials, Proof } from "../world/credentials.ts";
 import type { Handler, Hop, Message } from "../world/hops.ts";
-import { X509Authority } from "./certificate-fixture.ts";
-import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
+import { X509Authority } from "../../fixtures/transport/certificate.ts";
+import { grpcHost, temporaryFolder } from "../../fixtures/transport/grpc.ts";
 import type { PeerLimits } from "./peer-limits.ts";
 
 const METHOD = "/test.Test/Call";

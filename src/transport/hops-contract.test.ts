@@ -1,8 +1,8 @@
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
-import { hopsContract } from "./hops-contract.ts";
+import { grpcHost, temporaryFolder } from "../../fixtures/transport/grpc.ts";
+import { hopsContract } from "../../fixtures/transport/hops-contract.ts";
 
 const CARRIERS: readonly (readonly [string, (t: TestContext) => Promise<string>])[] = [
   ["a unix socket", async (t) => `unix://${join(await temporaryFolder(t), "far.sock")}`],

@@ -4,9 +4,9 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { Hop } from "../world/hops.ts";
-import { fileOf } from "../linux/descriptor.ts";
-import { OWN } from "../linux/open-need.ts";
-import { type GrpcHost, grpcHost, temporaryFolder } from "./grpc-fixture.ts";
+import { fileOf } from "../linux/libc/descriptor.ts";
+import { OWN } from "../linux/machine/open-need.ts";
+import { type GrpcHost, grpcHost, temporaryFolder } from "../../fixtures/transport/grpc.ts";
 
 const METHOD = "/test.Where/Am";
 

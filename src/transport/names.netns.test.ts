@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { test, type TestContext } from "node:test";
 import type { Handler } from "../world/hops.ts";
-import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
+import { grpcHost, temporaryFolder } from "../../fixtures/transport/grpc.ts";
 
 const METHOD = "/test.Test/Call";
 const skip = process.getuid?.() === 0 ? false : "needs root";
@@ -28,7 +28,7 @@ function saying(text: string): Handler {
 
 /** A process that calls `url` once for each line that it gets, with `hosts` as its /etc/hosts. */
 function callerWith(t: TestContext, hosts: string, url: string): () => Promise<string> {
-  const program = new URL("./names-fixture.ts", import.meta.url).pathname;
+  const program = new URL("../../fixtures/transport/names.ts", import.meta.url).pathname;
   const bind = 'mount --bind "$1" /etc/hosts && exec "$2" "$3" "$4"';
   const child = spawn("unshare", ["-m", "sh", "-c", bind, "sh", hosts, process.execPath, program, url], {
     stdio: ["pipe", "pipe", "inherit"],

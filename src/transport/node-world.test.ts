@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { temporaryFolder } from "./grpc-fixture.ts";
+import { temporaryFolder } from "../../fixtures/transport/grpc.ts";
 import { nodeDisk } from "./node-disk.ts";
 import { nodeKeys, nodeRandom } from "./node-keys.ts";
 import { nodeWorld } from "./node-world.ts";

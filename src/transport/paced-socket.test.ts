@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { temporaryFolder } from "./grpc-fixture.ts";
+import { temporaryFolder } from "../../fixtures/transport/grpc.ts";
 import { PacedSocket } from "./paced-socket.ts";
 import type { PeerConnection } from "./peer-book.ts";
 

@@ -8,11 +8,11 @@ import { suite, test, type TestContext } from "node:test";
 import { type Watch, watchOf } from "../async/watch.ts";
 import type { Handler, Hop, Incoming, Message } from "../world/hops.ts";
 import { isLocal } from "../world/peer.ts";
-import { attacker, begun, framed, freePort, open, outcome, reset } from "./attack-fixture.ts";
-import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
+import { attacker, begun, framed, freePort, open, outcome, reset } from "../../fixtures/transport/attack.ts";
+import { grpcHost, temporaryFolder } from "../../fixtures/transport/grpc.ts";
 import { PacedSocket } from "./paced-socket.ts";
 import type { PeerLimits } from "./peer-limits.ts";
-import { spin } from "../async/until-fixture.ts";
+import { spin } from "../../fixtures/async/until.ts";
 
 const CALL = "/test.Test/Call";
 const WATCH = "/test.Test/Watch";

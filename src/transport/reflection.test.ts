@@ -13,7 +13,7 @@ import {
 import { Health, HealthCheckRequestSchema } from "../api/gen/grpc/health/v1/health_pb.js";
 import { NetworkService } from "../api/gen/nsm/networkservice_pb.js";
 import { call, watch } from "../api/rpc.ts";
-import { grpcHost, temporaryFolder } from "./grpc-fixture.ts";
+import { grpcHost, temporaryFolder } from "../../fixtures/transport/grpc.ts";
 import { grpcTarget } from "./url.ts";
 
 /** A listener of the NetworkService API that answers nothing. */

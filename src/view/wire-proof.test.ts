@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readMeters } from "../forwarder/meter.ts";
-import { plan } from "../forwarder/plan.ts";
+import { plan } from "../forwarder/plan/plan.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 import { deviceIn } from "../mechanisms/list.ts";
-import { type SimKernel, SimMachine } from "../sim/kernel.ts";
-import { simProber } from "../sim/prober-fixture.ts";
+import { type SimKernel, SimMachine } from "../sim/kernel/kernel.ts";
+import { simProber } from "../../fixtures/sim/prober.ts";
 import { type Counted, WireProof } from "./wire-proof.ts";
 
 const [CLIENT, SERVER] = ["10.0.0.1", "10.0.0.2"];

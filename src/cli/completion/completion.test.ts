@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, suite, test } from "node:test";
-import { ERROR_PAGES } from "../error-pages.ts";
-import { Agents, isRoot } from "../mesh/agents-fixture.ts";
+import { ERROR_PAGES } from "../errors/error-pages.ts";
+import { Agents, isRoot } from "../../../fixtures/cli/agents.ts";
 import { netloom, netloomPath } from "../spawn-netloom.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "nlt-"));

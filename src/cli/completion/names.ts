@@ -8,7 +8,7 @@ import {
   StatusRequestSchema,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { RESOLVERS } from "../../resolvers/resolvers.ts";
-import { ERROR_PAGES } from "../error-pages.ts";
+import { ERROR_PAGES } from "../errors/error-pages.ts";
 import { AgentClient, allTargets } from "../mesh/agent-access.ts";
 import type { AgentOptions } from "../mesh/agent-options.ts";
 import { KINDS } from "../../documents/kinds.ts";

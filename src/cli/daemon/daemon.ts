@@ -90,7 +90,7 @@ export async function announce(context: Context, text: string, { notifyFd }: Dae
   }
   const socket = process.env["NOTIFY_SOCKET"];
   if (!socket) return;
-  const { notifyService } = await import("../../linux/notify.ts");
+  const { notifyService } = await import("../../linux/processes/notify.ts");
   notifyService(socket, "READY=1");
 }
 

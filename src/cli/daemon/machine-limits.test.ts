@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lineLog } from "../../observe/log.ts";
-import { fakeHost, type FakeHostOptions } from "../doctor/fake-host.ts";
+import { fakeHost, type FakeHostOptions } from "../../../fixtures/cli/fake-host.ts";
 import { warnOfLimits } from "./machine-limits.ts";
 
 const cases: readonly (readonly [

@@ -2,7 +2,7 @@
 import { networkInterfaces } from "node:os";
 import { canonicalIp, mustParseIp, parseIp } from "../../net/ip.ts";
 import { isLinkLocal } from "../../net/link-local.ts";
-import { deviceMtu } from "../../linux/device-mtu.ts";
+import { deviceMtu } from "../../linux/devices/device-mtu.ts";
 import { NetloomError } from "../../errors/errors.ts";
 
 /** Waits for addresses that the kernel still looks for on the link, as after a boot, and says so. */
@@ -11,7 +11,7 @@ export async function awaitAddresses(
   log: { readonly info: (message: string) => void },
 ): Promise<void> {
   if (!addresses.some((each) => each.includes(":"))) return;
-  const { awaitOwnAddresses } = await import("../../linux/own-addresses.ts");
+  const { awaitOwnAddresses } = await import("../../linux/machine/own-addresses.ts");
   await awaitOwnAddresses(addresses, {
     onWait: (tentative) =>
       log.info(

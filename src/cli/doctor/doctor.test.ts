@@ -3,7 +3,7 @@ import { test, type TestContext } from "node:test";
 import type { Finding } from "../../doctor/check.ts";
 import { checks } from "./checks.ts";
 import type { Device } from "../../doctor/machine.ts";
-import { fakeHost, withFeature, type FakeHostOptions } from "./fake-host.ts";
+import { fakeHost, withFeature, type FakeHostOptions } from "../../../fixtures/cli/fake-host.ts";
 import { requirePrivileges } from "./privileges.ts";
 import { Output } from "../output.ts";
 import { examine, printReport } from "./report.ts";

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { FileTree, Machine } from "../../doctor/machine.ts";
-import type { Feature } from "../../linux/feature.ts";
+import type { Feature } from "../../linux/probe/feature.ts";
 
 /** A route or a rule that carries one of our protocol numbers. */
 export interface MarkedEntry {

@@ -1,6 +1,6 @@
 /** What the kernel can do, what that makes of the modes of netloom, and what a full Linux 6.6 would have besides. */
 import type { Host } from "./host.ts";
-import type { Feature, Use } from "../../linux/feature.ts";
+import type { Feature, Use } from "../../linux/probe/feature.ts";
 import { absent, type Check, failed, type Finding, ok, warning } from "../../doctor/check.ts";
 
 /** From this Linux on everything works that netloom does, if it is configured in. */

@@ -1,6 +1,6 @@
 /** What is in the network namespace that netloom runs in: a few dumps, nothing is entered, nothing is changed. */
 import { MESH_MARK, LAB_MARK } from "../../kernel/kernel.ts";
-import { NetlinkSocket } from "../../linux/netlink-socket.ts";
+import { NetlinkSocket } from "../../linux/netlink/netlink-socket.ts";
 import { decodeLink, type Link } from "../../linux/netlink/link-decode.ts";
 import { IFF_UP } from "../../linux/netlink/constants.ts";
 import { dumpLinks } from "../../linux/netlink/link.ts";

@@ -1,6 +1,6 @@
 import { NetloomError } from "../../errors/errors.ts";
-import { probe } from "../../linux/probe.ts";
-import { type Feature } from "../../linux/feature.ts";
+import { probe } from "../../linux/probe/probe.ts";
+import { type Feature } from "../../linux/probe/feature.ts";
 import { type Host, openFileTree } from "./host.ts";
 import { readNetworkState } from "./network-state.ts";
 

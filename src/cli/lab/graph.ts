@@ -20,8 +20,8 @@ export function graphCommand(context: Context): Command {
     .action(async (file: string, options: { format: GraphFormat }) => {
       const [{ readLabFile }, { mustParseLab }, { labGraph }, { printGraph }] = await Promise.all([
         import("./open.ts"),
-        import("../../lab/parse.ts"),
-        import("../../lab/graph.ts"),
+        import("../../lab/file/parse.ts"),
+        import("../../lab/status/graph.ts"),
         import("../print-graph.ts"),
       ]);
       printGraph(context.out, labGraph(mustParseLab(await readLabFile(file), file)), options.format);

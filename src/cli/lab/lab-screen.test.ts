@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { LabStatus } from "../../lab/lab.ts";
-import { mustParseLab } from "../../lab/parse.ts";
+import { mustParseLab } from "../../lab/file/parse.ts";
 import { type MeshView, meshView, problemsOf } from "../../view/mesh-view.ts";
 import { plannedWire } from "../../view/planned-wire.ts";
-import { largeMesh } from "../../view/status-fixture.ts";
+import { largeMesh } from "../../../fixtures/view/status.ts";
 import { Output } from "../output.ts";
 import { isHealthy, printLab } from "./lab-screen.ts";
 

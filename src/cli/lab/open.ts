@@ -1,8 +1,8 @@
 /** What the commands of `netloom lab` share: finding the lab that is meant, and a machine to work on. */
 import { readFile } from "node:fs/promises";
 import { decodeText } from "../../text/decode-text.ts";
-import { mustParseLab } from "../../lab/parse.ts";
-import { LinuxMachine } from "../../linux/machine.ts";
+import { mustParseLab } from "../../lab/file/parse.ts";
+import { LinuxMachine } from "../../linux/machine/machine.ts";
 import { NetloomError } from "../../errors/errors.ts";
 
 /** The text of a lab file. Throws NOT_FOUND or INVALID_ARGUMENT with what to do. */

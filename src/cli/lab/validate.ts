@@ -21,7 +21,7 @@ export function validateCommand(context: Context): Command {
     .action(async (file: string, options: { output: Format }) => {
       const [{ readLabFile }, { labFileError, parseLab }] = await Promise.all([
         import("./open.ts"),
-        import("../../lab/parse.ts"),
+        import("../../lab/file/parse.ts"),
       ]);
       const result = parseLab(await readLabFile(file), file);
       if (options.output === "json") {

@@ -7,7 +7,7 @@ import { Output } from "../output.ts";
 import { describeFound, descriptionScreen } from "./description.ts";
 import { LiveScreen, printLines } from "./live-screen.ts";
 import { isUp, meshView } from "../../view/mesh-view.ts";
-import { largeMesh, NOW_MS } from "../../view/status-fixture.ts";
+import { largeMesh, NOW_MS } from "../../../fixtures/view/status.ts";
 import { statusScreen } from "./status-screen.ts";
 
 /** Written anew with UPDATE_GOLDEN=1; look at what has changed. */

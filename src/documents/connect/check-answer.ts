@@ -1,6 +1,6 @@
 /** Whether what an endpoint has answered is what a Connect asks for. docs/nsm.md has the same field by field. */
-import { everything } from "../../forwarder/ip-end.ts";
-import { parseSelectorPrefix } from "../../forwarder/plan-policies.ts";
+import { everything } from "../../forwarder/plan/ip-end.ts";
+import { parseSelectorPrefix } from "../../forwarder/plan/plan-policies.ts";
 import type { PolicyRoute, Wire } from "../../forwarder/wire.ts";
 import { formatPrefix, insideOf, isFullLength, network, parsePrefix } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";

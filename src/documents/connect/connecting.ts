@@ -25,7 +25,7 @@ import {
 import { copyMessage } from "../../api/copy-message.ts";
 import type { Caller } from "../../api/hops.ts";
 import { SELF } from "../../world/peer.ts";
-import { viaLabel } from "../../elements/via.ts";
+import { viaLabel } from "../../elements/discovery/via.ts";
 import { preferenceFor } from "../../mechanisms/list.ts";
 import { COMMON } from "../../mechanisms/parameters.ts";
 import { NetloomError } from "../../errors/errors.ts";

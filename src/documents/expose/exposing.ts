@@ -12,7 +12,7 @@ import {
   NetworkServiceLabelsSchema,
   type NetworkServiceEndpoint,
 } from "../../api/gen/nsm/registry_pb.js";
-import { wireIdOf } from "../../elements/wire-id.ts";
+import { wireIdOf } from "../../elements/wires/wire-id.ts";
 import { hash64 } from "../../net/hash.ts";
 import { formatPrefix } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";

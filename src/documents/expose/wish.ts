@@ -1,5 +1,5 @@
 import type { Wish } from "../../agent/wish.ts";
-import type { ContextOptions } from "../../elements/endpoint-context.ts";
+import type { ContextOptions } from "../../elements/context/endpoint-context.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import { PAYLOAD_ETHERNET } from "../../api/payload.ts";
 import type { Labels } from "../fragments/labels.ts";

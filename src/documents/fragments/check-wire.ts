@@ -1,5 +1,5 @@
 /** Whether a wire that a document or a lab file speaks of can ever be made. */
-import { wireProblems } from "../../forwarder/validate.ts";
+import { wireProblems } from "../../forwarder/plan/validate.ts";
 import type { Wire } from "../../forwarder/wire.ts";
 import type { FilePath, Finding } from "../../text/problem.ts";
 import { checkRoutes, type RoutePart, type WrittenRoutes } from "./routes.ts";

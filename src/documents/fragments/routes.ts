@@ -1,7 +1,7 @@
 /** What documents and lab files say of the routes and policies of a wire: its shape, what is wrong with it, what it means. */
 import { z } from "zod";
 import { LIMITS } from "../../elements/limits.ts";
-import { parsePorts } from "../../forwarder/plan-policies.ts";
+import { parsePorts } from "../../forwarder/plan/plan-policies.ts";
 import type { ContextRoute, PolicyRoute } from "../../forwarder/wire.ts";
 import { formatIp, formatPrefix, parseIp } from "../../net/ip.ts";
 import { type FilePath, type Finding, quote } from "../../text/problem.ts";

@@ -4,7 +4,7 @@
  */
 import { KernelError } from "../../kernel/kernel.ts";
 import { codeOfErrno } from "../../kernel/kernel-text.ts";
-import { addressOf, bpf, close, errnoName } from "../syscall.ts";
+import { addressOf, bpf, close, errnoName } from "../libc/syscall.ts";
 import type { MapSpec } from "./object.ts";
 
 const BPF_MAP_CREATE = 0;

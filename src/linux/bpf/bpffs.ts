@@ -1,7 +1,7 @@
 /** The file system in which programs, maps and links have names, and so outlive the process that made them. */
 import { existsSync, mkdirSync, rmdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { mountBpffs, unmount } from "../syscall.ts";
+import { mountBpffs, unmount } from "../libc/syscall.ts";
 
 /** include/uapi/linux/magic.h */
 const BPF_FS_MAGIC = 0xcafe4a11;

@@ -11,8 +11,8 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { NetloomError } from "../../errors/errors.ts";
-import { needsRoot, netnsFixture, type NetnsFixture } from "../netns-fixture.ts";
-import { bind, close, receive, send, setNetns, socket } from "../syscall.ts";
+import { needsRoot, netnsFixture, type NetnsFixture } from "../../../fixtures/linux/netns.ts";
+import { bind, close, receive, send, setNetns, socket } from "../libc/syscall.ts";
 import { getPinned, queryTcxIngress, runTcProgram } from "./bpf.ts";
 import { isBpffs } from "./bpffs.ts";
 import { Datapath } from "./datapath.ts";
@@ -298,7 +298,7 @@ test("pins survive the process that made them, and another process adopts them",
   const script = `
     import { openSync } from "node:fs";
     import { Datapath } from ${module("./datapath.ts")};
-    import { setNetns } from ${module("../syscall.ts")};
+    import { setNetns } from ${module("../libc/syscall.ts")};
     setNetns(openSync("/run/netns/${netns}", "r"));
     const datapath = Datapath.open(${JSON.stringify(path)});
     datapath.attach({ ifindex: 3001, name: "client-7f.1/x", verdict: "redirect", targetIfindex: 3002 });

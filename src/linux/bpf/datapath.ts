@@ -35,7 +35,7 @@ import {
   updateElement,
   updateLink,
 } from "./bpf.ts";
-import { close } from "../syscall.ts";
+import { close } from "../libc/syscall.ts";
 import { ensureBpffs, nameOfPin, pinNameOf, releaseBpffs } from "./bpffs.ts";
 import { loadMap, loadProgramOf, mapSpec } from "./loader.ts";
 import { type ObjectSpec, readObject } from "./object.ts";

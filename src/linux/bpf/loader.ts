@@ -8,7 +8,7 @@ import {
   loadBtf,
   loadProgram,
 } from "./bpf.ts";
-import { close } from "../syscall.ts";
+import { close } from "../libc/syscall.ts";
 import type { MapSpec, ObjectSpec, ProgramSpec } from "./object.ts";
 
 /** `src_reg` of a load instruction whose immediate is the descriptor of a map. */

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as k from "./constants.ts";
-import { decodeAny } from "./golden/decode-fixture.ts";
-import { bytesOf, readGoldens } from "./golden/golden-fixture.ts";
+import { decodeAny } from "../../../fixtures/linux/golden/decode.ts";
+import { bytesOf, readGoldens } from "../../../fixtures/linux/golden/golden.ts";
 import { isDumpInterrupted, messages } from "./message-reader.ts";
 
 const goldens = readGoldens("answers.txt");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { deleteAddress, dumpAddresses, newAddress } from "./address.ts";
-import { bytesOf, readGoldens } from "./golden/golden-fixture.ts";
+import { bytesOf, readGoldens } from "../../../fixtures/linux/golden/golden.ts";
 import { type Attributes, messages, readAttributes, Struct } from "./message-reader.ts";
 import {
   changeLink,

@@ -2,8 +2,8 @@ import type { Address } from "../../kernel/kernel.ts";
 import { familyOf } from "../../net/ip.ts";
 import { decodeAddress, deleteAddress, dumpAddresses, newAddress } from "../netlink/address.ts";
 import type { LinuxObjectKind, Target } from "../object-kind.ts";
-import { plainObject } from "../plain-object.ts";
-import { indexesOf } from "../view.ts";
+import { plainObject } from "../batch/plain-object.ts";
+import { indexesOf } from "../batch/view.ts";
 
 const addRequest = (object: Address, target: Target): Uint8Array => newAddress({ ...object, ...target });
 

@@ -8,9 +8,9 @@ import {
   replaceNeighbor,
 } from "../netlink/neighbor.ts";
 import type { LinuxObjectKind, Target } from "../object-kind.ts";
-import type { Place } from "../place.ts";
-import { plainObject } from "../plain-object.ts";
-import { indexesOf } from "../view.ts";
+import type { Place } from "../namespaces/place.ts";
+import { plainObject } from "../batch/plain-object.ts";
+import { indexesOf } from "../batch/view.ts";
 
 const addRequest = (object: Neighbor, target: Target): Uint8Array => newNeighbor({ ...object, ...target });
 const replaceRequest = (object: Neighbor, target: Target): Uint8Array =>

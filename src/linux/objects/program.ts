@@ -8,16 +8,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { KernelError, type Program } from "../../kernel/kernel.ts";
 import type { Attachment, Datapath } from "../bpf/datapath.ts";
-import { lookUp } from "../links.ts";
+import { lookUp } from "../batch/links.ts";
 import { addBlockFilter, addIngressBlock, deleteIngressBlock } from "../netlink/ingress-block.ts";
 import type { BatchTools, LinuxObjectKind } from "../object-kind.ts";
-import type { Place } from "../place.ts";
-import { hasIngressBlock, pinName } from "../programs.ts";
-import { doomedGroup } from "../reaper.ts";
-import { type Job, refuse } from "../refuse.ts";
-import { ABSENT } from "../transaction.ts";
-import { hasFarEnd, isOurPair } from "../veth-peer.ts";
-import type { ObserveContext, View } from "../view.ts";
+import type { Place } from "../namespaces/place.ts";
+import { hasIngressBlock, pinName } from "../bpf/programs.ts";
+import { doomedGroup } from "../batch/reaper.ts";
+import { type Job, refuse } from "../batch/refuse.ts";
+import { ABSENT } from "../batch/transaction.ts";
+import { hasFarEnd, isOurPair } from "../devices/veth-peer.ts";
+import type { ObserveContext, View } from "../batch/view.ts";
 
 const ATTACH_ATTEMPTS = 100;
 const ATTACH_PAUSE_MS = 2;

@@ -1,11 +1,11 @@
 import type { Qdisc } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
 import { decodeQdisc, deleteQdisc, dumpQdiscs, getQdisc, replaceQdisc } from "../netlink/qdisc.ts";
-import { noFeature } from "../no-feature.ts";
+import { noFeature } from "../batch/no-feature.ts";
 import type { LinuxObjectKind, Target } from "../object-kind.ts";
-import { plainObject } from "../plain-object.ts";
-import { refuse } from "../refuse.ts";
-import { ownLinks } from "../view.ts";
+import { plainObject } from "../batch/plain-object.ts";
+import { refuse } from "../batch/refuse.ts";
+import { ownLinks } from "../batch/view.ts";
 
 const addRequest = ({ shape }: Qdisc, { linkIndex }: Target): Uint8Array =>
   replaceQdisc({ shape, linkIndex });

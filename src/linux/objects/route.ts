@@ -2,8 +2,8 @@ import type { Route } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
 import { decodeRoute, deleteRoute, dumpRoutes, newRoute, replaceRoute } from "../netlink/route.ts";
 import type { LinuxObjectKind, Target } from "../object-kind.ts";
-import { plainObject } from "../plain-object.ts";
-import { indexesOf } from "../view.ts";
+import { plainObject } from "../batch/plain-object.ts";
+import { indexesOf } from "../batch/view.ts";
 
 const addRequest = (object: Route, target: Target): Uint8Array => newRoute({ ...object, ...target });
 

@@ -2,7 +2,7 @@ import type { Rule } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
 import { decodeRule, deleteRule, dumpRules, newRule } from "../netlink/rule.ts";
 import type { LinuxObjectKind } from "../object-kind.ts";
-import { plainObject } from "../plain-object.ts";
+import { plainObject } from "../batch/plain-object.ts";
 
 export const rule: LinuxObjectKind<Rule> = plainObject<Rule>({
   addRequest: (object, { protocol }) => newRule({ ...object, protocol }),

@@ -1,6 +1,6 @@
 import type { Sysctl } from "../../kernel/kernel.ts";
 import type { BatchTools, LinuxObjectKind } from "../object-kind.ts";
-import type { Job } from "../refuse.ts";
+import type { Job } from "../batch/refuse.ts";
 
 export const sysctl: LinuxObjectKind<Sysctl> = {
   add: write,

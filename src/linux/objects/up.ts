@@ -1,12 +1,12 @@
 import type { Up } from "../../kernel/kernel.ts";
 import { ofKind } from "../../kernel/objects.ts";
-import { takenPort } from "../holders.ts";
+import { takenPort } from "../devices/holders.ts";
 import * as k from "../netlink/constants.ts";
 import { changeLink } from "../netlink/link.ts";
 import type { BatchTools, LinuxObjectKind } from "../object-kind.ts";
-import type { Job } from "../refuse.ts";
-import { ABSENT } from "../transaction.ts";
-import { ownLinks } from "../view.ts";
+import type { Job } from "../batch/refuse.ts";
+import { ABSENT } from "../batch/transaction.ts";
+import { ownLinks } from "../batch/view.ts";
 
 export const up: LinuxObjectKind<Up> = {
   add: (tools, job, object) => set(tools, job, object, true),

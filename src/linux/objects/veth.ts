@@ -1,9 +1,9 @@
 import type { Veth } from "../../kernel/kernel.ts";
-import { deviceObject } from "../device-object.ts";
+import { deviceObject } from "../devices/device-object.ts";
 import { newVeth } from "../netlink/link.ts";
-import { noDriver } from "../no-feature.ts";
+import { noDriver } from "../batch/no-feature.ts";
 import type { LinuxObjectKind } from "../object-kind.ts";
-import { linkEnd } from "../view.ts";
+import { linkEnd } from "../batch/view.ts";
 
 export const veth: LinuxObjectKind<Veth> = deviceObject<Veth>({
   create(_device, [a, b]) {

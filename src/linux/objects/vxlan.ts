@@ -1,13 +1,13 @@
 import type { Vxlan } from "../../kernel/kernel.ts";
 import { namespacesOf } from "../../kernel/objects.ts";
 import { familyOf } from "../../net/ip.ts";
-import { deviceObject } from "../device-object.ts";
-import { existingVni } from "../holders.ts";
+import { deviceObject } from "../devices/device-object.ts";
+import { existingVni } from "../devices/holders.ts";
 import { changeVxlan, newVxlan } from "../netlink/link.ts";
-import { noDriver } from "../no-feature.ts";
+import { noDriver } from "../batch/no-feature.ts";
 import type { LinuxObjectKind } from "../object-kind.ts";
-import { refuse } from "../refuse.ts";
-import { linkEnd, ownLinks } from "../view.ts";
+import { refuse } from "../batch/refuse.ts";
+import { linkEnd, ownLinks } from "../batch/view.ts";
 
 export const vxlan: LinuxObjectKind<Vxlan> = deviceObject<Vxlan>({
   // Its socket stays where it is made.

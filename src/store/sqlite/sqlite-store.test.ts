@@ -8,9 +8,9 @@ import { suite, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
 import { rootScope } from "../../async/task-scope.ts";
-import { until } from "../../async/until-fixture.ts";
+import { until } from "../../../fixtures/async/until.ts";
 import type { NetloomError } from "../../errors/errors.ts";
-import { HandClock } from "../hand-clock-fixture.ts";
+import { HandClock } from "../../../fixtures/store/hand-clock.ts";
 import type { Database } from "./batch.ts";
 import { type DatabaseOptions, openDatabase } from "./thread.ts";
 import { SqliteStore } from "./sqlite-store.ts";
@@ -405,7 +405,7 @@ for (const [format, sql] of Object.entries(OLD_FORMATS))
 
 /** A process that writes; resolves the first time when `goal` keys were acknowledged. */
 function writer(file: string, prefix: string, goal: number) {
-  const program = fileURLToPath(new URL("./writer-fixture.ts", import.meta.url));
+  const program = fileURLToPath(new URL("../../../fixtures/store/sqlite-writer.ts", import.meta.url));
   const child = spawn(process.execPath, [program, file, prefix], { stdio: ["ignore", "pipe", "inherit"] });
   const acknowledged: string[] = [];
   let rest = "";

@@ -1,0 +1,150 @@
+/**
+ * The promises of every resolver of workloads, as data: they hold on the kernel of this machine and on the simulated one.
+ * Each resolver of the list has a specimen: a name, and a way to make something come to its place and go again.
+ */
+import { NO_LOG } from "../../src/observe/log.ts";
+import assert from "node:assert/strict";
+import type { Scope } from "../../src/async/scope.ts";
+import type { Clock } from "../../src/async/clock.ts";
+import type { Netns } from "../../src/kernel/kernel.ts";
+import type { Outside, WorkloadRef } from "../../src/resolvers/resolver.ts";
+import { RESOLVERS } from "../../src/resolvers/resolvers.ts";
+import { identityKey, resolveWorkload, workloadLabel } from "../../src/resolvers/workload-ref.ts";
+import { WorkloadWatch } from "../../src/resolvers/workload-watch.ts";
+
+/** A name for one case. Nothing is at its place. */
+export interface Specimen {
+  readonly ref: WorkloadRef;
+  /** Something comes to its place: the namespace that it is in, as a path. */
+  come(): Promise<Netns>;
+  /** It goes, with its namespace. */
+  go(): Promise<void>;
+  /** What comes after that to the same place is nothing to the name: numbers are given again. */
+  readonly isOnce?: true;
+}
+
+/** A machine for one case. It is cleaned up by whoever made it. */
+export interface ResolverHarness {
+  readonly world: { readonly clock: Clock; readonly scope: Scope };
+  readonly outside: Outside;
+  /** By type of resolver. */
+  readonly specimens: Readonly<Record<string, () => Promise<Specimen>>>;
+  /** Whatever resolvers hold of the machine now. */
+  held(): number;
+}
+
+export interface ResolverCase {
+  readonly title: string;
+  run(harness: ResolverHarness): Promise<void>;
+}
+
+export const resolverContract: readonly ResolverCase[] = [
+  {
+    title: "every resolver of the list has a specimen",
+    run: async ({ specimens }) => {
+      assert.deepEqual(Object.keys(specimens).sort(), RESOLVERS.map(({ type }) => type).sort());
+      await Promise.resolve();
+    },
+  },
+  {
+    title: "two names of one namespace have one identity, and two namespaces have two",
+    run: async ({ specimens, outside }) => {
+      const identities = new Map<string, string>();
+      for (const make of Object.values(specimens)) {
+        const specimen = await make();
+        const netns = await specimen.come();
+        const key = identityKey(await resolveWorkload(specimen.ref, outside));
+        const path = netns.slice("file://".length);
+        assert.equal(identityKey(await resolveWorkload({ netns: path }, outside)), key);
+        assert.equal(identities.get(key), undefined);
+        identities.set(key, path);
+        await specimen.go();
+      }
+    },
+  },
+  ...RESOLVERS.flatMap(({ type }) => casesOf(type)),
+];
+
+function casesOf(type: string): ResolverCase[] {
+  return [
+    {
+      title: `${type}: a name that leads nowhere is NOT_FOUND, and a watch of it says why`,
+      run: async (harness) => {
+        const { ref } = await specimenOf(harness, type);
+        await assert.rejects(resolveWorkload(ref, harness.outside), { code: "NOT_FOUND" });
+        await watching(harness, ref, async (watch) => {
+          const presence = await next(watch, harness);
+          assert.ok(!presence.isThere && presence.reason !== "" && presence.error?.code === "NOT_FOUND");
+        });
+        assert.equal(harness.held(), 0);
+      },
+    },
+    {
+      title: `${type}: what comes is told with the identity that the kernel knows it by, and so is its end`,
+      run: async (harness) => {
+        const specimen = await specimenOf(harness, type);
+        await watching(harness, specimen.ref, async (watch) => {
+          await next(watch, harness);
+          const netns = await specimen.come();
+          const there = await next(watch, harness);
+          assert.ok(there.isThere);
+          assert.deepEqual(there.found.identity, await harness.outside.kernel.resolve(netns));
+          assert.deepEqual(await resolveWorkload(specimen.ref, harness.outside), there.found);
+          assert.ok(watch.isCalled(there.found.identity.netns));
+          await specimen.go();
+          const gone = await next(watch, harness);
+          assert.ok(!gone.isThere && gone.reason !== "");
+        });
+        assert.equal(harness.held(), 0);
+      },
+    },
+    {
+      title: `${type}: what comes to the same place is another one, or nothing where a name holds once`,
+      run: async (harness) => {
+        const specimen = await specimenOf(harness, type);
+        await specimen.come();
+        await watching(harness, specimen.ref, async (watch) => {
+          const first = await next(watch, harness);
+          assert.ok(first.isThere);
+          await specimen.go();
+          await specimen.come();
+          const second = await next(watch, harness);
+          assert.equal(second.isThere, specimen.isOnce !== true);
+          if (second.isThere) assert.notEqual(identityKey(second.found), identityKey(first.found));
+        });
+        await specimen.go();
+        assert.equal(harness.held(), 0);
+      },
+    },
+  ];
+}
+
+async function specimenOf({ specimens }: ResolverHarness, type: string): Promise<Specimen> {
+  const make = specimens[type];
+  assert.ok(make, `no specimen of the resolver ${type}`);
+  return await make();
+}
+
+async function watching(
+  { world, outside }: ResolverHarness,
+  ref: WorkloadRef,
+  body: (watch: WorkloadWatch) => Promise<void>,
+): Promise<void> {
+  const scope = world.scope.child("watch a workload");
+  const name = `host/${workloadLabel(ref)}`;
+  const watch = new WorkloadWatch({ world: { ...world, scope, log: NO_LOG }, outside }, { ref, name });
+  watch.start();
+  try {
+    await body(watch);
+  } finally {
+    watch.stop();
+    await scope.end();
+  }
+}
+
+/** What is told next. The kernel's word that something has ended is given in its place: a look now. */
+async function next(watch: WorkloadWatch, { world }: ResolverHarness): Promise<WorkloadWatch["presence"]> {
+  const { presence } = watch;
+  watch.look();
+  return await watch.changed(presence, world.scope);
+}

@@ -1,0 +1,155 @@
+/**
+ * A copy of the tree in a temporary folder, for tests that add to the house what people will add: one folder and one line
+ * of a list. There it compiles, runs as `netloom`, and its documents are made.
+ */
+import assert from "node:assert/strict";
+import { execFile, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { violations } from "../../scripts/house-rules.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** All that the sources, their tests and their documents are made of. */
+const PARTS = [
+  "bin",
+  "src",
+  "fixtures",
+  "e2e",
+  "bench",
+  "scripts",
+  "docs",
+  "examples",
+  "datapath/build",
+  "package.json",
+  "package-lock.json",
+  "tsconfig.json",
+] as const;
+
+export interface Printed {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command line, and the host of the mesh whose agent it is for. */
+interface MeshCommand {
+  readonly host: "alpha" | "beta";
+  readonly args: readonly string[];
+}
+
+/** What `extending-mesh.ts` is asked for. */
+export interface MeshRun {
+  /** Paths of network namespaces that are there. */
+  readonly namespaces: readonly string[];
+  readonly commands: readonly MeshCommand[];
+}
+
+export class HouseCopy {
+  readonly folder: string;
+  readonly #added: string[] = [];
+
+  /** Goes away after `t`. */
+  constructor(t: TestContext) {
+    this.folder = mkdtempSync(join(tmpdir(), "netloom-house-"));
+    t.after(() => rmSync(this.folder, { recursive: true }));
+    for (const part of PARTS) {
+      mkdirSync(dirname(join(this.folder, part)), { recursive: true });
+      cpSync(join(ROOT, part), join(this.folder, part), { recursive: true });
+    }
+    symlinkSync(join(ROOT, "node_modules"), join(this.folder, "node_modules"));
+  }
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  read(name: string): string {
+    return readFileSync(this.path(name), "utf8");
+  }
+
+  /** Adds a file: `src/resolvers/vm/vm.ts`. */
+  write(name: string, text: string): void {
+    mkdirSync(dirname(this.path(name)), { recursive: true });
+    writeFileSync(this.path(name), text);
+    this.#added.push(name);
+  }
+
+  /**
+   * Adds an entry to a list of the copy: the line `imported` comes before the first import of the file `name`, and the text
+   * `before`, which is there once, becomes `after`.
+   */
+  extend(name: string, imported: string, before: string, after: string): void {
+    const text = this.read(name);
+    assert.equal(text.split(before).length, 2, `${before} is there once in ${name}`);
+    const longer = text.replace(before, after);
+    writeFileSync(this.path(name), longer.replace(/^import /m, `${imported}\n$&`));
+    this.#added.push(name);
+  }
+
+  /** Asserts that the copy compiles, and that what was added keeps the rules of the house. */
+  check(): void {
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", this.folder],
+      { cwd: this.folder, encoding: "utf8" },
+    );
+    assert.equal(stdout, "");
+    assert.equal(status, 0);
+    const sources = this.#added.filter((name) => name.startsWith("src/") && name.endsWith(".ts"));
+    const found = sources.flatMap((name) =>
+      violations({ path: name.slice("src/".length), text: this.read(name) }),
+    );
+    assert.deepEqual(found, []);
+  }
+
+  /** Runs `netloom args…` of the copy. */
+  async netloom(...args: string[]): Promise<Printed> {
+    return await this.#run(this.path("bin/netloom"), args);
+  }
+
+  /** Writes the generated documents of the copy: docs/cli.md, docs/schema. */
+  async makeDocs(): Promise<void> {
+    const printed = await this.node("scripts/docs.ts");
+    assert.deepEqual(printed, { code: 0, stdout: "", stderr: "" });
+  }
+
+  /** Runs a program of the copy. */
+  async node(program: string, ...args: string[]): Promise<Printed> {
+    return await this.#run(this.path("bin/node"), [
+      "--disable-warning=ExperimentalWarning",
+      this.path(program),
+      ...args,
+    ]);
+  }
+
+  /**
+   * Runs commands one after the other at the agents `alpha` and `beta` of a mesh of the copy: its real processes' code on
+   * a simulated kernel. Returns what each has printed.
+   */
+  async mesh(run: MeshRun): Promise<Printed[]> {
+    const { stdout, stderr, code } = await this.node("e2e/extending/extending-mesh.ts", JSON.stringify(run));
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout) as Printed[];
+  }
+
+  async #run(program: string, args: readonly string[]): Promise<Printed> {
+    return await runProgram(program, args, this.folder);
+  }
+}
+
+/** Runs a program to its end; that it fails is no error. */
+export async function runProgram(program: string, args: readonly string[], cwd: string): Promise<Printed> {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(program, [...args], { cwd });
+    return { code: 0, stdout, stderr };
+  } catch (error) {
+    const { code, stdout = "", stderr = "" } = error as Partial<Printed>;
+    if (typeof code !== "number") throw error;
+    return { code, stdout, stderr };
+  }
+}

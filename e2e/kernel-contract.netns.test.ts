@@ -1,8 +1,0 @@
-/** The kernel of this machine keeps the contract. */
-import { test } from "node:test";
-import { needsRoot } from "../src/linux/netns-fixture.ts";
-import { kernelContract } from "./kernel-contract.ts";
-import { linuxHarness } from "./linux-harness.ts";
-
-for (const each of kernelContract)
-  test(each.title, { skip: needsRoot }, async (t) => each.run(await linuxHarness(t)));

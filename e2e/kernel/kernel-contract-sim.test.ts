@@ -1,0 +1,41 @@
+/** The simulated kernel keeps the contract, and wires survive any failure of its operations. */
+import { test } from "node:test";
+import type { Netns } from "../../src/kernel/kernel.ts";
+import { SimMachine } from "../../src/sim/kernel/kernel.ts";
+import type { KernelHarness } from "./kernel-contract-harness.ts";
+import { kernelContract } from "./kernel-contract.ts";
+import { failpointCases } from "./kernel-failpoints.ts";
+import { VirtualClock } from "../virtual-clock.ts";
+
+for (const each of [...kernelContract, ...failpointCases])
+  test(each.title, (t) => each.run(simHarness((line) => t.diagnostic(line))));
+
+function simHarness(say: (line: string) => void): KernelHarness {
+  const machine = new SimMachine({ clock: new VirtualClock() });
+  let namespaces = 0;
+  const createNetns = (): Netns => machine.createNetns(`/run/netns/sim-${namespaces++}`);
+  return {
+    say,
+    pins: () => Promise.resolve(0),
+    watchLimit: 256,
+    netns: () => Promise.resolve(createNetns()),
+    removeNetns(netns) {
+      machine.removeNetns(pathOf(netns));
+      return Promise.resolve();
+    },
+    recreateNetns(netns) {
+      machine.removeNetns(pathOf(netns));
+      machine.createNetns(pathOf(netns));
+      return Promise.resolve();
+    },
+    kernel: (options = {}) => Promise.resolve(machine.kernel({ host: createNetns(), ...options })),
+    send(from, address) {
+      machine.send(from, address, 142);
+      return Promise.resolve();
+    },
+  };
+}
+
+function pathOf(netns: Netns): string {
+  return netns.slice("file://".length);
+}

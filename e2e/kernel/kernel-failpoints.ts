@@ -1,0 +1,228 @@
+/**
+ * Every operation on the kernel that makes or removes a wire fails once, before it is done and after it, as an error
+ * and as the death of the carrier. Then nothing of the wire is left, and the next try succeeds.
+ *
+ *   local:      [client: nsm-1]===veth===[endpoint: nse-1]
+ *   near half:  [client: nsm-1]===veth===nlv-… ((redirect)) nlx-… ))) VXLAN over IPv4
+ *   far half:   VXLAN over IPv6 ((( nlx-… ((redirect-peer)) nlv-…===veth===[endpoint: nse-1]
+ */
+import assert from "node:assert/strict";
+import { plan } from "../../src/forwarder/plan/plan.ts";
+import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
+import type { ConnectionContext, Wire } from "../../src/forwarder/wire.ts";
+import { NetloomError } from "../../src/errors/errors.ts";
+import { describeOperation } from "../../src/kernel/kernel-text.ts";
+import type { Failpoint, Kernel, KernelObject, Netns, Operation } from "../../src/kernel/kernel.ts";
+import {
+  add,
+  canonical,
+  type ContractCase,
+  type KernelHarness,
+  remove,
+  stateOf,
+} from "./kernel-contract-harness.ts";
+
+const context: ConnectionContext = {
+  srcIpAddrs: ["10.20.0.1/32", "fd20::1/128"],
+  dstIpAddrs: ["10.20.0.2/32", "fd20::2/128"],
+  srcRoutes: [{ prefix: "10.21.0.0/16" }, { prefix: "fd21::/32", nextHop: "fd20::2" }],
+  dstRoutes: [{ prefix: "10.22.0.0/16", nextHop: "10.20.0.1" }],
+  policies: [{ from: "10.20.0.1/32", proto: "tcp", dstPort: "80", routes: [{ prefix: "10.23.0.0/16" }] }],
+};
+
+const wires: readonly { readonly title: string; readonly wire: (client: Netns, endpoint: Netns) => Wire }[] =
+  [
+    {
+      title: "a local wire",
+      wire: (client, endpoint) => ({
+        connectionId: "local",
+        client: { type: "KERNEL", netns: client, interfaceName: "nsm-1" },
+        endpoint: { type: "KERNEL", netns: endpoint, interfaceName: "nse-1" },
+        context,
+      }),
+    },
+    {
+      title: "the near half of a remote wire over IPv4",
+      wire: (client) => ({
+        connectionId: "remote",
+        client: { type: "KERNEL", netns: client, interfaceName: "nsm-1" },
+        endpoint: {
+          type: "VXLAN",
+          sourceIp: "10.0.0.1",
+          destinationIp: "10.0.0.2",
+          vni: 7,
+          underlayMtuBytes: 1500,
+        },
+        context,
+      }),
+    },
+    {
+      title: "the far half of a remote wire over IPv6",
+      wire: (_client, endpoint) => ({
+        connectionId: "remote",
+        client: {
+          type: "VXLAN",
+          sourceIp: "fd00::1",
+          destinationIp: "fd00::2",
+          vni: 7,
+          underlayMtuBytes: 1500,
+        },
+        endpoint: { type: "KERNEL", netns: endpoint, interfaceName: "nse-1" },
+        context,
+      }),
+    },
+  ];
+
+type Strike = Omit<Failpoint, "operation">;
+
+const strikes: readonly Strike[] = [
+  { when: "before", how: "error" },
+  { when: "after", how: "error" },
+  { when: "before", how: "crash" },
+  { when: "after", how: "crash" },
+];
+
+/** The message of a failure of which everything could be undone. */
+const WHOLE = /^(?!.*could be undone)/;
+
+/** After one operation is before the next: under the reconciler, where each strike is a whole wire, these do. */
+const distinctStrikes: readonly Strike[] = [
+  { when: "before", how: "error" },
+  { when: "after", how: "crash" },
+];
+
+export const failpointCases: readonly ContractCase[] = wires.flatMap(({ title, wire }) => [
+  {
+    title: `${title}: any operation of its plan may fail, to make it and to remove it`,
+    run: (harness) => strikePlan(harness, title, wire),
+  },
+  {
+    title: `${title}: the reconciler gets over any operation that fails`,
+    run: (harness) => strikeReconciler(harness, title, wire),
+  },
+]);
+
+async function strikePlan(
+  harness: KernelHarness,
+  title: string,
+  makeWire: (typeof wires)[number]["wire"],
+): Promise<void> {
+  const [client, endpoint] = [await harness.netns(), await harness.netns()];
+  const kernel = await harness.kernel();
+  const { objects } = plan(makeWire(client, endpoint));
+  const [making, removing] = [add(...objects), remove(...objects)];
+  const everywhere = ["host", client, endpoint] as const;
+  let struck = 0;
+  for (const { operation, strike } of each(making)) {
+    const where = `${strike.how} ${strike.when} ${describeOperation(making[operation] as Operation)}`;
+    await assert.rejects(kernel.apply(making, { failpoint: { operation, ...strike } }), WHOLE, where);
+    if (strike.how === "crash") await kernel.apply(removing);
+    await assertNothing(harness, kernel, everywhere, where);
+    struck++;
+    await kernel.apply(making);
+    assert.deepEqual(await stateOf(kernel, ...everywhere), canonical(observable(objects)), where);
+    await kernel.apply(removing);
+  }
+  for (const { operation, strike } of each(removing)) {
+    const where = `${strike.how} ${strike.when} ${describeOperation(removing[operation] as Operation)}`;
+    await kernel.apply(making);
+    await assert.rejects(kernel.apply(removing, { failpoint: { operation, ...strike } }), WHOLE, where);
+    struck++;
+    await kernel.apply(removing);
+    await assertNothing(harness, kernel, everywhere, where);
+  }
+  harness.say(`${title}: ${struck} failpoints struck in ${making.length} operations`);
+}
+
+async function strikeReconciler(
+  harness: KernelHarness,
+  title: string,
+  makeWire: (typeof wires)[number]["wire"],
+): Promise<void> {
+  const [client, endpoint] = [await harness.netns(), await harness.netns()];
+  const kernel = await harness.kernel();
+  const wire = makeWire(client, endpoint);
+  const wanted = observable(plan(wire).objects);
+  const everywhere = ["host", client, endpoint] as const;
+  let struck = 0;
+  for (let isStruck = true, operation = 0; isStruck; operation++)
+    for (const strike of distinctStrikes) {
+      const striking = new StrikingKernel(kernel, { operation, ...strike });
+      const reconciler = new WireMaker(striking);
+      const where = `${strike.how} ${strike.when} operation ${operation}`;
+      const isMade = await succeeds(reconciler.apply(wire));
+      if (!isMade) await assertNothing(harness, kernel, everywhere, where);
+      if (!isMade) await reconciler.apply(wire);
+      assert.deepEqual(await stateOf(kernel, ...everywhere), canonical(wanted), where);
+      if (!(await succeeds(reconciler.remove(wire.connectionId)))) await reconciler.remove(wire.connectionId);
+      await assertNothing(harness, kernel, everywhere, where);
+      isStruck = striking.hasStruck;
+      if (isStruck) struck++;
+    }
+  harness.say(`${title}: ${struck} failpoints struck under the reconciler`);
+}
+
+function* each(operations: readonly Operation[]): Generator<{ operation: number; strike: Strike }> {
+  for (const operation of operations.keys())
+    for (const strike of strikes) {
+      // To die before an operation is to die after the one before it.
+      const isRepeated = operation > 0 && strike.how === "crash" && strike.when === "before";
+      if (!isRepeated) yield { operation, strike };
+    }
+}
+
+/** Settings carry no mark: they are not observed. */
+function observable(objects: readonly KernelObject[]): KernelObject[] {
+  return objects.filter((object) => object.kind !== "sysctl");
+}
+
+async function assertNothing(
+  harness: KernelHarness,
+  kernel: Kernel,
+  namespaces: readonly Netns[],
+  where: string,
+): Promise<void> {
+  assert.deepEqual(await stateOf(kernel, ...namespaces), [], where);
+  await kernel.settle();
+  assert.equal(await harness.pins(), 0, `${where}: pins`);
+}
+
+/** False if it was refused with an error that callers can deal with. */
+async function succeeds(promise: Promise<unknown>): Promise<boolean> {
+  try {
+    await promise;
+    return true;
+  } catch (error) {
+    if (error instanceof NetloomError) return false;
+    throw error;
+  }
+}
+
+/** A kernel in which one operation fails, counted over all batches. */
+class StrikingKernel implements Kernel {
+  readonly #kernel: Kernel;
+  readonly #failpoint: Failpoint;
+  #done = 0;
+  hasStruck = false;
+
+  constructor(kernel: Kernel, failpoint: Failpoint) {
+    this.#kernel = kernel;
+    this.#failpoint = failpoint;
+  }
+
+  apply(batch: readonly Operation[]): Promise<void> {
+    const operation = this.#failpoint.operation - this.#done;
+    this.#done += batch.length;
+    if (operation < 0 || operation >= batch.length) return this.#kernel.apply(batch);
+    this.hasStruck = true;
+    return this.#kernel.apply(batch, { failpoint: { ...this.#failpoint, operation } });
+  }
+
+  observe: Kernel["observe"] = (queries) => this.#kernel.observe(queries);
+  devices: Kernel["devices"] = (queries) => this.#kernel.devices(queries);
+  nativeNetworks: Kernel["nativeNetworks"] = (queries) => this.#kernel.nativeNetworks(queries);
+  counters: Kernel["counters"] = (queries) => this.#kernel.counters(queries);
+  resolve: Kernel["resolve"] = (netns) => this.#kernel.resolve(netns);
+  watch: Kernel["watch"] = () => this.#kernel.watch();
+  settle: Kernel["settle"] = () => this.#kernel.settle();
+}

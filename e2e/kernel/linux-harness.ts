@@ -1,0 +1,46 @@
+/** The kernel of this machine, in namespaces of the test's own, for the cases of the kernel contract. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { netnsFixture } from "../../fixtures/linux/netns.ts";
+import type { Netns } from "../../src/kernel/kernel.ts";
+import type { KernelHarness } from "./kernel-contract-harness.ts";
+
+/** As of the simulated kernel. */
+const WATCH_LIMIT = 256;
+
+export async function linuxHarness(t: TestContext): Promise<KernelHarness> {
+  const net = await netnsFixture(t);
+  return {
+    watchLimit: WATCH_LIMIT,
+    netns: () => net.netns(),
+    removeNetns: (netns) => net.machine.removeNetns(pathOf(netns)),
+    async recreateNetns(netns) {
+      await net.machine.removeNetns(pathOf(netns));
+      await net.machine.createNetns(pathOf(netns));
+    },
+    kernel: (options) => net.kernel({ watchLimit: WATCH_LIMIT, ...options }),
+    send: (from, address) => sendDatagram(net.nameOf(from), address),
+    async pins() {
+      return (await readdir(join(net.bpffs, "links")).catch(() => [])).length;
+    },
+    say: (line) => t.diagnostic(line),
+  };
+}
+
+/** One UDP datagram to the discard port, with 100 bytes of payload. */
+async function sendDatagram(name: string, address: string): Promise<void> {
+  const script = `head -c 100 /dev/zero > /dev/udp/${address}/9`;
+  const child = spawn("ip", ["netns", "exec", name, "bash", "-c", script], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.equal(code, 0, script);
+}
+
+function pathOf(netns: Netns): string {
+  return netns.slice("file://".length);
+}

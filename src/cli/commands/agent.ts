@@ -1,0 +1,269 @@
+import { hostname } from "node:os";
+import { dirname, resolve } from "node:path";
+import { mkdir } from "node:fs/promises";
+import type { Command } from "commander";
+import { describe, option, type Context } from "../command.ts";
+import {
+  addIdentityOptions,
+  announce,
+  daemonLog,
+  type DaemonOptions,
+  logLevelOption,
+  exampleOf,
+  exporterOf,
+  identityOf,
+  traceOption,
+  notifyFdOption,
+  several,
+  untilEnd,
+} from "../daemon/daemon.ts";
+import { agentListeners } from "../daemon/listeners.ts";
+import type { Settings } from "../../mechanisms/mechanism-type.ts";
+import { addMechanismOptions, readMechanismOptions } from "../mechanism-options.ts";
+import { defaultAgent } from "../mesh/agent-options.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { OpenIdentity } from "../../identity/identities.ts";
+
+interface AgentCommandOptions extends DaemonOptions {
+  readonly name: string;
+  readonly registry?: readonly string[];
+  readonly tunnelIp?: readonly string[];
+  readonly underlayMtu?: number;
+  readonly stateDir: string;
+  readonly bpffs: string;
+  readonly url?: string;
+  readonly excludePrefix?: readonly string[];
+  readonly sweepAfter?: number;
+  readonly closeOnExit?: boolean;
+  readonly allowHostWorkload?: boolean;
+}
+
+interface AgentRunOptions extends AgentCommandOptions {
+  /** Of its mechanisms, by type. */
+  readonly mechanisms: Readonly<Record<string, Settings>>;
+}
+
+const defaultRegistry = "tcp://127.0.0.1:5002";
+
+export function agentCommand(context: Context): Command {
+  const command = describe({
+    name: "agent",
+    description:
+      "Runs the agent of this host: its manager, its forwarder, and the attachments of its workloads. Clients and " +
+      "endpoints of this host come by the unix socket, other hosts by TCP. It says on stdout when it serves, and logs " +
+      "on stderr. At its end all wires stay as they are, and the next start takes them over. One agent runs in a " +
+      "network namespace, and one on a state folder. Needs root. " +
+      "Exit code: 0 after SIGTERM, SIGINT or SIGHUP.",
+    examples: [
+      {
+        command: `sudo ${exampleOf("agent", "--tunnel-ip 10.0.0.1 --registry tcp://10.0.0.9:5002 --listen tcp://10.0.0.1:5001")}`,
+        about: "for people and workloads of this host on the usual socket, for other hosts on TCP",
+      },
+      {
+        command: `sudo ${exampleOf("agent", "--registry tcp://127.0.0.1:5002 --close-on-exit")}`,
+        about: "wires inside of this host only, all gone at its end",
+      },
+    ],
+  })
+    .addOption(
+      option("--name <host>", "the host's name, unique in the mesh").default(hostname(), "the machine's"),
+    )
+    .addOption(
+      option(
+        "--listen <url>",
+        `unix:///path or tcp://address:port, several times; without a unix one also ${defaultAgent}`,
+      ).argParser(several),
+    )
+    .addOption(
+      option(
+        "--registry <url>",
+        `the registry of the mesh; where several share a store, several times or with commas, the preferred one first (default: ${defaultRegistry})`,
+      ).argParser(several),
+    )
+    .addOption(
+      option("--tunnel-ip <address>", "this host's end of tunnels, once for each family").argParser(several),
+    )
+    .addOption(
+      option(
+        "--underlay-mtu <bytes>",
+        "MTU of the network between the hosts (default: the device's)",
+      ).argParser(Number),
+    );
+  addMechanismOptions(command, (each) => String(each.default))
+    .addOption(
+      option(
+        "--url <url>",
+        "under which other hosts reach it, by address or name (default: the first TCP listener)",
+      ),
+    )
+    .addOption(option("--state-dir <directory>", "keeps what it is to do").default("/var/lib/netloom"))
+    .addOption(option("--bpffs <directory>", "where eBPF programs are pinned").default("/run/netloom/bpf"))
+    .addOption(
+      option("--exclude-prefix <prefix>", "no endpoint may give addresses of it, several times").argParser(
+        several,
+      ),
+    )
+    .addOption(
+      option(
+        "--sweep-after <seconds>",
+        "how long wires of an earlier run wait for their owners (default: 600)",
+      ).argParser(Number),
+    )
+    .addOption(
+      option(
+        "--allow-host-workload",
+        "the namespace of the host itself may be a workload; what would cut the host off is refused all the same",
+      ),
+    )
+    .addOption(option("--close-on-exit", "remove every wire of an attachment at the end"));
+  return addIdentityOptions(command)
+    .addOption(logLevelOption())
+    .addOption(traceOption())
+    .addOption(notifyFdOption())
+    .action(async (given: AgentCommandOptions) => {
+      const options = { ...given, mechanisms: readMechanismOptions(command) };
+      const { requirePrivileges } = await import("../doctor/privileges.ts");
+      requirePrivileges(`run the agent of ${options.name}`, exampleOf("agent", "…"));
+      const open = await identityOf(`run the agent of ${options.name}`, options);
+      await runAgent(context, options, open);
+      context.setExitCode(0);
+    });
+}
+
+async function runAgent(context: Context, options: AgentRunOptions, open: OpenIdentity): Promise<void> {
+  const { awaitAddresses, checkTunnelAddresses, hostOf } = await import("../daemon/underlay.ts");
+  const listen = agentListeners(options.listen);
+  checkName(options.name);
+  if (options.url !== undefined) await checkUrl(options.url);
+  checkNumbers(options);
+  const { tunnelIp = [], logLevel } = options;
+  await awaitAddresses([...tunnelIp, ...listen.flatMap(hostOf)], daemonLog(context, logLevel));
+  const tunnelAddresses = checkTunnelAddresses(tunnelIp);
+  const { lockAgent } = await import("../../linux/processes/agent-lock.ts");
+  const unlock = await lockAgent({ host: options.name, stateFolder: resolve(options.stateDir) });
+  try {
+    await runLocked(context, options, { listen, tunnelAddresses, open });
+  } finally {
+    await unlock();
+  }
+}
+
+/** With both locks: nobody else reads and makes what this one does. */
+async function runLocked(
+  context: Context,
+  options: AgentRunOptions,
+  {
+    listen,
+    tunnelAddresses,
+    open,
+  }: {
+    readonly listen: readonly string[];
+    readonly tunnelAddresses: readonly string[];
+    readonly open: OpenIdentity;
+  },
+): Promise<void> {
+  const log = daemonLog(context, options.logLevel);
+  const { warnOfLimits } = await import("../daemon/machine-limits.ts");
+  warnOfLimits(log);
+  for (const url of listen)
+    if (url.startsWith("unix:///")) await makeFolder(dirname(url.slice("unix://".length)));
+  const [{ openAgentWorld }, { underlayMtu }] = await Promise.all([
+    import("../daemon/agent-world.ts"),
+    import("../daemon/underlay.ts"),
+  ]);
+  const exporter = await exporterOf(options, log);
+  const opened = await openAgentWorld({
+    host: options.name,
+    stateFolder: options.stateDir,
+    bpffs: options.bpffs,
+    identity: (its) => open({ world: its }),
+    log,
+    ...(exporter && { exporter }),
+  });
+  const { world } = opened;
+  try {
+    const [{ agent }, { dialRegistries }, { versions }] = await Promise.all([
+      import("../../roles/agent.ts"),
+      import("../../registry/dial-registries.ts"),
+      import("./version.ts"),
+    ]);
+    const role = await agent({
+      world,
+      identity: opened.identity,
+      url: options.url ?? urlOf(listen, tunnelAddresses),
+      listen,
+      registry: dialRegistries({ world, hops: world.hops, urls: options.registry ?? [defaultRegistry] }),
+      tunnelAddresses,
+      underlayMtuBytes: options.underlayMtu ?? underlayMtu(tunnelAddresses[0]),
+      mechanisms: options.mechanisms,
+      excludedPrefixes: options.excludePrefix ?? [],
+      allowHostWorkload: options.allowHostWorkload ?? false,
+      ...(options.sweepAfter !== undefined && { sweepAfterMs: options.sweepAfter * 1000 }),
+      stateFolder: resolve(options.stateDir),
+      processes: opened.processes,
+      prober: opened.prober,
+      version: versions().version,
+    });
+    await announce(context, `agent ${options.name} serves ${listen.join(", ")}`, options);
+    await untilEnd(context, world.scope);
+    log.info("ending", { wires: role.wires.made.size, stay: options.closeOnExit !== true });
+    if (options.closeOnExit === true) await role.agent.closeAll();
+  } finally {
+    await opened.close();
+  }
+}
+
+/** Other hosts, and the names of segments, have to know this one from all others. */
+function checkName(name: string): void {
+  if (/^localhost(\.|$)/.test(name))
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `--name ${name}: every machine without a name calls itself so, and names of hosts are unique in a mesh`,
+      { hint: "name this host with --name, or the machine: hostnamectl hostname <name>" },
+    );
+  if (/^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/.test(name)) return;
+  throw new NetloomError("INVALID_ARGUMENT", `--name ${JSON.stringify(name)}: it is no name of a host`, {
+    hint: "use 1-63 letters, digits, dots and hyphens, a letter or digit at both ends",
+  });
+}
+
+/** Other hosts dial it; a name is theirs to look up. */
+async function checkUrl(url: string): Promise<void> {
+  const { checkTarget } = await import("../../transport/url.ts");
+  try {
+    checkTarget(url);
+  } catch (error) {
+    if (!(error instanceof NetloomError)) throw error;
+    const { code, message, hint = "" } = error;
+    throw new NetloomError(code, `--url ${url}: ${message.replace(/^.*?: it/, "it")}`, { hint });
+  }
+}
+
+function checkNumbers({ underlayMtu, sweepAfter }: AgentCommandOptions): void {
+  const check = (name: string, value: number | undefined, least: number, most: number): void => {
+    if (value === undefined || (value >= least && value <= most)) return;
+    throw new NetloomError("INVALID_ARGUMENT", `${name}: expected a number from ${least} to ${most}`);
+  };
+  check("--underlay-mtu", underlayMtu, 576, 65_535);
+  check("--sweep-after", sweepAfter, 0, 86_400);
+}
+
+/** Where a listener is on every address, the tunnel's is the one that others know. */
+function urlOf(listen: readonly string[], tunnelAddresses: readonly string[]): string {
+  const url = listen.find((each) => each.startsWith("tcp://"));
+  if (url === undefined) return listen[0] ?? defaultAgent;
+  const port = url.split(":").at(-1);
+  const own = tunnelAddresses[0];
+  if (!/^tcp:\/\/(0\.0\.0\.0|\[::\]):/.test(url) || own === undefined) return url;
+  return `tcp://${own.includes(":") ? `[${own}]` : own}:${port}`;
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw new NetloomError("FAILED_PRECONDITION", `make folder ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}

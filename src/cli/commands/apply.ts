@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import { KINDS } from "../../documents/kinds.ts";
+import { describe, option, outputOption, type Context } from "../command.ts";
+import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
+import type { Format } from "../output.ts";
+import { repeatable } from "../repeatable.ts";
+import { parseWait } from "../wait.ts";
+
+interface Options extends AgentOptions {
+  readonly file: readonly string[];
+  readonly wait: number;
+  readonly output: Format;
+}
+
+export function applyCommand(context: Context): Command {
+  return addAgentOptions(
+    describe({
+      name: "apply",
+      description:
+        `Makes the attachments of a file (${KINDS.map(({ inFile }) => inFile).join(", ")}) the wish of the agent's host: new ones are added, those that ` +
+        "are there are changed, others stay. A file is taken in full or not at all, and kept over restarts. Exit code: 1 " +
+        "if something was waited for and is not up.",
+      examples: [
+        { command: "netloom apply -f shop.yaml", about: "returns when it is written down" },
+        { command: "netloom apply -f shop.yaml --wait 10", about: "and waits until everything of it is up" },
+        {
+          command: "netloom apply -f - -o json",
+          about:
+            '{"applied": [{"kind", "name", "change": "added|changed|unchanged", "differences"}], "attachments": [{"kind", "name", "state", "reason", …}]}',
+        },
+      ],
+    }),
+  )
+    .addOption(
+      repeatable("-f, --file <file>", "YAML documents; - is the standard input").makeOptionMandatory(),
+    )
+    .addOption(
+      option("--wait <seconds>", "how long to wait until they are up").argParser(parseWait).default(0, "0"),
+    )
+    .addOption(outputOption())
+    .action(async (options: Options) => {
+      const [{ readDocumentFiles }, { withAgent }, { applyDocuments, printApplied, printFailures }] =
+        await Promise.all([
+          import("../mesh/document-files.ts"),
+          import("../mesh/agent-access.ts"),
+          import("../mesh/apply-documents.ts"),
+        ]);
+      const files = await readDocumentFiles(options.file);
+      const report = await withAgent(context, options, (agent) =>
+        applyDocuments(agent, files, { waitMs: options.wait }),
+      );
+      if (options.output === "json") {
+        context.out.json(report);
+      } else {
+        printApplied(context.out, report);
+        printFailures(context.out, report);
+      }
+      context.setExitCode(report.attachments.every(({ state }) => state === "up") ? 0 : 1);
+    });
+}

@@ -1,0 +1,102 @@
+import type { Command } from "commander";
+import { didYouMean } from "../../text/problem.ts";
+import { NetloomError, type Topic } from "../../errors/errors.ts";
+import { describe, outputOption, type Context } from "../command.ts";
+import { ERROR_AREAS, ERROR_PAGES, type ErrorPage } from "../errors/error-pages.ts";
+import { table, type Format, type Output } from "../output.ts";
+
+export function explainCommand(context: Context): Command {
+  return describe({
+    name: "explain",
+    description:
+      "Explains an error: what it means, how it comes about and what to do. Every error ends with its code. Without " +
+      "a code: all of them. The same pages are in docs/errors.md. Needs no privilege and no agent.",
+    examples: [
+      { command: "netloom explain NL-303", about: "one page" },
+      { command: "netloom explain", about: "all codes" },
+      {
+        command: "netloom explain NL-303 -o json",
+        about: '{"topic", "title", "means", "causes", "remedies"}',
+      },
+    ],
+  })
+    .argument("[topic]", "the code of an error: NL-303, or 303")
+    .addOption(outputOption())
+    .action((text: string | undefined, options: { output: Format }) => {
+      if (text === undefined) return listPages(context.out, options.output);
+      const [topic, page] = findPage(text);
+      if (options.output === "json") return context.out.json({ topic, ...page });
+      printPage(context.out, topic, page);
+    });
+}
+
+function findPage(text: string): [Topic, ErrorPage] {
+  const topic: Topic = `NL-${text.toUpperCase().replace(/^NL-?/, "").padStart(3, "0")}`;
+  const page = ERROR_PAGES[topic];
+  if (page) return [topic, page];
+  throw new NetloomError(
+    "NOT_FOUND",
+    `explain ${text}: there is no such error${didYouMean(topic, Object.keys(ERROR_PAGES))}`,
+    { hint: "netloom explain lists all of them" },
+  );
+}
+
+function listPages(out: Output, format: Format): void {
+  const pages = pagesInOrder();
+  if (format === "json") return out.json({ errors: pages.map(([topic, { title }]) => ({ topic, title })) });
+  for (const line of table(pages.map(([topic, { title }]) => [topic, title]))) out.line(line);
+}
+
+function printPage(out: Output, topic: Topic, { title, means, causes, remedies }: ErrorPage): void {
+  out.line(`${out.style("bold", topic)}  ${title}`);
+  out.line(`\n${wrap(means, "")}`);
+  out.line("\nHow it comes about:");
+  for (const cause of causes) out.line(wrap(cause, "  - "));
+  out.line("\nWhat to do:");
+  for (const remedy of remedies) out.line(wrap(remedy, "  - "));
+}
+
+const widthOfText = 100;
+
+/** Lines of at most 100 columns, the first one behind `lead`, the others below its text. */
+function wrap(text: string, lead: string): string {
+  const lines: string[] = [];
+  let line = lead;
+  for (const word of text.split(" ")) {
+    if (line.length + word.length > widthOfText && line.trim() !== lead.trim()) {
+      lines.push(line.trimEnd());
+      line = " ".repeat(lead.length);
+    }
+    line += `${word} `;
+  }
+  return [...lines, line.trimEnd()].join("\n");
+}
+
+/** The content of docs/errors.md. `scripts/docs.ts` writes it, a test keeps it. */
+export function errorReference(): string {
+  const list = (texts: readonly string[]): string => texts.map((text) => `- ${text}`).join("\n");
+  const areas = Object.entries(ERROR_AREAS).flatMap(([digit, area]) => [
+    `## ${area}`,
+    ...pagesInOrder()
+      .filter(([topic]) => topic.startsWith(`NL-${digit}`))
+      .flatMap(([topic, { title, means, causes, remedies }]) => [
+        `### ${topic}: ${title}`,
+        means,
+        `How it comes about:\n\n${list(causes)}`,
+        `What to do:\n\n${list(remedies)}`,
+      ]),
+  ]);
+  return [
+    "# Errors",
+    "Written by `make docs` from src/cli/errors/error-pages.ts: change that, not this file. `netloom explain NL-303` prints one\n" +
+      "of these pages. A page that speaks of one situation comes before that of the code alone (NL-001 to NL-016, numbered\n" +
+      "as gRPC's status codes).",
+    ...areas,
+  ]
+    .join("\n\n")
+    .concat("\n");
+}
+
+function pagesInOrder(): [Topic, ErrorPage][] {
+  return Object.entries(ERROR_PAGES).sort(([a], [b]) => (a < b ? -1 : 1)) as [Topic, ErrorPage][];
+}

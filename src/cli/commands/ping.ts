@@ -1,0 +1,158 @@
+import { type Command, InvalidArgumentError } from "commander";
+import type { PingReply } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import { describe, option, outputOption, type Context } from "../command.ts";
+import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
+import type { Format, Output } from "../output.ts";
+
+interface Options extends AgentOptions {
+  readonly count: number;
+  readonly interval: number;
+  readonly timeout: number;
+  readonly address?: string;
+  readonly output: Format;
+}
+
+export function pingCommand(context: Context): Command {
+  return addAgentOptions(
+    describe({
+      name: "ping",
+      description:
+        "Sends echo requests through a wire, from the end on the agent's host to the other one, and names the path " +
+        "that they take. They leave by the wire's own device, and only answers that come in by it count; at last comes a packet " +
+        "as large as the wire's MTU, and one that is larger by one byte and has to be refused. " +
+        "Exit code: 1 if one did not come back, if the workload's own packets leave by another device, or if an end of the " +
+        "wire has not counted what went to it.",
+      examples: [
+        {
+          command: "netloom ping web/nsm-1",
+          about: "by workload and device; all addresses of the other end",
+        },
+        { command: "netloom ping web-db -c 100 -i 10", about: "by the name of its attachment, quickly" },
+        {
+          command: "netloom ping web-db -o json",
+          about:
+            '{"wire", "path", "replies": [{"address", "sequence", "rttMs" or "reason"}], "addresses": [{"address", ' +
+            '"sent", "received", "minMs", "avgMs", "maxMs"}], "problems": ["…"]}',
+        },
+      ],
+    }),
+  )
+    .argument(
+      "<wire>",
+      "workload/device, host/workload/device, the name of an attachment, or the id of a wire",
+    )
+    .addOption(option("-c, --count <number>", "packets to each address").argParser(wholeNumber).default(4))
+    .addOption(option("-i, --interval <ms>", "time between two of them").argParser(wholeNumber).default(1000))
+    .addOption(option("--timeout <ms>", "how long to wait for each").argParser(wholeNumber).default(1000))
+    .addOption(option("--address <ip>", "one address of the other end only"))
+    .addOption(outputOption())
+    .action(async (wire: string, options: Options) => {
+      const messages: PingReply[] = [];
+      const parts = (): Pick<Found, "replies" | "problems"> => ({
+        replies: messages.filter(({ address }) => address !== ""),
+        problems: messages.flatMap(({ problems }) => problems),
+      });
+      try {
+        await collectReplies(context, { wire, options, messages });
+      } finally {
+        // Also of what an interrupt has cut short.
+        if (messages.length > 0) printSummary(context.out, { wire, ...parts(), format: options.output });
+      }
+      const { replies, problems } = parts();
+      const isWell = replies.length > 0 && replies.every(({ rttMs }) => rttMs !== undefined);
+      context.setExitCode(isWell && problems.length === 0 ? 0 : 1);
+    });
+}
+
+async function collectReplies(
+  context: Context,
+  {
+    wire,
+    options,
+    messages,
+  }: { readonly wire: string; readonly options: Options; readonly messages: PingReply[] },
+): Promise<void> {
+  const [{ withAgent }, { create }, { Agent, PingRequestSchema }] = await Promise.all([
+    import("../mesh/agent-access.ts"),
+    import("@bufbuild/protobuf"),
+    import("../../api/gen/netloom/admin/v1/admin_pb.js"),
+  ]);
+  const request = create(PingRequestSchema, {
+    wire,
+    count: options.count,
+    intervalMs: options.interval,
+    timeoutMs: options.timeout,
+    address: options.address ?? "",
+  });
+  await withAgent(context, options, async (agent) => {
+    const answers = agent.watch(Agent.method.ping, request);
+    for await (const reply of answers) {
+      if (messages.length === 0 && options.output === "text") context.out.line(`${wire}: ${reply.path}`);
+      messages.push(reply);
+      if (options.output === "text" && reply.address !== "") context.out.line(replyLine(reply));
+    }
+  });
+}
+
+function replyLine({ address, sequence, rttMs, reason }: PingReply): string {
+  const result = rttMs === undefined ? `no answer (${reason})` : formatMs(rttMs);
+  return `  ${address} #${sequence}: ${result}`;
+}
+
+interface Summary {
+  readonly address: string;
+  readonly sent: number;
+  readonly received: number;
+  readonly minMs?: number;
+  readonly avgMs?: number;
+  readonly maxMs?: number;
+}
+
+interface Found {
+  readonly wire: string;
+  readonly replies: readonly PingReply[];
+  /** What is wrong beside answers that are missing. */
+  readonly problems: readonly string[];
+}
+
+function printSummary(
+  out: Output,
+  { wire, replies, problems, format }: Found & { readonly format: Format },
+): void {
+  const addresses = [...Map.groupBy(replies, ({ address }) => address)].map(summarise);
+  if (format === "json") {
+    const documents = replies.map(({ address, sequence, rttMs, reason }) => ({
+      address,
+      sequence,
+      ...(rttMs === undefined ? { reason } : { rttMs }),
+    }));
+    return out.json({ wire, path: replies[0]?.path ?? "", replies: documents, addresses, problems });
+  }
+  for (const { address, sent, received, minMs, avgMs, maxMs } of addresses) {
+    const lost = Math.round((100 * (sent - received)) / sent);
+    const times =
+      minMs === undefined || avgMs === undefined || maxMs === undefined
+        ? ""
+        : `, min/avg/max ${minMs.toFixed(3)}/${avgMs.toFixed(3)}/${formatMs(maxMs)}`;
+    out.line(`${address}  ${sent} sent, ${received} received, ${lost} % lost${times}`);
+  }
+  for (const problem of problems) out.line(`  ! ${problem}`);
+}
+
+function summarise([address, replies]: [string, PingReply[]]): Summary {
+  const times = replies.flatMap(({ rttMs }) => rttMs ?? []);
+  const result = { address, sent: replies.length, received: times.length };
+  if (times.length === 0) return result;
+  const avgMs = times.reduce((sum, time) => sum + time, 0) / times.length;
+  return { ...result, minMs: Math.min(...times), avgMs, maxMs: Math.max(...times) };
+}
+
+function formatMs(ms: number): string {
+  return `${ms.toFixed(3)} ms`;
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (/^\d{1,9}$/.test(text) && number > 0) return number;
+  throw new InvalidArgumentError("It is a whole number, 1 or more.");
+}

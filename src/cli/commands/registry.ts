@@ -1,0 +1,135 @@
+import type { Command } from "commander";
+import { NetloomError } from "../../errors/errors.ts";
+import type { OpenIdentity } from "../../identity/identities.ts";
+import type { Log } from "../../observe/log.ts";
+import type { OpenStore } from "../../store/store-kind.ts";
+import { openStore, storeSpellings } from "../../store/stores.ts";
+import { describe, option, type Context } from "../command.ts";
+import {
+  addIdentityOptions,
+  announce,
+  daemonLog,
+  type DaemonOptions,
+  logLevelOption,
+  exampleOf,
+  exporterOf,
+  identityOf,
+  traceOption,
+  notifyFdOption,
+  several,
+  untilEnd,
+} from "../daemon/daemon.ts";
+
+interface RegistryCommandOptions extends DaemonOptions {
+  readonly store: string;
+  readonly lease?: number;
+  readonly name: string;
+}
+
+const defaultUrl = "tcp://127.0.0.1:5002";
+
+export function registryCommand(context: Context): Command {
+  const command = describe({
+    name: "registry",
+    description:
+      "Runs the registry of a mesh: who offers what. One for all hosts. It says on stdout when it serves, and logs on " +
+      "stderr. Wires stay as they are while it is down. Needs no privilege. Exit code: 0 after SIGTERM, SIGINT or SIGHUP.",
+    examples: [
+      {
+        command: exampleOf(
+          "registry",
+          "--listen tcp://10.0.0.9:5002 --store sqlite:/var/lib/netloom/registry.db",
+        ),
+        about: "keeps what was registered over a restart",
+      },
+      { command: exampleOf("registry"), about: `in memory, on ${defaultUrl}` },
+    ],
+  })
+    .addOption(
+      option(
+        "--listen <url>",
+        `tcp://address:port or unix:///path, several times (default: ${defaultUrl})`,
+      ).argParser(several),
+    )
+    .addOption(option("--store <store>", storeSpellings()).default("memory"))
+    .addOption(option("--name <name>", "name of this registry in paths").default("registry"))
+    .addOption(
+      option(
+        "--lease <seconds>",
+        "how long an endpoint is kept after its last sign of life (default: 60)",
+      ).argParser(Number),
+    );
+  return addIdentityOptions(command)
+    .addOption(logLevelOption())
+    .addOption(traceOption())
+    .addOption(notifyFdOption())
+    .action(async (options: RegistryCommandOptions) => {
+      const open = await identityOf("run the registry", options);
+      await runRegistry(context, options, open);
+      context.setExitCode(0);
+    });
+}
+
+async function runRegistry(
+  context: Context,
+  options: RegistryCommandOptions,
+  open: OpenIdentity,
+): Promise<void> {
+  const listen = options.listen ?? [defaultUrl];
+  const log = daemonLog(context, options.logLevel);
+  if (options.lease !== undefined && !(options.lease >= 1 && options.lease <= 86_400))
+    throw new NetloomError("INVALID_ARGUMENT", "--lease: expected a number of seconds from 1 to 86400");
+  const { awaitAddresses, hostOf } = await import("../daemon/underlay.ts");
+  await awaitAddresses(listen.flatMap(hostOf), log);
+  const [{ nodeWorld }, { registry }, { serveAll }, { DEFAULT_LEASE_MS }] = await Promise.all([
+    import("../../transport/node-world.ts"),
+    import("../../roles/registry.ts"),
+    import("../../api/rpc.ts"),
+    import("../../registry/leases/lifetime.ts"),
+  ]);
+  // The kernel's side is loaded where it is needed.
+  const { peerCredentials } = listen.some((url) => url.startsWith("unix:"))
+    ? await import("../../linux/processes/peer-credentials.ts")
+    : {};
+  const exporter = await exporterOf(options, log);
+  const leaseMs = options.lease === undefined ? DEFAULT_LEASE_MS : options.lease * 1000;
+  const world = nodeWorld({
+    host: options.name,
+    // Nothing is registered for longer than this process can vouch for it.
+    identity: (its) => open({ world: its, lifetimeMs: leaseMs }),
+    ...(peerCredentials && { unixCredentials: peerCredentials }),
+    log,
+    ...(exporter && { exporter }),
+  });
+  let opened: OpenStore | undefined;
+  try {
+    opened = await openStore(options.store, "--store", {
+      world,
+      hops: world.hops,
+      onProblem: tellProblem(log, options.store),
+    });
+    const role = await registry({
+      store: opened.store,
+      world,
+      name: options.name,
+      identity: world.identity,
+      leaseMs,
+    });
+    for (const url of listen) await world.hops.serve(url, serveAll(role.served));
+    const { services, endpoints } = role.status();
+    log.info("the registry is open", { store: options.store, services, endpoints });
+    await announce(context, `registry serves ${listen.join(", ")}`, options);
+    await untilEnd(context, world.scope);
+    log.info("ending", { ...role.status() });
+  } finally {
+    await world.close();
+    await opened?.close();
+  }
+}
+
+function tellProblem(log: Log, store: string): (problem: NetloomError | undefined) => void {
+  return (problem) => {
+    if (problem) log.error(problem.message, { hint: problem.hint });
+    else log.info("the store takes what is new again", { store });
+  };
+}

@@ -1,0 +1,69 @@
+import type { WhyDocument } from "../mesh/why-document.ts";
+import type { Command } from "commander";
+import { KINDS } from "../../documents/kinds.ts";
+import { listed } from "../../text/problem.ts";
+import { describe, outputOption, type Context } from "../command.ts";
+import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
+import type { Format, Output } from "../output.ts";
+import { repeatable } from "../repeatable.ts";
+
+/** Kinds that ask for a wire. */
+const asking: readonly string[] = KINDS.flatMap(({ kind, end }) => (end === "client" ? [kind] : []));
+
+interface Options extends AgentOptions {
+  readonly label?: readonly string[];
+  readonly output: Format;
+}
+
+export function whyCommand(context: Context): Command {
+  return addAgentOptions(
+    describe({
+      name: "why",
+      description:
+        "Tells why a client gets, or would get, an endpoint of a service: how every candidate was judged by the service's " +
+        "matches, in which order they would be tried now, and what happened when the client's wire was last asked for. " +
+        "Changes nothing. Exit code: 1 if no endpoint is for that client now.",
+      examples: [
+        { command: "netloom why web-db db", about: "for a Connect of this host" },
+        { command: "netloom why alpha/web db", about: "for a workload, with the labels of its Connect" },
+        { command: "netloom why - db --label app=web", about: "for whoever has these labels" },
+        {
+          command: "netloom why web-db db -o json",
+          about:
+            '{"service", "payload", "labels", "judgements": [{"match", "route", "endpoint", "taken", "reason"}], ' +
+            '"candidates": [{"endpoint", "host", "url", "weight", "labels"}], "problem", "last": {"at", "wireId", "taken", ' +
+            '"failed": [{"endpoint", "reason"}], "judgements"}, "path"}',
+        },
+      ],
+    }),
+  )
+    .argument("<client>", `the name of a ${listed(asking)}, host/workload, or - for labels only`)
+    .argument("<service>", "name of the service")
+    .addOption(repeatable("-l, --label <key=value>", "labels of the client, beside or instead of its own"))
+    .addOption(outputOption())
+    .action(async (client: string, service: string, options: Options) => {
+      const [{ withAgent }, { create }, { Agent, WhyRequestSchema }, { readLabels }] = await Promise.all([
+        import("../mesh/agent-access.ts"),
+        import("@bufbuild/protobuf"),
+        import("../../api/gen/netloom/admin/v1/admin_pb.js"),
+        import("../mesh/workload.ts"),
+      ]);
+      const request = create(WhyRequestSchema, {
+        service,
+        client: client === "-" ? "" : client,
+        labels: readLabels(options.label) ?? {},
+      });
+      const answer = await withAgent(context, options, (agent) => agent.call(Agent.method.why, request));
+      const { whyDocument } = await import("../mesh/why-document.ts");
+      const document = whyDocument(answer);
+      if (options.output === "json") context.out.json(document);
+      else await printWhy(context.out, client, document);
+      context.setExitCode(document.candidates.length > 0 ? 0 : 1);
+    });
+}
+
+async function printWhy(out: Output, client: string, document: WhyDocument): Promise<void> {
+  const { whyScreen } = await import("../mesh/why-screen.ts");
+  const { printLines } = await import("../mesh/live-screen.ts");
+  printLines(out, whyScreen(client, document, Date.now()));
+}

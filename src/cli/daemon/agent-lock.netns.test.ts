@@ -1,0 +1,106 @@
+/** One agent in a network namespace, and one on a state folder. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test, type TestContext } from "node:test";
+import { netloomPath } from "../spawn-netloom.ts";
+import { LAB_WORDS } from "../../identity/identities.ts";
+
+const skip = process.getuid?.() === 0 ? false : "needs root";
+
+interface Started {
+  readonly process: ChildProcess;
+  readonly ready: Promise<boolean>;
+  readonly said: () => string;
+}
+
+/** A network namespace that lives as long as the test. */
+async function namespace(t: TestContext): Promise<number> {
+  const holder = spawn("unshare", ["--net", "sh", "-c", "echo there; exec sleep infinity"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  t.after(() => holder.kill("SIGKILL"));
+  await once(holder.stdout, "data");
+  assert.ok(holder.pid);
+  return holder.pid;
+}
+
+function startAgent(t: TestContext, at: string, { name, netns, state }: Agent): Started {
+  const args = ["agent", ...LAB_WORDS, "--name", name, "--listen", `unix://${at}/${name}.sock`];
+  const child = spawn(
+    "nsenter",
+    ["-t", String(netns), "-n", netloomPath, ...args, "--state-dir", state, "--bpffs", `${at}/bpf-${name}`],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  t.after(() => child.kill("SIGKILL"));
+  let said = "";
+  child.stderr.on("data", (part) => (said += String(part)));
+  const ready = new Promise<boolean>((resolve) => {
+    child.stdout.once("data", () => resolve(true));
+    child.once("close", () => resolve(false));
+  });
+  return { process: child, ready, said: () => said.replaceAll(/^time=.*\n/gm, "") };
+}
+
+interface Agent {
+  readonly name: string;
+  readonly netns: number;
+  readonly state: string;
+}
+
+function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), "netloom-lock-"));
+  t.after(() => {
+    spawnSync("umount", ["--lazy", "--quiet", `${path}/bpf-alpha`, `${path}/bpf-beta`]);
+    rmSync(path, { recursive: true, force: true });
+  });
+  return path;
+}
+
+suite("an agent beside another one", { skip }, () => {
+  test("in one network namespace is refused with who is there, before it makes anything; a killed one is in nobody's way", async (t) => {
+    const [at, netns] = [folder(t), await namespace(t)];
+    const first = startAgent(t, at, { name: "alpha", netns, state: `${at}/alpha` });
+    assert.equal(await first.ready, true, first.said());
+    const wanted = { name: "beta", netns, state: `${at}/beta` };
+    const second = startAgent(t, at, wanted);
+    assert.equal(await second.ready, false);
+    assert.equal(second.process.exitCode, 1);
+    assert.match(
+      second.said(),
+      new RegExp(
+        `^error: run the agent of beta: another agent runs in this network namespace: process ${first.process.pid}, ` +
+          `host alpha, state folder ${at}/alpha\nhint: end it first.*\n.*NL-204`,
+      ),
+    );
+    assert.deepEqual([existsSync(wanted.state), existsSync(`${at}/bpf-beta`)], [false, false]);
+    first.process.kill("SIGKILL");
+    assert.equal(await first.ready, true);
+    const third = startAgent(t, at, wanted);
+    assert.equal(await third.ready, true, third.said());
+  });
+
+  test("on one state folder is refused with who is there, whatever namespace it is in", async (t) => {
+    const [at, here, there] = [folder(t), await namespace(t), await namespace(t)];
+    const state = `${at}/state`;
+    const first = startAgent(t, at, { name: "alpha", netns: here, state });
+    assert.equal(await first.ready, true, first.said());
+    const before = readFileSync(`${state}/lock`, "utf8");
+    const second = startAgent(t, at, { name: "beta", netns: there, state });
+    assert.equal(await second.ready, false);
+    assert.match(
+      second.said(),
+      new RegExp(
+        `^error: run the agent of beta: another agent has the state folder ${state}: process ${first.process.pid}, host alpha`,
+      ),
+    );
+    assert.equal(readFileSync(`${state}/lock`, "utf8"), before);
+    first.process.kill("SIGTERM");
+    await once(first.process, "exit");
+    const third = startAgent(t, at, { name: "beta", netns: there, state });
+    assert.equal(await third.ready, true, third.said());
+  });
+});

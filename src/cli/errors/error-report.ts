@@ -1,0 +1,95 @@
+import { NetloomError, type ErrorCode, type Topic } from "../../errors/errors.ts";
+import type { Format, Output } from "../output.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The error as data: the shape that `-o json` prints on stderr, under the key `error`. */
+interface ErrorDocument {
+  readonly code: string;
+  /** Its page: `netloom explain NL-303`. */
+  readonly topic: Topic;
+  /** What was attempted, on what, and why it failed. */
+  readonly message: string;
+  /** What to do next. */
+  readonly hint?: string;
+}
+
+/**
+ * Prints an error: what and why on the first line, what to do next on a line of its own, and where there is more. A
+ * stack only with NETLOOM_DEBUG=1.
+ */
+export function reportError(err: Output, error: unknown, format: Format, env: Environment): void {
+  const document = describeError(error);
+  if (format === "json") {
+    err.json({ error: document });
+  } else {
+    for (const line of document.message.split("\n")) err.line(`${err.style("red", "error:")} ${line}`);
+    if (document.hint !== undefined) err.line(`${err.style("cyan", "hint:")} ${document.hint}`);
+    err.line(`${err.style("dim", "more:")} netloom explain ${document.topic}`);
+  }
+  if (isSet(env["NETLOOM_DEBUG"]) && error instanceof Error) {
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) err.line(cause.stack ?? "");
+  }
+}
+
+function describeError(error: unknown): ErrorDocument {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof NetloomError) {
+    const { code, topic } = error;
+    return { code, topic, message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+  }
+  const refused = systemRefusal(error);
+  if (refused) return refused;
+  return {
+    code: "INTERNAL",
+    topic: "NL-013",
+    message,
+    hint: "this is a fault of netloom: run it again with NETLOOM_DEBUG=1 and report what it prints",
+  };
+}
+
+const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
+  EACCES: "PERMISSION_DENIED",
+  EPERM: "PERMISSION_DENIED",
+  ENOENT: "NOT_FOUND",
+  EEXIST: "ALREADY_EXISTS",
+  ENOSPC: "RESOURCE_EXHAUSTED",
+  EDQUOT: "RESOURCE_EXHAUSTED",
+  EMFILE: "RESOURCE_EXHAUSTED",
+  ENFILE: "RESOURCE_EXHAUSTED",
+  ENOMEM: "RESOURCE_EXHAUSTED",
+};
+
+/** What the operating system has refused is the machine's matter, and no fault of the program. */
+function systemRefusal(error: unknown): ErrorDocument | undefined {
+  if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return undefined;
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return undefined;
+  const path = (error as NodeJS.ErrnoException).path ?? "";
+  // Node says so, too, where a folder cannot be made because the file system is read-only.
+  const isFolder = syscall === "mkdir" && code === "ENOENT";
+  const words = isFolder
+    ? "it cannot be made; is the file system read-only?"
+    : (/^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message);
+  return {
+    code: SYSTEM_CODES[code] ?? "FAILED_PRECONDITION",
+    topic: "NL-105",
+    message: `${syscall ?? "call the system"}${path === "" ? "" : ` ${path}`}: ${code}: ${words}`,
+    hint: "this machine refuses it: see that the place is there, may be written to, and has room",
+  };
+}
+
+/** The format that a command line asks for, found without parsing it: it may be the command line that is wrong. */
+export function formatOf(args: readonly string[], env: Environment): Format {
+  const asked = args.some(
+    (arg, index) =>
+      arg === "-ojson" ||
+      arg === "--output=json" ||
+      ((arg === "-o" || arg === "--output") && args[index + 1] === "json"),
+  );
+  return asked || env["NETLOOM_OUTPUT"] === "json" ? "json" : "text";
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== "" && value !== "0";
+}

@@ -1,0 +1,136 @@
+/** Addresses for both ends of a wire. Upstream: sdk/pkg/networkservice/ipam/{point2pointipam,groupipam,strictipam} */
+import { create } from "@bufbuild/protobuf";
+import { RouteSchema, type IPContext } from "../../api/gen/nsm/connectioncontext_pb.js";
+import type { Connection } from "../../api/gen/nsm/connection_pb.js";
+import { memoryKey } from "../../chain/call.ts";
+import { PointToPointIpam, type Pair } from "../../ipam/point-to-point.ts";
+import { formatIp, formatPrefix, network, parsePrefix, type IpAddress, type IpPrefix } from "../../net/ip.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import { connectionOf, ipContextOf, type ConnectionElement } from "../connection.ts";
+import { wireIdOf } from "../wires/wire-id.ts";
+
+export interface AddressOptions {
+  /** One pair of addresses from each group; of a group the first prefix with room: `[["10.0.0.0/24"], ["fd00::/64"]]`. */
+  readonly pools: readonly (readonly string[])[];
+  /**
+   * `polite` keeps addresses that a client brings from elsewhere, `strict` takes them away, with their routes. Default:
+   * `strict`: what a client brings are mostly the addresses of an endpoint that it has lost.
+   */
+  readonly policy?: "polite" | "strict";
+  /** How long addresses of a lost client wait for it. Default: 60,000 ms. */
+  readonly reserveMs?: number;
+  /** Prefixes that a wire's addresses may not come from, read at every request. */
+  readonly excluded?: (wireId: string) => Promise<readonly string[]>;
+}
+
+const RESERVE_MS = 60_000;
+const OWNER = memoryKey<string>("ipam: owner");
+
+/**
+ * Guarantees
+ * - Addresses belong to a client's wire to a service, whatever ids the connection has on its way: a client that comes
+ *   again gets the same ones. A connection of the wire that is closed late does not free what the newer one has.
+ * - After a close they are free at once; after a loss they wait for their owner.
+ * - Each end gets its address with full length and a route to the other.
+ */
+export function ipam(name: string, options: AddressOptions): ConnectionElement {
+  const pools = new PointToPointIpam(
+    name,
+    options.pools.map((group) => group.map(readPool)),
+  );
+  /** Of each owner the connection that holds the addresses. */
+  const holders = new Map<string, string>();
+  return {
+    name: "ipam",
+    async request(call, request, next) {
+      const connection = connectionOf(request);
+      const owner = ownerOf(connection);
+      const ip = ipContextOf(connection);
+      const excluded = await options.excluded?.(wireIdOf(connection));
+      const pairs = pools.assign(
+        owner,
+        {
+          excluded: [...ip.excludedPrefixes, ...(excluded ?? [])].map(readExcluded),
+          srcAddresses: ip.srcIpAddrs,
+          dstAddresses: ip.dstIpAddrs,
+          client: connection.path?.pathSegments[0]?.name ?? "its client",
+        },
+        call.world.clock.monotonicMs(),
+      );
+      holders.set(owner, connection.id);
+      call.memory.set(OWNER, owner);
+      clearOut(ip, (address) => options.policy !== "polite" || pools.covers(address));
+      for (const pair of pairs) give(ip, pair);
+      return await next(request);
+    },
+    async close(call, connection, next) {
+      const owner = call.memory.delete(OWNER);
+      try {
+        await next(connection);
+      } finally {
+        if (owner !== undefined && holders.get(owner) === connection.id) {
+          holders.delete(owner);
+          if (call.reason === "lost") {
+            pools.reserve(owner, call.world.clock.monotonicMs() + (options.reserveMs ?? RESERVE_MS));
+          } else {
+            pools.release(owner);
+          }
+        }
+      }
+    },
+  };
+}
+
+/** Service, client and wire: a wire's id is only unique at its client. */
+function ownerOf(connection: Connection): string {
+  const client = connection.path?.pathSegments[0]?.name ?? "";
+  return JSON.stringify([connection.networkService, client, wireIdOf(connection)]);
+}
+
+/** Takes out the addresses that are to go, and the routes that lead to them. */
+function clearOut(ip: IPContext, goes: (address: string) => boolean): void {
+  const gone = new Set([...ip.srcIpAddrs, ...ip.dstIpAddrs].filter(goes).flatMap(hostOf));
+  const stays = (address: string): boolean => !goes(address);
+  ip.srcIpAddrs = ip.srcIpAddrs.filter(stays);
+  ip.dstIpAddrs = ip.dstIpAddrs.filter(stays);
+  const leads = ({ prefix, nextHop }: { readonly prefix: string; readonly nextHop: string }): boolean =>
+    !hostOf(prefix).some((host) => gone.has(host)) && !hostOf(`${nextHop}/0`).some((host) => gone.has(host));
+  ip.srcRoutes = ip.srcRoutes.filter(leads);
+  ip.dstRoutes = ip.dstRoutes.filter(leads);
+}
+
+function hostOf(text: string): string[] {
+  const prefix = parsePrefix(text);
+  return prefix ? [formatIp(prefix.address)] : [];
+}
+
+function give(ip: IPContext, { src, dst }: Pair): void {
+  const [srcPrefix, dstPrefix] = [full(src), full(dst)];
+  ip.srcIpAddrs.push(srcPrefix);
+  ip.dstIpAddrs.push(dstPrefix);
+  ip.srcRoutes.push(create(RouteSchema, { prefix: dstPrefix }));
+  ip.dstRoutes.push(create(RouteSchema, { prefix: srcPrefix }));
+}
+
+function full(address: IpAddress): string {
+  return formatPrefix({ address, length: address.bytes.length * 8 });
+}
+
+function readPool(text: string): IpPrefix {
+  const prefix = parsePrefix(text);
+  if (!prefix)
+    throw new NetloomError("INVALID_ARGUMENT", `read address pool ${JSON.stringify(text)}: it is no prefix`);
+  return network(prefix);
+}
+
+/** Upstream takes an address for its host prefix. */
+function readExcluded(text: string): IpPrefix {
+  const prefix = parsePrefix(text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`);
+  if (!prefix) {
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `read excluded prefix ${JSON.stringify(text.slice(0, 64))}: it is no prefix`,
+    );
+  }
+  return network(prefix);
+}

@@ -1,0 +1,145 @@
+/** Which forwarder of this host makes the wire. Upstream: sdk/pkg/networkservice/common/discoverforwarder/server.go */
+
+import { copyMessage } from "../../api/copy-message.ts";
+import { State } from "../../api/gen/nsm/connection_pb.js";
+import type { Match, NetworkServiceEndpoint } from "../../api/gen/nsm/registry_pb.js";
+import { memoryKey, type Call } from "../../chain/call.ts";
+import { missingLabel, type Labels } from "../../registry/matching/match.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import { FORWARDERS } from "./forwarders.ts";
+import { connectionOf, nextSegment, type ConnectionElement } from "../connection.ts";
+import type { Registries } from "./discover.ts";
+import { findEndpoints, findService } from "./find.ts";
+
+interface Remembered {
+  readonly name: string;
+  readonly url: string;
+}
+
+const FORWARDER = memoryKey<Remembered>("discover-forwarder: forwarder");
+
+/** What a forwarder has to be unless the service's match says otherwise: able to make a wire from point to point. */
+const DEFAULT_LABELS: Readonly<Labels> = { p2p: "true" };
+
+export interface ForwarderDiscoveryOptions {
+  readonly registries: Registries;
+  /** The manager's own URL: forwarders that are registered through it have it. */
+  readonly url: string;
+  /** The network service of forwarders. Default: `forwarder`. */
+  readonly service?: string | undefined;
+  /** Forwarders of this process. The registry is not asked for others as long as one of them is what a match wants. */
+  readonly own?: readonly NetworkServiceEndpoint[] | undefined;
+}
+
+/**
+ * Guarantees
+ * - A connection stays with the forwarder that it has, until a reselect. After a restart of the manager the path's next
+ *   segment says which one that was.
+ * - Without one they are tried in their order until one answers; if none does the error says why.
+ * - The first match for the client decides, unless it falls through: a forwarder of this process with the labels that it
+ *   wants is taken, else the registered ones that have them.
+ */
+export function discoverForwarder(options: ForwarderDiscoveryOptions): ConnectionElement {
+  return {
+    name: "discover-forwarder",
+    async request(call, request, next) {
+      const connection = connectionOf(request);
+      const isReselect = connection.state === State.RESELECT_REQUESTED;
+      const remembered = isReselect ? undefined : call.memory.get(FORWARDER);
+      const forwarders = await findForwarders(call, options, {
+        service: connection.networkService,
+        payload: connection.payload,
+        labels: connection.labels,
+        name: remembered?.name,
+      });
+      const preferred = isReselect ? undefined : nextSegment(connection)?.name;
+      forwarders.sort((a, b) => Number(b.name === preferred) - Number(a.name === preferred));
+      const failed: string[] = [];
+      let last: NetloomError | undefined;
+      for (const { name, url } of forwarders) {
+        if (call.scope.ended) break;
+        try {
+          const copy = copyMessage(request);
+          const answer = await next(copy, { ...call, nextUrl: url });
+          call.memory.set(FORWARDER, { name, url });
+          return answer;
+        } catch (error) {
+          if (!(error instanceof NetloomError)) throw error;
+          // What has nothing to do with the forwarder another one cannot do either.
+          if (forwarders.length === 1 || error.code === "INVALID_ARGUMENT") throw error;
+          last = error;
+          failed.push(`${name}: ${error.message}`);
+        }
+      }
+      throw new NetloomError(
+        last?.code ?? "DEADLINE_EXCEEDED",
+        `connect to ${connection.networkService}: all forwarders have failed: ${failed.join("; ")}`,
+        last ? { cause: last, ...(last.hint && { hint: last.hint }) } : {},
+      );
+    },
+    async close(call, connection, next) {
+      const url = call.memory.delete(FORWARDER)?.url;
+      await next(connection, url === undefined ? call : { ...call, nextUrl: url });
+    },
+  };
+}
+
+async function findForwarders(
+  call: Call,
+  { registries, url, service: forwarderService = FORWARDERS, own = [] }: ForwarderDiscoveryOptions,
+  wish: {
+    readonly service: string;
+    readonly payload: string;
+    readonly labels: Labels;
+    readonly name: string | undefined;
+  },
+): Promise<NetworkServiceEndpoint[]> {
+  const { labels, name } = wish;
+  const service = await findService(call, registries.services, { name: wish.service, payload: wish.payload });
+  const mine = own.filter((each) => name === undefined || each.name === name);
+  let registered: readonly NetworkServiceEndpoint[] | undefined;
+  const isForClient = ({ sourceSelector }: Match): boolean =>
+    missingLabel(labels, sourceSelector, labels) === undefined;
+  // A service without matches is one whose forwarders need no labels.
+  const matches = service.matches.length > 0 ? service.matches.filter(isForClient) : [undefined];
+  for (const match of matches) {
+    const fits = fitsTo(match, labels, forwarderService);
+    const found = mine.filter(fits);
+    if (found.length > 0) return found;
+    registered ??= await findEndpoints(call, registries.endpoints, {
+      networkServiceNames: [forwarderService],
+      name: name ?? "",
+      url,
+    });
+    found.push(...registered.filter(fits));
+    if (found.length > 0) return found;
+    if (!match?.fallthrough) break;
+  }
+  if (matches.length === 0) {
+    throw new NetloomError(
+      "NOT_FOUND",
+      `find an endpoint of ${wish.service}: none of the service's matches is for the client's labels`,
+      { topic: "NL-303", hint: "`netloom why` tells which labels each match wants" },
+    );
+  }
+  const count = mine.length + (registered?.length ?? 0);
+  throw new NetloomError(
+    "UNAVAILABLE",
+    name === undefined
+      ? `find a forwarder for ${wish.service}: no candidates found among ${count} forwarders of ${url}`
+      : `find a forwarder for ${wish.service}: forwarder ${name} is not available`,
+    {
+      topic: "NL-304",
+      hint: "is the forwarder of this host running, and does it have the labels that the service wants?",
+    },
+  );
+}
+
+/** Has a forwarder the labels that a service's match wants in its metadata? */
+function fitsTo(match: Match | undefined, labels: Labels, forwarderService: string) {
+  const given = match?.metadata?.labels ?? {};
+  // A protobuf map has no null: one without entries is upstream's nil.
+  const wanted = match && Object.keys(given).length === 0 ? DEFAULT_LABELS : given;
+  return ({ networkServiceLabels }: NetworkServiceEndpoint): boolean =>
+    missingLabel(networkServiceLabels[forwarderService]?.labels ?? {}, wanted, labels) === undefined;
+}

@@ -1,0 +1,95 @@
+/** Questions to a registry that have an end. */
+import { create } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import {
+  type NetworkService,
+  type NetworkServiceEndpoint,
+  NetworkServiceEndpointQuerySchema,
+  type NetworkServiceEndpointSchema,
+  NetworkServiceQuerySchema,
+} from "../../api/gen/nsm/registry_pb.js";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { EndpointRegistryHop, HopCall, ServiceRegistryHop } from "../../api/hops.ts";
+import type { Call } from "../../chain/call.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Watch } from "../../async/watch.ts";
+
+/** Answers that are read before the registry is taken for mad. */
+const MAX_ANSWERS = 100_000;
+
+/** What of a call finding needs. */
+export type FindCall = Pick<Call, "world" | "scope" | "deadlineMs"> & Pick<HopCall, "outgoing" | "span">;
+
+/** The service with this name and, unless that is empty, payload. NOT_FOUND as upstream says it, if nobody knows the name. */
+export async function findService(
+  call: FindCall,
+  services: ServiceRegistryHop,
+  query: { readonly name: string; readonly payload: string },
+): Promise<NetworkService> {
+  const asked = create(NetworkServiceQuerySchema, { networkService: query });
+  const answers = await collect(call, services.find(call, asked), `find network service ${query.name}`);
+  const found = answers.find(
+    ({ networkService, deleted }) => !deleted && networkService?.name === query.name,
+  );
+  if (found?.networkService) return found.networkService;
+  if (query.payload !== "") await refuseOtherPayload(call, services, query);
+  throw new NetloomError("NOT_FOUND", `network service ${query.name} is not found`, {
+    topic: "NL-302",
+    hint: "`netloom get services` lists what is offered",
+  });
+}
+
+/** FAILED_PRECONDITION if the service is there and carries something else. */
+async function refuseOtherPayload(
+  call: FindCall,
+  services: ServiceRegistryHop,
+  { name, payload }: { readonly name: string; readonly payload: string },
+): Promise<void> {
+  const asked = create(NetworkServiceQuerySchema, { networkService: { name } });
+  const answers = await collect(call, services.find(call, asked), `find network service ${name}`);
+  const other = answers.find(({ networkService, deleted }) => !deleted && networkService?.name === name);
+  if (!other?.networkService) return;
+  throw new NetloomError(
+    "FAILED_PRECONDITION",
+    `find network service ${name}: it carries ${other.networkService.payload}, and the client asks for ${payload}`,
+    {
+      topic: "NL-307",
+      hint: "ask for the payload of the service, or for none; or describe the service anew",
+    },
+  );
+}
+
+/** The endpoints that match the query and have not expired, in the registry's order. */
+export async function findEndpoints(
+  call: FindCall,
+  endpoints: EndpointRegistryHop,
+  query: MessageInitShape<typeof NetworkServiceEndpointSchema>,
+): Promise<NetworkServiceEndpoint[]> {
+  const asked = create(NetworkServiceEndpointQuerySchema, { networkServiceEndpoint: query });
+  const answers = await collect(call, endpoints.find(call, asked), "find endpoints");
+  const nowMs = call.world.clock.wallMs();
+  return answers.flatMap(({ networkServiceEndpoint: found, deleted }) =>
+    found && !deleted && !(found.expirationTime && timestampMs(found.expirationTime) <= nowMs) ? [found] : [],
+  );
+}
+
+/** All answers until the stream ends. DEADLINE_EXCEEDED or CANCELLED if the call does first. */
+async function collect<T>(call: FindCall, watch: Watch<T>, what: string): Promise<T[]> {
+  const answers: T[] = [];
+  for await (const answer of watch.within(call.scope)) {
+    answers.push(answer);
+    if (answers.length > MAX_ANSWERS) {
+      throw new NetloomError("RESOURCE_EXHAUSTED", `${what}: more than ${MAX_ANSWERS} answers`);
+    }
+  }
+  if (call.scope.ended) {
+    const isLate =
+      call.world.clock.monotonicMs() >= Math.min(call.deadlineMs, call.scope.deadlineMs ?? Infinity);
+    throw new NetloomError(
+      isLate ? "DEADLINE_EXCEEDED" : "CANCELLED",
+      `${what}: the registry had not answered when ${isLate ? "the time was over" : "the caller went away"}`,
+      { topic: "NL-301" },
+    );
+  }
+  return answers;
+}

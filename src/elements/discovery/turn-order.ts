@@ -1,0 +1,62 @@
+/** In which order the candidates of a service are tried. Upstream: sdk/pkg/networkservice/common/roundrobin */
+import type { Candidate } from "../../registry/matching/match.ts";
+
+/** Services whose turns are remembered. */
+const MAX_SERVICES = 4_096;
+
+interface Turn {
+  /** Of round robin. */
+  count: number;
+  /** Of smooth weighted round robin: what each endpoint has in credit, by name. */
+  credits: ReadonlyMap<string, number>;
+}
+
+/**
+ * Guarantees
+ * - Without weights: upstream's round robin over the candidates as they come, one further each time.
+ * - With weights: smooth weighted round robin, as nginx has it; an endpoint that two routes reach has both weights. Over
+ *   as many turns as the weights add up to each endpoint is first as often as its weight. Weight 0 is the last resort.
+ * - Every endpoint is in the order exactly once.
+ */
+export class TurnOrder {
+  readonly #turns = new Map<string, Turn>();
+
+  next(service: string, candidates: readonly Candidate[]): Candidate[] {
+    const turn = this.#turns.get(service) ?? { count: 0, credits: new Map() };
+    this.#turns.delete(service);
+    this.#turns.set(service, turn);
+    const [oldest] = this.#turns.keys();
+    if (this.#turns.size > MAX_SERVICES && oldest !== undefined) this.#turns.delete(oldest);
+    return candidates.some(({ weight }) => weight > 0)
+      ? weighted(turn, candidates)
+      : inTurn(turn, candidates);
+  }
+}
+
+function inTurn(turn: Turn, candidates: readonly Candidate[]): Candidate[] {
+  const start = turn.count++ % Math.max(1, candidates.length);
+  return once([...candidates.slice(start), ...candidates.slice(0, start)]);
+}
+
+function weighted(turn: Turn, candidates: readonly Candidate[]): Candidate[] {
+  const weights = new Map<string, number>();
+  for (const { endpoint, weight } of candidates) {
+    weights.set(endpoint.name, (weights.get(endpoint.name) ?? 0) + weight);
+  }
+  const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0);
+  const credits = new Map(
+    [...weights].map(([name, weight]) => [name, (turn.credits.get(name) ?? 0) + weight]),
+  );
+  const order = once(candidates).sort((a, b) => rank(b.endpoint.name) - rank(a.endpoint.name));
+  function rank(name: string): number {
+    return weights.get(name) === 0 ? -Infinity : (credits.get(name) ?? 0);
+  }
+  const first = order[0]?.endpoint.name ?? "";
+  credits.set(first, (credits.get(first) ?? 0) - total);
+  turn.credits = credits;
+  return order;
+}
+
+function once(candidates: readonly Candidate[]): Candidate[] {
+  return [...new Map(candidates.map((each) => [each.endpoint.name, each])).values()];
+}

@@ -1,0 +1,72 @@
+/**
+ * The way to an endpoint over hosts in between, as its client has asked for it.
+ *
+ * ```
+ *  alpha               gamma               beta
+ *  client              (no workload)       endpoint
+ *  via: gamma,delta -> via: delta -> …     no label
+ * ```
+ */
+import type { EndpointRegistryHop } from "../../api/hops.ts";
+import { isLocalUrl } from "../../api/directory.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import { connectionOf, type ConnectionElement } from "../connection.ts";
+import { FORWARDERS } from "./forwarders.ts";
+import { type FindCall, findEndpoints } from "./find.ts";
+
+/** Label of a connection: names of hosts, with commas between, over which it still has to go. */
+const VIA = "netloom.via";
+
+/** The label for the way over `hosts`; none for the straight one. */
+export function viaLabel(hosts: readonly string[]): Readonly<Record<string, string>> {
+  return hosts.length === 0 ? {} : { [VIA]: hosts.join(",") };
+}
+
+/**
+ * Guarantees
+ * - A request with the label goes to the manager of the first host that it names, with the rest of them; its caller sees the
+ *   label as it was. Where none is left it goes to its endpoint.
+ * - NOT_FOUND for a host that nobody knows, FAILED_PRECONDITION if hosts are left and the endpoint is on this one: the way would
+ *   lead away and back.
+ */
+export function via(endpoints: EndpointRegistryHop): ConnectionElement {
+  return {
+    name: "via",
+    async request(call, request, next) {
+      const connection = connectionOf(request);
+      const { [VIA]: asked = "", ...others } = connection.labels;
+      const [host, ...rest] = asked.split(",").filter((each) => each !== "" && each !== call.world.host);
+      if (host === undefined) return await next(request);
+      if (isLocalUrl(call.nextUrl ?? "")) {
+        throw new NetloomError(
+          "FAILED_PRECONDITION",
+          `go over host ${host}: endpoint ${connection.networkServiceEndpointName} is on ${call.world.host} itself`,
+          { hint: "leave the host out of the list, or name an endpoint of another host" },
+        );
+      }
+      const labels = { ...connection.labels };
+      connection.labels = { ...others, ...viaLabel(rest) };
+      const answer = await next(request, { ...call, nextUrl: await managerOf(call, endpoints, host) });
+      answer.labels = labels;
+      return answer;
+    },
+  };
+}
+
+/** Where the manager of `host` is: its forwarder is registered behind it. */
+async function managerOf(call: FindCall, endpoints: EndpointRegistryHop, host: string): Promise<string> {
+  const forwarders = await findEndpoints(call, endpoints, { networkServiceNames: [FORWARDERS] });
+  const found = forwarders.find(
+    ({ networkServiceLabels, url }) =>
+      networkServiceLabels[FORWARDERS]?.labels["nodeName"] === host && !isLocalUrl(url),
+  );
+  if (found) return found.url;
+  throw new NetloomError(
+    "NOT_FOUND",
+    `go over host ${host}: the registry knows no forwarder of such a host`,
+    {
+      topic: "NL-304",
+      hint: "does its agent run, with an address for tunnels? `netloom graph` shows the hosts",
+    },
+  );
+}

@@ -1,0 +1,32 @@
+/** Which mechanisms of a caller those behind get to see. */
+import type { Mechanism } from "../../api/gen/nsm/connection_pb.js";
+import { type Authorize, mustAllow, question, type Question } from "../../policy/authorize.ts";
+import type { Call } from "../../chain/call.ts";
+import { connectionOf, type ConnectionElement } from "../connection.ts";
+import { isLocalMechanism } from "../../mechanisms/list.ts";
+
+/**
+ * For a role with callers of other hosts.
+ *
+ * Guarantees
+ * - What `authorize` refuses of the caller's preferences nobody behind sees; a connection that has such a mechanism is refused.
+ * - A mechanism is for this host only if its class is LOCAL. Of one whose class is not given its type tells.
+ */
+export function localMechanisms(authorize: Authorize): ConnectionElement {
+  return {
+    name: "local-mechanisms",
+    async request(call, request, next) {
+      const { id, mechanism } = connectionOf(request);
+      if (mechanism) mustAllow(authorize, asked(call, id, mechanism));
+      request.mechanismPreferences = request.mechanismPreferences.filter(
+        (each) => authorize(asked(call, id, each)) === undefined,
+      );
+      return await next(request);
+    },
+  };
+}
+
+function asked({ peer }: Call, id: string, mechanism: Mechanism): Question {
+  const { type } = mechanism;
+  return question(peer, "request", { kind: "mechanism", id, type, isForHost: isLocalMechanism(mechanism) });
+}

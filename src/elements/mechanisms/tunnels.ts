@@ -1,0 +1,160 @@
+/**
+ * The near side of a tunnel, for every type that there is. Upstream: one client element for each, and
+ * common/mechanisms/vxlan/vni.
+ */
+import { copyMessage } from "../../api/copy-message.ts";
+import { create } from "@bufbuild/protobuf";
+import { MechanismSchema, type Connection } from "../../api/gen/nsm/connection_pb.js";
+import { type NetworkServiceRequest } from "../../api/gen/nsm/networkservice_pb.js";
+import { isLocalUrl } from "../../api/directory.ts";
+import { memoryKey } from "../../chain/call.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import { REMOTE_TYPES } from "../../mechanisms/list.ts";
+import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
+import { readNumber } from "../../mechanisms/parameters.ts";
+import { connectionOf, type ConnectionElement } from "../connection.ts";
+import { isClash, isTaken, limitMtu, tunnelHost, type TunnelOptions } from "./tunnel-options.ts";
+import { wireIdOf } from "../wires/wire-id.ts";
+
+const ATTEMPTS = 3;
+
+/** The identifier of the tunnel that is there. */
+interface Held {
+  readonly type: RemoteType;
+  readonly id: number;
+}
+
+const HELD = memoryKey<Held>("tunnels: held");
+
+/**
+ * Offers tunnels to a next station on another host.
+ *
+ * Guarantees
+ * - Each type offers one preference for every address family of this host, best first; the far side takes one of them. The
+ *   identifiers of the others are given back.
+ * - An identifier is free on this host, and stays the same as long as nobody objects.
+ * - One that turns out to be taken, here or there, by us or by a stranger, is answered by a request with another one; three
+ *   requests in all, then ALREADY_EXISTS.
+ */
+export function tunnels(
+  options: TunnelOptions,
+  types: readonly RemoteType[] = REMOTE_TYPES,
+): ConnectionElement {
+  const { identifiers } = options;
+  const giveBack = ({ type, id }: Held, holder: string): void => identifiers.of(type).release(id, holder);
+  return {
+    name: "tunnels",
+    async request(call, request, next) {
+      if (isLocalUrl(call.nextUrl ?? "")) return await next(request);
+      demandAddress(options);
+      const connection = connectionOf(request);
+      const { id } = connection;
+      const before = call.memory.get(HELD);
+      let refused: readonly RemoteType[] = [];
+      for (let attempt = 1; ; attempt++) {
+        const proposed = types.map((type): Held => {
+          const known = refused.includes(type) ? undefined : knownId(options, { type, connection, before });
+          return {
+            type,
+            id: known ?? identifiers.of(type).take(wireIdOf(connection), { holder: id, attempt }),
+          };
+        });
+        try {
+          const answer = await next(offer(request, { options, proposed, before }));
+          const kept = keep(answer, { options, proposed });
+          for (const each of [...proposed, ...(before ? [before] : [])])
+            if (!isSame(each, kept)) giveBack(each, id);
+          if (kept) call.memory.set(HELD, kept);
+          else call.memory.delete(HELD);
+          limitMtu(answer, answer.mechanism);
+          return answer;
+        } catch (error) {
+          refused = proposed.filter((each) => isTaken(error, each.type, each.id)).map(({ type }) => type);
+          for (const each of proposed) {
+            if (!isSame(each, before)) giveBack(each, id);
+            if (isClash(error, each.type, each.id)) identifiers.of(each.type).avoid(each.id);
+          }
+          if (refused.length === 0 || attempt === ATTEMPTS || call.scope.ended) throw error;
+        }
+      }
+    },
+    async close(call, connection, next) {
+      try {
+        await next(connection);
+      } finally {
+        const held = call.memory.delete(HELD);
+        if (held) giveBack(held, connection.id);
+      }
+    },
+  };
+}
+
+function demandAddress({ addresses }: TunnelOptions): void {
+  if (addresses.length > 0) return;
+  throw new NetloomError("FAILED_PRECONDITION", "make a tunnel: this host has no address for tunnels", {
+    topic: "NL-404",
+    hint: "give the agent an underlay address",
+  });
+}
+
+/** Of the tunnel that is there, or that an earlier process has left, if it can still be had. */
+function knownId(
+  { identifiers, recall }: TunnelOptions,
+  {
+    type,
+    connection,
+    before,
+  }: { readonly type: RemoteType; readonly connection: Connection; readonly before: Held | undefined },
+): number | undefined {
+  const wireId = wireIdOf(connection);
+  const known = before?.type === type ? before.id : recall?.(wireId, type.type, "endpoint");
+  return known !== undefined && identifiers.of(type).claim(known, wireId, connection.id) ? known : undefined;
+}
+
+function offer(
+  request: NetworkServiceRequest,
+  {
+    options,
+    proposed,
+    before,
+  }: {
+    readonly options: TunnelOptions;
+    readonly proposed: readonly Held[];
+    readonly before: Held | undefined;
+  },
+): NetworkServiceRequest {
+  const offered = copyMessage(request);
+  for (const { type, id } of proposed)
+    for (const parameters of type.offers(tunnelHost(options, type)))
+      offered.mechanismPreferences.push(
+        create(MechanismSchema, {
+          cls: type.cls,
+          type: type.type,
+          parameters: { ...parameters, [type.identifier.key]: String(id) },
+        }),
+      );
+  const connection = connectionOf(offered);
+  const own = proposed.find(({ type }) => type.type === connection.mechanism?.type);
+  // A mechanism with the old identifier would win over the preference.
+  if (!own || !isSame(own, before)) delete connection.mechanism;
+  return offered;
+}
+
+/** What the far side has taken. It may have had its own mind about the identifier: then that one is in the kernel now. */
+function keep(
+  answer: Connection,
+  { options, proposed }: { readonly options: TunnelOptions; readonly proposed: readonly Held[] },
+): Held | undefined {
+  const { mechanism } = answer;
+  const own = mechanism ? proposed.find(({ type }) => type.type === mechanism.type) : proposed[0];
+  if (!own) return undefined;
+  const { type } = own;
+  const answered = readNumber(mechanism?.parameters[type.identifier.key], type.identifier.last) ?? own.id;
+  if (answered === own.id) return own;
+  const isFree = options.identifiers.of(type).claim(answered, wireIdOf(answer), answer.id);
+  return isFree ? { type, id: answered } : own;
+}
+
+function isSame(a: Held, b: Held | undefined): boolean {
+  return a.type === b?.type && a.id === b.id;
+}

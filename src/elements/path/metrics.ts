@@ -1,0 +1,71 @@
+/** What a forwarder says of a wire in its path segment. Upstream: sdk-vpp/pkg/networkservice/metrics, mechanisms/{server,client}.go */
+import type { Mechanism } from "../../api/gen/nsm/connection_pb.js";
+import { readMeters } from "../../forwarder/meter.ts";
+import type { Wire } from "../../forwarder/wire.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import { connectionOf, ownSegment, type ConnectionElement } from "../connection.ts";
+import { NODE_NAME } from "./path-hosts.ts";
+import { INCOMING } from "../mechanisms/translate-mechanism.ts";
+import { APPLIED } from "../wires/wire.ts";
+
+/**
+ * In upstream's words a forwarder is server to the client, and client of the endpoint: `server_…` is what it has on the
+ * client's side, `client_…` on the endpoint's; `rx` comes in from there, `tx` goes out to there.
+ *
+ * Guarantees
+ * - `node_name` is the host of this forwarder, for the stations on both sides of it (path-hosts.ts).
+ * - `client_interface` and `server_interface` are `TYPE/name`, with `unknown` for a tunnel without a name.
+ * - The answer to a refresh has what the wire has carried: `{client,server}_{rx,tx}_{bytes,packets}`, decimal numbers. That
+ *   is one look at two devices. A wire that is new has nothing to say, and its request does not wait for it.
+ * - A kernel that cannot be read leaves the counters as they were.
+ */
+export function metrics(kernel: Kernel): ConnectionElement {
+  return {
+    name: "metrics",
+    async request(call, request, next) {
+      const isRefresh = call.memory.get(APPLIED) !== undefined;
+      const asking = ownSegment(connectionOf(request));
+      if (asking) asking.metrics[NODE_NAME] = call.world.host;
+      const answer = await next(request);
+      const segment = ownSegment(answer);
+      if (!segment) return answer;
+      segment.metrics[NODE_NAME] = call.world.host;
+      const incoming = call.memory.get(INCOMING);
+      if (incoming) segment.metrics["server_interface"] = describe(incoming);
+      if (answer.mechanism) segment.metrics["client_interface"] = describe(answer.mechanism);
+      const applied = call.memory.get(APPLIED);
+      if (isRefresh && applied) Object.assign(segment.metrics, await count(kernel, applied));
+      return answer;
+    },
+  };
+}
+
+async function count(kernel: Kernel, wire: Wire): Promise<Record<string, string>> {
+  try {
+    const [toClient, toEndpoint] = await readMeters(kernel, [
+      { wire, towards: "client" },
+      { wire, towards: "endpoint" },
+    ]);
+    if (!toClient || !toEndpoint) return {};
+    const directions = {
+      client_rx: toClient,
+      client_tx: toEndpoint,
+      server_rx: toEndpoint,
+      server_tx: toClient,
+    };
+    return Object.fromEntries(
+      Object.entries(directions).flatMap(([name, { bytes, packets }]) => [
+        [`${name}_bytes`, String(bytes)],
+        [`${name}_packets`, String(packets)],
+      ]),
+    );
+  } catch (error) {
+    if (error instanceof NetloomError) return {};
+    throw error;
+  }
+}
+
+function describe({ type, parameters }: Mechanism): string {
+  return `${type}/${parameters["name"] ?? "unknown"}`;
+}

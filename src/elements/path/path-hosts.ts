@@ -1,0 +1,39 @@
+/**
+ * Where a wire leads: hosts and workloads by their names. A path has names of stations only; so those who know more add it to
+ * the metrics of their segment: each forwarder its host, a client its workload.
+ */
+import type { PathSegment } from "../../api/gen/nsm/connection_pb.js";
+import { connectionOf, type ConnectionElement, ownSegment } from "../connection.ts";
+
+/** Key of a forwarder's metrics: the name of its host. */
+export const NODE_NAME = "node_name";
+
+/** Key of a client's metrics: the name of its workload on its host. */
+const WORKLOAD_NAME = "workload_name";
+
+/** What a forwarder has among its metrics, whoever has written it (metrics.ts). */
+const SIGNS = [NODE_NAME, "server_interface", "client_interface"] as const;
+
+/** The hosts in the order of the path, one for each forwarder; empty for one that does not say it. */
+export function hostsOf(stations: readonly PathSegment[]): string[] {
+  return stations
+    .filter(({ metrics }) => SIGNS.some((key) => metrics[key] !== undefined))
+    .map(({ metrics }) => metrics[NODE_NAME] ?? "");
+}
+
+/** The workload that a wire begins at; empty if its client does not say it. */
+export function clientWorkloadOf([client]: readonly PathSegment[]): string {
+  return client?.metrics[WORKLOAD_NAME] ?? "";
+}
+
+/** For a client: says which workload of its host it asks for. */
+export function sayWorkload(name: string): ConnectionElement {
+  return {
+    name: "say-workload",
+    async request(_call, request, next) {
+      const own = ownSegment(connectionOf(request));
+      if (own) own.metrics[WORKLOAD_NAME] = name;
+      return await next(request);
+    },
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * Mechanisms for workloads of this host. Upstream: sdk/pkg/networkservice/common/mechanisms/kernel
+ *
+ *   client ──preference──> forwarder: serveDevice | offerDevices ──preference──> endpoint: endpointDevice
+ */
+import { create } from "@bufbuild/protobuf";
+import { MechanismSchema, type Connection } from "../../api/gen/nsm/connection_pb.js";
+import { isLocalUrl } from "../../api/directory.ts";
+import { memoryKey } from "../../chain/call.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import { LOCAL_TYPES, readMechanism, typeFor } from "../../mechanisms/list.ts";
+import type { LocalType, WorkloadPlace } from "../../mechanisms/mechanism-type.ts";
+import type { ConnectionElement } from "../connection.ts";
+import { interfaceName } from "./interface-name.ts";
+import { wireIdOf } from "./wire-id.ts";
+import type { ServerMechanism } from "../mechanisms/mechanisms.ts";
+
+/** The forwarder's side towards clients of this host. A device without a name gets one; a wrong one is refused. */
+export function serveDevices(): ServerMechanism[] {
+  return LOCAL_TYPES.map((type) => ({
+    type: type.type,
+    request(call, { id, networkService }, mechanism) {
+      const newName = (): string =>
+        interfaceName(call.world.random, networkService, { connectionId: id, n: 0 });
+      mechanism.parameters = type.accept(mechanism.parameters, newName);
+      readMechanism(mechanism);
+    },
+  }));
+}
+
+/** The forwarder's side towards an endpoint of this host: offers every device that there may be, and leaves the rest to it. */
+export function offerDevices(): ConnectionElement {
+  return {
+    name: "devices",
+    async request(call, request, next) {
+      if (isLocalUrl(call.nextUrl ?? "")) {
+        const offers = LOCAL_TYPES.map(({ type, cls }) => create(MechanismSchema, { cls, type }));
+        request.mechanismPreferences.push(...offers);
+      }
+      return await next(request);
+    },
+  };
+}
+
+export interface EndpointDeviceOptions {
+  readonly place: WorkloadPlace;
+  /** Default: made from the service's name, another for each connection. */
+  readonly nameOf?: ((connection: Connection) => string) | undefined;
+  /** The workload believes the router advertisements of its clients. Default: false, whatever the caller says. */
+  readonly routerAdvertisements?: boolean | undefined;
+}
+
+const NAME = memoryKey<string>("devices: name");
+
+/** The endpoint's side: the device is the endpoint's own workload's, whatever the caller says of one. */
+export function endpointDevice({
+  place,
+  nameOf,
+  routerAdvertisements = false,
+}: EndpointDeviceOptions): ServerMechanism {
+  const type: LocalType = typeFor(place);
+  /** By name the wire that has the device, and the connection that has asked for it last. */
+  const taken = new Map<string, { readonly wireId: string; readonly id: string }>();
+  return {
+    type: type.type,
+    request(call, connection, mechanism) {
+      const device = place.port?.device;
+      let name =
+        device ?? call.memory.get(NAME) ?? nameOf?.(connection) ?? mechanism.parameters["name"] ?? "";
+      const { id, networkService } = connection;
+      const wireId = wireIdOf(connection);
+      const isOthers = (wanted: string): boolean => (taken.get(wanted)?.wireId ?? wireId) !== wireId;
+      if (device !== undefined && isOthers(device))
+        throw new NetloomError("RESOURCE_EXHAUSTED", `end a wire in port ${device}: it has one already`, {
+          topic: "NL-411",
+          side: "endpoint",
+          hint: "a port is the end of one wire at a time: close that one, or offer another port",
+        });
+      for (let n = 0; name === "" || (call.memory.get(NAME) === undefined && isOthers(name)); n++) {
+        name = interfaceName(call.world.random, networkService, { connectionId: id, n });
+      }
+      taken.set(name, { wireId, id });
+      call.memory.set(NAME, name);
+      mechanism.cls = type.cls;
+      const own = type.forWorkload(place, { name, routerAdvertisements }) ?? {};
+      for (const [key, value] of Object.entries(own)) {
+        if (value === "") delete mechanism.parameters[key];
+        else mechanism.parameters[key] = value;
+      }
+    },
+    close(call, { id }) {
+      const name = call.memory.delete(NAME);
+      if (name !== undefined && taken.get(name)?.id === id) taken.delete(name);
+    },
+  };
+}

@@ -1,0 +1,109 @@
+/** Whose fault it is that a wire cannot be made, and in which words: those of its two ends, not of the kernel. */
+import { leastMtu, wireProblems } from "../../forwarder/plan/validate.ts";
+import type { Wire } from "../../forwarder/wire.ts";
+import { deviceOf, endOf } from "../../mechanisms/list.ts";
+import type { Side } from "../../mechanisms/side.ts";
+import { NetloomError } from "../../errors/errors.ts";
+
+/** What people call the two ends, and what the client has asked for. */
+export interface WireEnds {
+  /** `alpha/web` */
+  readonly client: string;
+  /** `db.beta` */
+  readonly endpoint: string;
+  /** In the request; 0 says nothing. */
+  readonly askedMtu: number;
+}
+
+/** Throws what is wrong with a wire before the kernel sees it. */
+export function checkWire(wire: Wire, ends: WireEnds): void {
+  const { client, endpoint, context } = wire;
+  const [from, to] = [endOf(client), endOf(endpoint)];
+  if (from && to && from.netns === to.netns && from.interfaceName === to.interfaceName) {
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `connect ${ends.client} to ${ends.endpoint}: both are the interface ${from.interfaceName} of one workload`,
+      { side: "client", hint: "give the client another interface, or a workload of its own" },
+    );
+  }
+  const mtu = mtuProblem(wire);
+  const problems = mtu === undefined ? wireProblems(wire).map(({ sentence }) => sentence) : [];
+  if (problems.length > 0) throw nonsense(ends.endpoint, problems);
+  if (mtu === undefined) return;
+  const what = `connect ${ends.client} to ${ends.endpoint}: ${mtu}`;
+  if (isTooSmall(wire, ends.askedMtu)) {
+    const hint = `${ends.client} asks for ${ends.askedMtu} bytes: a larger mtu, or none`;
+    throw new NetloomError("INVALID_ARGUMENT", what, { topic: "NL-410", side: "client", hint });
+  }
+  const isAnswered = isTooSmall(wire, context.mtuBytes ?? 0) && context.mtuBytes !== ends.askedMtu;
+  const hint = isAnswered
+    ? `${ends.endpoint} gives ${context.mtuBytes} bytes: a larger mtu there, or none`
+    : "the network between the hosts has too little room for a tunnel: see --underlay-mtu of the agents";
+  throw new NetloomError("FAILED_PRECONDITION", what, { topic: "NL-410", hint });
+}
+
+/** Of a wire that is right otherwise. */
+function mtuProblem(wire: Wire): string | undefined {
+  return wireProblems(wire).find(({ part }) => part[0] === "mtuBytes")?.sentence;
+}
+
+function isTooSmall(wire: Wire, mtuBytes: number): boolean {
+  return mtuBytes !== 0 && mtuBytes < leastMtu(wire);
+}
+
+/** The endpoint's answer makes no wire. */
+export function nonsense(endpoint: string, problems: readonly string[]): NetloomError {
+  return new NetloomError(
+    "INTERNAL",
+    `make a wire of what ${endpoint || "the other side"} has answered: ${problems.join(" ")}`,
+    {
+      topic: "NL-406",
+      side: "endpoint",
+      hint: "the endpoint, or the forwarder of its host, is at fault; nothing was changed",
+    },
+  );
+}
+
+/** A refusal of this host's kernel, in the words of the wire. */
+export function blame(error: NetloomError, wire: Wire, ends: WireEnds): NetloomError {
+  const attempt =
+    ends.client === "" || ends.endpoint === ""
+      ? "make a wire: "
+      : `connect ${ends.client} to ${ends.endpoint}: `;
+  const inWords = (text: string): string =>
+    (["client", "endpoint"] as const).reduce(
+      (said, side) => {
+        const device = deviceOf(wire[side]);
+        return device ? said.replaceAll(device.netns, wordsOf(side, ends)) : said;
+      },
+      text.replace(`make wire ${wire.connectionId}: `, attempt),
+    );
+  return new NetloomError(error.code, inWords(error.message), {
+    topic: error.topic,
+    side: error.side ?? sideOf(error, wire),
+    cause: error,
+    ...(error.hint !== undefined && { hint: inWords(error.hint) }),
+  });
+}
+
+function wordsOf(side: Side, { client, endpoint }: WireEnds): string {
+  if (side === "client") return client === "" ? "the client's workload" : `workload ${client}`;
+  return endpoint === "" ? "the endpoint's workload" : `the workload of ${endpoint}`;
+}
+
+/** The one end that the refusal names: its device where it has a hint or reason, else its namespace. */
+function sideOf({ message, hint = "" }: NetloomError, wire: Wire): Side | undefined {
+  const reason = /\bE[A-Z]{3,}: (.*)$/s.exec(message)?.[1] ?? "";
+  for (const text of [`${reason} ${hint}`, message]) {
+    const named = (["client", "endpoint"] as const).filter((side) => {
+      const device = deviceOf(wire[side]);
+      return device && names(text, device);
+    });
+    if (named.length === 1) return named[0];
+  }
+  return undefined;
+}
+
+function names(text: string, { netns, interfaceName }: NonNullable<ReturnType<typeof deviceOf>>): boolean {
+  return text.split(/[\s:,]+/).includes(interfaceName) || text.includes(netns);
+}

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { ConnectionSchema } from "../../api/gen/nsm/connection_pb.js";
+import { halfAlias, ownerOfAlias, workloadAlias } from "../../mechanisms/naming.ts";
+import { beginWire, stationsOf, wireIdOf } from "./wire-id.ts";
+
+/** Names of the stations, in order; ids are made of their places. One with a star says that a wire begins there. */
+function at(path: string, index: number, id = "c1") {
+  const stations = path.split(" ");
+  const pathSegments = stations.map((name, i) => ({
+    name: name.replace("*", ""),
+    id: i === 0 ? id : `id ${i}`,
+  }));
+  const connection = create(ConnectionSchema, { path: { pathSegments } });
+  assert.ok(connection.path);
+  for (const [i, name] of stations.entries()) {
+    connection.path.index = i;
+    if (name.endsWith("*")) beginWire(connection);
+  }
+  connection.path.index = index;
+  connection.id = pathSegments[index]?.id ?? "";
+  return connection;
+}
+
+/** Number of the wire that each station has to do with. */
+function numbers(path: string): number[] {
+  return path.split(" ").map((_, i) => {
+    const known = at(
+      path
+        .split(" ")
+        .slice(0, i + 1)
+        .join(" "),
+      i,
+    );
+    const id = wireIdOf(at(path, i));
+    assert.equal(wireIdOf(known), id, "what comes behind a station changes nothing");
+    return Number(/^c1(?:\.(\d+)\.[0-9a-z]{8})?$/.exec(id)?.[1] ?? 1);
+  });
+}
+
+test("a path between workloads is one wire, whatever it passes", () => {
+  for (const path of [
+    "nsc",
+    "nsc mgr fwd nse",
+    "nsc mgr-a fwd-a mgr-b fwd-b nse",
+    "nsc mgr-a fwd-a proxy-a proxy-b mgr-b fwd-b nse",
+  ])
+    assert.deepEqual(
+      numbers(path),
+      path.split(" ").map(() => 1),
+      path,
+    );
+  assert.equal(wireIdOf(create(ConnectionSchema, { id: "alone" })), "alone");
+});
+
+test("a network function ends one wire and begins the next, on its own host or another one", () => {
+  assert.deepEqual(numbers("nsc mgr fwd fw mgr fwd nse"), [1, 1, 1, 1, 2, 2, 2]);
+  assert.deepEqual(numbers("nsc mgr fwd fw fw-client mgr fwd nse"), [1, 1, 1, 1, 1, 2, 2, 2]);
+  assert.deepEqual(numbers("nsc a fa b fb fw b fb a fa nse"), [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2]);
+  assert.deepEqual(numbers("nsc a fa fw a fa b fb nse"), [1, 1, 1, 1, 2, 2, 2, 2, 2]);
+});
+
+test("a network function that says so begins a wire whatever the names are", () => {
+  assert.deepEqual(numbers("nsc mgr fwd fw* mgr fwd nse"), [1, 1, 1, 1, 2, 2, 2]);
+  assert.deepEqual(numbers("nsc a fa fw* b fb nse"), [1, 1, 1, 1, 2, 2, 2], "nobody comes again");
+  assert.deepEqual(numbers("nsc m f fw* m f fw* m f nse"), [1, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
+  assert.deepEqual(
+    numbers("nsc m f fw* m f vpn m f nse"),
+    [1, 1, 1, 1, 2, 2, 2, 3, 3, 3],
+    "the second one says nothing",
+  );
+  assert.deepEqual(numbers("nsc* m f nse"), [1, 1, 1, 1], "a client begins the first wire anyway");
+  const said = wireIdOf(at("nsc mgr fwd fw* mgr fwd nse", 4));
+  assert.equal(said, wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4)), "the wire is the same one, said or not");
+});
+
+test("every pass of the same network function is another wire", () => {
+  assert.deepEqual(numbers("nsc m f fw m f fw m f nse"), [1, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
+});
+
+test("a wire keeps its id when another way, another life or another endpoint is taken; another function is another wire", () => {
+  const id = wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4));
+  assert.equal(wireIdOf(at("nsc a fa mgr fwd fw mgr fwd nse-2", 6)), id);
+  assert.notEqual(wireIdOf(at("nsc mgr fwd fw-2 mgr fwd nse", 4)), id);
+  assert.notEqual(wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4, "c2")), id);
+});
+
+test("the stations of a wire are those from who asks to who answers", () => {
+  const names = (index: number): string[] =>
+    stationsOf(at("nsc a fa b fb fw b fb nse", index)).map(({ name }) => name);
+  const [first, second] = [
+    ["nsc", "a", "fa", "b", "fb", "fw"],
+    ["fw", "b", "fb", "nse"],
+  ];
+  assert.deepEqual([0, 1, 4, 5, 6, 8].map(names), [first, first, first, first, second, second]);
+});
+
+test("an id that no alias holds, alone or with its suffix, is another one that holds, equal everywhere", () => {
+  const ids = ["x".repeat(243), "x".repeat(256), `${"x".repeat(255)}y`, "ö".repeat(256), "a\nb", "ab\u0085"];
+  const chain = "nsc mgr fwd fw mgr fwd nse";
+  const all = [...ids, "x".repeat(240)].flatMap((id) =>
+    [0, 4].map((index) => wireIdOf(at(chain, index, id))),
+  );
+  assert.equal(new Set(all).size, all.length, "each is another wire");
+  for (const id of all) {
+    assert.ok(Buffer.byteLength(workloadAlias(id, "client")) <= 249, id);
+    assert.doesNotMatch(id, /\p{Cc}/u);
+    assert.equal(ownerOfAlias(halfAlias("vxlan", id, "endpoint")), id);
+  }
+  for (const id of ids) {
+    const way = wireIdOf(at("nsc a fa mgr fwd fw mgr fwd nse", 6, id));
+    assert.equal(way, wireIdOf(at(chain, 4, id)));
+    assert.equal(wireIdOf(at("nsc a fa b fb nse", 4, id)), wireIdOf(at(chain, 0, id)));
+  }
+  assert.equal(wireIdOf(at(chain, 0, "x".repeat(242))), "x".repeat(242));
+});

@@ -1,0 +1,109 @@
+/** Makes the wire on the way back: what upstream spreads over the xconnect, kernel and connectioncontext elements. */
+import type { Span } from "../../observe/trace.ts";
+import { backoffMs } from "../../async/backoff.ts";
+import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
+import type { Wire } from "../../forwarder/wire.ts";
+import { alarmOf, type Call, memoryKey } from "../../chain/call.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { ConnectionElement } from "../connection.ts";
+import { deviceOf, type Mechanism as WireMechanism, readMechanism } from "../../mechanisms/list.ts";
+import { INCOMING } from "../mechanisms/translate-mechanism.ts";
+import { wireOf } from "./wire-of.ts";
+import { blame, checkWire, nonsense } from "./wire-blame.ts";
+import { stationsOf, wireIdOf } from "./wire-id.ts";
+
+/** What makes wires: `Reconciler` of src/forwarder. */
+export interface Wires {
+  /** A wire with this side will probably be applied. */
+  expect?(side: WireMechanism): void;
+  /** Batches for the kernel are steps of `span`. */
+  apply(wire: Wire, span?: Span): Promise<unknown>;
+  remove(connectionId: string, span?: Span): Promise<void>;
+}
+
+/** The wire as it was applied last, for elements in front. */
+export const APPLIED = memoryKey<Wire>("wire: applied");
+
+const HELD = memoryKey<string>("wire: held");
+
+/**
+ * Guarantees
+ * - When the request has worked the wire is in the kernel. What the other side has answered is checked before the kernel
+ *   sees it: nonsense is INTERNAL, with all that is wrong with it, and an established wire stays as it was. An error says
+ *   which end its reason lies at, in the names of the two.
+ * - A wire belongs to the connection that has asked for it last. One of the same client that is closed later, because
+ *   it was lost or comes late, does not touch it.
+ * - The close removes the wire first, and always goes on. A removal that the kernel refuses is tried again with pauses (src/async/backoff.ts), until it works or somebody asks for the wire again.
+ */
+export function wire(wires: Wires): ConnectionElement {
+  /** Of each wire the connection that holds it. */
+  const holders = new Map<string, string>();
+  const remove = async (wireId: string, holder: string, span?: Span): Promise<void> => {
+    if (holders.get(wireId) !== holder) return;
+    await wires.remove(wireId, span);
+    if (holders.get(wireId) === holder) holders.delete(wireId);
+  };
+  return {
+    name: "wire",
+    async request(call, request, next) {
+      const client = call.memory.get(INCOMING);
+      const side = client && readMechanism(client);
+      if (side && deviceOf(side)) wires.expect?.(side);
+      const askedMtu = request.connection?.context?.MTU ?? 0;
+      const answer = await next(request);
+      if (!client) throw new NetloomError("INVALID_ARGUMENT", `make wire ${wireIdOf(answer)}: no mechanism`);
+      const endpoint = answer.networkServiceEndpointName;
+      const wanted = read(answer, client, endpoint);
+      const ends = { client: stationsOf(answer)[0]?.name ?? "", endpoint, askedMtu };
+      checkWire(wanted, ends);
+      holders.set(wanted.connectionId, answer.id);
+      call.world.retries.over(`remove wire ${wanted.connectionId}`);
+      call.memory.set(HELD, wanted.connectionId);
+      try {
+        await wires.apply(wanted, call.span);
+        call.memory.set(APPLIED, wanted);
+      } catch (error) {
+        throw error instanceof NetloomError ? blame(error, wanted, ends) : error;
+      }
+      return answer;
+    },
+    async close(call, connection, next) {
+      const held = call.memory.delete(HELD);
+      call.memory.delete(APPLIED);
+      try {
+        if (held !== undefined) await remove(held, connection.id, call.span);
+      } catch (error) {
+        removeLater(call, `remove wire ${held}`, error, () =>
+          call.trigger.guard("remove the wire", () => remove(held ?? "", connection.id)),
+        );
+        throw error;
+      } finally {
+        await next(connection);
+      }
+    },
+  };
+}
+
+function removeLater(call: Call, name: string, failure: unknown, remove: () => Promise<void>): void {
+  if (!(failure instanceof NetloomError)) return;
+  const { random, retries } = call.world;
+  const failures = retries.failed(name, failure);
+  alarmOf(call).set(name, backoffMs(failures, random.fraction(name, failures)), async () => {
+    try {
+      await remove();
+      retries.over(name);
+    } catch (error) {
+      removeLater(call, name, error, remove);
+      throw error;
+    }
+  });
+}
+
+function read(answer: Connection, client: Mechanism, endpoint: string): Wire {
+  try {
+    return wireOf(answer, client);
+  } catch (error) {
+    if (!(error instanceof NetloomError)) throw error;
+    throw nonsense(endpoint, [error.message]);
+  }
+}

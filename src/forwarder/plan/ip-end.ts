@@ -1,0 +1,71 @@
+/** One end of a wire as routing sees it: what is on its link, and where the rest goes. */
+import {
+  addressBits,
+  contains,
+  formatIp,
+  formatPrefix,
+  type IpAddress,
+  type IpPrefix,
+  isFullLength,
+  mustParseIp,
+  mustParsePrefix,
+  network,
+} from "../../net/ip.ts";
+import type { LinkEnd, Netns, Route } from "../../kernel/kernel.ts";
+import type { ContextRoute } from "../wire.ts";
+
+/** A workload's device and what is known about addresses at both of its ends. */
+export interface IpEnd {
+  readonly link: LinkEnd;
+  readonly own: readonly IpPrefix[];
+  readonly peers: readonly IpPrefix[];
+}
+
+/**
+ * Own addresses in the peer form, which makes the route to the peer by itself: both of full length, paired in order.
+ * IPv4 only: Linux forgets the route to an IPv6 peer when the device was down while the address was added.
+ */
+export function pointToPoint(end: IpEnd): Map<IpPrefix, IpPrefix> {
+  const isIpv4Host = (prefix: IpPrefix): boolean => prefix.address.family === 4 && isFullLength(prefix);
+  const peers = end.peers.filter(isIpv4Host);
+  const pairs = new Map<IpPrefix, IpPrefix>();
+  for (const [i, own] of end.own.filter(isIpv4Host).entries()) {
+    const peer = peers[i];
+    if (peer) pairs.set(own, peer);
+  }
+  return pairs;
+}
+
+/** The route for a wish of the context: by its next hop, else by the first peer, else on the link. */
+export function contextRoute(end: IpEnd, wish: ContextRoute): Route {
+  const prefix = network(mustParsePrefix(wish.prefix));
+  const via = wish.nextHop ? mustParseIp(wish.nextHop) : defaultNextHop(end, prefix);
+  const destination = formatPrefix(prefix);
+  return { kind: "route", ...on(end), destination, ...(via ? { via: formatIp(via), onlink: true } : {}) };
+}
+
+function defaultNextHop(end: IpEnd, prefix: IpPrefix): IpAddress | undefined {
+  const onLink = [...connected(end), ...end.peers.map(network)];
+  if (onLink.some((each) => each.length <= prefix.length && contains(each, prefix.address))) return undefined;
+  return end.peers.find((peer) => peer.address.family === prefix.address.family)?.address;
+}
+
+/** The networks to which the addresses of this end make routes by themselves. */
+export function connected(end: IpEnd): IpPrefix[] {
+  const pairs = pointToPoint(end);
+  return end.own.flatMap((own) => {
+    const peer = pairs.get(own);
+    if (peer) return [peer];
+    return isFullLength(own) && own.address.family === 4 ? [] : [network(own)];
+  });
+}
+
+/** The prefix that every address of a family is in. */
+export function everything(family: 4 | 6): IpPrefix {
+  return { address: { family, bytes: new Uint8Array(addressBits(family) / 8) }, length: 0 };
+}
+
+/** Where an object of this end is. */
+export function on(end: IpEnd): { readonly netns: Netns; readonly link: string } {
+  return { netns: end.link.netns, link: end.link.name };
+}

@@ -1,0 +1,104 @@
+/** What the context means for the device of one workload: its addresses, routes, neighbours and policy routes. */
+import { contains, formatIp, formatPrefix, mustParseIp, mustParsePrefix, network } from "../../net/ip.ts";
+import { formatMac, parseMac } from "../../net/mac.ts";
+import type { Address, Neighbor, Route, Rule, Sysctl } from "../../kernel/kernel.ts";
+import { connected, contextRoute, type IpEnd, on, pointToPoint } from "./ip-end.ts";
+import { workloadMac } from "./workload-mac.ts";
+import { planPolicies } from "./plan-policies.ts";
+import { endSettings, withIpv6 } from "./plan-settings.ts";
+import { type ContextRoute, type Wire } from "../wire.ts";
+import type { Trust, WorkloadLink } from "../../mechanisms/half.ts";
+import { isBorrowed } from "../../mechanisms/list.ts";
+import { otherSide, type Side } from "../../mechanisms/side.ts";
+
+export interface IpPlan {
+  readonly sysctls: readonly Sysctl[];
+  readonly addresses: readonly Address[];
+  readonly routes: readonly Route[];
+  readonly neighbors: readonly Neighbor[];
+  readonly rules: readonly Rule[];
+}
+
+export function planIp(wire: Wire, side: Side, { link, trust }: WorkloadLink): IpPlan {
+  const { context } = wire;
+  const [src, dst] = [context.srcIpAddrs ?? [], context.dstIpAddrs ?? []].map((list) =>
+    list.map(mustParsePrefix),
+  );
+  const end: IpEnd = {
+    link,
+    own: (side === "client" ? src : dst) ?? [],
+    peers: (side === "client" ? dst : src) ?? [],
+  };
+  const policies =
+    side === "client" ? planPolicies(wire.connectionId, end, context.policies ?? []) : undefined;
+  const wished = (side === "client" ? context.srcRoutes : context.dstRoutes) ?? [];
+  return {
+    sysctls: planSysctls(end, trust),
+    addresses: planAddresses(end),
+    routes: [...planRoutes(end, wished), ...(policies?.routes ?? [])],
+    neighbors: planNeighbors(wire, side, end),
+    rules: policies?.rules ?? [],
+  };
+}
+
+function planSysctls({ link, own }: IpEnd, trust: Trust): Sysctl[] {
+  const needsIpv6 = own.some(({ address }) => address.family === 6);
+  return [endSettings(link, trust), ...(needsIpv6 ? [withIpv6(link)] : [])];
+}
+
+function planAddresses(end: IpEnd): Address[] {
+  const pairs = pointToPoint(end);
+  return end.own.map((own): Address => {
+    const peer = pairs.get(own);
+    const address = formatPrefix(own);
+    return { kind: "address", ...on(end), address, ...(peer ? { peer: formatPrefix(peer) } : {}) };
+  });
+}
+
+/** Peers that no network of this end contains, on the link; then what the context asks for. */
+function planRoutes(end: IpEnd, wished: readonly ContextRoute[]): Route[] {
+  const onLink = connected(end);
+  const hasRoute = new Set(onLink.map(formatPrefix));
+  const routes: Route[] = [];
+  const add = (route: Route): void => {
+    if (hasRoute.has(route.destination)) return;
+    hasRoute.add(route.destination);
+    routes.push(route);
+  };
+  for (const peer of end.peers) {
+    if (onLink.some((prefix) => contains(prefix, peer.address))) continue;
+    add({ kind: "route", ...on(end), destination: formatPrefix(network(peer)) });
+  }
+  for (const wish of wished) for (const route of besideDefault(contextRoute(end, wish))) add(route);
+  return routes;
+}
+
+/**
+ * A default route is made as its two halves: they are more exact than the workload's own default route, which is never
+ * touched, and takes over by itself whenever they are gone.
+ */
+function besideDefault(route: Route): Route[] {
+  const { address, length } = mustParsePrefix(route.destination);
+  if (length > 0) return [route];
+  const upper = address.bytes.map((byte, i) => (i === 0 ? 0x80 : byte));
+  return [address.bytes, upper].map((bytes) => ({
+    ...route,
+    destination: formatPrefix({ address: { ...address, bytes }, length: 1 }),
+  }));
+}
+
+/** No end asks for the other's MAC: it is known, unless that is a port. What the context says about others comes on top. */
+function planNeighbors(wire: Wire, side: Side, end: IpEnd): Neighbor[] {
+  const own = new Set(end.own.map((each) => formatIp(each.address)));
+  const macs = new Map<string, string>();
+  const far = otherSide(side);
+  const isLearned = isBorrowed(wire[far]) || wire.learned?.includes(far);
+  for (const peer of isLearned ? [] : end.peers) macs.set(formatIp(peer.address), workloadMac(wire, far));
+  for (const { ip, hardwareAddress } of wire.context.ipNeighbors ?? []) {
+    const mac = parseMac(hardwareAddress);
+    if (mac) macs.set(formatIp(mustParseIp(ip)), formatMac(mac));
+  }
+  return [...macs]
+    .filter(([address]) => !own.has(address))
+    .map(([address, mac]): Neighbor => ({ kind: "neighbor", ...on(end), address, mac }));
+}

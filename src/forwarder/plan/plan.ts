@@ -1,0 +1,84 @@
+/** From a wire to what has to be in the kernel. */
+import type { KernelObject, LinkEnd } from "../../kernel/kernel.ts";
+import type { Plan } from "../../kernel/plan.ts";
+import { HOST, type Half } from "../../mechanisms/half.ts";
+import { type Mechanism, typeOf } from "../../mechanisms/list.ts";
+import { deviceName, halfAlias, PATCH } from "../../mechanisms/naming.ts";
+import type { Side } from "../../mechanisms/side.ts";
+import { derivedMac } from "../../net/mac.ts";
+import { crossConnect, type Joined } from "./cross-connect.ts";
+import { planIp } from "./plan-ip.ts";
+import type { Wire } from "../wire.ts";
+import { workloadMac } from "./workload-mac.ts";
+
+export interface PlanOptions {
+  /**
+   * Attach the `wire` program to both ends of a local wire too, where it will check sources. Default: false: the kernel
+   * counts what enters a device anyway, and attaching in a workload's namespace costs 8-20 ms an end.
+   */
+  readonly localPrograms?: boolean;
+}
+
+/** MTU of a local wire when nobody asks for another: what every client program expects of an interface. */
+const LOCAL_MTU = 1500;
+
+/** Pure. For a wire that `validateWire` has nothing against. */
+export function plan(wire: Wire, { localPrograms = false }: PlanOptions = {}): Plan {
+  return {
+    owner: wire.connectionId,
+    objects: assemble(wire, crossConnect(halvesOf(wire), { localPrograms, patch: patchOf(wire) })),
+  };
+}
+
+/** What each side of the wire needs of this host. */
+export function halvesOf(wire: Wire): Record<Side, Half> {
+  const { connectionId } = wire;
+  const mtuBytes = wireMtu(wire);
+  const macs = { client: workloadMac(wire, "client"), endpoint: workloadMac(wire, "endpoint") };
+  const half = (side: Side): Half =>
+    typeOf(wire[side]).half(wire[side], { connectionId, side, mtuBytes, macs });
+  return { client: half("client"), endpoint: half("endpoint") };
+}
+
+/** What joins two ports, where it does. */
+function patchOf(wire: Wire): Record<Side, LinkEnd> {
+  const { connectionId } = wire;
+  const end = (side: Side): LinkEnd => ({
+    netns: HOST,
+    name: deviceName("nlp", [connectionId, side]),
+    mac: derivedMac(["mac", connectionId, side, "patch"]),
+    mtuBytes: wireMtu(wire),
+    alias: halfAlias(PATCH, connectionId, side),
+  });
+  return { client: end("client"), endpoint: end("endpoint") };
+}
+
+/** The smallest MTU that anyone on this host knows of: the context, both sides. 1500 if nobody says one. */
+export function wireMtu(wire: Wire): number {
+  const asked = [wire.context.mtuBytes, mechanismMtu(wire.client), mechanismMtu(wire.endpoint)];
+  return asked.reduce<number | undefined>(smaller, undefined) ?? LOCAL_MTU;
+}
+
+function mechanismMtu(mechanism: Mechanism): number | undefined {
+  return typeOf(mechanism).mtuBytes(mechanism);
+}
+
+/** As in NSM's messages, 0 says nothing. */
+function smaller(a: number | undefined, b: number | undefined): number | undefined {
+  return a && b ? Math.min(a, b) : a || b;
+}
+
+function assemble(wire: Wire, joined: Joined): KernelObject[] {
+  const ip = joined.workloads.map(([side, workload]) => planIp(wire, side, workload));
+  return [
+    ...joined.devices,
+    ...joined.programs,
+    ...joined.sysctls,
+    ...ip.flatMap((each) => each.sysctls),
+    ...ip.flatMap((each) => each.addresses),
+    ...joined.up.map(({ netns, name }): KernelObject => ({ kind: "up", netns, link: name })),
+    ...ip.flatMap((each) => each.routes),
+    ...ip.flatMap((each) => each.neighbors),
+    ...ip.flatMap((each) => each.rules),
+  ];
+}

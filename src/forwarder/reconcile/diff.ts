@@ -1,0 +1,213 @@
+/**
+ * What leads from what is there to what is wanted, in an order that breaks nothing that is right:
+ *
+ * 1. devices that take the place of wanted ones go
+ * 2. what is wanted comes or changes, phase by phase (`PHASES`): devices, what guards them, addresses, up, what uses them
+ * 3. what is not wanted goes, in reverse, and devices last: what is on them goes with them
+ *
+ * Before a device goes what draws packets to it: the kernel takes its time to free a device, which until then would go on
+ * attracting them.
+ */
+import type { KernelObject, Operation } from "../../kernel/kernel.ts";
+import { PHASES } from "../../kernel/object-kind.ts";
+import {
+  type Attached,
+  attachedKindOf,
+  attractionsOf,
+  claimsOf,
+  contentOf,
+  type Device,
+  identityOf,
+  isAttached,
+  isDevice,
+  isMarked,
+  kindOf,
+  linkKeys,
+  linksOf,
+  namespacesOf,
+  oriented,
+} from "../../kernel/objects.ts";
+import { isDeviceRemoval } from "../../kernel/operations.ts";
+
+/**
+ * The operations that lead from `observed` to `wanted`, both complete for the links that they speak of. Pure; empty if
+ * nothing is to do. A changed object is changed in place where the kernel can. What goes away with its device is not
+ * removed by itself, unless it attracts packets. See `batches` for how to apply it.
+ */
+export function diff(wanted: readonly KernelObject[], observed: readonly KernelObject[]): Operation[] {
+  const devices = diffDevices(wanted, observed);
+  const [attached, before] = [wanted.filter(isAttached), observed.filter(isAttached)];
+  const there = before
+    .filter((object) => !isOn(object, devices.cleared))
+    .map((object) => attachedKindOf(object).withoutLinks?.(object, devices.cleared) ?? object);
+
+  const sets = diffSets(
+    attached,
+    there.filter((object) => !isOn(object, devices.leaving)),
+  );
+  const isLost = (object: Attached): boolean =>
+    attachedKindOf(object)
+      .lostWith?.(object)
+      .some((loss) => sets.lost.has(loss)) ?? false;
+  const kept = there.filter((object) => !isSet(object) && !isLost(object));
+  const steps = [...sets.operations, ...diffAttached(attached, kept)];
+  // A device that grows beyond the smallest MTU of IPv6 has all of its settings anew.
+  const touched = placesOfUsers([...devices.make, ...steps]);
+  const isDue = ({ object }: Operation): boolean => isMarked(object) || isTouched(object, touched);
+  const inOrder = PHASES.flatMap((phase) => steps.filter((step) => phaseOf(step) === phase).filter(isDue));
+  const withdrawals = (links: ReadonlySet<string>): Operation[] =>
+    removals(
+      before.filter((object) => attractionsOf(object).length > 0 && isOn(object, links)),
+      attached,
+    );
+  return [
+    ...withdrawals(devices.cleared),
+    ...devices.clear,
+    ...devices.make,
+    ...inOrder,
+    ...removals(kept, attached).filter(({ object }) => !isOn(object, devices.leaving)),
+    ...withdrawals(devices.leaving),
+    ...devices.remove,
+  ];
+}
+
+/**
+ * Cuts operations where a device has been removed and something else follows: a removed device cannot come back, so
+ * that its removal has to be the last of what can be undone.
+ */
+export function batches(operations: readonly Operation[]): Operation[][] {
+  const all: Operation[][] = [];
+  let current: Operation[] = [];
+  for (const operation of operations) {
+    const last = current.at(-1);
+    if (last && isDeviceRemoval(last) && !isDeviceRemoval(operation)) {
+      all.push(current);
+      current = [];
+    }
+    current.push(operation);
+  }
+  return current.length > 0 ? [...all, current] : all;
+}
+
+function isOn(object: KernelObject, links: ReadonlySet<string>): boolean {
+  return linksOf(object).some((link) => links.has(link));
+}
+
+interface DeviceSteps {
+  /** Removed first, because a wanted device needs the name or the VNI. */
+  readonly clear: Operation[];
+  readonly make: Operation[];
+  readonly remove: Operation[];
+  /** Links of `clear`. */
+  readonly cleared: ReadonlySet<string>;
+  /** Links of `remove`. */
+  readonly leaving: ReadonlySet<string>;
+}
+
+function diffDevices(wanted: readonly KernelObject[], observed: readonly KernelObject[]): DeviceSteps {
+  const there = observed.filter(isDevice);
+  const before = new Map(there.map((device) => [identityOf(device), device]));
+  const make: Operation[] = [];
+  const claims = new Set(wanted.filter(isAttached).flatMap(exclusive));
+  for (const device of wanted.filter(isDevice)) {
+    const from = before.get(identityOf(device));
+    if (!from) {
+      make.push({ verb: "add", object: device });
+      for (const claim of exclusive(device)) claims.add(claim);
+    } else if (contentOf(from) !== contentOf(device)) {
+      make.push({ verb: "change", object: device, from: oriented(from, device) });
+    }
+  }
+  const identities = new Set(wanted.map(identityOf));
+  const gone = there.filter((device) => !identities.has(identityOf(device))).reverse();
+  const isInTheWay = (device: Device): boolean => {
+    const links = new Set(linkKeys(device));
+    // What is known by what it claims becomes the wanted one in place.
+    const brought = observed
+      .filter(isAttached)
+      .filter((object) => isOn(object, links))
+      .flatMap((object) => exclusive(object).filter((claim) => claim !== identityOf(object)));
+    return [...exclusive(device), ...brought].some((claim) => claims.has(claim));
+  };
+  const clear = gone.filter(isInTheWay);
+  const remove = gone.filter((device) => !isInTheWay(device));
+  const removal = (object: Device): Operation => ({ verb: "remove", object });
+  return {
+    clear: clear.map(removal),
+    make,
+    remove: remove.map(removal),
+    cleared: new Set(clear.flatMap(linkKeys)),
+    leaving: new Set(remove.flatMap(linkKeys)),
+  };
+}
+
+/** What the kernel holds once. */
+function exclusive(object: KernelObject): string[] {
+  return claimsOf(object).flatMap(({ key, mayRepeat }) => (mayRepeat ? [] : [key]));
+}
+
+/** Whether its kind has steps of its own, from one set to another. */
+function isSet(object: Attached): boolean {
+  return attachedKindOf(object).steps !== undefined;
+}
+
+interface SetSteps {
+  readonly operations: Operation[];
+  readonly lost: ReadonlySet<string>;
+}
+
+/** The steps of all kinds that have their own. */
+function diffSets(wanted: readonly Attached[], there: readonly Attached[]): SetSteps {
+  const operations: Operation[] = [];
+  const lost = new Set<string>();
+  for (const kind of new Set([...wanted, ...there].map(attachedKindOf))) {
+    const isOfKind = (object: Attached): boolean => attachedKindOf(object) === kind;
+    const steps = kind.steps?.(wanted.filter(isOfKind), there.filter(isOfKind));
+    operations.push(...(steps?.operations ?? []));
+    for (const loss of steps?.lost ?? []) lost.add(loss);
+  }
+  return { operations, lost };
+}
+
+/** Additions and changes of all others, in the order of `wanted`. */
+function diffAttached(wanted: readonly Attached[], there: readonly Attached[]): Operation[] {
+  const before = new Map(there.map((object) => [identityOf(object), object]));
+  return wanted.flatMap((object): Operation[] => {
+    if (isSet(object)) return [];
+    const from = before.get(identityOf(object));
+    if (!from) return [{ verb: "add", object }];
+    return contentOf(from) === contentOf(object) ? [] : [{ verb: "change", object, from }];
+  });
+}
+
+/** A set's steps belong together. */
+function phaseOf({ verb, object }: Operation): string {
+  if (isDevice(object)) return "devices";
+  return attachedKindOf(object).phase[isSet(object) ? "add" : verb];
+}
+
+/** The links on which something comes that uses settings, and their namespaces. */
+function placesOfUsers(operations: readonly Operation[]): Set<string> {
+  return new Set(
+    operations
+      .filter(({ verb, object }) => kindOf(object).usesSettings && (verb === "add" || isDevice(object)))
+      .flatMap(({ object }) => [...linksOf(object), ...namespacesOf(object)]),
+  );
+}
+
+/** What bears no mark is not observed: it is written whenever something new depends on it. */
+function isTouched(object: KernelObject, places: ReadonlySet<string>): boolean {
+  const [place] = [...linksOf(object), ...namespacesOf(object)];
+  return place !== undefined && places.has(place);
+}
+
+/** In reverse of the order in which things are made. What bears no mark has no removal: it goes with its link. */
+function removals(there: readonly Attached[], wanted: readonly Attached[]): Operation[] {
+  const staying = new Set(wanted.map(identityOf));
+  const rank = (object: Attached): number => PHASES.indexOf(attachedKindOf(object).phase.remove);
+  return there
+    .filter((object) => isMarked(object) && !staying.has(identityOf(object)))
+    .reverse()
+    .sort((a, b) => rank(b) - rank(a))
+    .map((object): Operation => ({ verb: "remove", object }));
+}

@@ -1,0 +1,88 @@
+/** Errors of the forwarder: which owner, what, why, and what to do. */
+import { NetloomError } from "../../errors/errors.ts";
+import { KernelError, type KernelObject, type Operation } from "../../kernel/kernel.ts";
+import { claimsOf, isAttached, isDevice, namespacesOf } from "../../kernel/objects.ts";
+import type { Owners, Plan } from "../../kernel/plan.ts";
+import type { Observer } from "./observe.ts";
+import { type ByOwner, groupByOwner } from "./owner.ts";
+
+/** The kernel refused one operation on the way to a plan. */
+export class StepRefused extends KernelError {
+  override readonly name: string = "StepRefused";
+  readonly step: Operation;
+
+  constructor(step: Operation, cause: KernelError) {
+    const { code, message, topic, hint, errno } = cause;
+    super(code, message, {
+      cause,
+      topic,
+      ...(hint !== undefined && { hint }),
+      ...(errno !== undefined && { errno }),
+    });
+    this.step = step;
+  }
+}
+
+/** What has to be refused before anything is done: all that is wrong with it. */
+export function refuse(what: string, problems: readonly string[]): NetloomError {
+  return new NetloomError("INVALID_ARGUMENT", `${what}: ${problems.join(" ")}`, {
+    hint: "correct the request; nothing was changed",
+  });
+}
+
+/** What stood in the way of a plan. */
+interface Wanted {
+  readonly plan: Plan;
+  readonly observer: Observer;
+  readonly owners: Owners;
+}
+
+/** `error` with what was attempted in front and a hint; anything but a `NetloomError` as it is. */
+export async function explain(what: string, error: unknown, wanted?: Wanted): Promise<unknown> {
+  if (!(error instanceof NetloomError)) return error;
+  const taken = error.code === "ALREADY_EXISTS" && wanted ? await whoHas(wanted) : undefined;
+  const hint = error.hint ?? taken ?? HINTS[error.code];
+  return new NetloomError(error.code, `${what}: ${error.message}`, {
+    cause: error,
+    ...(hint ? { hint } : {}),
+  });
+}
+
+const WORKER_DIED = "the kernel worker died; ask again, it goes on from what is there";
+const HINTS: Readonly<Partial<Record<NetloomError["code"], string>>> = {
+  NOT_FOUND: "the workload's namespace is gone, or part of it: start the workload again, or close the wire",
+  ALREADY_EXISTS: "choose another, or remove what has it; nothing was changed",
+  ABORTED: WORKER_DIED,
+  UNAVAILABLE: WORKER_DIED,
+};
+
+/** Names the owner that has what is planned, such as a name, a VNI or a route, and says what to do. */
+async function whoHas({ plan, observer, owners }: Wanted): Promise<string | undefined> {
+  let groups: ByOwner;
+  try {
+    const namespaces = new Set(plan.objects.flatMap(namespacesOf));
+    groups = groupByOwner(await observer.everything([...namespaces]), owners);
+  } catch (error) {
+    // The first error is the one to report.
+    if (error instanceof NetloomError) return undefined;
+    throw error;
+  }
+  // Devices come first, and what is on them only where all of them could be made.
+  for (const kinds of [isDevice, isAttached]) {
+    const claims = new Map(plan.objects.filter(kinds).flatMap(exclusive));
+    for (const [owner, objects] of groups.owned) {
+      if (owner === plan.owner) continue;
+      for (const [claim] of objects.flatMap(exclusive)) {
+        const name = claims.get(claim);
+        if (name)
+          return `${name} belongs to ${owners.nameOf(owner)}: choose another, or ${owners.makeWay(owner)}`;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** What the kernel holds once, and its name for people. */
+function exclusive(object: KernelObject): (readonly [string, string])[] {
+  return claimsOf(object).flatMap(({ key, words, mayRepeat }) => (mayRepeat ? [] : [[key, words] as const]));
+}

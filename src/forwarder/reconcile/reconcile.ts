@@ -1,0 +1,478 @@
+/**
+ * Keeps plans in the kernel of one host: wires, the underlay of a lab.
+ *
+ * A new plan is added blindly. Everything else goes by observation: observe the links of the plan, take the difference,
+ * apply it. So a plan that an earlier process made, one that somebody tampered with, and one that was half made when the
+ * worker died are the same case.
+ *
+ * What several plans share is made with the first and removed with the last. Who holds it is known by the plans alone: after a
+ * restart it is found, and stays until `sweep`, so that whoever holds it has the time to ask again.
+ */
+import { removals, whatStays } from "./leaving.ts";
+import { type Span, within } from "../../observe/trace.ts";
+import { KeyedMutex } from "../../async/keyed-mutex.ts";
+import { hasCode, NetloomError } from "../../errors/errors.ts";
+import {
+  type Kernel,
+  KernelError,
+  type KernelObject,
+  type Netns,
+  type Operation,
+} from "../../kernel/kernel.ts";
+import {
+  claimsOf,
+  contentOf,
+  endsOf,
+  identityOf,
+  isDevice,
+  isMarked,
+  isPair,
+  linkKeys,
+  linksOf,
+} from "../../kernel/objects.ts";
+import { describeObject, describeOperation } from "../../kernel/kernel-text.ts";
+import type { Owners, Plan } from "../../kernel/plan.ts";
+import type { Claims } from "../claims/claims.ts";
+import { batches, diff } from "./diff.ts";
+import { explain, StepRefused } from "./explain.ts";
+import { Observer } from "./observe.ts";
+import { groupByOwner } from "./owner.ts";
+import { SharedBook } from "./shared-book.ts";
+import { WIRES } from "./wire-owners.ts";
+
+/** What of one owner alone is, or may be, in the kernel. */
+interface Holding {
+  /** All but `members`. */
+  readonly objects: readonly KernelObject[];
+  /** Changes in the owner's turn only. */
+  readonly members: Map<string, readonly KernelObject[]>;
+  /** As it was asked for last; absent for what was only found. */
+  readonly plan?: Plan;
+  /** Only found by `adopt`; asked for, but a change did not work out; or all there as asked for, when last heard of. */
+  readonly state: "found" | "unsure" | "made";
+}
+
+export interface ReconcilerOptions {
+  /** What the plans are of. Default: wires. */
+  readonly owners?: Owners;
+  /** Is told what is in the kernel, and what is not any more. */
+  readonly claims?: Claims;
+}
+
+/**
+ * Brings plans into the kernel of one host and out of it again. Two calls for the same owner, or for the same shared
+ * object, run one after the other. Every error is a `NetloomError` that says whose plan, what was attempted, why it failed,
+ * and what to do.
+ */
+export class Reconciler {
+  readonly #kernel: Kernel;
+  readonly #owners: Owners;
+  readonly #claims: Claims | undefined;
+  readonly #observer: Observer;
+  readonly #turns = new KeyedMutex<string>();
+  /** Of shared objects, by their identity; taken in an owner's turn only. */
+  readonly #sharedTurns = new KeyedMutex<string>();
+  /** The span that an owner's turn belongs to, if somebody records. */
+  readonly #spans = new Map<string, Span>();
+  readonly #holdings = new Map<string, Holding>();
+  readonly #shared = new SharedBook();
+  /** `sweep` was called: what nobody holds has no time left. */
+  #isGraceOver = false;
+  /** Found by `adopt` without a name of an owner. */
+  #orphans: readonly KernelObject[] = [];
+
+  constructor(kernel: Kernel, { owners = WIRES, claims }: ReconcilerOptions = {}) {
+    this.#kernel = kernel;
+    this.#owners = owners;
+    this.#claims = claims;
+    this.#observer = new Observer(kernel, owners);
+  }
+
+  /** Owners of all plans that are, or may be, in the kernel: applied or adopted, and not removed. */
+  owners(): string[] {
+    return [...this.#holdings.keys()];
+  }
+
+  /**
+   * Makes the plan, or brings what is there of its owner to this form with as little change as possible; what is right is left
+   * alone. Returns what was done: nothing if all was right. If it fails, a new plan leaves nothing behind, and the next call works
+   * from what is there. ALREADY_EXISTS for a name or a VNI that somebody else has, NOT_FOUND for a namespace that is gone,
+   * FAILED_PRECONDITION for a shared object that another holder has otherwise. Batches of the kernel are steps of `span`.
+   */
+  async apply(plan: Plan, span?: Span): Promise<readonly Operation[]> {
+    const { owner } = plan;
+    return await this.#inTurn(owner, span, async () => {
+      try {
+        const done = await this.#sharing(plan, () => this.#bring(plan));
+        this.#claims?.settle(owner);
+        return done;
+      } catch (error) {
+        const given = { plan, observer: this.#observer, owners: this.#owners };
+        throw await explain(`make ${this.#owners.nameOf(owner)}`, error, given);
+      }
+    });
+  }
+
+  /**
+   * Puts `objects` in the place of those that the owner's plan has under `key` among its members; without any, that member is
+   * gone. The cost is that of the change, however many there are: what was made is not looked at. FAILED_PRECONDITION for an owner
+   * whose plan was not applied.
+   */
+  async applyMember(owner: string, key: string, objects: readonly KernelObject[]): Promise<void> {
+    await this.#turns.take([owner], async () => {
+      try {
+        await this.#changeMember(owner, key, objects);
+      } catch (error) {
+        throw await explain(`change ${key} of ${this.#owners.nameOf(owner)}`, error);
+      }
+    });
+  }
+
+  /**
+   * Before several plans are applied: a name, a tunnel, an address or a route that passes from one of them to another is
+   * given up by the one that has it. A plan that stays as it is loses nothing.
+   */
+  async makeRoom(plans: readonly Plan[]): Promise<void> {
+    const claims = new Map<string, Set<string>>();
+    for (const { owner, objects } of plans)
+      for (const { key } of objects.flatMap(claimsOf))
+        claims.set(key, (claims.get(key) ?? new Set()).add(owner));
+    const isClaimedFrom = (owner: string, object: KernelObject): boolean =>
+      claimsOf(object).some(({ key }) => [...(claims.get(key) ?? [])].some((other) => other !== owner));
+    await Promise.all(
+      plans.map(({ owner, objects }) =>
+        this.#turns.take([owner], async () => {
+          const held = this.#objectsOf(owner);
+          const staying = whatStays(held, objects);
+          if (!held.some((object) => !staying.includes(object) && isClaimedFrom(owner, object))) return;
+          this.#holdings.set(owner, { objects: held, members: new Map(), state: "unsure" });
+          try {
+            await this.#converge({ owner, objects: staying }, held);
+          } catch (error) {
+            throw await explain(`make room for others beside ${this.#owners.nameOf(owner)}`, error);
+          }
+        }),
+      ),
+    );
+  }
+
+  /** Removes all that is an owner's alone, and what nobody else shares. An unknown owner is a success. */
+  async remove(owner: string, span?: Span): Promise<void> {
+    const taken = this.#claims?.holdingOf(owner);
+    await this.#inTurn(owner, span, async () => {
+      const holding = this.#holdings.get(owner);
+      if (!holding) return;
+      try {
+        await this.#sharing({ owner, objects: [] }, () => this.#takeAway(owner, holding));
+        this.#claims?.release(owner, taken);
+      } catch (error) {
+        throw await explain(`remove ${this.#owners.nameOf(owner)}`, error);
+      }
+    });
+  }
+
+  /**
+   * Takes over what an earlier process left in `namespaces`, and changes nothing; a namespace that is gone is passed over.
+   * Returns what was found, by owner. Call it before the first `apply`.
+   */
+  async adopt(namespaces: readonly Netns[]): Promise<ReadonlyMap<string, readonly KernelObject[]>> {
+    const groups = groupByOwner(await this.#observer.everything(namespaces), this.#owners);
+    this.#orphans = groups.nameless;
+    this.#shared.adopt(groups.host);
+    const found = new Map([...groups.owned].filter(([owner]) => !this.#holdings.has(owner)));
+    for (const [owner, objects] of found) await this.#find(owner, objects);
+    return found;
+  }
+
+  /** What is there now of an owner that was found. */
+  async look(owner: string): Promise<readonly KernelObject[]> {
+    return this.#holdings.has(owner) ? await this.#observer.ofOwner(owner, this.#objectsOf(owner)) : [];
+  }
+
+  /**
+   * The same in one namespace, later on: of owners that are not known to be made, those whose pair leads to a namespace that
+   * `isOwn`. Returns their objects, with those found before.
+   */
+  async adoptIn(
+    netns: Netns,
+    isOwn: (netns: Netns) => boolean,
+  ): Promise<ReadonlyMap<string, readonly KernelObject[]>> {
+    const found = new Map<string, readonly KernelObject[]>();
+    const { owned } = groupByOwner(await this.#observer.everything([netns]), this.#owners);
+    for (const [owner, objects] of owned) {
+      const known = this.#holdings.get(owner);
+      const others = objects.filter(isDevice).flatMap((device) => endsOf(device).map((end) => end.netns));
+      if ((known && known.state !== "found") || !others.every((each) => each === netns || isOwn(each)))
+        continue;
+      // The pair may have been seen from its other end, without a name for this namespace.
+      const before = this.#objectsOf(owner).filter((each) => !isPair(each));
+      const all = [...objects, ...before];
+      await this.#find(owner, all);
+      found.set(owner, all);
+    }
+    return found;
+  }
+
+  /**
+   * Removes what `adopt` found and no `apply` has asked for since: plans of owners, except for those that `isWanted` says will
+   * be asked for; shared objects that no plan holds; and the rest of a crash. Returns the owners of plans removed.
+   */
+  async sweep(isWanted: (owner: string) => boolean = () => false): Promise<string[]> {
+    const unclaimed = [...this.#holdings].flatMap(([owner, holding]) =>
+      holding.state === "found" && !isWanted(owner) ? [owner] : [],
+    );
+    for (const owner of unclaimed) await this.remove(owner);
+    this.#isGraceOver = true;
+    await this.#sweepShared();
+    const claimed = new Set(
+      this.owners().flatMap((owner) => this.#objectsOf(owner).filter(isDevice).flatMap(linkKeys)),
+    );
+    const orphans = await this.#observer.orphans(this.#orphans, claimed);
+    try {
+      await this.#apply(diff([], orphans));
+    } catch (error) {
+      throw await explain("remove what a crash has left", error);
+    }
+    this.#orphans = [];
+    return unclaimed;
+  }
+
+  async #find(owner: string, objects: readonly KernelObject[]): Promise<void> {
+    this.#holdings.set(owner, { objects, members: new Map(), state: "found" });
+    await this.#claims?.adopt(owner, objects);
+  }
+
+  async #inTurn<T>(owner: string, span: Span | undefined, task: () => Promise<T>): Promise<T> {
+    return await this.#turns.take([owner], async () => {
+      if (!span?.context) return await task();
+      this.#spans.set(owner, span);
+      try {
+        return await task();
+      } finally {
+        this.#spans.delete(owner);
+      }
+    });
+  }
+
+  /** The turn of all shared objects that the plan holds from now on, has held, or may take along. */
+  async #sharing<T>(plan: Plan, task: () => Promise<T>): Promise<T> {
+    const { owner, shared = [] } = plan;
+    const unheld = this.#shared.unheld();
+    // One namespace may have several names: from now on what was found goes by those of the plan.
+    if (unheld.length > 0)
+      this.#shared.rename(unheld, await this.#observer.sameNames(unheld, [...shared, ...ownOf(plan)]));
+    const concerned = [...this.#shared.heldBy(owner), ...shared, ...this.#abandoned(owner)];
+    const identities = new Set(concerned.map(identityOf));
+    return identities.size === 0 ? await task() : await this.#sharedTurns.take([...identities], task);
+  }
+
+  /** What nobody holds and, but for `owner`, nobody will. An owner that is only found may still ask for it. */
+  #abandoned(owner?: string): readonly KernelObject[] {
+    const isWaiting = [...this.#holdings].some(([each, { state }]) => state === "found" && each !== owner);
+    return this.#isGraceOver && !isWaiting ? this.#shared.unheld() : [];
+  }
+
+  async #bring(plan: Plan): Promise<readonly Operation[]> {
+    const { owner, shared = [] } = plan;
+    this.#demandAgreement(plan);
+    const isKnown = this.#holdings.has(owner);
+    const added = isKnown ? undefined : await this.#addNew(plan);
+    if (added) return added;
+    const held = this.#shared.heldBy(owner);
+    const before = await this.#observer.sameNames(this.#objectsOf(owner), ownOf(plan));
+    // Until it has worked out, some of both may be there.
+    const objects = [...before, ...ownOf(plan)];
+    this.#holdings.set(owner, { plan, objects, members: new Map(), state: "unsure" });
+    this.#shared.hold(owner, [...held, ...shared], false);
+    const leaving = this.#leaving(owner, shared);
+    try {
+      const done = await this.#converge(plan, [...before, ...leaving]);
+      this.#hold(plan);
+      this.#shared.forget(leaving);
+      return done;
+    } catch (error) {
+      if (!isKnown) await this.#clean(plan);
+      throw error;
+    }
+  }
+
+  /** `undefined` if something is in the way, or the carrier died: then it takes a look to go on. */
+  async #addNew(plan: Plan): Promise<readonly Operation[] | undefined> {
+    const { owner, shared = [] } = plan;
+    const missing = shared.filter((object) => !this.#shared.isThere(object));
+    if (missing.some((object) => this.#shared.isKnown(object))) return undefined;
+    const added = [...missing, ...ownOf(plan)].map((object): Operation => ({ verb: "add", object }));
+    // What is taken to be there may not be any more.
+    const isLost = shared.length > missing.length ? (["NOT_FOUND"] as const) : [];
+    if (!(await this.#tryBlindly(owner, added, "ALREADY_EXISTS", "ABORTED", ...isLost))) return undefined;
+    this.#hold(plan);
+    return added;
+  }
+
+  #hold(plan: Plan): void {
+    const { owner, objects, shared = [], members = [] } = plan;
+    this.#holdings.set(owner, { plan, objects, members: new Map(members), state: "made" });
+    this.#shared.hold(owner, shared, true);
+    // What was found on a device of nobody's is this owner's after all.
+    this.#shared.forget(ownOf(plan));
+  }
+
+  #forget(owner: string): void {
+    this.#holdings.delete(owner);
+    this.#shared.hold(owner, [], true);
+  }
+
+  /** A shared object is the same for all who hold it. */
+  #demandAgreement({ owner, shared = [] }: Plan): void {
+    for (const object of shared) {
+      const others = this.#shared.others(owner, object);
+      const other = this.#shared
+        .heldBy(others[0] ?? "")
+        .find((each) => identityOf(each) === identityOf(object));
+      if (!other || contentOf(other) === contentOf(object)) continue;
+      throw new NetloomError(
+        "FAILED_PRECONDITION",
+        `share ${describeObject(object)}: ${others.map((each) => this.#owners.nameOf(each)).join(", ")} has it otherwise`,
+        { hint: "all who share it have to want it in the same form" },
+      );
+    }
+  }
+
+  /** What goes with `owner`, when it holds no more than `shared`. */
+  #leaving(owner: string, shared: readonly KernelObject[]): KernelObject[] {
+    const kept = new Set(shared.map(identityOf));
+    const held = this.#shared.heldBy(owner);
+    const last = held.filter((object) => this.#shared.others(owner, object).length === 0);
+    return [...last, ...this.#abandoned(owner)].filter((object) => !kept.has(identityOf(object)));
+  }
+
+  async #changeMember(owner: string, key: string, objects: readonly KernelObject[]): Promise<void> {
+    const holding = this.#holdings.get(owner);
+    if (!holding?.plan)
+      throw new NetloomError("FAILED_PRECONDITION", `its plan was not applied`, {
+        hint: "apply the plan first, then change its members",
+      });
+    const put = (members: Map<string, readonly KernelObject[]>): void => {
+      if (objects.length > 0) members.set(key, objects);
+      else members.delete(key);
+    };
+    if (holding.state === "made") {
+      this.#holdings.set(owner, { ...holding, state: "unsure" });
+      const operations = diff(objects, holding.members.get(key) ?? []);
+      if (await this.#tryBlindly(owner, operations, "ALREADY_EXISTS", "NOT_FOUND", "ABORTED")) {
+        put(holding.members);
+        this.#holdings.set(owner, holding);
+        return;
+      }
+    }
+    const members = new Map(holding.state === "made" ? holding.members : holding.plan.members);
+    put(members);
+    const plan = { ...holding.plan, members };
+    await this.#sharing(plan, () => this.#bring(plan));
+  }
+
+  /** False if it takes a look to go on. */
+  async #tryBlindly(
+    owner: string,
+    operations: readonly Operation[],
+    ...unless: readonly NetloomError["code"][]
+  ): Promise<boolean> {
+    try {
+      await this.#apply(operations, owner);
+      return true;
+    } catch (error) {
+      if (hasCode(error, ...unless)) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * What was made and bears the owner's name goes without a look at it, as `diff` would have it go: all of it hangs on devices.
+   * What hangs on none, a rule, somebody may have changed.
+   */
+  async #takeAway(owner: string, { state }: Holding): Promise<void> {
+    const leaving = this.#leaving(owner, []);
+    const objects = [...leaving, ...this.#objectsOf(owner)];
+    const isBlind =
+      state === "made" && objects.filter(isMarked).every((object) => linksOf(object).length > 0);
+    if (!isBlind || !(await this.#tryBlindly(owner, removals(objects), "ABORTED")))
+      await this.#converge({ owner, objects: [] }, objects);
+    this.#forget(owner);
+    this.#shared.forget(leaving);
+  }
+
+  async #sweepShared(): Promise<void> {
+    const leaving = this.#abandoned();
+    if (leaving.length === 0) return;
+    await this.#sharedTurns.take(leaving.map(identityOf), async () => {
+      const still = new Set(this.#shared.unheld());
+      try {
+        const objects = leaving.filter((object) => still.has(object));
+        await this.#apply(diff([], await this.#observer.ofHost(objects)));
+        this.#shared.forget(objects);
+      } catch (error) {
+        throw await explain("remove what nobody shares any more", error);
+      }
+    });
+  }
+
+  /** From whatever is there of the owner to the plan; once more if the carrier dies on the way. */
+  async #converge(plan: Plan, before: readonly KernelObject[]): Promise<readonly Operation[]> {
+    const wanted = [...(plan.shared ?? []), ...ownOf(plan)];
+    const attempt = async (): Promise<readonly Operation[]> => {
+      const observed = await this.#observer.ofOwner(plan.owner, [...before, ...wanted]);
+      const operations = diff(wanted, observed);
+      await this.#apply(operations, plan.owner);
+      return operations;
+    };
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!hasCode(error, "ABORTED")) throw error;
+      return await attempt();
+    }
+  }
+
+  /** After a plan that could not be made. If even that fails the holding stays, for `remove` or the next `apply`. */
+  async #clean({ owner }: Plan): Promise<void> {
+    try {
+      await this.#converge({ owner, objects: [] }, [...this.#leaving(owner, []), ...this.#objectsOf(owner)]);
+      this.#forget(owner);
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      const objects = this.#objectsOf(owner);
+      this.#holdings.set(owner, { objects, members: new Map(), state: "unsure" });
+    }
+  }
+
+  /** All that is, or may be, there of an owner alone. */
+  #objectsOf(owner: string): readonly KernelObject[] {
+    const holding = this.#holdings.get(owner);
+    return holding ? [...holding.objects, ...[...holding.members.values()].flat()] : [];
+  }
+
+  async #apply(operations: readonly Operation[], owner?: string): Promise<void> {
+    const span = owner === undefined ? undefined : this.#spans.get(owner);
+    for (const batch of batches(operations)) {
+      const [first] = batch;
+      const attributes = { operations: batch.length, ...(first && { first: describeOperation(first) }) };
+      await (span
+        ? within(span.child("kernel apply", attributes), () => this.#run(batch))
+        : this.#run(batch));
+    }
+  }
+
+  async #run(batch: readonly Operation[]): Promise<void> {
+    try {
+      await this.#kernel.apply(batch);
+    } catch (error) {
+      const step = error instanceof KernelError ? batch[error.operation ?? -1] : undefined;
+      throw step ? new StepRefused(step, error as KernelError) : error;
+    }
+  }
+}
+
+/** All that is the owner's alone. */
+function ownOf({ objects, members }: Plan): readonly KernelObject[] {
+  return members ? [...objects, ...[...members.values()].flat()] : objects;
+}

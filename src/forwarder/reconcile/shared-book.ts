@@ -1,0 +1,84 @@
+/** Who holds which object of the host. It is there as long as somebody does. */
+import type { KernelObject } from "../../kernel/kernel.ts";
+import { contentOf, identityOf } from "../../kernel/objects.ts";
+
+interface Entry {
+  readonly object: KernelObject;
+  readonly holders: ReadonlySet<string>;
+  /** It is in the kernel like this, when last heard of. */
+  readonly isThere: boolean;
+}
+
+export class SharedBook {
+  readonly #entries = new Map<string, Entry>();
+  readonly #held = new Map<string, readonly KernelObject[]>();
+
+  /** What an earlier process has left. Its holders are known again by the plans that are applied again. */
+  adopt(objects: readonly KernelObject[]): void {
+    for (const object of objects) {
+      const identity = identityOf(object);
+      if (!this.#entries.has(identity))
+        this.#entries.set(identity, { object, holders: new Set(), isThere: true });
+    }
+  }
+
+  heldBy(owner: string): readonly KernelObject[] {
+    return this.#held.get(owner) ?? [];
+  }
+
+  /** The other holders of an object with this identity. */
+  others(owner: string, object: KernelObject): string[] {
+    const holders = this.#entries.get(identityOf(object))?.holders ?? [];
+    return [...holders].filter((holder) => holder !== owner);
+  }
+
+  /** Exactly this is in the kernel. */
+  isThere(object: KernelObject): boolean {
+    const entry = this.#entries.get(identityOf(object));
+    return entry !== undefined && entry.isThere && contentOf(entry.object) === contentOf(object);
+  }
+
+  /** Something with this identity is, or may be, in the kernel. */
+  isKnown(object: KernelObject): boolean {
+    return this.#entries.has(identityOf(object));
+  }
+
+  /**
+   * From now on the owner holds `objects` and nothing else. What is nobody's any more is forgotten. `areThere`: they are in the
+   * kernel; else only those that others hold are.
+   */
+  hold(owner: string, objects: readonly KernelObject[], areThere: boolean): void {
+    const before = this.heldBy(owner);
+    const kept = new Set(objects.map(identityOf));
+    for (const object of before.filter((each) => !kept.has(identityOf(each)))) {
+      const holders = this.others(owner, object);
+      const entry = this.#entries.get(identityOf(object));
+      if (holders.length === 0) this.#entries.delete(identityOf(object));
+      else if (entry) this.#entries.set(identityOf(object), { ...entry, holders: new Set(holders) });
+    }
+    for (const object of objects) {
+      const holders = this.others(owner, object);
+      const isThere = areThere || (holders.length > 0 && this.isThere(object));
+      this.#entries.set(identityOf(object), { object, holders: new Set([...holders, owner]), isThere });
+    }
+    if (objects.length > 0) this.#held.set(owner, objects);
+    else this.#held.delete(owner);
+  }
+
+  /** What nobody holds: found, and no plan has asked for it since. */
+  unheld(): KernelObject[] {
+    return [...this.#entries.values()].flatMap(({ object, holders }) => (holders.size === 0 ? [object] : []));
+  }
+
+  /** `unheld`, where they are called by other names; those that have none are gone. */
+  rename(unheld: readonly KernelObject[], anew: readonly KernelObject[]): void {
+    if (unheld.length === anew.length && unheld.every((object, i) => object === anew[i])) return;
+    this.forget(unheld);
+    this.adopt(anew);
+  }
+
+  forget(objects: readonly KernelObject[]): void {
+    for (const object of objects)
+      if (this.#entries.get(identityOf(object))?.holders.size === 0) this.#entries.delete(identityOf(object));
+  }
+}

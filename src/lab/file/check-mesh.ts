@@ -1,0 +1,234 @@
+/** The processes of a lab file: which hosts run an agent, where they find each other, and what they are asked for. */
+import { clashesOf } from "../../agent/clashes.ts";
+import { refText } from "../../agent/wish.ts";
+import { DOCUMENTS } from "../../documents/documents.ts";
+import { KINDS } from "../../documents/kinds.ts";
+import { isRecord } from "../../text/check-shape.ts";
+import { type FilePath, quote } from "../../text/problem.ts";
+import { formatIp, mustParsePrefix } from "../../net/ip.ts";
+import type { CheckedLink } from "./check-links.ts";
+import { type Findings, type LabParts, unknownName } from "./findings.ts";
+import type { LabAgent, LabAttachment, LabMesh } from "./model.ts";
+import { isSharedStore } from "../../store/stores.ts";
+import { addressOn, UnderlayRouting } from "../topology/underlay.ts";
+
+/** What else is in the state directory of a lab, where each host has a folder. */
+const TAKEN = ["lock", "bpf"];
+
+/** `undefined` if no process runs, or too much is wrong to say which. */
+export function checkMesh(
+  parts: LabParts,
+  links: readonly CheckedLink[],
+  findings: Findings,
+): LabMesh | undefined {
+  const before = findings.list.length;
+  const agents = agentHosts(parts, findings);
+  const registries = registryHosts(parts, agents, findings);
+  const [registry] = registries;
+  if (agents.length === 0 || registry === undefined) {
+    if (parts.attachments.length > 0)
+      findings.addAtKey(
+        ["attachments"],
+        "attachments are for agents; say which hosts have one: agents: true",
+      );
+    return undefined;
+  }
+  if (parts.wires.length > 0) {
+    const kinds = KINDS.filter(({ end }) => end !== undefined).map(({ kind }) => kind);
+    const written = kinds.toReversed().join(" and ");
+    const message = `a lab with agents has no wires of its own; write ${written} under attachments`;
+    findings.addAtKey(["wires"], message);
+  }
+  const attachments = parts.attachments.flatMap((each, i) =>
+    readOne(each, ["attachments", i], { parts, agents, registry, findings }),
+  );
+  reportTwice(attachments, findings);
+  // An address is only as good as the links that lead to it.
+  const isSound = findings.list.length === before && parts.isWhole && links.length === parts.links.length;
+  const routing = new UnderlayRouting({ routers: parts.routers, links: links.map(({ link }) => link) });
+  const placed = isSound ? placeAgents({ agents, registries, links, routing, parts }, findings) : [];
+  return {
+    registries,
+    ...(parts.store !== undefined && { store: parts.store }),
+    agents: placed,
+    attachments: attachments.map(({ attachment }) => attachment),
+  };
+}
+
+/** Hosts that run a registry: what the file says, or the first one with an agent. */
+function registryHosts(
+  { registries, store, hosts }: LabParts,
+  agents: readonly string[],
+  findings: Findings,
+): readonly string[] {
+  for (const name of registries)
+    if (!hosts.has(name)) findings.add(["registry"], unknownName("host", name, hosts.keys()));
+  for (const name of new Set(registries.filter((each, i) => registries.indexOf(each) < i)))
+    findings.addAtKey(["registry"], `${quote(name)} is there twice; remove one`);
+  const known = [...new Set(registries.filter((name) => hosts.has(name)))];
+  if (agents.length === 0 && known.length > 0)
+    findings.addAtKey(["registry"], "a registry is for agents; say which hosts have one: agents: true");
+  if (agents.length === 0 && store !== undefined)
+    findings.addAtKey(
+      ["store"],
+      "a store is for a registry of agents; say which hosts have one: agents: true",
+    );
+  if (known.length > 1 && store !== undefined && !isSharedStore(store))
+    findings.add(
+      ["store"],
+      `${known.length} registries share one store, and this one is of a process alone; leave it out`,
+    );
+  return known.length > 0 ? known : agents.slice(0, 1);
+}
+
+function agentHosts({ agents, hosts }: LabParts, findings: Findings): string[] {
+  if (agents === false) return [];
+  const wanted = agents === true ? [...hosts.keys()] : agents;
+  for (const [i, name] of wanted.entries()) {
+    const path: FilePath = agents === true ? ["agents"] : ["agents", i];
+    if (!hosts.has(name)) findings.add(path, unknownName("host", name, hosts.keys()));
+    if (TAKEN.includes(name)) findings.add(path, `a host with an agent cannot be called ${quote(name)}`);
+    if (wanted.indexOf(name) < i) findings.add(path, `${quote(name)} is there twice; remove one`);
+  }
+  return wanted.filter((name) => hosts.has(name));
+}
+
+interface Read {
+  readonly path: FilePath;
+  readonly attachment: LabAttachment;
+}
+
+function readOne(
+  given: Readonly<Record<string, unknown>>,
+  path: FilePath,
+  context: {
+    readonly parts: LabParts;
+    readonly agents: readonly string[];
+    readonly registry: string;
+    readonly findings: Findings;
+  },
+): Read[] {
+  const { parts, agents, registry, findings } = context;
+  const { host: named, ...rest } = given;
+  const document: Record<string, unknown> = rest;
+  const place = document["workload"];
+  let host = agents.includes(registry) ? registry : (agents[0] ?? registry);
+  if (typeof place === "string") {
+    host = place.split("/")[0] ?? "";
+    const workload = place.slice(host.length + 1);
+    const known = parts.hosts.get(host)?.workloads ?? [];
+    if (!agents.includes(host))
+      findings.add([...path, "workload"], unknownName("host with an agent", host, agents));
+    else if (!known.includes(workload))
+      findings.add([...path, "workload"], unknownName(`workload of ${host}`, workload, known));
+    document["workload"] = { lab: `${parts.name}/${place}` };
+  } else if (isRecord(place)) {
+    findings.add([...path, "workload"], "in a lab a workload is written host/workload");
+    return [];
+  }
+  if (named !== undefined) {
+    if (typeof named !== "string" || !agents.includes(named)) {
+      findings.add(
+        [...path, "host"],
+        unknownName("host with an agent", typeof named === "string" ? named : JSON.stringify(named), agents),
+      );
+    } else if (typeof place === "string" && named !== host) {
+      findings.add([...path, "host"], `the workload is on ${host}; leave the host out`);
+    } else host = named;
+  }
+  const result = DOCUMENTS.read(document);
+  if (result.ok) {
+    const attachment = { host, ...(typeof place === "string" && { place }), wish: result.wish };
+    return [{ path, attachment }];
+  }
+  for (const { path: inner, message, atKey } of result.findings) {
+    if (atKey === true) findings.addAtKey([...path, ...inner], message);
+    else findings.add([...path, ...inner], message);
+  }
+  return [];
+}
+
+function reportTwice(attachments: readonly Read[], findings: Findings): void {
+  const seen = new Set<string>();
+  for (const { path, attachment } of attachments) {
+    const name = `${refText(attachment.wish)} on ${attachment.host}`;
+    if (seen.has(name))
+      findings.add([...path, "name"], `${quote(name)} is there twice; rename or remove one`);
+    seen.add(name);
+  }
+  for (const host of new Set(attachments.map(({ attachment }) => attachment.host))) {
+    const own = attachments.filter(({ attachment }) => attachment.host === host);
+    for (const { index, problem } of clashesOf(own.map(({ attachment }) => attachment.wish)))
+      findings.add([...(own[index]?.path ?? []), "interface"], problem);
+  }
+}
+
+/** Every agent gets the addresses by which all others reach it. */
+function placeAgents(
+  lab: {
+    readonly parts: LabParts;
+    readonly agents: readonly string[];
+    readonly registries: readonly string[];
+    readonly links: readonly CheckedLink[];
+    readonly routing: UnderlayRouting;
+  },
+  findings: Findings,
+): LabAgent[] {
+  const { agents, registries, links, routing } = lab;
+  const all = [...new Set([...agents, ...registries])];
+  const reachable = (host: string): string[] =>
+    ([4, 6] as const).flatMap((family) => {
+      const own = links.flatMap(({ link }) => addressOn(link, host, family) ?? []).map(bare);
+      const found = own.find((address) =>
+        all.every((other) => other === host || routing.mtuTo(other, address) !== undefined),
+      );
+      return found ?? [];
+    });
+  const addresses = new Map(all.map((host) => [host, reachable(host)]));
+  for (const [host, own] of addresses) {
+    if (all.length === 1 || own.length > 0) continue;
+    const others = all.filter((other) => other !== host).join(", ");
+    const remedy =
+      all.length === 2
+        ? "link the two, or put a router in between"
+        : "link all of them to a router: hosts do not forward, and an agent has one address for all others";
+    const message = `${host} has no address that ${others} reach; ${remedy}`;
+    findings.addAtKey(["agents"], message);
+  }
+  const mtuOf = (host: string): number => {
+    const mtus = all.flatMap((other) =>
+      other === host
+        ? []
+        : [
+            ...(addresses.get(other) ?? []).map((address) => routing.mtuTo(host, address)),
+            ...(addresses.get(host) ?? []).map((address) => routing.mtuTo(other, address)),
+          ],
+    );
+    return mtus.length === 0 ? 1500 : Math.min(...mtus.filter((mtu) => mtu !== undefined));
+  };
+  return agents.map((host) => ({
+    host,
+    addresses: addresses.get(host) ?? [],
+    underlayMtuBytes: mtuOf(host),
+    allowHostWorkload: lab.parts.hostWorkloads,
+    registryAddresses: registryAddresses(host, registries, addresses),
+  }));
+}
+
+/** The one of the host itself comes first. To all of several registries a host has the same address: names belong to it. */
+function registryAddresses(
+  host: string,
+  registries: readonly string[],
+  addresses: ReadonlyMap<string, readonly string[]>,
+): string[] {
+  const ordered = registries.toSorted((a, b) => Number(b === host) - Number(a === host));
+  return ordered.map((registry) =>
+    registry === host && registries.length === 1
+      ? "127.0.0.1"
+      : (addresses.get(registry)?.[0] ?? "127.0.0.1"),
+  );
+}
+
+function bare(address: string): string {
+  return formatIp(mustParsePrefix(address).address);
+}

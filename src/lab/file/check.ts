@@ -1,0 +1,60 @@
+/**
+ * What a lab file means: names that lead somewhere, addresses that do not collide, MTUs that fit. Every part is checked
+ * as far as the parts it depends on are sound, so that one mistake gives one sentence.
+ */
+import { type CheckedLink, checkLinks } from "./check-links.ts";
+import { checkMesh } from "./check-mesh.ts";
+import { checkPlans, checkWires } from "./check-wires.ts";
+import { Findings, type LabParts } from "./findings.ts";
+import type { Lab } from "./model.ts";
+import { type FilePath, type Finding, quote } from "../../text/problem.ts";
+
+/** The lab is whole only if there are no findings. */
+export function checkLab(parts: LabParts): { readonly lab: Lab; readonly findings: readonly Finding[] } {
+  const findings = new Findings();
+  checkNames(parts, findings);
+  const links: CheckedLink[] = checkLinks(parts, findings);
+  const wires = checkWires(parts, links, findings);
+  const mesh = checkMesh(parts, links, findings);
+  const lab: Lab = {
+    name: parts.name,
+    hosts: [...parts.hosts].map(([name, host]) => ({ name, workloads: host?.workloads ?? [] })),
+    routers: parts.routers,
+    links: links.map(({ link }) => link),
+    wires: wires.map(({ wire }) => wire),
+    ...(mesh && { mesh }),
+  };
+  const isUnderlaySound =
+    parts.isWhole && !findings.list.some(({ path: [list] }) => list === "links" || list === "routers");
+  checkPlans(lab, wires, { isUnderlaySound, findings });
+  return { lab, findings: findings.list };
+}
+
+function checkNames(parts: LabParts, findings: Findings): void {
+  if (parts.isWhole && parts.hosts.size === 0) findings.add(["hosts"], "name at least one host");
+  for (const [host, content] of parts.hosts) {
+    reportTwice(
+      content?.workloads ?? [],
+      (i) => ["hosts", host, "workloads", i],
+      `workload of ${host}`,
+      findings,
+    );
+  }
+  reportTwice(parts.routers, (i) => ["routers", i], "router", findings);
+  for (const [i, router] of parts.routers.entries()) {
+    if (parts.hosts.has(router))
+      findings.add(["routers", i], `there is a host ${quote(router)} already; give the router another name`);
+  }
+}
+
+function reportTwice(
+  names: readonly string[],
+  path: (i: number) => FilePath,
+  what: string,
+  findings: Findings,
+): void {
+  for (const [i, name] of names.entries()) {
+    if (names.indexOf(name) < i)
+      findings.add(path(i), `the ${what} ${quote(name)} is there twice; rename or remove one`);
+  }
+}

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { stringify } from "yaml";
+import { validateWire } from "../../forwarder/plan/validate.ts";
+import { parseLab } from "./parse.ts";
+import { topology } from "../topology/topology.ts";
+
+/** Parses, and checks what always has to hold. */
+function parse(text: string): void {
+  const result = parseLab(text, "x.yaml");
+  if (result.ok) {
+    for (const { wire } of topology(result.lab).wires) assert.deepEqual(validateWire(wire), [], text);
+    return;
+  }
+  assert.ok(result.problems.length > 0);
+  for (const { line, column, message } of result.problems) {
+    assert.ok(
+      line >= 1 && column >= 1 && line <= text.split(/\r\n|\r|\n/).length + 1,
+      `${line}:${column} of ${JSON.stringify(text)}`,
+    );
+    assert.ok(message.length > 0 && !message.includes("[object") && !message.includes("undefined"), message);
+  }
+}
+
+const words = fc.constantFrom(
+  "name",
+  "hosts",
+  "routers",
+  "links",
+  "wires",
+  "ends",
+  "subnets",
+  "addresses",
+  "mtu",
+  "rate",
+  "delay",
+  "loss",
+  "client",
+  "endpoint",
+  "routes",
+  "policies",
+  "vni",
+  "underlay",
+  "workloads",
+  "alpha",
+  "beta",
+  "alpha/web",
+  "beta/app",
+  "beta/app/x",
+  "10.0.0.0/24",
+  "fd00::/64",
+  "10.0.0.1",
+  "dual",
+  "ipv4",
+  "100mbit",
+  "1%",
+  "5ms",
+  "",
+  "__proto__",
+  "constructor",
+  "null",
+  "~",
+);
+const values = fc.oneof(
+  { maxDepth: 4 },
+  words,
+  fc.integer(),
+  fc.double(),
+  fc.boolean(),
+  fc.constant(null),
+  fc.string(),
+);
+
+const nearLabs = fc.record(
+  {
+    name: fc.oneof({ weight: 9, arbitrary: fc.constant("lab") }, values),
+    hosts: fc.oneof(
+      {
+        weight: 5,
+        arbitrary: fc.constant({ alpha: { workloads: ["web", "db"] }, beta: { workloads: ["app"] } }),
+      },
+      fc.dictionary(words, fc.oneof(values, fc.record({ workloads: fc.array(words) }))),
+    ),
+    routers: fc.oneof(fc.array(words, { maxLength: 2 }), values),
+    links: fc.array(
+      fc.oneof(
+        fc.constant(["alpha", "beta"]),
+        values,
+        fc.record(
+          {
+            ends: fc.oneof(fc.constant(["alpha", "beta"]), fc.array(words)),
+            subnets: fc.array(words),
+            addresses: fc.dictionary(words, fc.array(words)),
+            mtu: values,
+            rate: values,
+            delay: values,
+          },
+          { requiredKeys: [] },
+        ),
+      ),
+      { maxLength: 3 },
+    ),
+    wires: fc.array(
+      fc.oneof(
+        fc.record(
+          {
+            client: fc.constantFrom("alpha/web", "alpha/db/x", "beta/app"),
+            endpoint: fc.constantFrom("beta/app", "alpha/db", "beta/app/x"),
+            addresses: fc.oneof(words, fc.record({ client: fc.array(words), endpoint: fc.array(words) })),
+            routes: fc.record({ client: fc.array(values), endpoint: fc.array(values) }, { requiredKeys: [] }),
+            policies: fc.array(fc.dictionary(words, values), { maxLength: 2 }),
+            mtu: fc.oneof(fc.integer({ min: 60, max: 1600 }), values),
+            vni: fc.oneof(fc.integer({ min: 0, max: 3 }), values),
+            underlay: words,
+          },
+          { requiredKeys: ["client", "endpoint"] },
+        ),
+        values,
+      ),
+      { maxLength: 4 },
+    ),
+  },
+  { requiredKeys: ["name", "hosts"] },
+);
+
+test("any text gives a lab or a list of problems", () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.string({ unit: "binary" }),
+        fc.string({ unit: fc.constantFrom(..."ab:-[]{},&*!?|>'\"\n  #%@`~".split("")) }),
+      ),
+      parse,
+    ),
+    { numRuns: 1000 },
+  );
+});
+
+test("any YAML value gives a lab or a list of problems", () => {
+  fc.assert(
+    fc.property(fc.anything({ withNullPrototype: false, maxDepth: 4, key: words }), (value) => {
+      let text: string;
+      try {
+        text = stringify(value ?? null);
+      } catch {
+        return;
+      }
+      parse(text);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("anything near to a lab gives a lab that has a topology, or a list of problems", () => {
+  fc.assert(
+    fc.property(nearLabs, (value) => parse(stringify(value))),
+    { numRuns: 1000 },
+  );
+});
+
+test("text nested without end, and aliases that multiply, are refused", () => {
+  parse("[".repeat(100_000));
+  parse("- ".repeat(20_000));
+  parse(`a: &a [x,x]\nb: &b [${"*a,".repeat(50)}]\nc: &c [${"*b,".repeat(50)}]\nd: [${"*c,".repeat(50)}]\n`);
+});

@@ -1,0 +1,324 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { parseLab } from "./parse.ts";
+import { formatProblem, FileError } from "../../text/problem.ts";
+import { mustParseLab } from "./parse.ts";
+
+/** Lines 1-4 are right; what is under test begins on line 5. */
+function inLab(rest: string): string {
+  return `name: lab\nhosts:\n  alpha: { workloads: [web, db] }\n  beta: { workloads: [app] }\n${rest}`;
+}
+
+/** What is written, and everything that is said about it. */
+const wrong: readonly (readonly [string, readonly string[]])[] = [
+  ["", ["1:1: expected a map, got nothing"]],
+  ["- a", ["1:1: expected a map, got a list of one"]],
+  [
+    "name: [",
+    ["1:8: not YAML: flow sequence in block collection must be sufficiently indented and end with a ]"],
+  ],
+  [
+    "a: 1\na: 2",
+    [
+      "1:1: name: is missing",
+      "1:1: hosts: is missing",
+      '2:1: the key "a" is there twice (first on line 1); rename or remove one',
+      "2:1: a: unknown key; known here: name, hosts, routers, links, wires, registry, store, agents, hostWorkloads, attachments",
+    ],
+  ],
+  ["name: lab\nhosts: {}", ["2:8: hosts: name at least one host"]],
+  [
+    "name: My-Lab\nhosts:\n  alpha:\n",
+    ['1:7: name: "My-Lab" does not fit: use 1-12 lower-case letters and digits, a letter first'],
+  ],
+  [
+    "name: 12\nhosts: [alpha]",
+    ["1:7: name: expected text, got 12; put it in quotes", "2:8: hosts: expected a map, got a list of one"],
+  ],
+  [inLab("wirez: []"), ['5:1: wirez: unknown key; did you mean "wires"?']],
+  [inLab("links: 7"), ["5:8: links: expected a list, got 7"]],
+  [
+    inLab("links:\n  - [alpha]\n  - alpha\n  - {ends: [alpha, beta], rat: 1mbit, mtu: big}\n"),
+    [
+      "6:5: links[0]: expected exactly two ends",
+      '7:5: links[1]: expected a list of two ends such as [alpha, beta], or a map, got "alpha"',
+      '8:27: links[2].rat: unknown key; did you mean "rate"?',
+      '8:44: links[2].mtu: expected a number, got "big"',
+    ],
+  ],
+  [
+    inLab("links:\n  - [alpha, alpha]\n  - [alpha, btea]\n  - [alpha, beta]\n  - [beta, alpha]\n"),
+    [
+      '6:5: links[0]: both ends are "alpha"; a link joins two nodes',
+      '7:13: links[1][1]: unknown host or router "btea"; did you mean "beta"?',
+      "9:5: links[3]: beta and alpha are linked already; remove one of the two links",
+    ],
+  ],
+  [
+    inLab("links:\n  - {ends: [alpha, beta], subnets: [10.0.0.1/24, 10.0.0.0/24, fd00::/128, 1.2.3]}\n"),
+    ["6:36: links[0].subnets: at most one subnet of each family"],
+  ],
+  [
+    inLab("links:\n  - {ends: [alpha, beta], rate: 10mb, delay: 5, loss: 200%}\n"),
+    [
+      '6:33: links[0].rate: "10mb" does not fit: write a rate such as 100mbit (bit, kbit, mbit or gbit)',
+      "6:46: links[0].delay: expected text, got 5; put it in quotes",
+      '6:55: links[0].loss: "200%" does not fit: at most 100%',
+    ],
+  ],
+  [
+    inLab("links:\n  - {ends: [alpha, beta], rate: 10mbit, delay: 5ms}\n"),
+    [
+      "6:33: links[0].rate: a link has a rate or a delay and loss, not both; put a router in between and give each of its links one",
+    ],
+  ],
+  [
+    inLab("links:\n  - {ends: [alpha, beta], mtu: 1000}\n"),
+    [
+      "6:32: links[0].mtu: 1000 bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or give the link only an IPv4 subnet",
+    ],
+  ],
+  [
+    inLab(
+      "routers: [r1, alpha, r1]\nlinks:\n  - {ends: [alpha, r1], subnets: [10.0.0.0/24]}\n  - {ends: [beta, r1], subnets: [10.0.0.128/25]}\n",
+    ),
+    [
+      '5:15: routers[1]: there is a host "alpha" already; give the router another name',
+      '5:22: routers[2]: the router "r1" is there twice; rename or remove one',
+      "8:34: links[1].subnets[0]: 10.0.0.128/25 overlaps 10.0.0.0/24 of the link alpha-r1",
+    ],
+  ],
+  [
+    inLab("links:\n  - {ends: [alpha, beta], addresses: {alpha: [10.0.0.1/24], gamma: [10.0.0.2/24]}}\n"),
+    [
+      '6:38: links[0].addresses: the addresses of "beta" are missing',
+      "6:47: links[0].addresses.alpha[0]: no address of the other end is in 10.0.0.0/24; both ends need one",
+      '6:61: links[0].addresses.gamma: unknown end "gamma"; known are alpha, beta',
+    ],
+  ],
+  [
+    inLab("links:\n  - {ends: [alpha, beta], addresses: {alpha: [10.0.0.1/24], beta: [10.0.1.2/24]}}\n"),
+    [
+      "6:47: links[0].addresses.alpha[0]: no address of the other end is in 10.0.0.0/24; both ends need one",
+      "6:68: links[0].addresses.beta[0]: no address of the other end is in 10.0.1.0/24; both ends need one",
+    ],
+  ],
+  [
+    inLab("wires:\n  - {client: alpha/web, endpoint: beta/app}\n"),
+    ["6:5: wires[0]: no path from alpha to beta; add a link between them, or links over a router"],
+  ],
+  [
+    inLab(
+      "wires:\n  - {client: alpha/wbe, endpoint: bta/app}\n  - {client: alpha/web}\n  - {client: alpha, endpoint: alpha/db/aaaaaaaaaaaaaaaa}\n",
+    ),
+    [
+      '6:14: wires[0].client: unknown workload of alpha "wbe"; did you mean "web"?',
+      '6:35: wires[0].endpoint: unknown host "bta"; did you mean "beta"?',
+      "7:5: wires[1].endpoint: is missing",
+      '8:14: wires[2].client: "alpha" does not fit: write host/workload or host/workload/interface',
+      '8:31: wires[2].endpoint: the interface name "aaaaaaaaaaaaaaaa" has 16 bytes; Linux takes 15',
+    ],
+  ],
+  [
+    inLab(
+      "wires:\n  - {client: alpha/web/nl-1, endpoint: alpha/db/nl-1}\n  - {client: alpha/web/nl-1, endpoint: alpha/db/nl-2}\n",
+    ),
+    [
+      '7:14: wires[1].client: the interface "nl-1" of alpha/web is taken by wires[0].client; choose another name',
+    ],
+  ],
+  [
+    inLab("wires:\n  - {client: alpha/web, endpoint: alpha/db, vni: 3, underlay: ipv5, addresses: both}\n"),
+    [
+      "6:50: wires[0].vni: both sides are on alpha: a wire within a host has no tunnel; remove this",
+      '6:63: wires[0].underlay: expected "ipv4" or "ipv6", got "ipv5"; did you mean "ipv4"?',
+      '6:80: wires[0].addresses: expected one of "ipv4", "ipv6" or "dual", or a map, got "both"',
+    ],
+  ],
+  [
+    inLab(
+      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, vni: 7}\n  - {client: alpha/db, endpoint: beta/app, vni: 7}\n  - {client: alpha/db/x, endpoint: beta/app, vni: 0, mtu: 1500}\n",
+    ),
+    [
+      "9:49: wires[1].vni: the VNI 7 is taken by wires[0]; choose another, or leave it out",
+      "10:51: wires[2].vni: VNIs start at 1, not 0",
+      "10:59: wires[2].mtu: 1500 bytes do not fit: the path from alpha to beta carries 1500 bytes, which leaves 1446 inside VXLAN over IPv4; lower it, or raise the MTU of the links",
+    ],
+  ],
+  [
+    inLab(
+      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, mtu: 1500}\n  - {client: alpha/web, endpoint: beta/app, mtu: 1000}\n",
+    ),
+    [
+      "8:50: wires[0].mtu: 1500 bytes do not fit: the path from alpha to beta carries 1500 bytes, which leaves 1446 inside VXLAN over IPv4; lower it, or raise the MTU of the links",
+      "9:50: wires[1].mtu: 1000 bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or set addresses to ipv4",
+    ],
+  ],
+  [
+    inLab(
+      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, addresses: {client: [10.0.0.1/24, 10.1.0.1], endpoint: [10.1.0.1, 'fd00::1', x]}}\n",
+    ),
+    [
+      "8:65: wires[0].addresses.client: the client has no IPv6 address, the other side has one; both need one to talk",
+      '8:66: wires[0].addresses.client[0]: "10.0.0.1/24": a wire is point to point; write the address without a prefix length',
+      '8:101: wires[0].addresses.endpoint[0]: "10.1.0.1" is given twice on this wire; each side needs addresses of its own',
+      '8:122: wires[0].addresses.endpoint[2]: "x" is no address such as 10.0.0.1 or fd00::1',
+    ],
+  ],
+  [
+    inLab(
+      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, addresses: {client: [10.1.0.1], endpoint: [10.1.0.2]}}\n  - {client: alpha/web, endpoint: beta/app, addresses: {client: [10.1.0.3], endpoint: [10.1.0.2]}}\n",
+    ),
+    [
+      "9:56: wires[1].addresses: in alpha/web the address 10.1.0.2 overlaps one of wires[0]; each wire needs another",
+    ],
+  ],
+  [
+    inLab(
+      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, addresses: ipv4, routes: {client: [10.9.0.0/16, 10.9.0.0/16, 'fd00::/8', {to: 10.8.0.0/16, via: x}], server: []}, policies: [{sourcePorts: 80, protocol: tcp}, {destinationPorts: '80'}]}\n",
+    ),
+    [
+      "8:146: wires[0].routes.server: unknown key; known here: client, endpoint",
+      "8:223: wires[0].policies[1].destinationPorts: ports need the protocol tcp, udp or sctp",
+    ],
+  ],
+  [
+    "name: lab\nhosts:\n  alpha: &a {workloads: [x]}\n  beta: *a\n  ? [x]\n  : 1\n",
+    ["5:5: a key has to be plain text, not a list, a map or an alias"],
+  ],
+  ["name: lab\nhosts: *nix\n", ["2:8: the alias *nix has no anchor before it"]],
+  ["name: lab\nhosts:\n  __proto__: {}\n  a: {workload: [a]}\n", ['3:3: the key "__proto__" cannot be used']],
+  [
+    "name: lab\nhosts:\n  a: {workloads: [b, b, B!]}\n  a: {}\n",
+    ['4:3: the key "a" is there twice (first on line 3); rename or remove one'],
+  ],
+  ["name: !foo lab\nhosts: {a: }\n", ["1:7: not YAML: unresolved tag: !foo"]],
+  ["---\nname: a\n---\nname: b\n", ["3:1: the file holds more than one document, and one is wanted"]],
+  [
+    inLab(
+      "links:\n  - {ends: [alpha, beta], subnets: [10.0.0.0/24]}\nwires:\n  - {client: alpha/web, endpoint: beta/app, underlay: ipv6}\n",
+    ),
+    ["8:5: wires[0]: no IPv6 path from alpha to beta; add a link between them, or links over a router"],
+  ],
+  [
+    "name: labs\nhosts: 3\nlinks: [[a, b]]\n",
+    [
+      "2:8: hosts: expected a map, got 3",
+      '3:10: links[0][0]: unknown host or router "a"',
+      '3:13: links[0][1]: unknown host or router "b"',
+    ],
+  ],
+  [
+    inLab(
+      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web/lo, endpoint: 'beta/app/a b'}\n  - {client: alpha/web/x, endpoint: alpha/web/y}\n",
+    ),
+    [
+      '8:14: wires[0].client: the interface name "lo" is a word that Linux keeps for itself',
+      "8:38: wires[0].endpoint: the interface name \"a b\" holds a character that Linux does not take (white space, '/', ':' or '%')",
+      "9:37: wires[1].endpoint: both sides are in alpha/web; a wire joins two workloads",
+    ],
+  ],
+  [
+    inLab("links:\n  - {ends: [alpha, beta], subnets: [127.0.0.0/8, '10.0.0.0'], addresses: {}}\n"),
+    [
+      '6:37: links[0].subnets[0]: "127.0.0.0/8" is not for interfaces; take a private range such as 10.0.0.0/8 or fd00::/8',
+      '6:50: links[0].subnets[1]: "10.0.0.0" is no prefix such as 10.0.0.0/24 or fd00::/64; the prefix length is missing',
+      "6:74: links[0].addresses: write either subnets or addresses, not both",
+    ],
+  ],
+  [
+    inLab("links:\n  - {ends: [alpha, beta], subnets: ['ff00::/8', 10.0.0.0/32]}\n"),
+    [
+      '6:37: links[0].subnets[0]: "ff00::/8" is not for interfaces; take a private range such as 10.0.0.0/8 or fd00::/8',
+      '6:49: links[0].subnets[1]: "10.0.0.0/32" has no room for two addresses',
+    ],
+  ],
+  [
+    inLab(
+      "links:\n  - {ends: [alpha, beta], addresses: {alpha: [10.0.0.0/24, 10.0.0.255/24, 10.0.0.1/24], beta: [10.0.0.1/24, 'fe80::1/64', 10.0.0.2]}}\n",
+    ),
+    [
+      '6:47: links[0].addresses.alpha[0]: "10.0.0.0/24" is the address of the subnet itself; take the next one',
+      '6:60: links[0].addresses.alpha[1]: "10.0.0.255/24" is the broadcast address of its subnet',
+      '6:96: links[0].addresses.beta[0]: "10.0.0.1/24" is given twice on this link',
+      '6:109: links[0].addresses.beta[1]: "fe80::1/64" is a link-local address, which no interface can have here',
+      '6:123: links[0].addresses.beta[2]: "10.0.0.2" is no address with prefix length such as 10.0.0.1/24 or fd00::1/64; the prefix length is missing',
+    ],
+  ],
+  [
+    inLab(
+      "links:\n  - {ends: [alpha, beta], mtu: 1300}\nwires:\n  - {client: alpha/web, endpoint: beta/app}\n",
+    ),
+    [
+      "8:5: wires[0]: IPv6 does not fit: it needs an MTU of 1280, but the path from alpha to beta carries 1300 bytes, which leaves 1246 inside VXLAN over IPv4; raise the MTU of the links, or set addresses to ipv4",
+    ],
+  ],
+];
+
+for (const [text, sentences] of wrong) {
+  test(`says what is wrong with ${JSON.stringify(text.replace(inLab(""), "…"))}`, () => {
+    const result = parseLab(text, "x.yaml");
+    assert.ok(!result.ok);
+    assert.deepEqual(
+      result.problems.map(formatProblem),
+      sentences.map((sentence) => `x.yaml:${sentence}`),
+    );
+  });
+}
+
+test("the smallest useful lab has eight lines, and every default", () => {
+  const text = readFileSync(new URL("../../../examples/first.yaml", import.meta.url), "utf8");
+  const lab = mustParseLab(text, "first.yaml");
+  assert.equal(lab.links[0]?.mtuBytes, 1500);
+  assert.deepEqual(
+    lab.wires.map((wire) => [
+      wire.client.interface,
+      wire.endpoint.interface,
+      wire.tunnel?.family,
+      wire.client.addresses.length,
+    ]),
+    [["server", "client", 4, 2]],
+  );
+});
+
+test("addresses, VNIs and interface names depend on names alone: a wire more or less changes no other", () => {
+  const wires = ["alpha/web → beta/app", "alpha/db → beta/app", "alpha/web → alpha/db"].map((text) => {
+    const [client, endpoint] = text.split(" → ");
+    return `  - { client: ${client}, endpoint: ${endpoint} }\n`;
+  });
+  const parse = (some: readonly string[]) =>
+    mustParseLab(inLab(`links:\n  - [alpha, beta]\nwires:\n${some.join("")}`), "x.yaml").wires;
+  const all = parse(wires);
+  assert.deepEqual(parse([wires[2] ?? "", wires[0] ?? ""]), [all[2], all[0]]);
+});
+
+test("chosen addresses and VNIs keep clear of written ones", () => {
+  const links = "links:\n  - [alpha, beta]\nwires:\n";
+  const free = mustParseLab(inLab(`${links}  - { client: alpha/web, endpoint: beta/app }\n`), "x.yaml")
+    .wires[0];
+  assert.ok(free);
+  const [own, peer] = [free.client.addresses[0], free.endpoint.addresses[0]];
+  const taken = `  - { client: alpha/db, endpoint: beta/app, vni: ${free.tunnel?.id}, addresses: { client: [${own}], endpoint: [${peer}] } }\n`;
+  const [moved, fixed] = mustParseLab(
+    inLab(`${links}  - { client: alpha/web, endpoint: beta/app }\n${taken}`),
+    "x.yaml",
+  ).wires;
+  assert.deepEqual([fixed?.tunnel?.id, fixed?.client.addresses], [free.tunnel?.id, [own]]);
+  assert.notEqual(moved?.tunnel?.id, free.tunnel?.id);
+  assert.notEqual(moved?.client.addresses[0], own);
+});
+
+test("a wrong file as an error has one line for each problem, and a hint", () => {
+  assert.throws(
+    () => mustParseLab("nam: x\nhosts: {}\n", "x.yaml"),
+    (error: unknown) =>
+      error instanceof FileError && error.message.split("\n").length === 2 && error.hint !== undefined,
+  );
+});
+
+test("what people wrote cannot steer a terminal", () => {
+  const result = parseLab('name: "\\u001b[2J\\u202e\\u009b"\nhosts: {a: }\n', "x.yaml");
+  assert.ok(!result.ok);
+  assert.match(result.problems.map(formatProblem).join(""), /^[\x20-\x7e…]+$/);
+});

@@ -1,0 +1,272 @@
+/** What can never work is said when a document is applied: the same for a file that an agent gets and for one of a lab. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { stringify } from "yaml";
+import { DOCUMENTS } from "../../documents/documents.ts";
+import { parseLab } from "./parse.ts";
+
+type Document = Record<string, unknown>;
+
+function expose(part: Document): Document {
+  return { kind: "Expose", name: "db", workload: { lab: "lab/alpha/db" }, services: ["db"], ...part };
+}
+
+function connect(part: Document): Document {
+  return { kind: "Connect", name: "web", workload: { lab: "lab/alpha/web" }, service: "db", ...part };
+}
+
+/** `path: message` of everything that is wrong, asked of an agent; a lab has to say the same. */
+function problemsOf(document: Document): string[] {
+  const own = DOCUMENTS.parse(stringify(document), "x.yaml");
+  const inLab = parseLab(
+    stringify({
+      name: "lab",
+      hosts: { alpha: { workloads: ["db", "web"] } },
+      agents: true,
+      attachments: [{ ...document, workload: (document["workload"] as { lab: string }).lab.slice(4) }],
+    }),
+    "x.yaml",
+  );
+  const said = own.ok ? [] : own.problems.map(({ path, message }) => `${path}: ${message}`);
+  const saidInLab = inLab.ok ? [] : inLab.problems.map(({ path, message }) => `${path}: ${message}`);
+  assert.deepEqual(
+    saidInLab.map((each) => each.replace(/^attachments\[0\]\.?/, "")),
+    said,
+  );
+  return said;
+}
+
+const many = (count: number, make: (i: number) => string): string[] =>
+  Array.from({ length: count }, (_, i) => make(i));
+const labels = (count: number): Record<string, string> =>
+  Object.fromEntries(many(count, (i) => `l${i}`).map((key) => [key, "x"]));
+const routes = (count: number): string[] => many(count, (i) => `10.${i >> 8}.${i & 255}.0/24`);
+
+const pool = "172.31.0.0/24";
+
+const wrong: readonly (readonly [string, Document, RegExp])[] = [
+  ["a multicast pool", expose({ pools: ["224.1.0.0/24"] }), /^pools\[0\]: .* a multicast address/],
+  ["an IPv6 multicast pool", expose({ pools: ["ff05::/64"] }), /^pools\[0\]: .* a multicast address/],
+  ["a loopback pool", expose({ pools: ["127.0.1.0/24"] }), /^pools\[0\]: .* a loopback address/],
+  ["a pool of zero", expose({ pools: ["0.0.0.0/24"] }), /^pools\[0\]: .* the unspecified address/],
+  ["a pool of everything", expose({ pools: ["::/0"] }), /^pools\[0\]: .* the unspecified address/],
+  ["::/64", expose({ pools: ["::/64"] }), /^pools\[0\]: .* the unspecified address/],
+  ["an IPv4-mapped pool", expose({ pools: ["::ffff:10.0.0.0/120"] }), /^pools\[0\]: .* an IPv4-mapped/],
+  ["a link-local pool", expose({ pools: ["fe80::/64"] }), /^pools\[0\]: .* a link-local address/],
+  ["a pool for one", expose({ pools: ["10.0.0.1/32"] }), /^pools\[0\]: .* no room for two addresses/],
+  ["an IPv6 pool for one", expose({ pools: [["fd00::/128"]] }), /^pools\[0\]\[0\]: .* no room for two/],
+  ["the last two", expose({ pools: ["255.255.255.254/31"] }), /^pools\[0\]: .* no room for two/],
+  [
+    "a pool that is excluded",
+    expose({ pools: ["10.0.0.0/30"], excludedPrefixes: ["10.0.0.0/31", "10.0.0.3/32"] }),
+    /^pools\[0\]: excludedPrefixes leave no room/,
+  ],
+  [
+    "a pool twice",
+    expose({ pools: ["10.0.0.0/24", "10.0.0.0/16"] }),
+    /^pools\[1\]: .* overlaps "10.0.0.0\/24"/,
+  ],
+  [
+    "an MTU too small for IPv6",
+    expose({ pools: ["fd00::/64"], mtu: 1279 }),
+    /^mtu: 1279 bytes do not fit: IPv6 needs an MTU of 1280 or more/,
+  ],
+  [
+    "a route without a source",
+    expose({ pools: [pool], routes: { client: ["10.0.0.0/8", "fd00::/8"] } }),
+    /^routes\.client\[1\]: .* has no source: the client has no IPv6 address/,
+  ],
+  [
+    "a next hop that is nowhere",
+    expose({ pools: [pool], routes: { endpoint: [{ to: "10.0.0.0/8", via: "192.168.0.1" }] } }),
+    /^routes\.endpoint\[0\]\.via: .*next hop 192\.168\.0\.1, which no network of the wire contains/,
+  ],
+  [
+    "a multicast next hop",
+    expose({ routes: { client: [{ to: "10.0.0.0/8", via: "224.0.0.1" }] } }),
+    /^routes\.client\[0\]\.via: .* a multicast address/,
+  ],
+  [
+    "a route twice",
+    expose({ routes: { client: ["fd00::/8", { to: "FD00:0::/8" }] } }),
+    /^routes\.client\[1\]\.to: the route to fd00::\/8 is there twice/,
+  ],
+  [
+    "a policy of another family",
+    expose({ pools: [pool], policies: [{ from: "fd00::/64" }] }),
+    /^policies\[0\]\.from: .*the client has no IPv6 address/,
+  ],
+  [
+    "a policy's route of another family",
+    expose({ pools: [pool, "fd00::/64"], policies: [{ from: "10.0.0.0/8", routes: ["fd01::/64"] }] }),
+    /^policies\[0\]\.routes\[0\]: .* a route of the other family/,
+  ],
+  ["1,100 routes", expose({ routes: { client: routes(1100) } }), /^routes\.client: 1100 routes are too many/],
+  [
+    "one route too many",
+    expose({ pools: [pool], routes: { client: routes(1024) } }),
+    /^routes\.client: 1024 routes are too many; there is room for 1023/,
+  ],
+  [
+    "too many policies",
+    expose({ policies: many(1025, () => "").map(() => ({ protocol: "tcp" })) }),
+    /^policies: 1025 policies are too many/,
+  ],
+  [
+    "policies with too many routes together",
+    expose({ policies: [{ routes: routes(600) }, { protocol: "tcp", routes: routes(600) }] }),
+    /^policies: 1200 routes of policies are too many/,
+  ],
+  ["128 labels", connect({ labels: labels(128) }), /^labels: 128 labels are too many; there is room for 127/],
+  ["128 labels of an endpoint", expose({ labels: labels(128) }), /^labels: 128 labels are too many/],
+  [
+    "a label too long",
+    connect({ labels: { a: "x".repeat(4097) } }),
+    /^labels\.a: a label of 4097 characters/,
+  ],
+  ["a label's name", connect({ labels: { ["x".repeat(257)]: "" } }), /: a label's name of 257 characters/],
+  [
+    "labels that no registry takes",
+    expose({ labels: Object.fromEntries(many(20, (i) => `l${i}`).map((key) => [key, "x".repeat(4000)])) }),
+    /^labels: registries take 57344 bytes, and this has 80/,
+  ],
+  ["an endpoint's name", connect({ endpoint: "x".repeat(257) }), /^endpoint: .* at most 256 characters/],
+  [
+    "excluded prefixes without end",
+    connect({ excludedPrefixes: routes(1025) }),
+    /^excludedPrefixes: 1025 prefixes are too many/,
+  ],
+];
+
+for (const [what, document, message] of wrong) {
+  test(`${what}: said with its place when it is applied, and in a lab as by an agent`, () => {
+    const problems = problemsOf(document);
+    assert.ok(
+      problems.some((problem) => message.test(problem)),
+      problems.join("\n") || "nothing was said",
+    );
+  });
+}
+
+for (const pools of [
+  ["240.0.0.0/4"],
+  ["255.255.255.252/30"],
+  ["0.1.0.0/16"],
+  ["169.254.0.0/16"],
+  ["10.0.0.0/31", "fd00::/127"],
+  [["10.0.0.0/31", "10.0.0.2/31"], "2000::/3"],
+]) {
+  test(`the pools ${JSON.stringify(pools)} are taken`, () =>
+    assert.deepEqual(problemsOf(expose({ pools })), []));
+}
+
+test("what a client may bring from elsewhere is no mistake", () => {
+  const routes = { client: [{ to: "fd00::/8", via: "fd99::1" }] };
+  assert.deepEqual(problemsOf(expose({ routes })), []);
+  assert.deepEqual(problemsOf(expose({ pools: [pool], addressPolicy: "polite", routes })), []);
+});
+
+test("half a character in a label is refused with its line", () => {
+  const text =
+    'kind: Expose\nname: sur\nworkload: { pid: 1 }\nservices: [sur]\nlabels: { site: "\\uD800x" }\n';
+  const result = DOCUMENTS.parse(text, "x.yaml");
+  assert.ok(!result.ok);
+  assert.deepEqual(
+    result.problems.map(({ line, column, message }) => [line, column, message]),
+    [[5, 17, '"\\ud800x" holds half a character (a lone surrogate), which no text can; remove it']],
+  );
+  const inLab = parseLab('name: lab\nhosts: { "\\uDC00": {} }\n', "x.yaml");
+  assert.ok(!inLab.ok);
+  assert.match(inLab.problems[0]?.message ?? "", /lone surrogate/);
+});
+
+test("two devices of one name in one workload are refused with their line", () => {
+  const documents = [connect({ interface: "eth1" }), connect({ name: "other", interface: "eth1" })];
+  const text = documents.map((each) => stringify(each)).join("---\n");
+  const result = DOCUMENTS.parse(text, "x.yaml");
+  assert.ok(!result.ok);
+  const line = text.split("\n").findLastIndex((each) => each === "interface: eth1") + 1;
+  assert.deepEqual(
+    result.problems.map((problem) => [problem.line, problem.path]),
+    [[line, "interface"]],
+  );
+  assert.match(
+    result.problems[0]?.message ?? "",
+    /^Connect web has the interface "eth1" of the same workload/,
+  );
+});
+
+test("agents of three hosts need a router, and the refusal says so; two need a link", () => {
+  const mesh = (hosts: string, rest: string): string[] => {
+    const result = parseLab(`name: lab\nagents: true\nhosts: ${hosts}\n${rest}\n`, "x.yaml");
+    return result.ok ? [] : result.problems.map(({ message }) => message);
+  };
+  assert.deepEqual(mesh("{ a: , b: }", "links: [[a, b]]"), []);
+  const [first, ...others] = mesh("{ a: , b: , c: }", "links: [[a, b], [b, c], [a, c]]");
+  assert.equal(others.length, 2);
+  assert.match(
+    first ?? "",
+    /^a has no address that b, c reach; link all of them to a router: hosts do not forward/,
+  );
+  assert.deepEqual(mesh("{ a: , b: , c: }", "routers: [r]\nlinks: [[a, r], [b, r], [c, r]]"), []);
+});
+
+test("wires of a lab obey the rules of forwarders, with the place in the file", () => {
+  const lab = (part: Document): string =>
+    stringify({
+      name: "lab",
+      hosts: { alpha: { workloads: ["a", "b"] } },
+      wires: [{ client: "alpha/a", endpoint: "alpha/b", ...part }],
+    });
+  for (const [part, message] of [
+    [
+      { addresses: "ipv4", routes: { client: ["fd00::/8"] } },
+      /^wires\[0\]\.routes\.client\[0\]: .*no source/,
+    ],
+    [
+      { routes: { endpoint: [{ to: "10.0.0.0/8", via: "192.168.0.1" }] } },
+      /^wires\[0\]\.routes\.endpoint\[0\]\.via: .*no network of the wire/,
+    ],
+    [{ addresses: "ipv4", policies: [{ from: "fd00::/8" }] }, /^wires\[0\]\.policies\[0\]\.from: /],
+    [{ routes: { client: routes(1100) } }, /^wires\[0\]\.routes\.client: 1100 routes/],
+  ] as const) {
+    const result = parseLab(lab(part), "x.yaml");
+    assert.ok(!result.ok, JSON.stringify(part));
+    const [first] = result.problems;
+    assert.match(`${first?.path}: ${first?.message}`, message);
+    assert.equal(result.problems.length, 1);
+  }
+});
+
+test("a mistake hides none in another part of the document, or of the file", () => {
+  assert.deepEqual(
+    problemsOf(
+      expose({
+        services: [""],
+        pools: [pool],
+        routes: { client: [{ to: "10.0.0.0/8", via: "192.168.0.1" }] },
+      }),
+    ).map((problem) => problem.split(": ")[0]),
+    ["services[0]", "routes.client[0].via"],
+  );
+  const inLab = parseLab(
+    stringify({
+      name: "lab",
+      hosts: { alpha: { workloads: ["a", "b"] } },
+      wires: [
+        { client: "alpha/nobody", endpoint: "alpha/a", routes: { client: ["10.0.0.0"] } },
+        {
+          client: "alpha/a",
+          endpoint: "alpha/b",
+          routes: { client: [{ to: "10.0.0.0/8", via: "192.168.0.1" }] },
+        },
+      ],
+    }),
+    "x.yaml",
+  );
+  assert.ok(!inLab.ok);
+  assert.deepEqual(
+    inLab.problems.map(({ path }) => path),
+    ["wires[0].client", "wires[0].routes.client[0]", "wires[1].routes.client[0].via"],
+  );
+});

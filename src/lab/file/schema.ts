@@ -1,0 +1,138 @@
+/**
+ * The shape of a lab file: what may stand where. What the values mean together (does the host exist, do the subnets
+ * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `make docs`.
+ */
+import { z } from "zod";
+import { mtuSchema } from "../../documents/fragments/mtu.ts";
+import { policySchema, routesSchema } from "../../documents/fragments/routes.ts";
+import { REMOTE_TYPES } from "../../mechanisms/list.ts";
+import { storeSpellings, storeUrlPattern } from "../../store/stores.ts";
+import { NODE_NAME, WORKLOAD_NAME } from "./names.ts";
+
+const RATE = /^[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)$/;
+const DURATION = /^[0-9]+(\.[0-9]+)?(us|ms|s)$/;
+const PERCENTAGE = /^[0-9]+(\.[0-9]+)?%$/;
+
+const nodeName = z
+  .string()
+  .regex(NODE_NAME, "use 1-12 lower-case letters and digits, a letter first")
+  .describe("1-12 lower-case letters and digits, a letter first.");
+const workloadName = z
+  .string()
+  .regex(WORKLOAD_NAME, "use 1-32 lower-case letters, digits and inner hyphens")
+  .describe("1-32 lower-case letters, digits and inner hyphens.");
+const mtu = mtuSchema.describe("Bytes.");
+const family = z.enum(["ipv4", "ipv6"]);
+const text = z.string();
+
+/** Keys that the mechanisms bring with them. They are read by name: `tunnels.ts`. */
+function tunnelKeys(): object {
+  return Object.assign({}, ...REMOTE_TYPES.map(({ labKeys }) => labKeys)) as object;
+}
+
+const hostSchema = z
+  .strictObject({
+    workloads: z.array(workloadName).optional().describe("Names, each a network namespace of its own."),
+  })
+  .nullable()
+  .describe("A host: a network namespace with an agent's view of a machine.");
+
+const linkOptions = z.strictObject({
+  ends: z.tuple([nodeName, nodeName]).describe("Two hosts or routers."),
+  subnets: z
+    .array(text)
+    .min(1, "name at least one subnet")
+    .max(2, "at most one subnet of each family")
+    .optional()
+    .describe(
+      "One for each family; the ends get its first two addresses. Default: one of each, from the names.",
+    ),
+  addresses: z
+    .record(z.string(), z.array(text))
+    .optional()
+    .describe("Instead of subnets: the addresses of each end, with prefix length."),
+  mtu: mtu.optional().describe("Bytes. Default 1500."),
+  rate: z.string().regex(RATE, "write a rate such as 100mbit (bit, kbit, mbit or gbit)").optional(),
+  delay: z.string().regex(DURATION, "write a time such as 10ms (us, ms or s)").optional(),
+  loss: z.string().regex(PERCENTAGE, "write a share such as 1%").optional(),
+});
+
+const linkSchema = z
+  .union([linkOptions, z.tuple([nodeName, nodeName])])
+  .meta({ alternatives: "a list of two ends such as [alpha, beta], or a map" })
+  .describe("A cable of the underlay, between hosts and routers: [alpha, beta], or a map with options.");
+
+const wireSchema = z
+  .strictObject({
+    client: text.describe(
+      "host/workload, or host/workload/interface. Default interface: the name of the workload at the other end.",
+    ),
+    endpoint: text.describe("Likewise."),
+    addresses: z
+      .union([
+        z.enum(["ipv4", "ipv6", "dual"]),
+        z.strictObject({ client: z.array(text).min(1), endpoint: z.array(text).min(1) }),
+      ])
+      .meta({ alternatives: 'one of "ipv4", "ipv6" or "dual", or a map' })
+      .optional()
+      .describe("The families, or the addresses of both sides. Default: dual, addresses from the names."),
+    routes: routesSchema.optional().describe("More prefixes that each side reaches through the wire."),
+    policies: z
+      .array(policySchema)
+      .optional()
+      .describe("Routes of the client's that hold only for the traffic which a policy names."),
+    mtu: mtu.optional().describe("Bytes. Default: what the path carries."),
+    mechanism: z
+      .enum(REMOTE_TYPES.map(({ document }) => document))
+      .optional()
+      .describe(`What carries a wire between hosts. Default: ${REMOTE_TYPES[0]?.document}.`),
+    ...tunnelKeys(),
+    underlay: family
+      .optional()
+      .describe("Family that carries the tunnel. Default: ipv4 where the path has it."),
+  })
+  .describe("A wire from a client's interface to an endpoint's.");
+
+/** The parts, for reading a file that is right in places. */
+export const partSchemas = { host: hostSchema, link: linkSchema, wire: wireSchema, name: nodeName };
+
+export const labSchema = z
+  .strictObject({
+    $schema: z.string().optional().describe("For editors."),
+    name: nodeName.describe("The lab's name, part of the names of its namespaces."),
+    hosts: z.record(nodeName, hostSchema).describe("The hosts by name."),
+    routers: z.array(nodeName).optional().describe("Names of nodes that only forward."),
+    links: z.array(linkSchema).optional(),
+    wires: z.array(wireSchema).optional(),
+    registry: z
+      .union([nodeName, z.array(nodeName).min(1, "name at least one host")])
+      .meta({ alternatives: "a host, or a list of hosts" })
+      .optional()
+      .describe(
+        "The host that runs the registry, or several whose registries share a store. Default: the first one with an agent.",
+      ),
+    store: z
+      .string()
+      .regex(storeUrlPattern(), `use ${storeSpellings()}`)
+      .optional()
+      .describe("Where the registry keeps what is registered. Default: a file of the lab's own."),
+    agents: z
+      .union([z.boolean(), z.array(nodeName)])
+      .meta({ alternatives: "true, false, or a list of hosts" })
+      .optional()
+      .describe("Hosts that run an agent: all of them with true. Then wires come from attachments."),
+    hostWorkloads: z
+      .boolean()
+      .optional()
+      .describe("The namespaces of hosts may be workloads themselves. Default: false."),
+    attachments: z
+      .array(z.record(z.string(), z.unknown()))
+      .optional()
+      .describe(
+        "What the agents are asked for when they run, as in attachment.schema.json, with workload: host/workload; a NetworkService may name its host.",
+      ),
+  })
+  .meta({ title: "Netloom lab" });
+
+export type LinkPart = z.infer<typeof linkSchema>;
+export type WirePart = z.infer<typeof wireSchema>;

@@ -1,0 +1,17 @@
+import type { FilePath } from "../../text/problem.ts";
+import type { WirePart } from "./schema.ts";
+
+/** A wire on its way from the file to the model. */
+export interface Draft {
+  readonly part: WirePart;
+  readonly path: FilePath;
+  readonly client: Place;
+  readonly endpoint: Place;
+}
+
+/** One side of it. The interface is empty until it is named. */
+export interface Place {
+  readonly host: string;
+  readonly workload: string;
+  interface: string;
+}

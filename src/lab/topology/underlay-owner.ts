@@ -1,0 +1,14 @@
+/** The underlay of a lab as the owner of its cables. */
+import type { Owners } from "../../kernel/plan.ts";
+
+/** Alias of one end of a cable. */
+export function cableAlias(lab: string, node: string, device: string): string {
+  return `lab ${lab}: ${node} ${device}`;
+}
+
+/** By the name of their lab, in the alias of each cable. */
+export const UNDERLAYS: Owners = {
+  ownerOf: (alias) => /^lab ([^:]+): /.exec(alias)?.[1],
+  nameOf: (lab) => `the underlay of lab ${lab}`,
+  makeWay: (lab) => `take that lab down first: netloom lab down ${lab}`,
+};

@@ -1,0 +1,67 @@
+/** What a batch lends to the kinds of its objects. */
+import type { LinkEnd, Operation } from "../../kernel/kernel.ts";
+import { endsOf } from "../../kernel/objects.ts";
+import { isDeviceRemoval } from "../../kernel/operations.ts";
+import { Links } from "./links.ts";
+import type { Link } from "../netlink/link-decode.ts";
+import type { BatchContext, BatchTools } from "../object-kind.ts";
+import { linuxKindOf } from "../objects.ts";
+import { observe } from "./observe.ts";
+import type { Place } from "../namespaces/place.ts";
+import { Readiness } from "./readiness.ts";
+import { doomedGroup } from "./reaper.ts";
+import { type Job, refuse } from "./refuse.ts";
+import { Transaction } from "./transaction.ts";
+
+/** All namespaces of `operations` are open that are there. */
+export function batchTools(context: BatchContext, operations: readonly Operation[]): BatchTools {
+  const { places, mark, reaper } = context;
+  const links = new Links(doomedGroup(mark.group));
+  const transaction = new Transaction(reaper);
+  const leaving = leavingEnds(context, operations);
+  return {
+    ...context,
+    operations,
+    links,
+    transaction,
+    readiness: new Readiness(),
+    linkOf(job: Job, place: Place, name: string): Link | undefined {
+      const link = links.find(place, name);
+      if (link || job.operation.verb === "remove") return link;
+      throw refuse(job, "ENODEV", `there is no device ${name}`);
+    },
+    isLeaving: (place, link) => leaving.get(place)?.has(link) ?? false,
+    isStrangers(place, link) {
+      const end = leaving.get(place)?.get(link.name);
+      return end !== undefined && (link.group !== mark.group || (link.alias ?? "") !== end.alias);
+    },
+    /** A device that this batch has made goes by then. */
+    async restoreLater(place, link) {
+      if (links.wasMade(link)) return;
+      await transaction.flush();
+      const target = { linkIndex: link.index, protocol: mark.protocol };
+      const lost = observe({ places, mark, programOf: () => undefined, known: () => [] }, [
+        { netns: place.netns, links: [link.name] },
+      ]);
+      transaction.onRollBack(() => {
+        for (const object of lost) {
+          const request = linuxKindOf(object).restore?.(object, target);
+          if (request) place.socket.change(request);
+        }
+      });
+    },
+  };
+}
+
+/** The ends of the devices that the operations remove, by place and name. */
+function leavingEnds(
+  { places }: BatchContext,
+  operations: readonly Operation[],
+): ReadonlyMap<Place, ReadonlyMap<string, LinkEnd>> {
+  const leaving = new Map<Place, Map<string, LinkEnd>>();
+  for (const end of operations.filter(isDeviceRemoval).flatMap(({ object }) => endsOf(object))) {
+    const place = places.find(end.netns);
+    if (place) leaving.set(place, (leaving.get(place) ?? new Map<string, LinkEnd>()).set(end.name, end));
+  }
+  return leaving;
+}

@@ -1,0 +1,55 @@
+/** Why the kernel refused: its own words where it has some, else what it can be found to mean. */
+import { NetloomError } from "../../errors/errors.ts";
+import { KernelError, type KernelObject } from "../../kernel/kernel.ts";
+import { describeOperation } from "../../kernel/kernel-text.ts";
+import type { Ack } from "../netlink/message-reader.ts";
+import type { BatchTools } from "../object-kind.ts";
+import { linuxKindOf } from "../objects.ts";
+import { type Job, type Reason, refuse } from "./refuse.ts";
+
+const WORDS: Readonly<Record<string, string>> = {
+  ENODEV: "there is no such device",
+  ENETDOWN: "the device is down",
+  ENETUNREACH: "the next hop is not on the link",
+  EHOSTUNREACH: "the next hop is not on the link",
+  EADDRNOTAVAIL: "the address cannot be used here",
+  EINVAL: "the kernel takes it for invalid",
+  ENOBUFS: "the kernel is out of memory",
+  ENOENT: "there is no such thing",
+};
+
+/** `tools`: those of the batch, where that is what was refused. */
+export function reasonOf(errno: string, ack: Ack, object: KernelObject, tools?: BatchTools): Reason {
+  const known = linuxKindOf(object).explain?.({ errno, ack, object, tools });
+  if (known) return known;
+  if (errno === "EPERM" || errno === "EACCES") return { reason: "not permitted", hint: "run as root" };
+  if (errno === "EEXIST") return { reason: `${object.kind} exists` };
+  const words = ack.message ?? WORDS[errno] ?? "the kernel refused";
+  return { reason: words.charAt(0).toLowerCase() + words.slice(1).replace(/\.$/, "") };
+}
+
+/** An error from below, as the refusal of an operation. What is no operating error, or is one already, stays as it is. */
+export function restate(job: Job, error: unknown): unknown {
+  if (error instanceof NetloomError) {
+    const errno = error instanceof KernelError ? error.errno : undefined;
+    if (error instanceof KernelError && error.operation === job.number) return error;
+    const details = {
+      operation: job.number,
+      cause: error,
+      ...(error.hint !== undefined && { hint: error.hint }),
+    };
+    if (errno === undefined)
+      return new KernelError(error.code, `${describeOperation(job.operation)}: ${error.message}`, details);
+    const [, words] = error.message.split(`${errno}: `);
+    const known = reasonOf(errno, { errno: 0 }, job.operation.object);
+    return refuse(
+      job,
+      errno,
+      { ...known, ...(words !== undefined && { reason: words }), code: error.code },
+      error,
+    );
+  }
+  const errno = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (!/^E[A-Z0-9]+$/.test(errno)) return error;
+  return refuse(job, errno, reasonOf(errno, { errno: 0 }, job.operation.object), error);
+}

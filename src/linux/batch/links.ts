@@ -1,0 +1,69 @@
+/** The devices that a batch deals with: found by name, or made by the batch itself, with indexes of our own choice. */
+import { randomInt } from "node:crypto";
+import * as k from "../netlink/constants.ts";
+import { decodeLink, type Link } from "../netlink/link-decode.ts";
+import { getLink } from "../netlink/link.ts";
+import type { Place } from "../namespaces/place.ts";
+
+/** Indexes below belong to the kernel, which counts from 1. */
+const FIRST_INDEX = 2 ** 24;
+const LAST_INDEX = 2 ** 31 - 2;
+
+let lastIndex = randomInt(FIRST_INDEX, LAST_INDEX);
+
+/**
+ * An index for a new device that no device of this process had before, in any namespace: so an index alone tells our
+ * devices apart. It may be taken by somebody else's.
+ */
+export function nextIndex(): number {
+  lastIndex = lastIndex === LAST_INDEX ? FIRST_INDEX : lastIndex + 1;
+  return lastIndex;
+}
+
+export function isDeviceName(name: string): boolean {
+  return /^[^\s/:]+$/.test(name) && name !== "." && name !== ".." && Buffer.byteLength(name) < k.IFNAMSIZ;
+}
+
+/** Asks the kernel for a device. `undefined` if there is none with this name or index. */
+export function lookUp(place: Place, link: string | number): Link | undefined {
+  if (typeof link === "string" && !isDeviceName(link)) return undefined;
+  return place.socket.get(getLink(link), decodeLink, ["ENODEV"]);
+}
+
+/** Remembers for one batch what was looked up or made. */
+export class Links {
+  readonly #doomedGroup: number;
+  readonly #known = new Map<Place, Map<string, Link>>();
+  readonly #made = new Set<number>();
+
+  constructor(doomedGroup: number) {
+    this.#doomedGroup = doomedGroup;
+  }
+
+  /** `undefined` also for a device that is being deleted. */
+  find(place: Place, name: string): Link | undefined {
+    const known = this.#known.get(place)?.get(name);
+    if (known) return known;
+    const link = lookUp(place, name);
+    if (!link || link.group === this.#doomedGroup) return undefined;
+    this.put(place, link);
+    return link;
+  }
+
+  /** Notes a device that this batch has made. */
+  made(place: Place, link: Link): void {
+    this.put(place, link);
+    this.#made.add(link.index);
+  }
+
+  /** True if this batch has made the device: its undo removes it, with all that it has. */
+  wasMade(link: Link): boolean {
+    return this.#made.has(link.index);
+  }
+
+  put(place: Place, link: Link): void {
+    const links = this.#known.get(place) ?? new Map<string, Link>();
+    links.set(link.name, link);
+    this.#known.set(place, links);
+  }
+}

@@ -1,0 +1,64 @@
+/** Reads namespaces: everything with our mark, in the form in which `add` takes it. What the kernel made by itself is left out. */
+import type { KernelObject, LinkEnd, ObserveQuery } from "../../kernel/kernel.ts";
+import { lookUp } from "./links.ts";
+import { decodeLink, type Link } from "../netlink/link-decode.ts";
+import { dumpLinks } from "../netlink/link.ts";
+import { LINUX_KINDS } from "../objects.ts";
+import { doomedGroup } from "./reaper.ts";
+import { farEnd, isOurPair } from "../devices/veth-peer.ts";
+import type { ObserveContext, View } from "./view.ts";
+
+/** NOT_FOUND if a namespace is not there. A veth pair comes once, though both of its ends be asked about. */
+export function observe(context: ObserveContext, queries: readonly ObserveQuery[]): KernelObject[] {
+  const found = queries.map((query) => viewOf(context, query));
+  const farEnds = new Map<Link, LinkEnd>();
+  for (const view of found)
+    for (const link of view.links) {
+      const far = isOurPair(context.mark, link) ? farEnd(context, found, view, link) : undefined;
+      if (far) farEnds.set(link, far);
+    }
+  const seen = new Set<number>();
+  return found
+    .map((view) => withPairs(view, { farEnds, seen, isPair: (link) => isOurPair(context.mark, link) }))
+    .flatMap((view) => LINUX_KINDS.flatMap((kind): KernelObject[] => kind.observe(context, view)));
+}
+
+function viewOf({ places, mark, onDoomed }: ObserveContext, query: ObserveQuery): View {
+  const place = places.of(query.netns);
+  const found = query.links
+    ? [...new Set(query.links)].map((name) => lookUp(place, name)).filter((link) => link !== undefined)
+    : place.socket.dump(dumpLinks(), (message) => decodeLink(message));
+  const links = found.filter((link) => link.group !== doomedGroup(mark.group));
+  if (links.length < found.length) onDoomed?.(place);
+  return {
+    place,
+    netns: query.netns,
+    names: query.links && new Set(query.links),
+    ...indexed(links),
+    pairs: new Map(),
+  };
+}
+
+interface Pairing {
+  readonly farEnds: ReadonlyMap<Link, LinkEnd>;
+  /** Indexes of devices that are the far end of a pair that was seen. */
+  readonly seen: Set<number>;
+  readonly isPair: (link: Link) => boolean;
+}
+
+/** The view without ends of pairs that are about to vanish, and with the pairs that no view before it has. */
+function withPairs(view: View, { farEnds, seen, isPair }: Pairing): View {
+  const links = view.links.filter((link) => !isPair(link) || farEnds.has(link));
+  const pairs = new Map<Link, LinkEnd>();
+  for (const link of links) {
+    const far = farEnds.get(link);
+    if (!far || seen.has(link.index)) continue;
+    seen.add(link.lowerIndex ?? 0);
+    pairs.set(link, far);
+  }
+  return { ...view, ...indexed(links), pairs };
+}
+
+function indexed(links: readonly Link[]): Pick<View, "links" | "byIndex"> {
+  return { links, byIndex: new Map(links.map((link) => [link.index, link])) };
+}

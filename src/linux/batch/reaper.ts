@@ -1,0 +1,156 @@
+/**
+ * Deletes devices behind the back of the caller. A device takes the kernel 20 ms and more to free, on the thread that
+ * asks, but a whole link group takes hardly longer than one device. So a device that is to go is put into the doomed
+ * group, which is cheap, and all that are there after a short while go with one message on a thread of libuv's pool.
+ */
+import { isDeviceKind } from "../../kernel/objects.ts";
+import type { Identity } from "../namespaces/netns.ts";
+import type { NetlinkSocket } from "../netlink/netlink-socket.ts";
+import { decodeLink } from "../netlink/link-decode.ts";
+import { deleteLink, deleteLinkGroup, dumpLinks } from "../netlink/link.ts";
+import { errnoName, syscallError } from "../libc/syscall.ts";
+
+/** A burst of removals is answered before the first deletion takes the kernel's lock (RTNL). */
+const GATHER_MS = 10;
+/** At most so many threads of the pool are kept busy. */
+const PARALLEL = 32;
+
+/** Devices of one doomed group in one namespace. */
+export interface Doomed {
+  readonly netns: Identity;
+  readonly group: number;
+  /** Every namespace where a name or a VNI gets free by it, `netns` included. */
+  readonly touches: readonly Identity[];
+  /** What is to be done when the devices are gone. */
+  readonly afterwards?: () => void;
+}
+
+interface Round {
+  readonly group: number;
+  readonly socket: NetlinkSocket;
+  readonly touches: Set<Identity>;
+  readonly afterwards: (() => void)[];
+  readonly done: Promise<void>;
+  readonly finish: () => void;
+}
+
+export class Reaper {
+  /** Not begun yet, by namespace and group. */
+  readonly #waiting = new Map<string, Round>();
+  readonly #running = new Set<Round>();
+  /** What takes addresses and routes off doomed devices, by the namespace in which to send it. */
+  readonly #withdrawals = new Map<Identity, (() => Uint8Array)[]>();
+  #timer: NodeJS.Timeout | undefined;
+  #failure: unknown;
+
+  /** The devices have to be in the group by now. `openSocket` is called if a socket in the namespace is needed. */
+  add(doomed: Doomed, openSocket: () => NetlinkSocket): void {
+    const key = `${doomed.netns} ${doomed.group}`;
+    let round = this.#waiting.get(key);
+    if (!round) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      round = {
+        group: doomed.group,
+        socket: openSocket(),
+        touches: new Set(),
+        afterwards: [],
+        done: promise,
+        finish: resolve,
+      };
+      this.#waiting.set(key, round);
+    }
+    for (const identity of doomed.touches) round.touches.add(identity);
+    if (doomed.afterwards) round.afterwards.push(doomed.afterwards);
+    this.#timer ??= setTimeout(() => this.#begin(), GATHER_MS);
+  }
+
+  /** Notes what takes something off a doomed device of the namespace, that would go with it in the end. */
+  withdrawLater(identity: Identity, request: () => Uint8Array): void {
+    const requests = this.#withdrawals.get(identity);
+    if (requests) requests.push(request);
+    else this.#withdrawals.set(identity, [request]);
+  }
+
+  /** Hands over what was noted for the namespace, to be sent now. */
+  withdraw(identity: Identity): readonly Uint8Array[] {
+    const requests = this.#withdrawals.get(identity) ?? [];
+    this.#withdrawals.delete(identity);
+    return requests.map((request) => request());
+  }
+
+  /** Waits until nothing is under way that would free something in these namespaces. False if nothing was. */
+  async waitFor(identities: readonly Identity[]): Promise<boolean> {
+    let wasPending = false;
+    for (;;) {
+      const pending = [...this.#rounds()].filter((round) => identities.some((id) => round.touches.has(id)));
+      if (pending.length === 0) return wasPending;
+      wasPending = true;
+      this.#begin();
+      await Promise.all(pending.map((round) => round.done));
+    }
+  }
+
+  /** Waits until nothing is under way. Rejects if something could not be deleted since the last call. */
+  async settle(): Promise<void> {
+    for (;;) {
+      const pending = [...this.#rounds()];
+      if (pending.length === 0) break;
+      this.#begin();
+      await Promise.all(pending.map((round) => round.done));
+    }
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure;
+  }
+
+  *#rounds(): Generator<Round> {
+    yield* this.#waiting.values();
+    yield* this.#running;
+  }
+
+  #begin(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const [key, round] of this.#waiting) {
+      if (this.#running.size >= PARALLEL) return;
+      this.#waiting.delete(key);
+      this.#running.add(round);
+      void this.#run(round);
+    }
+  }
+
+  async #run(round: Round): Promise<void> {
+    try {
+      await deleteGroup(round.socket, round.group);
+      for (const action of round.afterwards) action();
+    } catch (error) {
+      this.#failure ??= error;
+    } finally {
+      round.socket.close();
+      this.#running.delete(round);
+      const pending = [...this.#rounds()];
+      for (const identity of round.touches)
+        if (!pending.some(({ touches }) => touches.has(identity))) this.#withdrawals.delete(identity);
+      round.finish();
+      this.#begin();
+    }
+  }
+}
+
+async function deleteGroup(socket: NetlinkSocket, group: number): Promise<void> {
+  const ack = await socket.changeSlowly(deleteLinkGroup(group));
+  if (ack.errno === 0 || errnoName(ack.errno) === "ENODEV") return;
+  // The kernel refuses the whole group if one of its devices cannot be deleted: one that a workload put there.
+  const links = socket.dump(dumpLinks(), (message) => decodeLink(message));
+  for (const link of links.filter((link) => link.group === group)) {
+    const own = await socket.changeSlowly(deleteLink(link.index));
+    const errno = errnoName(own.errno);
+    if (own.errno !== 0 && errno !== "ENODEV" && isDeviceKind(link.kind))
+      throw syscallError(`delete device ${link.name}`, errno);
+  }
+}
+
+/** IFLA_GROUP of what is being deleted. */
+export function doomedGroup(group: number): number {
+  return group + 1;
+}

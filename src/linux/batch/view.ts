@@ -1,0 +1,52 @@
+/** What one query of `observe` sees: a namespace, and the devices in question. */
+import type { LinkEnd, Netns, OwnerMark } from "../../kernel/kernel.ts";
+import type { Action } from "../bpf/wire-map.ts";
+import * as k from "../netlink/constants.ts";
+import type { Link } from "../netlink/link-decode.ts";
+import type { Identity } from "../namespaces/netns.ts";
+import type { Place, Places } from "../namespaces/place.ts";
+
+export interface ObserveContext {
+  readonly places: Places;
+  readonly mark: OwnerMark;
+  /** What the `wire` program does with what enters a device. */
+  readonly programOf: (place: Place, linkIndex: number) => Action | undefined;
+  /** Namespaces that were found before, for the far end of a veth that no query asks about. */
+  readonly known: () => readonly Identity[];
+  /** Called for a namespace that has devices which an earlier carrier left doomed. */
+  readonly onDoomed?: (place: Place) => void;
+}
+
+export interface View {
+  readonly place: Place;
+  readonly netns: Netns;
+  /** Absent: everything in the namespace. */
+  readonly names: ReadonlySet<string> | undefined;
+  /** The devices in question, without those that are doomed or about to vanish with the other end's namespace. */
+  readonly links: readonly Link[];
+  readonly byIndex: ReadonlyMap<number, Link>;
+  /** The veth pairs of ours, each in the first view that has an end of it, with the far end. */
+  readonly pairs: ReadonlyMap<Link, LinkEnd>;
+}
+
+/** Those with our mark. */
+export function ownLinks({ mark }: ObserveContext, { links }: View): Link[] {
+  return links.filter(({ group }) => group === mark.group);
+}
+
+/** What to ask about: each of the named links, or with one question all that the namespace has. */
+export function indexesOf({ names, links }: View): readonly (number | undefined)[] {
+  return names ? links.map(({ index }) => index) : [undefined];
+}
+
+/** A device as one end. */
+export function linkEnd(netns: Netns, link: Link): LinkEnd {
+  return {
+    netns,
+    name: link.name,
+    mac: link.mac ?? "",
+    mtuBytes: link.mtuBytes,
+    alias: link.alias ?? "",
+    ...(link.addrGenMode === k.IN6_ADDR_GEN_MODE_EUI64 && { linkLocal: true }),
+  };
+}

@@ -1,0 +1,46 @@
+/** Who has what is wanted: a name, a VNI, a UDP port. */
+import type { OwnerMark, Vxlan } from "../../kernel/kernel.ts";
+import { decodeLink, type Link } from "../netlink/link-decode.ts";
+import { dumpLinks } from "../netlink/link.ts";
+import type { Place } from "../namespaces/place.ts";
+import type { Reason } from "../batch/refuse.ts";
+
+/** Whose device it is that has a name that is wanted. */
+export function existingDevice(link: Link, mark: OwnerMark): string {
+  return `device ${link.name} exists, ${ownerOf(link, mark)}`;
+}
+
+/** Which device of these namespaces has the VNI of `tunnel`. */
+export function existingVni(tunnel: Vxlan, places: readonly Place[], mark: OwnerMark): string {
+  for (const place of new Set(places)) {
+    const links = place.socket.dump(dumpLinks({ kind: "vxlan" }), (message) => decodeLink(message));
+    const holder = links.find(({ vxlan }) => vxlan?.vni === tunnel.vni && vxlan.port === tunnel.port);
+    if (holder)
+      return `VNI ${tunnel.vni} on port ${tunnel.port} is taken by device ${holder.name}, ${ownerOf(holder, mark)}`;
+  }
+  return `VNI ${tunnel.vni} on port ${tunnel.port} is taken by a device in another namespace`;
+}
+
+/**
+ * Why a tunnel device cannot be set up on its port. A device that takes its tunnels from elsewhere (metadata mode, as OVS and
+ * Cilium make one) has a socket that no other device can share, and so has a program.
+ */
+export function takenPort(port: number, host: Place, mark: OwnerMark): Reason {
+  const links = host.socket.dump(dumpLinks({ kind: "vxlan" }), (message) => decodeLink(message));
+  const holder = links.find(
+    ({ vxlan, group }) => vxlan?.port === port && vxlan.hasOwnSocket && group !== mark.group,
+  );
+  const who = holder
+    ? `the VXLAN device ${holder.name}, which is not ours and shares its port with no other`
+    : "a program of this host";
+  return {
+    reason: `UDP port ${port} is taken by ${who}`,
+    hint: "give the agents of all hosts another port: netloom agent --vxlan-port PORT; netloom doctor says who has this one",
+    code: "FAILED_PRECONDITION",
+  };
+}
+
+function ownerOf(link: Link, mark: OwnerMark): string {
+  if (link.group === mark.group) return `one of ours (${link.alias ?? "without an owner"})`;
+  return `which is not ours (${link.kind ?? "hardware"})`;
+}

@@ -1,0 +1,343 @@
+/** One kernel inside of the worker: the host it serves, its mark, its programs, its ear. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type ApplyOptions,
+  type CounterQuery,
+  type Counters,
+  type DeviceFacts,
+  type KernelEvent,
+  type KernelObject,
+  type NativeNetwork,
+  type NativeQuery,
+  type Netns,
+  type NetnsIdentity,
+  type ObserveQuery,
+  type OnLink,
+  type Operation,
+  type WatchPurpose,
+} from "../../kernel/kernel.ts";
+import { Batch } from "../batch/batch.ts";
+import { type AttachedWire, Datapath } from "../bpf/datapath.ts";
+import type { Action } from "../bpf/wire-map.ts";
+import { lookUp } from "../batch/links.ts";
+import type { KernelSettings } from "./messages.ts";
+import { readDevice } from "../namespaces/device-facts.ts";
+import { NamespaceNumbers } from "../namespaces/namespace-numbers.ts";
+import { readNativeNetwork } from "../namespaces/native-network.ts";
+import * as k from "../netlink/constants.ts";
+import { LinkEvents } from "./link-events.ts";
+import { decodeLink } from "../netlink/link-decode.ts";
+import { addBlockFilter, decodeFilterProgram, getBlockFilter } from "../netlink/ingress-block.ts";
+import { dumpLinks, getLink } from "../netlink/link.ts";
+import { decodeNsid } from "../netlink/nsid.ts";
+import { NetlinkSocket } from "../netlink/netlink-socket.ts";
+import type { NetnsTable } from "../namespaces/netns-table.ts";
+import { type Identity, type OpenNetns, runIn } from "../namespaces/netns.ts";
+import { type Notification, Notifications } from "./notifications.ts";
+import { observe } from "../batch/observe.ts";
+import { type Place, Places } from "../namespaces/place.ts";
+import type { ProcSys } from "../namespaces/proc-sys.ts";
+import { hasIngressBlock, pinName } from "../bpf/programs.ts";
+import type { Reactor } from "../libc/reactor.ts";
+import { doomedGroup, type Reaper } from "../batch/reaper.ts";
+import type { KeyedMutex } from "../../async/keyed-mutex.ts";
+
+/** The end of a namespace is heard of before its devices are gone: by then they are. */
+const DEVICE_END_MS = 200;
+const DYING_PAUSE_MS = 3;
+
+/** What all kernels of the worker share. */
+export interface Shared {
+  readonly table: NetnsTable;
+  readonly reaper: Reaper;
+  readonly settings: ProcSys;
+  readonly turns: KeyedMutex<Identity>;
+  readonly reactor: Reactor;
+}
+
+export class HostKernel {
+  readonly #settings: KernelSettings;
+  readonly #shared: Shared;
+  readonly #post: (event: KernelEvent) => void;
+  /** The one namespace that is held at rest. */
+  readonly #host: OpenNetns;
+  readonly #notifications: Notifications;
+  readonly #numbers = new NamespaceNumbers();
+  readonly #events: LinkEvents;
+  #datapath: Datapath | undefined;
+  /** Whether an earlier process has left a program in the host; asked once. */
+  #runs: boolean | undefined;
+  #purpose: WatchPurpose | undefined;
+  #isClosed = false;
+  /** When a namespace was last heard to be gone, in milliseconds of `performance.now`. */
+  #lastLossMs = Number.NEGATIVE_INFINITY;
+  #sweep: NodeJS.Timeout | undefined;
+
+  /** NOT_FOUND if the host's namespace is not there. Deletes the devices that were doomed in it when a worker died. */
+  constructor(settings: KernelSettings, shared: Shared, post: (event: KernelEvent) => void) {
+    this.#settings = settings;
+    this.#shared = shared;
+    this.#post = post;
+    this.#events = new LinkEvents(doomedGroup(settings.mark.group));
+    this.#host = shared.table.open(`file://${settings.hostPath}`);
+    try {
+      this.#notifications = runIn(this.#host.fd, () => Notifications.open());
+    } catch (error) {
+      this.#host.close();
+      throw error;
+    }
+    shared.reactor.register(this.#notifications.fd, () => this.#drain());
+    this.#using((places) => {
+      const host = places.of("host");
+      const links = host.socket.dump(dumpLinks(), (message) => decodeLink(message));
+      if (links.some((link) => link.group === doomedGroup(settings.mark.group))) this.#reap(host);
+    });
+  }
+
+  async apply(operations: readonly Operation[], options: ApplyOptions): Promise<void> {
+    const places = this.#places();
+    try {
+      const batch = new Batch(
+        {
+          places,
+          reaper: this.#shared.reaper,
+          settings: this.#shared.settings,
+          mark: this.#settings.mark,
+          datapath: () => this.#openDatapath(),
+          awaitTheDying: () => this.#awaitTheDying(),
+          forgetPrograms: (place, index) => this.#forgetProgram(place, index),
+        },
+        operations,
+        options,
+      );
+      batch.prepare();
+      await this.#shared.turns.take(places.identities(), () => batch.run());
+    } finally {
+      places.close();
+    }
+  }
+
+  async observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]> {
+    const places = this.#places();
+    try {
+      for (const { netns } of queries) places.of(netns);
+      return await this.#shared.turns.take(places.identities(), async () =>
+        observe(
+          {
+            places,
+            mark: this.#settings.mark,
+            programOf: this.#programs(),
+            known: () => this.#shared.table.known(),
+            onDoomed: (place) => this.#reap(place),
+          },
+          queries,
+        ),
+      );
+    } finally {
+      places.close();
+    }
+  }
+
+  nativeNetworks(queries: readonly NativeQuery[]): (NativeNetwork | undefined)[] {
+    return this.#using((places) =>
+      queries.map(({ netns, near }) => {
+        const place = places.find(netns);
+        return place && readNativeNetwork(place, this.#settings.mark, near);
+      }),
+    );
+  }
+
+  counters(queries: readonly CounterQuery[]): (Counters | undefined)[] {
+    const datapath = this.#existingDatapath();
+    return this.#using((places) =>
+      queries.map(({ netns, link }) => {
+        const place = places.find(netns);
+        const found = place?.socket.get(getLink(link, { stats: true }), decodeLink, ["ENODEV"]);
+        if (!found) return undefined;
+        const { rxPackets = 0, rxBytes = 0 } = found.stats ?? {};
+        return datapath?.counters(found.index) ?? { packets: rxPackets, bytes: rxBytes };
+      }),
+    );
+  }
+
+  devices(queries: readonly OnLink[]): (DeviceFacts | undefined)[] {
+    return this.#using((places) =>
+      queries.map(({ netns, link }) => {
+        const place = places.find(netns);
+        return place && readDevice(place, this.#settings.mark, link);
+      }),
+    );
+  }
+
+  resolve(netns: Netns): NetnsIdentity {
+    return this.#using((places) => {
+      const { identity, cookie } = places.of(netns);
+      return { netns: identity, cookie };
+    });
+  }
+
+  async settle(): Promise<void> {
+    await this.#shared.reaper.settle();
+    this.#sweepPins();
+  }
+
+  /** Notifications of links, several for each change of one, are not even asked for unless somebody wants them. */
+  listen(purpose: WatchPurpose | undefined): void {
+    if (purpose === this.#purpose) return;
+    this.#drain();
+    this.#notifications.listen(purpose === "everything");
+    this.#purpose = purpose;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#sweep);
+    this.#shared.reactor.unregister(this.#notifications.fd);
+    this.#notifications.close();
+    this.#datapath?.close();
+    this.#host.close();
+  }
+
+  #using<T>(action: (places: Places) => T): T {
+    const places = this.#places();
+    try {
+      return action(places);
+    } finally {
+      places.close();
+    }
+  }
+
+  #places(): Places {
+    return new Places(this.#shared.table, this.#host, (place) => this.#meet(place));
+  }
+
+  /** Sees to it that the end of a namespace is heard of, and that it is found again by its identity. */
+  #meet(place: Place): void {
+    if (place.identity === this.#host.identity) return;
+    const { cookie } = place;
+    if (place.netns.startsWith("file://"))
+      this.#shared.table.remember(place.identity, { path: place.netns.slice("file://".length), cookie });
+    if (this.#numbers.has(place.identity, cookie)) return;
+    // The number may have been another namespace's, whose end is in the queue.
+    this.#drain();
+    this.#numbers.add(place, cookie, this.#host.socket);
+  }
+
+  #openDatapath(): Datapath {
+    if (!this.#datapath) {
+      this.#datapath = this.#using((places) => {
+        const host = places.of("host");
+        const datapath = Datapath.open(this.#settings.bpffs, {
+          running: runningProgram(host),
+          isBound: (ifindex) => lookUp(host, ifindex) !== undefined,
+        });
+        // An older program of an earlier process makes way; without a device there is no block to have one.
+        host.socket.change(addBlockFilter(datapath.program, { replaces: true }));
+        return datapath;
+      });
+      this.#sweepPins();
+    }
+    return this.#datapath;
+  }
+
+  /** The datapath, if programs were ever pinned here, or run without a pin: a bpffs may go with its mount namespace. */
+  #existingDatapath(): Datapath | undefined {
+    if (this.#datapath) return this.#datapath;
+    const isPinned = existsSync(join(this.#settings.bpffs, "links"));
+    this.#runs ??= this.#using((places) => runningProgram(places.of("host")) !== undefined);
+    return isPinned || this.#runs ? this.#openDatapath() : undefined;
+  }
+
+  #forgetProgram(place: Place, index: number): void {
+    if (this.#isClosed) return;
+    const datapath = this.#existingDatapath();
+    if (place.identity === this.#host.identity) datapath?.unbind(index);
+    else datapath?.detach(pinName(place.identity, index));
+  }
+
+  /** Reads the pins once, when the first is asked for. */
+  #programs(): (place: Place, linkIndex: number) => Action | undefined {
+    const datapath = this.#existingDatapath();
+    if (!datapath) return () => undefined;
+    let pinned: Map<string, AttachedWire> | undefined;
+    return (place, linkIndex) => {
+      const action = datapath.action(linkIndex);
+      if (!action) return undefined;
+      // On a borrowed device of the host it is pinned, as in workloads.
+      if (place.identity === this.#host.identity && hasIngressBlock(place, linkIndex)) return action;
+      pinned ??= new Map(datapath.list().map((wire) => [wire.name, wire]));
+      return pinned.get(pinName(place.identity, linkIndex))?.ifindex === linkIndex ? action : undefined;
+    };
+  }
+
+  #reap(place: Place): void {
+    const { mark } = this.#settings;
+    this.#shared.reaper.add(
+      {
+        netns: place.identity,
+        group: doomedGroup(mark.group),
+        touches: [place.identity, this.#host.identity],
+        afterwards: () => this.#sweepPins(),
+      },
+      () => place.run(() => NetlinkSocket.open()),
+    );
+  }
+
+  /** Removes the pins of devices that are gone. Those that outlive this kernel go when the next one opens them. */
+  #sweepPins(): void {
+    if (this.#isClosed) return;
+    const datapath = this.#existingDatapath();
+    for (const { name, ifindex } of datapath?.list() ?? []) if (ifindex === 0) datapath?.detach(name);
+  }
+
+  async #awaitTheDying(): Promise<boolean> {
+    this.#drain();
+    if (performance.now() > this.#lastLossMs + DEVICE_END_MS) return false;
+    await delay(DYING_PAUSE_MS);
+    return true;
+  }
+
+  #drain(): void {
+    this.#notifications.drain(
+      (notification) => this.#hear(notification),
+      () => this.#resync(),
+    );
+  }
+
+  #hear({ nsid, message }: Notification): void {
+    if (message.type === k.RTM_DELNSID) {
+      if (nsid === undefined) this.#lose(decodeNsid(message));
+      return;
+    }
+    const netns = nsid === undefined ? "host" : this.#numbers.get(nsid)?.netns;
+    if (netns === undefined || this.#purpose !== "everything") return;
+    const event = this.#events.eventOf(netns, message);
+    if (event) this.#post(event);
+  }
+
+  /** A namespace is gone, and everything in it. */
+  #lose(nsid: number): void {
+    const numbered = this.#numbers.remove(nsid);
+    if (!numbered) return;
+    this.#lastLossMs = performance.now();
+    this.#shared.table.forget(numbered.identity, numbered.cookie);
+    this.#sweep ??= setTimeout(() => {
+      this.#sweep = undefined;
+      this.#sweepPins();
+    }, DEVICE_END_MS).unref();
+    if (this.#purpose) this.#post({ type: "netns-removed", netns: numbered.netns });
+  }
+
+  #resync(): void {
+    if (this.#purpose) this.#post({ type: "resync", reason: "ENOBUFS: notifications were lost" });
+    for (const nsid of this.#numbers.stale(this.#host.socket)) this.#lose(nsid);
+  }
+}
+
+/** Id of the program that enters by the block of the host's devices. */
+function runningProgram(host: Place): number | undefined {
+  return host.socket.get(getBlockFilter(), decodeFilterProgram, ["ENOENT", "EINVAL", "EOPNOTSUPP"]);
+}

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { KernelEvent } from "../../kernel/kernel.ts";
+import { KernelWatchers } from "./kernel-watchers.ts";
+
+const event: KernelEvent = { type: "netns-removed", netns: "inode://4/1" };
+
+test("every watch gets every event, whether it waits already or asks later", async () => {
+  const watchers = new KernelWatchers(() => undefined);
+  const [first, second] = [watchers.watch(), watchers.watch()];
+  const waiting = first.take();
+  watchers.push(event);
+  assert.deepEqual(await waiting, event);
+  assert.deepEqual(await second.take(), event);
+});
+
+test("who waits is answered with nothing when the watch closes", async () => {
+  const watchers = new KernelWatchers(() => undefined);
+  const watch = watchers.watch();
+  const waiting = watch.take();
+  watch.close();
+  assert.equal(await waiting, undefined);
+  assert.equal(await watch.take(), undefined);
+});
+
+test("a watch that is not read loses its events and is told so", async () => {
+  const watchers = new KernelWatchers(() => undefined);
+  const watch = watchers.watch();
+  for (let n = 0; n < 10_001; n++) watchers.push(event);
+  assert.equal((await watch.take())?.type, "resync");
+  watchers.push(event);
+  assert.deepEqual(await watch.take(), event);
+});
+
+test("what all watches together are for is told whenever it changes", () => {
+  const told: unknown[] = [];
+  const watchers = new KernelWatchers((purpose) => told.push(purpose));
+  const [first, second] = [watchers.watch("namespaces"), watchers.watch("namespaces")];
+  const third = watchers.watch();
+  first.close();
+  first.close();
+  third.close();
+  second.close();
+  assert.deepEqual(told, ["namespaces", "everything", "namespaces", undefined]);
+});
+
+test("a watch for namespaces is not woken by links and addresses", async () => {
+  const watchers = new KernelWatchers(() => undefined);
+  const [some, all] = [watchers.watch("namespaces"), watchers.watch()];
+  const link: KernelEvent = { type: "link", netns: "host", link: "a", change: "new" };
+  for (const each of [link, event]) watchers.push(each);
+  assert.deepEqual(await some.take(), event);
+  assert.deepEqual(await all.take(), link);
+});

@@ -1,0 +1,78 @@
+/** Spreads the events of one kernel to all who watch it. */
+import type { KernelEvent, WatchPurpose } from "../../kernel/kernel.ts";
+import { type Watch, watchOf } from "../../async/watch.ts";
+
+/** A watcher that falls so far behind loses its events and is told to observe again. */
+const WATCH_LIMIT = 10_000;
+
+interface Watcher {
+  readonly purpose: WatchPurpose;
+  readonly queued: KernelEvent[];
+  readonly waiting: ((event: KernelEvent | undefined) => void)[];
+}
+
+export class KernelWatchers {
+  readonly #watchers = new Set<Watcher>();
+  readonly #onPurpose: (purpose: WatchPurpose | undefined) => void;
+  readonly #limit: number;
+  #purpose: WatchPurpose | undefined;
+
+  /** `onPurpose` is called whenever what all watches together are for has changed. */
+  constructor(onPurpose: (purpose: WatchPurpose | undefined) => void, limit: number = WATCH_LIMIT) {
+    this.#onPurpose = onPurpose;
+    this.#limit = limit;
+  }
+
+  /** `undefined` if nobody watches. */
+  get purpose(): WatchPurpose | undefined {
+    return this.#purpose;
+  }
+
+  push(event: KernelEvent): void {
+    const isOfNamespaces = event.type === "netns-removed" || event.type === "resync";
+    for (const watcher of this.#watchers) {
+      if (!isOfNamespaces && watcher.purpose === "namespaces") continue;
+      const next = watcher.waiting.shift();
+      if (next) next(event);
+      else if (watcher.queued.length < this.#limit) watcher.queued.push(event);
+      else watcher.queued.splice(0, this.#limit, { type: "resync", reason: "the watcher is too slow" });
+    }
+  }
+
+  watch(purpose: WatchPurpose = "everything"): Watch<KernelEvent> {
+    const watcher: Watcher = { purpose, queued: [], waiting: [] };
+    this.#watchers.add(watcher);
+    this.#review();
+    return watchOf({
+      take: () => {
+        const event = watcher.queued.shift();
+        if (event || !this.#watchers.has(watcher)) return Promise.resolve(event);
+        return new Promise((resolve) => {
+          watcher.waiting.push(resolve);
+        });
+      },
+      close: () => {
+        if (this.#watchers.has(watcher)) this.#close(watcher);
+      },
+    });
+  }
+
+  closeAll(): void {
+    for (const watcher of this.#watchers) this.#close(watcher);
+  }
+
+  #close(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    watcher.queued.length = 0;
+    for (const next of watcher.waiting.splice(0)) next(undefined);
+    this.#review();
+  }
+
+  #review(): void {
+    const purposes = new Set([...this.#watchers].map(({ purpose }) => purpose));
+    const purpose = purposes.has("everything") ? "everything" : [...purposes][0];
+    if (purpose === this.#purpose) return;
+    this.#purpose = purpose;
+    this.#onPurpose(purpose);
+  }
+}

@@ -1,0 +1,126 @@
+/** What the threads say to each other: requests to the kernel worker, its answers, and events. Plain data only. */
+import { NetloomError, type ErrorCode, type Topic } from "../../errors/errors.ts";
+import {
+  type ApplyOptions,
+  type CounterQuery,
+  KernelError,
+  type KernelEvent,
+  type NativeQuery,
+  type Netns,
+  type ObserveQuery,
+  type OnLink,
+  type Operation,
+  type WatchPurpose,
+  type OwnerMark,
+} from "../../kernel/kernel.ts";
+import type { Need } from "../../kernel/privileged.ts";
+
+/** A program that outlives this process. */
+export interface Program {
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Both outputs are appended to this file. */
+  readonly logFile: string;
+}
+
+/** What the worker tells by shared memory, so that it is known also when the worker can tell no more. */
+export interface WorkerMemory {
+  /** The descriptors that it has open: they outlive it. 0: none. */
+  readonly ledger: Int32Array;
+  /** The eventfd that ends its reactor. 0: there is none. */
+  readonly wakeup: Int32Array;
+}
+
+/** A kernel as the worker knows it. */
+export interface KernelSettings {
+  /** Where the namespace that `host` names is found. */
+  readonly hostPath: string;
+  readonly bpffs: string;
+  readonly mark: OwnerMark;
+}
+
+/** `kernel` is the number that `open` gave a kernel. */
+export type Request =
+  | { readonly type: "open"; readonly kernel: number; readonly settings: KernelSettings }
+  | { readonly type: "close"; readonly kernel: number }
+  | {
+      readonly type: "apply";
+      readonly kernel: number;
+      readonly batch: readonly Operation[];
+      readonly options: ApplyOptions;
+    }
+  | { readonly type: "observe"; readonly kernel: number; readonly queries: readonly ObserveQuery[] }
+  | {
+      readonly type: "native-networks";
+      readonly kernel: number;
+      readonly queries: readonly NativeQuery[];
+    }
+  | { readonly type: "counters"; readonly kernel: number; readonly queries: readonly CounterQuery[] }
+  | { readonly type: "devices"; readonly kernel: number; readonly queries: readonly OnLink[] }
+  | { readonly type: "resolve"; readonly kernel: number; readonly netns: Netns }
+  | { readonly type: "settle"; readonly kernel: number }
+  | { readonly type: "listen"; readonly kernel: number; readonly purpose: WatchPurpose | undefined }
+  | { readonly type: "create-netns"; readonly path: string }
+  | { readonly type: "remove-netns"; readonly path: string }
+  | { readonly type: "descriptor"; readonly need: Need }
+  | { readonly type: "device-towards"; readonly netns: Netns; readonly address: string }
+  | { readonly type: "spawn"; readonly netns: Netns; readonly program: Program }
+  | { readonly type: "end" };
+
+export interface Question {
+  readonly id: number;
+  readonly request: Request;
+}
+
+/** What the worker posts. An answer bears the id of its question. */
+export type Post =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: ErrorData }
+  | { readonly kernel: number; readonly events: readonly KernelEvent[] };
+
+/** An error as data: structured cloning keeps no class. */
+export interface ErrorData {
+  readonly kind: "kernel" | "netloom" | "assertion";
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint?: string;
+  readonly topic?: Topic;
+  readonly errno?: string;
+  readonly operation?: number;
+  readonly stack?: string;
+}
+
+export function errorToData(error: unknown): ErrorData {
+  const stack = error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
+  if (!(error instanceof NetloomError))
+    return {
+      kind: "assertion",
+      code: "INTERNAL",
+      message: error instanceof Error ? error.message : String(error),
+      ...stack,
+    };
+  return {
+    kind: error instanceof KernelError ? "kernel" : "netloom",
+    code: error.code,
+    message: error.message,
+    topic: error.topic,
+    ...stack,
+    ...(error.hint !== undefined && { hint: error.hint }),
+    ...(error instanceof KernelError && error.errno !== undefined && { errno: error.errno }),
+    ...(error instanceof KernelError && error.operation !== undefined && { operation: error.operation }),
+  };
+}
+
+/** The error again, with the stack of the worker as its cause. */
+export function errorFromData(data: ErrorData): Error {
+  const cause = { cause: data.stack };
+  switch (data.kind) {
+    case "kernel":
+      return new KernelError(data.code, data.message, { ...data, ...cause });
+    case "netloom":
+      return new NetloomError(data.code, data.message, { ...data, ...cause });
+    case "assertion":
+    default:
+      return new Error(data.message, cause);
+  }
+}

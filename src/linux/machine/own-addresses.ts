@@ -1,0 +1,97 @@
+/**
+ * When an address is this host's. The kernel first asks on the link whether somebody else has an IPv6 address (duplicate
+ * address detection, RFC 4862 section 5.4): until then it is tentative, nobody can listen on it, and a machine that has
+ * just booted is at that point.
+ */
+import { canonicalIp, parseIp } from "../../net/ip.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import { decodeAddressState, dumpAddresses } from "../netlink/address.ts";
+import * as k from "../netlink/constants.ts";
+import { NetlinkSocket } from "../netlink/netlink-socket.ts";
+import {
+  bind,
+  close,
+  receive,
+  setSocketOption,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  socket,
+  waitReadable,
+} from "../libc/syscall.ts";
+
+/** The detection takes 1 to 2 s where nothing is set otherwise, from the moment that the link has a carrier. */
+const PATIENCE_MS = 30_000;
+
+export interface OwnAddressOptions {
+  /** Told once, with those that are waited for. */
+  readonly onWait: (addresses: readonly string[]) => void;
+  /** Default: 30,000 ms. */
+  readonly patienceMs?: number;
+}
+
+/**
+ * Resolves when none of `addresses` is tentative in the current namespace; one that is not there is not waited for.
+ * FAILED_PRECONDITION if another host has one of them, or if that is not known in time. Needs no privilege.
+ */
+export async function awaitOwnAddresses(
+  addresses: readonly string[],
+  { onWait, patienceMs = PATIENCE_MS }: OwnAddressOptions,
+): Promise<void> {
+  const wanted = new Set(addresses.filter((each) => parseIp(each)?.family === 6).map(canonicalIp));
+  if (wanted.size === 0) return;
+  const news = openNews();
+  const kernel = NetlinkSocket.open();
+  try {
+    const endMs = performance.now() + patienceMs;
+    for (let isFirst = true; ; isFirst = false) {
+      const tentative = tentativeOf(wanted, kernel);
+      if (tentative.length === 0) return;
+      if (isFirst) onWait(tentative);
+      const leftMs = endMs - performance.now();
+      if (leftMs <= 0 || !(await waitReadable(news, leftMs))) throw undecided(tentative, patienceMs);
+      while (receive(news, buffer));
+    }
+  } finally {
+    kernel.close();
+    close(news);
+  }
+}
+
+const buffer = new Uint8Array(65536);
+
+/** Hears of every change of an IPv6 address from now on. */
+function openNews(): number {
+  const fd = socket(k.AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, k.NETLINK_ROUTE);
+  try {
+    const address = new Uint8Array(12);
+    address[0] = k.AF_NETLINK;
+    bind(fd, address);
+    setSocketOption(fd, k.SOL_NETLINK, k.NETLINK_ADD_MEMBERSHIP, k.RTNLGRP_IPV6_IFADDR);
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+function tentativeOf(wanted: ReadonlySet<string>, kernel: NetlinkSocket): string[] {
+  const found = kernel
+    .dump(dumpAddresses(), decodeAddressState)
+    .filter(({ address }) => wanted.has(canonicalIp(address)));
+  const duplicate = found.find(({ state }) => state === "duplicate");
+  if (duplicate)
+    throw new NetloomError(
+      "FAILED_PRECONDITION",
+      `use address ${duplicate.address}: another host on the link has it (duplicate address detection)`,
+      { hint: "give this host another address; see: ip -6 address show dadfailed" },
+    );
+  return found.flatMap(({ address, state }) => (state === "tentative" ? [address] : []));
+}
+
+function undecided(addresses: readonly string[], patienceMs: number): NetloomError {
+  return new NetloomError(
+    "FAILED_PRECONDITION",
+    `use address ${addresses.join(", ")}: whether another host has it is not known after ${patienceMs / 1000} s`,
+    { hint: "its link needs a carrier for that; see: ip -6 address show tentative" },
+  );
+}

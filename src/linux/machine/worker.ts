@@ -1,0 +1,169 @@
+/**
+ * The kernel worker: the one thread that enters namespaces and talks to the kernel. It answers the questions that
+ * machine.ts posts; those that wait (for a deletion, for a namespace that is in use) do not hold up the others.
+ */
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { KernelError, type KernelEvent, type Netns } from "../../kernel/kernel.ts";
+import { HostKernel } from "./host-kernel.ts";
+import {
+  errorToData,
+  type KernelSettings,
+  type Post,
+  type Program,
+  type Question,
+  type Request,
+  type WorkerMemory,
+} from "./messages.ts";
+import { lookUp } from "../batch/links.ts";
+import { decodeRoute, getRoute, NO_ROUTE } from "../netlink/route.ts";
+import { createNetns, removeNetns } from "../namespaces/netns-lifecycle.ts";
+import { NetnsTable } from "../namespaces/netns-table.ts";
+import { type Identity, runIn } from "../namespaces/netns.ts";
+import { openNeed } from "./open-need.ts";
+import { Place } from "../namespaces/place.ts";
+import { ProcSys } from "../namespaces/proc-sys.ts";
+import { Reactor } from "../libc/reactor.ts";
+import { Reaper } from "../batch/reaper.ts";
+import { keepLedger } from "../libc/syscall.ts";
+import { KeyedMutex } from "../../async/keyed-mutex.ts";
+
+const port = parentPort;
+if (!port) throw new TypeError("worker.ts is started by machine.ts");
+const { ledger, wakeup } = workerData as WorkerMemory;
+keepLedger(ledger);
+
+const shared = {
+  table: new NetnsTable(),
+  reaper: new Reaper(),
+  settings: new ProcSys(),
+  turns: new KeyedMutex<Identity>(),
+  reactor: Reactor.open(),
+};
+Atomics.store(wakeup, 0, shared.reactor.wakeup);
+const kernels = new Map<number, HostKernel>();
+/** Those that could not be opened again after the death of an earlier worker: the next use says why. */
+const unopened = new Map<number, unknown>();
+
+function post(message: Post): void {
+  port?.postMessage(message);
+}
+
+/** Posts events, those that are heard in one go in one message. */
+function together(kernel: number): (event: KernelEvent) => void {
+  const heard: KernelEvent[] = [];
+  return (event) => {
+    if (heard.push(event) === 1) queueMicrotask(() => post({ kernel, events: heard.splice(0) }));
+  };
+}
+
+function open(number: number, settings: KernelSettings): void {
+  try {
+    kernels.set(number, new HostKernel(settings, shared, together(number)));
+  } catch (error) {
+    unopened.set(number, error);
+    throw error;
+  }
+}
+
+function kernelOf(number: number): HostKernel {
+  const kernel = kernels.get(number);
+  if (kernel) return kernel;
+  throw unopened.get(number) ?? new KernelError("FAILED_PRECONDITION", "use a kernel: it is closed");
+}
+
+async function answer(request: Request): Promise<unknown> {
+  switch (request.type) {
+    case "open":
+      return open(request.kernel, request.settings);
+    case "close":
+      kernels.get(request.kernel)?.close();
+      return kernels.delete(request.kernel);
+    case "apply":
+      return kernelOf(request.kernel).apply(request.batch, request.options);
+    case "observe":
+      return kernelOf(request.kernel).observe(request.queries);
+    case "native-networks":
+      return kernelOf(request.kernel).nativeNetworks(request.queries);
+    case "counters":
+      return kernelOf(request.kernel).counters(request.queries);
+    case "devices":
+      return kernelOf(request.kernel).devices(request.queries);
+    case "resolve":
+      return kernelOf(request.kernel).resolve(request.netns);
+    case "settle":
+      return kernelOf(request.kernel).settle();
+    case "listen":
+      return kernelOf(request.kernel).listen(request.purpose);
+    case "create-netns":
+      return createNetns(request.path);
+    case "remove-netns":
+      return removeNetns(request.path);
+    case "descriptor":
+      return openNeed(request.need, shared.table);
+    case "device-towards":
+      return deviceTowards(request.netns, request.address);
+    case "spawn":
+      return spawnIn(request.netns, request.program);
+    case "end":
+    default:
+      return end();
+  }
+}
+
+function deviceTowards(netns: Netns, address: string): string | undefined {
+  const place = new Place(netns, shared.table.open(netns));
+  try {
+    const index = place.socket.get(getRoute(`${address}/32`), decodeRoute, NO_ROUTE)?.linkIndex;
+    return index === undefined ? undefined : lookUp(place, index)?.name;
+  } finally {
+    place.close();
+  }
+}
+
+/** Starts a program of its own in the namespace: a child has the namespace of the thread that forks it. */
+function spawnIn(netns: Netns, { argv, environment, logFile }: Program): number {
+  const [command = "", ...args] = argv;
+  const place = shared.table.open(netns);
+  const log = openSync(logFile, "a", 0o600);
+  try {
+    const stdio = ["ignore" as const, log, log];
+    const child = runIn(place.fd, () => spawn(command, args, { detached: true, stdio, env: environment }));
+    // Nobody waits for it here; that it could not be started has been said already, by the missing number.
+    child.on("error", () => undefined);
+    child.unref();
+    if (child.pid !== undefined) return child.pid;
+    throw new KernelError("NOT_FOUND", `start ${command} in ${netns}: it cannot be executed`);
+  } finally {
+    closeSync(log);
+    place.close();
+  }
+}
+
+async function end(): Promise<void> {
+  await shared.reaper.settle();
+  shared.settings.close();
+  for (const kernel of kernels.values()) kernel.close();
+  kernels.clear();
+  Atomics.store(wakeup, 0, 0);
+  await shared.reactor.close();
+}
+
+function take({ id, request }: Question): void {
+  answer(request)
+    .then(
+      (value) => post({ id, value }),
+      (error: unknown) => post({ id, error: errorToData(error) }),
+    )
+    .finally(() => {
+      if (request.type === "end") port?.close();
+    });
+}
+
+/** All that have come are taken in before the first is begun, so that those in one namespace open it once. */
+port.on("message", (first: Question) => {
+  take(first);
+  for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
+    take(next.message as Question);
+});

@@ -1,0 +1,127 @@
+/** Finds namespaces by what they are called: a path, an identity, `host`. */
+import { readdirSync } from "node:fs";
+import { KernelError, type Netns } from "../../kernel/kernel.ts";
+import { type Identity, identityAt, notFound, openPath, type OpenNetns } from "./netns.ts";
+
+/** Every place where a namespace may be found by a path, the one where it was found last first: it is hardly ever elsewhere. */
+function* pathsOf(known: Found | undefined): Generator<string> {
+  if (known) yield known.path;
+  for (const name of list("/run/netns")) yield `/run/netns/${name}`;
+  for (const name of list("/proc")) if (/^\d+$/.test(name)) yield `/proc/${name}/ns/net`;
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+export interface Found {
+  readonly path: string;
+  readonly cookie: string;
+}
+
+/** Where each identity was last found. At rest it holds paths, no descriptors. */
+export class NetnsTable {
+  readonly #found = new Map<Identity, Found>();
+  /** What requests under way have open. */
+  readonly #inUse = new Map<Identity, OpenNetns>();
+
+  /**
+   * Opens what `netns` names now; all who have the same namespace open share it. `host` is the process's own. NOT_FOUND
+   * with the reason.
+   */
+  open(netns: Netns): OpenNetns {
+    const inUse = this.#findInUse(netns);
+    if (inUse) return inUse.again();
+    const opened = this.#open(netns);
+    const same = this.#inUse.get(opened.identity);
+    if (same) {
+      opened.close();
+      return same.again();
+    }
+    this.#inUse.set(opened.identity, opened);
+    opened.onEnd(() => this.#inUse.delete(opened.identity));
+    return opened;
+  }
+
+  /** One that is open already, told by a look at its path. */
+  #findInUse(netns: Netns): OpenNetns | undefined {
+    if (this.#inUse.size === 0 || !netns.startsWith("file:///")) return undefined;
+    const identity = identityAt(netns.slice("file://".length));
+    return identity && this.#inUse.get(identity);
+  }
+
+  #open(netns: Netns): OpenNetns {
+    if (netns === "host") return openPath("/proc/self/ns/net", "host");
+    if (netns.startsWith("file:///")) return openPath(netns.slice("file://".length), netns);
+    if (/^inode:\/\/\d+\/\d+$/.test(netns)) return this.#openIdentity(netns as Identity);
+    throw new KernelError(
+      "INVALID_ARGUMENT",
+      `open network namespace ${netns}: neither host nor file:///path nor inode://device/inode`,
+    );
+  }
+
+  /** Notes that a namespace is found at `path`: what was known may be of an earlier one with the same inode. */
+  remember(identity: Identity, found: Found): void {
+    this.#found.set(identity, found);
+  }
+
+  /** All that was found and not forgotten. */
+  known(): Identity[] {
+    return [...this.#found.keys()];
+  }
+
+  /** The namespace is gone. One that has got its inode since is kept. */
+  forget(identity: Identity, cookie: string): void {
+    if (this.#found.get(identity)?.cookie === cookie) this.#found.delete(identity);
+  }
+
+  #openIdentity(identity: Identity): OpenNetns {
+    const known = this.#found.get(identity);
+    for (const path of pathsOf(known)) {
+      if (identityAt(path) !== identity) continue;
+      const opened = this.#openIfSame(path, identity, known);
+      if (opened) return opened;
+    }
+    throw notFound(`open network namespace ${identity}`, this.#whyGone(identity, known));
+  }
+
+  /** `undefined` if the path leads elsewhere by now, or to a later namespace with the same inode. */
+  #openIfSame(path: string, identity: Identity, known: Found | undefined): OpenNetns | undefined {
+    let opened: OpenNetns;
+    try {
+      opened = openPath(path, identity);
+    } catch (error) {
+      if (error instanceof KernelError && error.code === "NOT_FOUND") return undefined;
+      throw error;
+    }
+    try {
+      if (opened.identity === identity) {
+        const { cookie } = opened;
+        if (!known || known.cookie === cookie) {
+          this.remember(identity, { path, cookie });
+          return opened;
+        }
+      }
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+    opened.close();
+    return undefined;
+  }
+
+  #whyGone(identity: Identity, known: Found | undefined): string {
+    if (!known) return "found neither below /run/netns nor in any process";
+    const now = identityAt(known.path);
+    const isProcess = known.path.startsWith("/proc/");
+    if (now === undefined)
+      return `it was found at ${known.path}, which is gone: ${isProcess ? "the process ended" : "it was removed"}`;
+    const why = isProcess ? "the process ended and its number was reused" : "it was removed and made anew";
+    const where = now === identity ? "a later namespace with the same inode" : "another namespace";
+    return `it was found at ${known.path}, which now leads to ${where}: ${why}`;
+  }
+}

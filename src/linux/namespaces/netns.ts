@@ -1,0 +1,139 @@
+/**
+ * Network namespaces, opened and entered. There is one primitive, `runIn`, for one thread, the kernel worker: whatever
+ * starts inside of the window (a thread, a socket of Node, a pool) would stay in the namespace for ever, so nothing
+ * asynchronous may.
+ */
+import assert from "node:assert/strict";
+import { constants, fstatSync, openSync, statSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
+import { KernelError, type NetnsIdentity } from "../../kernel/kernel.ts";
+import { NetlinkSocket } from "../netlink/netlink-socket.ts";
+import { adopt, close, setNetns, syscallError } from "../libc/syscall.ts";
+
+export type Identity = NetnsIdentity["netns"];
+
+/** An open namespace, and a netlink socket in it once that is needed. It cannot die before it is closed. */
+export class OpenNetns {
+  readonly fd: number;
+  readonly identity: Identity;
+  #users = 1;
+  #socket: NetlinkSocket | undefined;
+  #cookie: string | undefined;
+  #onEnd: (() => void) | undefined;
+
+  /** Takes the descriptor over. */
+  constructor(fd: number, identity: Identity) {
+    this.fd = fd;
+    this.identity = identity;
+  }
+
+  get socket(): NetlinkSocket {
+    this.#socket ??= runIn(this.fd, () => NetlinkSocket.open());
+    return this.#socket;
+  }
+
+  /** Unique until the next boot, unlike the inode. */
+  get cookie(): string {
+    this.#cookie ??= this.socket.netnsCookie();
+    return this.#cookie;
+  }
+
+  /** For one more user, who has to close it, too. */
+  again(): this {
+    this.#users += 1;
+    return this;
+  }
+
+  /** Called when the last user has closed it. */
+  onEnd(action: () => void): void {
+    this.#onEnd = action;
+  }
+
+  close(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    this.#onEnd?.();
+    this.#socket?.close();
+    close(this.fd);
+  }
+}
+
+/** The namespace of this thread, at the first use. */
+let home: number | undefined;
+let isAway = false;
+
+/**
+ * Runs `action` with this thread in the namespace `fd`. The thread is back when this returns or throws; if the way back
+ * is barred, the thread ends, because all that it would do next would be done in the wrong place.
+ */
+export function runIn<T>(fd: number, action: () => T): T {
+  assert(!isMainThread, "only the kernel worker enters namespaces");
+  assert(!isAway, "a namespace is entered inside of another");
+  home ??= openSync("/proc/thread-self/ns/net", constants.O_RDONLY);
+  setNetns(fd);
+  isAway = true;
+  let result: T;
+  try {
+    result = action();
+  } finally {
+    try {
+      setNetns(home);
+      isAway = false;
+    } catch (error) {
+      process.stderr.write(`kernel worker: no way back to its own network namespace: ${String(error)}\n`);
+      process.exit(70);
+    }
+  }
+  assert(
+    typeof (result as { then?: unknown } | undefined)?.then !== "function",
+    "what runs inside of a namespace must be synchronous",
+  );
+  return result;
+}
+
+/** Opens the namespace at a path. `netns` is how the error names it. NOT_FOUND if there is none. */
+export function openPath(path: string, netns: string = `file://${path}`): OpenNetns {
+  const attempt = `open network namespace ${netns}`;
+  let fd: number;
+  try {
+    fd = adopt(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  } catch (error) {
+    throw unopened(attempt, path, (error as NodeJS.ErrnoException).code ?? "EIO", error);
+  }
+  const stat = fstatSync(fd, { bigint: true });
+  if (stat.dev !== nsfsDevice()) {
+    close(fd);
+    throw notFound(attempt, "no network namespace is mounted there");
+  }
+  return new OpenNetns(fd, `inode://${stat.dev}/${stat.ino}`);
+}
+
+/** Identity of the namespace at a path, without opening it. `undefined` if there is none. */
+export function identityAt(path: string): Identity | undefined {
+  try {
+    const stat = statSync(path, { bigint: true });
+    return stat.dev === nsfsDevice() ? `inode://${stat.dev}/${stat.ino}` : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The file system of all namespaces. */
+let nsfs: bigint | undefined;
+
+function nsfsDevice(): bigint {
+  nsfs ??= statSync("/proc/self/ns/net", { bigint: true }).dev;
+  return nsfs;
+}
+
+function unopened(attempt: string, path: string, errno: string, cause: unknown): KernelError {
+  if (errno !== "ENOENT" && errno !== "ESRCH" && errno !== "ENOTDIR") return syscallError(attempt, errno);
+  const pid = /^\/proc\/(\d+)\//.exec(path)?.[1];
+  const reason = pid === undefined ? "there is no such file" : `there is no process ${pid}`;
+  return notFound(attempt, reason, cause);
+}
+
+/** The error for a namespace that is not there (any more). */
+export function notFound(attempt: string, reason: string, cause?: unknown): KernelError {
+  return new KernelError("NOT_FOUND", `${attempt}: ENOENT: ${reason}`, { errno: "ENOENT", cause });
+}

@@ -1,0 +1,93 @@
+/** The namespaces of one request, open for as long as it runs. */
+import { KernelError, type Netns } from "../../kernel/kernel.ts";
+import type { NetlinkSocket } from "../netlink/netlink-socket.ts";
+import type { NetnsTable } from "./netns-table.ts";
+import { type Identity, type OpenNetns, runIn } from "./netns.ts";
+
+/** An open namespace, as one request knows it. */
+export class Place {
+  /** How the request names it, the first time. */
+  readonly netns: Netns;
+  readonly #open: OpenNetns;
+
+  constructor(netns: Netns, open: OpenNetns) {
+    this.netns = netns;
+    this.#open = open;
+  }
+
+  get identity(): Identity {
+    return this.#open.identity;
+  }
+
+  get fd(): number {
+    return this.#open.fd;
+  }
+
+  get socket(): NetlinkSocket {
+    return this.#open.socket;
+  }
+
+  /** Unique until the next boot, unlike the identity. */
+  get cookie(): string {
+    return this.#open.cookie;
+  }
+
+  /** Runs a synchronous function inside. */
+  run<T>(action: () => T): T {
+    return runIn(this.fd, action);
+  }
+
+  close(): void {
+    this.#open.close();
+  }
+}
+
+/** Opens each namespace of a request once, whatever the names that it goes by. */
+export class Places {
+  readonly #table: NetnsTable;
+  readonly #host: OpenNetns;
+  readonly #onFirstUse: (place: Place) => void;
+  readonly #byName = new Map<Netns, Place>();
+  readonly #byIdentity = new Map<Identity, Place>();
+
+  /** `onFirstUse` is called for each place once, as soon as it is open. */
+  constructor(table: NetnsTable, host: OpenNetns, onFirstUse: (place: Place) => void) {
+    this.#table = table;
+    this.#host = host;
+    this.#onFirstUse = onFirstUse;
+  }
+
+  /** NOT_FOUND if there is no such namespace (any more). */
+  of(netns: Netns): Place {
+    const known = this.#byName.get(netns);
+    if (known) return known;
+    const opened = netns === "host" ? this.#host.again() : this.#table.open(netns);
+    const same = this.#byIdentity.get(opened.identity);
+    if (same) opened.close();
+    const place = same ?? new Place(netns, opened);
+    this.#byName.set(netns, place);
+    this.#byIdentity.set(place.identity, place);
+    if (!same) this.#onFirstUse(place);
+    return place;
+  }
+
+  /** Like `of`; `undefined` if there is no such namespace. */
+  find(netns: Netns): Place | undefined {
+    try {
+      return this.of(netns);
+    } catch (error) {
+      if (error instanceof KernelError && error.code === "NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+
+  identities(): Identity[] {
+    return [...this.#byIdentity.keys()];
+  }
+
+  close(): void {
+    for (const place of this.#byIdentity.values()) place.close();
+    this.#byName.clear();
+    this.#byIdentity.clear();
+  }
+}

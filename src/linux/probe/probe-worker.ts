@@ -1,0 +1,19 @@
+/** The thread of probe.ts: enters a namespace of its own, tries everything, and takes the namespace with it. */
+import { parentPort } from "node:worker_threads";
+import { KernelError } from "../../kernel/kernel.ts";
+import { FEATURES } from "./probe-features.ts";
+import { type Outcome, prepareNamespace, tryFeature } from "./probe-trials.ts";
+import { unshareNetns } from "../libc/syscall.ts";
+
+function outcomes(): Outcome[] | { errno: string } {
+  try {
+    unshareNetns();
+    prepareNamespace();
+    return FEATURES.map(({ trial }) => tryFeature(trial));
+  } catch (error) {
+    return { errno: error instanceof KernelError ? (error.errno ?? error.message) : String(error) };
+  }
+}
+
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a MessagePort, not a window
+parentPort?.postMessage(outcomes());

@@ -1,0 +1,43 @@
+/**
+ * What this kernel can do, found out by doing it in a network namespace that dies with the thread that tried: nothing
+ * is left, except that the kernel may have loaded a module.
+ */
+import type { Feature } from "./feature.ts";
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { KernelError } from "../../kernel/kernel.ts";
+import { FEATURES } from "./probe-features.ts";
+import type { Outcome } from "./probe-trials.ts";
+
+const WORKER = new URL(`./probe-worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+
+/** Tries every feature. Takes about a quarter of a second. PERMISSION_DENIED without root. */
+export async function probe(): Promise<Feature[]> {
+  const worker = new Worker(WORKER, { name: "probe", execArgv: [] });
+  const ended = once(worker, "exit");
+  let outcomes: readonly Outcome[] | { readonly errno: string } | undefined;
+  worker.once("message", (message: typeof outcomes) => {
+    outcomes = message;
+  });
+  await ended;
+  if (outcomes === undefined || !("length" in outcomes)) {
+    throw new KernelError("PERMISSION_DENIED", `probe the kernel: ${outcomes?.errno ?? "the thread died"}`, {
+      hint: "run as root",
+    });
+  }
+  return featuresOf(outcomes);
+}
+
+/** The features with these outcomes, in the order of the table. */
+export function featuresOf(outcomes: readonly Outcome[]): Feature[] {
+  return FEATURES.map(({ name, use, since, effect, remedy }, index) => {
+    const { supported, evidence } = outcomes[index] ?? { supported: false, evidence: "not tried" };
+    const required = use === "every wire" || use === "remote wires";
+    return { name, supported, use, required, since, effect, evidence, remedy };
+  });
+}
+
+/** What netloom needs and this kernel lacks. Empty on a sound kernel from Linux 5.19 on. */
+export function missing(features: readonly Feature[]): Feature[] {
+  return features.filter((feature) => feature.required && !feature.supported);
+}

@@ -1,0 +1,28 @@
+import type { NetworkServiceEndpoint } from "../../api/gen/nsm/registry_pb.js";
+import type { Call } from "../../chain/call.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Identity } from "../../identity/identity.ts";
+import { expirationMs } from "../entry-kind.ts";
+
+/** How long an endpoint is kept after a sign of life, if nothing else is said. */
+export const DEFAULT_LEASE_MS = 60_000;
+
+/**
+ * How long an endpoint may live: the earliest of what it says itself, its caller's token, this process's token, and
+ * `mostMs`. INVALID_ARGUMENT if that has passed.
+ */
+export function lifetimeMs(
+  call: Call,
+  endpoint: NetworkServiceEndpoint,
+  { identity, mostMs }: { readonly identity: Identity; readonly mostMs: number },
+): number {
+  const tokens = [identity.tokenOf(call.metadata ?? {}), identity.token(call.peer)];
+  const ends = [expirationMs(endpoint), ...tokens.map((token) => token?.expiresAtMs)];
+  const leftMs = Math.min(...ends.map((end) => end ?? Infinity)) - call.world.clock.wallMs();
+  if (leftMs > 0) return Math.min(leftMs, mostMs);
+  throw new NetloomError(
+    "INVALID_ARGUMENT",
+    `register endpoint ${endpoint.name}: its expiration time passed ${Math.round(-leftMs / 1000)} s ago`,
+    { hint: "leave the expiration time to the registry, or compare the clocks of the two hosts" },
+  );
+}

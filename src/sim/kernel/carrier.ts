@@ -1,0 +1,293 @@
+/** The simulated carrier of one host's kernel: batches in turn, undo, crashes, marks and notifications. */
+import { describeOperation, refusal } from "../../kernel/kernel-text.ts";
+import {
+  type ApplyOptions,
+  type CounterQuery,
+  type Counters,
+  type DeviceFacts,
+  type Failpoint,
+  type Kernel,
+  KernelError,
+  type KernelEvent,
+  type KernelObject,
+  MESH_MARK,
+  type NativeNetwork,
+  type NativeQuery,
+  type Netns,
+  type NetnsIdentity,
+  type ObserveQuery,
+  type OnLink,
+  type Operation,
+  type OwnerMark,
+} from "../../kernel/kernel.ts";
+import { endsOf, isDevice, namespacesOf } from "../../kernel/objects.ts";
+import { demandDevicesLast, isDeviceRemoval } from "../../kernel/operations.ts";
+import { type Watch } from "../../async/watch.ts";
+import { type Actor, bury, busyUntilMs, type Undo } from "./links.ts";
+import { findNetns, type Listener, type Machine } from "./machine.ts";
+import { factsOf, look, nativeNetworkOf, viewOf } from "./observe.ts";
+import { perform } from "./operations.ts";
+import { type News, Refused, type SimDevice, type SimNetns } from "./state.ts";
+import { simKindOf } from "./objects.ts";
+import { SimWatch } from "./watch.ts";
+
+/** What befalls an operation. `errno` is what the kernel says: `ENOBUFS`, `EBUSY`; without it a failpoint is named. */
+export interface SimFault extends Omit<Failpoint, "operation"> {
+  readonly errno?: string;
+}
+
+export interface SimKernelOptions {
+  /** The namespace that `host` names. Default: the machine's first one. */
+  readonly host?: Netns;
+  /** Default: the mark of the mesh. */
+  readonly mark?: OwnerMark;
+  /** Asked before every operation of this kernel, with its number from 0. */
+  readonly fault?: (number: number, operation: Operation) => SimFault | undefined;
+}
+
+/** Names a namespace that was never asked about, as Linux's carrier does. */
+const unknownNetns: Netns = "inode://0/0";
+
+export class SimKernel implements Kernel, Actor, Listener {
+  readonly machine: Machine;
+  readonly mark: OwnerMark;
+  readonly pins: string;
+  readonly home: SimNetns;
+  readonly #fault: SimKernelOptions["fault"];
+  readonly #watches = new Set<SimWatch>();
+  /** Cookies of the identities that were handed out, so that an inode used again is not taken for the old namespace. */
+  readonly #cookies = new Map<string, string>();
+  /** What the caller calls the namespaces that it has used. */
+  readonly #names = new Map<SimNetns, Netns>();
+  #life = 0;
+  #operations = 0;
+
+  constructor(machine: Machine, options: SimKernelOptions) {
+    const home = options.host === undefined ? machine.root : findNetns(machine, options.host);
+    if (!home)
+      throw new KernelError("NOT_FOUND", `open a kernel in ${options.host}: there is no such namespace`);
+    this.machine = machine;
+    this.home = home;
+    this.mark = options.mark ?? MESH_MARK;
+    this.pins = `${home.cookie}/${this.mark.group}`;
+    this.#fault = options.fault;
+    this.#names.set(home, "host");
+    machine.listeners.add(this);
+  }
+
+  async apply(batch: readonly Operation[], options: ApplyOptions = {}): Promise<void> {
+    demandDevicesLast(batch);
+    const life = this.#life;
+    const leave = await this.machine.enter(this.#namespaces(batch));
+    const strangers = this.#strangers(batch);
+    const undos: Undo[] = [];
+    try {
+      for (const [number, operation] of batch.entries()) {
+        await this.#pause(life);
+        const fault = this.#faultAt(number, operation, options.failpoint);
+        if (fault?.when === "before") this.#strike(operation, number, fault);
+        await this.#whenFree(operation, life);
+        if (!this.#isOnOneOf(strangers, operation)) undos.push(this.#do(operation, number));
+        if (fault?.when === "after") this.#strike(operation, number, fault);
+      }
+    } catch (error) {
+      for (const undo of life === this.#life ? undos.toReversed() : []) {
+        await this.#pause(life);
+        undo();
+      }
+      throw error;
+    } finally {
+      for (const { object } of batch.filter(isDeviceRemoval)) bury(this, object);
+      leave();
+    }
+  }
+
+  async observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]> {
+    await this.#pause(this.#life);
+    const views = queries.map((query) => viewOf(this.#mustFind(query.netns, "observe"), query));
+    return look(this, views);
+  }
+
+  async nativeNetworks(queries: readonly NativeQuery[]): Promise<(NativeNetwork | undefined)[]> {
+    await this.#pause(this.#life);
+    return queries.map(({ netns, near }) => {
+      const found = this.lookUp(netns);
+      return found && nativeNetworkOf(found, this.mark, near);
+    });
+  }
+
+  async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {
+    await this.#pause(this.#life);
+    return queries.map(({ netns, link }) => {
+      const device = this.lookUp(netns)?.devices.get(link);
+      if (!device) return undefined;
+      const { packets, bytes } = device.program?.pins === this.pins ? device.program : device.received;
+      return { packets, bytes };
+    });
+  }
+
+  async devices(queries: readonly OnLink[]): Promise<(DeviceFacts | undefined)[]> {
+    await this.#pause(this.#life);
+    return queries.map(({ netns, link }) => {
+      const device = this.lookUp(netns)?.devices.get(link);
+      return device && !device.isDoomed ? factsOf(device, this.mark) : undefined;
+    });
+  }
+
+  async resolve(netns: Netns): Promise<NetnsIdentity> {
+    await this.#pause(this.#life);
+    const found = this.#mustFind(netns, "resolve");
+    this.#cookies.set(found.identity, found.cookie);
+    return { netns: found.identity, cookie: found.cookie };
+  }
+
+  watch(): Watch<KernelEvent> {
+    const watch = new SimWatch(this.machine.clock, this.machine.watchLimit, () =>
+      this.#watches.delete(watch),
+    );
+    this.#watches.add(watch);
+    return watch;
+  }
+
+  async settle(): Promise<void> {
+    for (;;) {
+      const lastMs = Math.max(0, ...[...this.machine.dying].map((device) => device.goneAtMs ?? 0));
+      const waitMs = lastMs - this.machine.nowMs();
+      if (waitMs > 0) await this.machine.clock.sleep(waitMs);
+      this.machine.reap();
+      if (this.machine.dying.size === 0) return;
+    }
+  }
+
+  /** The carrier dies: its batches stop where they are and reject with ABORTED. The next call starts another one. */
+  crash(): void {
+    this.#life++;
+    for (const watch of this.#watches) watch.lose("the carrier of the kernel died");
+  }
+
+  /** Notifications are lost, as when the socket's buffer overflows. */
+  loseNotifications(): void {
+    for (const watch of this.#watches) watch.lose("ENOBUFS: notifications were lost");
+  }
+
+  close(): Promise<void> {
+    this.machine.listeners.delete(this);
+    for (const watch of this.#watches) watch.close();
+    return this.settle();
+  }
+
+  find(netns: Netns): SimNetns {
+    const found = this.lookUp(netns);
+    if (!found) throw new Refused("ENOENT", `there is no network namespace ${netns}`);
+    return found;
+  }
+
+  hear(netns: SimNetns, news: News, dueMs: number): void {
+    const name = this.#names.get(netns);
+    if (name === undefined) return;
+    if (news.type === "netns-removed") this.#names.delete(netns);
+    for (const watch of this.#watches) watch.push({ ...news, netns: name }, dueMs);
+  }
+
+  nameOf(netns: SimNetns): Netns {
+    if (netns === this.home) return "host";
+    return this.#names.has(netns) ? netns.identity : unknownNetns;
+  }
+
+  lookUp(netns: Netns): SimNetns | undefined {
+    const found = netns === "host" ? this.home : findNetns(this.machine, netns);
+    if (!found?.isAlive) return undefined;
+    const cookie = this.#cookies.get(netns);
+    if (cookie !== undefined && cookie !== found.cookie) return undefined;
+    if (!this.#names.has(found)) this.#names.set(found, netns);
+    return found;
+  }
+
+  #mustFind(netns: Netns, verb: string): SimNetns {
+    const found = this.lookUp(netns);
+    if (found) return found;
+    throw new KernelError("NOT_FOUND", `${verb} ${netns}: ENOENT: there is no network namespace`, {
+      errno: "ENOENT",
+    });
+  }
+
+  #namespaces(batch: readonly Operation[]): Set<SimNetns> {
+    const names = new Set(batch.flatMap((operation) => namespacesOf(operation.object)));
+    return new Set([...names].flatMap((name) => this.lookUp(name) ?? []));
+  }
+
+  /** The time of one operation. The carrier may have died in it. */
+  async #pause(life: number): Promise<void> {
+    if (life === this.#life) await this.machine.pause();
+    if (life !== this.#life) throw new KernelError("ABORTED", "the carrier of the kernel died");
+  }
+
+  /** Waits for what is on its way out and still holds the name or the VNI. */
+  async #whenFree(operation: Operation, life: number): Promise<void> {
+    const { verb, object } = operation;
+    if (verb !== "add" || !isDevice(object)) return;
+    for (;;) {
+      // The clock may have moved since the last pause.
+      this.machine.reap();
+      const untilMs = this.#busyUntilMs(object);
+      if (untilMs === undefined) return;
+      await this.machine.clock.sleep(untilMs - this.machine.nowMs());
+      await this.#pause(life);
+    }
+  }
+
+  #busyUntilMs(object: Parameters<typeof busyUntilMs>[1]): number | undefined {
+    try {
+      return busyUntilMs(this, object, simKindOf(object).inTheWay?.(this, object));
+    } catch (error) {
+      // A namespace that is missing is refused by the operation itself, which knows its number.
+      if (error instanceof Refused) return undefined;
+      throw error;
+    }
+  }
+
+  /** Devices that have the name of one that the batch removes, and are another owner's by now. */
+  #strangers(batch: readonly Operation[]): Set<SimDevice> {
+    const removed = batch.filter(isDeviceRemoval).map(({ object }) => object);
+    return new Set(
+      removed.flatMap(endsOf).flatMap((end) => {
+        const device = this.lookUp(end.netns)?.devices.get(end.name);
+        const isOurs = device?.group === this.mark.group && device.alias === end.alias;
+        return device && !isOurs ? [device] : [];
+      }),
+    );
+  }
+
+  /** Whether the operation would take something off one of these devices. */
+  #isOnOneOf(devices: ReadonlySet<SimDevice>, { verb, object }: Operation): boolean {
+    if (verb !== "remove" || !("link" in object)) return false;
+    const device = this.lookUp(object.netns)?.devices.get(object.link);
+    return device !== undefined && devices.has(device);
+  }
+
+  #do(operation: Operation, number: number): Undo {
+    try {
+      return perform(this, operation);
+    } catch (error) {
+      if (error instanceof Refused)
+        throw refusal(operation, error.errno, error.message, { operation: number });
+      throw error;
+    }
+  }
+
+  #faultAt(number: number, operation: Operation, failpoint: Failpoint | undefined): SimFault | undefined {
+    const fault = this.#fault?.(this.#operations++, operation);
+    return failpoint?.operation === number ? failpoint : fault;
+  }
+
+  #strike(operation: Operation, number: number, fault: SimFault): never {
+    const what = describeOperation(operation);
+    if (fault.how === "crash") {
+      this.crash();
+      throw new KernelError("ABORTED", `${what}: the carrier of the kernel died`, { operation: number });
+    }
+    if (fault.errno !== undefined)
+      throw refusal(operation, fault.errno, "the kernel is out of luck", { operation: number });
+    throw new KernelError("INTERNAL", `${what}: failpoint ${fault.when}`, { operation: number });
+  }
+}

@@ -1,0 +1,222 @@
+/** Devices of the simulated machine: how they are born, change, go down and die. */
+import type { LinkEnd, Netns, OwnerMark } from "../../kernel/kernel.ts";
+import { IPV6_MIN_MTU } from "../../net/link-local.ts";
+import { isUnicastMac, parseMac } from "../../net/mac.ts";
+import { type Device, endsOf } from "../../kernel/objects.ts";
+import { bare, type Machinery, Refused, type SimDevice, type SimNetns } from "./state.ts";
+
+/** Takes back one operation. */
+export type Undo = () => void;
+
+/** What the operations see of the machine, and in whose name they act. */
+export interface Actor {
+  readonly mark: OwnerMark;
+  readonly pins: string;
+  readonly home: SimNetns;
+  readonly machine: Machinery;
+  /** Refused with ENOENT if there is no such namespace. */
+  find(netns: Netns): SimNetns;
+  /** Like `find`, without a refusal. */
+  lookUp(netns: Netns): SimNetns | undefined;
+}
+
+const longestName = 15;
+
+export function deviceOf(netns: SimNetns, name: string): SimDevice {
+  const device = netns.devices.get(name);
+  if (!device || device.isDoomed) throw new Refused("ENODEV", `there is no device ${name}`);
+  return device;
+}
+
+/** When the kernel will be done with what stands in the way of `object`; undefined if nothing does that is on its way out. */
+export function busyUntilMs(
+  actor: Actor,
+  object: Device,
+  inTheWay: SimDevice | undefined,
+): number | undefined {
+  const named = endsOf(object).map((end) => actor.find(end.netns).devices.get(end.name));
+  const times = [...named, inTheWay].map((device) => device?.goneAtMs ?? 0);
+  return Math.max(...times) > actor.machine.nowMs() ? Math.max(...times) : undefined;
+}
+
+/** Brings MTU, alias and MAC of all its ends to what `object` says. */
+export function changeEnds(actor: Actor, object: Device, _from: Device): Undo {
+  for (const end of endsOf(object)) {
+    deviceOf(actor.find(end.netns), end.name);
+    checkValues(end);
+  }
+  const undos = endsOf(object).map((end) => changeEnd(actor, end));
+  return () => {
+    for (const undo of undos.toReversed()) undo();
+  };
+}
+
+/** A device that its own batch takes back. */
+export function destroy({ machine }: Actor, device: SimDevice): void {
+  doom(machine, device);
+}
+
+/** A device as one end. */
+export function endOf(naming: Naming, device: SimDevice): LinkEnd {
+  return {
+    netns: naming.nameOf(device.netns),
+    name: device.name,
+    mac: device.mac,
+    mtuBytes: device.mtuBytes,
+    alias: device.alias,
+    ...(device.linkLocal && device.mtuBytes >= IPV6_MIN_MTU ? { linkLocal: true } : {}),
+  };
+}
+
+interface Naming {
+  nameOf(netns: SimNetns): Netns;
+}
+
+/**
+ * Hides both ends of a veth pair, or the one device, until `bury` removes it or the undo brings it back. What is not
+ * there, not ours, of another kind or of another owner is left alone. A veth is known by the one end that is left, too.
+ */
+export function hideDevice(actor: Actor, object: Device): Undo {
+  const [device, other] = endsOf(object).flatMap((end) => {
+    const found = actor.lookUp(end.netns)?.devices.get(end.name);
+    const isOurs = found?.group === actor.mark.group && found.kind === object.kind;
+    // What this batch has hidden still says whose pair it was.
+    return isOurs && found.goneAtMs === undefined && found.alias === end.alias ? [found] : [];
+  });
+  const isDevice = device && (other === undefined || other === device.peer);
+  const hidden = isDevice ? hide(actor.machine, device) : [];
+  return () => {
+    for (const each of hidden) {
+      if (!each.netns.isAlive) continue;
+      each.isDoomed = false;
+      actor.machine.announce(each.netns, { type: "link", link: each.name, change: "new" });
+    }
+  };
+}
+
+/** Begins the removal of what is hidden. */
+export function bury(actor: Actor, object: Device): void {
+  for (const end of endsOf(object)) {
+    const device = actor.lookUp(end.netns)?.devices.get(end.name);
+    if (device?.isDoomed && device.goneAtMs === undefined) doom(actor.machine, device);
+  }
+}
+
+/** Takes the link down, and with it its routes, its neighbours and its IPv6 addresses, as Linux does. */
+export function setDown(actor: Actor, device: SimDevice): Undo {
+  if (!device.isUp) return () => {};
+  const routes = [...device.netns.routes].filter((route) => route.device === device);
+  const addresses = [...device.addresses].filter((address) => address.family === 6);
+  const neighbors = [...device.neighbors];
+  device.isUp = false;
+  for (const route of routes) device.netns.routes.delete(route);
+  for (const address of addresses) device.addresses.delete(address);
+  device.neighbors.clear();
+  actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
+  return () => {
+    device.isUp = true;
+    for (const address of addresses) device.addresses.add(address);
+    for (const route of routes) device.netns.routes.add(route);
+    for (const [key, neighbor] of neighbors) device.neighbors.set(key, neighbor);
+  };
+}
+
+/** Begins the removal of a device by its owner: gone for every observer, its name and VNI a little later. */
+function doom(machine: Machinery, device: SimDevice): void {
+  hide(machine, device);
+  for (const each of withPeer(device)) {
+    each.goneAtMs = machine.nowMs() + machine.deletionMs;
+    machine.dying.add(each);
+    dissolve(each);
+  }
+}
+
+function hide(machine: Machinery, device: SimDevice): SimDevice[] {
+  const seen = withPeer(device).filter((each) => !each.isDoomed);
+  for (const each of seen) {
+    each.isDoomed = true;
+    machine.announce(each.netns, { type: "link", link: each.name, change: "removed" });
+  }
+  return seen;
+}
+
+function withPeer(device: SimDevice): SimDevice[] {
+  return device.peer ? [device, device.peer] : [device];
+}
+
+/** It is gone, and its name is free. */
+export function destroyed(device: SimDevice): void {
+  device.isDoomed = true;
+  dissolve(device);
+  device.netns.devices.delete(device.name);
+}
+
+/** Takes with a device what hangs on it. */
+export function dissolve(device: SimDevice): void {
+  device.isUp = false;
+  device.program = undefined;
+  device.qdisc = undefined;
+  device.addresses.clear();
+  device.neighbors.clear();
+  for (const route of device.netns.routes) if (route.device === device) device.netns.routes.delete(route);
+}
+
+export function checkEnd(actor: Actor, end: LinkEnd): void {
+  const netns = actor.find(end.netns);
+  if (end.name.length > longestName)
+    throw new Refused("ERANGE", `the name ${end.name} is over 15 bytes long`);
+  if (!/^[^\s/:]+$/.test(end.name) || end.name === "." || end.name === "..")
+    throw new Refused("EINVAL", `${end.name} is no name for a device`);
+  checkValues(end);
+  const taken = netns.devices.get(end.name);
+  if (taken) {
+    const owner = taken.group === actor.mark.group ? "" : ", and is not ours";
+    throw new Refused("EEXIST", `device ${end.name} exists${owner}`);
+  }
+}
+
+function checkValues(end: LinkEnd): void {
+  if (end.mtuBytes < 68 || end.mtuBytes > 65535)
+    throw new Refused("EINVAL", `the MTU ${end.mtuBytes} does not fit`);
+  const mac = parseMac(end.mac);
+  if (!mac || !isUnicastMac(mac)) throw new Refused("EADDRNOTAVAIL", `${end.mac} is no address for a device`);
+}
+
+/** What a device is besides its end. */
+type Nature = Pick<SimDevice, "kind" | "transmit"> & Partial<Pick<SimDevice, "tunnel">>;
+
+export function born(actor: Actor, end: LinkEnd, nature: Nature): SimDevice {
+  const netns = actor.find(end.netns);
+  const { name, mac, mtuBytes, alias, linkLocal = false } = end;
+  const device: SimDevice = {
+    tunnel: undefined,
+    ...nature,
+    netns,
+    name,
+    index: actor.machine.nextIndex(),
+    mac,
+    mtuBytes,
+    alias,
+    linkLocal,
+    group: actor.mark.group,
+    isUp: false,
+    fabric: undefined,
+    ...bare(),
+  };
+  netns.devices.set(name, device);
+  actor.machine.announce(netns, { type: "link", link: name, change: "new" });
+  return device;
+}
+
+function changeEnd(actor: Actor, end: LinkEnd): Undo {
+  const device = deviceOf(actor.find(end.netns), end.name);
+  const { mac, mtuBytes, alias, linkLocal } = device;
+  Object.assign(device, {
+    mac: end.mac,
+    mtuBytes: end.mtuBytes,
+    alias: end.alias,
+    linkLocal: end.linkLocal ?? false,
+  });
+  actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
+  return () => Object.assign(device, { mac, mtuBytes, alias, linkLocal });
+}

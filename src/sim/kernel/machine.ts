@@ -1,0 +1,182 @@
+/** What all kernels of a simulated machine share: the namespaces, the clock, the turn of each batch, and the news. */
+import { NetloomError } from "../../errors/errors.ts";
+import type { Random } from "../../world/world.ts";
+import type { Clock } from "../../async/clock.ts";
+import { dissolve } from "./links.ts";
+import type { Machinery, News, SimDevice, SimNetns } from "./state.ts";
+
+export interface SimMachineOptions {
+  readonly clock: Clock;
+  /** Spreads the time that operations take between one half and one and a half of `operationMs`. Default: no spread. */
+  readonly random?: Random;
+  /** Time that one operation takes. Default: 0.1. */
+  readonly operationMs?: number;
+  /** Time in which a removed device still holds its name and its VNI. Default: 20. */
+  readonly deletionMs?: number;
+  /** Notifications that a subscription holds before it loses them. Default: 256. */
+  readonly watchLimit?: number;
+}
+
+/** Whoever wants to hear what happens in namespaces. */
+export interface Listener {
+  hear(netns: SimNetns, news: News, dueMs: number): void;
+}
+
+export class Machine implements Machinery {
+  readonly clock: Clock;
+  readonly tunnels = new Map<string, SimDevice>();
+  readonly uplinks = new Set<SimDevice>();
+  readonly dying = new Set<SimDevice>();
+  readonly listeners = new Set<Listener>();
+  readonly deletionMs: number;
+  readonly watchLimit: number;
+  readonly root: SimNetns;
+  readonly #operationMs: number;
+  readonly #random: Random | undefined;
+  readonly #byPath = new Map<string, SimNetns>();
+  readonly #byIdentity = new Map<string, SimNetns>();
+  readonly #freeInodes: number[] = [];
+  #nextInode = 4026532000;
+  #nextCookie = 1;
+  #nextIndex = 2;
+  #draws = 0;
+  #batches: { readonly wants: ReadonlySet<SimNetns>; start: (() => void) | undefined }[] = [];
+
+  constructor(options: SimMachineOptions) {
+    this.clock = options.clock;
+    this.#random = options.random;
+    this.#operationMs = options.operationMs ?? 0.1;
+    this.deletionMs = options.deletionMs ?? 20;
+    this.watchLimit = options.watchLimit ?? 256;
+    this.root = this.create("/proc/1/ns/net");
+  }
+
+  nowMs(): number {
+    return this.clock.monotonicMs();
+  }
+
+  nextIndex(): number {
+    return this.#nextIndex++;
+  }
+
+  /** Takes the time of one operation, and then buries what has died meanwhile. */
+  async pause(): Promise<void> {
+    const spread = this.#random ? 0.5 + this.#random.fraction("kernel operation", this.#draws++) : 1;
+    await this.clock.sleep(this.#operationMs * spread);
+    this.reap();
+  }
+
+  create(path: string): SimNetns {
+    if (this.#byPath.has(path))
+      throw new NetloomError("ALREADY_EXISTS", `create network namespace ${path}: it exists`);
+    const inode = this.#freeInodes.sort((a, b) => a - b).shift() ?? this.#nextInode++;
+    const netns: SimNetns = {
+      path,
+      identity: `inode://4/${inode}`,
+      cookie: String(this.#nextCookie++),
+      isAlive: true,
+      devices: new Map(),
+      routes: new Set(),
+      rules: new Set(),
+      sysctls: new Map(),
+    };
+    this.#byPath.set(path, netns);
+    this.#byIdentity.set(netns.identity, netns);
+    return netns;
+  }
+
+  /** Another path leads to the namespace as well: a bind mount, a symlink, a process in it. */
+  alias(netns: SimNetns, path: string): void {
+    if (this.#byPath.has(path))
+      throw new NetloomError("ALREADY_EXISTS", `name network namespace ${path}: it exists`);
+    this.#byPath.set(path, netns);
+  }
+
+  /** The path leads nowhere from now on. A namespace without any path dies. */
+  unname(path: string): void {
+    const netns = this.#byPath.get(path);
+    if (!netns) return;
+    const paths = [...this.#byPath].filter(([, found]) => found === netns);
+    if (paths.length === 1) this.destroy(path);
+    else this.#byPath.delete(path);
+  }
+
+  /** The namespace dies: what is in it at once, what hangs on it elsewhere when the kernel gets round to it. */
+  destroy(path: string): void {
+    const netns = this.#byPath.get(path);
+    if (!netns) return;
+    netns.isAlive = false;
+    for (const [each, found] of this.#byPath) if (found === netns) this.#byPath.delete(each);
+    this.#byIdentity.delete(netns.identity);
+    this.#freeInodes.push(Number(netns.identity.slice("inode://4/".length)));
+    const goneAtMs = this.nowMs() + this.deletionMs;
+    const doomed = [...netns.devices.values()];
+    const peers = doomed.flatMap((device) => device.peer ?? []);
+    const orphans = [...this.tunnels.values()].filter((device) => device.tunnel?.underlay === netns);
+    for (const device of doomed) device.isDoomed = true;
+    for (const device of new Set([...doomed, ...peers, ...orphans])) {
+      if (device.goneAtMs === undefined)
+        this.announce(device.netns, { type: "link", link: device.name, change: "removed" }, goneAtMs);
+      device.goneAtMs ??= goneAtMs;
+      this.dying.add(device);
+      this.uplinks.delete(device);
+    }
+    for (const device of doomed) dissolve(device);
+    this.announce(netns, { type: "netns-removed" }, goneAtMs);
+  }
+
+  at(path: string): SimNetns | undefined {
+    return this.#byPath.get(path);
+  }
+
+  identified(identity: string): SimNetns | undefined {
+    return this.#byIdentity.get(identity);
+  }
+
+  /** Frees the names and VNIs of the devices whose time has come. */
+  reap(): void {
+    for (const device of this.dying) {
+      if ((device.goneAtMs ?? 0) > this.nowMs()) continue;
+      this.dying.delete(device);
+      device.isDoomed = true;
+      dissolve(device);
+      if (device.netns.devices.get(device.name) === device) device.netns.devices.delete(device.name);
+      for (const [key, tunnel] of this.tunnels) if (tunnel === device) this.tunnels.delete(key);
+    }
+  }
+
+  announce(netns: SimNetns, news: News, dueMs: number = this.nowMs()): void {
+    for (const listener of this.listeners) listener.hear(netns, news, dueMs + this.#operationMs);
+  }
+
+  /** Resolves when no earlier batch wants any of these namespaces. The returned function lets the next ones in. */
+  async enter(wants: ReadonlySet<SimNetns>): Promise<() => void> {
+    const batch: { readonly wants: ReadonlySet<SimNetns>; start: (() => void) | undefined } = {
+      wants,
+      start: undefined,
+    };
+    this.#batches.push(batch);
+    if (!this.#mayStart(batch)) await new Promise<void>((resolve) => (batch.start = resolve));
+    return () => {
+      this.#batches = this.#batches.filter((each) => each !== batch);
+      for (const each of this.#batches)
+        if (each.start && this.#mayStart(each)) {
+          each.start();
+          each.start = undefined;
+        }
+    };
+  }
+
+  #mayStart(batch: { readonly wants: ReadonlySet<SimNetns> }): boolean {
+    const index = this.#batches.findIndex((each) => each.wants === batch.wants);
+    return !this.#batches
+      .slice(0, index)
+      .some((each) => [...each.wants].some((netns) => batch.wants.has(netns)));
+  }
+}
+
+/** What the path or the identity of a namespace leads to now. */
+export function findNetns(machine: Machine, netns: string): SimNetns | undefined {
+  if (netns.startsWith("file://")) return machine.at(netns.slice("file://".length));
+  return machine.identified(netns);
+}

@@ -1,0 +1,32 @@
+import type { Up } from "../../../kernel/kernel.ts";
+import { type Actor, deviceOf, setDown, type Undo } from "../links.ts";
+import { devicesOf, type SimObjectKind } from "../object-kind.ts";
+
+export const up = {
+  add: setUp,
+  change: setUp,
+  remove(actor, { netns, link }) {
+    const device = actor.find(netns).devices.get(link);
+    return device && setDown(actor, device);
+  },
+  observe: ({ mark }, view) =>
+    devicesOf(view)
+      .filter(({ isUp, group }) => isUp && group === mark.group)
+      .map(({ name }) => ({ kind: "up", netns: view.name, link: name })),
+} as const satisfies SimObjectKind<Up>;
+
+function setUp(actor: Actor, object: Up): Undo {
+  const netns = actor.find(object.netns);
+  const device = deviceOf(netns, object.link);
+  if (device.isUp) return () => {};
+  device.isUp = true;
+  actor.machine.announce(netns, { type: "link", link: object.link, change: "new" });
+  // On its way down again it would lose what it already had when it was down.
+  const addresses = [...device.addresses];
+  const neighbors = [...device.neighbors];
+  return () => {
+    setDown(actor, device);
+    for (const address of addresses) device.addresses.add(address);
+    for (const [key, neighbor] of neighbors) device.neighbors.set(key, neighbor);
+  };
+}

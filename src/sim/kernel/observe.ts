@@ -1,0 +1,66 @@
+/** What the simulated machine says about itself, in the form in which it was told. */
+import type { Observer, View } from "./object-kind.ts";
+import { SIM_KINDS } from "./objects.ts";
+import { contains, mustParsePrefix, network } from "../../net/ip.ts";
+import type { DeviceFacts, KernelObject, NativeNetwork, ObserveQuery, OwnerMark } from "../../kernel/kernel.ts";
+import { MAIN_TABLE } from "../../kernel/objects/route.ts";
+import type { SimDevice, SimNetns } from "./state.ts";
+
+export function viewOf(netns: SimNetns, query: ObserveQuery): View {
+  return { netns, name: query.netns, links: query.links && new Set(query.links) };
+}
+
+/** Everything in `views` that carries the observer's mark; a veth pair once, though both of its ends be asked about. */
+export function look(kernel: Omit<Observer, "told">, views: readonly View[]): KernelObject[] {
+  const names = new Map(views.map((view) => [view.netns, view.name]));
+  const observer: Observer = {
+    mark: kernel.mark,
+    pins: kernel.pins,
+    nameOf: (netns) => names.get(netns) ?? kernel.nameOf(netns),
+    told: new Set(),
+  };
+  return views.flatMap((view) => SIM_KINDS.flatMap((kind): KernelObject[] => kind.observe(observer, view)));
+}
+
+/** A device as anybody may ask after it. */
+export function factsOf(device: SimDevice, mark: OwnerMark): DeviceFacts {
+  const { index, mtuBytes, isUp, peer, master, group, kind, addresses } = device;
+  return {
+    index,
+    mtuBytes,
+    isUp,
+    hasCarrier: isUp && (peer?.isUp ?? true),
+    isEthernet: true,
+    isOurs: group === mark.group,
+    sort: kind,
+    ...(master !== undefined && { master }),
+    addresses: [...addresses].map(({ address }) => address),
+  };
+}
+
+/** All that is there without the mark, and not on a device that bears it; with `near` only such as holds one of these addresses. */
+export function nativeNetworkOf(
+  { identity, devices, routes }: SimNetns,
+  mark: OwnerMark,
+  near?: readonly string[],
+): NativeNetwork {
+  const asked = near?.map((address) => mustParsePrefix(address).address);
+  const isAsked = (prefix: string): boolean =>
+    asked?.some((address) => contains(network(mustParsePrefix(prefix)), address)) ?? true;
+  const others = [...devices.values()].filter(({ group, isDoomed }) => group !== mark.group && !isDoomed);
+  return {
+    identity,
+    addresses: others.flatMap((device) =>
+      [...device.addresses]
+        .filter(({ protocol }) => protocol !== mark.protocol)
+        .flatMap(({ address, peer }) => [address, ...(peer === undefined ? [] : [peer])])
+        .filter(isAsked),
+    ),
+    routes: [...routes]
+      .filter(({ device, protocol, table }) => {
+        return table === MAIN_TABLE && protocol !== mark.protocol && others.includes(device);
+      })
+      .filter(({ destination }) => isAsked(destination))
+      .map(({ destination, via }) => ({ destination, ...(via !== undefined && { via }) })),
+  };
+}

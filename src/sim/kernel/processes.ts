@@ -1,0 +1,60 @@
+/** Processes of a simulated machine, as far as a mesh has to do with them: a number, a namespace, and an end. */
+import { NetloomError } from "../../errors/errors.ts";
+import type { Netns } from "../../kernel/kernel.ts";
+import type { HeldProcess, Processes } from "../../kernel/processes.ts";
+import { findNetns, type Machine } from "./machine.ts";
+
+interface Process {
+  isAlive: boolean;
+}
+
+export class SimProcesses implements Processes {
+  readonly #machine: Machine;
+  readonly #running = new Map<number, Process>();
+  #holds = 0;
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  /** Starts a process in the namespace. ALREADY_EXISTS if one has the number. */
+  start(pid: number, netns: Netns): void {
+    const found = findNetns(this.#machine, netns);
+    if (!found) throw new TypeError(`there is no network namespace ${netns}`);
+    this.#machine.alias(found, pathOf(pid));
+    this.#running.set(pid, { isAlive: true });
+  }
+
+  /** The process ends, and with it its namespace, if nothing else leads there. The number is free. */
+  end(pid: number): void {
+    const running = this.#running.get(pid);
+    if (!running) return;
+    running.isAlive = false;
+    this.#running.delete(pid);
+    this.#machine.unname(pathOf(pid));
+  }
+
+  /** How many holds there are. */
+  get holds(): number {
+    return this.#holds;
+  }
+
+  hold(pid: number): Promise<HeldProcess> {
+    const running = this.#running.get(pid);
+    if (!running)
+      return Promise.reject(new NetloomError("NOT_FOUND", `hold process ${pid}: there is no such process`));
+    let isHeld = true;
+    this.#holds += 1;
+    return Promise.resolve({
+      isAlive: () => isHeld && running.isAlive,
+      release: () => {
+        if (isHeld) this.#holds -= 1;
+        isHeld = false;
+      },
+    });
+  }
+}
+
+function pathOf(pid: number): string {
+  return `/proc/${pid}/ns/net`;
+}

@@ -1,0 +1,148 @@
+/**
+ * Where a packet would go on the simulated machine, as a question about its state: addresses, rules and routes decide
+ * in each namespace; veths, tunnels, uplinks and `wire` programs carry it from one to the next.
+ *
+ * What is not modelled: fragmentation, rates, conntrack, and whether an answer would find its way back (ask that too).
+ */
+import { contains, familyOf, mustParseIp, mustParsePrefix } from "../../net/ip.ts";
+import { IPV6_MIN_MTU, isLinkLocal, linkLocalAddress } from "../../net/link-local.ts";
+import { connectedPrefixes, hostPart } from "./routing.ts";
+import { MAIN_TABLE } from "../../kernel/objects/route.ts";
+import type { Arrival, Frame, Journey, Machinery, Packet, SimDevice, SimNetns } from "./state.ts";
+
+interface Way {
+  readonly device: SimDevice;
+  readonly via: string | undefined;
+}
+
+const longestJourney = 32;
+
+/** Follows a packet from `netns` until a namespace takes it in; `undefined` if it is dropped on the way. */
+export function follow(machine: Machinery, netns: SimNetns, packet: Packet): Arrival | undefined {
+  return new Route(machine).route(netns, packet, undefined);
+}
+
+/** Name of the device by which packets to `to` leave a namespace, whatever becomes of them. */
+export function wayOut(netns: SimNetns, to: string): string | undefined {
+  return lookUp(netns, { to, bytes: 0 }, undefined)?.device.name;
+}
+
+class Route implements Journey {
+  readonly machine: Machinery;
+  #steps = 0;
+
+  constructor(machine: Machinery) {
+    this.machine = machine;
+  }
+
+  route(netns: SimNetns, packet: Packet, from: SimDevice | undefined): Arrival | undefined {
+    if (this.#steps++ > longestJourney) return undefined;
+    const [address = "", link] = packet.to.split("%");
+    if (link !== undefined) return this.#onLink(netns.devices.get(link), { ...packet, to: address });
+    if (hasAddress(netns, packet.to)) return { netns, link: from?.name ?? "lo" };
+    if (from && !forwards(netns, familyOf(packet.to))) return undefined;
+    const way = lookUp(netns, packet, from?.name);
+    if (!way) return undefined;
+    const nexthop = way.via ?? packet.to;
+    const mac = way.device.neighbors.get(nexthop)?.mac;
+    return this.transmit(way.device, { packet, nexthop, mac });
+  }
+
+  #onLink(device: SimDevice | undefined, packet: Packet): Arrival | undefined {
+    if (!device || linkLocalOf(device) === undefined) return undefined;
+    if (linkLocalOf(device) === packet.to) return { netns: device.netns, link: "lo" };
+    return this.transmit(device, { packet, nexthop: packet.to, mac: undefined });
+  }
+
+  /** Out of `device`. */
+  transmit(device: SimDevice, frame: Frame): Arrival | undefined {
+    if (this.#steps++ > longestJourney || !device.isUp) return undefined;
+    return device.transmit(this, frame, device);
+  }
+
+  enter(device: SimDevice, frame: Frame): Arrival | undefined {
+    if (this.#steps++ > longestJourney || !device.isUp) return undefined;
+    const program = device.program;
+    if (frame.packet.bytes > 0) {
+      for (const counters of program ? [device.received, program] : [device.received]) {
+        counters.packets++;
+        counters.bytes += frame.packet.bytes;
+      }
+    }
+    if (program) {
+      const target = program.target;
+      if (program.verdict === "redirect") return target && this.transmit(target, frame);
+      if (program.verdict === "redirect-peer") return target?.peer && this.enter(target.peer, frame);
+    }
+    return this.#accept(device, frame);
+  }
+
+  #accept(device: SimDevice, frame: Frame): Arrival | undefined {
+    if (isLinkLocal(frame.packet.to))
+      return linkLocalOf(device) === frame.packet.to ? { netns: device.netns, link: device.name } : undefined;
+    const isOurs =
+      frame.mac === undefined ? hasAddress(device.netns, frame.nexthop) : frame.mac === device.mac;
+    return isOurs ? this.route(device.netns, frame.packet, device) : undefined;
+  }
+
+  apart(netns: SimNetns, packet: Packet): Arrival | undefined {
+    return new Route(this.machine).route(netns, packet, undefined);
+  }
+}
+
+/** The address that a device has by itself, now. */
+function linkLocalOf(device: SimDevice): string | undefined {
+  const { netns, name, mac, mtuBytes, isUp } = device;
+  const isOn = netns.sysctls.get(`net/ipv6/conf/${name}/disable_ipv6`) !== "1";
+  return device.linkLocal && isUp && isOn && mtuBytes >= IPV6_MIN_MTU ? linkLocalAddress(mac) : undefined;
+}
+
+function hasAddress(netns: SimNetns, address: string): boolean {
+  for (const device of netns.devices.values())
+    for (const entry of device.addresses)
+      if (hostPart(entry.address) === address && (device.isUp || entry.family === 4)) return true;
+  return false;
+}
+
+function forwards(netns: SimNetns, family: 4 | 6): boolean {
+  const names =
+    family === 4 ? ["net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding"] : ["net/ipv6/conf/all/forwarding"];
+  return names.some((name) => netns.sysctls.get(name) === "1");
+}
+
+/** The rules in order of priority, the main table last. The longest prefix wins in a table, then the lowest metric. */
+function lookUp(netns: SimNetns, packet: Packet, iif: string | undefined): Way | undefined {
+  const family = familyOf(packet.to);
+  const to = mustParseIp(packet.to);
+  const source = packet.source === undefined ? undefined : mustParseIp(packet.source);
+  const rules = [...netns.rules]
+    .filter((rule) => rule.family === family && rule.ipProtocol === undefined)
+    .filter((rule) => !rule.to || contains(mustParsePrefix(rule.to), to))
+    .filter((rule) => !rule.from || (source !== undefined && contains(mustParsePrefix(rule.from), source)))
+    .filter((rule) => rule.iif === undefined || rule.iif === iif)
+    .sort((a, b) => a.priority - b.priority);
+  const tables = [...rules.filter((rule) => rule.priority < 32766).map((rule) => rule.table), MAIN_TABLE];
+  for (const table of tables) {
+    const way = lookUpIn(netns, table, packet.to);
+    if (way) return way;
+  }
+  return undefined;
+}
+
+function lookUpIn(netns: SimNetns, table: number, address: string): Way | undefined {
+  const to = mustParseIp(address);
+  let best: (Way & { readonly length: number; readonly metric: number }) | undefined;
+  const offer = (way: Way, destination: string, metric: number): void => {
+    const prefix = mustParsePrefix(destination);
+    if (!way.device.isUp || !contains(prefix, to)) return;
+    const length = prefix.length;
+    if (!best || length > best.length || (length === best.length && metric < best.metric))
+      best = { ...way, length, metric };
+  };
+  if (table === MAIN_TABLE)
+    for (const device of netns.devices.values())
+      for (const prefix of connectedPrefixes(device)) offer({ device, via: undefined }, prefix, 0);
+  for (const { device, via, destination, metric, table: home } of netns.routes)
+    if (home === table) offer({ device, via }, destination, metric);
+  return best;
+}

@@ -1,0 +1,181 @@
+/** What a simulated machine is made of. Entries point at each other as the kernel's structures do. */
+import type { Device } from "../../kernel/objects.ts";
+import type { Address, Netns, Program, Qdisc, Route, Rule } from "../../kernel/kernel.ts";
+
+export interface SimNetns {
+  /** `/run/netns/a`, or `/proc/7/ns/net`. */
+  readonly path: string;
+  readonly identity: `inode://${string}`;
+  /** Unlike the inode it is never used again. */
+  readonly cookie: string;
+  isAlive: boolean;
+  readonly devices: Map<string, SimDevice>;
+  readonly routes: Set<SimRoute>;
+  readonly rules: Set<SimRule>;
+  readonly sysctls: Map<string, string>;
+}
+
+export interface SimDevice {
+  readonly kind: Device["kind"] | "uplink" | "cable";
+  /** Out of it, while it is up. */
+  readonly transmit: Transmit;
+  readonly netns: SimNetns;
+  readonly name: string;
+  /** Unlike Linux' it is unique on the machine. */
+  readonly index: number;
+  mac: string;
+  mtuBytes: number;
+  alias: string;
+  /** It has the address that follows from its MAC while it is up. */
+  linkLocal: boolean;
+  readonly group: number;
+  isUp: boolean;
+  /** The far end of a veth pair. */
+  peer: SimDevice | undefined;
+  readonly tunnel: SimTunnel | undefined;
+  /** Uplinks of one fabric share a flat segment. */
+  readonly fabric: string | undefined;
+  /** Of a bridge: its name. */
+  master: string | undefined;
+  readonly addresses: Set<SimAddress>;
+  readonly neighbors: Map<string, SimNeighbor>;
+  program: SimProgram | undefined;
+  /** What has entered. */
+  readonly received: { packets: number; bytes: number };
+  qdisc: Qdisc["shape"] | undefined;
+  /** The kernel is at work on its removal, and its name is free from this moment on (monotonic milliseconds). */
+  goneAtMs: number | undefined;
+  /** Removed by its owner, hence unseen by `observe`. */
+  isDoomed: boolean;
+}
+
+/** A device with nothing on it. */
+export function bare(): Pick<
+  SimDevice,
+  "peer" | "master" | "addresses" | "neighbors" | "program" | "received" | "qdisc" | "goneAtMs" | "isDoomed"
+> {
+  return {
+    master: undefined,
+    peer: undefined,
+    addresses: new Set(),
+    neighbors: new Map(),
+    program: undefined,
+    received: { packets: 0, bytes: 0 },
+    qdisc: undefined,
+    goneAtMs: undefined,
+    isDoomed: false,
+  };
+}
+
+/** What all who act on a machine share. */
+export interface Machinery {
+  readonly tunnels: Map<string, SimDevice>;
+  readonly uplinks: Set<SimDevice>;
+  readonly dying: Set<SimDevice>;
+  readonly deletionMs: number;
+  nowMs(): number;
+  /** Of a new device. */
+  nextIndex(): number;
+  /** Tells everybody who watches the namespace, at `dueMs` (default: now). */
+  announce(netns: SimNetns, news: News, dueMs?: number): void;
+}
+
+/** What there is to say about a namespace; the watcher knows its name. */
+export type News =
+  | { readonly type: "link"; readonly link: string; readonly change: "new" | "removed" }
+  | { readonly type: "address"; readonly change: "new" | "removed" }
+  | { readonly type: "netns-removed" };
+
+/** A packet under way. */
+export interface Packet {
+  /** A link-local address with its link: `fe80::1%nl-1`. */
+  readonly to: string;
+  /** Matters to rules only. */
+  readonly source?: string;
+  /** Size of the frame; 0 asks without being counted. */
+  readonly bytes: number;
+}
+
+export interface Frame {
+  readonly packet: Packet;
+  /** Whose device the frame is for; its MAC is `mac`, if the sender need not ask. */
+  readonly nexthop: string;
+  readonly mac: string | undefined;
+}
+
+/** Where a packet was taken in: the namespace that has the address, and the link that it came in by (`lo` if it never left). */
+export interface Arrival {
+  readonly netns: SimNetns;
+  readonly link: string;
+}
+
+/** What a device may do with a frame. */
+export interface Journey {
+  readonly machine: Machinery;
+  /** In by a device: its program first, then the namespace's own stack. */
+  enter(device: SimDevice, frame: Frame): Arrival | undefined;
+  /** A packet of its own, from a namespace. */
+  apart(netns: SimNetns, packet: Packet): Arrival | undefined;
+}
+
+/** `undefined`: the frame is dropped on the way. */
+export type Transmit = (journey: Journey, frame: Frame, device: SimDevice) => Arrival | undefined;
+
+interface SimTunnel {
+  readonly vni: number;
+  readonly port: number;
+  readonly family: 4 | 6;
+  /** Where the UDP socket is. */
+  readonly underlay: SimNetns;
+  local: string;
+  remote: string;
+}
+
+export interface SimAddress extends Pick<Address, "address" | "peer"> {
+  readonly protocol: number;
+  readonly family: 4 | 6;
+  /** An IPv6 peer that was given while the link was down is not on the link: Linux routes only the address itself. */
+  readonly hasPeerRoute: boolean;
+}
+
+export interface SimRoute extends Omit<Route, "kind" | "netns" | "link" | "table" | "metric"> {
+  readonly device: SimDevice;
+  readonly family: 4 | 6;
+  readonly table: number;
+  readonly metric: number;
+  readonly protocol: number;
+}
+
+export interface SimRule extends Omit<Rule, "kind" | "netns"> {
+  readonly protocol: number;
+}
+
+interface SimNeighbor {
+  readonly address: string;
+  readonly mac: string;
+  readonly protocol: number;
+}
+
+interface SimProgram {
+  readonly verdict: Program["verdict"];
+  readonly target: SimDevice | undefined;
+  /** Directory of the pin: whose program it is. */
+  readonly pins: string;
+  packets: number;
+  bytes: number;
+}
+
+/** Why an operation cannot be: becomes a `KernelError` where the operation's number is known. */
+export class Refused extends Error {
+  readonly errno: string;
+
+  constructor(errno: string, reason: string) {
+    super(reason);
+    this.errno = errno;
+  }
+}
+
+/** The namespace at a path, as its URL. */
+export function urlOf(path: string): Netns {
+  return `file://${path}`;
+}

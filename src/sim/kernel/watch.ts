@@ -1,0 +1,64 @@
+/** A subscription to a simulated kernel: bounded, late, and honest about what was lost. */
+import type { KernelEvent } from "../../kernel/kernel.ts";
+import { Watch } from "../../async/watch.ts";
+import type { Clock } from "../../async/clock.ts";
+
+export class SimWatch extends Watch<KernelEvent> {
+  readonly #clock: Clock;
+  readonly #limit: number;
+  readonly #onClose: () => void;
+  #queue: { readonly event: KernelEvent; readonly dueMs: number }[] = [];
+  #waiting: (() => void)[] = [];
+  #isClosed = false;
+
+  /** Holds `limit` events; one more, and all of them give way to a `resync`. */
+  constructor(clock: Clock, limit: number, onClose: () => void) {
+    super();
+    this.#clock = clock;
+    this.#limit = limit;
+    this.#onClose = onClose;
+  }
+
+  push(event: KernelEvent, dueMs: number): void {
+    if (this.#queue.length >= this.#limit) {
+      this.lose("ENOBUFS: notifications were lost");
+      return;
+    }
+    const after = this.#queue.findIndex((each) => each.dueMs > dueMs);
+    this.#queue.splice(after < 0 ? this.#queue.length : after, 0, { event, dueMs });
+    this.#wake();
+  }
+
+  /** Drops what has not been read, and says so. */
+  lose(reason: string): void {
+    this.#queue = [{ event: { type: "resync", reason }, dueMs: this.#clock.monotonicMs() }];
+    this.#wake();
+  }
+
+  async take(): Promise<KernelEvent | undefined> {
+    while (!this.#isClosed) {
+      const head = this.#queue[0];
+      const waitMs = head ? head.dueMs - this.#clock.monotonicMs() : undefined;
+      if (head && waitMs !== undefined && waitMs <= 0) {
+        this.#queue.shift();
+        return head.event;
+      }
+      if (waitMs === undefined) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      else await this.#clock.sleep(waitMs);
+    }
+    return undefined;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#queue = [];
+    this.#onClose();
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}
