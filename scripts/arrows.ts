@@ -42,7 +42,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ],
   ["text", ["errors", "net"]],
   ["view", ["api", "kernel", "mechanisms", "text"]],
-  ["resolvers", ["async", "errors", "kernel", "text", "world"]],
+  ["resolvers", ["async", "errors", "kernel", "net", "text", "world"]],
   [
     "agent",
     [
@@ -90,7 +90,6 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
       "errors",
       "forwarder",
       "ipam",
-      "kernel",
       "mechanisms",
       "net",
       "registry",

@@ -3,7 +3,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { DeviceFacts } from "./kernel.ts";
 
 /** Of a macvtap: what the program behind it sends leaves by the device below, and never enters this one. */
-const PASSED_BY = ["macvtap", "ipvtap", "macvlan", "ipvlan"];
+const PASSED_BY: readonly string[] = ["macvtap", "ipvtap", "macvlan", "ipvlan"];
 
 /** FAILED_PRECONDITION, with the reason, for a device that can be no port; `undefined` for one that can. */
 export function portRefusal(name: string, facts: DeviceFacts): NetloomError | undefined {

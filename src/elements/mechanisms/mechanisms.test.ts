@@ -148,7 +148,7 @@ test("the next station is offered what reaches it, and the caller sees its own m
   await worlds.run(async () => {
     const preferences = [kernel("nsm-1")];
     const local = await chain.request({}, { preferences });
-    assert.deepEqual(sent(), { kept: undefined, offered: ["KERNEL"] });
+    assert.deepEqual(sent(), { kept: undefined, offered: ["KERNEL", "PORT"] });
     assert.equal(local.mechanism?.parameters["name"], "nsm-1");
     assert.deepEqual(local.path?.pathSegments[1]?.metrics, {
       node_name: "alpha",
@@ -156,7 +156,7 @@ test("the next station is offered what reaches it, and the caller sees its own m
       client_interface: "KERNEL/unknown",
     });
     await chain.request(local);
-    assert.deepEqual(sent(), { kept: "KERNEL", offered: ["KERNEL"] });
+    assert.deepEqual(sent(), { kept: "KERNEL", offered: ["KERNEL", "PORT"] });
     url = "tcp://[fd00::2]:5001";
     const remote = await chain.request(local);
     assert.deepEqual(sent(), { kept: undefined, offered: ["VXLAN", "VXLAN"] });

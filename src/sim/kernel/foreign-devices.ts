@@ -2,7 +2,14 @@
 import type { Netns } from "../../kernel/kernel.ts";
 import { familyOf } from "../../net/ip.ts";
 import { destroyed } from "./links.ts";
-import { bare, type Machinery, type SimDevice, type SimNetns, type Transmit } from "./state.ts";
+import {
+  bare,
+  type Machinery,
+  type SimAddress,
+  type SimDevice,
+  type SimNetns,
+  type Transmit,
+} from "./state.ts";
 
 /** One end of a cable. */
 export interface CableEnd {
@@ -16,8 +23,11 @@ export interface CableEnd {
 export interface DeviceChange {
   readonly isUp?: boolean;
   readonly mtuBytes?: number;
+  readonly name?: string;
   /** The bridge that it becomes a member of; "" for none. */
   readonly master?: string;
+  /** One more, with prefix length. */
+  readonly address?: string;
 }
 
 type Found<T> = Omit<T, "netns"> & { readonly netns: SimNetns };
@@ -43,13 +53,15 @@ export function foreign(
     tunnel: undefined,
     fabric,
     ...bare(),
-    addresses: new Set(
-      addresses.map((address) => ({ address, family: familyOf(address), hasPeerRoute: true, protocol: 0 })),
-    ),
+    addresses: new Set(addresses.map(addressOf)),
   };
   made.netns.devices.set(made.name, made);
   machine.announce(made.netns, { type: "link", link: made.name, change: "new" });
   return made;
+}
+
+function addressOf(address: string): SimAddress {
+  return { address, family: familyOf(address), hasPeerRoute: true, protocol: 0 };
 }
 
 export function plantCable(
@@ -66,8 +78,12 @@ export function plantCable(
 }
 
 export function changeDevice(machine: Machinery, device: SimDevice, change: DeviceChange): void {
-  const { isUp = device.isUp, mtuBytes = device.mtuBytes, master = device.master ?? "" } = change;
-  Object.assign(device, { isUp, mtuBytes, master: master === "" ? undefined : master });
+  const { isUp = device.isUp, mtuBytes = device.mtuBytes, name = device.name, address } = change;
+  const master = change.master ?? device.master ?? "";
+  device.netns.devices.delete(device.name);
+  Object.assign(device, { isUp, mtuBytes, name, master: master === "" ? undefined : master });
+  device.netns.devices.set(name, device);
+  if (address !== undefined) device.addresses.add(addressOf(address));
   for (const each of [device, device.peer])
     if (each) machine.announce(each.netns, { type: "link", link: each.name, change: "new" });
 }

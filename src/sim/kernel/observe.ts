@@ -2,7 +2,13 @@
 import type { Observer, View } from "./object-kind.ts";
 import { SIM_KINDS } from "./objects.ts";
 import { contains, mustParsePrefix, network } from "../../net/ip.ts";
-import type { DeviceFacts, KernelObject, NativeNetwork, ObserveQuery, OwnerMark } from "../../kernel/kernel.ts";
+import type {
+  DeviceFacts,
+  KernelObject,
+  NativeNetwork,
+  ObserveQuery,
+  OwnerMark,
+} from "../../kernel/kernel.ts";
 import { MAIN_TABLE } from "../../kernel/objects/route.ts";
 import type { SimDevice, SimNetns } from "./state.ts";
 

@@ -20,7 +20,7 @@ export interface SimDevice {
   /** Out of it, while it is up. */
   readonly transmit: Transmit;
   readonly netns: SimNetns;
-  readonly name: string;
+  name: string;
   /** Unlike Linux' it is unique on the machine. */
   readonly index: number;
   mac: string;
