@@ -3,7 +3,7 @@
  * second of CPU time (the run does not wait for anything, so on an idle core that is the time on the wall). The baseline is the same runs at the pace of their own virtual time, as a fleet of real hosts would take it.
  */
 import { sized } from "./sized.ts";
-import { simulateToy } from "../scripts/simulated-toy.ts";
+import { runToy } from "../fixtures/sim/toy.ts";
 import { percentile, plainRow, readCpuTimes, report, spread, stealShare } from "./report.ts";
 import { type BenchRow } from "./row.ts";
 
@@ -22,7 +22,7 @@ async function runBatch(batch: number): Promise<Batch> {
   const sum = { virtualSeconds: 0, faults: 0, operations: 0 };
   for (let n = 0; n < SEEDS_PER_BATCH; n++) {
     const seed = String(batch * SEEDS_PER_BATCH + n);
-    const { violations, struck, operations, timeMs } = await simulateToy({ seed, keepHistory: 0 });
+    const { violations, struck, operations, timeMs } = await runToy({ seed, keepHistory: 0 });
     if (violations.length > 0) throw new Error(`seed ${seed}: ${violations.join(", ")}`);
     sum.virtualSeconds += timeMs / 1000;
     sum.faults += struck;

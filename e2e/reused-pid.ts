@@ -10,7 +10,7 @@ import type { ChildProcess } from "node:child_process";
 import { openSync, readlinkSync } from "node:fs";
 import type { Kernel } from "../src/kernel/kernel.ts";
 import { HostGuard } from "../src/agent/host-guard.ts";
-import { Workloads } from "../src/agent/workloads.ts";
+import { Workloads } from "../src/attachments/workloads.ts";
 import { openAgentWorld } from "../src/cli/daemon/agent-world.ts";
 import type { Processes } from "../src/kernel/processes.ts";
 import { endProcess, startProcess, startProcessAs } from "./kernel/numbered-process.ts";
@@ -64,7 +64,7 @@ const workload = new Workloads({
   processes: held,
   hostGuard: new HostGuard(world.kernel, {
     hops: { addressesOf: async () => [] },
-    registry: { urls: ["tcp://127.0.0.1:5002"] },
+    registries: ["tcp://127.0.0.1:5002"],
   }),
 }).use({ pid });
 const seen: unknown[] = [];

@@ -20,7 +20,7 @@ import { LinuxMachine } from "../src/linux/machine/machine.ts";
 import { forwarder, type ForwarderOptions } from "../src/roles/forwarder.ts";
 import { managerRegistry } from "../src/roles/manager-registry.ts";
 import { manager } from "../src/roles/manager.ts";
-import { registry } from "../src/roles/registry.ts";
+import { openRegistry } from "../src/roles/registry.ts";
 import { MemoryStore } from "../src/store/memory/memory-store.ts";
 import { nodeWorld, type NodeWorld } from "../src/transport/node-world.ts";
 
@@ -48,14 +48,14 @@ async function serveRegistry(
   world: NodeWorld,
   { listen, leaseMs }: NonNullable<HostConfig["registry"]>,
 ): Promise<void> {
-  const role = await registry({
+  await openRegistry({
     store: new MemoryStore(world),
+    listen: [listen],
     world,
     name: "registry",
     identity: labIdentity(world),
     ...(leaseMs !== undefined && { leaseMs }),
   });
-  await world.hops.serve(listen, serveAll(role.served));
 }
 
 type Parts = Pick<

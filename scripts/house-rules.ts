@@ -193,6 +193,17 @@ export function filesImported({ path, text }: SourceFile, which: "all" | "at onc
   );
 }
 
+/** Exported types, by name, with the files that export one of their own: more than one is a name for several things. */
+export function typesTwice(files: readonly SourceFile[]): string[] {
+  const owners = new Map<string, string[]>();
+  for (const { path, text } of files)
+    for (const [, name = ""] of text.matchAll(/^export (?:abstract )?(?:interface|type|class) (\w+)/gm))
+      owners.set(name, [...(owners.get(name) ?? []), path]);
+  return [...owners].flatMap(([name, paths]) =>
+    paths.length > 1 ? [`the type ${name} is one thing in ${paths.join(" and another in ")}`] : [],
+  );
+}
+
 /** Every module that is named: `import … from`, `export … from`, `import "x"`, `import("x")`. */
 function importsOf(tokens: readonly Token[]): Import[] {
   return tokens.flatMap(({ kind, text, line }, index) => {

@@ -12,8 +12,8 @@ import { describeFault, type Fault, minimiseFaults } from "../src/sim/faults.ts"
 import { formatHistoryEntry } from "../src/sim/history.ts";
 import type { MeshResult } from "../fixtures/sim/mesh.ts";
 import type { ToyResult } from "../fixtures/sim/toy.ts";
-import { simulateMesh } from "./simulated-mesh.ts";
-import { simulateToy } from "./simulated-toy.ts";
+import { runMesh } from "../fixtures/sim/mesh.ts";
+import { runToy } from "../fixtures/sim/toy.ts";
 
 interface Run {
   readonly seed: string;
@@ -98,9 +98,9 @@ const [seed] = positionals;
 Error.stackTraceLimit = 0;
 if (values.hunt !== undefined) {
   values.mesh = true;
-  await survey(simulateMesh, freshSeeds(Number(values.hunt)), false);
+  await survey(runMesh, freshSeeds(Number(values.hunt)), false);
 } else {
-  const simulate: Simulate = values.mesh ? simulateMesh : simulateToy;
+  const simulate: Simulate = values.mesh ? runMesh : runToy;
   const agents = values.agents === undefined ? {} : { agents: Number(values.agents) };
   if (seed === undefined || seed === "") {
     await survey(simulate, seedsOf(values.seeds), values.hashes);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { ARROWS, circles, unusedArrows } from "../scripts/arrows.ts";
-import { filesImported, MAX_LINES, testViolations, violations } from "../scripts/house-rules.ts";
+import { filesImported, MAX_LINES, testViolations, typesTwice, violations } from "../scripts/house-rules.ts";
 import { tokenise } from "../scripts/tokens.ts";
 
 const ROOT = new URL("./", import.meta.url);
@@ -58,6 +58,21 @@ test("no files import each other in a circle", () => {
     ["c.ts", ["b.ts"]],
   ]);
   assert.deepEqual(circles(planted), ["files import each other: b.ts → c.ts → b.ts"]);
+});
+
+test("an exported type is one thing in the whole house", () => {
+  const files = sources()
+    .filter((path) => !path.endsWith(".test.ts"))
+    .map((path) => ({ path, text: readFileSync(new URL(path, ROOT), "utf8") }));
+  assert.deepEqual(typesTwice(files), []);
+  const text = "export interface Wire {}";
+  assert.deepEqual(
+    typesTwice([
+      { path: "a.ts", text },
+      { path: "b.ts", text },
+    ]),
+    ["the type Wire is one thing in a.ts and another in b.ts"],
+  );
 });
 
 test("every arrow of the table is used", () => {
@@ -131,8 +146,8 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
   ["setImmediate", "sim/a.ts", "const f = () => setImmediate;", /uses setImmediate/],
   ["queueMicrotask", "sim/a.ts", "queueMicrotask(() => 1);", /uses queueMicrotask/],
   ["performance", "store/a.ts", "const f = () => performance.now();", /uses performance/],
-  ["process", "admin/a.ts", "const f = () => process.env.X;", /uses process/],
-  ["globalThis", "admin/a.ts", 'const f = () => globalThis["Date"];', /uses globalThis/],
+  ["process", "agent/a.ts", "const f = () => process.env.X;", /uses process/],
+  ["globalThis", "agent/a.ts", 'const f = () => globalThis["Date"];', /uses globalThis/],
   ["Math.random", "net/a.ts", "const f = () => Math.random();", /uses Math.random/],
   ["Math.random by name", "net/a.ts", "const f = () => Math?.random();", /uses Math.random/],
   ["crypto", "identity/a.ts", "const f = () => crypto.randomUUID();", /uses crypto/],
@@ -184,7 +199,7 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
   ],
   [
     "a kind asked for",
-    "admin/a.ts",
+    "agent/a.ts",
     'import { ofKind } from "../kernel/objects.ts"; const f = (l: L) => ofKind(l, "vxlan");',
     /it knows of vxlan objects/,
   ],

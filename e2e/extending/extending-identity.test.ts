@@ -7,12 +7,12 @@ import { test } from "node:test";
 import { LAB_WORDS } from "../../src/identity/identities.ts";
 import { HouseCopy } from "./house-copy.ts";
 
-const TOY_IDENTITY = `import type { Rule } from "../../policy/rules.ts";
+const TOY_IDENTITY = `import type { PolicyRule } from "../../policy/rules.ts";
 import type { IdentityKind } from "../identity-kind.ts";
 
 const PROOF = { kind: "none" } as const;
 
-const NO_TOYS: Readonly<Rule> = {
+const NO_TOYS: Readonly<PolicyRule> = {
   name: "no-toys",
   refusal: ({ action, resource }) =>
     action === "register" && resource.kind === "service" && resource.name === "toy"

@@ -1,465 +1,355 @@
 /**
- * What a host is to do for its workloads, and how far it is: attachments, applied, changed and removed while it runs.
+ * All of a host in one process:
  *
- * Guarantees
- * - What was accepted is on the disk: a next life does the same, under the same ids.
- * - An attachment that does not work is tried again, and holds up no other; nor does one that takes long to be taken away.
- * - What comes in the place of an attachment begins when that is gone.
- * - Wires that an earlier life has made are taken over as they are. What nobody wants is removed: at once what is known
- *   to be unwanted, the rest when whoever could want it would have asked.
+ * ```
+ *   unix socket: NetworkService, MonitorConnection, both registries, admin      tcp: NetworkService, MonitorConnection
+ *        clients and endpoints of this host, people                                  forwarders of other hosts
+ *              │                                                                           │
+ *              └────> manager ──> forwarder ──> endpoints of this process (self:…), unix:…, other hosts' managers
+ *   attachments ─> clients ─┘         └──> kept wires ──> reconciler ──> kernel
+ * ```
  */
-import { NetloomError, operatingError } from "../errors/errors.ts";
-import type { Scope } from "../async/scope.ts";
-import type { Attached } from "./attached.ts";
-import { Clients } from "./clients.ts";
-import { clashesOf, Interfaces, perhapsTheSame } from "./clashes.ts";
-import { type Desired, DesiredState, type Kept, type Loaded } from "./desired-state.ts";
-import { differences } from "./differences.ts";
-import type { Kinds, Tools } from "./kind.ts";
-import type { AgentParts } from "./parts.ts";
-import { backoffMs } from "../async/backoff.ts";
-import type { ProgressView } from "./progress.ts";
-import { Semaphore } from "../async/semaphore.ts";
-import type { WorkloadRef } from "../resolvers/resolver.ts";
-import { workloadKey } from "../resolvers/workload-ref.ts";
-import { type Document, type Ref, refOf, refText, type Wish } from "./wish.ts";
-import { Workloads } from "./workloads.ts";
+import { adminService } from "./admin/admin-service.ts";
+import { Attachments, type AttachmentsOptions, SWEEP_AFTER_MS } from "./attachments.ts";
+import { closeDeadWorkloads } from "./dead-workloads.ts";
+import { Decisions } from "./decisions.ts";
+import { HostGuard } from "./host-guard.ts";
+import { KeptWires } from "./kept-wires.ts";
+import { Leftovers, type LeftoversOptions } from "./leftovers.ts";
+import type { NewClient, NewEndpoint } from "../attachments/parts.ts";
+import { DOCUMENTS } from "../documents/documents.ts";
+import { LocalDirectory } from "../api/directory.ts";
+import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
+import { serveAll, type Served } from "../api/rpc.ts";
+import type { TunnelOptions } from "../elements/mechanisms/tunnel-options.ts";
+import { wireIdOf } from "../elements/wires/wire-id.ts";
+import { IdentifierPools } from "../mechanisms/identifier-pool.ts";
+import { deviceOf, readMechanism } from "../mechanisms/list.ts";
+import type { Settings } from "../mechanisms/mechanism-type.ts";
+import { Claims } from "../forwarder/claims/claims.ts";
+import { Reconciler } from "../forwarder/reconcile/reconcile.ts";
+import type { Identity } from "../identity/identity.ts";
+import { NetloomError } from "../errors/errors.ts";
+import type { Prober } from "../kernel/prober.ts";
+import type { Processes } from "../kernel/processes.ts";
+import type { Ports, World } from "../world/world.ts";
+import { dialRegistries, type RegistryHop } from "../registry/dial-registries.ts";
+import { client } from "../roles/client.ts";
+import { endpoint } from "../roles/endpoint.ts";
+import { forwarder } from "../roles/forwarder.ts";
+import { ownForwarder, registerForwarder } from "./own-forwarder.ts";
+import { type ManagerRegistry, managerRegistry } from "../roles/manager-registry.ts";
+import { manager } from "../roles/manager.ts";
+import type { ConnectionRole } from "../roles/role.ts";
 
 export interface AgentOptions {
-  readonly parts: AgentParts;
-  /** The kinds of documents that it is asked for. */
-  readonly kinds: Kinds;
-  /**
-   * How long wires of an earlier life wait for clients of other processes and hosts to ask for them again. Default:
-   * 600,000 ms, the lifetime of a token: after that time without a word they would have been closed anyway.
-   */
+  /** `World.host` is the host's name. */
+  readonly world: World & Omit<Ports, "store">;
+  readonly identity: Identity;
+  /** Under which other hosts reach this one: `tcp://10.0.0.1:5001`. */
+  readonly url: string;
+  /** `unix:///…` for everything, `tcp://…` for other hosts. */
+  readonly listen: readonly string[];
+  /** URLs of the registry of the mesh; of several that share a store, the preferred one first. */
+  readonly registries: readonly string[];
+  /** Addresses of this host's ends of tunnels, one per family, best first. Without any: only wires inside of the host. */
+  readonly tunnelAddresses: readonly string[];
+  /** MTU of the network between the hosts. Default: 1500. */
+  readonly underlayMtuBytes?: number;
+  /** By type of mechanism, what its options say. Default: what each has by itself. */
+  readonly mechanisms?: Readonly<Record<string, Settings>>;
+  /** Added to the labels of this host's clients and endpoints that do not have them. Default: `nodeName`, the host. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Prefixes that no endpoint may take addresses from. */
+  readonly excludedPrefixes?: readonly string[];
+  /** Default: none is found. */
+  readonly processes?: Processes;
+  /** Sends echo requests: for `ping`, and to know whether packets get through before a wire is moved. */
+  readonly prober?: Prober;
   readonly sweepAfterMs?: number;
-  /** How people find the disk. Default: `the state folder`. */
+  /** How people find the disk of `world`. */
   readonly stateFolder?: string;
+  /** May the namespace that this agent serves be a workload itself? Default: false. */
+  readonly allowHostWorkload?: boolean;
+  /** Lease of endpoints of other processes. Default: 60,000 ms. */
+  readonly leaseMs?: number;
+  readonly version?: string;
 }
 
-/** What `apply` does, or would do, with one attachment. */
-export interface Applied {
-  readonly ref: Ref;
-  readonly change: "unchanged" | "added" | "changed";
-  /** Paths of what differs: `labels.app`. */
-  readonly differences: readonly string[];
+export interface AgentRole {
+  readonly world: World & Omit<Ports, "store">;
+  readonly attachments: Attachments;
+  readonly wires: KeptWires;
+  readonly manager: ConnectionRole;
+  readonly forwarder: ConnectionRole;
+  readonly registry: ManagerRegistry;
+  /** Of its tunnels. */
+  readonly identifiers: IdentifierPools;
+  /** All that the unix socket serves. */
+  readonly served: readonly Served[];
 }
 
-export const SWEEP_AFTER_MS = 600_000;
-const SWEEP_RETRY_MS = 10_000;
-const SWEEP = "remove wires of an earlier life that nobody wants";
-const REQUESTS_AT_ONCE = 32;
-/** How long the wires of a new life wait for its own endpoints to be registered. */
-const ENDPOINTS_FIRST_MS = 1_000;
+const NO_PROCESSES: Readonly<Processes> = {
+  hold: (pid) =>
+    Promise.reject(new NetloomError("NOT_FOUND", `hold process ${pid}: this host has no processes`)),
+};
 
-/** So long a workload that is not there may still come for the wire that it had. */
-const WORKLOAD_COMES_MS = 10_000;
+const ALIVE_TIMEOUT_MS = 300;
 
-interface Running {
-  /** Who works for it; as long as another one is taken away from its place, that one. */
-  readonly attached: Attached;
-  readonly kept: Kept;
-  /** Ends its task. */
-  readonly stop: () => Promise<void>;
+/** Starts it, and listens. It lives until `World.scope` ends; that leaves every wire as it is. */
+export async function openAgent(options: AgentOptions): Promise<AgentRole> {
+  const { world, identity } = options;
+  const { host, kernel, disk } = world;
+  let running: Attachments | undefined;
+  const onChange = (): void => {
+    running?.changed();
+    leftovers.look();
+  };
+  const claims = new Claims(world);
+  const reconciler = new Reconciler(world.kernel, { claims });
+  const dialled = dialRegistries({ world, hops: world.hops, urls: options.registries });
+  const hostGuard = new HostGuard(world.kernel, { ...options, hops: world.hops });
+  const wires = new KeptWires({ world, kernel, disk, reconciler, hostGuard, onChange });
+  const decisions = new Decisions(world.clock);
+  const identifiers = new IdentifierPools(world.random);
+  const directory = new LocalDirectory(world.hops, world.clock);
+  const labels = options.labels ?? { nodeName: host };
+  const registry = await registryOf({ ...options, labels }, dialled, () => running?.changed());
+  const leftovers = leftoversOf(options, {
+    stationAt: (url) => directory.connect(url).connections,
+    established: () => forwarding.established(),
+    inTurn: (id, task) => forwarding.inTurn(id, task),
+    isAwaited: (wireId) => wires.found.has(wireId) || (running?.isAwaited(wireId) ?? true),
+  });
+  const common = {
+    world,
+    kernel,
+    identity,
+    directory,
+    services: servicesOf(registry.services),
+    endpoints: endpointsOf(registry.endpoints),
+  };
+  const forwarding = forwarder({
+    ...common,
+    name: `forwarder-${host}`,
+    wires,
+    claims,
+    ...(options.tunnelAddresses.length > 0 && { tunnels: tunnelsOf(options, identifiers, wires) }),
+    onNext: (url) => leftovers.note(url),
+    onDiscovery: (id, discovery) => decisions.discovered(id, discovery),
+    onSelection: (id, selection) => decisions.selected(id, selection),
+  });
+  directory.offer("self:forwarder", { connections: connectionsOf(forwarding) });
+  const managing = manager({
+    ...common,
+    name: `manager-${host}`,
+    url: options.url,
+    ownForwarders: [ownForwarder(host)],
+    labels,
+    isRegistryCurrent: () => registry.view().state === "fresh",
+    excludedPrefixes: () => options.excludedPrefixes ?? [],
+  });
+  const parts: AttachmentsOptions["parts"] = {
+    world,
+    kernel,
+    disk,
+    processes: options.processes ?? NO_PROCESSES,
+    wires,
+    claims,
+    hostGuard,
+    services: common.services,
+    endpoints: common.endpoints,
+    newClient: (wanted) => newClient(options, managing, wanted),
+    newEndpoint: (wanted) => newEndpoint(options, wanted),
+    offer: (name, role) => directory.offer(`self:${name}`, { connections: connectionsOf(role) }),
+    dropWire: (id) => dropWire(world, managing, id),
+  };
+  const attachments = await Attachments.start({ parts, kinds: DOCUMENTS, ...lifeOf(options) });
+  running = attachments;
+  await leftovers.start();
+  if (options.tunnelAddresses.length > 0) registerForwarder(world, common.endpoints);
+  dropDead(options, { attachments, wires, managing });
+  registerGauges({ world, wires, managing, forwarding, registry });
+  const connections = serveConnections(managing);
+  const made = { wires, forwarder: forwarding, registry };
+  const admin = adminService({
+    ...options,
+    kernel,
+    labels,
+    startedAtMs: world.clock.wallMs(),
+    attachments,
+    ...made,
+    registryUrl: () => dialled.url,
+    decisions,
+    registries: { services: common.services, endpoints: common.endpoints },
+  });
+  const served = [...connections, ...registry.served, admin];
+  await listenAt(options, { served, connections });
+  return { world, attachments, manager: managing, identifiers, served, ...made };
 }
 
-interface Leaving {
-  readonly running: Running;
-  /** Resolves when it is taken away, and at the end of the world. */
-  readonly gone: Promise<void>;
+/** Whoever is on this host may ask for everything, other hosts for connections. */
+async function listenAt(
+  { world, listen }: AgentOptions,
+  { served, connections }: { readonly served: readonly Served[]; readonly connections: readonly Served[] },
+): Promise<void> {
+  for (const url of listen)
+    await world.hops.serve(url, serveAll(url.startsWith("unix:") ? served : connections));
 }
 
-export class Agent {
-  readonly kinds: Kinds;
-  readonly #parts: AgentParts;
-  readonly #state: DesiredState;
-  readonly #tools: Tools;
-  readonly #running = new Map<string, Running>();
-  readonly #leaving = new Map<string, Leaving>();
-  readonly #closing = new Set<string>();
-  readonly #listeners = new Set<() => void>();
-  /** Changes of the wish, one after the other. */
-  #tail: Promise<unknown> = Promise.resolve();
-  #isEnding = false;
-  /** All that an earlier life was to do is under way. */
-  #hasBegun = false;
+function registerGauges({
+  world,
+  wires,
+  managing,
+  forwarding,
+  registry,
+}: {
+  readonly world: World;
+  readonly wires: KeptWires;
+  readonly managing: ConnectionRole;
+  readonly forwarding: ConnectionRole;
+  readonly registry: ManagerRegistry;
+}): void {
+  const numbers = {
+    wires: ["Wires that this host has made.", () => wires.made.size],
+    wires_unclaimed: ["Wires of an earlier agent that nobody has asked for.", () => wires.unclaimed.length],
+    manager_connections: ["Connections that the manager holds.", () => managing.established().length],
+    forwarder_connections: ["Connections that the forwarder holds.", () => forwarding.established().length],
+    known_services: ["Network services that the registry has told of.", () => registry.view().services],
+    known_endpoints: ["Endpoints that the registry has told of.", () => registry.view().endpoints],
+    retries: ["Things that this host keeps trying.", () => world.retries.list().length],
+  } as const;
+  for (const [name, [help, read]] of Object.entries(numbers)) world.gauges.register({ name, help, read });
+}
 
-  private constructor({ parts, kinds, stateFolder = "the state folder" }: AgentOptions) {
-    const { world, disk } = parts;
-    this.#parts = parts;
-    this.kinds = kinds;
-    this.#state = new DesiredState({ world, disk, stateFolder, read: (data) => kinds.read(data) });
-    this.#tools = {
-      parts,
-      workloads: new Workloads(parts),
-      clients: new Clients(parts),
-      interfaces: new Interfaces(),
-      answers: this.#state,
-      turnstile: new Semaphore(REQUESTS_AT_ONCE),
-      has: (ref) => this.#running.has(refText(ref)),
-      wantedBy: (wireId, name) => this.#wantedBy(wireId, name),
-    };
+function leftoversOf(
+  { world, sweepAfterMs = SWEEP_AFTER_MS }: AgentOptions,
+  seams: Pick<LeftoversOptions, "stationAt" | "established" | "inTurn" | "isAwaited">,
+): Leftovers {
+  return new Leftovers({
+    world,
+    disk: world.disk,
+    name: `forwarder-${world.host}`,
+    lifetimeMs: sweepAfterMs,
+    ...seams,
+  });
+}
+
+/** Wires of clients and endpoints that are not this agent's own; its attachments look after theirs. */
+function dropDead(
+  { world }: AgentOptions,
+  {
+    attachments,
+    wires,
+    managing,
+  }: { readonly attachments: Attachments; readonly wires: KeptWires; readonly managing: ConnectionRole },
+): void {
+  closeDeadWorkloads({
+    world,
+    kernel: world.kernel,
+    wires,
+    own: () => new Set(attachments.all().map(({ connectionId }) => connectionId)),
+    drop: async (id) => {
+      world.log.info("the workload of a wire is gone: it is closed", { wire: id });
+      await dropWire(world, managing, id);
+    },
+  });
+}
+
+function lifeOf({ stateFolder, sweepAfterMs }: AgentOptions) {
+  return {
+    ...(stateFolder !== undefined && { stateFolder }),
+    ...(sweepAfterMs !== undefined && { sweepAfterMs }),
+  };
+}
+
+function registryOf(
+  { world, identity, url, labels = {}, leaseMs }: AgentOptions,
+  registry: RegistryHop,
+  onState: () => void,
+): Promise<ManagerRegistry> {
+  const name = `manager-${world.host}`;
+  const lease = leaseMs !== undefined && { leaseMs };
+  return managerRegistry({
+    world,
+    hops: world.hops,
+    disk: world.disk,
+    name,
+    identity,
+    url,
+    registry,
+    labels,
+    ...lease,
+    onState,
+  });
+}
+
+function tunnelsOf(
+  { tunnelAddresses, underlayMtuBytes = 1500, mechanisms: settings = {} }: AgentOptions,
+  identifiers: IdentifierPools,
+  wires: KeptWires,
+): TunnelOptions {
+  return {
+    addresses: tunnelAddresses,
+    underlayMtuBytes,
+    settings,
+    identifiers,
+    recall: (wireId, type, side) => wires.recall(wireId, type, side),
+  };
+}
+
+function newClient(
+  { world, identity, prober }: AgentOptions,
+  managing: ConnectionRole,
+  wanted: NewClient,
+): ConnectionRole {
+  return client({
+    world,
+    identity,
+    ...wanted,
+    next: connectionsOf(managing),
+    ...(prober && {
+      isAlive: async ({ mechanism, context }) => {
+        const device = mechanism && deviceOf(readMechanism(mechanism));
+        const address = context?.ipContext?.dstIpAddrs[0]?.split("/")[0];
+        if (device === undefined || address === undefined) return false;
+        return await isAlive(world, prober, device, address);
+      },
+    }),
+  });
+}
+
+async function isAlive(
+  { log }: World,
+  prober: Prober,
+  { netns, interfaceName: device }: NonNullable<ReturnType<typeof deviceOf>>,
+  address: string,
+): Promise<boolean> {
+  try {
+    const answer = await prober.probe(netns, address, { device, timeoutMs: ALIVE_TIMEOUT_MS });
+    return answer.rttMs !== undefined;
+  } catch (error) {
+    if (!(error instanceof NetloomError)) throw error;
+    log.debug("a wire cannot be looked after", { device, error: error.message });
+    return false;
   }
+}
 
-  /** Reads what is to be done, adopts what is there, and begins. INTERNAL if the disk or the kernel cannot be read, FAILED_PRECONDITION for a damaged wish. */
-  static async start(options: AgentOptions): Promise<Agent> {
-    const agent = new Agent(options);
-    const { wires, world } = options.parts;
-    const loaded = await agent.#state.load();
-    const adopted = await wires.adopt();
-    if (adopted.length > 0)
-      world.log.info("took over the wires of an earlier life", { wires: adopted.length });
-    for (const id of loaded.closing) agent.#closing.add(id);
-    // Nothing is changed before all of it is there to be changed.
-    world.scope.spawn("begin", (scope) => agent.#inTurn(() => agent.#begin(loaded, scope)));
-    world.scope.spawn("sweep", (scope) => agent.#sweep(scope, options.sweepAfterMs ?? SWEEP_AFTER_MS));
-    return agent;
-  }
+function newEndpoint({ world, identity }: AgentOptions, wanted: NewEndpoint): ConnectionRole {
+  const { addresses, ...rest } = wanted;
+  return endpoint({ world, identity, ...rest, ...(addresses && { addresses }) });
+}
 
-  /** All attachments, in the order in which they were applied first. */
-  attachments(): readonly Attached[] {
-    return [...this.#running.values()].map(({ attached }) => attached);
-  }
-
-  find(ref: Ref): Attached | undefined {
-    return this.#running.get(refText(ref))?.attached;
-  }
-
-  /** What is wanted, also where something else is still there. */
-  wish(ref: Ref): Wish | undefined {
-    return this.#running.get(refText(ref))?.kept.wish;
-  }
-
-  /** The wish as people wrote it. */
-  documents(query: Partial<Ref> = {}): Document[] {
-    return this.#kept()
-      .map(({ wish }) => wish.document)
-      .filter(
-        ({ kind, name }) =>
-          (query.kind === undefined || kind === query.kind) &&
-          (query.name === undefined || name === query.name),
-      );
-  }
-
-  /** Calls `listener` after every change of an attachment or its state. The result ends that. */
-  onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  /** Will a workload that is there ask for the wire? */
-  isAwaited(wireId: string): boolean {
-    if (!this.#hasBegun) return true;
-    const dueMs = this.#parts.world.clock.wallMs() - WORKLOAD_COMES_MS;
-    return [...this.#running.values()].some(
-      ({ kept, attached: { view } }) =>
-        kept.connectionId === wireId && (view.state !== "waiting" || view.sinceMs > dueMs),
-    );
-  }
-
-  #wantedBy(wireId: string, name: string): Ref | undefined {
-    const owner = this.#kept().find(({ connectionId }) => connectionId === wireId)?.wish;
-    return owner?.interface === name && this.isAwaited(wireId) ? refOf(owner) : undefined;
-  }
-
-  /** What asks for a wire keeps its id, and begins after what others may ask for. */
-  #asks(wish: Wish): boolean {
-    return this.kinds.of(wish).end === "client";
-  }
-
-  /** For others who know of changes: the forwarder's wires. */
-  changed(): void {
-    for (const listener of this.#listeners) listener();
-  }
-
-  /** What `apply` would do. INVALID_ARGUMENT for wishes that contradict each other. */
-  async compare(wishes: readonly Wish[]): Promise<Applied[]> {
-    await this.#refuseClashes(wishes);
-    return wishes.map((wish) => {
-      const ref = refOf(wish);
-      const before = this.wish(ref)?.document;
-      if (!before) return { ref, change: "added", differences: [] };
-      const paths = differences(before, wish.document);
-      return { ref, change: paths.length > 0 ? "changed" : "unchanged", differences: paths };
-    });
-  }
-
-  /** Those of others among themselves have been said, as their states. */
-  async #refuseClashes(wishes: readonly Wish[]): Promise<void> {
-    const changed = new Set(wishes.map(refText));
-    const others = this.#kept().flatMap(({ wish }) => (changed.has(refText(wish)) ? [] : [wish]));
-    const all = [...others, ...wishes];
-    const keyOf = await this.#identify(perhapsTheSame(all));
-    const clash = clashesOf(all, keyOf).find(({ index }) => index >= others.length);
-    if (!clash) return;
-    const wish = all[clash.index];
-    throw new NetloomError("INVALID_ARGUMENT", `apply ${wish ? refText(wish) : ""}: ${clash.problem}`);
-  }
-
-  /** Equal for workloads that are one namespace now, and for those that are written alike. */
-  async #identify(parts: readonly WorkloadRef[]): Promise<(part: WorkloadRef) => string> {
-    const keys = new Map<string, string | undefined>();
-    for (const part of parts) {
-      const key = workloadKey(part);
-      if (!keys.has(key)) keys.set(key, await this.#tools.workloads.identify(part));
-    }
-    return (part) => keys.get(workloadKey(part)) ?? workloadKey(part);
-  }
-
-  /**
-   * Makes `wishes` part of the wish, all or none. Answers when that is on the disk; nothing waits for what has to be
-   * closed first, or for new wires.
-   */
-  apply(wishes: readonly Wish[]): Promise<Applied[]> {
-    return this.#inTurn(async () => {
-      const applied = await this.compare(wishes);
-      const fresh = wishes.filter((_, i) => applied[i]?.change !== "unchanged");
-      if (fresh.length === 0) return applied;
-      const kept = fresh.map((wish) => this.#keep(wish));
-      const changed = new Map(kept.map((each) => [refText(each.wish), each]));
-      const others = this.#kept().filter(({ wish }) => !changed.has(refText(wish)));
-      await this.#save([...others, ...kept]);
-      for (const each of kept) this.#put(each);
-      this.changed();
-      return applied;
-    });
-  }
-
-  /** Takes attachments out of the wish; answers when their wires are gone. Returns those that were there. */
-  async delete(refs: readonly Ref[]): Promise<Ref[]> {
-    const gone = await this.#inTurn(async () => {
-      const names = new Set(refs.map(refText));
-      const found = [...this.#running].filter(([name]) => names.has(name));
-      if (found.length === 0) return [];
-      const ids = found.flatMap(([, { kept }]) => kept.connectionId || []);
-      for (const id of ids) this.#closing.add(id);
-      try {
-        await this.#save(this.#kept().filter(({ wish }) => !names.has(refText(wish))));
-      } catch (error) {
-        for (const id of ids) this.#closing.delete(id);
-        throw error;
-      }
-      for (const [name] of found) this.#running.delete(name);
-      return found.map(([name, running]) => ({ running, leaving: this.#leave(name, running) }));
-    });
-    await Promise.all(gone.map(({ leaving }) => leaving.gone));
-    for (const { running } of gone) this.#closing.delete(running.kept.connectionId);
-    return gone.map(({ running }) => refOf(running.kept.wish));
-  }
-
-  /**
-   * Closes a wire of this host that is no attachment's, on both sides: an unclaimed one, or one of another program's client.
-   * False if there is none. FAILED_PRECONDITION for that of an attachment.
-   */
-  async closeWire(id: string): Promise<boolean> {
-    const owner = this.#kept().find(({ connectionId }) => connectionId === id);
-    if (owner) {
-      const name = refText(owner.wish);
-      throw new NetloomError("FAILED_PRECONDITION", `close wire ${id}: it belongs to ${name}`, {
-        hint: `netloom delete ${name.replace(" ", "/")}`,
-      });
-    }
-    const { wires } = this.#parts;
-    const isKnown = wires.made.has(id) || wires.found.has(id);
-    await this.#parts.dropWire(id);
-    await wires.remove(id);
-    return isKnown;
-  }
-
-  /** Resolves when all of `refs` are up or gone, or the time is over. */
-  async settled(refs: readonly Ref[], timeoutMs: number, scope: Scope): Promise<void> {
-    const nap = scope.child("wait for attachments", { timeoutMs });
+/** Closes what this host's manager knows of the wire, on both sides. */
+async function dropWire({ log }: World, managing: ConnectionRole, wireId: string): Promise<void> {
+  for (const connection of managing.established()) {
+    if (wireIdOf(connection) !== wireId) continue;
     try {
-      while (!nap.ended) {
-        const waiting = refs.filter((ref) => (this.find(ref)?.view.state ?? "up") !== "up");
-        if (waiting.length === 0) return;
-        await new Promise<void>((resolve) => {
-          const done = (): void => {
-            forget();
-            forgetEnd();
-            resolve();
-          };
-          const forget = this.onChange(done);
-          const forgetEnd = nap.onEnd(done);
-        });
-      }
-    } finally {
-      await nap.end();
-    }
-  }
-
-  /** Takes everything away, and leaves the wish as it is: for an agent that ends for good. */
-  async closeAll(): Promise<void> {
-    this.#isEnding = true;
-    for (const [name, running] of this.#running) this.#leave(name, running);
-    await Promise.all([...this.#leaving.values()].map(({ gone }) => gone));
-  }
-
-  #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const run = this.#tail.then(task);
-    this.#tail = run.catch(() => undefined);
-    return run;
-  }
-
-  #kept(): Kept[] {
-    return [...this.#running.values()].map(({ kept }) => kept);
-  }
-
-  #save(kept: readonly Kept[]): Promise<void> {
-    const desired: Desired = { kept, closing: [...this.#closing] };
-    return this.#state.save(desired);
-  }
-
-  /** A wish that is changed keeps its id. */
-  #keep(wish: Wish): Kept {
-    const known = this.#running.get(refText(wish))?.kept.connectionId;
-    const { keys } = this.#parts.world;
-    return { wish, connectionId: this.#asks(wish) ? known || keys.uuid() : "" };
-  }
-
-  /** Has a wish worked on: by whom that was, or anew, after that one has left. */
-  #put(kept: Kept): void {
-    const name = refText(kept.wish);
-    const leaving = this.#leaving.get(name);
-    const there = leaving?.running ?? this.#running.get(name);
-    if (!there) return this.#start(kept, undefined);
-    this.#running.set(name, { ...there, kept });
-    if (!leaving && !there.attached.update(kept.wish)) this.#leave(name, there);
-  }
-
-  /** Takes it away, unless that is under way; what stands in its place by then begins. */
-  #leave(name: string, running: Running): Leaving {
-    const known = this.#leaving.get(name);
-    if (known) return known;
-    const { promise: gone, resolve } = Promise.withResolvers<void>();
-    const leaving = { running, gone };
-    this.#leaving.set(name, leaving);
-    running.attached.leave();
-    this.#parts.world.scope.spawn(`take away ${name}`, async () => {
-      try {
-        await this.#takeAway(running);
-        this.#leaving.delete(name);
-        const next = this.#running.get(name);
-        if (next && !this.#isEnding) this.#start(next.kept, undefined);
-        this.changed();
-      } finally {
-        resolve();
-      }
-    });
-    return leaving;
-  }
-
-  async #takeAway({ attached, stop }: Running): Promise<void> {
-    // What has ended it before was said then.
-    await stop().catch(() => undefined);
-    try {
-      await attached.close();
+      await managing.drop(connection.id);
     } catch (error) {
-      if (this.#parts.world.scope.ended) throw error;
-      this.#sayBug(attached, error);
-    }
-  }
-
-  #start(kept: Kept, answers: Loaded["answers"] | undefined): void {
-    const attached = this.#make(kept, answers);
-    const task = this.#parts.world.scope.child(refText(kept.wish));
-    task.spawn(refText(kept.wish), (scope) => this.#run(attached, scope));
-    const running: Running = { attached, kept, stop: () => task.end() };
-    this.#running.set(refText(kept.wish), running);
-  }
-
-  /**
-   * An error that nobody expects is a bug: it is said, it becomes the state of this attachment, and it is tried again like
-   * any other failure. It harms no other attachment.
-   */
-  async #run(attached: Attached, scope: Scope): Promise<void> {
-    const { clock, random } = this.#parts.world;
-    const name = refText(attached.wish);
-    for (let failures = 1; !scope.ended; failures++) {
-      try {
-        return await attached.run(scope);
-      } catch (error) {
-        if (scope.ended && error instanceof NetloomError) return;
-        this.#sayBug(attached, error);
-        if (attached.view.state === "up") failures = 1;
-        const delayMs = backoffMs(failures, random.fraction(`after a bug in ${name}`, failures));
-        attached.fail(operatingError(`work on ${name}`, error), delayMs);
-        await clock.sleep(delayMs, scope);
-      }
-    }
-  }
-
-  #sayBug({ wish }: Attached, error: unknown): void {
-    this.#parts.world.log.error("bug in an attachment", { attachment: refText(wish) }, error);
-  }
-
-  #make({ wish, connectionId }: Kept, answers: Loaded["answers"] | undefined): Attached {
-    return this.kinds.of(wish).control(wish, this.#tools, {
-      connectionId,
-      answer: answers?.get(connectionId),
-      onChange: (view) => this.#tell(wish, view),
-    });
-  }
-
-  #tell(wish: Wish, { state, reason, error, attempts }: ProgressView): void {
-    const { log } = this.#parts.world;
-    const fields = { attachment: refText(wish), reason: reason || undefined, hint: error?.hint };
-    if (state === "failed" && attempts === 1) log.warn("an attachment does not work yet", fields);
-    else if (state === "failed") log.debug("an attachment does not work yet", { ...fields, attempts });
-    else if (state === "healing" && attempts <= 1) log.warn("a wire heals", fields);
-    else if (state === "healing") log.debug("a wire still heals", { ...fields, attempts });
-    else if (state === "up") log.info("an attachment is up", fields);
-    else log.debug(`an attachment is ${state}`, fields);
-    this.changed();
-  }
-
-  /** What nobody shall have any more goes first: it may hold a name that is wanted. Endpoints come before wires. */
-  async #begin({ kept, answers }: Loaded, scope: Scope): Promise<void> {
-    await this.#closeRest();
-    const first = kept.filter(({ wish }) => !this.#asks(wish));
-    for (const each of first) this.#start(each, answers);
-    await this.settled(
-      first.map(({ wish }) => refOf(wish)),
-      first.length > 0 ? ENDPOINTS_FIRST_MS : 0,
-      scope,
-    );
-    for (const each of kept) if (!this.#running.has(refText(each.wish))) this.#start(each, answers);
-    this.#hasBegun = true;
-    this.changed();
-  }
-
-  async #closeRest(): Promise<void> {
-    for (const id of this.#closing) {
-      try {
-        await this.#parts.wires.remove(id);
-        this.#closing.delete(id);
-      } catch (error) {
-        if (!(error instanceof NetloomError)) throw error;
-        this.#parts.world.log.warn("a deleted wire cannot be removed", { wire: id, error: error.message });
-      }
-    }
-  }
-
-  async #sweep(scope: Scope, afterMs: number): Promise<void> {
-    const { world, wires } = this.#parts;
-    for (let waitMs = afterMs; !scope.ended; waitMs = SWEEP_RETRY_MS) {
-      await world.clock.sleep(waitMs, scope);
-      try {
-        // One whose workload has not come meanwhile would ask for another wire: that of another namespace.
-        const wanted = new Set(
-          this.#kept().flatMap(({ connectionId }) => (this.isAwaited(connectionId) ? [connectionId] : [])),
-        );
-        const swept = await wires.sweep(wanted);
-        world.retries.over(SWEEP);
-        if (swept.length > 0)
-          world.log.info("removed wires of an earlier life that nobody wants", { wires: swept.length });
-        return;
-      } catch (error) {
-        if (!(error instanceof NetloomError) || scope.ended) throw error;
-        world.retries.failed(SWEEP, error);
-        world.log.warn("what nobody wants cannot be removed yet", { error: error.message });
-      }
+      // What is here is gone; what is elsewhere expires.
+      if (!(error instanceof NetloomError)) throw error;
+      log.debug("a close was not heard everywhere; the rest expires", { wire: wireId, error: error.message });
     }
   }
 }

@@ -2,7 +2,7 @@
  * Wires whose workload has died without a word: of clients and endpoints that are not this agent's own, and of an earlier
  * life. They are closed at once, rather than when their tokens expire.
  */
-import { keepOn } from "./keep-on.ts";
+import { keepOn } from "../attachments/keep-on.ts";
 import type { KeptWires } from "./kept-wires.ts";
 import { deviceOf } from "../mechanisms/list.ts";
 import { Signal } from "../async/signal.ts";

@@ -24,7 +24,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import type { Disk } from "../world/disk.ts";
-import { type ReadResult, refText, type Wish } from "./wish.ts";
+import { type ReadResult, refText, type Wish } from "../attachments/wish.ts";
 
 const WISH_FILE = "wish";
 const ANSWERS_FILE = "answers";

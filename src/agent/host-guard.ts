@@ -51,14 +51,14 @@ export class HostGuard {
       /** Default: false. */
       readonly allowHostWorkload?: boolean;
       /** `tcp://10.0.0.9:5002`; a name is looked up each time. */
-      readonly registry: { readonly urls: readonly string[] };
+      readonly registries: readonly string[];
       readonly hops: Pick<Hops, "addressesOf">;
     },
   ) {
     this.#kernel = kernel;
     this.#isAllowed = options.allowHostWorkload ?? false;
     this.#hops = options.hops;
-    this.#registryUrls = options.registry.urls;
+    this.#registryUrls = options.registries;
   }
 
   /** Why a namespace, as `Kernel.resolve` has named it, is no workload. */

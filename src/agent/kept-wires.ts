@@ -20,7 +20,7 @@ import type { Kernel, Netns } from "../kernel/kernel.ts";
 import type { World } from "../world/world.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
-import type { Ref } from "./wish.ts";
+import type { Ref } from "../attachments/wish.ts";
 import { isHollow, type Unclaimed, unclaimedOf } from "./unclaimed.ts";
 
 /** Where they are kept. All that is in them is gone when the machine starts again. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { drain } from "../../scripts/simulated-toy.ts";
+import { drain } from "../../fixtures/sim/simulate.ts";
 import { SimClock } from "../sim/clock.ts";
 import { Life } from "../sim/life.ts";
 import { Scheduler } from "../sim/scheduler.ts";

@@ -11,7 +11,7 @@ import { after, before, test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { until } from "../../fixtures/async/until.ts";
 import { Agents, isRoot, json } from "../../fixtures/cli/agents.ts";
-import { netloom, netloomPath, type Netloom, type Outcome, start } from "./spawn-netloom.ts";
+import { netloom, netloomPath, type Netloom, type CommandOutcome, start } from "./spawn-netloom.ts";
 
 const shared = { agents: undefined as Agents | undefined };
 
@@ -21,7 +21,7 @@ function mesh(): Agents {
 }
 
 /** `netloom args…` at the agent of a host. Place in the lab are written as `LAB/alpha/web`. */
-function at(host: "alpha" | "beta", ...args: string[]): Promise<Outcome> {
+function at(host: "alpha" | "beta", ...args: string[]): Promise<CommandOutcome> {
   const { lab } = mesh();
   const own = args.map((arg) => arg.replaceAll("LAB/", `${lab}/`));
   return netloom([...own, "--agent", mesh().url(host)]);
@@ -114,7 +114,7 @@ test("connect --dry-run prints a document that apply takes, and needs no agent",
 });
 
 /** Runs a command at alpha until it shows `api-bank` between two tries. */
-async function untilFailed(...args: string[]): Promise<Outcome> {
+async function untilFailed(...args: string[]): Promise<CommandOutcome> {
   return await until(async () => {
     const outcome = await at("alpha", ...args);
     return /failed/.test(outcome.stdout) && outcome;

@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import type { Format, Output } from "./output.ts";
 
 /** What a command gets from the frame. */
-export interface Context {
+export interface CommandContext {
   /** How errors are told. */
   readonly format: Format;
   /** For results. */
@@ -23,7 +23,7 @@ interface Example {
   readonly about: string;
 }
 
-export interface Description {
+export interface CommandText {
   readonly name: string;
   /** What the command does, what it needs and what its exit code says. */
   readonly description: string;
@@ -37,7 +37,7 @@ export interface Description {
 export interface Entry {
   readonly name: string;
   readonly summary: string;
-  load(): Promise<(context: Context, commandLine: CommandLine) => Command | Promise<Command>>;
+  load(): Promise<(context: CommandContext, commandLine: CommandLine) => Command | Promise<Command>>;
 }
 
 /** The words of the command line, or `all` to load every command (for the reference). */
@@ -46,7 +46,7 @@ export type CommandLine = readonly string[] | "all";
 const helpWidth = 100;
 
 /** A command without its arguments, options and action. */
-export function describe(description: Description): Command {
+export function describe(description: CommandText): Command {
   const examples = description.examples.map(({ command, about }) => `  $ ${command}\n      ${about}`);
   return frame(description.name)
     .description(description.description)
@@ -57,7 +57,7 @@ export function describe(description: Description): Command {
 export async function addCommands(
   parent: Command,
   entries: readonly Entry[],
-  context: Context,
+  context: CommandContext,
   commandLine: CommandLine,
 ): Promise<void> {
   for (const entry of entries) {
@@ -68,7 +68,7 @@ export async function addCommands(
 }
 
 /** Help of a command takes the same way as its results. */
-export function speakThrough({ out, err, format }: Context, command: Command): Command {
+export function speakThrough({ out, err, format }: CommandContext, command: Command): Command {
   return command.configureOutput({
     writeOut: (text) => out.write(text),
     // Help in the place of a command that is missing. As JSON there is only the error.

@@ -2,15 +2,15 @@
 import type { Command } from "commander";
 import type { CommandOption, Given, KindCommand } from "../documents/command.ts";
 import { workloadForms } from "../resolvers/workload-ref.ts";
-import { describe, option, outputOption, type Context } from "./command.ts";
-import { addAgentOptions, type AgentOptions } from "./mesh/agent-options.ts";
+import { describe, option, outputOption, type CommandContext } from "./command.ts";
+import { addAgentOptions, type AgentChoice } from "./mesh/agent-options.ts";
 import type { WireView } from "../view/wire-view.ts";
 import type { WrittenWorkload } from "./mesh/workload.ts";
 import type { Format, Output } from "./output.ts";
 import { repeatable } from "./repeatable.ts";
 import { parseWait } from "./wait.ts";
 
-interface Options extends AgentOptions {
+interface Options extends AgentChoice {
   readonly name?: string;
   readonly interface?: string;
   readonly label?: readonly string[];
@@ -23,7 +23,7 @@ interface Options extends AgentOptions {
   readonly [name: string]: unknown;
 }
 
-export function kindCommand(context: Context, kind: KindCommand): Command {
+export function kindCommand(context: CommandContext, kind: KindCommand): Command {
   const command = addAgentOptions(describe(kind))
     .addOption(option("--name <name>", "name of the attachment (default: workload-service)"))
     .addOption(option("-i, --interface <device>", kind.interface))
@@ -97,8 +97,8 @@ function namesIn({ name, interface: device }: Options): Pick<Given, "name" | "in
 }
 
 async function apply(
-  context: Context,
-  target: AgentOptions,
+  context: CommandContext,
+  target: AgentChoice,
   { documents, options }: { readonly documents: string; readonly options: Options },
 ): Promise<void> {
   if (options.dryRun === true) {

@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
 import { nearest } from "../text/problem.ts";
-import { addCommands, frame, speakThrough, type CommandLine, type Context } from "./command.ts";
+import { addCommands, frame, speakThrough, type CommandLine, type CommandContext } from "./command.ts";
 import { commands } from "./commands.ts";
 
 /** All commands, those on the command line ready to run. */
-export async function buildProgram(context: Context, commandLine: CommandLine): Promise<Command> {
+export async function buildProgram(context: CommandContext, commandLine: CommandLine): Promise<Command> {
   const program = speakThrough(context, frame("netloom"))
     .description(
       "Netloom, a network service mesh for Linux: any workload gets exactly the layer 2 and layer 3 " +

@@ -1,6 +1,6 @@
 /** The frame of every command: command line in, exit code out; signals, errors and closed pipes between them. */
 import { CommanderError } from "commander";
-import type { Context } from "./command.ts";
+import type { CommandContext } from "./command.ts";
 import { formatOf, reportError } from "./errors/error-report.ts";
 import { catchSignals } from "./interrupt.ts";
 import { Output } from "./output.ts";
@@ -26,7 +26,7 @@ export async function run(args: readonly string[]): Promise<number> {
   let exitCode: number | undefined;
   const line = wordsOf(args);
   const format = formatOf(line, process.env);
-  const context: Context = {
+  const context: CommandContext = {
     format,
     out,
     err,

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 export const netloomPath = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
 
-export interface Outcome {
+export interface CommandOutcome {
   /** `null` if a signal ended the process. */
   readonly code: number | null;
   readonly stdout: string;
@@ -17,7 +17,7 @@ export interface Outcome {
 
 export interface Netloom {
   readonly pid: number | undefined;
-  readonly outcome: Promise<Outcome>;
+  readonly outcome: Promise<CommandOutcome>;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -58,7 +58,7 @@ export function startProgram(program: string, args: readonly string[], options: 
 }
 
 /** Runs `netloom args…` to its end. */
-export function netloom(args: readonly string[], options: SpawnOptions = {}): Promise<Outcome> {
+export function netloom(args: readonly string[], options: SpawnOptions = {}): Promise<CommandOutcome> {
   return start(args, options).outcome;
 }
 
@@ -66,7 +66,7 @@ export function netloom(args: readonly string[], options: SpawnOptions = {}): Pr
  * Runs `netloom args…` as a user without any privilege. Root only. The project may lie where such a user cannot go, in
  * a home, say: for this process it is mounted where everybody can.
  */
-export async function netloomOfNobody(args: readonly string[]): Promise<Outcome> {
+export async function netloomOfNobody(args: readonly string[]): Promise<CommandOutcome> {
   const folder = mkdtempSync(join(tmpdir(), "netloom-nobody-"));
   chmodSync(folder, 0o755);
   const project = fileURLToPath(new URL("../..", import.meta.url));

@@ -1,5 +1,5 @@
 /** Whether devices, routes and rules of ours have somebody who takes care of them. */
-import type { FileTree, Machine } from "./machine.ts";
+import type { FileTree, ExaminedMachine } from "./machine.ts";
 import { processes } from "./processes.ts";
 
 export type AgentOfHost =
@@ -39,7 +39,7 @@ interface NumberOption {
 }
 
 /** What the agent of this machine is told by an option, or will be told. */
-export function settingOf(machine: Machine, option: NumberOption): number {
+export function settingOf(machine: ExaminedMachine, option: NumberOption): number {
   const asked = machine.settings[option.name];
   if (asked !== undefined) return asked;
   const agent = agentOfHost(machine);

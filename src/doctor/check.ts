@@ -1,4 +1,4 @@
-import type { Machine } from "./machine.ts";
+import type { ExaminedMachine } from "./machine.ts";
 
 /**
  * `failed` means that netloom does not work here; `warning` that something may get in its way; `absent` that something
@@ -7,7 +7,7 @@ import type { Machine } from "./machine.ts";
 export type Status = "ok" | "absent" | "warning" | "failed";
 
 /** One thing that was looked at. Whatever is not `ok` says why it matters, and has one command that clears it. */
-export type Finding =
+export type Report =
   | { readonly status: "ok"; readonly what: string; readonly isUnused?: true }
   | {
       readonly status: "absent" | "warning" | "failed";
@@ -22,25 +22,25 @@ export type Finding =
     };
 
 /** A rule of the doctor. It only reads the machine, so that a test may hand it any. */
-export interface Check<M extends Machine = Machine> {
+export interface Check<M extends ExaminedMachine = ExaminedMachine> {
   /** Stable name, for scripts. */
   readonly name: string;
   readonly title: string;
-  run(machine: M): readonly Finding[];
+  run(machine: M): readonly Report[];
 }
 
-export function ok(what: string): Finding {
+export function ok(what: string): Report {
   return { status: "ok", what };
 }
 
-export function absent(what: string, why: string, remedy: string): Finding {
+export function absent(what: string, why: string, remedy: string): Report {
   return { status: "absent", what, why, remedy };
 }
 
-export function warning(what: string, why: string, remedy: string): Finding {
+export function warning(what: string, why: string, remedy: string): Report {
   return { status: "warning", what, why, remedy };
 }
 
-export function failed(what: string, why: string, remedy: string): Finding {
+export function failed(what: string, why: string, remedy: string): Report {
   return { status: "failed", what, why, remedy };
 }

@@ -11,7 +11,7 @@ export interface FileTree {
 }
 
 /** A device of the namespace that netloom runs in, ours or not. */
-export interface Device {
+export interface DeviceFacts {
   readonly name: string;
   /** IFLA_INFO_KIND; `undefined` for hardware and `lo`. */
   readonly kind?: string;
@@ -21,8 +21,8 @@ export interface Device {
   readonly vxlan?: { readonly vni: number; readonly port: number; readonly hasOwnSocket?: true };
 }
 
-export interface Machine extends FileTree {
-  readonly devices: readonly Device[];
+export interface ExaminedMachine extends FileTree {
+  readonly devices: readonly DeviceFacts[];
   /**
    * Settings that are asked about, for an agent to come, by the name of their option (`vxlan-port`). Default: those of the
    * agent that runs here, or the usual ones.

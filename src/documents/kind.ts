@@ -3,9 +3,9 @@
  * kinds.ts. The agent, its admin service, the command line, labs and the generated documents ask that list.
  */
 import type { z } from "zod";
-import type { Attached } from "../agent/attached.ts";
-import type { Life, Tools } from "../agent/kind.ts";
-import type { Document, Wish } from "../agent/wish.ts";
+import type { Attached } from "../attachments/attached.ts";
+import type { AttachmentLife, Tools } from "../attachments/kind.ts";
+import type { Document, Wish } from "../attachments/wish.ts";
 import type { Side } from "../mechanisms/side.ts";
 import type { Finding } from "../text/problem.ts";
 import type { KindCommand } from "./command.ts";
@@ -18,7 +18,7 @@ export interface DocumentKind<D extends Document = Document, W extends Wish = Wi
   /** What a document that has been checked means. */
   mean(document: D): W;
   /** Begins to work for it. */
-  control(wish: W, tools: Tools, life: Life): Attached;
+  control(wish: W, tools: Tools, life: AttachmentLife): Attached;
 }
 
 /** What people call it. */

@@ -1,8 +1,8 @@
 /** The kinds of documents, ready to read and to work for: YAML, then shape, then meaning, or everything that is wrong. */
 import { z } from "zod";
-import { clashesOf } from "../agent/clashes.ts";
-import type { Kind, Kinds, ParseResult } from "../agent/kind.ts";
-import { type ReadResult, refText, type Wish } from "../agent/wish.ts";
+import { clashesOf } from "../attachments/clashes.ts";
+import type { Kind, Kinds, ParsedDocuments } from "../attachments/kind.ts";
+import { type ReadResult, refText, type Wish } from "../attachments/wish.ts";
 import { checkShape, describe, isRecord } from "../text/check-shape.ts";
 import { jsonSchemaText } from "../text/json-schema.ts";
 import {
@@ -63,7 +63,7 @@ export class DocumentTable implements Kinds {
     return findings.length > 0 ? { ok: false, findings } : { ok: true, wish: entry.mean(shape.data) };
   }
 
-  parse(text: string, file: string): ParseResult {
+  parse(text: string, file: string): ParsedDocuments {
     const problems: Problem[] = [];
     const wishes: Wish[] = [];
     const sources: SourceMap[] = [];

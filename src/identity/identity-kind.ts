@@ -1,5 +1,5 @@
 /** A way for a process to be somebody: a folder here, and a line in the list. */
-import type { Rule } from "../policy/rules.ts";
+import type { PolicyRule } from "../policy/rules.ts";
 import type { Ports, World } from "../world/world.ts";
 import type { Identity } from "./identity.ts";
 
@@ -15,7 +15,7 @@ export interface IdentityOptions {
 /** What a kind brings. */
 export interface OpenedIdentity extends Omit<Identity, "authorize"> {
   /** Beside those that hold everywhere: of the tokens in a path. */
-  readonly rules: readonly Rule[];
+  readonly rules: readonly PolicyRule[];
 }
 
 /** Its words; what works is loaded by who needs it. */

@@ -4,11 +4,11 @@ import fc from "fast-check";
 import { contains, formatIp, mustParseIp, mustParsePrefix } from "../net/ip.ts";
 import { toInteger } from "../net/cover.ts";
 import { AddressPool } from "./address-pool.ts";
-import { PointToPointIpam, type Wish } from "./point-to-point.ts";
+import { PointToPointIpam, type WantedAddress } from "./point-to-point.ts";
 
-const NOTHING: Wish = { excluded: [], srcAddresses: [], dstAddresses: [] };
+const NOTHING: WantedAddress = { excluded: [], srcAddresses: [], dstAddresses: [] };
 const groups = (...list: string[][]) => list.map((prefixes) => prefixes.map(mustParsePrefix));
-const text = (ipam: PointToPointIpam, owner: string, wish: Partial<Wish> = {}, nowMs = 0) =>
+const text = (ipam: PointToPointIpam, owner: string, wish: Partial<WantedAddress> = {}, nowMs = 0) =>
   ipam
     .assign(owner, { ...NOTHING, ...wish }, nowMs)
     .map(({ dst, src }) => `${formatIp(dst)} ${formatIp(src)}`);

@@ -20,7 +20,7 @@ export interface Pair {
   readonly src: IpAddress;
 }
 
-export interface Wish {
+export interface WantedAddress {
   /** Prefixes that no address may come from. */
   readonly excluded: readonly IpPrefix[];
   /** `address/length` that the client had before, for instance from an endpoint that is gone. Taken again where they are free. */
@@ -53,7 +53,7 @@ export class PointToPointIpam {
    * One pair of each group for `owner`. RESOURCE_EXHAUSTED if a group has no room; then nothing has changed.
    * `nowMs` is monotonic.
    */
-  assign(owner: string, wish: Wish, nowMs: number): Pair[] {
+  assign(owner: string, wish: WantedAddress, nowMs: number): Pair[] {
     this.#expire(nowMs);
     const before = this.#holdings.get(owner) ?? [];
     const after: Holding[] = [];
@@ -96,7 +96,7 @@ export class PointToPointIpam {
     for (const [owner, untilMs] of this.#reservedUntilMs) if (untilMs <= nowMs) this.release(owner);
   }
 
-  #recover(pools: readonly AddressPool[], wish: Wish): Holding | undefined {
+  #recover(pools: readonly AddressPool[], wish: WantedAddress): Holding | undefined {
     for (const pool of pools) {
       const [dst, src] = [wish.dstAddresses, wish.srcAddresses].map((list) =>
         firstOf(list, pool.prefix, wish.excluded),
@@ -108,7 +108,7 @@ export class PointToPointIpam {
     return undefined;
   }
 
-  #take(pools: readonly AddressPool[], wish: Wish): Holding {
+  #take(pools: readonly AddressPool[], wish: WantedAddress): Holding {
     for (const pool of pools) {
       const dst = pool.take(wish.excluded);
       if (dst === undefined) continue;

@@ -85,7 +85,7 @@ export interface CounterQuery {
 }
 
 /** A device as it is, whoever has made it. */
-export interface DeviceFacts {
+export interface PortFacts {
   /** Of another device of that name it is another one. */
   readonly index: number;
   readonly mtuBytes: number;
@@ -148,7 +148,7 @@ export interface Kernel {
   /** In the order of the queries; `undefined` for a link that is not there. */
   counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]>;
   /** What is there under these names. In the order of the queries; `undefined` for a device that is not there. */
-  devices(queries: readonly OnLink[]): Promise<(DeviceFacts | undefined)[]>;
+  devices(queries: readonly OnLink[]): Promise<(PortFacts | undefined)[]>;
   /** Finds out which namespace `netns` names now, and remembers where it was found. NOT_FOUND if there is none. */
   resolve(netns: Netns): Promise<NetnsIdentity>;
   /** Link, address and namespace events of `host` and of every namespace resolved or used so far. Default: `everything`. */

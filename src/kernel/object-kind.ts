@@ -27,7 +27,7 @@ export const PHASES = [
 export type Phase = (typeof PHASES)[number];
 
 /** What an object has of which a namespace, or a host, holds one, whoever wants it. */
-export interface Claim {
+export interface SoleClaim {
   /** Equal for what cannot be there twice. */
   readonly key: string;
   /** For people: `the interface nsm-1 in file:///run/netns/a`. */
@@ -60,7 +60,7 @@ interface Common<T> {
   /** Equal for equal objects: with defaults filled in. Default: the object as it is. */
   normal?(object: T): unknown;
   /** Default: nothing. */
-  claims?(object: T): readonly Claim[];
+  claims?(object: T): readonly SoleClaim[];
   /** Kind and identity, in the words of iproute2, with the namespace. */
   describe(object: T): string;
   /** Commands that do the step, in order. */
@@ -120,6 +120,6 @@ export function inPhase(phase: Phase): Readonly<Record<"add" | "change" | "remov
 }
 
 /** The name of a device, of which a namespace has one. */
-export function nameClaim({ netns, name }: LinkEnd): Claim {
+export function nameClaim({ netns, name }: LinkEnd): SoleClaim {
   return { key: linkKey(netns, name), words: `the interface ${name} in ${netns}` };
 }

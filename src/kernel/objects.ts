@@ -3,7 +3,7 @@
  * kind is a file in objects/ and a line here; then the compiler names its missing side in `linux` and `sim`.
  */
 import { carrierKey, type LinkEnd, linkKey, type Netns, type OnLink } from "./link.ts";
-import type { AttachedKind, Attraction, Claim, DeviceKind, KernelObjectKind } from "./object-kind.ts";
+import type { AttachedKind, Attraction, SoleClaim, DeviceKind, KernelObjectKind } from "./object-kind.ts";
 import { address } from "./objects/address.ts";
 import { neighbor } from "./objects/neighbor.ts";
 import { program } from "./objects/program.ts";
@@ -31,7 +31,7 @@ type DeviceName = {
 
 /** An object that others hang on. */
 export type Device = { [K in DeviceName]: ObjectOf<K> }[DeviceName];
-export type Attached = Exclude<KernelObject, Device>;
+export type AttachedObject = Exclude<KernelObject, Device>;
 
 /** All kinds, by name. */
 const KINDS: { readonly [K in ObjectKindName]: KernelObjectKind<ObjectOf<K>> } = LIST;
@@ -47,7 +47,7 @@ function deviceKindOf<T extends Device>(device: T): DeviceKind<T> {
   return KINDS[device.kind] as unknown as DeviceKind<T>;
 }
 
-export function attachedKindOf<T extends Attached>(object: T): AttachedKind<T> {
+export function attachedKindOf<T extends AttachedObject>(object: T): AttachedKind<T> {
   return KINDS[object.kind] as unknown as AttachedKind<T>;
 }
 
@@ -55,7 +55,7 @@ export function isDevice(object: KernelObject): object is Device {
   return kindOf(object).isDevice ?? false;
 }
 
-export function isAttached(object: KernelObject): object is Attached {
+export function isAttached(object: KernelObject): object is AttachedObject {
   return !isDevice(object);
 }
 
@@ -84,7 +84,7 @@ export function linkKeys(device: Device): string[] {
 }
 
 /** The device that it hangs on and goes away with; a rule, or a setting of a namespace, has none. */
-export function carrierOf(object: Attached): OnLink | undefined {
+export function carrierOf(object: AttachedObject): OnLink | undefined {
   return attachedKindOf(object).carrier(object);
 }
 
@@ -113,7 +113,7 @@ export function contentOf(object: KernelObject): string {
 }
 
 /** What it has of which there can be only one, whoever wants it: names, tunnels, addresses, routes, rules. */
-export function claimsOf(object: KernelObject): readonly Claim[] {
+export function claimsOf(object: KernelObject): readonly SoleClaim[] {
   return kindOf(object).claims?.(object) ?? [];
 }
 

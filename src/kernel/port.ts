@@ -1,12 +1,12 @@
 /** Which devices can be a port, one that somebody else has made and a wire ends in, and how such a one is. */
 import { NetloomError } from "../errors/errors.ts";
-import type { DeviceFacts } from "./kernel.ts";
+import type { PortFacts } from "./kernel.ts";
 
 /** Of a macvtap: what the program behind it sends leaves by the device below, and never enters this one. */
 const PASSED_BY: readonly string[] = ["macvtap", "ipvtap", "macvlan", "ipvlan"];
 
 /** FAILED_PRECONDITION, with the reason, for a device that can be no port; `undefined` for one that can. */
-export function portRefusal(name: string, facts: DeviceFacts): NetloomError | undefined {
+export function portRefusal(name: string, facts: PortFacts): NetloomError | undefined {
   const { isOurs, isEthernet, master, sort = "", addresses } = facts;
   const refuse = (why: string, hint: string): NetloomError =>
     new NetloomError("FAILED_PRECONDITION", `device ${name} can be no port: ${why}`, {
@@ -33,7 +33,7 @@ export function portRefusal(name: string, facts: DeviceFacts): NetloomError | un
 }
 
 /** Why no packet passes a port; `undefined` if packets do. */
-export function whyPortDown(name: string, { isUp, hasCarrier }: DeviceFacts): string | undefined {
+export function whyPortDown(name: string, { isUp, hasCarrier }: PortFacts): string | undefined {
   if (!isUp) return `port ${name} is down: it is set up by whoever has made it`;
   return hasCarrier ? undefined : `port ${name} has no carrier: nobody is at its other end`;
 }

@@ -1,7 +1,7 @@
 /** What the agents of a lab are asked for, and what they say of themselves. */
 import { create } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
-import { type Ref, refOf, refText } from "../agent/wish.ts";
+import { type Ref, refOf, refText } from "../attachments/wish.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
 import {
   Agent as AgentApi,

@@ -27,7 +27,7 @@ import { namedNamespaces } from "../linux/namespaces/netns-lifecycle.ts";
 import { lockFile } from "../linux/libc/syscall.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { quote } from "../text/problem.ts";
-import { NODE_NAME } from "./file/names.ts";
+import { LAB_NAME_PART } from "./file/names.ts";
 import { namespacePrefix } from "./topology/topology.ts";
 
 const labsDirectory = "/run/netloom/labs";
@@ -46,7 +46,7 @@ export function bpffsDirectory(lab: string, host: string): string {
 
 /** The name becomes part of paths. INVALID_ARGUMENT if no lab can have it. */
 export function checkLabName(name: string): void {
-  if (NODE_NAME.test(name)) return;
+  if (LAB_NAME_PART.test(name)) return;
   throw new NetloomError("INVALID_ARGUMENT", `${quote(name)} is no name of a lab`, {
     hint: "names of labs are 1-12 lower-case letters and digits, a letter first; netloom lab status lists those that are up",
   });

@@ -7,13 +7,13 @@ import type { Datapath } from "./bpf/datapath.ts";
 import type { Links } from "./batch/links.ts";
 import type { Link } from "./netlink/link-decode.ts";
 import type { Ack } from "./netlink/message-reader.ts";
-import type { Place, Places } from "./namespaces/place.ts";
+import type { NetnsPlace, Places } from "./namespaces/place.ts";
 import type { ProcSys } from "./namespaces/proc-sys.ts";
 import type { Readiness } from "./batch/readiness.ts";
 import type { Reaper } from "./batch/reaper.ts";
 import type { Job, Reason } from "./batch/refuse.ts";
 import type { Transaction } from "./batch/transaction.ts";
-import type { ObserveContext, View } from "./batch/view.ts";
+import type { ObserveContext, NetnsView } from "./batch/view.ts";
 
 /** What is the same for all batches of a kernel. */
 export interface BatchContext {
@@ -24,7 +24,7 @@ export interface BatchContext {
   /** Opens the datapath, and mounts the bpffs for it if need be. */
   readonly datapath: () => Datapath;
   /** Takes off what is pinned for a device that is gone. */
-  readonly forgetPrograms: (place: Place, linkIndex: number) => void;
+  readonly forgetPrograms: (place: NetnsPlace, linkIndex: number) => void;
   /** True after a pause if a namespace died of late whose devices may still be about to go. */
   readonly awaitTheDying: () => Promise<boolean>;
 }
@@ -37,13 +37,13 @@ export interface BatchTools extends BatchContext {
   readonly transaction: Transaction;
   readonly readiness: Readiness;
   /** The device an object hangs on. `undefined` for who removes from one that is not there; refused for all others. */
-  linkOf(job: Job, place: Place, name: string): Link | undefined;
+  linkOf(job: Job, place: NetnsPlace, name: string): Link | undefined;
   /** Whether the batch removes this device: all that is on it goes by itself. */
-  isLeaving(place: Place, link: string): boolean;
+  isLeaving(place: NetnsPlace, link: string): boolean;
   /** Whether a device that the batch would remove is another owner's by now: then all that it has stays, too. */
-  isStrangers(place: Place, link: Link): boolean;
+  isStrangers(place: NetnsPlace, link: Link): boolean;
   /** What a device loses with the next step, or with its undo, is put back when all is undone. */
-  restoreLater(place: Place, link: Link): Promise<void>;
+  restoreLater(place: NetnsPlace, link: Link): Promise<void>;
 }
 
 /** Where a netlink message is about. */
@@ -73,7 +73,7 @@ export interface LinuxObjectKind<T> {
   /** Of what is not there: a success. */
   remove(tools: BatchTools, job: Job, object: T): void | Promise<void>;
   /** Those with our mark. */
-  observe(context: ObserveContext, view: View): T[];
+  observe(context: ObserveContext, view: NetnsView): T[];
   /** Why it was refused, where the errno means something of its own. */
   explain?(refused: Refused<T>): Reason | undefined;
   /** The message that puts it back on a device that was down, or had no IPv4 address, for a while. */

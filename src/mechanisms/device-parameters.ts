@@ -1,6 +1,6 @@
 /** The parameters that name a device of this host, as upstream has them: its namespace and its name. */
 import { interfaceNameProblem } from "../net/interface-name.ts";
-import { quote } from "./parameters.ts";
+import { quote } from "../text/problem.ts";
 
 /** What is wrong with them, as parts of a sentence. */
 export function deviceProblems(inodeUrl: string, name: string): string[] {

@@ -39,8 +39,3 @@ export function smallerMtu(a: number, b: number): number {
 export function isMtu(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= 65_535;
 }
-
-export function quote(text: string | undefined): string {
-  const said = text ?? "";
-  return JSON.stringify(said.length > 64 ? `${said.slice(0, 64)}…` : said);
-}

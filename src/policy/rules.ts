@@ -5,14 +5,14 @@
 import { isLocal, isSamePrincipal } from "../world/peer.ts";
 import { type Authorize, placeOf, type Question, type Refusal } from "./authorize.ts";
 
-export interface Rule {
+export interface PolicyRule {
   readonly name: string;
   /** Why it refuses; `undefined` if it does not. Pure. */
   refusal(question: Question): Omit<Refusal, "rule"> | undefined;
 }
 
 /** What somebody has established, asked for or registered nobody else changes, closes or takes over. */
-const OWNED: Readonly<Rule> = {
+const OWNED: Readonly<PolicyRule> = {
   name: "owned",
   refusal: ({ action, resource, principal }) => {
     const isAsked = !["monitor", "see-tokens"].includes(action);
@@ -31,7 +31,7 @@ const OWNED: Readonly<Rule> = {
 };
 
 /** Who is not on this host has no business in its namespaces. */
-const LOCAL_MECHANISMS: Readonly<Rule> = {
+const LOCAL_MECHANISMS: Readonly<PolicyRule> = {
   name: "local-mechanisms",
   refusal: ({ resource, context }) =>
     resource.kind === "mechanism" && resource.isForHost && !isLocal(context.peer)
@@ -40,7 +40,7 @@ const LOCAL_MECHANISMS: Readonly<Rule> = {
 };
 
 /** A token vouches for who shows it: it is shown to whose connection it is for, and to this process. */
-const OWN_TOKENS: Readonly<Rule> = {
+const OWN_TOKENS: Readonly<PolicyRule> = {
   name: "own-tokens",
   refusal: ({ action, resource, principal }) => {
     if (action !== "see-tokens" || principal.kind === "self") return undefined;
@@ -50,7 +50,7 @@ const OWN_TOKENS: Readonly<Rule> = {
 };
 
 /** A host is commanded from itself: who may use the socket is who may open its file. */
-const COMMANDED_LOCALLY: Readonly<Rule> = {
+const COMMANDED_LOCALLY: Readonly<PolicyRule> = {
   name: "commanded-locally",
   refusal: ({ resource, context }) =>
     resource.kind === "host" && !isLocal(context.peer)
@@ -62,10 +62,10 @@ const COMMANDED_LOCALLY: Readonly<Rule> = {
       : undefined,
 };
 
-export const RULES: readonly Rule[] = [OWNED, LOCAL_MECHANISMS, OWN_TOKENS, COMMANDED_LOCALLY];
+export const RULES: readonly PolicyRule[] = [OWNED, LOCAL_MECHANISMS, OWN_TOKENS, COMMANDED_LOCALLY];
 
 /** Allows what none of `rules` refuses. The first that refuses decides. */
-export function authorizeBy(rules: readonly Rule[]): Authorize {
+export function authorizeBy(rules: readonly PolicyRule[]): Authorize {
   return (question) => {
     for (const rule of rules) {
       const refusal = rule.refusal(question);

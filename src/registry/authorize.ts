@@ -7,7 +7,7 @@ import type { Element } from "../chain/element.ts";
 import { type Authorize, mustAllow, question } from "../policy/authorize.ts";
 import type { Peer, Principal } from "../world/peer.ts";
 import type { EntryKind } from "./entry-kind.ts";
-import { pathOf } from "./registry-path.ts";
+import { pathOfCall } from "./registry-path.ts";
 
 export interface AuthorizeOptions<T> {
   readonly authorize: Authorize;
@@ -30,7 +30,7 @@ export function authorize<T>({ authorize: decide, kind, registered }: AuthorizeO
     const isHarmless = action === "register" && (registered?.isHarmless?.(entry) ?? false);
     const owner = isHarmless ? undefined : registered?.ownerOf(name);
     const resource = { kind: kind.noun, name, url, owner, ownerUrl: registered?.urlOf(name) };
-    mustAllow(decide, question(call.peer, action, resource, pathOf(call)));
+    mustAllow(decide, question(call.peer, action, resource, pathOfCall(call)));
   };
   return {
     name: "authorize",

@@ -3,7 +3,7 @@
  * waits. The registry puts it before its store, a manager fills it from its registry.
  */
 import { CatalogWatch, type WatchOptions } from "./watch/catalog-watch.ts";
-import type { Keys, Listed } from "./entry-kind.ts";
+import type { StoreKeys, Listed } from "./entry-kind.ts";
 
 /** The entries that share a key, in the order in which they came. */
 type Shelf<R> = Map<string, R>;
@@ -11,7 +11,7 @@ type Shelf<R> = Map<string, R>;
 /** What a catalog has to know of its entries. */
 export interface Cataloged<T> {
   readonly noun: string;
-  keysOf(like: T): Keys;
+  keysOf(like: T): StoreKeys;
   named(name: string): T;
   isPlain(like: T): boolean;
   matches(like: T, entry: T): boolean;
@@ -24,7 +24,7 @@ export type Expirations = () => (name: string) => number | undefined;
 
 /** A query, ready to be asked about many entries. */
 interface Asked<R> {
-  readonly keys: Keys;
+  readonly keys: StoreKeys;
   readonly matches: (entry: R) => boolean;
 }
 
@@ -147,7 +147,7 @@ export class Catalog<T, R extends Listed = Listed> {
   }
 
   /** The fewest entries that are known to hold all that can match. */
-  *#shelves({ name, services, url }: Keys): IterableIterator<Iterable<R>> {
+  *#shelves({ name, services, url }: StoreKeys): IterableIterator<Iterable<R>> {
     const [service] = services;
     if (name !== "") {
       const entry = this.#byName.get(name);
@@ -178,7 +178,7 @@ export class Catalog<T, R extends Listed = Listed> {
     return concerned;
   }
 
-  #watchesFor({ name, services: [service] }: Keys): Set<CatalogWatch<R>> {
+  #watchesFor({ name, services: [service] }: StoreKeys): Set<CatalogWatch<R>> {
     const { byName, byService, all } = this.#watches;
     const [map, key] = name !== "" ? [byName, name] : [byService, service];
     if (key === undefined) return all;
@@ -187,7 +187,7 @@ export class Catalog<T, R extends Listed = Listed> {
     return group;
   }
 
-  #leave(keys: Keys, watch: CatalogWatch<R>): void {
+  #leave(keys: StoreKeys, watch: CatalogWatch<R>): void {
     const group = this.#watchesFor(keys);
     group.delete(watch);
     if (group.size > 0) return;

@@ -19,7 +19,7 @@ import { decode } from "../api/rpc.ts";
 import { matchesEndpointQuery, matchesServiceQuery } from "./matching/match.ts";
 
 /** What entries are looked up by. */
-export interface Keys {
+export interface StoreKeys {
   readonly name: string;
   /** Network services that an endpoint offers. */
   readonly services: readonly string[];
@@ -27,7 +27,7 @@ export interface Keys {
 }
 
 /** An entry as a catalog keeps it: encoded, with its keys. Never changed, only replaced. */
-export interface Listed extends Keys {
+export interface Listed extends StoreKeys {
   /** In its canonical form: equal entries have equal bytes. An endpoint is without its expiration time. */
   readonly bytes: Uint8Array;
 }
@@ -41,7 +41,7 @@ interface Query<T> {
 export interface EntryKind<T, Q, A> {
   /** For messages, and where it is kept in a store: `endpoint`. */
   readonly noun: "service" | "endpoint";
-  keysOf(entry: T): Keys;
+  keysOf(entry: T): StoreKeys;
   /** An entry of which nothing but the name is known. */
   named(name: string): T;
   list(entry: T): Listed;
@@ -134,7 +134,7 @@ export function setExpiration(endpoint: NetworkServiceEndpoint, atMs: number | u
   else endpoint.expirationTime = timestampFromMs(atMs);
 }
 
-function endpointKeys({ name, networkServiceNames, url }: NetworkServiceEndpoint): Keys {
+function endpointKeys({ name, networkServiceNames, url }: NetworkServiceEndpoint): StoreKeys {
   return { name, services: [...new Set(networkServiceNames)], url };
 }
 

@@ -28,7 +28,7 @@ import type { World } from "../world/world.ts";
 import type { Hop } from "../world/hops.ts";
 import { Signal } from "../async/signal.ts";
 import { endpointKind, expirationMs, sameBytes, serviceKind } from "./entry-kind.ts";
-import { type Host, withHost } from "./names/host-names.ts";
+import { type HostOfCall, withHost } from "./names/host-names.ts";
 import { withLease } from "./leases/lease-metadata.ts";
 import { DEFAULT_LEASE_MS } from "./leases/lifetime.ts";
 import type { WatchCache } from "./watch/watch-cache.ts";
@@ -55,7 +55,7 @@ export interface KeeperOptions {
   readonly registry: Hop;
   /** What this process is called: `manager-alpha`. */
   readonly name: string;
-  readonly host: Host;
+  readonly host: HostOfCall;
   /** Called when `refusal` has changed. */
   readonly onRefusal?: (() => void) | undefined;
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type Call, Memory } from "../chain/call.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Metadata } from "../world/hops.ts";
-import { pathOf, readPath, updatePath } from "./registry-path.ts";
+import { pathOfCall, readPath, updatePath } from "./registry-path.ts";
 import { SELF } from "../world/peer.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
@@ -27,7 +27,7 @@ async function enter(
   let tokens: string[] = [];
   await updatePath<string>(identity).request?.(call, "entry", (entry, next) => {
     outgoing = { ...next?.outgoing, ...next?.vouch?.(SELF) };
-    tokens = pathOf(next ?? call).pathSegments.map(({ token }) => token);
+    tokens = pathOfCall(next ?? call).pathSegments.map(({ token }) => token);
     return Promise.resolve(entry);
   });
   return { outgoing, tokens };

@@ -20,7 +20,7 @@ const MAX_SEGMENTS = 64;
 const PATH = memoryKey<Path>("registry-path: path");
 
 /** The path of a call behind `updatePath`, up to this process. Empty if the caller has sent none. */
-export function pathOf(call: Call): Path {
+export function pathOfCall(call: Call): Path {
   return call.memory.get(PATH) ?? create(PathSchema);
 }
 
@@ -30,7 +30,7 @@ export function pathOf(call: Call): Path {
  */
 export function updatePath<T>(identity: Pick<Identity, "token" | "tokenOf" | "vouch">): Element<T, T> {
   const enter = (call: Call): Call => {
-    const path = wayHere(call.metadata, identity);
+    const path = registrationWay(call.metadata, identity);
     call.memory.delete(PATH);
     const vouching = { ...call, vouch: identity.vouch };
     if (!path) return vouching;
@@ -49,7 +49,7 @@ export function updatePath<T>(identity: Pick<Identity, "token" | "tokenOf" | "vo
  * The path that came beside a registration, up to this process, with its caller's token; this process's own is still empty.
  * INVALID_ARGUMENT if it cannot be read.
  */
-export function wayHere(
+export function registrationWay(
   metadata: Metadata | undefined,
   { tokenOf }: Pick<Identity, "tokenOf">,
 ): Path | undefined {

@@ -30,7 +30,7 @@ import { Leases } from "../registry/leases/leases.ts";
 import { LocalBypass } from "../registry/local-bypass.ts";
 import type { Labels } from "../registry/matching/match.ts";
 import { RegistrationDoor } from "../registry/registration-door.ts";
-import { updatePath, wayHere } from "../registry/registry-path.ts";
+import { updatePath, registrationWay } from "../registry/registry-path.ts";
 import { View } from "../registry/view.ts";
 import { type RegistryView, WatchCache } from "../registry/watch/watch-cache.ts";
 import { NetloomError } from "../errors/errors.ts";
@@ -214,7 +214,7 @@ function endpointDoor(
       const { caller, owner, verb } = asked;
       const { name: endpoint, url } = asked.verb === "request" ? asked.request : asked.resource;
       const action = verb === "request" ? "register" : "unregister";
-      const way = wayHere(caller.metadata, identity);
+      const way = registrationWay(caller.metadata, identity);
       mustAllow(
         identity.authorize,
         question(caller.peer, action, { kind: "endpoint", name: endpoint, url, owner }, way),

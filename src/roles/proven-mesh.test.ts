@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Path } from "../api/gen/nsm/connection_pb.js";
 import type { Identity } from "../identity/identity.ts";
-import { authorizeBy, type Rule, RULES } from "../policy/rules.ts";
+import { authorizeBy, type PolicyRule, RULES } from "../policy/rules.ts";
 import { SimAuthorities } from "../../fixtures/sim/authority.ts";
 import { ChangingCredentials } from "../../fixtures/world/credentials.ts";
 import { type Peer, principalText } from "../world/peer.ts";
@@ -62,7 +62,7 @@ class ProvenMesh {
     const own = idOf(host);
     const nameOf = ({ origin, principal }: Peer): string =>
       origin.kind === "self" ? own : principalText(principal);
-    const rule: Rule = {
+    const rule: PolicyRule = {
       name: "path",
       refusal: ({ action, resource, context: { path, peer } }) => {
         if (nameOf(peer) === idOf("alpha") && peer.publicKey) this.keys.add(String(peer.publicKey));
@@ -127,13 +127,13 @@ test("certificates that change while wires are up are those of the next connecti
     for (let n = 0; n < 6; n++) {
       for (const host of ["alpha", "beta", "registry"]) proven.rotate(host);
       await mesh.sleep(LIFETIME_MS / 2);
-      const attachment = mesh.agent("alpha").agent.find({ kind: "Connect", name: "web-db" });
+      const attachment = mesh.agent("alpha").attachments.find({ kind: "Connect", name: "web-db" });
       assert.equal(attachment?.view.state, "up", attachment?.view.reason);
     }
     mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     assert.ok(proven.keys.size > 3, `${proven.keys.size} keys were seen`);
-    await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web-db" }]);
-    await mesh.agent("beta").agent.delete([{ kind: "Expose", name: "db" }]);
+    await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-db" }]);
+    await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "db" }]);
     await mesh.sleep(500);
     await mesh.holdsNothing();
     assert.deepEqual(proven.refused, []);

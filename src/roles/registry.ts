@@ -8,6 +8,7 @@
  * ```
  */
 import type { Store } from "../world/store.ts";
+import type { Ports } from "../world/world.ts";
 import { create } from "@bufbuild/protobuf";
 import {
   type LeaseState,
@@ -21,7 +22,7 @@ import {
   type NetworkServiceEndpoint,
 } from "../api/gen/nsm/registry_pb.js";
 import { serveRegistries, type EndpointRegistryServer, type ServiceRegistryServer } from "../api/hops.ts";
-import { methodPath, serve, type Context, type Served } from "../api/rpc.ts";
+import { methodPath, serve, serveAll, type Context, type Served } from "../api/rpc.ts";
 import { compose } from "../chain/element.ts";
 import { mustAllow, question } from "../policy/authorize.ts";
 import { authorize, mayFind } from "../registry/authorize.ts";
@@ -58,6 +59,19 @@ export interface Registry {
   readonly served: readonly Served[];
   /** How much there is, for people. */
   status(): { readonly services: number; readonly endpoints: number; readonly watchers: number };
+}
+
+/** Opens a registry, and serves it at every URL of `listen`. */
+export async function openRegistry({
+  listen,
+  ...options
+}: RegistryOptions & {
+  readonly world: Pick<Ports, "hops">;
+  readonly listen: readonly string[];
+}): Promise<Registry> {
+  const role = await registry(options);
+  for (const url of listen) await options.world.hops.serve(url, serveAll(role.served));
+  return role;
 }
 
 /**

@@ -6,14 +6,14 @@ import { PathSchema } from "../api/gen/nsm/connection_pb.js";
 import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
 import { connectionsOf, serveConnections, stationsOver } from "../api/hops.ts";
 import { serveAll } from "../api/rpc.ts";
-import { leavePath, trimPath } from "../elements/path/update-path.ts";
+import { leavePath, cutPath } from "../elements/path/update-path.ts";
 import { stationsOf, wireIdOf } from "../elements/wires/wire-id.ts";
 import { groupByOwner } from "../forwarder/reconcile/owner.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 import { AgentMesh } from "../../fixtures/roles/agent.ts";
-import type { AgentRole } from "./agent.ts";
+import type { AgentRole } from "../agent/agent.ts";
 import { addressOf, failing, Mesh, pathOf, type MeshHost } from "../../fixtures/roles/mesh.ts";
 import { passthrough } from "./passthrough-fixture.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
@@ -164,7 +164,7 @@ test("the second wire of a path belongs to the network function: nobody else may
     assert.ok(stolen.connection && second?.path);
     stolen.connection.path = clone(PathSchema, second.path);
     leavePath(stolen.connection, 3);
-    trimPath(stolen.connection.path);
+    cutPath(stolen.connection.path);
     await assert.rejects(
       thief.request(alpha.caller(), stolen),
       failing("PERMISSION_DENIED", /request wire c1\.2\..*: it belongs to another peer/),
@@ -252,7 +252,7 @@ for (const shop of ["alpha/a3", "beta/b1"] as const)
         assert.deepEqual([...mesh.agent("alpha").wires.made.keys()].sort(), wires.sort());
         for (const host of ["alpha", "beta"] as const)
           assert.deepEqual(mesh.agent(host).wires.unclaimed, [], `adopted and asked for on ${host}`);
-        await mesh.agent("alpha").agent.delete([{ kind: "Connect", name: "web" }]);
+        await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web" }]);
         await mesh.sleep(1_000);
         assert.deepEqual(await look(), [[], []]);
       });

@@ -1,7 +1,7 @@
 /** The real control plane under faults. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { simulateMesh } from "../../scripts/simulated-mesh.ts";
+import { runMesh } from "../../fixtures/sim/mesh.ts";
 import { type Fault, describeFault, minimiseFaults } from "./faults.ts";
 import type { MeshPlant } from "../../fixtures/sim/mesh-agent.ts";
 
@@ -11,21 +11,21 @@ const SEEDS = Number(process.env["NETLOOM_SEEDS"] ?? 20);
 suite("seeds of faults leave every wanted wire up, and nothing without an owner or with two", () => {
   for (let seed = 1; seed <= SEEDS; seed++)
     test(`with seed ${seed}`, async () => {
-      const { violations } = await simulateMesh({ seed: String(seed), keepHistory: 0 });
+      const { violations } = await runMesh({ seed: String(seed), keepHistory: 0 });
       assert.deepEqual(violations, [], `node scripts/sim.ts --mesh ${seed}`);
     });
 });
 
 suite("a registry and agents that expose and connect", () => {
   test("a mesh of 20 agents comes to rest", async () => {
-    const result = await simulateMesh({ seed: "1", agents: 20, keepHistory: 0 });
+    const result = await runMesh({ seed: "1", agents: 20, keepHistory: 0 });
     assert.deepEqual(result.violations, [], "node scripts/sim.ts --mesh --agents 20 1");
     assert.ok(result.wires >= 40 && result.struck > 20, `${result.wires} wires, ${result.struck} faults`);
   });
 
   test("a seed is a run: the same history, and another seed another", async () => {
     const [first, second, other] = await Promise.all(
-      ["3", "3", "4"].map((seed) => simulateMesh({ seed, keepHistory: 100_000 })),
+      ["3", "3", "4"].map((seed) => runMesh({ seed, keepHistory: 100_000 })),
     );
     assert.deepEqual(first, second);
     assert.notEqual(first?.traceHash, other?.traceHash);
@@ -35,7 +35,7 @@ suite("a registry and agents that expose and connect", () => {
 suite("agents that lose all that is on their disks", () => {
   for (let seed = 1; seed <= 6; seed++)
     test(`come to rest when they are told again what is wanted, with seed ${seed}`, async () => {
-      const { violations } = await simulateMesh({
+      const { violations } = await runMesh({
         seed: String(seed),
         plant: "forgets-disk",
         keepHistory: 0,
@@ -59,7 +59,7 @@ suite("planted bugs are found", () => {
         assert.ok(number <= 50, "no seed of 50 has found it");
         const seed = String(number);
         const run = (faults?: readonly Fault[]) =>
-          simulateMesh({ seed, plant, keepHistory: 0, ...(faults && { faults }) });
+          runMesh({ seed, plant, keepHistory: 0, ...(faults && { faults }) });
         const found = await run();
         if (!found.violations.some((violation) => shown.test(violation))) continue;
         const smallest = await minimiseFaults(

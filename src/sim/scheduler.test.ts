@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { drain } from "../../scripts/simulated-toy.ts";
+import { drain } from "../../fixtures/sim/simulate.ts";
 import { SimClock } from "./clock.ts";
 import { formatHistoryEntry } from "./history.ts";
 import { Life } from "./life.ts";

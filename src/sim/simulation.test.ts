@@ -1,25 +1,18 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { drain } from "../../scripts/simulated-toy.ts";
-import { MemoryStore } from "../store/memory/memory-store.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { Handler, Incoming, Message } from "../world/hops.ts";
 import type { Fault } from "./faults.ts";
-import { SimMachine } from "./kernel/kernel.ts";
-import { Simulation } from "./simulation.ts";
-import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
+import type { Simulation } from "./simulation.ts";
+import { simulate } from "../../fixtures/sim/simulate.ts";
 
-function simulate(faults: readonly Fault[] = [], seed = "1"): Simulation {
-  return new Simulation({
+function twoHosts(faults: readonly Fault[] = [], seed = "1"): Simulation {
+  return simulate({
     seed,
-    drain,
     faults,
     hosts: ["alpha", "beta"],
     limitMs: 100_000,
-    kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
-    credentials: () => PLAIN_CREDENTIALS,
-    store: (clock, scope) => new MemoryStore({ clock, scope }),
   });
 }
 
@@ -55,7 +48,7 @@ const tunnel = (vni: number) => {
 suite("a crash (R6)", () => {
   test("pending calls never settle, memory is dropped, and the program starts anew on the same disk", async () => {
     const log: string[] = [];
-    const simulation = simulate([{ kind: "crash", host: "alpha", atMs: 50, downMs: 100 }]);
+    const simulation = twoHosts([{ kind: "crash", host: "alpha", atMs: 50, downMs: 100 }]);
     simulation.start("alpha", async ({ clock, disk, scope }) => {
       log.push(`start at ${clock.monotonicMs()} with ${text(await disk.read("journal"))}`);
       await disk.replace("journal", bytes("synced"));
@@ -74,7 +67,7 @@ suite("a crash (R6)", () => {
   });
 
   test("a World that leaks out of its life is noticed", async () => {
-    const simulation = simulate();
+    const simulation = twoHosts();
     const world = await onAlpha(simulation, async (world) => world);
     simulation.crash("alpha");
     assert.throws(() => world.clock.monotonicMs(), /alpha, which has crashed/);
@@ -85,7 +78,7 @@ suite("a crash (R6)", () => {
     const appended = new Set<string | undefined>();
     const replaced = new Set<string | undefined>();
     for (let seed = 0; seed < 40; seed++) {
-      const simulation = simulate([], String(seed));
+      const simulation = twoHosts([], String(seed));
       await onAlpha(simulation, async ({ disk }) => {
         await disk.append("log", bytes("one "));
         await disk.replace("state", bytes("old"));
@@ -114,7 +107,7 @@ suite("a crash (R6)", () => {
   });
 
   test("the kernel keeps what it has, and finishes a batch whose caller has died", async () => {
-    const simulation = simulate();
+    const simulation = twoHosts();
     simulation.start("alpha", async ({ kernel }) => {
       await kernel.apply([
         { verb: "add", object: tunnel(1) },
@@ -132,7 +125,7 @@ suite("a crash (R6)", () => {
 suite("time and keys (R8, R9)", () => {
   test("the wall clock jumps, monotonic time and sleeps do not", async () => {
     const jumpMs = -3_600_000;
-    const simulation = simulate([{ kind: "clock", host: "alpha", atMs: 5, jumpMs }]);
+    const simulation = twoHosts([{ kind: "clock", host: "alpha", atMs: 5, jumpMs }]);
     await onAlpha(simulation, async ({ clock }) => {
       const before = clock.wallMs();
       await clock.sleep(10);
@@ -141,7 +134,7 @@ suite("time and keys (R8, R9)", () => {
   });
 
   test("a sleep and a call end with their scope, in CANCELLED", async () => {
-    const simulation = simulate();
+    const simulation = twoHosts();
     simulation.start("beta", async ({ hops, clock }) => {
       await hops.serve(
         "beta/slow",
@@ -161,7 +154,7 @@ suite("time and keys (R8, R9)", () => {
   });
 
   test("signatures verify everywhere, with the key of who has signed and for their data only; a uuid never comes twice", async () => {
-    const simulation = simulate();
+    const simulation = twoHosts();
     const uuids: string[] = [];
     const others = await simulation.run(
       new Promise<HostWorld["keys"]>((resolve) =>
@@ -194,7 +187,7 @@ suite("time and keys (R8, R9)", () => {
 
 suite("disk, kernel and store under faults (R10)", () => {
   test("a full disk and an i/o error have their codes, and pass", async () => {
-    const simulation = simulate([
+    const simulation = twoHosts([
       { kind: "disk", host: "alpha", n: 0, how: "full" },
       { kind: "disk", host: "alpha", n: 2, how: "io" },
     ]);
@@ -209,7 +202,7 @@ suite("disk, kernel and store under faults (R10)", () => {
   });
 
   test("calls of the disk take effect in their order", async () => {
-    await onAlpha(simulate(), async ({ disk }) => {
+    await onAlpha(twoHosts(), async ({ disk }) => {
       const letters = "abcdefghij".split("");
       await Promise.all(letters.map((letter) => disk.append("log", bytes(letter))));
       assert.equal(text(await disk.read("log")), letters.join(""));
@@ -218,7 +211,7 @@ suite("disk, kernel and store under faults (R10)", () => {
 
   test("a failed batch is undone; one whose carrier died is left half done", async () => {
     const batch = [1, 2].map((vni) => ({ verb: "add", object: tunnel(vni) }) as const);
-    const simulation = simulate([
+    const simulation = twoHosts([
       { kind: "kernel", host: "alpha", n: 0, failpoint: { operation: 1, when: "after", how: "error" } },
       { kind: "kernel", host: "alpha", n: 1, failpoint: { operation: 1, when: "before", how: "crash" } },
     ]);
@@ -231,7 +224,7 @@ suite("disk, kernel and store under faults (R10)", () => {
   });
 
   test("after DEADLINE_EXCEEDED the store may have made the change; a watch is cut off with UNAVAILABLE", async () => {
-    const simulation = simulate([
+    const simulation = twoHosts([
       { kind: "message", from: "store", to: "alpha", n: 0, how: "lose", delayMs: 0 },
       { kind: "partition", hosts: ["alpha", "store"], atMs: 2000, forMs: 500 },
     ]);
@@ -250,7 +243,7 @@ suite("disk, kernel and store under faults (R10)", () => {
   });
 
   test("an assertion in a program fails the run", async () => {
-    const simulation = simulate();
+    const simulation = twoHosts();
     simulation.start("alpha", async ({ clock, scope }) => {
       scope.spawn("buggy", async () => {
         await clock.sleep(1);

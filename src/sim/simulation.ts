@@ -24,7 +24,7 @@ import { Scheduler, type SchedulerOptions } from "./scheduler.ts";
 import { sharedStore } from "./shared-store.ts";
 
 /** What a host runs, from its start to its crash. An error that comes out of it fails the run. */
-export type Program = (world: HostWorld) => Promise<void>;
+export type HostProgram = (world: HostWorld) => Promise<void>;
 
 export interface SimulationOptions extends SchedulerOptions {
   readonly hosts: readonly string[];
@@ -48,7 +48,7 @@ interface Host {
   readonly kernel: Kernel;
   readonly random: SimRandom;
   readonly credentials: Credentials;
-  program: Program | undefined;
+  program: HostProgram | undefined;
   life: Life | undefined;
   scope: Scope | undefined;
   starts: number;
@@ -57,7 +57,7 @@ interface Host {
 }
 
 /** A program goes on as long as its tasks do, and an error of one of them is its own. */
-async function live(program: Program, world: HostWorld): Promise<void> {
+async function live(program: HostProgram, world: HostWorld): Promise<void> {
   await program(world);
   await world.scope.done;
   await world.scope.end();
@@ -95,7 +95,7 @@ export class Simulation {
   }
 
   /** Runs `program` on `host`, now and again after each crash. */
-  start(host: string, program: Program): void {
+  start(host: string, program: HostProgram): void {
     const started = this.#host(host);
     started.program = program;
     this.#begin(started);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { simulateToy } from "../../scripts/simulated-toy.ts";
+import { runToy } from "../../fixtures/sim/toy.ts";
 import { type Fault, describeFault, minimiseFaults } from "./faults.ts";
 import type { Plant } from "../../fixtures/sim/toy-agent.ts";
 import type { ToyResult } from "../../fixtures/sim/toy.ts";
@@ -11,7 +11,7 @@ const GROUP = 50;
 async function findSeed(plant: Plant): Promise<{ seed: string; result: ToyResult }> {
   for (let number = 1; number <= SEEDS; number++) {
     const seed = String(number);
-    const result = await simulateToy({ seed, plant, keepHistory: 0 });
+    const result = await runToy({ seed, plant, keepHistory: 0 });
     if (result.violations.length > 0) return { seed, result };
   }
   return assert.fail(`no seed of ${SEEDS} found the bug`);
@@ -23,7 +23,7 @@ suite("three hosts that make and remove wires", () => {
       const kinds = new Set<string>();
       let struck = 0;
       for (let number = first; number < first + GROUP; number++) {
-        const result = await simulateToy({ seed: String(number), keepHistory: 0 });
+        const result = await runToy({ seed: String(number), keepHistory: 0 });
         assert.deepEqual(result.violations, [], `node scripts/sim.ts ${number}`);
         struck += result.struck;
         for (const { kind } of result.faults) kinds.add(kind);
@@ -34,20 +34,20 @@ suite("three hosts that make and remove wires", () => {
 
   test("a seed is a run: the same history, and another seed another", async () => {
     const [first, second, other] = await Promise.all(
-      ["7", "7", "8"].map((seed) => simulateToy({ seed, keepHistory: 100_000 })),
+      ["7", "7", "8"].map((seed) => runToy({ seed, keepHistory: 100_000 })),
     );
     assert.deepEqual(first, second);
     assert.notEqual(first?.traceHash, other?.traceHash);
   });
 
   test("a fault that is taken out shifts no other: the run is the same up to where it would have struck", async () => {
-    const full = await simulateToy({ seed: "4", keepHistory: 100_000 });
+    const full = await runToy({ seed: "4", keepHistory: 100_000 });
     const index = full.faults.findIndex(
       ({ kind, ...rest }) => kind === "crash" && "atMs" in rest && rest.atMs > 1500,
     );
     const crash = full.faults[index];
     assert.ok(crash?.kind === "crash");
-    const without = await simulateToy({
+    const without = await runToy({
       seed: "4",
       faults: full.faults.toSpliced(index, 1),
       keepHistory: 100_000,
@@ -64,14 +64,14 @@ suite("three hosts that make and remove wires", () => {
     test(`${bug} is found by a seed, and the fault list shrinks to what shows it`, async () => {
       const { seed, result } = await findSeed(plant);
       const fails = async (faults: readonly Fault[]): Promise<boolean> =>
-        (await simulateToy({ seed, plant, faults, keepHistory: 0 })).violations.length > 0;
+        (await runToy({ seed, plant, faults, keepHistory: 0 })).violations.length > 0;
       const smallest = await minimiseFaults(result.faults, fails);
       assert.ok(smallest.length > 0 && smallest.length <= 3, smallest.map(describeFault).join("; "));
       for (let left = 0; left < smallest.length; left++) {
         assert.equal(await fails(smallest.toSpliced(left, 1)), false, "each of them is needed");
       }
       assert.deepEqual(
-        (await simulateToy({ seed, faults: smallest })).violations,
+        (await runToy({ seed, faults: smallest })).violations,
         [],
         "without the bug it is right",
       );

@@ -4,7 +4,7 @@ import { connect, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { type ErrorCode, NetloomError } from "../errors/errors.ts";
 import type { Origin, UnixCredentials } from "../world/peer.ts";
-import type { Address } from "./url.ts";
+import type { ListenAddress } from "./url.ts";
 
 /** Read and write for owner and group: who may use the socket is who is in its group. */
 const SOCKET_UMASK = 0o117;
@@ -14,7 +14,7 @@ const SOCKET_UMASK = 0o117;
  * somebody listens there, NOT_FOUND without its folder, PERMISSION_DENIED, INVALID_ARGUMENT for an address that is not
  * of this host.
  */
-export async function bind(server: Server, url: string, address: Address): Promise<void> {
+export async function bind(server: Server, url: string, address: ListenAddress): Promise<void> {
   if (address.kind === "unix") {
     await requireFolder(url, dirname(address.path));
     await removeStaleSocket(url, address.path);
@@ -49,7 +49,7 @@ export function originOf(
     number,
     read,
   }: {
-    readonly address: Address;
+    readonly address: ListenAddress;
     readonly number: number;
     readonly read: ReadUnixCredentials | undefined;
   },

@@ -12,12 +12,12 @@ import { isSocketIdentity } from "./inode-socket.ts";
 /** `sockaddr_un.sun_path` of Linux, without its terminating zero (include/uapi/linux/un.h). */
 const MAX_PATH_BYTES = 107;
 
-export type Address =
+export type ListenAddress =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
 /** INVALID_ARGUMENT for anything that nobody can listen on. */
-export function parseAddress(url: string): Address {
+export function parseAddress(url: string): ListenAddress {
   const address = readUrl(url);
   if (address && (address.kind === "unix" || parseIp(address.host))) return address;
   throw new NetloomError(
@@ -28,7 +28,7 @@ export function parseAddress(url: string): Address {
 }
 
 /** The same of who is called: `host` may be a name. */
-function parseTarget(url: string): Address {
+function parseTarget(url: string): ListenAddress {
   const address = readUrl(url);
   if (address) return address;
   throw new NetloomError(
@@ -38,7 +38,7 @@ function parseTarget(url: string): Address {
   );
 }
 
-function readUrl(url: string): Address | undefined {
+function readUrl(url: string): ListenAddress | undefined {
   if (url.startsWith("unix:///") && url.length > "unix:///".length && !url.includes("\0")) {
     const path = url.slice("unix://".length);
     if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return { kind: "unix", path };

@@ -74,7 +74,7 @@ function wireName(client: string, device: InterfaceView | undefined): string {
 }
 
 /** The path as one host tells of it. */
-export function pathOf({ hosts, tunnels, path }: Wire): string {
+export function wayWords({ hosts, tunnels, path }: Wire): string {
   return hopWords(wayOf(hosts, [tunnels.map(hopView)])) || path;
 }
 

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
 import type { Command } from "commander";
-import { describe, option, type Context } from "../command.ts";
+import { describe, option, type CommandContext } from "../command.ts";
 import {
   addIdentityOptions,
   announce,
@@ -45,7 +45,7 @@ interface AgentRunOptions extends AgentCommandOptions {
 
 const defaultRegistry = "tcp://127.0.0.1:5002";
 
-export function agentCommand(context: Context): Command {
+export function agentCommand(context: CommandContext): Command {
   const command = describe({
     name: "agent",
     description:
@@ -130,14 +130,18 @@ export function agentCommand(context: Context): Command {
     });
 }
 
-async function runAgent(context: Context, options: AgentRunOptions, open: OpenIdentity): Promise<void> {
-  const { awaitAddresses, checkTunnelAddresses, hostOf } = await import("../daemon/underlay.ts");
+async function runAgent(
+  context: CommandContext,
+  options: AgentRunOptions,
+  open: OpenIdentity,
+): Promise<void> {
+  const { awaitAddresses, checkTunnelAddresses, addressesOfUrl } = await import("../daemon/underlay.ts");
   const listen = agentListeners(options.listen);
   checkName(options.name);
   if (options.url !== undefined) await checkUrl(options.url);
   checkNumbers(options);
   const { tunnelIp = [], logLevel } = options;
-  await awaitAddresses([...tunnelIp, ...listen.flatMap(hostOf)], daemonLog(context, logLevel));
+  await awaitAddresses([...tunnelIp, ...listen.flatMap(addressesOfUrl)], daemonLog(context, logLevel));
   const tunnelAddresses = checkTunnelAddresses(tunnelIp);
   const { lockAgent } = await import("../../linux/processes/agent-lock.ts");
   const unlock = await lockAgent({ host: options.name, stateFolder: resolve(options.stateDir) });
@@ -150,7 +154,7 @@ async function runAgent(context: Context, options: AgentRunOptions, open: OpenId
 
 /** With both locks: nobody else reads and makes what this one does. */
 async function runLocked(
-  context: Context,
+  context: CommandContext,
   options: AgentRunOptions,
   {
     listen,
@@ -182,17 +186,16 @@ async function runLocked(
   });
   const { world } = opened;
   try {
-    const [{ agent }, { dialRegistries }, { versions }] = await Promise.all([
-      import("../../roles/agent.ts"),
-      import("../../registry/dial-registries.ts"),
+    const [{ openAgent }, { versions }] = await Promise.all([
+      import("../../agent/agent.ts"),
       import("./version.ts"),
     ]);
-    const role = await agent({
+    const role = await openAgent({
       world,
       identity: opened.identity,
       url: options.url ?? urlOf(listen, tunnelAddresses),
       listen,
-      registry: dialRegistries({ world, hops: world.hops, urls: options.registry ?? [defaultRegistry] }),
+      registries: options.registry ?? [defaultRegistry],
       tunnelAddresses,
       underlayMtuBytes: options.underlayMtu ?? underlayMtu(tunnelAddresses[0]),
       mechanisms: options.mechanisms,
@@ -207,7 +210,7 @@ async function runLocked(
     await announce(context, `agent ${options.name} serves ${listen.join(", ")}`, options);
     await untilEnd(context, world.scope);
     log.info("ending", { wires: role.wires.made.size, stay: options.closeOnExit !== true });
-    if (options.closeOnExit === true) await role.agent.closeAll();
+    if (options.closeOnExit === true) await role.attachments.closeAll();
   } finally {
     await opened.close();
   }

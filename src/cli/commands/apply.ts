@@ -1,18 +1,18 @@
 import type { Command } from "commander";
 import { KINDS } from "../../documents/kinds.ts";
-import { describe, option, outputOption, type Context } from "../command.ts";
-import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
+import { describe, option, outputOption, type CommandContext } from "../command.ts";
+import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { Format } from "../output.ts";
 import { repeatable } from "../repeatable.ts";
 import { parseWait } from "../wait.ts";
 
-interface Options extends AgentOptions {
+interface Options extends AgentChoice {
   readonly file: readonly string[];
   readonly wait: number;
   readonly output: Format;
 }
 
-export function applyCommand(context: Context): Command {
+export function applyCommand(context: CommandContext): Command {
   return addAgentOptions(
     describe({
       name: "apply",

@@ -1,5 +1,5 @@
 import { Argument, type Command } from "commander";
-import { describe, option, type Context } from "../command.ts";
+import { describe, option, type CommandContext } from "../command.ts";
 import { NAMES, type Names } from "../completion/tree.ts";
 import { agentOptionsOf } from "../mesh/agent-options.ts";
 
@@ -11,7 +11,7 @@ interface Options {
   readonly line?: string;
 }
 
-export function completionCommand(context: Context): Command {
+export function completionCommand(context: CommandContext): Command {
   return describe({
     name: "completion",
     description:
@@ -33,12 +33,12 @@ export function completionCommand(context: Context): Command {
     });
 }
 
-async function printNames(context: Context, what: Names, words: readonly string[]): Promise<void> {
+async function printNames(context: CommandContext, what: Names, words: readonly string[]): Promise<void> {
   const { namesOf } = await import("../completion/names.ts");
   for (const name of await namesOf(what, agentOptionsOf(words, process.env))) context.out.line(name);
 }
 
-async function scriptFor(shell: Shell, context: Context): Promise<string> {
+async function scriptFor(shell: Shell, context: CommandContext): Promise<string> {
   const [{ buildProgram }, { completionTree }] = await Promise.all([
     import("../program.ts"),
     import("../completion/tree.ts"),

@@ -1,20 +1,20 @@
 import type { Command } from "commander";
 import type { Ref } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { describe, outputOption, type Context } from "../command.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
 import type { AgentClient } from "../mesh/agent-access.ts";
-import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
+import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { Format } from "../output.ts";
 import { repeatable } from "../repeatable.ts";
 
 /** Wires are closed at both ends, and on every host between. */
 const closeMs = 60_000;
 
-interface Options extends AgentOptions {
+interface Options extends AgentChoice {
   readonly file?: readonly string[];
   readonly output: Format;
 }
 
-export function deleteCommand(context: Context): Command {
+export function deleteCommand(context: CommandContext): Command {
   return addAgentOptions(
     describe({
       name: "delete",

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { describe, outputOption, type Context } from "../command.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
 import type { DemoStep } from "../../lab/demo.ts";
 import type { Format } from "../output.ts";
 
-export function demoCommand(context: Context): Command {
+export function demoCommand(context: CommandContext): Command {
   return describe({
     name: "demo",
     description:

@@ -1,16 +1,16 @@
 import type { Command } from "commander";
 import type { HostStatus } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { describe, outputOption, type Context } from "../command.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
 import type { AgentClient } from "../mesh/agent-access.ts";
-import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
-import type { Description } from "../mesh/description.ts";
+import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
+import type { MeshDescription } from "../mesh/description.ts";
 import type { Format } from "../output.ts";
 
-interface Options extends AgentOptions {
+interface Options extends AgentChoice {
   readonly output: Format;
 }
 
-export function describeCommand(context: Context): Command {
+export function describeCommand(context: CommandContext): Command {
   return addAgentOptions(
     describe({
       name: "describe",
@@ -49,7 +49,7 @@ export function describeCommand(context: Context): Command {
     });
 }
 
-async function find(agent: AgentClient, name: string): Promise<Description> {
+async function find(agent: AgentClient, name: string): Promise<MeshDescription> {
   const [{ getAttachments, noSuchAttachment, parseName }, { askStatus }, description] = await Promise.all([
     import("../mesh/attachment-names.ts"),
     import("../mesh/ask-status.ts"),

@@ -1,13 +1,13 @@
 import type { Command } from "commander";
 import type { Applied } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { describe, outputOption, type Context } from "../command.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
 import type { AgentClient } from "../mesh/agent-access.ts";
-import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
+import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { DocumentFile } from "../mesh/document-files.ts";
 import type { Format, Output } from "../output.ts";
 import { repeatable } from "../repeatable.ts";
 
-interface Options extends AgentOptions {
+interface Options extends AgentChoice {
   readonly file: readonly string[];
   readonly output: Format;
 }
@@ -22,7 +22,7 @@ interface Difference {
   readonly after: string;
 }
 
-export function diffCommand(context: Context): Command {
+export function diffCommand(context: CommandContext): Command {
   return addAgentOptions(
     describe({
       name: "diff",

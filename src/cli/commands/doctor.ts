@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { describe, option, outputOption, type Context } from "../command.ts";
+import { describe, option, outputOption, type CommandContext } from "../command.ts";
 import type { Format } from "../output.ts";
 import { addMechanismOptions, readByName } from "../mechanism-options.ts";
 
@@ -8,7 +8,7 @@ interface DoctorOptions {
   readonly output: Format;
 }
 
-export function doctorCommand(context: Context): Command {
+export function doctorCommand(context: CommandContext): Command {
   const command = describe({
     name: "doctor",
     description:

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { didYouMean } from "../../text/problem.ts";
 import { NetloomError, type Topic } from "../../errors/errors.ts";
-import { describe, outputOption, type Context } from "../command.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
 import { ERROR_AREAS, ERROR_PAGES, type ErrorPage } from "../errors/error-pages.ts";
 import { table, type Format, type Output } from "../output.ts";
 
-export function explainCommand(context: Context): Command {
+export function explainCommand(context: CommandContext): Command {
   return describe({
     name: "explain",
     description:

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { KINDS, kindNamed } from "../../documents/kinds.ts";
 import { listed } from "../../text/problem.ts";
-import { describe, option, type Context } from "../command.ts";
+import { describe, option, type CommandContext } from "../command.ts";
 import type { AgentClient } from "../mesh/agent-access.ts";
-import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
+import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import { table, type Output } from "../output.ts";
 
-interface Options extends AgentOptions {
+interface Options extends AgentChoice {
   readonly output: "text" | "json" | "yaml" | "name";
 }
 
@@ -17,7 +17,7 @@ interface Wanted {
   readonly name?: string;
 }
 
-export function getCommand(context: Context): Command {
+export function getCommand(context: CommandContext): Command {
   return addAgentOptions(
     describe({
       name: "get",

@@ -1,13 +1,13 @@
 import type { Command } from "commander";
-import { describe, option, type Context } from "../command.ts";
+import { describe, option, type CommandContext } from "../command.ts";
 import type { GraphFormat } from "../print-graph.ts";
-import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
+import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 
-interface Options extends AgentOptions {
+interface Options extends AgentChoice {
   readonly output: GraphFormat;
 }
 
-export function graphCommand(context: Context): Command {
+export function graphCommand(context: CommandContext): Command {
   return addAgentOptions(
     describe({
       name: "graph",

@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { PingReply } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { describe, option, outputOption, type Context } from "../command.ts";
-import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
+import { describe, option, outputOption, type CommandContext } from "../command.ts";
+import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { Format, Output } from "../output.ts";
 
-interface Options extends AgentOptions {
+interface Options extends AgentChoice {
   readonly count: number;
   readonly interval: number;
   readonly timeout: number;
@@ -12,7 +12,7 @@ interface Options extends AgentOptions {
   readonly output: Format;
 }
 
-export function pingCommand(context: Context): Command {
+export function pingCommand(context: CommandContext): Command {
   return addAgentOptions(
     describe({
       name: "ping",
@@ -65,7 +65,7 @@ export function pingCommand(context: Context): Command {
 }
 
 async function collectReplies(
-  context: Context,
+  context: CommandContext,
   {
     wire,
     options,

@@ -4,7 +4,7 @@ import type { OpenIdentity } from "../../identity/identities.ts";
 import type { Log } from "../../observe/log.ts";
 import type { OpenStore } from "../../store/store-kind.ts";
 import { openStore, storeSpellings } from "../../store/stores.ts";
-import { describe, option, type Context } from "../command.ts";
+import { describe, option, type CommandContext } from "../command.ts";
 import {
   addIdentityOptions,
   announce,
@@ -28,7 +28,7 @@ interface RegistryCommandOptions extends DaemonOptions {
 
 const defaultUrl = "tcp://127.0.0.1:5002";
 
-export function registryCommand(context: Context): Command {
+export function registryCommand(context: CommandContext): Command {
   const command = describe({
     name: "registry",
     description:
@@ -71,7 +71,7 @@ export function registryCommand(context: Context): Command {
 }
 
 async function runRegistry(
-  context: Context,
+  context: CommandContext,
   options: RegistryCommandOptions,
   open: OpenIdentity,
 ): Promise<void> {
@@ -79,12 +79,11 @@ async function runRegistry(
   const log = daemonLog(context, options.logLevel);
   if (options.lease !== undefined && !(options.lease >= 1 && options.lease <= 86_400))
     throw new NetloomError("INVALID_ARGUMENT", "--lease: expected a number of seconds from 1 to 86400");
-  const { awaitAddresses, hostOf } = await import("../daemon/underlay.ts");
-  await awaitAddresses(listen.flatMap(hostOf), log);
-  const [{ nodeWorld }, { registry }, { serveAll }, { DEFAULT_LEASE_MS }] = await Promise.all([
+  const { awaitAddresses, addressesOfUrl } = await import("../daemon/underlay.ts");
+  await awaitAddresses(listen.flatMap(addressesOfUrl), log);
+  const [{ nodeWorld }, { openRegistry }, { DEFAULT_LEASE_MS }] = await Promise.all([
     import("../../transport/node-world.ts"),
     import("../../roles/registry.ts"),
-    import("../../api/rpc.ts"),
     import("../../registry/leases/lifetime.ts"),
   ]);
   // The kernel's side is loaded where it is needed.
@@ -108,14 +107,14 @@ async function runRegistry(
       hops: world.hops,
       onProblem: tellProblem(log, options.store),
     });
-    const role = await registry({
+    const role = await openRegistry({
       store: opened.store,
       world,
       name: options.name,
       identity: world.identity,
       leaseMs,
+      listen,
     });
-    for (const url of listen) await world.hops.serve(url, serveAll(role.served));
     const { services, endpoints } = role.status();
     log.info("the registry is open", { store: options.store, services, endpoints });
     await announce(context, `registry serves ${listen.join(", ")}`, options);

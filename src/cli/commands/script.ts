@@ -1,10 +1,10 @@
 import { scriptFrame, type ScriptPart } from "../script-part.ts";
 import type { Command } from "commander";
 import type { Lab } from "../../lab/file/model.ts";
-import { describe, outputOption, type Context } from "../command.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
 import type { Format, Output } from "../output.ts";
 
-export function scriptCommand(context: Context): Command {
+export function scriptCommand(context: CommandContext): Command {
   return describe({
     name: "script",
     description:

@@ -1,16 +1,16 @@
 import type { Command } from "commander";
-import { describe, option, outputOption, type Context } from "../command.ts";
+import { describe, option, outputOption, type CommandContext } from "../command.ts";
 import type { AgentClient } from "../mesh/agent-access.ts";
-import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
+import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { Format } from "../output.ts";
 
-interface Options extends AgentOptions {
+interface Options extends AgentChoice {
   readonly output: Format;
   readonly watch?: boolean;
   readonly wide?: boolean;
 }
 
-export function statusCommand(context: Context): Command {
+export function statusCommand(context: CommandContext): Command {
   return addAgentOptions(
     describe({
       name: "status",
@@ -50,7 +50,7 @@ export function statusCommand(context: Context): Command {
 
 type Agents = readonly AgentClient[];
 
-async function showStatus(context: Context, agents: Agents, options: Options): Promise<void> {
+async function showStatus(context: CommandContext, agents: Agents, options: Options): Promise<void> {
   const [{ askStatus }, { isUp, meshView }] = await Promise.all([
     import("../mesh/ask-status.ts"),
     import("../../view/mesh-view.ts"),
@@ -68,7 +68,7 @@ async function showStatus(context: Context, agents: Agents, options: Options): P
   context.setExitCode(isUp(view) ? 0 : 1);
 }
 
-async function watchStatus(context: Context, agents: Agents, options: Options): Promise<void> {
+async function watchStatus(context: CommandContext, agents: Agents, options: Options): Promise<void> {
   const [{ followAgents }, { meshView }, { statusScreen }, { LiveScreen }] = await Promise.all([
     import("../mesh/follow-agents.ts"),
     import("../../view/mesh-view.ts"),

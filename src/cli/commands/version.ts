@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { arch, release } from "node:os";
 import type { Command } from "commander";
-import { describe, outputOption, type Context } from "../command.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
 import type { Format } from "../output.ts";
 
 /** The shape of `netloom version -o json`. */
@@ -12,7 +12,7 @@ export interface VersionDocument {
   readonly architecture: string;
 }
 
-export function versionCommand(context: Context): Command {
+export function versionCommand(context: CommandContext): Command {
   return describe({
     name: "version",
     description: "Prints which netloom this is, and what it runs on. Needs no privilege.",

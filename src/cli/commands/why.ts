@@ -2,20 +2,20 @@ import type { WhyDocument } from "../mesh/why-document.ts";
 import type { Command } from "commander";
 import { KINDS } from "../../documents/kinds.ts";
 import { listed } from "../../text/problem.ts";
-import { describe, outputOption, type Context } from "../command.ts";
-import { addAgentOptions, type AgentOptions } from "../mesh/agent-options.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
+import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { Format, Output } from "../output.ts";
 import { repeatable } from "../repeatable.ts";
 
 /** Kinds that ask for a wire. */
 const asking: readonly string[] = KINDS.flatMap(({ kind, end }) => (end === "client" ? [kind] : []));
 
-interface Options extends AgentOptions {
+interface Options extends AgentChoice {
   readonly label?: readonly string[];
   readonly output: Format;
 }
 
-export function whyCommand(context: Context): Command {
+export function whyCommand(context: CommandContext): Command {
   return addAgentOptions(
     describe({
       name: "why",

@@ -10,7 +10,7 @@ import {
 import { RESOLVERS } from "../../resolvers/resolvers.ts";
 import { ERROR_PAGES } from "../errors/error-pages.ts";
 import { AgentClient, allTargets } from "../mesh/agent-access.ts";
-import type { AgentOptions } from "../mesh/agent-options.ts";
+import type { AgentChoice } from "../mesh/agent-options.ts";
 import { KINDS } from "../../documents/kinds.ts";
 import { meshView } from "../../view/mesh-view.ts";
 import type { Names } from "./tree.ts";
@@ -19,7 +19,7 @@ import type { Names } from "./tree.ts";
 const patienceMs = 500;
 
 /** Never rejects. */
-export async function namesOf(what: Names, options: AgentOptions): Promise<string[]> {
+export async function namesOf(what: Names, options: AgentChoice): Promise<string[]> {
   try {
     return [...new Set(await sources[what](options))].filter((name) => /^[\w./@:-]+$/.test(name)).sort();
   } catch {
@@ -27,7 +27,7 @@ export async function namesOf(what: Names, options: AgentOptions): Promise<strin
   }
 }
 
-const sources: Readonly<Record<Names, (options: AgentOptions) => string[] | Promise<string[]>>> = {
+const sources: Readonly<Record<Names, (options: AgentChoice) => string[] | Promise<string[]>>> = {
   attachments: (options) => attachments(options),
   hosts: ({ agent, lab }) =>
     lab === undefined ? [] : allTargets({ agent, lab }).flatMap(({ host }) => host ?? []),
@@ -55,7 +55,7 @@ const sources: Readonly<Record<Names, (options: AgentOptions) => string[] | Prom
     RESOLVERS.flatMap(({ folders }) => folders.filter((folder) => existsSync(folder)).flatMap(list)),
 };
 
-function attachments(options: AgentOptions): Promise<string[]> {
+function attachments(options: AgentChoice): Promise<string[]> {
   return eachAgent(options, async (agent) =>
     (await agent.call(Agent.method.get, create(GetRequestSchema), patienceMs)).attachments.flatMap(
       ({ ref }) => ref?.name ?? [],
@@ -64,7 +64,7 @@ function attachments(options: AgentOptions): Promise<string[]> {
 }
 
 async function eachAgent(
-  options: AgentOptions,
+  options: AgentChoice,
   ask: (agent: AgentClient) => Promise<string[]>,
 ): Promise<string[]> {
   const answers = await Promise.allSettled(

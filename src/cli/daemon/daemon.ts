@@ -1,7 +1,7 @@
 /** What the two daemons share: log lines, readiness, and an end in order. */
 import { closeSync, writeSync } from "node:fs";
 import { type Command, Option } from "commander";
-import { option, type Context } from "../command.ts";
+import { option, type CommandContext } from "../command.ts";
 import { LEVELS, lineLog, type Level, type Log } from "../../observe/log.ts";
 import { exporterSpellings, openExporter } from "../../exporters/exporters.ts";
 import type { SpanExporter } from "../../observe/trace.ts";
@@ -65,7 +65,7 @@ export function several(value: string, before: readonly string[] | undefined): r
 }
 
 /** Lines on stderr, each with its time. */
-export function daemonLog({ err }: Context, level: Level): Log {
+export function daemonLog({ err }: CommandContext, level: Level): Log {
   return lineLog((line) => err.line(`time=${new Date().toISOString()} ${line}`), level, describeBug);
 }
 
@@ -74,7 +74,11 @@ function describeBug(bug: unknown): string {
 }
 
 /** Says on stdout, on `--notify-fd` and to systemd that it serves. */
-export async function announce(context: Context, text: string, { notifyFd }: DaemonOptions): Promise<void> {
+export async function announce(
+  context: CommandContext,
+  text: string,
+  { notifyFd }: DaemonOptions,
+): Promise<void> {
   context.out.line(`ready: ${text}`);
   if (notifyFd !== undefined) {
     try {
@@ -95,7 +99,7 @@ export async function announce(context: Context, text: string, { notifyFd }: Dae
 }
 
 /** Resolves when a signal has come, and rejects with the reason if the program comes to its end by itself. */
-export async function untilEnd({ signal }: Context, scope: Scope): Promise<void> {
+export async function untilEnd({ signal }: CommandContext, scope: Scope): Promise<void> {
   const ended = await new Promise<"signal" | "scope">((resolve) => {
     if (signal.aborted) resolve("signal");
     signal.addEventListener("abort", () => resolve("signal"), { once: true });

@@ -1,6 +1,6 @@
 /** What this machine does not allow, said once at the start of a daemon: later it looks like the fault of somebody else. */
 import type { Log } from "../../observe/log.ts";
-import { type Finding, ok, warning } from "../../doctor/check.ts";
+import { type Report, ok, warning } from "../../doctor/check.ts";
 import { openFileTree } from "../doctor/host.ts";
 import type { FileTree } from "../../doctor/machine.ts";
 import { openFiles } from "../doctor/runtime.ts";
@@ -12,7 +12,7 @@ export function warnOfLimits(log: Log, tree: FileTree = openFileTree()): void {
 }
 
 /** Pins live as long as their mount namespace: `ip netns exec` makes one for each command. */
-function lastingMounts(tree: FileTree): Finding {
+function lastingMounts(tree: FileTree): Report {
   const [own, first] = [tree.target("proc/self/ns/mnt"), tree.target("proc/1/ns/mnt")];
   if (own === undefined || first === undefined || own === first)
     return ok("the machine's own mount namespace");

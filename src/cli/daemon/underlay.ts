@@ -21,7 +21,7 @@ export async function awaitAddresses(
 }
 
 /** The host of a listener's URL; none for a socket. */
-export function hostOf(url: string): string[] {
+export function addressesOfUrl(url: string): string[] {
   const host = /^tcp:\/\/\[?([^\]]*)\]?:\d+$/.exec(url)?.[1];
   return host === undefined ? [] : [host];
 }

@@ -1,4 +1,4 @@
-import type { Host } from "./host.ts";
+import type { DoctorHost } from "./host.ts";
 import type { Check } from "../../doctor/check.ts";
 import { kernelCheck } from "./kernel.ts";
 import { leftoversCheck } from "./leftovers.ts";
@@ -9,7 +9,7 @@ import { sysctlsCheck } from "./sysctls.ts";
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 
 /** Every rule of `netloom doctor`, in the order of its report. A new rule is one more entry. */
-export const checks: readonly Check<Host>[] = [
+export const checks: readonly Check<DoctorHost>[] = [
   runtimeCheck,
   privilegesCheck,
   kernelCheck,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import type { Finding } from "../../doctor/check.ts";
+import type { Report } from "../../doctor/check.ts";
 import { checks } from "./checks.ts";
-import type { Device } from "../../doctor/machine.ts";
+import type { DeviceFacts } from "../../doctor/machine.ts";
 import { fakeHost, withFeature, type FakeHostOptions } from "../../../fixtures/cli/fake-host.ts";
 import { requirePrivileges } from "./privileges.ts";
 import { Output } from "../output.ts";
@@ -10,7 +10,7 @@ import { examine, printReport } from "./report.ts";
 import { LAB_WORDS } from "../../identity/identities.ts";
 
 /** What the doctor finds on a machine that is in order but for `trouble`. */
-function findings(t: TestContext, trouble: FakeHostOptions): Finding[] {
+function findings(t: TestContext, trouble: FakeHostOptions): Report[] {
   return examine(fakeHost(t, trouble), checks).checks.flatMap((report) =>
     report.findings.filter(({ status }) => status !== "ok"),
   );
@@ -31,7 +31,7 @@ const runningAgent = {
   links: { "proc/self/ns/net": "net:[1]", "proc/41/ns/net": "net:[1]" },
 };
 
-const metadataDevice = (port: number): Device => ({
+const metadataDevice = (port: number): DeviceFacts => ({
   name: "vxlan_sys",
   kind: "vxlan",
   group: 0,

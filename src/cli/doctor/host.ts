@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { FileTree, Machine } from "../../doctor/machine.ts";
+import type { FileTree, ExaminedMachine } from "../../doctor/machine.ts";
 import type { Feature } from "../../linux/probe/feature.ts";
 
 /** A route or a rule that carries one of our protocol numbers. */
@@ -12,7 +12,7 @@ export interface MarkedEntry {
 }
 
 /** Everything that the checks of the command may look at. */
-export interface Host extends Machine {
+export interface DoctorHost extends ExaminedMachine {
   readonly nodeVersion: string;
   /** What the kernel can do; `undefined` if we may not ask it. */
   readonly features: readonly Feature[] | undefined;

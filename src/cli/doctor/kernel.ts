@@ -1,12 +1,12 @@
 /** What the kernel can do, what that makes of the modes of netloom, and what a full Linux 6.6 would have besides. */
-import type { Host } from "./host.ts";
+import type { DoctorHost } from "./host.ts";
 import type { Feature, Use } from "../../linux/probe/feature.ts";
-import { absent, type Check, failed, type Finding, ok, warning } from "../../doctor/check.ts";
+import { absent, type Check, failed, type Report, ok, warning } from "../../doctor/check.ts";
 
 /** From this Linux on everything works that netloom does, if it is configured in. */
 const fullKernel = "6.6";
 
-export const kernelCheck: Check<Host> = {
+export const kernelCheck: Check<DoctorHost> = {
   name: "kernel",
   title: "Kernel",
   run: (host) => {
@@ -20,7 +20,7 @@ export const kernelCheck: Check<Host> = {
   },
 };
 
-function judge({ name, supported, use, required, since, effect, remedy }: Feature): Finding {
+function judge({ name, supported, use, required, since, effect, remedy }: Feature): Report {
   const missing = required ? failed : absent;
   const isUnused = use === "nothing yet";
   const finding = supported
@@ -30,7 +30,7 @@ function judge({ name, supported, use, required, since, effect, remedy }: Featur
 }
 
 /** Whether it has all of a full Linux 6.6 that netloom uses, and otherwise what not. */
-function version(release: string, features: readonly Feature[]): Finding {
+function version(release: string, features: readonly Feature[]): Report {
   const lacking = features.filter(
     ({ supported, since, use }) => !supported && use !== "nothing yet" && isAtMost(since, fullKernel),
   );
@@ -49,7 +49,7 @@ function isAtMost(version: string, limit: string): boolean {
 }
 
 /** How wires and labs are made with these features, and since when Linux has all that they need. */
-function modes(features: readonly Feature[]): Finding[] {
+function modes(features: readonly Feature[]): Report[] {
   const wanted = (...uses: readonly Use[]): Feature[] => features.filter(({ use }) => uses.includes(use));
   const shapes = wanted("cables of a lab").filter(({ supported }) => supported);
   return [
@@ -70,7 +70,7 @@ function modes(features: readonly Feature[]): Finding[] {
   ];
 }
 
-function mode(name: string, how: string, needed: readonly Feature[]): Finding {
+function mode(name: string, how: string, needed: readonly Feature[]): Report {
   const since = needed.map((feature) => feature.since).reduce((a, b) => (isAtMost(a, b) ? b : a), "0");
   const lacking = needed.filter(({ supported }) => !supported).map((feature) => feature.name);
   if (lacking.length === 0) return ok(`${name}: ${how} (Linux ${since})`);

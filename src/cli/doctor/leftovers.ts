@@ -1,16 +1,16 @@
 /** What netloom made and nobody takes care of any more. */
 import { count } from "../output.ts";
-import { ok, warning, type Check, type Finding } from "../../doctor/check.ts";
+import { ok, warning, type Check, type Report } from "../../doctor/check.ts";
 import { agentOfHost, type AgentOfHost } from "../../doctor/agent-of-host.ts";
-import type { Host } from "./host.ts";
-import type { Device, FileTree } from "../../doctor/machine.ts";
+import type { DoctorHost } from "./host.ts";
+import type { DeviceFacts, FileTree } from "../../doctor/machine.ts";
 import { isDoomed, isOurs } from "../../doctor/marks.ts";
 
 const labsDirectory = "run/netloom/labs";
 /** The default of `netloom agent --bpffs`. */
 const AGENT_PROGRAMS = "/run/netloom/bpf";
 
-export const leftoversCheck: Check<Host> = {
+export const leftoversCheck: Check<DoctorHost> = {
   name: "leftovers",
   title: "Leftovers",
   run: (host) => {
@@ -26,7 +26,7 @@ export const leftoversCheck: Check<Host> = {
 };
 
 /** Namespaces of tests and benches carry the number of the process that made them: `nlt812-0`, `nlb812-alpha`. */
-function testNamespaces(tree: FileTree): Finding[] {
+function testNamespaces(tree: FileTree): Report[] {
   return tree
     .list("run/netns")
     .filter((name) => {
@@ -43,7 +43,7 @@ function testNamespaces(tree: FileTree): Finding[] {
 }
 
 /** Namespaces of labs are named `nl-<lab>-<place>`; what else is known of them is in /run/netloom/labs/<lab>/. */
-function labs(tree: FileTree): Finding[] {
+function labs(tree: FileTree): Report[] {
   const counts = new Map(tree.list(labsDirectory).map((lab) => [lab, 0]));
   for (const namespace of tree.list("run/netns")) {
     const lab = /^nl-([a-z][a-z0-9]*)-/.exec(namespace)?.[1];
@@ -65,7 +65,7 @@ function isWhole(tree: FileTree, lab: string): boolean {
 }
 
 /** Devices, routes and rules: an agent that runs takes care of its own, and of what an earlier life left half-way. */
-function objects({ devices, markedEntries }: Host, agent: AgentOfHost): Finding[] {
+function objects({ devices, markedEntries }: DoctorHost, agent: AgentOfHost): Report[] {
   const ours = devices.filter(({ group }) => isOurs(group));
   if (agent.state === "runs") {
     const found = `${count(ours.length, "device")} and ${markedEntries.length} of routes and rules`;
@@ -81,14 +81,14 @@ function objects({ devices, markedEntries }: Host, agent: AgentOfHost): Finding[
   ];
 }
 
-function device({ name, group }: Device, why: string): Finding {
+function device({ name, group }: DeviceFacts, why: string): Report {
   const remedy = `ip link delete ${name}`;
   if (isDoomed(group)) return warning(`device ${name}, doomed`, "its deletion was killed half-way", remedy);
   return warning(`device ${name}, group 0x${group.toString(16)}`, `it is ours, and ${why}`, remedy);
 }
 
 /** File systems of pinned programs that belong to no agent, no lab, and to no test or bench that runs. */
-function mounts(tree: FileTree, agent: AgentOfHost): Finding[] {
+function mounts(tree: FileTree, agent: AgentOfHost): Report[] {
   const labs = tree.list(labsDirectory);
   return (tree.read("proc/self/mounts") ?? "")
     .split("\n")

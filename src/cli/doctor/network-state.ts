@@ -6,14 +6,14 @@ import { IFF_UP } from "../../linux/netlink/constants.ts";
 import { dumpLinks } from "../../linux/netlink/link.ts";
 import { decodeRoute, dumpRoutes } from "../../linux/netlink/route.ts";
 import { decodeRule, dumpRules } from "../../linux/netlink/rule.ts";
-import type { Host, MarkedEntry } from "./host.ts";
-import type { Device } from "../../doctor/machine.ts";
+import type { DoctorHost, MarkedEntry } from "./host.ts";
+import type { DeviceFacts } from "../../doctor/machine.ts";
 
 const protocols: readonly number[] = [MESH_MARK.protocol, LAB_MARK.protocol];
 const families = [4, 6] as const;
 
 /** Reads devices, and the routes and rules that carry a protocol number of ours. */
-export function readNetworkState(): Pick<Host, "devices" | "markedEntries"> {
+export function readNetworkState(): Pick<DoctorHost, "devices" | "markedEntries"> {
   const socket = NetlinkSocket.open();
   try {
     const links = socket.dump(dumpLinks(), decodeLink);
@@ -30,7 +30,7 @@ export function readNetworkState(): Pick<Host, "devices" | "markedEntries"> {
   }
 }
 
-function device({ name, kind, group, flags, vxlan }: Link): Device {
+function device({ name, kind, group, flags, vxlan }: Link): DeviceFacts {
   return {
     name,
     group,

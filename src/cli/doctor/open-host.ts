@@ -1,11 +1,11 @@
 import { NetloomError } from "../../errors/errors.ts";
 import { probe } from "../../linux/probe/probe.ts";
 import { type Feature } from "../../linux/probe/feature.ts";
-import { type Host, openFileTree } from "./host.ts";
+import { type DoctorHost, openFileTree } from "./host.ts";
 import { readNetworkState } from "./network-state.ts";
 
 /** This machine, as it is now. What we may not look at is absent. */
-export async function openHost(settings: Host["settings"] = {}): Promise<Host> {
+export async function openHost(settings: DoctorHost["settings"] = {}): Promise<DoctorHost> {
   return {
     ...openFileTree(),
     ...readNetworkState(),

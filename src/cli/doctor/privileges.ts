@@ -1,6 +1,6 @@
-import type { Host } from "./host.ts";
+import type { DoctorHost } from "./host.ts";
 import { NetloomError } from "../../errors/errors.ts";
-import { failed, ok, warning, type Check, type Finding } from "../../doctor/check.ts";
+import { failed, ok, warning, type Check, type Report } from "../../doctor/check.ts";
 import { openFileTree } from "./host.ts";
 import type { FileTree } from "../../doctor/machine.ts";
 
@@ -11,7 +11,7 @@ const capabilities = [
   { name: "CAP_BPF", bits: [39, 21], why: "without it no wire between hosts can be joined or counted" },
 ] as const;
 
-export const privilegesCheck: Check<Host> = {
+export const privilegesCheck: Check<DoctorHost> = {
   name: "privileges",
   title: "Privileges",
   run: (host) => [...capabilities.map((wanted) => capability(host, wanted)), userNamespace(host)],
@@ -33,7 +33,7 @@ export function requirePrivileges(attempt: string, again: string, tree: FileTree
   });
 }
 
-function capability(tree: FileTree, wanted: (typeof capabilities)[number]): Finding {
+function capability(tree: FileTree, wanted: (typeof capabilities)[number]): Report {
   if (holds(tree, wanted.bits)) return ok(wanted.name);
   return failed(`${wanted.name} is missing`, wanted.why, "sudo netloom doctor");
 }
@@ -44,7 +44,7 @@ function holds(tree: FileTree, bits: readonly number[]): boolean {
 }
 
 /** In a user namespace every capability bit may be set, and yet bpf(2) is refused. */
-function userNamespace(tree: FileTree): Finding {
+function userNamespace(tree: FileTree): Report {
   const [inside, outside, count] = (tree.read("proc/self/uid_map") ?? "0 0 4294967295").trim().split(/\s+/);
   if (inside === "0" && outside === "0" && count === "4294967295")
     return ok("the machine's own user namespace");

@@ -1,6 +1,6 @@
 import type { Output } from "../output.ts";
-import type { Check, Finding, Status } from "../../doctor/check.ts";
-import type { Host } from "./host.ts";
+import type { Check, Report, Status } from "../../doctor/check.ts";
+import type { DoctorHost } from "./host.ts";
 
 /** The shape of `netloom doctor -o json`. */
 export interface DoctorReport {
@@ -12,13 +12,13 @@ export interface DoctorReport {
 interface CheckReport {
   readonly name: string;
   readonly title: string;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly Report[];
 }
 
 const bySeverity: readonly Status[] = ["failed", "warning", "absent"];
 
 /** Runs all checks, one after the other. */
-export function examine(host: Host, checks: readonly Check<Host>[]): DoctorReport {
+export function examine(host: DoctorHost, checks: readonly Check<DoctorHost>[]): DoctorReport {
   const reports = checks.map((check) => ({
     name: check.name,
     title: check.title,
@@ -29,7 +29,7 @@ export function examine(host: Host, checks: readonly Check<Host>[]): DoctorRepor
   return { status, checks: reports };
 }
 
-function usedOf(reports: readonly CheckReport[]): Finding[] {
+function usedOf(reports: readonly CheckReport[]): Report[] {
   return reports.flatMap(({ findings }) => findings.filter(({ isUnused }) => isUnused !== true));
 }
 
@@ -53,7 +53,7 @@ export function printReport(out: Output, report: DoctorReport, { all = false } =
   out.line(summary(out, report));
 }
 
-function printFinding(out: Output, finding: Finding): void {
+function printFinding(out: Output, finding: Report): void {
   if (finding.status === "ok") return out.line(`  ${out.style("green", "✓")} ${finding.what}`);
   if (finding.status === "absent") {
     const { what, why, remedy } = finding;

@@ -1,18 +1,18 @@
-import { failed, ok, warning, type Check, type Finding } from "../../doctor/check.ts";
-import type { Host } from "./host.ts";
+import { failed, ok, warning, type Check, type Report } from "../../doctor/check.ts";
+import type { DoctorHost } from "./host.ts";
 import type { FileTree } from "../../doctor/machine.ts";
 
 /** As `engines` in package.json. */
 const minimumNode = [24, 9] as const;
 const minimumOpenFiles = 4096;
 
-export const runtimeCheck: Check<Host> = {
+export const runtimeCheck: Check<DoctorHost> = {
   name: "runtime",
   title: "Runtime",
   run: (host) => [node(host), openFiles(host)],
 };
 
-function node(host: Host): Finding {
+function node(host: DoctorHost): Report {
   const [major = 0, minor = 0] = host.nodeVersion.split(".").map(Number);
   const enough = major > minimumNode[0] || (major === minimumNode[0] && minor >= minimumNode[1]);
   if (enough) return ok(`node ${host.nodeVersion}`);
@@ -24,7 +24,7 @@ function node(host: Host): Finding {
 }
 
 /** A process that has used up its descriptors accepts no call, and says nothing. */
-export function openFiles(tree: FileTree): Finding {
+export function openFiles(tree: FileTree): Report {
   const line = /^Max open files\s+(\S+)/m.exec(tree.read("proc/self/limits") ?? "");
   const limit = line?.[1] ?? "unknown";
   if (limit === "unlimited" || limit === "unknown" || Number(limit) >= minimumOpenFiles) {

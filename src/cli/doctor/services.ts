@@ -1,8 +1,8 @@
 /** Other programs that configure the network, and may take what is ours for theirs. */
 import { settingOf } from "../../doctor/agent-of-host.ts";
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
-import { ok, warning, type Check, type Finding } from "../../doctor/check.ts";
-import type { Host } from "./host.ts";
+import { ok, warning, type Check, type Report } from "../../doctor/check.ts";
+import type { DoctorHost } from "./host.ts";
 import type { FileTree } from "../../doctor/machine.ts";
 import { processes } from "../../doctor/processes.ts";
 
@@ -20,7 +20,7 @@ interface Service {
   readonly process: string;
   readonly title: string;
   /** What it would do to us as it is configured now; `undefined` if nothing. */
-  readonly trouble: (host: Host) => Trouble | undefined;
+  readonly trouble: (host: DoctorHost) => Trouble | undefined;
 }
 
 const services: readonly Service[] = [
@@ -30,9 +30,9 @@ const services: readonly Service[] = [
   { process: "dockerd", title: "docker", trouble: docker },
 ];
 
-export const servicesCheck: Check<Host> = { name: "services", title: "Services", run };
+export const servicesCheck: Check<DoctorHost> = { name: "services", title: "Services", run };
 
-function run(host: Host): readonly Finding[] {
+function run(host: DoctorHost): readonly Report[] {
   const running = new Set(processes(host).map(({ name }) => name));
   const findings = services
     .filter(({ process }) => running.has(process))
@@ -103,7 +103,7 @@ function takesTunnels(text: string): boolean {
     : key === "Name" && patterns.includes("*");
 }
 
-function firewalld(host: Host): Trouble | undefined {
+function firewalld(host: DoctorHost): Trouble | undefined {
   const isOpen = (port: number): boolean => {
     const lets = new RegExp(`<port\\b(?=[^>]*port="${port}")(?=[^>]*protocol="udp")`);
     return host
@@ -118,7 +118,7 @@ function firewalld(host: Host): Trouble | undefined {
   };
 }
 
-function docker(host: Host): Trouble | undefined {
+function docker(host: DoctorHost): Trouble | undefined {
   const configuration = host.read("etc/docker/daemon.json") ?? "";
   if (/"(iptables"\s*:\s*false|ip-forward-no-drop"\s*:\s*true)/.test(configuration)) return undefined;
   const ports = tunnelPorts(host);
@@ -130,7 +130,7 @@ function docker(host: Host): Trouble | undefined {
 }
 
 /** UDP ports of the tunnels that the machine has, or will have. */
-function tunnelPorts(host: Host): number[] {
+function tunnelPorts(host: DoctorHost): number[] {
   return REMOTE_TYPES.flatMap((type) => {
     const settings = Object.fromEntries(type.options.map((option) => [option.key, settingOf(host, option)]));
     return type.udpPort(settings) ?? [];

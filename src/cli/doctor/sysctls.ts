@@ -1,5 +1,5 @@
-import type { Host } from "./host.ts";
-import { ok, warning, type Check, type Finding } from "../../doctor/check.ts";
+import type { DoctorHost } from "./host.ts";
+import { ok, warning, type Check, type Report } from "../../doctor/check.ts";
 import type { FileTree } from "../../doctor/machine.ts";
 
 interface Rule {
@@ -44,14 +44,14 @@ const rules: readonly Rule[] = [
   },
 ];
 
-export const sysctlsCheck: Check<Host> = {
+export const sysctlsCheck: Check<DoctorHost> = {
   name: "sysctls",
   title: "Sysctls",
   run: (host) => [writable(host), ...rules.map((rule) => judge(host, rule))],
 };
 
 /** A container that is not privileged has it read-only. */
-export function writable(tree: FileTree): Finding {
+export function writable(tree: FileTree): Report {
   const mounts = (tree.read("proc/self/mounts") ?? "").split("\n").map((line) => line.split(" "));
   // Of several mounts the last one is on top.
   const options = mounts.findLast(([, target]) => target === "/proc/sys" || target === "/proc")?.[3];
@@ -63,7 +63,7 @@ export function writable(tree: FileTree): Finding {
   );
 }
 
-function judge(tree: FileTree, rule: Rule): Finding {
+function judge(tree: FileTree, rule: Rule): Report {
   const dotted = rule.name.replaceAll("/", ".");
   const value = tree.read(`proc/sys/${rule.name}`)?.trim();
   if (value === undefined) return ok(`${dotted}: not on this kernel`);

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import type { DownReport } from "../../lab/lab.ts";
-import { describe, outputOption, type Context } from "../command.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
 import { count, type Format, type Output } from "../output.ts";
 
-export function downCommand(context: Context): Command {
+export function downCommand(context: CommandContext): Command {
   return describe({
     name: "down",
     description:

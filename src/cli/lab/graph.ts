@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { GraphFormat } from "../print-graph.ts";
-import { describe, option, type Context } from "../command.ts";
+import { describe, option, type CommandContext } from "../command.ts";
 
-export function graphCommand(context: Context): Command {
+export function graphCommand(context: CommandContext): Command {
   return describe({
     name: "graph",
     description: "Draws a lab from its file. Needs no privilege and touches nothing.",

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { addCommands, describe, type CommandLine, type Context, type Entry } from "../command.ts";
+import { addCommands, describe, type CommandLine, type CommandContext, type Entry } from "../command.ts";
 
 const commands: readonly Entry[] = [
   {
@@ -34,7 +34,7 @@ const commands: readonly Entry[] = [
   },
 ];
 
-export async function labCommand(context: Context, commandLine: CommandLine): Promise<Command> {
+export async function labCommand(context: CommandContext, commandLine: CommandLine): Promise<Command> {
   const lab = describe({
     name: "lab",
     description:

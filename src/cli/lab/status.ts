@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import type { LabStatus } from "../../lab/lab.ts";
-import { describe, option, outputOption, type Context } from "../command.ts";
+import { describe, option, outputOption, type CommandContext } from "../command.ts";
 import type { Format, Output } from "../output.ts";
 
-export function statusCommand(context: Context): Command {
+export function statusCommand(context: CommandContext): Command {
   return describe({
     name: "status",
     description:

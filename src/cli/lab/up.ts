@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import type { UpReport } from "../../lab/lab.ts";
-import { describe, outputOption, type Context } from "../command.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
 import { count, type Format, type Output } from "../output.ts";
 
-export function upCommand(context: Context): Command {
+export function upCommand(context: CommandContext): Command {
   return describe({
     name: "up",
     description:
@@ -30,7 +30,7 @@ export function upCommand(context: Context): Command {
 }
 
 /** An interrupt ends it between two steps; what is new is taken back, also when the last step was done already. */
-async function bringUp(context: Context, file: string): Promise<UpReport> {
+async function bringUp(context: CommandContext, file: string): Promise<UpReport> {
   const [{ readLabFile, withMachine }, { down, list, up }] = await Promise.all([
     import("./open.ts"),
     import("../../lab/lab.ts"),

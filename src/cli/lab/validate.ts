@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import { describe, outputOption, type Context } from "../command.ts";
+import { describe, outputOption, type CommandContext } from "../command.ts";
 import { count, type Format } from "../output.ts";
 
-export function validateCommand(context: Context): Command {
+export function validateCommand(context: CommandContext): Command {
   return describe({
     name: "validate",
     description:

@@ -7,14 +7,14 @@ import type {
 } from "@bufbuild/protobuf";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { NODE_NAME } from "../../resolvers/lab/places.ts";
+import { LAB_NAME_PART } from "../../resolvers/lab/places.ts";
 import { call, watch } from "../../api/rpc.ts";
 import { didYouMean, quote } from "../../text/problem.ts";
 import { GrpcHop } from "../../transport/grpc-client.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { type Watch, watchOf } from "../../async/watch.ts";
-import type { Context } from "../command.ts";
-import type { AgentOptions } from "./agent-options.ts";
+import type { CommandContext } from "../command.ts";
+import type { AgentChoice } from "./agent-options.ts";
 import { PLAIN_CREDENTIALS } from "../../identity/identities.ts";
 
 const callTimeoutMs = 10_000;
@@ -23,7 +23,7 @@ const callTimeoutMs = 10_000;
 const labsDirectory = "/run/netloom/labs";
 
 /** An agent that a command talks to. */
-export interface Target {
+export interface AgentTarget {
   readonly url: string;
   /** Of a lab; otherwise the agent says it. */
   readonly host?: string;
@@ -71,8 +71,8 @@ export class AgentClient {
 
 /** Runs `work` with the one agent that the options name. NL-202 if they leave it open. An interrupt ends what is under way. */
 export async function withAgent<T>(
-  context: Context,
-  options: AgentOptions,
+  context: CommandContext,
+  options: AgentChoice,
   work: (agent: AgentClient) => Promise<T>,
 ): Promise<T> {
   return await withAgents(context, [oneTarget(options)], ([agent]) => {
@@ -83,8 +83,8 @@ export async function withAgent<T>(
 
 /** Runs `work` with a connection to each target, and closes all of them whatever happens. */
 export async function withAgents<T>(
-  context: Context,
-  targets: readonly Target[],
+  context: CommandContext,
+  targets: readonly AgentTarget[],
   work: (agents: readonly AgentClient[]) => Promise<T>,
 ): Promise<T> {
   const agents = targets.map(({ url }) => new AgentClient(url));
@@ -107,7 +107,7 @@ export async function withAgents<T>(
 }
 
 /** The agent that the options name. A lab with one host needs no `--host`. */
-function oneTarget(options: AgentOptions): Target {
+function oneTarget(options: AgentChoice): AgentTarget {
   const [target, ...others] = allTargets(options);
   if (!target) throw noAgents(options.lab ?? "");
   if (others.length === 0) return target;
@@ -120,7 +120,7 @@ function oneTarget(options: AgentOptions): Target {
 }
 
 /** The agents that the options name: with `--lab` alone those of all its hosts, by name. */
-export function allTargets({ agent, lab, host }: AgentOptions): Target[] {
+export function allTargets({ agent, lab, host }: AgentChoice): AgentTarget[] {
   if (lab === undefined) return [{ url: agent }];
   checkName("lab", lab);
   if (host !== undefined) {
@@ -132,14 +132,14 @@ export function allTargets({ agent, lab, host }: AgentOptions): Target[] {
   return hosts.map((name) => labTarget(lab, name));
 }
 
-function labTarget(lab: string, host: string): Target {
+function labTarget(lab: string, host: string): AgentTarget {
   return { url: `unix://${join(labsDirectory, lab, host, "agent.sock")}`, host };
 }
 
 /** Names of the hosts of a lab that have the socket of an agent, sorted. */
 function hostsOf(lab: string): string[] {
   return list(join(labsDirectory, lab))
-    .filter((host) => NODE_NAME.test(host) && list(join(labsDirectory, lab, host)).includes("agent.sock"))
+    .filter((host) => LAB_NAME_PART.test(host) && list(join(labsDirectory, lab, host)).includes("agent.sock"))
     .sort();
 }
 
@@ -153,7 +153,7 @@ function list(directory: string): string[] {
 
 /** Both become part of a path. */
 function checkName(noun: string, name: string): void {
-  if (NODE_NAME.test(name)) return;
+  if (LAB_NAME_PART.test(name)) return;
   throw new NetloomError("INVALID_ARGUMENT", `${quote(name)} is no name of a ${noun} in a lab`, {
     hint: "names are 1-12 lower-case letters and digits, a letter first; netloom lab status lists the labs",
   });

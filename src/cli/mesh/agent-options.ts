@@ -5,7 +5,7 @@ import { option } from "../command.ts";
 /** Where commands find the agent of this host, and where it listens. */
 export const defaultAgent = "unix:///run/netloom/agent.sock";
 
-export interface AgentOptions {
+export interface AgentChoice {
   readonly agent: string;
   readonly lab?: string;
   readonly host?: string;
@@ -23,7 +23,7 @@ export function addAgentOptions(command: Command): Command {
 export function agentOptionsOf(
   words: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-): AgentOptions {
+): AgentChoice {
   const find = (name: string): string | undefined => {
     const index = words.findIndex((word) => word === `--${name}` || word.startsWith(`--${name}=`));
     const word = words[index];

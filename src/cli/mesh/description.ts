@@ -8,10 +8,10 @@ import { toldWire } from "../../view/told-wire.ts";
 import { wireNames } from "../../view/wire-names.ts";
 import type { HopView } from "../../view/way.ts";
 import type { WireView } from "../../view/wire-view.ts";
-import type { Line } from "./status-screen.ts";
+import type { ScreenLine } from "./status-screen.ts";
 
 /** The shape of `netloom describe -o json`, with documents as YAML. */
-export interface Description {
+export interface MeshDescription {
   readonly attachments: readonly (AttachmentView & { readonly document: string })[];
   readonly wires: readonly WireDescription[];
 }
@@ -31,7 +31,7 @@ export function describeFound(
   status: HostStatus,
   attachments: readonly Attachment[],
   name: string,
-): Description {
+): MeshDescription {
   const views = attachments.flatMap(({ ref, document }) => {
     const known = status.attachments.find(
       (each) => each.ref?.kind === ref?.kind && each.ref?.name === ref?.name,
@@ -70,7 +70,7 @@ function wireDescription(view: WireView, wire: Wire): WireDescription {
   };
 }
 
-export function descriptionScreen({ attachments, wires }: Description, nowMs: number): Line[] {
+export function descriptionScreen({ attachments, wires }: MeshDescription, nowMs: number): ScreenLine[] {
   const parts = [
     ...attachments.map((attachment) => attachmentLines(attachment, nowMs)),
     ...wires.map((wire) => wireLines(wire, nowMs)),
@@ -78,7 +78,10 @@ export function descriptionScreen({ attachments, wires }: Description, nowMs: nu
   return parts.flatMap((lines, index) => (index === 0 ? lines : [{ text: "" }, ...lines]));
 }
 
-function attachmentLines(attachment: AttachmentView & { readonly document: string }, nowMs: number): Line[] {
+function attachmentLines(
+  attachment: AttachmentView & { readonly document: string },
+  nowMs: number,
+): ScreenLine[] {
   const { kind, name, host, state, since, reason, hint, topic, endpoint, wires, workload, attempts } =
     attachment;
   const facts = [
@@ -102,7 +105,7 @@ function attachmentLines(attachment: AttachmentView & { readonly document: strin
   ];
 }
 
-function wireLines(wire: WireDescription, nowMs: number): Line[] {
+function wireLines(wire: WireDescription, nowMs: number): ScreenLine[] {
   const { hops, interfaces, addresses, routes } = wire;
   const end = (side: "client" | "endpoint"): string => {
     const device = interfaces[side];
@@ -150,7 +153,7 @@ function tunnelText({ words, tunnel }: HopView): string[] {
 }
 
 /** What has no value is left out. */
-function factLines(facts: readonly (readonly (string | undefined)[])[]): Line[] {
+function factLines(facts: readonly (readonly (string | undefined)[])[]): ScreenLine[] {
   const rows = facts.flatMap(([name = "", value = ""]) =>
     value === "" ? [] : [[`  ${name}`, printable(value)]],
   );

@@ -1,6 +1,6 @@
 /** A screen that is drawn again whenever something has changed. */
 import type { Output } from "../output.ts";
-import type { Line } from "./status-screen.ts";
+import type { ScreenLine } from "./status-screen.ts";
 
 /** From here everything below is cleared; the terminal's own history stays. */
 const toTop = "\u001B[H";
@@ -16,7 +16,7 @@ export class LiveScreen {
   }
 
   /** On a terminal the lines replace those before, cut to its size; in a pipe they follow after an empty line. */
-  draw(lines: readonly Line[]): void {
+  draw(lines: readonly ScreenLine[]): void {
     const { terminal } = this.#out;
     if (!terminal) {
       if (!this.#isFirst) this.#out.line();
@@ -31,12 +31,12 @@ export class LiveScreen {
   }
 }
 
-export function printLines(out: Output, lines: readonly Line[]): void {
+export function printLines(out: Output, lines: readonly ScreenLine[]): void {
   for (const { text, style } of lines) out.line(style === undefined ? text : out.style(style, text));
 }
 
 /** What is wrong comes first, so it is the end that is cut. */
-function withoutRest(lines: readonly Line[], rows: number): Line[] {
+function withoutRest(lines: readonly ScreenLine[], rows: number): ScreenLine[] {
   const shown = lines.slice(0, Math.max(1, rows - 2));
   return [...shown, { text: `… ${lines.length - shown.length} lines more: netloom status`, style: "dim" }];
 }

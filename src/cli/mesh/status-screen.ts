@@ -10,7 +10,7 @@ import type { State } from "../../view/state.ts";
 import type { WireView } from "../../view/wire-view.ts";
 
 /** A line of text that is shown in one style. */
-export interface Line {
+export interface ScreenLine {
   readonly text: string;
   readonly style?: Style;
 }
@@ -36,7 +36,7 @@ interface Row {
 }
 
 /** `wide` shows all addresses of a wire, otherwise the first one of each end. */
-export function statusScreen(view: MeshView, nowMs: number, { wide = false } = {}): Line[] {
+export function statusScreen(view: MeshView, nowMs: number, { wide = false } = {}): ScreenLine[] {
   const rows = rowsOf(view, nowMs, wide).sort(
     (a, b) => order.indexOf(a.state) - order.indexOf(b.state) || collator.compare(a.name, b.name),
   );
@@ -53,7 +53,7 @@ export function statusScreen(view: MeshView, nowMs: number, { wide = false } = {
   ];
 }
 
-function hostLines(hosts: readonly HostView[], nowMs: number): Line[] {
+function hostLines(hosts: readonly HostView[], nowMs: number): ScreenLine[] {
   const told = hosts.filter(hasAgent);
   const facts = told.map(({ host, version, startedAt, url, identity, registry }) => [
     host,
@@ -64,7 +64,7 @@ function hostLines(hosts: readonly HostView[], nowMs: number): Line[] {
     registry.state === "fresh" ? `registry ${registry.url}` : "",
   ]);
   const texts = table(facts.map((row) => row.map(printable)));
-  return told.flatMap((host, index): Line[] => [
+  return told.flatMap((host, index): ScreenLine[] => [
     { text: texts[index] ?? "", style: "bold" },
     ...warningsOf(host, nowMs).map((text) => ({ text: `  ! ${printable(text)}`, style: "yellow" as const })),
   ]);
@@ -191,11 +191,11 @@ function addressText(client: readonly string[], endpoint: readonly string[], wid
 
 const heading = ["WIRE", "PATH", "ENDPOINT", "ADDRESSES", "MTU", "STATE", "AGE"];
 
-function rowLines(rows: readonly Row[]): Line[] {
+function rowLines(rows: readonly Row[]): ScreenLine[] {
   const [head = "", ...texts] = table([heading, ...rows.map(({ cells }) => cells.map(printable))]);
   return [
     { text: `  ${head}`, style: "dim" },
-    ...rows.flatMap(({ state, remarks }, index): Line[] => {
+    ...rows.flatMap(({ state, remarks }, index): ScreenLine[] => {
       const isUp = state === "up";
       const style = state === "failed" || state === "down" ? "red" : "yellow";
       return [

@@ -3,9 +3,9 @@ import { printable } from "../../text/printable.ts";
 import { table } from "../output.ts";
 import type { WhyDocument } from "./why-document.ts";
 import { formatAge } from "./ages.ts";
-import type { Line } from "./status-screen.ts";
+import type { ScreenLine } from "./status-screen.ts";
 
-export function whyScreen(client: string, why: WhyDocument, nowMs: number): Line[] {
+export function whyScreen(client: string, why: WhyDocument, nowMs: number): ScreenLine[] {
   const labels = labelText(why.labels);
   const payload = why.payload === "" ? "" : ` (payload ${why.payload})`;
   const who = client === "-" ? "" : ` for ${client}`;
@@ -23,7 +23,7 @@ export function whyScreen(client: string, why: WhyDocument, nowMs: number): Line
   ];
 }
 
-function orderLines({ candidates, problem }: WhyDocument): Line[] {
+function orderLines({ candidates, problem }: WhyDocument): ScreenLine[] {
   if (candidates.length === 0) {
     return [{ text: printable(`  no endpoint: ${problem ?? "none is for this client"}`), style: "red" }];
   }
@@ -40,9 +40,9 @@ function orderLines({ candidates, problem }: WhyDocument): Line[] {
   ];
 }
 
-function lastLines(last: WhyDocument["last"], nowMs: number): Line[] {
+function lastLines(last: WhyDocument["last"], nowMs: number): ScreenLine[] {
   if (!last) return [{ text: "" }, { text: "it has not been asked for here yet" }];
-  const failed = last.failed.map(({ endpoint, reason }): Line => {
+  const failed = last.failed.map(({ endpoint, reason }): ScreenLine => {
     return { text: printable(`  ✗ ${endpoint} failed: ${reason}`), style: "red" };
   });
   const age = last.at === "" ? "" : `, ${formatAge(last.at, nowMs)} ago`;
@@ -56,7 +56,7 @@ function lastLines(last: WhyDocument["last"], nowMs: number): Line[] {
   ];
 }
 
-function outcomeLines({ taken, asking, problem }: NonNullable<WhyDocument["last"]>): Line[] {
+function outcomeLines({ taken, asking, problem }: NonNullable<WhyDocument["last"]>): ScreenLine[] {
   if (asking !== undefined) return [];
   if (problem !== undefined) return [{ text: printable(`  ✗ ${problem}`), style: "red" }];
   return [
@@ -67,7 +67,7 @@ function outcomeLines({ taken, asking, problem }: NonNullable<WhyDocument["last"
 }
 
 /** What its attachment has come to, unless that is well. */
-function attachmentLines(attachment: WhyDocument["attachment"]): Line[] {
+function attachmentLines(attachment: WhyDocument["attachment"]): ScreenLine[] {
   if (!attachment || attachment.state === "up") return [];
   const { kind, name, state, reason, hint, topic } = attachment;
   const page = topic === undefined ? "" : ` [${topic}]`;
@@ -81,7 +81,7 @@ function attachmentLines(attachment: WhyDocument["attachment"]): Line[] {
   ];
 }
 
-function judgementLines(judgements: WhyDocument["judgements"]): Line[] {
+function judgementLines(judgements: WhyDocument["judgements"]): ScreenLine[] {
   const rows = judgements.map(({ match, route, endpoint, taken, reason }) => [
     `  ${taken ? "✓" : "✗"} ${place(match, route)}`,
     endpoint ?? "",

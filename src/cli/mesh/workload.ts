@@ -2,7 +2,7 @@
 import { NetloomError } from "../../errors/errors.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import { readWorkloadText, workloadForms, workloadLabel } from "../../resolvers/workload-ref.ts";
-import type { AgentOptions } from "./agent-options.ts";
+import type { AgentChoice } from "./agent-options.ts";
 
 export interface WrittenWorkload {
   /** As an attachment has it. */
@@ -10,7 +10,7 @@ export interface WrittenWorkload {
   /** Short, for the name of an attachment. */
   readonly label: string;
   /** What the way to the agent becomes: a workload of a lab is on one of its hosts. */
-  readonly options: AgentOptions;
+  readonly options: AgentChoice;
 }
 
 /**
@@ -19,7 +19,7 @@ export interface WrittenWorkload {
  */
 export function readWorkload(
   text: string,
-  options: AgentOptions,
+  options: AgentChoice,
   { isAgentGiven }: { readonly isAgentGiven: boolean },
 ): WrittenWorkload {
   const written = readWorkloadText(text, options);

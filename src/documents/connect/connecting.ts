@@ -8,6 +8,7 @@
  *      └──────────────── the workload is gone ────┘ the wire is closed as lost: its address waits for it
  * ```
  */
+import type { ClientNews } from "../../roles/client.ts";
 import { race } from "../../async/task-scope.ts";
 import { create } from "@bufbuild/protobuf";
 import {
@@ -30,20 +31,20 @@ import { preferenceFor } from "../../mechanisms/list.ts";
 import { COMMON } from "../../mechanisms/parameters.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
-import { atWorkload } from "../../agent/at-workload.ts";
-import type { Attached } from "../../agent/attached.ts";
+import { atWorkload } from "../../attachments/at-workload.ts";
+import type { Attached } from "../../attachments/attached.ts";
 import { checkAnswer } from "./check-answer.ts";
-import type { UsedClient } from "../../agent/clients.ts";
-import type { Life, Tools } from "../../agent/kind.ts";
-import { refText } from "../../agent/wish.ts";
-import { REQUEST_MS, type News } from "../../agent/parts.ts";
-import { placeOf } from "../../agent/place-of.ts";
-import { Progress, type ProgressView } from "../../agent/progress.ts";
+import type { UsedClient } from "../../attachments/clients.ts";
+import type { AttachmentLife, Tools } from "../../attachments/kind.ts";
+import { refText } from "../../attachments/wish.ts";
+import { REQUEST_MS } from "../../attachments/parts.ts";
+import { placeOf } from "../../attachments/place-of.ts";
+import { Progress, type ProgressView } from "../../attachments/progress.ts";
 import { endpointComes } from "./endpoint-comes.ts";
-import { retry } from "../../agent/retry.ts";
+import { retry } from "../../attachments/retry.ts";
 import type { ConnectWish } from "./wish.ts";
 import type { There } from "../../resolvers/workload-watch.ts";
-import type { Workload } from "../../agent/workloads.ts";
+import type { Workload } from "../../attachments/workloads.ts";
 
 /** So often the way of an earlier life is tried, before any other endpoint will do as well. */
 const SAME_WAY_TRIES = 3;
@@ -62,7 +63,7 @@ export class Connecting implements Attached {
   #isEstablished = false;
   #giveInterfaceBack: () => void = () => undefined;
 
-  constructor(wish: ConnectWish, tools: Tools, { connectionId, answer, onChange }: Life) {
+  constructor(wish: ConnectWish, tools: Tools, { connectionId, answer, onChange }: AttachmentLife) {
     const { parts, workloads, clients } = tools;
     this.#tools = tools;
     this.wish = wish;
@@ -192,7 +193,7 @@ export class Connecting implements Attached {
     this.#sayUp();
   }
 
-  #hear({ state, reason = "", error, connection }: News): void {
+  #hear({ state, reason = "", error, connection }: ClientNews): void {
     if (state === "closed") return;
     if (state === "healing") {
       if (this.#isEstablished) this.#progress.healing(reason, error);

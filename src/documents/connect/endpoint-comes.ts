@@ -1,5 +1,5 @@
 /** Waits for an endpoint, for those whom none could serve. */
-import type { AgentParts } from "../../agent/parts.ts";
+import type { AgentParts } from "../../attachments/parts.ts";
 import { create } from "@bufbuild/protobuf";
 import {
   NetworkServiceEndpointQuerySchema,

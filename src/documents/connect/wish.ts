@@ -1,6 +1,6 @@
-import type { Wish } from "../../agent/wish.ts";
+import type { Wish } from "../../attachments/wish.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
-import type { Labels } from "../fragments/labels.ts";
+import type { Labels } from "../../registry/matching/match.ts";
 import { portDevice } from "../fragments/port.ts";
 import { readService } from "../fragments/service.ts";
 import type { ConnectDocument } from "./schema.ts";

@@ -4,6 +4,7 @@
  *   waiting ──workload──> requesting ──registered──> up
  *      └──── the workload is gone: its wires are closed, its registration is taken back ────┘
  */
+import type { ConnectionRole } from "../../roles/role.ts";
 import { race } from "../../async/task-scope.ts";
 import { create } from "@bufbuild/protobuf";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
@@ -18,16 +19,16 @@ import { formatPrefix } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { WorkloadPlace } from "../../mechanisms/mechanism-type.ts";
 import type { Scope } from "../../async/scope.ts";
-import { atWorkload } from "../../agent/at-workload.ts";
-import type { Attached } from "../../agent/attached.ts";
-import { REQUEST_MS, type AgentParts, type Role } from "../../agent/parts.ts";
-import { placeOf } from "../../agent/place-of.ts";
-import { Progress, type ProgressView } from "../../agent/progress.ts";
-import { retry } from "../../agent/retry.ts";
+import { atWorkload } from "../../attachments/at-workload.ts";
+import type { Attached } from "../../attachments/attached.ts";
+import { REQUEST_MS, type AgentParts } from "../../attachments/parts.ts";
+import { placeOf } from "../../attachments/place-of.ts";
+import { Progress, type ProgressView } from "../../attachments/progress.ts";
+import { retry } from "../../attachments/retry.ts";
 import { ServiceKeeper } from "./service-keeper.ts";
 import type { ExposeWish } from "./wish.ts";
 import type { Presence } from "../../resolvers/workload-watch.ts";
-import type { Workload, Workloads } from "../../agent/workloads.ts";
+import type { Workload, Workloads } from "../../attachments/workloads.ts";
 
 export interface ExposingOptions {
   readonly parts: AgentParts;
@@ -45,7 +46,7 @@ export class Exposing implements Attached {
   readonly #workload: Workload;
   readonly #services: ServiceKeeper;
   #wish: ExposeWish;
-  #role: Role | undefined;
+  #role: ConnectionRole | undefined;
   #takeBack: () => void = () => undefined;
   #registered: NetworkServiceEndpoint | undefined;
 

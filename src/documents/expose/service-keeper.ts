@@ -8,7 +8,7 @@ import {
 } from "../../api/gen/nsm/registry_pb.js";
 import type { HopCall } from "../../api/hops.ts";
 import type { Scope } from "../../async/scope.ts";
-import { type AgentParts, REQUEST_MS } from "../../agent/parts.ts";
+import { type AgentParts, REQUEST_MS } from "../../attachments/parts.ts";
 import { serviceNews, serviceQuery } from "../network-service/service-news.ts";
 
 type Parts = Pick<AgentParts, "services" | "endpoints" | "world">;

@@ -1,8 +1,8 @@
-import type { Wish } from "../../agent/wish.ts";
+import type { Wish } from "../../attachments/wish.ts";
 import type { ContextOptions } from "../../elements/context/endpoint-context.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import { PAYLOAD_ETHERNET } from "../../api/payload.ts";
-import type { Labels } from "../fragments/labels.ts";
+import type { Labels } from "../../registry/matching/match.ts";
 import { poolGroups } from "../fragments/pools.ts";
 import { contextPolicies, contextRoutes } from "../fragments/routes.ts";
 import { portDevice } from "../fragments/port.ts";

@@ -1,9 +1,8 @@
 /** Labels of clients and endpoints. */
 import { z } from "zod";
+import type { Labels } from "../../registry/matching/match.ts";
 import { LIMITS } from "../../elements/limits.ts";
 import type { FilePath, Finding } from "../../text/problem.ts";
-
-export type Labels = Readonly<Record<string, string>>;
 
 export const labelsSchema = z.record(z.string(), z.string());
 

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type FilePath, type Finding, quote } from "../../text/problem.ts";
 import { checkInterface } from "./interface-name.ts";
-import type { Labels } from "./labels.ts";
+import type { Labels } from "../../registry/matching/match.ts";
 import { isNsUrl, parseNsUrl, serviceNameProblem } from "./nsurl.ts";
 
 export const serviceSchema = z

@@ -3,11 +3,11 @@ import { race } from "../../async/task-scope.ts";
 import type { NetworkServiceResponse } from "../../api/gen/nsm/registry_pb.js";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
-import type { Attached } from "../../agent/attached.ts";
+import type { Attached } from "../../attachments/attached.ts";
 import { networkServiceOf } from "./registry-entry.ts";
-import { REQUEST_MS, type AgentParts } from "../../agent/parts.ts";
-import { Progress, type ProgressView } from "../../agent/progress.ts";
-import { retry } from "../../agent/retry.ts";
+import { REQUEST_MS, type AgentParts } from "../../attachments/parts.ts";
+import { Progress, type ProgressView } from "../../attachments/progress.ts";
+import { retry } from "../../attachments/retry.ts";
 import { serviceNews } from "./service-news.ts";
 import type { NetworkServiceWish } from "./wish.ts";
 

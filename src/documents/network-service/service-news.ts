@@ -8,7 +8,7 @@ import {
 } from "../../api/gen/nsm/registry_pb.js";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
-import type { AgentParts } from "../../agent/parts.ts";
+import type { AgentParts } from "../../attachments/parts.ts";
 
 export function serviceQuery(name: string, watch: boolean): NetworkServiceQuery {
   return create(NetworkServiceQuerySchema, { watch, networkService: create(NetworkServiceSchema, { name }) });

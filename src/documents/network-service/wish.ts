@@ -1,4 +1,4 @@
-import type { Wish } from "../../agent/wish.ts";
+import type { Wish } from "../../attachments/wish.ts";
 import type { NetworkServiceDocument } from "./schema.ts";
 
 /** A NetworkService means what it says. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ConnectionSchema, type Connection } from "../../api/gen/nsm/connection_pb.js";
-import { enterPath, leavePath, trimPath } from "./update-path.ts";
+import { enterPath, leavePath, cutPath } from "./update-path.ts";
 
 const connection = (id: string, index: number, ...segments: [name: string, id: string][]): Connection =>
   create(ConnectionSchema, {
@@ -52,7 +52,7 @@ test("another next hop takes over the segment under a new id, and the tail stays
   enterPath(asked, "forwarder-2", uuid);
   assert.deepEqual(segments(asked), ["client c", "manager m", "forwarder-2 new", "endpoint e"]);
   assert.ok(asked.path);
-  trimPath(asked.path);
+  cutPath(asked.path);
   assert.deepEqual(segments(asked), ["client c", "manager m", "forwarder-2 new"]);
 });
 

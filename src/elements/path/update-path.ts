@@ -61,6 +61,6 @@ export function leavePath(connection: Connection, callerIndex: number): void {
 }
 
 /** Drops what lies behind the present segment: the tail of a longer path that the connection once took. */
-export function trimPath(path: Path): void {
+export function cutPath(path: Path): void {
   path.pathSegments.splice(path.index + 1);
 }

@@ -6,7 +6,7 @@ import { memoryKey, type Call } from "../../chain/call.ts";
 import type { Identity, Token } from "../../identity/identity.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { SELF } from "../../world/peer.ts";
-import { trimPath } from "./update-path.ts";
+import { cutPath } from "./update-path.ts";
 import { connectionOf, ownSegment, previousSegment, type ConnectionElement } from "../connection.ts";
 
 /** No promise is taken for longer, whatever it says. */
@@ -75,7 +75,7 @@ export function updateOwnToken(identity: Identity): ConnectionElement {
 export function wayHere({ path }: Connection, sent: Token | undefined): Path | undefined {
   if (!path) return undefined;
   const way = copyMessage(path);
-  trimPath(way);
+  cutPath(way);
   const caller = way.pathSegments[way.index - 1];
   if (caller && sent) caller.token = sent.text;
   return way;

@@ -16,7 +16,7 @@ export interface WireEnds {
 }
 
 /** Throws what is wrong with a wire before the kernel sees it. */
-export function checkWire(wire: Wire, ends: WireEnds): void {
+export function refuseUnfit(wire: Wire, ends: WireEnds): void {
   const { client, endpoint, context } = wire;
   const [from, to] = [endOf(client), endOf(endpoint)];
   if (from && to && from.netns === to.netns && from.interfaceName === to.interfaceName) {

@@ -9,7 +9,7 @@ import type { ConnectionElement } from "../connection.ts";
 import { deviceOf, type Mechanism as WireMechanism, readMechanism } from "../../mechanisms/list.ts";
 import { INCOMING } from "../mechanisms/translate-mechanism.ts";
 import { wireOf } from "./wire-of.ts";
-import { blame, checkWire, nonsense } from "./wire-blame.ts";
+import { blame, refuseUnfit, nonsense } from "./wire-blame.ts";
 import { stationsOf, wireIdOf } from "./wire-id.ts";
 
 /** What makes wires: `Reconciler` of src/forwarder. */
@@ -55,7 +55,7 @@ export function wire(wires: Wires): ConnectionElement {
       const endpoint = answer.networkServiceEndpointName;
       const wanted = read(answer, client, endpoint);
       const ends = { client: stationsOf(answer)[0]?.name ?? "", endpoint, askedMtu };
-      checkWire(wanted, ends);
+      refuseUnfit(wanted, ends);
       holders.set(wanted.connectionId, answer.id);
       call.world.retries.over(`remove wire ${wanted.connectionId}`);
       call.memory.set(HELD, wanted.connectionId);

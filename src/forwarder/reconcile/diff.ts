@@ -11,7 +11,7 @@
 import type { KernelObject, Operation } from "../../kernel/kernel.ts";
 import { PHASES } from "../../kernel/object-kind.ts";
 import {
-  type Attached,
+  type AttachedObject,
   attachedKindOf,
   attractionsOf,
   claimsOf,
@@ -45,7 +45,7 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
     attached,
     there.filter((object) => !isOn(object, devices.leaving)),
   );
-  const isLost = (object: Attached): boolean =>
+  const isLost = (object: AttachedObject): boolean =>
     attachedKindOf(object)
       .lostWith?.(object)
       .some((loss) => sets.lost.has(loss)) ?? false;
@@ -147,7 +147,7 @@ function exclusive(object: KernelObject): string[] {
 }
 
 /** Whether its kind has steps of its own, from one set to another. */
-function isSet(object: Attached): boolean {
+function isSet(object: AttachedObject): boolean {
   return attachedKindOf(object).steps !== undefined;
 }
 
@@ -157,11 +157,11 @@ interface SetSteps {
 }
 
 /** The steps of all kinds that have their own. */
-function diffSets(wanted: readonly Attached[], there: readonly Attached[]): SetSteps {
+function diffSets(wanted: readonly AttachedObject[], there: readonly AttachedObject[]): SetSteps {
   const operations: Operation[] = [];
   const lost = new Set<string>();
   for (const kind of new Set([...wanted, ...there].map(attachedKindOf))) {
-    const isOfKind = (object: Attached): boolean => attachedKindOf(object) === kind;
+    const isOfKind = (object: AttachedObject): boolean => attachedKindOf(object) === kind;
     const steps = kind.steps?.(wanted.filter(isOfKind), there.filter(isOfKind));
     operations.push(...(steps?.operations ?? []));
     for (const loss of steps?.lost ?? []) lost.add(loss);
@@ -170,7 +170,7 @@ function diffSets(wanted: readonly Attached[], there: readonly Attached[]): SetS
 }
 
 /** Additions and changes of all others, in the order of `wanted`. */
-function diffAttached(wanted: readonly Attached[], there: readonly Attached[]): Operation[] {
+function diffAttached(wanted: readonly AttachedObject[], there: readonly AttachedObject[]): Operation[] {
   const before = new Map(there.map((object) => [identityOf(object), object]));
   return wanted.flatMap((object): Operation[] => {
     if (isSet(object)) return [];
@@ -202,9 +202,9 @@ function isTouched(object: KernelObject, places: ReadonlySet<string>): boolean {
 }
 
 /** In reverse of the order in which things are made. What bears no mark has no removal: it goes with its link. */
-function removals(there: readonly Attached[], wanted: readonly Attached[]): Operation[] {
+function removals(there: readonly AttachedObject[], wanted: readonly AttachedObject[]): Operation[] {
   const staying = new Set(wanted.map(identityOf));
-  const rank = (object: Attached): number => PHASES.indexOf(attachedKindOf(object).phase.remove);
+  const rank = (object: AttachedObject): number => PHASES.indexOf(attachedKindOf(object).phase.remove);
   return there
     .filter((object) => isMarked(object) && !staying.has(identityOf(object)))
     .reverse()

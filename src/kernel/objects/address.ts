@@ -5,7 +5,7 @@
  */
 import { addressOf, familyOf, formatPrefix, isFullLength, mustParsePrefix, network } from "../../net/ip.ts";
 import { carrierKey, ipv4Of, type Netns } from "../link.ts";
-import { type AttachedKind, type Attraction, type Claim, inPhase, type Step } from "../object-kind.ts";
+import { type AttachedKind, type Attraction, type SoleClaim, inPhase, type Step } from "../object-kind.ts";
 import { given, inside } from "../phrase.ts";
 import { option, toolVerb } from "../script-tools.ts";
 import { comment } from "../shell.ts";
@@ -27,7 +27,7 @@ export const address = {
   usesSettings: true,
   namespaces: ({ netns }) => [netns],
   carrier: (object) => object,
-  claims(object): readonly Claim[] {
+  claims(object): readonly SoleClaim[] {
     const { netns } = object;
     const own = addressOf(object.address);
     const destination = connectedRoute(object);

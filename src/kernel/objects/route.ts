@@ -1,6 +1,6 @@
 import { familyOf } from "../../net/ip.ts";
 import { ipv4Of, type Netns } from "../link.ts";
-import { type AttachedKind, type Claim, inPhase } from "../object-kind.ts";
+import { type AttachedKind, type SoleClaim, inPhase } from "../object-kind.ts";
 import { given, inside } from "../phrase.ts";
 import { familyOption, option, toolVerb } from "../script-tools.ts";
 
@@ -65,7 +65,7 @@ export function defaultMetric(family: 4 | 6): number {
 }
 
 /** A destination in the main table, whatever the device. */
-export function mainRouteClaim(netns: Netns, destination: string): Claim {
+export function mainRouteClaim(netns: Netns, destination: string): SoleClaim {
   return {
     key: routeKey(netns, { table: MAIN_TABLE, destination, metric: 0 }),
     words: wordsOf(netns, destination),

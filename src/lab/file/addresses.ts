@@ -17,7 +17,7 @@ const linkRoom = { 4: mustParsePrefix("10.0.0.0/8"), 6: mustParsePrefix("fd4e:4c
  * Hands out subnets by the hash of a name, so that adding or removing one wire or link renumbers no other. Those that
  * are taken are passed over.
  */
-export class AddressPool {
+export class SubnetPool {
   readonly #taken: IpPrefix[];
 
   constructor(taken: readonly IpPrefix[]) {

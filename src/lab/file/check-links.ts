@@ -2,7 +2,7 @@
 import { checkMtu } from "../../documents/fragments/mtu.ts";
 import { formatIp, formatPrefix, type IpPrefix, network, overlaps } from "../../net/ip.ts";
 import { type Read, readInterfaceAddress, readSubnet } from "../../text/read-address.ts";
-import { AddressPool, firstTwo } from "./addresses.ts";
+import { SubnetPool, firstTwo } from "./addresses.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
 import type { LabLink } from "./model.ts";
 import { type FilePath, quote } from "../../text/problem.ts";
@@ -35,7 +35,7 @@ export function checkLinks(parts: LabParts, findings: Findings): CheckedLink[] {
   );
   // What people wrote comes first, so that nothing chosen here can collide with it.
   const explicit = sound.map(({ options, path }) => readAddresses(options, path, taken, findings));
-  const pool = new AddressPool(taken.map(({ subnet }) => subnet));
+  const pool = new SubnetPool(taken.map(({ subnet }) => subnet));
   return sound.flatMap(({ options, path }, i) => {
     const addresses = explicit[i] ?? automaticAddresses(options.ends, pool);
     const shape = readShape(options, path, findings);
@@ -185,7 +185,7 @@ function claim(subnet: IpPrefix, owner: string, path: FilePath, taken: Taken, fi
   taken.push({ subnet, owner });
 }
 
-function automaticAddresses(ends: readonly [string, string], pool: AddressPool): Both {
+function automaticAddresses(ends: readonly [string, string], pool: SubnetPool): Both {
   const both: Both = [[], []];
   for (const family of [4, 6] as const) {
     const subnet = pool.takeLinkSubnet(linkName(ends), family);

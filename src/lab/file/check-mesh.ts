@@ -1,6 +1,6 @@
 /** The processes of a lab file: which hosts run an agent, where they find each other, and what they are asked for. */
-import { clashesOf } from "../../agent/clashes.ts";
-import { refText } from "../../agent/wish.ts";
+import { clashesOf } from "../../attachments/clashes.ts";
+import { refText } from "../../attachments/wish.ts";
 import { DOCUMENTS } from "../../documents/documents.ts";
 import { KINDS } from "../../documents/kinds.ts";
 import { isRecord } from "../../text/check-shape.ts";

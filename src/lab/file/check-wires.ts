@@ -5,7 +5,7 @@ import { checkRoutes, contextPolicies, contextRoutes } from "../../documents/fra
 import { interfaceNameProblem } from "../../net/interface-name.ts";
 import { formatIp, type IpAddress, mustParseIp } from "../../net/ip.ts";
 import { type Read, readPointToPointAddress } from "../../text/read-address.ts";
-import { AddressPool } from "./addresses.ts";
+import { SubnetPool } from "./addresses.ts";
 import { type CheckedLink, unwrap } from "./check-links.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
 import { type Lab, type LabWire, type WireSide } from "./model.ts";
@@ -15,7 +15,7 @@ import type { WirePart } from "./schema.ts";
 import { hostWires } from "../topology/topology.ts";
 import { chooseIdentifiers, chooseTunnel, tunnelTypeOf } from "./tunnels.ts";
 import { UnderlayRouting } from "../topology/underlay.ts";
-import type { Draft, Place } from "./wire-draft.ts";
+import type { Draft, DraftEnd } from "./wire-draft.ts";
 
 const SIDES = ["client", "endpoint"] as const;
 type SideKey = (typeof SIDES)[number];
@@ -88,7 +88,7 @@ function draft(part: WirePart, path: FilePath, parts: LabParts, findings: Findin
 }
 
 /** `host/workload` or `host/workload/interface`. */
-function readPlace(text: string, path: FilePath, parts: LabParts, findings: Findings): Place | undefined {
+function readPlace(text: string, path: FilePath, parts: LabParts, findings: Findings): DraftEnd | undefined {
   const [host = "", workload = "", name = "", ...rest] = text.split("/");
   if (host === "" || workload === "" || rest.length > 0) {
     findings.add(path, `${quote(text)} does not fit: write host/workload or host/workload/interface`);
@@ -117,7 +117,7 @@ function nameInterfaces(drafts: readonly Draft[], findings: Findings): void {
   const each = drafts.flatMap((draft) =>
     SIDES.map((key) => ({ place: draft[key], path: [...draft.path, key] })),
   );
-  const key = (place: Place, name: string): string => `${place.host}/${place.workload}/${name}`;
+  const key = (place: DraftEnd, name: string): string => `${place.host}/${place.workload}/${name}`;
   for (const { place, path } of each.filter(({ place }) => place.interface !== "")) {
     const other = taken.get(key(place, place.interface));
     if (other) {
@@ -152,7 +152,7 @@ function assignAddresses(drafts: readonly Draft[], findings: Findings): Addresse
       ? readAddresses(part.addresses, [...path, "addresses"], findings)
       : undefined,
   );
-  const pool = new AddressPool(
+  const pool = new SubnetPool(
     explicit
       .flatMap((given) => SIDES.flatMap((key) => given?.[key] ?? []))
       .map((text) => {
@@ -163,7 +163,7 @@ function assignAddresses(drafts: readonly Draft[], findings: Findings): Addresse
   return drafts.map((draft, i) => explicit[i] ?? automaticAddresses(draft, pool));
 }
 
-function automaticAddresses({ part, client, endpoint }: Draft, pool: AddressPool): Addresses {
+function automaticAddresses({ part, client, endpoint }: Draft, pool: SubnetPool): Addresses {
   const families =
     part.addresses === "ipv4"
       ? [4 as const]

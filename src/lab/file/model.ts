@@ -1,6 +1,6 @@
 /** A lab as its file means it: every default filled in, every address canonical and given to one owner. */
 import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
-import type { Wish } from "../../agent/wish.ts";
+import type { Wish } from "../../attachments/wish.ts";
 import type { ContextRoute, PolicyRoute } from "../../forwarder/wire.ts";
 
 /** A host: a network namespace that stands for a machine. */

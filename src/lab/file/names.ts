@@ -1,4 +1,4 @@
-export { NODE_NAME, WORKLOAD_NAME } from "../../resolvers/lab/places.ts";
+export { LAB_NAME_PART, WORKLOAD_NAME } from "../../resolvers/lab/places.ts";
 
 /** At most 15 bytes: IFNAMSIZ less the final zero. */
 export const INTERFACE_NAME_BYTES = 15;

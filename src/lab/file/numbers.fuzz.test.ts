@@ -22,8 +22,8 @@ const place = { index: 1, group: 0x4e4c0000 };
 
 const target = { linkIndex: 1, protocol: 78 };
 
-/** Says objects to the kernel, as far as that is bytes. Throws for a number that does not fit. */
-const ENCODERS: { readonly [K in ObjectKindName]: (object: ObjectOf<K>) => unknown } = {
+/** Says the objects that documents lead to, as far as that is bytes. Throws for a number that does not fit. */
+const ENCODERS: { readonly [K in ObjectKindName]?: (object: ObjectOf<K>) => unknown } = {
   veth: ({ ends: [a, b] }) => newVeth({ ...a, ...place }, { ...b, ...place }),
   vxlan: (object) => newVxlan({ ...object, ...place }, object),
   address: (object) => newAddress({ ...object, ...target }),
@@ -37,7 +37,9 @@ const ENCODERS: { readonly [K in ObjectKindName]: (object: ObjectOf<K>) => unkno
 };
 
 function encode(object: KernelObject): void {
-  (ENCODERS[object.kind] as (object: KernelObject) => unknown)(object);
+  const say = ENCODERS[object.kind] as ((object: KernelObject) => unknown) | undefined;
+  assert.ok(say, `nobody says ${object.kind} objects here`);
+  say(object);
 }
 
 const edges = [0, 1, 67, 68, 1279, 1280, 65_535, 65_536, 2 ** 24, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53];

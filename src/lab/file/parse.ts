@@ -8,12 +8,12 @@ import { FileError, inFileOrder, type Problem } from "../../text/problem.ts";
 import { readYaml } from "../../text/source-map.ts";
 import { labSchema, partSchemas } from "./schema.ts";
 
-export type ParseResult =
+export type ParsedLab =
   | { readonly ok: true; readonly lab: Lab }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Reads a lab file. Reports all problems at once, in the order of the file, and never throws. */
-export function parseLab(text: string, file: string): ParseResult {
+export function parseLab(text: string, file: string): ParsedLab {
   const source = readYaml(text, file);
   if (source.data === undefined) return { ok: false, problems: inFileOrder(source.problems) };
   const shape = checkShape(labSchema, source.data);

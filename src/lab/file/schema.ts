@@ -7,7 +7,7 @@ import { mtuSchema } from "../../documents/fragments/mtu.ts";
 import { policySchema, routesSchema } from "../../documents/fragments/routes.ts";
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 import { storeSpellings, storeUrlPattern } from "../../store/stores.ts";
-import { NODE_NAME, WORKLOAD_NAME } from "./names.ts";
+import { LAB_NAME_PART, WORKLOAD_NAME } from "./names.ts";
 
 const RATE = /^[0-9]+(\.[0-9]+)?(bit|kbit|mbit|gbit)$/;
 const DURATION = /^[0-9]+(\.[0-9]+)?(us|ms|s)$/;
@@ -15,7 +15,7 @@ const PERCENTAGE = /^[0-9]+(\.[0-9]+)?%$/;
 
 const nodeName = z
   .string()
-  .regex(NODE_NAME, "use 1-12 lower-case letters and digits, a letter first")
+  .regex(LAB_NAME_PART, "use 1-12 lower-case letters and digits, a letter first")
   .describe("1-12 lower-case letters and digits, a letter first.");
 const workloadName = z
   .string()

@@ -5,12 +5,12 @@ import type { WirePart } from "./schema.ts";
 export interface Draft {
   readonly part: WirePart;
   readonly path: FilePath;
-  readonly client: Place;
-  readonly endpoint: Place;
+  readonly client: DraftEnd;
+  readonly endpoint: DraftEnd;
 }
 
 /** One side of it. The interface is empty until it is named. */
-export interface Place {
+export interface DraftEnd {
   readonly host: string;
   readonly workload: string;
   interface: string;

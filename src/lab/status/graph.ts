@@ -2,7 +2,7 @@
 import type { Graph, GraphNode } from "../../view/graph.ts";
 import { type Lab, sideName, type WireSide } from "../file/model.ts";
 import { connectionId } from "../topology/topology.ts";
-import { hopsOf, pathOf } from "../topology/wire-path.ts";
+import { hopsOf, labWireWords } from "../topology/wire-path.ts";
 
 export function labGraph(lab: Lab): Graph {
   const node = (kind: GraphNode["kind"], id: string): GraphNode => ({ id, kind, label: id });
@@ -30,7 +30,7 @@ export function labGraph(lab: Lab): Graph {
     })),
     wires: lab.wires.map((wire) => {
       const { client, endpoint } = wire;
-      const path = pathOf(wire);
+      const path = labWireWords(wire);
       return {
         source: workloadOf(client),
         target: workloadOf(endpoint),

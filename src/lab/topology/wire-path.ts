@@ -10,6 +10,6 @@ export function hopsOf({ client, endpoint, tunnel }: LabWire): HopView[] {
 }
 
 /** `veth on alpha`, `vxlan vni 4242 alpha→beta` */
-export function pathOf(wire: LabWire): string {
+export function labWireWords(wire: LabWire): string {
   return hopWords(hopsOf(wire)) || `veth on ${wire.client.host}`;
 }

@@ -7,10 +7,10 @@ import type { Link } from "../netlink/link-decode.ts";
 import type { BatchContext, BatchTools } from "../object-kind.ts";
 import { linuxKindOf } from "../objects.ts";
 import { observe } from "./observe.ts";
-import type { Place } from "../namespaces/place.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
 import { Readiness } from "./readiness.ts";
 import { doomedGroup } from "./reaper.ts";
-import { type Job, refuse } from "./refuse.ts";
+import { type Job, refuseStep } from "./refuse.ts";
 import { Transaction } from "./transaction.ts";
 
 /** All namespaces of `operations` are open that are there. */
@@ -25,10 +25,10 @@ export function batchTools(context: BatchContext, operations: readonly Operation
     links,
     transaction,
     readiness: new Readiness(),
-    linkOf(job: Job, place: Place, name: string): Link | undefined {
+    linkOf(job: Job, place: NetnsPlace, name: string): Link | undefined {
       const link = links.find(place, name);
       if (link || job.operation.verb === "remove") return link;
-      throw refuse(job, "ENODEV", `there is no device ${name}`);
+      throw refuseStep(job, "ENODEV", `there is no device ${name}`);
     },
     isLeaving: (place, link) => leaving.get(place)?.has(link) ?? false,
     isStrangers(place, link) {
@@ -57,8 +57,8 @@ export function batchTools(context: BatchContext, operations: readonly Operation
 function leavingEnds(
   { places }: BatchContext,
   operations: readonly Operation[],
-): ReadonlyMap<Place, ReadonlyMap<string, LinkEnd>> {
-  const leaving = new Map<Place, Map<string, LinkEnd>>();
+): ReadonlyMap<NetnsPlace, ReadonlyMap<string, LinkEnd>> {
+  const leaving = new Map<NetnsPlace, Map<string, LinkEnd>>();
   for (const end of operations.filter(isDeviceRemoval).flatMap(({ object }) => endsOf(object))) {
     const place = places.find(end.netns);
     if (place) leaving.set(place, (leaving.get(place) ?? new Map<string, LinkEnd>()).set(end.name, end));

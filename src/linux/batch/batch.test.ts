@@ -6,7 +6,7 @@ import { Batch } from "./batch.ts";
 import type { BatchContext } from "../object-kind.ts";
 import { veth } from "../../../fixtures/linux/machine.ts";
 import * as k from "../netlink/constants.ts";
-import type { Place } from "../namespaces/place.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
 
 const IFI_INDEX = 20;
 
@@ -40,9 +40,9 @@ function notingPlaces(): { readonly log: string[]; readonly context: BatchContex
       get: (request: Uint8Array) => void log.push(`ask ${number(request)}`),
     },
   });
-  const known = new Map<Netns, Place>();
-  const of = (netns: Netns): Place => {
-    const found = known.get(netns) ?? (place(netns) as unknown as Place);
+  const known = new Map<Netns, NetnsPlace>();
+  const of = (netns: Netns): NetnsPlace => {
+    const found = known.get(netns) ?? (place(netns) as unknown as NetnsPlace);
     known.set(netns, found);
     return found;
   };

@@ -6,16 +6,16 @@ import { batchTools } from "./batch-tools.ts";
 import { reasonOf, restate } from "./explain.ts";
 import type { BatchContext, BatchTools } from "../object-kind.ts";
 import { linuxKindOf } from "../objects.ts";
-import type { Place, Places } from "../namespaces/place.ts";
-import { type Job, refuse } from "./refuse.ts";
+import type { NetnsPlace, Places } from "../namespaces/place.ts";
+import { type Job, refuseStep } from "./refuse.ts";
 import { errnoName } from "../libc/syscall.ts";
-import { StepRefused } from "./transaction.ts";
+import { NetlinkRefused } from "./transaction.ts";
 
 export class Batch {
   readonly #context: BatchContext;
   readonly #operations: readonly Operation[];
   readonly #failpoint: Failpoint | undefined;
-  readonly #places = new Set<Place>();
+  readonly #places = new Set<NetnsPlace>();
 
   constructor(context: BatchContext, operations: readonly Operation[], options: ApplyOptions) {
     this.#context = context;
@@ -54,7 +54,7 @@ export class Batch {
     await tools.readiness.wait();
   }
 
-  #open(job: Job, netns: Parameters<Places["of"]>[0]): Place {
+  #open(job: Job, netns: Parameters<Places["of"]>[0]): NetnsPlace {
     try {
       return this.#context.places.of(netns);
     } catch (error) {
@@ -81,11 +81,11 @@ export class Batch {
   }
 
   #refusalOf(tools: BatchTools, error: unknown): unknown {
-    if (!(error instanceof StepRefused)) return error;
+    if (!(error instanceof NetlinkRefused)) return error;
     const { operation: number, errno, ack } = error;
     const operation = this.#operations[number];
     return operation
-      ? refuse({ number, operation }, errno, reasonOf(errno, ack, operation.object, tools))
+      ? refuseStep({ number, operation }, errno, reasonOf(errno, ack, operation.object, tools))
       : error;
   }
 }
@@ -96,7 +96,7 @@ async function executeInOrder(tools: BatchTools, job: Job): Promise<void> {
     await execute(tools, job);
   } catch (error) {
     await tools.transaction.flush();
-    throw error instanceof StepRefused ? error : restate(job, error);
+    throw error instanceof NetlinkRefused ? error : restate(job, error);
   }
 }
 
@@ -112,7 +112,7 @@ async function execute(tools: BatchTools, job: Job): Promise<void> {
 function withFailures(error: unknown, failures: readonly unknown[]): unknown {
   if (failures.length === 0 || !(error instanceof Error)) return error;
   const reasons = failures.map((failure) =>
-    failure instanceof StepRefused ? errnoName(failure.ack.errno) : String(failure),
+    failure instanceof NetlinkRefused ? errnoName(failure.ack.errno) : String(failure),
   );
   error.message += `; not all of it could be undone: ${reasons.join(", ")}`;
   return error;

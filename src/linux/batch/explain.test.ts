@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KernelObject } from "../../kernel/kernel.ts";
-import { refuse } from "./refuse.ts";
+import { refuseStep } from "./refuse.ts";
 import { reasonOf, restate } from "./explain.ts";
 
 const vxlan: KernelObject = {
@@ -17,13 +17,13 @@ const vxlan: KernelObject = {
   port: 4789,
 };
 
-function job(object: KernelObject): Parameters<typeof refuse>[0] {
+function job(object: KernelObject): Parameters<typeof refuseStep>[0] {
   return { number: 2, operation: { verb: "add", object } };
 }
 
 test("a kernel without VXLAN is called that, not an operation that is not supported", () => {
   const reason = reasonOf("EOPNOTSUPP", { errno: 95, message: "Unknown device type" }, vxlan);
-  const error = refuse(job(vxlan), "EOPNOTSUPP", reason);
+  const error = refuseStep(job(vxlan), "EOPNOTSUPP", reason);
   assert.equal(error.message, "add vxlan vx-1 vni 7: EOPNOTSUPP: this kernel has no VXLAN");
   assert.equal(error.code, "UNIMPLEMENTED");
   assert.equal(error.operation, 2);
@@ -36,13 +36,13 @@ test("a qdisc that the kernel lacks is unimplemented, though the kernel says tha
     link: "nl-1",
     shape: { type: "netem", delayMs: 1, lossPercent: 0 },
   };
-  const error = refuse(job(qdisc), "ENOENT", reasonOf("ENOENT", { errno: 2 }, qdisc));
+  const error = refuseStep(job(qdisc), "ENOENT", reasonOf("ENOENT", { errno: 2 }, qdisc));
   assert.equal(error.message, "add qdisc netem dev nl-1: ENOENT: this kernel has no netem");
   assert.equal(error.code, "UNIMPLEMENTED");
 });
 
 test("without privilege the hint says what to do", () => {
-  const error = refuse(job(vxlan), "EPERM", reasonOf("EPERM", { errno: 1 }, vxlan));
+  const error = refuseStep(job(vxlan), "EPERM", reasonOf("EPERM", { errno: 1 }, vxlan));
   assert.equal(error.message, "add vxlan vx-1 vni 7: EPERM: not permitted");
   assert.equal(error.hint, "run as root");
 });

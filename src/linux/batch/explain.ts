@@ -5,7 +5,7 @@ import { describeOperation } from "../../kernel/kernel-text.ts";
 import type { Ack } from "../netlink/message-reader.ts";
 import type { BatchTools } from "../object-kind.ts";
 import { linuxKindOf } from "../objects.ts";
-import { type Job, type Reason, refuse } from "./refuse.ts";
+import { type Job, type Reason, refuseStep } from "./refuse.ts";
 
 const WORDS: Readonly<Record<string, string>> = {
   ENODEV: "there is no such device",
@@ -42,7 +42,7 @@ export function restate(job: Job, error: unknown): unknown {
       return new KernelError(error.code, `${describeOperation(job.operation)}: ${error.message}`, details);
     const [, words] = error.message.split(`${errno}: `);
     const known = reasonOf(errno, { errno: 0 }, job.operation.object);
-    return refuse(
+    return refuseStep(
       job,
       errno,
       { ...known, ...(words !== undefined && { reason: words }), code: error.code },
@@ -51,5 +51,5 @@ export function restate(job: Job, error: unknown): unknown {
   }
   const errno = error instanceof Error && "code" in error ? String(error.code) : "";
   if (!/^E[A-Z0-9]+$/.test(errno)) return error;
-  return refuse(job, errno, reasonOf(errno, { errno: 0 }, job.operation.object), error);
+  return refuseStep(job, errno, reasonOf(errno, { errno: 0 }, job.operation.object), error);
 }

@@ -3,7 +3,7 @@ import { randomInt } from "node:crypto";
 import * as k from "../netlink/constants.ts";
 import { decodeLink, type Link } from "../netlink/link-decode.ts";
 import { getLink } from "../netlink/link.ts";
-import type { Place } from "../namespaces/place.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
 
 /** Indexes below belong to the kernel, which counts from 1. */
 const FIRST_INDEX = 2 ** 24;
@@ -25,7 +25,7 @@ export function isDeviceName(name: string): boolean {
 }
 
 /** Asks the kernel for a device. `undefined` if there is none with this name or index. */
-export function lookUp(place: Place, link: string | number): Link | undefined {
+export function lookUp(place: NetnsPlace, link: string | number): Link | undefined {
   if (typeof link === "string" && !isDeviceName(link)) return undefined;
   return place.socket.get(getLink(link), decodeLink, ["ENODEV"]);
 }
@@ -33,7 +33,7 @@ export function lookUp(place: Place, link: string | number): Link | undefined {
 /** Remembers for one batch what was looked up or made. */
 export class Links {
   readonly #doomedGroup: number;
-  readonly #known = new Map<Place, Map<string, Link>>();
+  readonly #known = new Map<NetnsPlace, Map<string, Link>>();
   readonly #made = new Set<number>();
 
   constructor(doomedGroup: number) {
@@ -41,7 +41,7 @@ export class Links {
   }
 
   /** `undefined` also for a device that is being deleted. */
-  find(place: Place, name: string): Link | undefined {
+  find(place: NetnsPlace, name: string): Link | undefined {
     const known = this.#known.get(place)?.get(name);
     if (known) return known;
     const link = lookUp(place, name);
@@ -51,7 +51,7 @@ export class Links {
   }
 
   /** Notes a device that this batch has made. */
-  made(place: Place, link: Link): void {
+  made(place: NetnsPlace, link: Link): void {
     this.put(place, link);
     this.#made.add(link.index);
   }
@@ -61,7 +61,7 @@ export class Links {
     return this.#made.has(link.index);
   }
 
-  put(place: Place, link: Link): void {
+  put(place: NetnsPlace, link: Link): void {
     const links = this.#known.get(place) ?? new Map<string, Link>();
     links.set(link.name, link);
     this.#known.set(place, links);

@@ -6,7 +6,7 @@ import { dumpLinks } from "../netlink/link.ts";
 import { LINUX_KINDS } from "../objects.ts";
 import { doomedGroup } from "./reaper.ts";
 import { farEnd, isOurPair } from "../devices/veth-peer.ts";
-import type { ObserveContext, View } from "./view.ts";
+import type { ObserveContext, NetnsView } from "./view.ts";
 
 /** NOT_FOUND if a namespace is not there. A veth pair comes once, though both of its ends be asked about. */
 export function observe(context: ObserveContext, queries: readonly ObserveQuery[]): KernelObject[] {
@@ -23,7 +23,7 @@ export function observe(context: ObserveContext, queries: readonly ObserveQuery[
     .flatMap((view) => LINUX_KINDS.flatMap((kind): KernelObject[] => kind.observe(context, view)));
 }
 
-function viewOf({ places, mark, onDoomed }: ObserveContext, query: ObserveQuery): View {
+function viewOf({ places, mark, onDoomed }: ObserveContext, query: ObserveQuery): NetnsView {
   const place = places.of(query.netns);
   const found = query.links
     ? [...new Set(query.links)].map((name) => lookUp(place, name)).filter((link) => link !== undefined)
@@ -47,7 +47,7 @@ interface Pairing {
 }
 
 /** The view without ends of pairs that are about to vanish, and with the pairs that no view before it has. */
-function withPairs(view: View, { farEnds, seen, isPair }: Pairing): View {
+function withPairs(view: NetnsView, { farEnds, seen, isPair }: Pairing): NetnsView {
   const links = view.links.filter((link) => !isPair(link) || farEnds.has(link));
   const pairs = new Map<Link, LinkEnd>();
   for (const link of links) {
@@ -59,6 +59,6 @@ function withPairs(view: View, { farEnds, seen, isPair }: Pairing): View {
   return { ...view, ...indexed(links), pairs };
 }
 
-function indexed(links: readonly Link[]): Pick<View, "links" | "byIndex"> {
+function indexed(links: readonly Link[]): Pick<NetnsView, "links" | "byIndex"> {
   return { links, byIndex: new Map(links.map((link) => [link.index, link])) };
 }

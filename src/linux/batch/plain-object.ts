@@ -1,11 +1,11 @@
 /** A kind of object that is one netlink message. */
 import type { Netns } from "../../kernel/kernel.ts";
-import { type Attached, attractionsOf, carrierOf } from "../../kernel/objects.ts";
+import { type AttachedObject, attractionsOf, carrierOf } from "../../kernel/objects.ts";
 import type { Link } from "../netlink/link-decode.ts";
 import type { BatchTools, LinuxObjectKind, Target } from "../object-kind.ts";
-import type { Place } from "../namespaces/place.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
 import type { Job } from "./refuse.ts";
-import { ABSENT, type Step } from "./transaction.ts";
+import { ABSENT, type BatchStep } from "./transaction.ts";
 
 interface Plain<T> extends Pick<LinuxObjectKind<T>, "observe" | "explain" | "restore"> {
   readonly addRequest: (object: T, target: Target) => Uint8Array;
@@ -15,19 +15,19 @@ interface Plain<T> extends Pick<LinuxObjectKind<T>, "observe" | "explain" | "res
   /** What is to be done before the message of any verb. */
   readonly before?: (tools: BatchTools, job: Job, at: At<T>) => Promise<void>;
   /** What else belongs to its addition. */
-  readonly adding?: (tools: BatchTools, at: At<T>) => Pick<Step, "instead">;
+  readonly adding?: (tools: BatchTools, at: At<T>) => Pick<BatchStep, "instead">;
 }
 
 /** An object where it is. */
 interface At<T> {
   readonly object: T;
-  readonly place: Place;
+  readonly place: NetnsPlace;
   /** `undefined` for what hangs on none. */
   readonly link: Link | undefined;
   readonly target: Target;
 }
 
-export function plainObject<T extends Attached>(plain: Plain<T>): LinuxObjectKind<T> {
+export function plainObject<T extends AttachedObject>(plain: Plain<T>): LinuxObjectKind<T> {
   const { addRequest, removeRequest, replaceRequest } = plain;
   const add = (tools: BatchTools, { number }: Job, at: At<T>): void =>
     tools.transaction.enqueue(at.place, {
@@ -78,7 +78,7 @@ export function plainObject<T extends Attached>(plain: Plain<T>): LinuxObjectKin
 }
 
 /** `undefined` if there is no such namespace, or no such device for who removes. */
-function atOf<T extends Attached & { readonly netns: Netns }>(
+function atOf<T extends AttachedObject & { readonly netns: Netns }>(
   tools: BatchTools,
   job: Job,
   object: T,
@@ -96,7 +96,7 @@ function atOf<T extends Attached & { readonly netns: Netns }>(
  * All goes with its device. But until the kernel has freed that, it would go on attracting packets: what does is taken off as
  * soon as somebody else is given something there.
  */
-function withdrawLater<T extends Attached>(
+function withdrawLater<T extends AttachedObject>(
   { transaction, reaper }: BatchTools,
   { object, place, target }: At<T>,
   removeRequest: Plain<T>["removeRequest"],

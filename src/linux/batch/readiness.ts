@@ -11,7 +11,7 @@ import { lookUp } from "./links.ts";
 import * as k from "../netlink/constants.ts";
 import { getLink } from "../netlink/link.ts";
 import { decodeRoute, getRoute, NO_ROUTE } from "../netlink/route.ts";
-import type { Place } from "../namespaces/place.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
 
 /** The work queue may have to wait for others that hold the lock of all link changes. */
 const patienceMs = 1000;
@@ -20,20 +20,21 @@ const patienceMs = 1000;
 const eagerTries = 20;
 
 export class Readiness {
-  readonly #links: { readonly place: Place; readonly index: number }[] = [];
-  readonly #addresses: { readonly place: Place; readonly index: number; readonly address: string }[] = [];
+  readonly #links: { readonly place: NetnsPlace; readonly index: number }[] = [];
+  readonly #addresses: { readonly place: NetnsPlace; readonly index: number; readonly address: string }[] =
+    [];
 
   /** A link that was set up, in the order in which the kernel did it. */
-  expectLink(place: Place, index: number): void {
+  expectLink(place: NetnsPlace, index: number): void {
     this.#links.push({ place, index });
   }
 
   /** An address, with prefix length, that was added. */
-  expectAddress(place: Place, index: number, address: string): void {
+  expectAddress(place: NetnsPlace, index: number, address: string): void {
     if (address.includes(":")) this.#addresses.push({ place, index, address });
   }
 
-  #hasIpv6(link: { readonly place: Place; readonly index: number }): boolean {
+  #hasIpv6(link: { readonly place: NetnsPlace; readonly index: number }): boolean {
     return this.#addresses.some(({ place, index }) => place === link.place && index === link.index);
   }
 
@@ -54,10 +55,10 @@ export class Readiness {
   }
 }
 
-function isLocal(place: Place, address: string): boolean {
+function isLocal(place: NetnsPlace, address: string): boolean {
   return place.socket.get(getRoute(address), decodeRoute, NO_ROUTE)?.type === k.RTN_LOCAL;
 }
 
-function hasCarrier(place: Place, index: number): boolean {
+function hasCarrier(place: NetnsPlace, index: number): boolean {
   return ((lookUp(place, index)?.flags ?? 0) & k.IFF_LOWER_UP) !== 0;
 }

@@ -4,7 +4,7 @@
  * group, which is cheap, and all that are there after a short while go with one message on a thread of libuv's pool.
  */
 import { isDeviceKind } from "../../kernel/objects.ts";
-import type { Identity } from "../namespaces/netns.ts";
+import type { NetnsInode } from "../namespaces/netns.ts";
 import type { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import { decodeLink } from "../netlink/link-decode.ts";
 import { deleteLink, deleteLinkGroup, dumpLinks } from "../netlink/link.ts";
@@ -17,10 +17,10 @@ const PARALLEL = 32;
 
 /** Devices of one doomed group in one namespace. */
 export interface Doomed {
-  readonly netns: Identity;
+  readonly netns: NetnsInode;
   readonly group: number;
   /** Every namespace where a name or a VNI gets free by it, `netns` included. */
-  readonly touches: readonly Identity[];
+  readonly touches: readonly NetnsInode[];
   /** What is to be done when the devices are gone. */
   readonly afterwards?: () => void;
 }
@@ -28,7 +28,7 @@ export interface Doomed {
 interface Round {
   readonly group: number;
   readonly socket: NetlinkSocket;
-  readonly touches: Set<Identity>;
+  readonly touches: Set<NetnsInode>;
   readonly afterwards: (() => void)[];
   readonly done: Promise<void>;
   readonly finish: () => void;
@@ -39,7 +39,7 @@ export class Reaper {
   readonly #waiting = new Map<string, Round>();
   readonly #running = new Set<Round>();
   /** What takes addresses and routes off doomed devices, by the namespace in which to send it. */
-  readonly #withdrawals = new Map<Identity, (() => Uint8Array)[]>();
+  readonly #withdrawals = new Map<NetnsInode, (() => Uint8Array)[]>();
   #timer: NodeJS.Timeout | undefined;
   #failure: unknown;
 
@@ -65,21 +65,21 @@ export class Reaper {
   }
 
   /** Notes what takes something off a doomed device of the namespace, that would go with it in the end. */
-  withdrawLater(identity: Identity, request: () => Uint8Array): void {
+  withdrawLater(identity: NetnsInode, request: () => Uint8Array): void {
     const requests = this.#withdrawals.get(identity);
     if (requests) requests.push(request);
     else this.#withdrawals.set(identity, [request]);
   }
 
   /** Hands over what was noted for the namespace, to be sent now. */
-  withdraw(identity: Identity): readonly Uint8Array[] {
+  withdraw(identity: NetnsInode): readonly Uint8Array[] {
     const requests = this.#withdrawals.get(identity) ?? [];
     this.#withdrawals.delete(identity);
     return requests.map((request) => request());
   }
 
   /** Waits until nothing is under way that would free something in these namespaces. False if nothing was. */
-  async waitFor(identities: readonly Identity[]): Promise<boolean> {
+  async waitFor(identities: readonly NetnsInode[]): Promise<boolean> {
     let wasPending = false;
     for (;;) {
       const pending = [...this.#rounds()].filter((round) => identities.some((id) => round.touches.has(id)));

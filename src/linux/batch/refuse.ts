@@ -17,7 +17,7 @@ export interface Reason {
 }
 
 /** `add address 10.0.0.1/24 dev nl-1: EEXIST: address exists` */
-export function refuse(job: Job, errno: string, because: string | Reason, cause?: unknown): KernelError {
+export function refuseStep(job: Job, errno: string, because: string | Reason, cause?: unknown): KernelError {
   const {
     reason,
     hint,

@@ -4,14 +4,14 @@
  * undone as well.
  */
 import type { Ack } from "../netlink/message-reader.ts";
-import type { Place } from "../namespaces/place.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
 import type { Reaper } from "./reaper.ts";
 import { errnoName } from "../libc/syscall.ts";
 
 /** What an errno says when something is to be removed that is not there. */
 export const ABSENT: readonly string[] = ["ESRCH", "ENOENT", "ENODEV", "EADDRNOTAVAIL"];
 
-export interface Step {
+export interface BatchStep {
   /** Number of the operation that this belongs to. */
   readonly operation: number;
   readonly request: Uint8Array;
@@ -26,7 +26,7 @@ export interface Step {
 }
 
 /** The kernel said no to a step. */
-export class StepRefused extends Error {
+export class NetlinkRefused extends Error {
   readonly operation: number;
   readonly errno: string;
   readonly ack: Ack;
@@ -41,7 +41,7 @@ export class StepRefused extends Error {
 
 export class Transaction {
   readonly #reaper: Reaper;
-  readonly #queues = new Map<Place, Step[]>();
+  readonly #queues = new Map<NetnsPlace, BatchStep[]>();
   readonly #undo: (() => void)[] = [];
   readonly #commit: (() => void)[] = [];
 
@@ -50,7 +50,7 @@ export class Transaction {
   }
 
   /** To be sent by the next `flush`, together with the rest for this place. */
-  enqueue(place: Place, step: Step): void {
+  enqueue(place: NetnsPlace, step: BatchStep): void {
     const queue = this.#queues.get(place);
     if (queue) queue.push(step);
     else this.#queues.set(place, [step]);
@@ -66,7 +66,7 @@ export class Transaction {
     this.#commit.push(action);
   }
 
-  /** Sends what is queued. Throws the `StepRefused` of the first operation that the kernel refuses. */
+  /** Sends what is queued. Throws the `NetlinkRefused` of the first operation that the kernel refuses. */
   async flush(): Promise<void> {
     const queues = [...this.#queues];
     this.#queues.clear();
@@ -83,7 +83,7 @@ export class Transaction {
           ),
         ];
       const first = refused.sort((a, b) => a.step.operation - b.step.operation)[0];
-      if (first) throw new StepRefused(first.step.operation, first.ack);
+      if (first) throw new NetlinkRefused(first.step.operation, first.ack);
     }
   }
 
@@ -105,9 +105,9 @@ export class Transaction {
     return failures;
   }
 
-  #send(place: Place, steps: readonly Step[]): { step: Step; ack: Ack }[] {
+  #send(place: NetnsPlace, steps: readonly BatchStep[]): { step: BatchStep; ack: Ack }[] {
     const acks = place.socket.changes(steps.map((step) => step.request));
-    const refused: { step: Step; ack: Ack }[] = [];
+    const refused: { step: BatchStep; ack: Ack }[] = [];
     for (const [i, step] of steps.entries()) {
       let ack = acks[i] ?? { errno: 0 };
       const instead = errnoName(ack.errno) === "EEXIST" ? step.instead?.() : undefined;
@@ -118,13 +118,13 @@ export class Transaction {
     return refused;
   }
 
-  #done(place: Place, { operation, undo, onDone }: Step): void {
+  #done(place: NetnsPlace, { operation, undo, onDone }: BatchStep): void {
     onDone?.();
     if (!undo) return;
     this.onRollBack(() => {
       const ack = place.socket.change(undo);
       // What is not there any more needs no undo: an IPv6 address goes by itself with a link that is set down.
-      if (ack.errno !== 0 && !ABSENT.includes(errnoName(ack.errno))) throw new StepRefused(operation, ack);
+      if (ack.errno !== 0 && !ABSENT.includes(errnoName(ack.errno))) throw new NetlinkRefused(operation, ack);
     });
   }
 }

@@ -1,24 +1,24 @@
 /** What one query of `observe` sees: a namespace, and the devices in question. */
 import type { LinkEnd, Netns, OwnerMark } from "../../kernel/kernel.ts";
-import type { Action } from "../bpf/wire-map.ts";
+import type { WireVerdict } from "../bpf/wire-map.ts";
 import * as k from "../netlink/constants.ts";
 import type { Link } from "../netlink/link-decode.ts";
-import type { Identity } from "../namespaces/netns.ts";
-import type { Place, Places } from "../namespaces/place.ts";
+import type { NetnsInode } from "../namespaces/netns.ts";
+import type { NetnsPlace, Places } from "../namespaces/place.ts";
 
 export interface ObserveContext {
   readonly places: Places;
   readonly mark: OwnerMark;
   /** What the `wire` program does with what enters a device. */
-  readonly programOf: (place: Place, linkIndex: number) => Action | undefined;
+  readonly programOf: (place: NetnsPlace, linkIndex: number) => WireVerdict | undefined;
   /** Namespaces that were found before, for the far end of a veth that no query asks about. */
-  readonly known: () => readonly Identity[];
+  readonly known: () => readonly NetnsInode[];
   /** Called for a namespace that has devices which an earlier carrier left doomed. */
-  readonly onDoomed?: (place: Place) => void;
+  readonly onDoomed?: (place: NetnsPlace) => void;
 }
 
-export interface View {
-  readonly place: Place;
+export interface NetnsView {
+  readonly place: NetnsPlace;
   readonly netns: Netns;
   /** Absent: everything in the namespace. */
   readonly names: ReadonlySet<string> | undefined;
@@ -30,12 +30,12 @@ export interface View {
 }
 
 /** Those with our mark. */
-export function ownLinks({ mark }: ObserveContext, { links }: View): Link[] {
+export function ownLinks({ mark }: ObserveContext, { links }: NetnsView): Link[] {
   return links.filter(({ group }) => group === mark.group);
 }
 
 /** What to ask about: each of the named links, or with one question all that the namespace has. */
-export function indexesOf({ names, links }: View): readonly (number | undefined)[] {
+export function indexesOf({ names, links }: NetnsView): readonly (number | undefined)[] {
   return names ? links.map(({ index }) => index) : [undefined];
 }
 

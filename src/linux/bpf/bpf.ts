@@ -4,7 +4,7 @@
  */
 import { KernelError } from "../../kernel/kernel.ts";
 import { codeOfErrno } from "../../kernel/kernel-text.ts";
-import { addressOf, bpf, close, errnoName } from "../libc/syscall.ts";
+import { pointerTo, bpf, close, errnoName } from "../libc/syscall.ts";
 import type { MapSpec } from "./object.ts";
 
 const BPF_MAP_CREATE = 0;
@@ -61,7 +61,7 @@ class Attributes {
 
   pointer(offset: number, target: Buffer): this {
     this.#held.push(target);
-    this.#bytes.writeBigUInt64LE(addressOf(target), offset);
+    this.#bytes.writeBigUInt64LE(pointerTo(target), offset);
     return this;
   }
 
@@ -343,7 +343,7 @@ export function mapOfProgram(programId: number, name: string): number | undefine
     // struct bpf_prog_info: u32 nr_map_ids at 52, u64 map_ids at 56
     const info = Buffer.alloc(64);
     info.writeUInt32LE(MAX_MAPS, 52);
-    info.writeBigUInt64LE(addressOf(ids), 56);
+    info.writeBigUInt64LE(pointerTo(ids), 56);
     const attributes = new Attributes().u32(0, program).u32(4, info.length).pointer(8, info);
     attributes.demand(BPF_OBJ_GET_INFO_BY_FD, `ask about program ${programId}`);
     for (let i = 0; i < Math.min(info.readUInt32LE(52), MAX_MAPS); i++) {

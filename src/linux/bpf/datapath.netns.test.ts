@@ -12,7 +12,7 @@ import { test, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { NetloomError } from "../../errors/errors.ts";
 import { needsRoot, netnsFixture, type NetnsFixture } from "../../../fixtures/linux/netns.ts";
-import { bind, close, receive, send, setNetns, socket } from "../libc/syscall.ts";
+import { bindSocket, close, receive, send, setNetns, socket } from "../libc/syscall.ts";
 import { getPinned, queryTcxIngress, runTcProgram } from "./bpf.ts";
 import { isBpffs } from "./bpffs.ts";
 import { Datapath } from "./datapath.ts";
@@ -98,7 +98,7 @@ class Port {
     address.writeUInt16LE(AF_PACKET, 0);
     address.writeUInt16LE(PROTOCOL_BE, 2);
     address.writeUInt32LE(ifindex, 4);
-    bind(this.#fd, address);
+    bindSocket(this.#fd, address);
   }
 
   send(count: number): void {

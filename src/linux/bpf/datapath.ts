@@ -40,7 +40,7 @@ import { ensureBpffs, nameOfPin, pinNameOf, releaseBpffs } from "./bpffs.ts";
 import { loadMap, loadProgramOf, mapSpec } from "./loader.ts";
 import { type ObjectSpec, readObject } from "./object.ts";
 import {
-  type Action,
+  type WireVerdict,
   countersOf,
   decodeAction,
   encodeAction,
@@ -53,7 +53,7 @@ import {
 } from "./wire-map.ts";
 
 /** What the `wire` program does with what enters a device. */
-export interface Bound extends Action {
+export interface Bound extends WireVerdict {
   readonly ifindex: number;
 }
 
@@ -205,7 +205,7 @@ export class Datapath {
   }
 
   /** What the program does with a device, `undefined` if it does not know it. */
-  action(ifindex: number): Action | undefined {
+  action(ifindex: number): WireVerdict | undefined {
     return lookupElement(this.#map, keyOf(ifindex), this.#value) ? decodeAction(this.#value) : undefined;
   }
 

@@ -13,7 +13,7 @@ const BYTES_AT = 24;
 export type Verdict = "pass" | "redirect" | "redirect-peer";
 
 /** What happens to a frame after it was counted. */
-export interface Action {
+export interface WireVerdict {
   readonly verdict: Verdict;
   /** Where it goes, unless it passes: a device of the same namespace; for `redirect-peer` the near end of a veth. */
   readonly targetIfindex?: number;
@@ -39,7 +39,7 @@ export function keyOf(ifindex: number): Buffer {
 }
 
 /** The word that says what to do. */
-export function encodeAction(action: Action): bigint {
+export function encodeAction(action: WireVerdict): bigint {
   assert(
     (action.targetIfindex === undefined) === (action.verdict === "pass"),
     "a redirect, and only that, has a target",
@@ -47,7 +47,7 @@ export function encodeAction(action: Action): bigint {
   return (BigInt(action.targetIfindex ?? 0) << 32n) | BigInt(VERDICTS.indexOf(action.verdict));
 }
 
-export function decodeAction(value: Buffer): Action | undefined {
+export function decodeAction(value: Buffer): WireVerdict | undefined {
   const verdict = VERDICTS[value[ACTION_AT] ?? 0];
   if (verdict === undefined) {
     return undefined;
@@ -56,7 +56,7 @@ export function decodeAction(value: Buffer): Action | undefined {
 }
 
 /** A value for every CPU, counters at zero. */
-export function wireValue(action: Action): Buffer {
+export function wireValue(action: WireVerdict): Buffer {
   const value = Buffer.alloc(WIRE_BYTES * possibleCpus());
   for (let at = 0; at < value.length; at += WIRE_BYTES) {
     value.writeBigUInt64LE(encodeAction(action), at + ACTION_AT);

@@ -13,11 +13,11 @@ import { changeLink, type LinkChange, type NewLink } from "../netlink/link.ts";
 import type { Ack } from "../netlink/message-reader.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { BatchTools, LinuxObjectKind } from "../object-kind.ts";
-import type { Place } from "../namespaces/place.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
 import { doomedGroup } from "../batch/reaper.ts";
-import { type Job, refuse } from "../batch/refuse.ts";
+import { type Job, refuseStep } from "../batch/refuse.ts";
 import { errnoName } from "../libc/syscall.ts";
-import { type Step, StepRefused } from "../batch/transaction.ts";
+import { type BatchStep, NetlinkRefused } from "../batch/transaction.ts";
 import { hasFarEnd, isOurPair } from "./veth-peer.ts";
 
 /** So often another index is tried when the one chosen turns out to be somebody else's. */
@@ -37,7 +37,7 @@ interface DeviceWays<T> extends Pick<LinuxObjectKind<T>, "observe" | "explain"> 
 
 interface Changed<T> {
   /** Of its first end. */
-  readonly place: Place;
+  readonly place: NetnsPlace;
   readonly link: Link;
   readonly to: T;
   readonly from: T;
@@ -45,10 +45,10 @@ interface Changed<T> {
 
 interface PlacedEnd {
   readonly end: LinkEnd;
-  readonly place: Place;
+  readonly place: NetnsPlace;
 }
 
-type Indexed = readonly { readonly place: Place; readonly index: number }[];
+type Indexed = readonly { readonly place: NetnsPlace; readonly index: number }[];
 
 export function deviceObject<T extends Device>(ways: DeviceWays<T>): LinuxObjectKind<T> {
   return {
@@ -106,8 +106,8 @@ function demandName(job: Job, name: string): void {
   if (isDeviceName(name)) return;
   const isLong = Buffer.byteLength(name) >= k.IFNAMSIZ;
   throw isLong
-    ? refuse(job, "ERANGE", `the name ${name} is over 15 bytes long`)
-    : refuse(job, "EINVAL", `${name} is no name for a device`);
+    ? refuseStep(job, "ERANGE", `the name ${name} is over 15 bytes long`)
+    : refuseStep(job, "EINVAL", `${name} is no name for a device`);
 }
 
 /** Brings MAC, MTU, alias, and what the kind has besides, to what `to` says. */
@@ -120,7 +120,7 @@ function change<T extends Device>(
   const before = endsOf(from);
   for (const [i, { end, place }] of placed(tools, to).entries()) {
     const link = tools.links.find(place, end.name);
-    if (!link) throw refuse(job, "ENODEV", `there is no device ${end.name}`);
+    if (!link) throw refuseStep(job, "ENODEV", `there is no device ${end.name}`);
     if (i === 0) ways.change?.(tools, job, { place, link, to, from });
     const old = before[i];
     if (!old) continue;
@@ -162,7 +162,7 @@ function ours({ places, links, mark }: BatchTools, device: Device): Indexed {
     const link = place && links.find(place, end.name);
     const isOurs = link?.group === mark.group && link.kind === device.kind;
     return isOurs && (link.alias ?? "") === end.alias
-      ? [{ place: place as Place, index: link.index, lowerIndex: link.lowerIndex }]
+      ? [{ place: place as NetnsPlace, index: link.index, lowerIndex: link.lowerIndex }]
       : [];
   });
   const [a, b] = found;
@@ -171,7 +171,7 @@ function ours({ places, links, mark }: BatchTools, device: Device): Indexed {
   for (const end of ends) {
     const place = places.find(end.netns);
     const far = place && lookUp(place, a.lowerIndex ?? 0);
-    if (far?.lowerIndex === a.index) return [a, { place: place as Place, index: far.index }];
+    if (far?.lowerIndex === a.index) return [a, { place: place as NetnsPlace, index: far.index }];
   }
   return found;
 }
@@ -197,7 +197,7 @@ function reap(tools: BatchTools, ends: Indexed, device: Device): void {
 }
 
 /** The namespaces of a device that are there. */
-function concerned({ places }: BatchTools, device: Device): Place[] {
+function concerned({ places }: BatchTools, device: Device): NetnsPlace[] {
   return namespacesOf(device).flatMap((netns) => places.find(netns) ?? []);
 }
 
@@ -238,7 +238,7 @@ async function create<T extends Device>(
 function newLinks(
   { mark }: BatchTools,
   ends: readonly PlacedEnd[],
-  { indexes, sender }: { readonly indexes: readonly number[]; readonly sender: Place },
+  { indexes, sender }: { readonly indexes: readonly number[]; readonly sender: NetnsPlace },
 ): NewLink[] {
   return ends.map(({ end: { name, mac, mtuBytes }, place }, i) => ({
     name,
@@ -275,9 +275,9 @@ function refusalOf<T extends Device>(
   job: Job,
   { device, ack, ends, ways }: Making<T> & { readonly device: T; readonly ack: Ack },
 ): Error {
-  if (errnoName(ack.errno) !== "EEXIST") return new StepRefused(job.number, ack);
+  if (errnoName(ack.errno) !== "EEXIST") return new NetlinkRefused(job.number, ack);
   const holder = nameInTheWay(tools, ends) ?? ways.inTheWay?.(tools, device);
-  return refuse(job, "EEXIST", holder ?? ack.message ?? "no free index was found");
+  return refuseStep(job, "EEXIST", holder ?? ack.message ?? "no free index was found");
 }
 
 function differenceOf(end: LinkEnd, old: LinkEnd): { forth: LinkChange; back: LinkChange } | undefined {
@@ -299,7 +299,7 @@ function placed({ places }: BatchTools, device: Device): PlacedEnd[] {
  * The kernel makes the link-local address when a device is set up. On one that is up already it has to come, and go, by
  * itself. A device that grows beyond the smallest MTU of IPv6 has all of IPv6 anew.
  */
-function linkLocalSteps(link: Link, end: LinkEnd, old: LinkEnd): Omit<Step, "operation">[] {
+function linkLocalSteps(link: Link, end: LinkEnd, old: LinkEnd): Omit<BatchStep, "operation">[] {
   if (end.mtuBytes < IPV6_MIN_MTU || !hasIpv6()) return [];
   const isNew = old.mtuBytes < IPV6_MIN_MTU;
   const mode = (of: LinkEnd): Uint8Array => changeLink(link.index, { addrGenMode: addrGenModeOf(of) });
@@ -310,7 +310,7 @@ function linkLocalSteps(link: Link, end: LinkEnd, old: LinkEnd): Omit<Step, "ope
   });
   const isOther = isNew || end.mac !== old.mac || end.linkLocal !== old.linkLocal;
   if (!isOther) return [];
-  const steps: Omit<Step, "operation">[] = [{ request: mode(end), ...(!isNew && { undo: mode(old) }) }];
+  const steps: Omit<BatchStep, "operation">[] = [{ request: mode(end), ...(!isNew && { undo: mode(old) }) }];
   if ((link.flags & k.IFF_UP) === 0) return steps;
   const [coming, leaving] = [address(end), address(old)];
   if (old.linkLocal)

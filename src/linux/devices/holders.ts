@@ -2,7 +2,7 @@
 import type { OwnerMark, Vxlan } from "../../kernel/kernel.ts";
 import { decodeLink, type Link } from "../netlink/link-decode.ts";
 import { dumpLinks } from "../netlink/link.ts";
-import type { Place } from "../namespaces/place.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
 import type { Reason } from "../batch/refuse.ts";
 
 /** Whose device it is that has a name that is wanted. */
@@ -11,7 +11,7 @@ export function existingDevice(link: Link, mark: OwnerMark): string {
 }
 
 /** Which device of these namespaces has the VNI of `tunnel`. */
-export function existingVni(tunnel: Vxlan, places: readonly Place[], mark: OwnerMark): string {
+export function existingVni(tunnel: Vxlan, places: readonly NetnsPlace[], mark: OwnerMark): string {
   for (const place of new Set(places)) {
     const links = place.socket.dump(dumpLinks({ kind: "vxlan" }), (message) => decodeLink(message));
     const holder = links.find(({ vxlan }) => vxlan?.vni === tunnel.vni && vxlan.port === tunnel.port);
@@ -25,7 +25,7 @@ export function existingVni(tunnel: Vxlan, places: readonly Place[], mark: Owner
  * Why a tunnel device cannot be set up on its port. A device that takes its tunnels from elsewhere (metadata mode, as OVS and
  * Cilium make one) has a socket that no other device can share, and so has a program.
  */
-export function takenPort(port: number, host: Place, mark: OwnerMark): Reason {
+export function takenPort(port: number, host: NetnsPlace, mark: OwnerMark): Reason {
   const links = host.socket.dump(dumpLinks({ kind: "vxlan" }), (message) => decodeLink(message));
   const holder = links.find(
     ({ vxlan, group }) => vxlan?.port === port && vxlan.hasOwnSocket && group !== mark.group,

@@ -3,8 +3,8 @@ import type { LinkEnd, Netns, OwnerMark } from "../../kernel/kernel.ts";
 import { decodeLink, type Link } from "../netlink/link-decode.ts";
 import { getLink } from "../netlink/link.ts";
 import { decodeNsid, getNsid } from "../netlink/nsid.ts";
-import type { Place } from "../namespaces/place.ts";
-import { linkEnd, type ObserveContext, type View } from "../batch/view.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
+import { linkEnd, type ObserveContext, type NetnsView } from "../batch/view.ts";
 
 /** Names a namespace that is neither asked about nor known by a path. */
 const UNKNOWN_NETNS: Netns = "inode://0/0";
@@ -19,8 +19,8 @@ export function isOurPair(mark: OwnerMark, { group, kind }: Link): boolean {
  */
 export function farEnd(
   context: ObserveContext,
-  views: readonly View[],
-  near: View,
+  views: readonly NetnsView[],
+  near: NetnsView,
   link: Link,
 ): LinkEnd | undefined {
   const index = link.lowerIndex ?? 0;
@@ -38,19 +38,24 @@ export function farEnd(
 }
 
 /** False for one end of a veth pair that is about to vanish, because the namespace of the other end has gone. */
-export function hasFarEnd(place: Place, link: Link): boolean {
+export function hasFarEnd(place: NetnsPlace, link: Link): boolean {
   return askBeside(place, link, link.lowerIndex ?? 0)?.lowerIndex === link.index;
 }
 
 /** The device with this index where the other end of `link` is. */
-function askBeside(place: Place, { linkNetnsid }: Link, index: number): Link | undefined {
+function askBeside(place: NetnsPlace, { linkNetnsid }: Link, index: number): Link | undefined {
   const query = linkNetnsid === undefined ? {} : { targetNetnsid: linkNetnsid };
   return place.socket.get(getLink(index, query), decodeLink, ["ENODEV", "EINVAL"]);
 }
 
 /** Which namespace it is that `place` knows by this number. */
-function netnsOf(context: ObserveContext, views: readonly View[], place: Place, nsid: number): Netns {
-  const numberOf = (other: Place): number | undefined =>
+function netnsOf(
+  context: ObserveContext,
+  views: readonly NetnsView[],
+  place: NetnsPlace,
+  nsid: number,
+): Netns {
+  const numberOf = (other: NetnsPlace): number | undefined =>
     place.socket.get(getNsid(other.fd), decodeNsid, ["EPERM"]);
   for (const view of views) if (numberOf(view.place) === nsid) return view.netns;
   const host = context.places.of("host");

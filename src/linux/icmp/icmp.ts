@@ -6,7 +6,7 @@ import type { Descriptor, Privileged } from "../../kernel/privileged.ts";
 import { decodeEchoReply, encodeEchoRequest } from "./icmp-message.ts";
 import {
   bindToDevice,
-  connect,
+  connectSocket,
   receive,
   send,
   setSocketOption,
@@ -34,7 +34,7 @@ export interface ProbeOptions {
   readonly payloadBytes?: number;
 }
 
-export interface Answer {
+export interface EchoAnswer {
   /** Round-trip time; `undefined` if no answer came in time, or the kernel knows that none can. */
   readonly rttMs: number | undefined;
   /** Why there can be none, symbolic errno: `EHOSTUNREACH`, or `EMSGSIZE` for a packet over the path's MTU. */
@@ -87,11 +87,11 @@ export class Pinger {
 
   /** From now on to `address`, of the same family. FAILED_PRECONDITION without a route to it. */
   aim(address: string): void {
-    connect(this.#socket.fd, socketAddress(this.#family, mustParseIp(address).bytes));
+    connectSocket(this.#socket.fd, socketAddress(this.#family, mustParseIp(address).bytes));
   }
 
   /** One request, and the wait for its answer. */
-  async probe(options: ProbeOptions = {}): Promise<Answer> {
+  async probe(options: ProbeOptions = {}): Promise<EchoAnswer> {
     const sequence = (this.#sequence = (this.#sequence + 1) & 0xffff);
     const payload = new Uint8Array(options.payloadBytes ?? defaultPayloadBytes).fill(sequence);
     const request = encodeEchoRequest(this.#family, { identifier: this.#identifier, sequence, payload });
@@ -130,7 +130,7 @@ export async function ping(
     device,
     ...options
   }: { readonly netns: Netns; readonly address: string; readonly device?: string } & ProbeOptions,
-): Promise<Answer> {
+): Promise<EchoAnswer> {
   const pinger = await Pinger.open(machine, netns, address, device);
   try {
     return await pinger.probe(options);

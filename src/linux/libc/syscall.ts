@@ -175,7 +175,7 @@ export function close(fd: number): void {
   check(native.close()(fd), () => `close descriptor ${fd}`);
 }
 
-export function bind(fd: number, address: Uint8Array): void {
+export function bindSocket(fd: number, address: Uint8Array): void {
   check(native.bind()(fd, address, address.length), () => `bind descriptor ${fd}`);
 }
 
@@ -222,14 +222,14 @@ export class MessageReceiver {
 
   constructor(size: number) {
     native.recvmsg();
-    const addressOf = (bytes: Uint8Array): bigint => koffi?.address(bytes) ?? 0n;
+    const pointerTo = (bytes: Uint8Array): bigint => koffi?.address(bytes) ?? 0n;
     this.#data = new Uint8Array(size);
     const iovec = new DataView(this.#iovec.buffer);
-    iovec.setBigUint64(0, addressOf(this.#data), true);
+    iovec.setBigUint64(0, pointerTo(this.#data), true);
     iovec.setBigUint64(8, BigInt(size), true);
-    this.#headerView.setBigUint64(16, addressOf(this.#iovec), true);
+    this.#headerView.setBigUint64(16, pointerTo(this.#iovec), true);
     this.#headerView.setBigUint64(24, 1n, true);
-    this.#headerView.setBigUint64(32, addressOf(this.#control), true);
+    this.#headerView.setBigUint64(32, pointerTo(this.#control), true);
   }
 
   /**
@@ -366,7 +366,7 @@ export function bpf(command: number, attributes: Uint8Array): number {
 }
 
 /** The address of memory for a pointer inside of a structure, valid as long as `bytes` is referenced. */
-export function addressOf(bytes: Uint8Array): bigint {
+export function pointerTo(bytes: Uint8Array): bigint {
   native.bpf();
   return koffi?.address(bytes) ?? 0n;
 }
@@ -397,7 +397,7 @@ export function eventfd(): number {
 }
 
 /** connect(2): fixes the peer. `address` is a `struct sockaddr`. */
-export function connect(fd: number, address: Uint8Array): void {
+export function connectSocket(fd: number, address: Uint8Array): void {
   check(native.connect()(fd, address, address.length), () => `connect descriptor ${fd}`);
 }
 

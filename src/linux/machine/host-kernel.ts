@@ -7,7 +7,7 @@ import {
   type ApplyOptions,
   type CounterQuery,
   type Counters,
-  type DeviceFacts,
+  type PortFacts,
   type KernelEvent,
   type KernelObject,
   type NativeNetwork,
@@ -21,7 +21,7 @@ import {
 } from "../../kernel/kernel.ts";
 import { Batch } from "../batch/batch.ts";
 import { type AttachedWire, Datapath } from "../bpf/datapath.ts";
-import type { Action } from "../bpf/wire-map.ts";
+import type { WireVerdict } from "../bpf/wire-map.ts";
 import { lookUp } from "../batch/links.ts";
 import type { KernelSettings } from "./messages.ts";
 import { readDevice } from "../namespaces/device-facts.ts";
@@ -35,10 +35,10 @@ import { dumpLinks, getLink } from "../netlink/link.ts";
 import { decodeNsid } from "../netlink/nsid.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { NetnsTable } from "../namespaces/netns-table.ts";
-import { type Identity, type OpenNetns, runIn } from "../namespaces/netns.ts";
+import { type NetnsInode, type OpenNetns, runIn } from "../namespaces/netns.ts";
 import { type Notification, Notifications } from "./notifications.ts";
 import { observe } from "../batch/observe.ts";
-import { type Place, Places } from "../namespaces/place.ts";
+import { type NetnsPlace, Places } from "../namespaces/place.ts";
 import type { ProcSys } from "../namespaces/proc-sys.ts";
 import { hasIngressBlock, pinName } from "../bpf/programs.ts";
 import type { Reactor } from "../libc/reactor.ts";
@@ -54,7 +54,7 @@ export interface Shared {
   readonly table: NetnsTable;
   readonly reaper: Reaper;
   readonly settings: ProcSys;
-  readonly turns: KeyedMutex<Identity>;
+  readonly turns: KeyedMutex<NetnsInode>;
   readonly reactor: Reactor;
 }
 
@@ -163,7 +163,7 @@ export class HostKernel {
     );
   }
 
-  devices(queries: readonly OnLink[]): (DeviceFacts | undefined)[] {
+  devices(queries: readonly OnLink[]): (PortFacts | undefined)[] {
     return this.#using((places) =>
       queries.map(({ netns, link }) => {
         const place = places.find(netns);
@@ -215,7 +215,7 @@ export class HostKernel {
   }
 
   /** Sees to it that the end of a namespace is heard of, and that it is found again by its identity. */
-  #meet(place: Place): void {
+  #meet(place: NetnsPlace): void {
     if (place.identity === this.#host.identity) return;
     const { cookie } = place;
     if (place.netns.startsWith("file://"))
@@ -251,7 +251,7 @@ export class HostKernel {
     return isPinned || this.#runs ? this.#openDatapath() : undefined;
   }
 
-  #forgetProgram(place: Place, index: number): void {
+  #forgetProgram(place: NetnsPlace, index: number): void {
     if (this.#isClosed) return;
     const datapath = this.#existingDatapath();
     if (place.identity === this.#host.identity) datapath?.unbind(index);
@@ -259,7 +259,7 @@ export class HostKernel {
   }
 
   /** Reads the pins once, when the first is asked for. */
-  #programs(): (place: Place, linkIndex: number) => Action | undefined {
+  #programs(): (place: NetnsPlace, linkIndex: number) => WireVerdict | undefined {
     const datapath = this.#existingDatapath();
     if (!datapath) return () => undefined;
     let pinned: Map<string, AttachedWire> | undefined;
@@ -273,7 +273,7 @@ export class HostKernel {
     };
   }
 
-  #reap(place: Place): void {
+  #reap(place: NetnsPlace): void {
     const { mark } = this.#settings;
     this.#shared.reaper.add(
       {
@@ -338,6 +338,6 @@ export class HostKernel {
 }
 
 /** Id of the program that enters by the block of the host's devices. */
-function runningProgram(host: Place): number | undefined {
+function runningProgram(host: NetnsPlace): number | undefined {
   return host.socket.get(getBlockFilter(), decodeFilterProgram, ["ENOENT", "EINVAL", "EOPNOTSUPP"]);
 }

@@ -2,7 +2,7 @@
 import type { KernelEvent, Netns } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
 import { decodeLink } from "../netlink/link-decode.ts";
-import type { Message } from "../netlink/message-reader.ts";
+import type { NetlinkMessage } from "../netlink/message-reader.ts";
 
 export class LinkEvents {
   readonly #doomedGroup: number;
@@ -14,7 +14,7 @@ export class LinkEvents {
   }
 
   /** `undefined` for what is no event. A doomed device is removed once, be it when it is doomed or when it is freed. */
-  eventOf(netns: Netns, message: Message): KernelEvent | undefined {
+  eventOf(netns: Netns, message: NetlinkMessage): KernelEvent | undefined {
     switch (message.type) {
       case k.RTM_NEWLINK:
       case k.RTM_DELLINK:
@@ -28,7 +28,7 @@ export class LinkEvents {
     }
   }
 
-  #linkEvent(netns: Netns, message: Message): KernelEvent | undefined {
+  #linkEvent(netns: Netns, message: NetlinkMessage): KernelEvent | undefined {
     // A bridge tells of its ports in messages of its own family.
     if (message.body[0] !== k.AF_UNSPEC) return undefined;
     const { index, name, group } = decodeLink(message);

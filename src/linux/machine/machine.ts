@@ -9,7 +9,7 @@ import {
   type ApplyOptions,
   type CounterQuery,
   type Counters,
-  type DeviceFacts,
+  type PortFacts,
   KernelError,
   type KernelEvent,
   type KernelObject,
@@ -32,7 +32,7 @@ import {
   errorFromData,
   type KernelSettings,
   type Post,
-  type Program,
+  type LastingProgram,
   type Request,
   type WorkerMemory,
 } from "./messages.ts";
@@ -110,7 +110,7 @@ export class LinuxMachine implements Privileged {
    * Starts a program in a namespace, in a session of its own: it lives on when this process ends. Returns its number.
    * NOT_FOUND without the namespace or the program.
    */
-  async spawn(netns: Netns, program: Program): Promise<number> {
+  async spawn(netns: Netns, program: LastingProgram): Promise<number> {
     return (await this.call({ type: "spawn", netns, program })) as number;
   }
 
@@ -248,9 +248,9 @@ class WorkerKernel implements OpenKernel {
     )[];
   }
 
-  async devices(queries: readonly OnLink[]): Promise<(DeviceFacts | undefined)[]> {
+  async devices(queries: readonly OnLink[]): Promise<(PortFacts | undefined)[]> {
     return (await this.#machine.call({ type: "devices", kernel: this.number, queries })) as (
-      | DeviceFacts
+      | PortFacts
       | undefined
     )[];
   }

@@ -16,7 +16,7 @@ import {
 import type { Need } from "../../kernel/privileged.ts";
 
 /** A program that outlives this process. */
-export interface Program {
+export interface LastingProgram {
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   /** Both outputs are appended to this file. */
@@ -64,10 +64,10 @@ export type Request =
   | { readonly type: "remove-netns"; readonly path: string }
   | { readonly type: "descriptor"; readonly need: Need }
   | { readonly type: "device-towards"; readonly netns: Netns; readonly address: string }
-  | { readonly type: "spawn"; readonly netns: Netns; readonly program: Program }
+  | { readonly type: "spawn"; readonly netns: Netns; readonly program: LastingProgram }
   | { readonly type: "end" };
 
-export interface Question {
+export interface WorkerQuestion {
   readonly id: number;
   readonly request: Request;
 }

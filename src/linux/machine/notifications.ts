@@ -4,9 +4,9 @@
  */
 import { KernelError } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
-import { type Message, messages } from "../netlink/message-reader.ts";
+import { type NetlinkMessage, messages } from "../netlink/message-reader.ts";
 import {
-  bind,
+  bindSocket,
   close,
   MessageReceiver,
   setSocketOption,
@@ -27,7 +27,7 @@ export interface Notification {
   /** Number of the namespace it is about; absent: the socket's own. */
   readonly nsid?: number;
   /** Valid until the next one is read. */
-  readonly message: Message;
+  readonly message: NetlinkMessage;
 }
 
 export class Notifications {
@@ -45,7 +45,7 @@ export class Notifications {
       // Bound before it joins: an unbound socket has the kernel's own address, and hears nothing.
       const address = new Uint8Array(12);
       address[0] = k.AF_NETLINK;
-      bind(fd, address);
+      bindSocket(fd, address);
       setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES);
       setSocketOption(fd, k.SOL_NETLINK, k.NETLINK_LISTEN_ALL_NSID, 1);
       setSocketOption(fd, k.SOL_NETLINK, k.NETLINK_ADD_MEMBERSHIP, k.RTNLGRP_NSID);

@@ -9,7 +9,7 @@ import { openSocketFile } from "./socket-file.ts";
 import {
   adopt,
   close,
-  connect,
+  connectSocket,
   handOver,
   pidfdOpen,
   socket,
@@ -84,7 +84,7 @@ function openConnection(path: string): number {
   address.set(name, 2);
   const fd = socket(AF_UNIX, SOCK_STREAM, 0);
   try {
-    connect(fd, address);
+    connectSocket(fd, address);
     return fd;
   } catch (error) {
     close(fd);

@@ -9,7 +9,7 @@ import { decodeAddressState, dumpAddresses } from "../netlink/address.ts";
 import * as k from "../netlink/constants.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import {
-  bind,
+  bindSocket,
   close,
   receive,
   setSocketOption,
@@ -65,7 +65,7 @@ function openNews(): number {
   try {
     const address = new Uint8Array(12);
     address[0] = k.AF_NETLINK;
-    bind(fd, address);
+    bindSocket(fd, address);
     setSocketOption(fd, k.SOL_NETLINK, k.NETLINK_ADD_MEMBERSHIP, k.RTNLGRP_IPV6_IFADDR);
     return fd;
   } catch (error) {

@@ -11,8 +11,8 @@ import {
   errorToData,
   type KernelSettings,
   type Post,
-  type Program,
-  type Question,
+  type LastingProgram,
+  type WorkerQuestion,
   type Request,
   type WorkerMemory,
 } from "./messages.ts";
@@ -20,9 +20,9 @@ import { lookUp } from "../batch/links.ts";
 import { decodeRoute, getRoute, NO_ROUTE } from "../netlink/route.ts";
 import { createNetns, removeNetns } from "../namespaces/netns-lifecycle.ts";
 import { NetnsTable } from "../namespaces/netns-table.ts";
-import { type Identity, runIn } from "../namespaces/netns.ts";
+import { type NetnsInode, runIn } from "../namespaces/netns.ts";
 import { openNeed } from "./open-need.ts";
-import { Place } from "../namespaces/place.ts";
+import { NetnsPlace } from "../namespaces/place.ts";
 import { ProcSys } from "../namespaces/proc-sys.ts";
 import { Reactor } from "../libc/reactor.ts";
 import { Reaper } from "../batch/reaper.ts";
@@ -38,7 +38,7 @@ const shared = {
   table: new NetnsTable(),
   reaper: new Reaper(),
   settings: new ProcSys(),
-  turns: new KeyedMutex<Identity>(),
+  turns: new KeyedMutex<NetnsInode>(),
   reactor: Reactor.open(),
 };
 Atomics.store(wakeup, 0, shared.reactor.wakeup);
@@ -113,7 +113,7 @@ async function answer(request: Request): Promise<unknown> {
 }
 
 function deviceTowards(netns: Netns, address: string): string | undefined {
-  const place = new Place(netns, shared.table.open(netns));
+  const place = new NetnsPlace(netns, shared.table.open(netns));
   try {
     const index = place.socket.get(getRoute(`${address}/32`), decodeRoute, NO_ROUTE)?.linkIndex;
     return index === undefined ? undefined : lookUp(place, index)?.name;
@@ -123,7 +123,7 @@ function deviceTowards(netns: Netns, address: string): string | undefined {
 }
 
 /** Starts a program of its own in the namespace: a child has the namespace of the thread that forks it. */
-function spawnIn(netns: Netns, { argv, environment, logFile }: Program): number {
+function spawnIn(netns: Netns, { argv, environment, logFile }: LastingProgram): number {
   const [command = "", ...args] = argv;
   const place = shared.table.open(netns);
   const log = openSync(logFile, "a", 0o600);
@@ -150,7 +150,7 @@ async function end(): Promise<void> {
   await shared.reactor.close();
 }
 
-function take({ id, request }: Question): void {
+function take({ id, request }: WorkerQuestion): void {
   answer(request)
     .then(
       (value) => post({ id, value }),
@@ -162,8 +162,8 @@ function take({ id, request }: Question): void {
 }
 
 /** All that have come are taken in before the first is begun, so that those in one namespace open it once. */
-port.on("message", (first: Question) => {
+port.on("message", (first: WorkerQuestion) => {
   take(first);
   for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
-    take(next.message as Question);
+    take(next.message as WorkerQuestion);
 });

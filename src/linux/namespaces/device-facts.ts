@@ -1,13 +1,13 @@
 /** What there is to know of a device that is to be a port: one look at it, and one at its addresses. */
-import type { DeviceFacts, OwnerMark } from "../../kernel/kernel.ts";
+import type { PortFacts, OwnerMark } from "../../kernel/kernel.ts";
 import { isLinkLocal } from "../../net/link-local.ts";
 import { lookUp } from "../batch/links.ts";
 import { decodeAddress, dumpAddresses } from "../netlink/address.ts";
 import * as k from "../netlink/constants.ts";
-import type { Place } from "./place.ts";
+import type { NetnsPlace } from "./place.ts";
 import { doomedGroup } from "../batch/reaper.ts";
 
-export function readDevice(place: Place, { group }: OwnerMark, name: string): DeviceFacts | undefined {
+export function readDevice(place: NetnsPlace, { group }: OwnerMark, name: string): PortFacts | undefined {
   const link = lookUp(place, name);
   if (!link) return undefined;
   const { index, mtuBytes, flags, hardware, master, kind } = link;

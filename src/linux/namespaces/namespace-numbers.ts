@@ -1,13 +1,13 @@
 /** The numbers (nsid) by which the host's namespace knows those that were used, and the names that they go by in events. */
 import { KernelError, type Netns } from "../../kernel/kernel.ts";
 import { decodeNsid, dumpNsids, getNsid, newNsid } from "../netlink/nsid.ts";
-import type { Identity } from "./netns.ts";
+import type { NetnsInode } from "./netns.ts";
 import type { NetlinkSocket } from "../netlink/netlink-socket.ts";
-import type { Place } from "./place.ts";
+import type { NetnsPlace } from "./place.ts";
 import { syscallError } from "../libc/syscall.ts";
 
 export interface Numbered {
-  readonly identity: Identity;
+  readonly identity: NetnsInode;
   readonly cookie: string;
   /** How it was called when it was first used. */
   readonly netns: Netns;
@@ -15,9 +15,9 @@ export interface Numbered {
 
 export class NamespaceNumbers {
   readonly #byNumber = new Map<number, Numbered>();
-  readonly #byIdentity = new Map<Identity, { cookie: string; nsid: number }>();
+  readonly #byIdentity = new Map<NetnsInode, { cookie: string; nsid: number }>();
 
-  has(identity: Identity, cookie: string): boolean {
+  has(identity: NetnsInode, cookie: string): boolean {
     return this.#byIdentity.get(identity)?.cookie === cookie;
   }
 
@@ -26,7 +26,7 @@ export class NamespaceNumbers {
   }
 
   /** Gives the namespace a number, or learns the one that it has. `host` is a socket in the host's namespace. */
-  add(place: Place, cookie: string, host: NetlinkSocket): void {
+  add(place: NetnsPlace, cookie: string, host: NetlinkSocket): void {
     const nsid = numberOf(place, host);
     this.#byNumber.set(nsid, { identity: place.identity, cookie, netns: place.netns });
     this.#byIdentity.set(place.identity, { cookie, nsid });
@@ -47,7 +47,7 @@ export class NamespaceNumbers {
   }
 }
 
-function numberOf({ fd, netns }: Place, host: NetlinkSocket): number {
+function numberOf({ fd, netns }: NetnsPlace, host: NetlinkSocket): number {
   try {
     return host.get(newNsid(fd), decodeNsid, ["EEXIST"]) ?? host.get(getNsid(fd), decodeNsid) ?? -1;
   } catch (error) {

@@ -4,11 +4,11 @@ import { decodeAddress, dumpAddresses } from "../netlink/address.ts";
 import * as k from "../netlink/constants.ts";
 import { lookUp } from "../batch/links.ts";
 import { decodeRoute, dumpRoutes, getRoute, NO_ROUTE, type ObservedRoute } from "../netlink/route.ts";
-import type { Place } from "./place.ts";
+import type { NetnsPlace } from "./place.ts";
 import { doomedGroup } from "../batch/reaper.ts";
 
 export function readNativeNetwork(
-  place: Place,
+  place: NetnsPlace,
   mark: OwnerMark,
   near: readonly string[] | undefined,
 ): NativeNetwork {
@@ -17,7 +17,7 @@ export function readNativeNetwork(
 }
 
 /** A device is ours if it has an address of ours: what the kernel adds to that bears no mark. */
-function readAll(place: Place, { protocol }: OwnerMark): Omit<NativeNetwork, "identity"> {
+function readAll(place: NetnsPlace, { protocol }: OwnerMark): Omit<NativeNetwork, "identity"> {
   const all = place.socket.dump(dumpAddresses(), decodeAddress);
   const ours = new Set(all.filter((each) => each.protocol === protocol).map(({ linkIndex }) => linkIndex));
   const routes = ([4, 6] as const)
@@ -33,7 +33,7 @@ function readAll(place: Place, { protocol }: OwnerMark): Omit<NativeNetwork, "id
 }
 
 function readNear(
-  place: Place,
+  place: NetnsPlace,
   { group, protocol }: OwnerMark,
   near: readonly string[],
 ): Omit<NativeNetwork, "identity"> {
@@ -52,7 +52,7 @@ function readNear(
   };
 }
 
-function mainRoutes(place: Place, family: 4 | 6): ObservedRoute[] {
+function mainRoutes(place: NetnsPlace, family: 4 | 6): ObservedRoute[] {
   try {
     return place.socket.dump(dumpRoutes({ family, table: k.RT_TABLE_MAIN }), decodeRoute);
   } catch (error) {

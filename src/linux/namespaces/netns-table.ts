@@ -1,10 +1,10 @@
 /** Finds namespaces by what they are called: a path, an identity, `host`. */
 import { readdirSync } from "node:fs";
 import { KernelError, type Netns } from "../../kernel/kernel.ts";
-import { type Identity, identityAt, notFound, openPath, type OpenNetns } from "./netns.ts";
+import { type NetnsInode, identityAt, notFound, openPath, type OpenNetns } from "./netns.ts";
 
 /** Every place where a namespace may be found by a path, the one where it was found last first: it is hardly ever elsewhere. */
-function* pathsOf(known: Found | undefined): Generator<string> {
+function* pathsOf(known: FoundNetns | undefined): Generator<string> {
   if (known) yield known.path;
   for (const name of list("/run/netns")) yield `/run/netns/${name}`;
   for (const name of list("/proc")) if (/^\d+$/.test(name)) yield `/proc/${name}/ns/net`;
@@ -18,16 +18,16 @@ function list(directory: string): string[] {
   }
 }
 
-export interface Found {
+export interface FoundNetns {
   readonly path: string;
   readonly cookie: string;
 }
 
 /** Where each identity was last found. At rest it holds paths, no descriptors. */
 export class NetnsTable {
-  readonly #found = new Map<Identity, Found>();
+  readonly #found = new Map<NetnsInode, FoundNetns>();
   /** What requests under way have open. */
-  readonly #inUse = new Map<Identity, OpenNetns>();
+  readonly #inUse = new Map<NetnsInode, OpenNetns>();
 
   /**
    * Opens what `netns` names now; all who have the same namespace open share it. `host` is the process's own. NOT_FOUND
@@ -57,7 +57,7 @@ export class NetnsTable {
   #open(netns: Netns): OpenNetns {
     if (netns === "host") return openPath("/proc/self/ns/net", "host");
     if (netns.startsWith("file:///")) return openPath(netns.slice("file://".length), netns);
-    if (/^inode:\/\/\d+\/\d+$/.test(netns)) return this.#openIdentity(netns as Identity);
+    if (/^inode:\/\/\d+\/\d+$/.test(netns)) return this.#openIdentity(netns as NetnsInode);
     throw new KernelError(
       "INVALID_ARGUMENT",
       `open network namespace ${netns}: neither host nor file:///path nor inode://device/inode`,
@@ -65,21 +65,21 @@ export class NetnsTable {
   }
 
   /** Notes that a namespace is found at `path`: what was known may be of an earlier one with the same inode. */
-  remember(identity: Identity, found: Found): void {
+  remember(identity: NetnsInode, found: FoundNetns): void {
     this.#found.set(identity, found);
   }
 
   /** All that was found and not forgotten. */
-  known(): Identity[] {
+  known(): NetnsInode[] {
     return [...this.#found.keys()];
   }
 
   /** The namespace is gone. One that has got its inode since is kept. */
-  forget(identity: Identity, cookie: string): void {
+  forget(identity: NetnsInode, cookie: string): void {
     if (this.#found.get(identity)?.cookie === cookie) this.#found.delete(identity);
   }
 
-  #openIdentity(identity: Identity): OpenNetns {
+  #openIdentity(identity: NetnsInode): OpenNetns {
     const known = this.#found.get(identity);
     for (const path of pathsOf(known)) {
       if (identityAt(path) !== identity) continue;
@@ -90,7 +90,7 @@ export class NetnsTable {
   }
 
   /** `undefined` if the path leads elsewhere by now, or to a later namespace with the same inode. */
-  #openIfSame(path: string, identity: Identity, known: Found | undefined): OpenNetns | undefined {
+  #openIfSame(path: string, identity: NetnsInode, known: FoundNetns | undefined): OpenNetns | undefined {
     let opened: OpenNetns;
     try {
       opened = openPath(path, identity);
@@ -114,7 +114,7 @@ export class NetnsTable {
     return undefined;
   }
 
-  #whyGone(identity: Identity, known: Found | undefined): string {
+  #whyGone(identity: NetnsInode, known: FoundNetns | undefined): string {
     if (!known) return "found neither below /run/netns nor in any process";
     const now = identityAt(known.path);
     const isProcess = known.path.startsWith("/proc/");

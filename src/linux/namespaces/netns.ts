@@ -10,19 +10,19 @@ import { KernelError, type NetnsIdentity } from "../../kernel/kernel.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import { adopt, close, setNetns, syscallError } from "../libc/syscall.ts";
 
-export type Identity = NetnsIdentity["netns"];
+export type NetnsInode = NetnsIdentity["netns"];
 
 /** An open namespace, and a netlink socket in it once that is needed. It cannot die before it is closed. */
 export class OpenNetns {
   readonly fd: number;
-  readonly identity: Identity;
+  readonly identity: NetnsInode;
   #users = 1;
   #socket: NetlinkSocket | undefined;
   #cookie: string | undefined;
   #onEnd: (() => void) | undefined;
 
   /** Takes the descriptor over. */
-  constructor(fd: number, identity: Identity) {
+  constructor(fd: number, identity: NetnsInode) {
     this.fd = fd;
     this.identity = identity;
   }
@@ -109,7 +109,7 @@ export function openPath(path: string, netns: string = `file://${path}`): OpenNe
 }
 
 /** Identity of the namespace at a path, without opening it. `undefined` if there is none. */
-export function identityAt(path: string): Identity | undefined {
+export function identityAt(path: string): NetnsInode | undefined {
   try {
     const stat = statSync(path, { bigint: true });
     return stat.dev === nsfsDevice() ? `inode://${stat.dev}/${stat.ino}` : undefined;

@@ -2,10 +2,10 @@
 import { KernelError, type Netns } from "../../kernel/kernel.ts";
 import type { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { NetnsTable } from "./netns-table.ts";
-import { type Identity, type OpenNetns, runIn } from "./netns.ts";
+import { type NetnsInode, type OpenNetns, runIn } from "./netns.ts";
 
 /** An open namespace, as one request knows it. */
-export class Place {
+export class NetnsPlace {
   /** How the request names it, the first time. */
   readonly netns: Netns;
   readonly #open: OpenNetns;
@@ -15,7 +15,7 @@ export class Place {
     this.#open = open;
   }
 
-  get identity(): Identity {
+  get identity(): NetnsInode {
     return this.#open.identity;
   }
 
@@ -46,25 +46,25 @@ export class Place {
 export class Places {
   readonly #table: NetnsTable;
   readonly #host: OpenNetns;
-  readonly #onFirstUse: (place: Place) => void;
-  readonly #byName = new Map<Netns, Place>();
-  readonly #byIdentity = new Map<Identity, Place>();
+  readonly #onFirstUse: (place: NetnsPlace) => void;
+  readonly #byName = new Map<Netns, NetnsPlace>();
+  readonly #byIdentity = new Map<NetnsInode, NetnsPlace>();
 
   /** `onFirstUse` is called for each place once, as soon as it is open. */
-  constructor(table: NetnsTable, host: OpenNetns, onFirstUse: (place: Place) => void) {
+  constructor(table: NetnsTable, host: OpenNetns, onFirstUse: (place: NetnsPlace) => void) {
     this.#table = table;
     this.#host = host;
     this.#onFirstUse = onFirstUse;
   }
 
   /** NOT_FOUND if there is no such namespace (any more). */
-  of(netns: Netns): Place {
+  of(netns: Netns): NetnsPlace {
     const known = this.#byName.get(netns);
     if (known) return known;
     const opened = netns === "host" ? this.#host.again() : this.#table.open(netns);
     const same = this.#byIdentity.get(opened.identity);
     if (same) opened.close();
-    const place = same ?? new Place(netns, opened);
+    const place = same ?? new NetnsPlace(netns, opened);
     this.#byName.set(netns, place);
     this.#byIdentity.set(place.identity, place);
     if (!same) this.#onFirstUse(place);
@@ -72,7 +72,7 @@ export class Places {
   }
 
   /** Like `of`; `undefined` if there is no such namespace. */
-  find(netns: Netns): Place | undefined {
+  find(netns: Netns): NetnsPlace | undefined {
     try {
       return this.of(netns);
     } catch (error) {
@@ -81,7 +81,7 @@ export class Places {
     }
   }
 
-  identities(): Identity[] {
+  identities(): NetnsInode[] {
     return [...this.#byIdentity.keys()];
   }
 

@@ -9,8 +9,8 @@ import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
 import { NetloomError } from "../../errors/errors.ts";
 import { settingsOf } from "../../kernel/objects/sysctl.ts";
 import type { Sysctl } from "../../kernel/kernel.ts";
-import type { Identity } from "./netns.ts";
-import type { Place } from "./place.ts";
+import type { NetnsInode } from "./netns.ts";
+import type { NetnsPlace } from "./place.ts";
 import { close, openProcfs } from "../libc/syscall.ts";
 
 const PUBLIC = "/proc/sys";
@@ -20,7 +20,7 @@ const MAX_NAMESPACES = 64;
 const WRITABLE = `${PUBLIC}/kernel/hostname`;
 
 export class ProcSys {
-  readonly #seen = new Set<Identity>();
+  readonly #seen = new Set<NetnsInode>();
   #fd: number | undefined;
   #isRefused = false;
 
@@ -28,7 +28,7 @@ export class ProcSys {
    * Writes what is not as wanted; of a device that is new, and goes with all it has when it is undone, without a look at it.
    * `onWritten` gets what takes one setting back. Throws what node:fs throws, and ENOENT for what is no namespace's.
    */
-  write(place: Place, object: Sysctl, isNew: boolean, onWritten: (undo: () => void) => void): void {
+  write(place: NetnsPlace, object: Sysctl, isNew: boolean, onWritten: (undo: () => void) => void): void {
     this.#inside(place, (fileOf) => {
       for (const [name, value] of settingsOf(object)) {
         const before = unlessOptional(object, () => replace(fileOf(name), value, isNew && !LOCKS.test(name)));
@@ -44,12 +44,12 @@ export class ProcSys {
     this.#seen.clear();
   }
 
-  #inside(place: Place, action: (fileOf: (name: string) => string) => void): void {
+  #inside(place: NetnsPlace, action: (fileOf: (name: string) => string) => void): void {
     const root = this.#rootFor(place);
     place.run(() => action((name) => `${root}/${checked(name)}`));
   }
 
-  #rootFor({ identity }: Place): string {
+  #rootFor({ identity }: NetnsPlace): string {
     // Whoever has made settings read-only is not evaded.
     if (!isWritable()) return PUBLIC;
     if (!this.#seen.has(identity) && this.#seen.size >= MAX_NAMESPACES) this.close();

@@ -2,7 +2,7 @@
 import { addressBits, formatIp, mustParsePrefix } from "../../net/ip.ts";
 import type { Address } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
-import { DecodeError, ipOf, type Message, present, readAttributes, Struct } from "./message-reader.ts";
+import { DecodeError, ipOf, type NetlinkMessage, present, readAttributes, Struct } from "./message-reader.ts";
 import { change, dump, type MessageWriter } from "./message-writer.ts";
 
 export interface AddressMessage extends Pick<Address, "address" | "peer"> {
@@ -34,7 +34,7 @@ export function dumpAddresses(linkIndex = 0): Uint8Array {
 }
 
 /** Reads RTM_NEWADDR and RTM_DELADDR. Throws DecodeError. */
-export function decodeAddress(message: Message): AddressMessage {
+export function decodeAddress(message: NetlinkMessage): AddressMessage {
   const header = new Struct("address", message.body, 8);
   const attributes = readAttributes("address", message.body, 8);
   // Only IPv4 always has both; IPv6 has IFA_LOCAL only if there is a peer.
@@ -61,7 +61,7 @@ export interface AddressState {
 }
 
 /** Reads RTM_NEWADDR. Throws DecodeError. */
-export function decodeAddressState(message: Message): AddressState {
+export function decodeAddressState(message: NetlinkMessage): AddressState {
   const [address = ""] = decodeAddress(message).address.split("/");
   // These flags are among the eight that the header has room for.
   const flags = new Struct("address", message.body, 8).u8(2);

@@ -5,7 +5,7 @@
  * Source: include/uapi/linux/pkt_cls.h, pkt_sched.h, rtnetlink.h (shared blocks since v4.16)
  */
 import * as k from "./constants.ts";
-import { type Message, readAttributes } from "./message-reader.ts";
+import { type NetlinkMessage, readAttributes } from "./message-reader.ts";
 import { change, MessageWriter } from "./message-writer.ts";
 
 /** Number of our block. Blocks are counted per namespace. */
@@ -56,7 +56,7 @@ export function getBlockFilter(): Uint8Array {
 }
 
 /** The id of the program that a filter runs. Throws DecodeError. */
-export function decodeFilterProgram(message: Message): number | undefined {
+export function decodeFilterProgram(message: NetlinkMessage): number | undefined {
   return readAttributes("filter", message.body, 20).nested(k.TCA_OPTIONS)?.u32(k.TCA_BPF_ID);
 }
 

@@ -1,6 +1,6 @@
 /** Devices as the kernel reports them. Source: include/uapi/linux/if_link.h */
 import * as k from "./constants.ts";
-import { type Attributes, type Message, present, readAttributes, Struct } from "./message-reader.ts";
+import { type Attributes, type NetlinkMessage, present, readAttributes, Struct } from "./message-reader.ts";
 
 export interface Link {
   readonly index: number;
@@ -58,7 +58,7 @@ interface LinkStats {
 }
 
 /** Reads RTM_NEWLINK and RTM_DELLINK. Throws DecodeError. */
-export function decodeLink(message: Message): Link {
+export function decodeLink(message: NetlinkMessage): Link {
   const header = new Struct("link", message.body, 16);
   const attributes = readAttributes("link", message.body, 16);
   const hardware = header.u16(2);

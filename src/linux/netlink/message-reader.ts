@@ -29,7 +29,7 @@ export class DecodeError extends NetloomError {
   }
 }
 
-export interface Message {
+export interface NetlinkMessage {
   readonly type: number;
   readonly flags: number;
   readonly sequence: number;
@@ -38,9 +38,9 @@ export interface Message {
 }
 
 /** The messages of one received datagram. */
-export function messages(datagram: Uint8Array): Message[] {
+export function messages(datagram: Uint8Array): NetlinkMessage[] {
   const view = viewOf(datagram);
-  const found: Message[] = [];
+  const found: NetlinkMessage[] = [];
   for (let offset = 0; offset < datagram.length;) {
     const left = datagram.length - offset;
     if (left < NLMSG_HDRLEN)
@@ -60,7 +60,7 @@ export function messages(datagram: Uint8Array): Message[] {
 }
 
 /** Something changed while the kernel made this dump, and the dump may have missed it: ask again. */
-export function isDumpInterrupted(message: Message): boolean {
+export function isDumpInterrupted(message: NetlinkMessage): boolean {
   return (message.flags & NLM_F_DUMP_INTR) !== 0;
 }
 
@@ -80,7 +80,7 @@ export interface Ack {
  * Reads NLMSG_ERROR, which ends the answer to a change or tells why there is none to a question, and NLMSG_DONE, which
  * ends a dump. `undefined` for every other message: more is to come.
  */
-export function readAck(message: Message): Ack | undefined {
+export function readAck(message: NetlinkMessage): Ack | undefined {
   if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) return undefined;
   const body = new Struct("acknowledgement", message.body, 4);
   const errno = 0 - body.i32(0);

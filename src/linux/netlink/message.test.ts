@@ -4,14 +4,14 @@ import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR 
 import {
   DecodeError,
   isDumpInterrupted,
-  type Message,
+  type NetlinkMessage,
   messages,
   readAck,
   readAttributes,
 } from "./message-reader.ts";
 import { batch, change, MessageWriter } from "./message-writer.ts";
 
-function only(datagram: Uint8Array): Message {
+function only(datagram: Uint8Array): NetlinkMessage {
   const [message, ...others] = messages(datagram);
   assert(message && others.length === 0);
   return message;

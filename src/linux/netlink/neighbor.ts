@@ -2,7 +2,7 @@
 import { mustParseIp } from "../../net/ip.ts";
 import type { Neighbor } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
-import { DecodeError, type Message, present, readAttributes, Struct } from "./message-reader.ts";
+import { DecodeError, type NetlinkMessage, present, readAttributes, Struct } from "./message-reader.ts";
 import { change, dump, type MessageWriter } from "./message-writer.ts";
 
 export interface NeighborMessage extends Pick<Neighbor, "address" | "mac"> {
@@ -43,7 +43,7 @@ export function dumpNeighbors(linkIndex?: number): Uint8Array {
 }
 
 /** Reads RTM_NEWNEIGH and RTM_DELNEIGH of an IP family. Throws DecodeError, also for an FDB entry. */
-export function decodeNeighbor(message: Message): ObservedNeighbor {
+export function decodeNeighbor(message: NetlinkMessage): ObservedNeighbor {
   const header = new Struct("neighbor", message.body, 12);
   const attributes = readAttributes("neighbor", message.body, 12);
   const address = attributes.ip(k.NDA_DST);

@@ -1,7 +1,7 @@
 /** A rtnetlink socket: sends requests built by netlink/, and gives what the kernel answers at once. */
 import { KernelError } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
-import { type Ack, isDumpInterrupted, type Message, messages, readAck } from "./message-reader.ts";
+import { type Ack, isDumpInterrupted, type NetlinkMessage, messages, readAck } from "./message-reader.ts";
 import { batch } from "./message-writer.ts";
 import {
   close,
@@ -96,7 +96,7 @@ export class NetlinkSocket {
    */
   get<T>(
     request: Uint8Array,
-    decode: (message: Message) => T,
+    decode: (message: NetlinkMessage) => T,
     absent: readonly string[] = [],
   ): T | undefined {
     const sequence = this.#send([request]);
@@ -113,7 +113,7 @@ export class NetlinkSocket {
   }
 
   /** Asks for a list, and once more when it changed meanwhile. What `decode` has no value for is left out. */
-  dump<T>(request: Uint8Array, decode: (message: Message) => T | undefined): T[] {
+  dump<T>(request: Uint8Array, decode: (message: NetlinkMessage) => T | undefined): T[] {
     try {
       for (let attempt = 1; ; attempt++) {
         const { values, isInterrupted } = this.#dumpOnce(request, decode);
@@ -132,7 +132,7 @@ export class NetlinkSocket {
 
   #dumpOnce<T>(
     request: Uint8Array,
-    decode: (message: Message) => T | undefined,
+    decode: (message: NetlinkMessage) => T | undefined,
   ): { values: T[]; isInterrupted: boolean } {
     const sequence = this.#send([request]);
     const values: T[] = [];
@@ -178,7 +178,7 @@ export class NetlinkSocket {
   }
 
   /** The messages of the next datagram; none if there is no datagram. */
-  #receive(): Message[] {
+  #receive(): NetlinkMessage[] {
     const datagram = receive(this.#fd, buffer);
     return datagram ? messages(datagram) : [];
   }

@@ -9,7 +9,7 @@ import { decodeAny, decoders } from "../../../fixtures/linux/golden/decode.ts";
 import { readGoldens } from "../../../fixtures/linux/golden/golden.ts";
 import { changeLink, newVeth, newVxlan } from "./link.ts";
 import { decodeLink } from "./link-decode.ts";
-import { DecodeError, type Message, messages } from "./message-reader.ts";
+import { DecodeError, type NetlinkMessage, messages } from "./message-reader.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { decodeNeighbor, newNeighbor } from "./neighbor.ts";
 import { decodeNsid, newNsid } from "./nsid.ts";
@@ -33,7 +33,7 @@ const index = fc.integer({ min: 1, max: 0x7fffffff });
 const name = fc.stringMatching(/^[a-z0-9.-]{1,15}$/);
 const ports = fc.tuple(fc.nat(65535), fc.nat(65535));
 
-function only(request: Uint8Array): Message {
+function only(request: Uint8Array): NetlinkMessage {
   const [message] = messages(request);
   assert(message);
   return message;

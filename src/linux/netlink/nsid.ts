@@ -1,6 +1,6 @@
 /** The numbers by which one namespace knows others: `rtgenmsg` and NETNSA attributes. Source: include/uapi/linux/net_namespace.h */
 import * as k from "./constants.ts";
-import { DecodeError, type Message, readAttributes } from "./message-reader.ts";
+import { DecodeError, type NetlinkMessage, readAttributes } from "./message-reader.ts";
 import { dump, MessageWriter } from "./message-writer.ts";
 
 /**
@@ -25,7 +25,7 @@ export function dumpNsids(): Uint8Array {
 }
 
 /** Reads RTM_NEWNSID, and RTM_DELNSID which tells the death of a namespace. -1: it has no number. Throws DecodeError. */
-export function decodeNsid(message: Message): number {
+export function decodeNsid(message: NetlinkMessage): number {
   const nsid = readAttributes("nsid", message.body, 4).i32(k.NETNSA_NSID);
   if (nsid === undefined) throw new DecodeError("nsid", "there is none");
   return nsid;

@@ -1,7 +1,7 @@
 /** Queueing disciplines at the root of a device: `tcmsg` and TCA attributes. Source: include/uapi/linux/pkt_sched.h */
 import type { Qdisc } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
-import { type Attributes, type Message, present, readAttributes, Struct } from "./message-reader.ts";
+import { type Attributes, type NetlinkMessage, present, readAttributes, Struct } from "./message-reader.ts";
 import { change, dump, MessageWriter } from "./message-writer.ts";
 
 /** The kernel's clock for packet schedulers ticks every 64 ns (PSCHED_SHIFT). */
@@ -57,7 +57,7 @@ export function dumpQdiscs(): Uint8Array {
 }
 
 /** Reads RTM_NEWQDISC and RTM_DELQDISC. Throws DecodeError. */
-export function decodeQdisc(message: Message): ObservedQdisc {
+export function decodeQdisc(message: NetlinkMessage): ObservedQdisc {
   const header = new Struct("qdisc", message.body, 20);
   const attributes = readAttributes("qdisc", message.body, 20);
   const kind = attributes.string(k.TCA_KIND) ?? "";

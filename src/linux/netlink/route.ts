@@ -6,7 +6,7 @@ import {
   type Attributes,
   DecodeError,
   ipOf,
-  type Message,
+  type NetlinkMessage,
   present,
   readAttributes,
   Struct,
@@ -94,7 +94,7 @@ export function getRoute(address: string, as: "path" | "entry" = "path"): Uint8A
 export const NO_ROUTE: readonly string[] = ["ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"];
 
 /** Reads RTM_NEWROUTE and RTM_DELROUTE. Throws DecodeError. */
-export function decodeRoute(message: Message): ObservedRoute {
+export function decodeRoute(message: NetlinkMessage): ObservedRoute {
   const header = new Struct("route", message.body, 12);
   const attributes = readAttributes("route", message.body, 12);
   const family = header.u8(0) === k.AF_INET6 ? 6 : 4;

@@ -6,7 +6,7 @@ import {
   type Attributes,
   DecodeError,
   ipOf,
-  type Message,
+  type NetlinkMessage,
   present,
   readAttributes,
   Struct,
@@ -47,7 +47,7 @@ export function dumpRules(family: 4 | 6): Uint8Array {
 }
 
 /** Reads RTM_NEWRULE and RTM_DELRULE. Throws DecodeError. */
-export function decodeRule(message: Message): ObservedRule {
+export function decodeRule(message: NetlinkMessage): ObservedRule {
   const header = new Struct("rule", message.body, 12);
   const attributes = readAttributes("rule", message.body, 12);
   return {

@@ -8,7 +8,7 @@ import {
   replaceNeighbor,
 } from "../netlink/neighbor.ts";
 import type { LinuxObjectKind, Target } from "../object-kind.ts";
-import type { Place } from "../namespaces/place.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
 import { plainObject } from "../batch/plain-object.ts";
 import { indexesOf } from "../batch/view.ts";
 
@@ -39,7 +39,7 @@ export const neighbor: LinuxObjectKind<Neighbor> = plainObject<Neighbor>({
 });
 
 /** True if the kernel, not we, found out about this neighbour. */
-function isLearned(place: Place, linkIndex: number, address: string): boolean {
+function isLearned(place: NetnsPlace, linkIndex: number, address: string): boolean {
   return place.socket
     .dump(dumpNeighbors(linkIndex), (message) => decodeNeighbor(message))
     .some((each) => each.address === address && (each.state & k.NUD_PERMANENT) === 0);

@@ -11,13 +11,13 @@ import type { Attachment, Datapath } from "../bpf/datapath.ts";
 import { lookUp } from "../batch/links.ts";
 import { addBlockFilter, addIngressBlock, deleteIngressBlock } from "../netlink/ingress-block.ts";
 import type { BatchTools, LinuxObjectKind } from "../object-kind.ts";
-import type { Place } from "../namespaces/place.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
 import { hasIngressBlock, pinName } from "../bpf/programs.ts";
 import { doomedGroup } from "../batch/reaper.ts";
-import { type Job, refuse } from "../batch/refuse.ts";
+import { type Job, refuseStep } from "../batch/refuse.ts";
 import { ABSENT } from "../batch/transaction.ts";
 import { hasFarEnd, isOurPair } from "../devices/veth-peer.ts";
-import type { ObserveContext, View } from "../batch/view.ts";
+import type { ObserveContext, NetnsView } from "../batch/view.ts";
 
 const ATTACH_ATTEMPTS = 100;
 const ATTACH_PAUSE_MS = 2;
@@ -56,7 +56,7 @@ export const program: LinuxObjectKind<Program> = {
 };
 
 /** Name of the device that a program leads to, if it is there and not about to vanish. */
-function targetOf({ mark }: ObserveContext, view: View, index: number | undefined): string | undefined {
+function targetOf({ mark }: ObserveContext, view: NetnsView, index: number | undefined): string | undefined {
   if (index === undefined) return undefined;
   const inView = view.byIndex.get(index);
   if (inView) return inView.name;
@@ -68,7 +68,7 @@ function targetOf({ mark }: ObserveContext, view: View, index: number | undefine
 /** A program of a batch, and the device it is on. */
 interface Task {
   readonly number: number;
-  readonly place: Place;
+  readonly place: NetnsPlace;
   /** By the block of the host's devices. */
   readonly isShared: boolean;
   readonly datapath: Datapath;
@@ -84,7 +84,7 @@ function taskOf(tools: BatchTools, job: Job, object: Program): Task | undefined 
   const index = indexOf(tools, job, place, object);
   if (index === undefined) return undefined;
   if ((target === undefined) !== (verdict === "pass"))
-    throw refuse(job, "EINVAL", `${verdict} ${target === undefined ? "needs a" : "has no"} target`);
+    throw refuseStep(job, "EINVAL", `${verdict} ${target === undefined ? "needs a" : "has no"} target`);
   const targetIfindex = target === undefined ? undefined : tools.linkOf(job, place, target)?.index;
   return {
     number: job.number,
@@ -101,14 +101,14 @@ function taskOf(tools: BatchTools, job: Job, object: Program): Task | undefined 
 }
 
 /** Of the device that it is on, or was. `undefined` for who removes from one that is not there. */
-function indexOf(tools: BatchTools, job: Job, place: Place, object: Program): number | undefined {
+function indexOf(tools: BatchTools, job: Job, place: NetnsPlace, object: Program): number | undefined {
   const { index } = object;
   // A borrowed device may have gone, or have another name by now: the program is found by the index.
   if (index !== undefined && job.operation.verb === "remove") return index;
   const link = tools.linkOf(job, place, object.link);
   if (!link || index === undefined) return link?.index;
-  if (link.index !== index) throw refuse(job, "ENODEV", `${object.link} is another device by now`);
-  if (link.master !== undefined) throw refuse(job, "EBUSY", `${object.link} is a member of another device`);
+  if (link.index !== index) throw refuseStep(job, "ENODEV", `${object.link} is another device by now`);
+  if (link.master !== undefined) throw refuseStep(job, "EBUSY", `${object.link} is a member of another device`);
   return index;
 }
 
@@ -196,7 +196,7 @@ function detach(tools: BatchTools, { place, datapath, wanted: { ifindex, name } 
 }
 
 /** Does something inside of the namespace that is no netlink message, and notes how it is undone. */
-function direct({ transaction }: BatchTools, place: Place, action: () => () => void): void {
+function direct({ transaction }: BatchTools, place: NetnsPlace, action: () => () => void): void {
   const undo = place.run(action);
   transaction.onRollBack(() => place.run(undo));
 }

@@ -4,7 +4,7 @@ import { decodeQdisc, deleteQdisc, dumpQdiscs, getQdisc, replaceQdisc } from "..
 import { noFeature } from "../batch/no-feature.ts";
 import type { LinuxObjectKind, Target } from "../object-kind.ts";
 import { plainObject } from "../batch/plain-object.ts";
-import { refuse } from "../batch/refuse.ts";
+import { refuseStep } from "../batch/refuse.ts";
 import { ownLinks } from "../batch/view.ts";
 
 const addRequest = ({ shape }: Qdisc, { linkIndex }: Target): Uint8Array =>
@@ -19,7 +19,7 @@ export const qdisc: LinuxObjectKind<Qdisc> = plainObject<Qdisc>({
     if (job.operation.verb !== "add") return;
     await tools.transaction.flush();
     const existing = place.socket.get(getQdisc(target.linkIndex), decodeQdisc, ["ENOENT", "EINVAL"]);
-    if (existing?.shape) throw refuse(job, "EEXIST", `the device has a root qdisc, ${existing.kind}`);
+    if (existing?.shape) throw refuseStep(job, "EEXIST", `the device has a root qdisc, ${existing.kind}`);
   },
   /** One that is missing in the kernel is ENOENT. */
   explain: ({ errno, object }) =>

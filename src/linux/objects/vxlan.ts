@@ -6,7 +6,7 @@ import { existingVni } from "../devices/holders.ts";
 import { changeVxlan, newVxlan } from "../netlink/link.ts";
 import { noDriver } from "../batch/no-feature.ts";
 import type { LinuxObjectKind } from "../object-kind.ts";
-import { refuse } from "../batch/refuse.ts";
+import { refuseStep } from "../batch/refuse.ts";
 import { linkEnd, ownLinks } from "../batch/view.ts";
 
 export const vxlan: LinuxObjectKind<Vxlan> = deviceObject<Vxlan>({
@@ -18,7 +18,7 @@ export const vxlan: LinuxObjectKind<Vxlan> = deviceObject<Vxlan>({
   },
   change(tools, job, { place, link, to, from }) {
     if (to.vni !== from.vni || to.port !== from.port || familyOf(to.local) !== familyOf(from.local))
-      throw refuse(job, "EOPNOTSUPP", {
+      throw refuseStep(job, "EOPNOTSUPP", {
         reason: "a tunnel cannot change its VNI, its port or its address family",
         hint: "remove it, then add it",
       });

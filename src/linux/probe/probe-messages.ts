@@ -1,6 +1,6 @@
 /** The netlink messages by which probe-trials.ts asks for what the rest of netloom does not use. */
 import * as k from "../netlink/constants.ts";
-import { type Message, messages, readAck, readAttributes } from "../netlink/message-reader.ts";
+import { type NetlinkMessage, messages, readAck, readAttributes } from "../netlink/message-reader.ts";
 import { batch, change, MessageWriter } from "../netlink/message-writer.ts";
 import { close, receive, send, SOCK_RAW, socket } from "../libc/syscall.ts";
 
@@ -36,7 +36,7 @@ export function vxlanAttributes(option: { isExternal: boolean; attribute: number
   readonly create: Uint8Array;
   readonly get: Uint8Array;
   readonly value: number;
-  readonly decode: (message: Message) => number | undefined;
+  readonly decode: (message: NetlinkMessage) => number | undefined;
 } {
   const name = `probe-${option.attribute}`;
   const create = newLinkOfKind("vxlan", name, (m) => {
@@ -51,7 +51,7 @@ export function vxlanAttributes(option: { isExternal: boolean; attribute: number
   const get = new MessageWriter(k.RTM_GETLINK, 0);
   get.u8(k.AF_UNSPEC).u8(0).u16(0).i32(0).u32(0).u32(0);
   get.attributeString(k.IFLA_IFNAME, `${name}-vxlan`);
-  const decode = (message: Message): number | undefined =>
+  const decode = (message: NetlinkMessage): number | undefined =>
     readAttributes("link", message.body, IFINFOMSG_BYTES)
       .nested(k.IFLA_LINKINFO)
       ?.nested(k.IFLA_INFO_DATA)

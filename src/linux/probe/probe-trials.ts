@@ -47,7 +47,7 @@ export type Trial =
         | "netns-cookie";
     };
 
-export interface Outcome {
+export interface TrialOutcome {
   readonly supported: boolean;
   readonly evidence: string;
 }
@@ -58,7 +58,7 @@ const BTF_PATH = "/sys/kernel/btf/vmlinux";
 const UNKNOWN = /unknown device type|qdisc kind is unknown|not supported by|not enabled|unknown encap/i;
 
 /** Tries a feature in the current namespace, which has `lo` and is not used again. Never throws. */
-export function tryFeature(trial: Trial): Outcome {
+export function tryFeature(trial: Trial): TrialOutcome {
   try {
     return attempt(trial);
   } catch (error) {
@@ -66,7 +66,7 @@ export function tryFeature(trial: Trial): Outcome {
   }
 }
 
-function attempt(trial: Trial): Outcome {
+function attempt(trial: Trial): TrialOutcome {
   switch (trial.type) {
     case "link":
       return judge(`make a link of kind ${trial.kind}`, send(newLinkOfKind(trial.kind, "probe")));
@@ -103,7 +103,7 @@ function attempt(trial: Trial): Outcome {
   }
 }
 
-function yes(evidence: string): Outcome {
+function yes(evidence: string): TrialOutcome {
   return { supported: true, evidence };
 }
 
@@ -121,7 +121,7 @@ function send(request: Uint8Array): Ack {
 }
 
 /** A refusal for any other reason than that the kind is unknown shows that the kernel knows it. */
-function judge(attempted: string, ack: Ack): Outcome {
+function judge(attempted: string, ack: Ack): TrialOutcome {
   const { errno, message = "" } = ack;
   if (errno === 0) {
     return yes(attempted);
@@ -132,7 +132,7 @@ function judge(attempted: string, ack: Ack): Outcome {
 }
 
 /** Kernels ignore attributes that they do not know: only what reads back was understood. */
-function readsBack(request: ReturnType<typeof vxlanAttributes>, flag: string): Outcome {
+function readsBack(request: ReturnType<typeof vxlanAttributes>, flag: string): TrialOutcome {
   return withSocket((netlink) => {
     const attempted = `make a vxlan device with ${flag}`;
     const ack = netlink.change(request.create);
@@ -176,7 +176,7 @@ function withProgram<T>(
   }
 }
 
-function madeLink(attempted: string, link: number): Outcome {
+function madeLink(attempted: string, link: number): TrialOutcome {
   if (link < 0) {
     throw bpfError(attempted, link);
   }
@@ -184,7 +184,7 @@ function madeLink(attempted: string, link: number): Outcome {
   return yes(attempted);
 }
 
-function tryTcx(): Outcome {
+function tryTcx(): TrialOutcome {
   const program = {
     type: BPF_PROG_TYPE_SCHED_CLS,
     attachType: BPF_TCX_INGRESS,
@@ -194,7 +194,7 @@ function tryTcx(): Outcome {
 }
 
 /** Source of the numbers: include/uapi/linux/netfilter.h; the flag is BPF_F_NETFILTER_IP_DEFRAG. */
-function tryNetfilter(defrag: boolean): Outcome {
+function tryNetfilter(defrag: boolean): TrialOutcome {
   const program = {
     type: BPF_PROG_TYPE_NETFILTER,
     attachType: BPF_NETFILTER,
@@ -209,7 +209,7 @@ function tryNetfilter(defrag: boolean): Outcome {
 }
 
 /** As program-operations.ts puts the program on a device of the host. Leaves the place at the ingress of lo free. */
-function tryIngressBlock(): Outcome {
+function tryIngressBlock(): TrialOutcome {
   const program = { type: BPF_PROG_TYPE_SCHED_CLS, attachType: 0, instructions: [MOV_R0(0), EXIT] };
   return withProgram(program, (fd) => {
     const qdisc = judgeChange("share an ingress block on lo", send(addIngressBlock(LOOPBACK)));
@@ -224,17 +224,17 @@ function tryIngressBlock(): Outcome {
 }
 
 /** Only success counts: the kernel has the parts, but perhaps not together. */
-function judgeChange(attempted: string, ack: Ack): Outcome {
+function judgeChange(attempted: string, ack: Ack): TrialOutcome {
   return ack.errno === 0 ? yes(attempted) : { ...judge(attempted, ack), supported: false };
 }
 
 /** Loads the programs of remote wires, and lets go of them. */
-function tryDatapath(): Outcome {
+function tryDatapath(): TrialOutcome {
   loadDatapathOnce();
   return yes("load the programs of the datapath");
 }
 
-function tryAddressProtocol(): Outcome {
+function tryAddressProtocol(): TrialOutcome {
   const attempted = "mark an address with a protocol number";
   return withSocket((netlink) => {
     const address = { linkIndex: LOOPBACK, address: "192.0.2.1/32", protocol: MESH_MARK.protocol };
@@ -250,7 +250,7 @@ function tryAddressProtocol(): Outcome {
   });
 }
 
-function tryNetlinkOption(option: number): Outcome {
+function tryNetlinkOption(option: number): TrialOutcome {
   const fd = socket(k.AF_NETLINK, SOCK_RAW, k.NETLINK_ROUTE);
   try {
     setSocketOption(fd, k.SOL_NETLINK, option, 1);

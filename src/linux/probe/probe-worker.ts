@@ -2,10 +2,10 @@
 import { parentPort } from "node:worker_threads";
 import { KernelError } from "../../kernel/kernel.ts";
 import { FEATURES } from "./probe-features.ts";
-import { type Outcome, prepareNamespace, tryFeature } from "./probe-trials.ts";
+import { type TrialOutcome, prepareNamespace, tryFeature } from "./probe-trials.ts";
 import { unshareNetns } from "../libc/syscall.ts";
 
-function outcomes(): Outcome[] | { errno: string } {
+function outcomes(): TrialOutcome[] | { errno: string } {
   try {
     unshareNetns();
     prepareNamespace();

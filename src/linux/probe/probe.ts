@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { KernelError } from "../../kernel/kernel.ts";
 import { FEATURES } from "./probe-features.ts";
-import type { Outcome } from "./probe-trials.ts";
+import type { TrialOutcome } from "./probe-trials.ts";
 
 const WORKER = new URL(`./probe-worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
@@ -15,7 +15,7 @@ const WORKER = new URL(`./probe-worker${import.meta.url.endsWith(".ts") ? ".ts" 
 export async function probe(): Promise<Feature[]> {
   const worker = new Worker(WORKER, { name: "probe", execArgv: [] });
   const ended = once(worker, "exit");
-  let outcomes: readonly Outcome[] | { readonly errno: string } | undefined;
+  let outcomes: readonly TrialOutcome[] | { readonly errno: string } | undefined;
   worker.once("message", (message: typeof outcomes) => {
     outcomes = message;
   });
@@ -29,7 +29,7 @@ export async function probe(): Promise<Feature[]> {
 }
 
 /** The features with these outcomes, in the order of the table. */
-export function featuresOf(outcomes: readonly Outcome[]): Feature[] {
+export function featuresOf(outcomes: readonly TrialOutcome[]): Feature[] {
   return FEATURES.map(({ name, use, since, effect, remedy }, index) => {
     const { supported, evidence } = outcomes[index] ?? { supported: false, evidence: "not tried" };
     const required = use === "every wire" || use === "remote wires";

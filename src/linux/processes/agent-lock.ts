@@ -12,7 +12,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { NetloomError } from "../../errors/errors.ts";
 import { peerCredentials } from "./peer-credentials.ts";
-import { close, connect, lockFile, receive, socket, SOCK_NONBLOCK, waitReadable } from "../libc/syscall.ts";
+import {
+  close,
+  connectSocket,
+  lockFile,
+  receive,
+  socket,
+  SOCK_NONBLOCK,
+  waitReadable,
+} from "../libc/syscall.ts";
 
 /** Who holds the locks, as it says so itself. */
 export interface AgentIdentity {
@@ -113,7 +121,7 @@ async function whoHoldsNamespace(): Promise<string> {
   try {
     const fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     try {
-      connect(fd, address);
+      connectSocket(fd, address);
       // struct ucred: i32 pid | u32 uid
       const { pid, uid: user } = peerCredentials(fd);
       const answer = (await waitReadable(fd, ANSWER_MS)) ? receive(fd, new Uint8Array(8_192)) : undefined;

@@ -1,4 +1,4 @@
-import { close, connect, send, socket, SOCK_CLOEXEC } from "../libc/syscall.ts";
+import { close, connectSocket, send, socket, SOCK_CLOEXEC } from "../libc/syscall.ts";
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -15,7 +15,7 @@ export function notifyService(path: string, state: string): void {
     const address = new Uint8Array(2 + name.length);
     address[0] = AF_UNIX;
     address.set(name, 2);
-    connect(fd, address);
+    connectSocket(fd, address);
     send(fd, Buffer.from(state));
   } finally {
     close(fd);

@@ -1,6 +1,6 @@
 /** The processes of this machine, as proc(5) tells of them. One that has ended meanwhile has nothing to tell. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { type Identity, identityAt } from "../namespaces/netns.ts";
+import { type NetnsInode, identityAt } from "../namespaces/netns.ts";
 
 /** Of a command line that is empty: a program may have cleared its own. */
 const MAX_READS = 1000;
@@ -44,7 +44,7 @@ export function programName(pid: number): string | undefined {
 }
 
 /** Its network namespace; `undefined` if it has ended, or is not ours to see. */
-export function netnsOfProcess(pid: number): Identity | undefined {
+export function netnsOfProcess(pid: number): NetnsInode | undefined {
   return identityAt(`/proc/${pid}/ns/net`);
 }
 

@@ -8,8 +8,9 @@ import { portRefusal } from "../../kernel/port.ts";
 import { deviceProblems } from "../device-parameters.ts";
 import { HOST, type Half } from "../half.ts";
 import type { BorrowingKernel, LocalType, TypedMechanism } from "../mechanism-type.ts";
-import { COMMON, mtuOf, type ParameterMap, type Parsed, quote, readNumber } from "../parameters.ts";
+import { COMMON, mtuOf, type ParameterMap, type Parsed, readNumber } from "../parameters.ts";
 import type { Side } from "../side.ts";
+import { quote } from "../../text/problem.ts";
 
 /** A device in the namespace of its host. */
 export interface PortMechanism extends TypedMechanism {

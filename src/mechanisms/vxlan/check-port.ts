@@ -1,7 +1,7 @@
 /** Who else is on the port of our tunnels: what the agent of this host uses, in the namespace that we are in. */
 import { settingOf } from "../../doctor/agent-of-host.ts";
-import { failed, ok, warning, type Check, type Finding } from "../../doctor/check.ts";
-import type { Device, FileTree, Machine } from "../../doctor/machine.ts";
+import { failed, ok, warning, type Check, type Report } from "../../doctor/check.ts";
+import type { DeviceFacts, FileTree, ExaminedMachine } from "../../doctor/machine.ts";
 import { isOurs } from "../../doctor/marks.ts";
 import { holderOfSocket } from "../../doctor/processes.ts";
 import { portOption } from "./values.ts";
@@ -11,7 +11,7 @@ export const vxlanPortCheck: Readonly<Check> = { name: "vxlan-port", title: "UDP
 const REFUSED =
   "the kernel cannot open the port for a tunnel: wires to other hosts are refused with EADDRINUSE";
 
-function run(machine: Machine): readonly Finding[] {
+function run(machine: ExaminedMachine): readonly Report[] {
   const port = settingOf(machine, portOption);
   const strangers = machine.devices.filter((device) => device.vxlan?.port === port && !isOurs(device.group));
   const findings = [...programs(machine, port), ...strangers.map((device) => neighbour(device, port))];
@@ -22,7 +22,7 @@ function run(machine: Machine): readonly Finding[] {
  * A plain device of somebody else shares the socket with ours; only one VNI cannot be used twice. One in metadata mode shares
  * it with nobody; while it is down it has none.
  */
-function neighbour({ name, isUp = true, vxlan }: Device, port: number): Finding {
+function neighbour({ name, isUp = true, vxlan }: DeviceFacts, port: number): Report {
   if (!vxlan?.hasOwnSocket) {
     return warning(
       `${name} uses vni ${vxlan?.vni ?? 0} on udp port ${port}, and is not ours`,
@@ -38,9 +38,9 @@ function neighbour({ name, isUp = true, vxlan }: Device, port: number): Finding 
 }
 
 /** A program that holds the port keeps the kernel from opening it: every VXLAN device stays down with EADDRINUSE. */
-function programs(tree: FileTree, port: number): Finding[] {
+function programs(tree: FileTree, port: number): Report[] {
   const inodes = ["udp", "udp6"].flatMap((table) => inodesOn(tree, table, port));
-  const findings = new Map<number, Finding>();
+  const findings = new Map<number, Report>();
   for (const inode of inodes) {
     const holder = holderOfSocket(tree, inode);
     if (holder === undefined) continue;

@@ -1,9 +1,10 @@
 /** What the two hosts of a tunnel tell each other, but for its VNI. */
+import { quote } from "../../text/problem.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
 import { familyOf, formatIp, parseIp } from "../../net/ip.ts";
 import type { TunnelHost } from "../mechanism-type.ts";
-import { COMMON, mtuOf, type ParameterMap, quote, smallerMtu } from "../parameters.ts";
+import { COMMON, mtuOf, type ParameterMap, smallerMtu } from "../parameters.ts";
 import { portOf, portOption } from "./values.ts";
 
 /** One for each family: the far side takes the first one that it has a VTEP for. */
@@ -38,7 +39,7 @@ function addressFor(offered: ParameterMap, host: TunnelHost): string {
   const text = offered[COMMON.sourceIp];
   const source = parseIp(text ?? "");
   if (!source)
-    throw new NetloomError("INVALID_ARGUMENT", `make a tunnel: src_ip ${quote(text)} is no address`);
+    throw new NetloomError("INVALID_ARGUMENT", `make a tunnel: src_ip ${quote(text ?? "")} is no address`);
   const attempt = `make a tunnel to ${formatIp(source)}`;
   const address = host.addresses.find((each) => parseIp(each)?.family === source.family);
   if (address === undefined) {

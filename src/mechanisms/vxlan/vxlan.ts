@@ -7,6 +7,7 @@
  *    another vni, three requests in all      <-------     dst_ip, dst_port, MTU: the smaller one
  * ```
  */
+import { quote } from "../../text/problem.ts";
 import { z } from "zod";
 import type { Vxlan } from "../../kernel/kernel.ts";
 import { ofKind } from "../../kernel/objects.ts";
@@ -15,7 +16,7 @@ import { canonicalIp, familyOf, formatIp, parseIp } from "../../net/ip.ts";
 import { HOST, type Half, type Place } from "../half.ts";
 import type { FoundTunnel, RemoteType, TunnelFacts, TypedMechanism } from "../mechanism-type.ts";
 import { deviceName, halfAlias, readAlias } from "../naming.ts";
-import { COMMON, isMtu, type ParameterMap, type Parsed, quote, readNumber } from "../parameters.ts";
+import { COMMON, isMtu, type ParameterMap, type Parsed, readNumber } from "../parameters.ts";
 import { otherSide, type Side } from "../side.ts";
 import { accept, offers } from "./negotiate.ts";
 import { vxlanPortCheck } from "./check-port.ts";
@@ -95,17 +96,19 @@ function read(parameters: ParameterMap): Parsed<VxlanMechanism> {
     ...(parseIp(destinationIp) ? [] : [`dst_ip ${quote(destinationIp)} is no address`]),
   ];
   const vni = readNumber(parameters[VNI], MAX_VNI);
-  if (!vni) found.push(`vni ${quote(parameters[VNI])} is not from ${MIN_VNI} to ${MAX_VNI}`);
+  if (!vni) found.push(`vni ${quote(parameters[VNI] ?? "")} is not from ${MIN_VNI} to ${MAX_VNI}`);
   const [sourcePort, destinationPort] = [
     parameters[COMMON.sourcePort],
     parameters[COMMON.destinationPort],
   ] as const;
   const port = portOf(sourcePort);
   if (port === undefined || port !== portOf(destinationPort)) {
-    found.push(`the UDP ports ${quote(sourcePort)} and ${quote(destinationPort)} are not one and the same`);
+    found.push(
+      `the UDP ports ${quote(sourcePort ?? "")} and ${quote(destinationPort ?? "")} are not one and the same`,
+    );
   }
   const mtu = readNumber(parameters[COMMON.mtu] ?? "0", 65_535);
-  if (mtu === undefined) found.push(`MTU ${quote(parameters[COMMON.mtu])} is no number`);
+  if (mtu === undefined) found.push(`MTU ${quote(parameters[COMMON.mtu] ?? "")} is no number`);
   if (found.length > 0 || !vni || port === undefined) return { ok: false, problems: found };
   const overhead = VXLAN_OVERHEAD_BYTES[familyOf(sourceIp)];
   const underlayMtuBytes = (mtu || 1_500 - overhead) + overhead;

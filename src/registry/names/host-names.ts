@@ -27,7 +27,7 @@ const MAX_LENGTH = 1024;
 /** Hosts behind one address. */
 const MAX_OF_PEER = 1024;
 
-export interface Host {
+export interface HostOfCall {
   readonly name: string;
   /** Under which other hosts reach its agent. */
   readonly url: string;
@@ -48,17 +48,17 @@ interface Holder {
   readonly revision: number;
 }
 
-export function withHost(metadata: Metadata | undefined, { name, url }: Host): Metadata {
+export function withHost(metadata: Metadata | undefined, { name, url }: HostOfCall): Metadata {
   return { ...metadata, [HOST]: `${name} ${encodeURI(url)}` };
 }
 
 /** What the caller says it is. `undefined` if it does not say; INVALID_ARGUMENT if it cannot be read. */
-export function hostOf(metadata: Metadata | undefined): Host | undefined {
+export function hostOf(metadata: Metadata | undefined): HostOfCall | undefined {
   return readHost(metadata?.[HOST] ?? "");
 }
 
 /** The text of `withHost`; `undefined` for an empty one. */
-export function readHost(text: string): Host | undefined {
+export function readHost(text: string): HostOfCall | undefined {
   if (text === "") return undefined;
   const [name = "", url = ""] = text.split(" ", 2);
   try {
@@ -86,14 +86,14 @@ export class HostNames implements Shelf {
   }
 
   /** A sign of life of a host, which keeps its lease alive. Returns how long that lasts. */
-  async claim(host: Host, { peer, lease }: Claimant): Promise<number> {
+  async claim(host: HostOfCall, { peer, lease }: Claimant): Promise<number> {
     const { name } = host;
     const decide = () => this.#claim(host, peer, storeLease(host, { peer, lease }));
     return await this.#turns.take([name], () => decideAnew({ view: this.#view, shelf: this, name }, decide));
   }
 
   /** Does the name belong to this life of the host, as far as this registry knows? */
-  isHolder(host: Host, claimant: Claimant): boolean {
+  isHolder(host: HostOfCall, claimant: Claimant): boolean {
     const holder = this.#holders.get(host.name);
     return holder?.url === host.url && holder.lease === storeLease(host, claimant);
   }
@@ -114,7 +114,7 @@ export class HostNames implements Shelf {
     this.#holders.delete(name);
   }
 
-  async #claim(host: Host, peer: Principal, lease: string): Promise<number> {
+  async #claim(host: HostOfCall, peer: Principal, lease: string): Promise<number> {
     const { name, url } = host;
     const holder = this.#holders.get(name);
     if (holder && holder.url !== "" && holder.url !== url) throw this.#refusal(host, peer, holder);
@@ -142,7 +142,7 @@ export class HostNames implements Shelf {
     }
   }
 
-  #assertRoom({ name }: Host, peer: Principal): void {
+  #assertRoom({ name }: HostOfCall, peer: Principal): void {
     let count = 0;
     for (const holder of this.#holders.values()) if (isSamePrincipal(holder.peer, peer)) count += 1;
     if (count < MAX_OF_PEER) return;
@@ -152,7 +152,7 @@ export class HostNames implements Shelf {
     );
   }
 
-  #refusal(host: Host, peer: Principal, holder: Holder): NetloomError {
+  #refusal(host: HostOfCall, peer: Principal, holder: Holder): NetloomError {
     return new NetloomError(
       "PERMISSION_DENIED",
       `take host ${host.name} at ${host.url} (peer ${principalText(peer)}) into the mesh: there is another host ${host.name}, at ${holder.url} (peer ${principalText(holder.peer)})`,
@@ -166,7 +166,7 @@ export class HostNames implements Shelf {
   }
 }
 
-function storeLease({ name, url }: Host, { peer, lease }: Claimant): string {
+function storeLease({ name, url }: HostOfCall, { peer, lease }: Claimant): string {
   return hostLeaseName(peer, lease) ?? `host name ${name} ${url}`;
 }
 

@@ -32,7 +32,7 @@ export interface WatchOptions {
   readonly onNews?: () => void;
 }
 
-export interface WatchSource<R> {
+export interface CatalogSource<R> {
   readonly noun: string;
   find(): Iterator<R>;
   matches(entry: R): boolean;
@@ -42,7 +42,7 @@ export interface WatchSource<R> {
 
 export class CatalogWatch<R extends Listed> extends Watch<CatalogEvent<R>> {
   readonly #options: Required<WatchOptions>;
-  readonly #source: WatchSource<R>;
+  readonly #source: CatalogSource<R>;
   readonly #changes = new Map<string, CatalogEvent<R>>();
   /** What is left of the list; `undefined` once it has been read. */
   #list: Iterator<R> | undefined;
@@ -51,7 +51,7 @@ export class CatalogWatch<R extends Listed> extends Watch<CatalogEvent<R>> {
   #isOpen = true;
   #wake: () => void = () => undefined;
 
-  constructor(options: WatchOptions, source: WatchSource<R>) {
+  constructor(options: WatchOptions, source: CatalogSource<R>) {
     super();
     this.#options = { limit: 1024, touches: false, onNews: () => undefined, ...options };
     this.#source = source;

@@ -3,7 +3,7 @@ import { quote } from "../../text/problem.ts";
 import { NETNS_DIRECTORY } from "../netns/netns.ts";
 
 /** Lab, host and router names become parts of namespace names, which hyphens separate, and of interface names. */
-export const NODE_NAME = /^[a-z][a-z0-9]{0,11}$/;
+export const LAB_NAME_PART = /^[a-z][a-z0-9]{0,11}$/;
 
 export const WORKLOAD_NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 
@@ -21,7 +21,7 @@ export function namespaceName(lab: string, place: string): string {
 export function labPlaceProblem(text: string): string | undefined {
   const [lab = "", host = "", workload = "", ...rest] = text.split("/");
   const isOne =
-    NODE_NAME.test(lab) && NODE_NAME.test(host) && WORKLOAD_NAME.test(workload) && rest.length === 0;
+    LAB_NAME_PART.test(lab) && LAB_NAME_PART.test(host) && WORKLOAD_NAME.test(workload) && rest.length === 0;
   return isOne ? undefined : `${quote(text)} is not of the form lab/host/workload, such as demo/alpha/web`;
 }
 

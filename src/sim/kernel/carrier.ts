@@ -4,7 +4,7 @@ import {
   type ApplyOptions,
   type CounterQuery,
   type Counters,
-  type DeviceFacts,
+  type PortFacts,
   type Failpoint,
   type Kernel,
   KernelError,
@@ -24,10 +24,10 @@ import { endsOf, isDevice, namespacesOf } from "../../kernel/objects.ts";
 import { demandDevicesLast, isDeviceRemoval } from "../../kernel/operations.ts";
 import { type Watch } from "../../async/watch.ts";
 import { type Actor, bury, busyUntilMs, type Undo } from "./links.ts";
-import { findNetns, type Listener, type Machine } from "./machine.ts";
+import { findNetns, type KernelListener, type NetnsMachine } from "./machine.ts";
 import { factsOf, look, nativeNetworkOf, viewOf } from "./observe.ts";
 import { perform } from "./operations.ts";
-import { type News, Refused, type SimDevice, type SimNetns } from "./state.ts";
+import { type KernelNews, Refused, type SimDevice, type SimNetns } from "./state.ts";
 import { simKindOf } from "./objects.ts";
 import { SimWatch } from "./watch.ts";
 
@@ -48,8 +48,8 @@ export interface SimKernelOptions {
 /** Names a namespace that was never asked about, as Linux's carrier does. */
 const unknownNetns: Netns = "inode://0/0";
 
-export class SimKernel implements Kernel, Actor, Listener {
-  readonly machine: Machine;
+export class SimKernel implements Kernel, Actor, KernelListener {
+  readonly machine: NetnsMachine;
   readonly mark: OwnerMark;
   readonly pins: string;
   readonly home: SimNetns;
@@ -62,7 +62,7 @@ export class SimKernel implements Kernel, Actor, Listener {
   #life = 0;
   #operations = 0;
 
-  constructor(machine: Machine, options: SimKernelOptions) {
+  constructor(machine: NetnsMachine, options: SimKernelOptions) {
     const home = options.host === undefined ? machine.root : findNetns(machine, options.host);
     if (!home)
       throw new KernelError("NOT_FOUND", `open a kernel in ${options.host}: there is no such namespace`);
@@ -126,7 +126,7 @@ export class SimKernel implements Kernel, Actor, Listener {
     });
   }
 
-  async devices(queries: readonly OnLink[]): Promise<(DeviceFacts | undefined)[]> {
+  async devices(queries: readonly OnLink[]): Promise<(PortFacts | undefined)[]> {
     await this.#pause(this.#life);
     return queries.map(({ netns, link }) => {
       const device = this.lookUp(netns)?.devices.get(link);
@@ -182,7 +182,7 @@ export class SimKernel implements Kernel, Actor, Listener {
     return found;
   }
 
-  hear(netns: SimNetns, news: News, dueMs: number): void {
+  hear(netns: SimNetns, news: KernelNews, dueMs: number): void {
     const name = this.#names.get(netns);
     if (name === undefined) return;
     if (news.type === "netns-removed") this.#names.delete(netns);

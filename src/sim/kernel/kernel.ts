@@ -7,8 +7,8 @@
  */
 import { KernelError, type Netns } from "../../kernel/kernel.ts";
 import { SimKernel, type SimKernelOptions } from "./carrier.ts";
-import { findNetns, Machine, type SimMachineOptions } from "./machine.ts";
-import { follow, wayOut } from "./reach.ts";
+import { findNetns, NetnsMachine, type SimMachineOptions } from "./machine.ts";
+import { followPacket, wayOut } from "./reach.ts";
 import {
   type CableEnd,
   changeDevice,
@@ -44,10 +44,10 @@ export interface Reached {
 export class SimMachine {
   /** Each is in one of the namespaces. */
   readonly processes: SimProcesses;
-  readonly #machine: Machine;
+  readonly #machine: NetnsMachine;
 
   constructor(options: SimMachineOptions) {
-    this.#machine = new Machine(options);
+    this.#machine = new NetnsMachine(options);
     this.processes = new SimProcesses(this.#machine);
   }
 
@@ -131,7 +131,7 @@ export class SimMachine {
   #follow(from: Netns, to: string, bytes: number, source: string | undefined): Reached | undefined {
     this.#machine.reap();
     const packet = { to, bytes, ...(source === undefined ? {} : { source }) };
-    const arrival: Arrival | undefined = follow(this.#machine, this.#find(from), packet);
+    const arrival: Arrival | undefined = followPacket(this.#machine, this.#find(from), packet);
     return arrival && { netns: urlOf(arrival.netns.path), link: arrival.link };
   }
 

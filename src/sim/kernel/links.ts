@@ -22,7 +22,7 @@ export interface Actor {
 
 const longestName = 15;
 
-export function deviceOf(netns: SimNetns, name: string): SimDevice {
+export function simDeviceOf(netns: SimNetns, name: string): SimDevice {
   const device = netns.devices.get(name);
   if (!device || device.isDoomed) throw new Refused("ENODEV", `there is no device ${name}`);
   return device;
@@ -42,7 +42,7 @@ export function busyUntilMs(
 /** Brings MTU, alias and MAC of all its ends to what `object` says. */
 export function changeEnds(actor: Actor, object: Device, _from: Device): Undo {
   for (const end of endsOf(object)) {
-    deviceOf(actor.find(end.netns), end.name);
+    simDeviceOf(actor.find(end.netns), end.name);
     checkValues(end);
   }
   const undos = endsOf(object).map((end) => changeEnd(actor, end));
@@ -155,7 +155,7 @@ export function destroyed(device: SimDevice): void {
 export function dissolve(device: SimDevice): void {
   device.isUp = false;
   device.program = undefined;
-  device.qdisc = undefined;
+  device.kept.clear();
   device.addresses.clear();
   device.neighbors.clear();
   for (const route of device.netns.routes) if (route.device === device) device.netns.routes.delete(route);
@@ -209,7 +209,7 @@ export function born(actor: Actor, end: LinkEnd, nature: Nature): SimDevice {
 }
 
 function changeEnd(actor: Actor, end: LinkEnd): Undo {
-  const device = deviceOf(actor.find(end.netns), end.name);
+  const device = simDeviceOf(actor.find(end.netns), end.name);
   const { mac, mtuBytes, alias, linkLocal } = device;
   Object.assign(device, {
     mac: end.mac,

@@ -3,7 +3,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { Random } from "../../world/world.ts";
 import type { Clock } from "../../async/clock.ts";
 import { dissolve } from "./links.ts";
-import type { Machinery, News, SimDevice, SimNetns } from "./state.ts";
+import type { Machinery, KernelNews, SimDevice, SimNetns } from "./state.ts";
 
 export interface SimMachineOptions {
   readonly clock: Clock;
@@ -18,16 +18,16 @@ export interface SimMachineOptions {
 }
 
 /** Whoever wants to hear what happens in namespaces. */
-export interface Listener {
-  hear(netns: SimNetns, news: News, dueMs: number): void;
+export interface KernelListener {
+  hear(netns: SimNetns, news: KernelNews, dueMs: number): void;
 }
 
-export class Machine implements Machinery {
+export class NetnsMachine implements Machinery {
   readonly clock: Clock;
   readonly tunnels = new Map<string, SimDevice>();
   readonly uplinks = new Set<SimDevice>();
   readonly dying = new Set<SimDevice>();
-  readonly listeners = new Set<Listener>();
+  readonly listeners = new Set<KernelListener>();
   readonly deletionMs: number;
   readonly watchLimit: number;
   readonly root: SimNetns;
@@ -145,7 +145,7 @@ export class Machine implements Machinery {
     }
   }
 
-  announce(netns: SimNetns, news: News, dueMs: number = this.nowMs()): void {
+  announce(netns: SimNetns, news: KernelNews, dueMs: number = this.nowMs()): void {
     for (const listener of this.listeners) listener.hear(netns, news, dueMs + this.#operationMs);
   }
 
@@ -176,7 +176,7 @@ export class Machine implements Machinery {
 }
 
 /** What the path or the identity of a namespace leads to now. */
-export function findNetns(machine: Machine, netns: string): SimNetns | undefined {
+export function findNetns(machine: NetnsMachine, netns: string): SimNetns | undefined {
   if (netns.startsWith("file://")) return machine.at(netns.slice("file://".length));
   return machine.identified(netns);
 }

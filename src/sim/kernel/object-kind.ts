@@ -14,19 +14,19 @@ export interface SimObjectKind<T> {
   /** `undefined` if there was nothing to remove. A device that is removed has yet to be buried. */
   remove(actor: Actor, object: T): Undo | undefined;
   /** Those with the observer's mark. */
-  observe(observer: Observer, view: View): T[];
+  observe(observer: SimLook, view: SimView): T[];
   /** A device's: what has what it needs, besides its names. */
   inTheWay?(actor: Actor, object: T): SimDevice | undefined;
 }
 
 /** A namespace in question. Without `links` everything in it is. */
-export interface View {
+export interface SimView {
   readonly netns: SimNetns;
   readonly name: Netns;
   readonly links: ReadonlySet<string> | undefined;
 }
 
-export interface Observer {
+export interface SimLook {
   readonly mark: OwnerMark;
   readonly pins: string;
   /** The name of any namespace: that of its view, if it has one. */
@@ -36,12 +36,12 @@ export interface Observer {
 }
 
 /** The devices of the view that are there. */
-export function devicesOf({ netns, links }: View): SimDevice[] {
+export function devicesOf({ netns, links }: SimView): SimDevice[] {
   return [...netns.devices.values()].filter(({ isDoomed, name }) => !isDoomed && (!links || links.has(name)));
 }
 
 /** Those of ours that nobody has told yet, of one kind. */
-export function untold(observer: Observer, view: View, kind: SimDevice["kind"]): SimDevice[] {
+export function untold(observer: SimLook, view: SimView, kind: SimDevice["kind"]): SimDevice[] {
   return devicesOf(view).filter((device) => {
     const isNews = device.kind === kind && device.group === observer.mark.group && !observer.told.has(device);
     if (isNews) for (const each of device.peer ? [device, device.peer] : [device]) observer.told.add(each);

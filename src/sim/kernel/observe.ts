@@ -1,9 +1,9 @@
 /** What the simulated machine says about itself, in the form in which it was told. */
-import type { Observer, View } from "./object-kind.ts";
+import type { SimLook, SimView } from "./object-kind.ts";
 import { SIM_KINDS } from "./objects.ts";
 import { contains, mustParsePrefix, network } from "../../net/ip.ts";
 import type {
-  DeviceFacts,
+  PortFacts,
   KernelObject,
   NativeNetwork,
   ObserveQuery,
@@ -12,14 +12,14 @@ import type {
 import { MAIN_TABLE } from "../../kernel/objects/route.ts";
 import type { SimDevice, SimNetns } from "./state.ts";
 
-export function viewOf(netns: SimNetns, query: ObserveQuery): View {
+export function viewOf(netns: SimNetns, query: ObserveQuery): SimView {
   return { netns, name: query.netns, links: query.links && new Set(query.links) };
 }
 
 /** Everything in `views` that carries the observer's mark; a veth pair once, though both of its ends be asked about. */
-export function look(kernel: Omit<Observer, "told">, views: readonly View[]): KernelObject[] {
+export function look(kernel: Omit<SimLook, "told">, views: readonly SimView[]): KernelObject[] {
   const names = new Map(views.map((view) => [view.netns, view.name]));
-  const observer: Observer = {
+  const observer: SimLook = {
     mark: kernel.mark,
     pins: kernel.pins,
     nameOf: (netns) => names.get(netns) ?? kernel.nameOf(netns),
@@ -29,7 +29,7 @@ export function look(kernel: Omit<Observer, "told">, views: readonly View[]): Ke
 }
 
 /** A device as anybody may ask after it. */
-export function factsOf(device: SimDevice, mark: OwnerMark): DeviceFacts {
+export function factsOf(device: SimDevice, mark: OwnerMark): PortFacts {
   const { index, mtuBytes, isUp, peer, master, group, kind, addresses } = device;
   return {
     index,

@@ -2,18 +2,18 @@
 import { NetloomError } from "../../errors/errors.ts";
 import type { Netns } from "../../kernel/kernel.ts";
 import type { HeldProcess, Processes } from "../../kernel/processes.ts";
-import { findNetns, type Machine } from "./machine.ts";
+import { findNetns, type NetnsMachine } from "./machine.ts";
 
 interface Process {
   isAlive: boolean;
 }
 
 export class SimProcesses implements Processes {
-  readonly #machine: Machine;
+  readonly #machine: NetnsMachine;
   readonly #running = new Map<number, Process>();
   #holds = 0;
 
-  constructor(machine: Machine) {
+  constructor(machine: NetnsMachine) {
     this.#machine = machine;
   }
 

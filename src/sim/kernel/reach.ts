@@ -18,7 +18,7 @@ interface Way {
 const longestJourney = 32;
 
 /** Follows a packet from `netns` until a namespace takes it in; `undefined` if it is dropped on the way. */
-export function follow(machine: Machinery, netns: SimNetns, packet: Packet): Arrival | undefined {
+export function followPacket(machine: Machinery, netns: SimNetns, packet: Packet): Arrival | undefined {
   return new Route(machine).route(netns, packet, undefined);
 }
 

@@ -7,7 +7,7 @@ export function hostPart(prefix: string): string {
 }
 
 /** True if a device of the namespace has this address. */
-export function isLocal(netns: SimNetns, address: string): boolean {
+export function isOwnAddress(netns: SimNetns, address: string): boolean {
   for (const device of netns.devices.values())
     for (const entry of device.addresses) if (hostPart(entry.address) === address) return true;
   return false;

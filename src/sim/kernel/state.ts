@@ -1,6 +1,6 @@
 /** What a simulated machine is made of. Entries point at each other as the kernel's structures do. */
-import type { Device } from "../../kernel/objects.ts";
-import type { Address, Netns, Program, Qdisc, Route, Rule } from "../../kernel/kernel.ts";
+import type { AttachedObject, Device } from "../../kernel/objects.ts";
+import type { Address, Netns, Program, Route, Rule } from "../../kernel/kernel.ts";
 
 export interface SimNetns {
   /** `/run/netns/a`, or `/proc/7/ns/net`. */
@@ -42,7 +42,8 @@ export interface SimDevice {
   program: SimProgram | undefined;
   /** What has entered. */
   readonly received: { packets: number; bytes: number };
-  qdisc: Qdisc["shape"] | undefined;
+  /** By identity, what no packet meets. */
+  readonly kept: Map<string, KeptObject>;
   /** The kernel is at work on its removal, and its name is free from this moment on (monotonic milliseconds). */
   goneAtMs: number | undefined;
   /** Removed by its owner, hence unseen by `observe`. */
@@ -52,7 +53,7 @@ export interface SimDevice {
 /** A device with nothing on it. */
 export function bare(): Pick<
   SimDevice,
-  "peer" | "master" | "addresses" | "neighbors" | "program" | "received" | "qdisc" | "goneAtMs" | "isDoomed"
+  "peer" | "master" | "addresses" | "neighbors" | "program" | "received" | "kept" | "goneAtMs" | "isDoomed"
 > {
   return {
     master: undefined,
@@ -61,7 +62,7 @@ export function bare(): Pick<
     neighbors: new Map(),
     program: undefined,
     received: { packets: 0, bytes: 0 },
-    qdisc: undefined,
+    kept: new Map(),
     goneAtMs: undefined,
     isDoomed: false,
   };
@@ -77,11 +78,11 @@ export interface Machinery {
   /** Of a new device. */
   nextIndex(): number;
   /** Tells everybody who watches the namespace, at `dueMs` (default: now). */
-  announce(netns: SimNetns, news: News, dueMs?: number): void;
+  announce(netns: SimNetns, news: KernelNews, dueMs?: number): void;
 }
 
 /** What there is to say about a namespace; the watcher knows its name. */
-export type News =
+export type KernelNews =
   | { readonly type: "link"; readonly link: string; readonly change: "new" | "removed" }
   | { readonly type: "address"; readonly change: "new" | "removed" }
   | { readonly type: "netns-removed" };
@@ -153,6 +154,11 @@ export interface SimRule extends Omit<Rule, "kind" | "netns"> {
 interface SimNeighbor {
   readonly address: string;
   readonly mac: string;
+  readonly protocol: number;
+}
+
+interface KeptObject {
+  readonly object: AttachedObject;
   readonly protocol: number;
 }
 

@@ -8,11 +8,11 @@ import type { Ways } from "./end.ts";
 import {
   checkSize,
   copyError,
-  copyMessage,
+  copySent,
   endCall,
-  type Listener,
+  type SimListener,
   pathBack,
-  type Question,
+  type SentQuestion,
   unavailable,
 } from "./end.ts";
 import { arrive } from "./handshake.ts";
@@ -24,13 +24,13 @@ type Answer = { readonly value: Message } | { readonly error: NetloomError };
 
 export class SimCall {
   readonly #network: Ways;
-  readonly #question: Question;
+  readonly #question: SentQuestion;
   readonly #options: Waiting;
   /** What the other side has under way: twice, if the question came twice. */
   readonly #handling = new Set<Scope>();
   #isGone = false;
 
-  constructor(network: Ways, question: Question, options: Waiting) {
+  constructor(network: Ways, question: SentQuestion, options: Waiting) {
     this.#network = network;
     this.#question = question;
     this.#options = options;
@@ -101,7 +101,7 @@ export class SimCall {
     return undefined;
   }
 
-  #handle(listener: Listener, onAnswer: (answer: Answer) => string | void): void {
+  #handle(listener: SimListener, onAnswer: (answer: Answer) => string | void): void {
     const { method } = this.#question;
     const { life } = listener.end;
     let scope: Scope | undefined;
@@ -123,7 +123,7 @@ export class SimCall {
           ? { bytes: new Uint8Array(), metadata: {} }
           : await listener.handler.call(incoming);
       checkSize(`answer ${method}`, answer.bytes);
-      return copyMessage(answer);
+      return copySent(answer);
     };
     // The connection breaks with the process at its other end.
     const forget = life.onEnd(() => {

@@ -18,7 +18,7 @@ export interface NetworkEnd {
 }
 
 /** An address that somebody serves. Its scope is that of all calls under way there. */
-export interface Listener {
+export interface SimListener {
   readonly end: NetworkEnd;
   readonly handler: Handler;
   readonly credentials: Credentials;
@@ -26,13 +26,13 @@ export interface Listener {
 }
 
 /** A connection, as the one who has made it keeps it. */
-export interface Line {
+export interface NetworkLine {
   /** Unique on the network. */
   readonly connection: string;
   /** What that one proves itself with. */
   readonly proof: Proof;
   /** Who the two ends are to each other, once they have met, and for as long as the listener is there. */
-  met?: { readonly listener: Listener; readonly ends: Ends };
+  met?: { readonly listener: SimListener; readonly ends: Ends };
 }
 
 /** Who the two ends of a connection are to each other. */
@@ -42,22 +42,22 @@ export interface Ends {
 }
 
 /** What a caller asks, and of whom. */
-export interface Question {
+export interface SentQuestion {
   readonly from: NetworkEnd;
   /** The host to which the messages go. */
   readonly to: string;
   readonly url: string;
   readonly method: string;
   readonly request: Message;
-  readonly line: Line;
+  readonly line: NetworkLine;
 }
 
 /** A path with the two hosts the other way round. */
-export function pathBack({ from, to }: Question): { readonly from: string; readonly to: string } {
+export function pathBack({ from, to }: SentQuestion): { readonly from: string; readonly to: string } {
   return { from: to, to: from.life.host };
 }
 
-export function unavailable({ url, method }: Question, why: string): NetloomError {
+export function unavailable({ url, method }: SentQuestion, why: string): NetloomError {
   return new NetloomError("UNAVAILABLE", `call ${url} ${method}: ${why}`);
 }
 
@@ -70,7 +70,7 @@ export function checkSize(what: string, { length }: Uint8Array): void {
   );
 }
 
-export function copyMessage({ bytes, metadata }: Message): Message {
+export function copySent({ bytes, metadata }: Message): Message {
   return { bytes: bytes.slice(), metadata: { ...metadata } };
 }
 
@@ -98,7 +98,7 @@ export interface Path {
 /** What calls and streams ask of the network. */
 export interface Ways {
   /** Who serves there now. */
-  listener(host: string, url: string): Listener | undefined;
+  listener(host: string, url: string): SimListener | undefined;
   /** `deliver` runs when the message arrives, `onLost` where it does not. */
   send(path: Path, detail: string, deliver: () => string | void, onLost?: () => void): void;
   /** After how long a stream of this connection is cut, for each cut that is planned. */

@@ -3,14 +3,18 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { CertificateProof, Proof, Proven } from "../../world/credentials.ts";
 import { type Origin, plainPeer } from "../../world/peer.ts";
 import type { Incoming } from "../../world/hops.ts";
-import { copyMessage, type Ends, type Listener, type Question, unavailable } from "./end.ts";
+import { copySent, type Ends, type SimListener, type SentQuestion, unavailable } from "./end.ts";
 
 /** The question as it arrives, with a scope that ends at its deadline. UNAVAILABLE if the listener is ending. */
-export function arrive(question: Question, listener: Listener, timeoutMs: number | undefined): Incoming {
+export function arrive(
+  question: SentQuestion,
+  listener: SimListener,
+  timeoutMs: number | undefined,
+): Incoming {
   const { method, request } = question;
   if (listener.scope.ended) throw unavailable(question, "it is closing down");
   return {
-    ...copyMessage(request),
+    ...copySent(request),
     method,
     peer: shakeHands(question, listener).asking,
     scope: listener.scope.child(method, timeoutMs === undefined ? {} : { timeoutMs }),
@@ -23,7 +27,7 @@ export function arrive(question: Question, listener: Listener, timeoutMs: number
  * who asks, if that one does not believe the listener; UNAVAILABLE if the listener does not believe it, or only one of them
  * proves anything.
  */
-export function shakeHands(question: Question, listener: Listener): Ends {
+export function shakeHands(question: SentQuestion, listener: SimListener): Ends {
   const { line } = question;
   if (line.met?.listener === listener) return line.met.ends;
   const ends = meet(question, listener);
@@ -31,7 +35,7 @@ export function shakeHands(question: Question, listener: Listener): Ends {
   return ends;
 }
 
-function meet(question: Question, listener: Listener): Ends {
+function meet(question: SentQuestion, listener: SimListener): Ends {
   const { from, url } = question;
   const { connection, proof } = question.line;
   const theirs = originAt(url);
@@ -47,7 +51,7 @@ function meet(question: Question, listener: Listener): Ends {
   };
 }
 
-function currentOf(question: Question, { credentials }: Listener): Proof {
+function currentOf(question: SentQuestion, { credentials }: SimListener): Proof {
   try {
     return credentials.current();
   } catch (error) {
@@ -64,9 +68,9 @@ function prove(by: CertificateProof, of: CertificateProof, atMs: number): Proven
 }
 
 function proveCaller(
-  question: Question,
+  question: SentQuestion,
   ends: {
-    readonly listener: Listener;
+    readonly listener: SimListener;
     readonly proof: CertificateProof;
     readonly caller: CertificateProof;
   },

@@ -1,26 +1,19 @@
 import { watchOf } from "../../async/watch.ts";
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { drain } from "../../../scripts/simulated-toy.ts";
-import { MemoryStore } from "../../store/memory/memory-store.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { HostWorld } from "../../world/world.ts";
 import type { Handler, Incoming, Message } from "../../world/hops.ts";
 import type { Fault } from "../faults.ts";
-import { SimMachine } from "../kernel/kernel.ts";
-import { Simulation } from "../simulation.ts";
-import { PLAIN_CREDENTIALS } from "../../identity/identities.ts";
+import type { Simulation } from "../simulation.ts";
+import { simulate } from "../../../fixtures/sim/simulate.ts";
 
-function simulate(faults: readonly Fault[] = [], seed = "1"): Simulation {
-  return new Simulation({
+function twoHosts(faults: readonly Fault[] = [], seed = "1"): Simulation {
+  return simulate({
     seed,
-    drain,
     faults,
     hosts: ["alpha", "beta"],
     limitMs: 100_000,
-    kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
-    credentials: () => PLAIN_CREDENTIALS,
-    store: (clock, scope) => new MemoryStore({ clock, scope }),
   });
 }
 
@@ -53,7 +46,7 @@ const call = (world: HostWorld, address: string, timeoutMs = 500): Promise<strin
 
 suite("hops (R10, R11)", () => {
   test("a call brings bytes there and back, and shares none of them", async () => {
-    const simulation = simulate();
+    const simulation = twoHosts();
     const seen: Uint8Array[] = [];
     simulation.start("beta", async ({ hops }) => {
       await hops.serve(
@@ -75,7 +68,7 @@ suite("hops (R10, R11)", () => {
   });
 
   test("an address is served once; nobody there is UNAVAILABLE, also after a crash", async () => {
-    const simulation = simulate();
+    const simulation = twoHosts();
     simulation.start("beta", async ({ hops }) => {
       await hops.serve("beta/echo", echo);
       await assert.rejects(hops.serve("beta/echo", echo), { code: "ALREADY_EXISTS" });
@@ -91,7 +84,7 @@ suite("hops (R10, R11)", () => {
   });
 
   test("an error keeps its code on the way", async () => {
-    const simulation = simulate();
+    const simulation = twoHosts();
     simulation.start("beta", async ({ hops }) => {
       await hops.serve(
         "beta/no",
@@ -117,7 +110,7 @@ suite("hops under faults (R10)", () => {
     ["the hosts are parted", [{ kind: "partition", hosts: ["beta", "alpha"], atMs: 0, forMs: 100 }]],
   ] as const satisfies readonly (readonly [string, readonly Fault[]])[]) {
     test(`when ${what}, the call ends with DEADLINE_EXCEEDED at its time, and the next one succeeds`, async () => {
-      const simulation = simulate(faults);
+      const simulation = twoHosts(faults);
       simulation.start("beta", async ({ hops }) => void (await hops.serve("beta/echo", echo)));
       await onAlpha(simulation, async (world) => {
         await assert.rejects(call(world, "beta/echo"), { code: "DEADLINE_EXCEEDED" });
@@ -129,7 +122,7 @@ suite("hops under faults (R10)", () => {
   }
 
   test("a message that comes twice is handled twice and answered once; a late answer is dropped", async () => {
-    const simulation = simulate([
+    const simulation = twoHosts([
       { kind: "message", from: "alpha", to: "beta", n: 0, how: "duplicate", delayMs: 20 },
       { kind: "message", from: "beta", to: "alpha", n: 2, how: "delay", delayMs: 1000 },
     ]);
@@ -173,7 +166,7 @@ suite("streams under faults (R10)", () => {
   });
   /** Reads until the end, or the error. */
   async function read(faults: readonly Fault[]) {
-    const simulation = simulate(faults);
+    const simulation = twoHosts(faults);
     const ended: string[] = [];
     simulation.start("beta", async (world) => {
       await world.hops.serve("tcp://beta:1", ticking(world, ended));
@@ -218,7 +211,7 @@ suite("streams under faults (R10)", () => {
   });
 
   test("a reader that dies ends the handler's scope", async () => {
-    const simulation = simulate([{ kind: "crash", host: "alpha", atMs: 300, downMs: 10 }]);
+    const simulation = twoHosts([{ kind: "crash", host: "alpha", atMs: 300, downMs: 10 }]);
     const ended: string[] = [];
     simulation.start("beta", async (world) => {
       await world.hops.serve("tcp://beta:1", ticking(world, ended));

@@ -11,7 +11,14 @@ import type { Hop, Hops } from "../../world/hops.ts";
 import { canonicalIp, parseIp } from "../../net/ip.ts";
 import type { FaultPlan } from "../faults.ts";
 import { HANDSHAKE, SimCall } from "./call.ts";
-import { copyMessage, type Listener, type NetworkEnd, type Question, unavailable, type Line } from "./end.ts";
+import {
+  copySent,
+  type SimListener,
+  type NetworkEnd,
+  type SentQuestion,
+  unavailable,
+  type NetworkLine,
+} from "./end.ts";
 import { originAt, shakeHands } from "./handshake.ts";
 import { openStream } from "./stream.ts";
 import { plainPeer } from "../../world/peer.ts";
@@ -22,7 +29,7 @@ export class SimNetwork implements Ways {
   readonly #scheduler: Scheduler;
   readonly #faults: FaultPlan;
   readonly #random: SimRandom;
-  readonly #listeners = new Map<string, Listener>();
+  readonly #listeners = new Map<string, SimListener>();
   /** The host that served an address last: where its messages go, also while nobody is there. */
   readonly #homes = new Map<string, string>();
   readonly #sent = new Map<string, number>();
@@ -56,7 +63,7 @@ export class SimNetwork implements Ways {
   }
 
   /** Who serves there now. */
-  listener(host: string, url: string): Listener | undefined {
+  listener(host: string, url: string): SimListener | undefined {
     return this.#listeners.get(addressOf(host, url));
   }
 
@@ -109,10 +116,10 @@ export class SimNetwork implements Ways {
       });
   }
 
-  #serve({ url, ...served }: Omit<Listener, "scope"> & { readonly url: string }): () => Promise<void> {
+  #serve({ url, ...served }: Omit<SimListener, "scope"> & { readonly url: string }): () => Promise<void> {
     const { end } = served;
     const address = addressOf(end.life.host, url);
-    const listener: Listener = { ...served, scope: end.scope.child(`serve ${url}`) };
+    const listener: SimListener = { ...served, scope: end.scope.child(`serve ${url}`) };
     this.#listeners.set(address, listener);
     this.#homes.set(address, end.life.host);
     const remove = (): void => {
@@ -132,16 +139,16 @@ export class SimNetwork implements Ways {
 
   #dial(end: NetworkEnd, url: string, credentials: Credentials): Hop {
     end.life.check("hops.dial");
-    let line: Line = { connection: this.#newConnection(end), proof: { kind: "none" } };
+    let line: NetworkLine = { connection: this.#newConnection(end), proof: { kind: "none" } };
     let isUsed = false;
-    const question = (method: string, request: Question["request"]): Question => {
+    const question = (method: string, request: SentQuestion["request"]): SentQuestion => {
       const home = this.#homes.get(addressOf(end.life.host, url));
       const to = url.startsWith("unix:") ? end.life.host : (home ?? url);
       const proof = credentials.current();
       if (line.proof !== proof)
         line = { connection: isUsed ? this.#newConnection(end) : line.connection, proof };
       isUsed = true;
-      return { from: end, to, url, method, request: copyMessage(request), line };
+      return { from: end, to, url, method, request: copySent(request), line };
     };
     // Without anything to prove itself with, a process asks nothing.
     const refuse = (error: unknown): Promise<never> =>
@@ -179,7 +186,7 @@ function addressesIn(url: string): string[] {
   return parseIp(host) ? [canonicalIp(host)] : [];
 }
 
-const NOTHING: Readonly<Question["request"]> = { bytes: new Uint8Array(), metadata: {} };
+const NOTHING: Readonly<SentQuestion["request"]> = { bytes: new Uint8Array(), metadata: {} };
 
 function attempt<T>(run: () => T): { readonly value: T } | { readonly error: NetloomError } {
   try {

@@ -8,7 +8,15 @@ import { type Watch, watchOf } from "../../async/watch.ts";
 import { digestText } from "../hash.ts";
 import type { Life, LifeEvent } from "../life.ts";
 import type { Path, Ways } from "./end.ts";
-import { checkSize, copyError, endCall, type Listener, pathBack, type Question, unavailable } from "./end.ts";
+import {
+  checkSize,
+  copyError,
+  endCall,
+  type SimListener,
+  pathBack,
+  type SentQuestion,
+  unavailable,
+} from "./end.ts";
 import { arrive } from "./handshake.ts";
 
 /** Answers that may be on their way or wait for the receiver. */
@@ -19,7 +27,7 @@ const GIVE_UP_MS = 1000;
 
 type End = { readonly error?: NetloomError };
 
-export function openStream(network: Ways, question: Question): Watch<Uint8Array> {
+export function openStream(network: Ways, question: SentQuestion): Watch<Uint8Array> {
   const client = new ClientStream(network, question);
   const event = { kind: "hop.watch", detail: `${question.url} ${question.method}` };
   return watchOf({
@@ -78,7 +86,7 @@ type Up = { readonly type: "open" } | { readonly type: "credit" } | { readonly t
 type Down = { readonly type: "item"; readonly bytes: Uint8Array } | ({ readonly type: "end" } & End);
 
 class ClientStream {
-  readonly #question: Question;
+  readonly #question: SentQuestion;
   readonly #up: OrderedWay<Up>;
   readonly #items: Uint8Array[] = [];
   readonly #release: (() => void)[] = [];
@@ -88,7 +96,7 @@ class ClientStream {
   #end: End | undefined;
   #taken = 0;
 
-  constructor(network: Ways, question: Question) {
+  constructor(network: Ways, question: SentQuestion) {
     const { from, to } = question;
     this.#question = question;
     const path = { from: from.life.host, to };
@@ -194,14 +202,14 @@ class ClientStream {
 
 class ServerStream {
   readonly #network: Ways;
-  readonly #question: Question;
+  readonly #question: SentQuestion;
   readonly #down: OrderedWay<Down>;
-  #listener: Listener | undefined;
+  #listener: SimListener | undefined;
   #leave: (() => void) | undefined;
   #credit = WINDOW;
   #onCredit: (() => void) | undefined;
 
-  constructor(network: Ways, question: Question, down: OrderedWay<Down>) {
+  constructor(network: Ways, question: SentQuestion, down: OrderedWay<Down>) {
     this.#network = network;
     this.#question = question;
     this.#down = down;

@@ -1,35 +1,27 @@
 import { watchOf } from "../../async/watch.ts";
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { drain } from "../../../scripts/simulated-toy.ts";
-import { MemoryStore } from "../../store/memory/memory-store.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { KernelError } from "../../kernel/kernel.ts";
 import type { HostWorld } from "../../world/world.ts";
 import type { Handler, Incoming, Message } from "../../world/hops.ts";
 import { drawFaults } from "../faults.ts";
-import { SimMachine } from "../kernel/kernel.ts";
 import { recordWorld } from "./record.ts";
 import { decodeValue, encodeValue, Recording } from "./recording.ts";
 import { replayRecording } from "./replay.ts";
-import { Simulation } from "../simulation.ts";
 import { ToyAgent } from "../../../fixtures/sim/toy-agent.ts";
 import { drawWishes } from "../../../fixtures/sim/toy.ts";
-import { PLAIN_CREDENTIALS } from "../../identity/identities.ts";
+import { drain, simulate } from "../../../fixtures/sim/simulate.ts";
 
 const HOSTS = ["alpha", "beta", "gamma"];
 
 /** Runs the toy fleet under faults and records every life of every host. */
 async function recordToy(seed: string): Promise<Recording[]> {
   const recordings: Recording[] = [];
-  const simulation = new Simulation({
+  const simulation = simulate({
     seed,
-    drain,
     hosts: HOSTS,
     faults: drawFaults({ seed, hosts: HOSTS, durationMs: 4000, count: 24 }),
-    kernel: ({ clock, random }) => new SimMachine({ clock, random }).kernel(),
-    credentials: () => PLAIN_CREDENTIALS,
-    store: (clock, scope) => new MemoryStore({ clock, scope }),
   });
   for (const host of HOSTS) {
     simulation.start(host, (world) => {
@@ -116,13 +108,9 @@ async function everything(world: HostWorld): Promise<void> {
 
 async function recordEverything(): Promise<Recording> {
   const recording = new Recording("alpha", 1_000_000);
-  const simulation = new Simulation({
+  const simulation = simulate({
     seed: "1",
-    drain,
     hosts: ["alpha"],
-    kernel: ({ clock }) => new SimMachine({ clock }).kernel(),
-    credentials: () => PLAIN_CREDENTIALS,
-    store: (clock, scope) => new MemoryStore({ clock, scope }),
   });
   simulation.start("alpha", (world) => everything(recordWorld(world, recording)));
   await simulation.runUntilQuiet();

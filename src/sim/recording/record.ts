@@ -3,7 +3,7 @@ import type { HostWorld } from "../../world/world.ts";
 import type { Handler, Incoming } from "../../world/hops.ts";
 import type { Arrived, CarriedHandler } from "./carried-handler.ts";
 import { carriedWorld, type Carrier } from "./carried-world.ts";
-import type { Outcome, Recording } from "./recording.ts";
+import type { RecordedOutcome, Recording } from "./recording.ts";
 
 /** `world`, with every result of its calls written into `recording` on the way to the program. */
 export function recordWorld(world: HostWorld, recording: Recording): HostWorld {
@@ -50,7 +50,7 @@ function recordedHandler(
   listener: number,
   nextCall: () => number,
 ): Handler {
-  const out = (call: number, outcome: Outcome): void => recording.add({ kind: "out", call, outcome });
+  const out = (call: number, outcome: RecordedOutcome): void => recording.add({ kind: "out", call, outcome });
   const finish = <T>(call: number, answer: Promise<T>): Promise<T> =>
     answer.then(
       (value) => {

@@ -8,15 +8,15 @@ import { KernelError } from "../../kernel/kernel.ts";
 import type { Arrived } from "./carried-handler.ts";
 
 /** How a call ended. */
-export type Outcome = { readonly value: unknown } | { readonly error: unknown };
+export type RecordedOutcome = { readonly value: unknown } | { readonly error: unknown };
 
 export type RecordingEntry =
   /** A synchronous call and its outcome. */
-  | { readonly kind: "ask"; readonly name: string; readonly args: unknown; readonly outcome: Outcome }
+  | { readonly kind: "ask"; readonly name: string; readonly args: unknown; readonly outcome: RecordedOutcome }
   /** The beginning of an asynchronous call, numbered from 0. */
   | { readonly kind: "call"; readonly name: string; readonly args: unknown; readonly call: number }
   /** Its end. */
-  | { readonly kind: "settle"; readonly call: number; readonly outcome: Outcome }
+  | { readonly kind: "settle"; readonly call: number; readonly outcome: RecordedOutcome }
   /** A call to one of the program's listeners, which are numbered from 0. */
   | {
       readonly kind: "in";
@@ -30,7 +30,7 @@ export type RecordingEntry =
   /** The caller has gone away. */
   | { readonly kind: "gone"; readonly call: number }
   /** The program's answer. */
-  | { readonly kind: "out"; readonly call: number; readonly outcome: Outcome };
+  | { readonly kind: "out"; readonly call: number; readonly outcome: RecordedOutcome };
 
 export class Recording {
   readonly host: string;

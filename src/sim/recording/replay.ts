@@ -5,7 +5,13 @@ import type { HostWorld } from "../../world/world.ts";
 import type { Handler } from "../../world/hops.ts";
 import type { Answering, CarriedHandler } from "./carried-handler.ts";
 import { carriedWorld, type Carrier } from "./carried-world.ts";
-import { decodeValue, encodeValue, type Outcome, type Recording, type RecordingEntry } from "./recording.ts";
+import {
+  decodeValue,
+  encodeValue,
+  type RecordedOutcome,
+  type Recording,
+  type RecordingEntry,
+} from "./recording.ts";
 import type { Drain } from "../scheduler.ts";
 
 interface Pending {
@@ -149,7 +155,7 @@ class Replayer implements Carrier {
       .catch(() => undefined);
   }
 
-  #settle(call: number, outcome: Outcome): void {
+  #settle(call: number, outcome: RecordedOutcome): void {
     const pending = this.#pending.get(call);
     this.#pending.delete(call);
     if ("error" in outcome) pending?.reject(outcome.error);

@@ -2,7 +2,7 @@
 import type { ErrorCode, Topic } from "../../errors/errors.ts";
 import type { Lease, StoreEvent } from "../../world/store.ts";
 
-export type Operation =
+export type StoreOperation =
   | { readonly type: "get"; readonly key: string }
   | { readonly type: "list"; readonly prefix: string }
   /** Nothing but what every batch does: tell what others have changed, and end leases that are due. */
@@ -17,12 +17,12 @@ export type Operation =
   | { readonly type: "delete"; readonly key: string; readonly expectedRevision: number | undefined }
   | { readonly type: "keep-alive"; readonly lease: string };
 
-export interface Batch {
+export interface StoreBatch {
   /** Monotonic time of the host, which all processes that have the file open share. */
   readonly nowMs: number;
   /** Leases that were kept alive in memory only, by name, and when they end now. */
   readonly renewals: ReadonlyMap<string, number>;
-  readonly operations: readonly Operation[];
+  readonly operations: readonly StoreOperation[];
 }
 
 export interface Row {
@@ -31,7 +31,7 @@ export interface Row {
   readonly revision: number;
 }
 
-export interface Refusal {
+export interface BatchRefusal {
   readonly type: "refused";
   readonly code: ErrorCode;
   readonly message: string;
@@ -39,14 +39,14 @@ export interface Refusal {
   readonly topic?: Topic;
 }
 
-export type Outcome =
+export type BatchOutcome =
   | { readonly type: "rows"; readonly rows: readonly Row[]; readonly revision: number }
   | { readonly type: "looked" }
   /** `ttlMs` is that of the lease, if there is one. */
   | { readonly type: "put"; readonly revision: number; readonly ttlMs: number | undefined }
   | { readonly type: "deleted"; readonly isChange: boolean; readonly revision: number }
   | { readonly type: "kept"; readonly ttlMs: number }
-  | Refusal;
+  | BatchRefusal;
 
 export interface Reply {
   /** Changes of others since the last reply and keys of leases that have ended, in order. All before the operations. */
@@ -54,7 +54,7 @@ export interface Reply {
   /** Others have changed more than the file remembers: `news` begins after this revision. */
   readonly forgotten: number | undefined;
   /** One for each operation. */
-  readonly outcomes: readonly Outcome[];
+  readonly outcomes: readonly BatchOutcome[];
   /** Of the renewals, leases that were over. */
   readonly lost: readonly string[];
   /** When the next lease ends, on the host's monotonic time; `Infinity` without leases. */
@@ -71,6 +71,6 @@ export interface Database {
    * every operation that writes is refused, and those that read are answered all the same. Renewals alone do not wait
    * for the disk.
    */
-  run(batch: Batch): Promise<Reply>;
+  run(batch: StoreBatch): Promise<Reply>;
   close(): Promise<void>;
 }

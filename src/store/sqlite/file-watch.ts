@@ -1,12 +1,12 @@
 /** What happens to an open file of a store: others write to it, or it goes away. Run by the thread that has the database. */
 import { statSync, watch } from "node:fs";
 import { basename, dirname } from "node:path";
-import type { Refusal } from "./batch.ts";
+import type { BatchRefusal } from "./batch.ts";
 import { unusable } from "./file.ts";
 
 export interface FileWatchOptions {
   /** Told when the file is not at its path any more, and with `undefined` when it is back. */
-  readonly onProblem: (problem: Refusal | undefined) => void;
+  readonly onProblem: (problem: BatchRefusal | undefined) => void;
   /** Its journal has grown: somebody has written, perhaps this process. */
   readonly onWrite: () => void;
 }
@@ -41,7 +41,7 @@ export class FileWatch {
   }
 
   /** `undefined` as long as the files are where they were opened. */
-  problem(attempt: string): Refusal | undefined {
+  problem(attempt: string): BatchRefusal | undefined {
     for (const path of [this.#file, `${this.#file}-wal`]) {
       const found = identityOf(path);
       const known = this.#places.get(path) ?? found;

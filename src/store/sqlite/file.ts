@@ -10,7 +10,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import type { ErrorCode } from "../../errors/errors.ts";
-import type { Refusal } from "./batch.ts";
+import type { BatchRefusal } from "./batch.ts";
 
 /** "NLst". Every file of a store has it from its first transaction on. */
 const APPLICATION_ID = 0x4e_4c_73_74;
@@ -246,7 +246,7 @@ export function isBusy(error: unknown): boolean {
 }
 
 /** What to say of an error of SQLite, or of this file. */
-export function refusalOf(attempt: string, file: string, error: unknown): Refusal {
+export function refusalOf(attempt: string, file: string, error: unknown): BatchRefusal {
   const what = `${attempt} ${file}`;
   if (error instanceof UnusableFile) return unusable(`${what}: ${error.message}`, error.hint);
   const { errcode = 0, message } = error as Error & { readonly errcode?: number };
@@ -260,6 +260,6 @@ export function refusalOf(attempt: string, file: string, error: unknown): Refusa
   return { type: "refused", code, message: `${what}: ${message}`, ...hint };
 }
 
-export function unusable(message: string, hint: string): Refusal {
+export function unusable(message: string, hint: string): BatchRefusal {
   return { type: "refused", code: "FAILED_PRECONDITION", message, hint, topic: "NL-306" };
 }

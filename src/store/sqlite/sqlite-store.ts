@@ -14,7 +14,15 @@ import type { Clock } from "../../async/clock.ts";
 import { type Expiring, ExpiryQueue, NO_SLOT } from "../../async/expiry-queue.ts";
 import { Signal } from "../../async/signal.ts";
 import type { PutOptions, Store, StoreEntry, StoreEvent } from "../../world/store.ts";
-import type { Batch, Database, Operation, Outcome, Refusal, Reply, Row } from "./batch.ts";
+import type {
+  StoreBatch,
+  Database,
+  StoreOperation,
+  BatchOutcome,
+  BatchRefusal,
+  Reply,
+  Row,
+} from "./batch.ts";
 import { WatchHistory } from "../watch-history.ts";
 
 export interface SqliteStoreOptions {
@@ -29,8 +37,8 @@ export interface SqliteStoreOptions {
 }
 
 interface Waiting {
-  readonly operation: Operation;
-  readonly settle: (outcome: Outcome) => void;
+  readonly operation: StoreOperation;
+  readonly settle: (outcome: BatchOutcome) => void;
 }
 
 /**
@@ -159,9 +167,9 @@ export class SqliteStore implements Store {
     }
   }
 
-  #run(operation: Operation): Promise<Outcome> {
+  #run(operation: StoreOperation): Promise<BatchOutcome> {
     return new Promise((resolve, reject) => {
-      const settle = (outcome: Outcome): void => {
+      const settle = (outcome: BatchOutcome): void => {
         if (outcome.type === "refused") reject(errorOf(outcome));
         else resolve(outcome);
       };
@@ -194,7 +202,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  #batch(operations: readonly Operation[]): Batch {
+  #batch(operations: readonly StoreOperation[]): StoreBatch {
     const nowMs = this.#nowMs();
     const renewals = new Map<string, number>();
     for (const { name, untilMs } of this.#unwritten.takeEnded(nowMs))
@@ -208,14 +216,14 @@ export class SqliteStore implements Store {
     if (this.#unwritten.schedule(known)) this.#sooner.ring();
   }
 
-  #publish({ operations }: Batch, { news, forgotten, outcomes }: Reply): void {
+  #publish({ operations }: StoreBatch, { news, forgotten, outcomes }: Reply): void {
     if (forgotten !== undefined) this.#history.forget(forgotten);
     const own = operations.flatMap((operation, index) => eventsOf(operation, outcomes[index]));
     this.#history.publish([...news, ...own]);
   }
 
   /** What the file knows of leases now. */
-  #tended({ nowMs: sentMs, renewals, operations }: Batch, reply: Reply): void {
+  #tended({ nowMs: sentMs, renewals, operations }: StoreBatch, reply: Reply): void {
     const { outcomes, lost, isTended, nextEndMs } = reply;
     const nowMs = sentMs - this.#openedMs;
     for (const [name, untilMs] of renewals) {
@@ -269,7 +277,7 @@ export class SqliteStore implements Store {
 }
 
 /** What was refused, as an error. */
-export function errorOf({ code, message, hint, topic }: Refusal): NetloomError {
+export function errorOf({ code, message, hint, topic }: BatchRefusal): NetloomError {
   return new NetloomError(code, message, { ...(hint !== undefined && { hint }), ...(topic && { topic }) });
 }
 
@@ -277,14 +285,14 @@ const NO_OUTCOME = {
   type: "refused",
   code: "INTERNAL",
   message: "use the store: its thread has not answered",
-} as const satisfies Outcome;
+} as const satisfies BatchOutcome;
 
-function leaseOf(operation: Operation): string | undefined {
+function leaseOf(operation: StoreOperation): string | undefined {
   if (operation.type === "put") return operation.lease?.name;
   return operation.type === "keep-alive" ? operation.lease : undefined;
 }
 
-function eventsOf(operation: Operation, outcome: Outcome | undefined): StoreEvent[] {
+function eventsOf(operation: StoreOperation, outcome: BatchOutcome | undefined): StoreEvent[] {
   if (outcome?.type === "put" && operation.type === "put") {
     const { key, value } = operation;
     return [{ type: "put", entry: { key, value, revision: outcome.revision } }];

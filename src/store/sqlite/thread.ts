@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { NetloomError } from "../../errors/errors.ts";
 import { errorOf } from "./sqlite-store.ts";
-import type { Batch, Database, Refusal, Reply } from "./batch.ts";
+import type { StoreBatch, Database, BatchRefusal, Reply } from "./batch.ts";
 
 const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
@@ -24,12 +24,12 @@ export interface DatabaseOptions {
 
 export type ThreadData = Pick<DatabaseOptions, "file" | "nowMs" | "patienceMs" | "maxPages">;
 
-export type Answer =
+export type ThreadAnswer =
   | { readonly type: "opened"; readonly revision: number }
   | { readonly type: "reply"; readonly reply: Reply }
   | { readonly type: "touched" }
-  | { readonly type: "problem"; readonly problem: Refusal | undefined }
-  | Refusal;
+  | { readonly type: "problem"; readonly problem: BatchRefusal | undefined }
+  | BatchRefusal;
 
 /**
  * Opens the file, together with other processes of this host. FAILED_PRECONDITION if it is another program's or damaged,
@@ -39,7 +39,7 @@ export type Answer =
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { onTouched, onProblem, ...workerData } = options;
   const worker = new Worker(WORKER, { workerData, name: "sqlite", execArgv: [] });
-  const [first] = (await once(worker, "message")) as [Answer];
+  const [first] = (await once(worker, "message")) as [ThreadAnswer];
   if (first.type === "opened")
     return new SqliteThread(worker, first.revision, (answer) => {
       if (answer.type === "touched") onTouched?.();
@@ -57,10 +57,10 @@ class SqliteThread implements Database {
   readonly #pending: PromiseWithResolvers<Reply>[] = [];
   #failure: NetloomError | undefined;
 
-  constructor(worker: Worker, revision: number, onNotice: (answer: Answer) => void) {
+  constructor(worker: Worker, revision: number, onNotice: (answer: ThreadAnswer) => void) {
     this.#worker = worker;
     this.revision = revision;
-    worker.on("message", (answer: Answer) => {
+    worker.on("message", (answer: ThreadAnswer) => {
       if (answer.type === "reply") this.#pending.shift()?.resolve(answer.reply);
       else onNotice(answer);
       if (this.#pending.length === 0) worker.unref();
@@ -70,7 +70,7 @@ class SqliteThread implements Database {
     worker.unref();
   }
 
-  run(batch: Batch): Promise<Reply> {
+  run(batch: StoreBatch): Promise<Reply> {
     if (this.#failure) return Promise.resolve(this.#refused(batch));
     const pending = Promise.withResolvers<Reply>();
     this.#pending.push(pending);
@@ -94,9 +94,9 @@ class SqliteThread implements Database {
     for (const { reject } of this.#pending.splice(0)) reject(this.#failure);
   }
 
-  #refused({ nowMs, operations }: Batch): Reply {
+  #refused({ nowMs, operations }: StoreBatch): Reply {
     const { code, message } = this.#failure ?? new NetloomError("UNAVAILABLE", "use the store: it is closed");
-    const outcomes = operations.map((): Refusal => ({ type: "refused", code, message }));
+    const outcomes = operations.map((): BatchRefusal => ({ type: "refused", code, message }));
     return { news: [], forgotten: undefined, outcomes, lost: [], nextEndMs: nowMs, isTended: false };
   }
 }

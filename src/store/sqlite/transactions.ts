@@ -6,7 +6,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { StoreEvent } from "../../world/store.ts";
-import type { Batch, Operation, Outcome, Refusal, Reply, Row } from "./batch.ts";
+import type { StoreBatch, StoreOperation, BatchOutcome, BatchRefusal, Reply, Row } from "./batch.ts";
 import { isBusy, LOCK_PATIENCE_MS, refusalOf } from "./file.ts";
 
 /** How many changes are remembered for other processes. One that is further behind lists anew. */
@@ -20,14 +20,14 @@ type Durability = "FULL" | "NORMAL";
 export class Transactions {
   readonly #database: DatabaseSync;
   readonly #file: string;
-  readonly #fileProblem: () => Refusal | undefined;
+  readonly #fileProblem: () => BatchRefusal | undefined;
   readonly #sql;
   #durability: Durability = "FULL";
   /** The last revision, and the number of the last change, that were seen. */
   #revision: number;
   #change: number;
 
-  constructor(database: DatabaseSync, file: string, fileProblem: () => Refusal | undefined) {
+  constructor(database: DatabaseSync, file: string, fileProblem: () => BatchRefusal | undefined) {
     this.#database = database;
     this.#file = file;
     this.#fileProblem = fileProblem;
@@ -42,7 +42,7 @@ export class Transactions {
     return this.#revision;
   }
 
-  run(batch: Batch): Reply {
+  run(batch: StoreBatch): Reply {
     const isWrite = batch.renewals.size > 0 || !batch.operations.every(isRead);
     if (!isWrite && this.#nextEndMs() > batch.nowMs) return this.#read(batch, undefined);
     const problem = this.#fileProblem();
@@ -82,7 +82,7 @@ export class Transactions {
     this.#durability = wanted;
   }
 
-  #write({ nowMs, renewals, operations }: Batch): Reply {
+  #write({ nowMs, renewals, operations }: StoreBatch): Reply {
     const { news, forgotten } = this.#hear();
     const [revision, change] = [this.#revision, this.#change];
     const lost = [...renewals].flatMap(([lease, endMs]) =>
@@ -97,7 +97,7 @@ export class Transactions {
     return { news: [...news, ...ended], forgotten, outcomes, lost, nextEndMs, isTended: true };
   }
 
-  #read({ nowMs, operations }: Batch, refused: Refusal | undefined): Reply {
+  #read({ nowMs, operations }: StoreBatch, refused: BatchRefusal | undefined): Reply {
     try {
       this.#database.exec("BEGIN");
       const { news, forgotten } = this.#hear();
@@ -140,7 +140,7 @@ export class Transactions {
     });
   }
 
-  #attempt(operation: Operation, nowMs: number): Outcome {
+  #attempt(operation: StoreOperation, nowMs: number): BatchOutcome {
     try {
       return this.#do(operation, nowMs);
     } catch (error) {
@@ -148,7 +148,7 @@ export class Transactions {
     }
   }
 
-  #do(operation: Operation, nowMs: number): Outcome {
+  #do(operation: StoreOperation, nowMs: number): BatchOutcome {
     switch (operation.type) {
       case "get":
         return this.#rows(this.#sql.get.all(operation.key));
@@ -179,7 +179,7 @@ export class Transactions {
     }
   }
 
-  #put(operation: Extract<Operation, { type: "put" }>, nowMs: number): Outcome {
+  #put(operation: Extract<StoreOperation, { type: "put" }>, nowMs: number): BatchOutcome {
     const { key, value, lease } = operation;
     const refused = this.#check(`put ${key}`, operation);
     if (refused) return refused;
@@ -193,7 +193,7 @@ export class Transactions {
   #check(
     what: string,
     { key, expectedRevision }: { readonly key: string; readonly expectedRevision: number | undefined },
-  ): Refusal | undefined {
+  ): BatchRefusal | undefined {
     if (expectedRevision === undefined) return undefined;
     const revision = Number(this.#sql.get.get(key)?.["revision"] ?? 0);
     if (revision === expectedRevision) return undefined;
@@ -207,7 +207,7 @@ export class Transactions {
     this.#sql.log.run(this.#change, this.#revision, key, value);
   }
 
-  #rows(rows: readonly object[]): Outcome {
+  #rows(rows: readonly object[]): BatchOutcome {
     return { type: "rows", rows: rows as readonly Row[], revision: this.#revision };
   }
 
@@ -238,7 +238,7 @@ function eventOf({ key, value, revision }: Change): StoreEvent {
     : { type: "put", entry: { key, value, revision } };
 }
 
-/** Within a transaction: what `Operation`s need. */
+/** Within a transaction: what `StoreOperation`s need. */
 function statements(database: DatabaseSync) {
   const columns = "key, value, revision";
   return {
@@ -269,11 +269,11 @@ function statements(database: DatabaseSync) {
 }
 
 /** Only reads. */
-function isRead({ type }: Operation): boolean {
+function isRead({ type }: StoreOperation): boolean {
   return type === "get" || type === "list" || type === "look";
 }
 
 /** Changes what has to outlive a power failure. */
-function isChange({ type }: Operation): boolean {
+function isChange({ type }: StoreOperation): boolean {
   return type === "put" || type === "delete";
 }

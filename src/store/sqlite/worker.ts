@@ -10,10 +10,10 @@
 import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import type { Batch, Refusal } from "./batch.ts";
+import type { StoreBatch, BatchRefusal } from "./batch.ts";
 import { FileWatch } from "./file-watch.ts";
 import { isBusy, openFile, refusalOf } from "./file.ts";
-import type { Answer, ThreadData } from "./thread.ts";
+import type { ThreadAnswer, ThreadData } from "./thread.ts";
 import { Transactions } from "./transactions.ts";
 
 /** Between two looks at who has written. */
@@ -22,7 +22,7 @@ const LOOK_ANYWAY_MS = 1000;
 
 const { file, maxPages, nowMs, patienceMs } = workerData as ThreadData;
 
-function openRefusal(error: unknown): Refusal {
+function openRefusal(error: unknown): BatchRefusal {
   const refusal = refusalOf("open the store", file, error);
   if (isBusy(error))
     return {
@@ -34,7 +34,7 @@ function openRefusal(error: unknown): Refusal {
   return { type: "refused", code: "INVALID_ARGUMENT", message };
 }
 
-function send(answer: Answer): void {
+function send(answer: ThreadAnswer): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a MessagePort, not a window
   parentPort?.postMessage(answer);
 }
@@ -73,10 +73,10 @@ try {
   const database = openFile(file, nowMs, patienceMs);
   if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${maxPages}`);
   const others = listenToOthers(database);
-  const onProblem = (problem: Refusal | undefined): void => send({ type: "problem", problem });
+  const onProblem = (problem: BatchRefusal | undefined): void => send({ type: "problem", problem });
   const watched = new FileWatch(file, { onProblem, onWrite: others.onWrite });
   const transactions = new Transactions(database, file, () => watched.problem("write to the store"));
-  parentPort?.on("message", (message: Batch | "close") => {
+  parentPort?.on("message", (message: StoreBatch | "close") => {
     if (message !== "close") {
       send({ type: "reply", reply: transactions.run(message) });
       return;

@@ -1,7 +1,7 @@
 import type { Address } from "../../../kernel/kernel.ts";
 import { familyOf, formatPrefix, mustParsePrefix, network, parsePrefix } from "../../../net/ip.ts";
-import { type Actor, deviceOf, type Undo } from "../links.ts";
-import { hostPart, isLocal } from "../routing.ts";
+import { type Actor, simDeviceOf, type Undo } from "../links.ts";
+import { hostPart, isOwnAddress } from "../routing.ts";
 import { Refused, type SimAddress, type SimDevice } from "../state.ts";
 import { devicesOf, type SimObjectKind } from "../object-kind.ts";
 
@@ -24,7 +24,7 @@ export const address = {
 } as const satisfies SimObjectKind<Address>;
 
 function addAddress(actor: Actor, object: Address): Undo {
-  const device = deviceOf(actor.find(object.netns), object.link);
+  const device = simDeviceOf(actor.find(object.netns), object.link);
   for (const text of [object.address, object.peer])
     if (text !== undefined && !parsePrefix(text))
       throw new Refused("EINVAL", `${text} is no address with prefix length`);
@@ -47,7 +47,7 @@ function addAddress(actor: Actor, object: Address): Undo {
 
 /** The other end of a point-to-point address becomes another one; nothing else is touched. */
 function changeAddress(actor: Actor, object: Address, from: Address): Undo {
-  const device = deviceOf(actor.find(from.netns), from.link);
+  const device = simDeviceOf(actor.find(from.netns), from.link);
   const entry = findAddress(device, from);
   if (!entry || entry.peer !== from.peer) throw new Refused("ENOENT", "there is no such address");
   device.addresses.delete(entry);
@@ -76,7 +76,7 @@ function removeAddress(actor: Actor, object: Address): Undo | undefined {
   const lost = [...netns.routes].filter(
     (route) =>
       (isLast && route.device === device && route.family === 4) ||
-      (route.source === own && !isLocal(netns, own)),
+      (route.source === own && !isOwnAddress(netns, own)),
   );
   for (const route of lost) netns.routes.delete(route);
   const neighbors = [...device.neighbors].filter(([address]) => isLast && familyOf(address) === 4);

@@ -1,11 +1,11 @@
 import type { Neighbor } from "../../../kernel/kernel.ts";
-import { deviceOf } from "../links.ts";
+import { simDeviceOf } from "../links.ts";
 import { Refused } from "../state.ts";
 import { devicesOf, type SimObjectKind } from "../object-kind.ts";
 
 export const neighbor = {
   add(actor, object) {
-    const device = deviceOf(actor.find(object.netns), object.link);
+    const device = simDeviceOf(actor.find(object.netns), object.link);
     const { address, mac } = object;
     if (device.neighbors.has(address)) throw new Refused("EEXIST", "neighbor exists");
     device.neighbors.set(address, { address, mac, protocol: actor.mark.protocol });

@@ -1,14 +1,14 @@
 import type { Program } from "../../../kernel/kernel.ts";
-import { deviceOf } from "../links.ts";
+import { simDeviceOf } from "../links.ts";
 import { Refused, type SimDevice } from "../state.ts";
 import { devicesOf, type SimObjectKind } from "../object-kind.ts";
 
 export const program = {
   add(actor, object) {
     const netns = actor.find(object.netns);
-    const device = deviceOf(netns, object.link);
+    const device = simDeviceOf(netns, object.link);
     demandBorrowed(device, object.index);
-    const target = object.target === undefined ? undefined : deviceOf(netns, object.target);
+    const target = object.target === undefined ? undefined : simDeviceOf(netns, object.target);
     if (device.program) throw new Refused("EEXIST", "the device has a program");
     device.program = { verdict: object.verdict, target, pins: actor.pins, packets: 0, bytes: 0 };
     return () => {

@@ -9,8 +9,8 @@ import {
   network,
   parsePrefix,
 } from "../../../net/ip.ts";
-import { type Actor, deviceOf, type Undo } from "../links.ts";
-import { connectedPrefixes, isLocal } from "../routing.ts";
+import { type Actor, simDeviceOf, type Undo } from "../links.ts";
+import { connectedPrefixes, isOwnAddress } from "../routing.ts";
 import { Refused, type SimDevice, type SimNetns, type SimRoute } from "../state.ts";
 import type { SimObjectKind } from "../object-kind.ts";
 
@@ -33,7 +33,7 @@ export const route = {
 
 function addRoute(actor: Actor, object: Route): Undo {
   const netns = actor.find(object.netns);
-  const device = deviceOf(netns, object.link);
+  const device = simDeviceOf(netns, object.link);
   const prefix = parsePrefix(object.destination);
   if (!prefix || formatPrefix(network(prefix)) !== object.destination)
     throw new Refused("EINVAL", "the destination is no canonical prefix");
@@ -52,7 +52,8 @@ function addRoute(actor: Actor, object: Route): Undo {
   };
   if (via !== undefined) checkGateway(netns, device, entry);
   if (!device.isUp) throw new Refused("ENETDOWN", "device for nexthop is not up");
-  if (source !== undefined && !isLocal(netns, source)) throw new Refused("EINVAL", "invalid source address");
+  if (source !== undefined && !isOwnAddress(netns, source))
+    throw new Refused("EINVAL", "invalid source address");
   if (findRoute(netns, object)) throw new Refused("EEXIST", "route exists");
   netns.routes.add(entry);
   return () => netns.routes.delete(entry);
@@ -83,7 +84,7 @@ function findRoute(netns: SimNetns, object: Route): SimRoute | undefined {
 function checkGateway(netns: SimNetns, device: SimDevice, route: SimRoute): void {
   const { via, onlink, family } = route;
   if (via === undefined) return;
-  if (isLocal(netns, via)) throw new Refused("EINVAL", "the gateway is an address of our own");
+  if (isOwnAddress(netns, via)) throw new Refused("EINVAL", "the gateway is an address of our own");
   if (onlink) return;
   const gateway = mustParseIp(via);
   const routed = [...netns.routes].filter(

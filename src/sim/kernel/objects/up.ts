@@ -1,5 +1,5 @@
 import type { Up } from "../../../kernel/kernel.ts";
-import { type Actor, deviceOf, setDown, type Undo } from "../links.ts";
+import { type Actor, simDeviceOf, setDown, type Undo } from "../links.ts";
 import { devicesOf, type SimObjectKind } from "../object-kind.ts";
 
 export const up = {
@@ -17,7 +17,7 @@ export const up = {
 
 function setUp(actor: Actor, object: Up): Undo {
   const netns = actor.find(object.netns);
-  const device = deviceOf(netns, object.link);
+  const device = simDeviceOf(netns, object.link);
   if (device.isUp) return () => {};
   device.isUp = true;
   actor.machine.announce(netns, { type: "link", link: object.link, change: "new" });

@@ -7,7 +7,7 @@ import {
   changeEnds,
   checkEnd,
   destroy,
-  deviceOf,
+  simDeviceOf,
   endOf,
   hideDevice,
   type Undo,
@@ -69,7 +69,7 @@ function keyIn(underlay: SimNetns, tunnel: Pick<Vxlan, "vni" | "port" | "local">
 }
 
 function retarget(actor: Actor, object: Vxlan): Undo {
-  const { tunnel } = deviceOf(actor.find(object.netns), object.name);
+  const { tunnel } = simDeviceOf(actor.find(object.netns), object.name);
   if (!tunnel) throw new Refused("EOPNOTSUPP", `${object.name} is no VXLAN device`);
   if (tunnel.vni !== object.vni || tunnel.port !== object.port)
     throw new Refused("EOPNOTSUPP", "VNI and port of a VXLAN device cannot change");

@@ -1,0 +1,41 @@
+/** What the admin service looks at. */
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { Attachments } from "../attachments.ts";
+import type { Decisions } from "../decisions.ts";
+import type { KeptWires } from "../kept-wires.ts";
+import type { ConnectionRole } from "../../roles/role.ts";
+import type { Registries } from "../../elements/discovery/discover.ts";
+import type { Prober } from "../../kernel/prober.ts";
+import type { Identity } from "../../identity/identity.ts";
+import type { World } from "../../world/world.ts";
+
+/** `RegistryView` of src/registry. */
+interface RegistryView {
+  readonly state: "unknown" | "fresh" | "stale";
+  readonly staleSinceMs?: number;
+  readonly reason?: string;
+  readonly services: number;
+  readonly endpoints: number;
+}
+
+export interface AdminParts {
+  readonly world: World;
+  readonly identity: Pick<Identity, "authorize" | "summary">;
+  readonly kernel: Kernel;
+  readonly attachments: Attachments;
+  readonly wires: KeptWires;
+  readonly forwarder: Pick<ConnectionRole, "established" | "whyDown">;
+  readonly registry: { view(): RegistryView };
+  readonly registries: Registries;
+  readonly decisions: Decisions;
+  /** What the manager adds to the labels of clients. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly url: string;
+  /** Of the registry that is asked now. */
+  readonly registryUrl: () => string;
+  readonly tunnelAddresses: readonly string[];
+  /** On `Clock.wallMs`. */
+  readonly startedAtMs: number;
+  readonly version?: string;
+  readonly prober?: Prober;
+}

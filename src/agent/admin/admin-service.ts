@@ -1,0 +1,164 @@
+/** The admin contract of an agent, method by method. */
+import { create } from "@bufbuild/protobuf";
+import { stringify } from "yaml";
+import type { Applied } from "../attachments.ts";
+import type { Kinds } from "../../attachments/kind.ts";
+import { type Document, type Ref, refText, type Wish } from "../../attachments/wish.ts";
+import {
+  Agent as AgentApi,
+  Applied_Change,
+  AppliedSchema,
+  ApplyResponseSchema,
+  AttachmentSchema,
+  DeleteResponseSchema,
+  GetResponseSchema,
+  ProblemSchema,
+  type ApplyRequest,
+  type ApplyResponse,
+  type Ref as RefMessage,
+} from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import { serve, type Context, type Implementation, type Served } from "../../api/rpc.ts";
+import { mustAllow, question } from "../../policy/authorize.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { AdminParts } from "./admin-parts.ts";
+import { graph } from "./graph.ts";
+import { ping } from "./ping.ts";
+import { attachmentStatus, hostStatus } from "./status.ts";
+import { watchStatus } from "./watch-status.ts";
+import { why } from "./why.ts";
+import { refMessage } from "./wires.ts";
+
+const MAX_WAIT_MS = 600_000;
+
+type Api = Implementation<typeof AgentApi>;
+
+/** What each call needs: to look, to try, or to change. */
+const NEEDS: Readonly<Record<keyof Api, "read" | "operate" | "own">> = {
+  apply: "own",
+  delete: "own",
+  get: "read",
+  status: "read",
+  watch: "read",
+  ping: "operate",
+  why: "read",
+  graph: "read",
+};
+
+/** For `serveAll`. `identity` is asked about each call. */
+export function adminService(parts: AdminParts): Served {
+  const { attachments, identity, world } = parts;
+  const implementation: Api = {
+    apply: (request, context) => apply(parts, request, context),
+    delete: async ({ refs }) => {
+      const wires = refs.filter(({ kind }) => kind === "Wire");
+      const asked = refs.filter(({ kind }) => kind !== "Wire").map((ref) => readRef(attachments.kinds, ref));
+      const gone = new Set((await attachments.delete(asked)).map(refText));
+      for (const wire of wires) if (await attachments.closeWire(wire.name)) gone.add(refText(wire));
+      const isGone = (ref: Ref): boolean => gone.has(refText(ref));
+      const all = [...asked, ...wires];
+      return create(DeleteResponseSchema, {
+        deleted: all.filter(isGone).map(refMessage),
+        absent: all.filter((ref) => !isGone(ref)).map(refMessage),
+      });
+    },
+    get: ({ kind, name }) => {
+      const found = attachments.documents({
+        ...(kind !== "" && { kind: readKind(attachments.kinds, kind) }),
+        ...(name !== "" && { name }),
+      });
+      const documents = found.map((document) =>
+        create(AttachmentSchema, { ref: refMessage(document), document: documentText(document) }),
+      );
+      return Promise.resolve(create(GetResponseSchema, { attachments: documents }));
+    },
+    status: ({ counters }) => hostStatus(parts, counters),
+    watch: ({ minIntervalMs, counters }, { scope }) => watchStatus(parts, scope, { minIntervalMs, counters }),
+    ping: (request, { scope }) => ping(parts, scope, request),
+    why: (request, context) => why(parts, context, request),
+    graph: (_request, context) => graph(parts, context),
+  };
+  return serve(AgentApi, implementation, (call, request, { peer }) => {
+    // What would change is only looked at.
+    const action = call === "apply" && "dryRun" in request && request.dryRun ? "read" : NEEDS[call];
+    mustAllow(identity.authorize, question(peer, action, { kind: "host", name: world.host, call }));
+  });
+}
+
+/** One YAML document, without what only editors read. */
+function documentText({ $schema: _schema, ...document }: Document): string {
+  return stringify(document, { lineWidth: 0 });
+}
+
+async function apply(
+  { attachments }: AdminParts,
+  { documents, fileName, dryRun, waitMs }: ApplyRequest,
+  { scope }: Context,
+): Promise<ApplyResponse> {
+  const file = fileName || "documents";
+  if (dryRun) {
+    const result = attachments.kinds.parse(documents, file);
+    if (!result.ok)
+      return create(ApplyResponseSchema, {
+        problems: result.problems.map((problem) => create(ProblemSchema, problem)),
+      });
+    const compared = await attachments.compare(result.wishes);
+    return create(ApplyResponseSchema, {
+      applied: compared.map((each, i) =>
+        appliedMessage(each, { before: attachments.wish(each.ref), after: result.wishes[i] }),
+      ),
+    });
+  }
+  if (waitMs > MAX_WAIT_MS)
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `apply ${file}: to wait ${waitMs} ms is too long; ${MAX_WAIT_MS} are allowed`,
+    );
+  const wishes = attachments.kinds.mustParse(documents, file);
+  const applied = await attachments.apply(wishes);
+  const refs = applied.map(({ ref }) => ref);
+  if (waitMs > 0) await attachments.settled(refs, waitMs, scope);
+  return create(ApplyResponseSchema, {
+    applied: applied.map((each) => appliedMessage(each)),
+    attachments:
+      waitMs > 0
+        ? refs.flatMap((ref) => {
+            const attached = attachments.find(ref);
+            return attached ? [attachmentStatus(attached)] : [];
+          })
+        : [],
+  });
+}
+
+function appliedMessage(
+  { ref, change, differences }: Applied,
+  documents: { readonly before?: Wish | undefined; readonly after?: Wish | undefined } = {},
+) {
+  const changes = {
+    unchanged: Applied_Change.UNCHANGED,
+    added: Applied_Change.ADDED,
+    changed: Applied_Change.CHANGED,
+  } as const;
+  const text = (wish: Wish | undefined): string => (wish ? documentText(wish.document) : "");
+  return create(AppliedSchema, {
+    ref: refMessage(ref),
+    change: changes[change],
+    differences: [...differences],
+    before: text(documents.before),
+    after: text(documents.after),
+  });
+}
+
+function readRef(kinds: Kinds, { kind, name }: RefMessage): Ref {
+  return { kind: readKind(kinds, kind), name };
+}
+
+/** People write `connect`. */
+function readKind({ all }: Kinds, text: string): string {
+  const found = all.find(({ kind }) => kind.toLowerCase() === text.toLowerCase());
+  if (found) return found.kind;
+  throw new NetloomError(
+    "INVALID_ARGUMENT",
+    `read kind ${JSON.stringify(text.slice(0, 40))}: there is none`,
+    { hint: `kinds are ${all.map(({ kind }) => kind).join(", ")}` },
+  );
+}

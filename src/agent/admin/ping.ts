@@ -1,0 +1,160 @@
+/** Echo requests through a wire, from its end on this host. */
+import { create } from "@bufbuild/protobuf";
+import {
+  type PingReply,
+  PingReplySchema,
+  type PingRequest,
+  type Wire,
+} from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Netns } from "../../kernel/kernel.ts";
+import { type Watch, watchOf } from "../../async/watch.ts";
+import type { Prober } from "../../kernel/prober.ts";
+import type { Scope } from "../../async/scope.ts";
+import type { AdminParts } from "./admin-parts.ts";
+import { readMeters } from "../../forwarder/meter.ts";
+import { addressOf } from "../../net/ip.ts";
+import { toldWire } from "../../view/told-wire.ts";
+import { wireNames } from "../../view/wire-names.ts";
+import { type Counted, type ProofEnd, WireProof } from "../../view/wire-proof.ts";
+import { describeWires } from "./wires.ts";
+
+const COUNT = 4;
+const MAX_COUNT = 10_000;
+const INTERVAL_MS = 1_000;
+const TIMEOUT_MS = 1_000;
+
+/** NOT_FOUND if there is no such wire, UNIMPLEMENTED if this host cannot send echo requests. */
+export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Watch<PingReply> {
+  const { prober } = parts;
+  if (!prober) throw new NetloomError("UNIMPLEMENTED", "ping a wire: this host cannot send echo requests");
+  const wire = findWire(describeWires(parts), parts, request.wire);
+  const [client, endpoint] = [wire.clientEnd, wire.endpointEnd].map((each) =>
+    each?.isPort ? undefined : each,
+  );
+  const end = client ?? endpoint;
+  if (!end && (wire.clientEnd ?? wire.endpointEnd))
+    throw new NetloomError(
+      "FAILED_PRECONDITION",
+      `ping wire ${request.wire}: its end on this host is a port, and only who is behind it sends from there`,
+      { hint: "ping it from the host of its other end, or from the machine behind the port" },
+    );
+  const others = (client ? wire.endpointAddresses : wire.clientAddresses).map(addressOf);
+  const addresses = request.address === "" ? others : [request.address];
+  if (!end || addresses.length === 0)
+    throw new NetloomError("FAILED_PRECONDITION", `ping wire ${request.wire}: it has no addresses`);
+  const rounds = Math.min(MAX_COUNT, request.count || COUNT);
+  const timeoutMs = request.timeoutMs || TIMEOUT_MS;
+  const probe = new Probing(parts, prober, {
+    wire,
+    end: { netns: end.netns as Netns, device: end.interface, mtuBytes: wire.mtu, timeoutMs },
+    addresses,
+    intervalMs: request.intervalMs || INTERVAL_MS,
+  });
+  const life = scope.child(`ping ${wire.id}`);
+  let n = 0;
+  return watchOf({
+    take: async () => {
+      if (n > rounds * addresses.length || life.ended) return undefined;
+      try {
+        if (n === 0) await probe.begin();
+        return n < rounds * addresses.length ? await probe.round(n++, life) : (n++, await probe.end());
+      } catch (error) {
+        if (error instanceof NetloomError && life.ended) return undefined;
+        throw error;
+      }
+    },
+    close: () => {
+      if (!scope.ended && !life.ended) scope.spawn("end a ping", () => life.end());
+    },
+  });
+}
+
+interface ProbingOptions {
+  readonly wire: Wire;
+  readonly end: ProofEnd;
+  readonly addresses: readonly string[];
+  readonly intervalMs: number;
+}
+
+class Probing {
+  readonly #parts: AdminParts;
+  readonly #options: ProbingOptions;
+  readonly #proof: WireProof;
+  /** On `Clock.monotonicMs`: when the first of the present round was sent. */
+  #roundMs = 0;
+  #before: Counted = {};
+
+  constructor(parts: AdminParts, prober: Prober, options: ProbingOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#proof = new WireProof(prober, options.end);
+  }
+
+  async begin(): Promise<void> {
+    this.#before = await this.#count();
+  }
+
+  /** The last message: what else was found. */
+  async end(): Promise<PingReply> {
+    const { wire, addresses } = this.#options;
+    for (const address of addresses) await this.#proof.prove(address);
+    const problems = this.#proof.verdict(this.#before, await this.#count());
+    return create(PingReplySchema, { path: wire.path, wireId: wire.id, problems });
+  }
+
+  /** What has come towards either side, as far as this host counts it: on the way out of it for one on another host. */
+  async #count(): Promise<Counted> {
+    const { wires, kernel } = this.#parts;
+    const made = wires.made.get(this.#options.wire.id);
+    if (!made) return {};
+    const [client, endpoint] = await readMeters(
+      kernel,
+      (["client", "endpoint"] as const).map((towards) => ({ ...made, towards })),
+    );
+    return { ...(client && { client }), ...(endpoint && { endpoint }) };
+  }
+
+  /** All addresses of a round one after the other, the next round after the interval. */
+  async round(n: number, scope: Scope): Promise<PingReply> {
+    const { wire, addresses, intervalMs } = this.#options;
+    const { clock } = this.#parts.world;
+    if (n % addresses.length === 0) {
+      const waitMs = this.#roundMs + intervalMs - clock.monotonicMs();
+      if (n > 0 && waitMs > 0) await clock.sleep(waitMs, scope);
+      this.#roundMs = clock.monotonicMs();
+    }
+    const address = addresses[n % addresses.length] ?? "";
+    const { rttMs, reason = "" } = await this.#proof.ping(address);
+    return create(PingReplySchema, {
+      address,
+      sequence: Math.floor(n / addresses.length) + 1,
+      reason,
+      path: wire.path,
+      wireId: wire.id,
+      ...(rttMs !== undefined && { rttMs }),
+    });
+  }
+}
+
+/** By its names, or by the name of the attachment that has asked for it. */
+function findWire(wires: readonly Wire[], { world, attachments }: AdminParts, name: string): Wire {
+  const asking = new Map(attachments.all().map((each) => [each.connectionId, each.wish.name]));
+  const names = (wire: Wire): string[] => [
+    ...[asking.get(wire.id) ?? []].flat(),
+    ...wireNames(toldWire([{ host: world.host, wire }])),
+  ];
+  const found = wires.filter((wire) => names(wire).includes(name));
+  if (found[0] && found.length === 1) return found[0];
+  const known = wires.map((wire) => names(wire).at(-1) ?? wire.id);
+  throw new NetloomError(
+    "NOT_FOUND",
+    found.length > 1
+      ? `ping wire ${name}: ${found.length} wires are called so`
+      : `ping wire ${name}: ${world.host} has no such wire`,
+    {
+      topic: found.length > 1 ? "NL-202" : "NL-203",
+      hint: known.length > 0 ? `its wires are ${known.slice(0, 10).join(", ")}` : "it has none",
+    },
+  );
+}

@@ -1,0 +1,224 @@
+/** Wires as people see them, from what the forwarder has made and what the path says. */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Attached } from "../../attachments/attached.ts";
+import type { MadeWire } from "../kept-wires.ts";
+import type { Unclaimed } from "../unclaimed.ts";
+import {
+  type Ref,
+  RefSchema,
+  type Tunnel,
+  TunnelSchema,
+  type Wire,
+  Wire_State,
+  type WireEnd,
+  WireEndSchema,
+  WireSchema,
+} from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import type { Connection } from "../../api/gen/nsm/connection_pb.js";
+import { copyMessage } from "../../api/copy-message.ts";
+import { clientWorkloadOf, hostsOf } from "../../elements/path/path-hosts.ts";
+import { stationsOf, wireIdOf } from "../../elements/wires/wire-id.ts";
+import { wireMtu } from "../../forwarder/plan/plan.ts";
+import type { Wire as Made } from "../../forwarder/wire.ts";
+import { endOf, isBorrowed, remoteTypeOf, typeOf } from "../../mechanisms/list.ts";
+import type { LocalDevice } from "../../mechanisms/mechanism-type.ts";
+import type { Side } from "../../mechanisms/side.ts";
+import { wayWords } from "../../view/told-wire.ts";
+import type { AdminParts } from "./admin-parts.ts";
+
+/** In the order in which a wire passes what leads there. */
+const SIDES = ["client", "endpoint"] as const;
+
+/** All wires with an end on this host, in the order in which they were made. */
+export function describeWires(parts: AdminParts): Wire[] {
+  const connections = new Map(parts.forwarder.established().map((each) => [wireIdOf(each), each]));
+  const byId = byWire(parts.attachments.all());
+  return [...parts.wires.made].map(([id, made]) => {
+    const connection = connections.get(id);
+    const attached = byId.get(id) ?? [];
+    const portDown = attached.map((each) => each.whyDown).find((why) => why !== undefined);
+    const whyDown = (connection && parts.forwarder.whyDown(connection.id)) ?? portDown;
+    return withPath(describeWire(parts, { made, connection, whyDown, attached }));
+  });
+}
+
+/** Wires that an earlier life has left on this host, and that nobody has asked for since, as their devices tell of them. */
+export function describeUnclaimed({ attachments, wires, world }: AdminParts): Wire[] {
+  const all = attachments.all();
+  return [...wires.found].map(([id, found]) => {
+    const connect = all.find((each) => each.connectionId === id);
+    return withPath(unclaimedWire(world.host, { id, found, connect }));
+  });
+}
+
+/** The path in words, as everybody reads it who is told of the wire by this host alone. */
+function withPath(wire: Wire): Wire {
+  wire.path = wayWords(wire);
+  return wire;
+}
+
+function unclaimedWire(
+  host: string,
+  given: { readonly id: string; readonly found: Unclaimed; readonly connect: Attached | undefined },
+): Wire {
+  const { id, found, connect } = given;
+  const { client, endpoint } = found.ends;
+  const clientEnd = client && endMessage(client, connect?.workload, client.isPort ?? false);
+  return create(WireSchema, {
+    id,
+    state: Wire_State.UNCLAIMED,
+    client: clientEnd ? `${host}/${clientEnd.workload}` : "",
+    ...(clientEnd && { clientEnd }),
+    ...(endpoint && { endpointEnd: endMessage(endpoint, undefined, endpoint.isPort ?? false) }),
+    tunnels: SIDES.flatMap((side) =>
+      found.tunnels
+        .filter((tunnel) => (tunnel.side ?? "endpoint") === side)
+        .map(({ type, parameters, words, local, remote }) =>
+          tunnelMessage(side, { type, parameters, words, local, remote, localHost: host, remoteHost: "" }),
+        ),
+    ),
+    mtu: found.mtuBytes,
+    clientAddresses: [...(client?.addresses ?? [])],
+    endpointAddresses: [...(endpoint?.addresses ?? [])],
+    attachments: connect ? [refMessage(connect.wish)] : [],
+    path: `veth on ${host}`,
+  });
+}
+
+/** Those that have asked for a wire, from the start on, and those that serve it. */
+function byWire(attachments: readonly Attached[]): Map<string, Attached[]> {
+  const wires = new Map<string, Attached[]>();
+  for (const attached of attachments)
+    for (const id of new Set([attached.connectionId, ...attached.wireIds]))
+      wires.set(id, [...(wires.get(id) ?? []), attached]);
+  return wires;
+}
+
+function describeWire(
+  { world, attachments }: AdminParts,
+  given: {
+    readonly made: MadeWire;
+    readonly connection: Connection | undefined;
+    readonly whyDown: string | undefined;
+    readonly attached: readonly Attached[];
+  },
+): Wire {
+  const { made, connection, whyDown, attached } = given;
+  const { wire } = made;
+  const stations = connection ? stationsOf(connection) : [];
+  const hosts = hostsOf(stations);
+  const workloadAt = (end: Side): string | undefined =>
+    attached.find(({ wish }) => attachments.kinds.of(wish).end === end)?.workload;
+  return create(WireSchema, {
+    id: wire.connectionId,
+    service: connection?.networkService ?? "",
+    payload: connection?.payload ?? "",
+    client: stations[0]?.name ?? "",
+    endpoint: connection?.networkServiceEndpointName ?? "",
+    state: connection && whyDown === undefined ? Wire_State.UP : Wire_State.DOWN,
+    reason: whyDown ?? "",
+    ...ends(wire, { client: workloadAt("client"), endpoint: workloadAt("endpoint") }),
+    tunnels: tunnelsOf(wire, hosts, world.host),
+    hosts,
+    clientWorkload: clientWorkloadOf(stations),
+    mtu: wireMtu(wire),
+    clientAddresses: [...(wire.context.srcIpAddrs ?? [])],
+    endpointAddresses: [...(wire.context.dstIpAddrs ?? [])],
+    ...(connection && { connection: withoutTokens(connection) }),
+    attachments: attached.map(({ wish }) => refMessage(wish)),
+    upSince: timestampFromMs(made.sinceMs),
+    path: insideWords(wire, world.host),
+  });
+}
+
+export function refMessage({ kind, name }: { readonly kind: string; readonly name: string }): Ref {
+  return create(RefSchema, { kind, name });
+}
+
+function ends(
+  wire: Made,
+  workloads: Readonly<Record<Side, string | undefined>>,
+): { clientEnd?: WireEnd; endpointEnd?: WireEnd } {
+  const end = (side: Side): WireEnd | undefined => {
+    const device = endOf(wire[side]);
+    return device && endMessage(device, workloads[side], isBorrowed(wire[side]));
+  };
+  const [client, endpoint] = [end("client"), end("endpoint")];
+  return { ...(client && { clientEnd: client }), ...(endpoint && { endpointEnd: endpoint }) };
+}
+
+function endMessage(
+  { netns, interfaceName }: LocalDevice,
+  workload: string | undefined,
+  isPort: boolean,
+): WireEnd {
+  return create(WireEndSchema, {
+    netns,
+    interface: interfaceName,
+    workload: isPort ? interfaceName : workload || nameOfNetns(netns),
+    isPort,
+  });
+}
+
+function nameOfNetns(netns: string): string {
+  return /^file:\/\/.*\/([^/]+)$/.exec(netns)?.[1] ?? netns;
+}
+
+/** In the order from the client to the endpoint. */
+function tunnelsOf(wire: Made, hosts: readonly string[], host: string): Tunnel[] {
+  const own = hosts.indexOf(host);
+  return SIDES.flatMap((side) => {
+    const mechanism = wire[side];
+    const type = remoteTypeOf(mechanism);
+    if (!type) return [];
+    const { source, destination } = type.vteps(mechanism);
+    const [local, remote] = side === "client" ? [destination, source] : [source, destination];
+    const next = own < 0 ? undefined : hosts[side === "client" ? own - 1 : own + 1];
+    return [
+      tunnelMessage(side, {
+        type: type.type,
+        parameters: type.write(mechanism),
+        words: type.words(mechanism),
+        local,
+        remote,
+        localHost: host,
+        remoteHost: next ?? "",
+      }),
+    ];
+  });
+}
+
+/** As this host sees a tunnel that leads to `side` of the wire. */
+interface TunnelHere extends Pick<Tunnel, "type" | "parameters" | "words"> {
+  readonly local: string;
+  readonly remote: string;
+  readonly localHost: string;
+  readonly remoteHost: string;
+}
+
+function tunnelMessage(side: Side, here: TunnelHere): Tunnel {
+  const { type, parameters, words, local, remote, localHost, remoteHost } = here;
+  const isForth = side === "endpoint";
+  return create(TunnelSchema, {
+    type,
+    parameters,
+    words,
+    source: isForth ? local : remote,
+    destination: isForth ? remote : local,
+    sourceHost: isForth ? localHost : remoteHost,
+    destinationHost: isForth ? remoteHost : localHost,
+  });
+}
+
+/** Inside of a host: `veth on alpha`. */
+function insideWords({ client, endpoint }: Made, host: string): string {
+  const words = new Set([client, endpoint].map((mechanism) => typeOf(mechanism).words(mechanism)));
+  return `${[...words].join(" and ")} on ${host}`;
+}
+
+function withoutTokens(connection: Connection): Connection {
+  const copy = copyMessage(connection);
+  for (const segment of copy.path?.pathSegments ?? []) segment.token = "";
+  return copy;
+}

@@ -1,0 +1,331 @@
+/** Agents on the simulator: attachments, restarts, workloads that die. */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { NetworkServiceQuerySchema, NetworkServiceSchema } from "../api/gen/nsm/registry_pb.js";
+import { stationsOver } from "../api/hops.ts";
+import { AgentMesh, read, REGISTRY_URL, WEB } from "../../fixtures/roles/agent.ts";
+import { peerNamed } from "../../fixtures/world/peer.ts";
+
+const DB = `
+kind: Expose
+name: db
+workload: { lab: lab/beta/b1 }
+services: [db]
+pools: [10.0.2.0/24, "fd00:2::/64"]
+`;
+
+suite("an agent", () => {
+  test("connects a workload to a service of another host by name, and leaves nothing when that is deleted", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      const { connection } = mesh.agent("alpha").forwarder.established()[0]
+        ? { connection: mesh.agent("alpha").forwarder.established()[0] }
+        : assert.fail("no connection");
+      assert.deepEqual(
+        connection?.path?.pathSegments.map(({ name }) => name),
+        ["alpha/a1", "manager-alpha", "forwarder-alpha", "manager-beta", "forwarder-beta", "db.beta"],
+      );
+      await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-db" }]);
+      await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "db" }]);
+      await mesh.sleep(500);
+      await mesh.holdsNothing();
+    });
+  });
+
+  test("connects two workloads of one host", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("alpha", `${DB.replace("beta/b1", "alpha/a2")}---\n${WEB}`);
+      mesh.reaches(["alpha", "a1"], ["alpha", "a2"], "web-db");
+    });
+  });
+
+  test("connects as soon as somebody offers the service", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      const alpha = mesh.agent("alpha").attachments;
+      await alpha.apply(read(WEB));
+      await mesh.sleep(60_000);
+      const failed = alpha.find({ kind: "Connect", name: "web-db" })?.view;
+      assert.equal(failed?.state, "failed");
+      assert.match(failed.reason, /network service db is not found/);
+      await mesh.apply("beta", DB);
+      await mesh.sleep(200);
+      assert.equal(alpha.find({ kind: "Connect", name: "web-db" })?.view.state, "up");
+    });
+  });
+});
+
+suite("an agent that starts again", () => {
+  test("after a crash finds its wires as they were, under the same ids, and changes nothing in the kernel", async () => {
+    for (const host of ["alpha", "beta"] as const) {
+      const mesh = new AgentMesh();
+      await mesh.run(async () => {
+        await mesh.sleep(100);
+        await mesh.apply("beta", DB);
+        await mesh.apply("alpha", WEB);
+        await mesh.sleep(1_000);
+        const look = async () =>
+          await Promise.all(
+            (["alpha", "beta"] as const).map((each) =>
+              mesh.simulation
+                .kernel(each)
+                .observe([{ netns: "host" }, { netns: mesh.netnsOf(each, each === "alpha" ? "a1" : "b1") }]),
+            ),
+          );
+        const before = await look();
+        const ids = mesh
+          .agent("alpha")
+          .forwarder.established()[0]
+          ?.path?.pathSegments.map(({ id }) => id);
+        await mesh.restart(host);
+        await mesh.sleep(10_000);
+        mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+        assert.deepEqual(await look(), before, `${host} was restarted`);
+        const after = mesh
+          .agent("alpha")
+          .forwarder.established()[0]
+          ?.path?.pathSegments.map(({ id }) => id);
+        if (host === "alpha") assert.deepEqual(after, ids);
+        assert.deepEqual(mesh.agent(host).wires.unclaimed, []);
+      });
+    }
+  });
+
+  test("having lost an attachment while it was down removes its wire after the grace time", async () => {
+    const mesh = new AgentMesh({ sweepAfterMs: 5_000 });
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      mesh.simulation.crash("beta");
+      await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-db" }]);
+      mesh.simulation.restart("beta");
+      await mesh.sleep(1_000);
+      assert.equal(mesh.agent("beta").wires.unclaimed.length, 1);
+      await mesh.sleep(20_000);
+      await mesh.holdsNothing();
+    });
+  });
+});
+
+suite("an agent whose workloads and services come and go", () => {
+  test("closes the wire of a workload that dies, and makes it again with the same address when it is back", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      const before = mesh.addresses("alpha", "web-db");
+      mesh.removeWorkload("alpha", "a1");
+      await mesh.sleep(1_000);
+      assert.deepEqual(mesh.agent("beta").forwarder.established(), []);
+      const { attachments } = mesh.agent("alpha");
+      assert.equal(attachments.find({ kind: "Connect", name: "web-db" })?.view.state, "waiting");
+      mesh.createWorkload("alpha", "a1");
+      await mesh.sleep(3_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      assert.deepEqual(mesh.addresses("alpha", "web-db"), before);
+    });
+  });
+
+  test("withdraws what a dead workload has offered, and its clients go elsewhere", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      mesh.removeWorkload("beta", "b1");
+      await mesh.sleep(1_000);
+      await mesh.apply("beta", DB.replace("name: db", "name: other").replace("beta/b1", "beta/b2"));
+      await mesh.sleep(12_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b2"], "web-db");
+    });
+  });
+
+  test("leaves the endpoint of a host that is gone as soon as the registry drops it", async () => {
+    const [atMs, forMs, leaseMs] = [30_000, 1e7, 8_000];
+    const cut = (other: string) => ({ kind: "partition", hosts: ["beta", other], atMs, forMs }) as const;
+    const mesh = new AgentMesh({ leaseMs, faults: [cut("alpha"), cut("registry")] });
+    await mesh.run(async () => {
+      const { clock } = mesh.simulation;
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      await mesh.apply("alpha", DB.replace("name: db", "name: other").replace("beta/b1", "alpha/a2"));
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      const { attachments, forwarder } = mesh.agent("alpha");
+      const endpoint = (): string | undefined => forwarder.established()[0]?.networkServiceEndpointName;
+      await mesh.sleep(atMs - clock.monotonicMs());
+      mesh.isUnderlayCut = true;
+      await mesh.sleep(leaseMs / 2);
+      assert.equal(attachments.find({ kind: "Connect", name: "web-db" })?.view.state, "healing");
+      assert.equal(endpoint(), "db.beta");
+      await mesh.sleep(leaseMs);
+      mesh.reaches(["alpha", "a1"], ["alpha", "a2"], "web-db");
+      assert.equal(endpoint(), "other.alpha");
+    });
+  });
+
+  for (const outage of ["", ", also with the registry down"])
+    test(`withdraws an Expose with its wires, and their clients go elsewhere${outage}`, async () => {
+      const mesh = new AgentMesh();
+      await mesh.run(async () => {
+        await mesh.sleep(100);
+        await mesh.apply("beta", DB);
+        await mesh.apply("alpha", WEB);
+        if (outage) mesh.simulation.crash("registry");
+        await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "db" }]);
+        const { attachments, wires } = mesh.agent("beta");
+        assert.deepEqual([attachments.all().length, wires.made.size], [0, 0]);
+        if (outage) mesh.simulation.restart("registry");
+        await mesh.apply("beta", DB.replace("name: db", "name: other").replace("beta/b1", "beta/b2"));
+        await mesh.sleep(12_000);
+        mesh.reaches(["alpha", "a1"], ["beta", "b2"], "web-db");
+      });
+    });
+});
+
+suite("an agent whose wish changes", () => {
+  test("changes a wire whose attachment has changed, and nothing if it has not", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      const before = mesh.addresses("alpha", "web-db");
+      const { attachments } = mesh.agent("alpha");
+      assert.deepEqual(
+        (await attachments.apply(read(WEB))).map(({ change }) => change),
+        ["unchanged"],
+      );
+      await mesh.apply("alpha", WEB.replace("to-db", "renamed"));
+      assert.deepEqual(mesh.addresses("alpha", "web-db"), before);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      assert.deepEqual(
+        (await attachments.compare(read(WEB))).map(({ change, differences }) => ({ change, differences })),
+        [{ change: "changed", differences: ["interface"] }],
+      );
+    });
+  });
+
+  test("reaches a service that it knows although the registry is down, also after a restart", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", DB);
+      await mesh.apply("alpha", WEB);
+      await mesh.sleep(5_000);
+      mesh.simulation.crash("registry");
+      await mesh.apply("alpha", WEB.replace("web-db", "second").replace("alpha/a1", "alpha/a2"));
+      mesh.reaches(["alpha", "a2"], ["beta", "b1"], "second");
+      await mesh.restart("alpha");
+      await mesh.sleep(5_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+    });
+  });
+
+  test("refuses two wires with one interface in one workload", async () => {
+    const mesh = new AgentMesh();
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      const { attachments } = mesh.agent("alpha");
+      await attachments.apply(read(WEB));
+      await assert.rejects(attachments.apply(read(WEB.replace("web-db", "other"))), {
+        code: "INVALID_ARGUMENT",
+        message: /Connect web-db has the interface "to-db"/,
+      });
+    });
+  });
+});
+
+suite("wires that are up when a wish changes", () => {
+  for (const outage of ["", ", also with the registry down"])
+    test(`gives the wires that are up what has changed of an Expose, at once, and takes none down${outage}`, async () => {
+      const mesh = new AgentMesh();
+      await mesh.run(async () => {
+        await mesh.sleep(100);
+        const db = (more: string): string => `${DB}${more}\n`;
+        await mesh.apply("beta", db("routes: { client: [10.7.0.0/16] }"));
+        await mesh.apply("alpha", WEB);
+        const look = async () =>
+          await mesh.simulation.kernel("alpha").observe([{ netns: mesh.netnsOf("alpha", "a1") }]);
+        const routes = async () =>
+          (await look()).flatMap((each) =>
+            each.kind === "route" && each.destination.endsWith("/16") ? [each.destination] : [],
+          );
+        assert.deepEqual(await routes(), ["10.7.0.0/16"]);
+        const devices = async () => (await look()).filter(({ kind }) => kind === "veth");
+        const before = await devices();
+        if (outage) mesh.simulation.crash("registry");
+        await mesh.agent("beta").attachments.apply(read(db("routes: { client: [10.8.0.0/16] }")));
+        await mesh.sleep(1_000);
+        assert.deepEqual(await routes(), ["10.8.0.0/16"]);
+        assert.deepEqual(await devices(), before);
+        assert.equal(
+          mesh.agent("alpha").attachments.find({ kind: "Connect", name: "web-db" })?.view.state,
+          "up",
+        );
+      });
+    });
+
+  test("moves wires whose service's matches change to an endpoint that is for them; not before the registry says so", async () => {
+    const mesh = new AgentMesh();
+    const service = (colour: string): string =>
+      `kind: NetworkService\nname: db\nmatches: [{ routes: [{ destinationSelector: { colour: ${colour} } }] }]\n`;
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", service("blue"));
+      await mesh.apply("beta", `${DB}labels: { colour: blue }\n`);
+      const green = DB.replace("name: db", "name: other").replace("beta/b1", "alpha/a2");
+      await mesh.apply("alpha", `${green.replaceAll("10.0.2", "10.0.3")}labels: { colour: green }\n`);
+      await mesh.apply("alpha", WEB);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      mesh.simulation.crash("registry");
+      await mesh.agent("beta").attachments.apply(read(service("green")));
+      await mesh.sleep(20_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      mesh.simulation.restart("registry");
+      await mesh.sleep(20_000);
+      mesh.reaches(["alpha", "a1"], ["alpha", "a2"], "web-db");
+      assert.deepEqual(mesh.agent("beta").forwarder.established(), []);
+      await mesh.agent("beta").attachments.apply(read(service("blue")));
+      await mesh.sleep(2_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+    });
+  });
+
+  test("puts the matches of a service back that an endpoint's program has registered without, and moves the wires", async () => {
+    const mesh = new AgentMesh();
+    const service = `kind: NetworkService\nname: db\nmatches: [{ routes: [{ destinationSelector: { colour: blue } }] }]\n`;
+    await mesh.run(async () => {
+      await mesh.sleep(100);
+      await mesh.apply("beta", service);
+      await mesh.apply("beta", `${DB}labels: { colour: blue }\n`);
+      const { registry: manager, world } = mesh.agent("beta");
+      const matches = async (): Promise<number | undefined> => {
+        const query = create(NetworkServiceQuerySchema, { networkService: { name: "db" } });
+        const { services } = stationsOver(world.hops.dial(REGISTRY_URL), world.clock);
+        return (await services.find({ scope: world.scope }, query).take())?.networkService?.matches.length;
+      };
+      assert.equal(await matches(), 1);
+      const peer = peerNamed("unix:1000");
+      const caller = { scope: world.scope, deadlineMs: Infinity, peer };
+      await manager.services.request(caller, create(NetworkServiceSchema, { name: "db" }));
+      assert.equal(await matches(), 0);
+      const green = DB.replace("name: db", "name: other").replace("beta/b1", "alpha/a2");
+      await mesh.apply("alpha", `${green.replaceAll("10.0.2", "10.0.3")}labels: { colour: green }\n`);
+      await mesh.apply("alpha", WEB);
+      await mesh.sleep(5_000);
+      assert.equal(await matches(), 1);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+    });
+  });
+});

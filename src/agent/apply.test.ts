@@ -1,0 +1,97 @@
+/** Wishes that change while what they were is still being taken away, because another host does not answer. */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
+
+const REF = { kind: "Connect", name: "web-db" } as const;
+
+/** Alpha and beta do not hear each other from second 10 on, for half a minute; the wire was up. */
+async function cutOff(body: (mesh: AgentMesh, now: () => number) => Promise<void>): Promise<void> {
+  const faults = [{ kind: "partition", hosts: ["alpha", "beta"], atMs: 10_000, forMs: 30_000 }] as const;
+  const mesh = new AgentMesh({ faults });
+  await mesh.run(async () => {
+    await mesh.sleep(100);
+    await mesh.apply("beta", DB);
+    await mesh.apply("alpha", WEB);
+    const now = (): number => mesh.simulation.clock.monotonicMs();
+    await mesh.sleep(10_500 - now());
+    await body(mesh, now);
+  });
+}
+
+suite("an apply", () => {
+  test("answers when the wish is on the disk, while what was is closed; changes meanwhile do not wait, and the last counts", async () => {
+    await cutOff(async (mesh, now) => {
+      const { attachments } = mesh.agent("alpha");
+      const id = attachments.find(REF)?.connectionId;
+      const startMs = now();
+      const [first] = await attachments.apply(read(`${WEB}labels: { app: one }`));
+      assert.equal(first?.change, "changed");
+      assert.equal(attachments.find(REF)?.view.state, "closing");
+      await attachments.apply(read(WEB.replace("web-db", "other").replace("a1", "a2")));
+      const [second] = await attachments.apply(read(`${WEB}labels: { app: two }`));
+      assert.deepEqual(second?.differences, ["labels.app"]);
+      const [third] = await attachments.apply(read(`${WEB}labels: { app: two }`));
+      assert.equal(third?.change, "unchanged");
+      assert.ok(now() - startMs < 100, `${now() - startMs} ms`);
+      assert.match(JSON.stringify(attachments.documents({ name: "web-db" })), /"app":"two"/);
+      await mesh.sleep(50_000);
+      assert.deepEqual([attachments.find(REF)?.view.state, attachments.find(REF)?.connectionId], ["up", id]);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      mesh.reaches(["alpha", "a2"], ["beta", "b1"], "other");
+      const labels = mesh
+        .agent("beta")
+        .forwarder.established()
+        .map((connection) => connection.labels["app"]);
+      assert.ok(labels.includes("two") && !labels.includes("one"), labels.join());
+    });
+  });
+
+  test("of what is still being deleted begins when that is gone", async () => {
+    await cutOff(async (mesh) => {
+      for (const [host, ref, text] of [
+        ["alpha", REF, WEB],
+        ["beta", { kind: "Expose", name: "db" }, DB],
+      ] as const) {
+        const { attachments } = mesh.agent(host);
+        let isGone = false;
+        const deleted = attachments.delete([ref]).then((refs) => {
+          isGone = true;
+          return refs;
+        });
+        await mesh.sleep(10);
+        const [applied] = await attachments.apply(read(text));
+        assert.deepEqual([applied?.change, isGone], ["added", false], host);
+        assert.equal(attachments.find(ref)?.view.state, "closing", host);
+        assert.deepEqual(await deleted, [ref]);
+      }
+      await mesh.sleep(60_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+    });
+  });
+
+  test("that is taken back before what was there is closed leaves nothing", async () => {
+    await cutOff(async (mesh) => {
+      const { attachments } = mesh.agent("alpha");
+      await attachments.apply(read(`${WEB}labels: { app: one }`));
+      assert.deepEqual(await attachments.delete([REF]), [REF]);
+      assert.deepEqual(attachments.all(), []);
+      assert.equal(mesh.agent("alpha").wires.made.size, 0);
+      await mesh.sleep(60_000);
+      await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "db" }]);
+      await mesh.sleep(700_000);
+      await mesh.holdsNothing();
+    });
+  });
+
+  test("that is under way when the agent ends for good leaves nothing of it", async () => {
+    await cutOff(async (mesh) => {
+      const { attachments, wires } = mesh.agent("alpha");
+      await attachments.apply(read(`${WEB}labels: { app: one }`));
+      await attachments.closeAll();
+      await mesh.sleep(60_000);
+      assert.equal(wires.made.size, 0);
+      assert.deepEqual(mesh.agent("alpha").manager.established(), []);
+    });
+  });
+});

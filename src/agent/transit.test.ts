@@ -1,0 +1,185 @@
+/** A wire that goes over a host in between: alpha (client) → gamma → beta (endpoint). */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { Agent, StatusRequestSchema } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { call, serveAll } from "../api/rpc.ts";
+import { groupByOwner } from "../forwarder/reconcile/owner.ts";
+import type { KernelObject } from "../kernel/kernel.ts";
+import { hopTo } from "../registry/hop-to.ts";
+import { AgentMesh, DB, type HostName, read, WEB } from "../../fixtures/roles/agent.ts";
+
+const OVER_GAMMA = `${WEB}via: [gamma]\n`;
+const REF = { kind: "Connect", name: "web-db" } as const;
+const HOSTS = ["alpha", "beta", "gamma"] as const;
+
+const newMesh = (): AgentMesh => new AgentMesh({ hosts: HOSTS, sweepAfterMs: 60_000 });
+
+async function bring(mesh: AgentMesh, document = OVER_GAMMA): Promise<void> {
+  await mesh.sleep(1_000);
+  await mesh.apply("beta", DB);
+  await mesh.apply("alpha", document);
+  // The last answer is on the disk a moment later.
+  await mesh.sleep(1_000);
+}
+
+async function objectsOf(
+  mesh: AgentMesh,
+  host: HostName,
+): Promise<ReadonlyMap<string, readonly KernelObject[]>> {
+  return groupByOwner(await mesh.simulation.kernel(host).observe([{ netns: "host" }])).owned;
+}
+
+/** How the agent of a host tells the way of the wire. */
+async function pathOf(mesh: AgentMesh, host: HostName): Promise<string> {
+  const { served, world } = mesh.agent(host);
+  const request = create(StatusRequestSchema, {});
+  const { wires } = await call(hopTo(serveAll(served), world), Agent.method.status, request, {
+    timeoutMs: 1_000,
+  });
+  return wires[0]?.path ?? "";
+}
+
+const kinds = (objects: readonly KernelObject[] = []): string[] => objects.map(({ kind }) => kind).sort();
+
+suite("a wire over a third host", () => {
+  test("carries packets from tunnel to tunnel, and is gone from all three hosts when it is deleted", async () => {
+    const mesh = newMesh();
+    await mesh.run(async () => {
+      await bring(mesh);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      const [[id, { wire }] = assert.fail()] = [...mesh.agent("gamma").wires.made];
+      assert.deepEqual([wire.client.type, wire.endpoint.type], ["VXLAN", "VXLAN"]);
+      const there = (await objectsOf(mesh, "gamma")).get(id);
+      assert.deepEqual(kinds(there), ["program", "program", "up", "up", "vxlan", "vxlan"]);
+      assert.deepEqual(
+        HOSTS.map((host) => mesh.agent(host).identifiers.size),
+        [1, 1, 2],
+      );
+      await mesh.sleep(3_600_000);
+      assert.deepEqual(
+        (await objectsOf(mesh, "gamma")).get(id),
+        there,
+        "an hour of refreshes has changed nothing",
+      );
+      await mesh.agent("alpha").attachments.delete([REF]);
+      await mesh.sleep(1_000);
+      await mesh.holdsNothing();
+      assert.deepEqual(
+        HOSTS.map((host) => mesh.agent(host).identifiers.size),
+        [0, 0, 0],
+      );
+    });
+  });
+
+  test("has on each host its part of the way", async () => {
+    const mesh = newMesh();
+    await mesh.run(async () => {
+      await bring(mesh);
+      assert.match(await pathOf(mesh, "alpha"), /^vxlan vni [0-9]+ alpha→gamma, gamma→beta$/);
+      assert.match(
+        await pathOf(mesh, "gamma"),
+        /^vxlan vni [0-9]+ alpha→gamma, vxlan vni [0-9]+ gamma→beta$/,
+      );
+      assert.match(await pathOf(mesh, "beta"), /^alpha→gamma, vxlan vni [0-9]+ gamma→beta$/);
+    });
+  });
+});
+
+suite("a wire over a third host, and agents that start again", () => {
+  for (const restarted of HOSTS)
+    test(`stays as it is when ${restarted} starts again`, async () => {
+      const mesh = newMesh();
+      await mesh.run(async () => {
+        await bring(mesh);
+        const look = async () => await Promise.all(HOSTS.map((host) => objectsOf(mesh, host)));
+        const before = await look();
+        await mesh.restart(restarted);
+        assert.deepEqual(await look(), before);
+        mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+        await mesh.sleep(600_000);
+        assert.deepEqual(await look(), before);
+        assert.deepEqual(
+          HOSTS.map((host) => mesh.agent(host).wires.unclaimed),
+          [[], [], []],
+        );
+        await mesh.agent("alpha").attachments.delete([REF]);
+        await mesh.sleep(1_000);
+        await mesh.holdsNothing();
+      });
+    });
+
+  test("is swept from the host in between when nobody asks for it after that one has started again", async () => {
+    const mesh = newMesh();
+    await mesh.run(async () => {
+      await bring(mesh);
+      mesh.simulation.crash("gamma");
+      mesh.simulation.crash("alpha");
+      await mesh.sleep(100);
+      mesh.simulation.restart("gamma");
+      await mesh.sleep(3_000);
+      assert.equal(mesh.agent("gamma").wires.unclaimed.length, 1);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      await mesh.sleep(120_000);
+      assert.deepEqual([...(await objectsOf(mesh, "gamma")).keys()], []);
+      assert.deepEqual(mesh.agent("gamma").wires.unclaimed, []);
+    });
+  });
+
+  test("what is left of it there after one of its tunnels has gone is removed at the start", async () => {
+    const mesh = newMesh();
+    await mesh.run(async () => {
+      await bring(mesh);
+      mesh.simulation.crash("gamma");
+      mesh.simulation.crash("alpha");
+      const [tunnel] = (await mesh.simulation.kernel("gamma").observe([{ netns: "host" }])).filter(
+        ({ kind }) => kind === "vxlan",
+      );
+      assert.ok(tunnel);
+      await mesh.simulation.kernel("gamma").apply([{ verb: "remove", object: tunnel }]);
+      mesh.simulation.restart("gamma");
+      await mesh.sleep(3_000);
+      assert.deepEqual([...(await objectsOf(mesh, "gamma")).keys()], []);
+    });
+  });
+
+  test("comes again over the same host when that was away for a while", async () => {
+    const mesh = newMesh();
+    await mesh.run(async () => {
+      await bring(mesh);
+      await mesh.restart("gamma", 30_000);
+      await mesh.sleep(10_000);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      assert.equal(mesh.agent("alpha").attachments.find(REF)?.view.state, "up");
+    });
+  });
+});
+
+suite("a way that cannot be", () => {
+  for (const [document, reason] of [
+    [`${WEB}via: [delta]\n`, /go over host delta: the registry knows no forwarder of such a host/],
+    [`${WEB}via: [beta, gamma]\n`, /go over host gamma: endpoint db\.beta is on beta itself/],
+  ] as const)
+    test(`is refused with its reason, and leaves nothing: ${document.trim().split("\n").at(-1)}`, async () => {
+      const mesh = newMesh();
+      await mesh.run(async () => {
+        await mesh.sleep(1_000);
+        await mesh.apply("beta", DB);
+        const { attachments } = mesh.agent("alpha");
+        await attachments.apply(read(document));
+        await mesh.sleep(3_000);
+        assert.match(attachments.find(REF)?.view.reason ?? "", reason);
+        await mesh.holdsNothing();
+      });
+    });
+
+  test("a host that is the client's or the endpoint's own changes nothing", async () => {
+    const mesh = newMesh();
+    await mesh.run(async () => {
+      await bring(mesh, `${WEB}via: [alpha, beta]\n`);
+      mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
+      assert.match(await pathOf(mesh, "alpha"), /^vxlan vni [0-9]+ alpha→beta$/);
+      assert.equal(mesh.agent("gamma").wires.made.size, 0);
+    });
+  });
+});

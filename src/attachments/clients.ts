@@ -1,0 +1,52 @@
+/**
+ * Client roles by the name that begins their paths, which is the workload's. A role has one monitor for all connections of
+ * its name, so that many wires of one workload cost no monitor each. Nothing else is shared: two names for one workload
+ * may have a role each.
+ */
+import type { ConnectionRole } from "../roles/role.ts";
+import type { ClientNews } from "../roles/client.ts";
+import type { AgentParts } from "./parts.ts";
+import type { Workload } from "./workloads.ts";
+
+/** The workload that asks, by its name in the mesh and by that on this host. */
+type ClientPlace = Pick<Workload, "name" | "label">;
+
+export interface UsedClient {
+  readonly role: ConnectionRole;
+  release(): void;
+}
+
+interface Used {
+  readonly role: ConnectionRole;
+  readonly listeners: Map<string, (news: ClientNews) => void>;
+}
+
+export class Clients {
+  readonly #parts: AgentParts;
+  readonly #used = new Map<string, Used>();
+
+  constructor(parts: AgentParts) {
+    this.#parts = parts;
+  }
+
+  /** `onNews` is called with what becomes of the connection `id`. */
+  use({ name, label }: ClientPlace, id: string, onNews: (news: ClientNews) => void): UsedClient {
+    const used = this.#used.get(name) ?? this.#make(name, label);
+    this.#used.set(name, used);
+    used.listeners.set(id, onNews);
+    return {
+      role: used.role,
+      release: () => {
+        if (used.listeners.get(id) === onNews) used.listeners.delete(id);
+        if (used.listeners.size === 0 && this.#used.get(name) === used) this.#used.delete(name);
+      },
+    };
+  }
+
+  #make(name: string, workload: string): Used {
+    const listeners = new Map<string, (news: ClientNews) => void>();
+    const onNews = (news: ClientNews): void => listeners.get(news.id)?.(news);
+    const role = this.#parts.newClient({ name, workload, onNews });
+    return { role, listeners };
+  }
+}
