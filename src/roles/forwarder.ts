@@ -1,7 +1,7 @@
 /** Upstream: cmd-forwarder-vpp, sdk-vpp/pkg/networkservice/chains/forwarder */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
-import { borrowDevices } from "../elements/wires/borrow-devices.ts";
+import { borrowClient, borrowEndpoint } from "../elements/wires/borrow-devices.ts";
 import { claimAddresses } from "../elements/wires/claim-addresses.ts";
 import type { ConnectionElement } from "../elements/connection.ts";
 import { connect } from "../elements/connect.ts";
@@ -67,9 +67,10 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       offerDevices(),
       ...(tunnels ? [offerTunnels(tunnels)] : []),
       metrics(kernel),
+      borrowClient(kernel),
       wire(options.wires),
       claimAddresses(options.claims),
-      borrowDevices(kernel),
+      borrowEndpoint(kernel),
       ...(options.onNext ? [noteNext(options.onNext)] : []),
       followNext({
         monitor: new NextHopMonitor(world.scope, name),

@@ -28,7 +28,7 @@ import type { Caller } from "../../api/hops.ts";
 import { SELF } from "../../world/peer.ts";
 import { viaLabel } from "../../elements/discovery/via.ts";
 import { preferenceFor } from "../../mechanisms/list.ts";
-import { COMMON } from "../../mechanisms/parameters.ts";
+import { COMMON, smallerMtu } from "../../mechanisms/parameters.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
 import { atWorkload } from "../../attachments/at-workload.ts";
@@ -215,8 +215,9 @@ export class Connecting implements Attached {
     connection.networkServiceEndpointName =
       wish.endpoint || (sameWay && kept ? kept.networkServiceEndpointName : "");
     const context = (connection.context ??= create(ConnectionContextSchema));
-    // What bounds it on the way says so again.
-    context.MTU = wish.mtuBytes;
+    // A port that carries more than before asks for more than before.
+    const mtuBytes = smallerMtu(wish.mtuBytes, this.#workload.condition?.mtuBytes ?? 0);
+    if (mtuBytes > 0) context.MTU = mtuBytes;
     const ip = (context.ipContext ??= create(IPContextSchema));
     ip.excludedPrefixes = [...wish.excludedPrefixes];
     return create(NetworkServiceRequestSchema, {

@@ -14,6 +14,7 @@ import {
   type NetworkServiceEndpoint,
 } from "../../api/gen/nsm/registry_pb.js";
 import { wireIdOf } from "../../elements/wires/wire-id.ts";
+import { smallerMtu } from "../../mechanisms/parameters.ts";
 import { hash64 } from "../../net/hash.ts";
 import { formatPrefix } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";
@@ -144,7 +145,10 @@ export class Exposing implements Attached {
             },
       clientRoutes: () => this.#wish.acceptRoutes,
       routerAdvertisements,
-      context: () => this.#wish.context,
+      context: () => ({
+        ...this.#wish.context,
+        mtuBytes: smallerMtu(this.#wish.context.mtuBytes ?? 0, this.#workload.condition?.mtuBytes ?? 0),
+      }),
     });
     this.#takeBack = parts.offer(this.endpointName, this.#role);
   }

@@ -16,28 +16,40 @@ import { limitMtu } from "../mechanisms/tunnel-options.ts";
 const LEARNED_MACS = "learned_macs";
 
 /**
- * For a forwarder, where both mechanisms are known.
+ * For a forwarder, before whatever reads the client's mechanism.
  *
  * Guarantees
  * - What is made of a borrowed device is what the kernel says of it at this request; one that no wire can end in is refused before
- *   the endpoint is asked, or before anything is made.
+ *   the endpoint is asked.
  * - The MTU of the context is at most that of the device.
  * - The forwarders of other hosts hear that the MAC at that end is to be asked for.
  */
-export function borrowDevices(kernel: BorrowingKernel): ConnectionElement {
+export function borrowClient(kernel: BorrowingKernel): ConnectionElement {
   return {
-    name: "borrow-devices",
+    name: "borrow-client",
     async request(call, request, next) {
       const connection = connectionOf(request);
       const client = await borrow(kernel, call.memory.get(INCOMING), "client");
       if (client) call.memory.set(INCOMING, client);
       limitMtu(connection, client);
-      say(connection, client ? ["client"] : []);
+      say(connection, "client", client !== undefined);
+      const answer = await next(request);
+      say(answer, "client", client !== undefined);
+      return answer;
+    },
+  };
+}
+
+/** The same for the endpoint's mechanism, behind whatever reads that: a device is refused before anything is made. */
+export function borrowEndpoint(kernel: BorrowingKernel): ConnectionElement {
+  return {
+    name: "borrow-endpoint",
+    async request(_call, request, next) {
       const answer = await next(request);
       const endpoint = await borrow(kernel, answer.mechanism, "endpoint");
       if (endpoint) answer.mechanism = endpoint;
       limitMtu(answer, endpoint);
-      say(answer, [...(client ? (["client"] as const) : []), ...(endpoint ? (["endpoint"] as const) : [])]);
+      say(answer, "endpoint", endpoint !== undefined);
       return answer;
     },
   };
@@ -49,9 +61,11 @@ export function learnedOf(stations: readonly PathSegment[]): Side[] {
   return (["client", "endpoint"] as const).filter((side) => said.has(side));
 }
 
-function say(connection: Connection, sides: readonly Side[]): void {
+function say(connection: Connection, side: Side, isLearned: boolean): void {
   const own = ownSegment(connection);
   if (!own) return;
+  const others = learnedOf([own]).filter((each) => each !== side);
+  const sides = [...others, ...(isLearned ? [side] : [])];
   if (sides.length > 0) own.metrics[LEARNED_MACS] = sides.join(",");
   else delete own.metrics[LEARNED_MACS];
 }
