@@ -57,14 +57,23 @@ function portsOf(objects: readonly KernelObject[]): Partial<Record<Side, End>> {
     const alias = index === undefined ? undefined : ours.find(({ name }) => name === target)?.alias;
     const read = alias === undefined ? undefined : readAlias(alias);
     // Of a pair between two ports each end is beside its own.
-    if (read) found[read.what === PATCH ? read.side : otherSide(read.side)] = { netns, interfaceName: link, addresses: [], isPort: true };
+    if (read)
+      found[read.what === PATCH ? read.side : otherSide(read.side)] = {
+        netns,
+        interfaceName: link,
+        addresses: [],
+        isPort: true,
+      };
   }
   return found;
 }
 
 /** Whether a side of the wire is missing: a device goes with its workload's namespace, a program with its port. */
 export function isHollow(objects: readonly KernelObject[]): boolean {
-  const aliases = objects.filter(isDevice).flatMap(endsOf).map(({ alias }) => readAlias(alias));
+  const aliases = objects
+    .filter(isDevice)
+    .flatMap(endsOf)
+    .map(({ alias }) => readAlias(alias));
   const sides = aliases.flatMap((read) => (read && read.what !== PATCH ? [read.side] : []));
   return new Set([...sides, ...Object.keys(portsOf(objects))]).size < 2;
 }

@@ -7,7 +7,13 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelEvent } from "../kernel/kernel.ts";
 import type { Processes } from "../kernel/processes.ts";
 import type { PortCondition, WorkloadRef } from "../resolvers/resolver.ts";
-import { identityKey, leadsTo, resolveWorkload, workloadKey, workloadLabel } from "../resolvers/workload-ref.ts";
+import {
+  identityKey,
+  leadsTo,
+  resolveWorkload,
+  workloadKey,
+  workloadLabel,
+} from "../resolvers/workload-ref.ts";
 import { type Presence, WorkloadWatch } from "../resolvers/workload-watch.ts";
 import type { World } from "../world/world.ts";
 import type { WorkloadGuard } from "./parts.ts";

@@ -108,7 +108,8 @@ function indexOf(tools: BatchTools, job: Job, place: NetnsPlace, object: Program
   const link = tools.linkOf(job, place, object.link);
   if (!link || index === undefined) return link?.index;
   if (link.index !== index) throw refuseStep(job, "ENODEV", `${object.link} is another device by now`);
-  if (link.master !== undefined) throw refuseStep(job, "EBUSY", `${object.link} is a member of another device`);
+  if (link.master !== undefined)
+    throw refuseStep(job, "EBUSY", `${object.link} is a member of another device`);
   return index;
 }
 

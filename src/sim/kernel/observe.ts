@@ -2,13 +2,7 @@
 import type { SimLook, SimView } from "./object-kind.ts";
 import { SIM_KINDS } from "./objects.ts";
 import { contains, mustParsePrefix, network } from "../../net/ip.ts";
-import type {
-  PortFacts,
-  KernelObject,
-  NativeNetwork,
-  ObserveQuery,
-  OwnerMark,
-} from "../../kernel/kernel.ts";
+import type { PortFacts, KernelObject, NativeNetwork, ObserveQuery, OwnerMark } from "../../kernel/kernel.ts";
 import { MAIN_TABLE } from "../../kernel/objects/route.ts";
 import type { SimDevice, SimNetns } from "./state.ts";
 
