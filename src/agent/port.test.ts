@@ -126,8 +126,10 @@ suite("a port as a client", () => {
       assert.deepEqual([client?.workload, client?.interface, client?.isPort], ["eth1", "eth1", true]);
     });
   });
+});
 
-  test("is lost with its device, and another device of that name is connected anew", async () => {
+suite("the device of a port", () => {
+  test("takes the wire along when it goes, and another device of that name is connected anew", async () => {
     await withPort(async (mesh) => {
       const [before] = await programsOnPorts(mesh);
       mesh.machine.removeDevice(ALPHA, "eth1");

@@ -58,7 +58,7 @@ export interface WorkloadPlace {
 }
 
 /** A device that is there already. */
-export interface WorkloadPort {
+interface WorkloadPort {
   readonly device: string;
   readonly index: number;
 }

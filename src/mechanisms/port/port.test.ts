@@ -94,7 +94,9 @@ suite("PORT", () => {
     const borrowed = await port.borrow?.(read.value, kernel(facts));
     assert.deepEqual(borrowed, { ...parameters, MTU: "1500" });
   });
+});
 
+suite("PORT on a host", () => {
   for (const [what, device, code, reason] of [
     ["no such device", undefined, "NOT_FOUND", /this host has no device of that name/],
     [
