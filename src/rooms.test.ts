@@ -1,7 +1,7 @@
 /** The rules of the house, kept: every source file is scanned, and every rule is seen to fail when it is broken. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
@@ -58,6 +58,29 @@ test("no files import each other in a circle", () => {
     ["c.ts", ["b.ts"]],
   ]);
   assert.deepEqual(circles(planted), ["files import each other: b.ts → c.ts → b.ts"]);
+});
+
+test("what the documents call a file is there, and the ways through the files are ways", () => {
+  const project = new URL("../", import.meta.url);
+  const pages = [
+    "ARCHITECTURE.md",
+    "STYLE.md",
+    ...readdirSync(new URL("docs/", project)).map((name) => `docs/${name}`),
+  ];
+  const texts = pages
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => readFileSync(new URL(name, project), "utf8"));
+  const named = texts.flatMap((text) => [
+    ...text.matchAll(/`((?:src|e2e|fixtures|scripts|datapath)\/[\w./-]+\.(?:ts|c|sh))`/g),
+  ]);
+  assert.ok(named.length > 50, "the scan has seen the pages");
+  const missing = named.flatMap(([, path = ""]) => (existsSync(new URL(path, project)) ? [] : [path]));
+  assert.deepEqual(missing, []);
+  const steps = [...(texts[0] ?? "").matchAll(/`src\/([\w./-]+)`(?= ([→⇒]) `src\/([\w./-]+)`)/g)];
+  assert.ok(steps.length >= 9, "each of the three ways has three steps");
+  const importing = imports("all");
+  for (const [, from = "", arrow, to = ""] of steps)
+    if (arrow === "→") assert.ok(importing.get(from)?.includes(to), `${from} imports ${to}`);
 });
 
 test("an exported type is one thing in the whole house", () => {

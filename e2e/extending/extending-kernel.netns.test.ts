@@ -138,7 +138,7 @@ try {
   await machine.close();
 }
 console.log(describeOperation(adding[3] as Operation));
-console.log(script(adding).find((line) => line.includes("nexthop add")));
+console.log(script(adding).find((line) => line.includes("nexthop add id")));
 `;
 
 test("a kind of kernel object", { skip: needsRoot }, async (t) => {

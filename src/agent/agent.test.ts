@@ -18,10 +18,7 @@ pools: [10.0.2.0/24, "fd00:2::/64"]
 suite("an agent", () => {
   test("connects a workload to a service of another host by name, and leaves nothing when that is deleted", async () => {
     const mesh = new AgentMesh();
-    await mesh.run(async () => {
-      await mesh.sleep(100);
-      await mesh.apply("beta", DB);
-      await mesh.apply("alpha", WEB);
+    await mesh.runWithWire(async () => {
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
       const { connection } = mesh.agent("alpha").forwarder.established()[0]
         ? { connection: mesh.agent("alpha").forwarder.established()[0] }
@@ -67,10 +64,7 @@ suite("an agent that starts again", () => {
   test("after a crash finds its wires as they were, under the same ids, and changes nothing in the kernel", async () => {
     for (const host of ["alpha", "beta"] as const) {
       const mesh = new AgentMesh();
-      await mesh.run(async () => {
-        await mesh.sleep(100);
-        await mesh.apply("beta", DB);
-        await mesh.apply("alpha", WEB);
+      await mesh.runWithWire(async () => {
         await mesh.sleep(1_000);
         const look = async () =>
           await Promise.all(
@@ -101,10 +95,7 @@ suite("an agent that starts again", () => {
 
   test("having lost an attachment while it was down removes its wire after the grace time", async () => {
     const mesh = new AgentMesh({ sweepAfterMs: 5_000 });
-    await mesh.run(async () => {
-      await mesh.sleep(100);
-      await mesh.apply("beta", DB);
-      await mesh.apply("alpha", WEB);
+    await mesh.runWithWire(async () => {
       mesh.simulation.crash("beta");
       await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-db" }]);
       mesh.simulation.restart("beta");
@@ -119,10 +110,7 @@ suite("an agent that starts again", () => {
 suite("an agent whose workloads and services come and go", () => {
   test("closes the wire of a workload that dies, and makes it again with the same address when it is back", async () => {
     const mesh = new AgentMesh();
-    await mesh.run(async () => {
-      await mesh.sleep(100);
-      await mesh.apply("beta", DB);
-      await mesh.apply("alpha", WEB);
+    await mesh.runWithWire(async () => {
       const before = mesh.addresses("alpha", "web-db");
       mesh.removeWorkload("alpha", "a1");
       await mesh.sleep(1_000);
@@ -138,10 +126,7 @@ suite("an agent whose workloads and services come and go", () => {
 
   test("withdraws what a dead workload has offered, and its clients go elsewhere", async () => {
     const mesh = new AgentMesh();
-    await mesh.run(async () => {
-      await mesh.sleep(100);
-      await mesh.apply("beta", DB);
-      await mesh.apply("alpha", WEB);
+    await mesh.runWithWire(async () => {
       mesh.removeWorkload("beta", "b1");
       await mesh.sleep(1_000);
       await mesh.apply("beta", DB.replace("name: db", "name: other").replace("beta/b1", "beta/b2"));
@@ -177,10 +162,7 @@ suite("an agent whose workloads and services come and go", () => {
   for (const outage of ["", ", also with the registry down"])
     test(`withdraws an Expose with its wires, and their clients go elsewhere${outage}`, async () => {
       const mesh = new AgentMesh();
-      await mesh.run(async () => {
-        await mesh.sleep(100);
-        await mesh.apply("beta", DB);
-        await mesh.apply("alpha", WEB);
+      await mesh.runWithWire(async () => {
         if (outage) mesh.simulation.crash("registry");
         await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "db" }]);
         const { attachments, wires } = mesh.agent("beta");
@@ -196,10 +178,7 @@ suite("an agent whose workloads and services come and go", () => {
 suite("an agent whose wish changes", () => {
   test("changes a wire whose attachment has changed, and nothing if it has not", async () => {
     const mesh = new AgentMesh();
-    await mesh.run(async () => {
-      await mesh.sleep(100);
-      await mesh.apply("beta", DB);
-      await mesh.apply("alpha", WEB);
+    await mesh.runWithWire(async () => {
       const before = mesh.addresses("alpha", "web-db");
       const { attachments } = mesh.agent("alpha");
       assert.deepEqual(
@@ -218,10 +197,7 @@ suite("an agent whose wish changes", () => {
 
   test("reaches a service that it knows although the registry is down, also after a restart", async () => {
     const mesh = new AgentMesh();
-    await mesh.run(async () => {
-      await mesh.sleep(100);
-      await mesh.apply("beta", DB);
-      await mesh.apply("alpha", WEB);
+    await mesh.runWithWire(async () => {
       await mesh.sleep(5_000);
       mesh.simulation.crash("registry");
       await mesh.apply("alpha", WEB.replace("web-db", "second").replace("alpha/a1", "alpha/a2"));

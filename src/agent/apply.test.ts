@@ -9,10 +9,7 @@ const REF = { kind: "Connect", name: "web-db" } as const;
 async function cutOff(body: (mesh: AgentMesh, now: () => number) => Promise<void>): Promise<void> {
   const faults = [{ kind: "partition", hosts: ["alpha", "beta"], atMs: 10_000, forMs: 30_000 }] as const;
   const mesh = new AgentMesh({ faults });
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
+  await mesh.runWithWire(async () => {
     const now = (): number => mesh.simulation.clock.monotonicMs();
     await mesh.sleep(10_500 - now());
     await body(mesh, now);

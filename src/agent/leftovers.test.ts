@@ -103,10 +103,7 @@ suite("an agent that starts again", () => {
 
   test("closes the wire of a workload that has died meanwhile on both sides, though it is wanted", async () => {
     const mesh = new AgentMesh();
-    await mesh.run(async () => {
-      await mesh.sleep(100);
-      await mesh.apply("beta", DB);
-      await mesh.apply("alpha", WEB);
+    await mesh.runWithWire(async () => {
       await mesh.sleep(1_000);
       mesh.simulation.crash("alpha");
       mesh.removeWorkload("alpha", "a1");
@@ -126,10 +123,7 @@ suite("an agent that starts again on an empty state folder", () => {
   test("replaces the wire of the same workload and interface, far side included", async () => {
     const around = new Surroundings();
     const mesh = new AgentMesh({ wrap: around.wrap });
-    await mesh.run(async () => {
-      await mesh.sleep(100);
-      await mesh.apply("beta", DB);
-      await mesh.apply("alpha", WEB);
+    await mesh.runWithWire(async () => {
       await mesh.sleep(1_000);
       around.loseDisk("alpha");
       await mesh.restart("alpha");
@@ -182,10 +176,7 @@ suite("an agent that starts again on an empty state folder", () => {
 suite("an agent whose wires are of an earlier life", () => {
   test("goes to another endpoint and closes the old one as soon as that is reached", async () => {
     const mesh = new AgentMesh();
-    await mesh.run(async () => {
-      await mesh.sleep(100);
-      await mesh.apply("beta", DB);
-      await mesh.apply("alpha", WEB);
+    await mesh.runWithWire(async () => {
       await mesh.sleep(1_000);
       mesh.simulation.crash("alpha");
       await mesh.apply("beta", OTHER);
@@ -202,10 +193,7 @@ suite("an agent whose wires are of an earlier life", () => {
   test("closes an unclaimed wire on both sides when it is told to, and none of an attachment", async () => {
     const around = new Surroundings();
     const mesh = new AgentMesh({ wrap: around.wrap });
-    await mesh.run(async () => {
-      await mesh.sleep(100);
-      await mesh.apply("beta", DB);
-      await mesh.apply("alpha", WEB);
+    await mesh.runWithWire(async () => {
       await mesh.sleep(1_000);
       const id =
         mesh.agent("alpha").attachments.find({ kind: "Connect", name: "web-db" })?.connectionId ?? "";

@@ -12,7 +12,7 @@ import {
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import { call, serveAll } from "../api/rpc.ts";
 import { hopTo } from "../registry/hop-to.ts";
-import { AgentMesh, DB, read, WEB, type HostName } from "../../fixtures/roles/agent.ts";
+import { AgentMesh, read, WEB, type HostName } from "../../fixtures/roles/agent.ts";
 import { StrangeEndpoint } from "../../fixtures/roles/strange-endpoint.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
@@ -28,10 +28,7 @@ async function statusOf(mesh: AgentMesh, host: HostName) {
 suite("a Connect whose endpoint is gone", () => {
   test("heals with the reason of the last try, not of the first, and is up without one when it is healed", async () => {
     const mesh = new AgentMesh({ leaseMs: 20_000 });
-    await mesh.run(async () => {
-      await mesh.sleep(100);
-      await mesh.apply("beta", DB);
-      await mesh.apply("alpha", WEB);
+    await mesh.runWithWire(async () => {
       const view = () => mesh.agent("alpha").attachments.find(REF)?.view;
       mesh.simulation.crash("beta");
       await mesh.sleep(5_000);

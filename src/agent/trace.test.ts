@@ -57,10 +57,7 @@ test("a request is one trace from the client to the endpoint of another host and
 test("a heal and a refresh begin a trace of their own", async () => {
   const spans: FinishedSpan[] = [];
   const mesh = new AgentMesh({ wrap: traced(spans) });
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
+  await mesh.runWithWire(async () => {
     spans.length = 0;
     await mesh.restart("beta");
     await mesh.sleep(300_000);

@@ -11,7 +11,7 @@ import { SimAuthorities } from "../../fixtures/sim/authority.ts";
 import { ChangingCredentials } from "../../fixtures/world/credentials.ts";
 import { type Peer, principalText } from "../world/peer.ts";
 import type { World } from "../world/world.ts";
-import { AgentMesh, DB, WEB } from "../../fixtures/roles/agent.ts";
+import { AgentMesh } from "../../fixtures/roles/agent.ts";
 
 const TOKEN = "nsm-client-token";
 const LIFETIME_MS = 60_000;
@@ -98,10 +98,7 @@ class ProvenMesh {
 test("each message has a token for who gets it, made when the connection knows him; paths are chained by them", async () => {
   const proven = new ProvenMesh();
   const { mesh } = proven;
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
+  await mesh.runWithWire(async () => {
     mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     assert.deepEqual([...proven.heard].sort(), [
       "alpha for alpha, at alpha",
@@ -120,10 +117,7 @@ test("each message has a token for who gets it, made when the connection knows h
 test("certificates that change while wires are up are those of the next connection, and nothing fails", async () => {
   const proven = new ProvenMesh();
   const { mesh } = proven;
-  await mesh.run(async () => {
-    await mesh.sleep(100);
-    await mesh.apply("beta", DB);
-    await mesh.apply("alpha", WEB);
+  await mesh.runWithWire(async () => {
     for (let n = 0; n < 6; n++) {
       for (const host of ["alpha", "beta", "registry"]) proven.rotate(host);
       await mesh.sleep(LIFETIME_MS / 2);

@@ -5,26 +5,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { HostWorld } from "../../world/world.ts";
 import type { Handler, Incoming, Message } from "../../world/hops.ts";
 import type { Fault } from "../faults.ts";
-import type { Simulation } from "../simulation.ts";
-import { simulate } from "../../../fixtures/sim/simulate.ts";
-
-function twoHosts(faults: readonly Fault[] = [], seed = "1"): Simulation {
-  return simulate({
-    seed,
-    faults,
-    hosts: ["alpha", "beta"],
-    limitMs: 100_000,
-  });
-}
-
-/** What `program` returns on alpha. */
-async function onAlpha<T>(simulation: Simulation, program: (world: HostWorld) => Promise<T>): Promise<T> {
-  return simulation.run(
-    new Promise<T>((resolve, reject) => {
-      simulation.start("alpha", (world) => program(world).then(resolve, reject));
-    }),
-  );
-}
+import { onAlpha, twoHosts } from "../../../fixtures/sim/simulate.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (content: Uint8Array | undefined): string | undefined =>
