@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatProblem } from "../../text/problem.ts";
+import { labGraph } from "../status/graph.ts";
 import { topology } from "../topology/topology.ts";
 import { mustParseLab, parseLab } from "./parse.ts";
 
@@ -32,6 +33,8 @@ test("a port is a cable to a machine of its own namespace, and a workload of att
   );
   const addresses = underlay.objects.flatMap((object) => (object.kind === "address" ? [object.address] : []));
   assert.deepEqual(addresses, ["10.9.0.1/31", "fd09::1/127"]);
+  const places = labGraph(lab).nodes.map(({ id }) => id);
+  assert.deepEqual(places, ["alpha", "alpha/web", "alpha/eth1", "alpha/eth2"]);
 });
 
 test("what is wrong with ports is said with its place", () => {
