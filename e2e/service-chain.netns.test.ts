@@ -1,10 +1,11 @@
 /**
- * A service chain on the real kernel: every packet of the client passes a firewall, which is a process of its own beside
- * the agents, and routes between its two wires.
+ * A service chain on the real kernel: every packet of the clients passes a workload without any program of ours, between whose
+ * devices its kernel routes.
  *
  * ```
  *   alpha 10.1.0.1 ──────────────────────────────── beta 10.1.0.2
- *     web ══ veth ══ fw ═══════════ vxlan ═══════════ shop          or shop on alpha: web ══ fw ══ shop
+ *     web ══ veth ══ fw ═══════════ vxlan ═══════════ shop
+ *     app ══ veth ═══╯                                           or fw on beta, and shop on alpha
  * ```
  */
 import assert from "node:assert/strict";
@@ -12,31 +13,25 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { create } from "@bufbuild/protobuf";
-import { NetworkServiceEndpointSchema } from "../src/api/gen/nsm/registry_pb.js";
-import { serveConnections, stationsOver } from "../src/api/hops.ts";
-import { serveAll } from "../src/api/rpc.ts";
 import { diff } from "../src/forwarder/reconcile/diff.ts";
-import { labIdentity } from "../src/identity/lab-identity.ts";
-import { agentSocket, findDaemons } from "../src/lab/daemons.ts";
+import { findDaemons } from "../src/lab/daemons.ts";
 import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
 import { netnsOf } from "../src/lab/topology/topology.ts";
 import { ping } from "../src/linux/icmp/icmp.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
-import { passthrough } from "../src/roles/passthrough-fixture.ts";
-import { nodeWorld } from "../src/transport/node-world.ts";
-import type { Kernel, Netns } from "../src/kernel/kernel.ts";
+import type { Kernel, KernelObject, Netns } from "../src/kernel/kernel.ts";
 import { until } from "../fixtures/async/until.ts";
 
 const skip = needsRoot;
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 
+/** Everybody may have a route of the same, as behind a gateway. */
 const FRAME = `name: NAME
 hosts:
-  alpha: { workloads: [web, fw, shop] }
-  beta: { workloads: [shop] }
+  alpha: { workloads: [web, app, fw, shop] }
+  beta: { workloads: [fw, shop] }
 links:
   - { ends: [alpha, beta], subnets: [10.1.0.0/24] }
 registry: alpha
@@ -47,60 +42,60 @@ attachments:
     matches:
       - { sourceSelector: { app: firewall }, routes: [{ destinationSelector: { app: shop } }] }
       - { routes: [{ destinationSelector: { app: firewall } }] }
+  - kind: Function
+    name: fw
+    type: passthrough
+    workload: FIREWALL/fw
+    service: shop
+    labels: { app: firewall }
+    pools: [10.8.0.0/24, "fd00:8::/64"]
+  - kind: Expose
+    name: shop
+    workload: SHOP/shop
+    services: [shop]
+    labels: { app: shop }
+    pools: [10.9.0.0/24, "fd00:9::/64"]
+    routes: { client: [10.20.0.0/16] }
+    acceptRoutes: [10.8.0.0/24, "fd00:8::/64"]
 `;
-const SHOP = `  - { kind: Expose, name: shop, workload: HOST/shop, services: [shop], labels: { app: shop }, pools: [10.9.0.0/24], acceptRoutes: [10.8.0.0/24] }\n`;
-const WEB = `  - { kind: Connect, name: web, workload: alpha/web, service: shop, interface: to-shop }\n`;
-const SHOP_ADDRESS = "10.9.0.0";
+const CLIENTS = ["web", "app"] as const;
+const WEB = CLIENTS.map(
+  (name) =>
+    `  - { kind: Connect, name: ${name}, workload: alpha/${name}, service: shop, interface: to-shop }\n`,
+).join("");
 
-function runIn(lab: LabFixture, place: string, ...program: string[]): string {
-  const ran = spawnSync(netloomPath, ["lab", "exec", lab.name, place, "--", ...program], {
-    encoding: "utf8",
-  });
-  assert.equal(ran.status, 0, ran.stderr);
+function netloom(...args: string[]): string {
+  const ran = spawnSync(netloomPath, args, { encoding: "utf8" });
+  assert.equal(ran.status, 0, ran.stdout + ran.stderr);
   return ran.stdout;
 }
 
-/** It asks the agent of alpha for the next wire. The result registers it there, which a new agent wants to hear again. */
-async function startFirewall(t: TestContext, lab: LabFixture): Promise<() => Promise<unknown>> {
-  const folder = mkdtempSync(join(tmpdir(), "netloom-firewall-"));
-  const world = nodeWorld({
-    host: "firewall",
-    identity: labIdentity,
-  });
-  t.after(async () => {
-    await world.close();
-    rmSync(folder, { recursive: true });
-  });
-  const agent = world.hops.dial(`unix://${agentSocket(lab.name, "alpha")}`);
-  const { connections, endpoints } = stationsOver(agent, world.clock);
-  const role = passthrough({
-    world,
-    name: "firewall",
-    identity: labIdentity(world),
-    netns: netnsOf(lab.name, "alpha/fw"),
-    next: connections,
-    labels: { app: "firewall" },
-    pools: [["10.8.0.0/24"]],
-  });
-  const url = `unix://${folder}/firewall.sock`;
-  await world.hops.serve(url, serveAll(serveConnections(role)));
-  const own = create(NetworkServiceEndpointSchema, {
-    name: "firewall",
-    url,
-    networkServiceNames: ["shop"],
-    networkServiceLabels: { shop: { labels: { app: "firewall" } } },
-  });
-  return () => endpoints.request({ scope: world.scope, deadlineMs: world.clock.monotonicMs() + 10_000 }, own);
+function runIn(lab: LabFixture, place: string, ...program: string[]): string {
+  return netloom("lab", "exec", lab.name, place, "--", ...program);
 }
 
-for (const host of ["alpha", "beta"] as const)
+/** Addresses that a client has routes to beside the function's: those of the shop. */
+function beyond(lab: LabFixture, client: string): string[] {
+  const shown = JSON.parse(
+    netloom("describe", client, "--lab", lab.name, "--host", "alpha", "-o", "json"),
+  ) as { readonly wires: readonly { readonly routes: { readonly client: readonly string[] } }[] };
+  return shown.wires
+    .flatMap(({ routes }) => routes.client)
+    .filter((prefix) => /^10\.9\.|^fd00:9:/.test(prefix))
+    .map((prefix) => prefix.split("/")[0] ?? "");
+}
+
+for (const [firewall, shop] of [
+  ["alpha", "beta"],
+  ["beta", "alpha"],
+] as const)
   test(
-    `a client reaches a shop on ${host} through a firewall, also while the agents are killed, and its end is the end of both wires`,
+    `clients reach a shop on ${shop} through a function on ${firewall}, also while the agents are killed, and their end is the end of all wires`,
     { skip },
     async (t) => {
       const lab = await labFixture(t);
-      const frame = FRAME + SHOP.replace("HOST", host);
-      await lab.up(frame);
+      const frame = FRAME.replace("FIREWALL", firewall).replace("SHOP", shop);
+      await lab.up(frame + WEB);
       const bpffs = mkdtempSync(join(tmpdir(), "netloom-bpf-"));
       t.after(() => rmSync(bpffs, { recursive: true }));
       const kernels = new Map<string, Kernel>();
@@ -109,12 +104,8 @@ for (const host of ["alpha", "beta"] as const)
         t.after(() => kernel.close());
         kernels.set(each, kernel);
       }
-      const register = await startFirewall(t, lab);
-      await register();
-      runIn(lab, "alpha/fw", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward");
-      await lab.up(frame + WEB);
-      const look = async () => {
-        const places: Netns[] = ["alpha/web", "alpha/fw", `${host}/shop`].map((place) =>
+      const look = async (): Promise<KernelObject[]> => {
+        const places: Netns[] = ["alpha/web", "alpha/app", `${firewall}/fw`, `${shop}/shop`].map((place) =>
           netnsOf(lab.name, place),
         );
         const seen = await Promise.all(
@@ -124,29 +115,46 @@ for (const host of ["alpha", "beta"] as const)
         );
         return seen.flat();
       };
-      const reach = async (): Promise<boolean> =>
-        (await ping(lab.machine, { netns: netnsOf(lab.name, "alpha/web"), address: SHOP_ADDRESS })).rttMs !==
-        undefined;
-      const indexes = () =>
-        [
-          ["alpha/web", "to-shop"],
-          ["alpha/fw", "in-1"],
-          ["alpha/fw", "out-1"],
-        ].map(([place = "", name = ""]) =>
-          runIn(lab, place, "sed", "-n", "s/^ifIndex//p", `/proc/net/dev_snmp6/${name}`),
+      const targets = CLIENTS.flatMap((client) =>
+        beyond(lab, client).map((address) => [client, address] as const),
+      );
+      assert.equal(targets.length, 4, "each client has its own pair of each family");
+      const reach = async (): Promise<string[]> => {
+        const lost = await Promise.all(
+          targets.map(async ([client, address]) => {
+            const { rttMs } = await ping(lab.machine, {
+              netns: netnsOf(lab.name, `alpha/${client}`),
+              address,
+            });
+            return rttMs === undefined ? [`${client} → ${address}`] : [];
+          }),
         );
-      assert.ok(await reach(), "through the firewall");
-      const before = indexes();
+        return lost.flat();
+      };
+      assert.deepEqual(await reach(), [], "through the function");
+      const fw = `${firewall}/fw`;
+      assert.equal(
+        runIn(lab, fw, "cat", "/proc/sys/net/ipv4/conf/lo/forwarding").trim(),
+        "0",
+        "only our devices forward",
+      );
+      /** By name and number, which another device would not have. */
+      const devices = (): string[] =>
+        ["alpha/web", "alpha/app", fw, `${shop}/shop`].flatMap((place) =>
+          runIn(lab, place, "sh", "-c", "grep ifIndex /proc/net/dev_snmp6/*").trim().split("\n"),
+        );
+      const before = devices();
+      assert.equal(before.filter((name) => /\/(in|out)-[0-9a-z]{8}:/.test(name)).length, 2 * CLIENTS.length);
       for (const killed of ["alpha", "beta"]) {
         const agent = () =>
           findDaemons(lab.name).find((each) => each.kind === "agent" && each.host === killed);
         process.kill(agent()?.pid ?? assert.fail(), "SIGKILL");
         await until(() => !agent());
-        assert.ok(await reach(), `without an agent on ${killed}`);
-        const [{ attachments }] = await Promise.all([lab.up(frame + WEB), until(register)]);
+        assert.deepEqual(await reach(), [], `without an agent on ${killed}`);
+        const { attachments } = await lab.up(frame + WEB);
         assert.ok(attachments.every(({ isUp }) => isUp));
-        assert.ok(await reach(), `with a new agent on ${killed}`);
-        assert.deepEqual(indexes(), before, `devices after a restart of ${killed}`);
+        assert.deepEqual(await reach(), [], `with a new agent on ${killed}`);
+        assert.deepEqual(devices(), before, `devices after a restart of ${killed}`);
       }
       await lab.up(frame);
       await until(async () => (await look()).length === 0);

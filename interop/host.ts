@@ -6,9 +6,11 @@ import { fileOf } from "../src/linux/libc/descriptor.ts";
 import { OWN } from "../src/linux/machine/open-need.ts";
 import { lineLog } from "../src/observe/log.ts";
 import { nodeDisk } from "../src/transport/node-disk.ts";
-import type { Kernel } from "../src/kernel/kernel.ts";
-import { create } from "@bufbuild/protobuf";
-import { NetworkServiceEndpointSchema } from "../src/api/gen/nsm/registry_pb.js";
+import type { Kernel, Netns } from "../src/kernel/kernel.ts";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { NetworkServiceEndpointSchema, NetworkServiceSchema } from "../src/api/gen/nsm/registry_pb.js";
+import { passthrough } from "../src/functions/passthrough/passthrough.ts";
+import { networkFunction } from "../src/roles/network-function.ts";
 import { LocalDirectory } from "../src/api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf, stationsOver } from "../src/api/hops.ts";
 import { serveAll } from "../src/api/rpc.ts";
@@ -40,6 +42,18 @@ export interface HostConfig {
   };
   /** A forwarder for somebody else's manager. */
   readonly forwarder?: { readonly listen: string; readonly manager: string };
+  /** A network function for a workload, registered at a stranger's manager. */
+  readonly middle?: {
+    readonly listen: string;
+    readonly manager: string;
+    /** URL of the manager that it asks for the next wire. */
+    readonly asks: string;
+    readonly netns: Netns;
+    readonly pool: string;
+    /** Of its service, which it describes. */
+    readonly service: MessageInitShape<typeof NetworkServiceSchema> & { readonly name: string };
+    readonly labels: Readonly<Record<string, string>>;
+  };
 }
 
 const REFRESH_MS = 20_000;
@@ -141,6 +155,38 @@ async function serveForwarder(
   });
 }
 
+async function serveMiddle(
+  world: NodeWorld,
+  { listen, manager: managerUrl, asks, netns, pool, service, labels }: NonNullable<HostConfig["middle"]>,
+): Promise<void> {
+  const name = "firewall";
+  const { services, endpoints } = stationsOver(world.hops.dial(managerUrl), world.clock);
+  const role = networkFunction({
+    world,
+    name,
+    identity: labIdentity(world),
+    netns,
+    workload: name,
+    next: stationsOver(world.hops.dial(asks), world.clock).connections,
+    addresses: { pools: [[pool]] },
+    context: () => ({}),
+    labels: () => labels,
+    passage: () => passthrough.passage({}),
+    answers: { answer: () => undefined, keepAnswer: () => undefined, dropAnswer: () => undefined },
+    isAlive: () => Promise.resolve(false),
+  });
+  await world.hops.serve(listen, serveAll(serveConnections(role)));
+  const call = { scope: world.scope, deadlineMs: world.clock.monotonicMs() + 10_000 };
+  await services.request(call, create(NetworkServiceSchema, service));
+  const own = create(NetworkServiceEndpointSchema, {
+    name,
+    url: listen,
+    networkServiceNames: [service.name],
+    networkServiceLabels: { [service.name]: { labels } },
+  });
+  await endpoints.request(call, own);
+}
+
 async function main(config: HostConfig): Promise<void> {
   const machine = await LinuxMachine.open();
   const kernel = await machine.kernel({ bpffs: `${config.folder}/bpf` });
@@ -155,6 +201,7 @@ async function main(config: HostConfig): Promise<void> {
   if (config.registry) await serveRegistry(world, config.registry);
   if (config.agent) await serveAgent(world, { ...parts, directory }, config.agent, config.folder);
   if (config.forwarder) await serveForwarder(world, parts, config.forwarder);
+  if (config.middle) await serveMiddle(world, config.middle);
   console.log(JSON.stringify({ ready: true }));
   await new Promise<void>((resolve) => process.stdin.on("end", resolve).resume());
   await world.close();

@@ -8,11 +8,15 @@
  *    web:  peer client                   db: peer endpoint
  *    shop: peer endpoint
  * ```
+ *
+ * A service chain: a function of ours in alpha/shop, which asks the manager of either host for the next wire.
  */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { ConnectionSchema } from "../src/api/gen/nsm/connection_pb.js";
+import { farAddressesOf } from "../src/elements/path/path-hosts.ts";
+import { wiresBehind } from "../src/elements/wires/wire-id.ts";
 import {
   ADDRESSES,
   agentOf,
@@ -27,7 +31,7 @@ import {
   startClient,
   urlOf,
 } from "./shop.ts";
-import { Bed } from "./bed.ts";
+import { bare, Bed } from "./bed.ts";
 import { needsPeer, Stranger } from "./stranger.ts";
 
 const skip = needsPeer;
@@ -102,3 +106,62 @@ for (const [where, place, path] of [
     },
   );
 }
+
+const CHAIN = {
+  name: "shop",
+  payload: "ETHERNET",
+  matches: [
+    { sourceSelector: { app: "firewall" }, routes: [{ destinationSelector: { app: "shop" } }] },
+    { routes: [{ destinationSelector: { app: "firewall" } }] },
+  ],
+};
+
+/** It asks by TCP: on a socket of the host upstream's managers wait for the files of the workload, which Node.js passes none of. */
+async function startFirewall(bed: Bed, asks: HostName): Promise<void> {
+  await bed.host({
+    host: "alpha",
+    address: ADDRESSES.alpha,
+    middle: {
+      listen: bed.socket("firewall"),
+      manager: bed.socket("alpha"),
+      asks: urlOf(asks),
+      netns: bed.netnsOf("alpha/shop"),
+      pool: "172.17.0.0/24",
+      service: CHAIN,
+      labels: { app: "firewall" },
+    },
+  });
+}
+
+const ALPHA = ["nsmgr-alpha", "forwarder-alpha"];
+const BETA = ["nsmgr-beta", "forwarder-beta"];
+
+for (const [asks, path] of [
+  ["alpha", ["nsc-1", ...ALPHA, "firewall", ...ALPHA, ...BETA, "shop-1"]],
+  // Nobody comes again on that path: only what the function says of it tells where a wire begins.
+  ["beta", ["nsc-1", ...ALPHA, "firewall", ...BETA, "shop-1"]],
+] as const)
+  test(
+    `upstream's managers hand on where the next wire of a chain begins: a function asks that of ${asks}`,
+    { skip },
+    async (t) => {
+      const bed = await withRegistryOfUpstream(t);
+      await mixedHost(t, bed, "alpha");
+      await mixedHost(t, bed, "beta");
+      await offer(t, bed, { place: "beta/db", service: "shop", labels: { app: "shop" } });
+      await startFirewall(bed, asks);
+      const nsc = await startClient(t, bed, { "lifetime-ms": 600_000 });
+      const connection = await ask(nsc, "shop");
+      assert.deepEqual(namesOf(connection), path);
+      const [second, ...more] = wiresBehind(connection);
+      assert.deepEqual(more, []);
+      assert.deepEqual(
+        second?.stations.map(({ name }) => name),
+        path.slice(3),
+      );
+      const [far] = farAddressesOf(second?.stations ?? []);
+      await bed.assertReaches("alpha/web", bare(far));
+      await assertBothWays(bed, connection, "beta/db");
+      await close(bed, nsc, connection);
+    },
+  );

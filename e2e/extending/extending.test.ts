@@ -49,7 +49,10 @@ test("a resolver", async (t) => {
     /"vm": \{\s+"type": "string",\s+"description": "Name of/,
   );
   assert.match(house.read("docs/cli.md"), /web, pid:4711, lab\/host\/workload, port:tap0 or vm:one/);
-  assert.match((await house.netloom("connect", "--help")).stdout, /lab\/host\/workload,\s+port:tap0\s+or\s+vm:one/);
+  assert.match(
+    (await house.netloom("connect", "--help")).stdout,
+    /lab\/host\/workload,\s+port:tap0\s+or\s+vm:one/,
+  );
   const dry = await house.netloom("connect", "vm:one", "db", "--dry-run");
   assert.equal(dry.stdout, "kind: Connect\nname: vm-one-db\nworkload:\n  vm: one\nservice: db\n");
   house.write(
@@ -240,7 +243,7 @@ import type { NoteWish } from "./wish.ts";
 export class Noting implements Attached {
   readonly connectionId = "";
   readonly endpointName = "";
-  readonly wireIds: readonly string[] = [];
+  readonly wires: Attached["wires"] = new Map();
   readonly wish: NoteWish;
   readonly #workload: Workload;
   readonly #progress: Progress;
@@ -293,17 +296,17 @@ test("a kind of document", async (t) => {
   house.extend(
     "src/documents/kinds.ts",
     'import { note } from "./note/words.ts";',
-    "[networkService, connect, expose]",
-    "[networkService, connect, expose, note]",
+    "[networkService, connect, expose, networkFunction]",
+    "[networkService, connect, expose, networkFunction, note]",
   );
   house.check();
   await house.makeDocs();
   assert.match(house.read("docs/schema/attachment.schema.json"), /"const": "Note"/);
-  assert.match(house.read("docs/cli.md"), /network services, Connect, Expose, notes/);
+  assert.match(house.read("docs/cli.md"), /network services, Connect, Expose, Function, notes/);
   assert.match((await house.netloom("--help")).stdout, /^ +note +say something of a workload$/m);
   assert.match(
     (await house.netloom("get", "--help")).stdout,
-    /networkservice, connect, expose, note, services or/,
+    /networkservice, connect, expose, function, note, services or/,
   );
   house.write(
     "note.yaml",
@@ -332,4 +335,102 @@ test("a kind of document", async (t) => {
   assert.match(described?.stdout ?? "", /^Note hello on alpha: waiting[^]+ {4}text: hi$/m);
   assert.match(wrong?.stderr ?? "", /wrong\.yaml:5:7: text: a note says something/);
   assert.equal(gone?.stdout, "- Note here-db\n");
+});
+
+const HIDING_FUNCTION = `/** As passthrough, but clients see only what is shown of the networks behind. */
+import { z } from "zod";
+import { insideOf } from "../../net/ip.ts";
+import type { FunctionType } from "../function-type.ts";
+import { passthrough } from "../passthrough/passthrough.ts";
+
+interface HidingKeys {
+  readonly shows: readonly string[];
+}
+
+export const hiding: Readonly<FunctionType<HidingKeys>> = {
+  type: "hiding",
+  about: "Shows clients a part of what is behind.",
+  keys: { shows: z.array(z.string()).describe("Prefixes that clients see.") },
+  check: ({ shows }) => (shows.length > 0 ? [] : [{ path: ["shows"], message: "show something" }]),
+  passage: ({ shows }) => {
+    const { ask, answer } = passthrough.passage({});
+    const isShown = insideOf(shows);
+    return {
+      ask,
+      answer: (first, next) => {
+        if (next.ipContext)
+          next.ipContext.srcRoutes = next.ipContext.srcRoutes.filter(({ prefix }) => isShown(prefix));
+        return answer(first, next);
+      },
+    };
+  },
+};
+`;
+
+const CHAIN_DOCUMENTS = `
+kind: NetworkService
+name: shop
+matches:
+  - { sourceSelector: { app: fw }, routes: [{ destinationSelector: { app: shop } }] }
+  - { routes: [{ destinationSelector: { app: fw } }] }
+---
+kind: Expose
+name: shop
+workload: { netns: /run/shop }
+services: [shop]
+labels: { app: shop }
+pools: [10.2.0.0/24]
+routes: { client: [10.20.0.0/16, 10.30.0.0/16] }
+acceptRoutes: [10.1.0.0/24]
+---
+kind: Function
+name: fw
+type: hiding
+shows: [10.20.0.0/16]
+workload: { netns: /run/fw }
+service: shop
+labels: { app: fw }
+pools: [10.1.0.0/24]
+`;
+
+test("a network function", async (t) => {
+  const house = new HouseCopy(t);
+  house.write("src/functions/hiding/hiding.ts", HIDING_FUNCTION);
+  house.extend(
+    "src/functions/functions.ts",
+    'import { hiding } from "./hiding/hiding.ts";',
+    "= [passthrough]",
+    "= [passthrough, hiding]",
+  );
+  house.check();
+  await house.makeDocs();
+  assert.match(
+    house.read("docs/schema/attachment.schema.json"),
+    /"const": "hiding",\s+"description": "Shows clients a part of what is behind\."/,
+  );
+  house.write("chain.yaml", CHAIN_DOCUMENTS);
+  house.write("wrong.yaml", CHAIN_DOCUMENTS.replace("shows: [10.20.0.0/16]", "shows: []"));
+  house.write("unknown.yaml", CHAIN_DOCUMENTS.replace("type: hiding", "type: hidden"));
+  const [apply, connect, described, wrong, unknown] = await house.mesh({
+    namespaces: ["/run/web", "/run/fw", "/run/shop"],
+    commands: [
+      { host: "beta", args: ["apply", "-f", "chain.yaml", "--wait", "30"] },
+      { host: "alpha", args: ["connect", "/run/web", "shop", "--interface", "to-shop", "--wait", "30"] },
+      { host: "alpha", args: ["describe", "web-shop"] },
+      { host: "beta", args: ["apply", "-f", "wrong.yaml"] },
+      { host: "beta", args: ["apply", "-f", "unknown.yaml"] },
+    ],
+  });
+  assert.deepEqual(apply, {
+    code: 0,
+    stdout: "+ NetworkService shop\n+ Expose shop\n+ Function fw\n",
+    stderr: "",
+  });
+  assert.equal(connect?.code, 0, connect?.stdout);
+  assert.match(described?.stdout ?? "", /routes +10\.1\.0\.0\/32, 10\.2\.0\.0\/32, 10\.20\.0\.0\/16\n/);
+  assert.match(wrong?.stderr ?? "", /wrong\.yaml:20:8: shows: show something/);
+  assert.match(
+    unknown?.stderr ?? "",
+    /unknown\.yaml:19:7: type: expected "passthrough" or "hiding", got "hidden"/,
+  );
 });

@@ -16,8 +16,9 @@ import { Decisions } from "./decisions.ts";
 import { HostGuard } from "./host-guard.ts";
 import { KeptWires } from "./kept-wires.ts";
 import { Leftovers, type LeftoversOptions } from "./leftovers.ts";
-import type { NewClient, NewEndpoint } from "../attachments/parts.ts";
+import type { AgentParts, NewClient, NewEndpoint, NewFunction } from "../attachments/parts.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
+import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { LocalDirectory } from "../api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
 import { serveAll, type Served } from "../api/rpc.ts";
@@ -40,6 +41,7 @@ import { forwarder } from "../roles/forwarder.ts";
 import { ownForwarder, registerForwarder } from "./own-forwarder.ts";
 import { type ManagerRegistry, managerRegistry } from "../roles/manager-registry.ts";
 import { manager } from "../roles/manager.ts";
+import { networkFunction } from "../roles/network-function.ts";
 import type { ConnectionRole } from "../roles/role.ts";
 
 export interface AgentOptions {
@@ -157,10 +159,10 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
     wires,
     claims,
     hostGuard,
+    labels,
     services: common.services,
     endpoints: common.endpoints,
-    newClient: (wanted) => newClient(options, managing, wanted),
-    newEndpoint: (wanted) => newEndpoint(options, wanted),
+    ...makersOf(options, managing),
     offer: (name, role) => directory.offer(`self:${name}`, { connections: connectionsOf(role) }),
     dropWire: (id) => dropWire(world, managing, id),
   };
@@ -298,6 +300,18 @@ function tunnelsOf(
   };
 }
 
+/** What makes roles for attachments. */
+function makersOf(
+  options: AgentOptions,
+  managing: ConnectionRole,
+): Pick<AgentParts, "newClient" | "newEndpoint" | "newFunction"> {
+  return {
+    newClient: (wanted) => newClient(options, managing, wanted),
+    newEndpoint: (wanted) => newEndpoint(options, wanted),
+    newFunction: (wanted) => newFunction(options, managing, wanted),
+  };
+}
+
 function newClient(
   { world, identity, prober }: AgentOptions,
   managing: ConnectionRole,
@@ -308,15 +322,32 @@ function newClient(
     identity,
     ...wanted,
     next: connectionsOf(managing),
-    ...(prober && {
-      isAlive: async ({ mechanism, context }) => {
-        const device = mechanism && deviceOf(readMechanism(mechanism));
-        const address = context?.ipContext?.dstIpAddrs[0]?.split("/")[0];
-        if (device === undefined || address === undefined) return false;
-        return await isAlive(world, prober, device, address);
-      },
-    }),
+    ...(prober && { isAlive: isAliveBy(world, prober) }),
   });
+}
+
+function newFunction(
+  { world, identity, prober }: AgentOptions,
+  managing: ConnectionRole,
+  wanted: NewFunction,
+): ConnectionRole {
+  return networkFunction({
+    world,
+    identity,
+    ...wanted,
+    next: connectionsOf(managing),
+    isAlive: prober ? isAliveBy(world, prober) : () => Promise.resolve(false),
+  });
+}
+
+/** Does the far end of a wire answer? Asked where the wire's client is. */
+function isAliveBy(world: World, prober: Prober): (connection: Connection) => Promise<boolean> {
+  return async ({ mechanism, context }) => {
+    const device = mechanism && deviceOf(readMechanism(mechanism));
+    const address = context?.ipContext?.dstIpAddrs[0]?.split("/")[0];
+    if (device === undefined || address === undefined) return false;
+    return await isAlive(world, prober, device, address);
+  };
 }
 
 async function isAlive(

@@ -192,7 +192,11 @@ export class Attachments {
     const others = this.#kept().flatMap(({ wish }) => (changed.has(refText(wish)) ? [] : [wish]));
     const all = [...others, ...wishes];
     const keyOf = await this.#identify(perhapsTheSame(all));
-    const clash = clashesOf(all, keyOf).find(({ index }) => index >= others.length);
+    const clashes = [
+      ...clashesOf(all, keyOf),
+      ...this.kinds.contradictions(all).map(({ index, finding }) => ({ index, problem: finding.message })),
+    ];
+    const clash = clashes.find(({ index }) => index >= others.length);
     if (!clash) return;
     const wish = all[clash.index];
     throw new NetloomError("INVALID_ARGUMENT", `apply ${wish ? refText(wish) : ""}: ${clash.problem}`);
@@ -452,6 +456,7 @@ export class Attachments {
           this.#kept().flatMap(({ connectionId }) => (this.isAwaited(connectionId) ? [connectionId] : [])),
         );
         const swept = await wires.sweep(wanted);
+        this.#state.keepAnswers((id) => wanted.has(id) || wires.made.has(id));
         world.retries.over(SWEEP);
         if (swept.length > 0)
           world.log.info("removed wires of an earlier life that nobody wants", { wires: swept.length });

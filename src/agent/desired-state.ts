@@ -117,6 +117,16 @@ export class DesiredState {
     this.#dirty.ring();
   }
 
+  /** The last answer for a wire, in this life or an earlier one. */
+  answer(wireId: string): Connection | undefined {
+    return this.#answers.get(wireId);
+  }
+
+  /** Drops answers for wires that nobody wants any more. */
+  keepAnswers(isWanted: (wireId: string) => boolean): void {
+    for (const id of this.#answers.keys()) if (!isWanted(id)) this.dropAnswer(id);
+  }
+
   dropAnswer(connectionId: string): void {
     if (this.#answers.delete(connectionId)) this.#dirty.ring();
   }

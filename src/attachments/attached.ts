@@ -1,6 +1,7 @@
 /** An attachment at work. */
 import type { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
+import type { Side } from "../mechanisms/side.ts";
 import type { ProgressView } from "./progress.ts";
 import type { Wish } from "./wish.ts";
 
@@ -12,13 +13,13 @@ export interface Attached {
   /** Id of the one wire that it asks for; empty if it asks for none. */
   readonly connectionId: string;
   /** What it asks for. Absent: it asks for no wire. */
-  readonly asks?: { readonly service: string; readonly labels: Readonly<Record<string, string>> };
+  readonly asks?: { readonly service: string; readonly labels: Readonly<Record<string, string>> } | undefined;
   /** Name of its endpoint in the mesh; empty if it has none. */
   readonly endpointName: string;
   /** Why no packet passes its workload, a port. */
   readonly whyDown?: string | undefined;
-  /** Ids of its wires that are established. */
-  readonly wireIds: readonly string[];
+  /** Its wires that are established, by id: at which end of each its workload is. */
+  readonly wires: ReadonlyMap<string, Side>;
   /** Brings it about, and keeps it so, until `scope` ends. That changes nothing of what is there. */
   run(scope: Scope): Promise<void>;
   /** `run` has ended with `error`, which nobody has expected; it is called again in `delayMs`. */

@@ -1,8 +1,9 @@
 /** The kinds of documents, as far as an agent has to do with them. The list is handed to it: it names none. */
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { Semaphore } from "../async/semaphore.ts";
+import type { Answers } from "../elements/wires/onward.ts";
 import type { Side } from "../mechanisms/side.ts";
-import type { Problem } from "../text/problem.ts";
+import type { Finding, Problem } from "../text/problem.ts";
 import type { Attached } from "./attached.ts";
 import type { Interfaces } from "./clashes.ts";
 import type { Clients } from "./clients.ts";
@@ -17,11 +18,8 @@ export interface Tools {
   readonly workloads: Workloads;
   readonly clients: Clients;
   readonly interfaces: Interfaces;
-  /** The last answers to requests, for the next life. */
-  readonly answers: {
-    keepAnswer(connection: Connection): void;
-    dropAnswer(connectionId: string): void;
-  };
+  /** The last answers to requests, in this life and earlier ones, by wire. */
+  readonly answers: Answers;
   /** As many requests as it lets pass are under way. */
   readonly turnstile: Semaphore;
   /** Has this agent that attachment? */
@@ -43,12 +41,21 @@ export interface Kind {
   /** As documents have it: `Connect`. */
   readonly kind: string;
   /**
-   * The end of wires that its workload is; absent: it has no wires. At the client's end it asks for one wire, under an id
-   * that it keeps for ever, and begins after those that do not ask.
+   * The end of wires that its workload is; absent: it has none, or stands between two. At the client's end it asks for one wire,
+   * under an id that it keeps for ever, and begins after those that do not ask.
    */
   readonly end?: Side;
   /** Begins to work for a wish of this kind. */
   control(wish: Wish, tools: Tools, life: AttachmentLife): Attached;
+  /** Why it cannot stand beside the others, as a finding in its document. Default: it can. */
+  contradicts?(wish: Wish, others: readonly Wish[]): Finding | undefined;
+}
+
+/** A wish that contradicts others. */
+export interface Contradiction {
+  /** Which of the wishes it is. */
+  readonly index: number;
+  readonly finding: Finding;
 }
 
 export type ParsedDocuments =
@@ -60,6 +67,8 @@ export interface Kinds {
   readonly all: readonly Kind[];
   /** The kind of a wish that was read. */
   of(wish: Wish): Kind;
+  /** Those that cannot stand beside the others, whatever hosts they are of. Names of devices are looked at elsewhere. */
+  contradictions(wishes: readonly Wish[]): Contradiction[];
   /** Reads one document as data. Never throws. */
   read(data: unknown): ReadResult;
   /** Reads any number of documents. Reports all problems at once, in the order of the file, and never throws. */

@@ -3,6 +3,7 @@ import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
 import type { AddressOptions } from "../elements/context/ipam.ts";
 import type { ContextOptions } from "../elements/context/endpoint-context.ts";
+import type { Answers, Passage } from "../elements/wires/onward.ts";
 import type { Wire } from "../forwarder/wire.ts";
 import type { Claims } from "../forwarder/claims/claims.ts";
 import type { NetloomError } from "../errors/errors.ts";
@@ -31,6 +32,20 @@ export interface NewEndpoint {
   readonly addresses: AddressOptions | undefined;
   readonly clientRoutes: () => readonly string[];
   readonly context: () => ContextOptions;
+}
+
+/** What stands between two wires: `NetworkFunctionOptions` of src/roles. */
+export interface NewFunction {
+  readonly name: string;
+  /** What its workload is called on this host. */
+  readonly workload: string;
+  readonly netns: Netns;
+  readonly addresses: AddressOptions;
+  readonly context: () => ContextOptions;
+  readonly labels: () => Readonly<Record<string, string>>;
+  readonly passage: () => Passage;
+  /** The last answers to what it asks for, by wire. */
+  readonly answers: Answers;
 }
 
 /** The wires of this host, as far as an attachment has to do with them: `KeptWires` of src/agent. */
@@ -66,11 +81,14 @@ export interface AgentParts {
   /** The addresses of this host's workloads. */
   readonly claims: Claims;
   readonly hostGuard: WorkloadGuard;
+  /** Added to those of this host's clients and endpoints that do not have them. */
+  readonly labels: Readonly<Record<string, string>>;
   /** The registry as this host sees it. */
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;
   newClient(options: NewClient): ConnectionRole;
   newEndpoint(options: NewEndpoint): ConnectionRole;
+  newFunction(options: NewFunction): ConnectionRole;
   /** Lets roles of this process call the endpoint at `self:<name>`. The result takes that back. */
   offer(name: string, role: ConnectionRole): () => void;
   /** Closes what this host's manager knows of a wire, on both sides. */

@@ -48,7 +48,7 @@ suite("documents", () => {
     [
       "kind: Conect\nname: a\n",
       [
-        'x.yaml:1:7: kind: expected "NetworkService", "Connect" or "Expose", got "Conect"; did you mean "Connect"?',
+        'x.yaml:1:7: kind: expected "NetworkService", "Connect", "Expose" or "Function", got "Conect"; did you mean "Connect"?',
       ],
     ],
     [

@@ -19,6 +19,8 @@ export interface DocumentKind<D extends Document = Document, W extends Wish = Wi
   mean(document: D): W;
   /** Begins to work for it. */
   control(wish: W, tools: Tools, life: AttachmentLife): Attached;
+  /** Why it cannot stand beside the others, as a finding in its document. Default: it can. */
+  contradicts?(wish: W, others: readonly Wish[]): Finding | undefined;
 }
 
 /** What people call it. */

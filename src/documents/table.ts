@@ -1,7 +1,7 @@
 /** The kinds of documents, ready to read and to work for: YAML, then shape, then meaning, or everything that is wrong. */
 import { z } from "zod";
 import { clashesOf } from "../attachments/clashes.ts";
-import type { Kind, Kinds, ParsedDocuments } from "../attachments/kind.ts";
+import type { Contradiction, Kind, Kinds, ParsedDocuments } from "../attachments/kind.ts";
 import { type ReadResult, refText, type Wish } from "../attachments/wish.ts";
 import { checkShape, describe, isRecord } from "../text/check-shape.ts";
 import { jsonSchemaText } from "../text/json-schema.ts";
@@ -47,6 +47,16 @@ export class DocumentTable implements Kinds {
     return found;
   }
 
+  contradictions(wishes: readonly Wish[]): Contradiction[] {
+    return wishes.flatMap((wish, index) => {
+      const finding = this.of(wish).contradicts?.(
+        wish,
+        wishes.filter((_, i) => i !== index),
+      );
+      return finding ? [{ index, finding }] : [];
+    });
+  }
+
   read(data: unknown): ReadResult {
     if (!isRecord(data)) return wrong([], `expected a map, got ${describe(data)}`);
     const { kind } = data;
@@ -89,6 +99,10 @@ export class DocumentTable implements Kinds {
     }
     for (const { index, problem } of clashesOf(wishes)) {
       const place = sources[index]?.locate({ path: ["interface"], message: problem });
+      if (place) problems.push(place);
+    }
+    for (const { index, finding } of this.contradictions(wishes)) {
+      const place = sources[index]?.locate(finding);
       if (place) problems.push(place);
     }
     if (problems.length === 0 && wishes.length === 0)

@@ -16,6 +16,7 @@ const mtus: Readonly<Record<string, readonly number[]>> = {
   "routed.yaml": [1346],
   "ipv6-underlay.yaml": [1426],
   "mesh.yaml": [1446, 1500],
+  "chain.yaml": [1446, 1446],
 };
 
 for (const file of readdirSync(directory).filter(

@@ -43,6 +43,8 @@ export interface Trust {
 export interface WorkloadLink {
   readonly link: LinkEnd;
   readonly trust: Trust;
+  /** What comes in by it is forwarded. Default: as the namespace has it. */
+  readonly forwarding?: boolean | undefined;
 }
 
 export interface Half {

@@ -5,13 +5,13 @@ import { kernel } from "./kernel/kernel.ts";
 import { port } from "./port/port.ts";
 import type {
   DeviceWish,
-  LocalDevice,
   LocalType,
   MechanismClass,
   MechanismOf,
   MechanismType,
   RemoteType,
   TypedMechanism,
+  WorkloadDevice,
   WorkloadPlace,
 } from "./mechanism-type.ts";
 import type { ParameterMap } from "./parameters.ts";
@@ -69,7 +69,7 @@ export function remoteTypeOf(mechanism: TypedMechanism): RemoteType | undefined 
 }
 
 /** The device of ours in a workload that a mechanism is; `undefined` for a port and a tunnel. */
-export function deviceOf(mechanism: TypedMechanism): LocalDevice | undefined {
+export function deviceOf(mechanism: TypedMechanism): WorkloadDevice | undefined {
   return isBorrowed(mechanism) ? undefined : endOf(mechanism);
 }
 
@@ -80,7 +80,7 @@ export function isBorrowed(mechanism: TypedMechanism): boolean {
 }
 
 /** The device at the end of a wire that a mechanism is, whoever has made it; `undefined` for a tunnel. */
-export function endOf(mechanism: TypedMechanism): LocalDevice | undefined {
+export function endOf(mechanism: TypedMechanism): WorkloadDevice | undefined {
   const type = typeOf(mechanism);
   return type.cls === "LOCAL" ? type.device(mechanism) : undefined;
 }

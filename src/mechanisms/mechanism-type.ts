@@ -68,6 +68,18 @@ export interface DeviceWish {
   /** Empty: whoever makes it chooses. */
   readonly name: string;
   readonly routerAdvertisements?: boolean | undefined;
+  /** The workload's kernel forwards what comes in by it. Default: as the namespace has it. */
+  readonly forwarding?: boolean | undefined;
+  /** The routes of the wire hold for packets from these prefixes only. Default: for all that the workload sends. */
+  readonly sources?: readonly string[] | undefined;
+}
+
+/** The device that a workload sees. */
+export interface WorkloadDevice {
+  readonly netns: Netns;
+  readonly interfaceName: string;
+  /** As of `DeviceWish`. */
+  readonly sources?: readonly string[];
 }
 
 /** A device of a workload of this host. */
@@ -78,17 +90,12 @@ export interface LocalType<M extends TypedMechanism = TypedMechanism> extends Co
   /** What is asked for a workload there, "" for what is not; `undefined` where this type is not for such a place. */
   forWorkload(place: WorkloadPlace, wish: DeviceWish): Record<string, string> | undefined;
   /** The device that the workload sees, or is. */
-  device(mechanism: M): LocalDevice;
+  device(mechanism: M): WorkloadDevice;
   /**
    * Of a type whose devices are there already, and are somebody else's: the parameters with what the kernel says of the device.
    * Nothing of it is ours to set, and MACs behind it are asked for. FAILED_PRECONDITION for one that no wire can end in.
    */
   borrow?(mechanism: M, kernel: BorrowingKernel): Promise<Record<string, string>>;
-}
-
-export interface LocalDevice {
-  readonly netns: Netns;
-  readonly interfaceName: string;
 }
 
 /** What is asked of the kernel about devices that are there. */

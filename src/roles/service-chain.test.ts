@@ -1,21 +1,18 @@
 /** Wires one after the other along one path: a client, a network function that passes traffic on, an endpoint. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clone, create } from "@bufbuild/protobuf";
+import { clone } from "@bufbuild/protobuf";
 import { PathSchema } from "../api/gen/nsm/connection_pb.js";
-import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
-import { connectionsOf, serveConnections, stationsOver } from "../api/hops.ts";
-import { serveAll } from "../api/rpc.ts";
+import { connectionsOf } from "../api/hops.ts";
 import { leavePath, cutPath } from "../elements/path/update-path.ts";
 import { stationsOf, wireIdOf } from "../elements/wires/wire-id.ts";
 import { groupByOwner } from "../forwarder/reconcile/owner.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
-import { AgentMesh } from "../../fixtures/roles/agent.ts";
-import type { AgentRole } from "../agent/agent.ts";
 import { addressOf, failing, Mesh, pathOf, type MeshHost } from "../../fixtures/roles/mesh.ts";
-import { passthrough } from "./passthrough-fixture.ts";
+import { passthrough } from "../functions/passthrough/passthrough.ts";
+import { networkFunction, type NetworkFunctionOptions } from "./network-function.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const CHAIN = {
@@ -24,6 +21,22 @@ const CHAIN = {
     { sourceSelector: { app: "firewall" }, routes: [{ destinationSelector: { app: "shop" } }] },
     { routes: [{ destinationSelector: { app: "firewall" } }] },
   ],
+};
+
+/** What is the same wherever it stands. */
+const FIREWALL: Omit<NetworkFunctionOptions, "world" | "identity" | "netns" | "next"> = {
+  name: "firewall",
+  workload: "firewall",
+  addresses: { pools: [["10.1.0.0/24"]] },
+  context: () => ({}),
+  labels: () => ({ app: "firewall" }),
+  passage: () => passthrough.passage({}),
+  answers: {
+    answer: () => undefined,
+    keepAnswer: () => undefined,
+    dropAnswer: () => undefined,
+  },
+  isAlive: () => Promise.resolve(false),
 };
 
 interface Chain {
@@ -41,14 +54,12 @@ function chainOf(at: { readonly firewall: "alpha" | "beta"; readonly shop: "alph
   mesh.offer(CHAIN);
   const host = mesh[at.firewall];
   const firewall = mesh.worlds.machine.createNetns(`/run/netns/firewall`);
-  const role = passthrough({
+  const role = networkFunction({
+    ...FIREWALL,
     world: host.world,
-    name: "firewall",
     identity: labIdentity(host.world),
     netns: firewall,
     next: connectionsOf(host.manager, peerNamed("unix:1000")),
-    labels: { app: "firewall" },
-    pools: [["10.1.0.0/24"]],
   });
   host.offer("firewall", role);
   host.register("firewall", "shop", { app: "firewall" });
@@ -109,8 +120,6 @@ for (const [at, path, wires] of [
     const { alpha } = mesh;
     const { machine } = mesh.worlds;
     await mesh.run(async () => {
-      const forwards = { kind: "sysctl", netns: firewall, values: { "net/ipv4/ip_forward": "1" } } as const;
-      await alpha.kernel.apply([{ verb: "add", object: forwards }]);
       const answer = await role.request(alpha.caller(), alpha.ask("c1", "shop"));
       assert.deepEqual(pathOf(answer), path);
       const [toFirewall, toShop] =
@@ -171,89 +180,3 @@ test("the second wire of a path belongs to the network function: nobody else may
     );
   });
 });
-
-const FIREWALL_URL = "unix:///run/firewall.sock";
-
-/** A firewall of another make beside the agent of alpha, in `a2`: it registers, and asks, at the agent's socket. */
-async function firewallOfAlpha({ world }: AgentRole): Promise<void> {
-  if (world.host !== "alpha") return;
-  const { connections, endpoints } = stationsOver(world.hops.dial("unix:///run/alpha.sock"), world.clock);
-  const role = passthrough({
-    world,
-    name: "firewall",
-    identity: labIdentity(world),
-    netns: "file:///run/netns/nl-lab-alpha-a2",
-    next: connections,
-    labels: { app: "firewall" },
-    pools: [["10.1.0.0/24"]],
-  });
-  await world.hops.serve(FIREWALL_URL, serveAll(serveConnections(role)));
-  const own = create(NetworkServiceEndpointSchema, {
-    name: "firewall",
-    url: FIREWALL_URL,
-    networkServiceNames: ["shop"],
-    networkServiceLabels: { shop: { labels: { app: "firewall" } } },
-  });
-  const call = { scope: world.scope, deadlineMs: world.clock.monotonicMs() + 5_000 };
-  world.scope.spawn("register the firewall", async () => void (await endpoints.request(call, own)));
-}
-
-const SERVICE = `
-kind: NetworkService
-name: shop
-matches:
-  - { sourceSelector: { app: firewall }, routes: [{ destinationSelector: { app: shop } }] }
-  - { routes: [{ destinationSelector: { app: firewall } }] }
-`;
-const SHOP = `
-kind: Expose
-name: shop
-workload: { lab: lab/HOST }
-services: [shop]
-labels: { app: shop }
-pools: [10.0.2.0/24]
-acceptRoutes: [10.1.0.0/24]
-`;
-const WEB = `
-kind: Connect
-name: web
-workload: { lab: lab/alpha/a1 }
-service: shop
-interface: to-shop
-`;
-
-for (const shop of ["alpha/a3", "beta/b1"] as const)
-  for (const restarted of ["alpha", "beta"] as const)
-    test(`agents keep the devices of both wires of a chain to ${shop} when ${restarted} starts again`, async () => {
-      const mesh = new AgentMesh({ beside: firewallOfAlpha });
-      mesh.createWorkload("alpha", "a3");
-      const look = async () =>
-        await Promise.all(
-          (["alpha", "beta"] as const).map((host) =>
-            mesh.simulation.kernel(host).observe(
-              (["host", ...(host === "alpha" ? ["a1", "a2", "a3"] : ["b1"])] as const).map((place) => ({
-                netns: place === "host" ? place : mesh.netnsOf(host, place),
-              })),
-            ),
-          ),
-        );
-      await mesh.run(async () => {
-        await mesh.sleep(100);
-        await mesh.apply("alpha", SERVICE);
-        await mesh.apply(shop === "beta/b1" ? "beta" : "alpha", SHOP.replace("HOST", shop));
-        await mesh.apply("alpha", WEB);
-        await mesh.sleep(1_000);
-        const before = await look();
-        const wires = [...mesh.agent("alpha").wires.made.keys()];
-        assert.equal(wires.length, 2);
-        await mesh.restart(restarted);
-        await mesh.sleep(10_000);
-        assert.deepEqual(await look(), before);
-        assert.deepEqual([...mesh.agent("alpha").wires.made.keys()].sort(), wires.sort());
-        for (const host of ["alpha", "beta"] as const)
-          assert.deepEqual(mesh.agent(host).wires.unclaimed, [], `adopted and asked for on ${host}`);
-        await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web" }]);
-        await mesh.sleep(1_000);
-        assert.deepEqual(await look(), [[], []]);
-      });
-    });

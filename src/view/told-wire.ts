@@ -38,13 +38,17 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
   });
   const id = wires[0]?.id ?? "";
   const mtus = wires.flatMap(({ mtu }) => (mtu === 0 ? [] : [mtu]));
+  const { client } = interfaces;
+  const said = say((wire) => wire.clientWorkload);
+  // A client that says its workload may be called otherwise in the path: a function is.
+  const place = client && said !== "" ? `${client.host}/${client.workload}` : name;
   return {
-    wire: wireName(name, interfaces.client) || id,
+    wire: wireName(client ? place : name, client) || id,
     id,
     service: say(({ service }) => service),
     client: name,
     endpoint,
-    ...optional("clientWorkload", interfaces.client?.workload ?? say((wire) => wire.clientWorkload)),
+    ...optional("clientWorkload", client?.workload ?? said),
     path: hops.length > 0 ? hopWords(hops) : say(({ path }) => path),
     hosts,
     hops,

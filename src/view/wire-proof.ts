@@ -30,7 +30,7 @@ export class WireProof {
   readonly #prober: Prober;
   readonly #end: ProofEnd;
   readonly #problems: string[] = [];
-  #sent = 0;
+  readonly #sent = new Map<string, number>();
 
   constructor(prober: Prober, end: ProofEnd) {
     this.#prober = prober;
@@ -41,7 +41,7 @@ export class WireProof {
   async ping(address: string): Promise<PingView> {
     const { netns, device, timeoutMs } = this.#end;
     const { rttMs, reason } = await this.#prober.probe(netns, address, { device, timeoutMs });
-    this.#sent += 1;
+    this.#count(address);
     return { address, ...(rttMs === undefined ? { reason: reason ?? "" } : { rttMs }) };
   }
 
@@ -53,7 +53,7 @@ export class WireProof {
     else if (leavesBy !== device)
       this.#problems.push(`the workload's packets to ${address} leave by ${leavesBy}: ${device} is shadowed`);
     const largest = await this.#prober.probe(netns, address, { device, timeoutMs, packetBytes: mtuBytes });
-    this.#sent += 1;
+    this.#count(address);
     if (largest.rttMs === undefined)
       this.#problems.push(
         `a packet of ${mtuBytes} bytes, the wire's MTU, to ${address} is not answered (${largest.reason ?? "timeout"})`,
@@ -65,7 +65,7 @@ export class WireProof {
       packetBytes: mtuBytes + 1,
     });
     if (larger.reason === "EMSGSIZE") return;
-    this.#sent += 1;
+    this.#count(address);
     this.#problems.push(
       `a packet of ${mtuBytes + 1} bytes to ${address} is not refused, and the wire's MTU is ${mtuBytes}`,
     );
@@ -80,13 +80,27 @@ export class WireProof {
     after: Counted,
     names: Readonly<Record<Side, string>> = { client: "the client's end", endpoint: "the endpoint's end" },
   ): string[] {
-    const uncounted = (["endpoint", "client"] as const).flatMap((side) => {
+    return [...this.#problems, ...this.uncounted(before, after, { names })];
+  }
+
+  /** The same of a wire that only packets to some addresses pass: one that lies further on. Default: all that were sent. */
+  uncounted(
+    before: Counted,
+    after: Counted,
+    { names, to }: { readonly names: Readonly<Record<Side, string>>; readonly to?: readonly string[] },
+  ): string[] {
+    const sent = (to ?? [...this.#sent.keys()]).reduce((sum, each) => sum + (this.#sent.get(each) ?? 0), 0);
+    return (["endpoint", "client"] as const).flatMap((side) => {
       const [earlier, later] = [before[side], after[side]];
       if (!earlier || !later) return [];
       const counted = Math.max(0, later.packets - earlier.packets);
-      const needed = `${this.#sent} have to come to it`;
-      return counted >= this.#sent ? [] : [`${names[side]} has counted ${counted} packets, and ${needed}`];
+      return counted >= sent
+        ? []
+        : [`${names[side]} has counted ${counted} packets, and ${sent} have to come to it`];
     });
-    return [...this.#problems, ...uncounted];
+  }
+
+  #count(address: string): void {
+    this.#sent.set(address, (this.#sent.get(address) ?? 0) + 1);
   }
 }

@@ -6,6 +6,9 @@ import {
   type PingRequest,
   type Wire,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import type { Connection } from "../../api/gen/nsm/connection_pb.js";
+import { farAddressesOf } from "../../elements/path/path-hosts.ts";
+import { wiresBehind } from "../../elements/wires/wire-id.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Netns } from "../../kernel/kernel.ts";
 import { type Watch, watchOf } from "../../async/watch.ts";
@@ -13,6 +16,7 @@ import type { Prober } from "../../kernel/prober.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { readMeters } from "../../forwarder/meter.ts";
+import type { Side } from "../../mechanisms/side.ts";
 import { addressOf } from "../../net/ip.ts";
 import { toldWire } from "../../view/told-wire.ts";
 import { wireNames } from "../../view/wire-names.ts";
@@ -40,7 +44,9 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
       { hint: "ping it from the host of its other end, or from the machine behind the port" },
     );
   const others = (client ? wire.endpointAddresses : wire.clientAddresses).map(addressOf);
-  const addresses = request.address === "" ? others : [request.address];
+  const behind = client && wire.connection ? legsBehind(wire.connection) : [];
+  const far = behind.flatMap((leg) => leg.own);
+  const addresses = request.address === "" ? [...others, ...far] : [request.address];
   if (!end || addresses.length === 0)
     throw new NetloomError("FAILED_PRECONDITION", `ping wire ${request.wire}: it has no addresses`);
   const rounds = Math.min(MAX_COUNT, request.count || COUNT);
@@ -49,6 +55,7 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
     wire,
     end: { netns: end.netns as Netns, device: end.interface, mtuBytes: wire.mtu, timeoutMs },
     addresses,
+    behind,
     intervalMs: request.intervalMs || INTERVAL_MS,
   });
   const life = scope.child(`ping ${wire.id}`);
@@ -70,10 +77,36 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
   });
 }
 
+/** A wire further on in a service chain. */
+interface Leg {
+  readonly wireId: string;
+  readonly names: Readonly<Record<Side, string>>;
+  /** At its far end. */
+  readonly own: readonly string[];
+  /** Those, and all that lie behind it. */
+  readonly to: readonly string[];
+}
+
+/** What function after function says of where it leads. */
+function legsBehind(connection: Connection): Leg[] {
+  const wires = wiresBehind(connection).map(({ id, stations }) => ({
+    id,
+    stations,
+    own: farAddressesOf(stations).map(addressOf),
+  }));
+  return wires.map(({ id, stations, own }, i) => ({
+    wireId: id,
+    names: { client: `${stations[0]?.name}'s end`, endpoint: `${stations.at(-1)?.name}'s end` },
+    own,
+    to: wires.slice(i).flatMap((each) => each.own),
+  }));
+}
+
 interface ProbingOptions {
   readonly wire: Wire;
   readonly end: ProofEnd;
   readonly addresses: readonly string[];
+  readonly behind: readonly Leg[];
   readonly intervalMs: number;
 }
 
@@ -83,7 +116,7 @@ class Probing {
   readonly #proof: WireProof;
   /** On `Clock.monotonicMs`: when the first of the present round was sent. */
   #roundMs = 0;
-  #before: Counted = {};
+  #before: readonly Counted[] = [];
 
   constructor(parts: AdminParts, prober: Prober, options: ProbingOptions) {
     this.#parts = parts;
@@ -97,16 +130,28 @@ class Probing {
 
   /** The last message: what else was found. */
   async end(): Promise<PingReply> {
-    const { wire, addresses } = this.#options;
+    const { wire, addresses, behind } = this.#options;
     for (const address of addresses) await this.#proof.prove(address);
-    const problems = this.#proof.verdict(this.#before, await this.#count());
+    const after = await this.#count();
+    const problems = [
+      ...this.#proof.verdict(this.#before[0] ?? {}, after[0] ?? {}),
+      ...behind.flatMap((leg, i) =>
+        this.#proof.uncounted(this.#before[i + 1] ?? {}, after[i + 1] ?? {}, leg),
+      ),
+    ];
     return create(PingReplySchema, { path: wire.path, wireId: wire.id, problems });
   }
 
+  /** Of the wire, and of those behind it. */
+  async #count(): Promise<Counted[]> {
+    const { wire, behind } = this.#options;
+    return await Promise.all([wire.id, ...behind.map(({ wireId }) => wireId)].map((id) => this.#countOf(id)));
+  }
+
   /** What has come towards either side, as far as this host counts it: on the way out of it for one on another host. */
-  async #count(): Promise<Counted> {
+  async #countOf(wireId: string): Promise<Counted> {
     const { wires, kernel } = this.#parts;
-    const made = wires.made.get(this.#options.wire.id);
+    const made = wires.made.get(wireId);
     if (!made) return {};
     const [client, endpoint] = await readMeters(
       kernel,

@@ -55,7 +55,7 @@ const STATES: Readonly<Record<AttachmentState, AttachmentStatus_State>> = {
 };
 
 export function attachmentStatus(attached: Attached): AttachmentStatus {
-  const { wish, view, workload, connectionId, endpointName, wireIds } = attached;
+  const { wish, view, workload, connectionId, endpointName, wires } = attached;
   const { error, nextTryMs } = view;
   return create(AttachmentStatusSchema, {
     ref: refMessage(wish),
@@ -70,7 +70,7 @@ export function attachmentStatus(attached: Attached): AttachmentStatus {
     workload,
     wireId: connectionId,
     endpoint: endpointName,
-    wires: wireIds.length,
+    wires: wires.size,
     services: [...wish.services],
   });
 }

@@ -22,7 +22,7 @@ import { stationsOf, wireIdOf } from "../../elements/wires/wire-id.ts";
 import { wireMtu } from "../../forwarder/plan/plan.ts";
 import type { Wire as Made } from "../../forwarder/wire.ts";
 import { endOf, isBorrowed, remoteTypeOf, typeOf } from "../../mechanisms/list.ts";
-import type { LocalDevice } from "../../mechanisms/mechanism-type.ts";
+import type { WorkloadDevice } from "../../mechanisms/mechanism-type.ts";
 import type { Side } from "../../mechanisms/side.ts";
 import { wayWords } from "../../view/told-wire.ts";
 import type { AdminParts } from "./admin-parts.ts";
@@ -37,7 +37,7 @@ export function describeWires(parts: AdminParts): Wire[] {
   return [...parts.wires.made].map(([id, made]) => {
     const connection = connections.get(id);
     const attached = byId.get(id) ?? [];
-    const portDown = attached.map((each) => each.whyDown).find((why) => why !== undefined);
+    const portDown = attached.map((each) => each.attached.whyDown).find((why) => why !== undefined);
     const whyDown = (connection && parts.forwarder.whyDown(connection.id)) ?? portDown;
     return withPath(describeWire(parts, { made, connection, whyDown, attached }));
   });
@@ -86,22 +86,28 @@ function unclaimedWire(
   });
 }
 
+/** An attachment, and the end of a wire that its workload is. */
+interface AtWire {
+  readonly attached: Attached;
+  readonly side: Side;
+}
+
 /** Those that have asked for a wire, from the start on, and those that serve it. */
-function byWire(attachments: readonly Attached[]): Map<string, Attached[]> {
-  const wires = new Map<string, Attached[]>();
+function byWire(attachments: readonly Attached[]): Map<string, AtWire[]> {
+  const wires = new Map<string, AtWire[]>();
   for (const attached of attachments)
-    for (const id of new Set([attached.connectionId, ...attached.wireIds]))
-      wires.set(id, [...(wires.get(id) ?? []), attached]);
+    for (const [id, side] of new Map<string, Side>([[attached.connectionId, "client"], ...attached.wires]))
+      wires.set(id, [...(wires.get(id) ?? []), { attached, side }]);
   return wires;
 }
 
 function describeWire(
-  { world, attachments }: AdminParts,
+  { world }: AdminParts,
   given: {
     readonly made: MadeWire;
     readonly connection: Connection | undefined;
     readonly whyDown: string | undefined;
-    readonly attached: readonly Attached[];
+    readonly attached: readonly AtWire[];
   },
 ): Wire {
   const { made, connection, whyDown, attached } = given;
@@ -109,7 +115,7 @@ function describeWire(
   const stations = connection ? stationsOf(connection) : [];
   const hosts = hostsOf(stations);
   const workloadAt = (end: Side): string | undefined =>
-    attached.find(({ wish }) => attachments.kinds.of(wish).end === end)?.workload;
+    attached.find(({ side }) => side === end)?.attached.workload;
   return create(WireSchema, {
     id: wire.connectionId,
     service: connection?.networkService ?? "",
@@ -126,7 +132,7 @@ function describeWire(
     clientAddresses: [...(wire.context.srcIpAddrs ?? [])],
     endpointAddresses: [...(wire.context.dstIpAddrs ?? [])],
     ...(connection && { connection: withoutTokens(connection) }),
-    attachments: attached.map(({ wish }) => refMessage(wish)),
+    attachments: attached.map(({ attached: { wish } }) => refMessage(wish)),
     upSince: timestampFromMs(made.sinceMs),
     path: insideWords(wire, world.host),
   });
@@ -149,7 +155,7 @@ function ends(
 }
 
 function endMessage(
-  { netns, interfaceName }: LocalDevice,
+  { netns, interfaceName }: WorkloadDevice,
   workload: string | undefined,
   isPort: boolean,
 ): WireEnd {

@@ -365,9 +365,16 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   },
   "NL-407": {
     title: "the path leads back",
-    means: "The next hop of a request is where it came from.",
-    causes: ["two processes have the same name", "a registration has the URL of another process"],
-    remedies: ["give every manager, forwarder, endpoint and client a name of its own"],
+    means: "The next hop of a request is where it came from, or a function that it has passed already.",
+    causes: [
+      "two processes have the same name",
+      "a registration has the URL of another process",
+      "the matches of a service lead from a function to itself, perhaps by way of others",
+    ],
+    remedies: [
+      "give every manager, forwarder, endpoint and client a name of its own",
+      "give the service a match whose sourceSelector is the function's labels, and whose routes lead on, before the one that leads to it",
+    ],
   },
   "NL-408": {
     title: "more than was asked for",

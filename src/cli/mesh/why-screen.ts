@@ -46,9 +46,11 @@ function lastLines(last: WhyDocument["last"], nowMs: number): ScreenLine[] {
     return { text: printable(`  ✗ ${endpoint} failed: ${reason}`), style: "red" };
   });
   const age = last.at === "" ? "" : `, ${formatAge(last.at, nowMs)} ago`;
+  // A client that was only thought of has no wire, and a function has one for each of its own clients.
+  const what = last.wireId === "" ? "such a client" : `wire ${last.wireId}`;
   return [
     { text: "" },
-    { text: printable(`what happened when wire ${last.wireId} was last asked for${age}:`) },
+    { text: printable(`what happened when ${what} was last asked for${age}:`) },
     ...judgementLines(last.judgements),
     ...failed,
     ...(last.asking === undefined ? [] : [{ text: printable(`  … ${last.asking} is being asked`) }]),

@@ -88,8 +88,8 @@ export class Connecting implements Attached {
     return this.#workload.condition?.whyDown;
   }
 
-  get wireIds(): readonly string[] {
-    return this.#isEstablished ? [this.connectionId] : [];
+  get wires(): Attached["wires"] {
+    return new Map(this.#isEstablished ? [[this.connectionId, "client"]] : []);
   }
 
   async run(scope: Scope): Promise<void> {

@@ -1,8 +1,14 @@
 /** A workload of this host offers one or more services. */
+import type { Connection } from "../../api/gen/nsm/connection_pb.js";
+import { wireIdOf } from "../../elements/wires/wire-id.ts";
+import { smallerMtu } from "../../mechanisms/parameters.ts";
+import { hash64 } from "../../net/hash.ts";
+import { addressesIn } from "../fragments/addresses.ts";
+import { Offering } from "../fragments/offering.ts";
+import { ServiceKeeper } from "../fragments/service-keeper.ts";
 import type { DocumentKind } from "../kind.ts";
 import { networkService } from "../network-service/words.ts";
 import { checkExpose } from "./check.ts";
-import { Exposing } from "./exposing.ts";
 import { type ExposeDocument, exposeSchema } from "./schema.ts";
 import { type ExposeWish, exposeWish } from "./wish.ts";
 
@@ -10,9 +16,49 @@ export const exposeKind: Readonly<DocumentKind<ExposeDocument, ExposeWish>> = {
   schema: exposeSchema,
   check: checkExpose,
   mean: exposeWish,
-  control: (wish, tools, { onChange }) => {
-    const { parts, workloads } = tools;
-    const isDescribed = (name: string): boolean => tools.has({ kind: networkService.kind, name });
-    return new Exposing({ parts, workloads, wish, isDescribed, onChange });
-  },
+  control: (wish, { parts, workloads, has }, { onChange }) =>
+    new Offering<ExposeWish>({
+      parts,
+      workloads,
+      wish,
+      onChange,
+      ground: new ServiceKeeper(parts, (name) => has({ kind: networkService.kind, name })),
+      serve: (offer) => {
+        const { pools, addressPolicy: policy, routerAdvertisements } = offer.wish();
+        const excludedPrefixes = (): readonly string[] => offer.wish().excludedPrefixes;
+        return parts.newEndpoint({
+          name: offer.name,
+          place: offer.place,
+          interfaceName: (connection) => interfaceName(offer.wish(), connection),
+          addresses:
+            pools.length === 0
+              ? undefined
+              : addressesIn(offer.place, parts, { pools, policy, excludedPrefixes }),
+          clientRoutes: () => offer.wish().acceptRoutes,
+          routerAdvertisements,
+          context: () => {
+            const { context } = offer.wish();
+            return { ...context, mtuBytes: smallerMtu(context.mtuBytes ?? 0, offer.portMtuBytes()) };
+          },
+        });
+      },
+      wiresOf: (connection) => [[wireIdOf(connection), "endpoint"]],
+      isSame: (a, b) => serverText(a) === serverText(b),
+      givenBy: ({ context, excludedPrefixes, acceptRoutes }) =>
+        JSON.stringify([context, excludedPrefixes, acceptRoutes]),
+    }),
 };
+
+/** The same for a wire in every life of this agent, so that a restart finds its device. */
+function interfaceName({ interfacePrefix }: ExposeWish, connection: Connection): string {
+  // One that people have written has been checked, and is taken as it is.
+  const prefix = interfacePrefix ?? connection.networkService.replaceAll(/[^A-Za-z0-9_.-]/g, "").slice(0, 10);
+  const digits = (hash64(`interface ${wireIdOf(connection)}`) % 36n ** 4n).toString(36).padStart(4, "0");
+  return `${prefix}-${digits}`;
+}
+
+/** Pools and devices of established wires cannot be exchanged. */
+function serverText(wish: ExposeWish): string {
+  const { name, workload, interfacePrefix, pools, addressPolicy, routerAdvertisements } = wish;
+  return JSON.stringify([name, workload, interfacePrefix, pools, addressPolicy, routerAdvertisements]);
+}

@@ -11,7 +11,7 @@ export const poolsSchema = z.array(
   z.union([z.string(), z.array(z.string())]).meta({ alternatives: "a prefix, or a list of prefixes" }),
 );
 
-type PoolsPart = z.infer<typeof poolsSchema>;
+export type PoolsPart = z.infer<typeof poolsSchema>;
 
 /** A group is a prefix, or several. */
 export function poolGroups(pools: PoolsPart = []): string[][] {

@@ -17,7 +17,7 @@ export class Describing implements Attached {
   readonly workload = "";
   readonly connectionId = "";
   readonly endpointName = "";
-  readonly wireIds: readonly string[] = [];
+  readonly wires: Attached["wires"] = new Map();
   readonly #parts: AgentParts;
   readonly #progress: Progress;
   #wish: NetworkServiceWish;

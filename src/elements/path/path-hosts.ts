@@ -1,8 +1,8 @@
 /**
  * Where a wire leads: hosts and workloads by their names. A path has names of stations only; so those who know more add it to
- * the metrics of their segment: each forwarder its host, a client its workload.
+ * the metrics of their segment: each forwarder its host, a client its workload, a network function what it leads to.
  */
-import type { PathSegment } from "../../api/gen/nsm/connection_pb.js";
+import type { Connection, PathSegment } from "../../api/gen/nsm/connection_pb.js";
 import { connectionOf, type ConnectionElement, ownSegment } from "../connection.ts";
 
 /** Key of a forwarder's metrics: the name of its host. */
@@ -10,6 +10,9 @@ export const NODE_NAME = "node_name";
 
 /** Key of a client's metrics: the name of its workload on its host. */
 const WORKLOAD_NAME = "workload_name";
+
+/** Key of a network function's metrics: the addresses at the far end of the wire that begins there. */
+const FAR_ADDRESSES = "far_addresses";
 
 /** What a forwarder has among its metrics, whoever has written it (metrics.ts). */
 const SIGNS = [NODE_NAME, "server_interface", "client_interface"] as const;
@@ -24,6 +27,17 @@ export function hostsOf(stations: readonly PathSegment[]): string[] {
 /** The workload that a wire begins at; empty if its client does not say it. */
 export function clientWorkloadOf([client]: readonly PathSegment[]): string {
   return client?.metrics[WORKLOAD_NAME] ?? "";
+}
+
+/** Where a wire that a network function asks for leads; nothing if it does not say it. */
+export function farAddressesOf([asking]: readonly PathSegment[]): string[] {
+  return (asking?.metrics[FAR_ADDRESSES] ?? "").split(",").filter((each) => each !== "");
+}
+
+/** For a network function, when the next wire is answered: says which addresses are at its far end. */
+export function sayFarAddresses(connection: Connection, addresses: readonly string[]): void {
+  const own = ownSegment(connection);
+  if (own) own.metrics[FAR_ADDRESSES] = addresses.join(",");
 }
 
 /** For a client: says which workload of its host it asks for. */

@@ -48,6 +48,8 @@ export interface EndpointDeviceOptions {
   readonly nameOf?: ((connection: Connection) => string) | undefined;
   /** The workload believes the router advertisements of its clients. Default: false, whatever the caller says. */
   readonly routerAdvertisements?: boolean | undefined;
+  /** The workload forwards what comes in by it. Default: false, likewise. */
+  readonly forwarding?: boolean | undefined;
 }
 
 const NAME = memoryKey<string>("devices: name");
@@ -57,6 +59,7 @@ export function endpointDevice({
   place,
   nameOf,
   routerAdvertisements = false,
+  forwarding = false,
 }: EndpointDeviceOptions): ServerMechanism {
   const type: LocalType = typeFor(place);
   /** By name the wire that has the device, and the connection that has asked for it last. */
@@ -82,7 +85,7 @@ export function endpointDevice({
       taken.set(name, { wireId, id });
       call.memory.set(NAME, name);
       mechanism.cls = type.cls;
-      const own = type.forWorkload(place, { name, routerAdvertisements }) ?? {};
+      const own = type.forWorkload(place, { name, routerAdvertisements, forwarding }) ?? {};
       for (const [key, value] of Object.entries(own)) {
         if (value === "") delete mechanism.parameters[key];
         else mechanism.parameters[key] = value;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { ConnectionSchema } from "../../api/gen/nsm/connection_pb.js";
 import { halfAlias, ownerOfAlias, workloadAlias } from "../../mechanisms/naming.ts";
-import { beginWire, stationsOf, wireIdOf } from "./wire-id.ts";
+import { beginWire, stationsOf, wireIdOf, wiresBehind } from "./wire-id.ts";
 
 /** Names of the stations, in order; ids are made of their places. One with a star says that a wire begins there. */
 function at(path: string, index: number, id = "c1") {
@@ -94,6 +94,18 @@ test("the stations of a wire are those from who asks to who answers", () => {
     ["fw", "b", "fb", "nse"],
   ];
   assert.deepEqual([0, 1, 4, 5, 6, 8].map(names), [first, first, first, first, second, second]);
+});
+
+test("the wires behind a station are those that the path goes on with, under the ids that their stations have", () => {
+  const path = "nsc m f fw* m f dpi* b fb nse";
+  const behind = (index: number): string[] =>
+    wiresBehind(at(path, index)).map(
+      ({ id, stations }) => `${id} ${stations.map(({ name }) => name).join(" ")}`,
+    );
+  const [second, third] = [`${wireIdOf(at(path, 4))} fw m f dpi`, `${wireIdOf(at(path, 7))} dpi b fb nse`];
+  for (const index of [0, 2, 3]) assert.deepEqual(behind(index), [second, third]);
+  for (const index of [4, 6]) assert.deepEqual(behind(index), [third]);
+  assert.deepEqual(behind(9), []);
 });
 
 test("an id that no alias holds, alone or with its suffix, is another one that holds, equal everywhere", () => {

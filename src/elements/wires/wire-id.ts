@@ -32,9 +32,13 @@ const HEAD_CHARACTERS = 32;
  * - A network function that answers for the first wire and asks for the second is a station of the first.
  */
 export function wireIdOf(connection: Connection): string {
-  const segments = connection.path?.pathSegments ?? [];
-  const first = segments[0]?.id ?? connection.id;
   const { number, start } = wireAt(connection);
+  return idOf(connection, number, start);
+}
+
+function idOf({ id, path }: Connection, number: number, start: number): string {
+  const segments = path?.pathSegments ?? [];
+  const first = segments[0]?.id ?? id;
   if (number === 1) return ownerOf(first);
   const hash = hash64(segments[start]?.name ?? "") % 36n ** BigInt(STARTER_DIGITS);
   return ownerOf(`${first}.${number}.${hash.toString(36).padStart(STARTER_DIGITS, "0")}`);
@@ -50,6 +54,24 @@ function ownerOf(id: string): string {
 export function stationsOf(connection: Connection): PathSegment[] {
   const { start, end } = wireAt(connection);
   return connection.path?.pathSegments.slice(start, end) ?? [];
+}
+
+/** A wire of a path, with its stations. */
+export interface FurtherWire {
+  readonly id: string;
+  /** From who asks for it to who answers. */
+  readonly stations: readonly PathSegment[];
+}
+
+/** The wires that the path goes on with behind that of the present station, in their order: those of a service chain. */
+export function wiresBehind(connection: Connection): FurtherWire[] {
+  const segments = connection.path?.pathSegments ?? [];
+  const starts = startsOf(segments);
+  const { number } = wireAt(connection);
+  return starts.slice(number).map((start, i) => ({
+    id: idOf(connection, number + 1 + i, start),
+    stations: segments.slice(start, (starts[number + 1 + i] ?? segments.length) + 1),
+  }));
 }
 
 /** For a network function, before it asks on: says that the wire that it answers for ends here, and that another one begins. */

@@ -1,9 +1,10 @@
 /** From the protocol's messages to the forwarder's wire. */
 import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
 import type { Route } from "../../api/gen/nsm/connectioncontext_pb.js";
-import type { ConnectionContext, ContextRoute, Wire } from "../../forwarder/wire.ts";
+import type { ConnectionContext, ContextRoute, PolicyRoute, Wire } from "../../forwarder/wire.ts";
 import { NetloomError } from "../../errors/errors.ts";
-import { readMechanism } from "../../mechanisms/list.ts";
+import { deviceOf, readMechanism } from "../../mechanisms/list.ts";
+import { formatPrefix, isFullLength, parsePrefix } from "../../net/ip.ts";
 import { learnedOf } from "./borrow-devices.ts";
 import { stationsOf, wireIdOf } from "./wire-id.ts";
 
@@ -15,17 +16,58 @@ export function wireOf(answer: Connection, client: Mechanism): Wire {
       `read the answer for connection ${answer.id}: it has no mechanism`,
     );
   }
+  const own = readMechanism(client);
+  const context = readContext(answer);
+  const sources = deviceOf(own)?.sources;
   const learned = learnedOf(stationsOf(answer));
   return {
     connectionId: wireIdOf(answer),
-    client: readMechanism(client),
+    client: own,
     endpoint: readMechanism(answer.mechanism),
-    context: readContext(answer),
+    context: sources ? routedFor(sources, context) : context,
     ...(learned.length > 0 && { learned }),
   };
 }
 
-function readContext({ context }: Connection): ConnectionContext {
+/**
+ * For a workload that forwards for others: all but the ways to the far end itself hold only for packets from `sources`, so that
+ * the wires of many clients, with the same routes, stand side by side.
+ */
+function routedFor(sources: readonly string[], context: WholeContext): ConnectionContext {
+  const { srcRoutes, dstIpAddrs, policies } = context;
+  const far = new Set(dstIpAddrs.map(hostPrefix));
+  const isForAll = ({ prefix }: ContextRoute): boolean => far.has(hostPrefix(prefix));
+  const rest = srcRoutes.filter((route) => !isForAll(route));
+  const withSource = (policy: PolicyRoute): PolicyRoute[] =>
+    policy.from ? [policy] : sources.map((from) => ({ ...policy, from }));
+  return {
+    ...context,
+    srcRoutes: srcRoutes.filter(isForAll),
+    policies: [...policies, ...(rest.length > 0 ? [{ routes: rest }] : [])]
+      .flatMap(withSource)
+      .flatMap(ofOwnFamily),
+  };
+}
+
+/** A table is of one family: routes of the other one say nothing there, and a policy without any takes everything. */
+function ofOwnFamily(policy: PolicyRoute): PolicyRoute[] {
+  const { from = "", routes = [] } = policy;
+  const isIpv6 = from.includes(":");
+  const own = routes.filter(({ prefix }) => prefix.includes(":") === isIpv6);
+  return routes.length > 0 && own.length === 0 ? [] : [{ ...policy, routes: own }];
+}
+
+/** An address, whatever network it is written with; a network as it is. */
+function hostPrefix(text: string): string {
+  const prefix = parsePrefix(text);
+  return prefix && isFullLength(prefix) ? formatPrefix(prefix) : text;
+}
+
+/** As an answer has it: every list is there. */
+type WholeContext = ConnectionContext &
+  Required<Pick<ConnectionContext, "srcRoutes" | "dstIpAddrs" | "policies">>;
+
+function readContext({ context }: Connection): WholeContext {
   const ip = context?.ipContext;
   const ethernet = context?.ethernetContext;
   return {

@@ -5,7 +5,7 @@ import type { Address, Neighbor, Route, Rule, Sysctl } from "../../kernel/kernel
 import { connected, contextRoute, type IpEnd, on, pointToPoint } from "./ip-end.ts";
 import { workloadMac } from "./workload-mac.ts";
 import { planPolicies } from "./plan-policies.ts";
-import { endSettings, withIpv6 } from "./plan-settings.ts";
+import { endSettings, forwardingOn, withIpv6 } from "./plan-settings.ts";
 import { type ContextRoute, type Wire } from "../wire.ts";
 import type { Trust, WorkloadLink } from "../../mechanisms/half.ts";
 import { isBorrowed } from "../../mechanisms/list.ts";
@@ -19,7 +19,7 @@ export interface IpPlan {
   readonly rules: readonly Rule[];
 }
 
-export function planIp(wire: Wire, side: Side, { link, trust }: WorkloadLink): IpPlan {
+export function planIp(wire: Wire, side: Side, { link, trust, forwarding = false }: WorkloadLink): IpPlan {
   const { context } = wire;
   const [src, dst] = [context.srcIpAddrs ?? [], context.dstIpAddrs ?? []].map((list) =>
     list.map(mustParsePrefix),
@@ -33,7 +33,7 @@ export function planIp(wire: Wire, side: Side, { link, trust }: WorkloadLink): I
     side === "client" ? planPolicies(wire.connectionId, end, context.policies ?? []) : undefined;
   const wished = (side === "client" ? context.srcRoutes : context.dstRoutes) ?? [];
   return {
-    sysctls: planSysctls(end, trust),
+    sysctls: [...planSysctls(end, trust), ...(forwarding ? forwardingOn(link, hasIpv6(end)) : [])],
     addresses: planAddresses(end),
     routes: [...planRoutes(end, wished), ...(policies?.routes ?? [])],
     neighbors: planNeighbors(wire, side, end),
@@ -41,9 +41,12 @@ export function planIp(wire: Wire, side: Side, { link, trust }: WorkloadLink): I
   };
 }
 
-function planSysctls({ link, own }: IpEnd, trust: Trust): Sysctl[] {
-  const needsIpv6 = own.some(({ address }) => address.family === 6);
-  return [endSettings(link, trust), ...(needsIpv6 ? [withIpv6(link)] : [])];
+function planSysctls(end: IpEnd, trust: Trust): Sysctl[] {
+  return [endSettings(end.link, trust), ...(hasIpv6(end) ? [withIpv6(end.link)] : [])];
+}
+
+function hasIpv6({ own }: IpEnd): boolean {
+  return own.some(({ address }) => address.family === 6);
 }
 
 function planAddresses(end: IpEnd): Address[] {

@@ -46,6 +46,18 @@ export function withIpv6({ netns, name }: LinkEnd): Sysctl {
 }
 
 /**
+ * What comes in by this device is forwarded, whatever the rest of the namespace does. For IPv6 Linux 6.17 has a setting of the
+ * device for that; before, only the whole namespace forwards.
+ */
+export function forwardingOn({ netns, name }: LinkEnd, needsIpv6: boolean): Sysctl[] {
+  const setting = (path: string): Sysctl => ({ kind: "sysctl", netns, link: name, values: { [path]: "1" } });
+  return [
+    setting("net/ipv4/conf/%/forwarding"),
+    ...(needsIpv6 ? [setting("net/ipv6/conf/%/force_forwarding")] : []),
+  ];
+}
+
+/**
  * The host has no address on its ends of a wire. With IPv6 each would have a multicast route all the same, in a list that
  * the kernel walks whenever any device changes: 5,000 wires would cost each other three times their price.
  */

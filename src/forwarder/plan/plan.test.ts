@@ -172,6 +172,24 @@ test("a workload's device believes no router at the other end, unless the worklo
   assert.deepEqual(valuesOf(local({ ...pair, mtuBytes: 1279 })), ["0"]);
 });
 
+test("a device forwards if its workload's owner asks for that, each family where the wire has it", () => {
+  const forwarding = (context: Wire["context"]): unknown[] => {
+    const wire: Wire = { ...local(context), client: { ...client, forwarding: true } };
+    return only(wire, "sysctl").flatMap(({ link, values }) =>
+      Object.keys(values).flatMap((key) =>
+        key.endsWith("forwarding") ? [`${link} ${key} ${values[key]}`] : [],
+      ),
+    );
+  };
+  assert.deepEqual(forwarding({ srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] }), [
+    "nsm-1 net/ipv4/conf/%/forwarding 1",
+  ]);
+  assert.deepEqual(forwarding({ srcIpAddrs: ["fd00::1/128"], dstIpAddrs: ["fd00::2/128"] }), [
+    "nsm-1 net/ipv4/conf/%/forwarding 1",
+    "nsm-1 net/ipv6/conf/%/force_forwarding 1",
+  ]);
+});
+
 test("with a network on the link peers inside of it need no route, others are on the link", () => {
   const wire = local({ srcIpAddrs: ["10.0.0.1/24"], dstIpAddrs: ["10.0.0.2/24", "10.1.0.1/16"] });
   assert.deepEqual(words(wire, "address"), ["address 10.0.0.1/24 dev nsm-1"]);

@@ -164,6 +164,9 @@ function reportTwice(attachments: readonly Read[], findings: Findings): void {
       findings.add([...path, "name"], `${quote(name)} is there twice; rename or remove one`);
     seen.add(name);
   }
+  const wishes = attachments.map(({ attachment }) => attachment.wish);
+  for (const { index, finding } of DOCUMENTS.contradictions(wishes))
+    findings.add([...(attachments[index]?.path ?? []), ...finding.path], finding.message);
   for (const host of new Set(attachments.map(({ attachment }) => attachment.host))) {
     const own = attachments.filter(({ attachment }) => attachment.host === host);
     for (const { index, problem } of clashesOf(own.map(({ attachment }) => attachment.wish)))

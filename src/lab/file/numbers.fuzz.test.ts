@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { stringify } from "yaml";
-import { firstWire } from "../../documents/expose/first-wire.ts";
+import { firstWire } from "../../documents/fragments/first-wire.ts";
 import { DOCUMENTS } from "../../documents/documents.ts";
 import type { ExposeWish } from "../../documents/expose/wish.ts";
 import { plan } from "../../forwarder/plan/plan.ts";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { stringify } from "yaml";
 import { DOCUMENTS } from "../../documents/documents.ts";
-import { firstWire } from "../../documents/expose/first-wire.ts";
+import { firstWire } from "../../documents/fragments/first-wire.ts";
 import type { Problem } from "../../text/problem.ts";
 import { parseLab } from "./parse.ts";
 

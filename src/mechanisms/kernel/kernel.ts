@@ -1,6 +1,8 @@
 /** KERNEL: a device in the workload's namespace, always one end of a veth pair. Upstream: mechanisms/kernel of api and sdk */
+import { quote } from "../../text/problem.ts";
 import type { LinkEnd, Netns } from "../../kernel/kernel.ts";
 import { interfaceNameProblem } from "../../net/interface-name.ts";
+import { parsePrefix } from "../../net/ip.ts";
 import { deviceProblems } from "../device-parameters.ts";
 import { HOST, type Half, type Place } from "../half.ts";
 import { linkLocal } from "../link-local.ts";
@@ -19,10 +21,20 @@ export interface KernelMechanism extends TypedMechanism {
   readonly mtuBytes?: number;
   /** The workload believes the router advertisements and redirects that come out of the wire. Default: false. */
   readonly routerAdvertisements?: boolean;
+  /** The workload forwards what comes in by it. Default: false, as far as the wire has to do with it. */
+  readonly forwarding?: boolean;
+  /** The routes of the wire hold for packets from these prefixes only. */
+  readonly sources?: readonly string[];
 }
 
 /** Parameter of our own, "true" or absent: the workload believes the routers at the other end. */
 const ROUTER_ADVERTISEMENTS = "routerAdvertisements";
+
+/** Likewise: the workload forwards what comes in by the device. */
+const FORWARDING = "forwarding";
+
+/** Likewise, prefixes with commas between them: whose packets the routes of the wire are for. */
+const SOURCES = "sources";
 
 export const kernel: Readonly<LocalType<KernelMechanism>> = {
   type: "KERNEL",
@@ -30,32 +42,39 @@ export const kernel: Readonly<LocalType<KernelMechanism>> = {
   document: "kernel",
   options: [],
   read,
-  write: ({ netns, interfaceName, routerAdvertisements = false }) => ({
+  write: ({ netns, interfaceName, routerAdvertisements = false, forwarding = false, sources = [] }) => ({
     [COMMON.inodeUrl]: netns,
     [COMMON.name]: interfaceName,
     ...(routerAdvertisements && { [ROUTER_ADVERTISEMENTS]: "true" }),
+    ...(forwarding && { [FORWARDING]: "true" }),
+    ...(sources.length > 0 && { [SOURCES]: sources.join(",") }),
   }),
   problems,
   mtuBytes: ({ mtuBytes }) => mtuBytes,
   half,
   words: () => "veth",
   accept: (offered, newName) => ({ ...offered, [COMMON.name]: offered[COMMON.name] || newName() }),
-  forWorkload: ({ netns, port }, { name, routerAdvertisements = false }) =>
+  forWorkload: ({ netns, port }, { name, routerAdvertisements = false, forwarding = false, sources = [] }) =>
     port
       ? undefined
       : {
           [COMMON.inodeUrl]: netns,
           [COMMON.name]: name,
           [ROUTER_ADVERTISEMENTS]: routerAdvertisements ? "true" : "",
+          [FORWARDING]: forwarding ? "true" : "",
+          [SOURCES]: sources.join(","),
         },
-  device: ({ netns, interfaceName }) => ({ netns, interfaceName }),
+  device: ({ netns, interfaceName, sources }) => ({ netns, interfaceName, ...(sources && { sources }) }),
 };
 
 function read(parameters: ParameterMap): Parsed<KernelMechanism> {
   const { [COMMON.inodeUrl]: inodeUrl = "", [COMMON.name]: name = "" } = parameters;
   const found = deviceProblems(inodeUrl, name);
+  const wrong = (parameters[SOURCES] ?? "").split(",").find((each) => each !== "" && !parsePrefix(each));
+  if (wrong !== undefined) found.push(`the source ${quote(wrong)} is no prefix`);
   if (found.length > 0) return { ok: false, problems: found };
   const isTrusting = parameters[ROUTER_ADVERTISEMENTS] === "true";
+  const sources = (parameters[SOURCES] ?? "").split(",").filter((each) => each !== "");
   return {
     ok: true,
     value: {
@@ -63,6 +82,8 @@ function read(parameters: ParameterMap): Parsed<KernelMechanism> {
       netns: inodeUrl as Netns,
       interfaceName: name,
       ...(isTrusting && { routerAdvertisements: true }),
+      ...(parameters[FORWARDING] === "true" && { forwarding: true }),
+      ...(sources.length > 0 && { sources }),
     },
   };
 }
@@ -88,7 +109,10 @@ function isNetns(netns: Netns): boolean {
   return /^inode:\/\/[0-9]+\/[0-9]+$/.test(netns);
 }
 
-function half({ netns, interfaceName, routerAdvertisements }: KernelMechanism, place: Place): Half {
+function half(
+  { netns, interfaceName, routerAdvertisements, forwarding }: KernelMechanism,
+  place: Place,
+): Half {
   const { connectionId, side, mtuBytes, macs } = place;
   const link: LinkEnd = {
     netns,
@@ -102,6 +126,6 @@ function half({ netns, interfaceName, routerAdvertisements }: KernelMechanism, p
   return {
     devices: [{ kind: "veth", ends: [link, end] }],
     port: { end },
-    workload: { link, trust: { routerAdvertisements } },
+    workload: { link, trust: { routerAdvertisements }, forwarding },
   };
 }

@@ -40,7 +40,7 @@ class Route implements Journey {
     const [address = "", link] = packet.to.split("%");
     if (link !== undefined) return this.#onLink(netns.devices.get(link), { ...packet, to: address });
     if (hasAddress(netns, packet.to)) return { netns, link: from?.name ?? "lo" };
-    if (from && !forwards(netns, familyOf(packet.to))) return undefined;
+    if (from && !forwards(from, familyOf(packet.to))) return undefined;
     const way = lookUp(netns, packet, from?.name);
     if (!way) return undefined;
     const nexthop = way.via ?? packet.to;
@@ -104,10 +104,13 @@ function hasAddress(netns: SimNetns, address: string): boolean {
   return false;
 }
 
-function forwards(netns: SimNetns, family: 4 | 6): boolean {
-  const names =
-    family === 4 ? ["net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding"] : ["net/ipv6/conf/all/forwarding"];
-  return names.some((name) => netns.sysctls.get(name) === "1");
+/** What comes in by a device: the namespace says it for all of them, or the device for itself. */
+function forwards({ netns, name: link }: SimDevice, family: 4 | 6): boolean {
+  const names = {
+    4: ["net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", `net/ipv4/conf/${link}/forwarding`],
+    6: ["net/ipv6/conf/all/forwarding", `net/ipv6/conf/${link}/force_forwarding`],
+  };
+  return names[family].some((name) => netns.sysctls.get(name) === "1");
 }
 
 /** The rules in order of priority, the main table last. The longest prefix wins in a table, then the lowest metric. */

@@ -9,12 +9,18 @@ import {
 import type { HopCall } from "../../api/hops.ts";
 import type { Scope } from "../../async/scope.ts";
 import { type AgentParts, REQUEST_MS } from "../../attachments/parts.ts";
+import type { Ground, OfferWish } from "./offering.ts";
 import { serviceNews, serviceQuery } from "../network-service/service-news.ts";
 
 type Parts = Pick<AgentParts, "services" | "endpoints" | "world">;
 
+interface KeptWish extends OfferWish {
+  /** Of services that nobody has described. */
+  readonly payload: string;
+}
+
 /** For one endpoint. What somebody else, or a NetworkService of this agent, says of a service is never changed. */
-export class ServiceKeeper {
+export class ServiceKeeper implements Ground<KeptWish> {
   readonly #parts: Parts;
   readonly #isDescribed: (service: string) => boolean;
   /** Registered here. */
@@ -27,10 +33,10 @@ export class ServiceKeeper {
     this.#isDescribed = isDescribed;
   }
 
-  /** Registers those of `names` that the registry does not know. */
-  async ensure(call: HopCall, names: readonly string[], payload: string): Promise<void> {
-    this.#names = names;
-    for (const name of names) {
+  /** Registers those of its services that the registry does not know. */
+  async ensure(call: HopCall, { services, payload }: KeptWish): Promise<void> {
+    this.#names = services;
+    for (const name of services) {
       const [known] = await this.#parts.services.find(call, serviceQuery(name, false)).all();
       if (known || this.#isDescribed(name)) continue;
       await this.#parts.services.request(call, create(NetworkServiceSchema, { name, payload }));
@@ -39,7 +45,7 @@ export class ServiceKeeper {
   }
 
   /** Resolves when one of them is taken away by somebody, or `scope` ends. */
-  async isMissing(scope: Scope): Promise<void> {
+  async isShaken(scope: Scope): Promise<void> {
     const gone = this.#names.map((name) => serviceNews(this.#parts, scope, name, ({ deleted }) => deleted));
     await race([...gone, scope.done]);
   }

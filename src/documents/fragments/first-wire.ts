@@ -3,14 +3,19 @@ import type { Wire } from "../../forwarder/wire.ts";
 import { deviceIn, type Mechanism } from "../../mechanisms/list.ts";
 import { PointToPointIpam } from "../../ipam/point-to-point.ts";
 import { formatPrefix, type IpAddress, mustParsePrefix } from "../../net/ip.ts";
-import { poolGroups } from "../fragments/pools.ts";
-import { contextPolicies, contextRoutes } from "../fragments/routes.ts";
-import type { ExposeDocument } from "./schema.ts";
+import { poolGroups, type PoolsPart } from "./pools.ts";
+import { contextPolicies, contextRoutes, type WrittenRoutes } from "./routes.ts";
+
+/** What a document says of it. */
+export interface FirstWireParts extends WrittenRoutes {
+  readonly name: string;
+  readonly pools?: PoolsPart | undefined;
+  readonly excludedPrefixes?: readonly string[] | undefined;
+  readonly mtu?: number | undefined;
+}
 
 /** The pools have room for it, and its routes and policies are sound, each for itself. */
-export function firstWire(
-  document: Pick<ExposeDocument, "name" | "pools" | "excludedPrefixes" | "routes" | "policies" | "mtu">,
-): Wire {
+export function firstWire(document: FirstWireParts): Wire {
   const { name, excludedPrefixes = [], routes, policies, mtu } = document;
   const ipam = new PointToPointIpam(
     name,

@@ -1,5 +1,5 @@
 /**
- * An Expose at work: a workload of this host, the endpoint that answers for it, and its registration.
+ * A workload of this host that offers services: the role that answers for it, and its registration. For all kinds that have one.
  *
  *   waiting ──workload──> requesting ──registered──> up
  *      └──── the workload is gone: its wires are closed, its registration is taken back ────┘
@@ -8,15 +8,8 @@ import type { ConnectionRole } from "../../roles/role.ts";
 import { race } from "../../async/task-scope.ts";
 import { create } from "@bufbuild/protobuf";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
-import {
-  NetworkServiceEndpointSchema,
-  NetworkServiceLabelsSchema,
-  type NetworkServiceEndpoint,
-} from "../../api/gen/nsm/registry_pb.js";
+import { NetworkServiceEndpointSchema, type NetworkServiceEndpoint } from "../../api/gen/nsm/registry_pb.js";
 import { wireIdOf } from "../../elements/wires/wire-id.ts";
-import { smallerMtu } from "../../mechanisms/parameters.ts";
-import { hash64 } from "../../net/hash.ts";
-import { formatPrefix } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { WorkloadPlace } from "../../mechanisms/mechanism-type.ts";
 import type { Scope } from "../../async/scope.ts";
@@ -26,42 +19,81 @@ import { REQUEST_MS, type AgentParts } from "../../attachments/parts.ts";
 import { placeOf } from "../../attachments/place-of.ts";
 import { Progress, type ProgressView } from "../../attachments/progress.ts";
 import { retry } from "../../attachments/retry.ts";
-import { ServiceKeeper } from "./service-keeper.ts";
-import type { ExposeWish } from "./wish.ts";
+import type { HopCall } from "../../api/hops.ts";
+import type { Side } from "../../mechanisms/side.ts";
+import type { Labels } from "../../registry/matching/match.ts";
+import { registeredFor } from "./registered-labels.ts";
 import type { Presence } from "../../resolvers/workload-watch.ts";
 import type { Workload, Workloads } from "../../attachments/workloads.ts";
+import type { Wish } from "../../attachments/wish.ts";
+import type { WorkloadRef } from "../../resolvers/resolver.ts";
 
-export interface ExposingOptions {
-  readonly parts: AgentParts;
-  readonly workloads: Workloads;
-  readonly wish: ExposeWish;
-  /** Has this agent a description of that service? */
-  readonly isDescribed: (service: string) => boolean;
-  readonly onChange: (view: ProgressView) => void;
+/** A wish to offer something. */
+export interface OfferWish extends Wish {
+  readonly workload: WorkloadRef;
+  /** Of the endpoint, by service. */
+  readonly labels: ReadonlyMap<string, Labels>;
 }
 
-export class Exposing implements Attached {
+/** What has to be so with its services before it is registered for them. */
+export interface Ground<W extends OfferWish> {
+  /** Sees to it. Throws why it is not. */
+  ensure(call: HopCall, wish: W): Promise<void>;
+  /** Resolves when it may be so no more, or has perhaps become so, or `scope` ends. */
+  isShaken(scope: Scope): Promise<void>;
+  /** What it has seen to is not needed any more. */
+  takeBack(scope: Scope): Promise<void>;
+}
+
+export interface OfferingOptions<W extends OfferWish> {
+  readonly parts: AgentParts;
+  readonly workloads: Workloads;
+  readonly wish: W;
+  readonly ground: Ground<W>;
+  readonly onChange: (view: ProgressView) => void;
+  /** What it asks for of others. Default: nothing. */
+  readonly asks?: (wish: W) => NonNullable<Attached["asks"]>;
+  /** The role that answers for the workload: one for as long as that is there. `wish` is as it is at any time. */
+  readonly serve: (offer: {
+    readonly name: string;
+    readonly place: WorkloadPlace;
+    readonly workload: string;
+    readonly wish: () => W;
+    /** What its workload carries, if that is a port; else 0. */
+    readonly portMtuBytes: () => number;
+  }) => ConnectionRole;
+  /** Its wires, by those of its role's connections. */
+  readonly wiresOf: (connection: Connection) => readonly (readonly [id: string, end: Side])[];
+  /** Is it the same with other words about it, so that nothing has to be closed? */
+  readonly isSame: (a: W, b: W) => boolean;
+  /** As text, what answers depend on: another one is told to clients. */
+  readonly givenBy: (wish: W) => string;
+}
+
+export class Offering<W extends OfferWish> implements Attached {
   readonly connectionId = "";
-  readonly #options: ExposingOptions;
+  readonly #options: OfferingOptions<W>;
   readonly #progress: Progress;
   readonly #workload: Workload;
-  readonly #services: ServiceKeeper;
-  #wish: ExposeWish;
+  #wish: W;
   #role: ConnectionRole | undefined;
   #takeBack: () => void = () => undefined;
   #registered: NetworkServiceEndpoint | undefined;
 
-  constructor(options: ExposingOptions) {
+  constructor(options: OfferingOptions<W>) {
     const { parts, wish, workloads } = options;
     this.#options = options;
     this.#wish = wish;
     this.#progress = new Progress(parts.world.clock, options.onChange);
     this.#workload = workloads.use(wish.workload);
-    this.#services = new ServiceKeeper(parts, options.isDescribed);
   }
 
-  get wish(): ExposeWish {
+  get wish(): W {
     return this.#wish;
+  }
+
+  get asks(): NonNullable<Attached["asks"]> | undefined {
+    return this.#options.asks?.(this.#wish);
   }
 
   /** `db.beta`: unique in the mesh, because hosts are. */
@@ -81,8 +113,8 @@ export class Exposing implements Attached {
     return this.#workload.condition?.whyDown;
   }
 
-  get wireIds(): readonly string[] {
-    return (this.#role?.established() ?? []).map(wireIdOf);
+  get wires(): Attached["wires"] {
+    return new Map((this.#role?.established() ?? []).flatMap(this.#options.wiresOf));
   }
 
   async run(scope: Scope): Promise<void> {
@@ -97,8 +129,9 @@ export class Exposing implements Attached {
   }
 
   /** Labels change at once, and so does what clients get, for new wires and for those that are up. */
-  update(wish: ExposeWish): boolean {
-    if (!isSameServer(wish, this.#wish)) return false;
+  update(wish: W): boolean {
+    const { isSame, givenBy } = this.#options;
+    if (!isSame(wish, this.#wish)) return false;
     const isGiven = givenBy(wish) === givenBy(this.#wish);
     this.#wish = wish;
     this.#updated.resolve();
@@ -118,66 +151,43 @@ export class Exposing implements Attached {
 
   async close(): Promise<void> {
     await this.#withdraw();
-    await this.#attempt("take back a service", (scope) => this.#services.takeBack(scope));
+    await this.#attempt("take back a service", (scope) => this.#options.ground.takeBack(scope));
     this.#workload.release();
   }
 
   /** Once for each workload: who calls it at another station than before takes that for another endpoint. */
   #serve(place: WorkloadPlace): void {
     if (this.#role) return;
-    const { parts } = this.#options;
-    const { pools, addressPolicy, routerAdvertisements } = this.#wish;
-    this.#role = parts.newEndpoint({
-      name: this.endpointName,
+    const { parts, serve } = this.#options;
+    const name = this.endpointName;
+    this.#role = serve({
+      name,
       place,
-      interfaceName: (connection) => this.#interfaceName(connection),
-      addresses:
-        pools.length === 0
-          ? undefined
-          : {
-              pools,
-              policy: addressPolicy,
-              excluded: async (wireId) => [
-                ...this.#wish.excludedPrefixes,
-                // What is behind a port is nobody's to know.
-                ...(place.port ? [] : await parts.claims.held(place.netns, wireId)).map(formatPrefix),
-              ],
-            },
-      clientRoutes: () => this.#wish.acceptRoutes,
-      routerAdvertisements,
-      context: () => ({
-        ...this.#wish.context,
-        mtuBytes: smallerMtu(this.#wish.context.mtuBytes ?? 0, this.#workload.condition?.mtuBytes ?? 0),
-      }),
+      workload: this.#workload.label,
+      wish: () => this.#wish,
+      portMtuBytes: () => this.#workload.condition?.mtuBytes ?? 0,
     });
-    this.#takeBack = parts.offer(this.endpointName, this.#role);
-  }
-
-  /** The same for a wire in every life of this agent, so that a restart finds its device. */
-  #interfaceName(connection: Connection): string {
-    // One that people have written has been checked, and is taken as it is.
-    const prefix =
-      this.#wish.interfacePrefix ?? connection.networkService.replaceAll(/[^A-Za-z0-9_.-]/g, "").slice(0, 10);
-    const digits = (hash64(`interface ${wireIdOf(connection)}`) % 36n ** 4n).toString(36).padStart(4, "0");
-    return `${prefix}-${digits}`;
+    this.#takeBack = parts.offer(name, this.#role);
   }
 
   async #register(presence: Presence, scope: Scope): Promise<boolean> {
-    const { world, endpoints } = this.#options.parts;
+    const { ground, parts } = this.#options;
+    const { world, endpoints } = parts;
     return await retry(
       {
         world,
         scope,
         progress: this.#progress,
         what: `it registers ${this.endpointName}`,
-        purpose: `expose ${this.endpointName}`,
+        purpose: `offer ${this.endpointName}`,
         isDue: () => this.#workload.presence === presence,
-        news: (nap) => this.#workload.changed(presence, nap),
+        news: (nap) =>
+          race<unknown>([this.#workload.changed(presence, nap), this.#updated.promise, ground.isShaken(nap)]),
       },
       async () => {
         this.#updated = Promise.withResolvers();
         const call = { scope, deadlineMs: world.clock.monotonicMs() + REQUEST_MS };
-        await this.#services.ensure(call, this.#wish.services, this.#wish.payload);
+        await ground.ensure(call, this.#wish);
         this.#registered = await endpoints.request(call, this.#registration());
       },
     );
@@ -187,24 +197,18 @@ export class Exposing implements Attached {
     return create(NetworkServiceEndpointSchema, {
       name: this.endpointName,
       url: `self:${this.endpointName}`,
-      networkServiceNames: [...this.#wish.services],
-      networkServiceLabels: Object.fromEntries(
-        [...this.#wish.labels].map(([service, labels]) => [
-          service,
-          create(NetworkServiceLabelsSchema, { labels }),
-        ]),
-      ),
+      ...registeredFor(this.#wish.labels),
     });
   }
 
-  /** Resolves when the workload is another one, or the wish has changed, or one of its services is gone. */
+  /** Resolves when the workload is another one, or the wish has changed, or the ground of it has. */
   async #changes(presence: Presence, scope: Scope): Promise<void> {
     const nap = scope.child("serve");
     try {
       await race<unknown>([
         this.#follow(presence, nap),
         this.#updated.promise,
-        this.#services.isMissing(nap),
+        this.#options.ground.isShaken(nap),
       ]);
     } finally {
       await nap.end();
@@ -258,18 +262,4 @@ export class Exposing implements Attached {
       await scope.end();
     }
   }
-}
-
-/** What an answer depends on, beside the pools. */
-function givenBy({ context, excludedPrefixes, acceptRoutes }: ExposeWish): string {
-  return JSON.stringify([context, excludedPrefixes, acceptRoutes]);
-}
-
-/** Is it the same endpoint, with other words about it? Pools and devices of established wires cannot be exchanged. */
-function isSameServer(a: ExposeWish, b: ExposeWish): boolean {
-  const text = (wish: ExposeWish): string => {
-    const { name, workload, interfacePrefix, pools, addressPolicy, routerAdvertisements } = wish;
-    return JSON.stringify([name, workload, interfacePrefix, pools, addressPolicy, routerAdvertisements]);
-  };
-  return text(a) === text(b);
 }

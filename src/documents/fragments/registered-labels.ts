@@ -1,0 +1,30 @@
+/** Labels of an endpoint, by service: as registries have them. */
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { NetworkServiceEndpointSchema, NetworkServiceLabelsSchema } from "../../api/gen/nsm/registry_pb.js";
+import type { Finding } from "../../text/problem.ts";
+import { checkEntry } from "./limits.ts";
+import type { Labels } from "../../registry/matching/match.ts";
+
+/** The part of a registration that a document says. */
+export function registeredFor(
+  labels: ReadonlyMap<string, Labels>,
+): Pick<
+  MessageInitShape<typeof NetworkServiceEndpointSchema>,
+  "networkServiceNames" | "networkServiceLabels"
+> {
+  return {
+    networkServiceNames: [...labels.keys()],
+    networkServiceLabels: Object.fromEntries(
+      [...labels].map(([service, own]) => [
+        service,
+        create(NetworkServiceLabelsSchema, { labels: { ...own } }),
+      ]),
+    ),
+  };
+}
+
+/** What a registry keeps of them has to fit. */
+export function checkRegistered(labels: ReadonlyMap<string, Labels>): Finding[] {
+  const entry = create(NetworkServiceEndpointSchema, registeredFor(labels));
+  return checkEntry(toBinary(NetworkServiceEndpointSchema, entry), ["labels"]);
+}
