@@ -271,6 +271,9 @@ suite("a device that can be no port", () => {
     assert.match(loopback.join(), /"lo" leads to nobody/);
     assert.match(wrong.join(), /the device name "a\/b"/);
     assert.deepEqual(problemsOf(`${MACHINE_DB}mechanism: port`), []);
+    const routing =
+      "kind: Function\nname: f\ntype: passthrough\nworkload: { port: eth1 }\nservice: db\nlabels: { app: f }\npools: [10.0.0.0/24]\n";
+    assert.match(problemsOf(routing).join(), /workload: a function routes in a network namespace of its own/);
   });
 
   test("is waited for with the reason: a bridge member, what the host uses itself, and none at all", async () => {
