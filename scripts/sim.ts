@@ -10,8 +10,7 @@ import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { describeFault, type Fault, minimiseFaults } from "../src/sim/faults.ts";
 import { formatHistoryEntry } from "../src/sim/history.ts";
-import type { MeshResult } from "../fixtures/sim/mesh.ts";
-import type { ToyResult } from "../fixtures/sim/toy.ts";
+import type { RunResult } from "../fixtures/sim/simulate.ts";
 import { runMesh } from "../fixtures/sim/mesh.ts";
 import { runToy } from "../fixtures/sim/toy.ts";
 
@@ -22,10 +21,10 @@ interface Run {
   readonly keepHistory: number;
 }
 
-type Simulate = (run: Run) => Promise<ToyResult | MeshResult>;
+type Simulate = (run: Run) => Promise<RunResult>;
 
 /** Prints what is broken, and the smallest fault list with which it is. */
-async function explain(simulate: Simulate, run: Run, result: ToyResult | MeshResult): Promise<void> {
+async function explain(simulate: Simulate, run: Run, result: RunResult): Promise<void> {
   const fails = async (faults: readonly Fault[]): Promise<boolean> =>
     (await simulate({ ...run, faults, keepHistory: 0 })).violations.length > 0;
   const smallest = await minimiseFaults(result.faults, fails);

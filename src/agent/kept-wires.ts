@@ -16,7 +16,8 @@ import { deviceOf, type Mechanism } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
 import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Kernel, Netns } from "../kernel/kernel.ts";
+import type { Kernel, LinkEnd, Netns } from "../kernel/kernel.ts";
+import { sideOfAlias } from "../mechanisms/naming.ts";
 import type { World } from "../world/world.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
@@ -104,14 +105,15 @@ export class KeptWires {
 
   /**
    * Looks for wires of an earlier life in a namespace that no list names: the state folder is another one, or damaged.
-   * Only wires to this host's own namespace, or to another one that is known, are its own.
+   * Wires to this host's own namespace are its own, and those to another workload: who serves one end of a local wire
+   * serves both. A half that leads to another host's namespace is that host's.
    */
   async look(netns: Netns): Promise<void> {
     if (this.#known.has(netns) || this.#namespaces.has(netns)) return;
     this.#known.add(netns);
     const host = await this.#kernel.resolve("host");
-    const isOwn = (other: Netns): boolean =>
-      other === "host" || other === host.netns || this.#known.has(other);
+    const isOwn = (end: LinkEnd): boolean =>
+      end.netns === "host" || end.netns === host.netns || sideOfAlias(end.alias) !== undefined;
     const found = await this.#reconciler.adoptIn(netns, isOwn);
     for (const [id, objects] of found) this.#unclaimed.set(id, unclaimedOf(objects));
     if (found.size > 0) this.#onChange();

@@ -22,7 +22,7 @@ import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { Watch } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
 import type { Clock } from "../async/clock.ts";
-import type { Hop, Metadata, Waiting } from "../world/hops.ts";
+import type { Hop, Metadata, SeveralHops, Waiting } from "../world/hops.ts";
 import { type Peer, SELF } from "../world/peer.ts";
 import {
   type Connection,
@@ -166,18 +166,24 @@ function registryOf<T extends Message, Query extends Message, Answer extends Mes
   };
 }
 
-/** What is at the other end of a byte hop. */
-export function stationsOver(hop: Hop, clock: Clock): Stations {
+/** What is at the other end of a byte hop, or of one of several. */
+export function stationsOver(hop: Hop | SeveralHops, clock: Clock): Stations {
   const send = async <I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     message: MessageShape<I>,
     waiting: HopCall,
   ): Promise<MessageShape<O>> => {
     const { scope, deadlineMs, vouch } = waiting;
-    const left = (): Waiting => ({ scope, timeoutMs: Math.max(0, deadlineMs - clock.monotonicMs()) });
-    const known = beside(waiting);
-    const metadata = vouch ? { ...known, ...vouch(await hop.peer(left())) } : known;
-    return await call(hop, method, message, { ...left(), metadata });
+    const timeoutMs = Math.max(0, deadlineMs - clock.monotonicMs());
+    // A token is for the one who gets the message: whoever is asked instead gets another one.
+    const ask = async (one: Hop, own: Waiting): Promise<MessageShape<O>> => {
+      const untilMs = clock.monotonicMs() + own.timeoutMs;
+      const known = beside(waiting);
+      const metadata = vouch ? { ...known, ...vouch(await one.peer(own)) } : known;
+      const leftMs = Math.max(0, untilMs - clock.monotonicMs());
+      return await call(one, method, message, { ...own, timeoutMs: leftMs, metadata });
+    };
+    return "ask" in hop ? await hop.ask({ scope, timeoutMs }, ask) : await ask(hop, { scope, timeoutMs });
   };
   const connection = NetworkServiceApi.method;
   const [service, endpoint] = [NetworkServiceRegistry.method, NetworkServiceEndpointRegistry.method];

@@ -49,7 +49,7 @@ export function methodPath(method: {
 
 /** One unary call. Errors as of `Hop.call`; INTERNAL if the answer is not of the method's type. */
 export async function call<I extends DescMessage, O extends DescMessage>(
-  hop: Hop,
+  hop: Pick<Hop, "call">,
   method: DescMethodUnary<I, O>,
   request: MessageShape<I>,
   options: CallOptions,
@@ -62,7 +62,7 @@ export async function call<I extends DescMessage, O extends DescMessage>(
 
 /** One call with a stream of answers. */
 export function watch<I extends DescMessage, O extends DescMessage>(
-  hop: Hop,
+  hop: Pick<Hop, "watch">,
   method: DescMethodServerStreaming<I, O>,
   request: MessageShape<I>,
   metadata: Metadata = {},

@@ -4,7 +4,10 @@ export interface Backoff {
   readonly lastMs: number;
 }
 
-const USUAL: Readonly<Backoff> = { firstMs: 200, lastMs: 10_000 };
+/** Of whatever a wire waits for. */
+export const LONGEST_PAUSE_MS = 10_000;
+
+const USUAL: Readonly<Backoff> = { firstMs: 200, lastMs: LONGEST_PAUSE_MS };
 
 /**
  * The pause after the failure number `failures`, from 1, in milliseconds: twice as long each time, from 0.2 s to 10 s unless

@@ -3,10 +3,16 @@ import { suite, test } from "node:test";
 import { type Watch, watchOf } from "../async/watch.ts";
 import { type ErrorCode, NetloomError } from "../errors/errors.ts";
 import type { Fault } from "../sim/faults.ts";
-import type { Handler, Message } from "../world/hops.ts";
+import type { Handler, Incoming, Message, Metadata } from "../world/hops.ts";
 import type { HostWorld } from "../world/world.ts";
+import { NetworkServiceEndpointRegistry } from "../api/gen/nsm/registry_pb.js";
+import { stationsOver } from "../api/hops.ts";
+import { methodPath } from "../api/rpc.ts";
+import { SimAuthorities } from "../../fixtures/sim/authority.ts";
+import type { Credentials } from "../world/credentials.ts";
+import { type Peer, principalText } from "../world/peer.ts";
 import { dialRegistries, type RegistryHop } from "./dial-registries.ts";
-import { type Hosts, withHosts } from "../../fixtures/registry/registry.ts";
+import { endpointOf, type Hosts, withHosts } from "../../fixtures/registry/registry.ts";
 
 const URLS = ["tcp://10.0.0.8:5002", "tcp://10.0.0.9:5002"] as const;
 
@@ -14,20 +20,24 @@ const URLS = ["tcp://10.0.0.8:5002", "tcp://10.0.0.9:5002"] as const;
 class Answering implements Handler {
   readonly methods: Handler["methods"] = [
     { path: "call", kind: "call" },
+    { path: methodPath(NetworkServiceEndpointRegistry.method.register), kind: "call" },
     { path: "watch", kind: "watch" },
   ];
   readonly #name: string;
   asked = 0;
+  /** The token that came with each call. */
+  readonly tokens: string[] = [];
   refusal: ErrorCode | undefined;
 
   constructor(name: string) {
     this.#name = name;
   }
 
-  async call(): Promise<Message> {
+  async call({ method, metadata }: Incoming): Promise<Message> {
     this.asked += 1;
+    this.tokens.push(metadata["token"] ?? "");
     if (this.refusal) throw new NetloomError(this.refusal, "refused");
-    return textOf(this.#name);
+    return method === "call" ? textOf(this.#name) : { bytes: new Uint8Array(), metadata: {} };
   }
 
   watch(): Watch<Uint8Array> {
@@ -58,6 +68,7 @@ interface Setting {
 async function withTwo(
   body: (setting: Setting) => Promise<void>,
   faults: readonly Fault[] = [],
+  credentials?: (host: string) => Credentials,
 ): Promise<void> {
   const [one, two] = [new Answering("one"), new Answering("two")];
   const serve = (url: string, handler: Handler) => async (world: HostWorld) =>
@@ -72,8 +83,19 @@ async function withTwo(
       const ask = async () => read((await hop.call("call", textOf(""), { timeoutMs: 4000 })).bytes);
       await body({ hosts, alpha, hop, one, two, ask });
     },
-    { faults },
+    { faults, ...(credentials && { credentials }) },
   );
+}
+
+/** Who says who it is by a certificate of one authority. */
+function proving(): (host: string) => Credentials {
+  const authority = new SimAuthorities().make("mesh");
+  const proofs = new Map(["alpha", "one", "two"].map((host) => [host, authority.issue(`spiffe://${host}`)]));
+  return (host) => ({
+    name: host,
+    announcement: "",
+    current: () => proofs.get(host) ?? assert.fail(host),
+  });
 }
 
 suite("calls to several registries", () => {
@@ -129,6 +151,45 @@ suite("calls to several registries", () => {
       one.refusal = undefined;
       assert.equal(await ask(), "one", "when both rest, both are asked");
     });
+  });
+});
+
+suite("a token goes to the registry that it is for", () => {
+  const tokenFor = ({ principal }: Peer): Metadata => ({ token: principalText(principal) });
+  const register = async ({ alpha, hop }: Setting, vouch: (audience: Peer) => Metadata) => {
+    const { endpoints } = stationsOver(hop, alpha.clock);
+    const call = { scope: alpha.scope, deadlineMs: alpha.clock.monotonicMs() + 4000, vouch };
+    await endpoints.request(call, endpointOf("a"));
+  };
+
+  test("also when the first one dies between the look who it is and the call", async () => {
+    await withTwo(
+      async (setting) => {
+        await register(setting, tokenFor);
+        const audiences: string[] = [];
+        await register(setting, (audience) => {
+          audiences.push(principalText(audience.principal));
+          if (audiences.length === 1) setting.hosts.simulation.crash("one");
+          return tokenFor(audience);
+        });
+        assert.deepEqual(audiences, ["spiffe://one", "spiffe://two"]);
+        assert.deepEqual([setting.one.tokens, setting.two.tokens], [["spiffe://one"], ["spiffe://two"]]);
+      },
+      [],
+      proving(),
+    );
+  });
+
+  test("and when nobody answers who it is", async () => {
+    await withTwo(
+      async (setting) => {
+        setting.hosts.simulation.crash("one");
+        await register(setting, tokenFor);
+        assert.deepEqual([setting.one.tokens, setting.two.tokens], [[], ["spiffe://two"]]);
+      },
+      [],
+      proving(),
+    );
   });
 });
 

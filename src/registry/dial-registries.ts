@@ -6,19 +6,19 @@
  *   for up to a minute: so nobody waits for it each time, and it has work again after it has come back.
  * - A call that one does not answer is put to the next one in the same call, as long as its time lasts; a stream of which
  *   nothing has come yet as well. Registries take the same thing twice.
+ * - Whoever is asked instead of another one gets a token of its own: who is there is asked of the one that gets the message.
  * - A stream stays where it is until it breaks: nobody goes back and forth.
  * - One registry is as if this was not here.
  */
 import { backoffMs } from "../async/backoff.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
 import { hasCode, type NetloomError } from "../errors/errors.ts";
-import type { Hop, Hops, Message, Waiting } from "../world/hops.ts";
-import type { Peer } from "../world/peer.ts";
+import type { Hop, Hops, Message, SeveralHops, Waiting } from "../world/hops.ts";
 import type { World } from "../world/world.ts";
 
 const REST = { firstMs: 5000, lastMs: 60_000 } as const;
 
-export interface RegistryHop extends Hop {
+export interface RegistryHop extends SeveralHops {
   /** Of all registries, in their order. */
   readonly urls: readonly string[];
   /** Of the one that new work goes to now. */
@@ -90,15 +90,11 @@ class SeveralRegistries implements RegistryHop {
     return this.#inTurn()[0]?.url ?? "";
   }
 
-  peer(options: Waiting): Promise<Peer> {
-    return this.#ask(options, (hop, own) => hop.peer(own));
-  }
-
   call(method: string, request: Message, options: Waiting): Promise<Message> {
-    return this.#ask(options, (hop, own) => hop.call(method, request, own));
+    return this.ask(options, (hop, own) => hop.call(method, request, own));
   }
 
-  async #ask<T>(options: Waiting, ask: (hop: Hop, options: Waiting) => Promise<T>): Promise<T> {
+  async ask<T>(options: Waiting, ask: (hop: Hop, options: Waiting) => Promise<T>): Promise<T> {
     const { clock } = this.#world;
     const deadlineMs = clock.monotonicMs() + options.timeoutMs;
     const turns = this.#inTurn();

@@ -97,11 +97,10 @@ export const endpointKind: Readonly<
   keysOf: endpointKeys,
   named: (name) => create(NetworkServiceEndpointSchema, { name }),
   list: (endpoint) => {
-    const canonical = clone(NetworkServiceEndpointSchema, endpoint);
+    // A clone of all of it would cost as much as all else that is done for a registration.
+    const canonical = { ...endpoint, networkServiceLabels: sortedLabels(endpoint.networkServiceLabels) };
     delete canonical.expirationTime;
-    canonical.networkServiceLabels = sorted(canonical.networkServiceLabels);
-    for (const own of Object.values(canonical.networkServiceLabels)) own.labels = sorted(own.labels);
-    return { ...endpointKeys(canonical), bytes: toBinary(NetworkServiceEndpointSchema, canonical) };
+    return { ...endpointKeys(endpoint), bytes: toBinary(NetworkServiceEndpointSchema, canonical) };
   },
   entryOf: ({ bytes }) => fromBinary(NetworkServiceEndpointSchema, bytes),
   clone: (endpoint) => clone(NetworkServiceEndpointSchema, endpoint),
@@ -139,9 +138,25 @@ function endpointKeys({ name, networkServiceNames, url }: NetworkServiceEndpoint
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
 }
 
-function sorted<V>(map: Readonly<Record<string, V>>): Record<string, V> {
+type LabelsByService = NetworkServiceEndpoint["networkServiceLabels"];
+
+function sortedLabels(services: LabelsByService): LabelsByService {
+  const inOrder = { ...sorted(services) };
+  for (const [service, own] of Object.entries(inOrder)) {
+    const labels = sorted(own.labels);
+    if (labels !== own.labels) inOrder[service] = { ...own, labels };
+  }
+  return inOrder;
+}
+
+/** The map itself if it is in order, as most are. */
+function sorted<V>(map: Record<string, V>): Record<string, V> {
+  const keys = Object.keys(map);
+  if (keys.every((key, at) => at === 0 || (keys[at - 1] ?? "") < key)) return map;
   return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -25,7 +25,7 @@ import type { Element } from "../chain/element.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
-import type { Hop } from "../world/hops.ts";
+import type { Hop, SeveralHops } from "../world/hops.ts";
 import { Signal } from "../async/signal.ts";
 import { endpointKind, expirationMs, sameBytes, serviceKind } from "./entry-kind.ts";
 import { type HostOfCall, withHost } from "./names/host-names.ts";
@@ -52,7 +52,7 @@ interface Held {
 export interface KeeperOptions {
   readonly vouch?: HopCall["vouch"];
   readonly world: World;
-  readonly registry: Hop;
+  readonly registry: Hop | SeveralHops;
   /** What this process is called: `manager-alpha`. */
   readonly name: string;
   readonly host: HostOfCall;

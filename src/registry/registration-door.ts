@@ -29,7 +29,8 @@ const NO_TRIGGER: Readonly<Trigger> = {
 };
 
 interface Queue {
-  tail: Promise<unknown>;
+  /** Of the last call. */
+  tail: Promise<unknown> | undefined;
   waiting: number;
 }
 
@@ -48,9 +49,9 @@ export class RegistrationDoor<T> {
   async request(caller: Caller, entry: T): Promise<T> {
     const { name } = this.#kind.keysOf(entry);
     checkName(`register ${this.#kind.noun}`, name);
-    return await this.#queue(name, () => {
+    return await this.#queue(name, async () => {
       this.#assertWaiting(name, caller);
-      return this.#enter(caller, name, "register", (call) => this.#chain.request(call, entry));
+      return await this.#enter(caller, name, "register", (call) => this.#chain.request(call, entry));
     });
   }
 
@@ -99,7 +100,7 @@ export class RegistrationDoor<T> {
 
   async #queue<R>(name: string, task: () => Promise<R>): Promise<R> {
     let queue = this.#queues.get(name);
-    if (!queue) this.#queues.set(name, (queue = { tail: Promise.resolve(), waiting: 0 }));
+    if (!queue) this.#queues.set(name, (queue = { tail: undefined, waiting: 0 }));
     if (queue.waiting >= MAX_WAITING) {
       throw new NetloomError(
         "RESOURCE_EXHAUSTED",
@@ -108,8 +109,8 @@ export class RegistrationDoor<T> {
       );
     }
     queue.waiting += 1;
-    const run = queue.tail.then(task);
-    queue.tail = run.catch(() => undefined);
+    const run = queue.tail ? queue.tail.then(task, task) : task();
+    queue.tail = run;
     try {
       return await run;
     } finally {

@@ -34,7 +34,7 @@ import { updatePath, registrationWay } from "../registry/registry-path.ts";
 import { View } from "../registry/view.ts";
 import { type RegistryView, WatchCache } from "../registry/watch/watch-cache.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Hops, Hop } from "../world/hops.ts";
+import type { Hop, Hops, SeveralHops } from "../world/hops.ts";
 import type { RoleOptions } from "./role.ts";
 
 export interface ManagerRegistryOptions extends RoleOptions {
@@ -44,7 +44,7 @@ export interface ManagerRegistryOptions extends RoleOptions {
   /** Keeps what the registry has answered. */
   readonly disk: Disk;
   /** Ours or somebody else's. `hopTo` leads to one in this process. */
-  readonly registry: Hop;
+  readonly registry: Hop | SeveralHops;
   /** How long an endpoint of another process is kept after its last sign of life. Default: 60,000 ms. */
   readonly leaseMs?: number;
   /** Added to the labels of endpoints that do not have them: `nodeName`, `clusterName`. */

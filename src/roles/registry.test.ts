@@ -446,8 +446,6 @@ function watchOurs(role: Registry, world: HostWorld) {
   const caller = callerOf(world);
   return watch(
     {
-      peer: () => Promise.reject(new Error("a watch")),
-      call: () => Promise.reject(new Error("a watch")),
       watch: (method, request) =>
         handler.watch({ ...request, method, peer: caller.peer, scope: caller.scope, deadlineMs: Infinity }),
     },

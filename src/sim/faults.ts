@@ -8,6 +8,9 @@ import { SimRandom, between } from "./random.ts";
 /** The other end of the way to the shared store, for message faults and partitions. */
 export const STORE_HOST = "store";
 
+/** No message is later than that by a fault. */
+export const MAX_LATE_MS = 2000;
+
 export type Fault =
   /** The process dies, and starts anew `downMs` later on the same disk and kernel. */
   | { readonly kind: "crash"; readonly host: string; readonly atMs: number; readonly downMs: number }
@@ -88,7 +91,7 @@ function drawFault({ seed, hosts, durationMs }: FaultPlanOptions, index: number)
       to: other,
       n: draw("n", 0, 60),
       how,
-      delayMs: draw("delay", 1, 2000),
+      delayMs: draw("delay", 1, MAX_LATE_MS),
     };
   }
   if (kind < 82) {

@@ -72,3 +72,38 @@ suite("planted bugs are found", () => {
     });
   }
 });
+
+suite("limits of time that are passed under faults are found", () => {
+  const away = { kind: "crash", downMs: 26_000 } as const;
+  const plants: readonly (readonly [MeshPlant, string, Fault, RegExp])[] = [
+    [
+      "renews-the-dead",
+      "a registry that renews the leases of hosts that have died",
+      { ...away, host: "host-0", atMs: 6000 },
+      /^endpoints\/forwarder-host-0 is there \d+ ms after the death of host-0$/,
+    ],
+    [
+      "one-registry",
+      "an agent that goes to no other registry when its own has died",
+      { ...away, host: "registry", atMs: 6000 },
+      /^endpoints\/forwarder-host-0 has expired, and host-0 lives$/,
+    ],
+    [
+      "slow-start",
+      "an agent that has all its wires only a minute after it has started",
+      { kind: "crash", host: "host-0", atMs: 6000, downMs: 100 },
+      /^\d+ ms after the last fault wire-\d+ of host-\d+ to service-\d+ is /,
+    ],
+  ];
+  for (const [plant, bug, fault, shown] of plants)
+    test(bug, async () => {
+      const run = (planted: { readonly plant?: MeshPlant }) =>
+        runMesh({ seed: "1", faults: [fault], keepHistory: 0, ...planted });
+      const [right, wrong] = [await run({}), await run({ plant })];
+      assert.deepEqual(right.violations, []);
+      assert.ok(
+        wrong.violations.some((violation) => shown.test(violation)),
+        wrong.violations.join("\n"),
+      );
+    });
+});

@@ -38,6 +38,8 @@ export interface SimulationOptions extends SchedulerOptions {
   }) => Kernel;
   /** What a host proves itself with, in all its lives. */
   readonly credentials: (host: string) => Credentials;
+  /** Is told of each host whose process has died. */
+  readonly onDeath?: (host: string) => void;
   /** Makes the store that all hosts share. */
   readonly store: (clock: Clock, scope: Scope) => Store;
 }
@@ -71,11 +73,13 @@ export class Simulation {
   readonly #network: SimNetwork;
   readonly #store: Store;
   readonly #hosts: ReadonlyMap<string, Host>;
+  readonly #onDeath: SimulationOptions["onDeath"];
   #operations = 0;
 
   constructor(options: SimulationOptions) {
     this.scheduler = new Scheduler(options);
     this.faults = new FaultPlan(options.faults ?? []);
+    this.#onDeath = options.onDeath;
     this.clock = this.#machineClock("outside");
     this.#network = new SimNetwork(this.scheduler, this.faults);
     const storeClock = this.#machineClock(STORE_HOST);
@@ -113,6 +117,7 @@ export class Simulation {
     disk.crash();
     this.#host(host).life = undefined;
     this.#host(host).scope = undefined;
+    this.#onDeath?.(host);
   }
 
   /** Starts the program of a host that has crashed, with a new World on the same disk and kernel. */

@@ -3,12 +3,12 @@ import { suite, test } from "node:test";
 import { runToy } from "../../fixtures/sim/toy.ts";
 import { type Fault, describeFault, minimiseFaults } from "./faults.ts";
 import type { Plant } from "../../fixtures/sim/toy-agent.ts";
-import type { ToyResult } from "../../fixtures/sim/toy.ts";
+import type { RunResult } from "../../fixtures/sim/simulate.ts";
 
 const SEEDS = 200;
 const GROUP = 50;
 
-async function findSeed(plant: Plant): Promise<{ seed: string; result: ToyResult }> {
+async function findSeed(plant: Plant): Promise<{ seed: string; result: RunResult }> {
   for (let number = 1; number <= SEEDS; number++) {
     const seed = String(number);
     const result = await runToy({ seed, plant, keepHistory: 0 });
@@ -52,7 +52,7 @@ suite("three hosts that make and remove wires", () => {
       faults: full.faults.toSpliced(index, 1),
       keepHistory: 100_000,
     });
-    const before = (result: ToyResult): unknown => result.history.filter(({ timeMs }) => timeMs < crash.atMs);
+    const before = (result: RunResult): unknown => result.history.filter(({ timeMs }) => timeMs < crash.atMs);
     assert.deepEqual(before(without), before(full));
     assert.notEqual(without.traceHash, full.traceHash);
   });

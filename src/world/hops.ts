@@ -42,6 +42,15 @@ export interface Hop {
   watch(method: string, request: Message): Watch<Uint8Array>;
 }
 
+/** Several stations of which each does for the others. Who is there is a question to one of them, so it is not asked here. */
+export interface SeveralHops extends Pick<Hop, "call" | "watch"> {
+  /**
+   * Puts `ask` to one, and to the next from the beginning if that one is gone. What belongs together in one call, as a token and
+   * the message that it goes with, belongs into one `ask`.
+   */
+  ask<T>(options: Waiting, ask: (hop: Hop, options: Waiting) => Promise<T>): Promise<T>;
+}
+
 /** A call as it arrives. */
 export interface Incoming extends Message {
   /** Full name: `/networkservice.NetworkService/Request`. */

@@ -52,7 +52,7 @@ export function agentCommand(context: CommandContext): Command {
       "Runs the agent of this host: its manager, its forwarder, and the attachments of its workloads. Clients and " +
       "endpoints of this host come by the unix socket, other hosts by TCP. It says on stdout when it serves, and logs " +
       "on stderr. At its end all wires stay as they are, and the next start takes them over. One agent runs in a " +
-      "network namespace, and one on a state folder. Needs root. " +
+      "network namespace, on a state folder and on a folder of pins. Needs root. " +
       "Exit code: 0 after SIGTERM, SIGINT or SIGHUP.",
     examples: [
       {
@@ -144,7 +144,11 @@ async function runAgent(
   await awaitAddresses([...tunnelIp, ...listen.flatMap(addressesOfUrl)], daemonLog(context, logLevel));
   const tunnelAddresses = checkTunnelAddresses(tunnelIp);
   const { lockAgent } = await import("../../linux/processes/agent-lock.ts");
-  const unlock = await lockAgent({ host: options.name, stateFolder: resolve(options.stateDir) });
+  const unlock = await lockAgent({
+    host: options.name,
+    stateFolder: resolve(options.stateDir),
+    bpffs: resolve(options.bpffs),
+  });
   try {
     await runLocked(context, options, { listen, tunnelAddresses, open });
   } finally {
@@ -152,7 +156,7 @@ async function runAgent(
   }
 }
 
-/** With both locks: nobody else reads and makes what this one does. */
+/** With all locks: nobody else reads and makes what this one does. */
 async function runLocked(
   context: CommandContext,
   options: AgentRunOptions,

@@ -1,4 +1,4 @@
-/** One agent in a network namespace, and one on a state folder. */
+/** One agent in a network namespace, one on a state folder, and one on a folder of pins. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -28,11 +28,15 @@ async function namespace(t: TestContext): Promise<number> {
   return holder.pid;
 }
 
-function startAgent(t: TestContext, at: string, { name, netns, state }: Agent): Started {
+function startAgent(
+  t: TestContext,
+  at: string,
+  { name, netns, state, pins = `bpf-${name}` }: Agent,
+): Started {
   const args = ["agent", ...LAB_WORDS, "--name", name, "--listen", `unix://${at}/${name}.sock`];
   const child = spawn(
     "nsenter",
-    ["-t", String(netns), "-n", netloomPath, ...args, "--state-dir", state, "--bpffs", `${at}/bpf-${name}`],
+    ["-t", String(netns), "-n", netloomPath, ...args, "--state-dir", state, "--bpffs", `${at}/${pins}`],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
   t.after(() => child.kill("SIGKILL"));
@@ -49,6 +53,8 @@ interface Agent {
   readonly name: string;
   readonly netns: number;
   readonly state: string;
+  /** Default: a folder of its own. */
+  readonly pins?: string;
 }
 
 function folder(t: TestContext): string {
@@ -101,6 +107,25 @@ suite("an agent beside another one", { skip }, () => {
     first.process.kill("SIGTERM");
     await once(first.process, "exit");
     const third = startAgent(t, at, { name: "beta", netns: there, state });
+    assert.equal(await third.ready, true, third.said());
+  });
+
+  test("on one folder of pins is refused: the devices of two hosts have the same numbers", async (t) => {
+    const [at, here, there] = [folder(t), await namespace(t), await namespace(t)];
+    const pins = "bpf-alpha";
+    const first = startAgent(t, at, { name: "alpha", netns: here, state: `${at}/alpha`, pins });
+    assert.equal(await first.ready, true, first.said());
+    const wanted = { name: "beta", netns: there, state: `${at}/beta` };
+    const second = startAgent(t, at, { ...wanted, pins });
+    assert.equal(await second.ready, false);
+    assert.match(
+      second.said(),
+      new RegExp(
+        `^error: run the agent of beta: another agent has the folder of pins ${at}/${pins}: process ${first.process.pid}, ` +
+          `host alpha, state folder ${at}/alpha\nhint: .*--bpffs\n`,
+      ),
+    );
+    const third = startAgent(t, at, wanted);
     assert.equal(await third.ready, true, third.said());
   });
 });

@@ -208,16 +208,16 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   "NL-204": {
     title: "another agent is here",
     means:
-      "One agent serves a network namespace, and one works on a state folder: a second one would take over the first one's " +
-      "wires and remove them. Both locks end with the process that holds them, however that ends.",
+      "One agent serves a network namespace, and one works on a state folder and on a folder of pins: a second one would take over the " +
+      "first one's wires and remove them, or confuse its devices with its own. The locks end with the process that holds them, however that ends.",
     causes: [
       "an agent runs already: as a service, in a container with the host's network, or by hand",
-      "two agents were given one --state-dir, or none",
+      "two agents were given one --state-dir or one --bpffs, or none",
       "a program that is no agent holds the name; its user is named then",
     ],
     remedies: [
       "end the process that the message names",
-      "for a second host on one machine: another network namespace, with a --state-dir of its own",
+      "for a second host on one machine: another network namespace, with a --state-dir and a --bpffs of its own",
     ],
   },
   "NL-205": {

@@ -1,5 +1,5 @@
 /** Brings a connection back. Upstream: sdk/pkg/networkservice/common/heal */
-import { type Backoff, backoffMs } from "../../async/backoff.ts";
+import { type Backoff, backoffMs, LONGEST_PAUSE_MS } from "../../async/backoff.ts";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import type { Alarm } from "../../async/alarm.ts";
 import { alarmOf, memoryKey, type Call } from "../../chain/call.ts";
@@ -7,7 +7,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { ConnectionElement } from "../connection.ts";
 import { describeLoss, type Loss } from "./next-hop-monitor.ts";
 
-const HEAL_BACKOFF: Readonly<Backoff> = { firstMs: 50, lastMs: 10_000 };
+const HEAL_BACKOFF: Readonly<Backoff> = { firstMs: 50, lastMs: LONGEST_PAUSE_MS };
 /** A loss within this time of the last healing goes on with its backoff. */
 const CALM_MS = 30_000;
 

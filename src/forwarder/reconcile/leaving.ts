@@ -2,6 +2,7 @@
 import type { KernelObject, Operation } from "../../kernel/kernel.ts";
 import {
   attractionsOf,
+  claimsOf,
   identityOf,
   isAttached,
   isDevice,
@@ -9,6 +10,34 @@ import {
   linkKeys,
   linksOf,
 } from "../../kernel/objects.ts";
+import type { Plan } from "../../kernel/plan.ts";
+
+/** All that is the owner's alone. */
+export function ownOf({ objects, members }: Plan): readonly KernelObject[] {
+  return members ? [...objects, ...[...members.values()].flat()] : objects;
+}
+
+/** What is shared stands for itself, whoever holds it; all else stands for its owner. */
+type Claimant = { readonly owner: string } | "shared";
+
+/** Whether one of `plans` claims what an object has that only one may have, for something else than `claimant`. */
+export function claimedBy(plans: readonly Plan[]): (claimant: Claimant, object: KernelObject) => boolean {
+  const claimants = new Map<string, Set<string>>();
+  const nameOf = (claimant: Claimant, object: KernelObject): string =>
+    claimant === "shared" ? `shared ${identityOf(object)}` : `owner ${claimant.owner}`;
+  const claim = (claimant: Claimant, object: KernelObject): void => {
+    for (const { key } of claimsOf(object))
+      claimants.set(key, (claimants.get(key) ?? new Set()).add(nameOf(claimant, object)));
+  };
+  for (const plan of plans) {
+    for (const object of ownOf(plan)) claim({ owner: plan.owner }, object);
+    for (const object of plan.shared ?? []) claim("shared", object);
+  }
+  return (claimant, object) => {
+    const own = nameOf(claimant, object);
+    return claimsOf(object).some(({ key }) => [...(claimants.get(key) ?? [])].some((each) => each !== own));
+  };
+}
 
 /** What goes with its device is not removed by itself, unless it attracts packets. Devices go last. */
 export function removals(objects: readonly KernelObject[]): Operation[] {

@@ -8,19 +8,18 @@
  * What several plans share is made with the first and removed with the last. Who holds it is known by the plans alone: after a
  * restart it is found, and stays until `sweep`, so that whoever holds it has the time to ask again.
  */
-import { removals, whatStays } from "./leaving.ts";
-import { type Span, within } from "../../observe/trace.ts";
+import { claimedBy, ownOf, removals, whatStays } from "./leaving.ts";
+import type { Span } from "../../observe/trace.ts";
 import { KeyedMutex } from "../../async/keyed-mutex.ts";
 import { hasCode, NetloomError } from "../../errors/errors.ts";
 import {
   type Kernel,
-  KernelError,
   type KernelObject,
+  type LinkEnd,
   type Netns,
   type Operation,
 } from "../../kernel/kernel.ts";
 import {
-  claimsOf,
   contentOf,
   endsOf,
   identityOf,
@@ -30,11 +29,12 @@ import {
   linkKeys,
   linksOf,
 } from "../../kernel/objects.ts";
-import { describeObject, describeOperation } from "../../kernel/kernel-text.ts";
+import { describeObject } from "../../kernel/kernel-text.ts";
 import type { Owners, Plan } from "../../kernel/plan.ts";
 import type { Claims } from "../claims/claims.ts";
-import { batches, diff } from "./diff.ts";
-import { explain, StepRefused } from "./explain.ts";
+import { applyBatches } from "./apply-batches.ts";
+import { diff } from "./diff.ts";
+import { explain } from "./explain.ts";
 import { Observer } from "./observe.ts";
 import { groupByOwner } from "./owner.ts";
 import { SharedBook } from "./shared-book.ts";
@@ -129,31 +129,16 @@ export class Reconciler {
   }
 
   /**
-   * Before several plans are applied: a name, a tunnel, an address or a route that passes from one of them to another is
-   * given up by the one that has it. A plan that stays as it is loses nothing.
+   * Before several plans are applied: a name, a tunnel, an address or a route that passes from one of them to another, or to or
+   * from what they share, is given up by who has it. A plan that stays as it is loses nothing, nor does who shares with one that
+   * is not among them.
    */
   async makeRoom(plans: readonly Plan[]): Promise<void> {
-    const claims = new Map<string, Set<string>>();
-    for (const { owner, objects } of plans)
-      for (const { key } of objects.flatMap(claimsOf))
-        claims.set(key, (claims.get(key) ?? new Set()).add(owner));
-    const isClaimedFrom = (owner: string, object: KernelObject): boolean =>
-      claimsOf(object).some(({ key }) => [...(claims.get(key) ?? [])].some((other) => other !== owner));
+    const isClaimed = claimedBy(plans);
     await Promise.all(
-      plans.map(({ owner, objects }) =>
-        this.#turns.take([owner], async () => {
-          const held = this.#objectsOf(owner);
-          const staying = whatStays(held, objects);
-          if (!held.some((object) => !staying.includes(object) && isClaimedFrom(owner, object))) return;
-          this.#holdings.set(owner, { objects: held, members: new Map(), state: "unsure" });
-          try {
-            await this.#converge({ owner, objects: staying }, held);
-          } catch (error) {
-            throw await explain(`make room for others beside ${this.#owners.nameOf(owner)}`, error);
-          }
-        }),
-      ),
+      plans.map((plan) => this.#turns.take([plan.owner], () => this.#giveUp(plan, isClaimed))),
     );
+    await this.#giveUpShared(plans, isClaimed);
   }
 
   /** Removes all that is an owner's alone, and what nobody else shares. An unknown owner is a success. */
@@ -190,19 +175,19 @@ export class Reconciler {
   }
 
   /**
-   * The same in one namespace, later on: of owners that are not known to be made, those whose pair leads to a namespace that
-   * `isOwn`. Returns their objects, with those found before.
+   * The same in one namespace, later on: of owners that are not known to be made, those whose devices have only ends there and
+   * such as `isOwn`. Returns their objects, with those found before.
    */
   async adoptIn(
     netns: Netns,
-    isOwn: (netns: Netns) => boolean,
+    isOwn: (end: LinkEnd) => boolean,
   ): Promise<ReadonlyMap<string, readonly KernelObject[]>> {
     const found = new Map<string, readonly KernelObject[]>();
     const { owned } = groupByOwner(await this.#observer.everything([netns]), this.#owners);
     for (const [owner, objects] of owned) {
       const known = this.#holdings.get(owner);
-      const others = objects.filter(isDevice).flatMap((device) => endsOf(device).map((end) => end.netns));
-      if ((known && known.state !== "found") || !others.every((each) => each === netns || isOwn(each)))
+      const ends = objects.filter(isDevice).flatMap(endsOf);
+      if ((known && known.state !== "found") || !ends.every((end) => end.netns === netns || isOwn(end)))
         continue;
       // The pair may have been seen from its other end, without a name for this namespace.
       const before = this.#objectsOf(owner).filter((each) => !isPair(each));
@@ -237,6 +222,52 @@ export class Reconciler {
     return unclaimed;
   }
 
+  async #giveUp(plan: Plan, isClaimed: ReturnType<typeof claimedBy>): Promise<void> {
+    const { owner, shared = [] } = plan;
+    const held = this.#objectsOf(owner);
+    // What it has on a device that it shares stays with that.
+    const staying = new Set(whatStays([...held, ...this.#shared.heldBy(owner)], [...shared, ...ownOf(plan)]));
+    if (!held.some((object) => !staying.has(object) && isClaimed({ owner }, object))) return;
+    this.#holdings.set(owner, { objects: held, members: new Map(), state: "unsure" });
+    try {
+      await this.#converge({ owner, objects: held.filter((object) => staying.has(object)) }, held);
+    } catch (error) {
+      throw await explain(`make room for others beside ${this.#owners.nameOf(owner)}`, error);
+    }
+  }
+
+  /** Removes what none of `plans` shares any more, if something of that is claimed, and nobody else can want it. */
+  async #giveUpShared(plans: readonly Plan[], isClaimed: ReturnType<typeof claimedBy>): Promise<void> {
+    const wanted = plans.flatMap(({ shared = [] }) => shared);
+    await this.#nameAnew([...wanted, ...plans.flatMap(ownOf)]);
+    const identities = new Set(wanted.map(identityOf));
+    const owners = new Set(plans.map(({ owner }) => owner));
+    const leaving = (): KernelObject[] => {
+      const mayBeAsked = this.#isAwaited((owner) => !owners.has(owner)) ? this.#shared.unheld() : [];
+      return this.#shared
+        .heldOnlyBy(owners)
+        .filter((object) => !identities.has(identityOf(object)) && !mayBeAsked.includes(object));
+    };
+    const objects = leaving();
+    if (!objects.some((object) => isClaimed("shared", object))) return;
+    await this.#turns.take([...owners], () =>
+      this.#sharedTurns.take(objects.map(identityOf), async () => {
+        const still = leaving().filter((object) => objects.includes(object));
+        // Whatever was on it goes along.
+        for (const [owner, holding] of this.#holdings)
+          if (owners.has(owner) && holding.state === "made")
+            this.#holdings.set(owner, { ...holding, state: "unsure" });
+        this.#shared.doubt(still);
+        try {
+          await this.#apply(diff([], await this.#observer.ofHost(still)));
+        } catch (error) {
+          throw await explain("make room by what nobody shares any more", error);
+        }
+        this.#shared.drop(still);
+      }),
+    );
+  }
+
   async #find(owner: string, objects: readonly KernelObject[]): Promise<void> {
     this.#holdings.set(owner, { objects, members: new Map(), state: "found" });
     await this.#claims?.adopt(owner, objects);
@@ -257,19 +288,26 @@ export class Reconciler {
   /** The turn of all shared objects that the plan holds from now on, has held, or may take along. */
   async #sharing<T>(plan: Plan, task: () => Promise<T>): Promise<T> {
     const { owner, shared = [] } = plan;
-    const unheld = this.#shared.unheld();
-    // One namespace may have several names: from now on what was found goes by those of the plan.
-    if (unheld.length > 0)
-      this.#shared.rename(unheld, await this.#observer.sameNames(unheld, [...shared, ...ownOf(plan)]));
+    await this.#nameAnew([...shared, ...ownOf(plan)]);
     const concerned = [...this.#shared.heldBy(owner), ...shared, ...this.#abandoned(owner)];
     const identities = new Set(concerned.map(identityOf));
     return identities.size === 0 ? await task() : await this.#sharedTurns.take([...identities], task);
   }
 
-  /** What nobody holds and, but for `owner`, nobody will. An owner that is only found may still ask for it. */
+  /** One namespace may have several names: from now on what was found goes by those of `wanted`. */
+  async #nameAnew(wanted: readonly KernelObject[]): Promise<void> {
+    const unheld = this.#shared.unheld();
+    if (unheld.length > 0) this.#shared.rename(unheld, await this.#observer.sameNames(unheld, wanted));
+  }
+
+  /** What nobody holds and, but for `owner`, nobody will. */
   #abandoned(owner?: string): readonly KernelObject[] {
-    const isWaiting = [...this.#holdings].some(([each, { state }]) => state === "found" && each !== owner);
-    return this.#isGraceOver && !isWaiting ? this.#shared.unheld() : [];
+    return this.#isGraceOver && !this.#isAwaited((each) => each !== owner) ? this.#shared.unheld() : [];
+  }
+
+  /** An owner that is only found may still ask for what nobody holds. */
+  #isAwaited(isMeant: (owner: string) => boolean): boolean {
+    return [...this.#holdings].some(([owner, { state }]) => state === "found" && isMeant(owner));
   }
 
   async #bring(plan: Plan): Promise<readonly Operation[]> {
@@ -452,27 +490,6 @@ export class Reconciler {
   }
 
   async #apply(operations: readonly Operation[], owner?: string): Promise<void> {
-    const span = owner === undefined ? undefined : this.#spans.get(owner);
-    for (const batch of batches(operations)) {
-      const [first] = batch;
-      const attributes = { operations: batch.length, ...(first && { first: describeOperation(first) }) };
-      await (span
-        ? within(span.child("kernel apply", attributes), () => this.#run(batch))
-        : this.#run(batch));
-    }
+    await applyBatches(this.#kernel, operations, owner === undefined ? undefined : this.#spans.get(owner));
   }
-
-  async #run(batch: readonly Operation[]): Promise<void> {
-    try {
-      await this.#kernel.apply(batch);
-    } catch (error) {
-      const step = error instanceof KernelError ? batch[error.operation ?? -1] : undefined;
-      throw step ? new StepRefused(step, error as KernelError) : error;
-    }
-  }
-}
-
-/** All that is the owner's alone. */
-function ownOf({ objects, members }: Plan): readonly KernelObject[] {
-  return members ? [...objects, ...[...members.values()].flat()] : objects;
 }

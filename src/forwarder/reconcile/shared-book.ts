@@ -70,6 +70,32 @@ export class SharedBook {
     return [...this.#entries.values()].flatMap(({ object, holders }) => (holders.size === 0 ? [object] : []));
   }
 
+  /** What nobody else than `owners` holds; what nobody holds as well. */
+  heldOnlyBy(owners: ReadonlySet<string>): KernelObject[] {
+    return [...this.#entries.values()].flatMap(({ object, holders }) =>
+      [...holders].every((holder) => owners.has(holder)) ? [object] : [],
+    );
+  }
+
+  /** `objects` may be gone, or may not. */
+  doubt(objects: readonly KernelObject[]): void {
+    for (const object of objects) {
+      const entry = this.#entries.get(identityOf(object));
+      if (entry) this.#entries.set(identityOf(object), { ...entry, isThere: false });
+    }
+  }
+
+  /** `objects` are gone, and nobody holds them any more. */
+  drop(objects: readonly KernelObject[]): void {
+    const gone = new Set(objects.map(identityOf));
+    for (const identity of gone) this.#entries.delete(identity);
+    for (const [owner, held] of this.#held) {
+      const left = held.filter((object) => !gone.has(identityOf(object)));
+      if (left.length > 0) this.#held.set(owner, left);
+      else this.#held.delete(owner);
+    }
+  }
+
   /** `unheld`, where they are called by other names; those that have none are gone. */
   rename(unheld: readonly KernelObject[], anew: readonly KernelObject[]): void {
     if (unheld.length === anew.length && unheld.every((object, i) => object === anew[i])) return;

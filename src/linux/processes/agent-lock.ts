@@ -1,14 +1,15 @@
 /**
- * One agent in a network namespace, and one on a state folder: two in one namespace would take each other's wires for
- * those of an earlier life, and two on one folder would write over each other's wish.
+ * One agent in a network namespace, one on a state folder, and one on a folder of pins: two in one namespace would take each
+ * other's wires for those of an earlier life, two on one state folder would write over each other's wish, and two hosts with
+ * the same pins would have one map, where the devices of both have the same numbers.
  *
- * Both locks are the kernel's and end with their holder, however that ends: an abstract unix socket, which belongs to a
- * network namespace, and flock(2) on a file, which is seen from every mount namespace and container that has the folder.
+ * The locks are the kernel's and end with their holder, however that ends: an abstract unix socket, which belongs to a
+ * network namespace, and flock(2) on files, which are seen from every mount namespace and container that has their folder.
  */
 import { once } from "node:events";
 import { closeSync, constants, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { NetloomError } from "../../errors/errors.ts";
 import { peerCredentials } from "./peer-credentials.ts";
@@ -23,10 +24,16 @@ import {
 } from "../libc/syscall.ts";
 
 /** Who holds the locks, as it says so itself. */
-export interface AgentIdentity {
+interface AgentIdentity {
   /** The host's name. */
   readonly host: string;
   readonly stateFolder: string;
+}
+
+/** What an agent is going to use. */
+interface AgentPlaces extends AgentIdentity {
+  /** Of its pins. */
+  readonly bpffs: string;
 }
 
 const NAME = "\0netloom/agent";
@@ -38,10 +45,10 @@ const RETRY_MS = 50;
 const ANSWER_MS = 500;
 
 /**
- * Takes both locks, before an agent reads or makes anything. FAILED_PRECONDITION, with who holds it, if another agent
+ * Takes all locks, before an agent reads or makes anything. FAILED_PRECONDITION, with who holds it, if another agent
  * has one of them. The result gives them back.
  */
-export async function lockAgent(me: AgentIdentity): Promise<() => Promise<void>> {
+export async function lockAgent({ bpffs, ...me }: AgentPlaces): Promise<() => Promise<void>> {
   const attempt = `run the agent of ${me.host}`;
   const text = JSON.stringify({ pid: process.pid, ...me });
   const server = await patiently(
@@ -52,23 +59,53 @@ export async function lockAgent(me: AgentIdentity): Promise<() => Promise<void>>
         "give a host of its own to a second one: another network namespace",
       ]),
   );
-  try {
-    const fd = await patiently(
-      async () => lockFolder(me.stateFolder, text),
-      async () =>
-        held(
-          `${attempt}: another agent has the state folder ${me.stateFolder}: ${holderOf(me.stateFolder)}`,
-          ["end it first, or give this one a folder of its own with --state-dir"],
-        ),
-    );
-    return async () => {
-      closeSync(fd);
-      await end(server);
-    };
-  } catch (error) {
+  const locked: number[] = [];
+  const unlock = async (): Promise<void> => {
+    for (const fd of locked) closeSync(fd);
     await end(server);
+  };
+  const folders: readonly LockedFolder[] = [
+    {
+      words: `the state folder ${me.stateFolder}`,
+      file: join(me.stateFolder, "lock"),
+      mode: 0o700,
+      option: "--state-dir",
+    },
+    // Beside it: a bpffs has no files. Sockets that everybody may use can be there, too.
+    { words: `the folder of pins ${bpffs}`, file: `${bpffs}.lock`, mode: 0o755, option: "--bpffs" },
+  ];
+  try {
+    for (const folder of folders) locked.push(await lockFolder(folder, { attempt, text }));
+    return unlock;
+  } catch (error) {
+    await unlock();
     throw error;
   }
+}
+
+interface LockedFolder {
+  /** `the state folder /var/lib/netloom` */
+  readonly words: string;
+  /** What is locked. */
+  readonly file: string;
+  /** Of the folder that it is in, where that is made for it. */
+  readonly mode: number;
+  /** By which another folder is chosen. */
+  readonly option: string;
+}
+
+async function lockFolder(
+  folder: LockedFolder,
+  { attempt, text }: { readonly attempt: string; readonly text: string },
+): Promise<number> {
+  const { words, file, option } = folder;
+  return await patiently(
+    async () => tryLock(folder, text),
+    async () =>
+      held(`${attempt}: another agent has ${words}: ${holderOf(file)}`, [
+        `end it first, or give this one a folder of its own with ${option}`,
+      ]),
+  );
 }
 
 async function patiently<T>(
@@ -138,20 +175,17 @@ async function whoHoldsNamespace(): Promise<string> {
 }
 
 /** `undefined` if somebody else has it. */
-function lockFolder(folder: string, text: string): number | undefined {
-  const path = join(folder, "lock");
+function tryLock({ words, file, mode, option }: LockedFolder, text: string): number | undefined {
   let fd: number;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    mkdirSync(dirname(file), { recursive: true, mode });
+    fd = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
   } catch (error) {
     const { code = "EIO", message } = error as NodeJS.ErrnoException;
-    throw new NetloomError("FAILED_PRECONDITION", `lock the state folder ${folder}: ${message}`, {
+    throw new NetloomError("FAILED_PRECONDITION", `lock ${words}: ${message}`, {
       cause: error,
       hint:
-        code === "ENOSPC"
-          ? "free space there: df -h"
-          : "name a folder that root can write to with --state-dir",
+        code === "ENOSPC" ? "free space there: df -h" : `name a folder that root can write to with ${option}`,
     });
   }
   if (!lockFile(fd)) {
@@ -168,8 +202,8 @@ function lockFolder(folder: string, text: string): number | undefined {
   return fd;
 }
 
-function holderOf(folder: string): string {
-  const said = read(readFileSync(join(folder, "lock"), "utf8"));
+function holderOf(file: string): string {
+  const said = read(readFileSync(file, "utf8"));
   return said ? describe(said) : "see lsof, or fuser";
 }
 

@@ -16,9 +16,12 @@ export function lifetimeMs(
   endpoint: NetworkServiceEndpoint,
   { identity, mostMs }: { readonly identity: Identity; readonly mostMs: number },
 ): number {
-  const tokens = [identity.tokenOf(call.metadata ?? {}), identity.token(call.peer)];
-  const ends = [expirationMs(endpoint), ...tokens.map((token) => token?.expiresAtMs)];
-  const leftMs = Math.min(...ends.map((end) => end ?? Infinity)) - call.world.clock.wallMs();
+  const endsAtMs = Math.min(
+    expirationMs(endpoint) ?? Infinity,
+    identity.tokenOf(call.metadata ?? {})?.expiresAtMs ?? Infinity,
+    identity.token(call.peer)?.expiresAtMs ?? Infinity,
+  );
+  const leftMs = endsAtMs - call.world.clock.wallMs();
   if (leftMs > 0) return Math.min(leftMs, mostMs);
   throw new NetloomError(
     "INVALID_ARGUMENT",

@@ -18,7 +18,7 @@ import { stationsOver } from "../../api/hops.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { World } from "../../world/world.ts";
-import type { Hop } from "../../world/hops.ts";
+import type { Hop, SeveralHops } from "../../world/hops.ts";
 import { Signal } from "../../async/signal.ts";
 import { Catalog } from "../catalog.ts";
 import { endpointKind, sameBytes, serviceKind } from "../entry-kind.ts";
@@ -48,7 +48,7 @@ export interface RegistryView {
 export interface WatchCacheOptions {
   readonly world: World;
   readonly disk: Disk;
-  readonly registry: Hop;
+  readonly registry: Hop | SeveralHops;
   /** Called when it has become fresh, and when an endpoint is gone. */
   readonly onNews?: () => void;
   /** Called when `view().state` has changed, or the reason for it. */

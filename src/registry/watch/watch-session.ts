@@ -30,7 +30,7 @@ interface Sink {
 }
 
 export interface SessionOptions {
-  readonly hop: Hop;
+  readonly hop: Pick<Hop, "watch">;
   readonly stations: Pick<Stations, "services" | "endpoints">;
   readonly sink: Sink;
   readonly scope: Scope;

@@ -172,9 +172,14 @@ function open(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: BUSY_MS });
   // As SQL has it: a checksum over all that an entry says.
   database.function("checksum_of", { deterministic: true }, (key, value, revision, lease) =>
-    crc32(`${String(key)}\0${String(revision)}\0${String(lease)}`, crc32(value as Uint8Array)),
+    checksumOf(String(key), value as Uint8Array, Number(revision), lease as string | null),
   );
   return database;
+}
+
+/** What an entry has in its last column. */
+export function checksumOf(key: string, value: Uint8Array, revision: number, lease: string | null): number {
+  return crc32(`${key}\0${revision}\0${lease}`, crc32(value));
 }
 
 function using<T>(file: string, use: (database: DatabaseSync) => T): T {

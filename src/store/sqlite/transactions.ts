@@ -5,9 +5,9 @@
  * Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/rescode.html
  */
 import type { DatabaseSync } from "node:sqlite";
-import type { StoreEvent } from "../../world/store.ts";
+import type { Lease, StoreEvent } from "../../world/store.ts";
 import type { StoreBatch, StoreOperation, BatchOutcome, BatchRefusal, Reply, Row } from "./batch.ts";
-import { isBusy, LOCK_PATIENCE_MS, refusalOf } from "./file.ts";
+import { checksumOf, isBusy, LOCK_PATIENCE_MS, refusalOf } from "./file.ts";
 
 /** How many changes are remembered for other processes. One that is further behind lists anew. */
 const CHANGES = 10_000;
@@ -23,6 +23,8 @@ export class Transactions {
   readonly #fileProblem: () => BatchRefusal | undefined;
   readonly #sql;
   #durability: Durability = "FULL";
+  /** Leases that the batch under way has begun, by name, and how long they last. */
+  readonly #begun = new Map<string, number>();
   /** The last revision, and the number of the last change, that were seen. */
   #revision: number;
   #change: number;
@@ -89,6 +91,7 @@ export class Transactions {
       this.#sql.renew.run(endMs, lease).changes === 0 ? [lease] : [],
     );
     const ended = this.#endLeases(nowMs);
+    this.#begun.clear();
     const outcomes = operations.map((operation) => this.#do(operation, nowMs));
     if (this.#revision !== revision) this.#sql.setRevision.run(this.#revision);
     const isDue = Math.floor(this.#change / FORGET_AT_ONCE) > Math.floor(change / FORGET_AT_ONCE);
@@ -180,14 +183,30 @@ export class Transactions {
   }
 
   #put(operation: Extract<StoreOperation, { type: "put" }>, nowMs: number): BatchOutcome {
-    const { key, value, lease } = operation;
-    const refused = this.#check(`put ${key}`, operation);
-    if (refused) return refused;
-    const begun = lease && this.#sql.beginLease.get(lease.name, lease.ttlMs, nowMs);
-    this.#revision += 1;
-    this.#sql.put.run(key, value, this.#revision, lease?.name ?? null);
+    const { key, value, lease, expectedRevision } = operation;
+    const revision = this.#revision + 1;
+    const held = lease?.name ?? null;
+    const checksum = checksumOf(key, value, revision, held);
+    const row = [key, value, revision, held, checksum] as const;
+    const { put, putNew, putOver } = this.#sql;
+    // One statement looks and writes.
+    const { changes } = !expectedRevision
+      ? (expectedRevision === 0 ? putNew : put).run(...row)
+      : putOver.run(...row, expectedRevision);
+    if (changes === 0) return this.#overtaken(`put ${key}`, this.#revisionOf(key), expectedRevision);
+    this.#revision = revision;
     this.#log(key, value);
-    return { type: "put", revision: this.#revision, ttlMs: begun && Number(begun["ttlMs"]) };
+    return { type: "put", revision, ttlMs: lease && this.#beginLease(lease, nowMs) };
+  }
+
+  /** How long it lasts from now on. Once for all keys of a batch: its time is that of the batch. */
+  #beginLease({ name, ttlMs }: Lease, nowMs: number): number {
+    const known = this.#begun.get(name);
+    if (known !== undefined) return known;
+    const isNew = this.#sql.beginLease.run(name, ttlMs, nowMs + ttlMs).changes > 0;
+    const begun = isNew ? ttlMs : Number(this.#sql.keepAlive.get(nowMs, name)?.["ttlMs"]);
+    this.#begun.set(name, begun);
+    return begun;
   }
 
   #check(
@@ -195,10 +214,17 @@ export class Transactions {
     { key, expectedRevision }: { readonly key: string; readonly expectedRevision: number | undefined },
   ): BatchRefusal | undefined {
     if (expectedRevision === undefined) return undefined;
-    const revision = Number(this.#sql.get.get(key)?.["revision"] ?? 0);
-    if (revision === expectedRevision) return undefined;
-    const message = `${what}: it is at revision ${revision}, not ${expectedRevision}`;
+    const revision = this.#revisionOf(key);
+    return revision === expectedRevision ? undefined : this.#overtaken(what, revision, expectedRevision);
+  }
+
+  #overtaken(what: string, revision: number, expected: number | undefined): BatchRefusal {
+    const message = `${what}: it is at revision ${revision}, not ${expected}`;
     return { type: "refused", code: "ABORTED", message };
+  }
+
+  #revisionOf(key: string): number {
+    return Number(this.#sql.revisionOf.get(key)?.["revision"] ?? 0);
   }
 
   /** For other processes. */
@@ -243,15 +269,16 @@ function statements(database: DatabaseSync) {
   const columns = "key, value, revision";
   return {
     get: database.prepare(`SELECT ${columns} FROM entries WHERE key = ?`),
+    revisionOf: database.prepare("SELECT revision FROM entries WHERE key = ?"),
     list: database.prepare(`SELECT ${columns} FROM entries WHERE key >= ? AND key < ?`),
-    put: database.prepare(
-      "INSERT OR REPLACE INTO entries VALUES (?1, ?2, ?3, ?4, checksum_of(?1, ?2, ?3, ?4))",
+    put: database.prepare("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?)"),
+    putNew: database.prepare("INSERT INTO entries VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"),
+    putOver: database.prepare(
+      "UPDATE entries SET value = ?2, revision = ?3, lease = ?4, checksum = ?5 WHERE key = ?1 AND revision = ?6",
     ),
     delete: database.prepare("DELETE FROM entries WHERE key = ?"),
     deleteOfLease: database.prepare("DELETE FROM entries WHERE lease = ? RETURNING key"),
-    beginLease: database.prepare(
-      "INSERT INTO leases VALUES (?1, ?2, ?3 + ?2) ON CONFLICT DO UPDATE SET ends_ms = ?3 + ttl_ms RETURNING ttl_ms AS ttlMs",
-    ),
+    beginLease: database.prepare("INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
     keepAlive: database.prepare(
       "UPDATE leases SET ends_ms = ?1 + ttl_ms WHERE lease = ?2 RETURNING ttl_ms AS ttlMs",
     ),
