@@ -122,7 +122,7 @@ export async function offerOurs(
     world,
     name,
     identity: labIdentity(world),
-    netns: bed.netnsOf(place),
+    place: { netns: bed.netnsOf(place) },
     interfaceName: () => "nse-1",
     addresses: { pools: [["172.16.0.0/24"]] },
     context: () => ({ srcRoutes: routes().map((prefix) => ({ prefix })) }),

@@ -31,6 +31,22 @@ function simHarness(): ResolverHarness {
         const place = `sim/alpha/w${count++}`;
         return Promise.resolve(namespace(labPlacePath(place), { lab: place }));
       },
+      port: () => {
+        const name = `eth${count++}`;
+        const [here, far] = ["file:///proc/1/ns/net", machine.createNetns(`/run/netns/far-${name}`)] as const;
+        return Promise.resolve({
+          ref: { port: name },
+          come: () => {
+            machine.plantCable([
+              { netns: here, name },
+              { netns: far, name },
+            ]);
+            return Promise.resolve(here);
+          },
+          go: () => Promise.resolve(machine.removeDevice(here, name)),
+          tend: (change) => Promise.resolve(machine.changeDevice(here, name, change)),
+        });
+      },
       pid: () => {
         const pid = 100 + count++;
         return Promise.resolve({

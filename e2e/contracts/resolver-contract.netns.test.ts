@@ -1,5 +1,7 @@
 /** The resolvers of workloads keep their contract on this machine: namespaces of the test's own, processes in them. */
-import type { ChildProcess } from "node:child_process";
+import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
 import { test, type TestContext } from "node:test";
 import { rootScope } from "../../src/async/task-scope.ts";
@@ -29,6 +31,7 @@ async function linuxHarness(t: TestContext, ends: (() => Promise<void>)[]): Prom
   const scope = rootScope("test", clock);
   ends.push(() => scope.end());
   let count = 0;
+  const host = await net.netns();
   const namespace = (path: string, ref: Specimen["ref"]): Specimen => {
     ends.push(() => machine.removeNetns(path));
     return {
@@ -42,7 +45,7 @@ async function linuxHarness(t: TestContext, ends: (() => Promise<void>)[]): Prom
   };
   return {
     world: { clock, scope },
-    outside: { kernel: await net.kernel(), processes: linuxProcesses(OWN) },
+    outside: { kernel: await net.kernel({ host }), processes: linuxProcesses(OWN) },
     held: pidfds,
     specimens: {
       netns: () => {
@@ -53,7 +56,35 @@ async function linuxHarness(t: TestContext, ends: (() => Promise<void>)[]): Prom
         const place = `t${process.pid}/alpha/w${count++}`;
         return Promise.resolve(namespace(labPlacePath(place), { lab: place }));
       },
+      port: async () => portIn(net.nameOf(host), net.nameOf(await net.netns()), `eth${count++}`),
       pid: () => numbered(ends),
+    },
+  };
+}
+
+/** One end of a cable that the test lays, as a stranger would. */
+function portIn(host: string, far: string, name: string): Specimen {
+  const ip = async (...args: readonly string[]): Promise<void> => {
+    const child = spawn("ip", ["-n", host, ...args], { stdio: ["ignore", "inherit", "inherit"] });
+    const [code] = (await once(child, "exit")) as [number | null];
+    assert.equal(code, 0, args.join(" "));
+  };
+  return {
+    ref: { port: name },
+    come: async () => {
+      await ip("link", "add", "far", "type", "veth", "peer", "name", "near");
+      await ip("link", "set", "far", "netns", far, "name", name, "up");
+      // At once: the name, and that it is up.
+      await ip("link", "set", "near", "name", name, "up");
+      return `file:///run/netns/${host}`;
+    },
+    go: () => ip("link", "delete", name),
+    tend: async ({ isUp, mtuBytes, master }) => {
+      if (isUp !== undefined) await ip("link", "set", name, isUp ? "up" : "down");
+      if (mtuBytes !== undefined) await ip("link", "set", name, "mtu", String(mtuBytes));
+      if (master === undefined) return;
+      await ip("link", "add", master, "type", "bridge");
+      await ip("link", "set", name, "master", master);
     },
   };
 }

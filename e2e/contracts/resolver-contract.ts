@@ -9,7 +9,7 @@ import type { Clock } from "../../src/async/clock.ts";
 import type { Netns } from "../../src/kernel/kernel.ts";
 import type { Outside, WorkloadRef } from "../../src/resolvers/resolver.ts";
 import { RESOLVERS } from "../../src/resolvers/resolvers.ts";
-import { identityKey, resolveWorkload, workloadLabel } from "../../src/resolvers/workload-ref.ts";
+import { identityKey, leadsTo, resolveWorkload, workloadLabel } from "../../src/resolvers/workload-ref.ts";
 import { WorkloadWatch } from "../../src/resolvers/workload-watch.ts";
 
 /** A name for one case. Nothing is at its place. */
@@ -19,6 +19,12 @@ export interface Specimen {
   come(): Promise<Netns>;
   /** It goes, with its namespace. */
   go(): Promise<void>;
+  /** Of a port: what its owner does with it. */
+  tend?(change: {
+    readonly isUp?: boolean;
+    readonly mtuBytes?: number;
+    readonly master?: string;
+  }): Promise<void>;
   /** What comes after that to the same place is nothing to the name: numbers are given again. */
   readonly isOnce?: true;
 }
@@ -55,7 +61,9 @@ export const resolverContract: readonly ResolverCase[] = [
         const netns = await specimen.come();
         const key = identityKey(await resolveWorkload(specimen.ref, outside));
         const path = netns.slice("file://".length);
-        assert.equal(identityKey(await resolveWorkload({ netns: path }, outside)), key);
+        const inside = identityKey(await resolveWorkload({ netns: path }, outside));
+        // A port is one of the devices of its namespace.
+        assert.equal(inside === key, leadsTo(specimen.ref) === "netns");
         assert.equal(identities.get(key), undefined);
         identities.set(key, path);
         await specimen.go();
@@ -63,7 +71,56 @@ export const resolverContract: readonly ResolverCase[] = [
     },
   },
   ...RESOLVERS.flatMap(({ type }) => casesOf(type)),
+  ...RESOLVERS.filter((resolver) => resolver.leadsTo === "port").flatMap(({ type }) => portCasesOf(type)),
 ];
+
+function portCasesOf(type: string): ResolverCase[] {
+  return [
+    {
+      title: `${type}: a port stays the same one while it goes down, comes up and carries less, and says so`,
+      run: async (harness) => {
+        const specimen = await specimenOf(harness, type);
+        await specimen.come();
+        await watching(harness, specimen.ref, async (watch) => {
+          const there = await next(watch, harness);
+          assert.deepEqual([there.isThere, watch.condition], [true, { mtuBytes: 1500 }]);
+          for (const [change, expected] of [
+            [{ isUp: false }, [1500, /^port \S+ is down/]],
+            [{ isUp: true }, [1500, /^$/]],
+            [{ mtuBytes: 1400 }, [1400, /^$/]],
+          ] as const) {
+            const { condition } = watch;
+            await specimen.tend?.(change);
+            watch.look();
+            await watch.turned(there, condition, harness.world.scope);
+            assert.equal(watch.presence, there);
+            const { mtuBytes, whyDown = "" } = watch.condition ?? assert.fail();
+            assert.equal(mtuBytes, expected[0]);
+            assert.match(whyDown, expected[1]);
+          }
+        });
+        await specimen.go();
+      },
+    },
+    {
+      title: `${type}: a device that becomes a member of a bridge is no port any more, with the reason`,
+      run: async (harness) => {
+        const specimen = await specimenOf(harness, type);
+        await specimen.come();
+        await watching(harness, specimen.ref, async (watch) => {
+          assert.ok((await next(watch, harness)).isThere);
+          const there = watch.presence;
+          await specimen.tend?.({ master: "br-1" });
+          const presence = await next(watch, harness, there);
+          assert.ok(!presence.isThere);
+          assert.match(presence.reason, /can be no port: it is a member of br-1/);
+          assert.deepEqual([presence.error?.code, presence.error?.topic], ["FAILED_PRECONDITION", "NL-411"]);
+        });
+        await specimen.go();
+      },
+    },
+  ];
+}
 
 function casesOf(type: string): ResolverCase[] {
   return [
@@ -84,15 +141,15 @@ function casesOf(type: string): ResolverCase[] {
       run: async (harness) => {
         const specimen = await specimenOf(harness, type);
         await watching(harness, specimen.ref, async (watch) => {
-          await next(watch, harness);
+          const missing = await next(watch, harness);
           const netns = await specimen.come();
-          const there = await next(watch, harness);
+          const there = await next(watch, harness, missing);
           assert.ok(there.isThere);
           assert.deepEqual(there.found.identity, await harness.outside.kernel.resolve(netns));
           assert.deepEqual(await resolveWorkload(specimen.ref, harness.outside), there.found);
           assert.ok(watch.isCalled(there.found.identity.netns));
           await specimen.go();
-          const gone = await next(watch, harness);
+          const gone = await next(watch, harness, there);
           assert.ok(!gone.isThere && gone.reason !== "");
         });
         assert.equal(harness.held(), 0);
@@ -142,9 +199,15 @@ async function watching(
   }
 }
 
-/** What is told next. The kernel's word that something has ended is given in its place: a look now. */
-async function next(watch: WorkloadWatch, { world }: ResolverHarness): Promise<WorkloadWatch["presence"]> {
-  const { presence } = watch;
+/**
+ * What is told after `seen`, which is what was told last. The kernel's word that something has changed is given in its place: a look
+ * now.
+ */
+async function next(
+  watch: WorkloadWatch,
+  { world }: ResolverHarness,
+  seen = watch.presence,
+): Promise<WorkloadWatch["presence"]> {
   watch.look();
-  return await watch.changed(presence, world.scope);
+  return await watch.changed(seen, world.scope);
 }

@@ -15,6 +15,7 @@ const pathOf = (name: string): string => \`/run/vm/\${name}\`;
 export const vm: Readonly<Resolver<string>> = {
   type: "vm",
   form: "name",
+  leadsTo: "netns",
   about: "by the virtual machine that it is for",
   schema: (z) => z.string().describe("Name of a virtual machine."),
   problem: (name) => (/^[a-z]+$/.test(name) ? undefined : "machines have names of lower-case letters"),
@@ -38,8 +39,8 @@ test("a resolver", async (t) => {
   house.extend(
     "src/resolvers/resolvers.ts",
     'import { vm } from "./vm/vm.ts";',
-    "[netns, pid, lab]",
-    "[netns, pid, lab, vm]",
+    "[netns, pid, lab, port]",
+    "[netns, pid, lab, port, vm]",
   );
   house.check();
   await house.makeDocs();
@@ -47,8 +48,11 @@ test("a resolver", async (t) => {
     house.read("docs/schema/attachment.schema.json"),
     /"vm": \{\s+"type": "string",\s+"description": "Name of/,
   );
-  assert.match(house.read("docs/cli.md"), /web, pid:4711, lab\/host\/workload or vm:one/);
-  assert.match((await house.netloom("connect", "--help")).stdout, /lab\/host\/workload or\s+vm:one/);
+  assert.match(house.read("docs/cli.md"), /web, pid:4711, lab\/host\/workload, port:tap0 or vm:one/);
+  assert.match(
+    (await house.netloom("connect", "--help")).stdout,
+    /lab\/host\/workload,\s+port:tap0\s+or\s+vm:one/,
+  );
   const dry = await house.netloom("connect", "vm:one", "db", "--dry-run");
   assert.equal(dry.stdout, "kind: Connect\nname: vm-one-db\nworkload:\n  vm: one\nservice: db\n");
   house.write(
@@ -120,8 +124,8 @@ test("a mechanism", async (t) => {
   house.extend(
     "src/mechanisms/list.ts",
     'import { plain } from "./plain/plain.ts";',
-    "[kernel, vxlan]",
-    "[kernel, plain, vxlan]",
+    "[kernel, port, vxlan]",
+    "[kernel, port, plain, vxlan]",
   );
   house.check();
   await house.makeDocs();

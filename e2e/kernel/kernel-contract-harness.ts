@@ -31,10 +31,27 @@ export interface KernelHarness {
   send(from: Netns, address: string): Promise<void>;
   /** Programs that are pinned for the kernels of the harness, also those of devices that are gone. */
   pins(): Promise<number>;
+  /** Lays a cable that nobody of ours has made, up at both ends: the device `name` of both namespaces. */
+  plug(netns: Netns, name: string, far: Netns): Promise<void>;
+  /** Its owner does something with one end of it. */
+  tend(netns: Netns, name: string, change: CableChange): Promise<void>;
+  /** Its owner takes it away. */
+  unplug(netns: Netns, name: string): Promise<void>;
   /** Tells the reader of the test's output something. */
   say(line: string): void;
   /** Notifications that an unread watch can hold. */
   readonly watchLimit: number;
+}
+
+/** What the owner of a cable may do with it. */
+export interface CableChange {
+  readonly isUp?: boolean;
+  readonly mtuBytes?: number;
+  readonly name?: string;
+  /** The bridge that it becomes a member of; the case names no bridge that is there. */
+  readonly master?: string;
+  /** With prefix length. */
+  readonly address?: string;
 }
 
 export interface ContractCase {

@@ -29,6 +29,21 @@ function simHarness(say: (line: string) => void): KernelHarness {
       return Promise.resolve();
     },
     kernel: (options = {}) => Promise.resolve(machine.kernel({ host: createNetns(), ...options })),
+    plug(netns, name, far) {
+      machine.plantCable([
+        { netns, name },
+        { netns: far, name },
+      ]);
+      return Promise.resolve();
+    },
+    tend(netns, name, change) {
+      machine.changeDevice(netns, name, change);
+      return Promise.resolve();
+    },
+    unplug(netns, name) {
+      machine.removeDevice(netns, name);
+      return Promise.resolve();
+    },
     send(from, address) {
       machine.send(from, address, 142);
       return Promise.resolve();

@@ -6,6 +6,7 @@ import type { ContractCase } from "./kernel-contract-harness.ts";
 import { lifeCases } from "./kernel-contract-life.ts";
 import { objectCases } from "./kernel-contract-objects.ts";
 import { packetCases } from "./kernel-contract-packets.ts";
+import { portCases } from "./kernel-contract-ports.ts";
 import { refusalCases } from "./kernel-contract-refusals.ts";
 import { undoCases } from "./kernel-contract-undo.ts";
 import { watchCases } from "./kernel-contract-watch.ts";
@@ -17,4 +18,5 @@ export const kernelContract: readonly ContractCase[] = [
   ...lifeCases,
   ...watchCases,
   ...packetCases,
+  ...portCases,
 ];

@@ -5,11 +5,13 @@
  *   local:      [client: nsm-1]===veth===[endpoint: nse-1]
  *   near half:  [client: nsm-1]===veth===nlv-… ((redirect)) nlx-… ))) VXLAN over IPv4
  *   far half:   VXLAN over IPv6 ((( nlx-… ((redirect-peer)) nlv-…===veth===[endpoint: nse-1]
+ *   ports:      a stranger's eth1 ((redirect)) nlx-… ))), nlv-…===veth===[endpoint: nse-1], or nlp-…===veth===nlp-… ((redirect)) eth2
  */
 import assert from "node:assert/strict";
 import { plan } from "../../src/forwarder/plan/plan.ts";
 import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
 import type { ConnectionContext, Wire } from "../../src/forwarder/wire.ts";
+import type { Mechanism } from "../../src/mechanisms/list.ts";
 import { NetloomError } from "../../src/errors/errors.ts";
 import { describeOperation } from "../../src/kernel/kernel-text.ts";
 import type { Failpoint, Kernel, KernelObject, Netns, Operation } from "../../src/kernel/kernel.ts";
@@ -30,48 +32,97 @@ const context: ConnectionContext = {
   policies: [{ from: "10.20.0.1/32", proto: "tcp", dstPort: "80", routes: [{ prefix: "10.23.0.0/16" }] }],
 };
 
-const wires: readonly { readonly title: string; readonly wire: (client: Netns, endpoint: Netns) => Wire }[] =
-  [
-    {
-      title: "a local wire",
-      wire: (client, endpoint) => ({
-        connectionId: "local",
-        client: { type: "KERNEL", netns: client, interfaceName: "nsm-1" },
-        endpoint: { type: "KERNEL", netns: endpoint, interfaceName: "nse-1" },
-        context,
-      }),
-    },
-    {
-      title: "the near half of a remote wire over IPv4",
-      wire: (client) => ({
-        connectionId: "remote",
-        client: { type: "KERNEL", netns: client, interfaceName: "nsm-1" },
-        endpoint: {
-          type: "VXLAN",
-          sourceIp: "10.0.0.1",
-          destinationIp: "10.0.0.2",
-          vni: 7,
-          underlayMtuBytes: 1500,
-        },
-        context,
-      }),
-    },
-    {
-      title: "the far half of a remote wire over IPv6",
-      wire: (_client, endpoint) => ({
-        connectionId: "remote",
-        client: {
-          type: "VXLAN",
-          sourceIp: "fd00::1",
-          destinationIp: "fd00::2",
-          vni: 7,
-          underlayMtuBytes: 1500,
-        },
-        endpoint: { type: "KERNEL", netns: endpoint, interfaceName: "nse-1" },
-        context,
-      }),
-    },
-  ];
+type MakeWire = (client: Netns, endpoint: Netns, ports: readonly Mechanism[]) => Wire;
+
+const wires: readonly { readonly title: string; readonly wire: MakeWire }[] = [
+  {
+    title: "a local wire",
+    wire: (client, endpoint) => ({
+      connectionId: "local",
+      client: { type: "KERNEL", netns: client, interfaceName: "nsm-1" },
+      endpoint: { type: "KERNEL", netns: endpoint, interfaceName: "nse-1" },
+      context,
+    }),
+  },
+  {
+    title: "the near half of a remote wire over IPv4",
+    wire: (client) => ({
+      connectionId: "remote",
+      client: { type: "KERNEL", netns: client, interfaceName: "nsm-1" },
+      endpoint: {
+        type: "VXLAN",
+        sourceIp: "10.0.0.1",
+        destinationIp: "10.0.0.2",
+        vni: 7,
+        underlayMtuBytes: 1500,
+      },
+      context,
+    }),
+  },
+  {
+    title: "the far half of a remote wire over IPv6",
+    wire: (_client, endpoint) => ({
+      connectionId: "remote",
+      client: {
+        type: "VXLAN",
+        sourceIp: "fd00::1",
+        destinationIp: "fd00::2",
+        vni: 7,
+        underlayMtuBytes: 1500,
+      },
+      endpoint: { type: "KERNEL", netns: endpoint, interfaceName: "nse-1" },
+      context,
+    }),
+  },
+  {
+    title: "the near half of a remote wire from a port",
+    wire: (_client, _endpoint, [port = assert.fail()]) => ({
+      connectionId: "remote",
+      client: port,
+      endpoint: {
+        type: "VXLAN",
+        sourceIp: "10.0.0.1",
+        destinationIp: "10.0.0.2",
+        vni: 7,
+        underlayMtuBytes: 1500,
+      },
+      context,
+    }),
+  },
+  {
+    title: "a wire from a port to a workload",
+    wire: (_client, endpoint, [port = assert.fail()]) => ({
+      connectionId: "local",
+      client: port,
+      endpoint: { type: "KERNEL", netns: endpoint, interfaceName: "nse-1" },
+      context,
+    }),
+  },
+  {
+    title: "a wire between two ports",
+    wire: (_client, _endpoint, [client = assert.fail(), endpoint = assert.fail()]) => ({
+      connectionId: "local",
+      client,
+      endpoint,
+      context: {},
+    }),
+  },
+];
+
+/** Two devices of the host that somebody else has made. */
+async function plugPorts(harness: KernelHarness, kernel: Kernel, host: Netns): Promise<Mechanism[]> {
+  const far = await harness.netns();
+  const names = ["eth1", "eth2"];
+  for (const name of names) await harness.plug(host, name, far);
+  const facts = await kernel.devices(names.map((link) => ({ netns: "host", link })));
+  return names.map((device, i): Mechanism => ({
+    type: "PORT",
+    netns: host,
+    device,
+    index: facts[i]?.index ?? assert.fail(),
+    mtuBytes: 1500,
+  }));
+}
 
 type Strike = Omit<Failpoint, "operation">;
 
@@ -102,14 +153,10 @@ export const failpointCases: readonly ContractCase[] = wires.flatMap(({ title, w
   },
 ]);
 
-async function strikePlan(
-  harness: KernelHarness,
-  title: string,
-  makeWire: (typeof wires)[number]["wire"],
-): Promise<void> {
-  const [client, endpoint] = [await harness.netns(), await harness.netns()];
-  const kernel = await harness.kernel();
-  const { objects } = plan(makeWire(client, endpoint));
+async function strikePlan(harness: KernelHarness, title: string, makeWire: MakeWire): Promise<void> {
+  const [host, client, endpoint] = [await harness.netns(), await harness.netns(), await harness.netns()];
+  const kernel = await harness.kernel({ host });
+  const { objects } = plan(makeWire(client, endpoint, await plugPorts(harness, kernel, host)));
   const [making, removing] = [add(...objects), remove(...objects)];
   const everywhere = ["host", client, endpoint] as const;
   let struck = 0;
@@ -134,14 +181,10 @@ async function strikePlan(
   harness.say(`${title}: ${struck} failpoints struck in ${making.length} operations`);
 }
 
-async function strikeReconciler(
-  harness: KernelHarness,
-  title: string,
-  makeWire: (typeof wires)[number]["wire"],
-): Promise<void> {
-  const [client, endpoint] = [await harness.netns(), await harness.netns()];
-  const kernel = await harness.kernel();
-  const wire = makeWire(client, endpoint);
+async function strikeReconciler(harness: KernelHarness, title: string, makeWire: MakeWire): Promise<void> {
+  const [host, client, endpoint] = [await harness.netns(), await harness.netns(), await harness.netns()];
+  const kernel = await harness.kernel({ host });
+  const wire = makeWire(client, endpoint, await plugPorts(harness, kernel, host));
   const wanted = observable(plan(wire).objects);
   const everywhere = ["host", client, endpoint] as const;
   let struck = 0;
@@ -219,6 +262,7 @@ class StrikingKernel implements Kernel {
   }
 
   observe: Kernel["observe"] = (queries) => this.#kernel.observe(queries);
+  devices: Kernel["devices"] = (queries) => this.#kernel.devices(queries);
   nativeNetworks: Kernel["nativeNetworks"] = (queries) => this.#kernel.nativeNetworks(queries);
   counters: Kernel["counters"] = (queries) => this.#kernel.counters(queries);
   resolve: Kernel["resolve"] = (netns) => this.#kernel.resolve(netns);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { netnsFixture } from "../../fixtures/linux/netns.ts";
 import type { Netns } from "../../src/kernel/kernel.ts";
-import type { KernelHarness } from "./kernel-contract-harness.ts";
+import type { CableChange, KernelHarness } from "./kernel-contract-harness.ts";
 
 /** As of the simulated kernel. */
 const WATCH_LIMIT = 256;
@@ -27,8 +27,38 @@ export async function linuxHarness(t: TestContext): Promise<KernelHarness> {
     async pins() {
       return (await readdir(join(net.bpffs, "links")).catch(() => [])).length;
     },
+    plug: (netns, name, far) => plugCable([net.nameOf(netns), net.nameOf(far)], name),
+    tend: (netns, name, change) => tendCable(net.nameOf(netns), name, change),
+    unplug: (netns, name) => ip(net.nameOf(netns), "link", "delete", name),
     say: (line) => t.diagnostic(line),
   };
+}
+
+/** A veth pair, as a stranger makes it. */
+async function plugCable([near, far]: readonly [string, string], name: string): Promise<void> {
+  await ip(near, "link", "add", name, "type", "veth", "peer", "name", name, "netns", far);
+  for (const each of [near, far]) await ip(each, "link", "set", name, "up");
+}
+
+async function tendCable(netns: string, name: string, change: CableChange): Promise<void> {
+  const { isUp, mtuBytes, master, address } = change;
+  if (master !== undefined) {
+    await ip(netns, "link", "add", master, "type", "bridge");
+    await ip(netns, "link", "set", name, "master", master);
+  }
+  if (isUp !== undefined) await ip(netns, "link", "set", name, isUp ? "up" : "down");
+  if (mtuBytes !== undefined) await ip(netns, "link", "set", name, "mtu", String(mtuBytes));
+  if (address !== undefined) await ip(netns, "address", "add", address, "dev", name);
+  if (change.name === undefined) return;
+  await ip(netns, "link", "set", name, "down");
+  await ip(netns, "link", "set", name, "name", change.name);
+  await ip(netns, "link", "set", change.name, "up");
+}
+
+async function ip(netns: string, ...args: readonly string[]): Promise<void> {
+  const child = spawn("ip", ["-n", netns, ...args], { stdio: ["ignore", "inherit", "inherit"] });
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.equal(code, 0, args.join(" "));
 }
 
 /** One UDP datagram to the discard port, with 100 bytes of payload. */

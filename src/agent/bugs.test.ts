@@ -34,6 +34,7 @@ function bug(place: Place, n: number) {
             apply: at("apply", async (...args) => await world.kernel.apply(...args)),
             observe: at("observe", async (...args) => await world.kernel.observe(...args)),
             nativeNetworks: async (...args) => await world.kernel.nativeNetworks(...args),
+            devices: async (...args) => await world.kernel.devices(...args),
             counters: async (...args) => await world.kernel.counters(...args),
             resolve: at("resolve", async (...args) => await world.kernel.resolve(...args)),
             watch: at("watch", (...args) => world.kernel.watch(...args)),

@@ -16,14 +16,13 @@ import { deviceOf, type Mechanism } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
 import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Kernel, KernelObject, LinkEnd, Netns } from "../kernel/kernel.ts";
-import { endsOf, isDevice } from "../kernel/objects.ts";
-import { readAlias, sideOfAlias } from "../mechanisms/naming.ts";
+import type { Kernel, LinkEnd, Netns } from "../kernel/kernel.ts";
+import { sideOfAlias } from "../mechanisms/naming.ts";
 import type { World } from "../world/world.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
 import type { Ref } from "../attachments/wish.ts";
-import { type Unclaimed, unclaimedOf } from "./unclaimed.ts";
+import { isHollow, type Unclaimed, unclaimedOf } from "./unclaimed.ts";
 
 /** Where they are kept. All that is in them is gone when the machine starts again. */
 export const NAMESPACES_FILE = "namespaces";
@@ -241,10 +240,4 @@ export class KeptWires {
     }
     return alive;
   }
-}
-
-/** A pair of devices goes with its workload's namespace: what is left leads to one side only, or to none. */
-function isHollow(objects: readonly KernelObject[]): boolean {
-  const ends = objects.filter(isDevice).flatMap(endsOf);
-  return new Set(ends.map(({ alias }) => readAlias(alias)?.side)).size < 2;
 }

@@ -2,8 +2,8 @@
 import { endsOf, isDevice, ofKind } from "../kernel/objects.ts";
 import { REMOTE_TYPES } from "../mechanisms/list.ts";
 import type { FoundTunnel } from "../mechanisms/mechanism-type.ts";
-import { sideOfAlias } from "../mechanisms/naming.ts";
-import type { Side } from "../mechanisms/side.ts";
+import { PATCH, readAlias, sideOfAlias } from "../mechanisms/naming.ts";
+import { otherSide, type Side } from "../mechanisms/side.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 
 /** What `Kernel.observe` says of the far end of a pair when nobody has named its namespace yet. */
@@ -14,6 +14,8 @@ interface End {
   readonly interfaceName: string;
   /** With prefix length. */
   readonly addresses: readonly string[];
+  /** A device that somebody else has made. */
+  readonly isPort?: true;
 }
 
 /** A wire that an earlier life has made. */
@@ -37,9 +39,41 @@ export function unclaimedOf(objects: readonly KernelObject[]): Unclaimed {
     ends[side] = { netns, interfaceName: name, addresses };
     mtuBytes = own;
   }
+  const { client, endpoint } = portsOf(objects);
+  if (client) ends.client ??= client;
+  if (endpoint) ends.endpoint ??= endpoint;
   return {
     ends,
     tunnels: REMOTE_TYPES.flatMap((type) => type.found(objects)),
     mtuBytes,
   };
+}
+
+/** The borrowed devices at its ends: each has a program that leads to a device of ours, which says where the rest of the wire is. */
+function portsOf(objects: readonly KernelObject[]): Partial<Record<Side, End>> {
+  const found: Partial<Record<Side, End>> = {};
+  const ours = objects.filter(isDevice).flatMap(endsOf);
+  for (const { netns, link, index, target } of ofKind(objects, "program")) {
+    const alias = index === undefined ? undefined : ours.find(({ name }) => name === target)?.alias;
+    const read = alias === undefined ? undefined : readAlias(alias);
+    // Of a pair between two ports each end is beside its own.
+    if (read)
+      found[read.what === PATCH ? read.side : otherSide(read.side)] = {
+        netns,
+        interfaceName: link,
+        addresses: [],
+        isPort: true,
+      };
+  }
+  return found;
+}
+
+/** Whether a side of the wire is missing: a device goes with its workload's namespace, a program with its port. */
+export function isHollow(objects: readonly KernelObject[]): boolean {
+  const aliases = objects
+    .filter(isDevice)
+    .flatMap(endsOf)
+    .map(({ alias }) => readAlias(alias));
+  const sides = aliases.flatMap((read) => (read && read.what !== PATCH ? [read.side] : []));
+  return new Set([...sides, ...Object.keys(portsOf(objects))]).size < 2;
 }

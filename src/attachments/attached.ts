@@ -16,6 +16,8 @@ export interface Attached {
   readonly asks?: { readonly service: string; readonly labels: Readonly<Record<string, string>> } | undefined;
   /** Name of its endpoint in the mesh; empty if it has none. */
   readonly endpointName: string;
+  /** Why no packet passes its workload, a port. */
+  readonly whyDown?: string | undefined;
   /** Its wires that are established, by id: at which end of each its workload is. */
   readonly wires: ReadonlyMap<string, Side>;
   /** Brings it about, and keeps it so, until `scope` ends. That changes nothing of what is there. */

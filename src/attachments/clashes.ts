@@ -2,7 +2,7 @@
 import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Found, WorkloadRef } from "../resolvers/resolver.ts";
-import { identityKey, workloadKey, workloadText } from "../resolvers/workload-ref.ts";
+import { identityKey, leadsTo, workloadKey, workloadText } from "../resolvers/workload-ref.ts";
 import { refText, type Wish } from "./wish.ts";
 
 /** A wish for a device of a certain name in its workload. */
@@ -70,6 +70,8 @@ function isTaking(wish: Wish): wish is Taking {
 }
 
 function describe(owner: Taking, wish: Taking): string {
+  if (leadsTo(wish.workload) === "port")
+    return `${refText(owner)} has the ${workloadText(wish.workload)}, which is the end of one wire; give one of them another`;
   const spellings =
     workloadKey(owner.workload) === workloadKey(wish.workload)
       ? ""

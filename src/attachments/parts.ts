@@ -8,6 +8,7 @@ import type { Wire } from "../forwarder/wire.ts";
 import type { Claims } from "../forwarder/claims/claims.ts";
 import type { NetloomError } from "../errors/errors.ts";
 import type { Kernel, Netns } from "../kernel/kernel.ts";
+import type { WorkloadPlace } from "../mechanisms/mechanism-type.ts";
 import type { Processes } from "../kernel/processes.ts";
 import type { Disk } from "../world/disk.ts";
 import type { ClientNews } from "../roles/client.ts";
@@ -25,7 +26,7 @@ export interface NewClient {
 
 export interface NewEndpoint {
   readonly name: string;
-  readonly netns: Netns;
+  readonly place: WorkloadPlace;
   readonly interfaceName: (connection: Connection) => string;
   readonly routerAdvertisements: boolean;
   readonly addresses: AddressOptions | undefined;

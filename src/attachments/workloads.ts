@@ -6,12 +6,26 @@ import type { Scope } from "../async/scope.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelEvent } from "../kernel/kernel.ts";
 import type { Processes } from "../kernel/processes.ts";
-import type { WorkloadRef } from "../resolvers/resolver.ts";
-import { identityKey, resolveWorkload, workloadKey, workloadLabel } from "../resolvers/workload-ref.ts";
+import type { PortCondition, WorkloadRef } from "../resolvers/resolver.ts";
+import {
+  identityKey,
+  leadsTo,
+  resolveWorkload,
+  workloadKey,
+  workloadLabel,
+} from "../resolvers/workload-ref.ts";
 import { type Presence, WorkloadWatch } from "../resolvers/workload-watch.ts";
 import type { World } from "../world/world.ts";
 import type { WorkloadGuard } from "./parts.ts";
 import { keepOn } from "./keep-on.ts";
+
+interface Tracked {
+  readonly label: string;
+  readonly watch: WorkloadWatch;
+  /** Of a port: the device. */
+  readonly device: string | undefined;
+  users: number;
+}
 
 /** One workload, for as long as somebody is interested in it. */
 export interface Workload {
@@ -22,6 +36,10 @@ export interface Workload {
   readonly presence: Presence;
   /** Resolves as soon as `presence` is another one than `seen`. */
   changed(seen: Presence, scope: Scope): Promise<Presence>;
+  /** How a port is now. */
+  readonly condition: PortCondition | undefined;
+  /** Likewise, or as soon as it is in another condition than `condition`. */
+  turned(seen: Presence, condition: PortCondition | undefined, scope: Scope): Promise<void>;
   release(): void;
 }
 
@@ -32,15 +50,11 @@ export interface WorkloadsOptions {
   readonly hostGuard: WorkloadGuard;
 }
 
-interface Tracked {
-  readonly label: string;
-  readonly watch: WorkloadWatch;
-  users: number;
-}
-
 export class Workloads {
   readonly #options: WorkloadsOptions;
   readonly #tracked = new Map<string, Tracked>();
+  /** Ends the listening to devices. */
+  #devices: Scope | undefined;
 
   constructor(options: WorkloadsOptions) {
     this.#options = options;
@@ -55,8 +69,10 @@ export class Workloads {
     const known = this.#tracked.get(key);
     if (known) return this.#handOut(known);
     const label = workloadLabel(ref);
-    const tracked = { label, watch: this.#watch(ref, label), users: 0 };
+    const device = leadsTo(ref) === "port" ? label : undefined;
+    const tracked = { label, watch: this.#watch(ref, label), device, users: 0 };
     this.#tracked.set(key, tracked);
+    this.#heedDevices();
     const workload = this.#handOut(tracked);
     tracked.watch.start();
     return workload;
@@ -101,7 +117,11 @@ export class Workloads {
       get presence() {
         return watch.presence;
       },
+      get condition() {
+        return watch.condition;
+      },
       changed: (seen, scope) => watch.changed(seen, scope),
+      turned: (seen, condition, scope) => watch.turned(seen, condition, scope),
       release: () => {
         if (!isHeld) return;
         isHeld = false;
@@ -109,8 +129,37 @@ export class Workloads {
         if (tracked.users > 0) return;
         this.#tracked.delete(watch.key);
         watch.stop();
+        this.#heedDevices();
       },
     };
+  }
+
+  /** Devices are listened to only while one of them is a workload: the kernel tells of each several times. */
+  #heedDevices(): void {
+    const { scope } = this.#options.world;
+    const isNeeded = [...this.#tracked.values()].some(({ device }) => device !== undefined);
+    const listening = this.#devices;
+    if (isNeeded === (listening !== undefined) || scope.ended) return;
+    this.#devices = isNeeded ? scope.child("watch devices") : undefined;
+    if (listening) scope.spawn("listen to devices no more", () => listening.end());
+    const task = this.#devices;
+    if (task)
+      task.spawn("watch devices", (own) =>
+        keepOn(this.#options.world, "watch devices", own, (attempt) => this.#listenToDevices(attempt)),
+      );
+  }
+
+  async #listenToDevices(scope: Scope): Promise<void> {
+    const events = this.#options.kernel.watch();
+    const look = (name?: string): void => {
+      for (const { device, watch } of this.#tracked.values())
+        if (device !== undefined && (name === undefined || name === device)) watch.look();
+    };
+    look();
+    for await (const event of events.within(scope)) {
+      if (event.type === "resync") look();
+      else if (event.type === "link" && event.netns === "host") look(event.link);
+    }
   }
 
   async #listen(scope: Scope): Promise<void> {

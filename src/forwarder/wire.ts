@@ -4,6 +4,7 @@
  * generated types map one to one; "src" is the client's side and "dst" the endpoint's.
  */
 import type { Mechanism } from "../mechanisms/list.ts";
+import type { Side } from "../mechanisms/side.ts";
 
 /** `Route` of NSM. Without `nextHop` it leads to the first address of the other end, unless that is on the link. */
 export interface ContextRoute {
@@ -55,4 +56,6 @@ export interface Wire {
   readonly client: Mechanism;
   readonly endpoint: Mechanism;
   readonly context: ConnectionContext;
+  /** Ends that are ports of another host: nobody knows the MACs behind them, so that they are asked for (ARP, ND). */
+  readonly learned?: readonly Side[];
 }

@@ -46,6 +46,7 @@ function recording(kernel: Kernel): { kernel: Kernel; batches: (readonly Operati
       },
       observe: (queries) => kernel.observe(queries),
       nativeNetworks: (queries) => kernel.nativeNetworks(queries),
+      devices: (queries) => kernel.devices(queries),
       counters: (queries) => kernel.counters(queries),
       resolve: (netns) => kernel.resolve(netns),
       watch: () => kernel.watch(),

@@ -6,11 +6,11 @@
  */
 import type { Watch } from "../async/watch.ts";
 import { NetloomError, type ErrorCode, type ErrorDetails, type Topic } from "../errors/errors.ts";
-import type { Netns } from "./link.ts";
+import type { Netns, OnLink } from "./link.ts";
 import type { Step } from "./object-kind.ts";
 import type { KernelObject } from "./objects.ts";
 
-export type { LinkEnd, Netns } from "./link.ts";
+export type { LinkEnd, Netns, OnLink } from "./link.ts";
 export { LAB_MARK, MESH_MARK, type OwnerMark } from "./mark.ts";
 export type { KernelObject } from "./objects.ts";
 export type { Address } from "./objects/address.ts";
@@ -84,6 +84,27 @@ export interface CounterQuery {
   readonly link: string;
 }
 
+/** A device as it is, whoever has made it. */
+export interface PortFacts {
+  /** Of another device of that name it is another one. */
+  readonly index: number;
+  readonly mtuBytes: number;
+  /** IFF_UP: its owner has set it up. */
+  readonly isUp: boolean;
+  /** IFF_LOWER_UP: there is somebody at its other end, such as a cable or the program that has a TAP open. */
+  readonly hasCarrier: boolean;
+  /** ARPHRD_ETHER: its frames have MAC addresses. */
+  readonly isEthernet: boolean;
+  /** It bears our mark. */
+  readonly isOurs: boolean;
+  /** What the kernel calls its sort: `veth`, `tun`, `macvtap`. Absent: hardware, loopback. */
+  readonly sort?: string;
+  /** The bridge, bond or VRF that it is a member of; its index where it has no name here. */
+  readonly master?: string;
+  /** Its addresses, without the link-local ones that the kernel makes for every device. */
+  readonly addresses: readonly string[];
+}
+
 export type KernelEvent =
   | {
       readonly type: "link";
@@ -126,6 +147,8 @@ export interface Kernel {
   nativeNetworks(queries: readonly NativeQuery[]): Promise<(NativeNetwork | undefined)[]>;
   /** In the order of the queries; `undefined` for a link that is not there. */
   counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]>;
+  /** What is there under these names. In the order of the queries; `undefined` for a device that is not there. */
+  devices(queries: readonly OnLink[]): Promise<(PortFacts | undefined)[]>;
   /** Finds out which namespace `netns` names now, and remembers where it was found. NOT_FOUND if there is none. */
   resolve(netns: Netns): Promise<NetnsIdentity>;
   /** Link, address and namespace events of `host` and of every namespace resolved or used so far. Default: `everything`. */

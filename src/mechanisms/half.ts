@@ -1,7 +1,7 @@
 /**
  * One side of a wire on this host. Two halves make a wire: `crossConnect` of the forwarder joins their ports.
  *
- *   [workload: nsm-1]===veth===[port]      [port] ))) tunnel
+ *   [workload: nsm-1]===veth===[port]      [port] ))) tunnel      [port: tap0]
  */
 import type { LinkEnd, Netns, Veth, Vxlan } from "../kernel/kernel.ts";
 import type { Side } from "./side.ts";
@@ -20,8 +20,17 @@ export interface Place {
 }
 
 /** The device in `HOST` by which the frames of a half come and go. */
-export interface Port {
+export type Port = OwnPort | BorrowedPort;
+
+interface OwnPort {
   readonly end: LinkEnd;
+  readonly index?: never;
+}
+
+/** A device that somebody else has made: it gets a program, and nothing else. */
+interface BorrowedPort {
+  readonly end: Pick<LinkEnd, "netns" | "name">;
+  readonly index: number;
 }
 
 /** What a workload's owner allows the other end. */

@@ -2,6 +2,7 @@
 import { NetloomError } from "../errors/errors.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import { kernel } from "./kernel/kernel.ts";
+import { port } from "./port/port.ts";
 import type {
   DeviceWish,
   LocalType,
@@ -17,7 +18,7 @@ import type { ParameterMap } from "./parameters.ts";
 import { vxlan } from "./vxlan/vxlan.ts";
 
 /** A new one is one more entry. */
-const LIST = [kernel, vxlan] as const;
+const LIST = [kernel, port, vxlan] as const;
 
 /** A mechanism of any type, as it was read. */
 export type Mechanism = MechanismOf<(typeof LIST)[number]>;
@@ -67,8 +68,19 @@ export function remoteTypeOf(mechanism: TypedMechanism): RemoteType | undefined 
   return type.cls === "REMOTE" ? type : undefined;
 }
 
-/** The workload's device that a mechanism is; `undefined` for a tunnel. */
+/** The device of ours in a workload that a mechanism is; `undefined` for a port and a tunnel. */
 export function deviceOf(mechanism: TypedMechanism): WorkloadDevice | undefined {
+  return isBorrowed(mechanism) ? undefined : endOf(mechanism);
+}
+
+/** Is it a device that somebody else has made? */
+export function isBorrowed(mechanism: TypedMechanism): boolean {
+  const type = typeOf(mechanism);
+  return type.cls === "LOCAL" && type.borrow !== undefined;
+}
+
+/** The device at the end of a wire that a mechanism is, whoever has made it; `undefined` for a tunnel. */
+export function endOf(mechanism: TypedMechanism): WorkloadDevice | undefined {
   const type = typeOf(mechanism);
   return type.cls === "LOCAL" ? type.device(mechanism) : undefined;
 }

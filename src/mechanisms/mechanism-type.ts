@@ -1,7 +1,7 @@
 /** All that is known of one type of mechanism. A new one is a folder with a `MechanismType`, and an entry of `list.ts`. */
 import type { z } from "zod";
 import type { Check } from "../doctor/check.ts";
-import type { KernelError, KernelObject, Netns } from "../kernel/kernel.ts";
+import type { Kernel, KernelError, KernelObject, Netns } from "../kernel/kernel.ts";
 import type { Half, Place } from "./half.ts";
 import type { ParameterMap, Parsed } from "./parameters.ts";
 import type { Side } from "./side.ts";
@@ -53,6 +53,14 @@ interface CommonType<M extends TypedMechanism> {
 /** Where a workload is, as whoever looks after it has found it. */
 export interface WorkloadPlace {
   readonly netns: Netns;
+  /** The device there that is the workload. Absent: the namespace is. */
+  readonly port?: WorkloadPort | undefined;
+}
+
+/** A device that is there already. */
+interface WorkloadPort {
+  readonly device: string;
+  readonly index: number;
 }
 
 /** What a workload's owner wants of the device. */
@@ -81,9 +89,17 @@ export interface LocalType<M extends TypedMechanism = TypedMechanism> extends Co
   accept(offered: ParameterMap, newName: () => string): Record<string, string>;
   /** What is asked for a workload there, "" for what is not; `undefined` where this type is not for such a place. */
   forWorkload(place: WorkloadPlace, wish: DeviceWish): Record<string, string> | undefined;
-  /** The device that the workload sees. */
+  /** The device that the workload sees, or is. */
   device(mechanism: M): WorkloadDevice;
+  /**
+   * Of a type whose devices are there already, and are somebody else's: the parameters with what the kernel says of the device.
+   * Nothing of it is ours to set, and MACs behind it are asked for. FAILED_PRECONDITION for one that no wire can end in.
+   */
+  borrow?(mechanism: M, kernel: BorrowingKernel): Promise<Record<string, string>>;
 }
+
+/** What is asked of the kernel about devices that are there. */
+export type BorrowingKernel = Pick<Kernel, "devices" | "resolve">;
 
 /** A number that a tunnel has for itself on both of its hosts. */
 export interface Identifier {

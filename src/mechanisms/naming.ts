@@ -15,6 +15,9 @@ export function halfAlias(what: string, connectionId: string, side: Side): strin
   return `${what}-${workloadAlias(connectionId, side)}`;
 }
 
+/** In the aliases of the pair between two ports. */
+export const PATCH = "patch";
+
 /** What an alias of ours says, `undefined` if it is none. `what` is empty for the device in a workload. */
 export function readAlias(
   alias: string,

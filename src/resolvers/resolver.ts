@@ -19,11 +19,19 @@ export type Found =
       readonly device: string;
       /** Of another device with the same name it is another one. */
       readonly ifindex: number;
+      readonly condition: PortCondition;
     };
+
+/** How a port is, which changes while it stays the same one. */
+export interface PortCondition {
+  readonly mtuBytes: number;
+  /** Why no packet passes it. */
+  readonly whyDown?: string;
+}
 
 /** What resolvers see of the machine. The simulator has the same, and both pass one suite (e2e/contracts/resolver-contract.ts). */
 export interface Outside {
-  readonly kernel: Pick<Kernel, "resolve">;
+  readonly kernel: Pick<Kernel, "devices" | "resolve">;
   readonly processes: Processes;
 }
 
@@ -31,7 +39,7 @@ export interface Outside {
 export interface Lookout {
   /** What it leads to now. A `NetloomError` is the reason why that is nothing. One call at a time. */
   look(): Promise<Found>;
-  /** So long what was found is believed, unless the kernel tells of the end of its namespace. */
+  /** So long what was found is believed, unless the kernel tells of the end of its namespace, or of a change of its device. */
   readonly checkMs: number;
   /** Nothing will be found any more, ever. */
   readonly isOver: boolean;
@@ -68,7 +76,9 @@ export interface Resolver<Value = unknown> {
   readonly type: string;
   /** What stands behind the key, for sentences: `path`. */
   readonly form: string;
-  /** Goes on after "a network namespace of this host": `by path`. */
+  /** What its names lead to. */
+  readonly leadsTo: Found["type"];
+  /** Goes on after what it leads to: `by path`. */
   readonly about: string;
   /** The shape of a value. zod is handed in, so that those who only need words do not load it. */
   schema(zod: typeof z): z.ZodType<Value>;

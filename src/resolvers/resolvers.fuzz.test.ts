@@ -48,7 +48,7 @@ suite("a workload on the command line", () => {
       });
 
   test("is listed in help with every form", () => {
-    assert.equal(workloadForms("web"), "/run/netns/web, web, pid:4711 or lab/host/workload");
+    assert.equal(workloadForms("web"), "/run/netns/web, web, pid:4711, lab/host/workload or port:tap0");
   });
 });
 

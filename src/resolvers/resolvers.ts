@@ -2,6 +2,7 @@
 import { lab } from "./lab/lab.ts";
 import { netns } from "./netns/netns.ts";
 import { pid } from "./pid/pid.ts";
+import { port } from "./port/port.ts";
 import type { Resolver } from "./resolver.ts";
 
-export const RESOLVERS: readonly Resolver[] = [netns, pid, lab];
+export const RESOLVERS: readonly Resolver[] = [netns, pid, lab, port];

@@ -5,12 +5,13 @@ import type { WorkloadRef } from "./resolver.ts";
 
 /** The shape of a name in a document: `{ netns: /run/netns/web }`, one key of the resolvers. */
 export function workloadSchema(): z.ZodType<WorkloadRef> {
-  const [last = "", ...others] = RESOLVERS.map(({ about }) => about).toReversed();
+  const abouts = (of: "netns" | "port"): string[] =>
+    RESOLVERS.filter(({ leadsTo }) => leadsTo === of).map(({ about }) => about);
   const forms = RESOLVERS.map(({ type, form }) => `{ ${type}: ${form} }`);
   return z
     .union(RESOLVERS.map((resolver) => z.strictObject({ [resolver.type]: resolver.schema(z) })))
     .meta({ alternatives: `one of ${listed(forms)}` })
     .describe(
-      `The workload: a network namespace of this host, ${[...others.toReversed(), `or ${last}`].join(", ")}.`,
+      `The workload: a network namespace of this host, ${listed(abouts("netns"))}; or a device of it that is there already, ${listed(abouts("port"))}.`,
     );
 }

@@ -15,6 +15,11 @@ export function workloadText(ref: WorkloadRef): string {
   return resolver.text(value);
 }
 
+/** What the name leads to, as soon as something is there. */
+export function leadsTo(ref: WorkloadRef): Found["type"] {
+  return resolverOf(ref).resolver.leadsTo;
+}
+
 /** `web`: the name of the workload on its host. */
 export function workloadLabel(ref: WorkloadRef): string {
   const { resolver, value } = resolverOf(ref);
@@ -65,7 +70,7 @@ export function readWorkloadText(
   return undefined;
 }
 
-/** `/run/netns/web, web, pid:4711 or lab/host/workload`, for help; with `isLong` what the forms mean is added. */
+/** `/run/netns/web, web, pid:4711, lab/host/workload or port:tap0`, for help; with `isLong` what the forms mean is added. */
 export function workloadForms(example: string, { isLong = false } = {}): string {
   const forms = RESOLVERS.flatMap(({ spellings }) => spellings).map(({ form, about }) =>
     isLong && about !== undefined ? `${form(example)} (${about})` : form(example),

@@ -5,7 +5,7 @@ import type { Scope } from "../async/scope.ts";
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { Netns, NetnsIdentity } from "../kernel/kernel.ts";
 import type { World } from "../world/world.ts";
-import type { Found, Lookout, Outside, WorkloadRef } from "./resolver.ts";
+import type { Found, Lookout, Outside, PortCondition, WorkloadRef } from "./resolver.ts";
 import { identityKey, watchWorkload, workloadKey } from "./workload-ref.ts";
 
 /** How soon something that is missing is looked for again: at first, and at most. */
@@ -38,6 +38,7 @@ export class WorkloadWatch {
   readonly #lookout: Lookout;
   /** Names by which the kernel was asked for its namespace. */
   readonly #called = new Set<Netns>();
+  #condition: PortCondition | undefined;
   readonly #signal = new Signal();
   readonly #listeners = new Set<() => void>();
   #task: Scope | undefined;
@@ -55,7 +56,13 @@ export class WorkloadWatch {
       this.#called.add(netns);
       return await kernel.resolve(netns);
     };
-    this.#lookout = watchWorkload(ref, { processes, kernel: { resolve } });
+    const devices: Outside["kernel"]["devices"] = (queries) => kernel.devices(queries);
+    this.#lookout = watchWorkload(ref, { processes, kernel: { devices, resolve } });
+  }
+
+  /** How the port is now; `undefined` for a namespace, or where nothing is there. */
+  get condition(): PortCondition | undefined {
+    return this.presence.isThere ? this.#condition : undefined;
   }
 
   start(): void {
@@ -89,7 +96,18 @@ export class WorkloadWatch {
 
   /** Resolves as soon as `presence` is another one than `seen`. CANCELLED if `scope` ends before. */
   async changed(seen: Presence, scope: Scope): Promise<Presence> {
-    while (isSame(seen, this.presence) && !scope.ended) {
+    await this.#until(scope, () => !isSame(seen, this.presence));
+    return this.presence;
+  }
+
+  /** Likewise, or as soon as a port is in another condition than `condition`. */
+  async turned(seen: Presence, condition: PortCondition | undefined, scope: Scope): Promise<void> {
+    const isSeen = (): boolean => isSame(seen, this.presence) && isAlike(condition, this.#condition);
+    await this.#until(scope, () => !isSeen());
+  }
+
+  async #until(scope: Scope, isDue: () => boolean): Promise<void> {
+    while (!isDue() && !scope.ended) {
       await new Promise<void>((resolve) => {
         const done = (): void => {
           this.#listeners.delete(done);
@@ -102,7 +120,6 @@ export class WorkloadWatch {
     }
     if (scope.ended)
       throw new NetloomError("CANCELLED", `wait for workload ${this.name}: nobody waits any more`);
-    return this.presence;
   }
 
   async #run(scope: Scope): Promise<void> {
@@ -113,7 +130,13 @@ export class WorkloadWatch {
       for (let misses = 0; !task.ended && !this.#isStopped;) {
         const presence = await this.#find();
         misses = presence.isThere ? 0 : misses + 1;
-        if (!isSame(presence, this.presence)) this.#tell(presence);
+        const condition =
+          presence.isThere && presence.found.type === "port" ? presence.found.condition : undefined;
+        const isAnother = !isSame(presence, this.presence);
+        if (isAnother || !isAlike(condition, this.#condition)) {
+          this.#condition = condition;
+          this.#tell(isAnother ? presence : this.presence);
+        }
         await this.#signal.wait(clock, task, this.#pauseMs(misses));
       }
     } finally {
@@ -156,4 +179,8 @@ function isSame(a: Presence, b: Presence): boolean {
   if (!a.isThere || !b.isThere)
     return a.isThere === b.isThere && !a.isThere && !b.isThere && a.reason === b.reason;
   return identityKey(a.found) === identityKey(b.found);
+}
+
+function isAlike(a: PortCondition | undefined, b: PortCondition | undefined): boolean {
+  return a?.mtuBytes === b?.mtuBytes && a?.whyDown === b?.whyDown;
 }

@@ -3,7 +3,7 @@ import { clientWishes } from "../elements/context/client-wishes.ts";
 import { ConnectionDoor } from "../elements/door.ts";
 import { endpointContext, type ContextOptions } from "../elements/context/endpoint-context.ts";
 import { ipam, type AddressOptions } from "../elements/context/ipam.ts";
-import { endpointDevice } from "../elements/wires/devices.ts";
+import { endpointDevice, type EndpointDeviceOptions } from "../elements/wires/devices.ts";
 import { mechanisms } from "../elements/mechanisms/mechanisms.ts";
 import { MonitorBoard } from "../elements/upkeep/monitor-board.ts";
 import { monitor } from "../elements/upkeep/monitor.ts";
@@ -11,12 +11,11 @@ import { timeout } from "../elements/upkeep/timeout.ts";
 import { trimPath } from "../elements/path/trim-path.ts";
 import { updateToken } from "../elements/path/update-token.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import type { Netns } from "../kernel/kernel.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
 export interface EndpointOptions extends RoleOptions {
-  /** The workload that gets the far end of every wire. */
-  readonly netns: Netns;
+  /** The workload that gets, or is, the far end of every wire. A port is the end of one wire at a time. */
+  readonly place: EndpointDeviceOptions["place"];
   /** Name of the workload's device. Default: one made from the service's name, another for each wire. */
   readonly interfaceName?: (connection: Connection) => string;
   /** The workload believes the router advertisements of its clients. Default: false. */
@@ -31,7 +30,7 @@ export interface EndpointOptions extends RoleOptions {
 
 /** Answers for a workload that offers a network service. Of what a client sends nothing gets into it but `clientWishes`. */
 export function endpoint(options: EndpointOptions): ConnectionRole {
-  const { world, name, identity, netns, addresses, context, routerAdvertisements } = options;
+  const { world, name, identity, place, addresses, context, routerAdvertisements } = options;
   const board = new MonitorBoard();
   return new ConnectionDoor({
     world,
@@ -43,7 +42,7 @@ export function endpoint(options: EndpointOptions): ConnectionRole {
       timeout(),
       monitor(board),
       trimPath(),
-      mechanisms([endpointDevice({ place: { netns }, nameOf: options.interfaceName, routerAdvertisements })]),
+      mechanisms([endpointDevice({ place, nameOf: options.interfaceName, routerAdvertisements })]),
       clientWishes({
         addresses: !addresses ? "none" : addresses.policy === "polite" ? "any" : "pools",
         routes: options.clientRoutes,

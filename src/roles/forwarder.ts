@@ -1,6 +1,7 @@
 /** Upstream: cmd-forwarder-vpp, sdk-vpp/pkg/networkservice/chains/forwarder */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Directory, EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
+import { borrowClient, borrowEndpoint } from "../elements/wires/borrow-devices.ts";
 import { claimAddresses } from "../elements/wires/claim-addresses.ts";
 import type { ConnectionElement } from "../elements/connection.ts";
 import { connect } from "../elements/connect.ts";
@@ -66,8 +67,10 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       offerDevices(),
       ...(tunnels ? [offerTunnels(tunnels)] : []),
       metrics(kernel),
+      borrowClient(kernel),
       wire(options.wires),
       claimAddresses(options.claims),
+      borrowEndpoint(kernel),
       ...(options.onNext ? [noteNext(options.onNext)] : []),
       followNext({
         monitor: new NextHopMonitor(world.scope, name),

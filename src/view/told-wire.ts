@@ -43,7 +43,7 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
   // A client that says its workload may be called otherwise in the path: a function is.
   const place = client && said !== "" ? `${client.host}/${client.workload}` : name;
   return {
-    wire: client ? `${place}/${client.interface}` : name || id,
+    wire: wireName(client ? place : name, client) || id,
     id,
     service: say(({ service }) => service),
     client: name,
@@ -70,6 +70,11 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
     ),
     differences,
   };
+}
+
+/** The client's name in the path with its device; a port is its device. */
+function wireName(client: string, device: InterfaceView | undefined): string {
+  return device && device.isPort !== true ? `${client}/${device.interface}` : client;
 }
 
 /** The path as one host tells of it. */
@@ -105,7 +110,8 @@ function interfaceView(host: string, end: WireEnd | undefined): InterfaceView | 
   if (!end) return undefined;
   const { workload, netns, received } = end;
   const counters = received && { packets: Number(received.packets), bytes: Number(received.bytes) };
-  return { host, workload, netns, interface: end.interface, ...optional("received", counters) };
+  const device = { host, workload, netns, interface: end.interface };
+  return { ...device, ...(end.isPort && { isPort: true as const }), ...optional("received", counters) };
 }
 
 function hopView(tunnel: Tunnel): HopView {

@@ -1,4 +1,4 @@
-import type { WireView } from "./wire-view.ts";
+import { placeName, type WireView } from "./wire-view.ts";
 
 /**
  * Names that a wire may be called by: its id, the client's in the path, and `workload/device` of either end, with or without
@@ -7,7 +7,7 @@ import type { WireView } from "./wire-view.ts";
 export function wireNames({ wire, id, interfaces: { client, endpoint } }: WireView): string[] {
   const ends = [client, endpoint].flatMap((end) => {
     if (!end) return [];
-    const short = `${end.workload}/${end.interface}`;
+    const short = placeName(end);
     return [short, `${end.host}/${short}`];
   });
   return [id, wire, ...ends];

@@ -18,6 +18,8 @@ export interface ProofEnd {
   readonly mtuBytes: number;
   /** So long an answer is waited for. */
   readonly timeoutMs: number;
+  /** It is the machine behind a port: nobody of ours sets the MTU of its device, so that nothing there refuses larger packets. */
+  readonly isPort?: boolean;
 }
 
 /** What has come to either side. One that counts nowhere is absent. */
@@ -56,6 +58,7 @@ export class WireProof {
       this.#problems.push(
         `a packet of ${mtuBytes} bytes, the wire's MTU, to ${address} is not answered (${largest.reason ?? "timeout"})`,
       );
+    if (this.#end.isPort === true) return;
     const larger = await this.#prober.probe(netns, address, {
       device,
       timeoutMs: REFUSAL_MS,

@@ -16,6 +16,8 @@ export interface InterfaceView {
   readonly workload: string;
   readonly netns: string;
   readonly interface: string;
+  /** The device is the workload: it was there before, and is in no namespace of its own. */
+  readonly isPort?: true;
   readonly received?: Received;
 }
 
@@ -68,8 +70,13 @@ export interface WireView {
   readonly ping?: readonly PingView[];
 }
 
-/** The name of an end: `host/workload/interface`, or as the path calls it where its device is not known. */
+/** The name of an end: `host/workload/interface`, `host/port`, or as the path calls it where its device is not known. */
 export function endName(wire: Pick<WireView, "interfaces" | Side>, side: Side): string {
   const device = wire.interfaces[side];
-  return device ? `${device.host}/${device.workload}/${device.interface}` : wire[side];
+  return device ? `${device.host}/${placeName(device)}` : wire[side];
+}
+
+/** The same without the host. */
+export function placeName({ workload, interface: name, isPort }: InterfaceView): string {
+  return isPort === true ? workload : `${workload}/${name}`;
 }

@@ -33,9 +33,18 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
   const { prober } = parts;
   if (!prober) throw new NetloomError("UNIMPLEMENTED", "ping a wire: this host cannot send echo requests");
   const wire = findWire(describeWires(parts), parts, request.wire);
-  const end = wire.clientEnd ?? wire.endpointEnd;
-  const others = (wire.clientEnd ? wire.endpointAddresses : wire.clientAddresses).map(addressOf);
-  const behind = wire.clientEnd && wire.connection ? legsBehind(wire.connection) : [];
+  const [client, endpoint] = [wire.clientEnd, wire.endpointEnd].map((each) =>
+    each?.isPort ? undefined : each,
+  );
+  const end = client ?? endpoint;
+  if (!end && (wire.clientEnd ?? wire.endpointEnd))
+    throw new NetloomError(
+      "FAILED_PRECONDITION",
+      `ping wire ${request.wire}: its end on this host is a port, and only who is behind it sends from there`,
+      { hint: "ping it from the host of its other end, or from the machine behind the port" },
+    );
+  const others = (client ? wire.endpointAddresses : wire.clientAddresses).map(addressOf);
+  const behind = client && wire.connection ? legsBehind(wire.connection) : [];
   const far = behind.flatMap((leg) => leg.own);
   const addresses = request.address === "" ? [...others, ...far] : [request.address];
   if (!end || addresses.length === 0)

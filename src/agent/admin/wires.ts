@@ -21,7 +21,8 @@ import { clientWorkloadOf, hostsOf } from "../../elements/path/path-hosts.ts";
 import { stationsOf, wireIdOf } from "../../elements/wires/wire-id.ts";
 import { wireMtu } from "../../forwarder/plan/plan.ts";
 import type { Wire as Made } from "../../forwarder/wire.ts";
-import { deviceOf, remoteTypeOf, typeOf } from "../../mechanisms/list.ts";
+import { endOf, isBorrowed, remoteTypeOf, typeOf } from "../../mechanisms/list.ts";
+import type { WorkloadDevice } from "../../mechanisms/mechanism-type.ts";
 import type { Side } from "../../mechanisms/side.ts";
 import { wayWords } from "../../view/told-wire.ts";
 import type { AdminParts } from "./admin-parts.ts";
@@ -35,8 +36,10 @@ export function describeWires(parts: AdminParts): Wire[] {
   const byId = byWire(parts.attachments.all());
   return [...parts.wires.made].map(([id, made]) => {
     const connection = connections.get(id);
-    const whyDown = connection && parts.forwarder.whyDown(connection.id);
-    return withPath(describeWire(parts, { made, connection, whyDown, attached: byId.get(id) ?? [] }));
+    const attached = byId.get(id) ?? [];
+    const portDown = attached.map((each) => each.attached.whyDown).find((why) => why !== undefined);
+    const whyDown = (connection && parts.forwarder.whyDown(connection.id)) ?? portDown;
+    return withPath(describeWire(parts, { made, connection, whyDown, attached }));
   });
 }
 
@@ -61,13 +64,13 @@ function unclaimedWire(
 ): Wire {
   const { id, found, connect } = given;
   const { client, endpoint } = found.ends;
-  const clientEnd = client && endMessage(client, connect?.workload);
+  const clientEnd = client && endMessage(client, connect?.workload, client.isPort ?? false);
   return create(WireSchema, {
     id,
     state: Wire_State.UNCLAIMED,
     client: clientEnd ? `${host}/${clientEnd.workload}` : "",
     ...(clientEnd && { clientEnd }),
-    ...(endpoint && { endpointEnd: endMessage(endpoint, undefined) }),
+    ...(endpoint && { endpointEnd: endMessage(endpoint, undefined, endpoint.isPort ?? false) }),
     tunnels: SIDES.flatMap((side) =>
       found.tunnels
         .filter((tunnel) => (tunnel.side ?? "endpoint") === side)
@@ -143,21 +146,24 @@ function ends(
   wire: Made,
   workloads: Readonly<Record<Side, string | undefined>>,
 ): { clientEnd?: WireEnd; endpointEnd?: WireEnd } {
-  const [client, endpoint] = [deviceOf(wire.client), deviceOf(wire.endpoint)];
-  return {
-    ...(client && { clientEnd: endMessage(client, workloads.client) }),
-    ...(endpoint && { endpointEnd: endMessage(endpoint, workloads.endpoint) }),
+  const end = (side: Side): WireEnd | undefined => {
+    const device = endOf(wire[side]);
+    return device && endMessage(device, workloads[side], isBorrowed(wire[side]));
   };
+  const [client, endpoint] = [end("client"), end("endpoint")];
+  return { ...(client && { clientEnd: client }), ...(endpoint && { endpointEnd: endpoint }) };
 }
 
 function endMessage(
-  { netns, interfaceName }: NonNullable<ReturnType<typeof deviceOf>>,
+  { netns, interfaceName }: WorkloadDevice,
   workload: string | undefined,
+  isPort: boolean,
 ): WireEnd {
   return create(WireEndSchema, {
     netns,
     interface: interfaceName,
-    workload: workload || nameOfNetns(netns),
+    workload: isPort ? interfaceName : workload || nameOfNetns(netns),
+    isPort,
   });
 }
 

@@ -346,12 +346,12 @@ for (const { title, sick, finds, status, remedy, healed } of cases) {
 test("each mode says what it needs, and the first Linux that has all of it", (t) => {
   const modes = examine(fakeHost(t), checks)
     .checks.flatMap(({ findings: all }) => all.map(({ what }) => what))
-    .filter((what) => /^(linux|local wires|remote wires|programs of local|cables)/.test(what));
+    .filter((what) => /^(linux|local wires|remote wires|ports|cables)/.test(what));
   assert.deepEqual(modes, [
     "linux 6.6.1, complete",
     "local wires: one veth pair, packets counted by the devices (Linux 5.18)",
     "remote wires: veth and vxlan, joined and counted by a program (redirect, redirect_peer) (Linux 5.19)",
-    "programs of local wires (plan option localPrograms, off): a pinned tcx link at each end (Linux 6.6)",
+    "ports, and programs of local wires (plan option localPrograms, off): a pinned tcx link at each device (Linux 6.6)",
     "cables of a lab: shaped by tbf, netem",
   ]);
 });
@@ -360,7 +360,10 @@ for (const { lacks, worst, says } of [
   {
     lacks: "tcx links",
     worst: "absent",
-    says: ["programs of local wires (plan option localPrograms, off): none", "tcx links is missing"],
+    says: [
+      "ports, and programs of local wires (plan option localPrograms, off): none",
+      "tcx links is missing",
+    ],
   },
   {
     lacks: "ingress blocks with a BPF filter",

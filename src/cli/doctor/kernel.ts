@@ -60,9 +60,9 @@ function modes(features: readonly Feature[]): Report[] {
       wanted("every wire", "remote wires"),
     ),
     mode(
-      "programs of local wires (plan option localPrograms, off)",
-      "a pinned tcx link at each end",
-      wanted("programs of local wires"),
+      "ports, and programs of local wires (plan option localPrograms, off)",
+      "a pinned tcx link at each device",
+      wanted("ports"),
     ),
     ok(
       `cables of a lab: ${shapes.length === 0 ? "not shaped" : `shaped by ${shapes.map(({ name }) => name).join(", ")}`}`,

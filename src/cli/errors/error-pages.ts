@@ -418,6 +418,17 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
       "a larger MTU between the hosts, or pools of IPv4 only",
     ],
   },
+  "NL-411": {
+    title: "the device can be no port",
+    means:
+      "A port is a device that is there already. It stays as it is: a wire ends in it, and all of its frames are the wire's.",
+    causes: [
+      "it is a member of a bridge, or this host uses it itself (it has an address)",
+      "its frames have no MAC addresses, or leave past it (macvtap)",
+      "it is in another namespace than the agent, or has a wire already",
+    ],
+    remedies: ["what the hint says", "name another device: netloom connect port:tap0 <service>"],
+  },
   "NL-501": {
     title: "no address is left",
     means: "The pool of the endpoint has no free pair of addresses for one more wire.",

@@ -112,7 +112,9 @@ function wireLines(wire: WireDescription, nowMs: number): ScreenLine[] {
     const received = device?.received;
     return [
       ...(wire[side] === "" ? [] : [wire[side]]),
-      ...(device ? [`device ${device.interface} in ${device.netns}`] : ["on another host"]),
+      ...(device
+        ? [device.isPort ? `port ${device.interface}` : `device ${device.interface} in ${device.netns}`]
+        : ["on another host"]),
       ...(addresses[side].length > 0 ? [addresses[side].join(" ")] : []),
       ...(received
         ? [`received ${count(received.packets, "packet")}, ${count(received.bytes, "byte")}`]

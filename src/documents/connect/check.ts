@@ -3,6 +3,7 @@ import { checkWorkload } from "../../resolvers/workload-ref.ts";
 import { type FilePath, type Finding, quote } from "../../text/problem.ts";
 import { checkInterface } from "../fragments/interface-name.ts";
 import { checkLabels } from "../fragments/labels.ts";
+import { checkPort } from "../fragments/port.ts";
 import { checkPrefixes } from "../fragments/prefixes.ts";
 import { checkService } from "../fragments/service.ts";
 import type { ConnectDocument } from "./schema.ts";
@@ -18,6 +19,10 @@ export function checkConnect(document: ConnectDocument): Finding[] {
     ...checkWorkload(document.workload, ["workload"]),
     ...read.findings,
     ...checkInterface(own, ["interface"]),
+    ...checkPort(document, [
+      [own, ["interface"]],
+      [read.interface, ["service"]],
+    ]),
     ...checkPrefixes(document.excludedPrefixes ?? [], ["excludedPrefixes"]),
     ...checkPrefixes(document.acceptRoutes ?? [], ["acceptRoutes"]),
     ...checkVia(document.via ?? [], ["via"]),

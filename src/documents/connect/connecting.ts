@@ -28,7 +28,7 @@ import type { Caller } from "../../api/hops.ts";
 import { SELF } from "../../world/peer.ts";
 import { viaLabel } from "../../elements/discovery/via.ts";
 import { preferenceFor } from "../../mechanisms/list.ts";
-import { COMMON } from "../../mechanisms/parameters.ts";
+import { COMMON, smallerMtu } from "../../mechanisms/parameters.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
 import { atWorkload } from "../../attachments/at-workload.ts";
@@ -38,6 +38,7 @@ import type { UsedClient } from "../../attachments/clients.ts";
 import type { AttachmentLife, Tools } from "../../attachments/kind.ts";
 import { refText } from "../../attachments/wish.ts";
 import { REQUEST_MS } from "../../attachments/parts.ts";
+import { placeOf } from "../../attachments/place-of.ts";
 import { Progress, type ProgressView } from "../../attachments/progress.ts";
 import { endpointComes } from "./endpoint-comes.ts";
 import { retry } from "../../attachments/retry.ts";
@@ -83,6 +84,10 @@ export class Connecting implements Attached {
     return this.#workload.label;
   }
 
+  get whyDown(): string | undefined {
+    return this.#workload.condition?.whyDown;
+  }
+
   get wires(): Attached["wires"] {
     return new Map(this.#isEstablished ? [[this.connectionId, "client"]] : []);
   }
@@ -91,9 +96,27 @@ export class Connecting implements Attached {
     const [workload, progress] = [this.#workload, this.#progress];
     await atWorkload({ workload, progress, scope }, async (presence) => {
       if (!(await this.#bring(presence, scope))) return;
-      await workload.changed(presence, scope);
+      await this.#stay(presence, scope);
       await this.#close("lost");
     });
+  }
+
+  /** Until the workload is another one. What a port carries bounds the wire, and what it says of itself the state. */
+  async #stay(presence: There, scope: Scope): Promise<void> {
+    const workload = this.#workload;
+    while (workload.presence === presence) {
+      const { condition } = workload;
+      await workload.turned(presence, condition, scope);
+      if (workload.presence !== presence) return;
+      if (workload.condition?.mtuBytes !== condition?.mtuBytes) await this.#bring(presence, scope);
+      else if (this.#isEstablished) this.#sayUp();
+    }
+  }
+
+  #sayUp(): void {
+    const { whyDown } = this.#workload.condition ?? {};
+    if (whyDown === undefined) this.#progress.up();
+    else this.#progress.waiting(whyDown);
   }
 
   update(_wish: ConnectWish): boolean {
@@ -153,20 +176,21 @@ export class Connecting implements Attached {
   }
 
   /** What an earlier life has left in the workload is found, and gives way where it has this wire's interface. */
-  async #makeWay({ found: { identity } }: There): Promise<void> {
+  async #makeWay({ found }: There): Promise<void> {
     const { parts, wantedBy } = this.#tools;
     const name = this.wish.interface;
-    await parts.wires.look(identity.netns);
+    const netns = found.type === "port" ? "host" : found.identity.netns;
+    if (netns !== "host") await parts.wires.look(netns);
     if (name === undefined) return;
     const { connectionId } = this;
-    await parts.wires.makeWay(identity.netns, name, { connectionId, wantedBy: (id) => wantedBy(id, name) });
+    await parts.wires.makeWay(netns, name, { connectionId, wantedBy: (id) => wantedBy(id, name) });
   }
 
   #take(answer: Connection): void {
     this.#answer = answer;
     this.#isEstablished = true;
     this.#tools.answers.keepAnswer(answer);
-    this.#progress.up();
+    this.#sayUp();
   }
 
   #hear({ state, reason = "", error, connection }: ClientNews): void {
@@ -177,13 +201,13 @@ export class Connecting implements Attached {
   }
 
   /** What is asked for: with the ids and the endpoint of the last answer as long as `sameWay`. */
-  #request({ found: { identity } }: There, sameWay: boolean): NetworkServiceRequest {
+  #request({ found }: There, sameWay: boolean): NetworkServiceRequest {
     const { wish } = this;
     const kept = this.#kept();
     const connection = kept ? copyMessage(kept) : create(ConnectionSchema, { id: this.connectionId });
     const { routerAdvertisements } = wish;
     const name = wish.interface ?? kept?.mechanism?.parameters[COMMON.name] ?? "";
-    const preference = preferenceFor({ netns: identity.netns }, { name, routerAdvertisements });
+    const preference = preferenceFor(placeOf(found), { name, routerAdvertisements });
     if (!sameWay || !isOf(preference, kept?.mechanism)) delete connection.mechanism;
     connection.state = State.UP;
     connection.networkService = wish.service;
@@ -191,7 +215,9 @@ export class Connecting implements Attached {
     connection.networkServiceEndpointName =
       wish.endpoint || (sameWay && kept ? kept.networkServiceEndpointName : "");
     const context = (connection.context ??= create(ConnectionContextSchema));
-    if (wish.mtuBytes > 0) context.MTU = wish.mtuBytes;
+    // A port that carries more than before asks for more than before.
+    const mtuBytes = smallerMtu(wish.mtuBytes, this.#workload.condition?.mtuBytes ?? 0);
+    if (mtuBytes > 0) context.MTU = mtuBytes;
     const ip = (context.ipContext ??= create(IPContextSchema));
     ip.excludedPrefixes = [...wish.excludedPrefixes];
     return create(NetworkServiceRequestSchema, {

@@ -21,7 +21,7 @@ export const connectSchema = z
     mechanism: z
       .enum(LOCAL_TYPES.map(({ document }) => document))
       .optional()
-      .describe("Default: kernel, a network device."),
+      .describe("Default: kernel, a network device; for a workload that is a port, port."),
     mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the path carries."),
     routerAdvertisements: routerAdvertisementsSchema,
     excludedPrefixes: prefixesSchema.optional().describe("No endpoint may give addresses of these."),

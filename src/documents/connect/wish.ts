@@ -1,6 +1,7 @@
 import type { Wish } from "../../attachments/wish.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import type { Labels } from "../../registry/matching/match.ts";
+import { portDevice } from "../fragments/port.ts";
 import { readService } from "../fragments/service.ts";
 import type { ConnectDocument } from "./schema.ts";
 
@@ -21,7 +22,7 @@ export interface ConnectWish extends Wish {
 
 export function connectWish(document: ConnectDocument): ConnectWish {
   const { service, labels, interface: named } = readService(document.service);
-  const name = document.interface ?? named;
+  const name = portDevice(document.workload) ?? document.interface ?? named;
   return {
     kind: document.kind,
     name: document.name,

@@ -4,6 +4,7 @@ import { checkOffer } from "../fragments/check-offer.ts";
 import { checkDns } from "../fragments/dns.ts";
 import { checkInterfacePrefix } from "../fragments/interface-name.ts";
 import { checkLabels } from "../fragments/labels.ts";
+import { checkPort } from "../fragments/port.ts";
 import { checkPrefixes } from "../fragments/prefixes.ts";
 import { checkRegistered } from "../fragments/registered-labels.ts";
 import { checkService } from "../fragments/service.ts";
@@ -16,6 +17,10 @@ export function checkExpose(document: ExposeDocument): Finding[] {
     ...checkWorkload(document.workload, ["workload"]),
     ...checkServices(document),
     ...checkInterfacePrefix(document.interface, ["interface"]),
+    ...checkPort(document, [
+      [document.interface, ["interface"]],
+      [checkService(document.services[0] ?? "", []).interface, ["services", 0]],
+    ]),
     ...checkOffer(document, { isOpen: pools.length === 0 || addressPolicy === "polite" }),
     ...checkPrefixes(document.acceptRoutes ?? [], ["acceptRoutes"]),
     ...checkDns(document.dns ?? [], ["dns"]),

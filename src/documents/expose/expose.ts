@@ -1,6 +1,7 @@
 /** A workload of this host offers one or more services. */
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import { wireIdOf } from "../../elements/wires/wire-id.ts";
+import { smallerMtu } from "../../mechanisms/parameters.ts";
 import { hash64 } from "../../net/hash.ts";
 import { addressesIn } from "../fragments/addresses.ts";
 import { Offering } from "../fragments/offering.ts";
@@ -27,15 +28,18 @@ export const exposeKind: Readonly<DocumentKind<ExposeDocument, ExposeWish>> = {
         const excludedPrefixes = (): readonly string[] => offer.wish().excludedPrefixes;
         return parts.newEndpoint({
           name: offer.name,
-          netns: offer.netns,
+          place: offer.place,
           interfaceName: (connection) => interfaceName(offer.wish(), connection),
           addresses:
             pools.length === 0
               ? undefined
-              : addressesIn(offer.netns, parts, { pools, policy, excludedPrefixes }),
+              : addressesIn(offer.place, parts, { pools, policy, excludedPrefixes }),
           clientRoutes: () => offer.wish().acceptRoutes,
           routerAdvertisements,
-          context: () => offer.wish().context,
+          context: () => {
+            const { context } = offer.wish();
+            return { ...context, mtuBytes: smallerMtu(context.mtuBytes ?? 0, offer.portMtuBytes()) };
+          },
         });
       },
       wiresOf: (connection) => [[wireIdOf(connection), "endpoint"]],

@@ -5,6 +5,7 @@ import { PAYLOAD_ETHERNET } from "../../api/payload.ts";
 import type { Labels } from "../../registry/matching/match.ts";
 import { poolGroups } from "../fragments/pools.ts";
 import { contextPolicies, contextRoutes } from "../fragments/routes.ts";
+import { portDevice } from "../fragments/port.ts";
 import { readService } from "../fragments/service.ts";
 import type { ExposeDocument } from "./schema.ts";
 
@@ -29,6 +30,7 @@ export function exposeWish(document: ExposeDocument): ExposeWish {
   const labels = new Map(
     read.map(({ service, labels: own }) => [service, { ...own, ...document.labels }] as const),
   );
+  const device = portDevice(document.workload);
   const prefix = document.interface ?? read[0]?.interface;
   return {
     kind: document.kind,
@@ -36,6 +38,7 @@ export function exposeWish(document: ExposeDocument): ExposeWish {
     document,
     services: [...labels.keys()],
     workload: document.workload,
+    ...(device !== undefined && { interface: device }),
     labels,
     ...(prefix && { interfacePrefix: prefix }),
     pools: poolGroups(document.pools),

@@ -2,11 +2,11 @@
 import type { AgentParts } from "../../attachments/parts.ts";
 import type { AddressOptions } from "../../elements/context/ipam.ts";
 import { formatPrefix } from "../../net/ip.ts";
-import type { Netns } from "../../kernel/kernel.ts";
+import type { WorkloadPlace } from "../../mechanisms/mechanism-type.ts";
 
-/** From `pools`, without what `netns` has already and what the wish excludes at the time. */
+/** From `pools`, without what the workload has already and what the wish excludes at the time. */
 export function addressesIn(
-  netns: Netns,
+  place: WorkloadPlace,
   { claims }: Pick<AgentParts, "claims">,
   given: Pick<AddressOptions, "pools" | "policy"> & { readonly excludedPrefixes: () => readonly string[] },
 ): AddressOptions {
@@ -15,7 +15,8 @@ export function addressesIn(
     ...rest,
     excluded: async (wireId) => [
       ...excludedPrefixes(),
-      ...(await claims.held(netns, wireId)).map(formatPrefix),
+      // What is behind a port is nobody's to know.
+      ...(place.port ? [] : await claims.held(place.netns, wireId)).map(formatPrefix),
     ],
   };
 }

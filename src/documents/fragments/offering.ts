@@ -11,11 +11,12 @@ import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import { NetworkServiceEndpointSchema, type NetworkServiceEndpoint } from "../../api/gen/nsm/registry_pb.js";
 import { wireIdOf } from "../../elements/wires/wire-id.ts";
 import { NetloomError } from "../../errors/errors.ts";
-import type { Netns } from "../../kernel/kernel.ts";
+import type { WorkloadPlace } from "../../mechanisms/mechanism-type.ts";
 import type { Scope } from "../../async/scope.ts";
 import { atWorkload } from "../../attachments/at-workload.ts";
 import type { Attached } from "../../attachments/attached.ts";
 import { REQUEST_MS, type AgentParts } from "../../attachments/parts.ts";
+import { placeOf } from "../../attachments/place-of.ts";
 import { Progress, type ProgressView } from "../../attachments/progress.ts";
 import { retry } from "../../attachments/retry.ts";
 import type { HopCall } from "../../api/hops.ts";
@@ -55,9 +56,11 @@ export interface OfferingOptions<W extends OfferWish> {
   /** The role that answers for the workload: one for as long as that is there. `wish` is as it is at any time. */
   readonly serve: (offer: {
     readonly name: string;
-    readonly netns: Netns;
+    readonly place: WorkloadPlace;
     readonly workload: string;
     readonly wish: () => W;
+    /** What its workload carries, if that is a port; else 0. */
+    readonly portMtuBytes: () => number;
   }) => ConnectionRole;
   /** Its wires, by those of its role's connections. */
   readonly wiresOf: (connection: Connection) => readonly (readonly [id: string, end: Side])[];
@@ -106,6 +109,10 @@ export class Offering<W extends OfferWish> implements Attached {
     return this.#workload.label;
   }
 
+  get whyDown(): string | undefined {
+    return this.#workload.condition?.whyDown;
+  }
+
   get wires(): Attached["wires"] {
     return new Map((this.#role?.established() ?? []).flatMap(this.#options.wiresOf));
   }
@@ -113,13 +120,10 @@ export class Offering<W extends OfferWish> implements Attached {
   async run(scope: Scope): Promise<void> {
     const [workload, progress] = [this.#workload, this.#progress];
     await atWorkload({ workload, progress, scope }, async (presence) => {
-      const { netns } = presence.found.identity;
-      await this.#options.parts.wires.look(netns);
-      this.#serve(netns);
-      if (await this.#register(presence, scope)) {
-        progress.up();
-        await this.#changes(presence, scope);
-      }
+      const place = placeOf(presence.found);
+      if (!place.port) await this.#options.parts.wires.look(place.netns);
+      this.#serve(place);
+      if (await this.#register(presence, scope)) await this.#changes(presence, scope);
       if (!scope.ended && workload.presence !== presence) await this.#withdraw();
     });
   }
@@ -152,11 +156,17 @@ export class Offering<W extends OfferWish> implements Attached {
   }
 
   /** Once for each workload: who calls it at another station than before takes that for another endpoint. */
-  #serve(netns: Netns): void {
+  #serve(place: WorkloadPlace): void {
     if (this.#role) return;
     const { parts, serve } = this.#options;
     const name = this.endpointName;
-    this.#role = serve({ name, netns, workload: this.#workload.label, wish: () => this.#wish });
+    this.#role = serve({
+      name,
+      place,
+      workload: this.#workload.label,
+      wish: () => this.#wish,
+      portMtuBytes: () => this.#workload.condition?.mtuBytes ?? 0,
+    });
     this.#takeBack = parts.offer(name, this.#role);
   }
 
@@ -196,12 +206,24 @@ export class Offering<W extends OfferWish> implements Attached {
     const nap = scope.child("serve");
     try {
       await race<unknown>([
-        this.#workload.changed(presence, nap),
+        this.#follow(presence, nap),
         this.#updated.promise,
         this.#options.ground.isShaken(nap),
       ]);
     } finally {
       await nap.end();
+    }
+  }
+
+  /** Says how it is until the workload is another one. A port that carries more or less has its clients ask again. */
+  async #follow(presence: Presence, scope: Scope): Promise<void> {
+    const workload = this.#workload;
+    while (workload.presence === presence) {
+      const { condition } = workload;
+      if (condition?.whyDown === undefined) this.#progress.up();
+      else this.#progress.waiting(condition.whyDown);
+      await workload.turned(presence, condition, scope);
+      if (workload.condition?.mtuBytes !== condition?.mtuBytes) this.#role?.requestRefresh();
     }
   }
 

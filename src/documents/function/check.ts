@@ -1,4 +1,4 @@
-import { checkWorkload } from "../../resolvers/workload-ref.ts";
+import { checkWorkload, leadsTo } from "../../resolvers/workload-ref.ts";
 import type { FilePath, Finding } from "../../text/problem.ts";
 import { checkOffer } from "../fragments/check-offer.ts";
 import { checkLabels } from "../fragments/labels.ts";
@@ -12,6 +12,7 @@ export function checkFunction(document: FunctionDocument): Finding[] {
   const labels = { ...read.labels, ...document.labels };
   const findings = [
     ...checkWorkload(document.workload, ["workload"]),
+    ...(leadsTo(document.workload) === "port" ? [isPort] : []),
     ...read.findings,
     ...checkLabels(labels, ["labels"]),
     ...(Object.keys(labels).length > 0 ? [] : [unlabelled]),
@@ -20,6 +21,11 @@ export function checkFunction(document: FunctionDocument): Finding[] {
   ];
   return findings.length > 0 ? findings : checkRegistered(functionWish(document).labels);
 }
+
+const isPort: Readonly<Finding> = {
+  path: ["workload"],
+  message: "a function routes in a network namespace of its own, and a port is a device; name a namespace",
+};
 
 const unlabelled: Readonly<Finding> = {
   path: ["labels"],

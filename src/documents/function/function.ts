@@ -23,10 +23,12 @@ export const functionKind: Readonly<DocumentKind<FunctionDocument, FunctionWish>
       onChange,
       ground: new LeadsOn(parts),
       asks: ({ service, ownLabels: labels }) => ({ service, labels }),
-      serve: ({ wish: now, ...offer }) =>
+      serve: ({ wish: now, name, workload, place }) =>
         parts.newFunction({
-          ...offer,
-          addresses: addressesIn(offer.netns, parts, {
+          name,
+          workload,
+          netns: place.netns,
+          addresses: addressesIn(place, parts, {
             pools: now().pools,
             excludedPrefixes: () => now().excludedPrefixes,
           }),

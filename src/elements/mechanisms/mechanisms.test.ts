@@ -40,11 +40,11 @@ test("the first preference that is supported is taken and kept, in upstream's wo
     assert.equal(again.mechanism?.parameters["name"], "nsm-1", "the connection's own wins");
     await assert.rejects(chain.request({ id: "c2" }, { preferences: [{ type: "SRV6" }] }), {
       code: "INVALID_ARGUMENT",
-      message: /cannot support any of the requested mechanism: SRV6; supported: KERNEL$/,
+      message: /cannot support any of the requested mechanism: SRV6; supported: KERNEL, PORT$/,
     });
     await assert.rejects(
       chain.request({ id: "c3", mechanism: create(MechanismSchema, { type: "SRV6" }) }),
-      /unsupported mechanism SRV6; supported: KERNEL$/,
+      /unsupported mechanism SRV6; supported: KERNEL, PORT$/,
     );
     await assert.rejects(chain.request({ id: "c4" }, { preferences: [kernel("x".repeat(200))] }), {
       code: "INVALID_ARGUMENT",
@@ -148,15 +148,15 @@ test("the next station is offered what reaches it, and the caller sees its own m
   await worlds.run(async () => {
     const preferences = [kernel("nsm-1")];
     const local = await chain.request({}, { preferences });
-    assert.deepEqual(sent(), { kept: undefined, offered: ["KERNEL"] });
+    assert.deepEqual(sent(), { kept: undefined, offered: ["KERNEL", "PORT"] });
     assert.equal(local.mechanism?.parameters["name"], "nsm-1");
     assert.deepEqual(local.path?.pathSegments[1]?.metrics, {
       node_name: "alpha",
       server_interface: "KERNEL/nsm-1",
-      client_interface: "KERNEL/unknown",
+      client_interface: "PORT/unknown",
     });
     await chain.request(local);
-    assert.deepEqual(sent(), { kept: "KERNEL", offered: ["KERNEL"] });
+    assert.deepEqual(sent(), { kept: "PORT", offered: ["KERNEL", "PORT"] });
     url = "tcp://[fd00::2]:5001";
     const remote = await chain.request(local);
     assert.deepEqual(sent(), { kept: undefined, offered: ["VXLAN", "VXLAN"] });

@@ -7,6 +7,7 @@ import { create } from "@bufbuild/protobuf";
 import { MechanismSchema, type Connection } from "../../api/gen/nsm/connection_pb.js";
 import { isLocalUrl } from "../../api/directory.ts";
 import { memoryKey } from "../../chain/call.ts";
+import { NetloomError } from "../../errors/errors.ts";
 import { LOCAL_TYPES, readMechanism, typeFor } from "../../mechanisms/list.ts";
 import type { LocalType, WorkloadPlace } from "../../mechanisms/mechanism-type.ts";
 import type { ConnectionElement } from "../connection.ts";
@@ -66,10 +67,18 @@ export function endpointDevice({
   return {
     type: type.type,
     request(call, connection, mechanism) {
-      let name = call.memory.get(NAME) ?? nameOf?.(connection) ?? mechanism.parameters["name"] ?? "";
+      const device = place.port?.device;
+      let name =
+        device ?? call.memory.get(NAME) ?? nameOf?.(connection) ?? mechanism.parameters["name"] ?? "";
       const { id, networkService } = connection;
       const wireId = wireIdOf(connection);
       const isOthers = (wanted: string): boolean => (taken.get(wanted)?.wireId ?? wireId) !== wireId;
+      if (device !== undefined && isOthers(device))
+        throw new NetloomError("RESOURCE_EXHAUSTED", `end a wire in port ${device}: it has one already`, {
+          topic: "NL-411",
+          side: "endpoint",
+          hint: "a port is the end of one wire at a time: close that one, or offer another port",
+        });
       for (let n = 0; name === "" || (call.memory.get(NAME) === undefined && isOthers(name)); n++) {
         name = interfaceName(call.world.random, networkService, { connectionId: id, n });
       }

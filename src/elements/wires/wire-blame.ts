@@ -1,7 +1,7 @@
 /** Whose fault it is that a wire cannot be made, and in which words: those of its two ends, not of the kernel. */
 import { leastMtu, wireProblems } from "../../forwarder/plan/validate.ts";
 import type { Wire } from "../../forwarder/wire.ts";
-import { deviceOf } from "../../mechanisms/list.ts";
+import { deviceOf, endOf } from "../../mechanisms/list.ts";
 import type { Side } from "../../mechanisms/side.ts";
 import { NetloomError } from "../../errors/errors.ts";
 
@@ -18,7 +18,7 @@ export interface WireEnds {
 /** Throws what is wrong with a wire before the kernel sees it. */
 export function refuseUnfit(wire: Wire, ends: WireEnds): void {
   const { client, endpoint, context } = wire;
-  const [from, to] = [deviceOf(client), deviceOf(endpoint)];
+  const [from, to] = [endOf(client), endOf(endpoint)];
   if (from && to && from.netns === to.netns && from.interfaceName === to.interfaceName) {
     throw new NetloomError(
       "INVALID_ARGUMENT",

@@ -5,7 +5,8 @@ import type { ConnectionContext, ContextRoute, PolicyRoute, Wire } from "../../f
 import { NetloomError } from "../../errors/errors.ts";
 import { deviceOf, readMechanism } from "../../mechanisms/list.ts";
 import { formatPrefix, isFullLength, parsePrefix } from "../../net/ip.ts";
-import { wireIdOf } from "./wire-id.ts";
+import { learnedOf } from "./borrow-devices.ts";
+import { stationsOf, wireIdOf } from "./wire-id.ts";
 
 /** What the client's mechanism, and the mechanism and context that the next station has answered, make together. */
 export function wireOf(answer: Connection, client: Mechanism): Wire {
@@ -18,11 +19,13 @@ export function wireOf(answer: Connection, client: Mechanism): Wire {
   const own = readMechanism(client);
   const context = readContext(answer);
   const sources = deviceOf(own)?.sources;
+  const learned = learnedOf(stationsOf(answer));
   return {
     connectionId: wireIdOf(answer),
     client: own,
     endpoint: readMechanism(answer.mechanism),
     context: sources ? routedFor(sources, context) : context,
+    ...(learned.length > 0 && { learned }),
   };
 }
 

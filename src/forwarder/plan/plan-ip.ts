@@ -8,6 +8,7 @@ import { planPolicies } from "./plan-policies.ts";
 import { endSettings, forwardingOn, withIpv6 } from "./plan-settings.ts";
 import { type ContextRoute, type Wire } from "../wire.ts";
 import type { Trust, WorkloadLink } from "../../mechanisms/half.ts";
+import { isBorrowed } from "../../mechanisms/list.ts";
 import { otherSide, type Side } from "../../mechanisms/side.ts";
 
 export interface IpPlan {
@@ -89,11 +90,13 @@ function besideDefault(route: Route): Route[] {
   }));
 }
 
-/** No end asks for the other's MAC: it is known. What the context says about others comes on top. */
+/** No end asks for the other's MAC: it is known, unless that is a port. What the context says about others comes on top. */
 function planNeighbors(wire: Wire, side: Side, end: IpEnd): Neighbor[] {
   const own = new Set(end.own.map((each) => formatIp(each.address)));
   const macs = new Map<string, string>();
-  for (const peer of end.peers) macs.set(formatIp(peer.address), workloadMac(wire, otherSide(side)));
+  const far = otherSide(side);
+  const isLearned = isBorrowed(wire[far]) || wire.learned?.includes(far);
+  for (const peer of isLearned ? [] : end.peers) macs.set(formatIp(peer.address), workloadMac(wire, far));
   for (const { ip, hardwareAddress } of wire.context.ipNeighbors ?? []) {
     const mac = parseMac(hardwareAddress);
     if (mac) macs.set(formatIp(mustParseIp(ip)), formatMac(mac));

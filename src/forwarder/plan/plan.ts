@@ -1,9 +1,11 @@
 /** From a wire to what has to be in the kernel. */
-import type { KernelObject } from "../../kernel/kernel.ts";
+import type { KernelObject, LinkEnd } from "../../kernel/kernel.ts";
 import type { Plan } from "../../kernel/plan.ts";
-import type { Half } from "../../mechanisms/half.ts";
+import { HOST, type Half } from "../../mechanisms/half.ts";
 import { type Mechanism, typeOf } from "../../mechanisms/list.ts";
+import { deviceName, halfAlias, PATCH } from "../../mechanisms/naming.ts";
 import type { Side } from "../../mechanisms/side.ts";
+import { derivedMac } from "../../net/mac.ts";
 import { crossConnect, type Joined } from "./cross-connect.ts";
 import { planIp } from "./plan-ip.ts";
 import type { Wire } from "../wire.ts";
@@ -24,7 +26,7 @@ const LOCAL_MTU = 1500;
 export function plan(wire: Wire, { localPrograms = false }: PlanOptions = {}): Plan {
   return {
     owner: wire.connectionId,
-    objects: assemble(wire, crossConnect(halvesOf(wire), { localPrograms })),
+    objects: assemble(wire, crossConnect(halvesOf(wire), { localPrograms, patch: patchOf(wire) })),
   };
 }
 
@@ -36,6 +38,19 @@ export function halvesOf(wire: Wire): Record<Side, Half> {
   const half = (side: Side): Half =>
     typeOf(wire[side]).half(wire[side], { connectionId, side, mtuBytes, macs });
   return { client: half("client"), endpoint: half("endpoint") };
+}
+
+/** What joins two ports, where it does. */
+function patchOf(wire: Wire): Record<Side, LinkEnd> {
+  const { connectionId } = wire;
+  const end = (side: Side): LinkEnd => ({
+    netns: HOST,
+    name: deviceName("nlp", [connectionId, side]),
+    mac: derivedMac(["mac", connectionId, side, "patch"]),
+    mtuBytes: wireMtu(wire),
+    alias: halfAlias(PATCH, connectionId, side),
+  });
+  return { client: end("client"), endpoint: end("endpoint") };
 }
 
 /** The smallest MTU that anyone on this host knows of: the context, both sides. 1500 if nobody says one. */

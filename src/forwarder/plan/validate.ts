@@ -1,6 +1,6 @@
 /** Whether a wire can be planned, told in sentences before anything is touched. */
 import { byteLength } from "../../net/byte-length.ts";
-import { deviceOf, type Mechanism, remoteTypeOf, typeOf } from "../../mechanisms/list.ts";
+import { endOf, type Mechanism, remoteTypeOf, typeOf } from "../../mechanisms/list.ts";
 import { isMtu } from "../../mechanisms/parameters.ts";
 import { IPV6_MIN_MTU } from "../../net/link-local.ts";
 import { isUnicastMac, parseMac } from "../../net/mac.ts";
@@ -48,7 +48,7 @@ function mechanismProblems({ client, endpoint }: Wire): string[] {
     ...typeOf(client).problems(client, "client"),
     ...typeOf(endpoint).problems(endpoint, "endpoint"),
   ];
-  const [a, b] = [deviceOf(client), deviceOf(endpoint)];
+  const [a, b] = [endOf(client), endOf(endpoint)];
   const shared = sharedIdentifier(client, endpoint);
   if (shared !== undefined) problems.push(`Both tunnels have the ${shared}.`);
   if (a && b && a.netns === b.netns && a.interfaceName === b.interfaceName) {

@@ -44,6 +44,7 @@ function simulated(): { readonly kernel: Kernel; readonly done: Operation[] } {
     },
     observe: (queries) => sim.observe(queries),
     nativeNetworks: (queries) => sim.nativeNetworks(queries),
+    devices: (queries) => sim.devices(queries),
     counters: (queries) => sim.counters(queries),
     resolve: (netns) => sim.resolve(netns),
     watch: () => sim.watch(),

@@ -65,6 +65,7 @@ function counting(): {
       return sim.observe(queries);
     },
     nativeNetworks: (queries) => sim.nativeNetworks(queries),
+    devices: (queries) => sim.devices(queries),
     counters: (queries) => sim.counters(queries),
     resolve: (netns) => sim.resolve(netns),
     watch: () => sim.watch(),

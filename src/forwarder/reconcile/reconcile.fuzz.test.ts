@@ -90,6 +90,7 @@ test("any set of wires becomes any other in one go, and what stays as it is is n
         watch: () => sim.watch(),
         settle: () => sim.settle(),
         nativeNetworks: (queries) => sim.nativeNetworks(queries),
+        devices: (queries) => sim.devices(queries),
       };
       const bring = async (reconciler: WireMaker, wires: readonly Wire[]): Promise<void> => {
         const wanted = new Set(wires.map(({ connectionId }) => connectionId));

@@ -40,6 +40,7 @@ class Host {
       },
       observe: (queries) => sim.observe(queries),
       nativeNetworks: (queries) => sim.nativeNetworks(queries),
+      devices: (queries) => sim.devices(queries),
       counters: (queries) => sim.counters(queries),
       resolve: (netns) => sim.resolve(netns),
       watch: () => sim.watch(),

@@ -5,8 +5,8 @@ import { toolVerb } from "../script-tools.ts";
 import { comment } from "../shell.ts";
 
 /**
- * The `wire` program of datapath/ on a device's ingress: in `host` by a shared block, elsewhere as a pinned tcx link that
- * nobody inside the namespace can take off. It counts, then passes (`pass`), or hands the frame to the device `target` of the same namespace (`redirect`),
+ * The `wire` program of datapath/ on a device's ingress: on our own devices in `host` by a shared block, elsewhere as a pinned tcx
+ * link, which nobody inside the namespace can take off, and which changes nothing of the device. It counts, then passes (`pass`), or hands the frame to the device `target` of the same namespace (`redirect`),
  * or to the far end of that veth (`redirect-peer`). A frame on a device that the program does not know is dropped.
  */
 export interface Program {
@@ -15,6 +15,11 @@ export interface Program {
   readonly link: string;
   readonly verdict: "pass" | "redirect" | "redirect-peer";
   readonly target?: string;
+  /**
+   * Of a borrowed device, one that is not ours: its index, so that the program never comes to another one of that name, and is
+   * found again under another name. It can be put on Ethernet devices that are members of nothing.
+   */
+  readonly index?: number;
 }
 
 export const program = {
@@ -23,10 +28,15 @@ export const program = {
   carrier: (object) => object,
   identity: (object) => `program ${carrierKey(object)}`,
   // It led to a device, not to a name: whatever has that name by now.
-  withoutLinks({ kind, netns, link, verdict, target }, links): Program {
-    const isGone = target !== undefined && links.has(linkKey(netns, target));
-    return { kind, netns, link, verdict, ...(target !== undefined && !isGone && { target }) };
+  withoutLinks({ target, ...program }, links): Program {
+    const isGone = target !== undefined && links.has(linkKey(program.netns, target));
+    return { ...program, ...(target !== undefined && !isGone && { target }) };
   },
+  // A device has one program of ours: who wants a device that somebody has is told who that is.
+  claims: (object) =>
+    object.index === undefined
+      ? []
+      : [{ key: `port ${carrierKey(object)}`, words: `the port ${object.link}` }],
   // On a device that is nobody's it is theirs whose device it leads to.
   ownerKeys: (object) => [
     carrierKey(object),

@@ -26,6 +26,12 @@ export function checkMesh(
   const registries = registryHosts(parts, agents, findings);
   const [registry] = registries;
   if (agents.length === 0 || registry === undefined) {
+    for (const [host, own] of parts.hosts)
+      if (Object.keys(own?.ports ?? {}).length > 0)
+        findings.addAtKey(
+          ["hosts", host, "ports"],
+          "ports are workloads of attachments, which are for agents; say which hosts have one: agents: true",
+        );
     if (parts.attachments.length > 0)
       findings.addAtKey(
         ["attachments"],
@@ -116,12 +122,14 @@ function readOne(
   if (typeof place === "string") {
     host = place.split("/")[0] ?? "";
     const workload = place.slice(host.length + 1);
-    const known = parts.hosts.get(host)?.workloads ?? [];
+    const own = parts.hosts.get(host);
+    const ports = Object.keys(own?.ports ?? {});
+    const known = [...(own?.workloads ?? []), ...ports];
     if (!agents.includes(host))
       findings.add([...path, "workload"], unknownName("host with an agent", host, agents));
     else if (!known.includes(workload))
       findings.add([...path, "workload"], unknownName(`workload of ${host}`, workload, known));
-    document["workload"] = { lab: `${parts.name}/${place}` };
+    document["workload"] = ports.includes(workload) ? { port: workload } : { lab: `${parts.name}/${place}` };
   } else if (isRecord(place)) {
     findings.add([...path, "workload"], "in a lab a workload is written host/workload");
     return [];

@@ -2,11 +2,13 @@
  * What a lab file means: names that lead somewhere, addresses that do not collide, MTUs that fit. Every part is checked
  * as far as the parts it depends on are sound, so that one mistake gives one sentence.
  */
-import { type CheckedLink, checkLinks } from "./check-links.ts";
+import { formatPrefix, type IpPrefix } from "../../net/ip.ts";
+import { readInterfaceAddress } from "../../text/read-address.ts";
+import { type CheckedLink, checkLinks, unwrap } from "./check-links.ts";
 import { checkMesh } from "./check-mesh.ts";
 import { checkPlans, checkWires } from "./check-wires.ts";
-import { Findings, type LabParts } from "./findings.ts";
-import type { Lab } from "./model.ts";
+import { Findings, type HostParts, type LabParts } from "./findings.ts";
+import type { Lab, LabPort } from "./model.ts";
 import { type FilePath, type Finding, quote } from "../../text/problem.ts";
 
 /** The lab is whole only if there are no findings. */
@@ -18,7 +20,11 @@ export function checkLab(parts: LabParts): { readonly lab: Lab; readonly finding
   const mesh = checkMesh(parts, links, findings);
   const lab: Lab = {
     name: parts.name,
-    hosts: [...parts.hosts].map(([name, host]) => ({ name, workloads: host?.workloads ?? [] })),
+    hosts: [...parts.hosts].map(([name, host]) => ({
+      name,
+      workloads: host?.workloads ?? [],
+      ports: checkPorts(name, host, findings),
+    })),
     routers: parts.routers,
     links: links.map(({ link }) => link),
     wires: wires.map(({ wire }) => wire),
@@ -28,6 +34,21 @@ export function checkLab(parts: LabParts): { readonly lab: Lab; readonly finding
     parts.isWhole && !findings.list.some(({ path: [list] }) => list === "links" || list === "routers");
   checkPlans(lab, wires, { isUnderlaySound, findings });
   return { lab, findings: findings.list };
+}
+
+function checkPorts(host: string, parts: HostParts | undefined, findings: Findings): LabPort[] {
+  return Object.entries(parts?.ports ?? {}).map(([name, texts]) => {
+    const path = ["hosts", host, "ports", name];
+    if (name === "lo")
+      findings.addAtKey(path, '"lo" is a device of every namespace; give the port another name');
+    if (parts?.workloads.includes(name) === true)
+      findings.addAtKey(path, `${host} has a workload ${quote(name)} already; give the port another name`);
+    const addresses = texts.flatMap((text, i) => {
+      const address = unwrap<IpPrefix>(readInterfaceAddress(text), [...path, i], findings);
+      return address ? [formatPrefix(address)] : [];
+    });
+    return { name, addresses };
+  });
 }
 
 function checkNames(parts: LabParts, findings: Findings): void {

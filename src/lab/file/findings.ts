@@ -2,12 +2,18 @@
 import { didYouMean, type FilePath, type Finding, quote } from "../../text/problem.ts";
 import type { LinkPart, WirePart } from "./schema.ts";
 
+export interface HostParts {
+  readonly workloads: readonly string[];
+  /** With the addresses of the machine behind each. */
+  readonly ports: Readonly<Record<string, readonly string[]>>;
+}
+
 /** A lab file whose parts have the right shape; `undefined` in the place of one that has not. */
 export interface LabParts {
   /** Nothing is missing here that the file speaks of. */
   readonly isWhole: boolean;
   readonly name: string;
-  readonly hosts: ReadonlyMap<string, { readonly workloads: readonly string[] } | undefined>;
+  readonly hosts: ReadonlyMap<string, HostParts | undefined>;
   readonly routers: readonly string[];
   readonly links: readonly (LinkPart | undefined)[];
   readonly wires: readonly (WirePart | undefined)[];

@@ -8,6 +8,15 @@ interface LabHost {
   readonly name: string;
   /** Names of its workloads, each a network namespace of its own. */
   readonly workloads: readonly string[];
+  readonly ports: readonly LabPort[];
+}
+
+/** A device of a host that is there before its agent, with a cable to a machine: a namespace of its own. */
+export interface LabPort {
+  /** Of the device at both ends of the cable, and of the machine. */
+  readonly name: string;
+  /** Of the machine, with prefix length. */
+  readonly addresses: readonly string[];
 }
 
 interface LinkSide {

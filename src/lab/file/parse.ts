@@ -1,7 +1,7 @@
 /** From the text of a lab file to a `Lab`, or to everything that is wrong with it: YAML, then shape, then meaning. */
 import type { z } from "zod";
 import { checkLab } from "./check.ts";
-import type { LabParts } from "./findings.ts";
+import type { HostParts, LabParts } from "./findings.ts";
 import type { Lab } from "./model.ts";
 import { checkShape, innermost, isRecord } from "../../text/check-shape.ts";
 import { FileError, inFileOrder, type Problem } from "../../text/problem.ts";
@@ -44,9 +44,7 @@ function partsOf(file: z.infer<typeof labSchema>): LabParts {
   return {
     isWhole: true,
     name: file.name,
-    hosts: new Map(
-      Object.entries(file.hosts).map(([name, host]) => [name, { workloads: host?.workloads ?? [] }]),
-    ),
+    hosts: new Map(Object.entries(file.hosts).map(([name, host]) => [name, hostParts(host)])),
     routers: file.routers ?? [],
     links: file.links ?? [],
     wires: file.wires ?? [],
@@ -69,7 +67,7 @@ function soundParts(data: unknown): LabParts {
     hosts: new Map(
       hosts.map(([name, value]) => {
         const host = parseSoundly(partSchemas.host, value);
-        return [name, host === undefined ? undefined : { workloads: host?.workloads ?? [] }];
+        return [name, host === undefined ? undefined : hostParts(host)];
       }),
     ),
     routers: list(file["routers"]).filter((name) => typeof name === "string"),
@@ -96,4 +94,8 @@ function parseSoundly<T>(schema: z.ZodType<T>, value: unknown): T | undefined {
       ),
   );
   return schema.safeParse(Object.fromEntries(Object.entries(value).filter(([key]) => !wrong.has(key)))).data;
+}
+
+function hostParts(host: z.infer<typeof partSchemas.host>): HostParts {
+  return { workloads: host?.workloads ?? [], ports: host?.ports ?? {} };
 }

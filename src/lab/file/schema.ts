@@ -33,6 +33,12 @@ function tunnelKeys(): object {
 const hostSchema = z
   .strictObject({
     workloads: z.array(workloadName).optional().describe("Names, each a network namespace of its own."),
+    ports: z
+      .record(nodeName, z.array(text))
+      .optional()
+      .describe(
+        "Devices of the host that are there before its agent, each with a cable to a machine in a namespace of its own, by name; and the machine's addresses, with prefix length.",
+      ),
   })
   .nullable()
   .describe("A host: a network namespace with an agent's view of a machine.");

@@ -13,8 +13,8 @@ export function labGraph(lab: Lab): Graph {
     nodes: [
       ...lab.hosts.map(({ name }) => node("host", name)),
       ...lab.routers.map((name) => node("router", name)),
-      ...lab.hosts.flatMap(({ name: host, workloads }) =>
-        workloads.map((workload): GraphNode => ({
+      ...lab.hosts.flatMap(({ name: host, workloads, ports }) =>
+        [...workloads, ...ports.map(({ name }) => name)].map((workload): GraphNode => ({
           id: `${host}/${workload}`,
           kind: "workload",
           host,

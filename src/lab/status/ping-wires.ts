@@ -42,7 +42,13 @@ export function proofOf(
   // By the workload's name: the agent tells an inode, and one that this process knows from before means the namespace that had
   // it then.
   const netns = netnsOf(lab, `${client.host}/${client.workload}`);
-  const end = { netns, device: client.interface, mtuBytes, timeoutMs: TIMEOUT_MS };
+  const end = {
+    netns,
+    device: client.interface,
+    mtuBytes,
+    timeoutMs: TIMEOUT_MS,
+    isPort: client.isPort ?? false,
+  };
   return new WireProof(linuxProber(machine), end);
 }
 

@@ -9,7 +9,14 @@ import { addressBits, mustParseIp } from "../../net/ip.ts";
 import { derivedMac } from "../../net/mac.ts";
 import type { Plan } from "../../kernel/plan.ts";
 import type { KernelObject, LinkEnd, Netns, Qdisc, Veth } from "../../kernel/kernel.ts";
-import { type Lab, type LabLink, type LabWire, sideName, type WireSide } from "../file/model.ts";
+import {
+  type Lab,
+  type LabLink,
+  type LabPort,
+  type LabWire,
+  sideName,
+  type WireSide,
+} from "../file/model.ts";
 import { UnderlayRouting } from "./underlay.ts";
 import { cableAlias } from "./underlay-owner.ts";
 
@@ -17,10 +24,10 @@ export { namespaceName, namespacePrefix } from "../../resolvers/lab/places.ts";
 export { NETNS_DIRECTORY } from "../../resolvers/netns/netns.ts";
 
 export interface LabNamespace {
-  /** `alpha` for a host or router, `alpha/web` for a workload. */
+  /** `alpha` for a host or router, `alpha/web` for a workload or the machine behind a port. */
   readonly place: string;
-  readonly kind: "host" | "router" | "workload";
-  /** The host or router that it is, or the workload's host. */
+  readonly kind: "host" | "router" | "workload" | "machine";
+  /** The host or router that it is, or the host of the workload, or of the port that leads to the machine. */
   readonly node: string;
   /** Path below /run/netns. */
   readonly path: string;
@@ -48,6 +55,9 @@ export function netnsOf(lab: string, place: string): Netns {
   return `file://${NETNS_DIRECTORY}/${namespaceName(lab, place)}`;
 }
 
+/** Bytes, of the cable to the machine at a port. */
+const PORT_MTU = 1500;
+
 /** The connection id of a wire: the owner of all its devices. */
 export function connectionId(lab: string, wire: LabWire): string {
   return `${lab}.${sideName(wire.client).replaceAll("/", ".")}`;
@@ -73,12 +83,20 @@ export function topology(lab: Lab): Topology {
 
 function underlayOf(lab: Lab, routing: UnderlayRouting): KernelObject[] {
   const cables = lab.links.map((link) => cable(lab, link));
+  const ports = lab.hosts.flatMap((host) => host.ports.map((port) => portCable(lab, host.name, port)));
   return [
     ...cables,
-    ...cables.flatMap(({ ends }) => ends.map((end) => endSettings(end))),
+    ...ports.map(({ veth }) => veth),
+    ...[...cables, ...ports.map(({ veth }) => veth)].flatMap(({ ends }) =>
+      ends.map((end) => endSettings(end)),
+    ),
+    ...ports.flatMap((port) => port.addresses),
     ...lab.links.flatMap((link) => link.ends.flatMap((_, side) => addresses(lab, link, side))),
     ...lab.links.flatMap((link) =>
       link.ends.map((_, side) => ({ kind: "up", ...deviceOf(lab, link, side) }) as const),
+    ),
+    ...ports.flatMap(({ veth }) =>
+      veth.ends.map(({ netns, name }) => ({ kind: "up", netns, link: name }) as const),
     ),
     ...nodesOf(lab).flatMap((node) => routes(lab, routing, node)),
     ...lab.links.flatMap((link) => link.ends.flatMap((_, side) => shape(lab, link, side))),
@@ -100,9 +118,10 @@ function listNamespaces(lab: Lab): LabNamespace[] {
   return [
     ...lab.routers.map((name) => namespace(name, "router")),
     ...lab.hosts.map(({ name }) => namespace(name, "host")),
-    ...lab.hosts.flatMap(({ name, workloads }) =>
-      workloads.map((workload) => namespace(`${name}/${workload}`, "workload", name)),
-    ),
+    ...lab.hosts.flatMap(({ name, workloads, ports }) => [
+      ...workloads.map((workload) => namespace(`${name}/${workload}`, "workload", name)),
+      ...ports.map((port) => namespace(`${name}/${port.name}`, "machine", name)),
+    ]),
   ];
 }
 
@@ -145,6 +164,28 @@ function cable(lab: Lab, link: LabLink): Veth {
     };
   };
   return { kind: "veth", ends: [end(0), end(1)] };
+}
+
+/** From a host to the machine at its port. The device has one name at both ends. */
+function portCable(
+  lab: Lab,
+  host: string,
+  { name, addresses: own }: LabPort,
+): { readonly veth: Veth; readonly addresses: readonly KernelObject[] } {
+  const machine = `${host}/${name}`;
+  const end = (place: string): LinkEnd => ({
+    netns: netnsOf(lab.name, place),
+    name,
+    mac: derivedMac([`${lab.name}/${place} port ${name}`]),
+    mtuBytes: PORT_MTU,
+    alias: cableAlias(lab.name, place, name),
+    ...linkLocal(PORT_MTU),
+  });
+  const netns = netnsOf(lab.name, machine);
+  return {
+    veth: { kind: "veth", ends: [end(host), end(machine)] },
+    addresses: own.map((address) => ({ kind: "address", netns, link: name, address })),
+  };
 }
 
 function addresses(lab: Lab, link: LabLink, side: number): KernelObject[] {

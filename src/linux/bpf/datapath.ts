@@ -150,12 +150,13 @@ export class Datapath {
    * Puts the program on a device of the CURRENT namespace, counters at zero. ALREADY_EXISTS if the name or the index is
    * in use by a device that is there; UNIMPLEMENTED before Linux 6.6. A failure leaves nothing behind.
    *
-   * The kernel waits for an RCU grace period (8-20 ms), holding the lock of all link changes.
+   * The kernel waits for an RCU grace period (8-20 ms), holding the lock of all link changes. `isFree` is asked when there is an
+   * entry for this index without a link: whether its device is gone. Default: whether the host has no device with this index.
    */
-  attach(wire: Attachment): void {
+  attach(wire: Attachment, isFree = (): boolean => !this.#isBound(wire.ifindex)): void {
     const attempted = `attach wire ${wire.name} to device ${wire.ifindex}`;
     const path = this.#linkPath(wire.name);
-    this.#claim(wire, path, attempted);
+    this.#claim(wire, { path, attempted, isFree });
     let link: number | undefined;
     try {
       link = createTcxLink(this.#wire, wire.ifindex);
@@ -237,6 +238,11 @@ export class Datapath {
       deleteElement(this.#map, keyOf(info.ifindex));
     }
     unlinkSync(this.#linkPath(name));
+  }
+
+  /** Whether a device that is there has the link of this name. */
+  isAttached(name: string): boolean {
+    return (this.#linkInfo(name)?.ifindex ?? 0) !== 0;
   }
 
   /** What is attached, by name. */
@@ -321,7 +327,14 @@ export class Datapath {
   }
 
   /** Takes name and index for `wire`, also from a device that is gone. Nothing is taken when it throws. */
-  #claim(wire: Attachment, path: string, attempted: string): void {
+  #claim(
+    wire: Attachment,
+    {
+      path,
+      attempted,
+      isFree,
+    }: { readonly path: string; readonly attempted: string; readonly isFree: () => boolean },
+  ): void {
     const holder = this.#linkInfo(wire.name);
     if (holder !== undefined) {
       if (holder.ifindex !== 0) {
@@ -334,7 +347,7 @@ export class Datapath {
       return;
     }
     this.#demandUnattached(wire.ifindex, attempted);
-    if (this.#isBound(wire.ifindex)) throw taken(attempted, "a device of the host has this index");
+    if (!isFree()) throw taken(attempted, "a device of the host has this index");
     updateElement(this.#map, keyOf(wire.ifindex), value, BPF_ANY);
   }
 

@@ -7,6 +7,7 @@ import {
   type ApplyOptions,
   type CounterQuery,
   type Counters,
+  type PortFacts,
   type KernelEvent,
   type KernelObject,
   type NativeNetwork,
@@ -14,6 +15,7 @@ import {
   type Netns,
   type NetnsIdentity,
   type ObserveQuery,
+  type OnLink,
   type Operation,
   type WatchPurpose,
 } from "../../kernel/kernel.ts";
@@ -22,6 +24,7 @@ import { type AttachedWire, Datapath } from "../bpf/datapath.ts";
 import type { WireVerdict } from "../bpf/wire-map.ts";
 import { lookUp } from "../batch/links.ts";
 import type { KernelSettings } from "./messages.ts";
+import { readDevice } from "../namespaces/device-facts.ts";
 import { NamespaceNumbers } from "../namespaces/namespace-numbers.ts";
 import { readNativeNetwork } from "../namespaces/native-network.ts";
 import * as k from "../netlink/constants.ts";
@@ -160,6 +163,15 @@ export class HostKernel {
     );
   }
 
+  devices(queries: readonly OnLink[]): (PortFacts | undefined)[] {
+    return this.#using((places) =>
+      queries.map(({ netns, link }) => {
+        const place = places.find(netns);
+        return place && readDevice(place, this.#settings.mark, link);
+      }),
+    );
+  }
+
   resolve(netns: Netns): NetnsIdentity {
     return this.#using((places) => {
       const { identity, cookie } = places.of(netns);
@@ -254,8 +266,8 @@ export class HostKernel {
     return (place, linkIndex) => {
       const action = datapath.action(linkIndex);
       if (!action) return undefined;
-      if (place.identity === this.#host.identity)
-        return hasIngressBlock(place, linkIndex) ? action : undefined;
+      // On a borrowed device of the host it is pinned, as in workloads.
+      if (place.identity === this.#host.identity && hasIngressBlock(place, linkIndex)) return action;
       pinned ??= new Map(datapath.list().map((wire) => [wire.name, wire]));
       return pinned.get(pinName(place.identity, linkIndex))?.ifindex === linkIndex ? action : undefined;
     };

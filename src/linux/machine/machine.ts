@@ -9,6 +9,7 @@ import {
   type ApplyOptions,
   type CounterQuery,
   type Counters,
+  type PortFacts,
   KernelError,
   type KernelEvent,
   type KernelObject,
@@ -18,6 +19,7 @@ import {
   type Netns,
   type NetnsIdentity,
   type ObserveQuery,
+  type OnLink,
   type Operation,
   type WatchPurpose,
 } from "../../kernel/kernel.ts";
@@ -242,6 +244,13 @@ class WorkerKernel implements OpenKernel {
   async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {
     return (await this.#machine.call({ type: "counters", kernel: this.number, queries })) as (
       | Counters
+      | undefined
+    )[];
+  }
+
+  async devices(queries: readonly OnLink[]): Promise<(PortFacts | undefined)[]> {
+    return (await this.#machine.call({ type: "devices", kernel: this.number, queries })) as (
+      | PortFacts
       | undefined
     )[];
   }

@@ -8,6 +8,7 @@ import {
   type NativeQuery,
   type Netns,
   type ObserveQuery,
+  type OnLink,
   type Operation,
   type WatchPurpose,
   type OwnerMark,
@@ -55,6 +56,7 @@ export type Request =
       readonly queries: readonly NativeQuery[];
     }
   | { readonly type: "counters"; readonly kernel: number; readonly queries: readonly CounterQuery[] }
+  | { readonly type: "devices"; readonly kernel: number; readonly queries: readonly OnLink[] }
   | { readonly type: "resolve"; readonly kernel: number; readonly netns: Netns }
   | { readonly type: "settle"; readonly kernel: number }
   | { readonly type: "listen"; readonly kernel: number; readonly purpose: WatchPurpose | undefined }

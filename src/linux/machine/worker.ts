@@ -88,6 +88,8 @@ async function answer(request: Request): Promise<unknown> {
       return kernelOf(request.kernel).nativeNetworks(request.queries);
     case "counters":
       return kernelOf(request.kernel).counters(request.queries);
+    case "devices":
+      return kernelOf(request.kernel).devices(request.queries);
     case "resolve":
       return kernelOf(request.kernel).resolve(request.netns);
     case "settle":

@@ -55,6 +55,9 @@ export const RTM_GETNSID = 90;
 
 // if.h, if_link.h: links
 export const IFNAMSIZ = 16;
+/** `include/uapi/linux/if_arp.h` */
+export const ARPHRD_ETHER = 1;
+
 export const IFF_UP = 0x1;
 export const IFF_LOWER_UP = 0x10000;
 export const IFLA_ADDRESS = 1;

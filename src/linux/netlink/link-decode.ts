@@ -5,6 +5,8 @@ import { type Attributes, type NetlinkMessage, present, readAttributes, Struct }
 export interface Link {
   readonly index: number;
   readonly name: string;
+  /** ARPHRD_*: absent for Ethernet. */
+  readonly hardware?: number;
   /** Absent on a device without a 6-byte address. */
   readonly mac?: string;
   readonly mtuBytes: number;
@@ -59,6 +61,7 @@ interface LinkStats {
 export function decodeLink(message: NetlinkMessage): Link {
   const header = new Struct("link", message.body, 16);
   const attributes = readAttributes("link", message.body, 16);
+  const hardware = header.u16(2);
   const info = attributes.nested(k.IFLA_LINKINFO);
   const kind = info?.string(k.IFLA_INFO_KIND);
   const data = kind === "vxlan" ? info?.nested(k.IFLA_INFO_DATA) : undefined;
@@ -68,6 +71,7 @@ export function decodeLink(message: NetlinkMessage): Link {
   return {
     index: header.i32(4),
     name: attributes.string(k.IFLA_IFNAME) ?? "",
+    ...(hardware !== k.ARPHRD_ETHER && { hardware }),
     ...present("mac", attributes.mac(k.IFLA_ADDRESS)),
     mtuBytes: attributes.u32(k.IFLA_MTU) ?? 0,
     flags: header.u32(8),

@@ -3,6 +3,7 @@
  *
  * - a device of the host shares the block of all of them (netlink/ingress-block.ts): microseconds, no pin
  * - a device in a workload's namespace gets a pinned tcx link, which root in there cannot take off: 8-20 ms
+ * - so does a borrowed device: a link changes nothing of it, while a qdisc would be one more of its owner's
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { KernelError, type Program } from "../../kernel/kernel.ts";
@@ -24,7 +25,7 @@ const ATTACH_PAUSE_MS = 2;
 export const program: LinuxObjectKind<Program> = {
   async add(tools, job, object) {
     const task = taskOf(tools, job, object);
-    if (task) await (task.isHost ? bind(tools, task) : attach(tools, task));
+    if (task) await (task.isShared ? bind(tools, task) : attach(tools, task));
   },
   change(tools, job, object) {
     const task = taskOf(tools, job, object);
@@ -32,7 +33,7 @@ export const program: LinuxObjectKind<Program> = {
   },
   remove(tools, job, object) {
     const task = taskOf(tools, job, object);
-    if (task) (task.isHost ? unbind : detach)(tools, task);
+    if (task) (task.isShared ? unbind : detach)(tools, task);
   },
   observe: (context, view) =>
     view.links.flatMap((link): Program[] => {
@@ -41,7 +42,16 @@ export const program: LinuxObjectKind<Program> = {
       const { verdict } = action;
       const target = targetOf(context, view, action.targetIfindex);
       const on = { netns: view.netns, link: link.name };
-      return [{ kind: "program", ...on, verdict, ...(target !== undefined && { target }) }];
+      const isBorrowed = link.group !== context.mark.group;
+      return [
+        {
+          kind: "program",
+          ...on,
+          verdict,
+          ...(target !== undefined && { target }),
+          ...(isBorrowed && { index: link.index }),
+        },
+      ];
     }),
 };
 
@@ -59,7 +69,8 @@ function targetOf({ mark }: ObserveContext, view: NetnsView, index: number | und
 interface Task {
   readonly number: number;
   readonly place: NetnsPlace;
-  readonly isHost: boolean;
+  /** By the block of the host's devices. */
+  readonly isShared: boolean;
   readonly datapath: Datapath;
   readonly wanted: Attachment;
 }
@@ -70,23 +81,36 @@ function taskOf(tools: BatchTools, job: Job, object: Program): Task | undefined 
   const place = tools.places.find(object.netns);
   const isRemoved = job.operation.verb === "remove";
   if (!place || (isRemoved && tools.isLeaving(place, object.link))) return undefined;
-  const link = tools.linkOf(job, place, object.link);
-  if (!link) return undefined;
+  const index = indexOf(tools, job, place, object);
+  if (index === undefined) return undefined;
   if ((target === undefined) !== (verdict === "pass"))
     throw refuseStep(job, "EINVAL", `${verdict} ${target === undefined ? "needs a" : "has no"} target`);
   const targetIfindex = target === undefined ? undefined : tools.linkOf(job, place, target)?.index;
   return {
     number: job.number,
     place,
-    isHost: place === tools.places.find("host"),
+    isShared: object.index === undefined && place === tools.places.find("host"),
     datapath: tools.datapath(),
     wanted: {
-      ifindex: link.index,
-      name: pinName(place.identity, link.index),
+      ifindex: index,
+      name: pinName(place.identity, index),
       verdict,
       ...(targetIfindex !== undefined && { targetIfindex }),
     },
   };
+}
+
+/** Of the device that it is on, or was. `undefined` for who removes from one that is not there. */
+function indexOf(tools: BatchTools, job: Job, place: NetnsPlace, object: Program): number | undefined {
+  const { index } = object;
+  // A borrowed device may have gone, or have another name by now: the program is found by the index.
+  if (index !== undefined && job.operation.verb === "remove") return index;
+  const link = tools.linkOf(job, place, object.link);
+  if (!link || index === undefined) return link?.index;
+  if (link.index !== index) throw refuseStep(job, "ENODEV", `${object.link} is another device by now`);
+  if (link.master !== undefined)
+    throw refuseStep(job, "EBUSY", `${object.link} is a member of another device`);
+  return index;
 }
 
 /** What it did before is read from the map: the device that it led to may be gone, and with it its name. */
@@ -142,11 +166,13 @@ function unbind(tools: BatchTools, { number, place, datapath, wanted }: Task): v
 
 /** The kernel takes a few milliseconds to let go of a program that was just taken off. */
 async function attach(tools: BatchTools, { place, datapath, wanted }: Task): Promise<void> {
+  const isFree = (): boolean => !hasIngressBlock(place, wanted.ifindex);
+  const isHost = place === tools.places.find("host");
   await tools.transaction.flush();
   for (let attempt = 1; ; attempt++) {
     try {
       direct(tools, place, () => {
-        datapath.attach(wanted);
+        datapath.attach(wanted, isHost ? isFree : undefined);
         return () => datapath.detach(wanted.name);
       });
       return;
@@ -159,13 +185,14 @@ async function attach(tools: BatchTools, { place, datapath, wanted }: Task): Pro
   }
 }
 
-/** What is not attached is fine, and does not come back with the undo. */
+/** What is not attached is fine, and does not come back with the undo; the pin of a device that is gone goes, too. */
 function detach(tools: BatchTools, { place, datapath, wanted: { ifindex, name } }: Task): void {
-  const before = datapath.action(ifindex);
-  if (!before) return;
+  const before = datapath.isAttached(name) ? datapath.action(ifindex) : undefined;
   direct(tools, place, () => {
     datapath.detach(name);
-    return () => attachAgain(datapath, { ifindex, name, ...before });
+    return () => {
+      if (before) attachAgain(datapath, { ifindex, name, ...before });
+    };
   });
 }
 

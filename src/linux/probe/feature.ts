@@ -2,8 +2,8 @@
 export type Use =
   | "every wire"
   | "remote wires"
-  /** With the plan's option `localPrograms`. */
-  | "programs of local wires"
+  /** And programs of local wires, with the plan's option `localPrograms`. */
+  | "ports"
   | "cables of a lab"
   | "debugging"
   | "nothing yet";

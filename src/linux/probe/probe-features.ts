@@ -81,7 +81,10 @@ export const FEATURES: readonly FeatureQuestion[] = [
   {
     name: "tcx links",
     since: "6.6",
-    ...need("programs of local wires", "no programs on the ends of local wires"),
+    ...need(
+      "ports",
+      "no device that is there already as a workload, and no programs on the ends of local wires",
+    ),
     remedy: upgrade("6.6", "CONFIG_NET_XGRESS and CONFIG_BPF_SYSCALL"),
     trial: { type: "tcx" },
   },

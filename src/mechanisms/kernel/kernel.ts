@@ -3,6 +3,7 @@ import { quote } from "../../text/problem.ts";
 import type { LinkEnd, Netns } from "../../kernel/kernel.ts";
 import { interfaceNameProblem } from "../../net/interface-name.ts";
 import { parsePrefix } from "../../net/ip.ts";
+import { deviceProblems } from "../device-parameters.ts";
 import { HOST, type Half, type Place } from "../half.ts";
 import { linkLocal } from "../link-local.ts";
 import type { LocalType, TypedMechanism } from "../mechanism-type.ts";
@@ -53,29 +54,24 @@ export const kernel: Readonly<LocalType<KernelMechanism>> = {
   half,
   words: () => "veth",
   accept: (offered, newName) => ({ ...offered, [COMMON.name]: offered[COMMON.name] || newName() }),
-  forWorkload: ({ netns }, { name, routerAdvertisements = false, forwarding = false, sources = [] }) => ({
-    [COMMON.inodeUrl]: netns,
-    [COMMON.name]: name,
-    [ROUTER_ADVERTISEMENTS]: routerAdvertisements ? "true" : "",
-    [FORWARDING]: forwarding ? "true" : "",
-    [SOURCES]: sources.join(","),
-  }),
+  forWorkload: ({ netns, port }, { name, routerAdvertisements = false, forwarding = false, sources = [] }) =>
+    port
+      ? undefined
+      : {
+          [COMMON.inodeUrl]: netns,
+          [COMMON.name]: name,
+          [ROUTER_ADVERTISEMENTS]: routerAdvertisements ? "true" : "",
+          [FORWARDING]: forwarding ? "true" : "",
+          [SOURCES]: sources.join(","),
+        },
   device: ({ netns, interfaceName, sources }) => ({ netns, interfaceName, ...(sources && { sources }) }),
 };
 
 function read(parameters: ParameterMap): Parsed<KernelMechanism> {
   const { [COMMON.inodeUrl]: inodeUrl = "", [COMMON.name]: name = "" } = parameters;
-  const found: string[] = [];
-  if (!/^(file:\/\/\/[^\p{Cc}]{1,1024}|inode:\/\/[0-9]{1,20}\/[0-9]{1,20})$/u.test(inodeUrl)) {
-    found.push(`inodeURL ${quote(inodeUrl)} is neither file:///path nor inode://device/inode`);
-  }
-  if (/^file:\/\/\/proc\/(self|thread-self)\//.test(inodeUrl)) {
-    found.push(`inodeURL ${quote(inodeUrl)} is another namespace for everybody who reads it`);
-  }
+  const found = deviceProblems(inodeUrl, name);
   const wrong = (parameters[SOURCES] ?? "").split(",").find((each) => each !== "" && !parsePrefix(each));
   if (wrong !== undefined) found.push(`the source ${quote(wrong)} is no prefix`);
-  const nameProblem = interfaceNameProblem(name);
-  if (nameProblem) found.push(`the interface name ${quote(name)} ${nameProblem}`);
   if (found.length > 0) return { ok: false, problems: found };
   const isTrusting = parameters[ROUTER_ADVERTISEMENTS] === "true";
   const sources = (parameters[SOURCES] ?? "").split(",").filter((each) => each !== "");

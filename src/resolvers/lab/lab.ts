@@ -6,6 +6,7 @@ import { labPlacePath, labPlaceProblem } from "./places.ts";
 export const lab: Readonly<Resolver<string>> = {
   type: "lab",
   form: "lab/host/workload",
+  leadsTo: "netns",
   about: "by its name in a lab",
   schema: (z) => z.string().describe("lab/host/workload"),
   problem: labPlaceProblem,

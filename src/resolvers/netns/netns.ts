@@ -11,6 +11,7 @@ const CHECK_MS = 10_000;
 export const netns: Readonly<Resolver<string>> = {
   type: "netns",
   form: "path",
+  leadsTo: "netns",
   about: "by path",
   schema: (z) => z.string().describe("Path of a network namespace: /run/netns/web."),
   problem: (path) =>

@@ -9,6 +9,7 @@ const CHECK_MS = 500;
 export const pid: Readonly<Resolver<number>> = {
   type: "pid",
   form: "number",
+  leadsTo: "netns",
   about: "by a process in it",
   schema: (z) =>
     z
@@ -47,6 +48,8 @@ class ProcessLookout implements Lookout {
   /** A process is held before it is looked at, and asked after: in between nobody else can have got its number. */
   async look(): Promise<Found> {
     const { kernel, processes } = this.#outside;
+    // Asked once more, it would take another process for the one that was meant.
+    if (this.isOver) throw new NetloomError("NOT_FOUND", `process ${this.#number} has ended`);
     const held = (this.#process ??= await processes.hold(this.#number));
     const identity = held.isAlive() ? await kernel.resolve(`file:///proc/${this.#number}/ns/net`) : undefined;
     if (identity && held.isAlive()) return { type: "netns", identity };

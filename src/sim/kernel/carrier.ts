@@ -4,6 +4,7 @@ import {
   type ApplyOptions,
   type CounterQuery,
   type Counters,
+  type PortFacts,
   type Failpoint,
   type Kernel,
   KernelError,
@@ -15,6 +16,7 @@ import {
   type Netns,
   type NetnsIdentity,
   type ObserveQuery,
+  type OnLink,
   type Operation,
   type OwnerMark,
 } from "../../kernel/kernel.ts";
@@ -23,7 +25,7 @@ import { demandDevicesLast, isDeviceRemoval } from "../../kernel/operations.ts";
 import { type Watch } from "../../async/watch.ts";
 import { type Actor, bury, busyUntilMs, type Undo } from "./links.ts";
 import { findNetns, type KernelListener, type NetnsMachine } from "./machine.ts";
-import { look, nativeNetworkOf, viewOf } from "./observe.ts";
+import { factsOf, look, nativeNetworkOf, viewOf } from "./observe.ts";
 import { perform } from "./operations.ts";
 import { type KernelNews, Refused, type SimDevice, type SimNetns } from "./state.ts";
 import { simKindOf } from "./objects.ts";
@@ -121,6 +123,14 @@ export class SimKernel implements Kernel, Actor, KernelListener {
       if (!device) return undefined;
       const { packets, bytes } = device.program?.pins === this.pins ? device.program : device.received;
       return { packets, bytes };
+    });
+  }
+
+  async devices(queries: readonly OnLink[]): Promise<(PortFacts | undefined)[]> {
+    await this.#pause(this.#life);
+    return queries.map(({ netns, link }) => {
+      const device = this.lookUp(netns)?.devices.get(link);
+      return device && !device.isDoomed ? factsOf(device, this.mark) : undefined;
     });
   }
 

@@ -37,6 +37,8 @@ export function guardedKernel(
       ),
     counters: (queries) =>
       life.deliver({ kind: "kernel.counters", delayMs: 0.1 }, kernel.counters(structuredClone(queries))),
+    devices: (queries) =>
+      life.deliver({ kind: "kernel.devices", delayMs: 0.1 }, kernel.devices(structuredClone(queries))),
     resolve: (netns) => life.deliver({ kind: "kernel.resolve", detail: netns }, kernel.resolve(netns)),
     settle: () => life.deliver({ kind: "kernel.settle" }, kernel.settle()),
     watch: () => {

@@ -9,8 +9,15 @@ import { KernelError, type Netns } from "../../kernel/kernel.ts";
 import { SimKernel, type SimKernelOptions } from "./carrier.ts";
 import { findNetns, NetnsMachine, type SimMachineOptions } from "./machine.ts";
 import { followPacket, wayOut } from "./reach.ts";
-import { familyOf } from "../../net/ip.ts";
-import { type Arrival, bare, type SimDevice, type SimNetns, type Transmit, urlOf } from "./state.ts";
+import {
+  type CableEnd,
+  changeDevice,
+  type DeviceChange,
+  foreign,
+  plantCable,
+  removeDevice,
+} from "./foreign-devices.ts";
+import { type Arrival, type SimDevice, type SimNetns, type Transmit, urlOf } from "./state.ts";
 import { SimProcesses } from "./processes.ts";
 
 export type { SimKernel, SimKernelOptions } from "./carrier.ts";
@@ -71,32 +78,35 @@ export class SimMachine {
 
   plantUplink(uplink: Uplink): void {
     const netns = this.#find(uplink.netns);
-    const number = this.#machine.uplinks.size + 1;
-    const device: SimDevice = {
+    const device = foreign(this.#machine, {
       kind: "uplink",
       transmit: cross,
       netns,
       name: uplink.name,
-      mac: `06:00:00:00:${hexByte(number >> 8)}:${hexByte(number)}`,
       mtuBytes: uplink.mtuBytes ?? 1500,
-      alias: "",
-      linkLocal: true,
-      group: 0,
-      isUp: true,
-      tunnel: undefined,
+      addresses: uplink.addresses,
       fabric: uplink.fabric ?? "underlay",
-      ...bare(),
-      addresses: new Set(
-        uplink.addresses.map((address) => ({
-          address,
-          family: familyOf(address),
-          hasPeerRoute: true,
-          protocol: 0,
-        })),
-      ),
-    };
-    netns.devices.set(uplink.name, device);
+    });
     this.#machine.uplinks.add(device);
+  }
+
+  /** A cable that nobody of ours has laid, up. Default of `mtuBytes`: 1500. */
+  plantCable([a, b]: readonly [CableEnd, CableEnd], mtuBytes = 1500): void {
+    const ends = [
+      { ...a, netns: this.#find(a.netns) },
+      { ...b, netns: this.#find(b.netns) },
+    ] as const;
+    plantCable(this.#machine, ends, mtuBytes);
+  }
+
+  /** What the owner of a device does with it. */
+  changeDevice(netns: Netns, name: string, change: DeviceChange): void {
+    changeDevice(this.#machine, this.#device(netns, name), change);
+  }
+
+  /** Its owner takes it away, and with it the other end of its cable. */
+  removeDevice(netns: Netns, name: string): void {
+    removeDevice(this.#machine, this.#device(netns, name));
   }
 
   /** The device by which packets to `address` leave a namespace; `undefined` if no route leads there. NOT_FOUND without the namespace. */
@@ -125,15 +135,17 @@ export class SimMachine {
     return arrival && { netns: urlOf(arrival.netns.path), link: arrival.link };
   }
 
+  #device(netns: Netns, name: string): SimDevice {
+    const device = this.#find(netns).devices.get(name);
+    if (!device) throw new TypeError(`there is no device ${name} in ${netns}`);
+    return device;
+  }
+
   #find(netns: Netns): SimNetns {
     const found = netns === "host" ? this.#machine.root : findNetns(this.#machine, netns);
     if (!found) throw new TypeError(`there is no network namespace ${netns}`);
     return found;
   }
-}
-
-function hexByte(value: number): string {
-  return (value & 0xff).toString(16).padStart(2, "0");
 }
 
 /** To whichever uplink of its fabric has it taken in. */

@@ -144,6 +144,13 @@ function withPeer(device: SimDevice): SimDevice[] {
   return device.peer ? [device, device.peer] : [device];
 }
 
+/** It is gone, and its name is free. */
+export function destroyed(device: SimDevice): void {
+  device.isDoomed = true;
+  dissolve(device);
+  device.netns.devices.delete(device.name);
+}
+
 /** Takes with a device what hangs on it. */
 export function dissolve(device: SimDevice): void {
   device.isUp = false;
@@ -186,6 +193,7 @@ export function born(actor: Actor, end: LinkEnd, nature: Nature): SimDevice {
     ...nature,
     netns,
     name,
+    index: actor.machine.nextIndex(),
     mac,
     mtuBytes,
     alias,

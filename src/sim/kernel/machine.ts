@@ -38,6 +38,7 @@ export class NetnsMachine implements Machinery {
   readonly #freeInodes: number[] = [];
   #nextInode = 4026532000;
   #nextCookie = 1;
+  #nextIndex = 2;
   #draws = 0;
   #batches: { readonly wants: ReadonlySet<SimNetns>; start: (() => void) | undefined }[] = [];
 
@@ -52,6 +53,10 @@ export class NetnsMachine implements Machinery {
 
   nowMs(): number {
     return this.clock.monotonicMs();
+  }
+
+  nextIndex(): number {
+    return this.#nextIndex++;
   }
 
   /** Takes the time of one operation, and then buries what has died meanwhile. */

@@ -2,9 +2,9 @@
 import type { SimLook, SimView } from "./object-kind.ts";
 import { SIM_KINDS } from "./objects.ts";
 import { contains, mustParsePrefix, network } from "../../net/ip.ts";
-import type { KernelObject, NativeNetwork, ObserveQuery, OwnerMark } from "../../kernel/kernel.ts";
+import type { PortFacts, KernelObject, NativeNetwork, ObserveQuery, OwnerMark } from "../../kernel/kernel.ts";
 import { MAIN_TABLE } from "../../kernel/objects/route.ts";
-import { type SimNetns } from "./state.ts";
+import type { SimDevice, SimNetns } from "./state.ts";
 
 export function viewOf(netns: SimNetns, query: ObserveQuery): SimView {
   return { netns, name: query.netns, links: query.links && new Set(query.links) };
@@ -20,6 +20,22 @@ export function look(kernel: Omit<SimLook, "told">, views: readonly SimView[]): 
     told: new Set(),
   };
   return views.flatMap((view) => SIM_KINDS.flatMap((kind): KernelObject[] => kind.observe(observer, view)));
+}
+
+/** A device as anybody may ask after it. */
+export function factsOf(device: SimDevice, mark: OwnerMark): PortFacts {
+  const { index, mtuBytes, isUp, peer, master, group, kind, addresses } = device;
+  return {
+    index,
+    mtuBytes,
+    isUp,
+    hasCarrier: isUp && (peer?.isUp ?? true),
+    isEthernet: true,
+    isOurs: group === mark.group,
+    sort: kind,
+    ...(master !== undefined && { master }),
+    addresses: [...addresses].map(({ address }) => address),
+  };
 }
 
 /** All that is there without the mark, and not on a device that bears it; with `near` only such as holds one of these addresses. */

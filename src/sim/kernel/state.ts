@@ -16,11 +16,13 @@ export interface SimNetns {
 }
 
 export interface SimDevice {
-  readonly kind: Device["kind"] | "uplink";
+  readonly kind: Device["kind"] | "uplink" | "cable";
   /** Out of it, while it is up. */
   readonly transmit: Transmit;
   readonly netns: SimNetns;
-  readonly name: string;
+  name: string;
+  /** Unlike Linux' it is unique on the machine. */
+  readonly index: number;
   mac: string;
   mtuBytes: number;
   alias: string;
@@ -33,6 +35,8 @@ export interface SimDevice {
   readonly tunnel: SimTunnel | undefined;
   /** Uplinks of one fabric share a flat segment. */
   readonly fabric: string | undefined;
+  /** Of a bridge: its name. */
+  master: string | undefined;
   readonly addresses: Set<SimAddress>;
   readonly neighbors: Map<string, SimNeighbor>;
   program: SimProgram | undefined;
@@ -49,9 +53,10 @@ export interface SimDevice {
 /** A device with nothing on it. */
 export function bare(): Pick<
   SimDevice,
-  "peer" | "addresses" | "neighbors" | "program" | "received" | "kept" | "goneAtMs" | "isDoomed"
+  "peer" | "master" | "addresses" | "neighbors" | "program" | "received" | "kept" | "goneAtMs" | "isDoomed"
 > {
   return {
+    master: undefined,
     peer: undefined,
     addresses: new Set(),
     neighbors: new Map(),
@@ -70,6 +75,8 @@ export interface Machinery {
   readonly dying: Set<SimDevice>;
   readonly deletionMs: number;
   nowMs(): number;
+  /** Of a new device. */
+  nextIndex(): number;
   /** Tells everybody who watches the namespace, at `dueMs` (default: now). */
   announce(netns: SimNetns, news: KernelNews, dueMs?: number): void;
 }

@@ -65,6 +65,7 @@ const KERNEL = {
   observe: "call",
   nativeNetworks: "call",
   counters: "call",
+  devices: "call",
   resolve: "call",
   watch: "watch",
   settle: "call",

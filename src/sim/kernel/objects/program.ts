@@ -1,12 +1,13 @@
 import type { Program } from "../../../kernel/kernel.ts";
 import { simDeviceOf } from "../links.ts";
-import { Refused } from "../state.ts";
+import { Refused, type SimDevice } from "../state.ts";
 import { devicesOf, type SimObjectKind } from "../object-kind.ts";
 
 export const program = {
   add(actor, object) {
     const netns = actor.find(object.netns);
     const device = simDeviceOf(netns, object.link);
+    demandBorrowed(device, object.index);
     const target = object.target === undefined ? undefined : simDeviceOf(netns, object.target);
     if (device.program) throw new Refused("EEXIST", "the device has a program");
     device.program = { verdict: object.verdict, target, pins: actor.pins, packets: 0, bytes: 0 };
@@ -15,7 +16,12 @@ export const program = {
     };
   },
   remove(actor, object) {
-    const device = actor.find(object.netns).devices.get(object.link);
+    const devices = actor.find(object.netns).devices;
+    // A borrowed device may have another name by now.
+    const device =
+      object.index === undefined
+        ? devices.get(object.link)
+        : [...devices.values()].find(({ index }) => index === object.index);
     const program = device?.program;
     if (!device || program?.pins !== actor.pins) return undefined;
     device.program = undefined;
@@ -23,13 +29,26 @@ export const program = {
       if (!device.isDoomed) device.program = program;
     };
   },
-  observe: ({ pins }, view) =>
-    devicesOf(view).flatMap(({ name, program }): Program[] => {
+  observe: ({ pins, mark }, view) =>
+    devicesOf(view).flatMap(({ name, program, group, index }): Program[] => {
       if (program?.pins !== pins) return [];
       const { verdict, target } = program;
       const isThere = target !== undefined && !target.isDoomed;
       return [
-        { kind: "program", netns: view.name, link: name, verdict, ...(isThere && { target: target.name }) },
+        {
+          kind: "program",
+          netns: view.name,
+          link: name,
+          verdict,
+          ...(isThere && { target: target.name }),
+          ...(group !== mark.group && { index }),
+        },
       ];
     }),
 } as const satisfies SimObjectKind<Program>;
+
+function demandBorrowed({ name, index, master }: SimDevice, wanted: number | undefined): void {
+  if (wanted === undefined) return;
+  if (index !== wanted) throw new Refused("ENODEV", `${name} is another device by now`);
+  if (master !== undefined) throw new Refused("EBUSY", `${name} is a member of another device`);
+}

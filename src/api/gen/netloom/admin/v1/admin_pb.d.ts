@@ -884,6 +884,13 @@ export declare type WireEnd = Message<"netloom.admin.v1.WireEnd"> & {
    * @generated from field: netloom.admin.v1.Counters received = 4;
    */
   received?: Counters | undefined;
+
+  /**
+   * A device that is there already is the workload: it has no namespace of its own.
+   *
+   * @generated from field: bool is_port = 5;
+   */
+  isPort: boolean;
 };
 
 /**

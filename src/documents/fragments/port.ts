@@ -1,0 +1,42 @@
+/** What cannot be said of a workload that is a device which is there already: it stays as it is. */
+import { LOCAL_TYPES } from "../../mechanisms/list.ts";
+import type { WorkloadRef } from "../../resolvers/resolver.ts";
+import { leadsTo, workloadLabel, workloadText } from "../../resolvers/workload-ref.ts";
+import { type FilePath, type Finding, quote } from "../../text/problem.ts";
+
+interface OfWorkload {
+  readonly workload: WorkloadRef;
+  readonly routerAdvertisements?: boolean | undefined;
+  readonly mechanism?: string | undefined;
+}
+
+/** `interfaces` are those that the document names, each with its place. */
+export function checkPort(
+  { workload, routerAdvertisements, mechanism }: OfWorkload,
+  interfaces: readonly (readonly [name: string | undefined, path: FilePath])[],
+): Finding[] {
+  const isPort = leadsTo(workload) === "port";
+  const type = LOCAL_TYPES.find(({ document }) => document === mechanism);
+  const findings: Finding[] = [];
+  if (type && (type.borrow !== undefined) !== isPort) {
+    const right = isPort ? "a port" : "a network namespace";
+    const message = `the mechanism ${quote(type.document)} is not for ${workloadText(workload)}, which is ${right}; leave it out`;
+    findings.push({ path: ["mechanism"], message });
+  }
+  if (!isPort) return findings;
+  for (const [name, path] of interfaces) {
+    if (name === undefined || name === "") continue;
+    const message = `${workloadText(workload)} has a name already, and ${quote(name)} would be another; leave it out`;
+    findings.push({ path, message });
+  }
+  if (routerAdvertisements === true) {
+    const message = `${workloadText(workload)} stays as it is: whoever is behind it decides which routers it believes; leave it out`;
+    findings.push({ path: ["routerAdvertisements"], message });
+  }
+  return findings;
+}
+
+/** The device of a workload that is a port, where no other wish may have it. */
+export function portDevice(workload: WorkloadRef): string | undefined {
+  return leadsTo(workload) === "port" ? workloadLabel(workload) : undefined;
+}

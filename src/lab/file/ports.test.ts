@@ -1,0 +1,56 @@
+/** Ports in a lab file: devices of a host that are there before its agent. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatProblem } from "../../text/problem.ts";
+import { labGraph } from "../status/graph.ts";
+import { topology } from "../topology/topology.ts";
+import { mustParseLab, parseLab } from "./parse.ts";
+
+const TEXT = `name: ports
+hosts:
+  alpha: { workloads: [web], ports: { eth1: [10.9.0.1/31, "fd09::1/127"], eth2: [] } }
+agents: true
+attachments:
+  - { kind: Connect, name: machine, workload: alpha/eth1, service: db }
+`;
+
+test("a port is a cable to a machine of its own namespace, and a workload of attachments", () => {
+  const lab = mustParseLab(TEXT, "ports.yaml");
+  const [attachment] = lab.mesh?.attachments ?? [];
+  assert.deepEqual(attachment?.wish.workload, { port: "eth1" });
+  const { namespaces, underlay } = topology(lab);
+  assert.deepEqual(
+    namespaces.map(({ place, kind }) => `${kind} ${place}`),
+    ["host alpha", "workload alpha/web", "machine alpha/eth1", "machine alpha/eth2"],
+  );
+  const cables = underlay.objects.flatMap((object) => (object.kind === "veth" ? [object.ends] : []));
+  assert.deepEqual(
+    cables.map((ends) => ends.map(({ netns, name }) => `${name} in ${netns.split("/").at(-1)}`)),
+    [
+      ["eth1 in nl-ports-alpha", "eth1 in nl-ports-alpha-eth1"],
+      ["eth2 in nl-ports-alpha", "eth2 in nl-ports-alpha-eth2"],
+    ],
+  );
+  const addresses = underlay.objects.flatMap((object) => (object.kind === "address" ? [object.address] : []));
+  assert.deepEqual(addresses, ["10.9.0.1/31", "fd09::1/127"]);
+  const places = labGraph(lab).nodes.map(({ id }) => id);
+  assert.deepEqual(places, ["alpha", "alpha/web", "alpha/eth1", "alpha/eth2"]);
+});
+
+test("what is wrong with ports is said with its place", () => {
+  const problems = (text: string): string => {
+    const result = parseLab(text, "ports.yaml");
+    return result.ok ? "" : result.problems.map(formatProblem).join("\n");
+  };
+  assert.match(
+    problems(TEXT.replace("eth2", "lo")),
+    /hosts\.alpha\.ports\.lo: "lo" is a device of every namespace/,
+  );
+  assert.match(problems(TEXT.replace("eth2", "web")), /alpha has a workload "web" already/);
+  assert.match(problems(TEXT.replace("10.9.0.1/31", "10.9.0.1")), /hosts\.alpha\.ports\.eth1\[0\]: /);
+  assert.match(problems(TEXT.replace("alpha/eth1", "alpha/eth3")), /unknown workload of alpha "eth3"/);
+  assert.match(
+    problems(TEXT.split("agents:")[0] ?? ""),
+    /hosts\.alpha\.ports: ports are workloads of attachments/,
+  );
+});

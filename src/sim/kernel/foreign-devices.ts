@@ -1,0 +1,103 @@
+/** Devices of the simulated machine that nobody of ours has made: network cards, and cables with a machine at their other end. */
+import type { Netns } from "../../kernel/kernel.ts";
+import { familyOf } from "../../net/ip.ts";
+import { destroyed } from "./links.ts";
+import {
+  bare,
+  type Machinery,
+  type SimAddress,
+  type SimDevice,
+  type SimNetns,
+  type Transmit,
+} from "./state.ts";
+
+/** One end of a cable. */
+export interface CableEnd {
+  readonly netns: Netns;
+  readonly name: string;
+  /** With prefix length. Default: none. */
+  readonly addresses?: readonly string[];
+}
+
+/** What the owner of a device changes about it. */
+export interface DeviceChange {
+  readonly isUp?: boolean;
+  readonly mtuBytes?: number;
+  readonly name?: string;
+  /** The bridge that it becomes a member of; "" for none. */
+  readonly master?: string;
+  /** One more, with prefix length. */
+  readonly address?: string;
+}
+
+type Found<T> = Omit<T, "netns"> & { readonly netns: SimNetns };
+
+/** A device of a stranger's, up. */
+export function foreign(
+  machine: Machinery,
+  given: Pick<SimDevice, "kind" | "transmit" | "netns" | "name" | "mtuBytes"> & {
+    readonly addresses: readonly string[];
+    readonly fabric?: string;
+  },
+): SimDevice {
+  const { addresses, fabric, ...device } = given;
+  const index = machine.nextIndex();
+  const made: SimDevice = {
+    ...device,
+    index,
+    mac: `06:00:00:00:${hexByte(index >> 8)}:${hexByte(index)}`,
+    alias: "",
+    linkLocal: true,
+    group: 0,
+    isUp: true,
+    tunnel: undefined,
+    fabric,
+    ...bare(),
+    addresses: new Set(addresses.map(addressOf)),
+  };
+  made.netns.devices.set(made.name, made);
+  machine.announce(made.netns, { type: "link", link: made.name, change: "new" });
+  return made;
+}
+
+function addressOf(address: string): SimAddress {
+  return { address, family: familyOf(address), hasPeerRoute: true, protocol: 0 };
+}
+
+export function plantCable(
+  machine: Machinery,
+  ends: readonly [Found<CableEnd>, Found<CableEnd>],
+  mtuBytes: number,
+): void {
+  const [a, b] = ends.map(({ netns, name, addresses = [] }) =>
+    foreign(machine, { kind: "cable", transmit: toPeer, netns, name, mtuBytes, addresses }),
+  );
+  if (!a || !b) return;
+  a.peer = b;
+  b.peer = a;
+}
+
+export function changeDevice(machine: Machinery, device: SimDevice, change: DeviceChange): void {
+  const { isUp = device.isUp, mtuBytes = device.mtuBytes, name = device.name, address } = change;
+  const master = change.master ?? device.master ?? "";
+  device.netns.devices.delete(device.name);
+  Object.assign(device, { isUp, mtuBytes, name, master: master === "" ? undefined : master });
+  device.netns.devices.set(name, device);
+  if (address !== undefined) device.addresses.add(addressOf(address));
+  for (const each of [device, device.peer])
+    if (each) machine.announce(each.netns, { type: "link", link: each.name, change: "new" });
+}
+
+/** With its other end, at once. */
+export function removeDevice(machine: Machinery, device: SimDevice): void {
+  for (const each of device.peer ? [device, device.peer] : [device]) {
+    destroyed(each);
+    machine.announce(each.netns, { type: "link", link: each.name, change: "removed" });
+  }
+}
+
+const toPeer: Transmit = (journey, frame, { peer }) => peer && journey.enter(peer, frame);
+
+function hexByte(value: number): string {
+  return (value & 0xff).toString(16).padStart(2, "0");
+}
