@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { needsRoot } from "../../../fixtures/linux/netns.ts";
 import { LAB_WORDS } from "../../identity/identities.ts";
 
-const path = (place: string): string => fileURLToPath(new URL(`../../${place}`, import.meta.url));
+const path = (place: string): string => fileURLToPath(new URL(`../../../${place}`, import.meta.url));
 
 for (const command of [
   "lab up examples/first.yaml",
