@@ -108,8 +108,8 @@ function portCasesOf(type: string): ResolverCase[] {
         const specimen = await specimenOf(harness, type);
         await specimen.come();
         await watching(harness, specimen.ref, async (watch) => {
-          assert.ok((await next(watch, harness)).isThere);
-          const there = watch.presence;
+          const there = await next(watch, harness);
+          assert.ok(there.isThere);
           await specimen.tend?.({ master: "br-1" });
           const presence = await next(watch, harness, there);
           assert.ok(!presence.isThere);
@@ -165,7 +165,7 @@ function casesOf(type: string): ResolverCase[] {
           assert.ok(first.isThere);
           await specimen.go();
           await specimen.come();
-          const second = await next(watch, harness);
+          const second = await next(watch, harness, first);
           assert.equal(second.isThere, specimen.isOnce !== true);
           if (second.isThere) assert.notEqual(identityKey(second.found), identityKey(first.found));
         });

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { needsRoot } from "../../../fixtures/linux/netns.ts";
 
 const skip = needsRoot;
-const machine = fileURLToPath(new URL("machine.ts", import.meta.url));
+const machine = fileURLToPath(new URL("../machine/machine.ts", import.meta.url));
 
 /** Runs `script` on such a machine. `$make` and `$remove` are Netloom's, for /run/netns/ours. */
 function onBareMachine(script: string): { readonly code: number | null; readonly text: string } {

@@ -253,6 +253,7 @@ test("a device is read as it was written", () => {
       assert.deepEqual(decodeLink(only(changeLink(index, { ...change, up: true }))), {
         ...change,
         index,
+        hardware: 0,
         flags: k.IFF_UP,
       });
     }),
