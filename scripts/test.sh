@@ -2,11 +2,11 @@
 # Runs test files and comes back, with nothing of them left on the machine: not when one fails, hangs or is killed, and
 # not after Ctrl-C. As root they have mount, network and process namespaces of their own, with an empty /run, bpffs
 # and folder for temporary files. All in these ends with their first process, which is this script again.
-# Usage: test.sh <file or pattern>…    TEST_MINUTES: when a run is given up, 14 unless said otherwise; TEST_FOLDER: where
+# Usage: test.sh <file or pattern>…    TEST_MINUTES: when a run is given up, 25 unless said otherwise; TEST_FOLDER: where
 # its temporary files are, /tmp unless said otherwise
 set -uo pipefail
 project=$(cd "$(dirname "$0")/.." && pwd)
-minutes=${TEST_MINUTES:-14}
+minutes=${TEST_MINUTES:-25}
 
 run() {
   # A test that is at work for four minutes hangs. What a test file has left running does not hold up the others.
