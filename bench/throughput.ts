@@ -49,7 +49,7 @@ function rawDevices(): string[] {
     [from, to]: readonly [string, string],
   ): string =>
     `ip -n ${host} link add ${device} netns ${netns} mtu ${UNDERLAY_MTU - VXLAN_OVERHEAD} type vxlan id ${vni} ` +
-    `local ${from} remote ${to} dstport 4789`;
+    `local ${from} remote ${to} dstport 8472`;
   const joined = (from: string, to: string): string[] => [
     `ip -n ${gamma} link set dev ${from} up`,
     `tc -n ${gamma} qdisc add dev ${from} clsact`,

@@ -1,15 +1,20 @@
 /*
- * One end of a wire: what enters a device is counted and goes where the map says.
- *
- *   workload's device ==veth== host's end --ingress: wire--> redirect ---------> VXLAN device --> underlay
- *   workload's device <---------------------redirect-peer-- wire :ingress-- VXLAN device <-- underlay
+ * One end of a wire: what enters a device is counted and goes where the map says: to another device, into a tunnel, or, from
+ * the shared device of the tunnels, where its outer headers say.
  *
  * The map is keyed by the index of the device, its value lives once per CPU: the packet path needs one look-up and no
  * atomic operation, and sums are made by the reader. A device that is not in the map is closed.
  */
 #include "bpf.h"
 
-enum verdict { VERDICT_DROP = 0, VERDICT_PASS = 1, VERDICT_REDIRECT = 2, VERDICT_REDIRECT_PEER = 3 };
+enum verdict {
+	VERDICT_DROP = 0,
+	VERDICT_PASS = 1,
+	VERDICT_REDIRECT = 2,
+	VERDICT_REDIRECT_PEER = 3,
+	VERDICT_ENCAPSULATE = 4, /* as `tunnels` says of the device; its target is the shared device */
+	VERDICT_DECAPSULATE = 5, /* on the shared device; in the place of a target is its UDP port */
+};
 
 /* One cache line. The words of the configuration are the same on every CPU. */
 struct wire {
@@ -41,13 +46,29 @@ static __always_inline __u32 segments(const struct __sk_buff *skb)
 	return 1;
 }
 
+/* What comes out of a tunnel for a device is counted beside what enters it, under its index with the highest bit. */
+#define ARRIVED (1U << 31)
+
+static __always_inline void count_arrival(struct __sk_buff *skb, __u32 ifindex)
+{
+	__u32 key = ifindex | ARRIVED;
+	struct wire *wire = bpf_map_lookup_elem(&wires, &key);
+	if (!wire)
+		return;
+	wire->packets += segments(skb);
+	wire->bytes += skb->len;
+}
+
+#include "encapsulate.h"
+#include "decapsulate.h"
+
 SEC("tcx/wire")
 int wire(struct __sk_buff *skb)
 {
 	__u32 ifindex = skb->ifindex;
 	struct wire *wire = bpf_map_lookup_elem(&wires, &ifindex);
 	if (!wire)
-		return TCX_DROP;
+		return drop(DROP_CLOSED);
 	wire->packets += segments(skb);
 	wire->bytes += skb->len;
 
@@ -60,8 +81,19 @@ int wire(struct __sk_buff *skb)
 		return bpf_redirect(target, 0);
 	case VERDICT_REDIRECT_PEER:
 		return bpf_redirect_peer(target, 0);
+	case VERDICT_ENCAPSULATE:
+		return encapsulate(skb, ifindex);
+	case VERDICT_DECAPSULATE:
+		return from_device(skb, htons(target));
 	}
-	return TCX_DROP;
+	return drop(DROP_CLOSED);
+}
+
+/* On the way in of an uplink: tunnel packets that this host has negotiated; all else goes on. */
+SEC("tcx/uplink")
+int uplink(struct __sk_buff *skb)
+{
+	return decapsulate(skb);
 }
 
 /* CPUs per run of `retarget`. A longer loop costs the verifier milliseconds at every load. */

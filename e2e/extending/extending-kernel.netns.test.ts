@@ -149,7 +149,7 @@ test("a kind of kernel object", { skip: needsRoot }, async (t) => {
       PURE,
       "src/kernel/objects.ts",
       "./objects/nexthop.ts",
-      "qdisc, sysctl }",
+      "  sysctl,\n} as const",
     ],
     ["src/linux/objects/nexthop.ts", LINUX, "src/linux/objects.ts", "./objects/nexthop.ts", "  sysctl,\n}"],
     [
@@ -162,7 +162,7 @@ test("a kind of kernel object", { skip: needsRoot }, async (t) => {
   ] as const;
   for (const [file, text, list, from, before] of lists) {
     house.write(file, text);
-    const after = before.replace("sysctl", "sysctl, nexthop");
+    const after = before.replace("sysctl,", "sysctl,\n  nexthop,");
     house.extend(list, `import { nexthop } from "${from}";`, before, after);
   }
   house.write("e2e/extending/nexthop-run.ts", RUN);

@@ -8,6 +8,7 @@
  *   ports:      a stranger's eth1 ((redirect)) nlx-… ))), nlv-…===veth===[endpoint: nse-1], or nlp-…===veth===nlp-… ((redirect)) eth2
  */
 import assert from "node:assert/strict";
+import { objectsOf } from "../../src/kernel/plan.ts";
 import { plan } from "../../src/forwarder/plan/plan.ts";
 import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
 import type { ConnectionContext, Wire } from "../../src/forwarder/wire.ts";
@@ -156,7 +157,7 @@ export const failpointCases: readonly ContractCase[] = wires.flatMap(({ title, w
 async function strikePlan(harness: KernelHarness, title: string, makeWire: MakeWire): Promise<void> {
   const [host, client, endpoint] = [await harness.netns(), await harness.netns(), await harness.netns()];
   const kernel = await harness.kernel({ host });
-  const { objects } = plan(makeWire(client, endpoint, await plugPorts(harness, kernel, host)));
+  const objects = objectsOf(plan(makeWire(client, endpoint, await plugPorts(harness, kernel, host))));
   const [making, removing] = [add(...objects), remove(...objects)];
   const everywhere = ["host", client, endpoint] as const;
   let struck = 0;
@@ -185,7 +186,7 @@ async function strikeReconciler(harness: KernelHarness, title: string, makeWire:
   const [host, client, endpoint] = [await harness.netns(), await harness.netns(), await harness.netns()];
   const kernel = await harness.kernel({ host });
   const wire = makeWire(client, endpoint, await plugPorts(harness, kernel, host));
-  const wanted = observable(plan(wire).objects);
+  const wanted = observable(objectsOf(plan(wire)));
   const everywhere = ["host", client, endpoint] as const;
   let struck = 0;
   for (let isStruck = true, operation = 0; isStruck; operation++)

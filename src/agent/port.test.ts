@@ -97,7 +97,14 @@ suite("a port as a client", () => {
       assert.equal(mesh.machine.reaches(machine, far)?.netns, beta);
       assert.equal(mesh.machine.reaches(beta, own)?.netns, machine);
       const kinds = (await objects(mesh, "alpha")).map(({ kind }) => kind).sort();
-      assert.deepEqual(kinds, ["program", "program", "up", "vxlan"]);
+      assert.deepEqual(kinds, [
+        "external-vxlan",
+        ...Array<string>(4).fill("program"),
+        "up",
+        "up",
+        "up",
+        "veth",
+      ]);
       const onPort = await programsOnPorts(mesh);
       assert.deepEqual(
         onPort.map(({ link, verdict }) => [link, verdict]),

@@ -68,12 +68,13 @@ function portsOf(objects: readonly KernelObject[]): Partial<Record<Side, End>> {
   return found;
 }
 
-/** Whether a side of the wire is missing: a device goes with its workload's namespace, a program with its port. */
+/** Whether a side of the wire is missing: a device goes with its workload's namespace, a program with its port, a tunnel with its device. */
 export function isHollow(objects: readonly KernelObject[]): boolean {
   const aliases = objects
     .filter(isDevice)
     .flatMap(endsOf)
     .map(({ alias }) => readAlias(alias));
   const sides = aliases.flatMap((read) => (read && read.what !== PATCH ? [read.side] : []));
-  return new Set([...sides, ...Object.keys(portsOf(objects))]).size < 2;
+  const tunnels = REMOTE_TYPES.flatMap((type) => type.found(objects)).map(({ side }) => side);
+  return new Set([...sides, ...tunnels, ...Object.keys(portsOf(objects))]).size < 2;
 }

@@ -8,7 +8,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { Kernel, KernelObject, LinkEnd, Netns, Operation } from "../kernel/kernel.ts";
-import { ofKind } from "../kernel/objects.ts";
 import { needsRoot } from "../../fixtures/linux/netns.ts";
 import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
 import {
@@ -20,6 +19,7 @@ import {
   reaches,
 } from "../../fixtures/forwarder/hosts.ts";
 import { planWire } from "./plan/plan-wire.ts";
+import { readMeters } from "./meter.ts";
 import { Reconciler } from "./reconcile/reconcile.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 
@@ -83,14 +83,12 @@ test(
     assert.ok(near && between && far);
     await near.apply(planWire(wires.near));
     await far.apply(planWire(wires.far));
-    const { objects } = planWire(wires.between);
     await between.apply(planWire(wires.between));
     await reachEachOther(hosts, hosts.server, context);
     // The largest packet that fits.
     await reaches(hosts, hosts.client, "10.0.0.2", { payloadBytes: 1418 });
-    const counters = await hosts.gamma.counters(
-      ofKind(objects, "vxlan").map(({ netns, name }) => ({ netns, link: name })),
-    );
+    const meters = (["client", "endpoint"] as const).map((towards) => ({ wire: wires.between, towards }));
+    const counters = await readMeters(hosts.gamma, meters);
     for (const each of counters) assert.ok(each && each.packets >= 3, JSON.stringify(each));
     await holdsExactly(hosts.gamma, [], wires.between);
     await between.apply(planWire(wires.between));

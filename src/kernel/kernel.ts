@@ -11,9 +11,11 @@ import type { Step } from "./object-kind.ts";
 import type { KernelObject } from "./objects.ts";
 
 export type { LinkEnd, Netns, OnLink } from "./link.ts";
+export type { Tunnel } from "./tunnel.ts";
 export { LAB_MARK, MESH_MARK, type OwnerMark } from "./mark.ts";
 export type { KernelObject } from "./objects.ts";
 export type { Address } from "./objects/address.ts";
+export type { ExternalVxlan } from "./objects/external-vxlan.ts";
 export type { Neighbor } from "./objects/neighbor.ts";
 export type { Program } from "./objects/program.ts";
 export type { Qdisc } from "./objects/qdisc.ts";
@@ -82,6 +84,8 @@ export interface Counters {
 export interface CounterQuery {
   readonly netns: Netns;
   readonly link: string;
+  /** Instead: what has come out of the tunnel of the link. */
+  readonly isArrived?: true;
 }
 
 /** A device as it is, whoever has made it. */

@@ -74,6 +74,8 @@ interface Common<T> {
 /** A device. Its name and its far end are what other objects hang on. */
 export interface DeviceKind<T> extends Common<T> {
   readonly isDevice: true;
+  /** What Linux calls such a device (IFLA_INFO_KIND). */
+  readonly infoKind: string;
   /** Two of a pair, else one. */
   ends(device: T): readonly LinkEnd[];
   /** The same with other ends, as many and in the same order. */
@@ -94,6 +96,8 @@ export interface AttachedKind<T> extends Common<T> {
   readonly isUnmarked?: true;
   /** What packets it draws to its device: it is withdrawn before the device goes, which takes the kernel a while. */
   attracts?(object: T): readonly Attraction[];
+  /** It draws packets from elsewhere, and is withdrawn before its device goes for that reason. */
+  isWithdrawn?(object: T): boolean;
   /** Other losses than its carrier's that take it along, as `steps` tells them. */
   lostWith?(object: T): readonly string[];
   /** What is left of it when these links are gone (`linkKey`), if that is not all of it. */

@@ -5,6 +5,7 @@
 import { carrierKey, type LinkEnd, linkKey, type Netns, type OnLink } from "./link.ts";
 import type { AttachedKind, Attraction, SoleClaim, DeviceKind, KernelObjectKind } from "./object-kind.ts";
 import { address } from "./objects/address.ts";
+import { externalVxlan } from "./objects/external-vxlan.ts";
 import { neighbor } from "./objects/neighbor.ts";
 import { program } from "./objects/program.ts";
 import { qdisc } from "./objects/qdisc.ts";
@@ -16,7 +17,19 @@ import { veth } from "./objects/veth.ts";
 import { vxlan } from "./objects/vxlan.ts";
 import { stableText } from "./stable-text.ts";
 
-const LIST = { veth, vxlan, up, address, route, rule, neighbor, program, qdisc, sysctl } as const;
+const LIST = {
+  veth,
+  vxlan,
+  "external-vxlan": externalVxlan,
+  up,
+  address,
+  route,
+  rule,
+  neighbor,
+  program,
+  qdisc,
+  sysctl,
+} as const;
 
 export type ObjectKindName = keyof typeof LIST;
 
@@ -59,9 +72,17 @@ export function isAttached(object: KernelObject): object is AttachedObject {
   return !isDevice(object);
 }
 
-/** Whether the kernel's word for a kind of device is one that we make. */
-export function isDeviceKind(name: string | undefined): boolean {
-  return KIND_NAMES.some((kind) => kind === name && KINDS[kind].isDevice);
+/** Linux' word for the kind of a device. */
+export function infoKindOf(device: Device): string {
+  return deviceKindOf(device).infoKind;
+}
+
+/** Whether such a word is of a kind that we make. */
+export function isInfoKind(word: string | undefined): boolean {
+  return KIND_NAMES.some((name) => {
+    const kind = KINDS[name];
+    return kind.isDevice && kind.infoKind === word;
+  });
 }
 
 /** Those of one kind, for who has to do with that kind alone. */
@@ -125,6 +146,14 @@ export function isMarked(object: KernelObject): boolean {
 /** What packets it draws to its device. */
 export function attractionsOf(object: KernelObject): readonly Attraction[] {
   return isDevice(object) ? [] : (attachedKindOf(object).attracts?.(object) ?? []);
+}
+
+/** Whether it goes before its device does, so that it draws no packet to one that is about to vanish. */
+export function isWithdrawn(object: KernelObject): boolean {
+  return (
+    isAttached(object) &&
+    (attractionsOf(object).length > 0 || (attachedKindOf(object).isWithdrawn?.(object) ?? false))
+  );
 }
 
 /** The object with its namespaces named anew; `undefined` if one of them has no name any more. */

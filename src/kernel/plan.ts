@@ -1,5 +1,6 @@
 /** What somebody wants to be in the kernel of a host: a wire, the underlay of a lab. It has as many ends as it needs. */
 import type { KernelObject } from "./kernel.ts";
+import { identityOf } from "./objects.ts";
 
 export interface Plan {
   readonly owner: string;
@@ -16,6 +17,17 @@ export interface Plan {
   readonly shared?: readonly KernelObject[];
   /** More of the owner's own objects, in sets that may be many and change one by one, by key (`Reconciler.applyMember`). */
   readonly members?: ReadonlyMap<string, readonly KernelObject[]>;
+}
+
+/** All that `plans` want to be in the kernel: what they share once, and first. */
+export function objectsOf(...plans: readonly Plan[]): KernelObject[] {
+  const shared = new Map(plans.flatMap(({ shared = [] }) => shared).map((each) => [identityOf(each), each]));
+  return [...shared.values(), ...plans.flatMap(ownOf)];
+}
+
+/** All that is the owner's alone. */
+export function ownOf({ objects, members }: Plan): readonly KernelObject[] {
+  return members ? [...objects, ...[...members.values()].flat()] : objects;
 }
 
 /** How plans of one sort name their owners. */

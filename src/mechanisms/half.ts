@@ -1,9 +1,9 @@
 /**
  * One side of a wire on this host. Two halves make a wire: `crossConnect` of the forwarder joins their ports.
  *
- *   [workload: nsm-1]===veth===[port]      [port] ))) tunnel      [port: tap0]
+ *   [workload: nsm-1]===veth===[port]      [port ))) tunnel      [port: tap0]
  */
-import type { LinkEnd, Netns, Veth, Vxlan } from "../kernel/kernel.ts";
+import type { KernelObject, LinkEnd, Netns, Tunnel, Veth } from "../kernel/kernel.ts";
 import type { Side } from "./side.ts";
 
 /** The namespace that the agent serves. */
@@ -19,8 +19,9 @@ export interface Place {
   readonly macs: Readonly<Record<Side, string>>;
 }
 
-/** The device in `HOST` by which the frames of a half come and go. */
-export type Port = OwnPort | BorrowedPort;
+/** Where the frames of a half come and go: a device in `HOST`, or a tunnel, which is on the device of the other half. */
+export type Port = DevicePort | TunnelPort;
+export type DevicePort = OwnPort | BorrowedPort;
 
 interface OwnPort {
   readonly end: LinkEnd;
@@ -31,6 +32,12 @@ interface OwnPort {
 interface BorrowedPort {
   readonly end: Pick<LinkEnd, "netns" | "name">;
   readonly index: number;
+}
+
+export interface TunnelPort {
+  readonly tunnel: Omit<Tunnel, "mac">;
+  /** Name of the device that tunnels share. */
+  readonly device: string;
 }
 
 /** What a workload's owner allows the other end. */
@@ -49,7 +56,9 @@ export interface WorkloadLink {
 
 export interface Half {
   /** What has to be made for it, in this order. */
-  readonly devices: readonly (Veth | Vxlan)[];
+  readonly devices: readonly Veth[];
+  /** What it needs that other wires need as well (`Plan.shared`). Default: nothing. */
+  readonly shared?: readonly KernelObject[];
   readonly port: Port;
   /** The other end of the veth pair that ends in the port. Two halves with one are fused into one pair, without ports. */
   readonly workload?: WorkloadLink;

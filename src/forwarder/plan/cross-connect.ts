@@ -4,36 +4,47 @@
  * ```
  *  two workloads          [client: nsm-1]===veth===[endpoint: nse-1]
  *
- *  workload and tunnel    [client: nsm-1]===veth===nlv…  -redirect->       nlx… ))) VXLAN
- *                                                        <-redirect-peer-
+ *  workload and tunnel    [client: nsm-1]===veth===nlv… ))) tunnel
  *
- *  two tunnels            VXLAN ((( nlx…  -redirect->  nlx… ))) VXLAN
- *                                         <-redirect-
+ *  two tunnels            tunnel ((( nlp…===veth===nlp… ))) tunnel
  *
  *  port and workload      tap0 -redirect-> nlv…===veth===[endpoint: nse-1]
+ *                              <-redirect-
+ *
+ *  port and tunnel        tap0 -redirect-> nlp…===veth===nlp… ))) tunnel
  *                              <-redirect-
  *
  *  two ports              tap0 -redirect-> nlp…===veth===nlp… -redirect-> tap1
  *                              <-redirect-                    <-redirect-
  * ```
  *
- * Between two ports there would be nothing of ours: the pair between them says whose the wire is.
+ * Where neither half has a device of ours, the pair between them says whose the wire is, and bears the tunnels.
  */
-import type { LinkEnd, Program, Sysctl, Veth, Vxlan } from "../../kernel/kernel.ts";
-import { HOST, type Half, type Port, type WorkloadLink } from "../../mechanisms/half.ts";
+import type { KernelObject, LinkEnd, Program, Sysctl, Veth } from "../../kernel/kernel.ts";
+import {
+  type DevicePort,
+  HOST,
+  type Half,
+  type Port,
+  type TunnelPort,
+  type WorkloadLink,
+} from "../../mechanisms/half.ts";
 import type { Side } from "../../mechanisms/side.ts";
-import { endsOf } from "../../kernel/objects.ts";
+import { endsOf, identityOf } from "../../kernel/objects.ts";
 import { withoutIpv6 } from "./plan-settings.ts";
 
 /** Each list in the order in which it is made. */
 export interface Joined {
-  readonly devices: readonly (Veth | Vxlan)[];
+  readonly devices: readonly Veth[];
+  /** What is on them. */
   readonly programs: readonly Program[];
   readonly sysctls: readonly Sysctl[];
   /** What is set up. */
   readonly up: readonly LinkEnd[];
   /** What gets addresses. */
   readonly workloads: readonly (readonly [Side, WorkloadLink])[];
+  /** What other wires have as well. */
+  readonly shared: readonly KernelObject[];
 }
 
 export interface JoinOptions {
@@ -60,6 +71,7 @@ export function crossConnect(halves: Readonly<Record<Side, Half>>, options: Join
       sysctls: [],
       up: ends,
       workloads,
+      shared: [],
     };
   }
   const [a, b] = endpoint.workload ? [endpoint, client] : [client, endpoint];
@@ -67,10 +79,11 @@ export function crossConnect(halves: Readonly<Record<Side, Half>>, options: Join
   const devices = [...a.devices, ...b.devices];
   return {
     devices,
-    programs: [redirect(a, b), redirect(b, a)],
+    programs: join(a, b),
     sysctls: settings([a.port, b.port]),
     up: devices.flatMap(endsOf),
     workloads,
+    shared: sharedBy(a, b),
   };
 }
 
@@ -81,41 +94,60 @@ function patched({ client, endpoint }: Readonly<Record<Side, Half>>, { patch }: 
   const device: Veth = { kind: "veth", ends: [patch.client, patch.endpoint] };
   return {
     devices: [device],
-    programs: [
-      redirect(client, near),
-      redirect(near, client),
-      redirect(endpoint, far),
-      redirect(far, endpoint),
-    ],
+    programs: [...join(client, near), ...join(endpoint, far)],
     sysctls: settings([near.port, far.port]),
     up: device.ends,
     workloads: [],
+    shared: sharedBy(client, endpoint),
+  };
+}
+
+/** Once, though both halves need it. */
+function sharedBy(...halves: readonly Half[]): KernelObject[] {
+  const objects = halves.flatMap(({ shared = [] }) => shared);
+  return [...new Map(objects.map((object) => [identityOf(object), object])).values()];
+}
+
+/** What brings the frames from port to port. A tunnel is on the other half's device. */
+function join(a: Half, b: Half): Program[] {
+  if ("tunnel" in b.port) return [tunnelOn(a, b.port)];
+  if ("tunnel" in a.port) return [tunnelOn(b, a.port)];
+  const [from, to] = [a.port, b.port];
+  return [redirect(from, to), redirect(to, from)];
+}
+
+function tunnelOn({ port, workload }: Half, { tunnel, device }: TunnelPort): Program {
+  if (!("end" in port) || port.index !== undefined) throw new TypeError("a tunnel is on a device of ours");
+  // The short cut to the far end of a pair exists only into another namespace.
+  const mac = workload && workload.link.netns !== HOST && { mac: workload.link.mac };
+  return {
+    kind: "program",
+    netns: HOST,
+    link: port.end.name,
+    verdict: "encapsulate",
+    target: device,
+    tunnel: { ...tunnel, ...mac },
   };
 }
 
 /** Of the host's own ends. */
 function settings(ports: readonly Port[]): Sysctl[] {
-  return ports.flatMap((port) => (port.index === undefined ? withoutIpv6(port.end) : []));
+  return ports.flatMap((port) => ("end" in port && port.index === undefined ? withoutIpv6(port.end) : []));
 }
 
 function counting({ netns, name }: LinkEnd): Program {
   return { kind: "program", netns, link: name, verdict: "pass" };
 }
 
-/** What comes in by the port of `from` goes out by that of `to`. */
-function redirect(from: Half, to: Half): Program {
-  const verdict = isShort(from.port, to) ? "redirect-peer" : "redirect";
-  const { end, index } = from.port;
+/** What comes in by `from` goes out by the port of `to`. A device has a MAC of its own: the far end tells whom a frame is for. */
+function redirect({ end, index }: DevicePort, to: DevicePort): Program {
   const borrowed = index !== undefined && { index };
-  return { kind: "program", netns: HOST, link: end.name, verdict, target: to.port.end.name, ...borrowed };
-}
-
-/**
- * The short cut to the far end of a veth pair exists only into another namespace. It leaves a frame the packet type that
- * its device gave it: for this host, if the frame was for the device's own MAC. A port has a MAC of its own: what comes from there
- * goes through the veth, which tells anew whom a frame is for.
- */
-function isShort({ end, index }: Port, { workload }: Half): boolean {
-  if (index !== undefined || !workload) return false;
-  return workload.link.netns !== HOST && workload.link.mac === end.mac;
+  return {
+    kind: "program",
+    netns: HOST,
+    link: end.name,
+    verdict: "redirect",
+    target: to.end.name,
+    ...borrowed,
+  };
 }

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeOperation } from "../../kernel/kernel-text.ts";
+import { describeObject, describeOperation } from "../../kernel/kernel-text.ts";
 import type { KernelObject } from "../../kernel/kernel.ts";
 import { hostVethName } from "../../mechanisms/kernel/host-end.ts";
-import { tunnelName } from "../../mechanisms/vxlan/vxlan.ts";
 import { isPolicyTable } from "./policy-table.ts";
 import { workloadMac } from "./workload-mac.ts";
 import { plan, wireMtu } from "./plan.ts";
@@ -72,23 +71,33 @@ test("a local wire may have the program on both ends, for the checks of sources"
   ]);
 });
 
-test("a remote half is a veth pair and a tunnel device, joined by two programs", () => {
+test("a remote half is a veth pair with a tunnel on its end in the host; all tunnels share a device", () => {
   const nlv = hostVethName("c1", "client");
-  const nlx = tunnelName("c1", { side: "endpoint", vni: 7, port: 4789, family: 4 });
-  assert.deepEqual(words(near(pair), "program", "host"), [
-    `program redirect to ${nlx} on ${nlv}`,
-    `program redirect-peer to ${nlv} on ${nlx}`,
-  ]);
-  assert.ok(nlv.length === 15 && nlx.length === 15);
-  assert.deepEqual(words(near(pair), "up", "host"), [`up ${nlv}`, `up ${nlx}`]);
+  assert.deepEqual(words(near(pair), "program", "host"), [`tunnel vni 7 to 10.8.0.2 on ${nlv}`]);
+  assert.ok(nlv.length === 15);
+  assert.deepEqual(words(near(pair), "up", "host"), [`up ${nlv}`]);
+  const { shared = [] } = plan(near(pair));
+  assert.deepEqual(
+    shared.map(describeObject).filter((each) => !each.startsWith("sysctl")),
+    ["external vxlan nlx4789", "program decapsulate on nlx4789", "up nlx4789"],
+  );
+  assert.deepEqual(plan(far(pair)).shared, shared);
+});
+
+test("over IPv6 a tunnel to a host that takes no packet without a checksum writes one", () => {
+  const ends = { ...tunnel, sourceIp: "fd08::1", destinationIp: "fd08::2" };
+  const needs = (endpoint: typeof ends & object): boolean | undefined =>
+    only({ ...near(pair), endpoint }, "program")[0]?.tunnel?.needsChecksum;
+  assert.deepEqual([needs(ends), needs({ ...ends, sourceTakesZeroChecksums: true })], [true, true]);
+  assert.equal(needs({ ...ends, destinationTakesZeroChecksums: true }), undefined);
 });
 
 test("the two halves of a wire fit together: tunnel ends, MACs, addresses, MTU", () => {
-  const [[nearTunnel], [farTunnel]] = [only(near(pair), "vxlan"), only(far(pair), "vxlan")];
+  const [nearTunnel, farTunnel] = [near(pair), far(pair)].map((wire) => only(wire, "program")[0]?.tunnel);
   assert.deepEqual([nearTunnel?.local, nearTunnel?.remote], ["10.8.0.1", "10.8.0.2"]);
   assert.deepEqual([farTunnel?.local, farTunnel?.remote], ["10.8.0.2", "10.8.0.1"]);
-  assert.equal(nearTunnel?.mtuBytes, farTunnel?.mtuBytes);
   const [nearEnd, farEnd] = [only(near(pair), "veth")[0]?.ends[0], only(far(pair), "veth")[0]?.ends[0]];
+  assert.equal(nearEnd?.mtuBytes, farEnd?.mtuBytes);
   assert.equal(only(near(pair), "neighbor")[0]?.mac, farEnd?.mac);
   assert.equal(only(far(pair), "neighbor")[0]?.mac, nearEnd?.mac);
   assert.notEqual(nearEnd?.mac, farEnd?.mac);
@@ -96,16 +105,10 @@ test("the two halves of a wire fit together: tunnel ends, MACs, addresses, MTU",
   assert.equal(farEnd?.alias, "client-c1");
 });
 
-test("the tunnel device has the workload's MAC, so that frames for the workload are not for another host", () => {
-  assert.equal(only(far(pair), "vxlan")[0]?.mac, workloadMac(far(pair), "endpoint"));
-});
-
-test("a workload in the host's own namespace is reached without the short cut between namespaces", () => {
+test("frames for the workload's own MAC take the short cut, unless the workload is the host itself", () => {
+  assert.equal(only(far(pair), "program")[0]?.tunnel?.mac, workloadMac(far(pair), "endpoint"));
   const wire: Wire = { ...near(pair), client: { ...client, netns: "host" } };
-  assert.deepEqual(
-    only(wire, "program").map(({ verdict }) => verdict),
-    ["redirect", "redirect"],
-  );
+  assert.equal(only(wire, "program")[0]?.tunnel?.mac, undefined);
 });
 
 test("MACs come from the context, and are derived and locally administered without one", () => {
@@ -142,13 +145,13 @@ test("a point-to-point pair of IPv6 has a route to the peer, and IPv6 is switche
 
 test("the host's devices of a remote wire have no IPv6, nor a setting of it where it does not fit", () => {
   const settings = (wire: Wire): string[] => words(wire, "sysctl", "host");
-  assert.equal(settings(near({})).length, 2);
+  assert.equal(settings(near({})).length, 1);
   assert.deepEqual(settings(near({ mtuBytes: 1279 })), []);
-  const [veth, vxlan] = plan(near({})).objects;
-  assert.ok(veth?.kind === "veth" && vxlan?.kind === "vxlan");
+  const [veth] = plan(near({})).objects;
+  assert.ok(veth?.kind === "veth");
   assert.deepEqual(
-    [...veth.ends, vxlan].map((end) => end.linkLocal ?? false),
-    [true, false, false],
+    veth.ends.map((end) => end.linkLocal ?? false),
+    [true, false],
   );
 });
 

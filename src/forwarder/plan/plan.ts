@@ -24,9 +24,11 @@ const LOCAL_MTU = 1500;
 
 /** Pure. For a wire that `validateWire` has nothing against. */
 export function plan(wire: Wire, { localPrograms = false }: PlanOptions = {}): Plan {
+  const joined = crossConnect(halvesOf(wire), { localPrograms, patch: patchOf(wire) });
   return {
     owner: wire.connectionId,
-    objects: assemble(wire, crossConnect(halvesOf(wire), { localPrograms, patch: patchOf(wire) })),
+    objects: assemble(wire, joined),
+    ...(joined.shared.length > 0 && { shared: joined.shared }),
   };
 }
 
@@ -40,8 +42,8 @@ export function halvesOf(wire: Wire): Record<Side, Half> {
   return { client: half("client"), endpoint: half("endpoint") };
 }
 
-/** What joins two ports, where it does. */
-function patchOf(wire: Wire): Record<Side, LinkEnd> {
+/** What is between two halves that have no device of ours, where it is. */
+export function patchOf(wire: Wire): Record<Side, LinkEnd> {
   const { connectionId } = wire;
   const end = (side: Side): LinkEnd => ({
     netns: HOST,

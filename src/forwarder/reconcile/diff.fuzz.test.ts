@@ -7,6 +7,7 @@ import { arbitraryWire } from "../../../fixtures/forwarder/wire.ts";
 import { batches, diff } from "./diff.ts";
 import { contentOf, isDevice } from "../../kernel/objects.ts";
 import { ModelKernel } from "../../../fixtures/forwarder/kernel-model.ts";
+import { objectsOf } from "../../kernel/plan.ts";
 import { plan } from "../plan/plan.ts";
 
 function contents(objects: readonly KernelObject[]): string[] {
@@ -42,7 +43,7 @@ function isExactly(kernel: ModelKernel, wanted: readonly KernelObject[]): void {
 test("a plan is made of nothing in its own order, and comes apart to nothing", () => {
   fc.assert(
     fc.property(arbitraryWire, (wire) => {
-      const { objects } = plan(wire);
+      const objects = objectsOf(plan(wire));
       const kernel = new ModelKernel();
       for (const object of objects) kernel.apply({ verb: "add", object });
       isExactly(kernel, objects);
@@ -57,9 +58,9 @@ test("any wire becomes any other wire, and no step refers to what is not there",
   fc.assert(
     fc.property(arbitraryWire, arbitraryWire, (before, after) => {
       const kernel = new ModelKernel();
-      for (const object of plan(before).objects) kernel.apply({ verb: "add", object });
-      converge(kernel, plan(after).objects);
-      isExactly(kernel, plan(after).objects);
+      for (const object of objectsOf(plan(before))) kernel.apply({ verb: "add", object });
+      converge(kernel, objectsOf(plan(after)));
+      isExactly(kernel, objectsOf(plan(after)));
     }),
     { numRuns: 3000 },
   );
@@ -68,7 +69,7 @@ test("any wire becomes any other wire, and no step refers to what is not there",
 test("whatever a stranger takes away comes back, and what is right stays", () => {
   fc.assert(
     fc.property(arbitraryWire, fc.array(fc.nat(30), { minLength: 1, maxLength: 8 }), (wire, damage) => {
-      const { objects } = plan(wire);
+      const objects = objectsOf(plan(wire));
       const kernel = new ModelKernel();
       for (const object of objects) kernel.apply({ verb: "add", object });
       for (const n of damage) {

@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { describeOperation } from "../../kernel/kernel-text.ts";
 import type { Operation } from "../../kernel/kernel.ts";
 import { batches, diff } from "./diff.ts";
-import { tunnelName } from "../../mechanisms/vxlan/vxlan.ts";
 import { hostVethName } from "../../mechanisms/kernel/host-end.ts";
 import { plan } from "../plan/plan.ts";
 import type { Wire } from "../wire.ts";
@@ -31,7 +30,6 @@ function steps(before: Wire, after: Wire): string[] {
 }
 
 const nlv = hostVethName("c1", "client");
-const nlx = (vni: number): string => tunnelName("c1", { side: "endpoint", vni, port: 4789, family: 4 });
 
 test("a wire that goes draws no packet into its devices until the kernel has freed them", () => {
   const context = { srcRoutes: [{ prefix: "10.7.0.0/16" }, { prefix: "fd07::/64" }] };
@@ -44,32 +42,21 @@ test("a wire that goes draws no packet into its devices until the kernel has fre
   assert.deepEqual(kinds, [
     ...Array<string>(3).fill("remove route"),
     ...Array<string>(2).fill("remove address"),
-    "remove vxlan",
+    "remove program",
     "remove veth",
   ]);
 });
 
-test("another VNI: the new tunnel is up before the program changes over, and the old one goes last", () => {
-  assert.deepEqual(steps(remote({}), remote({ vni: 8 })), [
-    `add vxlan ${nlx(8)} vni 8`,
-    `add program redirect-peer to ${nlv} on ${nlx(8)}`,
-    `add sysctl net/ipv6/conf/${nlx(8)}/disable_ipv6=1`,
-    `add up ${nlx(8)}`,
-    `change program redirect to ${nlx(8)} on ${nlv}`,
-    `remove vxlan ${nlx(7)} vni 7`,
-  ]);
-});
-
-test("another remote with the same VNI changes the tunnel in place", () => {
+test("another VNI, or another host at the other end, changes the tunnel in place", () => {
+  assert.deepEqual(steps(remote({}), remote({ vni: 8 })), [`change tunnel vni 8 to 10.8.0.2 on ${nlv}`]);
   assert.deepEqual(steps(remote({}), remote({ destinationIp: "10.8.0.3" })), [
-    `change vxlan ${nlx(7)} vni 7`,
+    `change tunnel vni 7 to 10.8.0.3 on ${nlv}`,
   ]);
 });
 
-test("another MTU changes both devices in place, and nothing else", () => {
+test("another MTU changes the pair in place, and nothing else", () => {
   assert.deepEqual(steps(remote({}), remote({}, { mtuBytes: 1400 })), [
     `change veth nsm-1 in file:///run/netns/a and ${nlv}`,
-    `change vxlan ${nlx(7)} vni 7`,
   ]);
 });
 
@@ -106,17 +93,16 @@ test("a device in the way goes in a batch of its own, because its removal cannot
   assert.equal(cut[1]?.[0], "add veth");
 });
 
-test("a workload in another namespace: the program that led to the old pair is led to the new one", () => {
+test("a workload in another namespace: its tunnel goes with the old pair, and comes with the new one", () => {
   const moved: Wire = {
     ...remote({}),
     client: { type: "KERNEL", netns: "file:///run/netns/b", interfaceName: "nsm-1" },
   };
   const found = steps(remote({}), moved);
-  assert.deepEqual(found.slice(0, 2), [
+  assert.deepEqual(found.slice(0, 3), [
     "remove address 10.0.0.1/32 peer 10.0.0.2/32 dev nsm-1 in file:///run/netns/a",
+    `remove tunnel vni 7 to 10.8.0.2 on ${nlv}`,
     `remove veth nsm-1 in file:///run/netns/a and ${nlv}`,
   ]);
-  assert.ok(found.includes(`add program redirect to ${nlx(7)} on ${nlv}`));
-  assert.ok(found.includes(`change program redirect-peer to ${nlv} on ${nlx(7)}`));
-  assert.ok(!found.some((step) => step.includes("vxlan")));
+  assert.ok(found.includes(`add tunnel vni 7 to 10.8.0.2 on ${nlv}`));
 });

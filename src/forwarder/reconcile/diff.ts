@@ -13,7 +13,7 @@ import { PHASES } from "../../kernel/object-kind.ts";
 import {
   type AttachedObject,
   attachedKindOf,
-  attractionsOf,
+  isWithdrawn,
   claimsOf,
   contentOf,
   type Device,
@@ -57,8 +57,9 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
   const inOrder = PHASES.flatMap((phase) => steps.filter((step) => phaseOf(step) === phase).filter(isDue));
   const withdrawals = (links: ReadonlySet<string>): Operation[] =>
     removals(
-      before.filter((object) => attractionsOf(object).length > 0 && isOn(object, links)),
-      attached,
+      before.filter((object) => isWithdrawn(object) && isOn(object, links)),
+      // What comes again under the same identity comes on another device.
+      attached.filter((object) => !attachedKindOf(object).isWithdrawn?.(object)),
     );
   return [
     ...withdrawals(devices.cleared),

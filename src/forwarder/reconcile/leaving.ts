@@ -1,7 +1,7 @@
 /** Sorts what an owner gives up from what it keeps. */
 import type { KernelObject, Operation } from "../../kernel/kernel.ts";
 import {
-  attractionsOf,
+  isWithdrawn,
   claimsOf,
   identityOf,
   isAttached,
@@ -10,12 +10,7 @@ import {
   linkKeys,
   linksOf,
 } from "../../kernel/objects.ts";
-import type { Plan } from "../../kernel/plan.ts";
-
-/** All that is the owner's alone. */
-export function ownOf({ objects, members }: Plan): readonly KernelObject[] {
-  return members ? [...objects, ...[...members.values()].flat()] : objects;
-}
+import { ownOf, type Plan } from "../../kernel/plan.ts";
 
 /** What is shared stands for itself, whoever holds it; all else stands for its owner. */
 type Claimant = { readonly owner: string } | "shared";
@@ -46,7 +41,7 @@ export function removals(objects: readonly KernelObject[]): Operation[] {
   const attached = objects
     .filter(isAttached)
     .filter(isMarked)
-    .filter((object) => attractionsOf(object).length > 0 || !linksOf(object).some((link) => links.has(link)));
+    .filter((object) => isWithdrawn(object) || !linksOf(object).some((link) => links.has(link)));
   return [...attached.toReversed(), ...devices.toReversed()].map((object) => ({ verb: "remove", object }));
 }
 

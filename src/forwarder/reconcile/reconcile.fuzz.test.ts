@@ -7,6 +7,7 @@ import type { Kernel, Netns, Operation } from "../../kernel/kernel.ts";
 import { diff } from "./diff.ts";
 import { endsOf, isDevice } from "../../kernel/objects.ts";
 import { ownerOfAlias } from "../../mechanisms/naming.ts";
+import { objectsOf } from "../../kernel/plan.ts";
 import { plan } from "../plan/plan.ts";
 import { WireMaker } from "../../../fixtures/forwarder/wire-maker.ts";
 import type { Wire } from "../wire.ts";
@@ -107,14 +108,10 @@ test("any set of wires becomes any other in one go, and what stays as it is is n
       }
       touched.length = 0;
       await bring(reconciler, after);
+      // What an earlier process has left of the host's goes when nobody has asked for it.
+      if (isRestarted) await reconciler.sweep();
       const there = await sim.observe([{ netns: "host" }, { netns: A }, { netns: B }]);
-      assert.deepEqual(
-        diff(
-          after.flatMap((wire) => plan(wire).objects),
-          there,
-        ),
-        [],
-      );
+      assert.deepEqual(diff(objectsOf(...after.map((wire) => plan(wire))), there), []);
       const same = new Set(
         before.filter((wire) => after.some((each) => isEqual(each, wire))).map((wire) => wire.connectionId),
       );

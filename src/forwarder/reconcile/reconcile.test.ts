@@ -4,6 +4,7 @@ import { type SimKernel, SimMachine } from "../../sim/kernel/kernel.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Failpoint, Kernel, Netns, Operation } from "../../kernel/kernel.ts";
 import { diff } from "./diff.ts";
+import { objectsOf } from "../../kernel/plan.ts";
 import { plan } from "../plan/plan.ts";
 import { WireMaker } from "../../../fixtures/forwarder/wire-maker.ts";
 import type { Wire } from "../wire.ts";
@@ -53,7 +54,7 @@ class Host {
   }
 
   async holdsExactly(...wires: readonly Wire[]): Promise<void> {
-    const wanted = wires.flatMap((wire) => plan(wire).objects);
+    const wanted = objectsOf(...wires.map((wire) => plan(wire)));
     assert.deepEqual(diff(wanted, await this.everything()), []);
   }
 }
@@ -105,7 +106,7 @@ for (const [title, wire] of [
   });
 
   test(`a ${title} wire that fails anywhere leaves nothing, and the next try works`, async (t) => {
-    const { length } = plan(wire).objects;
+    const { length } = objectsOf(plan(wire));
     for (let operation = 0; operation < length; operation++) {
       for (const when of ["before", "after"] as const) {
         const host = new Host();
@@ -121,7 +122,7 @@ for (const [title, wire] of [
   });
 
   test(`a ${title} wire is finished when the carrier dies anywhere, even twice`, async () => {
-    const { length } = plan(wire).objects;
+    const { length } = objectsOf(plan(wire));
     for (let operation = 0; operation < length; operation++) {
       const host = new Host();
       const wires = new WireMaker(host.kernel);
@@ -216,7 +217,7 @@ test("a VNI that another wire has is refused with that wire's name", async () =>
   const clash: Wire = { ...remote, connectionId: "c2", client: { ...client, interfaceName: "nsm-2" } };
   await assert.rejects(
     wires.apply(clash),
-    failing("ALREADY_EXISTS", /^make wire c2: add vxlan/, /VNI 7 belongs to wire c1/),
+    failing("ALREADY_EXISTS", /^make wire c2: add tunnel vni 7/, /VNI 7 from 10.8.0.2 belongs to wire c1/),
   );
   await host.holdsExactly(remote);
 });

@@ -8,7 +8,7 @@
  * What several plans share is made with the first and removed with the last. Who holds it is known by the plans alone: after a
  * restart it is found, and stays until `sweep`, so that whoever holds it has the time to ask again.
  */
-import { claimedBy, ownOf, removals, whatStays } from "./leaving.ts";
+import { claimedBy, removals, whatStays } from "./leaving.ts";
 import type { Span } from "../../observe/trace.ts";
 import { KeyedMutex } from "../../async/keyed-mutex.ts";
 import { hasCode, NetloomError } from "../../errors/errors.ts";
@@ -30,7 +30,7 @@ import {
   linksOf,
 } from "../../kernel/objects.ts";
 import { describeObject } from "../../kernel/kernel-text.ts";
-import type { Owners, Plan } from "../../kernel/plan.ts";
+import { objectsOf, ownOf, type Owners, type Plan } from "../../kernel/plan.ts";
 import type { Claims } from "../claims/claims.ts";
 import { applyBatches } from "./apply-batches.ts";
 import { diff } from "./diff.ts";
@@ -395,7 +395,9 @@ export class Reconciler {
       else members.delete(key);
     };
     if (holding.state === "made") {
-      this.#holdings.set(owner, { ...holding, state: "unsure" });
+      // If that fails the others are wanted all the same.
+      const plan = { ...holding.plan, members: holding.members };
+      this.#holdings.set(owner, { ...holding, plan, state: "unsure" });
       const operations = diff(objects, holding.members.get(key) ?? []);
       if (await this.#tryBlindly(owner, operations, "ALREADY_EXISTS", "NOT_FOUND", "ABORTED")) {
         put(holding.members);
@@ -456,7 +458,7 @@ export class Reconciler {
 
   /** From whatever is there of the owner to the plan; once more if the carrier dies on the way. */
   async #converge(plan: Plan, before: readonly KernelObject[]): Promise<readonly Operation[]> {
-    const wanted = [...(plan.shared ?? []), ...ownOf(plan)];
+    const wanted = objectsOf(plan);
     const attempt = async (): Promise<readonly Operation[]> => {
       const observed = await this.#observer.ofOwner(plan.owner, [...before, ...wanted]);
       const operations = diff(wanted, observed);

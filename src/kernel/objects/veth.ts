@@ -10,6 +10,7 @@ export interface Veth {
 
 export const veth = {
   isDevice: true,
+  infoKind: "veth",
   usesSettings: true,
   ends: ({ ends }) => ends,
   withEnds: (device, [a = device.ends[0], b = device.ends[1]]) => ({ ...device, ends: [a, b] }),

@@ -32,6 +32,7 @@ export const VXLAN_OVERHEAD_BYTES = { 4: 54, 6: 74 } as const;
 
 export const vxlan = {
   isDevice: true,
+  infoKind: "vxlan",
   usesSettings: true,
   ends: (device) => [device],
   withEnds: (device, [end]) => ({ ...device, ...end }),

@@ -40,9 +40,10 @@ export function batchTools(context: BatchContext, operations: readonly Operation
       if (links.wasMade(link)) return;
       await transaction.flush();
       const target = { linkIndex: link.index, protocol: mark.protocol };
-      const lost = observe({ places, mark, programOf: () => undefined, known: () => [] }, [
-        { netns: place.netns, links: [link.name] },
-      ]);
+      const lost = observe(
+        { places, mark, programOf: () => undefined, tunnelOf: () => undefined, known: () => [] },
+        [{ netns: place.netns, links: [link.name] }],
+      );
       transaction.onRollBack(() => {
         for (const object of lost) {
           const request = linuxKindOf(object).restore?.(object, target);

@@ -3,7 +3,7 @@
  * asks, but a whole link group takes hardly longer than one device. So a device that is to go is put into the doomed
  * group, which is cheap, and all that are there after a short while go with one message on a thread of libuv's pool.
  */
-import { isDeviceKind } from "../../kernel/objects.ts";
+import { isInfoKind } from "../../kernel/objects.ts";
 import type { NetnsInode } from "../namespaces/netns.ts";
 import type { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import { decodeLink } from "../netlink/link-decode.ts";
@@ -145,7 +145,7 @@ async function deleteGroup(socket: NetlinkSocket, group: number): Promise<void> 
   for (const link of links.filter((link) => link.group === group)) {
     const own = await socket.changeSlowly(deleteLink(link.index));
     const errno = errnoName(own.errno);
-    if (own.errno !== 0 && errno !== "ENODEV" && isDeviceKind(link.kind))
+    if (own.errno !== 0 && errno !== "ENODEV" && isInfoKind(link.kind))
       throw syscallError(`delete device ${link.name}`, errno);
   }
 }

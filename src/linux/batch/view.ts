@@ -1,5 +1,6 @@
 /** What one query of `observe` sees: a namespace, and the devices in question. */
 import type { LinkEnd, Netns, OwnerMark } from "../../kernel/kernel.ts";
+import type { TunnelEntry } from "../bpf/tunnel-entry.ts";
 import type { WireVerdict } from "../bpf/wire-map.ts";
 import * as k from "../netlink/constants.ts";
 import type { Link } from "../netlink/link-decode.ts";
@@ -9,6 +10,8 @@ import type { NetnsPlace, Places } from "../namespaces/place.ts";
 export interface ObserveContext {
   readonly places: Places;
   readonly mark: OwnerMark;
+  /** The tunnel of a device of the host. */
+  readonly tunnelOf: (linkIndex: number) => TunnelEntry | undefined;
   /** What the `wire` program does with what enters a device. */
   readonly programOf: (place: NetnsPlace, linkIndex: number) => WireVerdict | undefined;
   /** Namespaces that were found before, for the far end of a veth that no query asks about. */

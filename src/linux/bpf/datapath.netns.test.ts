@@ -418,8 +418,8 @@ test("opening mounts a bpffs, destroying unmounts it and removes the directory",
 test("an object that does not verify leaves no mount and no pin", options, async (t) => {
   const path = (await Stage.open(t)).directory;
   const bytes = Buffer.from(OBJECT);
-  // The exit behind `w0 = w2` becomes an instruction that does not exist.
-  const at = bytes.indexOf(Buffer.from([0xbc, 0x20, 0, 0, 0, 0, 0, 0, 0x95]));
+  // The exit behind `w0 = w9` becomes an instruction that does not exist.
+  const at = bytes.indexOf(Buffer.from([0xbc, 0x90, 0, 0, 0, 0, 0, 0, 0x95]));
   bytes[at + 8] = 0x9f;
   assert.throws(
     () => Datapath.open(path, { object: bytes }),

@@ -1,10 +1,12 @@
 /**
  * The programs of datapath/ in the kernel, and their names in one bpffs directory:
  *
- *   wires               the map: index of a device -> what to do, counters
- *   wire-<digest>       the tc program       | of the object with this digest; a newer object
- *   retarget-<digest>   writes the map       | replaces them under running traffic
+ *   wires, tunnels, …   the maps (maps.ts)
+ *   wire-<digest>       the program of devices | of the object with this digest; a newer object
+ *   uplink-<digest>     the program of uplinks | replaces them under running traffic
+ *   retarget-<digest>   writes `wires`         |
  *   links/<name>        one tcx link per attached device
+ *   uplinks/<ifindex>   likewise, of the uplinks (uplinks.ts)
  *
  * A device in a workload's namespace is attached by a tcx link, which nobody in there can take off; the kernel waits
  * 8-20 ms for that, holding the lock of all link changes. A device of the host is bound: an entry of the map, while the
@@ -26,8 +28,6 @@ import {
   forEachElement,
   getPinned,
   lookupElement,
-  mapOfProgram,
-  mapShape,
   pinObject,
   programId,
   runSyscallProgram,
@@ -37,13 +37,20 @@ import {
 } from "./bpf.ts";
 import { close } from "../libc/syscall.ts";
 import { ensureBpffs, nameOfPin, pinNameOf, releaseBpffs } from "./bpffs.ts";
-import { loadMap, loadProgramOf, mapSpec } from "./loader.ts";
-import { type ObjectSpec, readObject } from "./object.ts";
+import { loadMap, loadProgramOf } from "./loader.ts";
+import { DatapathMaps, pinned } from "./maps.ts";
+import { readObject } from "./object.ts";
+import type { TunnelEntry } from "./tunnel-entry.ts";
+import { TunnelMaps } from "./tunnel-maps.ts";
+import { Uplinks } from "./uplinks.ts";
 import {
   type WireVerdict,
+  arrivedKeyOf,
   countersOf,
   decodeAction,
   encodeAction,
+  indexOfKey,
+  isArrivedKey,
   KEY_BYTES,
   keyOf,
   possibleCpus,
@@ -82,28 +89,38 @@ export interface DatapathOptions {
 }
 
 const OBJECT = new URL("../../../datapath/build/wire.bpf.o", import.meta.url);
-const PROGRAMS = ["wire", "retarget"] as const;
+const PROGRAMS = ["wire", "uplink", "retarget"] as const;
+type ProgramName = (typeof PROGRAMS)[number];
 
 export class Datapath {
+  readonly tunnels: TunnelMaps;
+  readonly uplinks: Uplinks;
   readonly #directory: string;
+  readonly #maps: DatapathMaps;
   readonly #map: number;
+  readonly #programs: Readonly<Record<ProgramName, number>>;
   readonly #wire: number;
-  readonly #retargeter: number;
   readonly #value: Buffer;
   readonly #isBound: (ifindex: number) => boolean;
 
   private constructor(
     directory: string,
-    map: number,
-    programs: { wire: number; retarget: number },
+    maps: DatapathMaps,
+    programs: Readonly<Record<ProgramName, number>>,
     isBound: (ifindex: number) => boolean,
   ) {
     this.#directory = directory;
     this.#isBound = isBound;
-    this.#map = map;
+    this.#maps = maps;
+    this.#map = maps.of("wires");
+    this.#programs = programs;
     this.#wire = programs.wire;
-    this.#retargeter = programs.retarget;
     this.#value = Buffer.alloc(WIRE_BYTES * possibleCpus());
+    this.tunnels = new TunnelMaps({
+      tunnels: maps.of("tunnels"),
+      arrivals: { 4: maps.of("arrivals4"), 6: maps.of("arrivals6") },
+    });
+    this.uplinks = new Uplinks(directory, programs.uplink);
   }
 
   /**
@@ -115,30 +132,24 @@ export class Datapath {
   static open(bpffs: string, options: DatapathOptions = {}): Datapath {
     const object = options.object ?? readFileSync(OBJECT);
     const isMounted = ensureBpffs(bpffs);
-    const opened: number[] = [];
+    const opened: { close(): void }[] = [];
     try {
       const spec = readObject(object);
       mkdirSync(join(bpffs, "links"), { recursive: true });
-      const { running } = options;
-      const found = (): number | undefined =>
-        running === undefined ? undefined : mapOfProgram(running, "wires");
-      const map = pinned(join(bpffs, "wires"), () => found() ?? loadMap(spec, "wires"));
-      opened.push(map);
-      demandLayout(map, spec, bpffs);
+      const maps = DatapathMaps.open(bpffs, spec, options.running);
+      opened.push(maps);
       const digest = createHash("sha256").update(object).digest("hex").slice(0, 16);
-      const [wire, retarget] = PROGRAMS.map((name) => {
-        const load = (): number => loadProgramOf(spec, name, new Map([["wires", map]]));
-        const program = pinned(join(bpffs, `${name}-${digest}`), load);
-        opened.push(program);
-        return program;
-      }) as [number, number];
-      const datapath = new Datapath(bpffs, map, { wire, retarget }, options.isBound ?? (() => false));
+      const program = (name: ProgramName): number => {
+        const fd = pinned(join(bpffs, `${name}-${digest}`), () => loadProgramOf(spec, name, maps.fds));
+        opened.push({ close: () => close(fd) });
+        return fd;
+      };
+      const programs = { wire: program("wire"), uplink: program("uplink"), retarget: program("retarget") };
+      const datapath = new Datapath(bpffs, maps, programs, options.isBound ?? (() => false));
       datapath.#adopt(digest);
       return datapath;
     } catch (error) {
-      for (const fd of opened) {
-        close(fd);
-      }
+      for (const each of opened) each.close();
       if (isMounted) {
         releaseBpffs(bpffs);
       }
@@ -192,9 +203,23 @@ export class Datapath {
     updateElement(this.#map, keyOf(wire.ifindex), value, BPF_ANY);
   }
 
-  /** Closes a device: what still enters is dropped. One that is not bound is fine. */
+  /** Closes a device, and its tunnel: what still enters is dropped. One that is not bound is fine. */
   unbind(ifindex: number): void {
+    this.closeTunnel(ifindex);
     deleteElement(this.#map, keyOf(ifindex));
+  }
+
+  /** Opens a tunnel for a device, or leads that of the device elsewhere: the counters go on. */
+  openTunnel(ifindex: number, entry: TunnelEntry): void {
+    const counters = wireValue({ verdict: "pass" });
+    updateElement(this.#map, arrivedKeyOf(ifindex), counters, BPF_NOEXIST);
+    this.tunnels.put(ifindex, entry);
+  }
+
+  /** One that has none is fine. */
+  closeTunnel(ifindex: number): void {
+    this.tunnels.remove(ifindex);
+    deleteElement(this.#map, arrivedKeyOf(ifindex));
   }
 
   /** New verdict and target of what is attached or bound; the counters go on, no packet is lost. NOT_FOUND if it is not. */
@@ -216,7 +241,7 @@ export class Datapath {
     request.writeBigUInt64LE(encodeAction(wire), 8);
     for (let cpu = 0; cpu < possibleCpus();) {
       request.writeUInt32LE(cpu, 4);
-      const written = runSyscallProgram(this.#retargeter, request);
+      const written = runSyscallProgram(this.#programs.retarget, request);
       if (written === 0) {
         return false;
       }
@@ -234,9 +259,7 @@ export class Datapath {
     if (info === undefined) {
       return;
     }
-    if (info.ifindex !== 0) {
-      deleteElement(this.#map, keyOf(info.ifindex));
-    }
+    if (info.ifindex !== 0) this.unbind(info.ifindex);
     unlinkSync(this.#linkPath(name));
   }
 
@@ -254,23 +277,26 @@ export class Datapath {
     });
   }
 
-  /** `undefined` if nothing is attached to a device with this index. */
-  counters(ifindex: number): Counters | undefined {
-    return lookupElement(this.#map, keyOf(ifindex), this.#value) ? countersOf(this.#value) : undefined;
+  /** What has entered a device, or has come out of its tunnel. `undefined` if it has no program, or no tunnel. */
+  counters(ifindex: number, { isArrived = false } = {}): Counters | undefined {
+    const key = isArrived ? arrivedKeyOf(ifindex) : keyOf(ifindex);
+    return lookupElement(this.#map, key, this.#value) ? countersOf(this.#value) : undefined;
   }
 
-  /** Counters of all wires, by ifindex, in one system call per thousand. */
+  /** Counters of what enters all devices, by ifindex, in one system call per thousand. */
   allCounters(): Map<number, Counters> {
     const all = new Map<number, Counters>();
-    forEachElement(this.#map, this.#sizes(), (key, value) => all.set(key.readUInt32LE(0), countersOf(value)));
+    forEachElement(this.#map, this.#sizes(), (key, value) => {
+      const ifindex = key.readUInt32LE(0);
+      if (!isArrivedKey(ifindex)) all.set(ifindex, countersOf(value));
+    });
     return all;
   }
 
   /** Closes descriptors. Pins and traffic stay. */
   close(): void {
-    for (const fd of [this.#map, this.#wire, this.#retargeter]) {
-      close(fd);
-    }
+    this.#maps.close();
+    for (const fd of Object.values(this.#programs)) close(fd);
   }
 
   /** Detaches everything, removes the pins and the directory, and unmounts the bpffs if `open` mounted it. Closes, too. */
@@ -278,9 +304,9 @@ export class Datapath {
     for (const name of this.#names()) {
       this.detach(name);
     }
-    for (const pin of this.#pins()) {
-      unlinkSync(join(this.#directory, pin));
-    }
+    this.uplinks.destroy();
+    for (const pin of this.#programPins()) unlinkSync(join(this.#directory, pin));
+    this.#maps.unpin();
     rmdirSync(join(this.#directory, "links"));
     this.close();
     releaseBpffs(this.#directory);
@@ -306,24 +332,18 @@ export class Datapath {
       }
     }
     this.#prune(alive);
-    for (const pin of this.#pins()) {
-      if (pin !== "wires" && !pin.endsWith(`-${digest}`)) {
-        unlinkSync(join(this.#directory, pin));
-      }
-    }
+    for (const pin of this.#programPins())
+      if (!pin.endsWith(`-${digest}`)) unlinkSync(join(this.#directory, pin));
   }
 
   #prune(alive: ReadonlySet<number>): void {
-    const stale: number[] = [];
+    const stale = new Set<number>();
+    const isThere = (ifindex: number): boolean => alive.has(ifindex) || this.#isBound(ifindex);
     forEachElement(this.#map, this.#sizes(), (key) => {
-      const ifindex = key.readUInt32LE(0);
-      if (!alive.has(ifindex) && !this.#isBound(ifindex)) {
-        stale.push(ifindex);
-      }
+      const ifindex = indexOfKey(key.readUInt32LE(0));
+      if (!isThere(ifindex)) stale.add(ifindex);
     });
-    for (const ifindex of stale) {
-      deleteElement(this.#map, keyOf(ifindex));
-    }
+    for (const ifindex of stale) this.unbind(ifindex);
   }
 
   /** Takes name and index for `wire`, also from a device that is gone. Nothing is taken when it throws. */
@@ -376,8 +396,8 @@ export class Datapath {
     return readdirSync(join(this.#directory, "links")).map(nameOfPin).sort();
   }
 
-  #pins(): string[] {
-    return readdirSync(this.#directory).filter((pin) => pin === "wires" || /^(wire|retarget)-/.test(pin));
+  #programPins(): string[] {
+    return readdirSync(this.#directory).filter((pin) => /^(wire|uplink|retarget)-/.test(pin));
   }
 
   #sizes(): { keyBytes: number; valueBytes: number } {
@@ -385,48 +405,16 @@ export class Datapath {
   }
 }
 
-/** Loads the map and the programs, and lets go of them: whether this kernel takes them. Throws what the kernel says. */
+/** Loads the maps and the programs, and lets go of them: whether this kernel takes them. Throws what the kernel says. */
 export function loadDatapathOnce(): void {
   const spec = readObject(readFileSync(OBJECT));
-  const opened = [loadMap(spec, "wires")];
+  const maps = new Map<string, number>();
+  const programs: number[] = [];
   try {
-    const maps = new Map([["wires", opened[0] ?? 0]]);
-    for (const name of PROGRAMS) opened.push(loadProgramOf(spec, name, maps));
+    for (const { name } of spec.maps) maps.set(name, loadMap(spec, name));
+    for (const name of PROGRAMS) programs.push(loadProgramOf(spec, name, maps));
   } finally {
-    for (const fd of opened) close(fd);
-  }
-}
-
-/** The pinned object, or a new one that gets pinned. */
-function pinned(path: string, load: () => number): number {
-  const adopted = getPinned(path);
-  if (adopted !== undefined) {
-    return adopted;
-  }
-  const fd = load();
-  try {
-    pinObject(fd, path);
-  } catch (error) {
-    close(fd);
-    throw error;
-  }
-  return fd;
-}
-
-function demandLayout(map: number, object: ObjectSpec, directory: string): void {
-  const wanted = mapSpec(object, "wires");
-  const shape = mapShape(map);
-  if (
-    shape.type !== wanted.type ||
-    shape.keyBytes !== wanted.keyBytes ||
-    shape.valueBytes !== wanted.valueBytes ||
-    wanted.valueBytes !== WIRE_BYTES
-  ) {
-    throw new KernelError(
-      "FAILED_PRECONDITION",
-      `adopt ${join(directory, "wires")}: its values have ${shape.valueBytes} bytes, this version needs ${wanted.valueBytes}`,
-      { hint: "close the wires with the version that made them, or end its agent and remove the directory" },
-    );
+    for (const fd of [...maps.values(), ...programs]) close(fd);
   }
 }
 

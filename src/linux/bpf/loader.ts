@@ -15,7 +15,7 @@ import type { MapSpec, ObjectSpec, ProgramSpec } from "./object.ts";
 const BPF_PSEUDO_MAP_FD = 1;
 
 /** The map of this name. NOT_FOUND if the object has none. */
-export function mapSpec(object: ObjectSpec, name: string): MapSpec {
+function mapSpec(object: ObjectSpec, name: string): MapSpec {
   const spec = object.maps.find((map) => map.name === name);
   if (spec === undefined) {
     throw new NetloomError("NOT_FOUND", `load BPF object: it has no map ${name}`);

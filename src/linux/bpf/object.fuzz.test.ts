@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
+import { ARRIVAL_BYTES, ARRIVAL_KEY_BYTES, TUNNEL_BYTES } from "./tunnel-entry.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { readObject } from "./object.ts";
 
@@ -16,24 +17,35 @@ function readsOrRefuses(bytes: Uint8Array): void {
   }
 }
 
-test("the committed object asks for one map and two programs", () => {
+test("the committed object asks for these maps and programs", () => {
   const spec = readObject(object);
   assert.equal(spec.license, "Dual MIT/GPL");
   assert.deepEqual(
-    spec.maps.map(({ name, type, keyBytes, valueBytes, maxEntries, flags }) => ({
+    spec.maps.map(({ name, type, keyBytes, valueBytes, maxEntries, flags }) => [
       name,
       type,
       keyBytes,
       valueBytes,
       maxEntries,
       flags,
-    })),
-    [{ name: "wires", type: 5, keyBytes: 4, valueBytes: 64, maxEntries: 65536, flags: 1 }],
+    ]),
+    [
+      ["wires", 5, 4, 64, 65536, 1],
+      ["tunnels", 1, 4, TUNNEL_BYTES, 65536, 1],
+      ["arrivals4", 1, ARRIVAL_KEY_BYTES[4], ARRIVAL_BYTES, 65536, 1],
+      ["arrivals6", 1, ARRIVAL_KEY_BYTES[6], ARRIVAL_BYTES, 65536, 1],
+      ["drops", 6, 4, 8, 8, 0],
+    ],
   );
   assert.deepEqual(
-    spec.programs.map(({ name, section, references }) => [name, section, references.map(({ map }) => map)]),
+    spec.programs.map(({ name, section, references }) => [
+      name,
+      section,
+      [...new Set(references.map(({ map }) => map))].toSorted(),
+    ]),
     [
-      ["wire", "tcx/wire", ["wires"]],
+      ["wire", "tcx/wire", ["arrivals4", "arrivals6", "drops", "tunnels", "wires"]],
+      ["uplink", "tcx/uplink", ["arrivals4", "arrivals6", "drops", "wires"]],
       ["retarget", "syscall", ["wires"]],
     ],
   );

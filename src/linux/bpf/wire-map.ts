@@ -10,16 +10,31 @@ const ACTION_AT = 0;
 const PACKETS_AT = 16;
 const BYTES_AT = 24;
 
-export type Verdict = "pass" | "redirect" | "redirect-peer";
+/** What comes out of the tunnel of a device is counted under its index with this bit. */
+const ARRIVED = 2 ** 31;
+
+export type Verdict = "pass" | "redirect" | "redirect-peer" | "encapsulate" | "decapsulate";
 
 /** What happens to a frame after it was counted. */
 export interface WireVerdict {
   readonly verdict: Verdict;
-  /** Where it goes, unless it passes: a device of the same namespace; for `redirect-peer` the near end of a veth. */
+  /**
+   * Where it goes, unless it passes: a device of the same namespace; for `redirect-peer` the near end of a veth, for
+   * `encapsulate` the shared device of the tunnels.
+   */
   readonly targetIfindex?: number;
+  /** Of `decapsulate`: the UDP port of the shared device that it is on. */
+  readonly port?: number;
 }
 
-const VERDICTS: readonly (Verdict | undefined)[] = [undefined, "pass", "redirect", "redirect-peer"];
+const VERDICTS: readonly (Verdict | undefined)[] = [
+  undefined,
+  "pass",
+  "redirect",
+  "redirect-peer",
+  "encapsulate",
+  "decapsulate",
+];
 
 let cpus: number | undefined;
 
@@ -38,13 +53,27 @@ export function keyOf(ifindex: number): Buffer {
   return key;
 }
 
+/** The key of what has come out of the tunnel of a device. */
+export function arrivedKeyOf(ifindex: number): Buffer {
+  return keyOf(ifindex + ARRIVED);
+}
+
+/** The device of any key. */
+export function indexOfKey(key: number): number {
+  return key % ARRIVED;
+}
+
+/** Whether a key is one of those. */
+export function isArrivedKey(key: number): boolean {
+  return key >= ARRIVED;
+}
+
 /** The word that says what to do. */
 export function encodeAction(action: WireVerdict): bigint {
-  assert(
-    (action.targetIfindex === undefined) === (action.verdict === "pass"),
-    "a redirect, and only that, has a target",
-  );
-  return (BigInt(action.targetIfindex ?? 0) << 32n) | BigInt(VERDICTS.indexOf(action.verdict));
+  const isTargetless = action.verdict === "pass" || action.verdict === "decapsulate";
+  assert((action.targetIfindex === undefined) === isTargetless, "a redirect, and only that, has a target");
+  assert((action.port !== undefined) === (action.verdict === "decapsulate"), "tunnels come by a port");
+  return (BigInt(action.targetIfindex ?? action.port ?? 0) << 32n) | BigInt(VERDICTS.indexOf(action.verdict));
 }
 
 export function decodeAction(value: Buffer): WireVerdict | undefined {
@@ -52,7 +81,9 @@ export function decodeAction(value: Buffer): WireVerdict | undefined {
   if (verdict === undefined) {
     return undefined;
   }
-  return verdict === "pass" ? { verdict } : { verdict, targetIfindex: value.readUInt32LE(ACTION_AT + 4) };
+  const target = value.readUInt32LE(ACTION_AT + 4);
+  if (verdict === "decapsulate") return { verdict, port: target };
+  return verdict === "pass" ? { verdict } : { verdict, targetIfindex: target };
 }
 
 /** A value for every CPU, counters at zero. */

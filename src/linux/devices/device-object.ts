@@ -1,7 +1,7 @@
 /** A kind of device: how it is made, changes, and is doomed. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { LinkEnd } from "../../kernel/kernel.ts";
-import { type Device, endsOf, namespacesOf } from "../../kernel/objects.ts";
+import { type Device, endsOf, infoKindOf, namespacesOf } from "../../kernel/objects.ts";
 import { IPV6_MIN_MTU, linkLocalAddress } from "../../net/link-local.ts";
 import { existingDevice } from "./holders.ts";
 import { addrGenModeOf, hasIpv6 } from "./ipv6.ts";
@@ -88,7 +88,7 @@ async function add<T extends Device>(
       alias: end.alias,
       flags: 0,
       group: mark.group,
-      kind: device.kind,
+      kind: infoKindOf(device),
       addrGenMode: addrGenModeOf(end),
       ...peer,
     });
@@ -160,7 +160,7 @@ function ours({ places, links, mark }: BatchTools, device: Device): Indexed {
   const found = ends.flatMap((end) => {
     const place = places.find(end.netns);
     const link = place && links.find(place, end.name);
-    const isOurs = link?.group === mark.group && link.kind === device.kind;
+    const isOurs = link?.group === mark.group && link.kind === infoKindOf(device);
     return isOurs && (link.alias ?? "") === end.alias
       ? [{ place: place as NetnsPlace, index: link.index, lowerIndex: link.lowerIndex }]
       : [];

@@ -130,6 +130,7 @@ export class HostKernel {
             places,
             mark: this.#settings.mark,
             programOf: this.#programs(),
+            tunnelOf: (index) => this.#existingDatapath()?.tunnels.get(index),
             known: () => this.#shared.table.known(),
             onDoomed: (place) => this.#reap(place),
           },
@@ -153,10 +154,11 @@ export class HostKernel {
   counters(queries: readonly CounterQuery[]): (Counters | undefined)[] {
     const datapath = this.#existingDatapath();
     return this.#using((places) =>
-      queries.map(({ netns, link }) => {
+      queries.map(({ netns, link, isArrived }) => {
         const place = places.find(netns);
         const found = place?.socket.get(getLink(link, { stats: true }), decodeLink, ["ENODEV"]);
         if (!found) return undefined;
+        if (isArrived) return datapath?.counters(found.index, { isArrived });
         const { rxPackets = 0, rxBytes = 0 } = found.stats ?? {};
         return datapath?.counters(found.index) ?? { packets: rxPackets, bytes: rxBytes };
       }),

@@ -43,6 +43,8 @@ interface VxlanData {
   readonly ttl: number;
   /** Its UDP socket is not for a plain device on the same port, such as ours (VXLAN_F_RCV_FLAGS of net/vxlan.h). */
   readonly hasOwnSocket?: true;
+  /** In metadata mode. */
+  readonly isExternal?: true;
 }
 
 /** Since the device was made. `struct rtnl_link_stats64` */
@@ -97,6 +99,7 @@ function vxlanData(data: Attributes): VxlanData {
     learning: data.u8(k.IFLA_VXLAN_LEARNING) === 1,
     df: data.u8(k.IFLA_VXLAN_DF) ?? 0,
     ttl: data.u8(k.IFLA_VXLAN_TTL) ?? 0,
+    ...present("isExternal", data.u8(k.IFLA_VXLAN_COLLECT_METADATA) ? (true as const) : undefined),
     ...present("hasOwnSocket", hasOwnSocket(data) ? (true as const) : undefined),
   };
 }

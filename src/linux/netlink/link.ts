@@ -56,6 +56,19 @@ export function newVxlan(link: NewLink, vxlan: Pick<Vxlan, "vni" | "local" | "re
   });
 }
 
+/**
+ * Makes a VXLAN device in metadata mode. EEXIST: the namespace of the socket has one for this port.
+ * Equivalent to: `ip link add N … type vxlan external dstport P nolearning udp6zerocsumrx`
+ */
+export function newExternalVxlan(link: NewLink, port: number): Uint8Array {
+  return newLink(link, "vxlan", (m) => {
+    m.attributeU8(k.IFLA_VXLAN_LEARNING, 0);
+    m.attribute(k.IFLA_VXLAN_PORT, () => m.be16(port));
+    m.attributeU8(k.IFLA_VXLAN_COLLECT_METADATA, 1);
+    m.attributeU8(k.IFLA_VXLAN_UDP_ZERO_CSUM6_RX, 1);
+  });
+}
+
 /** Equivalent to: `ip link set dev L [name N] [address M] [mtu U] [group G] [alias A] [up|down] [addrgenmode X]` */
 export function changeLink(index: number, to: LinkChange): Uint8Array {
   const m = change(k.RTM_NEWLINK);

@@ -1,45 +1,44 @@
-/**
- * The `wire` program on devices. Two ways, because they cost and hold differently:
- *
- * - a device of the host shares the block of all of them (netlink/ingress-block.ts): microseconds, no pin
- * - a device in a workload's namespace gets a pinned tcx link, which root in there cannot take off: 8-20 ms
- * - so does a borrowed device: a link changes nothing of it, while a qdisc would be one more of its owner's
- */
-import { setTimeout as delay } from "node:timers/promises";
-import { KernelError, type Program } from "../../kernel/kernel.ts";
-import type { Attachment, Datapath } from "../bpf/datapath.ts";
+/** The `wire` program on devices (batch/wire-program.ts), with their tunnels (batch/tunnels.ts). */
+import type { Program } from "../../kernel/kernel.ts";
+import type { Tunnel } from "../../kernel/tunnel.ts";
 import { lookUp } from "../batch/links.ts";
-import { addBlockFilter, addIngressBlock, deleteIngressBlock } from "../netlink/ingress-block.ts";
-import type { BatchTools, LinuxObjectKind } from "../object-kind.ts";
-import type { NetnsPlace } from "../namespaces/place.ts";
-import { hasIngressBlock, pinName } from "../bpf/programs.ts";
 import { doomedGroup } from "../batch/reaper.ts";
 import { type Job, refuseStep } from "../batch/refuse.ts";
-import { ABSENT } from "../batch/transaction.ts";
-import { hasFarEnd, isOurPair } from "../devices/veth-peer.ts";
+import { closeTunnel, demandFreeTunnel, forgetTunnel, openTunnel } from "../batch/tunnels.ts";
 import type { ObserveContext, NetnsView } from "../batch/view.ts";
-
-const ATTACH_ATTEMPTS = 100;
-const ATTACH_PAUSE_MS = 2;
+import { attachWire, detachWire, redirectWire, type WireTask, wireTask } from "../batch/wire-program.ts";
+import type { WireVerdict } from "../bpf/wire-map.ts";
+import { hasFarEnd, isOurPair } from "../devices/veth-peer.ts";
+import type { BatchTools, LinuxObjectKind } from "../object-kind.ts";
 
 export const program: LinuxObjectKind<Program> = {
   async add(tools, job, object) {
     const task = taskOf(tools, job, object);
-    if (task) await (task.isShared ? bind(tools, task) : attach(tools, task));
+    if (!task) return;
+    if (object.tunnel) demandFreeTunnel(tools, job, task, object.tunnel);
+    await attachWire(tools, task);
+    if (object.tunnel) openTunnel(tools, task, object.tunnel);
   },
   change(tools, job, object) {
     const task = taskOf(tools, job, object);
-    if (task) redirect(tools, task);
+    if (!task) return;
+    if (object.tunnel) demandFreeTunnel(tools, job, task, object.tunnel);
+    // What enters finds a tunnel as soon as it is sent into one.
+    if (object.tunnel) openTunnel(tools, task, object.tunnel);
+    redirectWire(tools, task);
+    if (!object.tunnel) closeTunnel(tools, task.place, task.wanted.ifindex);
   },
   remove(tools, job, object) {
+    if (object.tunnel && !withdraw(tools, job, object)) return forgetTunnel(tools, object.tunnel);
     const task = taskOf(tools, job, object);
-    if (task) (task.isShared ? unbind : detach)(tools, task);
+    if (task) detachWire(tools, task);
   },
   observe: (context, view) =>
     view.links.flatMap((link): Program[] => {
       const action = context.programOf(view.place, link.index);
       if (!action) return [];
-      const { verdict } = action;
+      const { verdict, port } = action;
+      const tunnel = verdict === "encapsulate" ? tunnelOf(context, link.index) : undefined;
       const target = targetOf(context, view, action.targetIfindex);
       const on = { netns: view.netns, link: link.name };
       const isBorrowed = link.group !== context.mark.group;
@@ -48,12 +47,30 @@ export const program: LinuxObjectKind<Program> = {
           kind: "program",
           ...on,
           verdict,
+          ...(port !== undefined && { port }),
           ...(target !== undefined && { target }),
+          ...(tunnel && { tunnel }),
           ...(isBorrowed && { index: link.index }),
         },
       ];
     }),
 };
+
+/** Closes the tunnel before its device is gone: packets would still come for it. False if the device is gone already. */
+function withdraw(tools: BatchTools, job: Job, object: Program): boolean {
+  const place = tools.places.find(object.netns);
+  const link = place && tools.linkOf(job, place, object.link);
+  if (!place || !link) return false;
+  closeTunnel(tools, place, link.index);
+  return true;
+}
+
+function tunnelOf(context: ObserveContext, ifindex: number): Tunnel | undefined {
+  const entry = context.tunnelOf(ifindex);
+  if (!entry) return undefined;
+  const { device: _, ...facts } = entry;
+  return { encapsulation: "vxlan", ...facts };
+}
 
 /** Name of the device that a program leads to, if it is there and not about to vanish. */
 function targetOf({ mark }: ObserveContext, view: NetnsView, index: number | undefined): string | undefined {
@@ -65,154 +82,21 @@ function targetOf({ mark }: ObserveContext, view: NetnsView, index: number | und
   return isOurPair(mark, link) && !hasFarEnd(view.place, link) ? undefined : link.name;
 }
 
-/** A program of a batch, and the device it is on. */
-interface Task {
-  readonly number: number;
-  readonly place: NetnsPlace;
-  /** By the block of the host's devices. */
-  readonly isShared: boolean;
-  readonly datapath: Datapath;
-  readonly wanted: Attachment;
-}
-
-/** `undefined` where there is nothing to do: it goes with its device, or has gone. */
-function taskOf(tools: BatchTools, job: Job, object: Program): Task | undefined {
-  const { verdict, target } = object;
-  const place = tools.places.find(object.netns);
-  const isRemoved = job.operation.verb === "remove";
-  if (!place || (isRemoved && tools.isLeaving(place, object.link))) return undefined;
-  const index = indexOf(tools, job, place, object);
-  if (index === undefined) return undefined;
-  if ((target === undefined) !== (verdict === "pass"))
-    throw refuseStep(job, "EINVAL", `${verdict} ${target === undefined ? "needs a" : "has no"} target`);
-  const targetIfindex = target === undefined ? undefined : tools.linkOf(job, place, target)?.index;
-  return {
-    number: job.number,
-    place,
-    isShared: object.index === undefined && place === tools.places.find("host"),
-    datapath: tools.datapath(),
-    wanted: {
-      ifindex: index,
-      name: pinName(place.identity, index),
-      verdict,
-      ...(targetIfindex !== undefined && { targetIfindex }),
-    },
+function taskOf(tools: BatchTools, job: Job, object: Program): WireTask | undefined {
+  const { verdict, target, port, tunnel } = object;
+  const demand = (what: string, isThere: boolean, isWanted: boolean): void => {
+    if (isThere !== isWanted)
+      throw refuseStep(job, "EINVAL", `${verdict} ${isThere ? "has no" : "needs a"} ${what}`);
   };
-}
-
-/** Of the device that it is on, or was. `undefined` for who removes from one that is not there. */
-function indexOf(tools: BatchTools, job: Job, place: NetnsPlace, object: Program): number | undefined {
-  const { index } = object;
-  // A borrowed device may have gone, or have another name by now: the program is found by the index.
-  if (index !== undefined && job.operation.verb === "remove") return index;
-  const link = tools.linkOf(job, place, object.link);
-  if (!link || index === undefined) return link?.index;
-  if (link.index !== index) throw refuseStep(job, "ENODEV", `${object.link} is another device by now`);
-  if (link.master !== undefined)
-    throw refuseStep(job, "EBUSY", `${object.link} is a member of another device`);
-  return index;
-}
-
-/** What it did before is read from the map: the device that it led to may be gone, and with it its name. */
-function redirect(tools: BatchTools, { place, datapath, wanted }: Task): void {
-  direct(tools, place, () => {
-    const { ifindex } = wanted;
-    const before = datapath.action(ifindex);
-    datapath.change(wanted);
-    return () => {
-      if (before) datapath.change({ ifindex, ...before });
+  demand("target", target !== undefined, verdict !== "pass" && verdict !== "decapsulate");
+  demand("port", port !== undefined, verdict === "decapsulate");
+  demand("tunnel", tunnel !== undefined, verdict === "encapsulate");
+  return wireTask(tools, job, object, (place): WireVerdict => {
+    const targetIfindex = target === undefined ? undefined : tools.linkOf(job, place, target)?.index;
+    return {
+      verdict,
+      ...(port !== undefined && { port }),
+      ...(targetIfindex !== undefined && { targetIfindex }),
     };
   });
-}
-
-/** The entry first, so that the program knows the device when it begins to run there. */
-function bind(tools: BatchTools, { number, place, datapath, wanted }: Task): void {
-  direct(tools, place, () => {
-    datapath.bind(wanted, () => !hasIngressBlock(place, wanted.ifindex));
-    return () => datapath.unbind(wanted.ifindex);
-  });
-  tools.transaction.enqueue(place, {
-    operation: number,
-    request: addIngressBlock(wanted.ifindex),
-    undo: deleteIngressBlock(wanted.ifindex),
-  });
-  // The block, and with it the filter, lives from its first device to its last.
-  tools.transaction.enqueue(place, {
-    operation: number,
-    request: addBlockFilter(datapath.program, { replaces: false }),
-    absent: ["EEXIST"],
-  });
-}
-
-/** The device is closed before the program is gone. */
-function unbind(tools: BatchTools, { number, place, datapath, wanted }: Task): void {
-  const { transaction } = tools;
-  const before = datapath.action(wanted.ifindex);
-  direct(tools, place, () => {
-    datapath.unbind(wanted.ifindex);
-    return () => {
-      if (before) datapath.bind({ ifindex: wanted.ifindex, ...before }, () => true);
-    };
-  });
-  // The block may have gone with its last device.
-  transaction.onRollBack(() => place.socket.change(addBlockFilter(datapath.program, { replaces: false })));
-  transaction.enqueue(place, {
-    operation: number,
-    request: deleteIngressBlock(wanted.ifindex),
-    undo: addIngressBlock(wanted.ifindex),
-    absent: [...ABSENT, "EINVAL"],
-  });
-}
-
-/** The kernel takes a few milliseconds to let go of a program that was just taken off. */
-async function attach(tools: BatchTools, { place, datapath, wanted }: Task): Promise<void> {
-  const isFree = (): boolean => !hasIngressBlock(place, wanted.ifindex);
-  const isHost = place === tools.places.find("host");
-  await tools.transaction.flush();
-  for (let attempt = 1; ; attempt++) {
-    try {
-      direct(tools, place, () => {
-        datapath.attach(wanted, isHost ? isFree : undefined);
-        return () => datapath.detach(wanted.name);
-      });
-      return;
-    } catch (error) {
-      const isTaken = error instanceof KernelError && error.errno === "EEXIST";
-      if (!isTaken || attempt === ATTACH_ATTEMPTS) throw error;
-      if (datapath.list().some(({ name, ifindex }) => name === wanted.name && ifindex !== 0)) throw error;
-      await delay(ATTACH_PAUSE_MS);
-    }
-  }
-}
-
-/** What is not attached is fine, and does not come back with the undo; the pin of a device that is gone goes, too. */
-function detach(tools: BatchTools, { place, datapath, wanted: { ifindex, name } }: Task): void {
-  const before = datapath.isAttached(name) ? datapath.action(ifindex) : undefined;
-  direct(tools, place, () => {
-    datapath.detach(name);
-    return () => {
-      if (before) attachAgain(datapath, { ifindex, name, ...before });
-    };
-  });
-}
-
-/** Does something inside of the namespace that is no netlink message, and notes how it is undone. */
-function direct({ transaction }: BatchTools, place: NetnsPlace, action: () => () => void): void {
-  const undo = place.run(action);
-  transaction.onRollBack(() => place.run(undo));
-}
-
-/** For an undo, which does not wait by letting others run: the kernel may not have let go of the program yet. */
-function attachAgain(datapath: Datapath, wire: Attachment): void {
-  const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (let attempt = 1; ; attempt++) {
-    try {
-      datapath.attach(wire);
-      return;
-    } catch (error) {
-      const isTaken = error instanceof KernelError && error.errno === "EEXIST";
-      if (!isTaken || attempt === ATTACH_ATTEMPTS) throw error;
-      Atomics.wait(pause, 0, 0, ATTACH_PAUSE_MS);
-    }
-  }
 }

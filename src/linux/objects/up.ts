@@ -22,10 +22,10 @@ export const up: LinuxObjectKind<Up> = {
     const { places, mark, links, operations } = tools;
     const place = places.find(object.netns);
     // Of a device that this batch has made nothing but its kind is known, and the undo has taken it away by now.
-    const made = ofKind(
-      operations.map((each) => each.object),
-      "vxlan",
-    ).find(({ name }) => name === object.link);
+    const objects = operations.map((each) => each.object);
+    const made = [...ofKind(objects, "vxlan"), ...ofKind(objects, "external-vxlan")].find(
+      ({ name }) => name === object.link,
+    );
     const port = made?.port ?? (place && links.find(place, object.link)?.vxlan?.port);
     return port === undefined ? undefined : takenPort(port, places.of("host"), mark);
   },

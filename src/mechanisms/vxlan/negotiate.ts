@@ -5,7 +5,7 @@ import { VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from "../../kernel/objects/vxlan.ts"
 import { familyOf, formatIp, parseIp } from "../../net/ip.ts";
 import type { TunnelHost } from "../mechanism-type.ts";
 import { COMMON, mtuOf, type ParameterMap, smallerMtu } from "../parameters.ts";
-import { portOf, portOption } from "./values.ts";
+import { portOf, portOption, ZERO_CHECKSUMS } from "./values.ts";
 
 /** One for each family: the far side takes the first one that it has a VTEP for. */
 export function offers(host: TunnelHost): Record<string, string>[] {
@@ -13,6 +13,7 @@ export function offers(host: TunnelHost): Record<string, string>[] {
     [COMMON.sourceIp]: address,
     [COMMON.sourcePort]: String(portAt(host)),
     [COMMON.mtu]: String(roomAt(host, address)),
+    ...(familyOf(address) === 6 && { [ZERO_CHECKSUMS.source]: "true" }),
   }));
 }
 
@@ -24,6 +25,7 @@ export function accept(offered: ParameterMap, host: TunnelHost): Record<string, 
     [COMMON.destinationIp]: address,
     [COMMON.destinationPort]: String(portAt(host)),
     [COMMON.mtu]: String(smallerMtu(mtuOf(offered), roomAt(host, address))),
+    ...(familyOf(address) === 6 && { [ZERO_CHECKSUMS.destination]: "true" }),
   };
 }
 

@@ -6,6 +6,12 @@ import { readNumber } from "../parameters.ts";
 /** The parameter. */
 export const VNI = "vni";
 
+/**
+ * Parameters of our own, "true" or absent: this end takes IPv6 packets without a UDP checksum. Each end has one of its own, because
+ * an answer repeats what it does not know.
+ */
+export const ZERO_CHECKSUMS = { source: "srcZeroChecksums", destination: "dstZeroChecksums" } as const;
+
 export const portOption: Readonly<HostOption> = {
   key: "port",
   name: "vxlan-port",

@@ -9,18 +9,19 @@
  */
 import { quote } from "../../text/problem.ts";
 import { z } from "zod";
-import type { Vxlan } from "../../kernel/kernel.ts";
-import { ofKind } from "../../kernel/objects.ts";
+import type { KernelObject, Tunnel } from "../../kernel/kernel.ts";
+import { endsOf, isDevice, ofKind } from "../../kernel/objects.ts";
 import { MAX_VNI, MIN_VNI, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
 import { canonicalIp, familyOf, formatIp, parseIp } from "../../net/ip.ts";
-import { HOST, type Half, type Place } from "../half.ts";
+import type { Half, Place } from "../half.ts";
 import type { FoundTunnel, RemoteType, TunnelFacts, TypedMechanism } from "../mechanism-type.ts";
-import { deviceName, halfAlias, readAlias } from "../naming.ts";
+import { PATCH, readAlias } from "../naming.ts";
 import { COMMON, isMtu, type ParameterMap, type Parsed, readNumber } from "../parameters.ts";
 import { otherSide, type Side } from "../side.ts";
 import { accept, offers } from "./negotiate.ts";
 import { vxlanPortCheck } from "./check-port.ts";
-import { portOf, portOption, VNI } from "./values.ts";
+import { sharedDevice, sharedDeviceName } from "./shared-device.ts";
+import { portOf, portOption, VNI, ZERO_CHECKSUMS } from "./values.ts";
 
 /** A tunnel to another host, with the parameters of NSM. */
 export interface VxlanMechanism extends TypedMechanism {
@@ -35,6 +36,9 @@ export interface VxlanMechanism extends TypedMechanism {
   readonly vni: number;
   /** MTU of the path between the hosts; the wire gets 54 bytes less over IPv4 and 74 less over IPv6. */
   readonly underlayMtuBytes: number;
+  /** Whether each host takes IPv6 packets without a UDP checksum (RFC 6935). Not a parameter of NSM's. */
+  readonly sourceTakesZeroChecksums?: boolean;
+  readonly destinationTakesZeroChecksums?: boolean;
 }
 
 export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
@@ -49,7 +53,7 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
     firstDrawn: 4_096,
     last: MAX_VNI,
     isClash: ({ errno, message }, vni) =>
-      errno === "EEXIST" && message.startsWith("add vxlan") && message.includes(`vni ${vni}`),
+      errno === "EEXIST" && message.startsWith("add tunnel") && message.includes(`vni ${vni}`),
   },
   deviceKinds: ["vxlan"],
   labKeys: {
@@ -73,6 +77,8 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
     [COMMON.destinationPort]: String(tunnel.port ?? VXLAN_PORT),
     [VNI]: String(tunnel.vni),
     [COMMON.mtu]: String(mtuBytes(tunnel)),
+    ...(tunnel.sourceTakesZeroChecksums && { [ZERO_CHECKSUMS.source]: "true" }),
+    ...(tunnel.destinationTakesZeroChecksums && { [ZERO_CHECKSUMS.destination]: "true" }),
   }),
   problems,
   mtuBytes,
@@ -81,8 +87,14 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
   half,
   vteps: ({ sourceIp, destinationIp }) => ({ source: sourceIp, destination: destinationIp }),
   words: ({ vni }) => words(vni),
-  tunnel: ({ id, ...facts }: TunnelFacts) => ({ type: "VXLAN", ...facts, vni: id }),
-  found: (objects) => ofKind(objects, "vxlan").map(foundTunnel),
+  tunnel: ({ id, ...facts }: TunnelFacts) => ({
+    type: "VXLAN",
+    ...facts,
+    vni: id,
+    sourceTakesZeroChecksums: true,
+    destinationTakesZeroChecksums: true,
+  }),
+  found,
 };
 
 function words(vni: number): string {
@@ -112,7 +124,19 @@ function read(parameters: ParameterMap): Parsed<VxlanMechanism> {
   if (found.length > 0 || !vni || port === undefined) return { ok: false, problems: found };
   const overhead = VXLAN_OVERHEAD_BYTES[familyOf(sourceIp)];
   const underlayMtuBytes = (mtu || 1_500 - overhead) + overhead;
-  return { ok: true, value: { type: "VXLAN", sourceIp, destinationIp, port, vni, underlayMtuBytes } };
+  return {
+    ok: true,
+    value: {
+      type: "VXLAN",
+      sourceIp,
+      destinationIp,
+      port,
+      vni,
+      underlayMtuBytes,
+      ...(parameters[ZERO_CHECKSUMS.source] === "true" && { sourceTakesZeroChecksums: true }),
+      ...(parameters[ZERO_CHECKSUMS.destination] === "true" && { destinationTakesZeroChecksums: true }),
+    },
+  };
 }
 
 /** What fits into the tunnel, as upstream counts. */
@@ -147,42 +171,43 @@ function problems(tunnel: VxlanMechanism): string[] {
   return found;
 }
 
-/**
- * A point-to-point device of its own in the host. It has the MAC of the device at the other end of the wire's half on this
- * host: a frame that the `wire` program hands over keeps the packet type that the tunnel gave it, and one "for another
- * host" is dropped.
- */
-function half(tunnel: VxlanMechanism, { connectionId, side, mtuBytes: mtu, macs }: Place): Half {
+/** An entry of the data path, on the device of the other half of the wire; and the device that all of them share. */
+function half(tunnel: VxlanMechanism, { side }: Place): Half {
   const { vni, port = VXLAN_PORT } = tunnel;
   const [source, destination] = [canonicalIp(tunnel.sourceIp), canonicalIp(tunnel.destinationIp)];
-  const device: Vxlan = {
-    kind: "vxlan",
-    netns: HOST,
-    name: tunnelName(connectionId, { side, vni, port, family: familyOf(tunnel.sourceIp) }),
-    mac: macs[otherSide(side)],
-    mtuBytes: mtu,
-    alias: halfAlias("vxlan", connectionId, side),
-    vni,
-    local: side === "client" ? destination : source,
-    remote: side === "client" ? source : destination,
-    port,
+  const [local, remote] = side === "client" ? [destination, source] : [source, destination];
+  const isTaken = side === "client" ? tunnel.sourceTakesZeroChecksums : tunnel.destinationTakesZeroChecksums;
+  // Over IPv4 everybody takes them (RFC 7348 section 4.1).
+  const needsChecksum = familyOf(remote) === 6 && !isTaken;
+  return {
+    devices: [],
+    shared: sharedDevice(port),
+    port: {
+      device: sharedDeviceName(port),
+      tunnel: {
+        encapsulation: "vxlan",
+        vni,
+        local,
+        remote,
+        port,
+        ...(needsChecksum && { needsChecksum }),
+      },
+    },
   };
-  return { devices: [device], port: { end: device } };
 }
 
-/**
- * Another VNI, port or family is another device, made before the old one goes; the same VNI with another remote is
- * the same device, changed in place.
- */
-export function tunnelName(
-  connectionId: string,
-  tunnel: { readonly side: Side; readonly vni: number; readonly port: number; readonly family: 4 | 6 },
-): string {
-  return deviceName("nlx", [connectionId, tunnel.side, tunnel.vni, tunnel.port, tunnel.family]);
+/** The tunnels of one wire. Each leads away from the workload at the other end of its device; of a pair between two, to its own side. */
+function found(objects: readonly KernelObject[]): FoundTunnel[] {
+  const ends = objects.filter(isDevice).flatMap(endsOf);
+  return ofKind(objects, "program").flatMap(({ netns, link, tunnel }) => {
+    if (!tunnel) return [];
+    const alias = ends.find((end) => end.netns === netns && end.name === link)?.alias ?? "";
+    const read = readAlias(alias);
+    return [foundTunnel(tunnel, read && (read.what === PATCH ? read.side : otherSide(read.side)))];
+  });
 }
 
-function foundTunnel({ alias, vni, local, remote, port }: Vxlan): FoundTunnel {
-  const side = readAlias(alias)?.side;
+function foundTunnel({ vni, local, remote, port }: Tunnel, side: Side | undefined): FoundTunnel {
   const [source, destination] = side === "client" ? [remote, local] : [local, remote];
   return {
     type: "VXLAN",

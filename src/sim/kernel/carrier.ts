@@ -118,9 +118,10 @@ export class SimKernel implements Kernel, Actor, KernelListener {
 
   async counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]> {
     await this.#pause(this.#life);
-    return queries.map(({ netns, link }) => {
+    return queries.map(({ netns, link, isArrived }) => {
       const device = this.lookUp(netns)?.devices.get(link);
       if (!device) return undefined;
+      if (isArrived) return device.program?.arrived && { ...device.program.arrived };
       const { packets, bytes } = device.program?.pins === this.pins ? device.program : device.received;
       return { packets, bytes };
     });

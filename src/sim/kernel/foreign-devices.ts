@@ -51,6 +51,7 @@ export function foreign(
     group: 0,
     isUp: true,
     tunnel: undefined,
+    externalPort: undefined,
     fabric,
     ...bare(),
     addresses: new Set(addresses.map(addressOf)),

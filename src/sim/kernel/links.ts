@@ -183,13 +183,14 @@ function checkValues(end: LinkEnd): void {
 }
 
 /** What a device is besides its end. */
-type Nature = Pick<SimDevice, "kind" | "transmit"> & Partial<Pick<SimDevice, "tunnel">>;
+type Nature = Pick<SimDevice, "kind" | "transmit"> & Partial<Pick<SimDevice, "tunnel" | "externalPort">>;
 
 export function born(actor: Actor, end: LinkEnd, nature: Nature): SimDevice {
   const netns = actor.find(end.netns);
   const { name, mac, mtuBytes, alias, linkLocal = false } = end;
   const device: SimDevice = {
     tunnel: undefined,
+    externalPort: undefined,
     ...nature,
     netns,
     name,

@@ -25,6 +25,7 @@ export interface KernelListener {
 export class NetnsMachine implements Machinery {
   readonly clock: Clock;
   readonly tunnels = new Map<string, SimDevice>();
+  readonly arrivals = new Map<string, SimDevice>();
   readonly uplinks = new Set<SimDevice>();
   readonly dying = new Set<SimDevice>();
   readonly listeners = new Set<KernelListener>();
@@ -141,7 +142,8 @@ export class NetnsMachine implements Machinery {
       device.isDoomed = true;
       dissolve(device);
       if (device.netns.devices.get(device.name) === device) device.netns.devices.delete(device.name);
-      for (const [key, tunnel] of this.tunnels) if (tunnel === device) this.tunnels.delete(key);
+      for (const held of [this.tunnels, this.arrivals])
+        for (const [key, holder] of held) if (holder === device) held.delete(key);
     }
   }
 

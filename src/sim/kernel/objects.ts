@@ -3,6 +3,7 @@ import type { KernelObject } from "../../kernel/kernel.ts";
 import type { ObjectKindName, ObjectOf } from "../../kernel/objects.ts";
 import type { SimObjectKind } from "./object-kind.ts";
 import { address } from "./objects/address.ts";
+import { externalVxlan } from "./objects/external-vxlan.ts";
 import { neighbor } from "./objects/neighbor.ts";
 import { program } from "./objects/program.ts";
 import { qdisc } from "./objects/qdisc.ts";
@@ -16,6 +17,7 @@ import { vxlan } from "./objects/vxlan.ts";
 const KINDS: Readonly<{ [K in ObjectKindName]: SimObjectKind<ObjectOf<K>> }> = {
   veth,
   vxlan,
+  "external-vxlan": externalVxlan,
   up,
   address,
   route,

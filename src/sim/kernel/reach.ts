@@ -8,6 +8,7 @@ import { contains, familyOf, mustParseIp, mustParsePrefix } from "../../net/ip.t
 import { IPV6_MIN_MTU, isLinkLocal, linkLocalAddress } from "../../net/link-local.ts";
 import { connectedPrefixes, hostPart } from "./routing.ts";
 import { MAIN_TABLE } from "../../kernel/objects/route.ts";
+import { sendOuter } from "./underlay.ts";
 import type { Arrival, Frame, Journey, Machinery, Packet, SimDevice, SimNetns } from "./state.ts";
 
 interface Way {
@@ -71,8 +72,11 @@ class Route implements Journey {
     }
     if (program) {
       const target = program.target;
-      if (program.verdict === "redirect") return target && this.transmit(target, frame);
-      if (program.verdict === "redirect-peer") return target?.peer && this.enter(target.peer, frame);
+      const { verdict, tunnel } = program.wanted;
+      if (verdict === "redirect") return target && this.transmit(target, frame);
+      if (verdict === "redirect-peer") return target?.peer && this.enter(target.peer, frame);
+      if (tunnel) return sendOuter(this, device.netns, { outer: tunnel, frame });
+      if (verdict === "decapsulate") return undefined;
     }
     return this.#accept(device, frame);
   }

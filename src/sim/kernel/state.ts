@@ -33,6 +33,8 @@ export interface SimDevice {
   /** The far end of a veth pair. */
   peer: SimDevice | undefined;
   readonly tunnel: SimTunnel | undefined;
+  /** Of a VXLAN device in metadata mode: its UDP port. */
+  readonly externalPort: number | undefined;
   /** Uplinks of one fabric share a flat segment. */
   readonly fabric: string | undefined;
   /** Of a bridge: its name. */
@@ -70,7 +72,10 @@ export function bare(): Pick<
 
 /** What all who act on a machine share. */
 export interface Machinery {
+  /** Tunnel devices, by what each has for itself (`deviceIn`). */
   readonly tunnels: Map<string, SimDevice>;
+  /** Devices whose tunnels take in what comes with these outer headers (`arrivalIn`). */
+  readonly arrivals: Map<string, SimDevice>;
   readonly uplinks: Set<SimDevice>;
   readonly dying: Set<SimDevice>;
   readonly deletionMs: number;
@@ -115,6 +120,8 @@ export interface Journey {
   readonly machine: Machinery;
   /** In by a device: its program first, then the namespace's own stack. */
   enter(device: SimDevice, frame: Frame): Arrival | undefined;
+  /** Out by a device. */
+  transmit(device: SimDevice, frame: Frame): Arrival | undefined;
   /** A packet of its own, from a namespace. */
   apart(netns: SimNetns, packet: Packet): Arrival | undefined;
 }
@@ -163,10 +170,12 @@ interface KeptObject {
 }
 
 interface SimProgram {
-  readonly verdict: Program["verdict"];
+  readonly wanted: Program;
   readonly target: SimDevice | undefined;
   /** Directory of the pin: whose program it is. */
   readonly pins: string;
+  /** Of a tunnel: what has come out of it. */
+  readonly arrived?: { packets: number; bytes: number };
   packets: number;
   bytes: number;
 }

@@ -1,5 +1,4 @@
 import type { Vxlan } from "../../../kernel/kernel.ts";
-import { tunnelKey } from "../../../kernel/objects/vxlan.ts";
 import { familyOf } from "../../../net/ip.ts";
 import {
   type Actor,
@@ -12,7 +11,8 @@ import {
   hideDevice,
   type Undo,
 } from "../links.ts";
-import { Refused, type SimNetns, type Transmit } from "../state.ts";
+import { Refused, type Transmit } from "../state.ts";
+import { deviceIn, sendOuter } from "../underlay.ts";
 import { type SimObjectKind, untold } from "../object-kind.ts";
 
 export const vxlan = {
@@ -23,7 +23,7 @@ export const vxlan = {
     if (family !== familyOf(remote))
       throw new Refused("EINVAL", "local and remote address are of different families");
     if (vni < 0 || vni >= 2 ** 24) throw new Refused("ERANGE", "a VNI has 24 bits");
-    const key = keyIn(actor.home, object);
+    const key = deviceIn(actor.home, object);
     if (actor.machine.tunnels.has(key))
       throw new Refused("EEXIST", "a VXLAN device with the specified VNI already exists");
     const tunnel = { vni, port, family, underlay: actor.home, local, remote };
@@ -51,22 +51,12 @@ export const vxlan = {
       const { vni, local, remote, port } = device.tunnel;
       return [{ kind: "vxlan", ...endOf(observer, device), vni, local, remote, port }];
     }),
-  inTheWay: ({ machine, home }, object) => machine.tunnels.get(keyIn(home, object)),
+  inTheWay: ({ machine, home }, object) => machine.tunnels.get(deviceIn(home, object)),
 } as const satisfies SimObjectKind<Vxlan>;
 
-/** Through the underlay of its host, to the device that has the VNI where the outer packet is taken in. */
-const transmit: Transmit = (journey, frame, { tunnel }) => {
-  if (!tunnel) return undefined;
-  const { underlay, remote, local } = tunnel;
-  const vtep = journey.apart(underlay, { to: remote, source: local, bytes: frame.packet.bytes });
-  if (!vtep || vtep.link === "lo") return undefined;
-  const other = journey.machine.tunnels.get(keyIn(vtep.netns, tunnel));
-  return other && !other.isDoomed ? journey.enter(other, frame) : undefined;
-};
-
-function keyIn(underlay: SimNetns, tunnel: Pick<Vxlan, "vni" | "port" | "local">): string {
-  return `${underlay.cookie} ${tunnelKey(tunnel)}`;
-}
+/** Through the underlay of its host, to whatever takes in what comes from there. */
+const transmit: Transmit = (journey, frame, { tunnel }) =>
+  tunnel && sendOuter(journey, tunnel.underlay, { outer: tunnel, frame });
 
 function retarget(actor: Actor, object: Vxlan): Undo {
   const { tunnel } = simDeviceOf(actor.find(object.netns), object.name);

@@ -1,0 +1,157 @@
+/* In: the payload of a tunnel packet becomes a frame again. */
+#pragma once
+
+#include "tunnel.h"
+
+/* Flags of a VXLAN header: the VNI is valid, and nothing else is said (RFC 7348 section 5). */
+#define VXLAN_FLAGS htonl(0x08000000)
+
+/* Frames for the MAC of the workload's device take the short cut; all others are told apart by the device itself. */
+static __always_inline int arrive(const struct arrival *to, __u64 mac)
+{
+	__u64 wanted = 0;
+	__builtin_memcpy(&wanted, to->mac, 6);
+	if ((to->flags & ARRIVAL_SHORT_CUT) && mac == wanted)
+		return bpf_redirect_peer(to->ifindex, 0);
+	return bpf_redirect(to->ifindex, 0);
+}
+
+static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
+{
+	const __u32 outer = (is6 ? IPV6_BYTES : IPV4_BYTES) + UDP_BYTES + VXLAN_BYTES;
+	/* The inner Ethernet header, and the first byte of what follows. */
+	const __u32 linear = ETH_BYTES + outer + ETH_BYTES;
+	void *data = (void *)(long)skb->data;
+	if (data + linear > (void *)(long)skb->data_end) {
+		/* Not for a packet that is too short for it. */
+		if (skb->len < linear || bpf_skb_pull_data(skb, linear))
+			return TCX_NEXT;
+		data = (void *)(long)skb->data;
+		if (data + linear > (void *)(long)skb->data_end)
+			return TCX_NEXT;
+	}
+	void *ip = data + ETH_BYTES;
+	void *udp = ip + (is6 ? IPV6_BYTES : IPV4_BYTES);
+	const struct arrival *to;
+	__u8 ecn;
+	if (*(word32 *)(udp + UDP_BYTES) != VXLAN_FLAGS || *(word16 *)(udp + 6) != 0)
+		return TCX_NEXT;
+	if (is6) {
+		if (*(__u8 *)(ip + 6) != IPPROTO_UDP)
+			return TCX_NEXT;
+		struct from6 from = {};
+		for (int i = 0; i < 4; i++) {
+			from.source[i] = *(word32 *)(ip + 8 + 4 * i);
+			from.destination[i] = *(word32 *)(ip + 24 + 4 * i);
+		}
+		from.port = *(word16 *)(udp + 2);
+		from.vni = *(word32 *)(udp + 12);
+		to = bpf_map_lookup_elem(&arrivals6, &from);
+		ecn = (*(__u8 *)(ip + 1) >> 4) & ECN_MASK;
+	} else {
+		/* No options; no fragment. */
+		if (*(__u8 *)ip != 0x45 || *(__u8 *)(ip + 9) != IPPROTO_UDP || (*(word16 *)(ip + 6) & htons(0x3fff)))
+			return TCX_NEXT;
+		struct from4 from = {};
+		from.source = *(word32 *)(ip + 12);
+		from.destination = *(word32 *)(ip + 16);
+		from.port = *(word16 *)(udp + 2);
+		from.vni = *(word32 *)(udp + 12);
+		to = bpf_map_lookup_elem(&arrivals4, &from);
+		__u32 sum = 0;
+#pragma unroll
+		for (int i = 0; i < IPV4_BYTES; i += 2)
+			sum += *(word16 *)(ip + i);
+		sum = (sum & 0xffff) + (sum >> 16);
+		if (((sum & 0xffff) + (sum >> 16)) != 0xffff)
+			return TCX_NEXT;
+		ecn = *(__u8 *)(ip + 1) & ECN_MASK;
+	}
+	/* What nobody negotiated may be for another host, or is dropped behind the shared device. */
+	if (!to)
+		return TCX_NEXT;
+	/* Lengths that lie are the kernel's to judge. */
+	__u32 total = skb->len - ETH_BYTES;
+	__u16 said = is6 ? htons(*(word16 *)(ip + 4)) + IPV6_BYTES : htons(*(word16 *)(ip + 2));
+	if (said != total || htons(*(word16 *)(udp + 4)) != total - (is6 ? IPV6_BYTES : IPV4_BYTES))
+		return TCX_NEXT;
+	/* A shrink leaves the marks of a tunnel on an aggregate, by which its segments of UDP would be lost. */
+	if (skb->gso_size)
+		return TCX_NEXT;
+
+	void *inner = udp + UDP_BYTES + VXLAN_BYTES;
+	__u16 protocol = *(word16 *)(inner + 12);
+	if (protocol != ETH_P_IP && protocol != ETH_P_IPV6)
+		return TCX_NEXT;
+	/* An IPv6 packet shrinks to no less than its own header. */
+	if (is6 && skb->len < ETH_BYTES + outer + ETH_BYTES + IPV6_BYTES)
+		return TCX_NEXT;
+	__u64 inner0 = *(word64 *)inner;
+	__u32 inner8 = *(word32 *)(inner + 8);
+	*(word64 *)data = inner0;
+	*(word32 *)(data + 8) = inner8;
+	*(word16 *)(data + 12) = protocol;
+
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+	__s32 shrink = -(__s32)(outer + ETH_BYTES);
+	long refused;
+	if (is6 && protocol == ETH_P_IP)
+		refused = bpf_skb_adjust_room(skb, shrink, BPF_ADJ_ROOM_MAC, flags | BPF_F_ADJ_ROOM_DECAP_L3_IPV4);
+	else if (!is6 && protocol == ETH_P_IPV6)
+		refused = bpf_skb_adjust_room(skb, shrink, BPF_ADJ_ROOM_MAC, flags | BPF_F_ADJ_ROOM_DECAP_L3_IPV6);
+	else
+		refused = bpf_skb_adjust_room(skb, shrink, BPF_ADJ_ROOM_MAC, flags);
+	if (refused)
+		return drop(DROP_REFUSED);
+	bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
+	if (ecn == ECN_CE && !bpf_skb_ecn_set_ce(skb))
+		return drop(DROP_CONGESTED);
+	/* The queue that the packet came by is none of the workload's device. */
+	skb->queue_mapping = 0;
+	count_arrival(skb, to->ifindex);
+	return arrive(to, inner0 & 0xffffffffffffULL);
+}
+
+static __always_inline int decapsulate(struct __sk_buff *skb)
+{
+	if (skb->pkt_type == PACKET_OTHERHOST || skb->vlan_present)
+		return TCX_NEXT;
+	if (skb->protocol == ETH_P_IP)
+		return decapsulate_as(skb, 0);
+	if (skb->protocol == ETH_P_IPV6)
+		return decapsulate_as(skb, 1);
+	return TCX_NEXT;
+}
+
+/* Out of the shared device: the kernel has taken the headers off, and remembers what they said. */
+static __always_inline int from_device(struct __sk_buff *skb, __u16 port)
+{
+	struct bpf_tunnel_key key = {};
+	const struct arrival *to;
+	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0) == 0) {
+		struct from4 from = { .source = htonl(key.remote_ipv4), .destination = htonl(key.local_ipv4) };
+		from.vni = htonl(key.tunnel_id << 8);
+		from.port = port;
+		to = bpf_map_lookup_elem(&arrivals4, &from);
+	} else {
+		if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6) < 0)
+			return drop(DROP_UNKNOWN);
+		struct from6 from = {};
+		for (int i = 0; i < 4; i++) {
+			from.source[i] = key.remote_ipv6[i];
+			from.destination[i] = key.local_ipv6[i];
+		}
+		from.vni = htonl(key.tunnel_id << 8);
+		from.port = port;
+		to = bpf_map_lookup_elem(&arrivals6, &from);
+	}
+	void *data = (void *)(long)skb->data;
+	if (!to || data + ETH_BYTES > (void *)(long)skb->data_end)
+		return drop(DROP_UNKNOWN);
+	__u64 mac = *(word64 *)data & 0xffffffffffffULL;
+	count_arrival(skb, to->ifindex);
+	/* It was told apart by the MAC of the shared device, which is nobody's. */
+	if (skb->pkt_type != PACKET_HOST)
+		bpf_skb_change_type(skb, PACKET_HOST);
+	return arrive(to, mac);
+}

@@ -1,0 +1,31 @@
+/* What stands in packets, as far as the programs of this folder write or read it. */
+#pragma once
+
+#include "bpf.h"
+
+/* Words of a packet: they may lie anywhere, and be anything. */
+typedef __u64 __attribute__((__may_alias__)) word64;
+typedef __u32 __attribute__((__may_alias__)) word32;
+typedef __u16 __attribute__((__may_alias__)) word16;
+
+#define htons(x) ((__u16)__builtin_bswap16(x))
+#define htonl(x) ((__u32)__builtin_bswap32(x))
+
+#define ETH_BYTES 14
+#define IPV4_BYTES 20
+#define IPV6_BYTES 40
+#define UDP_BYTES 8
+#define VXLAN_BYTES 8
+
+#define ETH_P_IP htons(0x0800)
+#define ETH_P_IPV6 htons(0x86dd)
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define AF_INET 2
+#define AF_INET6 10
+
+/* RFC 3168 */
+#define ECN_MASK 3
+#define ECN_CE 3
+
+enum { PACKET_HOST = 0, PACKET_OTHERHOST = 3 };

@@ -1,0 +1,105 @@
+/*
+ * Tunnels: what leaves a device of this host in outer headers, and what comes in them.
+ *
+ *   workload ==veth== host's end --encapsulate--> uplink           plain IP: the headers are built from a template
+ *                                 \-----------> shared device      all else: the kernel's own tunnel device builds them
+ *   workload <--peer-- host's end <--decapsulate-- uplink          plain IP
+ *                       \<------------------------ shared device   all else
+ *
+ * Both ways in ask the same map for (outer source, outer destination, port, VNI): what is not there is nobody's.
+ */
+#pragma once
+
+#include "headers.h"
+
+/* The largest: IPv6, UDP, VXLAN. */
+#define TEMPLATE_BYTES 56
+
+/* Its peer does not take UDP checksums of zero (RFC 6935), or a rule of this host has to see its packets. */
+#define TUNNEL_BY_DEVICE 1
+#define TUNNEL_CHECKSUM 2
+
+/* By index of the device whose frames go into it. */
+struct tunnel {
+	__u8 header[TEMPLATE_BYTES]; /* IP, UDP and VXLAN, ready but for lengths, id, checksum, ECN and source port */
+	__u32 sum;    /* of the 16-bit words of the IPv4 header, not folded */
+	__u32 device; /* index of the shared device */
+	__u8 family;  /* AF_* */
+	__u8 flags;   /* TUNNEL_* */
+	__u16 reserved;
+	__u32 reserved2;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct tunnel);
+} tunnels SEC(".maps");
+
+/* All as it stands in the packet. */
+struct from4 {
+	__u32 source;
+	__u32 destination;
+	__u32 vni; /* the second word of the VXLAN header */
+	__u16 port;
+	__u16 zero;
+};
+
+struct from6 {
+	__u32 source[4];
+	__u32 destination[4];
+	__u32 vni;
+	__u16 port;
+	__u16 zero;
+};
+
+/* Frames for `mac` go straight to the far end of the pair, all others by the device itself. */
+#define ARRIVAL_SHORT_CUT 1
+
+struct arrival {
+	__u32 ifindex;
+	__u8 mac[6];
+	__u16 flags;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct from4);
+	__type(value, struct arrival);
+} arrivals4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct from6);
+	__type(value, struct arrival);
+} arrivals6 SEC(".maps");
+
+/* Why a frame did not get through. */
+enum drop {
+	DROP_CLOSED = 0,      /* it entered a device that nothing is known of */
+	DROP_UNKNOWN = 1,     /* a tunnel packet of a source, for a destination, with a VNI, that nobody negotiated */
+	DROP_CONGESTED = 2,   /* marked as congested on the way, and its sender knows no such marks (RFC 6040) */
+	DROP_REFUSED = 3,     /* the kernel took no headers off */
+	DROP_REASONS = 8,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DROP_REASONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} drops SEC(".maps");
+
+static __always_inline int drop(__u32 reason)
+{
+	__u64 *count = bpf_map_lookup_elem(&drops, &reason);
+	if (count)
+		*count += 1;
+	return TCX_DROP;
+}

@@ -1,0 +1,65 @@
+/** The tunnel of a device that has the `wire` program, as a step of a batch: entries of the data path's maps. */
+import type { Tunnel } from "../../kernel/tunnel.ts";
+import type { Datapath } from "../bpf/datapath.ts";
+import { familyOf } from "../../net/ip.ts";
+import type { NetnsPlace } from "../namespaces/place.ts";
+import { decodeRoute, getRoute, NO_ROUTE } from "../netlink/route.ts";
+import type { BatchTools } from "../object-kind.ts";
+import { lookUp } from "./links.ts";
+import { doomedGroup } from "./reaper.ts";
+import { type Job, refuseStep } from "./refuse.ts";
+import { direct, type WireTask } from "./wire-program.ts";
+
+/** The loopback device has this index in every namespace. */
+const LOOPBACK = 1;
+
+/** EEXIST if what would arrive is another device's that is there. */
+export function demandFreeTunnel({ mark }: BatchTools, job: Job, task: WireTask, tunnel: Tunnel): void {
+  const { place, datapath, wanted } = task;
+  const holder = datapath.tunnels.arrival(tunnel);
+  if (!holder || holder.ifindex === wanted.ifindex) return;
+  const link = lookUp(place, holder.ifindex);
+  if (!link || link.group === doomedGroup(mark.group)) return;
+  const whose = `device ${link.name} (${link.alias ?? "without an owner"})`;
+  throw refuseStep(job, "EEXIST", `VNI ${tunnel.vni} from ${tunnel.remote} is taken by ${whose}`);
+}
+
+/** In the place of the one that the device has. */
+export function openTunnel(tools: BatchTools, { place, datapath, wanted }: WireTask, tunnel: Tunnel): void {
+  const { ifindex, targetIfindex: device = 0 } = wanted;
+  const { encapsulation: _, ...facts } = tunnel;
+  direct(tools, place, () => {
+    const before = datapath.tunnels.get(ifindex);
+    datapath.openTunnel(ifindex, { ...facts, device });
+    return () => {
+      if (before) datapath.openTunnel(ifindex, before);
+      else datapath.closeTunnel(ifindex);
+    };
+  });
+  place.run(() => meetUplink(place, datapath, tunnel.remote));
+}
+
+/** One that is not there is fine. */
+export function closeTunnel(tools: BatchTools, place: NetnsPlace, ifindex: number): void {
+  const datapath = tools.datapath();
+  const before = datapath.tunnels.get(ifindex);
+  if (!before) return;
+  direct(tools, place, () => {
+    datapath.closeTunnel(ifindex);
+    return () => datapath.openTunnel(ifindex, before);
+  });
+}
+
+/** Its device is gone: what would arrive for it is nobody's. */
+export function forgetTunnel({ datapath, places }: BatchTools, tunnel: Tunnel): void {
+  const maps = datapath();
+  const arrival = maps.tunnels.arrival(tunnel);
+  if (arrival && !lookUp(places.of("host"), arrival.ifindex)) maps.unbind(arrival.ifindex);
+}
+
+/** Packets of the other end will come by the device that leads there. Where they come by another one they take the long way. */
+function meetUplink(place: NetnsPlace, datapath: Datapath, remote: string): void {
+  const question = getRoute(`${remote}/${familyOf(remote) === 4 ? 32 : 128}`);
+  const index = place.socket.get(question, decodeRoute, NO_ROUTE)?.linkIndex;
+  if (index !== undefined && index !== LOOPBACK) datapath.uplinks.attach(index);
+}

@@ -1,0 +1,131 @@
+/** Entries of the maps `tunnels`, `arrivals4` and `arrivals6`, as datapath/include/tunnel.h lays them out. */
+import { formatIp, mustParseIp } from "../../net/ip.ts";
+import { formatMac, parseMac } from "../../net/mac.ts";
+
+/** What the data path knows of the tunnel of one device. */
+export interface TunnelEntry {
+  readonly vni: number;
+  readonly local: string;
+  readonly remote: string;
+  /** UDP port of both sides. */
+  readonly port: number;
+  /** Index of the shared device. */
+  readonly device: number;
+  /** Of the workload's device, for the short cut. */
+  readonly mac?: string;
+  readonly needsChecksum?: true;
+}
+
+/** Where what arrives goes. */
+export interface ArrivalEntry {
+  readonly ifindex: number;
+  readonly mac?: string;
+}
+
+export const TUNNEL_BYTES = 72;
+export const ARRIVAL_BYTES = 12;
+export const ARRIVAL_KEY_BYTES = { 4: 16, 6: 40 } as const;
+
+const SUM_AT = 56;
+const DEVICE_AT = 60;
+const FAMILY_AT = 64;
+const FLAGS_AT = 65;
+const BY_DEVICE = 1;
+const CHECKSUM = 2;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SHORT_CUT = 1;
+
+const UDP_BYTES = 8;
+const TTL = 64;
+const PROTOCOL_UDP = 17;
+/** The VNI is valid (RFC 7348 section 5). */
+const VXLAN_FLAGS = 0x08;
+
+/** The value of `tunnels`: the template of the headers (RFC 791, 8200, 768, 7348), and how to use it. */
+export function encodeTunnel(entry: TunnelEntry): Buffer {
+  const value = Buffer.alloc(TUNNEL_BYTES);
+  const [local, remote] = [mustParseIp(entry.local), mustParseIp(entry.remote)];
+  const is6 = local.family === 6;
+  if (is6) {
+    value[0] = 0x60;
+    value[6] = PROTOCOL_UDP;
+    value[7] = TTL;
+    value.set(local.bytes, 8);
+    value.set(remote.bytes, 24);
+  } else {
+    value[0] = 0x45;
+    value[8] = TTL;
+    value[9] = PROTOCOL_UDP;
+    value.set(local.bytes, 12);
+    value.set(remote.bytes, 16);
+    value.writeUInt32LE(sumOfWords(value.subarray(0, 20)), SUM_AT);
+  }
+  const udp = is6 ? 40 : 20;
+  value.writeUInt16BE(entry.port, udp + 2);
+  value[udp + UDP_BYTES] = VXLAN_FLAGS;
+  value.writeUInt32BE(entry.vni * 256, udp + UDP_BYTES + 4);
+  value.writeUInt32LE(entry.device, DEVICE_AT);
+  value[FAMILY_AT] = is6 ? AF_INET6 : AF_INET;
+  value[FLAGS_AT] = entry.needsChecksum ? BY_DEVICE | CHECKSUM : 0;
+  return value;
+}
+
+export function decodeTunnel(value: Buffer): TunnelEntry {
+  const is6 = value[FAMILY_AT] === AF_INET6;
+  const [at, bytes, udp] = is6 ? [8, 16, 40] : [12, 4, 20];
+  const address = (from: number): string =>
+    formatIp({ family: is6 ? 6 : 4, bytes: Uint8Array.from(value.subarray(from, from + bytes)) });
+  return {
+    local: address(at),
+    remote: address(at + bytes),
+    port: value.readUInt16BE(udp + 2),
+    vni: value.readUInt32BE(udp + UDP_BYTES + 4) / 256,
+    device: value.readUInt32LE(DEVICE_AT),
+    ...(((value[FLAGS_AT] ?? 0) & CHECKSUM) !== 0 && { needsChecksum: true }),
+  };
+}
+
+/** The key of `arrivals4` or `arrivals6`: as packets from the other end say it. */
+export function arrivalKeyOf({
+  local,
+  remote,
+  vni,
+  port,
+}: Pick<TunnelEntry, "local" | "remote" | "vni" | "port">): { readonly family: 4 | 6; readonly key: Buffer } {
+  const [source, destination] = [mustParseIp(remote), mustParseIp(local)];
+  const { family } = destination;
+  const key = Buffer.alloc(ARRIVAL_KEY_BYTES[family]);
+  const bytes = source.bytes.length;
+  key.set(source.bytes, 0);
+  key.set(destination.bytes, bytes);
+  key.writeUInt32BE(vni * 256, 2 * bytes);
+  key.writeUInt16BE(port, 2 * bytes + 4);
+  return { family, key };
+}
+
+export function encodeArrival({ ifindex, mac }: ArrivalEntry): Buffer {
+  const value = Buffer.alloc(ARRIVAL_BYTES);
+  value.writeUInt32LE(ifindex, 0);
+  const parsed = mac === undefined ? undefined : parseMac(mac);
+  if (parsed) {
+    value.set(parsed, 4);
+    value.writeUInt16LE(SHORT_CUT, 10);
+  }
+  return value;
+}
+
+export function decodeArrival(value: Buffer): ArrivalEntry {
+  const hasMac = (value.readUInt16LE(10) & SHORT_CUT) !== 0;
+  return {
+    ifindex: value.readUInt32LE(0),
+    ...(hasMac && { mac: formatMac(Uint8Array.from(value.subarray(4, 10))) }),
+  };
+}
+
+/** As the program goes on with it: words as they lie in memory, not folded (RFC 1071). */
+function sumOfWords(bytes: Buffer): number {
+  let sum = 0;
+  for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16LE(at);
+  return sum;
+}

@@ -1,0 +1,90 @@
+/**
+ * The tunnels of a host in the maps of the data path: what leaves a device (`tunnels`), and where what arrives goes (`arrivals4`,
+ * `arrivals6`). What arrives is let in before anything goes out, and shut out last.
+ */
+import { deleteElement, forEachElement, lookupElement, updateElement, BPF_ANY } from "./bpf.ts";
+import {
+  ARRIVAL_BYTES,
+  type ArrivalEntry,
+  arrivalKeyOf,
+  decodeArrival,
+  decodeTunnel,
+  encodeArrival,
+  encodeTunnel,
+  TUNNEL_BYTES,
+  type TunnelEntry,
+} from "./tunnel-entry.ts";
+import { KEY_BYTES, keyOf } from "./wire-map.ts";
+
+/** Descriptors. */
+export interface TunnelMapFds {
+  readonly tunnels: number;
+  readonly arrivals: Readonly<Record<4 | 6, number>>;
+}
+
+type Key = Pick<TunnelEntry, "local" | "remote" | "vni" | "port">;
+
+export class TunnelMaps {
+  readonly #fds: TunnelMapFds;
+  readonly #value = Buffer.alloc(TUNNEL_BYTES);
+  readonly #arrival = Buffer.alloc(ARRIVAL_BYTES);
+
+  constructor(fds: TunnelMapFds) {
+    this.#fds = fds;
+  }
+
+  /** The tunnel of a device, `undefined` if it has none. */
+  get(ifindex: number): TunnelEntry | undefined {
+    if (!lookupElement(this.#fds.tunnels, keyOf(ifindex), this.#value)) return undefined;
+    const entry = decodeTunnel(this.#value);
+    const arrival = this.arrival(entry);
+    const mac = arrival?.ifindex === ifindex ? arrival.mac : undefined;
+    return { ...entry, ...(mac !== undefined && { mac }) };
+  }
+
+  /** Where what comes from there goes. */
+  arrival(from: Key): ArrivalEntry | undefined {
+    const { family, key } = arrivalKeyOf(from);
+    return lookupElement(this.#fds.arrivals[family], key, this.#arrival)
+      ? decodeArrival(this.#arrival)
+      : undefined;
+  }
+
+  /** In the place of the one that the device had. */
+  put(ifindex: number, entry: TunnelEntry): void {
+    const before = this.get(ifindex);
+    const { family, key } = arrivalKeyOf(entry);
+    const { mac } = entry;
+    const arrival = encodeArrival({ ifindex, ...(mac !== undefined && { mac }) });
+    updateElement(this.#fds.arrivals[family], key, arrival, BPF_ANY);
+    updateElement(this.#fds.tunnels, keyOf(ifindex), encodeTunnel(entry), BPF_ANY);
+    if (before && !arrivalKeyOf(before).key.equals(key)) this.#shut(ifindex, before);
+  }
+
+  /** What is not there is fine. */
+  remove(ifindex: number): void {
+    const entry = this.get(ifindex);
+    if (!entry) return;
+    deleteElement(this.#fds.tunnels, keyOf(ifindex));
+    this.#shut(ifindex, entry);
+  }
+
+  /** Each device that has one. */
+  *each(): Generator<readonly [ifindex: number, entry: TunnelEntry]> {
+    const indexes: number[] = [];
+    forEachElement(this.#fds.tunnels, { keyBytes: KEY_BYTES, valueBytes: TUNNEL_BYTES }, (key) =>
+      indexes.push(key.readUInt32LE(0)),
+    );
+    for (const ifindex of indexes) {
+      const entry = this.get(ifindex);
+      if (entry) yield [ifindex, entry];
+    }
+  }
+
+  #shut(ifindex: number, from: Key): void {
+    // It may be another device's by now.
+    if (this.arrival(from)?.ifindex !== ifindex) return;
+    const { family, key } = arrivalKeyOf(from);
+    deleteElement(this.#fds.arrivals[family], key);
+  }
+}

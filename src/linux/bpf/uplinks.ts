@@ -1,0 +1,85 @@
+/**
+ * The `uplink` program on the ingress of devices of the host, in front of what others have there: it takes tunnel packets that this
+ * host has negotiated, and leaves all else to the kernel. Where it is missing packets come the long way, by the shared device.
+ *
+ *   uplinks/<ifindex>   its pin: it stays when nobody of us lives
+ */
+import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { createTcxLink, getPinned, pinObject, programId, tcxLinkInfo, updateLink } from "./bpf.ts";
+import { close } from "../libc/syscall.ts";
+
+export class Uplinks {
+  readonly #directory: string;
+  readonly #program: number;
+  /** Where it is attached, as far as this process knows: so that a tunnel more costs no question. */
+  readonly #known = new Set<number>();
+
+  /** `program`: the descriptor. Pins of devices that are gone go; an older program makes way. */
+  constructor(bpffs: string, program: number) {
+    this.#directory = join(bpffs, "uplinks");
+    this.#program = program;
+    mkdirSync(this.#directory, { recursive: true });
+    const current = programId(program);
+    for (const ifindex of this.#pins()) {
+      const link = getPinned(this.#path(ifindex));
+      if (link === undefined) continue;
+      try {
+        const info = tcxLinkInfo(link);
+        if (info.ifindex !== ifindex) unlinkSync(this.#path(ifindex));
+        else {
+          if (info.programId !== current) updateLink(link, program);
+          this.#known.add(ifindex);
+        }
+      } finally {
+        close(link);
+      }
+    }
+  }
+
+  /** Sees to it that the program is on this device of the CURRENT namespace. False where the kernel has no tcx (before 6.6). */
+  attach(ifindex: number): boolean {
+    if (this.#known.has(ifindex)) return true;
+    const link = createTcxLink(this.#program, ifindex);
+    if (link < 0) return false;
+    try {
+      const path = this.#path(ifindex);
+      if (existsSync(path)) unlinkSync(path);
+      pinObject(link, path);
+    } finally {
+      close(link);
+    }
+    this.#known.add(ifindex);
+    return true;
+  }
+
+  get attached(): ReadonlySet<number> {
+    return this.#known;
+  }
+
+  /** Takes it off a device, or forgets one that is gone. */
+  detach(ifindex: number): void {
+    this.#known.delete(ifindex);
+    const path = this.#path(ifindex);
+    if (existsSync(path)) unlinkSync(path);
+  }
+
+  /** Takes it off all of them. */
+  clear(): void {
+    for (const ifindex of this.#pins()) this.detach(ifindex);
+  }
+
+  /** Takes it off all of them, and removes the directory. */
+  destroy(): void {
+    this.clear();
+    rmdirSync(this.#directory);
+  }
+
+  #pins(): number[] {
+    return readdirSync(this.#directory).map(Number);
+  }
+
+  #path(ifindex: number): string {
+    return join(this.#directory, String(ifindex));
+  }
+}
