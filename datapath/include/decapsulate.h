@@ -34,7 +34,7 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
 	void *udp = ip + (is6 ? IPV6_BYTES : IPV4_BYTES);
 	const struct arrival *to;
 	__u8 ecn;
-	if (*(word32 *)(udp + UDP_BYTES) != VXLAN_FLAGS || *(word16 *)(udp + 6) != 0)
+	if (*(word32 *)(udp + UDP_BYTES) != VXLAN_FLAGS)
 		return TCX_NEXT;
 	if (is6) {
 		if (*(__u8 *)(ip + 6) != IPPROTO_UDP)
@@ -69,6 +69,9 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
 	}
 	/* What nobody negotiated may be for another host, or is dropped behind the shared device. */
 	if (!to)
+		return TCX_NEXT;
+	/* The checksum of a packet that a virtual device carries may be yet to be written, at a place that is cut off here. */
+	if (*(word16 *)(udp + 6) != 0 && !(to->flags & ARRIVAL_ALONE))
 		return TCX_NEXT;
 	/* Lengths that lie are the kernel's to judge. */
 	__u32 total = skb->len - ETH_BYTES;

@@ -57,6 +57,8 @@ struct from6 {
 
 /* Frames for `mac` go straight to the far end of the pair, all others by the device itself. */
 #define ARRIVAL_SHORT_CUT 1
+/* There is no shared device that would take what this program leaves: packets with a UDP checksum are taken, too. */
+#define ARRIVAL_ALONE 2
 
 struct arrival {
 	__u32 ifindex;

@@ -9,6 +9,7 @@
  */
 import type { Span } from "../observe/trace.ts";
 import type { Disk } from "../world/disk.ts";
+import { replaceDevices } from "../forwarder/plan/former-devices.ts";
 import { planWire } from "../forwarder/plan/plan-wire.ts";
 import type { Reconciler } from "../forwarder/reconcile/reconcile.ts";
 import type { Wire } from "../forwarder/wire.ts";
@@ -75,6 +76,7 @@ export class KeptWires {
       "wires of those namespaces are found when their workloads are asked for",
     );
     const names = written.filter((name): name is Netns => /^(file|inode):\/\//.test(name));
+    await this.#replaceDevices();
     const found = await this.#reconciler.adopt(["host", ...names]);
     const alive = await this.#alive(names);
     for (const netns of alive) this.#known.add(netns);
@@ -221,6 +223,20 @@ export class KeptWires {
   recall(connectionId: string, type: string, side: Side): number | undefined {
     const tunnels = this.#unclaimed.get(connectionId)?.tunnels ?? [];
     return tunnels.find((each) => each.type === type && each.side === side)?.id;
+  }
+
+  /** What release 0.1.0 has made becomes what this one makes, while packets flow. */
+  async #replaceDevices(): Promise<void> {
+    const replacement = replaceDevices(await this.#kernel.observe([{ netns: "host" }]));
+    if (!replacement) return;
+    const { lead, remove, complete } = replacement;
+    this.#world.log.info("wires of an earlier version get tunnels of the data path", {
+      devices: remove.length,
+    });
+    await this.#kernel.apply(lead);
+    await this.#kernel.apply(remove);
+    await this.#kernel.settle();
+    await this.#kernel.apply(complete);
   }
 
   /** Puts the namespaces of both sides on the disk, those that are not there. */

@@ -24,6 +24,11 @@ export interface Tunnel {
    * through the pair, which tells whom they are for. Absent: all do.
    */
   readonly mac?: string;
+  /**
+   * There is no shared device yet: what the fast path would leave to it is taken as far as it can be, packets with a UDP checksum
+   * among them. For the moment in which another device still has the port.
+   */
+  readonly isAlone?: true;
   /** The other end takes no packet without a UDP checksum: each goes by the device, which writes one. */
   readonly needsChecksum?: true;
 }

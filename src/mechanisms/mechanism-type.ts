@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { Check } from "../doctor/check.ts";
 import type { Kernel, KernelError, KernelObject, Netns } from "../kernel/kernel.ts";
+import type { Device } from "../kernel/objects.ts";
 import type { Half, Place } from "./half.ts";
 import type { ParameterMap, Parsed } from "./parameters.ts";
 import type { Side } from "./side.ts";
@@ -169,6 +170,8 @@ export interface RemoteType<M extends TypedMechanism = TypedMechanism> extends C
   tunnel(facts: TunnelFacts): M;
   /** Those of this type among the objects of one wire. */
   found(objects: readonly KernelObject[]): FoundTunnel[];
+  /** Likewise, those that an earlier version has made as devices: each with its device. */
+  former(objects: readonly KernelObject[]): (readonly [FoundTunnel, Device])[];
 }
 
 export type MechanismType<M extends TypedMechanism = TypedMechanism> = LocalType<M> | RemoteType<M>;

@@ -44,12 +44,15 @@ export function halvesOf(wire: Wire): Record<Side, Half> {
 
 /** What is between two halves that have no device of ours, where it is. */
 export function patchOf(wire: Wire): Record<Side, LinkEnd> {
-  const { connectionId } = wire;
+  return patchEnds(wire.connectionId, wireMtu(wire));
+}
+
+export function patchEnds(connectionId: string, mtuBytes: number): Record<Side, LinkEnd> {
   const end = (side: Side): LinkEnd => ({
     netns: HOST,
     name: deviceName("nlp", [connectionId, side]),
     mac: derivedMac(["mac", connectionId, side, "patch"]),
-    mtuBytes: wireMtu(wire),
+    mtuBytes,
     alias: halfAlias(PATCH, connectionId, side),
   });
   return { client: end("client"), endpoint: end("endpoint") };

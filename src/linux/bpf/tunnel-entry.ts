@@ -14,12 +14,14 @@ export interface TunnelEntry {
   /** Of the workload's device, for the short cut. */
   readonly mac?: string;
   readonly needsChecksum?: true;
+  readonly isAlone?: true;
 }
 
 /** Where what arrives goes. */
 export interface ArrivalEntry {
   readonly ifindex: number;
   readonly mac?: string;
+  readonly isAlone?: true;
 }
 
 export const TUNNEL_BYTES = 72;
@@ -35,6 +37,7 @@ const CHECKSUM = 2;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SHORT_CUT = 1;
+const ALONE = 2;
 
 const UDP_BYTES = 8;
 const TTL = 64;
@@ -104,22 +107,23 @@ export function arrivalKeyOf({
   return { family, key };
 }
 
-export function encodeArrival({ ifindex, mac }: ArrivalEntry): Buffer {
+export function encodeArrival({ ifindex, mac, isAlone }: ArrivalEntry): Buffer {
   const value = Buffer.alloc(ARRIVAL_BYTES);
   value.writeUInt32LE(ifindex, 0);
   const parsed = mac === undefined ? undefined : parseMac(mac);
   if (parsed) {
     value.set(parsed, 4);
-    value.writeUInt16LE(SHORT_CUT, 10);
   }
+  value.writeUInt16LE((parsed ? SHORT_CUT : 0) | (isAlone ? ALONE : 0), 10);
   return value;
 }
 
 export function decodeArrival(value: Buffer): ArrivalEntry {
-  const hasMac = (value.readUInt16LE(10) & SHORT_CUT) !== 0;
+  const flags = value.readUInt16LE(10);
   return {
     ifindex: value.readUInt32LE(0),
-    ...(hasMac && { mac: formatMac(Uint8Array.from(value.subarray(4, 10))) }),
+    ...((flags & ALONE) !== 0 && { isAlone: true }),
+    ...((flags & SHORT_CUT) !== 0 && { mac: formatMac(Uint8Array.from(value.subarray(4, 10))) }),
   };
 }
 

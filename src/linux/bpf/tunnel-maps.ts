@@ -38,8 +38,9 @@ export class TunnelMaps {
     if (!lookupElement(this.#fds.tunnels, keyOf(ifindex), this.#value)) return undefined;
     const entry = decodeTunnel(this.#value);
     const arrival = this.arrival(entry);
-    const mac = arrival?.ifindex === ifindex ? arrival.mac : undefined;
-    return { ...entry, ...(mac !== undefined && { mac }) };
+    if (arrival?.ifindex !== ifindex) return entry;
+    const { ifindex: _, ...taken } = arrival;
+    return { ...entry, ...taken };
   }
 
   /** Where what comes from there goes. */
@@ -54,8 +55,12 @@ export class TunnelMaps {
   put(ifindex: number, entry: TunnelEntry): void {
     const before = this.get(ifindex);
     const { family, key } = arrivalKeyOf(entry);
-    const { mac } = entry;
-    const arrival = encodeArrival({ ifindex, ...(mac !== undefined && { mac }) });
+    const { mac, isAlone } = entry;
+    const arrival = encodeArrival({
+      ifindex,
+      ...(mac !== undefined && { mac }),
+      ...(isAlone && { isAlone }),
+    });
     updateElement(this.#fds.arrivals[family], key, arrival, BPF_ANY);
     updateElement(this.#fds.tunnels, keyOf(ifindex), encodeTunnel(entry), BPF_ANY);
     if (before && !arrivalKeyOf(before).key.equals(key)) this.#shut(ifindex, before);

@@ -95,6 +95,9 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
     destinationTakesZeroChecksums: true,
   }),
   found,
+  // Release 0.1.0 had a device for each tunnel.
+  former: (objects) =>
+    ofKind(objects, "vxlan").map((device) => [foundTunnel(device, readAlias(device.alias)?.side), device]),
 };
 
 function words(vni: number): string {
@@ -207,7 +210,10 @@ function found(objects: readonly KernelObject[]): FoundTunnel[] {
   });
 }
 
-function foundTunnel({ vni, local, remote, port }: Tunnel, side: Side | undefined): FoundTunnel {
+function foundTunnel(
+  { vni, local, remote, port }: Omit<Tunnel, "encapsulation">,
+  side: Side | undefined,
+): FoundTunnel {
   const [source, destination] = side === "client" ? [remote, local] : [local, remote];
   return {
     type: "VXLAN",

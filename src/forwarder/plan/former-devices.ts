@@ -1,0 +1,110 @@
+/**
+ * Wires of release 0.1.0 have a VXLAN device each, and those share a UDP port that the shared device of today's tunnels needs for
+ * itself. So all of a host become tunnels at once. Pure.
+ */
+import type { KernelObject, LinkEnd, Operation, Program, Veth } from "../../kernel/kernel.ts";
+import { type Device, endsOf, identityOf, linkKeys, ofKind } from "../../kernel/objects.ts";
+import type { Half } from "../../mechanisms/half.ts";
+import { readMechanism, REMOTE_TYPES, typeOf } from "../../mechanisms/list.ts";
+import type { FoundTunnel } from "../../mechanisms/mechanism-type.ts";
+import { readAlias } from "../../mechanisms/naming.ts";
+import type { Side } from "../../mechanisms/side.ts";
+import { groupByOwner } from "../reconcile/owner.ts";
+import { crossConnect } from "./cross-connect.ts";
+import { patchEnds } from "./plan.ts";
+
+/** In this order, each list a batch. */
+export interface Replacement {
+  /** What enters a wire goes into a tunnel, and the uplink's program takes what comes: plain IP goes on. */
+  readonly lead: readonly Operation[];
+  /** The devices go, and with the last one the port is free. Until then only plain IP gets through. */
+  readonly remove: readonly Operation[];
+  /** The shared device is set up, and takes all else. */
+  readonly complete: readonly Operation[];
+}
+
+/** `undefined` where no wire has such a device. `objects`: all of ours in the host. */
+export function replaceDevices(objects: readonly KernelObject[]): Replacement | undefined {
+  const wires = [...groupByOwner(objects).owned].flatMap(([owner, own]) => tunnelsOf(owner, own) ?? []);
+  if (wires.length === 0) return undefined;
+  const there = new Set(objects.map(identityOf));
+  const shared = new Map(wires.flatMap((wire) => wire.shared).map((each) => [identityOf(each), each]));
+  const missing = [...shared.values()].filter((each) => !there.has(identityOf(each)));
+  const isUp = (object: KernelObject): boolean => object.kind === "up";
+  const add = (object: KernelObject): Operation => ({ verb: "add", object });
+  const programs = wires.flatMap((wire) => wire.programs);
+  const onNewPairs = wires.flatMap((wire) => wire.rest);
+  return {
+    lead: [
+      ...missing.filter((each) => !isUp(each)).map(add),
+      ...onNewPairs.filter((each) => !isUp(each)).map(add),
+      ...programs.map(([program, from]): Operation =>
+        from ? { verb: "change", object: alone(program), from } : { verb: "add", object: alone(program) },
+      ),
+      ...onNewPairs.filter(isUp).map(add),
+    ],
+    remove: wires.flatMap((wire) => wire.devices.map((object): Operation => ({ verb: "remove", object }))),
+    complete: [
+      ...missing.filter(isUp).map(add),
+      ...programs.map(([program]): Operation => ({ verb: "change", object: program, from: alone(program) })),
+    ],
+  };
+}
+
+interface FormerWire {
+  readonly devices: readonly Device[];
+  readonly shared: readonly KernelObject[];
+  /** Those that bear its tunnels, each with what its device has today. */
+  readonly programs: readonly (readonly [Program, Program | undefined])[];
+  /** A pair between two tunnels, and what belongs to that. */
+  readonly rest: readonly KernelObject[];
+}
+
+function tunnelsOf(owner: string, objects: readonly KernelObject[]): FormerWire | undefined {
+  const found = REMOTE_TYPES.flatMap((type) => type.former(objects));
+  if (found.length === 0) return undefined;
+  const devices = found.map(([, device]) => device);
+  const halves: Partial<Record<Side, Half>> = {};
+  for (const [tunnel, each] of found) if (tunnel.side) halves[tunnel.side] = tunnelHalf(owner, tunnel, each);
+  for (const pair of ofKind(objects, "veth")) {
+    const end = pair.ends.find(({ alias }) => readAlias(alias)?.what === "veth");
+    const side = end && readAlias(end.alias)?.side;
+    if (side) halves[side] ??= workloadHalf(pair, end);
+  }
+  const { client, endpoint } = halves;
+  if (!client || !endpoint) return undefined;
+  const patch = patchEnds(owner, Math.min(...devices.flatMap(endsOf).map(({ mtuBytes }) => mtuBytes)));
+  const joined = crossConnect({ client, endpoint }, { localPrograms: false, patch });
+  const there = new Set(ofKind(objects, "veth").flatMap(linkKeys));
+  const pairs = joined.devices.filter((pair) => !linkKeys(pair).some((key) => there.has(key)));
+  const before = new Map(ofKind(objects, "program").map((program) => [identityOf(program), program]));
+  const up = joined.up.map(({ netns, name }): KernelObject => ({ kind: "up", netns, link: name }));
+  return {
+    devices,
+    shared: joined.shared,
+    programs: joined.programs.map((program) => [program, before.get(identityOf(program))] as const),
+    rest: pairs.length === 0 ? [] : [...pairs, ...joined.sysctls, ...up],
+  };
+}
+
+function tunnelHalf(connectionId: string, { type, side, parameters }: FoundTunnel, device: Device): Half {
+  if (!side) throw new TypeError("a tunnel whose device does not say where it leads");
+  const mechanism = readMechanism({ type, parameters });
+  const { mtuBytes, mac } = endsOf(device)[0] ?? { mtuBytes: 0, mac: "" };
+  return typeOf(mechanism).half(mechanism, {
+    connectionId,
+    side,
+    mtuBytes,
+    macs: { client: mac, endpoint: mac },
+  });
+}
+
+function workloadHalf(pair: Veth, end: LinkEnd): Half {
+  const link = pair.ends.find((each) => each !== end) ?? end;
+  return { devices: [pair], port: { end }, workload: { link, trust: {} } };
+}
+
+/** As long as the shared device cannot be set up. */
+function alone(program: Program): Program {
+  return program.tunnel ? { ...program, tunnel: { ...program.tunnel, isAlone: true } } : program;
+}
