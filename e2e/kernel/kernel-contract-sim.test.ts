@@ -40,6 +40,10 @@ function simHarness(say: (line: string) => void): KernelHarness {
       machine.changeDevice(netns, name, change);
       return Promise.resolve();
     },
+    lead(netns, route) {
+      machine.plantRoute(netns, route);
+      return Promise.resolve();
+    },
     unplug(netns, name) {
       machine.removeDevice(netns, name);
       return Promise.resolve();

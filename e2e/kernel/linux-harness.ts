@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { netnsFixture } from "../../fixtures/linux/netns.ts";
 import type { Netns } from "../../src/kernel/kernel.ts";
-import type { CableChange, KernelHarness } from "./kernel-contract-harness.ts";
+import type { CableChange, KernelHarness, StrangersRoute } from "./kernel-contract-harness.ts";
 
 /** As of the simulated kernel. */
 const WATCH_LIMIT = 256;
@@ -29,6 +29,7 @@ export async function linuxHarness(t: TestContext): Promise<KernelHarness> {
     },
     plug: (netns, name, far) => plugCable([net.nameOf(netns), net.nameOf(far)], name),
     tend: (netns, name, change) => tendCable(net.nameOf(netns), name, change),
+    lead: (netns, route) => leadBy(net.nameOf(netns), route),
     unplug: (netns, name) => ip(net.nameOf(netns), "link", "delete", name),
     say: (line) => t.diagnostic(line),
   };
@@ -53,6 +54,15 @@ async function tendCable(netns: string, name: string, change: CableChange): Prom
   await ip(netns, "link", "set", name, "down");
   await ip(netns, "link", "set", name, "name", change.name);
   await ip(netns, "link", "set", change.name, "up");
+}
+
+async function leadBy(netns: string, { destination, hops, mtuBytes }: StrangersRoute): Promise<void> {
+  // IPv6 adds next hops to a route that is replaced by several: without the old one it is the same for both families.
+  await ip(netns, destination.includes(":") ? "-6" : "-4", "route", "flush", "exact", destination);
+  if (hops.length === 0) return;
+  const metric = mtuBytes === undefined ? [] : ["mtu", "lock", String(mtuBytes)];
+  const words = hops.flatMap(({ link, via }) => ["nexthop", "via", via, "dev", link]);
+  await ip(netns, "route", "add", destination, ...metric, ...words);
 }
 
 async function ip(netns: string, ...args: readonly string[]): Promise<void> {

@@ -9,6 +9,7 @@ import { NetloomError, type ErrorCode, type ErrorDetails, type Topic } from "../
 import type { Netns, OnLink } from "./link.ts";
 import type { Step } from "./object-kind.ts";
 import type { KernelObject } from "./objects.ts";
+import type { AddressQuery, OwnAddress, Way, WayQuery } from "./way.ts";
 
 export type { LinkEnd, Netns, OnLink } from "./link.ts";
 export { LAB_MARK, MESH_MARK, type OwnerMark } from "./mark.ts";
@@ -23,6 +24,7 @@ export type { Sysctl } from "./objects/sysctl.ts";
 export type { Up } from "./objects/up.ts";
 export type { Veth } from "./objects/veth.ts";
 export type { Vxlan } from "./objects/vxlan.ts";
+export type { AddressQuery, OwnAddress, ReachableWay, Way, WayHop, WayQuery } from "./way.ts";
 
 /**
  * One change. `add` wants the object to be absent, `change` brings the existing object from `from` to `object` (same
@@ -149,6 +151,10 @@ export interface Kernel {
   counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]>;
   /** What is there under these names. In the order of the queries; `undefined` for a device that is not there. */
   devices(queries: readonly OnLink[]): Promise<(PortFacts | undefined)[]>;
+  /** What the kernel would do with such packets now. In the order of the queries; `undefined` for a namespace that is gone. */
+  ways(queries: readonly WayQuery[]): Promise<(Way | undefined)[]>;
+  /** In the order of the queries; `undefined` for an address that is not there. */
+  addresses(queries: readonly AddressQuery[]): Promise<(OwnAddress | undefined)[]>;
   /** Finds out which namespace `netns` names now, and remembers where it was found. NOT_FOUND if there is none. */
   resolve(netns: Netns): Promise<NetnsIdentity>;
   /** Link, address and namespace events of `host` and of every namespace resolved or used so far. Default: `everything`. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import {
+  type AddressQuery,
   type ApplyOptions,
   type CounterQuery,
   type Counters,
@@ -17,7 +18,10 @@ import {
   type ObserveQuery,
   type OnLink,
   type Operation,
+  type OwnAddress,
   type WatchPurpose,
+  type Way,
+  type WayQuery,
 } from "../../kernel/kernel.ts";
 import { Batch } from "../batch/batch.ts";
 import { type AttachedWire, Datapath } from "../bpf/datapath.ts";
@@ -26,6 +30,8 @@ import { lookUp } from "../batch/links.ts";
 import type { KernelSettings } from "./messages.ts";
 import { readDevice } from "../namespaces/device-facts.ts";
 import { NamespaceNumbers } from "../namespaces/namespace-numbers.ts";
+import { readOwnAddress } from "../namespaces/own-address.ts";
+import { readWay } from "../namespaces/way.ts";
 import { readNativeNetwork } from "../namespaces/native-network.ts";
 import * as k from "../netlink/constants.ts";
 import { LinkEvents } from "./link-events.ts";
@@ -168,6 +174,24 @@ export class HostKernel {
       queries.map(({ netns, link }) => {
         const place = places.find(netns);
         return place && readDevice(place, this.#settings.mark, link);
+      }),
+    );
+  }
+
+  ways(queries: readonly WayQuery[]): (Way | undefined)[] {
+    return this.#using((places) =>
+      queries.map((query) => {
+        const place = places.find(query.netns);
+        return place && readWay(place, query);
+      }),
+    );
+  }
+
+  addresses(queries: readonly AddressQuery[]): (OwnAddress | undefined)[] {
+    return this.#using((places) =>
+      queries.map(({ netns, address }) => {
+        const place = places.find(netns);
+        return place && readOwnAddress(place, address);
       }),
     );
   }

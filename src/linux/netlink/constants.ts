@@ -80,7 +80,9 @@ export const IFLA_TARGET_NETNSID = 46;
 export const RTEXT_FILTER_SKIP_STATS = 8;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
+export const IFLA_INET6_CONF = 2;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
+export const DEVCONF_MTU6 = 2; // ipv6.h
 export const IN6_ADDR_GEN_MODE_EUI64 = 0;
 export const IN6_ADDR_GEN_MODE_NONE = 1;
 
@@ -130,8 +132,17 @@ export const RTA_DST = 1;
 export const RTA_OIF = 4;
 export const RTA_GATEWAY = 5;
 export const RTA_PRIORITY = 6;
+export const RTA_SRC = 2;
 export const RTA_PREFSRC = 7;
+export const RTA_METRICS = 8;
+export const RTA_MULTIPATH = 9;
 export const RTA_TABLE = 15;
+export const RTA_VIA = 18;
+export const RTA_IP_PROTO = 27; // 4.19
+export const RTA_DPORT = 29; // 4.19
+export const RTAX_MTU = 2;
+export const RTNH_F_DEAD = 1;
+export const IPPROTO_UDP = 17;
 
 // fib_rules.h
 export const FR_ACT_TO_TBL = 1;

@@ -1,6 +1,7 @@
 /** The simulated carrier of one host's kernel: batches in turn, undo, crashes, marks and notifications. */
 import { describeOperation, refusal } from "../../kernel/kernel-text.ts";
 import {
+  type AddressQuery,
   type ApplyOptions,
   type CounterQuery,
   type Counters,
@@ -18,15 +19,19 @@ import {
   type ObserveQuery,
   type OnLink,
   type Operation,
+  type OwnAddress,
   type OwnerMark,
+  type Way,
+  type WayQuery,
 } from "../../kernel/kernel.ts";
 import { endsOf, isDevice, namespacesOf } from "../../kernel/objects.ts";
 import { demandDevicesLast, isDeviceRemoval } from "../../kernel/operations.ts";
 import { type Watch } from "../../async/watch.ts";
 import { type Actor, bury, busyUntilMs, type Undo } from "./links.ts";
 import { findNetns, type KernelListener, type NetnsMachine } from "./machine.ts";
-import { factsOf, look, nativeNetworkOf, viewOf } from "./observe.ts";
+import { factsOf, look, nativeNetworkOf, ownAddressOf, viewOf } from "./observe.ts";
 import { perform } from "./operations.ts";
+import { wayOf } from "./reach.ts";
 import { type KernelNews, Refused, type SimDevice, type SimNetns } from "./state.ts";
 import { simKindOf } from "./objects.ts";
 import { SimWatch } from "./watch.ts";
@@ -131,6 +136,22 @@ export class SimKernel implements Kernel, Actor, KernelListener {
     return queries.map(({ netns, link }) => {
       const device = this.lookUp(netns)?.devices.get(link);
       return device && !device.isDoomed ? factsOf(device, this.mark) : undefined;
+    });
+  }
+
+  async ways(queries: readonly WayQuery[]): Promise<(Way | undefined)[]> {
+    await this.#pause(this.#life);
+    return queries.map((query) => {
+      const found = this.lookUp(query.netns);
+      return found && wayOf(found, query);
+    });
+  }
+
+  async addresses(queries: readonly AddressQuery[]): Promise<(OwnAddress | undefined)[]> {
+    await this.#pause(this.#life);
+    return queries.map(({ netns, address }) => {
+      const found = this.lookUp(netns);
+      return found && ownAddressOf(found, address);
     });
   }
 

@@ -1,7 +1,8 @@
 /** Devices of the simulated machine that nobody of ours has made: network cards, and cables with a machine at their other end. */
 import type { Netns } from "../../kernel/kernel.ts";
 import { familyOf } from "../../net/ip.ts";
-import { destroyed } from "./links.ts";
+import { defaultMetric, MAIN_TABLE } from "../../kernel/objects/route.ts";
+import { destroyed, simDeviceOf } from "./links.ts";
 import {
   bare,
   type Machinery,
@@ -28,6 +29,15 @@ export interface DeviceChange {
   readonly master?: string;
   /** One more, with prefix length. */
   readonly address?: string;
+}
+
+/** A route that nobody of ours has made, in the place of any other to there; with several next hops it has as many entries. */
+export interface ForeignRoute {
+  readonly destination: string;
+  /** None: there is no route any more. */
+  readonly hops: readonly { readonly link: string; readonly via: string }[];
+  /** RTAX_MTU. Default: the devices'. */
+  readonly mtuBytes?: number;
 }
 
 type Found<T> = Omit<T, "netns"> & { readonly netns: SimNetns };
@@ -86,6 +96,23 @@ export function changeDevice(machine: Machinery, device: SimDevice, change: Devi
   if (address !== undefined) device.addresses.add(addressOf(address));
   for (const each of [device, device.peer])
     if (each) machine.announce(each.netns, { type: "link", link: each.name, change: "new" });
+}
+
+export function plantRoute(netns: SimNetns, { destination, hops, mtuBytes }: ForeignRoute): void {
+  for (const route of netns.routes)
+    if (route.protocol === 0 && route.destination === destination) netns.routes.delete(route);
+  const family = familyOf(destination);
+  for (const { link, via } of hops)
+    netns.routes.add({
+      device: simDeviceOf(netns, link),
+      family,
+      destination,
+      via,
+      table: MAIN_TABLE,
+      metric: defaultMetric(family),
+      protocol: 0,
+      ...(mtuBytes !== undefined && { mtuBytes }),
+    });
 }
 
 /** With its other end, at once. */

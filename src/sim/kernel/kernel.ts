@@ -14,7 +14,9 @@ import {
   changeDevice,
   type DeviceChange,
   foreign,
+  type ForeignRoute,
   plantCable,
+  plantRoute,
   removeDevice,
 } from "./foreign-devices.ts";
 import { type Arrival, type SimDevice, type SimNetns, type Transmit, urlOf } from "./state.ts";
@@ -97,6 +99,11 @@ export class SimMachine {
       { ...b, netns: this.#find(b.netns) },
     ] as const;
     plantCable(this.#machine, ends, mtuBytes);
+  }
+
+  /** A stranger's route, in the place of any other of a stranger's to there. */
+  plantRoute(netns: Netns, route: ForeignRoute): void {
+    plantRoute(this.#find(netns), route);
   }
 
   /** What the owner of a device does with it. */

@@ -145,6 +145,8 @@ export interface SimRoute extends Omit<Route, "kind" | "netns" | "link" | "table
   readonly table: number;
   readonly metric: number;
   readonly protocol: number;
+  /** RTAX_MTU, of a stranger's route. */
+  readonly mtuBytes?: number;
 }
 
 export interface SimRule extends Omit<Rule, "kind" | "netns"> {
