@@ -16,13 +16,13 @@ import { Decisions } from "./decisions.ts";
 import { HostGuard } from "./host-guard.ts";
 import { KeptWires } from "./kept-wires.ts";
 import { Leftovers, type LeftoversOptions } from "./leftovers.ts";
+import { Tunnelling } from "./tunnelling.ts";
 import type { AgentParts, NewClient, NewEndpoint, NewFunction } from "../attachments/parts.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { LocalDirectory } from "../api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
 import { serveAll, type Served } from "../api/rpc.ts";
-import type { TunnelOptions } from "../elements/mechanisms/tunnel-options.ts";
 import { wireIdOf } from "../elements/wires/wire-id.ts";
 import { IdentifierPools } from "../mechanisms/identifier-pool.ts";
 import { deviceOf, readMechanism } from "../mechanisms/list.ts";
@@ -56,7 +56,7 @@ export interface AgentOptions {
   readonly registries: readonly string[];
   /** Addresses of this host's ends of tunnels, one per family, best first. Without any: only wires inside of the host. */
   readonly tunnelAddresses: readonly string[];
-  /** MTU of the network between the hosts. Default: 1500. */
+  /** The network between the hosts carries no more than packets of this size. Default: what the kernel's routes say. */
   readonly underlayMtuBytes?: number;
   /** By type of mechanism, what its options say. Default: what each has by itself. */
   readonly mechanisms?: Readonly<Record<string, Settings>>;
@@ -131,12 +131,17 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
     services: servicesOf(registry.services),
     endpoints: endpointsOf(registry.endpoints),
   };
+  const tunnelling = new Tunnelling(options, {
+    identifiers,
+    wires,
+    onMisfit: (ids) => forwarding.requestRefresh(ids),
+  });
   const forwarding = forwarder({
     ...common,
     name: `forwarder-${host}`,
     wires,
     claims,
-    ...(options.tunnelAddresses.length > 0 && { tunnels: tunnelsOf(options, identifiers, wires) }),
+    ...(tunnelling.offered && { tunnels: tunnelling.offered }),
     onNext: (url) => leftovers.note(url),
     onDiscovery: (id, discovery) => decisions.discovered(id, discovery),
     onSelection: (id, selection) => decisions.selected(id, selection),
@@ -170,6 +175,7 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   running = attachments;
   await leftovers.start();
   if (options.tunnelAddresses.length > 0) registerForwarder(world, common.endpoints);
+  tunnelling.follow();
   dropDead(options, { attachments, wires, managing });
   registerGauges({ world, wires, managing, forwarding, registry });
   const connections = serveConnections(managing);
@@ -284,20 +290,6 @@ function registryOf(
     ...lease,
     onState,
   });
-}
-
-function tunnelsOf(
-  { tunnelAddresses, underlayMtuBytes = 1500, mechanisms: settings = {} }: AgentOptions,
-  identifiers: IdentifierPools,
-  wires: KeptWires,
-): TunnelOptions {
-  return {
-    addresses: tunnelAddresses,
-    underlayMtuBytes,
-    settings,
-    identifiers,
-    recall: (wireId, type, side) => wires.recall(wireId, type, side),
-  };
 }
 
 /** What makes roles for attachments. */

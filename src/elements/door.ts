@@ -153,15 +153,16 @@ export class ConnectionDoor implements ConnectionServer {
   }
 
   /**
-   * Asks the clients of all connections to refresh them, as what this role answers has changed; a few at once, and each
-   * when its calls that are under way are done. A client that does not listen gets it with its next refresh.
+   * Asks the clients of all connections, or of those with these own ids, to refresh them, as what this role answers has changed;
+   * a few at once, and each when its calls that are under way are done. A client that does not listen gets it with its next refresh.
    */
-  requestRefresh(): void {
+  requestRefresh(ids?: readonly string[]): void {
     const { world, board } = this.#options;
-    const round = ++this.#refreshRound;
-    const goesOn = (): boolean => round === this.#refreshRound;
+    // Who asks for all anew begins with those that were asked already.
+    const round = ids ? this.#refreshRound : ++this.#refreshRound;
+    const goesOn = (): boolean => ids !== undefined || round === this.#refreshRound;
     world.scope.spawn("ask for refreshes", (scope) =>
-      paced(this.#begin.ids(), { clock: world.clock, scope, goesOn }, (id) =>
+      paced(ids ?? this.#begin.ids(), { clock: world.clock, scope, goesOn }, (id) =>
         world.scope.spawn(`ask for a refresh of ${id}`, () =>
           this.#begin.afterwards(id, () => board.requestRefresh(id)),
         ),

@@ -86,7 +86,7 @@ export function agentCommand(context: CommandContext): Command {
     .addOption(
       option(
         "--underlay-mtu <bytes>",
-        "MTU of the network between the hosts (default: the device's)",
+        "the network between the hosts carries no more (default: what the routes to them say)",
       ).argParser(Number),
     );
   addMechanismOptions(command, (each) => String(each.default))
@@ -175,10 +175,7 @@ async function runLocked(
   warnOfLimits(log);
   for (const url of listen)
     if (url.startsWith("unix:///")) await makeFolder(dirname(url.slice("unix://".length)));
-  const [{ openAgentWorld }, { underlayMtu }] = await Promise.all([
-    import("../daemon/agent-world.ts"),
-    import("../daemon/underlay.ts"),
-  ]);
+  const { openAgentWorld } = await import("../daemon/agent-world.ts");
   const exporter = await exporterOf(options, log);
   const opened = await openAgentWorld({
     host: options.name,
@@ -201,7 +198,7 @@ async function runLocked(
       listen,
       registries: options.registry ?? [defaultRegistry],
       tunnelAddresses,
-      underlayMtuBytes: options.underlayMtu ?? underlayMtu(tunnelAddresses[0]),
+      ...(options.underlayMtu !== undefined && { underlayMtuBytes: options.underlayMtu }),
       mechanisms: options.mechanisms,
       excludedPrefixes: options.excludePrefix ?? [],
       allowHostWorkload: options.allowHostWorkload ?? false,

@@ -2,7 +2,6 @@
 import { networkInterfaces } from "node:os";
 import { canonicalIp, mustParseIp, parseIp } from "../../net/ip.ts";
 import { isLinkLocal } from "../../net/link-local.ts";
-import { deviceMtu } from "../../linux/devices/device-mtu.ts";
 import { NetloomError } from "../../errors/errors.ts";
 
 /** Waits for addresses that the kernel still looks for on the link, as after a boot, and says so. */
@@ -70,12 +69,6 @@ function isOnlyHere(address: string): boolean {
   if (family === 4)
     return first === 0 || first === 127 || (first >= 224 && first < 240) || (first === 169 && second === 254);
   return isLinkLocal(address) || first === 0xff || ["::", "::1"].includes(address);
-}
-
-/** The MTU of the device with this address; 1500 if it cannot be read. */
-export function underlayMtu(address: string | undefined): number {
-  const device = address === undefined ? undefined : deviceOf(address);
-  return (device === undefined ? undefined : deviceMtu(device)) ?? 1500;
 }
 
 function deviceOf(address: string): string | undefined {

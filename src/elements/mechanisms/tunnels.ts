@@ -13,7 +13,7 @@ import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
 import { readNumber } from "../../mechanisms/parameters.ts";
 import { connectionOf, type ConnectionElement } from "../connection.ts";
-import { isClash, isTaken, limitMtu, tunnelHost, type TunnelOptions } from "./tunnel-options.ts";
+import { isClash, isTaken, ofWidth, tunnelHost, type TunnelOptions } from "./tunnel-options.ts";
 import { wireIdOf } from "../wires/wire-id.ts";
 
 const ATTEMPTS = 3;
@@ -31,7 +31,8 @@ const HELD = memoryKey<Held>("tunnels: held");
  *
  * Guarantees
  * - Each type offers one preference for every address family of this host, best first; the far side takes one of them. The
- *   identifiers of the others are given back.
+ *   identifiers of the others are given back. Which address the far side has is not known yet: an offer is as wide as a person
+ *   allows, and says no MTU where nobody does (`fitTunnel`).
  * - An identifier is free on this host, and stays the same as long as nobody objects.
  * - One that turns out to be taken, here or there, by us or by a stranger, is answered by a request with another one; three
  *   requests in all, then ALREADY_EXISTS.
@@ -66,7 +67,6 @@ export function tunnels(
             if (!isSame(each, kept)) giveBack(each, id);
           if (kept) call.memory.set(HELD, kept);
           else call.memory.delete(HELD);
-          limitMtu(answer, answer.mechanism);
           return answer;
         } catch (error) {
           refused = proposed.filter((each) => isTaken(error, each.type, each.id)).map(({ type }) => type);
@@ -130,7 +130,10 @@ function offer(
         create(MechanismSchema, {
           cls: type.cls,
           type: type.type,
-          parameters: { ...parameters, [type.identifier.key]: String(id) },
+          parameters: {
+            ...ofWidth(type, parameters, options.ways.mostBytes),
+            [type.identifier.key]: String(id),
+          },
         }),
       );
   const connection = connectionOf(offered);
