@@ -35,6 +35,10 @@ export interface KernelHarness {
   plug(netns: Netns, name: string, far: Netns): Promise<void>;
   /** Its owner does something with one end of it. */
   tend(netns: Netns, name: string, change: CableChange): Promise<void>;
+  /** Somebody takes all of one sort, of both families, off a device, whosever it is. */
+  flush(netns: Netns, name: string, what: "addresses" | "routes" | "neighbors"): Promise<void>;
+  /** Somebody removes the IPv4 rule with this priority. */
+  dropRule(netns: Netns, priority: number): Promise<void>;
   /** Its owner takes it away. */
   unplug(netns: Netns, name: string): Promise<void>;
   /** Tells the reader of the test's output something. */
@@ -47,6 +51,7 @@ export interface KernelHarness {
 export interface CableChange {
   readonly isUp?: boolean;
   readonly mtuBytes?: number;
+  readonly mac?: string;
   readonly name?: string;
   /** The bridge that it becomes a member of; the case names no bridge that is there. */
   readonly master?: string;

@@ -1,7 +1,8 @@
 /** Devices of the simulated machine that nobody of ours has made: network cards, and cables with a machine at their other end. */
 import type { Netns } from "../../kernel/kernel.ts";
 import { familyOf } from "../../net/ip.ts";
-import { destroyed } from "./links.ts";
+import { destroyed, setDown } from "./links.ts";
+import { announceEnd, announceLink, announcePair } from "./news.ts";
 import {
   bare,
   type Machinery,
@@ -23,6 +24,7 @@ export interface CableEnd {
 export interface DeviceChange {
   readonly isUp?: boolean;
   readonly mtuBytes?: number;
+  readonly mac?: string;
   readonly name?: string;
   /** The bridge that it becomes a member of; "" for none. */
   readonly master?: string;
@@ -56,7 +58,7 @@ export function foreign(
     addresses: new Set(addresses.map(addressOf)),
   };
   made.netns.devices.set(made.name, made);
-  machine.announce(made.netns, { type: "link", link: made.name, change: "new" });
+  announceLink(machine, made);
   return made;
 }
 
@@ -78,21 +80,25 @@ export function plantCable(
 }
 
 export function changeDevice(machine: Machinery, device: SimDevice, change: DeviceChange): void {
-  const { isUp = device.isUp, mtuBytes = device.mtuBytes, name = device.name, address } = change;
+  const { isUp = device.isUp, mtuBytes = device.mtuBytes, mac = device.mac, name = device.name } = change;
+  const { netns } = device;
   const master = change.master ?? device.master ?? "";
-  device.netns.devices.delete(device.name);
-  Object.assign(device, { isUp, mtuBytes, name, master: master === "" ? undefined : master });
-  device.netns.devices.set(name, device);
-  if (address !== undefined) device.addresses.add(addressOf(address));
-  for (const each of [device, device.peer])
-    if (each) machine.announce(each.netns, { type: "link", link: each.name, change: "new" });
+  if (!isUp) setDown({ machine }, device);
+  netns.devices.delete(device.name);
+  Object.assign(device, { isUp, mtuBytes, mac, name, master: master === "" ? undefined : master });
+  netns.devices.set(name, device);
+  announcePair(machine, device);
+  if (change.address === undefined) return;
+  const entry = addressOf(change.address);
+  device.addresses.add(entry);
+  machine.announce(netns, { type: "address", link: name, address: entry.address, change: "new" });
 }
 
 /** With its other end, at once. */
 export function removeDevice(machine: Machinery, device: SimDevice): void {
   for (const each of device.peer ? [device, device.peer] : [device]) {
     destroyed(each);
-    machine.announce(each.netns, { type: "link", link: each.name, change: "removed" });
+    announceEnd(machine, each);
   }
 }
 

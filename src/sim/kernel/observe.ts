@@ -4,6 +4,7 @@ import { SIM_KINDS } from "./objects.ts";
 import { contains, mustParsePrefix, network } from "../../net/ip.ts";
 import type { PortFacts, KernelObject, NativeNetwork, ObserveQuery, OwnerMark } from "../../kernel/kernel.ts";
 import { MAIN_TABLE } from "../../kernel/objects/route.ts";
+import { hasCarrier } from "./news.ts";
 import type { SimDevice, SimNetns } from "./state.ts";
 
 export function viewOf(netns: SimNetns, query: ObserveQuery): SimView {
@@ -24,12 +25,12 @@ export function look(kernel: Omit<SimLook, "told">, views: readonly SimView[]): 
 
 /** A device as anybody may ask after it. */
 export function factsOf(device: SimDevice, mark: OwnerMark): PortFacts {
-  const { index, mtuBytes, isUp, peer, master, group, kind, addresses } = device;
+  const { index, mtuBytes, isUp, master, group, kind, addresses } = device;
   return {
     index,
     mtuBytes,
     isUp,
-    hasCarrier: isUp && (peer?.isUp ?? true),
+    hasCarrier: hasCarrier(device),
     isEthernet: true,
     isOurs: group === mark.group,
     sort: kind,
