@@ -37,6 +37,10 @@ export interface KernelHarness {
   tend(netns: Netns, name: string, change: CableChange): Promise<void>;
   /** A stranger's route of the main table, in the place of any other of a stranger's to there; without hops there is none any more. */
   lead(netns: Netns, route: StrangersRoute): Promise<void>;
+  /** Somebody takes all of one sort, of both families, off a device, whosever it is. */
+  flush(netns: Netns, name: string, what: "addresses" | "routes" | "neighbors"): Promise<void>;
+  /** Somebody removes the IPv4 rule with this priority. */
+  dropRule(netns: Netns, priority: number): Promise<void>;
   /** Its owner takes it away. */
   unplug(netns: Netns, name: string): Promise<void>;
   /** Tells the reader of the test's output something. */
@@ -49,6 +53,7 @@ export interface KernelHarness {
 export interface CableChange {
   readonly isUp?: boolean;
   readonly mtuBytes?: number;
+  readonly mac?: string;
   readonly name?: string;
   /** The bridge that it becomes a member of; the case names no bridge that is there. */
   readonly master?: string;

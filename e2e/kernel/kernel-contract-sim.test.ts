@@ -44,6 +44,14 @@ function simHarness(say: (line: string) => void): KernelHarness {
       machine.plantRoute(netns, route);
       return Promise.resolve();
     },
+    flush(netns, name, what) {
+      machine.flush(netns, name, what);
+      return Promise.resolve();
+    },
+    dropRule(netns, priority) {
+      machine.dropRules(netns, priority);
+      return Promise.resolve();
+    },
     unplug(netns, name) {
       machine.removeDevice(netns, name);
       return Promise.resolve();

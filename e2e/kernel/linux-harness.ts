@@ -30,6 +30,8 @@ export async function linuxHarness(t: TestContext): Promise<KernelHarness> {
     plug: (netns, name, far) => plugCable([net.nameOf(netns), net.nameOf(far)], name),
     tend: (netns, name, change) => tendCable(net.nameOf(netns), name, change),
     lead: (netns, route) => leadBy(net.nameOf(netns), route),
+    flush: (netns, name, what) => flush(net.nameOf(netns), name, what),
+    dropRule: (netns, priority) => ip(net.nameOf(netns), "rule", "delete", "pref", String(priority)),
     unplug: (netns, name) => ip(net.nameOf(netns), "link", "delete", name),
     say: (line) => t.diagnostic(line),
   };
@@ -42,13 +44,14 @@ async function plugCable([near, far]: readonly [string, string], name: string): 
 }
 
 async function tendCable(netns: string, name: string, change: CableChange): Promise<void> {
-  const { isUp, mtuBytes, master, address } = change;
+  const { isUp, mtuBytes, mac, master, address } = change;
   if (master !== undefined) {
     await ip(netns, "link", "add", master, "type", "bridge");
     await ip(netns, "link", "set", name, "master", master);
   }
   if (isUp !== undefined) await ip(netns, "link", "set", name, isUp ? "up" : "down");
   if (mtuBytes !== undefined) await ip(netns, "link", "set", name, "mtu", String(mtuBytes));
+  if (mac !== undefined) await ip(netns, "link", "set", name, "address", mac);
   if (address !== undefined) await ip(netns, "address", "add", address, "dev", name);
   if (change.name === undefined) return;
   await ip(netns, "link", "set", name, "down");
@@ -63,6 +66,12 @@ async function leadBy(netns: string, { destination, hops, mtuBytes }: StrangersR
   const metric = mtuBytes === undefined ? [] : ["mtu", "lock", String(mtuBytes)];
   const words = hops.flatMap(({ link, via }) => ["nexthop", "via", via, "dev", link]);
   await ip(netns, "route", "add", destination, ...metric, ...words);
+}
+
+async function flush(netns: string, name: string, what: "addresses" | "routes" | "neighbors"): Promise<void> {
+  if (what === "neighbors") return await ip(netns, "neighbor", "flush", "dev", name, "nud", "permanent");
+  const noun = what === "addresses" ? "address" : "route";
+  for (const family of ["-4", "-6"]) await ip(netns, family, noun, "flush", "dev", name);
 }
 
 async function ip(netns: string, ...args: readonly string[]): Promise<void> {

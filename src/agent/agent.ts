@@ -24,7 +24,6 @@ import { LocalDirectory } from "../api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
 import { serveAll, type Served } from "../api/rpc.ts";
 import { wireIdOf } from "../elements/wires/wire-id.ts";
-import { IdentifierPools } from "../mechanisms/identifier-pool.ts";
 import { deviceOf, readMechanism } from "../mechanisms/list.ts";
 import type { Settings } from "../mechanisms/mechanism-type.ts";
 import { Claims } from "../forwarder/claims/claims.ts";
@@ -38,7 +37,7 @@ import { dialRegistries, type RegistryHop } from "../registry/dial-registries.ts
 import { client } from "../roles/client.ts";
 import { endpoint } from "../roles/endpoint.ts";
 import { forwarder } from "../roles/forwarder.ts";
-import { ownForwarder, registerForwarder } from "./own-forwarder.ts";
+import { ownForwarder } from "./own-forwarder.ts";
 import { type ManagerRegistry, managerRegistry } from "../roles/manager-registry.ts";
 import { manager } from "../roles/manager.ts";
 import { networkFunction } from "../roles/network-function.ts";
@@ -85,8 +84,7 @@ export interface AgentRole {
   readonly manager: ConnectionRole;
   readonly forwarder: ConnectionRole;
   readonly registry: ManagerRegistry;
-  /** Of its tunnels. */
-  readonly identifiers: IdentifierPools;
+  readonly tunnelling: Tunnelling;
   /** All that the unix socket serves. */
   readonly served: readonly Served[];
 }
@@ -113,7 +111,6 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   const hostGuard = new HostGuard(world.kernel, { ...options, hops: world.hops });
   const wires = new KeptWires({ world, kernel, disk, reconciler, hostGuard, onChange });
   const decisions = new Decisions(world.clock);
-  const identifiers = new IdentifierPools(world.random);
   const directory = new LocalDirectory(world.hops, world.clock);
   const labels = options.labels ?? { nodeName: host };
   const registry = await registryOf({ ...options, labels }, dialled, () => running?.changed());
@@ -131,11 +128,7 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
     services: servicesOf(registry.services),
     endpoints: endpointsOf(registry.endpoints),
   };
-  const tunnelling = new Tunnelling(options, {
-    identifiers,
-    wires,
-    onMisfit: (ids) => forwarding.requestRefresh(ids),
-  });
+  const tunnelling = new Tunnelling(options, { wires, onMisfit: (ids) => forwarding.requestRefresh(ids) });
   const forwarding = forwarder({
     ...common,
     name: `forwarder-${host}`,
@@ -174,12 +167,11 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   const attachments = await Attachments.start({ parts, kinds: DOCUMENTS, ...lifeOf(options) });
   running = attachments;
   await leftovers.start();
-  if (options.tunnelAddresses.length > 0) registerForwarder(world, common.endpoints);
-  tunnelling.follow();
+  tunnelling.start(common.endpoints);
   dropDead(options, { attachments, wires, managing });
   registerGauges({ world, wires, managing, forwarding, registry });
   const connections = serveConnections(managing);
-  const made = { wires, forwarder: forwarding, registry };
+  const made = { wires, forwarder: forwarding, registry, tunnelling };
   const admin = adminService({
     ...options,
     kernel,
@@ -193,7 +185,7 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   });
   const served = [...connections, ...registry.served, admin];
   await listenAt(options, { served, connections });
-  return { world, attachments, manager: managing, identifiers, served, ...made };
+  return { world, attachments, manager: managing, served, ...made };
 }
 
 /** Whoever is on this host may ask for everything, other hosts for connections. */

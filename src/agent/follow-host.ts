@@ -39,7 +39,10 @@ export function followHost({ world, kernel, looks }: FollowHostOptions): void {
 }
 
 function isOfHost(event: KernelEvent): boolean {
-  return event.type === "resync" || (event.type !== "netns-removed" && event.netns === "host");
+  if (event.type === "resync") return true;
+  if (event.netns !== "host" || event.type === "netns-removed" || event.type === "neighbor") return false;
+  // No way to another host leads over a device of a wire.
+  return event.type !== "link" || event.facts?.isOurs !== true;
 }
 
 function pauseAfter({ random }: World, failures: number): number {

@@ -118,6 +118,7 @@ export const IFA_F_DADFAILED = 0x8;
 export const IFA_F_TENTATIVE = 0x40;
 
 // rtnetlink.h: routes
+export const RTPROT_KERNEL = 2;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
 export const RT_SCOPE_UNIVERSE = 0;
@@ -194,11 +195,17 @@ export const AF_NETLINK = 16;
 export const NETLINK_ROUTE = 0;
 export const SOL_NETLINK = 270;
 export const NETLINK_ADD_MEMBERSHIP = 1;
+export const NETLINK_DROP_MEMBERSHIP = 2;
 export const NETLINK_LISTEN_ALL_NSID = 8;
 export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;
 export const RTNLGRP_LINK = 1;
+export const RTNLGRP_NEIGH = 3;
 export const RTNLGRP_IPV4_IFADDR = 5;
+export const RTNLGRP_IPV4_ROUTE = 7;
+export const RTNLGRP_IPV4_RULE = 8;
 export const RTNLGRP_IPV6_IFADDR = 9;
+export const RTNLGRP_IPV6_ROUTE = 11;
+export const RTNLGRP_IPV6_RULE = 19;
 export const RTNLGRP_NSID = 28;

@@ -2,7 +2,8 @@
 import type { Netns } from "../../kernel/kernel.ts";
 import { familyOf } from "../../net/ip.ts";
 import { defaultMetric, MAIN_TABLE } from "../../kernel/objects/route.ts";
-import { destroyed, simDeviceOf } from "./links.ts";
+import { destroyed, setDown, simDeviceOf } from "./links.ts";
+import { announceEnd, announceLink, announcePair } from "./news.ts";
 import {
   bare,
   type Machinery,
@@ -24,6 +25,7 @@ export interface CableEnd {
 export interface DeviceChange {
   readonly isUp?: boolean;
   readonly mtuBytes?: number;
+  readonly mac?: string;
   readonly name?: string;
   /** The bridge that it becomes a member of; "" for none. */
   readonly master?: string;
@@ -66,7 +68,7 @@ export function foreign(
     addresses: new Set(addresses.map(addressOf)),
   };
   made.netns.devices.set(made.name, made);
-  machine.announce(made.netns, { type: "link", link: made.name, change: "new" });
+  announceLink(machine, made);
   return made;
 }
 
@@ -88,21 +90,33 @@ export function plantCable(
 }
 
 export function changeDevice(machine: Machinery, device: SimDevice, change: DeviceChange): void {
-  const { isUp = device.isUp, mtuBytes = device.mtuBytes, name = device.name, address } = change;
+  const { isUp = device.isUp, mtuBytes = device.mtuBytes, mac = device.mac, name = device.name } = change;
+  const { netns } = device;
   const master = change.master ?? device.master ?? "";
-  device.netns.devices.delete(device.name);
-  Object.assign(device, { isUp, mtuBytes, name, master: master === "" ? undefined : master });
-  device.netns.devices.set(name, device);
-  if (address !== undefined) device.addresses.add(addressOf(address));
-  for (const each of [device, device.peer])
-    if (each) machine.announce(each.netns, { type: "link", link: each.name, change: "new" });
+  if (!isUp) setDown({ machine }, device);
+  netns.devices.delete(device.name);
+  Object.assign(device, { isUp, mtuBytes, mac, name, master: master === "" ? undefined : master });
+  netns.devices.set(name, device);
+  announcePair(machine, device);
+  if (change.address === undefined) return;
+  const entry = addressOf(change.address);
+  device.addresses.add(entry);
+  machine.announce(netns, { type: "address", link: name, address: entry.address, change: "new" });
 }
 
-export function plantRoute(netns: SimNetns, { destination, hops, mtuBytes }: ForeignRoute): void {
+export function plantRoute(
+  machine: Machinery,
+  netns: SimNetns,
+  { destination, hops, mtuBytes }: ForeignRoute,
+): void {
+  const news = { type: "route", protocol: 0, by: undefined } as const;
   for (const route of netns.routes)
-    if (route.protocol === 0 && route.destination === destination) netns.routes.delete(route);
+    if (route.protocol === 0 && route.destination === destination) {
+      netns.routes.delete(route);
+      machine.announce(netns, { ...news, link: route.device.name, change: "removed" });
+    }
   const family = familyOf(destination);
-  for (const { link, via } of hops)
+  for (const { link, via } of hops) {
     netns.routes.add({
       device: simDeviceOf(netns, link),
       family,
@@ -113,13 +127,15 @@ export function plantRoute(netns: SimNetns, { destination, hops, mtuBytes }: For
       protocol: 0,
       ...(mtuBytes !== undefined && { mtuBytes }),
     });
+    machine.announce(netns, { ...news, link, change: "new" });
+  }
 }
 
 /** With its other end, at once. */
 export function removeDevice(machine: Machinery, device: SimDevice): void {
   for (const each of device.peer ? [device, device.peer] : [device]) {
     destroyed(each);
-    machine.announce(each.netns, { type: "link", link: each.name, change: "removed" });
+    announceEnd(machine, each);
   }
 }
 

@@ -45,9 +45,9 @@ export function guardedKernel(
       life.deliver({ kind: "kernel.addresses", delayMs: 0.1 }, kernel.addresses(structuredClone(queries))),
     resolve: (netns) => life.deliver({ kind: "kernel.resolve", detail: netns }, kernel.resolve(netns)),
     settle: () => life.deliver({ kind: "kernel.settle" }, kernel.settle()),
-    watch: () => {
+    watch: (purpose) => {
       life.check("kernel.watch");
-      const watch = kernel.watch();
+      const watch = kernel.watch(purpose);
       const forget = life.onEnd(() => watch.close());
       return watchOf({
         take: () => life.deliver({ kind: "kernel.event" }, watch.take()),

@@ -12,6 +12,7 @@ import type {
 } from "../../kernel/kernel.ts";
 import { MAIN_TABLE } from "../../kernel/objects/route.ts";
 import { hostPart } from "./routing.ts";
+import { hasCarrier } from "./news.ts";
 import type { SimDevice, SimNetns } from "./state.ts";
 
 export function viewOf(netns: SimNetns, query: ObserveQuery): SimView {
@@ -44,10 +45,6 @@ export function factsOf(device: SimDevice, mark: OwnerMark): PortFacts {
     ...(master !== undefined && { master }),
     addresses: [...addresses].map(({ address }) => address),
   };
-}
-
-function hasCarrier({ isUp, peer }: SimDevice): boolean {
-  return isUp && (peer?.isUp ?? true);
 }
 
 /** No address is ever tentative: there is nobody else on a simulated link who could have it. */
