@@ -15,6 +15,7 @@ import { closeDeadWorkloads } from "./dead-workloads.ts";
 import { Decisions } from "./decisions.ts";
 import { HostGuard } from "./host-guard.ts";
 import { KeptWires } from "./kept-wires.ts";
+import { listenAt } from "./listen.ts";
 import { Leftovers, type LeftoversOptions } from "./leftovers.ts";
 import { Tunnelling } from "./tunnelling.ts";
 import type { AgentParts, NewClient, NewEndpoint, NewFunction } from "../attachments/parts.ts";
@@ -22,7 +23,7 @@ import { DOCUMENTS } from "../documents/documents.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { LocalDirectory } from "../api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
-import { serveAll, type Served } from "../api/rpc.ts";
+import type { Served } from "../api/rpc.ts";
 import { wireIdOf } from "../elements/wires/wire-id.ts";
 import { deviceOf, readMechanism } from "../mechanisms/list.ts";
 import type { Settings } from "../mechanisms/mechanism-type.ts";
@@ -87,6 +88,8 @@ export interface AgentRole {
   readonly tunnelling: Tunnelling;
   /** All that the unix socket serves. */
   readonly served: readonly Served[];
+  /** URLs where it will listen when their address is there. */
+  readonly awaited: readonly string[];
 }
 
 const NO_PROCESSES: Readonly<Processes> = {
@@ -128,7 +131,10 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
     services: servicesOf(registry.services),
     endpoints: endpointsOf(registry.endpoints),
   };
-  const tunnelling = new Tunnelling(options, { wires, onMisfit: (ids) => forwarding.requestRefresh(ids) });
+  const tunnelling = await Tunnelling.open(options, {
+    wires,
+    onMisfit: (ids) => forwarding.requestRefresh(ids),
+  });
   const forwarding = forwarder({
     ...common,
     name: `forwarder-${host}`,
@@ -172,29 +178,12 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   registerGauges({ world, wires, managing, forwarding, registry });
   const connections = serveConnections(managing);
   const made = { wires, forwarder: forwarding, registry, tunnelling };
-  const admin = adminService({
-    ...options,
-    kernel,
-    labels,
-    startedAtMs: world.clock.wallMs(),
-    attachments,
-    ...made,
-    registryUrl: () => dialled.url,
-    decisions,
-    registries: { services: common.services, endpoints: common.endpoints },
-  });
+  const about = { kernel, labels, startedAtMs: world.clock.wallMs(), attachments, decisions, ...made };
+  const registries = { services: common.services, endpoints: common.endpoints };
+  const admin = adminService({ ...options, ...about, registries, registryUrl: () => dialled.url });
   const served = [...connections, ...registry.served, admin];
-  await listenAt(options, { served, connections });
-  return { world, attachments, manager: managing, served, ...made };
-}
-
-/** Whoever is on this host may ask for everything, other hosts for connections. */
-async function listenAt(
-  { world, listen }: AgentOptions,
-  { served, connections }: { readonly served: readonly Served[]; readonly connections: readonly Served[] },
-): Promise<void> {
-  for (const url of listen)
-    await world.hops.serve(url, serveAll(url.startsWith("unix:") ? served : connections));
+  const awaited = await listenAt(options, { served, connections });
+  return { world, attachments, manager: managing, served, awaited, ...made };
 }
 
 function registerGauges({

@@ -135,14 +135,12 @@ async function runAgent(
   options: AgentRunOptions,
   open: OpenIdentity,
 ): Promise<void> {
-  const { awaitAddresses, checkTunnelAddresses, addressesOfUrl } = await import("../daemon/underlay.ts");
+  const { checkTunnelAddresses } = await import("../daemon/underlay.ts");
   const listen = agentListeners(options.listen);
   checkName(options.name);
   if (options.url !== undefined) await checkUrl(options.url);
   checkNumbers(options);
-  const { tunnelIp = [], logLevel } = options;
-  await awaitAddresses([...tunnelIp, ...listen.flatMap(addressesOfUrl)], daemonLog(context, logLevel));
-  const tunnelAddresses = checkTunnelAddresses(tunnelIp);
+  const tunnelAddresses = checkTunnelAddresses(options.tunnelIp ?? []);
   const { lockAgent } = await import("../../linux/processes/agent-lock.ts");
   const unlock = await lockAgent({
     host: options.name,
@@ -208,7 +206,9 @@ async function runLocked(
       prober: opened.prober,
       version: versions().version,
     });
-    await announce(context, `agent ${options.name} serves ${listen.join(", ")}`, options);
+    const served = listen.filter((each) => !role.awaited.includes(each));
+    const waits = role.awaited.length > 0 ? `; it waits for the address of ${role.awaited.join(", ")}` : "";
+    await announce(context, `agent ${options.name} serves ${served.join(", ")}${waits}`, options);
     await untilEnd(context, world.scope);
     log.info("ending", { wires: role.wires.made.size, stay: options.closeOnExit !== true });
     if (options.closeOnExit === true) await role.attachments.closeAll();

@@ -13,6 +13,8 @@ import { contextOf } from "../connection.ts";
 export interface TunnelOptions {
   /** Addresses of this host's VTEPs, one per family, best first. */
   readonly addresses: readonly string[];
+  /** Whether this host has it now: a new tunnel may end there. Default: yes. */
+  readonly isUsable?: (address: string) => boolean;
   /** How wide they are to other hosts. */
   readonly ways: TunnelWays;
   /** By type. Default: what each type has by itself. */
@@ -26,8 +28,13 @@ export interface TunnelOptions {
 /** What the network between the hosts carries where nobody knows better. */
 const USUAL_WIDTH = 1_500;
 
-export function tunnelHost({ addresses, settings }: TunnelOptions, type: RemoteType): TunnelHost {
-  return { addresses, settings: settings?.[type.type] ?? {} };
+/** With the addresses that this host has now, and with `kept`, where a tunnel ends already: so what was lost for a while stays. */
+export function tunnelHost(options: TunnelOptions, type: RemoteType, kept?: string): TunnelHost {
+  const { addresses, settings, isUsable = () => true } = options;
+  return {
+    addresses: addresses.filter((each) => each === kept || isUsable(each)),
+    settings: settings?.[type.type] ?? {},
+  };
 }
 
 /** What the far side says of a proposed identifier that it cannot have, so that the near side knows it among other errors. */

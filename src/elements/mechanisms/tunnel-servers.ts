@@ -38,12 +38,12 @@ function tunnelServer(type: RemoteType, options: TunnelOptions): ServerMechanism
   const heldBefore = memoryKey<number>(`tunnel-servers: ${type.type} before this request`);
   const agreedOn = memoryKey<WayUse>(`tunnel-servers: ${type.type} agreed on`);
   const { key, last } = type.identifier;
-  const host = tunnelHost(options, type);
   const pool = options.identifiers.of(type);
   const own = options.addresses[0] ?? "this host";
   return {
     type: type.type,
     async request(call, connection, mechanism) {
+      const host = tunnelHost(options, type, call.memory.get(agreedOn)?.pair.from);
       const accepted = type.accept(mechanism.parameters, host);
       const before = call.memory.get(held);
       const proposed = readNumber(mechanism.parameters[key], last) ?? 0;

@@ -47,7 +47,11 @@ test("a way that is not there any more is as wide as it was; one that never was 
   ways.use(holder("c1"), { pair: PAIR, ownBytes: 1450, usedBytes: 1450 });
   assert.deepEqual(await look(undefined), []);
   assert.equal(await ways.widthOf(PAIR), 1450);
-  assert.equal(ways.known(PAIR)?.unreachable, "ENETUNREACH");
+  assert.deepEqual(ways.told(holder("c1")), {
+    to: "10.2.0.2",
+    widthBytes: 1450,
+    words: "by the device eth0; there is no way now: ENETUNREACH",
+  });
 });
 
 test("a look asks once for each pair of addresses, however many wires use it", async () => {

@@ -23,15 +23,20 @@ export interface WayUse {
 }
 
 /** A way as it was seen last. */
-export interface KnownWay {
+interface KnownWay {
   /** As it was when there was one; absent if there never was. */
   readonly way?: ReachableWay;
   /** The kernel's errno, while there is none. */
   readonly unreachable?: string;
 }
 
-interface Seen extends KnownWay {
-  readonly pair: WayPair;
+/** The way of a tunnel, for people. */
+export interface ToldWay {
+  readonly to: string;
+  /** 0 if it is not known. */
+  readonly widthBytes: number;
+  /** What bounds it, or why there is none: `by the route via 10.0.0.254 dev eth0`. */
+  readonly words: string;
 }
 
 export interface TunnelWaysOptions {
@@ -58,7 +63,7 @@ export interface WayHolder {
  */
 export class TunnelWays {
   readonly #options: TunnelWaysOptions;
-  readonly #seen = new Map<string, Seen>();
+  readonly #seen = new Map<string, KnownWay>();
   readonly #uses = new Map<string, WayUse & WayHolder>();
 
   constructor(options: TunnelWaysOptions) {
@@ -85,9 +90,17 @@ export class TunnelWays {
     this.#uses.delete(holderKey(holder));
   }
 
-  /** Of a pair that is in use. */
-  known(pair: WayPair): KnownWay | undefined {
-    return this.#seen.get(keyOf(pair));
+  /** What `holder` uses, as it was seen last; `undefined` if it uses nothing. */
+  told(holder: WayHolder): ToldWay | undefined {
+    const pair = this.#uses.get(holderKey(holder))?.pair;
+    if (!pair) return undefined;
+    const { way, unreachable } = this.#seen.get(keyOf(pair)) ?? {};
+    const { mostBytes = Infinity } = this.#options;
+    const words = [
+      ...(way ? [mostBytes < way.mtuBytes ? "by --underlay-mtu" : boundWords(way)] : []),
+      ...(unreachable === undefined ? [] : [`there is no way now: ${unreachable}`]),
+    ];
+    return { to: pair.to, widthBytes: this.#widthOf(pair) ?? 0, words: words.join("; ") };
   }
 
   /** Looks at all ways in use. */
@@ -114,10 +127,9 @@ export class TunnelWays {
       const way = ways[i];
       const key = keyOf(pair);
       const before = this.#seen.get(key)?.way;
-      if (way && "hops" in way) this.#seen.set(key, { pair, way });
+      if (way && "hops" in way) this.#seen.set(key, { way });
       else
         this.#seen.set(key, {
-          pair,
           ...(before && { way: before }),
           unreachable: way?.unreachable ?? "ENETUNREACH",
         });
@@ -142,4 +154,13 @@ function holderKey({ connectionId, towards }: WayHolder): string {
 
 function keyOf({ from, to, udpPort }: WayPair): string {
   return `${from} ${to} ${udpPort ?? ""}`;
+}
+
+/** The hop that bounds a way. */
+function boundWords({ mtuBytes, hops }: ReachableWay): string {
+  const hop = hops.find((each) => each.mtuBytes === mtuBytes);
+  if (!hop) return "";
+  const { link, via, boundBy } = hop;
+  const where = `${via === undefined ? "" : `via ${via} `}dev ${link}`;
+  return `by the ${boundBy === "route" ? `route ${where}` : `device ${link}`}${hops.length > 1 ? `, one of ${hops.length} next hops` : ""}`;
 }
