@@ -15,6 +15,7 @@ import { LocalDirectory } from "../src/api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf, stationsOver } from "../src/api/hops.ts";
 import { serveAll } from "../src/api/rpc.ts";
 import { IdentifierPools } from "../src/mechanisms/identifier-pool.ts";
+import { TunnelWays } from "../src/forwarder/ways/tunnel-ways.ts";
 import { Claims } from "../src/forwarder/claims/claims.ts";
 import { WireMaker } from "../fixtures/forwarder/wire-maker.ts";
 import { labIdentity } from "../src/identity/lab-identity.ts";
@@ -86,7 +87,11 @@ function partsOf(world: NodeWorld, kernel: Kernel, address: string): Parts {
     directory: new LocalDirectory(world.hops, world.clock),
     wires: new WireMaker(kernel, { claims }),
     claims,
-    tunnels: { addresses: [address], underlayMtuBytes: 1500, identifiers: new IdentifierPools(world.random) },
+    tunnels: {
+      addresses: [address],
+      ways: new TunnelWays({ kernel }),
+      identifiers: new IdentifierPools(world.random),
+    },
   };
 }
 

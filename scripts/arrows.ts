@@ -41,7 +41,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
       "world",
     ],
   ],
-  ["view", ["api", "kernel", "mechanisms", "text"]],
+  ["view", ["api", "kernel", "mechanisms", "net", "text"]],
   ["resolvers", ["async", "errors", "kernel", "net", "text", "world"]],
   ["functions", ["api", "elements", "net", "text"]],
   ["exporters", ["errors", "observe"]],

@@ -35,6 +35,12 @@ export interface KernelHarness {
   plug(netns: Netns, name: string, far: Netns): Promise<void>;
   /** Its owner does something with one end of it. */
   tend(netns: Netns, name: string, change: CableChange): Promise<void>;
+  /** A stranger's route of the main table, in the place of any other of a stranger's to there; without hops there is none any more. */
+  lead(netns: Netns, route: StrangersRoute): Promise<void>;
+  /** Somebody takes all of one sort, of both families, off a device, whosever it is. */
+  flush(netns: Netns, name: string, what: "addresses" | "routes" | "neighbors"): Promise<void>;
+  /** Somebody removes the IPv4 rule with this priority. */
+  dropRule(netns: Netns, priority: number): Promise<void>;
   /** Its owner takes it away. */
   unplug(netns: Netns, name: string): Promise<void>;
   /** Tells the reader of the test's output something. */
@@ -47,11 +53,20 @@ export interface KernelHarness {
 export interface CableChange {
   readonly isUp?: boolean;
   readonly mtuBytes?: number;
+  readonly mac?: string;
   readonly name?: string;
   /** The bridge that it becomes a member of; the case names no bridge that is there. */
   readonly master?: string;
   /** With prefix length. */
   readonly address?: string;
+}
+
+/** A route that nobody of ours has made. */
+export interface StrangersRoute {
+  readonly destination: string;
+  readonly hops: readonly { readonly link: string; readonly via: string }[];
+  /** Default: the devices'. */
+  readonly mtuBytes?: number;
 }
 
 export interface ContractCase {

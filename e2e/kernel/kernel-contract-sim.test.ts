@@ -40,6 +40,18 @@ function simHarness(say: (line: string) => void): KernelHarness {
       machine.changeDevice(netns, name, change);
       return Promise.resolve();
     },
+    lead(netns, route) {
+      machine.plantRoute(netns, route);
+      return Promise.resolve();
+    },
+    flush(netns, name, what) {
+      machine.flush(netns, name, what);
+      return Promise.resolve();
+    },
+    dropRule(netns, priority) {
+      machine.dropRules(netns, priority);
+      return Promise.resolve();
+    },
     unplug(netns, name) {
       machine.removeDevice(netns, name);
       return Promise.resolve();

@@ -10,6 +10,7 @@ import { portCases } from "./kernel-contract-ports.ts";
 import { refusalCases } from "./kernel-contract-refusals.ts";
 import { undoCases } from "./kernel-contract-undo.ts";
 import { watchCases } from "./kernel-contract-watch.ts";
+import { wayCases } from "./kernel-contract-ways.ts";
 
 export const kernelContract: readonly ContractCase[] = [
   ...objectCases,
@@ -19,4 +20,5 @@ export const kernelContract: readonly ContractCase[] = [
   ...watchCases,
   ...packetCases,
   ...portCases,
+  ...wayCases,
 ];

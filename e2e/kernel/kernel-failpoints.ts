@@ -264,6 +264,8 @@ class StrikingKernel implements Kernel {
 
   observe: Kernel["observe"] = (queries) => this.#kernel.observe(queries);
   devices: Kernel["devices"] = (queries) => this.#kernel.devices(queries);
+  ways: Kernel["ways"] = (queries) => this.#kernel.ways(queries);
+  addresses: Kernel["addresses"] = (queries) => this.#kernel.addresses(queries);
   nativeNetworks: Kernel["nativeNetworks"] = (queries) => this.#kernel.nativeNetworks(queries);
   counters: Kernel["counters"] = (queries) => this.#kernel.counters(queries);
   resolve: Kernel["resolve"] = (netns) => this.#kernel.resolve(netns);

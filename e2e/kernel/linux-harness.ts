@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { netnsFixture } from "../../fixtures/linux/netns.ts";
 import type { Netns } from "../../src/kernel/kernel.ts";
-import type { CableChange, KernelHarness } from "./kernel-contract-harness.ts";
+import type { CableChange, KernelHarness, StrangersRoute } from "./kernel-contract-harness.ts";
 
 /** As of the simulated kernel. */
 const WATCH_LIMIT = 256;
@@ -29,6 +29,9 @@ export async function linuxHarness(t: TestContext): Promise<KernelHarness> {
     },
     plug: (netns, name, far) => plugCable([net.nameOf(netns), net.nameOf(far)], name),
     tend: (netns, name, change) => tendCable(net.nameOf(netns), name, change),
+    lead: (netns, route) => leadBy(net.nameOf(netns), route),
+    flush: (netns, name, what) => flush(net.nameOf(netns), name, what),
+    dropRule: (netns, priority) => ip(net.nameOf(netns), "rule", "delete", "pref", String(priority)),
     unplug: (netns, name) => ip(net.nameOf(netns), "link", "delete", name),
     say: (line) => t.diagnostic(line),
   };
@@ -41,18 +44,34 @@ async function plugCable([near, far]: readonly [string, string], name: string): 
 }
 
 async function tendCable(netns: string, name: string, change: CableChange): Promise<void> {
-  const { isUp, mtuBytes, master, address } = change;
+  const { isUp, mtuBytes, mac, master, address } = change;
   if (master !== undefined) {
     await ip(netns, "link", "add", master, "type", "bridge");
     await ip(netns, "link", "set", name, "master", master);
   }
   if (isUp !== undefined) await ip(netns, "link", "set", name, isUp ? "up" : "down");
   if (mtuBytes !== undefined) await ip(netns, "link", "set", name, "mtu", String(mtuBytes));
+  if (mac !== undefined) await ip(netns, "link", "set", name, "address", mac);
   if (address !== undefined) await ip(netns, "address", "add", address, "dev", name);
   if (change.name === undefined) return;
   await ip(netns, "link", "set", name, "down");
   await ip(netns, "link", "set", name, "name", change.name);
   await ip(netns, "link", "set", change.name, "up");
+}
+
+async function leadBy(netns: string, { destination, hops, mtuBytes }: StrangersRoute): Promise<void> {
+  // IPv6 adds next hops to a route that is replaced by several: without the old one it is the same for both families.
+  await ip(netns, destination.includes(":") ? "-6" : "-4", "route", "flush", "exact", destination);
+  if (hops.length === 0) return;
+  const metric = mtuBytes === undefined ? [] : ["mtu", "lock", String(mtuBytes)];
+  const words = hops.flatMap(({ link, via }) => ["nexthop", "via", via, "dev", link]);
+  await ip(netns, "route", "add", destination, ...metric, ...words);
+}
+
+async function flush(netns: string, name: string, what: "addresses" | "routes" | "neighbors"): Promise<void> {
+  if (what === "neighbors") return await ip(netns, "neighbor", "flush", "dev", name, "nud", "permanent");
+  const noun = what === "addresses" ? "address" : "route";
+  for (const family of ["-4", "-6"]) await ip(netns, family, noun, "flush", "dev", name);
 }
 
 async function ip(netns: string, ...args: readonly string[]): Promise<void> {

@@ -15,16 +15,16 @@ import { closeDeadWorkloads } from "./dead-workloads.ts";
 import { Decisions } from "./decisions.ts";
 import { HostGuard } from "./host-guard.ts";
 import { KeptWires } from "./kept-wires.ts";
+import { listenAt } from "./listen.ts";
 import { Leftovers, type LeftoversOptions } from "./leftovers.ts";
+import { Tunnelling } from "./tunnelling.ts";
 import type { AgentParts, NewClient, NewEndpoint, NewFunction } from "../attachments/parts.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { LocalDirectory } from "../api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf } from "../api/hops.ts";
-import { serveAll, type Served } from "../api/rpc.ts";
-import type { TunnelOptions } from "../elements/mechanisms/tunnel-options.ts";
+import type { Served } from "../api/rpc.ts";
 import { wireIdOf } from "../elements/wires/wire-id.ts";
-import { IdentifierPools } from "../mechanisms/identifier-pool.ts";
 import { deviceOf, readMechanism } from "../mechanisms/list.ts";
 import type { Settings } from "../mechanisms/mechanism-type.ts";
 import { Claims } from "../forwarder/claims/claims.ts";
@@ -38,7 +38,7 @@ import { dialRegistries, type RegistryHop } from "../registry/dial-registries.ts
 import { client } from "../roles/client.ts";
 import { endpoint } from "../roles/endpoint.ts";
 import { forwarder } from "../roles/forwarder.ts";
-import { ownForwarder, registerForwarder } from "./own-forwarder.ts";
+import { ownForwarder } from "./own-forwarder.ts";
 import { type ManagerRegistry, managerRegistry } from "../roles/manager-registry.ts";
 import { manager } from "../roles/manager.ts";
 import { networkFunction } from "../roles/network-function.ts";
@@ -56,7 +56,7 @@ export interface AgentOptions {
   readonly registries: readonly string[];
   /** Addresses of this host's ends of tunnels, one per family, best first. Without any: only wires inside of the host. */
   readonly tunnelAddresses: readonly string[];
-  /** MTU of the network between the hosts. Default: 1500. */
+  /** The network between the hosts carries no more than packets of this size. Default: what the kernel's routes say. */
   readonly underlayMtuBytes?: number;
   /** By type of mechanism, what its options say. Default: what each has by itself. */
   readonly mechanisms?: Readonly<Record<string, Settings>>;
@@ -85,10 +85,11 @@ export interface AgentRole {
   readonly manager: ConnectionRole;
   readonly forwarder: ConnectionRole;
   readonly registry: ManagerRegistry;
-  /** Of its tunnels. */
-  readonly identifiers: IdentifierPools;
+  readonly tunnelling: Tunnelling;
   /** All that the unix socket serves. */
   readonly served: readonly Served[];
+  /** URLs where it will listen when their address is there. */
+  readonly awaited: readonly string[];
 }
 
 const NO_PROCESSES: Readonly<Processes> = {
@@ -113,7 +114,6 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   const hostGuard = new HostGuard(world.kernel, { ...options, hops: world.hops });
   const wires = new KeptWires({ world, kernel, disk, reconciler, hostGuard, onChange });
   const decisions = new Decisions(world.clock);
-  const identifiers = new IdentifierPools(world.random);
   const directory = new LocalDirectory(world.hops, world.clock);
   const labels = options.labels ?? { nodeName: host };
   const registry = await registryOf({ ...options, labels }, dialled, () => running?.changed());
@@ -131,12 +131,16 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
     services: servicesOf(registry.services),
     endpoints: endpointsOf(registry.endpoints),
   };
+  const tunnelling = await Tunnelling.open(options, {
+    wires,
+    onMisfit: (ids) => forwarding.requestRefresh(ids),
+  });
   const forwarding = forwarder({
     ...common,
     name: `forwarder-${host}`,
     wires,
     claims,
-    ...(options.tunnelAddresses.length > 0 && { tunnels: tunnelsOf(options, identifiers, wires) }),
+    ...(tunnelling.offered && { tunnels: tunnelling.offered }),
     onNext: (url) => leftovers.note(url),
     onDiscovery: (id, discovery) => decisions.discovered(id, discovery),
     onSelection: (id, selection) => decisions.selected(id, selection),
@@ -169,34 +173,17 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   const attachments = await Attachments.start({ parts, kinds: DOCUMENTS, ...lifeOf(options) });
   running = attachments;
   await leftovers.start();
-  if (options.tunnelAddresses.length > 0) registerForwarder(world, common.endpoints);
+  tunnelling.start(common.endpoints);
   dropDead(options, { attachments, wires, managing });
   registerGauges({ world, wires, managing, forwarding, registry });
   const connections = serveConnections(managing);
-  const made = { wires, forwarder: forwarding, registry };
-  const admin = adminService({
-    ...options,
-    kernel,
-    labels,
-    startedAtMs: world.clock.wallMs(),
-    attachments,
-    ...made,
-    registryUrl: () => dialled.url,
-    decisions,
-    registries: { services: common.services, endpoints: common.endpoints },
-  });
+  const made = { wires, forwarder: forwarding, registry, tunnelling };
+  const about = { kernel, labels, startedAtMs: world.clock.wallMs(), attachments, decisions, ...made };
+  const registries = { services: common.services, endpoints: common.endpoints };
+  const admin = adminService({ ...options, ...about, registries, registryUrl: () => dialled.url });
   const served = [...connections, ...registry.served, admin];
-  await listenAt(options, { served, connections });
-  return { world, attachments, manager: managing, identifiers, served, ...made };
-}
-
-/** Whoever is on this host may ask for everything, other hosts for connections. */
-async function listenAt(
-  { world, listen }: AgentOptions,
-  { served, connections }: { readonly served: readonly Served[]; readonly connections: readonly Served[] },
-): Promise<void> {
-  for (const url of listen)
-    await world.hops.serve(url, serveAll(url.startsWith("unix:") ? served : connections));
+  const awaited = await listenAt(options, { served, connections });
+  return { world, attachments, manager: managing, served, awaited, ...made };
 }
 
 function registerGauges({
@@ -284,20 +271,6 @@ function registryOf(
     ...lease,
     onState,
   });
-}
-
-function tunnelsOf(
-  { tunnelAddresses, underlayMtuBytes = 1500, mechanisms: settings = {} }: AgentOptions,
-  identifiers: IdentifierPools,
-  wires: KeptWires,
-): TunnelOptions {
-  return {
-    addresses: tunnelAddresses,
-    underlayMtuBytes,
-    settings,
-    identifiers,
-    recall: (wireId, type, side) => wires.recall(wireId, type, side),
-  };
 }
 
 /** What makes roles for attachments. */

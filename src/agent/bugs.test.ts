@@ -35,6 +35,8 @@ function bug(place: Place, n: number) {
             observe: at("observe", async (...args) => await world.kernel.observe(...args)),
             nativeNetworks: async (...args) => await world.kernel.nativeNetworks(...args),
             devices: async (...args) => await world.kernel.devices(...args),
+            ways: async (...args) => await world.kernel.ways(...args),
+            addresses: async (...args) => await world.kernel.addresses(...args),
             counters: async (...args) => await world.kernel.counters(...args),
             resolve: at("resolve", async (...args) => await world.kernel.resolve(...args)),
             watch: at("watch", (...args) => world.kernel.watch(...args)),

@@ -53,7 +53,7 @@ suite("a wire over a third host", () => {
       const there = (await objectsOf(mesh, "gamma")).get(id);
       assert.deepEqual(kinds(there), ["program", "program", "up", "up", "veth"]);
       assert.deepEqual(
-        HOSTS.map((host) => mesh.agent(host).identifiers.size),
+        HOSTS.map((host) => mesh.agent(host).tunnelling.identifiers.size),
         [1, 1, 2],
       );
       await mesh.sleep(3_600_000);
@@ -66,7 +66,7 @@ suite("a wire over a third host", () => {
       await mesh.sleep(1_000);
       await mesh.holdsNothing();
       assert.deepEqual(
-        HOSTS.map((host) => mesh.agent(host).identifiers.size),
+        HOSTS.map((host) => mesh.agent(host).tunnelling.identifiers.size),
         [0, 0, 0],
       );
     });

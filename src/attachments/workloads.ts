@@ -150,7 +150,7 @@ export class Workloads {
   }
 
   async #listenToDevices(scope: Scope): Promise<void> {
-    const events = this.#options.kernel.watch();
+    const events = this.#options.kernel.watch("links");
     const look = (name?: string): void => {
       for (const { device, watch } of this.#tracked.values())
         if (device !== undefined && (name === undefined || name === device)) watch.look();
@@ -158,7 +158,8 @@ export class Workloads {
     look();
     for await (const event of events.within(scope)) {
       if (event.type === "resync") look();
-      else if (event.type === "link" && event.netns === "host") look(event.link);
+      else if (event.type === "link" && event.netns === "host")
+        for (const name of new Set([event.link, event.formerly ?? event.link])) look(name);
     }
   }
 

@@ -80,6 +80,8 @@ export const CONNECTION_KIND: Readonly<ResourceKind<NetworkServiceRequest, Conne
   again: (last, { reselect }) => {
     const request = copyMessage(last.request);
     request.connection = copyMessage(last.resource);
+    // What was answered is no wish: it may be more the next time.
+    contextOf(request.connection).MTU = last.request.connection?.context?.MTU ?? 0;
     if (reselect) forgetEndpoint(request.connection);
     return request;
   },

@@ -79,8 +79,8 @@ export class ConnectionDoor implements ConnectionServer {
   /** Own ids by caller, and the other way round. */
   readonly #ids = new Map<string, string>();
   readonly #callers = new Map<string, string>();
-  /** The last one begun; an older one ends when it sees that. */
-  #refreshRound = 0;
+  /** The last ones begun; an older one ends when it sees that. */
+  readonly #refreshRounds = { all: 0, some: 0 };
 
   constructor(options: DoorOptions) {
     const chain = compose(options.elements, options.last ?? ANSWER);
@@ -153,15 +153,17 @@ export class ConnectionDoor implements ConnectionServer {
   }
 
   /**
-   * Asks the clients of all connections to refresh them, as what this role answers has changed; a few at once, and each
-   * when its calls that are under way are done. A client that does not listen gets it with its next refresh.
+   * Asks the clients of all connections, or of those with these own ids, to refresh them, as what this role answers has changed;
+   * a few at once, and each when its calls that are under way are done. A client that does not listen gets it with its next refresh.
+   * What an earlier call of the same sort has not come to yet is left to this one.
    */
-  requestRefresh(): void {
+  requestRefresh(ids?: readonly string[]): void {
     const { world, board } = this.#options;
-    const round = ++this.#refreshRound;
-    const goesOn = (): boolean => round === this.#refreshRound;
+    const sort = ids ? "some" : "all";
+    const round = ++this.#refreshRounds[sort];
+    const goesOn = (): boolean => round === this.#refreshRounds[sort];
     world.scope.spawn("ask for refreshes", (scope) =>
-      paced(this.#begin.ids(), { clock: world.clock, scope, goesOn }, (id) =>
+      paced(ids ?? this.#begin.ids(), { clock: world.clock, scope, goesOn }, (id) =>
         world.scope.spawn(`ask for a refresh of ${id}`, () =>
           this.#begin.afterwards(id, () => board.requestRefresh(id)),
         ),

@@ -47,6 +47,8 @@ function recording(kernel: Kernel): { kernel: Kernel; batches: (readonly Operati
       observe: (queries) => kernel.observe(queries),
       nativeNetworks: (queries) => kernel.nativeNetworks(queries),
       devices: (queries) => kernel.devices(queries),
+      ways: (queries) => kernel.ways(queries),
+      addresses: (queries) => kernel.addresses(queries),
       counters: (queries) => kernel.counters(queries),
       resolve: (netns) => kernel.resolve(netns),
       watch: () => kernel.watch(),

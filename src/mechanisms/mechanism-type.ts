@@ -120,8 +120,6 @@ export interface Identifier {
 export interface TunnelHost {
   /** Of its VTEPs, one per family, best first. */
   readonly addresses: readonly string[];
-  /** MTU of the network between the hosts. */
-  readonly underlayMtuBytes: number;
   readonly settings: Settings;
 }
 
@@ -159,9 +157,9 @@ export interface RemoteType<M extends TypedMechanism = TypedMechanism> extends C
   overheadBytes(family: 4 | 6): number;
   /** Of the tunnels to this host; `undefined` if it uses none. */
   udpPort(settings: Settings): number | undefined;
-  /** The near side's preferences, without identifier: one for each family that the host has, best first. */
+  /** The near side's preferences, without identifier and MTU: one for each family that the host has, best first. */
   offers(host: TunnelHost): Record<string, string>[];
-  /** The far side's answer to one of them. INVALID_ARGUMENT if there can be no such tunnel to this host. */
+  /** The far side's answer to one of them, with the MTU as it was offered. INVALID_ARGUMENT if there can be no such tunnel to this host. */
   accept(offered: ParameterMap, host: TunnelHost): Record<string, string>;
   /** VTEPs of the client's and of the endpoint's host. */
   vteps(mechanism: M): { readonly source: string; readonly destination: string };

@@ -35,3 +35,11 @@ export function whyUnusable(address: IpAddress): string | undefined {
 export function whyUnusableInFile(address: IpAddress): string | undefined {
   return contains(LINK_LOCAL, address) ? "a link-local address" : whyUnusable(address);
 }
+
+/** RFC 3927 */
+const LINK_LOCAL_IPV4 = mustParsePrefix("169.254.0.0/16");
+
+/** Likewise, for an address that a tunnel between hosts ends at: other hosts have to reach it, over routers, too. */
+export function whyNoTunnelEnd(address: IpAddress): string | undefined {
+  return contains(LINK_LOCAL_IPV4, address) ? "a link-local address" : whyUnusableInFile(address);
+}

@@ -10,6 +10,7 @@ import { ConnectionDoor } from "../elements/door.ts";
 import { followNext } from "../elements/discovery/follow-next.ts";
 import { offerDevices, serveDevices } from "../elements/wires/devices.ts";
 import { mechanisms } from "../elements/mechanisms/mechanisms.ts";
+import { mtuWish } from "../elements/context/mtu-wish.ts";
 import { metrics } from "../elements/path/metrics.ts";
 import { MonitorBoard } from "../elements/upkeep/monitor-board.ts";
 import { monitor } from "../elements/upkeep/monitor.ts";
@@ -19,6 +20,7 @@ import { timeout } from "../elements/upkeep/timeout.ts";
 import { translateMechanism } from "../elements/mechanisms/translate-mechanism.ts";
 import { updateToken } from "../elements/path/update-token.ts";
 import type { TunnelOptions } from "../elements/mechanisms/tunnel-options.ts";
+import { fitTunnel } from "../elements/mechanisms/fit-tunnel.ts";
 import { tunnelServers } from "../elements/mechanisms/tunnel-servers.ts";
 import { tunnels as offerTunnels } from "../elements/mechanisms/tunnels.ts";
 import { via } from "../elements/discovery/via.ts";
@@ -59,6 +61,7 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       updateToken(identity),
       timeout(),
       monitor(board),
+      mtuWish(),
       discover({ services, endpoints }, options.onDiscovery),
       select(endpoints, options.onSelection),
       via(endpoints),
@@ -71,6 +74,7 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       wire(options.wires),
       claimAddresses(options.claims),
       borrowEndpoint(kernel),
+      ...(tunnels ? [fitTunnel(tunnels)] : []),
       ...(options.onNext ? [noteNext(options.onNext)] : []),
       followNext({
         monitor: new NextHopMonitor(world.scope, name),

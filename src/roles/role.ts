@@ -26,8 +26,11 @@ export interface ConnectionRole extends ConnectionServer {
   drop(id: string): Promise<void>;
   /** Runs `task` when no call of the connection with this own id does. */
   inTurn(id: string, task: () => Promise<void>): Promise<void>;
-  /** Asks the clients of all connections to refresh them: what this role answers has changed. */
-  requestRefresh(): void;
+  /**
+   * Asks the clients of all connections, or of those with these own ids, to refresh them: what this role answers has changed. Ids are
+   * all that are still to be asked: an earlier call with ids ends.
+   */
+  requestRefresh(ids?: readonly string[]): void;
 }
 
 /** The next station, at the URL that an element in front has chosen. */

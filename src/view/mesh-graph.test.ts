@@ -6,7 +6,13 @@ import { draw } from "./drawing.ts";
 import { meshGraph } from "./mesh-graph.ts";
 import { registryView } from "./mesh-view.ts";
 
-const tunnel = { type: "VXLAN", parameters: { vni: "42" }, source: "10.0.0.1", destination: "10.0.0.2" };
+const tunnel = {
+  type: "VXLAN",
+  parameters: { vni: "42" },
+  source: "10.0.0.1",
+  destination: "10.0.0.2",
+  ways: [],
+};
 const wire = create(WireSchema, {
   id: "w1",
   service: "db",

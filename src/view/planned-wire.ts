@@ -2,6 +2,7 @@
 import type { Operation } from "../kernel/kernel.ts";
 import type { Side } from "../mechanisms/side.ts";
 import { differencesOf } from "./differences.ts";
+import { mtuNotes } from "./mtu-notes.ts";
 import type { HopView } from "./way.ts";
 import { endName, type InterfaceView, type Received, type WireView } from "./wire-view.ts";
 
@@ -49,6 +50,7 @@ export function plannedWire(planned: PlannedWire): WireView {
     hops,
     addresses,
     mtuBytes,
+    notes: mtuNotes(mtuBytes, hops),
     payload: "IP",
     state: isUp ? "up" : "down",
     interfaces,

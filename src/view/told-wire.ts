@@ -3,6 +3,7 @@ import { type Tunnel, type Wire, Wire_State, type WireEnd } from "../api/gen/net
 import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
 import type { State } from "./state.ts";
+import { mtuNotes } from "./mtu-notes.ts";
 import { type HopView, hopWords, wayOf } from "./way.ts";
 import type { InterfaceView, WireView } from "./wire-view.ts";
 
@@ -38,6 +39,7 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
   });
   const id = wires[0]?.id ?? "";
   const mtus = wires.flatMap(({ mtu }) => (mtu === 0 ? [] : [mtu]));
+  const mtuBytes = mtus.length === 0 ? 0 : Math.min(...mtus);
   const { client } = interfaces;
   const said = say((wire) => wire.clientWorkload);
   // A client that says its workload may be called otherwise in the path: a function is.
@@ -56,7 +58,8 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
       client: addressesOf(wires, ({ clientAddresses }) => clientAddresses),
       endpoint: addressesOf(wires, ({ endpointAddresses }) => endpointAddresses),
     },
-    mtuBytes: mtus.length === 0 ? 0 : Math.min(...mtus),
+    mtuBytes,
+    notes: mtuNotes(mtuBytes, hops),
     payload: say(({ payload }) => payload),
     state: differences.length > 0 ? "down" : stateOf(claimed),
     ...optional("upSince", isoTime(wires.find(({ upSince }) => upSince)?.upSince)),
@@ -116,7 +119,18 @@ function interfaceView(host: string, end: WireEnd | undefined): InterfaceView | 
 
 function hopView(tunnel: Tunnel): HopView {
   const { type, parameters, words, source, destination, sourceHost, destinationHost } = tunnel;
-  return { from: sourceHost, to: destinationHost, words, tunnel: { type, parameters, source, destination } };
+  const ways = tunnel.ways.map(({ host, to, mtu, words: bound }) => ({
+    host,
+    to,
+    mtuBytes: mtu,
+    words: bound,
+  }));
+  return {
+    from: sourceHost,
+    to: destinationHost,
+    words,
+    tunnel: { type, parameters, source, destination, ways },
+  };
 }
 
 /** Both ends of a wire have addresses of their own: the length says nothing there. */

@@ -19,6 +19,17 @@ export interface HopView {
   readonly tunnel?: TunnelView;
 }
 
+/** How wide the network between the hosts of a tunnel is, as one of them knows it: the way from there to the other one. */
+export interface TunnelWayView {
+  readonly host: string;
+  /** The VTEP at its end. */
+  readonly to: string;
+  /** Bytes of the packets between the hosts; 0 if it is not known. */
+  readonly mtuBytes: number;
+  /** What bounds it, or why there is none: `by the route via 10.0.0.254 dev eth0`. */
+  readonly words: string;
+}
+
 interface TunnelView {
   /** Of the mechanism in NSM: `VXLAN`. */
   readonly type: string;
@@ -27,11 +38,13 @@ interface TunnelView {
   /** VTEPs of `from` and `to`. */
   readonly source: string;
   readonly destination: string;
+  /** Of those of its hosts that tell. */
+  readonly ways: readonly TunnelWayView[];
 }
 
 /**
  * Each hop once, from the client to the endpoint. `told` has what each host tells, in the order in which the wire passes them;
- * of two that tell the same hop the earlier one is believed. `hosts` names all that the wire passes: a hop between two of them
+ * of two that tell the same hop the earlier one is believed, and each knows its own way. `hosts` names all that the wire passes: a hop between two of them
  * that nobody tells is there without words.
  */
 export function wayOf(hosts: readonly string[], told: readonly (readonly HopView[])[]): HopView[] {
@@ -40,7 +53,7 @@ export function wayOf(hosts: readonly string[], told: readonly (readonly HopView
     const at = hops.findIndex((known) => isSame(known, hop));
     const known = hops[at];
     if (!known) hops.push(hop);
-    else hops[at] = { ...hop, ...known, from: known.from || hop.from, to: known.to || hop.to };
+    else hops[at] = joined(known, hop);
   }
   const all = hosts.slice(1).map((to, i): HopView => {
     const from = hosts[i] ?? "";
@@ -48,6 +61,18 @@ export function wayOf(hosts: readonly string[], told: readonly (readonly HopView
   });
   const isComplete = !hosts.includes("") && hops.every((hop) => all.includes(hop));
   return isComplete ? all : inOrder(hops);
+}
+
+function joined(known: HopView, hop: HopView): HopView {
+  const ways = [...(known.tunnel?.ways ?? []), ...(hop.tunnel?.ways ?? [])];
+  const tunnel = known.tunnel ?? hop.tunnel;
+  return {
+    ...hop,
+    ...known,
+    from: known.from || hop.from,
+    to: known.to || hop.to,
+    ...(tunnel && { tunnel: { ...tunnel, ways } }),
+  };
 }
 
 /** Before each hop the one that leads to where it begins. */

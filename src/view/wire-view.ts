@@ -55,6 +55,8 @@ export interface WireView {
   readonly hops: readonly HopView[];
   readonly addresses: Readonly<Record<Side, readonly string[]>>;
   readonly mtuBytes: number;
+  /** What is worth knowing of it while it is up, as sentences without a full stop. Empty if all is well. */
+  readonly notes: readonly string[];
   readonly payload: string;
   readonly state: State;
   readonly upSince?: string;

@@ -1,4 +1,5 @@
 /** What the admin service looks at. */
+import type { TunnelWays } from "../../forwarder/ways/tunnel-ways.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Attachments } from "../attachments.ts";
 import type { Decisions } from "../decisions.ts";
@@ -33,6 +34,7 @@ export interface AdminParts {
   readonly url: string;
   /** Of the registry that is asked now. */
   readonly registryUrl: () => string;
+  readonly tunnelling: { readonly ways: Pick<TunnelWays, "told"> };
   readonly tunnelAddresses: readonly string[];
   /** On `Clock.wallMs`. */
   readonly startedAtMs: number;

@@ -9,6 +9,7 @@ import {
   RefSchema,
   type Tunnel,
   TunnelSchema,
+  TunnelWaySchema,
   type Wire,
   Wire_State,
   type WireEnd,
@@ -21,6 +22,7 @@ import { clientWorkloadOf, hostsOf } from "../../elements/path/path-hosts.ts";
 import { stationsOf, wireIdOf } from "../../elements/wires/wire-id.ts";
 import { wireMtu } from "../../forwarder/plan/plan.ts";
 import type { Wire as Made } from "../../forwarder/wire.ts";
+import type { ToldWay } from "../../forwarder/ways/tunnel-ways.ts";
 import { endOf, isBorrowed, remoteTypeOf, typeOf } from "../../mechanisms/list.ts";
 import type { WorkloadDevice } from "../../mechanisms/mechanism-type.ts";
 import type { Side } from "../../mechanisms/side.ts";
@@ -102,7 +104,7 @@ function byWire(attachments: readonly Attached[]): Map<string, AtWire[]> {
 }
 
 function describeWire(
-  { world }: AdminParts,
+  { world, tunnelling }: AdminParts,
   given: {
     readonly made: MadeWire;
     readonly connection: Connection | undefined;
@@ -125,7 +127,11 @@ function describeWire(
     state: connection && whyDown === undefined ? Wire_State.UP : Wire_State.DOWN,
     reason: whyDown ?? "",
     ...ends(wire, { client: workloadAt("client"), endpoint: workloadAt("endpoint") }),
-    tunnels: tunnelsOf(wire, hosts, world.host),
+    tunnels: tunnelsOf(wire, {
+      hosts,
+      host: world.host,
+      wayTo: (towards) => connection && tunnelling.ways.told({ connectionId: connection.id, towards }),
+    }),
     hosts,
     clientWorkload: clientWorkloadOf(stations),
     mtu: wireMtu(wire),
@@ -172,7 +178,18 @@ function nameOfNetns(netns: string): string {
 }
 
 /** In the order from the client to the endpoint. */
-function tunnelsOf(wire: Made, hosts: readonly string[], host: string): Tunnel[] {
+function tunnelsOf(
+  wire: Made,
+  {
+    hosts,
+    host,
+    wayTo,
+  }: {
+    readonly hosts: readonly string[];
+    readonly host: string;
+    readonly wayTo: (side: Side) => ToldWay | undefined;
+  },
+): Tunnel[] {
   const own = hosts.indexOf(host);
   return SIDES.flatMap((side) => {
     const mechanism = wire[side];
@@ -190,6 +207,7 @@ function tunnelsOf(wire: Made, hosts: readonly string[], host: string): Tunnel[]
         remote,
         localHost: host,
         remoteHost: next ?? "",
+        way: wayTo(side),
       }),
     ];
   });
@@ -201,10 +219,11 @@ interface TunnelHere extends Pick<Tunnel, "type" | "parameters" | "words"> {
   readonly remote: string;
   readonly localHost: string;
   readonly remoteHost: string;
+  readonly way?: ToldWay | undefined;
 }
 
 function tunnelMessage(side: Side, here: TunnelHere): Tunnel {
-  const { type, parameters, words, local, remote, localHost, remoteHost } = here;
+  const { type, parameters, words, local, remote, localHost, remoteHost, way } = here;
   const isForth = side === "endpoint";
   return create(TunnelSchema, {
     type,
@@ -214,6 +233,9 @@ function tunnelMessage(side: Side, here: TunnelHere): Tunnel {
     destination: isForth ? remote : local,
     sourceHost: isForth ? localHost : remoteHost,
     destinationHost: isForth ? remoteHost : localHost,
+    ways: way
+      ? [create(TunnelWaySchema, { host: localHost, to: way.to, mtu: way.widthBytes, words: way.words })]
+      : [],
   });
 }
 

@@ -86,7 +86,7 @@ export function agentCommand(context: CommandContext): Command {
     .addOption(
       option(
         "--underlay-mtu <bytes>",
-        "MTU of the network between the hosts (default: the device's)",
+        "the network between the hosts carries no more (default: what the routes to them say)",
       ).argParser(Number),
     );
   addMechanismOptions(command, (each) => String(each.default))
@@ -135,14 +135,12 @@ async function runAgent(
   options: AgentRunOptions,
   open: OpenIdentity,
 ): Promise<void> {
-  const { awaitAddresses, checkTunnelAddresses, addressesOfUrl } = await import("../daemon/underlay.ts");
+  const { checkTunnelAddresses } = await import("../daemon/underlay.ts");
   const listen = agentListeners(options.listen);
   checkName(options.name);
   if (options.url !== undefined) await checkUrl(options.url);
   checkNumbers(options);
-  const { tunnelIp = [], logLevel } = options;
-  await awaitAddresses([...tunnelIp, ...listen.flatMap(addressesOfUrl)], daemonLog(context, logLevel));
-  const tunnelAddresses = checkTunnelAddresses(tunnelIp);
+  const tunnelAddresses = checkTunnelAddresses(options.tunnelIp ?? []);
   const { lockAgent } = await import("../../linux/processes/agent-lock.ts");
   const unlock = await lockAgent({
     host: options.name,
@@ -175,10 +173,7 @@ async function runLocked(
   warnOfLimits(log);
   for (const url of listen)
     if (url.startsWith("unix:///")) await makeFolder(dirname(url.slice("unix://".length)));
-  const [{ openAgentWorld }, { underlayMtu }] = await Promise.all([
-    import("../daemon/agent-world.ts"),
-    import("../daemon/underlay.ts"),
-  ]);
+  const { openAgentWorld } = await import("../daemon/agent-world.ts");
   const exporter = await exporterOf(options, log);
   const opened = await openAgentWorld({
     host: options.name,
@@ -201,7 +196,7 @@ async function runLocked(
       listen,
       registries: options.registry ?? [defaultRegistry],
       tunnelAddresses,
-      underlayMtuBytes: options.underlayMtu ?? underlayMtu(tunnelAddresses[0]),
+      ...(options.underlayMtu !== undefined && { underlayMtuBytes: options.underlayMtu }),
       mechanisms: options.mechanisms,
       excludedPrefixes: options.excludePrefix ?? [],
       allowHostWorkload: options.allowHostWorkload ?? false,
@@ -211,7 +206,9 @@ async function runLocked(
       prober: opened.prober,
       version: versions().version,
     });
-    await announce(context, `agent ${options.name} serves ${listen.join(", ")}`, options);
+    const served = listen.filter((each) => !role.awaited.includes(each));
+    const waits = role.awaited.length > 0 ? `; it waits for the address of ${role.awaited.join(", ")}` : "";
+    await announce(context, `agent ${options.name} serves ${served.join(", ")}${waits}`, options);
     await untilEnd(context, world.scope);
     log.info("ending", { wires: role.wires.made.size, stay: options.closeOnExit !== true });
     if (options.closeOnExit === true) await role.attachments.closeAll();

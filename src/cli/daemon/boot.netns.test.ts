@@ -44,40 +44,63 @@ async function bootedHost(t: TestContext, { probes = 1 } = {}) {
   return { ip, host, link, folder, run };
 }
 
-for (const daemon of ["registry", "agent"] as const)
-  test(
-    `${daemon} waits until an address of its is past duplicate address detection, and says so`,
-    {
-      skip: needsRoot,
-    },
-    async (t) => {
-      const { ip, link, folder, run } = await bootedHost(t);
-      const registry = ["--listen", `tcp://[${ADDRESS}]:5002`];
-      const agent = [
-        "--name",
-        "alpha",
-        "--listen",
-        `unix://${folder}/s`,
-        "--listen",
-        `tcp://[${ADDRESS}]:5001`,
-      ];
-      agent.push("--tunnel-ip", ADDRESS, "--state-dir", `${folder}/state`, "--bpffs", `${folder}/bpf`);
-      const args = daemon === "registry" ? registry : agent;
-      let isUp = false;
-      let isReady = false;
-      const { code, stderr } = await run([daemon, ...LAB_WORDS, ...args], (said, running) => {
-        if (!isUp && said.includes(`waiting for ${ADDRESS}`)) {
-          isUp = true;
-          ip(link, "link set up1 up");
-        }
-        // A second signal would cut its end short.
-        if (!isReady && /^ready: /m.test(said)) running.kill("SIGTERM");
-        isReady = /^ready: /m.test(said);
-      });
-      assert.equal(code, 0, stderr);
-      assert.ok(isUp);
-    },
-  );
+test(
+  "a registry waits until an address of its is past duplicate address detection, and says so",
+  { skip: needsRoot },
+  async (t) => {
+    const { ip, link, run } = await bootedHost(t);
+    let isUp = false;
+    let isReady = false;
+    const args = ["registry", ...LAB_WORDS, "--listen", `tcp://[${ADDRESS}]:5002`];
+    const { code, stderr } = await run(args, (said, running) => {
+      if (!isUp && said.includes(`waiting for ${ADDRESS}`)) {
+        isUp = true;
+        ip(link, "link set up1 up");
+      }
+      // A second signal would cut its end short.
+      if (!isReady && /^ready: /m.test(said)) running.kill("SIGTERM");
+      isReady = /^ready: /m.test(said);
+    });
+    assert.equal(code, 0, stderr);
+    assert.ok(isUp);
+  },
+);
+
+test(
+  "an agent serves its own host meanwhile, says what it waits for, and comes up with the address",
+  { skip: needsRoot },
+  async (t) => {
+    const { ip, link, folder, run } = await bootedHost(t);
+    const url = `tcp://[${ADDRESS}]:5001`;
+    const args = [
+      "agent",
+      ...LAB_WORDS,
+      "--name",
+      "alpha",
+      "--listen",
+      `unix://${folder}/s`,
+      "--listen",
+      url,
+    ];
+    args.push("--tunnel-ip", ADDRESS, "--state-dir", `${folder}/state`, "--bpffs", `${folder}/bpf`);
+    let isUp = false;
+    let isDone = false;
+    const { code, stderr } = await run(args, (said, running) => {
+      if (!isUp && said.includes(`it waits for the address of ${url}`)) {
+        isUp = true;
+        assert.match(said, /ready: agent alpha serves unix:[^ ]*; it waits/);
+        assert.match(said, /fd00:7::1 is on up0, and up0 has no carrier/);
+        ip(link, "link set up1 up");
+      }
+      const hasAll = said.includes(`listening on ${url}`) && said.includes("a tunnel address can be used");
+      // A second signal would cut its end short.
+      if (!isDone && hasAll) running.kill("SIGTERM");
+      isDone = hasAll;
+    });
+    assert.equal(code, 0, stderr);
+    assert.ok(isUp && isDone);
+  },
+);
 
 test("an address that another host on the link has is refused as such", { skip: needsRoot }, async (t) => {
   const { ip, link, run } = await bootedHost(t, { probes: 3 });

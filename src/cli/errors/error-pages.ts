@@ -343,10 +343,11 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     title: "no address for tunnels",
     means: "A wire between hosts needs an address on each that the other one reaches, of the same family.",
     causes: [
-      "the host has loopback addresses only",
+      "the agent was started without --tunnel-ip",
+      "the address is not there yet, or no more: netloom status of both hosts says so",
       "one host was given an IPv4 and the other an IPv6 address",
     ],
-    remedies: ["give the agent its address in the underlay: netloom agent --help"],
+    remedies: ["give the agent its address in the underlay (--tunnel-ip), and the host the address"],
   },
   "NL-405": {
     title: "different ports for tunnels",
@@ -411,7 +412,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
       "With what is left of the MTU no packet of the wire's family gets through: IPv6 needs 1280 bytes, IPv4 68.",
     causes: [
       "the Connect or the Expose has a small mtu",
-      "the network between the hosts has an MTU that leaves too little after the headers of a tunnel",
+      "the way between the hosts, there or back, leaves too little for a tunnel: see netloom describe <wire>",
     ],
     remedies: [
       "a larger mtu, or none, where the hint says",

@@ -6,7 +6,7 @@ import { formatAge } from "./ages.ts";
 import { type AttachmentView, attachmentView } from "../../view/attachment-view.ts";
 import { toldWire } from "../../view/told-wire.ts";
 import { wireNames } from "../../view/wire-names.ts";
-import type { HopView } from "../../view/way.ts";
+import type { HopView, TunnelWayView } from "../../view/way.ts";
 import type { WireView } from "../../view/wire-view.ts";
 import type { ScreenLine } from "./status-screen.ts";
 
@@ -137,6 +137,8 @@ function wireLines(wire: WireDescription, nowMs: number): ScreenLine[] {
       ["client", end("client")],
       ["endpoint", end("endpoint")],
       ["mtu", String(wire.mtuBytes)],
+      ...hops.flatMap(({ tunnel }) => tunnel?.ways ?? []).map((way) => ["way", wayText(way)]),
+      ["note", wire.notes.join("; ")],
       ["labels", labels.join(", ")],
       ["routes", routes.client.join(", ")],
       ["routes back", routes.endpoint.join(", ")],
@@ -150,6 +152,10 @@ function wireLines(wire: WireDescription, nowMs: number): ScreenLine[] {
 
 function tunnelText({ words, tunnel }: HopView): string[] {
   return tunnel ? [`${tunnel.source} → ${tunnel.destination}, ${words}`] : [];
+}
+
+function wayText({ host, to, mtuBytes, words }: TunnelWayView): string {
+  return `${host} to ${to}: ${[...(mtuBytes > 0 ? [`${mtuBytes} bytes`] : []), words].filter(Boolean).join(", ")}`;
 }
 
 /** What has no value is left out. */

@@ -140,10 +140,12 @@ function wireRow(
       formatShortAge(isFine ? wire.upSince : (attachment?.since ?? wire.upSince), nowMs),
     ],
     // Of unclaimed wires there may be many; their host's line says what they are.
-    remarks:
-      isFine || wire.state === "unclaimed"
+    remarks: [
+      ...(isFine || wire.state === "unclaimed"
         ? []
-        : remarksOf({ ...attachment, reason: attachment?.reason ?? wire.reason }, nowMs),
+        : remarksOf({ ...attachment, reason: attachment?.reason ?? wire.reason }, nowMs)),
+      ...(wire.state === "unclaimed" ? [] : wire.notes),
+    ],
   };
 }
 

@@ -215,9 +215,8 @@ export class Connecting implements Attached {
     connection.networkServiceEndpointName =
       wish.endpoint || (sameWay && kept ? kept.networkServiceEndpointName : "");
     const context = (connection.context ??= create(ConnectionContextSchema));
-    // A port that carries more than before asks for more than before.
-    const mtuBytes = smallerMtu(wish.mtuBytes, this.#workload.condition?.mtuBytes ?? 0);
-    if (mtuBytes > 0) context.MTU = mtuBytes;
+    // A port, or a way, that carries more than before gives more than before: what was given is no wish.
+    context.MTU = smallerMtu(wish.mtuBytes, this.#workload.condition?.mtuBytes ?? 0);
     const ip = (context.ipContext ??= create(IPContextSchema));
     ip.excludedPrefixes = [...wish.excludedPrefixes];
     return create(NetworkServiceRequestSchema, {

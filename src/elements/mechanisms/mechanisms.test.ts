@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
+import { copyMessage } from "../../api/copy-message.ts";
 import fc from "fast-check";
 import { type Mechanism, MechanismSchema } from "../../api/gen/nsm/connection_pb.js";
 import { interfaceNameProblem } from "../../net/interface-name.ts";
@@ -10,6 +11,8 @@ import { Chain, towards } from "../../../fixtures/elements/chain.ts";
 import { interfaceName } from "../wires/interface-name.ts";
 import { endpointDevice, offerDevices, serveDevices } from "../wires/devices.ts";
 import { localMechanisms } from "./local-mechanisms.ts";
+import { TunnelWays } from "../../forwarder/ways/tunnel-ways.ts";
+import { fitTunnel } from "./fit-tunnel.ts";
 import { mechanisms } from "./mechanisms.ts";
 import { metrics } from "../path/metrics.ts";
 import { translateMechanism } from "./translate-mechanism.ts";
@@ -127,7 +130,11 @@ test("the next station is offered what reaches it, and the caller sees its own m
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const identifiers = new IdentifierPools(world.random);
-  const tunnels = { addresses: ["10.8.0.1", "fd00::1"], underlayMtuBytes: 1500, identifiers };
+  const tunnels = {
+    addresses: ["10.8.0.1", "fd00::1"],
+    ways: new TunnelWays({ kernel: world.kernel, mostBytes: 1500 }),
+    identifiers,
+  };
   let url = "unix:///nse.sock";
   const chain = new Chain(world, [
     { name: "towards", request: (call, request, next) => next(request, { ...call, nextUrl: url }) },
@@ -136,10 +143,12 @@ test("the next station is offered what reaches it, and the caller sees its own m
     offerDevices(),
     offerTunnels(tunnels),
     metrics(world.kernel),
+    fitTunnel(tunnels),
   ]);
   chain.answer = (connection) => {
     // The last preference: a far side that has IPv6 only.
-    connection.mechanism ??= chain.requests.at(-1)?.mechanismPreferences.at(-1) as Mechanism;
+    connection.mechanism ??= copyMessage(chain.requests.at(-1)?.mechanismPreferences.at(-1) as Mechanism);
+    if (connection.mechanism.type === "VXLAN") connection.mechanism.parameters["dst_ip"] = "fd00::2";
   };
   const sent = () => ({
     kept: chain.requests.at(-1)?.connection?.mechanism?.type,
@@ -181,7 +190,13 @@ test("the far side keeps a VNI that is free, draws one where none is proposed, a
   const identifiers = new IdentifierPools(world.random);
   const vnis = identifiers.of(vxlanType);
   const chain = new Chain(world, [
-    mechanisms(tunnelServers({ addresses: ["10.8.0.2"], underlayMtuBytes: 1400, identifiers })),
+    mechanisms(
+      tunnelServers({
+        addresses: ["10.8.0.2"],
+        ways: new TunnelWays({ kernel: world.kernel, mostBytes: 1400 }),
+        identifiers,
+      }),
+    ),
   ]);
   await worlds.run(async () => {
     const ask = (id: string, parameters: Record<string, string>) =>
@@ -226,7 +241,12 @@ test("a tunnel's VNI from before a restart is proposed again, and one that is re
   const recall = (id: string) => (id === "c1" ? 77 : undefined);
   const chain = new Chain(world, [
     towards("tcp://10.8.0.2:5001"),
-    offerTunnels({ addresses: ["10.8.0.1"], underlayMtuBytes: 1500, identifiers, recall }),
+    offerTunnels({
+      addresses: ["10.8.0.1"],
+      ways: new TunnelWays({ kernel: world.kernel, mostBytes: 1500 }),
+      identifiers,
+      recall,
+    }),
   ]);
   const proposed = () => chain.requests.map((each) => each.mechanismPreferences[0]?.parameters["vni"]);
   await worlds.run(async () => {

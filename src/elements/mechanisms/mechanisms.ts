@@ -10,7 +10,7 @@ import { connectionOf, type ConnectionElement } from "../connection.ts";
 export interface ServerMechanism {
   readonly type: string;
   /** Completes the parameters; called at every refresh. INVALID_ARGUMENT for what cannot be, having taken nothing. */
-  request(call: Call, connection: Connection, mechanism: Mechanism): void;
+  request(call: Call, connection: Connection, mechanism: Mechanism): void | Promise<void>;
   /** The rest of the chain has worked: the context may say what follows from the mechanism. */
   answered?(call: Call, connection: Connection): void;
   /** The rest of the chain has failed. Returns the error for the caller. */
@@ -31,7 +31,7 @@ export function mechanisms(supported: readonly ServerMechanism[]): ConnectionEle
     name: "mechanisms",
     async request(call, request, next) {
       const connection = connectionOf(request);
-      const { server, mechanism } = choose(call, byType, connection, request.mechanismPreferences);
+      const { server, mechanism } = await choose(call, byType, connection, request.mechanismPreferences);
       connection.mechanism = mechanism;
       try {
         const answer = await next(request);
@@ -58,12 +58,12 @@ interface Chosen {
   readonly mechanism: Mechanism;
 }
 
-function choose(
+async function choose(
   call: Call,
   supported: ReadonlyMap<string, ServerMechanism>,
   connection: Connection,
   preferences: readonly Mechanism[],
-): Chosen {
+): Promise<Chosen> {
   const { id, mechanism: own } = connection;
   const hasOwn = own !== undefined && own.type !== "";
   let first: NetloomError | undefined;
@@ -72,7 +72,7 @@ function choose(
     if (!server) continue;
     const mechanism = copyMessage(each);
     try {
-      server.request(call, connection, mechanism);
+      await server.request(call, connection, mechanism);
       return { server, mechanism };
     } catch (error) {
       if (!(error instanceof NetloomError) || error.code !== "INVALID_ARGUMENT") throw error;

@@ -1,18 +1,22 @@
 /** What both sides of a tunnel's negotiation have in common. */
 import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
 import { NetloomError } from "../../errors/errors.ts";
+import type { WayPair, TunnelWays } from "../../forwarder/ways/tunnel-ways.ts";
 import { KernelError } from "../../kernel/kernel.ts";
 import type { IdentifierPools } from "../../mechanisms/identifier-pool.ts";
 import type { RemoteType, Settings, TunnelHost } from "../../mechanisms/mechanism-type.ts";
-import { mtuOf, smallerMtu } from "../../mechanisms/parameters.ts";
-import type { Side } from "../../mechanisms/side.ts";
+import { COMMON, mtuOf, type ParameterMap, smallerMtu } from "../../mechanisms/parameters.ts";
+import { otherSide, type Side } from "../../mechanisms/side.ts";
+import { familyOf } from "../../net/ip.ts";
 import { contextOf } from "../connection.ts";
 
 export interface TunnelOptions {
   /** Addresses of this host's VTEPs, one per family, best first. */
   readonly addresses: readonly string[];
-  /** MTU of the network between the hosts. */
-  readonly underlayMtuBytes: number;
+  /** Whether this host has it now: a new tunnel may end there. Default: yes. */
+  readonly isUsable?: (address: string) => boolean;
+  /** How wide they are to other hosts. */
+  readonly ways: TunnelWays;
   /** By type. Default: what each type has by itself. */
   readonly settings?: Readonly<Record<string, Settings>>;
   /** One for all forwarders of a host. */
@@ -21,11 +25,16 @@ export interface TunnelOptions {
   readonly recall?: (wireId: string, type: string, side: Side) => number | undefined;
 }
 
-export function tunnelHost(
-  { addresses, underlayMtuBytes, settings }: TunnelOptions,
-  type: RemoteType,
-): TunnelHost {
-  return { addresses, underlayMtuBytes, settings: settings?.[type.type] ?? {} };
+/** What the network between the hosts carries where nobody knows better. */
+const USUAL_WIDTH = 1_500;
+
+/** With the addresses that this host has now, and with `kept`, where a tunnel ends already: so what was lost for a while stays. */
+export function tunnelHost(options: TunnelOptions, type: RemoteType, kept?: string): TunnelHost {
+  const { addresses, settings, isUsable = () => true } = options;
+  return {
+    addresses: addresses.filter((each) => each === kept || isUsable(each)),
+    settings: settings?.[type.type] ?? {},
+  };
 }
 
 /** What the far side says of a proposed identifier that it cannot have, so that the near side knows it among other errors. */
@@ -52,4 +61,52 @@ export function limitMtu(connection: Connection, mechanism: Mechanism | undefine
   if (mtuBytes === 0) return;
   const context = contextOf(connection);
   context.MTU = smallerMtu(context.MTU, mtuBytes);
+}
+
+/** The way of a tunnel that leads to `towards`; `undefined` for parameters that make no tunnel, which are refused where it is made. */
+export function wayPair(
+  options: TunnelOptions,
+  type: RemoteType,
+  { parameters, towards }: { readonly parameters: ParameterMap; readonly towards: Side },
+): WayPair | undefined {
+  const read = type.read(parameters);
+  if (!read.ok) return undefined;
+  const { source, destination } = type.vteps(read.value);
+  const ends = { client: source, endpoint: destination };
+  return {
+    from: ends[otherSide(towards)],
+    to: ends[towards],
+    udpPort: type.udpPort(tunnelHost(options, type).settings),
+  };
+}
+
+/** The parameters with an MTU that goes through a network of this width; without one for `undefined`. */
+export function ofWidth(
+  type: RemoteType,
+  parameters: ParameterMap,
+  widthBytes: number | undefined,
+): Record<string, string> {
+  const { [COMMON.mtu]: _mtu, ...rest } = parameters;
+  if (widthBytes === undefined) return rest;
+  return { ...rest, [COMMON.mtu]: String(Math.max(1, widthBytes - overheadOf(type, parameters))) };
+}
+
+/** The same, but no wider than they are; of the usual width if neither says anything. */
+export function narrowed(
+  type: RemoteType,
+  parameters: ParameterMap,
+  widthBytes: number | undefined,
+): Record<string, string> {
+  const own = mtuOf(ofWidth(type, parameters, widthBytes));
+  const agreed = smallerMtu(mtuOf(parameters), own) || USUAL_WIDTH - overheadOf(type, parameters);
+  return { ...parameters, [COMMON.mtu]: String(agreed) };
+}
+
+/** The width of the network that a tunnel with these parameters makes use of. */
+export function widthUsed(type: RemoteType, parameters: ParameterMap): number {
+  return mtuOf(parameters) + overheadOf(type, parameters);
+}
+
+function overheadOf(type: RemoteType, parameters: ParameterMap): number {
+  return type.overheadBytes(familyOf(parameters[COMMON.sourceIp] ?? ""));
 }

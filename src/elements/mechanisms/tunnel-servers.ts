@@ -1,10 +1,22 @@
 /** The far side of a tunnel, for every type that there is. */
+import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import { memoryKey } from "../../chain/call.ts";
+import type { WayHolder, WayUse } from "../../forwarder/ways/tunnel-ways.ts";
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
 import { readNumber } from "../../mechanisms/parameters.ts";
 import type { ServerMechanism } from "./mechanisms.ts";
-import { isClash, isTaken, limitMtu, taken, tunnelHost, type TunnelOptions } from "./tunnel-options.ts";
+import {
+  isClash,
+  isTaken,
+  limitMtu,
+  narrowed,
+  taken,
+  tunnelHost,
+  type TunnelOptions,
+  wayPair,
+  widthUsed,
+} from "./tunnel-options.ts";
 import { wireIdOf } from "../wires/wire-id.ts";
 
 export function tunnelServers(
@@ -18,17 +30,20 @@ export function tunnelServers(
  * Guarantees
  * - A proposed identifier is kept if no other wire of this host has it; otherwise, and if the kernel refuses it because of a
  *   stranger's device, the near side is told that it is taken. Without a proposal one is drawn.
+ * - The answer is as wide as the offer or as this host's way to the near side, whichever is smaller. `ways` hears what is agreed
+ *   on, and when it is over.
  */
 function tunnelServer(type: RemoteType, options: TunnelOptions): ServerMechanism {
   const held = memoryKey<number>(`tunnel-servers: ${type.type}`);
   const heldBefore = memoryKey<number>(`tunnel-servers: ${type.type} before this request`);
+  const agreedOn = memoryKey<WayUse>(`tunnel-servers: ${type.type} agreed on`);
   const { key, last } = type.identifier;
-  const host = tunnelHost(options, type);
   const pool = options.identifiers.of(type);
   const own = options.addresses[0] ?? "this host";
   return {
     type: type.type,
-    request(call, connection, mechanism) {
+    async request(call, connection, mechanism) {
+      const host = tunnelHost(options, type, call.memory.get(agreedOn)?.pair.from);
       const accepted = type.accept(mechanism.parameters, host);
       const before = call.memory.get(held);
       const proposed = readNumber(mechanism.parameters[key], last) ?? 0;
@@ -38,12 +53,19 @@ function tunnelServer(type: RemoteType, options: TunnelOptions): ServerMechanism
       if (before !== undefined && before !== id) call.memory.set(heldBefore, before);
       call.memory.set(held, id);
       mechanism.cls = type.cls;
-      mechanism.parameters = { ...accepted, [key]: String(id) };
+      const agreed = { ...accepted, [key]: String(id) };
+      const pair = wayPair(options, type, { parameters: agreed, towards: "client" });
+      const ownBytes = pair && (await options.ways.widthOf(pair));
+      mechanism.parameters = narrowed(type, agreed, ownBytes);
+      if (pair)
+        call.memory.set(agreedOn, { pair, ownBytes, usedBytes: widthUsed(type, mechanism.parameters) });
       limitMtu(connection, mechanism);
     },
     answered(call, connection) {
       const before = call.memory.delete(heldBefore);
       if (before !== undefined) pool.release(before, connection.id);
+      const use = call.memory.get(agreedOn);
+      if (use) options.ways.use(holderOf(connection), use);
       limitMtu(connection, connection.mechanism);
     },
     failed(call, error) {
@@ -52,11 +74,17 @@ function tunnelServer(type: RemoteType, options: TunnelOptions): ServerMechanism
       if (isClash(error, type, id)) pool.avoid(id);
       return taken(type, id, own);
     },
-    close(call, { id: holder }) {
+    close(call, connection) {
+      const { id: holder } = connection;
+      if (call.memory.delete(agreedOn)) options.ways.drop(holderOf(connection));
       for (const each of [held, heldBefore]) {
         const id = call.memory.delete(each);
         if (id !== undefined) pool.release(id, holder);
       }
     },
   };
+}
+
+function holderOf({ id }: Connection): WayHolder {
+  return { connectionId: id, towards: "client" };
 }

@@ -10,6 +10,8 @@ import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
 import { vxlan } from "../../mechanisms/vxlan/vxlan.ts";
 import { Chain, towards } from "../../../fixtures/elements/chain.ts";
 import { connectionOf } from "../connection.ts";
+import { TunnelWays } from "../../forwarder/ways/tunnel-ways.ts";
+import type { HostWorld } from "../../world/world.ts";
 import { mechanisms } from "./mechanisms.ts";
 import type { TunnelOptions } from "./tunnel-options.ts";
 import { tunnelServers } from "./tunnel-servers.ts";
@@ -43,11 +45,11 @@ function ends(
 ): Ends {
   const [alpha, beta] = [worlds.world("alpha"), worlds.world("beta")];
   const [nearIds, farIds] = [new IdentifierPools(alpha.random), new IdentifierPools(beta.random)];
-  const common = { underlayMtuBytes: 1500 };
+  const common = (world: HostWorld) => ({ ways: new TunnelWays({ kernel: world.kernel }) });
   const far = new Chain(beta, [
     mechanisms(
       tunnelServers(
-        { ...common, addresses: ["10.8.0.2"], identifiers: farIds, ...options.far },
+        { ...common(beta), addresses: ["10.8.0.2"], identifiers: farIds, ...options.far },
         options.farTypes,
       ),
     ),
@@ -57,7 +59,7 @@ function ends(
     [
       towards("tcp://beta.example:5001"),
       tunnels(
-        { ...common, addresses: ["10.8.0.1"], identifiers: nearIds, ...options.near },
+        { ...common(alpha), addresses: ["10.8.0.1"], identifiers: nearIds, ...options.near },
         options.nearTypes,
       ),
     ],

@@ -11,9 +11,9 @@ import { memoryKey } from "../../chain/call.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
-import { readNumber } from "../../mechanisms/parameters.ts";
+import { COMMON, readNumber } from "../../mechanisms/parameters.ts";
 import { connectionOf, type ConnectionElement } from "../connection.ts";
-import { isClash, isTaken, limitMtu, tunnelHost, type TunnelOptions } from "./tunnel-options.ts";
+import { isClash, isTaken, ofWidth, tunnelHost, type TunnelOptions } from "./tunnel-options.ts";
 import { wireIdOf } from "../wires/wire-id.ts";
 
 const ATTEMPTS = 3;
@@ -31,7 +31,8 @@ const HELD = memoryKey<Held>("tunnels: held");
  *
  * Guarantees
  * - Each type offers one preference for every address family of this host, best first; the far side takes one of them. The
- *   identifiers of the others are given back.
+ *   identifiers of the others are given back. Which address the far side has is not known yet: an offer is as wide as a person
+ *   allows, and says no MTU where nobody does (`fitTunnel`).
  * - An identifier is free on this host, and stays the same as long as nobody objects.
  * - One that turns out to be taken, here or there, by us or by a stranger, is answered by a request with another one; three
  *   requests in all, then ALREADY_EXISTS.
@@ -46,8 +47,9 @@ export function tunnels(
     name: "tunnels",
     async request(call, request, next) {
       if (isLocalUrl(call.nextUrl ?? "")) return await next(request);
-      demandAddress(options);
       const connection = connectionOf(request);
+      const kept = connection.mechanism?.parameters[COMMON.sourceIp];
+      demandAddress(options, kept);
       const { id } = connection;
       const before = call.memory.get(HELD);
       let refused: readonly RemoteType[] = [];
@@ -60,13 +62,12 @@ export function tunnels(
           };
         });
         try {
-          const answer = await next(offer(request, { options, proposed, before }));
-          const kept = keep(answer, { options, proposed });
+          const answer = await next(offer(request, { options, proposed, before, kept }));
+          const held = keep(answer, { options, proposed });
           for (const each of [...proposed, ...(before ? [before] : [])])
-            if (!isSame(each, kept)) giveBack(each, id);
-          if (kept) call.memory.set(HELD, kept);
+            if (!isSame(each, held)) giveBack(each, id);
+          if (held) call.memory.set(HELD, held);
           else call.memory.delete(HELD);
-          limitMtu(answer, answer.mechanism);
           return answer;
         } catch (error) {
           refused = proposed.filter((each) => isTaken(error, each.type, each.id)).map(({ type }) => type);
@@ -89,8 +90,18 @@ export function tunnels(
   };
 }
 
-function demandAddress({ addresses }: TunnelOptions): void {
-  if (addresses.length > 0) return;
+/** Of this host: one that it has now, or where this tunnel ends already. */
+function demandAddress({ addresses, isUsable = () => true }: TunnelOptions, kept: string | undefined): void {
+  if (addresses.some((each) => each === kept || isUsable(each))) return;
+  if (addresses.length > 0)
+    throw new NetloomError(
+      "FAILED_PRECONDITION",
+      `make a tunnel: this host does not have ${addresses.join(" and ")} now`,
+      {
+        topic: "NL-404",
+        hint: "give it the address, or start its agent with another --tunnel-ip: netloom status",
+      },
+    );
   throw new NetloomError("FAILED_PRECONDITION", "make a tunnel: this host has no address for tunnels", {
     topic: "NL-404",
     hint: "give the agent an underlay address",
@@ -117,20 +128,26 @@ function offer(
     options,
     proposed,
     before,
+    kept,
   }: {
     readonly options: TunnelOptions;
     readonly proposed: readonly Held[];
     readonly before: Held | undefined;
+    /** This host's end of the tunnel that is there. */
+    readonly kept: string | undefined;
   },
 ): NetworkServiceRequest {
   const offered = copyMessage(request);
   for (const { type, id } of proposed)
-    for (const parameters of type.offers(tunnelHost(options, type)))
+    for (const parameters of type.offers(tunnelHost(options, type, kept)))
       offered.mechanismPreferences.push(
         create(MechanismSchema, {
           cls: type.cls,
           type: type.type,
-          parameters: { ...parameters, [type.identifier.key]: String(id) },
+          parameters: {
+            ...ofWidth(type, parameters, options.ways.mostBytes),
+            [type.identifier.key]: String(id),
+          },
         }),
       );
   const connection = connectionOf(offered);

@@ -38,7 +38,7 @@ export function refuseUnfit(wire: Wire, ends: WireEnds): void {
   const isAnswered = isTooSmall(wire, context.mtuBytes ?? 0) && context.mtuBytes !== ends.askedMtu;
   const hint = isAnswered
     ? `${ends.endpoint} gives ${context.mtuBytes} bytes: a larger mtu there, or none`
-    : "the network between the hosts has too little room for a tunnel: see --underlay-mtu of the agents";
+    : "the way between the hosts has too little room for a tunnel: see its routes, devices, and --underlay-mtu of the agents";
   throw new NetloomError("FAILED_PRECONDITION", what, { topic: "NL-410", hint });
 }
 

@@ -45,6 +45,8 @@ function simulated(): { readonly kernel: Kernel; readonly done: Operation[] } {
     observe: (queries) => sim.observe(queries),
     nativeNetworks: (queries) => sim.nativeNetworks(queries),
     devices: (queries) => sim.devices(queries),
+    ways: (queries) => sim.ways(queries),
+    addresses: (queries) => sim.addresses(queries),
     counters: (queries) => sim.counters(queries),
     resolve: (netns) => sim.resolve(netns),
     watch: () => sim.watch(),

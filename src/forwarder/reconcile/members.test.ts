@@ -66,6 +66,8 @@ function counting(): {
     },
     nativeNetworks: (queries) => sim.nativeNetworks(queries),
     devices: (queries) => sim.devices(queries),
+    ways: (queries) => sim.ways(queries),
+    addresses: (queries) => sim.addresses(queries),
     counters: (queries) => sim.counters(queries),
     resolve: (netns) => sim.resolve(netns),
     watch: () => sim.watch(),

@@ -92,6 +92,8 @@ test("any set of wires becomes any other in one go, and what stays as it is is n
         settle: () => sim.settle(),
         nativeNetworks: (queries) => sim.nativeNetworks(queries),
         devices: (queries) => sim.devices(queries),
+        ways: (queries) => sim.ways(queries),
+        addresses: (queries) => sim.addresses(queries),
       };
       const bring = async (reconciler: WireMaker, wires: readonly Wire[]): Promise<void> => {
         const wanted = new Set(wires.map(({ connectionId }) => connectionId));

@@ -42,6 +42,8 @@ class Host {
       observe: (queries) => sim.observe(queries),
       nativeNetworks: (queries) => sim.nativeNetworks(queries),
       devices: (queries) => sim.devices(queries),
+      ways: (queries) => sim.ways(queries),
+      addresses: (queries) => sim.addresses(queries),
       counters: (queries) => sim.counters(queries),
       resolve: (netns) => sim.resolve(netns),
       watch: () => sim.watch(),

@@ -5,7 +5,8 @@ import { DOCUMENTS } from "../../documents/documents.ts";
 import { KINDS } from "../../documents/kinds.ts";
 import { isRecord } from "../../text/check-shape.ts";
 import { type FilePath, quote } from "../../text/problem.ts";
-import { formatIp, mustParsePrefix } from "../../net/ip.ts";
+import { formatIp, mustParseIp, mustParsePrefix } from "../../net/ip.ts";
+import { whyNoTunnelEnd } from "../../net/unusable.ts";
 import type { CheckedLink } from "./check-links.ts";
 import { type Findings, type LabParts, unknownName } from "./findings.ts";
 import type { LabAgent, LabAttachment, LabMesh } from "./model.ts";
@@ -206,6 +207,15 @@ function placeAgents(
     const message = `${host} has no address that ${others} reach; ${remedy}`;
     findings.addAtKey(["agents"], message);
   }
+  for (const host of agents)
+    for (const address of addresses.get(host) ?? []) {
+      const what = whyNoTunnelEnd(mustParseIp(address));
+      if (what !== undefined)
+        findings.addAtKey(
+          ["agents"],
+          `the address of ${host}, ${address}, is ${what}: no tunnel can end there; give its link another subnet`,
+        );
+    }
   const mtuOf = (host: string): number => {
     const mtus = all.flatMap((other) =>
       other === host

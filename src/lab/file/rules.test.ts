@@ -209,6 +209,15 @@ test("agents of three hosts need a router, and the refusal says so; two need a l
     /^a has no address that b, c reach; link all of them to a router: hosts do not forward/,
   );
   assert.deepEqual(mesh("{ a: , b: , c: }", "routers: [r]\nlinks: [[a, r], [b, r], [c, r]]"), []);
+  const [unfit] = mesh("{ a: , b: }", "links: [{ ends: [a, b], subnets: [169.254.7.0/24] }]");
+  assert.match(
+    unfit ?? "",
+    /^the address of a, 169\.254\.7\.1, is a link-local address: no tunnel can end there/,
+  );
+  assert.match(
+    mesh("{ a: , b: }", "links: [{ ends: [a, b], subnets: [127.0.7.0/24] }]").join(" "),
+    /127\.0\.7\.0\/24" is not for interfaces/,
+  );
 });
 
 test("wires of a lab obey the rules of forwarders, with the place in the file", () => {

@@ -87,5 +87,6 @@ function tunnelOf(half: HostWire | undefined): Pick<HopView, "tunnel"> {
   const type = half && remoteTypeOf(half.wire.endpoint);
   if (!type) return {};
   const mechanism = half.wire.endpoint;
-  return { tunnel: { type: type.type, parameters: type.write(mechanism), ...type.vteps(mechanism) } };
+  const parameters = type.write(mechanism);
+  return { tunnel: { type: type.type, parameters, ...type.vteps(mechanism), ways: [] } };
 }

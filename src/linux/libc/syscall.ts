@@ -24,6 +24,7 @@ export const SOL_SOCKET = 1;
 export const SO_RCVBUF = 8;
 export const SO_RCVBUFFORCE = 33;
 const SO_BINDTODEVICE = 25;
+const SO_ATTACH_FILTER = 26;
 /** include/uapi/asm-generic/socket.h since Linux 5.14. */
 export const SO_NETNS_COOKIE = 71;
 export const MSG_DONTWAIT = 0x40;
@@ -263,6 +264,15 @@ export function bindToDevice(fd: number, device: string): void {
     native.setsockopt()(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length),
     () => `bind a socket to device ${device}`,
   );
+}
+
+/** SO_ATTACH_FILTER: of what comes only what `program`, a `struct sock_filter[]`, lets through is put into the buffer. */
+export function attachFilter(fd: number, program: Uint8Array): void {
+  const fprog = new Uint8Array(16);
+  const view = new DataView(fprog.buffer);
+  view.setUint16(0, program.length / 8, true);
+  view.setBigUint64(8, pointerTo(program), true);
+  check(native.setsockopt()(fd, SOL_SOCKET, SO_ATTACH_FILTER, fprog, fprog.length), () => "attach a filter");
 }
 
 /** Reads a socket option of 8 bytes, such as SO_NETNS_COOKIE. */

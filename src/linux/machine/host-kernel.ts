@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import {
+  type AddressQuery,
   type ApplyOptions,
   type CounterQuery,
   type Counters,
@@ -17,7 +18,10 @@ import {
   type ObserveQuery,
   type OnLink,
   type Operation,
+  type OwnAddress,
   type WatchPurpose,
+  type Way,
+  type WayQuery,
 } from "../../kernel/kernel.ts";
 import { Batch } from "../batch/batch.ts";
 import { type AttachedWire, Datapath } from "../bpf/datapath.ts";
@@ -26,17 +30,16 @@ import { lookUp } from "../batch/links.ts";
 import type { KernelSettings } from "./messages.ts";
 import { readDevice } from "../namespaces/device-facts.ts";
 import { NamespaceNumbers } from "../namespaces/namespace-numbers.ts";
+import { readOwnAddress } from "../namespaces/own-address.ts";
+import { readWay } from "../namespaces/way.ts";
 import { readNativeNetwork } from "../namespaces/native-network.ts";
-import * as k from "../netlink/constants.ts";
-import { LinkEvents } from "./link-events.ts";
+import { Ear } from "./ear.ts";
 import { decodeLink } from "../netlink/link-decode.ts";
 import { addBlockFilter, decodeFilterProgram, getBlockFilter } from "../netlink/ingress-block.ts";
 import { dumpLinks, getLink } from "../netlink/link.ts";
-import { decodeNsid } from "../netlink/nsid.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { NetnsTable } from "../namespaces/netns-table.ts";
-import { type NetnsInode, type OpenNetns, runIn } from "../namespaces/netns.ts";
-import { type Notification, Notifications } from "./notifications.ts";
+import type { NetnsInode, OpenNetns } from "../namespaces/netns.ts";
 import { observe } from "../batch/observe.ts";
 import { type NetnsPlace, Places } from "../namespaces/place.ts";
 import type { ProcSys } from "../namespaces/proc-sys.ts";
@@ -61,16 +64,13 @@ export interface Shared {
 export class HostKernel {
   readonly #settings: KernelSettings;
   readonly #shared: Shared;
-  readonly #post: (event: KernelEvent) => void;
   /** The one namespace that is held at rest. */
   readonly #host: OpenNetns;
-  readonly #notifications: Notifications;
+  readonly #ear: Ear;
   readonly #numbers = new NamespaceNumbers();
-  readonly #events: LinkEvents;
   #datapath: Datapath | undefined;
   /** Whether an earlier process has left a program in the host; asked once. */
   #runs: boolean | undefined;
-  #purpose: WatchPurpose | undefined;
   #isClosed = false;
   /** When a namespace was last heard to be gone, in milliseconds of `performance.now`. */
   #lastLossMs = Number.NEGATIVE_INFINITY;
@@ -80,16 +80,23 @@ export class HostKernel {
   constructor(settings: KernelSettings, shared: Shared, post: (event: KernelEvent) => void) {
     this.#settings = settings;
     this.#shared = shared;
-    this.#post = post;
-    this.#events = new LinkEvents(doomedGroup(settings.mark.group));
     this.#host = shared.table.open(`file://${settings.hostPath}`);
     try {
-      this.#notifications = runIn(this.#host.fd, () => Notifications.open());
+      this.#ear = new Ear({
+        host: this.#host,
+        mark: settings.mark,
+        numbers: this.#numbers,
+        reactor: shared.reactor,
+        post,
+        onEnd: (nsid) => this.#lose(nsid),
+        onLoss: () => {
+          for (const nsid of this.#numbers.stale(this.#host.socket)) this.#lose(nsid);
+        },
+      });
     } catch (error) {
       this.#host.close();
       throw error;
     }
-    shared.reactor.register(this.#notifications.fd, () => this.#drain());
     this.#using((places) => {
       const host = places.of("host");
       const links = host.socket.dump(dumpLinks(), (message) => decodeLink(message));
@@ -114,7 +121,9 @@ export class HostKernel {
         options,
       );
       batch.prepare();
-      await this.#shared.turns.take(places.identities(), () => batch.run());
+      await this.#shared.turns.take(places.identities(), () =>
+        this.#ear.ofBatch(places.all(), () => batch.run()),
+      );
     } finally {
       places.close();
     }
@@ -174,6 +183,24 @@ export class HostKernel {
     );
   }
 
+  ways(queries: readonly WayQuery[]): (Way | undefined)[] {
+    return this.#using((places) =>
+      queries.map((query) => {
+        const place = places.find(query.netns);
+        return place && readWay(place, query);
+      }),
+    );
+  }
+
+  addresses(queries: readonly AddressQuery[]): (OwnAddress | undefined)[] {
+    return this.#using((places) =>
+      queries.map(({ netns, address }) => {
+        const place = places.find(netns);
+        return place && readOwnAddress(place, address);
+      }),
+    );
+  }
+
   resolve(netns: Netns): NetnsIdentity {
     return this.#using((places) => {
       const { identity, cookie } = places.of(netns);
@@ -186,19 +213,14 @@ export class HostKernel {
     this.#sweepPins();
   }
 
-  /** Notifications of links, several for each change of one, are not even asked for unless somebody wants them. */
   listen(purpose: WatchPurpose | undefined): void {
-    if (purpose === this.#purpose) return;
-    this.#drain();
-    this.#notifications.listen(purpose === "everything");
-    this.#purpose = purpose;
+    this.#ear.listen(purpose);
   }
 
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#sweep);
-    this.#shared.reactor.unregister(this.#notifications.fd);
-    this.#notifications.close();
+    this.#ear.close();
     this.#datapath?.close();
     this.#host.close();
   }
@@ -224,7 +246,7 @@ export class HostKernel {
       this.#shared.table.remember(place.identity, { path: place.netns.slice("file://".length), cookie });
     if (this.#numbers.has(place.identity, cookie)) return;
     // The number may have been another namespace's, whose end is in the queue.
-    this.#drain();
+    this.#ear.drain();
     this.#numbers.add(place, cookie, this.#host.socket);
   }
 
@@ -296,28 +318,10 @@ export class HostKernel {
   }
 
   async #awaitTheDying(): Promise<boolean> {
-    this.#drain();
+    this.#ear.drain();
     if (performance.now() > this.#lastLossMs + DEVICE_END_MS) return false;
     await delay(DYING_PAUSE_MS);
     return true;
-  }
-
-  #drain(): void {
-    this.#notifications.drain(
-      (notification) => this.#hear(notification),
-      () => this.#resync(),
-    );
-  }
-
-  #hear({ nsid, message }: Notification): void {
-    if (message.type === k.RTM_DELNSID) {
-      if (nsid === undefined) this.#lose(decodeNsid(message));
-      return;
-    }
-    const netns = nsid === undefined ? "host" : this.#numbers.get(nsid)?.netns;
-    if (netns === undefined || this.#purpose !== "everything") return;
-    const event = this.#events.eventOf(netns, message);
-    if (event) this.#post(event);
   }
 
   /** A namespace is gone, and everything in it. */
@@ -330,12 +334,8 @@ export class HostKernel {
       this.#sweep = undefined;
       this.#sweepPins();
     }, DEVICE_END_MS).unref();
-    if (this.#purpose) this.#post({ type: "netns-removed", netns: numbered.netns });
-  }
-
-  #resync(): void {
-    if (this.#purpose) this.#post({ type: "resync", reason: "ENOBUFS: notifications were lost" });
-    for (const nsid of this.#numbers.stale(this.#host.socket)) this.#lose(nsid);
+    this.#ear.forget(nsid);
+    this.#ear.tell({ type: "netns-removed", netns: numbered.netns });
   }
 }
 

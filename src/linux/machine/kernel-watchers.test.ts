@@ -36,19 +36,22 @@ test("what all watches together are for is told whenever it changes", () => {
   const told: unknown[] = [];
   const watchers = new KernelWatchers((purpose) => told.push(purpose));
   const [first, second] = [watchers.watch("namespaces"), watchers.watch("namespaces")];
-  const third = watchers.watch();
+  const [third, fourth] = [watchers.watch("links"), watchers.watch()];
   first.close();
   first.close();
   third.close();
+  fourth.close();
   second.close();
-  assert.deepEqual(told, ["namespaces", "everything", "namespaces", undefined]);
+  assert.deepEqual(told, ["namespaces", "links", "everything", "namespaces", undefined]);
 });
 
-test("a watch for namespaces is not woken by links and addresses", async () => {
+test("a watch is woken by what it is for, and by nothing else", async () => {
   const watchers = new KernelWatchers(() => undefined);
-  const [some, all] = [watchers.watch("namespaces"), watchers.watch()];
-  const link: KernelEvent = { type: "link", netns: "host", link: "a", change: "new" };
-  for (const each of [link, event]) watchers.push(each);
+  const [some, links, all] = [watchers.watch("namespaces"), watchers.watch("links"), watchers.watch()];
+  const link: KernelEvent = { type: "link", netns: "host", link: "a", change: "removed" };
+  const route: KernelEvent = { type: "route", netns: "host" };
+  for (const each of [route, link, event]) watchers.push(each);
   assert.deepEqual(await some.take(), event);
-  assert.deepEqual(await all.take(), link);
+  assert.deepEqual(await links.take(), link);
+  assert.deepEqual(await all.take(), route);
 });

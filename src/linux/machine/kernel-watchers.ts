@@ -1,5 +1,11 @@
 /** Spreads the events of one kernel to all who watch it. */
-import type { KernelEvent, WatchPurpose } from "../../kernel/kernel.ts";
+import {
+  isServedBy,
+  type KernelEvent,
+  purposeOf,
+  WATCH_PURPOSES,
+  type WatchPurpose,
+} from "../../kernel/kernel.ts";
 import { type Watch, watchOf } from "../../async/watch.ts";
 
 /** A watcher that falls so far behind loses its events and is told to observe again. */
@@ -29,9 +35,9 @@ export class KernelWatchers {
   }
 
   push(event: KernelEvent): void {
-    const isOfNamespaces = event.type === "netns-removed" || event.type === "resync";
+    const least = purposeOf(event);
     for (const watcher of this.#watchers) {
-      if (!isOfNamespaces && watcher.purpose === "namespaces") continue;
+      if (!isServedBy(least, watcher.purpose)) continue;
       const next = watcher.waiting.shift();
       if (next) next(event);
       else if (watcher.queued.length < this.#limit) watcher.queued.push(event);
@@ -70,7 +76,7 @@ export class KernelWatchers {
 
   #review(): void {
     const purposes = new Set([...this.#watchers].map(({ purpose }) => purpose));
-    const purpose = purposes.has("everything") ? "everything" : [...purposes][0];
+    const purpose = WATCH_PURPOSES.findLast((each) => purposes.has(each));
     if (purpose === this.#purpose) return;
     this.#purpose = purpose;
     this.#onPurpose(purpose);

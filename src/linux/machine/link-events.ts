@@ -1,44 +1,141 @@
-/** Turns the kernel's notifications into events. */
-import type { KernelEvent, Netns } from "../../kernel/kernel.ts";
+/**
+ * Turns the kernel's notifications of devices into events. It remembers of each device what is a fact to somebody, so that a
+ * notification that changes none is no event, and a change of name tells both names.
+ */
+import type { LinkEvent, LinkFacts, Netns } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
-import { decodeLink } from "../netlink/link-decode.ts";
-import type { NetlinkMessage } from "../netlink/message-reader.ts";
+import { decodeLink, type Link } from "../netlink/link-decode.ts";
+import { type NetlinkMessage, Struct } from "../netlink/message-reader.ts";
+
+/** A namespace in notifications: its number, or the socket's own. */
+export type Nsid = number | "own";
+
+/** `ifi_change` of a device that has just come. */
+const ALL_IS_NEW = 0xffffffff;
+
+interface Known {
+  readonly name: string;
+  readonly facts: LinkFacts;
+  /** All that is a fact. */
+  readonly digest: string;
+  /** It was removed by us, and waits for the kernel to free it. */
+  readonly isDoomed: boolean;
+}
+
+/** What has happened to a device since the last `flush`. */
+interface News {
+  readonly netns: Netns;
+  readonly before: Known | undefined;
+  now: Known;
+  isNew: boolean;
+  isGone: boolean;
+  wentDown: boolean;
+}
 
 export class LinkEvents {
+  readonly #group: number;
   readonly #doomedGroup: number;
-  /** Doomed devices whose removal was told, by namespace and index. */
-  readonly #told = new Set<string>();
+  readonly #known = new Map<Nsid, Map<number, Known>>();
+  readonly #news = new Map<string, News>();
 
-  constructor(doomedGroup: number) {
-    this.#doomedGroup = doomedGroup;
+  constructor(groups: { readonly ours: number; readonly doomed: number }) {
+    this.#group = groups.ours;
+    this.#doomedGroup = groups.doomed;
   }
 
-  /** `undefined` for what is no event. A doomed device is removed once, be it when it is doomed or when it is freed. */
-  eventOf(netns: Netns, message: NetlinkMessage): KernelEvent | undefined {
-    switch (message.type) {
-      case k.RTM_NEWLINK:
-      case k.RTM_DELLINK:
-        return this.#linkEvent(netns, message);
-      case k.RTM_NEWADDR:
-        return { type: "address", netns, change: "new" };
-      case k.RTM_DELADDR:
-        return { type: "address", netns, change: "removed" };
-      default:
-        return undefined;
-    }
-  }
-
-  #linkEvent(netns: Netns, message: NetlinkMessage): KernelEvent | undefined {
+  /** Takes RTM_NEWLINK or RTM_DELLINK. `isOwn`: a batch of ours may have caused it. */
+  take(
+    { nsid, netns }: { readonly nsid: Nsid; readonly netns: Netns },
+    message: NetlinkMessage,
+    isOwn: boolean,
+  ): void {
     // A bridge tells of its ports in messages of its own family.
-    if (message.body[0] !== k.AF_UNSPEC) return undefined;
-    const { index, name, group } = decodeLink(message);
+    if (message.body[0] !== k.AF_UNSPEC) return;
+    const link = decodeLink(message);
+    const now = this.#read(link);
+    const links = this.#known.get(nsid) ?? new Map<number, Known>();
+    this.#known.set(nsid, links);
+    const before = links.get(link.index);
     const isGone = message.type === k.RTM_DELLINK;
-    if (group !== this.#doomedGroup)
-      return { type: "link", netns, link: name, change: isGone ? "removed" : "new" };
-    const key = `${netns} ${index}`;
-    const wasTold = this.#told.has(key);
-    if (isGone) this.#told.delete(key);
-    else this.#told.add(key);
-    return wasTold ? undefined : { type: "link", netns, link: name, change: "removed" };
+    if (isGone) links.delete(link.index);
+    else links.set(link.index, now);
+    const key = `${nsid} ${link.index}`;
+    const news = this.#news.get(key) ?? {
+      netns,
+      before,
+      now,
+      isNew: false,
+      isGone: false,
+      wentDown: false,
+    };
+    news.now = now;
+    news.isGone = isGone;
+    news.isNew ||= new Struct("link", message.body, 16).u32(12) === ALL_IS_NEW;
+    news.wentDown ||= !isOwn && news.before?.facts.isUp === true && !now.facts.isUp;
+    this.#news.set(key, news);
   }
+
+  /** The events of all that was taken since: one for each device at most. */
+  flush(): LinkEvent[] {
+    if (this.#news.size === 0) return [];
+    const events = [...this.#news.values()].flatMap((news) => eventOf(news) ?? []);
+    this.#news.clear();
+    return events;
+  }
+
+  /** A device by its index, as far as it was heard of. */
+  find(nsid: Nsid, index: number): Pick<Known, "name" | "facts" | "isDoomed"> | undefined {
+    return this.#known.get(nsid)?.get(index);
+  }
+
+  /** The namespace is gone. */
+  forget(nsid: Nsid): void {
+    this.#known.delete(nsid);
+  }
+
+  /** What was remembered may be wrong: notifications were lost, or not listened to. */
+  forgetAll(): void {
+    this.#known.clear();
+  }
+
+  #read(link: Link): Known {
+    const { name, mac, mtuBytes, flags, group, alias = "", master = 0 } = link;
+    const facts: LinkFacts = {
+      ...(mac !== undefined && { mac }),
+      mtuBytes,
+      isUp: (flags & k.IFF_UP) !== 0,
+      isOurs: group === this.#group,
+      alias,
+    };
+    const seen = flags & (k.IFF_UP | k.IFF_LOWER_UP);
+    return {
+      name,
+      facts,
+      digest: [name, mac, mtuBytes, seen, master, group, alias].join("\0"),
+      isDoomed: group === this.#doomedGroup,
+    };
+  }
+}
+
+/** `undefined` if all is as before. A doomed device is removed once, be it when it is doomed or when it is freed. */
+function eventOf({ netns, before, now, isNew, isGone, wentDown }: News): LinkEvent | undefined {
+  const wasThere = before !== undefined && !before.isDoomed;
+  const { name: link, facts } = now;
+  if (isGone || now.isDoomed) {
+    // One that was never heard of is told, unless its whole life is news.
+    if (!wasThere && (before !== undefined || isNew)) return undefined;
+    return { type: "link", netns, link: before?.name ?? link, change: "removed" };
+  }
+  if (before?.isDoomed === true || (before === undefined && isNew))
+    return { type: "link", netns, link, change: "new", facts };
+  if (before?.digest === now.digest && !wentDown) return undefined;
+  return {
+    type: "link",
+    netns,
+    link,
+    change: "changed",
+    facts,
+    ...(before !== undefined && before.name !== link && { formerly: before.name }),
+    ...(wentDown && facts.isUp && { wentDown: true as const }),
+  };
 }

@@ -6,6 +6,7 @@ import { closeSync, writeSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import {
+  type AddressQuery,
   type ApplyOptions,
   type CounterQuery,
   type Counters,
@@ -21,7 +22,10 @@ import {
   type ObserveQuery,
   type OnLink,
   type Operation,
+  type OwnAddress,
   type WatchPurpose,
+  type Way,
+  type WayQuery,
 } from "../../kernel/kernel.ts";
 import { type Watch } from "../../async/watch.ts";
 import type { Descriptor, KernelNeed, Need, OpenKernel, Privileged } from "../../kernel/privileged.ts";
@@ -251,6 +255,17 @@ class WorkerKernel implements OpenKernel {
   async devices(queries: readonly OnLink[]): Promise<(PortFacts | undefined)[]> {
     return (await this.#machine.call({ type: "devices", kernel: this.number, queries })) as (
       | PortFacts
+      | undefined
+    )[];
+  }
+
+  async ways(queries: readonly WayQuery[]): Promise<(Way | undefined)[]> {
+    return (await this.#machine.call({ type: "ways", kernel: this.number, queries })) as (Way | undefined)[];
+  }
+
+  async addresses(queries: readonly AddressQuery[]): Promise<(OwnAddress | undefined)[]> {
+    return (await this.#machine.call({ type: "addresses", kernel: this.number, queries })) as (
+      | OwnAddress
       | undefined
     )[];
   }

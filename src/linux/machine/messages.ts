@@ -1,6 +1,7 @@
 /** What the threads say to each other: requests to the kernel worker, its answers, and events. Plain data only. */
 import { NetloomError, type ErrorCode, type Topic } from "../../errors/errors.ts";
 import {
+  type AddressQuery,
   type ApplyOptions,
   type CounterQuery,
   KernelError,
@@ -11,6 +12,7 @@ import {
   type OnLink,
   type Operation,
   type WatchPurpose,
+  type WayQuery,
   type OwnerMark,
 } from "../../kernel/kernel.ts";
 import type { Need } from "../../kernel/privileged.ts";
@@ -57,6 +59,8 @@ export type Request =
     }
   | { readonly type: "counters"; readonly kernel: number; readonly queries: readonly CounterQuery[] }
   | { readonly type: "devices"; readonly kernel: number; readonly queries: readonly OnLink[] }
+  | { readonly type: "ways"; readonly kernel: number; readonly queries: readonly WayQuery[] }
+  | { readonly type: "addresses"; readonly kernel: number; readonly queries: readonly AddressQuery[] }
   | { readonly type: "resolve"; readonly kernel: number; readonly netns: Netns }
   | { readonly type: "settle"; readonly kernel: number }
   | { readonly type: "listen"; readonly kernel: number; readonly purpose: WatchPurpose | undefined }

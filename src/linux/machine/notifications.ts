@@ -2,10 +2,12 @@
  * One netlink socket that hears what happens in the host's namespace and in every namespace that has a number there
  * (NETLINK_LISTEN_ALL_NSID), and that hears of the end of those without keeping them alive.
  */
-import { KernelError } from "../../kernel/kernel.ts";
+import { isServedBy, KernelError, type WatchPurpose } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
 import { type NetlinkMessage, messages } from "../netlink/message-reader.ts";
+import { notificationFilter } from "./notification-filter.ts";
 import {
+  attachFilter,
   bindSocket,
   close,
   MessageReceiver,
@@ -17,11 +19,15 @@ import {
   SOL_SOCKET,
 } from "../libc/syscall.ts";
 
-/** `include/uapi/linux/netlink.h` */
-const NETLINK_DROP_MEMBERSHIP = 2;
 /** Room for the notifications of some thousand changes in a row; the kernel counts twice of it. */
 const BUFFER_BYTES = 4 * 2 ** 20;
-const GROUPS = [k.RTNLGRP_LINK, k.RTNLGRP_IPV4_IFADDR, k.RTNLGRP_IPV6_IFADDR];
+const LINK_GROUPS = [k.RTNLGRP_LINK, k.RTNLGRP_IPV4_IFADDR, k.RTNLGRP_IPV6_IFADDR];
+export const ROUTE_GROUPS = [
+  k.RTNLGRP_IPV4_ROUTE,
+  k.RTNLGRP_IPV6_ROUTE,
+  k.RTNLGRP_IPV4_RULE,
+  k.RTNLGRP_IPV6_RULE,
+] as const;
 
 export interface Notification {
   /** Number of the namespace it is about; absent: the socket's own. */
@@ -38,14 +44,14 @@ export class Notifications {
     this.fd = fd;
   }
 
-  /** Opens the socket in the current namespace. At first it hears of the end of namespaces only. */
-  static open(): Notifications {
-    const fd = socket(k.AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, k.NETLINK_ROUTE);
+  /**
+   * Opens the socket in the current namespace. At first it hears of the end of namespaces only; of routes and neighbours it hears
+   * what may have to do with `protocol`.
+   */
+  static open(protocol: number): Notifications {
+    const fd = openBound();
     try {
-      // Bound before it joins: an unbound socket has the kernel's own address, and hears nothing.
-      const address = new Uint8Array(12);
-      address[0] = k.AF_NETLINK;
-      bindSocket(fd, address);
+      attachFilter(fd, notificationFilter(protocol));
       setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES);
       setSocketOption(fd, k.SOL_NETLINK, k.NETLINK_LISTEN_ALL_NSID, 1);
       setSocketOption(fd, k.SOL_NETLINK, k.NETLINK_ADD_MEMBERSHIP, k.RTNLGRP_NSID);
@@ -56,10 +62,10 @@ export class Notifications {
     return new Notifications(fd);
   }
 
-  /** Whether links and addresses are heard of, too. */
-  listen(isOn: boolean): void {
-    const option = isOn ? k.NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP;
-    for (const group of GROUPS) setSocketOption(this.fd, k.SOL_NETLINK, option, group);
+  /** What else is heard of. */
+  listen(purpose: WatchPurpose | undefined): void {
+    join(this.fd, LINK_GROUPS, isServedBy("links", purpose));
+    join(this.fd, [...ROUTE_GROUPS, k.RTNLGRP_NEIGH], isServedBy("everything", purpose));
   }
 
   /** Reads until there is no more. `lost` is called where the kernel had to drop some (ENOBUFS). */
@@ -80,4 +86,24 @@ export class Notifications {
   close(): void {
     close(this.fd);
   }
+}
+
+/** A socket that may join groups: an unbound one has the kernel's own address, and hears nothing. */
+export function openBound(): number {
+  const fd = socket(k.AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, k.NETLINK_ROUTE);
+  const address = new Uint8Array(12);
+  address[0] = k.AF_NETLINK;
+  try {
+    bindSocket(fd, address);
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** Joins groups of notifications, or leaves them. */
+export function join(fd: number, groups: readonly number[], isIn: boolean): void {
+  const option = isIn ? k.NETLINK_ADD_MEMBERSHIP : k.NETLINK_DROP_MEMBERSHIP;
+  for (const group of groups) setSocketOption(fd, k.SOL_NETLINK, option, group);
 }

@@ -90,6 +90,10 @@ async function answer(request: Request): Promise<unknown> {
       return kernelOf(request.kernel).counters(request.queries);
     case "devices":
       return kernelOf(request.kernel).devices(request.queries);
+    case "ways":
+      return kernelOf(request.kernel).ways(request.queries);
+    case "addresses":
+      return kernelOf(request.kernel).addresses(request.queries);
     case "resolve":
       return kernelOf(request.kernel).resolve(request.netns);
     case "settle":

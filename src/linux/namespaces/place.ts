@@ -85,6 +85,10 @@ export class Places {
     return [...this.#byIdentity.keys()];
   }
 
+  all(): NetnsPlace[] {
+    return [...this.#byIdentity.values()];
+  }
+
   close(): void {
     for (const place of this.#byIdentity.values()) place.close();
     this.#byName.clear();

@@ -28,9 +28,10 @@ export function deleteAddress(address: AddressMessage): Uint8Array {
   return m.finish();
 }
 
-/** The addresses of one device, or all; both families. Needs NETLINK_GET_STRICT_CHK to filter. Equivalent to: `ip address show [dev L]` */
-export function dumpAddresses(linkIndex = 0): Uint8Array {
-  return dump(k.RTM_GETADDR).u8(k.AF_UNSPEC).u8(0).u8(0).u8(0).u32(linkIndex).finish();
+/** The addresses of one device, or all; of one family, or both. Needs NETLINK_GET_STRICT_CHK to filter. Equivalent to: `ip [-4|-6] address show [dev L]` */
+export function dumpAddresses(linkIndex = 0, family?: 4 | 6): Uint8Array {
+  const number = family === undefined ? k.AF_UNSPEC : family === 4 ? k.AF_INET : k.AF_INET6;
+  return dump(k.RTM_GETADDR).u8(number).u8(0).u8(0).u8(0).u32(linkIndex).finish();
 }
 
 /** Reads RTM_NEWADDR and RTM_DELADDR. Throws DecodeError. */
@@ -54,6 +55,7 @@ export function decodeAddress(message: NetlinkMessage): AddressMessage {
 }
 
 export interface AddressState {
+  readonly linkIndex: number;
   /** Without its length. */
   readonly address: string;
   /** `tentative`: the kernel still looks whether another host on the link has it. `duplicate`: one does. */
@@ -62,13 +64,14 @@ export interface AddressState {
 
 /** Reads RTM_NEWADDR. Throws DecodeError. */
 export function decodeAddressState(message: NetlinkMessage): AddressState {
-  const [address = ""] = decodeAddress(message).address.split("/");
+  const { linkIndex, address: prefix } = decodeAddress(message);
+  const [address = ""] = prefix.split("/");
   // These flags are among the eight that the header has room for.
   const flags = new Struct("address", message.body, 8).u8(2);
-  if (flags & k.IFA_F_DADFAILED) return { address, state: "duplicate" };
+  if (flags & k.IFA_F_DADFAILED) return { linkIndex, address, state: "duplicate" };
   // An optimistic one is used meanwhile (RFC 4429).
   const isTentative = (flags & k.IFA_F_TENTATIVE) !== 0 && (flags & k.IFA_F_OPTIMISTIC) === 0;
-  return { address, state: isTentative ? "tentative" : "usable" };
+  return { linkIndex, address, state: isTentative ? "tentative" : "usable" };
 }
 
 /** `u8 family | u8 prefix length | u8 flags | u8 scope | u32 index` */

@@ -80,7 +80,9 @@ export const IFLA_TARGET_NETNSID = 46;
 export const RTEXT_FILTER_SKIP_STATS = 8;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
+export const IFLA_INET6_CONF = 2;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
+export const DEVCONF_MTU6 = 2; // ipv6.h
 export const IN6_ADDR_GEN_MODE_EUI64 = 0;
 export const IN6_ADDR_GEN_MODE_NONE = 1;
 
@@ -116,6 +118,7 @@ export const IFA_F_DADFAILED = 0x8;
 export const IFA_F_TENTATIVE = 0x40;
 
 // rtnetlink.h: routes
+export const RTPROT_KERNEL = 2;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
 export const RT_SCOPE_UNIVERSE = 0;
@@ -130,8 +133,17 @@ export const RTA_DST = 1;
 export const RTA_OIF = 4;
 export const RTA_GATEWAY = 5;
 export const RTA_PRIORITY = 6;
+export const RTA_SRC = 2;
 export const RTA_PREFSRC = 7;
+export const RTA_METRICS = 8;
+export const RTA_MULTIPATH = 9;
 export const RTA_TABLE = 15;
+export const RTA_VIA = 18;
+export const RTA_IP_PROTO = 27; // 4.19
+export const RTA_DPORT = 29; // 4.19
+export const RTAX_MTU = 2;
+export const RTNH_F_DEAD = 1;
+export const IPPROTO_UDP = 17;
 
 // fib_rules.h
 export const FR_ACT_TO_TBL = 1;
@@ -183,11 +195,17 @@ export const AF_NETLINK = 16;
 export const NETLINK_ROUTE = 0;
 export const SOL_NETLINK = 270;
 export const NETLINK_ADD_MEMBERSHIP = 1;
+export const NETLINK_DROP_MEMBERSHIP = 2;
 export const NETLINK_LISTEN_ALL_NSID = 8;
 export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;
 export const RTNLGRP_LINK = 1;
+export const RTNLGRP_NEIGH = 3;
 export const RTNLGRP_IPV4_IFADDR = 5;
+export const RTNLGRP_IPV4_ROUTE = 7;
+export const RTNLGRP_IPV4_RULE = 8;
 export const RTNLGRP_IPV6_IFADDR = 9;
+export const RTNLGRP_IPV6_ROUTE = 11;
+export const RTNLGRP_IPV6_RULE = 19;
 export const RTNLGRP_NSID = 28;

@@ -10,6 +10,8 @@ export interface Link {
   /** Absent on a device without a 6-byte address. */
   readonly mac?: string;
   readonly mtuBytes: number;
+  /** Of IPv6, where it is another one (`net.ipv6.conf.N.mtu`). */
+  readonly ipv6MtuBytes?: number;
   /** IFF_* */
   readonly flags: number;
   readonly group: number;
@@ -70,12 +72,17 @@ export function decodeLink(message: NetlinkMessage): Link {
   const stats = attributes.struct(k.IFLA_STATS64, 64);
   // In a message about a bridge port (AF_BRIDGE) the same attribute holds other things.
   const families = header.u8(0) === k.AF_UNSPEC ? attributes.nested(k.IFLA_AF_SPEC) : undefined;
+  const ipv6 = families?.nested(k.AF_INET6);
+  const mtuBytes = attributes.u32(k.IFLA_MTU) ?? 0;
+  // A table of `s32`, by DEVCONF_*.
+  const ipv6MtuBytes = ipv6?.struct(k.IFLA_INET6_CONF, 4 * (k.DEVCONF_MTU6 + 1))?.u32(4 * k.DEVCONF_MTU6);
   return {
     index: header.i32(4),
     name: attributes.string(k.IFLA_IFNAME) ?? "",
     ...(hardware !== k.ARPHRD_ETHER && { hardware }),
     ...present("mac", attributes.mac(k.IFLA_ADDRESS)),
-    mtuBytes: attributes.u32(k.IFLA_MTU) ?? 0,
+    mtuBytes,
+    ...present("ipv6MtuBytes", ipv6MtuBytes === mtuBytes ? undefined : ipv6MtuBytes),
     flags: header.u32(8),
     group: attributes.u32(k.IFLA_GROUP) ?? 0,
     ...present("alias", attributes.string(k.IFLA_IFALIAS)),
@@ -83,7 +90,7 @@ export function decodeLink(message: NetlinkMessage): Link {
     ...present("master", attributes.u32(k.IFLA_MASTER)),
     ...present("lowerIndex", attributes.u32(k.IFLA_LINK)),
     ...present("linkNetnsid", attributes.i32(k.IFLA_LINK_NETNSID)),
-    ...present("addrGenMode", families?.nested(k.AF_INET6)?.u8(k.IFLA_INET6_ADDR_GEN_MODE)),
+    ...present("addrGenMode", ipv6?.u8(k.IFLA_INET6_ADDR_GEN_MODE)),
     ...present("operstate", attributes.u8(k.IFLA_OPERSTATE)),
     ...present("vxlan", data && vxlanData(data)),
     ...present("stats", stats && linkStats(stats)),

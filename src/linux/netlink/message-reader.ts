@@ -33,6 +33,8 @@ export interface NetlinkMessage {
   readonly type: number;
   readonly flags: number;
   readonly sequence: number;
+  /** Of an answer: the number of the socket that has asked. Of a notification: of the one that has caused it; 0: none has. */
+  readonly port: number;
   /** What follows the header. A view into the received buffer: decode before that is used again. */
   readonly body: Uint8Array;
 }
@@ -52,6 +54,7 @@ export function messages(datagram: Uint8Array): NetlinkMessage[] {
       type: view.getUint16(offset + 4, true),
       flags: view.getUint16(offset + 6, true),
       sequence: view.getUint32(offset + 8, true),
+      port: view.getUint32(offset + 12, true),
       body: datagram.subarray(offset + NLMSG_HDRLEN, offset + length),
     });
     offset += align4(length);

@@ -32,6 +32,7 @@ const buffer = new Uint8Array(65536);
 export class NetlinkSocket {
   readonly #fd: number;
   #sequence = 1;
+  #port = 0;
 
   private constructor(fd: number) {
     this.#fd = fd;
@@ -48,6 +49,11 @@ export class NetlinkSocket {
       throw error;
     }
     return new NetlinkSocket(fd);
+  }
+
+  /** By which notifications tell who has caused them, in this namespace; 0 before the first answer. */
+  get port(): number {
+    return this.#port;
   }
 
   /** Unique until the next boot, unlike the inode of the namespace. */
@@ -180,6 +186,8 @@ export class NetlinkSocket {
   /** The messages of the next datagram; none if there is no datagram. */
   #receive(): NetlinkMessage[] {
     const datagram = receive(this.#fd, buffer);
-    return datagram ? messages(datagram) : [];
+    const answers = datagram ? messages(datagram) : [];
+    if (answers[0]) this.#port = answers[0].port;
+    return answers;
   }
 }

@@ -7,6 +7,7 @@ import { decodeAddress, newAddress } from "./address.ts";
 import * as k from "./constants.ts";
 import { decodeAny, decoders } from "../../../fixtures/linux/golden/decode.ts";
 import { readGoldens } from "../../../fixtures/linux/golden/golden.ts";
+import { lossOf } from "../machine/loss-events.ts";
 import { changeLink, newVeth, newVxlan } from "./link.ts";
 import { decodeLink } from "./link-decode.ts";
 import { DecodeError, type NetlinkMessage, messages } from "./message-reader.ts";
@@ -31,6 +32,7 @@ const u8 = fc.nat(255);
 const u32 = fc.nat(0xffffffff);
 const index = fc.integer({ min: 1, max: 0x7fffffff });
 const name = fc.stringMatching(/^[a-z0-9.-]{1,15}$/);
+const LOSSES = [k.RTM_NEWROUTE, k.RTM_DELROUTE, k.RTM_DELRULE, k.RTM_DELNEIGH] as const;
 const ports = fc.tuple(fc.nat(65535), fc.nat(65535));
 
 function only(request: Uint8Array): NetlinkMessage {
@@ -57,14 +59,17 @@ function decodeDatagram(datagram: Uint8Array): void {
 test("random bytes are a value or a DecodeError to every decoder", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), decodeDatagram), { numRuns: 2000 });
   const message = fc.record({
-    type: fc.constantFrom(k.NLMSG_ERROR, k.NLMSG_DONE, k.RTM_NEWLINK, k.RTM_NEWNEIGH),
+    type: fc.constantFrom(k.NLMSG_ERROR, k.NLMSG_DONE, k.RTM_NEWLINK, k.RTM_NEWNEIGH, ...LOSSES),
     flags: fc.nat(0xffff),
     sequence: u32,
+    port: u32,
     body: fc.uint8Array({ maxLength: 120 }),
   });
   fc.assert(
     fc.property(message, (message) => {
       for (const decode of decoders) tolerate(() => decode(message));
+      const links = { find: () => undefined };
+      tolerate(() => lossOf({ nsid: 1, netns: "file:///a", protocol: 78, links }, message));
     }),
     { numRuns: 2000 },
   );

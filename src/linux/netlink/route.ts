@@ -77,16 +77,33 @@ export function dumpRoutes(query: RouteQuery): Uint8Array {
   return m.finish();
 }
 
+/** What of a packet leads it, beside its destination. */
+export interface RoutedBy {
+  readonly from?: string | undefined;
+  readonly udpPort?: number | undefined;
+}
+
 /**
  * The route that a packet to `address` (its prefix length does not matter) would take, with that address as its destination;
- * or the entry of the table that says so. Equivalent to: `ip route get [fibmatch] A`
+ * or the entry of the table that says so. Equivalent to: `ip route get [fibmatch] A [from S] [ipproto udp dport P]`
  */
-export function getRoute(address: string, as: "path" | "entry" = "path"): Uint8Array {
+export function getRoute(
+  address: string,
+  as: "path" | "entry" = "path",
+  { from, udpPort }: RoutedBy = {},
+): Uint8Array {
   const { family, bytes } = mustParsePrefix(address).address;
   const m = new MessageWriter(k.RTM_GETROUTE, 0);
   const flags = as === "entry" ? k.RTM_F_FIB_MATCH : 0;
-  rtmsg(m, { family, length: bytes.length * 8, table: 0, protocol: 0, scope: 0, type: 0, flags });
+  const length = bytes.length * 8;
+  const sourceLength = from === undefined ? 0 : length;
+  rtmsg(m, { family, length, sourceLength, table: 0, protocol: 0, scope: 0, type: 0, flags });
   m.attribute(k.RTA_DST, () => m.bytes(bytes));
+  if (from !== undefined) m.attributeIp(k.RTA_SRC, from);
+  if (udpPort !== undefined) {
+    m.attributeU8(k.RTA_IP_PROTO, k.IPPROTO_UDP);
+    m.attribute(k.RTA_DPORT, () => m.be16(udpPort));
+  }
   return m.finish();
 }
 
@@ -148,6 +165,8 @@ function routeMessage(m: MessageWriter, route: RouteMessage, v4Scope: number): v
 interface Rtmsg {
   readonly family: 4 | 6;
   readonly length: number;
+  /** Default: 0. */
+  readonly sourceLength?: number;
   readonly table: number;
   readonly protocol: number;
   readonly scope: number;
@@ -159,7 +178,7 @@ interface Rtmsg {
 function rtmsg(m: MessageWriter, r: Rtmsg): void {
   m.u8(r.family === 4 ? k.AF_INET : k.AF_INET6)
     .u8(r.length)
-    .u8(0)
+    .u8(r.sourceLength ?? 0)
     .u8(0);
   m.u8(r.table > 255 ? k.RT_TABLE_UNSPEC : r.table)
     .u8(r.protocol)

@@ -1,10 +1,10 @@
-/** What the two hosts of a tunnel tell each other, but for its VNI. */
+/** What the two hosts of a tunnel tell each other, but for its VNI and its MTU. */
 import { quote } from "../../text/problem.ts";
 import { NetloomError } from "../../errors/errors.ts";
-import { VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
+import { VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
 import { familyOf, formatIp, parseIp } from "../../net/ip.ts";
 import type { TunnelHost } from "../mechanism-type.ts";
-import { COMMON, mtuOf, type ParameterMap, smallerMtu } from "../parameters.ts";
+import { COMMON, type ParameterMap } from "../parameters.ts";
 import { portOf, portOption, ZERO_CHECKSUMS } from "./values.ts";
 
 /** One for each family: the far side takes the first one that it has a VTEP for. */
@@ -12,7 +12,6 @@ export function offers(host: TunnelHost): Record<string, string>[] {
   return host.addresses.map((address) => ({
     [COMMON.sourceIp]: address,
     [COMMON.sourcePort]: String(portAt(host)),
-    [COMMON.mtu]: String(roomAt(host, address)),
     ...(familyOf(address) === 6 && { [ZERO_CHECKSUMS.source]: "true" }),
   }));
 }
@@ -24,17 +23,12 @@ export function accept(offered: ParameterMap, host: TunnelHost): Record<string, 
     ...offered,
     [COMMON.destinationIp]: address,
     [COMMON.destinationPort]: String(portAt(host)),
-    [COMMON.mtu]: String(smallerMtu(mtuOf(offered), roomAt(host, address))),
     ...(familyOf(address) === 6 && { [ZERO_CHECKSUMS.destination]: "true" }),
   };
 }
 
 function portAt({ settings }: TunnelHost): number {
   return settings[portOption.key] ?? VXLAN_PORT;
-}
-
-function roomAt({ underlayMtuBytes }: TunnelHost, address: string): number {
-  return underlayMtuBytes - VXLAN_OVERHEAD_BYTES[familyOf(address)];
 }
 
 function addressFor(offered: ParameterMap, host: TunnelHost): string {

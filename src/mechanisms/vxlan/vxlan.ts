@@ -4,7 +4,8 @@
  * ```
  *  near (the client's host)                             far (the endpoint's host)
  *    src_ip, src_port, MTU, vni: free here   ------->     vni kept if it is free here, else "is taken"
- *    another vni, three requests in all      <-------     dst_ip, dst_port, MTU: the smaller one
+ *    another vni, three requests in all      <-------     dst_ip, dst_port, MTU: at most that of the way back
+ *    MTU of the way there, if it is smaller  ------->
  * ```
  */
 import { quote } from "../../text/problem.ts";

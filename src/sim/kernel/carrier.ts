@@ -1,6 +1,7 @@
 /** The simulated carrier of one host's kernel: batches in turn, undo, crashes, marks and notifications. */
 import { describeOperation, refusal } from "../../kernel/kernel-text.ts";
 import {
+  type AddressQuery,
   type ApplyOptions,
   type CounterQuery,
   type Counters,
@@ -18,15 +19,21 @@ import {
   type ObserveQuery,
   type OnLink,
   type Operation,
+  type OwnAddress,
   type OwnerMark,
+  type Way,
+  type WayQuery,
+  type WatchPurpose,
 } from "../../kernel/kernel.ts";
 import { endsOf, isDevice, namespacesOf } from "../../kernel/objects.ts";
 import { demandDevicesLast, isDeviceRemoval } from "../../kernel/operations.ts";
 import { type Watch } from "../../async/watch.ts";
 import { type Actor, bury, busyUntilMs, type Undo } from "./links.ts";
 import { findNetns, type KernelListener, type NetnsMachine } from "./machine.ts";
-import { factsOf, look, nativeNetworkOf, viewOf } from "./observe.ts";
+import { factsOf, look, nativeNetworkOf, ownAddressOf, viewOf } from "./observe.ts";
 import { perform } from "./operations.ts";
+import { wayOf } from "./reach.ts";
+import { understood } from "./news.ts";
 import { type KernelNews, Refused, type SimDevice, type SimNetns } from "./state.ts";
 import { simKindOf } from "./objects.ts";
 import { SimWatch } from "./watch.ts";
@@ -45,6 +52,8 @@ export interface SimKernelOptions {
   readonly fault?: (number: number, operation: Operation) => SimFault | undefined;
 }
 
+const ROUTES_PAUSE_MS = 100;
+
 /** Names a namespace that was never asked about, as Linux's carrier does. */
 const unknownNetns: Netns = "inode://0/0";
 
@@ -59,6 +68,8 @@ export class SimKernel implements Kernel, Actor, KernelListener {
   readonly #cookies = new Map<string, string>();
   /** What the caller calls the namespaces that it has used. */
   readonly #names = new Map<SimNetns, Netns>();
+  /** When word of the host's routes comes or came last. */
+  #routesDueMs = Number.NEGATIVE_INFINITY;
   #life = 0;
   #operations = 0;
 
@@ -135,6 +146,22 @@ export class SimKernel implements Kernel, Actor, KernelListener {
     });
   }
 
+  async ways(queries: readonly WayQuery[]): Promise<(Way | undefined)[]> {
+    await this.#pause(this.#life);
+    return queries.map((query) => {
+      const found = this.lookUp(query.netns);
+      return found && wayOf(found, query);
+    });
+  }
+
+  async addresses(queries: readonly AddressQuery[]): Promise<(OwnAddress | undefined)[]> {
+    await this.#pause(this.#life);
+    return queries.map(({ netns, address }) => {
+      const found = this.lookUp(netns);
+      return found && ownAddressOf(found, address);
+    });
+  }
+
   async resolve(netns: Netns): Promise<NetnsIdentity> {
     await this.#pause(this.#life);
     const found = this.#mustFind(netns, "resolve");
@@ -142,10 +169,13 @@ export class SimKernel implements Kernel, Actor, KernelListener {
     return { netns: found.identity, cookie: found.cookie };
   }
 
-  watch(): Watch<KernelEvent> {
-    const watch = new SimWatch(this.machine.clock, this.machine.watchLimit, () =>
-      this.#watches.delete(watch),
-    );
+  watch(purpose?: WatchPurpose): Watch<KernelEvent> {
+    const watch = new SimWatch({
+      clock: this.machine.clock,
+      limit: this.machine.watchLimit,
+      purpose: purpose ?? "everything",
+      onClose: () => this.#watches.delete(watch),
+    });
     this.#watches.add(watch);
     return watch;
   }
@@ -187,7 +217,18 @@ export class SimKernel implements Kernel, Actor, KernelListener {
     const name = this.#names.get(netns);
     if (name === undefined) return;
     if (news.type === "netns-removed") this.#names.delete(netns);
-    for (const watch of this.#watches) watch.push({ ...news, netns: name }, dueMs);
+    const event = understood(news, name, { mark: this.mark, self: this });
+    if (!event) return;
+    const isOfHost = event.type === "route" && name === "host";
+    const toldMs = isOfHost ? this.#routesToldMs(dueMs) : dueMs;
+    if (toldMs !== undefined) for (const watch of this.#watches) watch.push(event, toldMs);
+  }
+
+  /** When the word about the host's routes comes; `undefined` if it is on its way, and tells of this as well. */
+  #routesToldMs(dueMs: number): number | undefined {
+    if (dueMs <= this.#routesDueMs) return undefined;
+    this.#routesDueMs = dueMs + ROUTES_PAUSE_MS;
+    return this.#routesDueMs;
   }
 
   nameOf(netns: SimNetns): Netns {

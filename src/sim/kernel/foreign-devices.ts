@@ -1,7 +1,9 @@
 /** Devices of the simulated machine that nobody of ours has made: network cards, and cables with a machine at their other end. */
 import type { Netns } from "../../kernel/kernel.ts";
 import { familyOf } from "../../net/ip.ts";
-import { destroyed } from "./links.ts";
+import { defaultMetric, MAIN_TABLE } from "../../kernel/objects/route.ts";
+import { destroyed, setDown, simDeviceOf } from "./links.ts";
+import { announceEnd, announceLink, announcePair } from "./news.ts";
 import {
   bare,
   type Machinery,
@@ -23,11 +25,21 @@ export interface CableEnd {
 export interface DeviceChange {
   readonly isUp?: boolean;
   readonly mtuBytes?: number;
+  readonly mac?: string;
   readonly name?: string;
   /** The bridge that it becomes a member of; "" for none. */
   readonly master?: string;
   /** One more, with prefix length. */
   readonly address?: string;
+}
+
+/** A route that nobody of ours has made, in the place of any other to there; with several next hops it has as many entries. */
+export interface ForeignRoute {
+  readonly destination: string;
+  /** None: there is no route any more. */
+  readonly hops: readonly { readonly link: string; readonly via: string }[];
+  /** RTAX_MTU. Default: the devices'. */
+  readonly mtuBytes?: number;
 }
 
 type Found<T> = Omit<T, "netns"> & { readonly netns: SimNetns };
@@ -57,7 +69,7 @@ export function foreign(
     addresses: new Set(addresses.map(addressOf)),
   };
   made.netns.devices.set(made.name, made);
-  machine.announce(made.netns, { type: "link", link: made.name, change: "new" });
+  announceLink(machine, made);
   return made;
 }
 
@@ -79,21 +91,52 @@ export function plantCable(
 }
 
 export function changeDevice(machine: Machinery, device: SimDevice, change: DeviceChange): void {
-  const { isUp = device.isUp, mtuBytes = device.mtuBytes, name = device.name, address } = change;
+  const { isUp = device.isUp, mtuBytes = device.mtuBytes, mac = device.mac, name = device.name } = change;
+  const { netns } = device;
   const master = change.master ?? device.master ?? "";
-  device.netns.devices.delete(device.name);
-  Object.assign(device, { isUp, mtuBytes, name, master: master === "" ? undefined : master });
-  device.netns.devices.set(name, device);
-  if (address !== undefined) device.addresses.add(addressOf(address));
-  for (const each of [device, device.peer])
-    if (each) machine.announce(each.netns, { type: "link", link: each.name, change: "new" });
+  if (!isUp) setDown({ machine }, device);
+  netns.devices.delete(device.name);
+  Object.assign(device, { isUp, mtuBytes, mac, name, master: master === "" ? undefined : master });
+  netns.devices.set(name, device);
+  announcePair(machine, device);
+  if (change.address === undefined) return;
+  const entry = addressOf(change.address);
+  device.addresses.add(entry);
+  machine.announce(netns, { type: "address", link: name, address: entry.address, change: "new" });
+}
+
+export function plantRoute(
+  machine: Machinery,
+  netns: SimNetns,
+  { destination, hops, mtuBytes }: ForeignRoute,
+): void {
+  const news = { type: "route", protocol: 0, by: undefined } as const;
+  for (const route of netns.routes)
+    if (route.protocol === 0 && route.destination === destination) {
+      netns.routes.delete(route);
+      machine.announce(netns, { ...news, link: route.device.name, change: "removed" });
+    }
+  const family = familyOf(destination);
+  for (const { link, via } of hops) {
+    netns.routes.add({
+      device: simDeviceOf(netns, link),
+      family,
+      destination,
+      via,
+      table: MAIN_TABLE,
+      metric: defaultMetric(family),
+      protocol: 0,
+      ...(mtuBytes !== undefined && { mtuBytes }),
+    });
+    machine.announce(netns, { ...news, link, change: "new" });
+  }
 }
 
 /** With its other end, at once. */
 export function removeDevice(machine: Machinery, device: SimDevice): void {
   for (const each of device.peer ? [device, device.peer] : [device]) {
     destroyed(each);
-    machine.announce(each.netns, { type: "link", link: each.name, change: "removed" });
+    announceEnd(machine, each);
   }
 }
 

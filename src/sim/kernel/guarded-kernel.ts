@@ -39,11 +39,15 @@ export function guardedKernel(
       life.deliver({ kind: "kernel.counters", delayMs: 0.1 }, kernel.counters(structuredClone(queries))),
     devices: (queries) =>
       life.deliver({ kind: "kernel.devices", delayMs: 0.1 }, kernel.devices(structuredClone(queries))),
+    ways: (queries) =>
+      life.deliver({ kind: "kernel.ways", delayMs: 0.1 }, kernel.ways(structuredClone(queries))),
+    addresses: (queries) =>
+      life.deliver({ kind: "kernel.addresses", delayMs: 0.1 }, kernel.addresses(structuredClone(queries))),
     resolve: (netns) => life.deliver({ kind: "kernel.resolve", detail: netns }, kernel.resolve(netns)),
     settle: () => life.deliver({ kind: "kernel.settle" }, kernel.settle()),
-    watch: () => {
+    watch: (purpose) => {
       life.check("kernel.watch");
-      const watch = kernel.watch();
+      const watch = kernel.watch(purpose);
       const forget = life.onEnd(() => watch.close());
       return watchOf({
         take: () => life.deliver({ kind: "kernel.event" }, watch.take()),

@@ -14,10 +14,13 @@ import {
   changeDevice,
   type DeviceChange,
   foreign,
+  type ForeignRoute,
   plantCable,
+  plantRoute,
   removeDevice,
 } from "./foreign-devices.ts";
 import { type Arrival, type SimDevice, type SimNetns, type Transmit, urlOf } from "./state.ts";
+import { dropRules, flush, type Flushed } from "./tampering.ts";
 import { SimProcesses } from "./processes.ts";
 
 export type { SimKernel, SimKernelOptions } from "./carrier.ts";
@@ -99,9 +102,24 @@ export class SimMachine {
     plantCable(this.#machine, ends, mtuBytes);
   }
 
+  /** A stranger's route, in the place of any other of a stranger's to there. */
+  plantRoute(netns: Netns, route: ForeignRoute): void {
+    plantRoute(this.#machine, this.#find(netns), route);
+  }
+
   /** What the owner of a device does with it. */
   changeDevice(netns: Netns, name: string, change: DeviceChange): void {
     changeDevice(this.#machine, this.#device(netns, name), change);
+  }
+
+  /** Somebody takes all of one sort off a device, whosever it is. */
+  flush(netns: Netns, name: string, what: Flushed): void {
+    flush(this.#machine, this.#device(netns, name), what);
+  }
+
+  /** Somebody removes the rules with this priority. */
+  dropRules(netns: Netns, priority: number): void {
+    dropRules(this.#machine, this.#find(netns), priority);
   }
 
   /** Its owner takes it away, and with it the other end of its cable. */

@@ -3,6 +3,7 @@ import type { LinkEnd, Netns, OwnerMark } from "../../kernel/kernel.ts";
 import { IPV6_MIN_MTU } from "../../net/link-local.ts";
 import { isUnicastMac, parseMac } from "../../net/mac.ts";
 import { type Device, endsOf } from "../../kernel/objects.ts";
+import { announceEnd, announceLink, announcePair } from "./news.ts";
 import { bare, type Machinery, Refused, type SimDevice, type SimNetns } from "./state.ts";
 
 /** Takes back one operation. */
@@ -89,7 +90,7 @@ export function hideDevice(actor: Actor, object: Device): Undo {
     for (const each of hidden) {
       if (!each.netns.isAlive) continue;
       each.isDoomed = false;
-      actor.machine.announce(each.netns, { type: "link", link: each.name, change: "new" });
+      announceLink(actor.machine, each);
     }
   };
 }
@@ -103,7 +104,7 @@ export function bury(actor: Actor, object: Device): void {
 }
 
 /** Takes the link down, and with it its routes, its neighbours and its IPv6 addresses, as Linux does. */
-export function setDown(actor: Actor, device: SimDevice): Undo {
+export function setDown({ machine }: Pick<Actor, "machine">, device: SimDevice): Undo {
   if (!device.isUp) return () => {};
   const routes = [...device.netns.routes].filter((route) => route.device === device);
   const addresses = [...device.addresses].filter((address) => address.family === 6);
@@ -112,9 +113,10 @@ export function setDown(actor: Actor, device: SimDevice): Undo {
   for (const route of routes) device.netns.routes.delete(route);
   for (const address of addresses) device.addresses.delete(address);
   device.neighbors.clear();
-  actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
+  announcePair(machine, device);
   return () => {
     device.isUp = true;
+    announcePair(machine, device);
     for (const address of addresses) device.addresses.add(address);
     for (const route of routes) device.netns.routes.add(route);
     for (const [key, neighbor] of neighbors) device.neighbors.set(key, neighbor);
@@ -135,7 +137,7 @@ function hide(machine: Machinery, device: SimDevice): SimDevice[] {
   const seen = withPeer(device).filter((each) => !each.isDoomed);
   for (const each of seen) {
     each.isDoomed = true;
-    machine.announce(each.netns, { type: "link", link: each.name, change: "removed" });
+    announceEnd(machine, each);
   }
   return seen;
 }
@@ -205,7 +207,7 @@ export function born(actor: Actor, end: LinkEnd, nature: Nature): SimDevice {
     ...bare(),
   };
   netns.devices.set(name, device);
-  actor.machine.announce(netns, { type: "link", link: name, change: "new" });
+  announceLink(actor.machine, device);
   return device;
 }
 
@@ -218,6 +220,9 @@ function changeEnd(actor: Actor, end: LinkEnd): Undo {
     alias: end.alias,
     linkLocal: end.linkLocal ?? false,
   });
-  actor.machine.announce(device.netns, { type: "link", link: device.name, change: "new" });
-  return () => Object.assign(device, { mac, mtuBytes, alias, linkLocal });
+  announceLink(actor.machine, device);
+  return () => {
+    Object.assign(device, { mac, mtuBytes, alias, linkLocal });
+    announceLink(actor.machine, device);
+  };
 }

@@ -3,7 +3,8 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { Random } from "../../world/world.ts";
 import type { Clock } from "../../async/clock.ts";
 import { dissolve } from "./links.ts";
-import type { Machinery, KernelNews, SimDevice, SimNetns } from "./state.ts";
+import { announceEnd } from "./news.ts";
+import type { KernelNews, Machinery, SimDevice, SimNetns } from "./state.ts";
 
 export interface SimMachineOptions {
   readonly clock: Clock;
@@ -116,8 +117,7 @@ export class NetnsMachine implements Machinery {
     const orphans = [...this.tunnels.values()].filter((device) => device.tunnel?.underlay === netns);
     for (const device of doomed) device.isDoomed = true;
     for (const device of new Set([...doomed, ...peers, ...orphans])) {
-      if (device.goneAtMs === undefined)
-        this.announce(device.netns, { type: "link", link: device.name, change: "removed" }, goneAtMs);
+      if (device.goneAtMs === undefined) announceEnd(this, device, goneAtMs);
       device.goneAtMs ??= goneAtMs;
       this.dying.add(device);
       this.uplinks.delete(device);

@@ -1,9 +1,18 @@
 /** What the simulated machine says about itself, in the form in which it was told. */
 import type { SimLook, SimView } from "./object-kind.ts";
 import { SIM_KINDS } from "./objects.ts";
-import { contains, mustParsePrefix, network } from "../../net/ip.ts";
-import type { PortFacts, KernelObject, NativeNetwork, ObserveQuery, OwnerMark } from "../../kernel/kernel.ts";
+import { canonicalIp, contains, mustParsePrefix, network } from "../../net/ip.ts";
+import type {
+  PortFacts,
+  KernelObject,
+  NativeNetwork,
+  ObserveQuery,
+  OwnAddress,
+  OwnerMark,
+} from "../../kernel/kernel.ts";
 import { MAIN_TABLE } from "../../kernel/objects/route.ts";
+import { hostPart } from "./routing.ts";
+import { hasCarrier } from "./news.ts";
 import type { SimDevice, SimNetns } from "./state.ts";
 
 export function viewOf(netns: SimNetns, query: ObserveQuery): SimView {
@@ -24,18 +33,28 @@ export function look(kernel: Omit<SimLook, "told">, views: readonly SimView[]): 
 
 /** A device as anybody may ask after it. */
 export function factsOf(device: SimDevice, mark: OwnerMark): PortFacts {
-  const { index, mtuBytes, isUp, peer, master, group, kind, addresses } = device;
+  const { index, mtuBytes, isUp, master, group, kind, addresses } = device;
   return {
     index,
     mtuBytes,
     isUp,
-    hasCarrier: isUp && (peer?.isUp ?? true),
+    hasCarrier: hasCarrier(device),
     isEthernet: true,
     isOurs: group === mark.group,
     sort: kind,
     ...(master !== undefined && { master }),
     addresses: [...addresses].map(({ address }) => address),
   };
+}
+
+/** No address is ever tentative: there is nobody else on a simulated link who could have it. */
+export function ownAddressOf({ devices }: SimNetns, address: string): OwnAddress | undefined {
+  const wanted = canonicalIp(address);
+  const device = [...devices.values()].find((each) =>
+    [...each.addresses].some((own) => canonicalIp(hostPart(own.address)) === wanted),
+  );
+  if (!device || device.isDoomed) return undefined;
+  return { link: device.name, state: "usable", isUp: device.isUp, hasCarrier: hasCarrier(device) };
 }
 
 /** All that is there without the mark, and not on a device that bears it; with `near` only such as holds one of these addresses. */

@@ -6,15 +6,21 @@
  */
 import { contains, familyOf, mustParseIp, mustParsePrefix } from "../../net/ip.ts";
 import { IPV6_MIN_MTU, isLinkLocal, linkLocalAddress } from "../../net/link-local.ts";
-import { connectedPrefixes, hostPart } from "./routing.ts";
+import { connectedPrefixes, hostPart, isOwnAddress } from "./routing.ts";
+import type { Way, WayHop, WayQuery } from "../../kernel/kernel.ts";
 import { MAIN_TABLE } from "../../kernel/objects/route.ts";
 import { sendOuter } from "./underlay.ts";
-import type { Arrival, Frame, Journey, Machinery, Packet, SimDevice, SimNetns } from "./state.ts";
+import type { Arrival, Frame, Journey, Machinery, Packet, SimDevice, SimNetns, SimRoute } from "./state.ts";
 
-interface Way {
+/** The next hop that is taken, and the route that says so; one to a network on the link has none. */
+interface NextHop {
   readonly device: SimDevice;
   readonly via: string | undefined;
+  readonly route?: SimRoute;
 }
+
+/** Of `lo`. */
+const LOOPBACK_MTU = 65_536;
 
 const longestJourney = 32;
 
@@ -26,6 +32,39 @@ export function followPacket(machine: Machinery, netns: SimNetns, packet: Packet
 /** Name of the device by which packets to `to` leave a namespace, whatever becomes of them. */
 export function wayOut(netns: SimNetns, to: string): string | undefined {
   return lookUp(netns, { to, bytes: 0 }, undefined)?.device.name;
+}
+
+/** What `Kernel.ways` answers. A simulated device has one MTU for both families. */
+export function wayOf(netns: SimNetns, { to, from }: WayQuery): Way {
+  if (from !== undefined && familyOf(from) === 4 && !isOwnAddress(netns, from))
+    return { unreachable: "ENETUNREACH" };
+  if (hasAddress(netns, to))
+    return { mtuBytes: LOOPBACK_MTU, hops: [{ link: "lo", mtuBytes: LOOPBACK_MTU, boundBy: "device" }] };
+  const packet = { to, bytes: 0, ...(from !== undefined && { source: from }) };
+  const first = lookUp(netns, packet, undefined);
+  if (!first) return { unreachable: "ENETUNREACH" };
+  const hops = (first.route ? besides(netns, first.route) : [first]).map(wayHop);
+  return { mtuBytes: Math.min(...hops.map(({ mtuBytes }) => mtuBytes)), hops };
+}
+
+/** All next hops of a route with several: a stranger's, as ours have one. */
+function besides(netns: SimNetns, route: SimRoute): NextHop[] {
+  const { destination, table, metric, protocol } = route;
+  return [...netns.routes]
+    .filter((each) => each.destination === destination && each.table === table && each.metric === metric)
+    .filter((each) => each.protocol === protocol && each.device.isUp)
+    .map((each) => ({ device: each.device, via: each.via, route: each }));
+}
+
+function wayHop({ device, via, route }: NextHop): WayHop {
+  const ofRoute = route?.mtuBytes ?? Infinity;
+  const isRoutes = ofRoute < device.mtuBytes;
+  return {
+    link: device.name,
+    ...(via !== undefined && { via }),
+    mtuBytes: isRoutes ? ofRoute : device.mtuBytes,
+    boundBy: isRoutes ? "route" : "device",
+  };
 }
 
 class Route implements Journey {
@@ -118,7 +157,7 @@ function forwards({ netns, name: link }: SimDevice, family: 4 | 6): boolean {
 }
 
 /** The rules in order of priority, the main table last. The longest prefix wins in a table, then the lowest metric. */
-function lookUp(netns: SimNetns, packet: Packet, iif: string | undefined): Way | undefined {
+function lookUp(netns: SimNetns, packet: Packet, iif: string | undefined): NextHop | undefined {
   const family = familyOf(packet.to);
   const to = mustParseIp(packet.to);
   const source = packet.source === undefined ? undefined : mustParseIp(packet.source);
@@ -136,10 +175,10 @@ function lookUp(netns: SimNetns, packet: Packet, iif: string | undefined): Way |
   return undefined;
 }
 
-function lookUpIn(netns: SimNetns, table: number, address: string): Way | undefined {
+function lookUpIn(netns: SimNetns, table: number, address: string): NextHop | undefined {
   const to = mustParseIp(address);
-  let best: (Way & { readonly length: number; readonly metric: number }) | undefined;
-  const offer = (way: Way, destination: string, metric: number): void => {
+  let best: (NextHop & { readonly length: number; readonly metric: number }) | undefined;
+  const offer = (way: NextHop, destination: string, metric: number): void => {
     const prefix = mustParsePrefix(destination);
     if (!way.device.isUp || !contains(prefix, to)) return;
     const length = prefix.length;
@@ -149,7 +188,9 @@ function lookUpIn(netns: SimNetns, table: number, address: string): Way | undefi
   if (table === MAIN_TABLE)
     for (const device of netns.devices.values())
       for (const prefix of connectedPrefixes(device)) offer({ device, via: undefined }, prefix, 0);
-  for (const { device, via, destination, metric, table: home } of netns.routes)
-    if (home === table) offer({ device, via }, destination, metric);
+  for (const route of netns.routes) {
+    const { device, via, destination, metric } = route;
+    if (route.table === table) offer({ device, via, route }, destination, metric);
+  }
   return best;
 }

@@ -1,6 +1,6 @@
 /** What a simulated machine is made of. Entries point at each other as the kernel's structures do. */
 import type { AttachedObject, Device } from "../../kernel/objects.ts";
-import type { Address, Netns, Program, Route, Rule } from "../../kernel/kernel.ts";
+import type { Address, LinkFacts, Netns, Program, Route, Rule } from "../../kernel/kernel.ts";
 
 export interface SimNetns {
   /** `/run/netns/a`, or `/proc/7/ns/net`. */
@@ -50,12 +50,23 @@ export interface SimDevice {
   goneAtMs: number | undefined;
   /** Removed by its owner, hence unseen by `observe`. */
   isDoomed: boolean;
+  /** What was last told of it: its name, and all that is a fact. */
+  told: { readonly name: string; readonly digest: string } | undefined;
 }
 
 /** A device with nothing on it. */
 export function bare(): Pick<
   SimDevice,
-  "peer" | "master" | "addresses" | "neighbors" | "program" | "received" | "kept" | "goneAtMs" | "isDoomed"
+  | "peer"
+  | "master"
+  | "addresses"
+  | "neighbors"
+  | "program"
+  | "received"
+  | "kept"
+  | "goneAtMs"
+  | "isDoomed"
+  | "told"
 > {
   return {
     master: undefined,
@@ -67,6 +78,7 @@ export function bare(): Pick<
     kept: new Map(),
     goneAtMs: undefined,
     isDoomed: false,
+    told: undefined,
   };
 }
 
@@ -86,10 +98,30 @@ export interface Machinery {
   announce(netns: SimNetns, news: KernelNews, dueMs?: number): void;
 }
 
-/** What there is to say about a namespace; the watcher knows its name. */
+/** What there is to say about a namespace; the listener knows its name. */
 export type KernelNews =
-  | { readonly type: "link"; readonly link: string; readonly change: "new" | "removed" }
-  | { readonly type: "address"; readonly change: "new" | "removed" }
+  | {
+      readonly type: "link";
+      readonly link: string;
+      readonly change: "new" | "changed" | "removed";
+      readonly facts?: Omit<LinkFacts, "isOurs"> & { readonly group: number };
+      readonly formerly?: string;
+    }
+  | {
+      readonly type: "address";
+      readonly link: string;
+      readonly change: "new" | "removed";
+      readonly address: string;
+    }
+  | {
+      readonly type: "route" | "neighbor";
+      readonly change: "new" | "removed";
+      readonly link?: string;
+      /** Whose mark it bears. */
+      readonly protocol: number;
+      /** Who has done it. */
+      readonly by: unknown;
+    }
   | { readonly type: "netns-removed" };
 
 /** A packet under way. */
@@ -152,6 +184,8 @@ export interface SimRoute extends Omit<Route, "kind" | "netns" | "link" | "table
   readonly table: number;
   readonly metric: number;
   readonly protocol: number;
+  /** RTAX_MTU, of a stranger's route. */
+  readonly mtuBytes?: number;
 }
 
 export interface SimRule extends Omit<Rule, "kind" | "netns"> {

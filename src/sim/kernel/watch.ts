@@ -1,25 +1,35 @@
 /** A subscription to a simulated kernel: bounded, late, and honest about what was lost. */
-import type { KernelEvent } from "../../kernel/kernel.ts";
+import { isServedBy, type KernelEvent, purposeOf, type WatchPurpose } from "../../kernel/kernel.ts";
 import { Watch } from "../../async/watch.ts";
 import type { Clock } from "../../async/clock.ts";
+
+export interface SimWatchOptions {
+  readonly clock: Clock;
+  /** So many events wait; one more, and all of them give way to a `resync`. */
+  readonly limit: number;
+  readonly purpose: WatchPurpose;
+  readonly onClose: () => void;
+}
 
 export class SimWatch extends Watch<KernelEvent> {
   readonly #clock: Clock;
   readonly #limit: number;
+  readonly #purpose: WatchPurpose;
   readonly #onClose: () => void;
   #queue: { readonly event: KernelEvent; readonly dueMs: number }[] = [];
   #waiting: (() => void)[] = [];
   #isClosed = false;
 
-  /** Holds `limit` events; one more, and all of them give way to a `resync`. */
-  constructor(clock: Clock, limit: number, onClose: () => void) {
+  constructor({ clock, limit, purpose, onClose }: SimWatchOptions) {
     super();
     this.#clock = clock;
     this.#limit = limit;
+    this.#purpose = purpose;
     this.#onClose = onClose;
   }
 
   push(event: KernelEvent, dueMs: number): void {
+    if (!isServedBy(purposeOf(event), this.#purpose)) return;
     if (this.#queue.length >= this.#limit) {
       this.lose("ENOBUFS: notifications were lost");
       return;

@@ -66,6 +66,8 @@ const KERNEL = {
   nativeNetworks: "call",
   counters: "call",
   devices: "call",
+  ways: "call",
+  addresses: "call",
   resolve: "call",
   watch: "watch",
   settle: "call",

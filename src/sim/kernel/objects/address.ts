@@ -41,8 +41,11 @@ function addAddress(actor: Actor, object: Address): Undo {
     ...(peer === undefined ? {} : { peer }),
   };
   device.addresses.add(entry);
-  actor.machine.announce(device.netns, { type: "address", change: "new" });
-  return () => device.addresses.delete(entry);
+  announce(actor, device, entry, "new");
+  return () => {
+    device.addresses.delete(entry);
+    announce(actor, device, entry, "removed");
+  };
 }
 
 /** The other end of a point-to-point address becomes another one; nothing else is touched. */
@@ -70,7 +73,7 @@ function removeAddress(actor: Actor, object: Address): Undo | undefined {
   const entry = device && findAddress(device, object);
   if (!device || entry?.protocol !== actor.mark.protocol || entry.peer !== object.peer) return undefined;
   device.addresses.delete(entry);
-  actor.machine.announce(netns, { type: "address", change: "removed" });
+  announce(actor, device, entry, "removed");
   const own = hostPart(entry.address);
   const isLast = entry.family === 4 && ![...device.addresses].some((address) => address.family === 4);
   const lost = [...netns.routes].filter(
@@ -83,9 +86,19 @@ function removeAddress(actor: Actor, object: Address): Undo | undefined {
   for (const [address] of neighbors) device.neighbors.delete(address);
   return () => {
     device.addresses.add(entry);
+    announce(actor, device, entry, "new");
     for (const [address, neighbor] of neighbors) device.neighbors.set(address, neighbor);
     for (const route of lost) if (!route.device.isDoomed) netns.routes.add(route);
   };
+}
+
+function announce(
+  { machine }: Actor,
+  { netns, name: link }: SimDevice,
+  { address }: SimAddress,
+  change: "new" | "removed",
+): void {
+  machine.announce(netns, { type: "address", link, address, change });
 }
 
 function findAddress(device: SimDevice, object: Pick<Address, "address" | "peer">): SimAddress | undefined {

@@ -16,6 +16,9 @@ export const neighbor = {
     const entry = device?.neighbors.get(object.address);
     if (!device || !entry) return undefined;
     device.neighbors.delete(object.address);
+    const { netns, name: link } = device;
+    const { protocol } = entry;
+    actor.machine.announce(netns, { type: "neighbor", link, protocol, by: actor, change: "removed" });
     return () => device.neighbors.set(object.address, entry);
   },
   observe: ({ mark }, view) =>

@@ -56,7 +56,11 @@ function addRoute(actor: Actor, object: Route): Undo {
     throw new Refused("EINVAL", "invalid source address");
   if (findRoute(netns, object)) throw new Refused("EEXIST", "route exists");
   netns.routes.add(entry);
-  return () => netns.routes.delete(entry);
+  announce(actor, entry, "new");
+  return () => {
+    netns.routes.delete(entry);
+    announce(actor, entry, "removed");
+  };
 }
 
 function removeRoute(actor: Actor, object: Route): Undo | undefined {
@@ -64,9 +68,16 @@ function removeRoute(actor: Actor, object: Route): Undo | undefined {
   const entry = findRoute(netns, object);
   if (entry?.protocol !== actor.mark.protocol || entry.device.name !== object.link) return undefined;
   netns.routes.delete(entry);
+  announce(actor, entry, "removed");
   return () => {
-    if (!entry.device.isDoomed) netns.routes.add(entry);
+    if (entry.device.isDoomed) return;
+    netns.routes.add(entry);
+    announce(actor, entry, "new");
   };
+}
+
+function announce(by: Actor, { device, protocol }: SimRoute, change: "new" | "removed"): void {
+  by.machine.announce(device.netns, { type: "route", link: device.name, protocol, by, change });
 }
 
 function findRoute(netns: SimNetns, object: Route): SimRoute | undefined {

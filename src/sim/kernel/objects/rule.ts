@@ -10,20 +10,32 @@ export const rule = {
     const { kind: _kind, netns: _netns, ...fields } = object;
     const entry: SimRule = { ...fields, protocol: actor.mark.protocol };
     netns.rules.add(entry);
-    return () => netns.rules.delete(entry);
+    announce(actor, netns, entry, "new");
+    return () => {
+      netns.rules.delete(entry);
+      announce(actor, netns, entry, "removed");
+    };
   },
   remove(actor, object) {
     const netns = actor.find(object.netns);
     const entry = findRule(actor, netns, object);
     if (!entry) return undefined;
     netns.rules.delete(entry);
-    return () => netns.rules.add(entry);
+    announce(actor, netns, entry, "removed");
+    return () => {
+      netns.rules.add(entry);
+      announce(actor, netns, entry, "new");
+    };
   },
   observe: ({ mark }, { netns, name, links }) =>
     [...netns.rules]
       .filter(({ protocol, iif = "" }) => protocol === mark.protocol && (!links || links.has(iif)))
       .map(({ protocol: _protocol, ...rest }): Rule => ({ kind: "rule", netns: name, ...rest })),
 } as const satisfies SimObjectKind<Rule>;
+
+function announce(by: Actor, netns: SimNetns, { protocol }: SimRule, change: "new" | "removed"): void {
+  by.machine.announce(netns, { type: "route", protocol, by, change });
+}
 
 function findRule(actor: Actor, netns: SimNetns, object: Rule): SimRule | undefined {
   const wanted = ruleKey(object);

@@ -1,5 +1,6 @@
 import type { Up } from "../../../kernel/kernel.ts";
 import { type Actor, simDeviceOf, setDown, type Undo } from "../links.ts";
+import { announcePair } from "../news.ts";
 import { devicesOf, type SimObjectKind } from "../object-kind.ts";
 
 export const up = {
@@ -20,7 +21,7 @@ function setUp(actor: Actor, object: Up): Undo {
   const device = simDeviceOf(netns, object.link);
   if (device.isUp) return () => {};
   device.isUp = true;
-  actor.machine.announce(netns, { type: "link", link: object.link, change: "new" });
+  announcePair(actor.machine, device);
   // On its way down again it would lose what it already had when it was down.
   const addresses = [...device.addresses];
   const neighbors = [...device.neighbors];

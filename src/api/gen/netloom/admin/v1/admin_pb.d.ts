@@ -949,6 +949,13 @@ export declare type Tunnel = Message<"netloom.admin.v1.Tunnel"> & {
    * @generated from field: string words = 7;
    */
   words: string;
+
+  /**
+   * How wide the network between the two hosts is, as far as a host knows it: the way from there to the other one.
+   *
+   * @generated from field: repeated netloom.admin.v1.TunnelWay ways = 13;
+   */
+  ways: TunnelWay[];
 };
 
 /**
@@ -956,6 +963,45 @@ export declare type Tunnel = Message<"netloom.admin.v1.Tunnel"> & {
  * Use `create(TunnelSchema)` to create a new message.
  */
 export declare const TunnelSchema: GenMessage<Tunnel>;
+
+/**
+ * The way from one end of a tunnel to the other.
+ *
+ * @generated from message netloom.admin.v1.TunnelWay
+ */
+export declare type TunnelWay = Message<"netloom.admin.v1.TunnelWay"> & {
+  /**
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * The VTEP at its end.
+   *
+   * @generated from field: string to = 2;
+   */
+  to: string;
+
+  /**
+   * Bytes of the packets between the hosts; 0 if it is not known.
+   *
+   * @generated from field: uint32 mtu = 3;
+   */
+  mtu: number;
+
+  /**
+   * For people, what bounds it, or why there is none: `by the route via 10.0.0.254 dev eth0`.
+   *
+   * @generated from field: string words = 4;
+   */
+  words: string;
+};
+
+/**
+ * Describes the message netloom.admin.v1.TunnelWay.
+ * Use `create(TunnelWaySchema)` to create a new message.
+ */
+export declare const TunnelWaySchema: GenMessage<TunnelWay>;
 
 /**
  * @generated from message netloom.admin.v1.Counters

@@ -1,0 +1,181 @@
+/** What others do to what is ours: it is told so that whoever wants it otherwise knows where to look, and what batches do is not. */
+import assert from "node:assert/strict";
+import type { Kernel, KernelEvent, KernelObject, LinkEvent, Netns } from "../../src/kernel/kernel.ts";
+import type { Watch } from "../../src/async/watch.ts";
+import { add, type ContractCase, eventOf, type KernelHarness, remove } from "./kernel-contract-harness.ts";
+import { end, scene, veth } from "./kernel-contract-specimens.ts";
+
+/** The scene, made while somebody watches, in a workload that others tamper with. */
+async function watched(harness: KernelHarness): Promise<{
+  kernel: Kernel;
+  host: Netns;
+  workload: Netns;
+  watch: Watch<KernelEvent>;
+}> {
+  const [host, workload] = [await harness.netns(), await harness.netns()];
+  const kernel = await harness.kernel({ host });
+  await kernel.resolve(workload);
+  const watch = kernel.watch();
+  await kernel.apply(add(...scene(workload), ...extras(workload)));
+  return { kernel, host, workload, watch };
+}
+
+function extras(netns: Netns): KernelObject[] {
+  const link = "nl-1";
+  return [
+    { kind: "route", netns, link, destination: "10.7.0.0/24", via: "10.0.0.1" },
+    { kind: "route", netns, link, destination: "fd07::/64", via: "fd00::1" },
+    { kind: "neighbor", netns, link, address: "10.0.0.1", mac: "02:00:00:00:00:01" },
+    { kind: "rule", netns, family: 4, priority: 4000, table: 5000, from: "10.0.0.2/32" },
+  ];
+}
+
+/** Reads until the device is as it is said to be. */
+async function linkAs(
+  watch: Watch<KernelEvent>,
+  link: string,
+  fits: (event: LinkEvent) => boolean,
+): Promise<LinkEvent> {
+  const found = await eventOf(watch, (event) => event.type === "link" && event.link === link && fits(event));
+  return found as LinkEvent;
+}
+
+/** What is told until the other end of the pair has this MTU, which its owner gives it: a mark in the stream. */
+async function toldUntil(
+  { watch, host }: { readonly watch: Watch<KernelEvent>; readonly host: Netns },
+  harness: KernelHarness,
+  mtuBytes: number,
+): Promise<KernelEvent[]> {
+  await harness.tend(host, "ch-1", { mtuBytes });
+  const told: KernelEvent[] = [];
+  for (;;) {
+    const event = await watch.take();
+    assert.ok(event, "the watch was closed");
+    if (event.type === "link" && event.link === "ch-1" && event.facts?.mtuBytes === mtuBytes) return told;
+    told.push(event);
+  }
+}
+
+const isLoss = ({ type }: KernelEvent): boolean => type === "route" || type === "neighbor";
+
+export const tamperCases: readonly ContractCase[] = [
+  {
+    title: "a watch tells what a device is after every change that is one: MTU, MAC, state, name",
+    async run(harness) {
+      const { watch, workload } = await watched(harness);
+      await linkAs(watch, "nl-1", ({ facts }) => facts?.isUp === true && facts.isOurs);
+      await harness.tend(workload, "nl-1", { mtuBytes: 1400 });
+      const changed = await linkAs(watch, "nl-1", ({ facts }) => facts?.mtuBytes === 1400);
+      const { mac, alias } = end(workload, "nl-1", 2);
+      assert.deepEqual(changed, {
+        type: "link",
+        netns: workload,
+        link: "nl-1",
+        change: "changed",
+        facts: { mac, mtuBytes: 1400, isUp: true, isOurs: true, alias },
+      });
+      await harness.tend(workload, "nl-1", { mac: "02:00:00:00:00:77" });
+      await linkAs(watch, "nl-1", ({ facts }) => facts?.mac === "02:00:00:00:00:77");
+      await harness.tend(workload, "nl-1", { isUp: false });
+      await linkAs(watch, "nl-1", ({ facts }) => facts?.isUp === false);
+      await harness.tend(workload, "nl-1", { name: "stolen" });
+      const renamed = await linkAs(watch, "stolen", ({ change }) => change === "changed");
+      assert.deepEqual([renamed.formerly, renamed.facts?.alias], ["nl-1", alias]);
+      await harness.unplug(workload, "stolen");
+      await linkAs(watch, "stolen", ({ change }) => change === "removed");
+      watch.close();
+    },
+  },
+  {
+    title:
+      "a device that others set down and up again at once was down, and its carrier is told at the other end",
+    async run(harness) {
+      const { watch, workload, kernel } = await watched(harness);
+      await linkAs(watch, "nl-1", ({ facts }) => facts?.isUp === true);
+      await harness.tend(workload, "nl-1", { isUp: false });
+      await harness.tend(workload, "nl-1", { isUp: true });
+      // Only a look is a turn in which nobody else hears.
+      await kernel.observe([{ netns: workload }]);
+      await linkAs(watch, "nl-1", ({ facts, wentDown }) => wentDown === true || facts?.isUp === false);
+      watch.close();
+    },
+  },
+  {
+    title: "a watch tells which address others have removed, and from which device",
+    async run(harness) {
+      const { watch, workload } = await watched(harness);
+      await harness.flush(workload, "nl-1", "addresses");
+      for (const address of ["10.0.0.2/24", "fd00::2/64"]) {
+        const isIt = (event: KernelEvent): boolean => event.type === "address" && event.address === address;
+        const gone = await eventOf(
+          watch,
+          (event) => isIt(event) && "change" in event && event.change === "removed",
+        );
+        assert.deepEqual(gone, {
+          type: "address",
+          netns: workload,
+          link: "nl-1",
+          address,
+          change: "removed",
+        });
+      }
+      watch.close();
+    },
+  },
+  {
+    title: "a watch tells that others have taken routes, rules and neighbours of ours",
+    async run(harness) {
+      const { watch, workload } = await watched(harness);
+      await harness.flush(workload, "nl-1", "routes");
+      const lost = await eventOf(
+        watch,
+        ({ type, ...rest }) => type === "route" && "netns" in rest && rest.netns === workload,
+      );
+      assert.deepEqual(lost, { type: "route", netns: workload, link: "nl-1" });
+      await harness.flush(workload, "nl-1", "neighbors");
+      const forgotten = await eventOf(watch, ({ type }) => type === "neighbor");
+      assert.deepEqual(forgotten, { type: "neighbor", netns: workload, link: "nl-1" });
+      await harness.dropRule(workload, 4000);
+      await eventOf(
+        watch,
+        (event) => event.type === "route" && event.netns === workload && event.link === undefined,
+      );
+      watch.close();
+    },
+  },
+  {
+    title: "what a batch of this kernel takes is no loss",
+    async run(harness) {
+      const scenery = await watched(harness);
+      const { watch, workload, kernel } = scenery;
+      await kernel.apply(remove(...extras(workload)));
+      assert.deepEqual((await toldUntil(scenery, harness, 1499)).filter(isLoss).filter(isOf(workload)), []);
+      await kernel.apply(add(...extras(workload)));
+      await kernel.apply(remove(veth(workload)));
+      await kernel.settle();
+      await kernel.apply(add(veth(workload)));
+      assert.deepEqual((await toldUntil(scenery, harness, 1498)).filter(isLoss).filter(isOf(workload)), []);
+      watch.close();
+    },
+  },
+  {
+    title: "a watch tells that routes of the host have changed, each time that they have been still",
+    async run(harness) {
+      const { watch, kernel } = await watched(harness);
+      const isHosts = (event: KernelEvent): boolean => event.type === "route" && event.netns === "host";
+      const routes = Array.from({ length: 300 }, (_, n): KernelObject => {
+        const destination = `10.${20 + (n >> 8)}.${n & 255}.0/24`;
+        return { kind: "route", netns: "host", link: "ch-1", destination };
+      });
+      await kernel.apply(add(...routes));
+      await eventOf(watch, isHosts);
+      await kernel.apply(remove(...routes));
+      await eventOf(watch, isHosts);
+      watch.close();
+    },
+  },
+];
+
+function isOf(workload: Netns): (event: KernelEvent) => boolean {
+  return (event) => "netns" in event && event.netns === workload;
+}

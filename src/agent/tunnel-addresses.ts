@@ -1,0 +1,77 @@
+/** The addresses of this host's ends of tunnels: whether they are there, and what is said where they are not. */
+import { NetloomError } from "../errors/errors.ts";
+import type { Kernel, OwnAddress } from "../kernel/kernel.ts";
+import type { World } from "../world/world.ts";
+
+/**
+ * Guarantees
+ * - An address that cannot be used is among what this host keeps trying (`World.retries`), with the reason and what to do, and in
+ *   the log; that it can be used again is in the log, too.
+ * - One whose device has no carrier is used, and said: it is only the packets that wait.
+ */
+export class TunnelAddresses {
+  readonly #all: readonly string[];
+  readonly #world: World;
+  readonly #kernel: Pick<Kernel, "addresses">;
+  /** By address why it cannot be used, in words; absent before the first look. */
+  readonly #problems = new Map<string, string>();
+  readonly #usable = new Set<string>();
+  readonly #seen = new Set<string>();
+
+  constructor(world: World, kernel: Pick<Kernel, "addresses">, all: readonly string[]) {
+    this.#world = world;
+    this.#kernel = kernel;
+    this.#all = all;
+  }
+
+  /** New tunnels may end there. */
+  isUsable(address: string): boolean {
+    return this.#usable.has(address);
+  }
+
+  async look(): Promise<void> {
+    const found = await this.#kernel.addresses(this.#all.map((address) => ({ netns: "host", address })));
+    for (const [i, address] of this.#all.entries()) this.#judge(address, found[i]);
+  }
+
+  #judge(address: string, found: OwnAddress | undefined): void {
+    if (found?.state === "usable") {
+      this.#usable.add(address);
+      this.#seen.add(address);
+    } else this.#usable.delete(address);
+    this.#say(address, problemOf(address, found, this.#seen.has(address)));
+  }
+
+  #say(address: string, problem: string | undefined): void {
+    const before = this.#problems.get(address);
+    if (problem === before) return;
+    const { log, retries } = this.#world;
+    const what = `use the tunnel address ${address}`;
+    if (problem === undefined) {
+      this.#problems.delete(address);
+      retries.over(what);
+      log.info("a tunnel address can be used", { address });
+    } else {
+      this.#problems.set(address, problem);
+      // The age of what is there now, and not that of the reason before.
+      retries.over(what);
+      retries.failed(what, new NetloomError("FAILED_PRECONDITION", problem));
+      log.warn("a tunnel address cannot be used", { address, problem });
+    }
+  }
+}
+
+function problemOf(address: string, found: OwnAddress | undefined, wasThere: boolean): string | undefined {
+  if (!found && wasThere)
+    return `this host has ${address} no more: its wires to other hosts carry nothing; give it back (ip address add), or start the agent with another --tunnel-ip`;
+  if (!found)
+    return `this host does not have ${address} yet: wires inside of it work, those to other hosts wait; give it the address (ip address add), or start the agent with another --tunnel-ip`;
+  const { link, state, isUp, hasCarrier } = found;
+  if (state === "duplicate")
+    return `another host on the link of ${link} has ${address}, too: give this one another, and start the agent with it; see: ip -6 address show dadfailed`;
+  if (!isUp) return `${address} is on ${link}, which is down: ip link set ${link} up`;
+  if (!hasCarrier) return `${address} is on ${link}, and ${link} has no carrier: nobody is at its other end`;
+  return state === "tentative"
+    ? `the kernel looks whether another host on the link of ${link} has ${address}`
+    : undefined;
+}

@@ -1,0 +1,73 @@
+/** The near side of a tunnel: both of its ends are as wide as the way there and the way back. Upstream: sdk-vpp mechanisms/vxlan/mtu */
+import { copyMessage } from "../../api/copy-message.ts";
+import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
+import type { WayHolder } from "../../forwarder/ways/tunnel-ways.ts";
+import { REMOTE_TYPES } from "../../mechanisms/list.ts";
+import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
+import { mtuOf } from "../../mechanisms/parameters.ts";
+import { connectionOf, type ConnectionElement } from "../connection.ts";
+import { limitMtu, narrowed, ofWidth, type TunnelOptions, wayPair, widthUsed } from "./tunnel-options.ts";
+
+/**
+ * Behind whatever makes something of the answer.
+ *
+ * Guarantees
+ * - What the far side is asked for says how wide this host's way to it is now, as far as that is known, and not what was agreed on
+ *   before: so a tunnel that was narrowed can grow again.
+ * - An answer that is wider than this host's way to the far side is not used: the far side is asked once more at once, with that
+ *   width. So both ends are made with one MTU. One that answers the same all the same is not believed.
+ * - `ways` hears what is agreed on, and when it is over.
+ */
+export function fitTunnel(
+  options: TunnelOptions,
+  types: readonly RemoteType[] = REMOTE_TYPES,
+): ConnectionElement {
+  const { ways } = options;
+  const typeOf = (mechanism: Mechanism | undefined): RemoteType | undefined =>
+    types.find(({ type }) => type === mechanism?.type);
+  const widthOf = async (type: RemoteType, { parameters }: Mechanism) => {
+    const pair = wayPair(options, type, { parameters, towards: "endpoint" });
+    return pair && { pair, ownBytes: await ways.widthOf(pair) };
+  };
+  return {
+    name: "fit-tunnel",
+    async request(_call, request, next) {
+      const kept = connectionOf(request).mechanism;
+      const keptType = typeOf(kept);
+      if (kept && keptType) {
+        const own = await widthOf(keptType, kept);
+        kept.parameters = ofWidth(keptType, kept.parameters, own?.ownBytes ?? ways.mostBytes);
+      }
+      let answer = await next(request);
+      const type = typeOf(answer.mechanism);
+      const own = type && answer.mechanism && (await widthOf(type, answer.mechanism));
+      const holder = holderOf(answer);
+      if (!type || !own || !answer.mechanism) {
+        ways.drop(holder);
+        return answer;
+      }
+      const fitting = narrowed(type, answer.mechanism.parameters, own.ownBytes);
+      if (mtuOf(fitting) < mtuOf(answer.mechanism.parameters)) {
+        const again = copyMessage(request);
+        const asked = connectionOf(again);
+        // It is the same connection for whoever has answered.
+        if (answer.path) asked.path = copyMessage(answer.path);
+        asked.mechanism = Object.assign(copyMessage(answer.mechanism), { parameters: fitting });
+        answer = await next(again);
+      }
+      if (!answer.mechanism) return answer;
+      answer.mechanism.parameters = narrowed(type, answer.mechanism.parameters, own.ownBytes);
+      limitMtu(answer, answer.mechanism);
+      ways.use(holder, { ...own, usedBytes: widthUsed(type, answer.mechanism.parameters) });
+      return answer;
+    },
+    async close(_call, connection, next) {
+      ways.drop(holderOf(connection));
+      await next(connection);
+    },
+  };
+}
+
+function holderOf({ id }: Connection): WayHolder {
+  return { connectionId: id, towards: "endpoint" };
+}

@@ -1,0 +1,166 @@
+/**
+ * The ways of this host's tunnels to other hosts: how wide each is now, which wires use it, and which of those another width
+ * would fit better.
+ */
+import type { Side } from "../../mechanisms/side.ts";
+import type { Kernel, ReachableWay, WayQuery } from "../../kernel/kernel.ts";
+
+/** The two ends of a tunnel, as its near host has them. */
+export interface WayPair {
+  /** Of this host. */
+  readonly from: string;
+  readonly to: string;
+  readonly udpPort: number | undefined;
+}
+
+/** A tunnel of a wire, as it was agreed on. Bytes are of the packets between the hosts. */
+export interface WayUse {
+  readonly pair: WayPair;
+  /** What this host would have allowed then; `undefined` if it knew nothing. */
+  readonly ownBytes: number | undefined;
+  /** What both hosts have agreed on. */
+  readonly usedBytes: number;
+}
+
+/** A way as it was seen last. */
+interface KnownWay {
+  /** As it was when there was one; absent if there never was. */
+  readonly way?: ReachableWay;
+  /** The kernel's errno, while there is none. */
+  readonly unreachable?: string;
+}
+
+/** The way of a tunnel, for people. */
+export interface ToldWay {
+  readonly to: string;
+  /** 0 if it is not known. */
+  readonly widthBytes: number;
+  /** What bounds it, or why there is none: `by the route via 10.0.0.254 dev eth0`. */
+  readonly words: string;
+}
+
+export interface TunnelWaysOptions {
+  readonly kernel: Pick<Kernel, "ways">;
+  /** What a person says that the network between the hosts carries at most. Default: nobody says anything. */
+  readonly mostBytes?: number | undefined;
+  /** Tunnels of these connections would be agreed on with another width now. */
+  readonly onMisfit?: (connectionIds: readonly string[]) => void;
+}
+
+/** A connection of a forwarder has a tunnel to each side at most. */
+export interface WayHolder {
+  readonly connectionId: string;
+  readonly towards: Side;
+}
+
+/**
+ * Guarantees
+ * - A width is that of the way now, and at most what a person allows. Of a way that is not there it is the last one known, so that
+ *   an outage changes no wire.
+ * - A look asks the kernel once for each pair of addresses, however many wires use it, all in one batch.
+ * - A use misfits if its way has become narrower than what it uses, or wider where this host was what bounded it. It is told at
+ *   every look until it was agreed on anew.
+ */
+export class TunnelWays {
+  readonly #options: TunnelWaysOptions;
+  readonly #seen = new Map<string, KnownWay>();
+  readonly #uses = new Map<string, WayUse & WayHolder>();
+
+  constructor(options: TunnelWaysOptions) {
+    this.#options = options;
+  }
+
+  /** What a person allows. */
+  get mostBytes(): number | undefined {
+    return this.#options.mostBytes;
+  }
+
+  /** Asks the kernel. `undefined` if there is no way, was none before, and nobody says anything. */
+  async widthOf(pair: WayPair): Promise<number | undefined> {
+    await this.#ask([pair]);
+    return this.#widthOf(pair);
+  }
+
+  /** In the place of what `holder` has used before. */
+  use(holder: WayHolder, use: WayUse): void {
+    this.#uses.set(holderKey(holder), { ...holder, ...use });
+  }
+
+  drop(holder: WayHolder): void {
+    this.#uses.delete(holderKey(holder));
+  }
+
+  /** What `holder` uses, as it was seen last; `undefined` if it uses nothing. */
+  told(holder: WayHolder): ToldWay | undefined {
+    const pair = this.#uses.get(holderKey(holder))?.pair;
+    if (!pair) return undefined;
+    const { way, unreachable } = this.#seen.get(keyOf(pair)) ?? {};
+    const { mostBytes = Infinity } = this.#options;
+    const words = [
+      ...(way ? [mostBytes < way.mtuBytes ? "by --underlay-mtu" : boundWords(way)] : []),
+      ...(unreachable === undefined ? [] : [`there is no way now: ${unreachable}`]),
+    ];
+    return { to: pair.to, widthBytes: this.#widthOf(pair) ?? 0, words: words.join("; ") };
+  }
+
+  /** Looks at all ways in use. */
+  async look(): Promise<void> {
+    const pairs = new Map([...this.#uses.values()].map(({ pair }) => [keyOf(pair), pair]));
+    for (const key of this.#seen.keys()) if (!pairs.has(key)) this.#seen.delete(key);
+    if (pairs.size === 0) return;
+    await this.#ask([...pairs.values()]);
+    const misfits = [...this.#uses.values()].filter((use) => !this.#fits(use));
+    if (misfits.length > 0) this.#options.onMisfit?.([...new Set(misfits.map((use) => use.connectionId))]);
+  }
+
+  #fits({ pair, ownBytes, usedBytes }: WayUse): boolean {
+    const nowBytes = this.#widthOf(pair);
+    if (nowBytes === undefined) return true;
+    if (nowBytes < usedBytes) return false;
+    const isBoundHere = ownBytes === undefined || ownBytes <= usedBytes;
+    return !isBoundHere || nowBytes === usedBytes;
+  }
+
+  async #ask(pairs: readonly WayPair[]): Promise<void> {
+    const ways = await this.#options.kernel.ways(pairs.map(queryOf));
+    for (const [i, pair] of pairs.entries()) {
+      const way = ways[i];
+      const key = keyOf(pair);
+      const before = this.#seen.get(key)?.way;
+      if (way && "hops" in way) this.#seen.set(key, { way });
+      else
+        this.#seen.set(key, {
+          ...(before && { way: before }),
+          unreachable: way?.unreachable ?? "ENETUNREACH",
+        });
+    }
+  }
+
+  #widthOf(pair: WayPair): number | undefined {
+    const { mostBytes } = this.#options;
+    const width = this.#seen.get(keyOf(pair))?.way?.mtuBytes;
+    if (width === undefined || mostBytes === undefined) return width ?? mostBytes;
+    return Math.min(width, mostBytes);
+  }
+}
+
+function queryOf({ from, to, udpPort }: WayPair): WayQuery {
+  return { netns: "host", from, to, ...(udpPort !== undefined && { udpPort }) };
+}
+
+function holderKey({ connectionId, towards }: WayHolder): string {
+  return `${towards} ${connectionId}`;
+}
+
+function keyOf({ from, to, udpPort }: WayPair): string {
+  return `${from} ${to} ${udpPort ?? ""}`;
+}
+
+/** The hop that bounds a way. */
+function boundWords({ mtuBytes, hops }: ReachableWay): string {
+  const hop = hops.find((each) => each.mtuBytes === mtuBytes);
+  if (!hop) return "";
+  const { link, via, boundBy } = hop;
+  const where = `${via === undefined ? "" : `via ${via} `}dev ${link}`;
+  return `by the ${boundBy === "route" ? `route ${where}` : `device ${link}`}${hops.length > 1 ? `, one of ${hops.length} next hops` : ""}`;
+}

@@ -1,0 +1,71 @@
+/**
+ * Hears that routes or rules of one namespace have changed, at a cost that does not grow with their number: after the first word
+ * of it the socket leaves the groups, so that the kernel tells it nothing more, and joins them again a moment later. What
+ * happened meanwhile is covered by the one call that follows.
+ */
+import { KernelError } from "../../kernel/kernel.ts";
+import { close, receive } from "../libc/syscall.ts";
+import { join, openBound, ROUTE_GROUPS } from "./notifications.ts";
+
+/** For so long nothing is heard after something has changed. */
+const PAUSE_MS = 100;
+
+const buffer = new Uint8Array(4096);
+
+export class HostRoutes {
+  readonly fd: number;
+  readonly #onChange: () => void;
+  #isOn = false;
+  #pause: NodeJS.Timeout | undefined;
+
+  /** Opens the socket in the current namespace; it hears nothing before `listen`. */
+  constructor(onChange: () => void) {
+    this.fd = openBound();
+    this.#onChange = onChange;
+  }
+
+  listen(isOn: boolean): void {
+    if (isOn === this.#isOn) return;
+    this.#isOn = isOn;
+    this.#endPause();
+    join(this.fd, ROUTE_GROUPS, isOn);
+  }
+
+  /** To be called when there is something to read. */
+  hear(): void {
+    if (!this.#isOn || this.#pause) return;
+    if (!this.#empty()) return;
+    join(this.fd, ROUTE_GROUPS, false);
+    // What came before it had left.
+    this.#empty();
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      // First heard again, then told: nothing falls between.
+      join(this.fd, ROUTE_GROUPS, true);
+      this.#onChange();
+    }, PAUSE_MS).unref();
+  }
+
+  close(): void {
+    this.#isOn = false;
+    this.#endPause();
+    close(this.fd);
+  }
+
+  #endPause(): void {
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+  }
+
+  /** Reads until there is no more, and looks at nothing of it. Was there anything? */
+  #empty(): boolean {
+    for (let isAny = false; ; isAny = true) {
+      try {
+        if (!receive(this.fd, buffer)) return isAny;
+      } catch (error) {
+        // What was lost is a change as well.
+        if (!(error instanceof KernelError && error.errno === "ENOBUFS")) throw error;
+      }
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test, type TestContext } from "node:test";
+import { needsRoot, netnsFixture } from "../../../fixtures/linux/netns.ts";
+import * as k from "../netlink/constants.ts";
+import { Notifications } from "./notifications.ts";
+
+const PROTOCOL = 78;
+/** By which this namespace knows those of the tests. */
+const FIRST_NSID = 47_000;
+let count = 0;
+
+/** Notifications of a namespace, and `ip` in it: `said` is what the kernel has told since it was asked last, by type. */
+async function listening(t: TestContext) {
+  const net = await netnsFixture(t);
+  const netns = await net.netns();
+  const nsid = FIRST_NSID + count++;
+  execFileSync("ip", ["netns", "set", net.nameOf(netns), String(nsid)]);
+  const notifications = Notifications.open(PROTOCOL);
+  t.after(() => notifications.close());
+  notifications.listen("everything");
+  const ip = (command: string): void => {
+    execFileSync("ip", ["-n", net.nameOf(netns), ...command.split(" ")]);
+  };
+  const said = (): number[] => {
+    const types: number[] = [];
+    notifications.drain(
+      (each) => {
+        if (each.nsid === nsid) types.push(each.message.type);
+      },
+      () => assert.fail("lost"),
+    );
+    return types;
+  };
+  ip("link set lo up");
+  ip("link add dev-1 type veth peer name dev-2");
+  ip("link set dev-2 up");
+  ip("link set dev-1 up");
+  ip("address add 10.0.0.1/24 dev dev-1");
+  said();
+  return { ip, said };
+}
+
+test(
+  "of routes only losses are heard of, of daemons' none, and replacements by hand",
+  { skip: needsRoot },
+  async (t) => {
+    const { ip, said } = await listening(t);
+    for (const destination of ["10.1.0.0/16", "fd01::/64"]) {
+      ip(`route add ${destination} dev dev-1 proto bgp`);
+      ip(`route replace ${destination} dev lo proto bgp`);
+      ip(`route delete ${destination} proto bgp`);
+      ip(`route add ${destination} dev dev-1 proto ${PROTOCOL}`);
+      assert.deepEqual(said(), []);
+      ip(`route replace ${destination} dev lo proto static`);
+      ip(`route replace ${destination} dev dev-1 proto ${PROTOCOL}`);
+      assert.deepEqual(said(), [k.RTM_NEWROUTE, k.RTM_NEWROUTE]);
+      ip(`route delete ${destination}`);
+      assert.deepEqual(said(), [k.RTM_DELROUTE]);
+    }
+    ip("route delete 10.0.0.0/24");
+    assert.deepEqual(said(), [k.RTM_DELROUTE]);
+  },
+);
+
+test("of neighbours only those are heard of that bear the mark", { skip: needsRoot }, async (t) => {
+  const { ip, said } = await listening(t);
+  for (const address of ["10.0.0.2", "fe80::2"]) {
+    ip(`neighbor add ${address} dev dev-1 lladdr 02:00:00:00:00:02 nud permanent`);
+    ip(`neighbor replace ${address} dev dev-1 lladdr 02:00:00:00:00:03 nud reachable`);
+    ip(`neighbor delete ${address} dev dev-1`);
+    assert.deepEqual(said(), []);
+    ip(`neighbor add ${address} dev dev-1 lladdr 02:00:00:00:00:02 nud permanent protocol ${PROTOCOL}`);
+    ip(`neighbor delete ${address} dev dev-1`);
+    assert.equal(said().at(-1), k.RTM_DELNEIGH);
+  }
+});
+
+test("rules, links and addresses pass", { skip: needsRoot }, async (t) => {
+  const { ip, said } = await listening(t);
+  ip("rule add pref 77 lookup 77");
+  ip("rule delete pref 77");
+  ip("address delete 10.0.0.1/24 dev dev-1");
+  ip("link delete dev-1");
+  const types = new Set(said());
+  for (const type of [k.RTM_NEWRULE, k.RTM_DELRULE, k.RTM_DELADDR, k.RTM_DELLINK])
+    assert.ok(types.has(type), String(type));
+});
