@@ -17,6 +17,7 @@ export class Planned {
   /** Owners by `linkKey`, in the plans' words for namespaces. */
   readonly #byLink = new Map<string, Set<string>>();
   readonly #byNetns = new Map<Netns, Set<string>>();
+  readonly #new = new Set<Netns>();
 
   constructor(owners: Owners) {
     this.#owners = owners;
@@ -35,7 +36,10 @@ export class Planned {
     const held = this.#held.get(owner);
     if (!held) return;
     for (const key of objects.flatMap(linksOf)) add(this.#byLink, held.links, key, owner);
-    for (const netns of objects.flatMap(namespacesOf)) add(this.#byNetns, held.namespaces, netns, owner);
+    for (const netns of objects.flatMap(namespacesOf)) {
+      if (!this.#byNetns.has(netns)) this.#new.add(netns);
+      add(this.#byNetns, held.namespaces, netns, owner);
+    }
   }
 
   forget(owner: string): void {
@@ -49,6 +53,18 @@ export class Planned {
   /** In the plans' words: one namespace may go by several. */
   namespaces(): IterableIterator<Netns> {
     return this.#byNetns.keys();
+  }
+
+  /** Names that have come since this was called last. */
+  takeNew(): Netns[] {
+    const names = [...this.#new];
+    this.#new.clear();
+    return names;
+  }
+
+  /** What this name means has to be asked again, as long as somebody uses it. */
+  isNew(netns: Netns): void {
+    if (this.#byNetns.has(netns)) this.#new.add(netns);
   }
 
   isNamed(netns: Netns): boolean {
@@ -88,12 +104,13 @@ export class Planned {
     const owners = new Set(names.flatMap((name) => this.#on(netns, name)));
     const denied = [...owners].filter((owner) => this.isDenied(owner, event, netns));
     const stray = event.type === "link" ? this.ownerOf(event.facts?.alias ?? "") : undefined;
-    if (stray !== undefined && !this.wantsName(stray, link)) denied.push(stray);
+    if (stray !== undefined && this.isDenied(stray, event, netns)) denied.push(stray);
     return [...new Set(denied)];
   }
 
   isDenied(owner: string, event: KernelEvent, netns: Netns): boolean {
     const { own, shared } = this.#objects(owner);
+    if (event.type === "link" && this.#isStray(owner, event)) return true;
     const at = (name: string): KernelObject[] =>
       [...own, ...shared].filter((object) => linksOf(object).includes(linkKey(netns, name)));
     switch (event.type) {
@@ -111,6 +128,11 @@ export class Planned {
       default:
         return false;
     }
+  }
+
+  /** It is the owner's device, with a name that none of its devices has. */
+  #isStray(owner: string, { link, facts }: LinkEvent): boolean {
+    return facts !== undefined && this.ownerOf(facts.alias) === owner && !this.wantsName(owner, link);
   }
 
   #objects(owner: string): {
