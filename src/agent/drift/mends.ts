@@ -2,6 +2,7 @@
 import type { Clock } from "../../async/clock.ts";
 import { describeOperation } from "../../kernel/kernel-text.ts";
 import type { Operation } from "../../kernel/kernel.ts";
+import { isMarked } from "../../kernel/objects.ts";
 
 /** What was put right of a wire since its agent has started. */
 export interface Mended {
@@ -48,7 +49,8 @@ export class Mends {
 
   /** Returns what was done in words, if nobody was told of that yet. */
   note(wire: string, done: readonly Operation[]): string | undefined {
-    const [first] = done;
+    // Settings come along with what uses them: they tell nothing of what was amiss.
+    const first = done.find(({ object }) => isMarked(object)) ?? done[0];
     if (!first) return undefined;
     this.#total += 1;
     const account = this.#accounts.get(wire);
