@@ -12,7 +12,7 @@ enum verdict {
 	VERDICT_PASS = 1,
 	VERDICT_REDIRECT = 2,
 	VERDICT_REDIRECT_PEER = 3,
-	VERDICT_ENCAPSULATE = 4, /* as `tunnels` says of the device; its target is the shared device */
+	VERDICT_ENCAPSULATE = 4, /* as `tunnels` says of the device */
 	VERDICT_DECAPSULATE = 5, /* on the shared device; in the place of a target is its UDP port */
 };
 

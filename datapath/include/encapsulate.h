@@ -34,7 +34,7 @@ static __always_inline int by_device(struct __sk_buff *skb, const struct tunnel 
 	__u64 flags = (is6 ? BPF_F_TUNINFO_IPV6 : 0) | (tunnel->flags & TUNNEL_CHECKSUM ? 0 : BPF_F_ZERO_CSUM_TX);
 	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags) < 0)
 		return drop(DROP_REFUSED);
-	return bpf_redirect(tunnel->device, 0);
+	return bpf_redirect(device_of(tunnel), 0);
 }
 
 /* Bytes of the inner IP packet, or of each segment that an aggregate becomes; 0 where that is not known. */
@@ -84,9 +84,9 @@ static __always_inline int encapsulate_as(struct __sk_buff *skb, const struct tu
 		.family = is6 ? AF_INET6 : AF_INET,
 		.l4_protocol = IPPROTO_UDP,
 		.sport = source_port,
-		.dport = *(const word16 *)(tunnel->header + (is6 ? IPV6_BYTES : IPV4_BYTES) + 2),
+		.dport = htons(tunnel->port),
 		.tot_len = bytes + room,
-		.ifindex = tunnel->device,
+		.ifindex = device_of(tunnel),
 	};
 	if (is6) {
 		for (int i = 0; i < 4; i++) {

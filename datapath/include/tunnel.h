@@ -22,13 +22,21 @@
 /* By index of the device whose frames go into it. */
 struct tunnel {
 	__u8 header[TEMPLATE_BYTES]; /* IP, UDP and VXLAN, ready but for lengths, id, checksum, ECN and source port */
-	__u32 sum;    /* of the 16-bit words of the IPv4 header, not folded */
-	__u32 device; /* index of the shared device */
-	__u8 family;  /* AF_* */
-	__u8 flags;   /* TUNNEL_* */
-	__u16 reserved;
-	__u32 reserved2;
+	__u32 sum;   /* of the 16-bit words of the IPv4 header, not folded */
+	__u8 family; /* AF_* */
+	__u8 flags;  /* TUNNEL_* */
+	__u16 port;  /* UDP port, in the order of the host */
 };
+
+/* Indexes of the shared devices, by the low byte of their UDP port; 0: there is none. */
+#define DEVICES 256
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} devices SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -37,6 +45,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tunnel);
 } tunnels SEC(".maps");
+
+static __always_inline __u32 device_of(const struct tunnel *tunnel)
+{
+	__u32 slot = tunnel->port % DEVICES;
+	__u32 *device = bpf_map_lookup_elem(&devices, &slot);
+	return device ? *device : 0;
+}
 
 /* All as it stands in the packet. */
 struct from4 {

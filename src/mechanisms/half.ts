@@ -36,8 +36,6 @@ interface BorrowedPort {
 
 export interface TunnelPort {
   readonly tunnel: Omit<Tunnel, "mac">;
-  /** Name of the device that tunnels share. */
-  readonly device: string;
 }
 
 /** What a workload's owner allows the other end. */

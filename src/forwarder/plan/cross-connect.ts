@@ -116,7 +116,7 @@ function join(a: Half, b: Half): Program[] {
   return [redirect(from, to), redirect(to, from)];
 }
 
-function tunnelOn({ port, workload }: Half, { tunnel, device }: TunnelPort): Program {
+function tunnelOn({ port, workload }: Half, { tunnel }: TunnelPort): Program {
   if (!("end" in port) || port.index !== undefined) throw new TypeError("a tunnel is on a device of ours");
   // The short cut to the far end of a pair exists only into another namespace.
   const mac = workload && workload.link.netns !== HOST && { mac: workload.link.mac };
@@ -125,7 +125,6 @@ function tunnelOn({ port, workload }: Half, { tunnel, device }: TunnelPort): Pro
     netns: HOST,
     link: port.end.name,
     verdict: "encapsulate",
-    target: device,
     tunnel: { ...tunnel, ...mac },
   };
 }

@@ -45,13 +45,17 @@ export function removals(objects: readonly KernelObject[]): Operation[] {
   return [...attached.toReversed(), ...devices.toReversed()].map((object) => ({ verb: "remove", object }));
 }
 
-/** The objects of `held` that are also wanted, and on a device that is. */
+/** The objects of `held` that are also wanted, with all that they claim, and on a device that is. */
 export function whatStays(
   held: readonly KernelObject[],
   wanted: readonly KernelObject[],
 ): readonly KernelObject[] {
-  const identities = new Set(wanted.map(identityOf));
-  const staying = held.filter((object) => identities.has(identityOf(object)));
+  const again = new Map(wanted.map((object) => [identityOf(object), object]));
+  const staying = held.filter((object) => {
+    const wish = again.get(identityOf(object));
+    const claims = new Set(wish && claimsOf(wish).map(({ key }) => key));
+    return wish !== undefined && claimsOf(object).every(({ key }) => claims.has(key));
+  });
   const links = new Set(staying.filter(isDevice).flatMap(linkKeys));
   return staying.filter((object) => {
     if (isDevice(object)) return true;

@@ -94,8 +94,8 @@ for (const [title, tamper] of tampering)
   });
 
 function tunnelIn(objects: readonly KernelObject[]): string {
-  const found = objects.find((each) => each.kind === "vxlan");
-  assert.ok(found?.kind === "vxlan");
+  const found = objects.find((each) => each.kind === "external-vxlan");
+  assert.ok(found?.kind === "external-vxlan");
   return found.name;
 }
 

@@ -11,7 +11,7 @@ import {
   namespacesOf,
   renamed,
 } from "../../kernel/objects.ts";
-import type { Owners } from "../../kernel/plan.ts";
+import { isHostAlias, type Owners } from "../../kernel/plan.ts";
 import { type ByOwner, groupByOwner, ownedKeysOf, ownerKeysOf } from "./owner.ts";
 
 export class Observer {
@@ -45,7 +45,10 @@ export class Observer {
   /** What bears the owner's name anywhere in the namespaces of `objects`. */
   async everyPlaceOf(owner: string, objects: readonly KernelObject[]): Promise<readonly KernelObject[]> {
     const all = await this.everything([...new Set(objects.flatMap(namespacesOf))]);
-    return groupByOwner(all, this.#owners).owned.get(owner) ?? [];
+    const { owned, host } = groupByOwner(all, this.#owners);
+    const aliases = new Set(aliasesOf(objects).filter(isHostAlias));
+    const shared = host.filter((object) => aliasesOf([object]).some((alias) => aliases.has(alias)));
+    return [...(owned.get(owner) ?? []), ...shared];
   }
 
   /** What is still there of the host's `objects`. */
@@ -110,6 +113,13 @@ export class Observer {
       throw error;
     }
   }
+}
+
+function aliasesOf(objects: readonly KernelObject[]): string[] {
+  return objects
+    .filter(isDevice)
+    .flatMap(endsOf)
+    .map(({ alias }) => alias);
 }
 
 /** Those of `found` that are among `objects`, whatever they look like now. */

@@ -16,9 +16,8 @@ export interface Program {
   readonly netns: Netns;
   readonly link: string;
   readonly verdict: "pass" | "redirect" | "redirect-peer" | "encapsulate" | "decapsulate";
-  /** Of `encapsulate`: the `external-vxlan` device of the tunnel's port. */
   readonly target?: string;
-  /** Of `encapsulate`, on a device of ours in `host`. */
+  /** Of `encapsulate`, on a device of ours in `host`. What is not plain goes by the `external-vxlan` device of its port. */
   readonly tunnel?: Tunnel;
   /** Of `decapsulate`, on an `external-vxlan` device: its UDP port. Each frame goes where its tunnel ends. */
   readonly port?: number;
@@ -45,7 +44,7 @@ export const program = {
   // On a device that is nobody's it is theirs whose device it leads to.
   ownerKeys: (object) => [
     carrierKey(object),
-    ...(object.target === undefined || object.tunnel ? [] : [linkKey(object.netns, object.target)]),
+    ...(object.target === undefined ? [] : [linkKey(object.netns, object.target)]),
   ],
   describe,
   script(tools, step) {

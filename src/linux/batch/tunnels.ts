@@ -24,13 +24,21 @@ export function demandFreeTunnel({ mark }: BatchTools, job: Job, task: WireTask,
   throw refuseStep(job, "EEXIST", `VNI ${tunnel.vni} from ${tunnel.remote} is taken by ${whose}`);
 }
 
+/** What the fast path leaves of all tunnels on this port goes by this device from now on. */
+export function shareDevice(tools: BatchTools, { place, datapath, wanted }: WireTask, port: number): void {
+  direct(tools, place, () => {
+    datapath.tunnels.share(port, wanted.ifindex);
+    return () => datapath.tunnels.unshare(port, wanted.ifindex);
+  });
+}
+
 /** In the place of the one that the device has. */
 export function openTunnel(tools: BatchTools, { place, datapath, wanted }: WireTask, tunnel: Tunnel): void {
-  const { ifindex, targetIfindex: device = 0 } = wanted;
-  const { encapsulation: _, ...facts } = tunnel;
+  const { ifindex } = wanted;
+  const { encapsulation: _, ...entry } = tunnel;
   direct(tools, place, () => {
     const before = datapath.tunnels.get(ifindex);
-    datapath.openTunnel(ifindex, { ...facts, device });
+    datapath.openTunnel(ifindex, entry);
     return () => {
       if (before) datapath.openTunnel(ifindex, before);
       else datapath.closeTunnel(ifindex);

@@ -119,6 +119,7 @@ export class Datapath {
     this.tunnels = new TunnelMaps({
       tunnels: maps.of("tunnels"),
       arrivals: { 4: maps.of("arrivals4"), 6: maps.of("arrivals6") },
+      devices: maps.of("devices"),
     });
     this.uplinks = new Uplinks(directory, programs.uplink);
   }

@@ -32,6 +32,7 @@ test("the committed object asks for these maps and programs", () => {
     [
       ["wires", 5, 4, 64, 65536, 1],
       ["tunnels", 1, 4, TUNNEL_BYTES, 65536, 1],
+      ["devices", 2, 4, 4, 256, 0],
       ["arrivals4", 1, ARRIVAL_KEY_BYTES[4], ARRIVAL_BYTES, 65536, 1],
       ["arrivals6", 1, ARRIVAL_KEY_BYTES[6], ARRIVAL_BYTES, 65536, 1],
       ["drops", 6, 4, 8, 8, 0],
@@ -44,7 +45,7 @@ test("the committed object asks for these maps and programs", () => {
       [...new Set(references.map(({ map }) => map))].toSorted(),
     ]),
     [
-      ["wire", "tcx/wire", ["arrivals4", "arrivals6", "drops", "tunnels", "wires"]],
+      ["wire", "tcx/wire", ["arrivals4", "arrivals6", "devices", "drops", "tunnels", "wires"]],
       ["uplink", "tcx/uplink", ["arrivals4", "arrivals6", "drops", "wires"]],
       ["retarget", "syscall", ["wires"]],
     ],

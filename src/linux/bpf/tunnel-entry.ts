@@ -9,8 +9,6 @@ export interface TunnelEntry {
   readonly remote: string;
   /** UDP port of both sides. */
   readonly port: number;
-  /** Index of the shared device. */
-  readonly device: number;
   /** Of the workload's device, for the short cut. */
   readonly mac?: string;
   readonly needsChecksum?: true;
@@ -24,14 +22,14 @@ export interface ArrivalEntry {
   readonly isAlone?: true;
 }
 
-export const TUNNEL_BYTES = 72;
+export const TUNNEL_BYTES = 64;
 export const ARRIVAL_BYTES = 12;
 export const ARRIVAL_KEY_BYTES = { 4: 16, 6: 40 } as const;
 
 const SUM_AT = 56;
-const DEVICE_AT = 60;
-const FAMILY_AT = 64;
-const FLAGS_AT = 65;
+const FAMILY_AT = 60;
+const FLAGS_AT = 61;
+const PORT_AT = 62;
 const BY_DEVICE = 1;
 const CHECKSUM = 2;
 const AF_INET = 2;
@@ -68,7 +66,7 @@ export function encodeTunnel(entry: TunnelEntry): Buffer {
   value.writeUInt16BE(entry.port, udp + 2);
   value[udp + UDP_BYTES] = VXLAN_FLAGS;
   value.writeUInt32BE(entry.vni * 256, udp + UDP_BYTES + 4);
-  value.writeUInt32LE(entry.device, DEVICE_AT);
+  value.writeUInt16LE(entry.port, PORT_AT);
   value[FAMILY_AT] = is6 ? AF_INET6 : AF_INET;
   value[FLAGS_AT] = entry.needsChecksum ? BY_DEVICE | CHECKSUM : 0;
   return value;
@@ -84,7 +82,6 @@ export function decodeTunnel(value: Buffer): TunnelEntry {
     remote: address(at + bytes),
     port: value.readUInt16BE(udp + 2),
     vni: value.readUInt32BE(udp + UDP_BYTES + 4) / 256,
-    device: value.readUInt32LE(DEVICE_AT),
     ...(((value[FLAGS_AT] ?? 0) & CHECKSUM) !== 0 && { needsChecksum: true }),
   };
 }

@@ -20,7 +20,11 @@ import { KEY_BYTES, keyOf } from "./wire-map.ts";
 export interface TunnelMapFds {
   readonly tunnels: number;
   readonly arrivals: Readonly<Record<4 | 6, number>>;
+  readonly devices: number;
 }
+
+/** So many ports may have a shared device, by their low byte. */
+const DEVICES = 256;
 
 type Key = Pick<TunnelEntry, "local" | "remote" | "vni" | "port">;
 
@@ -31,6 +35,19 @@ export class TunnelMaps {
 
   constructor(fds: TunnelMapFds) {
     this.#fds = fds;
+  }
+
+  /** The device that all tunnels on this UDP port share, by its index. */
+  share(port: number, ifindex: number): void {
+    updateElement(this.#fds.devices, slotOf(port), indexValue(ifindex), BPF_ANY);
+  }
+
+  /** It is gone. Another one that has its place stays. */
+  unshare(port: number, ifindex: number): void {
+    const slot = slotOf(port);
+    const value = indexValue(0);
+    if (lookupElement(this.#fds.devices, slot, value) && value.readUInt32LE(0) === ifindex)
+      updateElement(this.#fds.devices, slot, indexValue(0), BPF_ANY);
   }
 
   /** The tunnel of a device, `undefined` if it has none. */
@@ -92,4 +109,14 @@ export class TunnelMaps {
     const { family, key } = arrivalKeyOf(from);
     deleteElement(this.#fds.arrivals[family], key);
   }
+}
+
+function slotOf(port: number): Buffer {
+  return indexValue(port % DEVICES);
+}
+
+function indexValue(index: number): Buffer {
+  const value = Buffer.alloc(4);
+  value.writeUInt32LE(index);
+  return value;
 }

@@ -19,8 +19,7 @@ export type Verdict = "pass" | "redirect" | "redirect-peer" | "encapsulate" | "d
 export interface WireVerdict {
   readonly verdict: Verdict;
   /**
-   * Where it goes, unless it passes: a device of the same namespace; for `redirect-peer` the near end of a veth, for
-   * `encapsulate` the shared device of the tunnels.
+   * Of a redirect: a device of the same namespace; for `redirect-peer` the near end of a veth.
    */
   readonly targetIfindex?: number;
   /** Of `decapsulate`: the UDP port of the shared device that it is on. */
@@ -70,8 +69,8 @@ export function isArrivedKey(key: number): boolean {
 
 /** The word that says what to do. */
 export function encodeAction(action: WireVerdict): bigint {
-  const isTargetless = action.verdict === "pass" || action.verdict === "decapsulate";
-  assert((action.targetIfindex === undefined) === isTargetless, "a redirect, and only that, has a target");
+  const isRedirect = action.verdict === "redirect" || action.verdict === "redirect-peer";
+  assert((action.targetIfindex !== undefined) === isRedirect, "a redirect, and only that, has a target");
   assert((action.port !== undefined) === (action.verdict === "decapsulate"), "tunnels come by a port");
   return (BigInt(action.targetIfindex ?? action.port ?? 0) << 32n) | BigInt(VERDICTS.indexOf(action.verdict));
 }
@@ -83,7 +82,7 @@ export function decodeAction(value: Buffer): WireVerdict | undefined {
   }
   const target = value.readUInt32LE(ACTION_AT + 4);
   if (verdict === "decapsulate") return { verdict, port: target };
-  return verdict === "pass" ? { verdict } : { verdict, targetIfindex: target };
+  return verdict === "pass" || verdict === "encapsulate" ? { verdict } : { verdict, targetIfindex: target };
 }
 
 /** A value for every CPU, counters at zero. */

@@ -4,7 +4,7 @@ import type { Tunnel } from "../../kernel/tunnel.ts";
 import { lookUp } from "../batch/links.ts";
 import { doomedGroup } from "../batch/reaper.ts";
 import { type Job, refuseStep } from "../batch/refuse.ts";
-import { closeTunnel, demandFreeTunnel, forgetTunnel, openTunnel } from "../batch/tunnels.ts";
+import { closeTunnel, demandFreeTunnel, forgetTunnel, openTunnel, shareDevice } from "../batch/tunnels.ts";
 import type { ObserveContext, NetnsView } from "../batch/view.ts";
 import { attachWire, detachWire, redirectWire, type WireTask, wireTask } from "../batch/wire-program.ts";
 import type { WireVerdict } from "../bpf/wire-map.ts";
@@ -16,6 +16,7 @@ export const program: LinuxObjectKind<Program> = {
     const task = taskOf(tools, job, object);
     if (!task) return;
     if (object.tunnel) demandFreeTunnel(tools, job, task, object.tunnel);
+    if (object.port !== undefined) shareDevice(tools, task, object.port);
     await attachWire(tools, task);
     if (object.tunnel) openTunnel(tools, task, object.tunnel);
   },
@@ -67,9 +68,7 @@ function withdraw(tools: BatchTools, job: Job, object: Program): boolean {
 
 function tunnelOf(context: ObserveContext, ifindex: number): Tunnel | undefined {
   const entry = context.tunnelOf(ifindex);
-  if (!entry) return undefined;
-  const { device: _, ...facts } = entry;
-  return { encapsulation: "vxlan", ...facts };
+  return entry && { encapsulation: "vxlan", ...entry };
 }
 
 /** Name of the device that a program leads to, if it is there and not about to vanish. */
@@ -88,7 +87,7 @@ function taskOf(tools: BatchTools, job: Job, object: Program): WireTask | undefi
     if (isThere !== isWanted)
       throw refuseStep(job, "EINVAL", `${verdict} ${isThere ? "has no" : "needs a"} ${what}`);
   };
-  demand("target", target !== undefined, verdict !== "pass" && verdict !== "decapsulate");
+  demand("target", target !== undefined, verdict === "redirect" || verdict === "redirect-peer");
   demand("port", port !== undefined, verdict === "decapsulate");
   demand("tunnel", tunnel !== undefined, verdict === "encapsulate");
   return wireTask(tools, job, object, (place): WireVerdict => {

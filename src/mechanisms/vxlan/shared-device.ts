@@ -9,13 +9,8 @@ import { hostAlias } from "../../kernel/plan.ts";
 import { derivedMac } from "../../net/mac.ts";
 import { HOST } from "../half.ts";
 
-/** Its name in the host. */
-export function sharedDeviceName(port: number): string {
-  return `nlx${port}`;
-}
-
 export function sharedDevice(port: number): readonly KernelObject[] {
-  const name = sharedDeviceName(port);
+  const name = `nlx${port}`;
   const end: LinkEnd = {
     netns: HOST,
     name,

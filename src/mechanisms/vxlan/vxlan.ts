@@ -21,7 +21,7 @@ import { COMMON, isMtu, type ParameterMap, type Parsed, readNumber } from "../pa
 import { otherSide, type Side } from "../side.ts";
 import { accept, offers } from "./negotiate.ts";
 import { vxlanPortCheck } from "./check-port.ts";
-import { sharedDevice, sharedDeviceName } from "./shared-device.ts";
+import { sharedDevice } from "./shared-device.ts";
 import { portOf, portOption, VNI, ZERO_CHECKSUMS } from "./values.ts";
 
 /** A tunnel to another host, with the parameters of NSM. */
@@ -187,7 +187,6 @@ function half(tunnel: VxlanMechanism, { side }: Place): Half {
     devices: [],
     shared: sharedDevice(port),
     port: {
-      device: sharedDeviceName(port),
       tunnel: {
         encapsulation: "vxlan",
         vni,
