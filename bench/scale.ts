@@ -3,10 +3,14 @@
  * unix socket, each on a connection of its own. `up` ends with the last answer; then one packet goes through every
  * wire. `down` is 32 callers that close, and ends when the kernel has freed the last device. Namespaces are made before.
  */
+import { execFile } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
 import { sized } from "./sized.ts";
 import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
 import { ping } from "../src/linux/icmp/icmp.ts";
-import { netnsOf } from "./bed.ts";
+import { folderOf, nameOf, netnsOf } from "./bed.ts";
 import { addressesIn, type Client, exposeOf, Mesh } from "./mesh.ts";
 import { Resident } from "./resident.ts";
 import { plainRow, readCpuTimes, report, stealShare } from "./report.ts";
@@ -14,6 +18,7 @@ import { plainRow, readCpuTimes, report, stealShare } from "./report.ts";
 const WIRES = Number(process.env["BENCH_WIRES"] ?? sized(2000, 60));
 const ENDPOINTS = 20;
 const CALLERS = 32;
+const ROUTES = sized(100_000, 2_000);
 const WARM_UP_WIRES = sized(200, 10);
 const SERVICE = "scale";
 
@@ -73,6 +78,23 @@ async function round(mesh: Mesh, residents: readonly Resident[], names: readonly
   return { upMs, downMs, memoryMb, memoryNote: note, silent };
 }
 
+/** Processor time of the agent, in µs, for each of 100,000 routes that a routing daemon of its host adds and withdraws again. */
+async function routeCost(mesh: Mesh): Promise<number> {
+  const file = `${folderOf("routes")}.batch`;
+  mkdirSync(dirname(file), { recursive: true });
+  const lines = (verb: string): string =>
+    Array.from(
+      { length: ROUTES },
+      (_, n) => `route ${verb} blackhole 11.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255} proto bgp\n`,
+    ).join("");
+  writeFileSync(file, lines("add") + lines("delete"));
+  const used = (): number => mesh.daemons.find(({ name }) => name.startsWith("agent"))?.cpuMs() ?? Number.NaN;
+  const before = used();
+  await promisify(execFile)("ip", ["-n", nameOf("alpha"), "-batch", file]);
+  rmSync(file);
+  return (1000 * (used() - before)) / ROUTES;
+}
+
 /** Devices, and wires and connections that the agent still knows. */
 async function leftovers(mesh: Mesh, residents: readonly Resident[]): Promise<string[]> {
   const { wires } = JSON.parse(await mesh.netloom("alpha", "status", "-o", "json")) as { wires: unknown[] };
@@ -98,6 +120,7 @@ await Mesh.use(["alpha"], async (mesh) => {
   const before = readCpuTimes();
   const result = await round(mesh, hosts.slice(1), clients);
   const stolen = stealShare(before, readCpuTimes());
+  const routeUs = await routeCost(mesh);
   const left = (await leftovers(mesh, hosts)).filter((text) => !baseline.has(text.split(" ")[0] ?? ""));
   const [up, down] = [(1000 * WIRES) / result.upMs, (1000 * WIRES) / result.downMs];
   report(
@@ -107,9 +130,11 @@ await Mesh.use(["alpha"], async (mesh) => {
       plainRow("down", "1/s", [down]),
       plainRow("memory", "MB", [result.memoryMb]),
       plainRow("leftovers", "", [left.length]),
+      plainRow("routes", "µs", [routeUs]),
     ],
     [
       `${WIRES} wires, ${ENDPOINTS} endpoints, ${CALLERS} callers, after ${WARM_UP_WIRES} wires to warm up; ${result.silent} wires let no packet through`,
+      `${ROUTES} routes of alpha came and went`,
       result.memoryNote,
       ...left.slice(0, 5).map((text) => `left over: ${text}`),
       `stolen ${(100 * stolen).toFixed(1)} %`,

@@ -43,8 +43,8 @@ interface Mesh {
   readonly web: Netns;
   /** `ip` in alpha. */
   ip(...words: readonly string[]): void;
-  /** The same in beta. */
-  ipFar(...words: readonly string[]): void;
+  /** Sets the MTU of the cable between a host and the router, at both of its ends: one alone drops what is too large without a word. */
+  cable(host: "alpha" | "beta", mtu: number): void;
   /** Of the one end of a wire in db. */
   farMtu(): number;
   /** Starts an agent in alpha, in place of the one before. */
@@ -58,6 +58,7 @@ interface Mesh {
 
 interface Underlay {
   readonly alpha: Netns;
+  readonly r: Netns;
   readonly beta: Netns;
   readonly web: Netns;
   readonly db: Netns;
@@ -100,7 +101,7 @@ async function underlay(net: NetnsFixture): Promise<Underlay> {
     (each) => `echo 1 > /proc/sys/net/${each}`,
   );
   execFileSync("ip", ["netns", "exec", net.nameOf(r), "sh", "-c", forwarding.join("; ")]);
-  return { alpha, beta, web, db, ipIn };
+  return { alpha, r, beta, web, db, ipIn };
 }
 
 /** Agents and their commands, in a folder of their own. */
@@ -147,7 +148,7 @@ function commands(t: TestContext, net: NetnsFixture) {
 
 async function mesh(t: TestContext): Promise<Mesh> {
   const net = await netnsFixture(t);
-  const { alpha, beta, web, db, ipIn } = await underlay(net);
+  const { alpha, r, beta, web, db, ipIn } = await underlay(net);
   const run = commands(t, net);
   const workload = (netns: Netns): object => ({ netns: netns.slice("file://".length) });
   let last: Netloom | undefined;
@@ -163,7 +164,10 @@ async function mesh(t: TestContext): Promise<Mesh> {
   return {
     web,
     ip: (...words) => void ipIn(alpha, ...words),
-    ipFar: (...words) => void ipIn(beta, ...words),
+    cable(host, mtu) {
+      ipIn(r, "link", "set", host === "alpha" ? "eth1" : "eth2", "mtu", String(mtu));
+      ipIn(host === "alpha" ? alpha : beta, "link", "set", "eth0", "mtu", String(mtu));
+    },
     farMtu: () => Number(ipJson(db, "link", "show", "type", "veth")[0]?.["mtu"]),
     async agent(name, tunnelIp) {
       last?.kill("SIGTERM");
@@ -254,13 +258,13 @@ async function ofOneWire(at: Mesh, step: Step): Promise<void> {
   await step("follows the device by which the packets leave, at the far host, too", async (signal) => {
     route(at);
     await becomes(at, "one", 1500 - OVERHEAD, signal);
-    at.ip("link", "set", "eth0", "mtu", "1450");
+    at.cable("alpha", 1450);
     await becomes(at, "one", 1450 - OVERHEAD, signal);
-    at.ipFar("link", "set", "eth0", "mtu", "1380");
+    at.cable("beta", 1380);
     await becomes(at, "one", 1380 - OVERHEAD, signal);
-    at.ipFar("link", "set", "eth0", "mtu", "1500");
+    at.cable("beta", 1500);
     await becomes(at, "one", 1450 - OVERHEAD, signal);
-    at.ip("link", "set", "eth0", "mtu", "1500");
+    at.cable("alpha", 1500);
     await becomes(at, "one", 1500 - OVERHEAD, signal);
     assert.equal(at.farMtu(), 1500 - OVERHEAD);
   });

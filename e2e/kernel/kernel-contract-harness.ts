@@ -41,6 +41,8 @@ export interface KernelHarness {
   flush(netns: Netns, name: string, what: "addresses" | "routes" | "neighbors"): Promise<void>;
   /** Somebody removes the IPv4 rule with this priority. */
   dropRule(netns: Netns, priority: number): Promise<void>;
+  /** Somebody takes off a device of the host what its program hangs on. */
+  dropProgram(netns: Netns, name: string): Promise<void>;
   /** Its owner takes it away. */
   unplug(netns: Netns, name: string): Promise<void>;
   /** Tells the reader of the test's output something. */

@@ -37,7 +37,12 @@ function simHarness(say: (line: string) => void): KernelHarness {
       return Promise.resolve();
     },
     tend(netns, name, change) {
-      machine.changeDevice(netns, name, change);
+      const { name: anew, ...rest } = change;
+      machine.changeDevice(netns, name, rest);
+      if (anew === undefined) return Promise.resolve();
+      machine.changeDevice(netns, name, { isUp: false });
+      machine.changeDevice(netns, name, { name: anew });
+      machine.changeDevice(netns, anew, { isUp: true });
       return Promise.resolve();
     },
     lead(netns, route) {
@@ -50,6 +55,10 @@ function simHarness(say: (line: string) => void): KernelHarness {
     },
     dropRule(netns, priority) {
       machine.dropRules(netns, priority);
+      return Promise.resolve();
+    },
+    dropProgram(netns, name) {
+      machine.dropProgram(netns, name);
       return Promise.resolve();
     },
     unplug(netns, name) {

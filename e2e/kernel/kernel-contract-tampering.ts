@@ -1,8 +1,25 @@
 /** What others do to what is ours: it is told so that whoever wants it otherwise knows where to look, and what batches do is not. */
 import assert from "node:assert/strict";
-import type { Kernel, KernelEvent, KernelObject, LinkEvent, Netns } from "../../src/kernel/kernel.ts";
+import type {
+  Kernel,
+  KernelEvent,
+  KernelObject,
+  LinkEvent,
+  Netns,
+  Operation,
+} from "../../src/kernel/kernel.ts";
 import type { Watch } from "../../src/async/watch.ts";
-import { add, type ContractCase, eventOf, type KernelHarness, remove } from "./kernel-contract-harness.ts";
+import {
+  add,
+  assertRefusal,
+  canonical,
+  type ContractCase,
+  eventOf,
+  kernelError,
+  type KernelHarness,
+  remove,
+  stateOf,
+} from "./kernel-contract-harness.ts";
 import { end, scene, veth } from "./kernel-contract-specimens.ts";
 
 /** The scene, made while somebody watches, in a workload that others tamper with. */
@@ -140,6 +157,79 @@ export const tamperCases: readonly ContractCase[] = [
         watch,
         (event) => event.type === "route" && event.netns === workload && event.link === undefined,
       );
+      watch.close();
+    },
+  },
+  {
+    title: "a watch tells that a program was taken off a device of ours",
+    async run(harness) {
+      const { watch, host, workload, kernel } = await watched(harness);
+      const program = { kind: "program", netns: "host", link: "ch-1", verdict: "pass" } as const;
+      await kernel.apply(add(program));
+      await harness.dropProgram(host, "ch-1");
+      const lost = await eventOf(watch, ({ type }) => type === "program");
+      assert.deepEqual(lost, { type: "program", netns: "host", link: "ch-1" });
+      await kernel.apply(add(program));
+      await kernel.apply(remove(program));
+      const told = await toldUntil({ watch, host }, harness, 1499);
+      assert.deepEqual(
+        told.filter(({ type }) => type === "program"),
+        [],
+      );
+      await kernel.resolve(workload);
+      watch.close();
+    },
+  },
+  {
+    title:
+      "an address whose route is gone, and a device without its link-local one, are observed so, and mended in place",
+    async run(harness) {
+      const { watch, workload, kernel } = await watched(harness);
+      const link = {
+        ...veth(workload),
+        ends: [end("host", "ch-1", 1), { ...end(workload, "nl-1", 2), linkLocal: true }],
+      } as const;
+      await kernel.apply([{ verb: "change", object: link, from: veth(workload) }]);
+      const before = await stateOf(kernel, workload);
+      await harness.flush(workload, "nl-1", "routes");
+      const [found] = [await kernel.observe([{ netns: workload }])];
+      const amiss = found.filter((each) => "lacksRoute" in each || "lacksLinkLocal" in each);
+      assert.deepEqual(
+        canonical(amiss),
+        canonical([
+          { kind: "up", netns: workload, link: "nl-1", lacksLinkLocal: true },
+          { kind: "address", netns: workload, link: "nl-1", address: "10.0.0.2/24", lacksRoute: true },
+          { kind: "address", netns: workload, link: "nl-1", address: "fd00::2/64", lacksRoute: true },
+        ]),
+      );
+      const mending = amiss.map((from): Operation => {
+        const {
+          lacksRoute: _a,
+          lacksLinkLocal: _b,
+          ...object
+        } = { lacksRoute: undefined, lacksLinkLocal: undefined, ...from };
+        return { verb: "change", object: object as KernelObject, from };
+      });
+      await kernel.apply([...mending, ...add(...extras(workload).slice(0, 2))]);
+      assert.deepEqual(await stateOf(kernel, workload), before);
+      watch.close();
+    },
+  },
+  {
+    title: "a device gets its name back in place, with all that is on it",
+    async run(harness) {
+      const { watch, workload, kernel } = await watched(harness);
+      await kernel.apply(remove(...extras(workload)));
+      const before = await stateOf(kernel, "host", workload);
+      await harness.tend(workload, "nl-1", { name: "stolen" });
+      const [near, far] = veth(workload).ends;
+      const from: KernelObject = { kind: "veth", ends: [near, { ...far, name: "stolen" }] };
+      const operation: Operation = { verb: "change", object: veth(workload), from };
+      await kernel.apply([operation]);
+      await kernel.apply(add({ kind: "address", netns: workload, link: "nl-1", address: "fd00::2/64" }));
+      assert.deepEqual(await stateOf(kernel, "host", workload), before);
+      const error = await kernelError(kernel.apply([operation]));
+      assertRefusal(error, operation, "ENODEV", 0);
       watch.close();
     },
   },

@@ -32,6 +32,8 @@ export async function linuxHarness(t: TestContext): Promise<KernelHarness> {
     lead: (netns, route) => leadBy(net.nameOf(netns), route),
     flush: (netns, name, what) => flush(net.nameOf(netns), name, what),
     dropRule: (netns, priority) => ip(net.nameOf(netns), "rule", "delete", "pref", String(priority)),
+    dropProgram: (netns, name) =>
+      run("tc", "-n", net.nameOf(netns), "qdisc", "delete", "dev", name, "ingress"),
     unplug: (netns, name) => ip(net.nameOf(netns), "link", "delete", name),
     say: (line) => t.diagnostic(line),
   };
@@ -75,7 +77,11 @@ async function flush(netns: string, name: string, what: "addresses" | "routes" |
 }
 
 async function ip(netns: string, ...args: readonly string[]): Promise<void> {
-  const child = spawn("ip", ["-n", netns, ...args], { stdio: ["ignore", "inherit", "inherit"] });
+  await run("ip", "-n", netns, ...args);
+}
+
+async function run(command: string, ...args: readonly string[]): Promise<void> {
+  const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"] });
   const [code] = (await once(child, "exit")) as [number | null];
   assert.equal(code, 0, args.join(" "));
 }

@@ -13,6 +13,7 @@ import { adminService } from "./admin/admin-service.ts";
 import { Attachments, type AttachmentsOptions, SWEEP_AFTER_MS } from "./attachments.ts";
 import { closeDeadWorkloads } from "./dead-workloads.ts";
 import { Decisions } from "./decisions.ts";
+import { followWires } from "./drift/follow-wires.ts";
 import { HostGuard } from "./host-guard.ts";
 import { KeptWires } from "./kept-wires.ts";
 import { listenAt } from "./listen.ts";
@@ -112,7 +113,7 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   const reconciler = new Reconciler(world.kernel, { claims });
   const dialled = dialRegistries({ world, hops: world.hops, urls: options.registries });
   const hostGuard = new HostGuard(world.kernel, { ...options, hops: world.hops });
-  const wires = new KeptWires({ world, kernel, disk, reconciler, hostGuard, onChange });
+  const wires = keptWiresOf(world, { reconciler, hostGuard, onChange });
   const decisions = new Decisions(world.clock);
   const directory = new LocalDirectory(world.hops, world.clock);
   const labels = options.labels ?? { nodeName: host };
@@ -186,6 +187,17 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   return { world, attachments, manager: managing, served, awaited, ...made };
 }
 
+/** From its first wire on somebody looks after them. */
+function keptWiresOf(
+  world: AgentOptions["world"],
+  parts: { readonly reconciler: Reconciler; readonly hostGuard: HostGuard; readonly onChange: () => void },
+): KeptWires {
+  const { kernel, disk } = world;
+  const { reconciler, onChange } = parts;
+  const mends = followWires({ world, kernel, reconciler, onMended: onChange });
+  return new KeptWires({ world, kernel, disk, mends, ...parts });
+}
+
 function registerGauges({
   world,
   wires,
@@ -202,6 +214,7 @@ function registerGauges({
   const numbers = {
     wires: ["Wires that this host has made.", () => wires.made.size],
     wires_unclaimed: ["Wires of an earlier agent that nobody has asked for.", () => wires.unclaimed.length],
+    wires_put_right: ["How often wires that others had changed were put right.", () => wires.timesMended],
     manager_connections: ["Connections that the manager holds.", () => managing.established().length],
     forwarder_connections: ["Connections that the forwarder holds.", () => forwarding.established().length],
     known_services: ["Network services that the registry has told of.", () => registry.view().services],

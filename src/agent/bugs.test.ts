@@ -32,7 +32,11 @@ function bug(place: Place, n: number) {
           ...world,
           kernel: {
             apply: at("apply", async (...args) => await world.kernel.apply(...args)),
-            observe: at("observe", async (...args) => await world.kernel.observe(...args)),
+            // A look at whole namespaces belongs to no request.
+            observe: async (queries) =>
+              queries.some(({ links }) => links)
+                ? await at("observe", async () => await world.kernel.observe(queries))()
+                : await world.kernel.observe(queries),
             nativeNetworks: async (...args) => await world.kernel.nativeNetworks(...args),
             devices: async (...args) => await world.kernel.devices(...args),
             ways: async (...args) => await world.kernel.ways(...args),

@@ -9,6 +9,7 @@ import { needsRoot, netnsFixture } from "../../fixtures/linux/netns.ts";
 import { nodeWorld } from "../transport/node-world.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 import type { Disk } from "../world/disk.ts";
+import { Mends } from "./drift/mends.ts";
 import { HostGuard } from "./host-guard.ts";
 import { KeptWires } from "./kept-wires.ts";
 
@@ -25,7 +26,14 @@ function keptWires(kernel: Kernel): KeptWires {
   const world = nodeWorld({ host: "alpha", identity: () => ({ credentials: PLAIN_CREDENTIALS }) });
   const reconciler = new Reconciler(kernel);
   const hostGuard = new HostGuard(kernel, { registries: [], hops: world.hops });
-  return new KeptWires({ world, kernel, disk: EMPTY_DISK, reconciler, hostGuard });
+  return new KeptWires({
+    world,
+    kernel,
+    disk: EMPTY_DISK,
+    reconciler,
+    hostGuard,
+    mends: new Mends(world.clock),
+  });
 }
 
 test(

@@ -19,6 +19,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, LinkEnd, Netns } from "../kernel/kernel.ts";
 import { sideOfAlias } from "../mechanisms/naming.ts";
 import type { World } from "../world/world.ts";
+import type { Mended, Mends } from "./drift/mends.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
 import type { Ref } from "../attachments/wish.ts";
@@ -39,6 +40,7 @@ export class KeptWires {
   readonly #kernel: Kernel;
   readonly #reconciler: Reconciler;
   readonly #hostGuard: HostGuard;
+  readonly #mends: Mends;
   readonly #onChange: () => void;
   readonly #made = new Map<string, MadeWire>();
   readonly #unclaimed = new Map<string, Unclaimed>();
@@ -55,6 +57,8 @@ export class KeptWires {
     readonly disk: Disk;
     readonly reconciler: Reconciler;
     readonly hostGuard: HostGuard;
+    /** What was put right of wires that others have changed. */
+    readonly mends: Mends;
     /** A wire has come, changed or gone. */
     readonly onChange?: () => void;
   }) {
@@ -63,6 +67,7 @@ export class KeptWires {
     this.#namespaces = new NameFile(options.disk, NAMESPACES_FILE, options.world.log);
     this.#reconciler = options.reconciler;
     this.#hostGuard = options.hostGuard;
+    this.#mends = options.mends;
     this.#onChange = options.onChange ?? (() => undefined);
   }
 
@@ -156,6 +161,16 @@ export class KeptWires {
     return this.#made;
   }
 
+  /** How often wires that others had changed were put right. */
+  get timesMended(): number {
+    return this.#mends.total;
+  }
+
+  /** What was put right of a wire; `undefined` if that was never needed. */
+  mended(connectionId: string): Mended | undefined {
+    return this.#mends.of(connectionId);
+  }
+
   /** The same, without how they were made. */
   *each(): Generator<Wire> {
     for (const { wire } of this.#made.values()) yield wire;
@@ -206,6 +221,7 @@ export class KeptWires {
     await this.#reconciler.remove(connectionId, span);
     this.#unclaimed.delete(connectionId);
     this.#hostGuard.forget(connectionId);
+    this.#mends.forget(connectionId);
     if (this.#made.delete(connectionId)) this.#onChange();
   }
 

@@ -5,6 +5,7 @@
  * Everything that deals with objects of any kind (difference, order, ownership, claims, description, script) asks here.
  */
 import { type LinkEnd, linkKey, type Netns, type OnLink } from "./link.ts";
+import type { KernelEvent } from "./events.ts";
 import type { ScriptTools } from "./script-tools.ts";
 
 /**
@@ -110,6 +111,8 @@ export interface AttachedKind<T> extends Common<T> {
   ownerKeys?(object: T): readonly string[];
   /** Further keys that are its owner's. */
   ownedKeys?(object: T): readonly string[];
+  /** Whether an event about its carrier says that it is not there as it is. Default: no. */
+  isDeniedBy?(object: T, event: KernelEvent): boolean;
 }
 
 export type KernelObjectKind<T> = DeviceKind<T> | AttachedKind<T>;

@@ -143,6 +143,11 @@ export function renamed(
   return ends.length < endsOf(object).length ? undefined : deviceKindOf(object).withEnds(object, ends);
 }
 
+/** `device` with other ends, as many and in the same order. */
+export function withEnds(device: Device, ends: readonly LinkEnd[]): Device {
+  return deviceKindOf(device).withEnds(device, ends);
+}
+
 /** `device` with its ends in the order of `like`, which has the same. */
 export function oriented(device: Device, like: Device): Device {
   const order = linkKeys(like);

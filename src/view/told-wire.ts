@@ -5,7 +5,7 @@ import { optional } from "./optional.ts";
 import type { State } from "./state.ts";
 import { mtuNotes } from "./mtu-notes.ts";
 import { type HopView, hopWords, wayOf } from "./way.ts";
-import type { InterfaceView, WireView } from "./wire-view.ts";
+import type { InterfaceView, PutRightView, WireView } from "./wire-view.ts";
 
 /** What the agent of `host` tells of a wire. */
 export interface ToldWire {
@@ -72,7 +72,19 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
       wire.attachments.map(({ kind, name }) => ({ host, kind, name })),
     ),
     differences,
+    ...optional("putRight", putRightOf(along)),
   };
+}
+
+function putRightOf(told: readonly ToldWire[]): PutRightView | undefined {
+  const all = told.flatMap(({ host, wire: { putRight } }) => {
+    const lastAt = isoTime(putRight?.lastAt);
+    return putRight && lastAt !== undefined ? [{ host, putRight, lastAt }] : [];
+  });
+  const [latest] = all.toSorted((a, b) => compare(b.lastAt, a.lastAt));
+  if (!latest) return undefined;
+  const count = all.reduce((sum, { putRight }) => sum + putRight.count, 0);
+  return { count, lastAt: latest.lastAt, last: `${latest.host}: ${latest.putRight.last}` };
 }
 
 /** The client's name in the path with its device; a port is its device. */

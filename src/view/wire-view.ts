@@ -37,6 +37,14 @@ interface AttachmentName {
   readonly name: string;
 }
 
+/** On all hosts that it passes, since their agents have started. */
+export interface PutRightView {
+  readonly count: number;
+  readonly lastAt: string;
+  /** What was done then, with its host: `alpha: add up to-db, and 3 more`. */
+  readonly last: string;
+}
+
 export interface WireView {
   /** For people: `alpha/web/nsm-1`. Its id if nothing is known of its client. */
   readonly wire: string;
@@ -68,6 +76,8 @@ export interface WireView {
   readonly attachments: readonly AttachmentName[];
   /** What is not as it has to be, as sentences: `missing: …`, `changed: …`, `unexpected: …`. Empty if all is well. */
   readonly differences: readonly string[];
+  /** What others had changed of it, and was put right; absent if that was never needed. */
+  readonly putRight?: PutRightView;
   /** For each address of the endpoint; only if packets were sent through it. */
   readonly ping?: readonly PingView[];
 }

@@ -2,10 +2,13 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Attached } from "../../attachments/attached.ts";
+import type { Mended } from "../drift/mends.ts";
 import type { MadeWire } from "../kept-wires.ts";
 import type { Unclaimed } from "../unclaimed.ts";
 import {
+  type PutRight,
   type Ref,
+  PutRightSchema,
   RefSchema,
   type Tunnel,
   TunnelSchema,
@@ -41,7 +44,8 @@ export function describeWires(parts: AdminParts): Wire[] {
     const attached = byId.get(id) ?? [];
     const portDown = attached.map((each) => each.attached.whyDown).find((why) => why !== undefined);
     const whyDown = (connection && parts.forwarder.whyDown(connection.id)) ?? portDown;
-    return withPath(describeWire(parts, { made, connection, whyDown, attached }));
+    const mended = parts.wires.mended(id);
+    return withPath(describeWire(parts, { made, connection, whyDown, attached, mended }));
   });
 }
 
@@ -110,9 +114,10 @@ function describeWire(
     readonly connection: Connection | undefined;
     readonly whyDown: string | undefined;
     readonly attached: readonly AtWire[];
+    readonly mended: Mended | undefined;
   },
 ): Wire {
-  const { made, connection, whyDown, attached } = given;
+  const { made, connection, whyDown, attached, mended } = given;
   const { wire } = made;
   const stations = connection ? stationsOf(connection) : [];
   const hosts = hostsOf(stations);
@@ -141,7 +146,12 @@ function describeWire(
     attachments: attached.map(({ attached: { wish } }) => refMessage(wish)),
     upSince: timestampFromMs(made.sinceMs),
     path: insideWords(wire, world.host),
+    ...(mended && { putRight: putRightMessage(mended) }),
   });
+}
+
+function putRightMessage({ count, lastMs, what }: Mended): PutRight {
+  return create(PutRightSchema, { count, lastAt: timestampFromMs(lastMs), last: what });
 }
 
 export function refMessage({ kind, name }: { readonly kind: string; readonly name: string }): Ref {

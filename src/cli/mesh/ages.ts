@@ -1,4 +1,7 @@
 /** Times as people read them. */
+import type { PutRightView } from "../../view/wire-view.ts";
+import { count } from "../output.ts";
+
 const units = [
   ["d", 86_400_000],
   ["h", 3_600_000],
@@ -15,6 +18,12 @@ export function formatDuration(durationMs: number): string {
 /** How long ago, in a column: `12m`. `-` for what has no time. */
 export function formatShortAge(since: string | undefined, nowMs: number): string {
   return formatAge(since, nowMs).replace(" min", "m").replace(" ", "");
+}
+
+/** What was put right of a wire: `3 times, last 5 s ago on alpha: …`. */
+export function putRightText(putRight: PutRightView, nowMs: number): string {
+  const { count: times, lastAt, last } = putRight;
+  return `${count(times, "time")}, last ${formatAge(lastAt, nowMs)} ago on ${last}`;
 }
 
 /** How long ago. `-` for what has no time. */

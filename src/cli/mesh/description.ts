@@ -2,7 +2,7 @@
 import type { Attachment, HostStatus, Wire } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { printable } from "../../text/printable.ts";
 import { count, table } from "../output.ts";
-import { formatAge } from "./ages.ts";
+import { formatAge, putRightText } from "./ages.ts";
 import { type AttachmentView, attachmentView } from "../../view/attachment-view.ts";
 import { toldWire } from "../../view/told-wire.ts";
 import { wireNames } from "../../view/wire-names.ts";
@@ -131,6 +131,7 @@ function wireLines(wire: WireDescription, nowMs: number): ScreenLine[] {
     ...factLines([
       ["id", wire.id],
       ["reason", wire.reason],
+      ["put right", wire.putRight && putRightText(wire.putRight, nowMs)],
       ["service", wire.service === "" ? "" : `${wire.service} (payload ${wire.payload})`],
       ["path", wire.path],
       ["tunnel", hops.flatMap(tunnelText).join("; ")],

@@ -2,7 +2,7 @@
 import { KINDS } from "../../documents/kinds.ts";
 import { printable } from "../../text/printable.ts";
 import { count, table, type Style } from "../output.ts";
-import { formatAge, formatDuration, formatShortAge } from "./ages.ts";
+import { formatAge, formatDuration, formatShortAge, putRightText } from "./ages.ts";
 import type { AttachmentView } from "../../view/attachment-view.ts";
 import { type AgentFacts, hasAgent, type HostView } from "../../view/host-view.ts";
 import type { MeshView } from "../../view/mesh-view.ts";
@@ -140,13 +140,21 @@ function wireRow(
       formatShortAge(isFine ? wire.upSince : (attachment?.since ?? wire.upSince), nowMs),
     ],
     // Of unclaimed wires there may be many; their host's line says what they are.
-    remarks: [
-      ...(isFine || wire.state === "unclaimed"
+    remarks:
+      wire.state === "unclaimed"
         ? []
-        : remarksOf({ ...attachment, reason: attachment?.reason ?? wire.reason }, nowMs)),
-      ...(wire.state === "unclaimed" ? [] : wire.notes),
-    ],
+        : [
+            ...(isFine ? [] : remarksOf({ ...attachment, reason: attachment?.reason ?? wire.reason }, nowMs)),
+            ...recentMends(wire, nowMs),
+            ...wire.notes,
+          ],
   };
+}
+
+/** Others have changed it lately. */
+function recentMends({ putRight }: WireView, nowMs: number): string[] {
+  if (!putRight || nowMs - Date.parse(putRight.lastAt) > LATELY_MS) return [];
+  return [`changed by others and put right ${putRightText(putRight, nowMs)}`];
 }
 
 function attachmentRow(attachment: AttachmentView, nowMs: number): Row {
@@ -190,6 +198,8 @@ function addressText(client: readonly string[], endpoint: readonly string[], wid
   const more = Math.max(client.length, endpoint.length) - 1;
   return `${client[0] ?? "-"} → ${endpoint[0] ?? "-"}${more > 0 ? ` +${more}` : ""}`;
 }
+
+const LATELY_MS = 3_600_000;
 
 const heading = ["WIRE", "PATH", "ENDPOINT", "ADDRESSES", "MTU", "STATE", "AGE"];
 

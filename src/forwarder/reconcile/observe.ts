@@ -42,6 +42,12 @@ export class Observer {
     return [...(owned.get(owner) ?? []), ...amongst(objects, host), ...nameless.filter(isAtPlaceOf(objects))];
   }
 
+  /** What bears the owner's name anywhere in the namespaces of `objects`. */
+  async everyPlaceOf(owner: string, objects: readonly KernelObject[]): Promise<readonly KernelObject[]> {
+    const all = await this.everything([...new Set(objects.flatMap(namespacesOf))]);
+    return groupByOwner(all, this.#owners).owned.get(owner) ?? [];
+  }
+
   /** What is still there of the host's `objects`. */
   async ofHost(objects: readonly KernelObject[]): Promise<KernelObject[]> {
     return objects.length === 0 ? [] : amongst(objects, (await this.#groups(objects)).host);

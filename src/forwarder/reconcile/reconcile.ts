@@ -12,45 +12,20 @@ import { claimedBy, ownOf, removals, whatStays } from "./leaving.ts";
 import type { Span } from "../../observe/trace.ts";
 import { KeyedMutex } from "../../async/keyed-mutex.ts";
 import { hasCode, NetloomError } from "../../errors/errors.ts";
-import {
-  type Kernel,
-  type KernelObject,
-  type LinkEnd,
-  type Netns,
-  type Operation,
-} from "../../kernel/kernel.ts";
-import {
-  contentOf,
-  endsOf,
-  identityOf,
-  isDevice,
-  isMarked,
-  isPair,
-  linkKeys,
-  linksOf,
-} from "../../kernel/objects.ts";
-import { describeObject } from "../../kernel/kernel-text.ts";
+import type { Kernel, KernelObject, LinkEnd, Netns, Operation } from "../../kernel/kernel.ts";
+import { endsOf, identityOf, isDevice, isMarked, isPair, linkKeys, linksOf } from "../../kernel/objects.ts";
 import type { Owners, Plan } from "../../kernel/plan.ts";
 import type { Claims } from "../claims/claims.ts";
 import { applyBatches } from "./apply-batches.ts";
 import { diff } from "./diff.ts";
 import { explain } from "./explain.ts";
+import { type HeldOwner, madePlan } from "./held-owner.ts";
+import { nameBack } from "./name-back.ts";
 import { Observer } from "./observe.ts";
 import { groupByOwner } from "./owner.ts";
+import { Planned } from "./planned.ts";
 import { SharedBook } from "./shared-book.ts";
 import { WIRES } from "./wire-owners.ts";
-
-/** What of one owner alone is, or may be, in the kernel. */
-interface Holding {
-  /** All but `members`. */
-  readonly objects: readonly KernelObject[];
-  /** Changes in the owner's turn only. */
-  readonly members: Map<string, readonly KernelObject[]>;
-  /** As it was asked for last; absent for what was only found. */
-  readonly plan?: Plan;
-  /** Only found by `adopt`; asked for, but a change did not work out; or all there as asked for, when last heard of. */
-  readonly state: "found" | "unsure" | "made";
-}
 
 export interface ReconcilerOptions {
   /** What the plans are of. Default: wires. */
@@ -74,8 +49,10 @@ export class Reconciler {
   readonly #sharedTurns = new KeyedMutex<string>();
   /** The span that an owner's turn belongs to, if somebody records. */
   readonly #spans = new Map<string, Span>();
-  readonly #holdings = new Map<string, Holding>();
+  readonly #holdings = new Map<string, HeldOwner>();
   readonly #shared = new SharedBook();
+  /** What was made, by its places. */
+  readonly planned: Planned;
   /** `sweep` was called: what nobody holds has no time left. */
   #isGraceOver = false;
   /** Found by `adopt` without a name of an owner. */
@@ -86,6 +63,7 @@ export class Reconciler {
     this.#owners = owners;
     this.#claims = claims;
     this.#observer = new Observer(kernel, owners);
+    this.planned = new Planned(owners);
   }
 
   /** Owners of all plans that are, or may be, in the kernel: applied or adopted, and not removed. */
@@ -109,6 +87,24 @@ export class Reconciler {
       } catch (error) {
         const given = { plan, observer: this.#observer, owners: this.#owners };
         throw await explain(`make ${this.#owners.nameOf(owner)}`, error, given);
+      }
+    });
+  }
+
+  /**
+   * Looks after an owner whose plan was made: brings what is there of it to that plan again, and returns what was done. Nothing is
+   * done for others, nor if `isDue`, asked in the owner's turn, says so. A device of ours that has another name gets its own back.
+   */
+  async mend(owner: string, isDue: () => boolean = () => true): Promise<readonly Operation[]> {
+    return await this.#inTurn(owner, undefined, async () => {
+      const holding = this.#holdings.get(owner);
+      const plan = holding && madePlan(holding);
+      if (!holding || !plan || !isDue()) return [];
+      try {
+        return await this.#sharing(plan, () => this.#putRight(plan));
+      } catch (error) {
+        this.#holdings.set(owner, { ...(this.#holdings.get(owner) ?? holding), plan, state: "broken" });
+        throw await explain(`put ${this.#owners.nameOf(owner)} right`, error);
       }
     });
   }
@@ -312,7 +308,7 @@ export class Reconciler {
 
   async #bring(plan: Plan): Promise<readonly Operation[]> {
     const { owner, shared = [] } = plan;
-    this.#demandAgreement(plan);
+    this.#shared.demandAgreement(plan, this.#owners);
     const isKnown = this.#holdings.has(owner);
     const added = isKnown ? undefined : await this.#addNew(plan);
     if (added) return added;
@@ -347,9 +343,29 @@ export class Reconciler {
     return added;
   }
 
+  /** First by a look at its own places, then, where something is in the way, at all of its namespaces. */
+  async #putRight(plan: Plan): Promise<readonly Operation[]> {
+    const { owner } = plan;
+    const wanted = [...(plan.shared ?? []), ...ownOf(plan)];
+    const near = await this.#observer.ofOwner(owner, wanted);
+    const named = await nameBack(this.#kernel, wanted, near);
+    try {
+      return [...named, ...(await this.#bring(plan))];
+    } catch (error) {
+      if (!hasCode(error, "ALREADY_EXISTS")) throw error;
+      const found = await this.#observer.everyPlaceOf(owner, wanted);
+      named.push(...(await nameBack(this.#kernel, wanted, found)));
+      const known = this.#objectsOf(owner);
+      this.#holdings.set(owner, { plan, objects: [...known, ...found], members: new Map(), state: "unsure" });
+      return [...named, ...(await this.#bring(plan))];
+    }
+  }
+
   #hold(plan: Plan): void {
     const { owner, objects, shared = [], members = [] } = plan;
-    this.#holdings.set(owner, { plan, objects, members: new Map(members), state: "made" });
+    const living = new Map(members);
+    this.#holdings.set(owner, { plan, objects, members: living, state: "made" });
+    this.planned.hold({ ...plan, members: living });
     this.#shared.hold(owner, shared, true);
     // What was found on a device of nobody's is this owner's after all.
     this.#shared.forget(ownOf(plan));
@@ -357,23 +373,8 @@ export class Reconciler {
 
   #forget(owner: string): void {
     this.#holdings.delete(owner);
+    this.planned.forget(owner);
     this.#shared.hold(owner, [], true);
-  }
-
-  /** A shared object is the same for all who hold it. */
-  #demandAgreement({ owner, shared = [] }: Plan): void {
-    for (const object of shared) {
-      const others = this.#shared.others(owner, object);
-      const other = this.#shared
-        .heldBy(others[0] ?? "")
-        .find((each) => identityOf(each) === identityOf(object));
-      if (!other || contentOf(other) === contentOf(object)) continue;
-      throw new NetloomError(
-        "FAILED_PRECONDITION",
-        `share ${describeObject(object)}: ${others.map((each) => this.#owners.nameOf(each)).join(", ")} has it otherwise`,
-        { hint: "all who share it have to want it in the same form" },
-      );
-    }
   }
 
   /** What goes with `owner`, when it holds no more than `shared`. */
@@ -400,6 +401,7 @@ export class Reconciler {
       if (await this.#tryBlindly(owner, operations, "ALREADY_EXISTS", "NOT_FOUND", "ABORTED")) {
         put(holding.members);
         this.#holdings.set(owner, holding);
+        this.planned.extend(owner, objects);
         return;
       }
     }
@@ -428,7 +430,7 @@ export class Reconciler {
    * What was made and bears the owner's name goes without a look at it, as `diff` would have it go: all of it hangs on devices.
    * What hangs on none, a rule, somebody may have changed.
    */
-  async #takeAway(owner: string, { state }: Holding): Promise<void> {
+  async #takeAway(owner: string, { state }: HeldOwner): Promise<void> {
     const leaving = this.#leaving(owner, []);
     const objects = [...leaving, ...this.#objectsOf(owner)];
     const isBlind =

@@ -1,6 +1,9 @@
 /** Who holds which object of the host. It is there as long as somebody does. */
+import { NetloomError } from "../../errors/errors.ts";
 import type { KernelObject } from "../../kernel/kernel.ts";
+import { describeObject } from "../../kernel/kernel-text.ts";
 import { contentOf, identityOf } from "../../kernel/objects.ts";
+import type { Owners, Plan } from "../../kernel/plan.ts";
 
 interface Entry {
   readonly object: KernelObject;
@@ -24,6 +27,20 @@ export class SharedBook {
 
   heldBy(owner: string): readonly KernelObject[] {
     return this.#held.get(owner) ?? [];
+  }
+
+  /** A shared object is the same for all who hold it: FAILED_PRECONDITION for who wants it otherwise. */
+  demandAgreement({ owner, shared = [] }: Plan, owners: Owners): void {
+    for (const object of shared) {
+      const others = this.others(owner, object);
+      const other = this.heldBy(others[0] ?? "").find((each) => identityOf(each) === identityOf(object));
+      if (!other || contentOf(other) === contentOf(object)) continue;
+      throw new NetloomError(
+        "FAILED_PRECONDITION",
+        `share ${describeObject(object)}: ${others.map((each) => owners.nameOf(each)).join(", ")} has it otherwise`,
+        { hint: "all who share it have to want it in the same form" },
+      );
+    }
   }
 
   /** The other holders of an object with this identity. */

@@ -20,6 +20,8 @@ export interface Address {
   readonly address: string;
   /** The other end's address with prefix length. Then `address` has full length. */
   readonly peer?: string;
+  /** Only as it is observed: the route that the kernel makes for it was taken away, so that nothing is sent to its network. */
+  readonly lacksRoute?: true;
 }
 
 export const address = {
@@ -47,9 +49,12 @@ export const address = {
     ];
   },
   steps,
+  isDeniedBy: ({ address }, event) =>
+    event.type === "address" && event.change === "removed" && event.address === address,
   describe: ({ address, peer, link, netns }) =>
     `address ${address}${given("peer", peer)} dev ${link}${inside(netns)}`,
-  script(tools, { verb, object: { netns, address, peer, link } }) {
+  script(tools, { verb, object }) {
+    const { netns, address, peer, link } = object;
     const nodad = familyOf(address) === 6 && verb !== "remove" ? ["nodad"] : [];
     const words = ["address", toolVerb(verb), address, ...option("peer", peer), "dev", link, ...nodad];
     return [tools.ip(netns, ...words) + (verb === "remove" ? "" : " $owner")];
@@ -65,6 +70,15 @@ export function connectedRoute({ address, peer }: Pick<Address, "address" | "pee
   if (familyOf(address) === 6) return undefined;
   const prefix = network(mustParsePrefix(peer ?? address));
   return peer === undefined && isFullLength(prefix) ? undefined : formatPrefix(prefix);
+}
+
+/**
+ * Destination of the route that an address of a device that is up has, of either family. `undefined` also for an IPv6 address
+ * with a peer, for which that depends on how it has come.
+ */
+export function linkRoute(object: Pick<Address, "address" | "peer">): string | undefined {
+  if (familyOf(object.address) === 4) return connectedRoute(object);
+  return object.peer === undefined ? formatPrefix(network(mustParsePrefix(object.address))) : undefined;
 }
 
 /** Addresses of which the kernel does not keep two independently: one IPv6 address, or one IPv4 subnet, on a link. */
@@ -87,8 +101,14 @@ function steps(
   const first = wanted.filter((each) => !observedTexts.has(contentOf(each)) && !isLosing(each));
   const gone = observed.filter(isLosing).reverse();
   const last = wanted.filter(isLosing);
+  const cutOff = new Map(observed.filter((each) => each.lacksRoute).map((each) => [contentOf(each), each]));
+  const mended = wanted.flatMap((object): Step<Address>[] => {
+    const from = isLosing(object) ? undefined : cutOff.get(contentOf(object));
+    return from ? [{ verb: "change", object, from }] : [];
+  });
   return {
     operations: [
+      ...mended,
       ...first.map((object): Step<Address> => ({ verb: "add", object })),
       ...gone.map((object): Step<Address> => ({ verb: "remove", object })),
       ...last.map((object): Step<Address> => ({ verb: "add", object })),

@@ -61,6 +61,12 @@ export class Links {
     return this.#made.has(link.index);
   }
 
+  /** Notes what becomes of a device in this batch. */
+  rename(place: NetnsPlace, from: Link, to: Link): void {
+    this.#known.get(place)?.delete(from.name);
+    this.put(place, to);
+  }
+
   put(place: NetnsPlace, link: Link): void {
     const links = this.#known.get(place) ?? new Map<string, Link>();
     links.set(link.name, link);

@@ -36,6 +36,7 @@ function viewOf({ places, mark, onDoomed }: ObserveContext, query: ObserveQuery)
     names: query.links && new Set(query.links),
     ...indexed(links),
     pairs: new Map(),
+    seen: {},
   };
 }
 

@@ -12,10 +12,17 @@ interface Plain<T> extends Pick<LinuxObjectKind<T>, "observe" | "explain" | "res
   readonly removeRequest: (object: T, target: Target) => Uint8Array;
   /** Absent: the kernel cannot replace it in one step. */
   readonly replaceRequest?: (object: T, target: Target) => Uint8Array;
+  /** What is amiss of it although it is there, and what mends it; absent where it is not only that. */
+  readonly mend?: (object: T, from: T, target: Target) => Mending | undefined;
   /** What is to be done before the message of any verb. */
   readonly before?: (tools: BatchTools, job: Job, at: At<T>) => Promise<void>;
   /** What else belongs to its addition. */
   readonly adding?: (tools: BatchTools, at: At<T>) => Pick<BatchStep, "instead">;
+}
+
+interface Mending {
+  readonly request: Uint8Array;
+  readonly undo: Uint8Array;
 }
 
 /** An object where it is. */
@@ -52,6 +59,11 @@ export function plainObject<T extends AttachedObject>(plain: Plain<T>): LinuxObj
       await plain.before?.(tools, job, at);
       const { place, target } = at;
       const operation = job.number;
+      const mending = plain.mend?.(object, from, target);
+      if (mending) {
+        // By now the kernel may have done it by itself.
+        return tools.transaction.enqueue(place, { operation, ...mending, absent: ["EEXIST"] });
+      }
       if (replaceRequest) {
         const [request, undo] = [replaceRequest(object, target), replaceRequest(from, target)];
         return tools.transaction.enqueue(place, { operation, request, undo });

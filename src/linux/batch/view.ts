@@ -2,7 +2,9 @@
 import type { LinkEnd, Netns, OwnerMark } from "../../kernel/kernel.ts";
 import type { WireVerdict } from "../bpf/wire-map.ts";
 import * as k from "../netlink/constants.ts";
+import { type AddressMessage, decodeAddress, dumpAddresses } from "../netlink/address.ts";
 import type { Link } from "../netlink/link-decode.ts";
+import { decodeRoute, dumpRoutes, type ObservedRoute, type RouteQuery } from "../netlink/route.ts";
 import type { NetnsInode } from "../namespaces/netns.ts";
 import type { NetnsPlace, Places } from "../namespaces/place.ts";
 
@@ -27,6 +29,13 @@ export interface NetnsView {
   readonly byIndex: ReadonlyMap<number, Link>;
   /** The veth pairs of ours, each in the first view that has an end of it, with the far end. */
   readonly pairs: ReadonlyMap<Link, LinkEnd>;
+  /** What was read of it already, for several kinds of objects. */
+  readonly seen: Seen;
+}
+
+interface Seen {
+  addresses?: readonly AddressMessage[];
+  routes?: readonly ObservedRoute[];
 }
 
 /** Those with our mark. */
@@ -37,6 +46,29 @@ export function ownLinks({ mark }: ObserveContext, { links }: NetnsView): Link[]
 /** What to ask about: each of the named links, or with one question all that the namespace has. */
 export function indexesOf({ names, links }: NetnsView): readonly (number | undefined)[] {
   return names ? links.map(({ index }) => index) : [undefined];
+}
+
+/** All addresses of the devices in question. */
+export function addressesOf(view: NetnsView): readonly AddressMessage[] {
+  view.seen.addresses ??= indexesOf(view).flatMap((index) =>
+    view.place.socket.dump(dumpAddresses(index), decodeAddress),
+  );
+  return view.seen.addresses;
+}
+
+/** Routes to others of the devices in question, as far as they are ours or the kernel's own; on named links there may be more. */
+export function routesOf({ mark }: ObserveContext, view: NetnsView): readonly ObservedRoute[] {
+  const queries: Omit<RouteQuery, "family">[] = view.names
+    ? view.links.map(({ index }) => ({ linkIndex: index }))
+    : [{ protocol: mark.protocol }, { protocol: k.RTPROT_KERNEL }];
+  view.seen.routes ??= queries
+    .flatMap((query) =>
+      ([4, 6] as const).flatMap((family) =>
+        view.place.socket.dump(dumpRoutes({ family, ...query }), decodeRoute),
+      ),
+    )
+    .filter(({ type, isCloned }) => type === k.RTN_UNICAST && !isCloned);
+  return view.seen.routes;
 }
 
 /** A device as one end. */

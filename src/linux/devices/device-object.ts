@@ -110,7 +110,7 @@ function demandName(job: Job, name: string): void {
     : refuseStep(job, "EINVAL", `${name} is no name for a device`);
 }
 
-/** Brings MAC, MTU, alias, and what the kind has besides, to what `to` says. */
+/** Brings name, MAC, MTU, alias, and what the kind has besides, to what `to` says. */
 function change<T extends Device>(
   tools: BatchTools,
   job: Job,
@@ -119,12 +119,11 @@ function change<T extends Device>(
 ): void {
   const before = endsOf(from);
   for (const [i, { end, place }] of placed(tools, to).entries()) {
-    const link = tools.links.find(place, end.name);
-    if (!link) throw refuseStep(job, "ENODEV", `there is no device ${end.name}`);
+    const old = before[i] ?? end;
+    const link = tools.links.find(place, old.name);
+    if (!link) throw refuseStep(job, "ENODEV", `there is no device ${old.name}`);
     if (i === 0) ways.change?.(tools, job, { place, link, to, from });
-    const old = before[i];
-    if (!old) continue;
-    tools.links.put(place, { ...link, alias: end.alias });
+    tools.links.rename(place, link, { ...link, name: end.name, alias: end.alias });
     const difference = differenceOf(end, old);
     if (difference)
       tools.transaction.enqueue(place, {
@@ -283,7 +282,7 @@ function refusalOf<T extends Device>(
 function differenceOf(end: LinkEnd, old: LinkEnd): { forth: LinkChange; back: LinkChange } | undefined {
   const forth: Record<string, unknown> = {};
   const back: Record<string, unknown> = {};
-  for (const key of ["mac", "mtuBytes", "alias"] as const) {
+  for (const key of ["name", "mac", "mtuBytes", "alias"] as const) {
     if (end[key] === old[key]) continue;
     forth[key] = end[key];
     back[key] = old[key];

@@ -1,4 +1,4 @@
-/** Turns notifications of routes, rules and neighbours into events: ours that are gone, and what the kernel keeps for a device of ours. */
+/** Turns notifications of routes, rules, neighbours and queues into events: ours that are gone, and what the kernel keeps for a device of ours. */
 import type { KernelEvent, Netns } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
 import { type NetlinkMessage, readAttributes, Struct } from "../netlink/message-reader.ts";
@@ -23,6 +23,8 @@ export function lossOf(context: LossContext, message: NetlinkMessage): KernelEve
     case k.RTM_NEWNEIGH:
     case k.RTM_DELNEIGH:
       return lostNeighbor(context, message);
+    case k.RTM_DELQDISC:
+      return lostIngress(context, message);
     default:
       return undefined;
   }
@@ -53,4 +55,11 @@ function lostNeighbor(context: LossContext, message: NetlinkMessage): KernelEven
   const device = links.find(nsid, index);
   if (by !== protocol || device?.isDoomed === true) return undefined;
   return { type: "neighbor", netns, ...(device && { link: device.name }) };
+}
+
+/** Our programs of a device hang on its ingress. */
+function lostIngress({ nsid, netns, links }: LossContext, message: NetlinkMessage): KernelEvent | undefined {
+  const device = links.find(nsid, new Struct("qdisc", message.body, 20).i32(4));
+  if (device && (device.isDoomed || !device.facts.isOurs)) return undefined;
+  return { type: "program", netns, ...(device && { link: device.name }) };
 }

@@ -22,6 +22,9 @@ async function listening(t: TestContext) {
   const ip = (command: string): void => {
     execFileSync("ip", ["-n", net.nameOf(netns), ...command.split(" ")]);
   };
+  const tc = (command: string): void => {
+    execFileSync("tc", ["-n", net.nameOf(netns), ...command.split(" ")]);
+  };
   const said = (): number[] => {
     const types: number[] = [];
     notifications.drain(
@@ -38,7 +41,7 @@ async function listening(t: TestContext) {
   ip("link set dev-1 up");
   ip("address add 10.0.0.1/24 dev dev-1");
   said();
-  return { ip, said };
+  return { ip, said, tc };
 }
 
 test(
@@ -74,6 +77,18 @@ test("of neighbours only those are heard of that bear the mark", { skip: needsRo
     ip(`neighbor delete ${address} dev dev-1`);
     assert.equal(said().at(-1), k.RTM_DELNEIGH);
   }
+});
+
+test("of queues the end of an ingress is heard of", { skip: needsRoot }, async (t) => {
+  const { ip, said, tc } = await listening(t);
+  ip("link set dev-2 up");
+  said();
+  tc("qdisc add dev dev-1 root pfifo");
+  tc("qdisc delete dev dev-1 root");
+  tc("qdisc add dev dev-1 clsact");
+  assert.deepEqual(said(), []);
+  tc("qdisc delete dev dev-1 clsact");
+  assert.deepEqual(said(), [k.RTM_DELQDISC]);
 });
 
 test("rules, links and addresses pass", { skip: needsRoot }, async (t) => {

@@ -65,7 +65,7 @@ export class Notifications {
   /** What else is heard of. */
   listen(purpose: WatchPurpose | undefined): void {
     join(this.fd, LINK_GROUPS, isServedBy("links", purpose));
-    join(this.fd, [...ROUTE_GROUPS, k.RTNLGRP_NEIGH], isServedBy("everything", purpose));
+    join(this.fd, [...ROUTE_GROUPS, k.RTNLGRP_NEIGH, k.RTNLGRP_TC], isServedBy("everything", purpose));
   }
 
   /** Reads until there is no more. `lost` is called where the kernel had to drop some (ENOBUFS). */

@@ -83,6 +83,10 @@ export const IFLA_INFO_DATA = 2;
 export const IFLA_INET6_CONF = 2;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
 export const DEVCONF_MTU6 = 2; // ipv6.h
+/** Where IFLA_INET6_CONF, an array of 32-bit numbers, says that IPv6 is off (include/uapi/linux/ipv6.h). */
+export const DEVCONF_DISABLE_IPV6 = 26;
+/** RFC 2863, as the kernel has it. */
+export const IF_OPER_UP = 6;
 export const IN6_ADDR_GEN_MODE_EUI64 = 0;
 export const IN6_ADDR_GEN_MODE_NONE = 1;
 
@@ -119,6 +123,8 @@ export const IFA_F_TENTATIVE = 0x40;
 
 // rtnetlink.h: routes
 export const RTPROT_KERNEL = 2;
+/** The metric of what the kernel makes for IPv6 addresses (include/net/ip6_route.h). */
+export const IP6_RT_PRIO_ADDRCONF = 256;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
 export const RT_SCOPE_UNIVERSE = 0;
@@ -202,6 +208,7 @@ export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;
 export const RTNLGRP_LINK = 1;
 export const RTNLGRP_NEIGH = 3;
+export const RTNLGRP_TC = 4;
 export const RTNLGRP_IPV4_IFADDR = 5;
 export const RTNLGRP_IPV4_ROUTE = 7;
 export const RTNLGRP_IPV4_RULE = 8;

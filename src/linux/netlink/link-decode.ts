@@ -26,6 +26,8 @@ export interface Link {
   readonly linkNetnsid?: number;
   /** IN6_ADDR_GEN_MODE_*; absent if the device has no IPv6. */
   readonly addrGenMode?: number;
+  /** Somebody has switched IPv6 off on it. */
+  readonly isIpv6Off?: true;
   /** RFC 2863: 6 is up, 2 is down. */
   readonly operstate?: number;
   readonly vxlan?: VxlanData;
@@ -70,10 +72,10 @@ export function decodeLink(message: NetlinkMessage): Link {
   const stats = attributes.struct(k.IFLA_STATS64, 64);
   // In a message about a bridge port (AF_BRIDGE) the same attribute holds other things.
   const families = header.u8(0) === k.AF_UNSPEC ? attributes.nested(k.IFLA_AF_SPEC) : undefined;
-  const ipv6 = families?.nested(k.AF_INET6);
+  const inet6 = families?.nested(k.AF_INET6);
+  const settings = inet6?.struct(k.IFLA_INET6_CONF, 4 * (k.DEVCONF_DISABLE_IPV6 + 1));
   const mtuBytes = attributes.u32(k.IFLA_MTU) ?? 0;
-  // A table of `s32`, by DEVCONF_*.
-  const ipv6MtuBytes = ipv6?.struct(k.IFLA_INET6_CONF, 4 * (k.DEVCONF_MTU6 + 1))?.u32(4 * k.DEVCONF_MTU6);
+  const ipv6MtuBytes = settings?.u32(4 * k.DEVCONF_MTU6);
   return {
     index: header.i32(4),
     name: attributes.string(k.IFLA_IFNAME) ?? "",
@@ -88,7 +90,11 @@ export function decodeLink(message: NetlinkMessage): Link {
     ...present("master", attributes.u32(k.IFLA_MASTER)),
     ...present("lowerIndex", attributes.u32(k.IFLA_LINK)),
     ...present("linkNetnsid", attributes.i32(k.IFLA_LINK_NETNSID)),
-    ...present("addrGenMode", ipv6?.u8(k.IFLA_INET6_ADDR_GEN_MODE)),
+    ...present("addrGenMode", inet6?.u8(k.IFLA_INET6_ADDR_GEN_MODE)),
+    ...present(
+      "isIpv6Off",
+      (settings?.u32(4 * k.DEVCONF_DISABLE_IPV6) ?? 0) === 0 ? undefined : (true as const),
+    ),
     ...present("operstate", attributes.u8(k.IFLA_OPERSTATE)),
     ...present("vxlan", data && vxlanData(data)),
     ...present("stats", stats && linkStats(stats)),

@@ -1,9 +1,13 @@
-import type { Address } from "../../kernel/kernel.ts";
-import { familyOf } from "../../net/ip.ts";
-import { decodeAddress, deleteAddress, dumpAddresses, newAddress } from "../netlink/address.ts";
+import type { Address, Route } from "../../kernel/kernel.ts";
+import { linkRoute } from "../../kernel/objects/address.ts";
+import { addressOf, familyOf } from "../../net/ip.ts";
+import { deleteAddress, newAddress } from "../netlink/address.ts";
+import * as k from "../netlink/constants.ts";
+import type { Link } from "../netlink/link-decode.ts";
+import { deleteRoute, newRoute } from "../netlink/route.ts";
 import type { LinuxObjectKind, Target } from "../object-kind.ts";
 import { plainObject } from "../batch/plain-object.ts";
-import { indexesOf } from "../batch/view.ts";
+import { addressesOf, type NetnsView, type ObserveContext, routesOf } from "../batch/view.ts";
 
 const addRequest = (object: Address, target: Target): Uint8Array => newAddress({ ...object, ...target });
 
@@ -19,14 +23,44 @@ export const address: LinuxObjectKind<Address> = plainObject<Address>({
     readiness.expectAddress(place, target.linkIndex, object.address);
     return {};
   },
-  observe({ mark }, view) {
-    const found = indexesOf(view).flatMap((index) =>
-      view.place.socket.dump(dumpAddresses(index), decodeAddress),
-    );
-    return found.flatMap(({ linkIndex, protocol, ...rest }): Address[] => {
+  mend(object, { lacksRoute }, target) {
+    const route = lacksRoute ? keptRoute(object) : undefined;
+    if (!route) return undefined;
+    const message = { ...route, linkIndex: target.linkIndex, protocol: k.RTPROT_KERNEL };
+    return { request: newRoute(message), undo: deleteRoute(message) };
+  },
+  observe(context, view) {
+    return addressesOf(view).flatMap(({ linkIndex, protocol, ...rest }): Address[] => {
       const link = view.byIndex.get(linkIndex);
-      if (!link || protocol !== mark.protocol) return [];
-      return [{ kind: "address", netns: view.netns, link: link.name, ...rest }];
+      if (!link || protocol !== context.mark.protocol) return [];
+      const lacksRoute = lacksKeptRoute(context, view, link, rest);
+      return [
+        { kind: "address", netns: view.netns, link: link.name, ...rest, ...(lacksRoute && { lacksRoute }) },
+      ];
     });
   },
 });
+
+/** The route in the main table that the kernel makes for an address of a device that is up. */
+function keptRoute(
+  object: Pick<Address, "address" | "peer">,
+): Pick<Route, "destination" | "metric" | "source"> | undefined {
+  const destination = linkRoute(object);
+  if (destination === undefined) return undefined;
+  return familyOf(object.address) === 4
+    ? { destination, source: addressOf(object.address) }
+    : { destination, metric: k.IP6_RT_PRIO_ADDRCONF };
+}
+
+function lacksKeptRoute(
+  context: ObserveContext,
+  view: NetnsView,
+  { index, flags }: Link,
+  address: Pick<Address, "address" | "peer">,
+): boolean {
+  const destination = (flags & k.IFF_UP) === 0 ? undefined : linkRoute(address);
+  if (destination === undefined) return false;
+  return !routesOf(context, view).some(
+    (route) => route.linkIndex === index && route.table === undefined && route.destination === destination,
+  );
+}

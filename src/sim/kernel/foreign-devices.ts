@@ -73,7 +73,7 @@ export function foreign(
 }
 
 function addressOf(address: string): SimAddress {
-  return { address, family: familyOf(address), hasPeerRoute: true, protocol: 0 };
+  return { address, family: familyOf(address), hasPeerRoute: true, lacksRoute: false, protocol: 0 };
 }
 
 export function plantCable(
@@ -135,6 +135,8 @@ export function plantRoute(
 export function removeDevice(machine: Machinery, device: SimDevice): void {
   for (const each of device.peer ? [device, device.peer] : [device]) {
     destroyed(each);
+    for (const [key, tunnel] of machine.tunnels) if (tunnel === each) machine.tunnels.delete(key);
+    machine.uplinks.delete(each);
     announceEnd(machine, each);
   }
 }

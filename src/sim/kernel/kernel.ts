@@ -20,7 +20,7 @@ import {
   removeDevice,
 } from "./foreign-devices.ts";
 import { type Arrival, type SimDevice, type SimNetns, type Transmit, urlOf } from "./state.ts";
-import { dropRules, flush, type Flushed } from "./tampering.ts";
+import { dropProgram, dropRules, flush, type Flushed } from "./tampering.ts";
 import { SimProcesses } from "./processes.ts";
 
 export type { SimKernel, SimKernelOptions } from "./carrier.ts";
@@ -115,6 +115,11 @@ export class SimMachine {
   /** Somebody takes all of one sort off a device, whosever it is. */
   flush(netns: Netns, name: string, what: Flushed): void {
     flush(this.#machine, this.#device(netns, name), what);
+  }
+
+  /** Somebody takes off a device of the host's what its program hangs on. */
+  dropProgram(netns: Netns, name: string): void {
+    dropProgram(this.#machine, this.#device(netns, name));
   }
 
   /** Somebody removes the rules with this priority. */

@@ -40,13 +40,19 @@ export function busyUntilMs(
   return Math.max(...times) > actor.machine.nowMs() ? Math.max(...times) : undefined;
 }
 
-/** Brings MTU, alias and MAC of all its ends to what `object` says. */
-export function changeEnds(actor: Actor, object: Device, _from: Device): Undo {
-  for (const end of endsOf(object)) {
-    simDeviceOf(actor.find(end.netns), end.name);
+/** Brings name, MTU, alias and MAC of all its ends to what `object` says. */
+export function changeEnds(actor: Actor, object: Device, from: Device): Undo {
+  const names = endsOf(from).map(({ name }) => name);
+  const ends = endsOf(object).map((end, i) => ({
+    end,
+    device: simDeviceOf(actor.find(end.netns), names[i] ?? end.name),
+  }));
+  for (const { end, device } of ends) {
     checkValues(end);
+    if (end.name !== device.name && device.netns.devices.has(end.name))
+      throw new Refused("EEXIST", `device ${end.name} exists`);
   }
-  const undos = endsOf(object).map((end) => changeEnd(actor, end));
+  const undos = ends.map(({ end, device }) => changeEnd(actor, device, end));
   return () => {
     for (const undo of undos.toReversed()) undo();
   };
@@ -110,6 +116,8 @@ export function setDown({ machine }: Pick<Actor, "machine">, device: SimDevice):
   const addresses = [...device.addresses].filter((address) => address.family === 6);
   const neighbors = [...device.neighbors];
   device.isUp = false;
+  device.lacksLinkLocal = false;
+  for (const address of device.addresses) address.lacksRoute = false;
   for (const route of routes) device.netns.routes.delete(route);
   for (const address of addresses) device.addresses.delete(address);
   device.neighbors.clear();
@@ -210,18 +218,21 @@ export function born(actor: Actor, end: LinkEnd, nature: Nature): SimDevice {
   return device;
 }
 
-function changeEnd(actor: Actor, end: LinkEnd): Undo {
-  const device = simDeviceOf(actor.find(end.netns), end.name);
-  const { mac, mtuBytes, alias, linkLocal } = device;
-  Object.assign(device, {
-    mac: end.mac,
-    mtuBytes: end.mtuBytes,
-    alias: end.alias,
-    linkLocal: end.linkLocal ?? false,
-  });
-  announceLink(actor.machine, device);
-  return () => {
-    Object.assign(device, { mac, mtuBytes, alias, linkLocal });
+function changeEnd(actor: Actor, device: SimDevice, end: Omit<LinkEnd, "netns">): Undo {
+  const { name, mac, mtuBytes, alias, linkLocal = false } = end;
+  const before = {
+    name: device.name,
+    mac: device.mac,
+    mtuBytes: device.mtuBytes,
+    alias: device.alias,
+    linkLocal: device.linkLocal,
+  };
+  const put = (values: typeof before): void => {
+    device.netns.devices.delete(device.name);
+    Object.assign(device, values);
+    device.netns.devices.set(device.name, device);
     announceLink(actor.machine, device);
   };
+  put({ name, mac, mtuBytes, alias, linkLocal });
+  return () => put(before);
 }

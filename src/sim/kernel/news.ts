@@ -23,10 +23,12 @@ export function understood(
       return { ...rest, netns, facts: { ...told, isOurs: group === mark.group } };
     }
     case "route":
-    case "neighbor": {
-      const { type, change, link, protocol, by } = news;
+    case "neighbor":
+    case "program": {
+      const { type, change, link, protocol, group, by } = news;
       if (type === "route" && netns === "host") return { type, netns };
-      const isLoss = change === "removed" && protocol === mark.protocol && by !== self;
+      const isOurs = protocol === mark.protocol || group === mark.group;
+      const isLoss = change === "removed" && isOurs && by !== self;
       return isLoss ? { type, netns, ...(link !== undefined && { link }) } : undefined;
     }
     case "address":

@@ -133,7 +133,9 @@ class Route implements Journey {
 function linkLocalOf(device: SimDevice): string | undefined {
   const { netns, name, mac, mtuBytes, isUp } = device;
   const isOn = netns.sysctls.get(`net/ipv6/conf/${name}/disable_ipv6`) !== "1";
-  return device.linkLocal && isUp && isOn && mtuBytes >= IPV6_MIN_MTU ? linkLocalAddress(mac) : undefined;
+  return device.linkLocal && !device.lacksLinkLocal && isUp && isOn && mtuBytes >= IPV6_MIN_MTU
+    ? linkLocalAddress(mac)
+    : undefined;
 }
 
 function hasAddress(netns: SimNetns, address: string): boolean {

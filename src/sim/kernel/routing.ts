@@ -16,6 +16,6 @@ export function isOwnAddress(netns: SimNetns, address: string): boolean {
 /** What addresses put on the link without a route of their own. */
 export function connectedPrefixes(device: SimDevice): string[] {
   return [...device.addresses]
-    .filter((address) => address.hasPeerRoute || address.peer === undefined)
+    .filter((address) => !address.lacksRoute && (address.hasPeerRoute || address.peer === undefined))
     .map((address) => address.peer ?? address.address);
 }

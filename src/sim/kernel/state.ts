@@ -28,6 +28,8 @@ export interface SimDevice {
   alias: string;
   /** It has the address that follows from its MAC while it is up. */
   linkLocal: boolean;
+  /** Somebody has taken away the route to its neighbours. */
+  lacksLinkLocal: boolean;
   readonly group: number;
   isUp: boolean;
   /** The far end of a veth pair. */
@@ -65,6 +67,7 @@ export function bare(): Pick<
   | "goneAtMs"
   | "isDoomed"
   | "told"
+  | "lacksLinkLocal"
 > {
   return {
     master: undefined,
@@ -77,6 +80,7 @@ export function bare(): Pick<
     goneAtMs: undefined,
     isDoomed: false,
     told: undefined,
+    lacksLinkLocal: false,
   };
 }
 
@@ -109,11 +113,13 @@ export type KernelNews =
       readonly address: string;
     }
   | {
-      readonly type: "route" | "neighbor";
+      readonly type: "route" | "neighbor" | "program";
       readonly change: "new" | "removed";
       readonly link?: string;
       /** Whose mark it bears. */
       readonly protocol: number;
+      /** The kernel's own is lost to who has made the device. */
+      readonly group?: number;
       /** Who has done it. */
       readonly by: unknown;
     }
@@ -169,6 +175,8 @@ export interface SimAddress extends Pick<Address, "address" | "peer"> {
   readonly family: 4 | 6;
   /** An IPv6 peer that was given while the link was down is not on the link: Linux routes only the address itself. */
   readonly hasPeerRoute: boolean;
+  /** Somebody has taken away the route that the kernel makes for it. */
+  lacksRoute: boolean;
 }
 
 export interface SimRoute extends Omit<Route, "kind" | "netns" | "link" | "table" | "metric"> {

@@ -13,12 +13,13 @@ export const address = {
     devicesOf(view).flatMap(({ name, addresses }) =>
       [...addresses]
         .filter(({ protocol }) => protocol === mark.protocol)
-        .map(({ address, peer }): Address => ({
+        .map(({ address, peer, lacksRoute }): Address => ({
           kind: "address",
           netns: view.name,
           link: name,
           address,
           ...(peer === undefined ? {} : { peer }),
+          ...(lacksRoute && { lacksRoute }),
         })),
     ),
 } as const satisfies SimObjectKind<Address>;
@@ -37,6 +38,7 @@ function addAddress(actor: Actor, object: Address): Undo {
     address,
     family,
     hasPeerRoute,
+    lacksRoute: false,
     protocol: actor.mark.protocol,
     ...(peer === undefined ? {} : { peer }),
   };
@@ -53,6 +55,10 @@ function changeAddress(actor: Actor, object: Address, from: Address): Undo {
   const device = simDeviceOf(actor.find(from.netns), from.link);
   const entry = findAddress(device, from);
   if (!entry || entry.peer !== from.peer) throw new Refused("ENOENT", "there is no such address");
+  if (from.lacksRoute) {
+    entry.lacksRoute = false;
+    return () => (entry.lacksRoute = true);
+  }
   device.addresses.delete(entry);
   try {
     const undo = addAddress(actor, object);

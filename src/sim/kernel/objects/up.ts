@@ -5,7 +5,12 @@ import { devicesOf, type SimObjectKind } from "../object-kind.ts";
 
 export const up = {
   add: setUp,
-  change: setUp,
+  change(actor, object, { lacksLinkLocal }) {
+    if (!lacksLinkLocal) return setUp(actor, object);
+    const device = simDeviceOf(actor.find(object.netns), object.link);
+    device.lacksLinkLocal = false;
+    return () => (device.lacksLinkLocal = true);
+  },
   remove(actor, { netns, link }) {
     const device = actor.find(netns).devices.get(link);
     return device && setDown(actor, device);
@@ -13,7 +18,12 @@ export const up = {
   observe: ({ mark }, view) =>
     devicesOf(view)
       .filter(({ isUp, group }) => isUp && group === mark.group)
-      .map(({ name }) => ({ kind: "up", netns: view.name, link: name })),
+      .map(({ name, lacksLinkLocal }) => ({
+        kind: "up",
+        netns: view.name,
+        link: name,
+        ...(lacksLinkLocal && { lacksLinkLocal }),
+      })),
 } as const satisfies SimObjectKind<Up>;
 
 function setUp(actor: Actor, object: Up): Undo {

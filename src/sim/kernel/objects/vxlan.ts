@@ -32,7 +32,7 @@ export const vxlan = {
     return () => destroy(actor, device);
   },
   change(actor, object, from) {
-    const undoRetarget = retarget(actor, object);
+    const undoRetarget = retarget(actor, object, from.name);
     try {
       const undoEnds = changeEnds(actor, object, from);
       return () => {
@@ -68,8 +68,8 @@ function keyIn(underlay: SimNetns, tunnel: Pick<Vxlan, "vni" | "port" | "local">
   return `${underlay.cookie} ${tunnelKey(tunnel)}`;
 }
 
-function retarget(actor: Actor, object: Vxlan): Undo {
-  const { tunnel } = simDeviceOf(actor.find(object.netns), object.name);
+function retarget(actor: Actor, object: Vxlan, name: string): Undo {
+  const { tunnel } = simDeviceOf(actor.find(object.netns), name);
   if (!tunnel) throw new Refused("EOPNOTSUPP", `${object.name} is no VXLAN device`);
   if (tunnel.vni !== object.vni || tunnel.port !== object.port)
     throw new Refused("EOPNOTSUPP", "VNI and port of a VXLAN device cannot change");

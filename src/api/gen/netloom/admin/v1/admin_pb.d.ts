@@ -818,6 +818,13 @@ export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
    * @generated from field: string client_workload = 19;
    */
   clientWorkload: string;
+
+  /**
+   * What others had changed of it on this host, and was put right. Absent if that was never needed.
+   *
+   * @generated from field: netloom.admin.v1.PutRight put_right = 20;
+   */
+  putRight?: PutRight | undefined;
 };
 
 /**
@@ -852,6 +859,36 @@ export enum Wire_State {
  * Describes the enum netloom.admin.v1.Wire.State.
  */
 export declare const Wire_StateSchema: GenEnum<Wire_State>;
+
+/**
+ * Since the agent has started.
+ *
+ * @generated from message netloom.admin.v1.PutRight
+ */
+export declare type PutRight = Message<"netloom.admin.v1.PutRight"> & {
+  /**
+   * @generated from field: uint32 count = 1;
+   */
+  count: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_at = 2;
+   */
+  lastAt?: Timestamp | undefined;
+
+  /**
+   * What was done the last time: `add up to-db, and 3 more`.
+   *
+   * @generated from field: string last = 3;
+   */
+  last: string;
+};
+
+/**
+ * Describes the message netloom.admin.v1.PutRight.
+ * Use `create(PutRightSchema)` to create a new message.
+ */
+export declare const PutRightSchema: GenMessage<PutRight>;
 
 /**
  * On the host that tells of it.

@@ -1,0 +1,217 @@
+/**
+ * What others remove, rename, change or flush of a wire is put right:
+ *
+ * - The kernel tells facts. One that is otherwise than a plan wants it has that plan's owner looked at a moment later, in its
+ *   turn: what is asked for or removed meanwhile decides, and a burst is one look.
+ * - Where it is not told what of a namespace was lost, all of it is looked at, with one question.
+ * - Every 30 s, and after notifications were lost, so is every namespace that has something of ours.
+ *
+ * It knows plans and their objects alone. What is others' on the same device is not touched.
+ */
+import { type Backoff, backoffMs } from "../../async/backoff.ts";
+import type { Scope } from "../../async/scope.ts";
+import { Signal } from "../../async/signal.ts";
+import { keepOn } from "../../attachments/keep-on.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Reconciler } from "../../forwarder/reconcile/reconcile.ts";
+import { survey } from "../../forwarder/reconcile/survey.ts";
+import type { Kernel, KernelEvent, Netns } from "../../kernel/kernel.ts";
+import type { World } from "../../world/world.ts";
+import { Mends } from "./mends.ts";
+import { Namesakes } from "./namesakes.ts";
+
+/** News that come together are looked at together. */
+const GATHER_MS = 50;
+/** So long after a look at namespaces because of what was told there is none again. */
+const LOOK_PAUSE_MS = 300;
+const FULL_LOOK_MS = 30_000;
+/** A full look takes its time, so that a host with thousands of wires does not stand still: a pause after each namespace. */
+const FULL_LOOK_SPREAD_MS = 15_000;
+const LONGEST_PAUSE_MS = 100;
+const AFTER_FAILURE: Readonly<Backoff> = { firstMs: 500, lastMs: 30_000 };
+
+export interface FollowOptions {
+  readonly world: World;
+  readonly kernel: Kernel;
+  readonly reconciler: Reconciler;
+  /** A wire was put right. */
+  readonly onMended: () => void;
+}
+
+/** Why an owner is looked at: a fact that its plan denies, which may have been overtaken, or a look that has seen it. */
+type Doubt = { readonly event: KernelEvent; readonly netns: Netns } | "seen";
+
+/** Ends with `World.scope`. */
+export function followWires(options: FollowOptions): Mends {
+  return new Follower(options).start();
+}
+
+class Follower {
+  readonly #options: FollowOptions;
+  readonly #mends: Mends;
+  readonly #namesakes: Namesakes;
+  readonly #doubts = new Map<string, Doubt[]>();
+  readonly #places = new Set<Netns>();
+  readonly #placeSignal = new Signal();
+  readonly #fullSignal = new Signal();
+  /** Wires that somebody is known to change back each time. */
+  readonly #fights = new Set<string>();
+
+  constructor(options: FollowOptions) {
+    const { world, kernel, reconciler } = options;
+    this.#options = options;
+    this.#mends = new Mends(world.clock);
+    this.#namesakes = new Namesakes(kernel, reconciler.planned);
+  }
+
+  start(): Mends {
+    const { world } = this.#options;
+    const keep = (what: string, task: (scope: Scope) => Promise<void>): void =>
+      world.scope.spawn(what, (scope) => keepOn(world, what, scope, task));
+    keep("hear what becomes of wires", (scope) => this.#listen(scope));
+    keep("look at namespaces that have lost something", (scope) => this.#lookAtPlaces(scope));
+    keep("look at everything", (scope) => this.#lookAtAll(scope));
+    return this.#mends;
+  }
+
+  async #listen(scope: Scope): Promise<void> {
+    const events = this.#options.kernel.watch("everything");
+    for await (const event of events.within(scope)) {
+      if (event.type === "resync") this.#fullSignal.ring();
+      else if (event.type === "netns-removed") this.#namesakes.forget(event.netns);
+      else await this.#hear(event);
+    }
+  }
+
+  async #hear(event: Exclude<KernelEvent, { readonly type: "resync" }>): Promise<void> {
+    const { planned } = this.#options.reconciler;
+    // Of the host's routes all changes are told: what wires have there is looked at with the rest.
+    if (event.type === "route" && event.netns === "host") return;
+    for (const netns of await this.#namesakes.of(event.netns)) {
+      if ("link" in event && event.link !== undefined)
+        for (const owner of planned.deniedBy(event, netns)) this.#doubt(owner, { event, netns });
+      else this.#look(netns);
+    }
+  }
+
+  #look(netns: Netns): void {
+    this.#places.add(netns);
+    this.#placeSignal.ring();
+  }
+
+  async #lookAtPlaces(scope: Scope): Promise<void> {
+    const { clock } = this.#options.world;
+    while (!scope.ended) {
+      await this.#placeSignal.wait(clock, scope, Infinity);
+      if (scope.ended) return;
+      await clock.sleep(GATHER_MS, scope);
+      const places = [...this.#places];
+      this.#places.clear();
+      for (const netns of places) await this.#survey(netns, scope);
+      await clock.sleep(LOOK_PAUSE_MS, scope);
+    }
+  }
+
+  async #lookAtAll(scope: Scope): Promise<void> {
+    const { world, reconciler } = this.#options;
+    while (!scope.ended) {
+      await this.#fullSignal.wait(world.clock, scope, FULL_LOOK_MS);
+      if (scope.ended) return;
+      const places = [...reconciler.planned.namespaces()];
+      for (const netns of places) {
+        await this.#survey(netns, scope);
+        await world.clock.sleep(Math.min(LONGEST_PAUSE_MS, FULL_LOOK_SPREAD_MS / places.length), scope);
+      }
+    }
+  }
+
+  async #survey(netns: Netns, scope: Scope): Promise<void> {
+    const { world, kernel, reconciler } = this.#options;
+    try {
+      const drifted = await survey(kernel, reconciler.planned, netns, () => world.clock.sleep(0, scope));
+      for (const owner of drifted) this.#doubt(owner, "seen");
+    } catch (error) {
+      if (!(error instanceof NetloomError) || scope.ended) throw error;
+      world.log.debug("a namespace cannot be looked at; it is with the next full look", {
+        netns,
+        error: error.message,
+      });
+    }
+  }
+
+  /** One task at a time looks after an owner. */
+  #doubt(owner: string, doubt: Doubt): void {
+    const doubts = this.#doubts.get(owner);
+    if (doubts) {
+      doubts.push(doubt);
+      return;
+    }
+    this.#doubts.set(owner, [doubt]);
+    const { scope } = this.#options.world;
+    if (!scope.ended) scope.spawn(`look after wire ${owner}`, (task) => this.#lookAfter(owner, task));
+  }
+
+  async #lookAfter(owner: string, scope: Scope): Promise<void> {
+    const { world } = this.#options;
+    const what = `put wire ${owner} right`;
+    try {
+      for (let isDone = false; !isDone && !scope.ended;) {
+        await this.#pause(owner, scope);
+        isDone = await this.#mend(owner, what, scope);
+      }
+    } finally {
+      world.retries.over(what);
+      this.#doubts.delete(owner);
+    }
+  }
+
+  async #pause(owner: string, scope: Scope): Promise<void> {
+    const { world } = this.#options;
+    const waitMs = this.#mends.waitMs(owner);
+    if (waitMs > 0 && !this.#fights.has(owner)) {
+      this.#fights.add(owner);
+      world.log.warn(
+        "somebody changes a wire each time that it is put right: that is done once in a while only",
+        {
+          wire: owner,
+          last: this.#mends.of(owner)?.what ?? "",
+        },
+      );
+    } else if (waitMs === 0) this.#fights.delete(owner);
+    await world.clock.sleep(Math.max(GATHER_MS, waitMs), scope);
+  }
+
+  /** False if it is to be tried again. */
+  async #mend(owner: string, what: string, scope: Scope): Promise<boolean> {
+    const { world, reconciler, onMended } = this.#options;
+    try {
+      const done = await reconciler.mend(owner, () => this.#isDue(owner));
+      const news = this.#mends.note(owner, done);
+      if (news !== undefined)
+        world.log.info("a wire was changed by others: it is put right", { wire: owner, what: news });
+      if (done.length > 0) onMended();
+    } catch (error) {
+      if (!(error instanceof NetloomError) || scope.ended) throw error;
+      // What it needs is gone. Who looks after workloads closes the wire, or the next full look sees that it is back.
+      if (error.code === "NOT_FOUND") return true;
+      const failures = world.retries.failed(what, error);
+      if (failures === 1)
+        world.log.warn("a wire was changed by others, and cannot be put right", {
+          wire: owner,
+          error: error.message,
+        });
+      this.#doubts.get(owner)?.push("seen");
+      const fraction = world.random.fraction(what, failures);
+      await world.clock.sleep(backoffMs(failures, fraction, AFTER_FAILURE), scope);
+    }
+    // What was heard while it was mended.
+    return (this.#doubts.get(owner) ?? []).length === 0;
+  }
+
+  /** Asked in the owner's turn: may what was heard still be so? */
+  #isDue(owner: string): boolean {
+    const { planned } = this.#options.reconciler;
+    const doubts = this.#doubts.get(owner)?.splice(0) ?? [];
+    return doubts.some((doubt) => doubt === "seen" || planned.isDenied(owner, doubt.event, doubt.netns));
+  }
+}

@@ -1,0 +1,53 @@
+/** Devices of ours that somebody has renamed get their own names back, in place: what is on them stays, theirs and ours. */
+import {
+  type Kernel,
+  KernelError,
+  type KernelObject,
+  type LinkEnd,
+  type Operation,
+} from "../../kernel/kernel.ts";
+import { type Device, endsOf, identityOf, isDevice, withEnds } from "../../kernel/objects.ts";
+
+/** Renames what it can, and returns that. What the kernel refuses stays as it is: then it has to be made again. */
+export async function nameBack(
+  kernel: Pick<Kernel, "apply">,
+  wanted: readonly KernelObject[],
+  found: readonly KernelObject[],
+): Promise<Operation[]> {
+  const done: Operation[] = [];
+  const known = new Set(wanted.map(identityOf));
+  const there = new Set(found.map(identityOf));
+  const strays = found.filter(isDevice).filter((device) => !known.has(identityOf(device)));
+  for (const device of wanted.filter(isDevice)) {
+    if (there.has(identityOf(device))) continue;
+    const operation = strays.map((stray) => renaming(device, stray)).find((each) => each !== undefined);
+    if (operation && (await isDone(kernel, operation))) done.push(operation);
+  }
+  return done;
+}
+
+/** `undefined` if the one is not the other but for its names: each end in the same namespace, with the same alias. */
+function renaming(device: Device, stray: Device): Operation | undefined {
+  if (stray.kind !== device.kind) return undefined;
+  const [ends, left] = [endsOf(device), [...endsOf(stray)]];
+  const from = ends.flatMap(({ netns, alias }): LinkEnd[] => {
+    const i = left.findIndex((end) => end.netns === netns && end.alias === alias);
+    return i < 0 ? [] : left.splice(i, 1);
+  });
+  if (from.length < ends.length) return undefined;
+  const to = from.map((end, i) => ({ ...end, name: ends[i]?.name ?? end.name }));
+  const object = withEnds(stray, to);
+  if (identityOf(object) !== identityOf(device)) return undefined;
+  return { verb: "change", object, from: withEnds(stray, from) };
+}
+
+async function isDone(kernel: Pick<Kernel, "apply">, operation: Operation): Promise<boolean> {
+  try {
+    await kernel.apply([operation]);
+    return true;
+  } catch (error) {
+    // Somebody has the name by now, or the kernel renames nothing that is up.
+    if (error instanceof KernelError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,185 @@
+/** What plans that were made want, by its places: whose a device or a namespace is, and whether a fact says otherwise. */
+import type { KernelEvent, KernelObject, LinkEvent, Netns } from "../../kernel/kernel.ts";
+import { linkKey } from "../../kernel/link.ts";
+import { attachedKindOf, endsOf, isDevice, linksOf, namespacesOf } from "../../kernel/objects.ts";
+import type { Owners, Plan } from "../../kernel/plan.ts";
+import { ownOf } from "./leaving.ts";
+
+interface Held {
+  readonly plan: Plan;
+  readonly links: Set<string>;
+  readonly namespaces: Set<Netns>;
+}
+
+export class Planned {
+  readonly #owners: Owners;
+  readonly #held = new Map<string, Held>();
+  /** Owners by `linkKey`, in the plans' words for namespaces. */
+  readonly #byLink = new Map<string, Set<string>>();
+  readonly #byNetns = new Map<Netns, Set<string>>();
+  readonly #new = new Set<Netns>();
+
+  constructor(owners: Owners) {
+    this.#owners = owners;
+  }
+
+  /** The owner's plan was made. Its members may change afterwards. */
+  hold(plan: Plan): void {
+    const { owner, shared = [] } = plan;
+    this.forget(owner);
+    this.#held.set(owner, { plan, links: new Set(), namespaces: new Set() });
+    this.extend(owner, [...ownOf(plan), ...shared]);
+  }
+
+  /** Among its members are these by now. */
+  extend(owner: string, objects: readonly KernelObject[]): void {
+    const held = this.#held.get(owner);
+    if (!held) return;
+    for (const key of objects.flatMap(linksOf)) add(this.#byLink, held.links, key, owner);
+    for (const netns of objects.flatMap(namespacesOf)) {
+      if (!this.#byNetns.has(netns)) this.#new.add(netns);
+      add(this.#byNetns, held.namespaces, netns, owner);
+    }
+  }
+
+  forget(owner: string): void {
+    const held = this.#held.get(owner);
+    if (!held) return;
+    this.#held.delete(owner);
+    for (const key of held.links) drop(this.#byLink, key, owner);
+    for (const netns of held.namespaces) drop(this.#byNetns, netns, owner);
+  }
+
+  /** In the plans' words: one namespace may go by several. */
+  namespaces(): IterableIterator<Netns> {
+    return this.#byNetns.keys();
+  }
+
+  /** Names that have come since this was called last. */
+  takeNew(): Netns[] {
+    const names = [...this.#new];
+    this.#new.clear();
+    return names;
+  }
+
+  /** What this name means has to be asked again, as long as somebody uses it. */
+  isNew(netns: Netns): void {
+    if (this.#byNetns.has(netns)) this.#new.add(netns);
+  }
+
+  isNamed(netns: Netns): boolean {
+    return this.#byNetns.has(netns);
+  }
+
+  /** Who wants something in this namespace, with what that is. What is shared is told of one of its holders. */
+  *in(netns: Netns): Generator<readonly [owner: string, objects: readonly KernelObject[]]> {
+    const told = new Set<KernelObject>();
+    for (const owner of this.#byNetns.get(netns) ?? []) {
+      const { own, shared } = this.#objects(owner);
+      const news = shared.filter((object) => !told.has(object));
+      for (const object of news) told.add(object);
+      yield [owner, [...own, ...news].filter((object) => namespacesOf(object).includes(netns))];
+    }
+  }
+
+  /** The owner whose device bears this alias, if its plan was made. */
+  ownerOf(alias: string): string | undefined {
+    const owner = this.#owners.ownerOf(alias);
+    return owner !== undefined && this.#held.has(owner) ? owner : undefined;
+  }
+
+  /** Whether the owner wants a device of this name in whatever namespace. */
+  wantsName(owner: string, name: string): boolean {
+    const { own, shared } = this.#objects(owner);
+    return [...own, ...shared].some(
+      (each) => isDevice(each) && endsOf(each).some((end) => end.name === name),
+    );
+  }
+
+  /** Whose plans an event about a device says otherwise than; `netns` is the plans' word for its namespace. */
+  deniedBy(event: KernelEvent, netns: Netns): string[] {
+    const link = "link" in event ? event.link : undefined;
+    if (link === undefined) return [];
+    const names = event.type === "link" && event.formerly !== undefined ? [link, event.formerly] : [link];
+    const owners = new Set(names.flatMap((name) => this.#on(netns, name)));
+    const denied = [...owners].filter((owner) => this.isDenied(owner, event, netns));
+    const stray = event.type === "link" ? this.ownerOf(event.facts?.alias ?? "") : undefined;
+    if (stray !== undefined && this.isDenied(stray, event, netns)) denied.push(stray);
+    return [...new Set(denied)];
+  }
+
+  isDenied(owner: string, event: KernelEvent, netns: Netns): boolean {
+    const { own, shared } = this.#objects(owner);
+    if (event.type === "link" && this.#isStray(owner, event)) return true;
+    const at = (name: string): KernelObject[] =>
+      [...own, ...shared].filter((object) => linksOf(object).includes(linkKey(netns, name)));
+    switch (event.type) {
+      case "link":
+        if (event.formerly !== undefined && at(event.formerly).some(isDevice)) return true;
+        return isLinkDenied(at(event.link), event);
+      case "address":
+        return event.link !== undefined && at(event.link).some((object) => isDenied(object, event));
+      case "route":
+      case "neighbor":
+      case "program":
+        return event.link !== undefined && at(event.link).length > 0;
+      case "netns-removed":
+      case "resync":
+      default:
+        return false;
+    }
+  }
+
+  /** It is the owner's device, with a name that none of its devices has. */
+  #isStray(owner: string, { link, facts }: LinkEvent): boolean {
+    return facts !== undefined && this.ownerOf(facts.alias) === owner && !this.wantsName(owner, link);
+  }
+
+  #objects(owner: string): {
+    readonly own: readonly KernelObject[];
+    readonly shared: readonly KernelObject[];
+  } {
+    const plan = this.#held.get(owner)?.plan;
+    return { own: plan ? ownOf(plan) : [], shared: plan?.shared ?? [] };
+  }
+
+  /** Owners with something on a device: all whose own that is, of those who share it one. */
+  #on(netns: Netns, link: string): string[] {
+    const key = linkKey(netns, link);
+    const owners = [...(this.#byLink.get(key) ?? [])];
+    const isOwn = (owner: string): boolean =>
+      this.#objects(owner).own.some((object) => linksOf(object).includes(key));
+    const sharing = owners.find((owner) => !isOwn(owner));
+    return owners.filter((owner) => owner === sharing || isOwn(owner));
+  }
+}
+
+function isLinkDenied(objects: readonly KernelObject[], event: LinkEvent): boolean {
+  const { facts, link } = event;
+  const ends = objects
+    .filter(isDevice)
+    .flatMap(endsOf)
+    .filter(({ name }) => name === link);
+  if (!facts) return ends.length > 0;
+  if (event.wentDown) return objects.length > 0;
+  const isOther = ends.some(
+    ({ mac, mtuBytes, alias }) =>
+      !facts.isOurs || facts.mac !== mac || facts.mtuBytes !== mtuBytes || facts.alias !== alias,
+  );
+  return isOther || objects.some((object) => isDenied(object, event));
+}
+
+function isDenied(object: KernelObject, event: KernelEvent): boolean {
+  return !isDevice(object) && (attachedKindOf(object).isDeniedBy?.(object, event) ?? false);
+}
+
+function add<K>(map: Map<K, Set<string>>, keys: Set<K>, key: K, owner: string): void {
+  keys.add(key);
+  map.set(key, (map.get(key) ?? new Set()).add(owner));
+}
+
+function drop<K>(map: Map<K, Set<string>>, key: K, owner: string): void {
+  const owners = map.get(key);
+  owners?.delete(owner);
+  if (owners?.size === 0) map.delete(key);
+}
