@@ -4,7 +4,8 @@
  *   [web]===wire over VXLAN===[db]   alpha 10.1.0.1 (lo 192.0.2.1) ──── .254 r .254 ──── 10.2.0.2 beta (lo 198.51.100.2)
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,10 +18,12 @@ import { moment } from "../fixtures/async/until.ts";
 import { LAB_WORDS } from "../src/identity/identities.ts";
 
 /** What does not follow ends here. */
-const HANG_MS = 30_000;
+const HANG_MS = 120_000;
 /** A frame, IPv4, UDP and VXLAN around an inner packet, and a VLAN tag. */
 const OVERHEAD = 54;
 const OVERHEAD_6 = 74;
+/** A pool gives the endpoint its first address. */
+const FIRST_ENDPOINT = "10.9.0.0";
 const REGISTRY = "tcp://10.1.0.1:5002";
 /** One of them leads into nothing. */
 const TWO_WAYS = [
@@ -40,19 +43,22 @@ interface Mesh {
   readonly web: Netns;
   /** `ip` in alpha. */
   ip(...words: readonly string[]): void;
-  /** The same in beta. */
-  ipFar(...words: readonly string[]): void;
+  /** Sets the MTU of the cable between a host and the router, at both of its ends: one alone drops what is too large without a word. */
+  cable(host: "alpha" | "beta", mtu: number): void;
   /** Of the one end of a wire in db. */
   farMtu(): number;
   /** Starts an agent in alpha, in place of the one before. */
   agent(name: string, tunnelIp: string): Promise<void>;
   connect(agent: string, name: string): Promise<void>;
+  /** Sends packets of this size through the first wire, until the result is called, which says how many were lost. */
+  pingThrough(bytes: number): () => Promise<number>;
   /** What `netloom <words> --agent …` prints. */
   show(agent: string, ...words: readonly string[]): Promise<string>;
 }
 
 interface Underlay {
   readonly alpha: Netns;
+  readonly r: Netns;
   readonly beta: Netns;
   readonly web: Netns;
   readonly db: Netns;
@@ -95,7 +101,7 @@ async function underlay(net: NetnsFixture): Promise<Underlay> {
     (each) => `echo 1 > /proc/sys/net/${each}`,
   );
   execFileSync("ip", ["netns", "exec", net.nameOf(r), "sh", "-c", forwarding.join("; ")]);
-  return { alpha, beta, web, db, ipIn };
+  return { alpha, r, beta, web, db, ipIn };
 }
 
 /** Agents and their commands, in a folder of their own. */
@@ -142,7 +148,7 @@ function commands(t: TestContext, net: NetnsFixture) {
 
 async function mesh(t: TestContext): Promise<Mesh> {
   const net = await netnsFixture(t);
-  const { alpha, beta, web, db, ipIn } = await underlay(net);
+  const { alpha, r, beta, web, db, ipIn } = await underlay(net);
   const run = commands(t, net);
   const workload = (netns: Netns): object => ({ netns: netns.slice("file://".length) });
   let last: Netloom | undefined;
@@ -158,7 +164,10 @@ async function mesh(t: TestContext): Promise<Mesh> {
   return {
     web,
     ip: (...words) => void ipIn(alpha, ...words),
-    ipFar: (...words) => void ipIn(beta, ...words),
+    cable(host, mtu) {
+      ipIn(r, "link", "set", host === "alpha" ? "eth1" : "eth2", "mtu", String(mtu));
+      ipIn(host === "alpha" ? alpha : beta, "link", "set", "eth0", "mtu", String(mtu));
+    },
     farMtu: () => Number(ipJson(db, "link", "show", "type", "veth")[0]?.["mtu"]),
     async agent(name, tunnelIp) {
       last?.kill("SIGTERM");
@@ -168,7 +177,26 @@ async function mesh(t: TestContext): Promise<Mesh> {
     },
     connect: (agent, name) =>
       run.apply(agent, { kind: "Connect", name, workload: workload(web), service: "db", interface: name }),
+    pingThrough: (bytes) => pingFrom(t, net.nameOf(web), bytes),
     show: (agent, ...words) => run.show(agent, ...words),
+  };
+}
+
+function pingFrom(t: TestContext, netns: string, bytes: number): () => Promise<number> {
+  const headers = 28;
+  const words = ["ping", "-n", "-M", "do", "-i", "0.01", "-s", String(bytes - headers), FIRST_ENDPOINT];
+  const ping = spawn("ip", ["netns", "exec", netns, ...words], { stdio: ["ignore", "pipe", "inherit"] });
+  let text = "";
+  ping.stdout.on("data", (heard: Buffer) => (text += heard.toString()));
+  t.after(() => ping.kill("SIGKILL"));
+  return async () => {
+    const ended = once(ping, "close");
+    ping.kill("SIGINT");
+    await ended;
+    const [, sent = "0", received = "0"] =
+      /(\d+) packets transmitted, (\d+) received/.exec(text) ?? assert.fail(text);
+    assert.ok(Number(sent) > 0);
+    return Number(sent) - Number(received);
   };
 }
 
@@ -211,7 +239,12 @@ async function ofOneWire(at: Mesh, step: Step): Promise<void> {
   await step("is that of the route to the other host, at both ends from the start", async () => {
     assert.equal(mtuOf(at, "one"), 1400 - OVERHEAD);
     assert.equal(at.farMtu(), 1400 - OVERHEAD);
+    assert.match(
+      await at.show("alpha", "describe", "one"),
+      /way +alpha to 198\.51\.100\.2: 1400 bytes, by the route via 10\.1\.0\.254 dev eth0/,
+    );
   });
+  const lost = at.pingThrough(1200);
   for (const [way, mtu] of [
     ["down", 1360],
     ["up", 1420],
@@ -221,16 +254,17 @@ async function ofOneWire(at: Mesh, step: Step): Promise<void> {
       await becomes(at, "one", mtu - OVERHEAD, signal);
       assert.equal(at.farMtu(), mtu - OVERHEAD);
     });
+  await step("and loses no packet that fits", async () => assert.deepEqual(await lost(), 0));
   await step("follows the device by which the packets leave, at the far host, too", async (signal) => {
     route(at);
     await becomes(at, "one", 1500 - OVERHEAD, signal);
-    at.ip("link", "set", "eth0", "mtu", "1450");
+    at.cable("alpha", 1450);
     await becomes(at, "one", 1450 - OVERHEAD, signal);
-    at.ipFar("link", "set", "eth0", "mtu", "1380");
+    at.cable("beta", 1380);
     await becomes(at, "one", 1380 - OVERHEAD, signal);
-    at.ipFar("link", "set", "eth0", "mtu", "1500");
+    at.cable("beta", 1500);
     await becomes(at, "one", 1450 - OVERHEAD, signal);
-    at.ip("link", "set", "eth0", "mtu", "1500");
+    at.cable("alpha", 1500);
     await becomes(at, "one", 1500 - OVERHEAD, signal);
     assert.equal(at.farMtu(), 1500 - OVERHEAD);
   });

@@ -147,6 +147,7 @@ function wireRow(
             ...(isFine ? [] : remarksOf({ ...attachment, reason: attachment?.reason ?? wire.reason }, nowMs)),
             ...wire.notes,
             ...recentMends(wire, nowMs),
+            ...wire.notes,
           ],
   };
 }

@@ -23,7 +23,7 @@ function setUp(options: Pick<TunnelWaysOptions, "mostBytes"> = {}) {
     await ways.look();
     return [...misfits];
   };
-  return { kernel, ways, asked, look };
+  return { kernel, ways, asked, look, misfits };
 }
 
 function wayOf(mtuBytes: number | undefined): Way {
@@ -79,4 +79,15 @@ test("a use misfits a narrower way, and a wider one where this host was what bou
   assert.deepEqual(await look(1500), []);
   ways.drop(holder("here"));
   assert.deepEqual(await look(1000), ["there"]);
+});
+
+test("a way that changes, and changes back, while the hosts agree is told as soon as they have agreed", async () => {
+  const { kernel, ways, look, misfits } = setUp();
+  ways.use(holder("c1"), { pair: PAIR, ownBytes: 1500, usedBytes: 1500 });
+  assert.deepEqual(await look(1400), ["c1"]);
+  const ownBytes = await ways.widthOf(PAIR);
+  assert.deepEqual(await look(1500), [], "what is used is what there is");
+  ways.use(holder("c1"), { pair: PAIR, ownBytes, usedBytes: 1400 });
+  assert.deepEqual(misfits, ["c1"]);
+  assert.equal(kernel.mtuBytes, 1500);
 });

@@ -43,7 +43,7 @@ export interface TunnelWaysOptions {
   readonly kernel: Pick<Kernel, "ways">;
   /** What a person says that the network between the hosts carries at most. Default: nobody says anything. */
   readonly mostBytes?: number | undefined;
-  /** Tunnels of these connections would be agreed on with another width now. */
+  /** Tunnels of these connections, and of no others, would be agreed on with another width now. */
   readonly onMisfit?: (connectionIds: readonly string[]) => void;
 }
 
@@ -58,8 +58,8 @@ export interface WayHolder {
  * - A width is that of the way now, and at most what a person allows. Of a way that is not there it is the last one known, so that
  *   an outage changes no wire.
  * - A look asks the kernel once for each pair of addresses, however many wires use it, all in one batch.
- * - A use misfits if its way has become narrower than what it uses, or wider where this host was what bounded it. It is told at
- *   every look until it was agreed on anew.
+ * - A use misfits if its way is narrower than what it uses, or wider where this host was what bounded it. It is told when it is
+ *   agreed on, and at every look until it is agreed on anew.
  */
 export class TunnelWays {
   readonly #options: TunnelWaysOptions;
@@ -84,6 +84,8 @@ export class TunnelWays {
   /** In the place of what `holder` has used before. */
   use(holder: WayHolder, use: WayUse): void {
     this.#uses.set(holderKey(holder), { ...holder, ...use });
+    // The way may have changed, and been looked at, while the two hosts agreed.
+    if (!this.#fits(use)) this.#tellMisfits();
   }
 
   drop(holder: WayHolder): void {
@@ -109,6 +111,10 @@ export class TunnelWays {
     for (const key of this.#seen.keys()) if (!pairs.has(key)) this.#seen.delete(key);
     if (pairs.size === 0) return;
     await this.#ask([...pairs.values()]);
+    this.#tellMisfits();
+  }
+
+  #tellMisfits(): void {
     const misfits = [...this.#uses.values()].filter((use) => !this.#fits(use));
     if (misfits.length > 0) this.#options.onMisfit?.([...new Set(misfits.map((use) => use.connectionId))]);
   }
