@@ -6,6 +6,7 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { sized } from "./sized.ts";
 import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
@@ -89,10 +90,14 @@ async function routeCost(mesh: Mesh): Promise<number> {
     ).join("");
   writeFileSync(file, lines("add") + lines("delete"));
   const used = (): number => mesh.daemons.find(({ name }) => name.startsWith("agent"))?.cpuMs() ?? Number.NaN;
-  const before = used();
+  const [before, startedAt] = [used(), performance.now()];
   await promisify(execFile)("ip", ["-n", nameOf("alpha"), "-batch", file]);
+  const [after, takenMs] = [used(), performance.now() - startedAt];
   rmSync(file);
-  return (1000 * (used() - before)) / ROUTES;
+  // What it does anyway in as much time.
+  await sleep(takenMs);
+  const atRest = used() - after;
+  return (1000 * (after - before - atRest)) / ROUTES;
 }
 
 /** Devices, and wires and connections that the agent still knows. */

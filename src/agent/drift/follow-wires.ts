@@ -28,6 +28,8 @@ const FULL_LOOK_MS = 30_000;
 /** A full look takes its time, so that a host with thousands of wires does not stand still: a pause after each namespace. */
 const FULL_LOOK_SPREAD_MS = 15_000;
 const LONGEST_PAUSE_MS = 100;
+/** And between looks at the devices of many wires in one namespace. */
+const SLICE_PAUSE_MS = 30;
 const AFTER_FAILURE: Readonly<Backoff> = { firstMs: 500, lastMs: 30_000 };
 
 export interface FollowOptions {
@@ -128,7 +130,9 @@ class Follower {
   async #survey(netns: Netns, scope: Scope): Promise<void> {
     const { world, kernel, reconciler } = this.#options;
     try {
-      const drifted = await survey(kernel, reconciler.planned, netns, () => world.clock.sleep(0, scope));
+      const drifted = await survey(kernel, reconciler.planned, netns, () =>
+        world.clock.sleep(SLICE_PAUSE_MS, scope),
+      );
       for (const owner of drifted) this.#doubt(owner, "seen");
     } catch (error) {
       if (!(error instanceof NetloomError) || scope.ended) throw error;

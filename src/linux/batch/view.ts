@@ -46,9 +46,12 @@ export function ownLinks({ mark }: ObserveContext, { links }: NetnsView): Link[]
   return links.filter(({ group }) => group === mark.group);
 }
 
-/** What to ask about: each of the named links, or with one question all that the namespace has. */
+/** Of more devices than these all that the namespace has is read at once: each question goes through all of it anyway. */
+const MANY_LINKS = 16;
+
+/** What to ask about: each of the named links if they are few, or with one question all that the namespace has. */
 export function indexesOf({ names, links }: NetnsView): readonly (number | undefined)[] {
-  return names ? links.map(({ index }) => index) : [undefined];
+  return names && names.size <= MANY_LINKS ? links.map(({ index }) => index) : [undefined];
 }
 
 /** All addresses of the devices in question. */
@@ -61,7 +64,8 @@ export function addressesOf(view: NetnsView): readonly AddressMessage[] {
 
 /** Routes to others of the devices in question, as far as they are ours or the kernel's own; on named links there may be more. */
 export function routesOf({ mark }: ObserveContext, view: NetnsView): readonly ObservedRoute[] {
-  const queries: Omit<RouteQuery, "family">[] = view.names
+  const isFew = view.names !== undefined && view.names.size <= MANY_LINKS;
+  const queries: Omit<RouteQuery, "family">[] = isFew
     ? view.links.map(({ index }) => ({ linkIndex: index }))
     : [{ protocol: mark.protocol }, { protocol: k.RTPROT_KERNEL }];
   view.seen.routes ??= queries

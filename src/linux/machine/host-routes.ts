@@ -3,8 +3,8 @@
  * of it the socket leaves the groups, so that the kernel tells it nothing more, and joins them again a moment later. What
  * happened meanwhile is covered by the one call that follows.
  */
-import { KernelError } from "../../kernel/kernel.ts";
-import { close, receive } from "../libc/syscall.ts";
+import { close, receive, setSocketOption, SO_RCVBUF, SOL_SOCKET } from "../libc/syscall.ts";
+import * as k from "../netlink/constants.ts";
 import { join, openBound, ROUTE_GROUPS } from "./notifications.ts";
 
 /** For so long nothing is heard after something has changed. */
@@ -22,6 +22,9 @@ export class HostRoutes {
   constructor(onChange: () => void) {
     this.fd = openBound();
     this.#onChange = onChange;
+    // One word is enough: until it is read no other needs room, nor does anybody have to know that there were more.
+    setSocketOption(this.fd, SOL_SOCKET, SO_RCVBUF, 1);
+    setSocketOption(this.fd, k.SOL_NETLINK, k.NETLINK_NO_ENOBUFS, 1);
   }
 
   listen(isOn: boolean): void {
@@ -59,13 +62,8 @@ export class HostRoutes {
 
   /** Reads until there is no more, and looks at nothing of it. Was there anything? */
   #empty(): boolean {
-    for (let isAny = false; ; isAny = true) {
-      try {
-        if (!receive(this.fd, buffer)) return isAny;
-      } catch (error) {
-        // What was lost is a change as well.
-        if (!(error instanceof KernelError && error.errno === "ENOBUFS")) throw error;
-      }
-    }
+    let isAny = false;
+    while (receive(this.fd, buffer)) isAny = true;
+    return isAny;
   }
 }

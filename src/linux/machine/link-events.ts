@@ -70,7 +70,8 @@ export class LinkEvents {
     };
     news.now = now;
     news.isGone = isGone;
-    news.isNew ||= new Struct("link", message.body, 16).u32(12) === ALL_IS_NEW;
+    // The end of a device says so, too.
+    news.isNew ||= !isGone && new Struct("link", message.body, 16).u32(12) === ALL_IS_NEW;
     news.wentDown ||= !isOwn && news.before?.facts.isUp === true && !now.facts.isUp;
     this.#news.set(key, news);
   }

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { changeLink } from "../netlink/link.ts";
+import * as k from "../netlink/constants.ts";
+import { messages, type NetlinkMessage } from "../netlink/message-reader.ts";
+import { LinkEvents } from "./link-events.ts";
+
+const HOST = { nsid: "own", netns: "host" } as const;
+const GROUPS = { ours: 1, doomed: 2 };
+
+/** A notification of device 7; `change` are the flags that have changed. */
+function heard(
+  type: number,
+  given: { name: string; up?: boolean; group?: number; change?: number },
+): NetlinkMessage {
+  const { change = 0, up = true, ...rest } = given;
+  const [message] = messages(changeLink(7, { group: GROUPS.ours, ...rest, up }));
+  assert.ok(message);
+  const body = Uint8Array.from(message.body);
+  new DataView(body.buffer).setUint32(12, change, true);
+  return { ...message, type, body };
+}
+
+const ALL = 0xffffffff;
+
+test("a device that was never heard of is told when it comes, when it changes, and when it goes", () => {
+  for (const [message, change] of [
+    [heard(k.RTM_NEWLINK, { name: "a", change: ALL }), "new"],
+    [heard(k.RTM_NEWLINK, { name: "a" }), "changed"],
+    [heard(k.RTM_DELLINK, { name: "a", change: ALL }), "removed"],
+  ] as const) {
+    const events = new LinkEvents(GROUPS);
+    events.take(HOST, message, false);
+    assert.deepEqual(
+      events.flush().map((event) => [event.link, event.change]),
+      [["a", change]],
+    );
+  }
+});
+
+test("what changes no fact is nothing; a name tells both; a life that is over is nothing", () => {
+  const events = new LinkEvents(GROUPS);
+  const take = (message: NetlinkMessage): unknown[] => {
+    events.take(HOST, message, false);
+    return events.flush().map(({ link, change, formerly }) => [link, change, formerly]);
+  };
+  assert.deepEqual(take(heard(k.RTM_NEWLINK, { name: "a", change: ALL })), [["a", "new", undefined]]);
+  assert.deepEqual(take(heard(k.RTM_NEWLINK, { name: "a" })), []);
+  assert.deepEqual(take(heard(k.RTM_NEWLINK, { name: "b" })), [["b", "changed", "a"]]);
+  assert.deepEqual(take(heard(k.RTM_NEWLINK, { name: "b", group: GROUPS.doomed })), [
+    ["b", "removed", undefined],
+  ]);
+  assert.deepEqual(take(heard(k.RTM_DELLINK, { name: "b", group: GROUPS.doomed, change: ALL })), []);
+  events.take(HOST, heard(k.RTM_NEWLINK, { name: "c", change: ALL }), false);
+  assert.deepEqual(take(heard(k.RTM_DELLINK, { name: "c", change: ALL })), []);
+});
+
+test("down and up again in one go is told, unless a batch of ours has done it", () => {
+  for (const isOwn of [true, false]) {
+    const events = new LinkEvents(GROUPS);
+    events.take(HOST, heard(k.RTM_NEWLINK, { name: "a", change: ALL }), false);
+    events.flush();
+    for (const up of [false, true]) events.take(HOST, heard(k.RTM_NEWLINK, { name: "a", up }), isOwn);
+    assert.deepEqual(
+      events.flush().map(({ wentDown }) => wentDown),
+      isOwn ? [] : [true],
+    );
+  }
+});
