@@ -4,6 +4,7 @@ import { readdir } from "node:fs/promises";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { ping, Pinger } from "../linux/icmp/icmp.ts";
+import { needs } from "../../fixtures/linux/features.ts";
 import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, Operation } from "../kernel/kernel.ts";
@@ -94,7 +95,7 @@ for (const [title, context] of [
   }
 }
 
-test("only a program in a workload's namespace is a tcx link", { skip: needsRoot }, async (t) => {
+test("only a program in a workload's namespace is a tcx link", { skip: needs("tcx links") }, async (t) => {
   const hosts = await hostsFixture(t);
   const links = async (): Promise<string[]> => await readdir(`${hosts.net.bpffs}/alpha/links`);
   await new WireMaker(hosts.alpha).apply(remoteWire(hosts, v4).near);
