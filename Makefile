@@ -8,10 +8,11 @@ export NODE_COMPILE_CACHE ?= $(CURDIR)/.cache/compile
 SETUP := node_modules/.package-lock.json
 TESTS ?= 'src/**/*.test.ts' 'e2e/**/*.test.ts'
 NAME ?= all
+K ?= 6.12
 
-.PHONY: help setup demo test interop upgrade check bare bench bench-short sim sim-hunt format build lock datapath docs proto apt-test apt-bench apt-check
+.PHONY: help setup demo test test-kernel interop upgrade check bare bench bench-short sim sim-hunt format build lock datapath docs proto apt-test apt-kernel apt-bench apt-check
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 setup: $(SETUP) ## Node and the libraries into node_modules, which every other target does as well
 
@@ -29,6 +30,9 @@ interop: $(SETUP) apt-test ## programs on upstream's SDK against ours, real pack
 interop/.build/peer: $(wildcard interop/go/*.go) interop/go/go.mod interop/go/go.sum
 	@echo "set-up: upstream's SDK (takes minutes, once)"
 	cd interop/go && nice go build -trimpath -ldflags "-s -w" -o ../.build/peer .
+
+test-kernel: $(SETUP) apt-test apt-kernel ## the tests that ask most of the kernel on a stock one of Debian in QEMU: K=6.12 or K=6.1 (root)
+	@scripts/test-kernel.sh $(K)
 
 upgrade: $(SETUP) apt-test ## a running mesh of the last release, upgraded to this version host by host (root)
 	@scripts/upgrade.sh
@@ -84,6 +88,8 @@ $(SETUP): package-lock.json
 
 apt-test:
 	@scripts/apt.sh test iproute2 iputils-ping iperf3 tcpdump util-linux procps
+apt-kernel:
+	@scripts/apt.sh test-kernel qemu-system-x86 busybox-static kmod
 apt-bench:
 	@scripts/apt.sh bench iproute2 iputils-ping iperf3
 apt-check:

@@ -5,9 +5,10 @@
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync, writeSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
+import { SLOWNESS } from "../fixtures/async/slowness.ts";
 
 /** How long what has been told to end may take, or what ends by itself when this process is gone. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 10_000 * SLOWNESS;
 const POLL_MS = 20;
 const MARK = "TEST_PROCESS";
 

@@ -3,15 +3,15 @@
 # not after Ctrl-C. As root they have mount, network and process namespaces of their own, with an empty /run, bpffs
 # and folder for temporary files. All in these ends with their first process, which is this script again.
 # Usage: test.sh <file or pattern>…    TEST_MINUTES: when a run is given up, 25 unless said otherwise; TEST_FOLDER: where
-# its temporary files are, /tmp unless said otherwise
+# its temporary files are, /tmp unless said otherwise; TEST_SLOWNESS: how many times longer time-outs of tests are
 set -uo pipefail
 project=$(cd "$(dirname "$0")/.." && pwd)
 minutes=${TEST_MINUTES:-25}
 
 run() {
-  # A test that is at work for four minutes hangs. What a test file has left running does not hold up the others.
+  # A test that is at work for four minutes hangs, on a machine as fast as most. What a test file has left running does not hold up the others.
   timeout --foreground --kill-after=5 "${minutes}m" "$project/bin/node" --import "$project/scripts/test-process.ts" \
-    --test --test-concurrency=2 --test-timeout=240000 --test-force-exit "$@"
+    --test --test-concurrency=2 --test-timeout=$((240000 * ${TEST_SLOWNESS:-1})) --test-force-exit "$@"
   local code=$?
   if [ $code = 124 ] || [ $code = 137 ]; then
     echo "the tests were given up after $minutes minutes; still at work:" >&2

@@ -73,6 +73,8 @@ export interface StrangersRoute {
 
 export interface ContractCase {
   readonly title: string;
+  /** Features of Linux that not every kernel has (src/linux/probe), without which a real kernel cannot play the case. */
+  readonly needs?: readonly string[];
   run(harness: KernelHarness): Promise<void>;
 }
 

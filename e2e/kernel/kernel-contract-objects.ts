@@ -12,12 +12,18 @@ import {
 } from "./kernel-contract-harness.ts";
 import { lone, scene, specimens, type Specimen, veth, vxlan } from "./kernel-contract-specimens.ts";
 
+/** A specimen's number in the list. */
+type Titled = Specimen & { readonly index: number };
+
 /** Titles do not depend on namespaces, so any will do to count the specimens. */
-const titled = specimens("host", "host").map((specimen, index) => ({ ...specimen, index }));
+const titled: readonly Titled[] = specimens("host", "host").map((specimen, index) => ({
+  ...specimen,
+  index,
+}));
 
 export const objectCases: readonly ContractCase[] = [
-  ...titled.map(({ title, index }) => roundTrip(title, index)),
-  ...titled.filter((specimen) => specimen.changed).map(({ title, index }) => change(title, index)),
+  ...titled.map(roundTrip),
+  ...titled.filter((specimen) => specimen.changed).map(change),
   {
     title: "observe sees a veth pair from either side, and names the namespaces as it was asked",
     async run(harness) {
@@ -157,8 +163,9 @@ export const objectCases: readonly ContractCase[] = [
   },
 ];
 
-function roundTrip(title: string, index: number): ContractCase {
+function roundTrip({ title, needs = [], index }: Titled): ContractCase {
   return {
+    needs,
     title: `${title}: what was added is observed, removed without a trace, and may come back at once`,
     async run(harness) {
       const workload = await harness.netns();
@@ -180,8 +187,9 @@ function roundTrip(title: string, index: number): ContractCase {
   };
 }
 
-function change(title: string, index: number): ContractCase {
+function change({ title, needs = [], index }: Titled): ContractCase {
   return {
+    needs,
     title: `${title}: changes in place, and back when the batch fails`,
     async run(harness) {
       const workload = await harness.netns();

@@ -53,6 +53,8 @@ export const packetCases: readonly ContractCase[] = [
   },
   {
     title: "frames cross from one workload to another by redirect and by redirect-peer",
+    // For the program that counts them where they arrive.
+    needs: ["tcx links"],
     async run(harness) {
       for (const verdict of ["redirect", "redirect-peer"] as const) {
         const [left, right] = [await harness.netns(), await harness.netns()];

@@ -84,6 +84,7 @@ export const portCases: readonly ContractCase[] = [
   },
   {
     title: "a program on a borrowed device is found by the device's index, redirects, counts, and goes",
+    needs: ["tcx links"],
     async run(harness) {
       const { kernel, host, far, program } = await ports(harness);
       const before = await stateOf(kernel, "host");
@@ -105,6 +106,7 @@ export const portCases: readonly ContractCase[] = [
   {
     title:
       "it takes one program, on the device that was meant, and none where another device takes the frames",
+    needs: ["tcx links"],
     async run(harness) {
       const { kernel, host, program } = await ports(harness);
       await kernel.apply(add(program));
@@ -124,6 +126,7 @@ export const portCases: readonly ContractCase[] = [
   },
   {
     title: "it is taken off a device that has another name by now, and its removal is undone there as well",
+    needs: ["tcx links"],
     async run(harness) {
       const { kernel, host, program } = await ports(harness);
       await kernel.apply(add(program));
@@ -140,6 +143,7 @@ export const portCases: readonly ContractCase[] = [
   },
   {
     title: "it goes with its device, and another device of that name is free",
+    needs: ["tcx links"],
     async run(harness) {
       const { kernel, host, far, program } = await ports(harness);
       await kernel.apply(add(program));
@@ -155,6 +159,7 @@ export const portCases: readonly ContractCase[] = [
   },
   {
     title: "a program on a borrowed device changes over from one device of ours to another",
+    needs: ["tcx links"],
     async run(harness) {
       const { kernel, program } = await ports(harness);
       await kernel.apply(add(vxlan("host", "vx-1"), program));

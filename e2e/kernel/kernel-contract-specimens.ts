@@ -8,6 +8,8 @@ import type { KernelObject, LinkEnd, Netns, Qdisc, Rule, Veth, Vxlan } from "../
 
 export interface Specimen {
   readonly title: string;
+  /** As of `ContractCase`. */
+  readonly needs?: readonly string[];
   /** What has to be there before, besides the scene. */
   readonly before?: readonly KernelObject[];
   readonly object: KernelObject;
@@ -221,6 +223,7 @@ function attached(netns: Netns): Specimen[] {
     },
     {
       title: "a program that passes",
+      needs: ["tcx links"],
       object: { kind: "program", netns, link: "nl-1", verdict: "pass" },
     },
     {

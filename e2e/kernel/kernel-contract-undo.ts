@@ -97,6 +97,7 @@ export const undoCases: readonly ContractCase[] = [
   },
   {
     title: "to remove a program where there is none is undone to none, and where there is one to the same",
+    needs: ["tcx links"],
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();

@@ -35,7 +35,14 @@ const context: ConnectionContext = {
 
 type MakeWire = (client: Netns, endpoint: Netns, ports: readonly Mechanism[]) => Wire;
 
-const wires: readonly { readonly title: string; readonly wire: MakeWire }[] = [
+interface Case {
+  readonly title: string;
+  readonly wire: MakeWire;
+  /** As of `ContractCase`. */
+  readonly needs?: readonly string[];
+}
+
+const wires: readonly Case[] = [
   {
     title: "a local wire",
     wire: (client, endpoint) => ({
@@ -77,6 +84,7 @@ const wires: readonly { readonly title: string; readonly wire: MakeWire }[] = [
   },
   {
     title: "the near half of a remote wire from a port",
+    needs: ["tcx links"],
     wire: (_client, _endpoint, [port = assert.fail()]) => ({
       connectionId: "remote",
       client: port,
@@ -92,6 +100,7 @@ const wires: readonly { readonly title: string; readonly wire: MakeWire }[] = [
   },
   {
     title: "a wire from a port to a workload",
+    needs: ["tcx links"],
     wire: (_client, endpoint, [port = assert.fail()]) => ({
       connectionId: "local",
       client: port,
@@ -101,6 +110,7 @@ const wires: readonly { readonly title: string; readonly wire: MakeWire }[] = [
   },
   {
     title: "a wire between two ports",
+    needs: ["tcx links"],
     wire: (_client, _endpoint, [client = assert.fail(), endpoint = assert.fail()]) => ({
       connectionId: "local",
       client,
@@ -143,12 +153,14 @@ const distinctStrikes: readonly Strike[] = [
   { when: "after", how: "crash" },
 ];
 
-export const failpointCases: readonly ContractCase[] = wires.flatMap(({ title, wire }) => [
+export const failpointCases: readonly ContractCase[] = wires.flatMap(({ title, needs = [], wire }) => [
   {
+    needs,
     title: `${title}: any operation of its plan may fail, to make it and to remove it`,
     run: (harness) => strikePlan(harness, title, wire),
   },
   {
+    needs,
     title: `${title}: the reconciler gets over any operation that fails`,
     run: (harness) => strikeReconciler(harness, title, wire),
   },

@@ -7,13 +7,14 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { netnsFixture } from "../../fixtures/linux/netns.ts";
 import type { Netns } from "../../src/kernel/kernel.ts";
+import type { LinuxMachine } from "../../src/linux/machine/machine.ts";
 import type { CableChange, KernelHarness, StrangersRoute } from "./kernel-contract-harness.ts";
 
 /** As of the simulated kernel. */
 const WATCH_LIMIT = 256;
 
-export async function linuxHarness(t: TestContext): Promise<KernelHarness> {
-  const net = await netnsFixture(t);
+export async function linuxHarness(t: TestContext, machine?: LinuxMachine): Promise<KernelHarness> {
+  const net = await netnsFixture(t, machine);
   return {
     watchLimit: WATCH_LIMIT,
     netns: () => net.netns(),

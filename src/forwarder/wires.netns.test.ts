@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { ping, Pinger } from "../linux/icmp/icmp.ts";
+import { LinuxMachine } from "../linux/machine/machine.ts";
+import { needs } from "../../fixtures/linux/features.ts";
 import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, Operation } from "../kernel/kernel.ts";
@@ -21,6 +23,9 @@ import { plan } from "./plan/plan.ts";
 import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
 import type { ConnectionContext, Wire } from "./wire.ts";
 import type { VxlanMechanism } from "../mechanisms/vxlan/vxlan.ts";
+
+const machine = await LinuxMachine.open();
+after(() => machine.close());
 
 const v4: ConnectionContext = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
 const v6: ConnectionContext = { srcIpAddrs: ["fd00::1/128"], dstIpAddrs: ["fd00::2/128"] };
@@ -64,7 +69,7 @@ for (const [title, context] of [
   ["networks of both families", networks],
 ] as const) {
   test(`a local wire carries packets: ${title}`, { skip: needsRoot }, async (t) => {
-    const hosts = await hostsFixture(t);
+    const hosts = await hostsFixture(t, machine);
     const { kernel, batches } = recording(hosts.alpha);
     const wires = new WireMaker(kernel);
     const wire = localWire(hosts, context);
@@ -81,7 +86,7 @@ for (const [title, context] of [
     ["IPv6", ipv6Underlay],
   ] as const) {
     test(`a remote wire carries packets: ${title} over ${underlay}`, { skip: needsRoot }, async (t) => {
-      const hosts = await hostsFixture(t);
+      const hosts = await hostsFixture(t, machine);
       const [alpha, beta] = [recording(hosts.alpha), recording(hosts.beta)];
       const [nearWires, farWires] = [new WireMaker(alpha.kernel), new WireMaker(beta.kernel)];
       const { near, far } = remoteWire(hosts, context, tunnel);
@@ -96,8 +101,8 @@ for (const [title, context] of [
   }
 }
 
-test("only a program in a workload's namespace is a tcx link", { skip: needsRoot }, async (t) => {
-  const hosts = await hostsFixture(t);
+test("only a program in a workload's namespace is a tcx link", { skip: needs("tcx links") }, async (t) => {
+  const hosts = await hostsFixture(t, machine);
   const links = async (): Promise<string[]> => await readdir(`${hosts.net.bpffs}/alpha/links`);
   await new WireMaker(hosts.alpha).apply(remoteWire(hosts, v4).near);
   assert.deepEqual(await links(), []);
@@ -109,7 +114,7 @@ test("only a program in a workload's namespace is a tcx link", { skip: needsRoot
 });
 
 test("packets and bytes are counted at the ingress of both ends", { skip: needsRoot }, async (t) => {
-  const hosts = await hostsFixture(t);
+  const hosts = await hostsFixture(t, machine);
   const wires = new WireMaker(hosts.alpha);
   await wires.apply(localWire(hosts, v4));
   // The kernel says a thing or two on a new link by itself, of its link-local address, soon or later.
@@ -129,7 +134,7 @@ test(
   "a wire on a UDP port that a device in metadata mode has is refused with that device and the way out",
   { skip: needsRoot },
   async (t) => {
-    const hosts = await hostsFixture(t);
+    const hosts = await hostsFixture(t, machine);
     const ip = (...words: readonly string[]): unknown =>
       execFileSync("ip", ["-n", hosts.net.nameOf(hosts.host), ...words]);
     ip("link", "add", "vxlan_sys", "type", "vxlan", "external", "dstport", "4789");
@@ -154,7 +159,7 @@ for (const [title, tunnel, families] of [
   ["IPv6", ipv6Underlay, 74],
 ] as const) {
   test(`the MTU of a wire over ${title} fits exactly`, { skip: needsRoot }, async (t) => {
-    const hosts = await hostsFixture(t);
+    const hosts = await hostsFixture(t, machine);
     const [nearWires, farWires] = [new WireMaker(hosts.alpha), new WireMaker(hosts.beta)];
     const { near, far } = remoteWire(hosts, dual, tunnel);
     await nearWires.apply(near);
@@ -180,7 +185,7 @@ test(
   "routes of the context lead through the wire, with and without next hop",
   { skip: needsRoot },
   async (t) => {
-    const hosts = await hostsFixture(t);
+    const hosts = await hostsFixture(t, machine);
     const wires = new WireMaker(hosts.alpha);
     const context: ConnectionContext = {
       srcIpAddrs: ["10.0.0.1/32", "10.0.1.1/24", "fd00::1/128"],
@@ -199,7 +204,7 @@ test(
 );
 
 test("policies choose the wire by source, protocol and port", { skip: needsRoot }, async (t) => {
-  const hosts = await hostsFixture(t);
+  const hosts = await hostsFixture(t, machine);
   const { kernel, batches } = recording(hosts.alpha);
   const wires = new WireMaker(kernel);
   const context: ConnectionContext = {
@@ -226,7 +231,7 @@ test("policies choose the wire by source, protocol and port", { skip: needsRoot 
 });
 
 test("another process takes over a wire without touching it", { skip: needsRoot }, async (t) => {
-  const hosts = await hostsFixture(t);
+  const hosts = await hostsFixture(t, machine);
   const { near, far } = remoteWire(hosts, dual);
   await new WireMaker(hosts.alpha).apply(near);
   await new WireMaker(hosts.beta).apply(far);
@@ -250,7 +255,7 @@ test(
   "a process whose pins went with their mount namespace finds the programs by what is attached",
   { skip: needsRoot },
   async (t) => {
-    const hosts = await hostsFixture(t);
+    const hosts = await hostsFixture(t, machine);
     const { near, far } = remoteWire(hosts, v4);
     await new WireMaker(hosts.alpha).apply(near);
     await new WireMaker(hosts.beta).apply(far);
@@ -286,7 +291,7 @@ test(
   "a wire that changes its tunnel keeps the workload's device and carries packets again",
   { skip: needsRoot },
   async (t) => {
-    const hosts = await hostsFixture(t);
+    const hosts = await hostsFixture(t, machine);
     const [nearWires, farWires] = [new WireMaker(hosts.alpha), new WireMaker(hosts.beta)];
     const old = remoteWire(hosts, v4);
     await nearWires.apply(old.near);
@@ -332,7 +337,7 @@ test(
 );
 
 test("a new endpoint moves a wire from the host to another one and back", { skip: needsRoot }, async (t) => {
-  const hosts = await hostsFixture(t);
+  const hosts = await hostsFixture(t, machine);
   const [nearWires, farWires] = [new WireMaker(hosts.alpha), new WireMaker(hosts.beta)];
   const { near, far } = remoteWire(hosts, dual);
   const local = localWire(hosts, dual);
@@ -352,7 +357,7 @@ test(
   "a namespace that vanishes takes nothing else along, and its wire can be removed",
   { skip: needsRoot },
   async (t) => {
-    const hosts = await hostsFixture(t);
+    const hosts = await hostsFixture(t, machine);
     const wires = new WireMaker(hosts.alpha);
     const { near } = remoteWire(hosts, v4);
     await wires.apply(near);
@@ -370,7 +375,7 @@ test(
 );
 
 test("a workload that comes back gets its wire back", { skip: needsRoot }, async (t) => {
-  const hosts = await hostsFixture(t);
+  const hosts = await hostsFixture(t, machine);
   const [nearWires, farWires] = [new WireMaker(hosts.alpha), new WireMaker(hosts.beta)];
   const { near, far } = remoteWire(hosts, dual);
   await nearWires.apply(near);
@@ -386,7 +391,7 @@ test("a workload that comes back gets its wire back", { skip: needsRoot }, async
 });
 
 test("what somebody broke is mended, and only that", { skip: needsRoot }, async (t) => {
-  const hosts = await hostsFixture(t);
+  const hosts = await hostsFixture(t, machine);
   const { kernel, batches } = recording(hosts.alpha);
   const wires = new WireMaker(kernel);
   const wire = localWire(hosts, dual);
@@ -448,7 +453,7 @@ for (const [title, context] of [
     `a wire takes over all packets of one that was just closed: ${title}`,
     { skip: needsRoot },
     async (t) => {
-      const hosts = await hostsFixture(t);
+      const hosts = await hostsFixture(t, machine);
       const wires = new WireMaker(hosts.alpha);
       const wire = (n: number): Wire => ({
         ...localWire(hosts, context, `c${n}`),

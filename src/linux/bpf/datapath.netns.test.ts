@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { NetloomError } from "../../errors/errors.ts";
+import { needs } from "../../../fixtures/linux/features.ts";
 import { needsRoot, netnsFixture, type NetnsFixture } from "../../../fixtures/linux/netns.ts";
 import { bindSocket, close, receive, send, setNetns, socket } from "../libc/syscall.ts";
 import { getPinned, queryTcxIngress, runTcProgram } from "./bpf.ts";
@@ -18,6 +19,8 @@ import { isBpffs } from "./bpffs.ts";
 import { Datapath } from "./datapath.ts";
 
 const options = { skip: needsRoot };
+/** For what attaches a program: the way by a qdisc is not of this file. */
+const tcx = { skip: needs("tcx links") };
 const OBJECT = readFileSync(new URL("../../../datapath/build/wire.bpf.o", import.meta.url));
 
 const AF_PACKET = 17;
@@ -181,7 +184,7 @@ function connect(datapath: Datapath, { netns, end, tunnel }: Host): void {
   });
 }
 
-test("frames cross veth, redirect, VXLAN and redirect_peer, and each is counted once", options, async (t) => {
+test("frames cross veth, redirect, VXLAN and redirect_peer, and each is counted once", tcx, async (t) => {
   const stage = await Stage.open(t);
   const [a, b] = await twoHosts(stage);
   const datapath = stage.datapath();
@@ -204,7 +207,7 @@ test("frames cross veth, redirect, VXLAN and redirect_peer, and each is counted 
   assert.deepEqual(datapath.counters(a.end), { packets: 200, bytes: 200 * FRAME_BYTES });
 });
 
-test("a change of the target keeps the counters", options, async (t) => {
+test("a change of the target keeps the counters", tcx, async (t) => {
   const stage = await Stage.open(t);
   const [a, b] = await twoHosts(stage);
   const datapath = stage.datapath();
@@ -225,7 +228,7 @@ test("a change of the target keeps the counters", options, async (t) => {
   });
 });
 
-test("a device that was detached is closed at once", options, async (t) => {
+test("a device that was detached is closed at once", tcx, async (t) => {
   const stage = await Stage.open(t);
   const [a, b] = await twoHosts(stage);
   const datapath = stage.datapath();
@@ -250,7 +253,7 @@ test("an aggregate counts as the packets it is made of, an unknown device is clo
   const program = getPinned(join(path, pin)) ?? -1;
   try {
     inside(netns, () => {
-      datapath.attach({ ifindex: 3001, name: "x", verdict: "pass" });
+      datapath.bind({ ifindex: 3001, verdict: "pass" }, () => false);
       const frame = Buffer.alloc(1000);
       assert.equal(
         runTcProgram(program, { frame, ifindex: 3001, repeat: 1, gsoSegments: 10, gsoBytes: 100 }).verdict,
@@ -267,7 +270,7 @@ test("an aggregate counts as the packets it is made of, an unknown device is clo
   }
 });
 
-test("root in the workload's namespace cannot take the program off its device", options, async (t) => {
+test("root in the workload's namespace cannot take the program off its device", tcx, async (t) => {
   const stage = await Stage.open(t);
   const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
@@ -288,7 +291,7 @@ test("root in the workload's namespace cannot take the program off its device", 
   );
 });
 
-test("pins survive the process that made them, and another process adopts them", options, async (t) => {
+test("pins survive the process that made them, and another process adopts them", tcx, async (t) => {
   const stage = await Stage.open(t);
   const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
@@ -311,7 +314,7 @@ test("pins survive the process that made them, and another process adopts them",
   assert.deepEqual(datapath.counters(3001), { packets: 0, bytes: 0 });
 });
 
-test("a newer object takes over the links and the counters, and the older one goes", options, async (t) => {
+test("a newer object takes over the links and the counters, and the older one goes", tcx, async (t) => {
   const stage = await Stage.open(t);
   const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
@@ -335,7 +338,7 @@ test("a newer object takes over the links and the counters, and the older one go
   assert.notDeepEqual(now, pins);
 });
 
-test("a failure of any step of attach leaves nothing behind", options, async (t) => {
+test("a failure of any step of attach leaves nothing behind", tcx, async (t) => {
   const stage = await Stage.open(t);
   const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
@@ -368,7 +371,7 @@ test("a failure of any step of attach leaves nothing behind", options, async (t)
   assert.deepEqual([...datapath.allCounters().keys()], [3001]);
 });
 
-test("a link that cannot be pinned comes off again", options, async (t) => {
+test("a link that cannot be pinned comes off again", tcx, async (t) => {
   const stage = await Stage.open(t);
   const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
@@ -385,7 +388,7 @@ test("a link that cannot be pinned comes off again", options, async (t) => {
   mkdirSync(join(path, "links"));
 });
 
-test("name and index of a device that is gone may be taken again", options, async (t) => {
+test("name and index of a device that is gone may be taken again", tcx, async (t) => {
   const stage = await Stage.open(t);
   const netns = await stage.netns();
   const datapath = stage.datapath();

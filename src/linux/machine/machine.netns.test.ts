@@ -7,6 +7,7 @@ import type { KernelObject, Netns } from "../../kernel/kernel.ts";
 import { LAB_MARK } from "../../kernel/kernel.ts";
 import { passes } from "../../../fixtures/linux/datagram.ts";
 import { add, mac, rejection, remove, veth } from "../../../fixtures/linux/machine.ts";
+import { needs } from "../../../fixtures/linux/features.ts";
 import { needsRoot, netnsFixture } from "../../../fixtures/linux/netns.ts";
 
 const ROOT = { skip: needsRoot };
@@ -96,7 +97,7 @@ test("a remote wire carries a packet through tunnels that programs join, and cou
 
 test(
   "a program in a workload that was taken off comes back with its batch, and none where there was none",
-  ROOT,
+  { skip: needs("tcx links") },
   async (t) => {
     const net = await netnsFixture(t);
     const a = await net.netns();
