@@ -8,6 +8,7 @@
  *   ports:      a stranger's eth1 ((redirect)) nlx-… ))), nlv-…===veth===[endpoint: nse-1], or nlp-…===veth===nlp-… ((redirect)) eth2
  */
 import assert from "node:assert/strict";
+import { isDevice } from "../../src/kernel/objects.ts";
 import { objectsOf } from "../../src/kernel/plan.ts";
 import { plan } from "../../src/forwarder/plan/plan.ts";
 import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
@@ -170,7 +171,11 @@ async function strikePlan(harness: KernelHarness, title: string, makeWire: MakeW
   const [host, client, endpoint] = [await harness.netns(), await harness.netns(), await harness.netns()];
   const kernel = await harness.kernel({ host });
   const objects = objectsOf(plan(makeWire(client, endpoint, await plugPorts(harness, kernel, host))));
-  const [making, removing] = [add(...objects), remove(...objects)];
+  const making = add(...objects);
+  // What tunnels share has a device of its own: devices go last.
+  const removing = remove(...objects).toSorted(
+    (a, b) => Number(isDevice(a.object)) - Number(isDevice(b.object)),
+  );
   const everywhere = ["host", client, endpoint] as const;
   let struck = 0;
   for (const { operation, strike } of each(making)) {
