@@ -67,7 +67,7 @@ slowness=30
 minutes=${TEST_MINUTES:-60}
 kernel=$("$here/test-kernel/fetch.sh" $suite)
 child=
-trap '[ -z "$child" ] || kill -KILL $child 2>/dev/null' EXIT
+trap '[ -z "$child" ] || kill -KILL $child 2>/dev/null || true' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
