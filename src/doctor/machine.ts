@@ -18,7 +18,7 @@ export interface DeviceFacts {
   /** IFLA_GROUP. */
   readonly group: number;
   readonly isUp?: boolean;
-  readonly vxlan?: { readonly vni: number; readonly port: number; readonly hasOwnSocket?: true };
+  readonly vxlan?: { readonly vni: number; readonly port: number };
 }
 
 export interface ExaminedMachine extends FileTree {

@@ -36,7 +36,7 @@ const metadataDevice = (port: number): DeviceFacts => ({
   kind: "vxlan",
   group: 0,
   isUp: true,
-  vxlan: { vni: 0, port, hasOwnSocket: true },
+  vxlan: { vni: 0, port },
 });
 const agentOn = (...words: readonly string[]): FakeHostOptions => ({
   ...runningAgent,
@@ -126,17 +126,17 @@ const cases: readonly Case[] = [
     healed: { files: { "proc/self/net/udp": udpOnPort(777), ...process(812, "ovs-vswitchd") } },
   },
   {
-    title: "a tunnel device of somebody else on our port is a warning",
+    title: "a tunnel device of somebody else on our port fails",
     sick: { devices: [{ name: "flannel.1", kind: "vxlan", group: 0, vxlan: { vni: 1, port: 4789 } }] },
-    finds: /^flannel\.1 uses vni 1 on udp port 4789/,
-    status: "warning",
-    remedy: /flannel\.1/,
+    finds: /^flannel\.1 is a tunnel device on udp port 4789, and not ours/,
+    status: "failed",
+    remedy: /^netloom agent --vxlan-port 4790$/,
     healed: { devices: [{ name: "flannel.1", kind: "vxlan", group: 0, vxlan: { vni: 1, port: 8472 } }] },
   },
   {
     title: "a tunnel device in metadata mode on our port fails, for it shares the port with nobody",
     sick: { devices: [metadataDevice(4789)] },
-    finds: /^vxlan_sys has udp port 4789 for itself/,
+    finds: /^vxlan_sys is a tunnel device on udp port 4789/,
     status: "failed",
     remedy: /^netloom agent --vxlan-port 4790$/,
     healed: { devices: [metadataDevice(4789)], settings: { "vxlan-port": 4790 } },
@@ -144,7 +144,7 @@ const cases: readonly Case[] = [
   {
     title: "the port that is looked at is that of the agent here",
     sick: { ...agentOn("--vxlan-port", "4999"), devices: [metadataDevice(4999)] },
-    finds: /^vxlan_sys has udp port 4999 for itself/,
+    finds: /^vxlan_sys is a tunnel device on udp port 4999/,
     status: "failed",
     remedy: /^netloom agent --vxlan-port 5000$/,
     healed: { ...agentOn("--vxlan-port=4999"), devices: [metadataDevice(4789)] },

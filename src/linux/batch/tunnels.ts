@@ -65,6 +65,15 @@ export function forgetTunnel({ datapath, places }: BatchTools, tunnel: Tunnel): 
   if (arrival && !lookUp(places.of("host"), arrival.ifindex)) maps.unbind(arrival.ifindex);
 }
 
+/** The way to another host may lead by another device than when its tunnels were made. */
+export function meetUplinks(host: NetnsPlace, datapath: Datapath): void {
+  for (const ifindex of [...datapath.uplinks.attached])
+    if (!lookUp(host, ifindex)) datapath.uplinks.detach(ifindex);
+  host.run(() => {
+    for (const remote of datapath.tunnels.remotes()) meetUplink(host, datapath, remote);
+  });
+}
+
 /** Packets of the other end will come by the device that leads there. Where they come by another one they take the long way. */
 function meetUplink(place: NetnsPlace, datapath: Datapath, remote: string): void {
   const question = getRoute(`${remote}/${familyOf(remote) === 4 ? 32 : 128}`);

@@ -16,7 +16,7 @@
  * one process at a time may change a directory.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { KernelError, type Counters } from "../../kernel/kernel.ts";
 import {
@@ -393,8 +393,10 @@ export class Datapath {
     return join(this.#directory, "links", pinNameOf(name));
   }
 
+  /** None where the bpffs has gone with whoever had mounted it. */
   #names(): string[] {
-    return readdirSync(join(this.#directory, "links")).map(nameOfPin).sort();
+    const directory = join(this.#directory, "links");
+    return existsSync(directory) ? readdirSync(directory).map(nameOfPin).sort() : [];
   }
 
   #programPins(): string[] {

@@ -32,6 +32,8 @@ export class TunnelMaps {
   readonly #fds: TunnelMapFds;
   readonly #value = Buffer.alloc(TUNNEL_BYTES);
   readonly #arrival = Buffer.alloc(ARRIVAL_BYTES);
+  /** The other hosts, as far as this process has heard of them; read from the map once. */
+  #remotes: Set<string> | undefined;
 
   constructor(fds: TunnelMapFds) {
     this.#fds = fds;
@@ -71,6 +73,7 @@ export class TunnelMaps {
   /** In the place of the one that the device had. */
   put(ifindex: number, entry: TunnelEntry): void {
     const before = this.get(ifindex);
+    this.#remotes?.add(entry.remote);
     const { family, key } = arrivalKeyOf(entry);
     const { mac, isAlone } = entry;
     const arrival = encodeArrival({
@@ -91,16 +94,24 @@ export class TunnelMaps {
     this.#shut(ifindex, entry);
   }
 
-  /** Each device that has one. */
-  *each(): Generator<readonly [ifindex: number, entry: TunnelEntry]> {
-    const indexes: number[] = [];
-    forEachElement(this.#fds.tunnels, { keyBytes: KEY_BYTES, valueBytes: TUNNEL_BYTES }, (key) =>
-      indexes.push(key.readUInt32LE(0)),
-    );
-    for (const ifindex of indexes) {
-      const entry = this.get(ifindex);
-      if (entry) yield [ifindex, entry];
-    }
+  /** Where tunnels lead, and some that have led there. */
+  remotes(): ReadonlySet<string> {
+    if (this.#remotes) return this.#remotes;
+    const remotes = new Set<string>();
+    this.#each((value) => remotes.add(decodeTunnel(value).remote));
+    this.#remotes = remotes;
+    return remotes;
+  }
+
+  get isEmpty(): boolean {
+    let isEmpty = true;
+    this.#each(() => (isEmpty = false));
+    return isEmpty;
+  }
+
+  #each(visit: (value: Buffer) => void): void {
+    const sizes = { keyBytes: KEY_BYTES, valueBytes: TUNNEL_BYTES };
+    forEachElement(this.#fds.tunnels, sizes, (_key, value) => visit(value));
   }
 
   #shut(ifindex: number, from: Key): void {

@@ -21,18 +21,11 @@ export function existingVni(tunnel: Vxlan, places: readonly NetnsPlace[], mark: 
   return `VNI ${tunnel.vni} on port ${tunnel.port} is taken by a device in another namespace`;
 }
 
-/**
- * Why a tunnel device cannot be set up on its port. A device that takes its tunnels from elsewhere (metadata mode, as OVS and
- * Cilium make one) has a socket that no other device can share, and so has a program.
- */
+/** Why the device that tunnels share cannot be set up on its port: it has that for itself. */
 export function takenPort(port: number, host: NetnsPlace, mark: OwnerMark): Reason {
   const links = host.socket.dump(dumpLinks({ kind: "vxlan" }), (message) => decodeLink(message));
-  const holder = links.find(
-    ({ vxlan, group }) => vxlan?.port === port && vxlan.hasOwnSocket && group !== mark.group,
-  );
-  const who = holder
-    ? `the VXLAN device ${holder.name}, which is not ours and shares its port with no other`
-    : "a program of this host";
+  const holder = links.find(({ vxlan, group }) => vxlan?.port === port && group !== mark.group);
+  const who = holder ? `the VXLAN device ${holder.name}, which is not ours` : "a program of this host";
   return {
     reason: `UDP port ${port} is taken by ${who}`,
     hint: "give the agents of all hosts another port: netloom agent --vxlan-port PORT; netloom doctor says who has this one",

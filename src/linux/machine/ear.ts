@@ -29,6 +29,8 @@ export interface EarOptions {
   readonly post: (event: KernelEvent) => void;
   /** The namespace with this number is gone. */
   readonly onEnd: (nsid: number) => void;
+  /** Routes of the host have changed. */
+  readonly onRoutes: () => void;
   /** Notifications were lost, of the end of namespaces, too. */
   readonly onLoss: () => void;
 }
@@ -50,7 +52,11 @@ export class Ear {
     this.#links = new LinkEvents({ ours: mark.group, doomed: doomedGroup(mark.group) });
     this.#notifications = runIn(host.fd, () => Notifications.open(mark.protocol));
     try {
-      this.#routes = runIn(host.fd, () => new HostRoutes(() => this.tell({ type: "route", netns: "host" })));
+      const onChange = (): void => {
+        options.onRoutes();
+        this.tell({ type: "route", netns: "host" });
+      };
+      this.#routes = runIn(host.fd, () => new HostRoutes(onChange));
     } catch (error) {
       this.#notifications.close();
       throw error;

@@ -41,6 +41,7 @@ import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { NetnsTable } from "../namespaces/netns-table.ts";
 import type { NetnsInode, OpenNetns } from "../namespaces/netns.ts";
 import { observe } from "../batch/observe.ts";
+import { meetUplinks } from "../batch/tunnels.ts";
 import { type NetnsPlace, Places } from "../namespaces/place.ts";
 import type { ProcSys } from "../namespaces/proc-sys.ts";
 import { hasIngressBlock, pinName } from "../bpf/programs.ts";
@@ -51,6 +52,8 @@ import type { KeyedMutex } from "../../async/keyed-mutex.ts";
 /** The end of a namespace is heard of before its devices are gone: by then they are. */
 const DEVICE_END_MS = 200;
 const DYING_PAUSE_MS = 3;
+/** Uplinks keep their program for so long when the last tunnel is gone. */
+const UPLINK_MS = 10_000;
 
 /** What all kernels of the worker share. */
 export interface Shared {
@@ -75,6 +78,7 @@ export class HostKernel {
   /** When a namespace was last heard to be gone, in milliseconds of `performance.now`. */
   #lastLossMs = Number.NEGATIVE_INFINITY;
   #sweep: NodeJS.Timeout | undefined;
+  #release: NodeJS.Timeout | undefined;
 
   /** NOT_FOUND if the host's namespace is not there. Deletes the devices that were doomed in it when a worker died. */
   constructor(settings: KernelSettings, shared: Shared, post: (event: KernelEvent) => void) {
@@ -89,6 +93,7 @@ export class HostKernel {
         reactor: shared.reactor,
         post,
         onEnd: (nsid) => this.#lose(nsid),
+        onRoutes: () => this.#meetUplinks(),
         onLoss: () => {
           for (const nsid of this.#numbers.stale(this.#host.socket)) this.#lose(nsid);
         },
@@ -220,6 +225,7 @@ export class HostKernel {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#sweep);
+    clearTimeout(this.#release);
     this.#ear.close();
     this.#datapath?.close();
     this.#host.close();
@@ -263,8 +269,20 @@ export class HostKernel {
         return datapath;
       });
       this.#sweepPins();
+      this.#meetUplinks();
     }
     return this.#datapath;
+  }
+
+  #meetUplinks(): void {
+    const datapath = this.#datapath;
+    if (datapath) this.#using((places) => meetUplinks(places.of("host"), datapath));
+  }
+
+  /** Without tunnels no uplink has a program of ours; not at once, as the next tunnel would wait for it. */
+  #releaseUplinks(): void {
+    if (this.#isClosed || !this.#datapath?.tunnels.isEmpty) return;
+    this.#datapath.uplinks.clear();
   }
 
   /** The datapath, if programs were ever pinned here, or run without a pin: a bpffs may go with its mount namespace. */
@@ -315,6 +333,11 @@ export class HostKernel {
     if (this.#isClosed) return;
     const datapath = this.#existingDatapath();
     for (const { name, ifindex } of datapath?.list() ?? []) if (ifindex === 0) datapath?.detach(name);
+    if (!datapath?.tunnels.isEmpty || datapath.uplinks.attached.size === 0) return;
+    this.#release ??= setTimeout(() => {
+      this.#release = undefined;
+      this.#releaseUplinks();
+    }, UPLINK_MS).unref();
   }
 
   async #awaitTheDying(): Promise<boolean> {

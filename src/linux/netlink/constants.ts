@@ -103,12 +103,8 @@ export const IFLA_VXLAN_PORT = 15;
 export const IFLA_VXLAN_GROUP6 = 16;
 export const IFLA_VXLAN_LOCAL6 = 17;
 export const IFLA_VXLAN_UDP_ZERO_CSUM6_RX = 20;
-export const IFLA_VXLAN_REMCSUM_RX = 22;
-export const IFLA_VXLAN_GBP = 23;
 export const IFLA_VXLAN_COLLECT_METADATA = 25;
-export const IFLA_VXLAN_GPE = 27;
 export const IFLA_VXLAN_DF = 29;
-export const IFLA_VXLAN_VNIFILTER = 30;
 export const VXLAN_DF_SET = 1;
 
 // if_addr.h

@@ -45,8 +45,6 @@ interface VxlanData {
   readonly df: number;
   /** 0: the system's default. */
   readonly ttl: number;
-  /** Its UDP socket is not for a plain device on the same port, such as ours (VXLAN_F_RCV_FLAGS of net/vxlan.h). */
-  readonly hasOwnSocket?: true;
   /** In metadata mode. */
   readonly isExternal?: true;
 }
@@ -114,23 +112,7 @@ function vxlanData(data: Attributes): VxlanData {
     df: data.u8(k.IFLA_VXLAN_DF) ?? 0,
     ttl: data.u8(k.IFLA_VXLAN_TTL) ?? 0,
     ...present("isExternal", data.u8(k.IFLA_VXLAN_COLLECT_METADATA) ? (true as const) : undefined),
-    ...present("hasOwnSocket", hasOwnSocket(data) ? (true as const) : undefined),
   };
-}
-
-/** Some are flags, which are there or not; others are there as 0 or 1. */
-function hasOwnSocket(data: Attributes): boolean {
-  const flags = [k.IFLA_VXLAN_GBP, k.IFLA_VXLAN_GPE];
-  const switches = [
-    k.IFLA_VXLAN_COLLECT_METADATA,
-    k.IFLA_VXLAN_VNIFILTER,
-    k.IFLA_VXLAN_UDP_ZERO_CSUM6_RX,
-    k.IFLA_VXLAN_REMCSUM_RX,
-  ];
-  return (
-    flags.some((type) => data.bytes(type) !== undefined) ||
-    switches.some((type) => (data.u8(type) ?? 0) !== 0)
-  );
 }
 
 function linkStats(stats: Struct): LinkStats {

@@ -83,7 +83,7 @@ export const FEATURES: readonly FeatureQuestion[] = [
     since: "6.6",
     ...need(
       "ports",
-      "no device that is there already as a workload, and no programs on the ends of local wires",
+      "no device that is there already as a workload, no programs on the ends of local wires, and what comes in by tunnels takes the long way",
     ),
     remedy: upgrade("6.6", "CONFIG_NET_XGRESS and CONFIG_BPF_SYSCALL"),
     trial: { type: "tcx" },

@@ -18,19 +18,9 @@ function run(machine: ExaminedMachine): readonly Report[] {
   return findings.length > 0 ? findings : [ok(`udp port ${port} is free`)];
 }
 
-/**
- * A plain device of somebody else shares the socket with ours; only one VNI cannot be used twice. One in metadata mode shares
- * it with nobody; while it is down it has none.
- */
-function neighbour({ name, isUp = true, vxlan }: DeviceFacts, port: number): Report {
-  if (!vxlan?.hasOwnSocket) {
-    return warning(
-      `${name} uses vni ${vxlan?.vni ?? 0} on udp port ${port}, and is not ours`,
-      "both work side by side, but a wire that is given the same vni is refused",
-      `ip -d link show ${name}`,
-    );
-  }
-  const what = `${name} has udp port ${port} for itself, and is not ours`;
+/** The device that our tunnels share has the port for itself, whatever sort the other one is of; while that is down it has none. */
+function neighbour({ name, isUp = true }: DeviceFacts, port: number): Report {
+  const what = `${name} is a tunnel device on udp port ${port}, and not ours`;
   const otherPort = `netloom agent --${portOption.name} ${port + 1}`;
   return isUp
     ? failed(what, REFUSED, otherPort)

@@ -1,0 +1,58 @@
+/**
+ * The ways of tunnels move, while nobody changes a wire:
+ *
+ *   alpha 10.8.0.1 ===eth0=== 10.8.0.2 beta
+ *                  ===eth1===
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { test } from "node:test";
+import { until } from "../../fixtures/async/until.ts";
+import { type Hosts, hostsFixture, reaches, remoteWire } from "../../fixtures/forwarder/hosts.ts";
+import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
+import { needs } from "../../fixtures/linux/features.ts";
+
+const CONTEXT = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
+
+/** Whether the `uplink` program is on a device of alpha. */
+function isUplink({ net, host }: Hosts, link: string): boolean {
+  const text = execFileSync("ip", ["-n", net.nameOf(host), "-j", "link", "show", "dev", link], {
+    encoding: "utf8",
+  });
+  const [{ ifindex } = { ifindex: 0 }] = JSON.parse(text) as { ifindex: number }[];
+  return readdirSync(`${net.bpffs}/alpha/uplinks`).includes(String(ifindex));
+}
+
+test(
+  "a tunnel goes by the device that its way leads by now, and comes the short way there",
+  { skip: needs("tcx links") },
+  async (t) => {
+    const hosts = await hostsFixture(t);
+    const [alpha, beta] = [hosts.net.nameOf(hosts.host), hosts.net.nameOf(hosts.other)];
+    // As an agent follows its host.
+    const watch = hosts.alpha.watch();
+    t.after(() => watch.close());
+    const { near, far } = remoteWire(hosts, CONTEXT);
+    await new WireMaker(hosts.alpha).apply(near);
+    await new WireMaker(hosts.beta).apply(far);
+    await reaches(hosts, hosts.client, "10.0.0.2");
+    assert.ok(isUplink(hosts, "eth0"));
+    const ip = (...words: readonly string[]): unknown => execFileSync("ip", words);
+    ip("-n", alpha, "link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", beta);
+    for (const [name, route] of [
+      [alpha, "10.8.0.2/32"],
+      [beta, "10.8.0.1/32"],
+    ] as const) {
+      ip("-n", name, "link", "set", "eth1", "up");
+      ip("-n", name, "route", "add", route, "dev", "eth1");
+    }
+    await until(() => isUplink(hosts, "eth1"));
+    await reaches(hosts, hosts.client, "10.0.0.2");
+    // Nobody lives who would change anything: the kernel is asked with each packet.
+    ip("-n", alpha, "link", "set", "eth1", "down");
+    ip("-n", beta, "link", "set", "eth1", "down");
+    await reaches(hosts, hosts.client, "10.0.0.2");
+    await reaches(hosts, hosts.server, "10.0.0.1");
+  },
+);
