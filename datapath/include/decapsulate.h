@@ -117,7 +117,7 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
 
 static __always_inline int decapsulate(struct __sk_buff *skb)
 {
-	if (skb->pkt_type == PACKET_OTHERHOST || skb->vlan_present)
+	if (skb->pkt_type == PACKET_OTHERHOST || skb->vlan_present || is_slow())
 		return TCX_NEXT;
 	if (skb->protocol == ETH_P_IP)
 		return decapsulate_as(skb, 0);

@@ -15,7 +15,7 @@
 /* The largest: IPv6, UDP, VXLAN. */
 #define TEMPLATE_BYTES 56
 
-/* Its peer does not take UDP checksums of zero (RFC 6935), or a rule of this host has to see its packets. */
+/* Its peer does not take UDP checksums of zero (RFC 6935). */
 #define TUNNEL_BY_DEVICE 1
 #define TUNNEL_CHECKSUM 2
 
@@ -45,6 +45,21 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tunnel);
 } tunnels SEC(".maps");
+
+/* The first word: 1 if every packet has to pass by the kernel's own stack, because a rule of this host may be about it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} slow SEC(".maps");
+
+static __always_inline int is_slow(void)
+{
+	__u32 key = 0;
+	__u32 *word = bpf_map_lookup_elem(&slow, &key);
+	return !word || *word;
+}
 
 static __always_inline __u32 device_of(const struct tunnel *tunnel)
 {

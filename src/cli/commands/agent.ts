@@ -31,6 +31,7 @@ interface AgentCommandOptions extends DaemonOptions {
   readonly underlayMtu?: number;
   readonly stateDir: string;
   readonly bpffs: string;
+  readonly fastPath: boolean;
   readonly url?: string;
   readonly excludePrefix?: readonly string[];
   readonly sweepAfter?: number;
@@ -98,6 +99,12 @@ export function agentCommand(context: CommandContext): Command {
     )
     .addOption(option("--state-dir <directory>", "keeps what it is to do").default("/var/lib/netloom"))
     .addOption(option("--bpffs <directory>", "where eBPF programs are pinned").default("/run/netloom/bpf"))
+    .addOption(
+      option(
+        "--no-fast-path",
+        "packets of tunnels pass by the kernel's own stack, where the host's netfilter rules see them; slower",
+      ),
+    )
     .addOption(
       option("--exclude-prefix <prefix>", "no endpoint may give addresses of it, several times").argParser(
         several,
@@ -179,6 +186,7 @@ async function runLocked(
     host: options.name,
     stateFolder: options.stateDir,
     bpffs: options.bpffs,
+    fastPath: options.fastPath,
     identity: (its) => open({ world: its }),
     log,
     ...(exporter && { exporter }),

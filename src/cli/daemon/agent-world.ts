@@ -2,7 +2,6 @@
 import type { Ports, World } from "../../world/world.ts";
 import { NAMESPACES_FILE } from "../../agent/kept-wires.ts";
 import { file_netloom_admin_v1_admin } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import type { Privileged } from "../../kernel/privileged.ts";
 import { fileOf } from "../../linux/libc/descriptor.ts";
 import { LinuxMachine } from "../../linux/machine/machine.ts";
 import { peerCredentials } from "../../linux/processes/peer-credentials.ts";
@@ -29,16 +28,18 @@ export async function openAgentWorld(options: {
   readonly host: string;
   readonly stateFolder: string;
   readonly bpffs: string;
+  /** Default: true. */
+  readonly fastPath?: boolean;
   readonly identity: (world: World & Pick<Ports, "hops">) => Identity;
   /** Default: nothing is written down. */
   readonly log?: Log;
   /** Default: no span is recorded. */
   readonly exporter?: SpanExporter;
 }): Promise<AgentWorld> {
-  const { host, stateFolder, bpffs, identity, log, exporter } = options;
-  const machine: Privileged & { close(): Promise<void> } = await LinuxMachine.open();
+  const { host, stateFolder, bpffs, fastPath = true, identity, log, exporter } = options;
+  const machine = await LinuxMachine.open();
   try {
-    const kernel = await machine.kernel({ bpffs });
+    const kernel = await machine.kernel({ bpffs, fastPath });
     const world = nodeWorld({
       host,
       identity,

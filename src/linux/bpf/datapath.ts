@@ -120,6 +120,7 @@ export class Datapath {
       tunnels: maps.of("tunnels"),
       arrivals: { 4: maps.of("arrivals4"), 6: maps.of("arrivals6") },
       devices: maps.of("devices"),
+      slow: maps.of("slow"),
     });
     this.uplinks = new Uplinks(directory, programs.uplink);
   }

@@ -32,6 +32,7 @@ test("the committed object asks for these maps and programs", () => {
     [
       ["wires", 5, 4, 64, 65536, 1],
       ["tunnels", 1, 4, TUNNEL_BYTES, 65536, 1],
+      ["slow", 2, 4, 4, 1, 0],
       ["devices", 2, 4, 4, 256, 0],
       ["arrivals4", 1, ARRIVAL_KEY_BYTES[4], ARRIVAL_BYTES, 65536, 1],
       ["arrivals6", 1, ARRIVAL_KEY_BYTES[6], ARRIVAL_BYTES, 65536, 1],
@@ -45,8 +46,8 @@ test("the committed object asks for these maps and programs", () => {
       [...new Set(references.map(({ map }) => map))].toSorted(),
     ]),
     [
-      ["wire", "tcx/wire", ["arrivals4", "arrivals6", "devices", "drops", "tunnels", "wires"]],
-      ["uplink", "tcx/uplink", ["arrivals4", "arrivals6", "drops", "wires"]],
+      ["wire", "tcx/wire", ["arrivals4", "arrivals6", "devices", "drops", "slow", "tunnels", "wires"]],
+      ["uplink", "tcx/uplink", ["arrivals4", "arrivals6", "drops", "slow", "wires"]],
       ["retarget", "syscall", ["wires"]],
     ],
   );

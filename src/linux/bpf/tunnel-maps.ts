@@ -21,6 +21,7 @@ export interface TunnelMapFds {
   readonly tunnels: number;
   readonly arrivals: Readonly<Record<4 | 6, number>>;
   readonly devices: number;
+  readonly slow: number;
 }
 
 /** So many ports may have a shared device, by their low byte. */
@@ -37,6 +38,11 @@ export class TunnelMaps {
 
   constructor(fds: TunnelMapFds) {
     this.#fds = fds;
+  }
+
+  /** Whether all packets of tunnels pass by the kernel's own stack. */
+  set isSlow(isSlow: boolean) {
+    updateElement(this.#fds.slow, indexValue(0), indexValue(isSlow ? 1 : 0), BPF_ANY);
   }
 
   /** The device that all tunnels on this UDP port share, by its index. */

@@ -34,12 +34,13 @@ import { readOwnAddress } from "../namespaces/own-address.ts";
 import { readWay } from "../namespaces/way.ts";
 import { readNativeNetwork } from "../namespaces/native-network.ts";
 import { Ear } from "./ear.ts";
+import { IpsecPolicies } from "./ipsec-policies.ts";
 import { decodeLink } from "../netlink/link-decode.ts";
 import { addBlockFilter, decodeFilterProgram, getBlockFilter } from "../netlink/ingress-block.ts";
 import { dumpLinks, getLink } from "../netlink/link.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { NetnsTable } from "../namespaces/netns-table.ts";
-import type { NetnsInode, OpenNetns } from "../namespaces/netns.ts";
+import { type NetnsInode, type OpenNetns, runIn } from "../namespaces/netns.ts";
 import { observe } from "../batch/observe.ts";
 import { meetUplinks } from "../batch/tunnels.ts";
 import { type NetnsPlace, Places } from "../namespaces/place.ts";
@@ -79,6 +80,7 @@ export class HostKernel {
   #lastLossMs = Number.NEGATIVE_INFINITY;
   #sweep: NodeJS.Timeout | undefined;
   #release: NodeJS.Timeout | undefined;
+  #ipsec: IpsecPolicies | undefined;
 
   /** NOT_FOUND if the host's namespace is not there. Deletes the devices that were doomed in it when a worker died. */
   constructor(settings: KernelSettings, shared: Shared, post: (event: KernelEvent) => void) {
@@ -227,6 +229,10 @@ export class HostKernel {
     clearTimeout(this.#sweep);
     clearTimeout(this.#release);
     this.#ear.close();
+    if (this.#ipsec) {
+      this.#shared.reactor.unregister(this.#ipsec.fd);
+      this.#ipsec.close();
+    }
     this.#datapath?.close();
     this.#host.close();
   }
@@ -270,8 +276,22 @@ export class HostKernel {
       });
       this.#sweepPins();
       this.#meetUplinks();
+      this.#heedIpsec();
     }
     return this.#datapath;
+  }
+
+  /** From the first tunnel on: a policy that comes later is heard of. */
+  #heedIpsec(): void {
+    const policies = runIn(this.#host.fd, () => IpsecPolicies.open());
+    this.#ipsec = policies;
+    if (policies) this.#shared.reactor.register(policies.fd, () => this.#choosePath());
+    this.#choosePath();
+  }
+
+  #choosePath(): void {
+    const isSlow = !this.#settings.fastPath || (this.#ipsec?.hasAny() ?? false);
+    if (this.#datapath) this.#datapath.tunnels.isSlow = isSlow;
   }
 
   #meetUplinks(): void {

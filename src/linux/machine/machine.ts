@@ -44,6 +44,8 @@ import {
 export interface KernelOptions extends KernelNeed {
   /** Events that may wait for one who watches. Default: 10,000. */
   readonly watchLimit?: number;
+  /** Plain packets of tunnels are handled by our programs alone. Default: true. */
+  readonly fastPath?: boolean;
 }
 
 /** Descriptors that the worker may have open at a time; more are not closed for it when it dies. */
@@ -84,6 +86,7 @@ export class LinuxMachine implements Privileged {
       hostPath: pathOf(options.host ?? "host"),
       bpffs: options.bpffs,
       mark: options.mark ?? MESH_MARK,
+      fastPath: options.fastPath ?? true,
     };
     const kernel = new WorkerKernel(++this.#lastId, settings, this, options.watchLimit);
     await this.call({ type: "open", kernel: kernel.number, settings });

@@ -39,6 +39,8 @@ export interface KernelSettings {
   readonly hostPath: string;
   readonly bpffs: string;
   readonly mark: OwnerMark;
+  /** False: all packets of tunnels pass by the kernel's own stack, where its rules see them. */
+  readonly fastPath: boolean;
 }
 
 /** `kernel` is the number that `open` gave a kernel. */

@@ -195,6 +195,13 @@ export const TCA_NETEM_LATENCY64 = 10;
 // netlink.h, rtnetlink.h: sockets, options and groups
 export const AF_NETLINK = 16;
 export const NETLINK_ROUTE = 0;
+export const NETLINK_XFRM = 6;
+
+// xfrm.h
+export const XFRM_MSG_NEWPOLICY = 0x13;
+export const XFRM_MSG_GETPOLICY = 0x15;
+export const XFRMNLGRP_POLICY = 4;
+
 export const SOL_NETLINK = 270;
 export const NETLINK_ADD_MEMBERSHIP = 1;
 export const NETLINK_DROP_MEMBERSHIP = 2;

@@ -1,0 +1,40 @@
+/** What an IPsec policy of the host is about does not pass by it: neither out, in clear, nor in. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import { until } from "../../fixtures/async/until.ts";
+import { hostsFixture, reaches, remoteWire } from "../../fixtures/forwarder/hosts.ts";
+import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
+import { ping } from "../linux/icmp/icmp.ts";
+
+const CONTEXT = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
+
+for (const direction of ["out", "in"] as const)
+  test(
+    `a policy that comes later (${direction}) stops what is in clear, and its end lets it go on`,
+    { skip: needsRoot },
+    async (t) => {
+      const hosts = await hostsFixture(t);
+      const { near, far } = remoteWire(hosts, CONTEXT);
+      await new WireMaker(hosts.alpha).apply(near);
+      await new WireMaker(hosts.beta).apply(far);
+      await reaches(hosts, hosts.client, "10.0.0.2");
+      // alpha may send to beta, or take from it, only what is encrypted; and nobody has a key.
+      const ends = direction === "out" ? ["10.8.0.1", "10.8.0.2"] : ["10.8.0.2", "10.8.0.1"];
+      const policy = (verb: string, ...rest: readonly string[]): unknown =>
+        execFileSync("ip", [
+          ...["-n", hosts.net.nameOf(hosts.host), "xfrm", "policy", verb],
+          ...["src", `${ends[0]}/32`, "dst", `${ends[1]}/32`, "dir", direction, ...rest],
+        ]);
+      const isAnswered = async (): Promise<boolean> => {
+        const options = { netns: hosts.client, address: "10.0.0.2", timeoutMs: 200 };
+        return (await ping(hosts.net.machine, options)).rttMs !== undefined;
+      };
+      policy("add", "tmpl", "src", ends[0] ?? "", "dst", ends[1] ?? "", "proto", "esp", "mode", "transport");
+      await until(async () => !(await isAnswered()));
+      assert.equal(await isAnswered(), false);
+      policy("delete");
+      await until(isAnswered);
+    },
+  );
