@@ -22,11 +22,11 @@ for (const direction of ["out", "in"] as const)
       await reaches(hosts, hosts.client, "10.0.0.2");
       // alpha may send to beta, or take from it, only what is encrypted; and nobody has a key.
       const ends = direction === "out" ? ["10.8.0.1", "10.8.0.2"] : ["10.8.0.2", "10.8.0.1"];
-      const policy = (verb: string, ...rest: readonly string[]): unknown =>
-        execFileSync("ip", [
-          ...["-n", hosts.net.nameOf(hosts.host), "xfrm", "policy", verb],
-          ...["src", `${ends[0]}/32`, "dst", `${ends[1]}/32`, "dir", direction, ...rest],
-        ]);
+      const policy = (verb: string, ...rest: readonly string[]): unknown => {
+        const about = ["src", `${ends[0]}/32`, "dst", `${ends[1]}/32`, "dir", direction];
+        const host = hosts.net.nameOf(hosts.host);
+        return execFileSync("ip", ["-n", host, "xfrm", "policy", verb, ...about, ...rest]);
+      };
       const isAnswered = async (): Promise<boolean> => {
         const options = { netns: hosts.client, address: "10.0.0.2", timeoutMs: 200 };
         return (await ping(hosts.net.machine, options)).rttMs !== undefined;

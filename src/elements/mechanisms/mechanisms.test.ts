@@ -172,7 +172,8 @@ test("the next station is offered what reaches it, and the caller sees its own m
     const [v4, v6] = chain.requests.at(-1)?.mechanismPreferences.map(({ parameters }) => parameters) ?? [];
     const parameters = v4;
     assert.deepEqual({ ...v4, vni: "" }, { src_ip: "10.8.0.1", src_port: "4789", MTU: "1446", vni: "" });
-    assert.deepEqual({ ...v6, vni: "" }, { src_ip: "fd00::1", src_port: "4789", MTU: "1426", vni: "" });
+    const ipv6 = { src_ip: "fd00::1", src_port: "4789", MTU: "1426", vni: "", srcZeroChecksums: "true" };
+    assert.deepEqual({ ...v6, vni: "" }, ipv6);
     assert.equal(v4?.["vni"], v6?.["vni"], "whichever is taken");
     assert.equal(remote.context?.MTU, 1426);
     await chain.request(remote);

@@ -67,7 +67,7 @@ export function forgetTunnel({ datapath, places }: BatchTools, tunnel: Tunnel): 
 
 /** The way to another host may lead by another device than when its tunnels were made. */
 export function meetUplinks(host: NetnsPlace, datapath: Datapath): void {
-  for (const ifindex of [...datapath.uplinks.attached])
+  for (const ifindex of datapath.uplinks.attached)
     if (!lookUp(host, ifindex)) datapath.uplinks.detach(ifindex);
   host.run(() => {
     for (const remote of datapath.tunnels.remotes()) meetUplink(host, datapath, remote);

@@ -31,9 +31,9 @@ test("the committed object asks for these maps and programs", () => {
     ]),
     [
       ["wires", 5, 4, 64, 65536, 1],
+      ["devices", 2, 4, 4, 256, 0],
       ["tunnels", 1, 4, TUNNEL_BYTES, 65536, 1],
       ["slow", 2, 4, 4, 1, 0],
-      ["devices", 2, 4, 4, 256, 0],
       ["arrivals4", 1, ARRIVAL_KEY_BYTES[4], ARRIVAL_BYTES, 65536, 1],
       ["arrivals6", 1, ARRIVAL_KEY_BYTES[6], ARRIVAL_BYTES, 65536, 1],
       ["drops", 6, 4, 8, 8, 0],

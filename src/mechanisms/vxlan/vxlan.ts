@@ -92,8 +92,10 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
     type: "VXLAN",
     ...facts,
     vni: id,
-    sourceTakesZeroChecksums: true,
-    destinationTakesZeroChecksums: true,
+    ...(familyOf(facts.sourceIp) === 6 && {
+      sourceTakesZeroChecksums: true,
+      destinationTakesZeroChecksums: true,
+    }),
   }),
   found,
   // Release 0.1.0 had a device for each tunnel.
