@@ -7,7 +7,7 @@ import { RouteSchema } from "../api/gen/nsm/connectioncontext_pb.js";
 import { vxlan } from "../mechanisms/vxlan/vxlan.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Operation } from "../kernel/kernel.ts";
-import { addressOf, failing, farAddressOf, Mesh, shopMesh } from "../../fixtures/roles/mesh.ts";
+import { addressOf, failing, Mesh, shopMesh } from "../../fixtures/roles/mesh.ts";
 
 for (const where of ["local", "remote"] as const) {
   test(`a ${where} request that fails at any kernel operation leaves nothing, and the next one works`, async (t) => {
@@ -178,7 +178,7 @@ test("next hops that lead in a circle end at the path's limit", async () => {
   });
 });
 
-test("a VNI that a stranger's device has, here or there, is answered by another one", async () => {
+test("the port of a stranger's tunnel device, here or there, is refused, and nothing is left", async () => {
   for (const who of ["alpha", "beta"] as const) {
     const { mesh, alpha, role } = shopMesh("remote");
     const host = mesh[who];
@@ -186,35 +186,18 @@ test("a VNI that a stranger's device has, here or there, is answered by another 
       host: `file:///run/netns/${who}`,
       mark: { group: 7000, protocol: 99 },
     });
-    let clashes = 0;
-    mesh.beforeRequest = async (url, request) => {
-      if (url !== mesh.beta.url) return;
-      const proposed = Number(request.mechanismPreferences[0]?.parameters["vni"]);
-      if (clashes++ > 0) return;
-      await stranger.apply([
-        {
-          verb: "add",
-          object: {
-            kind: "vxlan",
-            netns: "host",
-            name: "vxlan.calico",
-            mac: "02:00:00:00:00:01",
-            mtuBytes: 1450,
-            alias: "",
-            vni: proposed,
-            local: host.address,
-            remote: "10.8.0.9",
-            port: 4789,
-          },
-        },
-      ]);
-    };
+    const end = { netns: "host", mac: "02:00:00:00:00:01", mtuBytes: 1450, alias: "" } as const;
+    const tunnel = { vni: 7, local: host.address, remote: "10.8.0.9", port: 4789 };
     await mesh.run(async () => {
-      const answer = await role.request(alpha.caller(), alpha.ask("c1", "shop"));
-      assert.equal(clashes, 2, `on ${who}: two requests`);
-      assert.ok(mesh.worlds.machine.reaches(alpha.workloads[0], farAddressOf(answer)));
-      assert.deepEqual([alpha.identifiers.size, mesh.beta.identifiers.size], [1, 1]);
-      await role.close(alpha.caller(), answer);
+      await stranger.apply([
+        { verb: "add", object: { kind: "vxlan", ...end, name: "flannel.1", ...tunnel } },
+        { verb: "add", object: { kind: "up", netns: "host", link: "flannel.1" } },
+      ]);
+      await assert.rejects(
+        role.request(alpha.caller(), alpha.ask("c1", "shop")),
+        /EADDRINUSE: UDP port 4789 is flannel\.1's/,
+        who,
+      );
       await mesh.holdsNothing();
     });
   }

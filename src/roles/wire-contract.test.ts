@@ -200,7 +200,7 @@ test("a client of another make leads its wire over a host that it names in a lab
     const { machine } = mesh.worlds;
     assert.equal(machine.reaches(alpha.workloads[0], farAddressOf(answer))?.netns, beta.workloads[1]);
     const kinds = (await gamma.objects()).map(({ kind }) => kind).sort();
-    assert.deepEqual(kinds, ["program", "program", "up", "up", "vxlan", "vxlan"]);
+    assert.deepEqual(kinds, ["external-vxlan", "program", "program", "program", "up", "up", "up", "veth"]);
     assert.equal(gamma.identifiers.size, 2);
     const again = await connections.request(alpha.caller(), { ...request, connection: answer });
     assert.deepEqual(pathOf(again), pathOf(answer));

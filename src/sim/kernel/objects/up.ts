@@ -2,6 +2,7 @@ import type { Up } from "../../../kernel/kernel.ts";
 import { type Actor, simDeviceOf, setDown, type Undo } from "../links.ts";
 import { announcePair } from "../news.ts";
 import { devicesOf, type SimObjectKind } from "../object-kind.ts";
+import { Refused, type SimDevice } from "../state.ts";
 
 export const up = {
   add: setUp,
@@ -30,6 +31,7 @@ function setUp(actor: Actor, object: Up): Undo {
   const netns = actor.find(object.netns);
   const device = simDeviceOf(netns, object.link);
   if (device.isUp) return () => {};
+  demandPort(device);
   device.isUp = true;
   announcePair(actor.machine, device);
   // On its way down again it would lose what it already had when it was down.
@@ -40,4 +42,15 @@ function setUp(actor: Actor, object: Up): Undo {
     for (const address of addresses) device.addresses.add(address);
     for (const [key, neighbor] of neighbors) device.neighbors.set(key, neighbor);
   };
+}
+
+/** A device in metadata mode shares its UDP port with no other. */
+function demandPort({ externalPort, tunnel, netns }: SimDevice): void {
+  const port = externalPort ?? tunnel?.port;
+  if (port === undefined) return;
+  const holders = [...(tunnel?.underlay ?? netns).devices.values()].filter(({ isUp }) => isUp);
+  const holder = holders.find(
+    (each) => each.externalPort === port || (externalPort !== undefined && each.tunnel?.port === port),
+  );
+  if (holder) throw new Refused("EADDRINUSE", `UDP port ${port} is ${holder.name}'s`);
 }
