@@ -5,7 +5,7 @@
  * The map is keyed by the index of the device, its value lives once per CPU: the packet path needs one look-up and no
  * atomic operation, and sums are made by the reader. A device that is not in the map is closed.
  */
-#include "bpf.h"
+#include "headers.h"
 
 enum verdict {
 	VERDICT_DROP = 0,
@@ -33,19 +33,6 @@ struct {
 	__type(value, struct wire);
 } wires SEC(".maps");
 
-/*
- * The number of packets that `skb` is on the wire. An aggregate from a virtual machine says how long its segments are,
- * but not how many: that is worked out, and may be one too many as the headers are counted as payload.
- */
-static __always_inline __u32 segments(const struct __sk_buff *skb)
-{
-	if (skb->gso_segs)
-		return skb->gso_segs;
-	if (skb->gso_size)
-		return (skb->len + skb->gso_size - 1) / skb->gso_size;
-	return 1;
-}
-
 /* What comes out of a tunnel for a device is counted beside what enters it, under its index with the highest bit. */
 #define ARRIVED (1U << 31)
 
@@ -68,7 +55,7 @@ int wire(struct __sk_buff *skb)
 	__u32 ifindex = skb->ifindex;
 	struct wire *wire = bpf_map_lookup_elem(&wires, &ifindex);
 	if (!wire)
-		return drop(DROP_CLOSED);
+		return drop(skb, DROP_CLOSED);
 	wire->packets += segments(skb);
 	wire->bytes += skb->len;
 
@@ -86,7 +73,7 @@ int wire(struct __sk_buff *skb)
 	case VERDICT_DECAPSULATE:
 		return from_device(skb, htons(target));
 	}
-	return drop(DROP_CLOSED);
+	return drop(skb, DROP_CLOSED);
 }
 
 /* On the way in of an uplink: tunnel packets that this host has negotiated; all else goes on. */

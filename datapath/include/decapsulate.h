@@ -105,10 +105,10 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
 	else
 		refused = bpf_skb_adjust_room(skb, shrink, BPF_ADJ_ROOM_MAC, flags);
 	if (refused)
-		return drop(DROP_REFUSED);
+		return drop(skb, DROP_REFUSED);
 	bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
 	if (ecn == ECN_CE && !bpf_skb_ecn_set_ce(skb))
-		return drop(DROP_CONGESTED);
+		return drop(skb, DROP_CONGESTED);
 	/* The queue that the packet came by is none of the workload's device. */
 	skb->queue_mapping = 0;
 	count_arrival(skb, to->ifindex);
@@ -130,27 +130,32 @@ static __always_inline int decapsulate(struct __sk_buff *skb)
 static __always_inline int from_device(struct __sk_buff *skb, __u16 port)
 {
 	struct bpf_tunnel_key key = {};
+	struct from6 from = { .port = port };
 	const struct arrival *to;
 	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0) == 0) {
-		struct from4 from = { .source = htonl(key.remote_ipv4), .destination = htonl(key.local_ipv4) };
-		from.vni = htonl(key.tunnel_id << 8);
-		from.port = port;
-		to = bpf_map_lookup_elem(&arrivals4, &from);
+		struct from4 from4 = { .source = htonl(key.remote_ipv4), .destination = htonl(key.local_ipv4) };
+		from4.vni = htonl(key.tunnel_id << 8);
+		from4.port = port;
+		to = bpf_map_lookup_elem(&arrivals4, &from4);
+		from.source[2] = from.destination[2] = htonl(0xffff);
+		from.source[3] = from4.source;
+		from.destination[3] = from4.destination;
+		from.vni = from4.vni;
 	} else {
 		if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6) < 0)
-			return drop(DROP_UNKNOWN);
-		struct from6 from = {};
+			return drop(skb, DROP_REFUSED);
 		for (int i = 0; i < 4; i++) {
 			from.source[i] = key.remote_ipv6[i];
 			from.destination[i] = key.local_ipv6[i];
 		}
 		from.vni = htonl(key.tunnel_id << 8);
-		from.port = port;
 		to = bpf_map_lookup_elem(&arrivals6, &from);
 	}
+	if (!to)
+		return drop_of_stranger(skb, &from);
 	void *data = (void *)(long)skb->data;
-	if (!to || data + ETH_BYTES > (void *)(long)skb->data_end)
-		return drop(DROP_UNKNOWN);
+	if (data + ETH_BYTES > (void *)(long)skb->data_end)
+		return drop(skb, DROP_REFUSED);
 	__u64 mac = *(word64 *)data & 0xffffffffffffULL;
 	count_arrival(skb, to->ifindex);
 	/* It was told apart by the MAC of the shared device, which is nobody's. */

@@ -33,7 +33,7 @@ static __always_inline int by_device(struct __sk_buff *skb, const struct tunnel 
 	}
 	__u64 flags = (is6 ? BPF_F_TUNINFO_IPV6 : 0) | (tunnel->flags & TUNNEL_CHECKSUM ? 0 : BPF_F_ZERO_CSUM_TX);
 	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags) < 0)
-		return drop(DROP_REFUSED);
+		return drop(skb, DROP_REFUSED);
 	return bpf_redirect(device_of(tunnel), 0);
 }
 
@@ -107,7 +107,7 @@ static __always_inline int encapsulate_as(struct __sk_buff *skb, const struct tu
 
 	data = (void *)(long)skb->data;
 	if (data + ETH_BYTES + room > (void *)(long)skb->data_end)
-		return drop(DROP_REFUSED);
+		return drop(skb, DROP_REFUSED);
 	/* The device writes its own Ethernet header. Until then this one must be no multicast. */
 	*(word64 *)data = 0;
 	*(word32 *)(data + 8) = 0;
@@ -150,7 +150,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, __u32 ifindex)
 {
 	const struct tunnel *tunnel = bpf_map_lookup_elem(&tunnels, &ifindex);
 	if (!tunnel)
-		return drop(DROP_CLOSED);
+		return drop(skb, DROP_CLOSED);
 	int verdict = EXCEPTION;
 	int is_plain = skb->protocol == ETH_P_IP || skb->protocol == ETH_P_IPV6;
 	/* A tag is beside the packet, and would end up before the outer header. */

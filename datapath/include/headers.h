@@ -29,3 +29,16 @@ typedef __u16 __attribute__((__may_alias__)) word16;
 #define ECN_CE 3
 
 enum { PACKET_HOST = 0, PACKET_OTHERHOST = 3 };
+
+/*
+ * The number of packets that `skb` is on the wire. An aggregate from a virtual machine says how long its segments are,
+ * but not how many: that is worked out, and may be one too many as the headers are counted as payload.
+ */
+static __always_inline __u32 segments(const struct __sk_buff *skb)
+{
+	if (skb->gso_segs)
+		return skb->gso_segs;
+	if (skb->gso_size)
+		return (skb->len + skb->gso_size - 1) / skb->gso_size;
+	return 1;
+}

@@ -10,7 +10,7 @@ import { OWN } from "../../src/linux/machine/open-need.ts";
 import { linuxProcesses } from "../../src/linux/processes/processes.ts";
 import { labPlacePath } from "../../src/resolvers/lab/places.ts";
 import { nodeClock } from "../../src/transport/node-clock.ts";
-import { endProcess, startProcess, startProcessAs } from "../kernel/numbered-process.ts";
+import { endProcess, startProcessAs } from "../kernel/numbered-process.ts";
 import { type ResolverHarness, resolverContract, type Specimen } from "./resolver-contract.ts";
 
 for (const each of resolverContract)
@@ -91,8 +91,9 @@ function portIn(host: string, far: string, name: string): Specimen {
 
 /** The number of a process that is none any more, for others to take it. */
 async function numbered(ends: (() => Promise<void>)[]): Promise<Specimen> {
-  const first = await startProcess();
-  const { pid } = first;
+  // Far from the numbers that are given one after the other.
+  const first = await startProcessAs(1_000_000 + 1_000 * (process.pid % 2_000));
+  const pid = first.pid ?? assert.fail();
   await endProcess(first);
   let running: ChildProcess | undefined;
   const go = async (): Promise<void> => {

@@ -3,6 +3,7 @@
  * list: what holds in the simulator holds on Linux. Where the two disagree, Linux is right.
  */
 import type { ContractCase } from "./kernel-contract-harness.ts";
+import { dropCases } from "./kernel-contract-drops.ts";
 import { lifeCases } from "./kernel-contract-life.ts";
 import { objectCases } from "./kernel-contract-objects.ts";
 import { packetCases } from "./kernel-contract-packets.ts";
@@ -21,4 +22,5 @@ export const kernelContract: readonly ContractCase[] = [
   ...packetCases,
   ...portCases,
   ...wayCases,
+  ...dropCases,
 ];

@@ -283,6 +283,7 @@ class StrikingKernel implements Kernel {
   devices: Kernel["devices"] = (queries) => this.#kernel.devices(queries);
   ways: Kernel["ways"] = (queries) => this.#kernel.ways(queries);
   addresses: Kernel["addresses"] = (queries) => this.#kernel.addresses(queries);
+  drops: Kernel["drops"] = () => this.#kernel.drops();
   nativeNetworks: Kernel["nativeNetworks"] = (queries) => this.#kernel.nativeNetworks(queries);
   counters: Kernel["counters"] = (queries) => this.#kernel.counters(queries);
   resolve: Kernel["resolve"] = (netns) => this.#kernel.resolve(netns);

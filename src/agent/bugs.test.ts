@@ -41,6 +41,7 @@ function bug(place: Place, n: number) {
             devices: async (...args) => await world.kernel.devices(...args),
             ways: async (...args) => await world.kernel.ways(...args),
             addresses: async (...args) => await world.kernel.addresses(...args),
+            drops: async () => await world.kernel.drops(),
             counters: async (...args) => await world.kernel.counters(...args),
             resolve: at("resolve", async (...args) => await world.kernel.resolve(...args)),
             watch: at("watch", (...args) => world.kernel.watch(...args)),

@@ -54,6 +54,7 @@ function recording(kernel: Kernel): { kernel: Kernel; batches: (readonly Operati
       devices: (queries) => kernel.devices(queries),
       ways: (queries) => kernel.ways(queries),
       addresses: (queries) => kernel.addresses(queries),
+      drops: () => kernel.drops(),
       counters: (queries) => kernel.counters(queries),
       resolve: (netns) => kernel.resolve(netns),
       watch: () => kernel.watch(),

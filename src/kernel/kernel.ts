@@ -6,6 +6,7 @@
  */
 import type { Watch } from "../async/watch.ts";
 import { NetloomError, type ErrorCode, type ErrorDetails, type Topic } from "../errors/errors.ts";
+import type { Drops } from "./drops.ts";
 import type { KernelEvent, WatchPurpose } from "./events.ts";
 import type { Netns, OnLink } from "./link.ts";
 import type { Step } from "./object-kind.ts";
@@ -21,6 +22,7 @@ export {
   WATCH_PURPOSES,
   type WatchPurpose,
 } from "./events.ts";
+export type { Drops } from "./drops.ts";
 export type { LinkEnd, Netns, OnLink } from "./link.ts";
 export type { Tunnel } from "./tunnel.ts";
 export { LAB_MARK, MESH_MARK, type OwnerMark } from "./mark.ts";
@@ -154,6 +156,8 @@ export interface Kernel {
   ways(queries: readonly WayQuery[]): Promise<(Way | undefined)[]>;
   /** In the order of the queries; `undefined` for an address that is not there. */
   addresses(queries: readonly AddressQuery[]): Promise<(OwnAddress | undefined)[]>;
+  /** What the programs of this host have dropped. */
+  drops(): Promise<Drops>;
   /** Finds out which namespace `netns` names now, and remembers where it was found. NOT_FOUND if there is none. */
   resolve(netns: Netns): Promise<NetnsIdentity>;
   /** Events of `host` and of every namespace resolved or used so far. Default: `everything`. */

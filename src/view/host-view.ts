@@ -1,4 +1,5 @@
 import { type HostStatus, RegistryStatus_State } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { type DropView, dropViews, type StrangerView, strangerViews } from "./drop-view.ts";
 import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
 
@@ -23,6 +24,10 @@ export interface AgentFacts {
   readonly retrying: readonly RetryingView[];
   /** By name. */
   readonly gauges: Readonly<Record<string, number>>;
+  /** By reason. */
+  readonly drops: readonly DropView[];
+  /** Those who sent most come first. */
+  readonly strangers: readonly StrangerView[];
 }
 
 /** Something that a host's process keeps trying. */
@@ -69,6 +74,8 @@ export function agentFacts(status: HostStatus): AgentFacts {
       reason,
     })),
     gauges: Object.fromEntries(gauges.map(({ name, value }) => [name, value])),
+    drops: dropViews(status),
+    strangers: strangerViews(status),
   };
 }
 

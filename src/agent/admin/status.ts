@@ -19,6 +19,7 @@ import {
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { readMeters } from "../../forwarder/meter.ts";
 import type { AdminParts } from "./admin-parts.ts";
+import { toldDrops } from "./drops.ts";
 import { describeUnclaimed, describeWires, refMessage } from "./wires.ts";
 
 export async function hostStatus(parts: AdminParts, withCounters: boolean): Promise<HostStatus> {
@@ -42,6 +43,7 @@ export async function hostStatus(parts: AdminParts, withCounters: boolean): Prom
         create(RetryingSchema, { what, since: timestampFromMs(sinceMs), failures, reason }),
       ),
     gauges: parts.world.gauges.read().map((sample) => create(GaugeSchema, sample)),
+    ...(await toldDrops(parts)),
   });
 }
 

@@ -39,6 +39,7 @@ class Scene {
       devices: (queries) => kernel.devices(queries),
       ways: (queries) => kernel.ways(queries),
       addresses: (queries) => kernel.addresses(queries),
+      drops: () => kernel.drops(),
       resolve: (netns) => kernel.resolve(netns),
       watch: (purpose) => kernel.watch(purpose),
       settle: () => kernel.settle(),

@@ -23,21 +23,25 @@ export function getCommand(context: CommandContext): Command {
       name: "get",
       description:
         "Lists the attachments of the agent's host: the wish, as it is kept. With services or endpoints as the kind: what " +
-        "the whole mesh offers, as the registry of the host shows it.",
+        "the whole mesh offers, as the registry of the host shows it. With drops: the packets that the host has dropped, by " +
+        "reason, and who sent tunnel packets that nobody has negotiated; with --lab alone those of all hosts of the lab.",
       examples: [
         { command: "netloom get", about: "every attachment, with its state" },
         { command: "netloom get connect web-db -o yaml", about: "a document that apply takes" },
         { command: "netloom get services", about: "what is offered in the mesh, and by whom" },
+        { command: "netloom get drops", about: "what the host has dropped, why, and from whom" },
         {
           command: "netloom get -o json",
           about:
             '{"attachments": [{"kind", "name", "state", "document", …}]}; of services {"services": [{"name", "payload", ' +
-            '"endpoints": [{"name", "host", "url"}]}]}; of endpoints {"endpoints": [{"name", "host", "url", "services"}]}',
+            '"endpoints": [{"name", "host", "url"}]}]}; of endpoints {"endpoints": [{"name", "host", "url", "services"}]}; ' +
+            'of drops {"drops": [{"host", "reason", "words", "packets", "lastAt"}], ' +
+            '"strangers": [{"host", "source", "destination", "port", "vni", "packets"}]}',
         },
       ],
     }),
   )
-    .argument("[kind]", `${listed([...KIND_NAMES, "services", "endpoints"])}; or a name`)
+    .argument("[kind]", `${listed([...KIND_NAMES, "services", "endpoints", "drops"])}; or a name`)
     .argument("[attachment]", "a name")
     .addOption(
       option("-o, --output <format>", "what to print")
@@ -45,6 +49,7 @@ export function getCommand(context: CommandContext): Command {
         .default("text"),
     )
     .action(async (first: string | undefined, second: string | undefined, options: Options) => {
+      if (first === "drops" && second === undefined) return await showDrops(context, options);
       const { withAgent } = await import("../mesh/agent-access.ts");
       await withAgent(context, options, async (agent) => {
         if (first === "services" || first === "endpoints") {
@@ -54,6 +59,14 @@ export function getCommand(context: CommandContext): Command {
         }
       });
     });
+}
+
+async function showDrops(context: CommandContext, options: Options): Promise<void> {
+  const [{ allTargets, withAgents }, { printDrops }] = await Promise.all([
+    import("../mesh/agent-access.ts"),
+    import("../mesh/get-drops.ts"),
+  ]);
+  await withAgents(context, allTargets(options), (agents) => printDrops(context.out, agents, options.output));
 }
 
 async function printAttachments(

@@ -35,6 +35,7 @@ const sources: Readonly<Record<Names, (options: AgentChoice) => string[] | Promi
     ...KINDS.map(({ names: [name] }) => name),
     "services",
     "endpoints",
+    "drops",
     ...(await attachments(options)),
   ],
   labs: () => list("/run/netloom/labs"),

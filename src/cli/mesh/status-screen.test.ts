@@ -54,6 +54,13 @@ test("a host that the registry refuses is warned of, with what the registry says
   );
 });
 
+test("what a host has dropped of late is a line without alarm, and what comes with every closed wire is none", () => {
+  const lines = statusScreen(meshView(largeMesh()), NOW_MS).filter(({ text }) => text.includes("dropped"));
+  const text =
+    "  dropped 1200 packets, the last 5 s ago: tunnel packets that no wire takes (netloom get drops)";
+  assert.deepEqual(lines, [{ text, style: "dim" }]);
+});
+
 test("a wire that both of its hosts tell of is there once, with both devices", () => {
   const { wires } = meshView(largeMesh());
   assert.equal(wires.length, 50);

@@ -67,6 +67,7 @@ function hostLines(hosts: readonly HostView[], nowMs: number): ScreenLine[] {
   return told.flatMap((host, index): ScreenLine[] => [
     { text: texts[index] ?? "", style: "bold" },
     ...warningsOf(host, nowMs).map((text) => ({ text: `  ! ${printable(text)}`, style: "yellow" as const })),
+    ...recentDrops(host, nowMs).map((text) => ({ text: `  ${printable(text)}`, style: "dim" as const })),
   ]);
 }
 
@@ -87,6 +88,17 @@ function warningsOf({ registry, unclaimedWires, retrying }: AgentFacts, nowMs: n
       return `keeps trying to ${each.what}${howLong} (${count(each.failures, "failure")}): ${each.reason}`;
     }),
   ];
+}
+
+/** No warning: nothing got in. With every wire that is closed some frames of its workload come too late, and are not worth a line. */
+function recentDrops({ drops }: AgentFacts, nowMs: number): string[] {
+  return drops
+    .filter(({ reason }) => reason !== "closed")
+    .filter(({ lastAt = "" }) => nowMs - Date.parse(lastAt) < RECENT_DROP_MS)
+    .map(
+      ({ words, packets, lastAt }) =>
+        `dropped ${count(packets, "packet")}, the last ${formatAge(lastAt, nowMs)} ago: ${words} (netloom get drops)`,
+    );
 }
 
 function summary({ hosts, wires, attachments }: MeshView): string {
@@ -201,6 +213,7 @@ function addressText(client: readonly string[], endpoint: readonly string[], wid
 }
 
 const LATELY_MS = 3_600_000;
+const RECENT_DROP_MS = 600_000;
 
 const heading = ["WIRE", "PATH", "ENDPOINT", "ADDRESSES", "MTU", "STATE", "AGE"];
 

@@ -47,6 +47,7 @@ function simulated(): { readonly kernel: Kernel; readonly done: Operation[] } {
     devices: (queries) => sim.devices(queries),
     ways: (queries) => sim.ways(queries),
     addresses: (queries) => sim.addresses(queries),
+    drops: () => sim.drops(),
     counters: (queries) => sim.counters(queries),
     resolve: (netns) => sim.resolve(netns),
     watch: () => sim.watch(),

@@ -94,6 +94,7 @@ test("any set of wires becomes any other in one go, and what stays as it is is n
         devices: (queries) => sim.devices(queries),
         ways: (queries) => sim.ways(queries),
         addresses: (queries) => sim.addresses(queries),
+        drops: () => sim.drops(),
       };
       const bring = async (reconciler: WireMaker, wires: readonly Wire[]): Promise<void> => {
         const wanted = new Set(wires.map(({ connectionId }) => connectionId));

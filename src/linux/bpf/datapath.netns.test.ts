@@ -264,6 +264,9 @@ test("an aggregate counts as the packets it is made of, an unknown device is clo
       assert.deepEqual(datapath.counters(3001), { packets: 13, bytes: 2000 });
       assert.equal(runTcProgram(program, { frame, ifindex: 3002, repeat: 1 }).verdict, 2);
       assert.equal(datapath.counters(3002), undefined);
+      runTcProgram(program, { frame, ifindex: 3002, repeat: 1, gsoSegments: 10, gsoBytes: 100 });
+      const [dropped, ...others] = datapath.drops().counts;
+      assert.deepEqual([dropped?.reason, dropped?.packets, others], ["closed", 11, []]);
     });
   } finally {
     closeSync(program);

@@ -18,6 +18,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import type { Drops } from "../../kernel/drops.ts";
 import { KernelError, type Counters } from "../../kernel/kernel.ts";
 import {
   BPF_ANY,
@@ -37,6 +38,7 @@ import {
 } from "./bpf.ts";
 import { close } from "../libc/syscall.ts";
 import { ensureBpffs, nameOfPin, pinNameOf, releaseBpffs } from "./bpffs.ts";
+import { readDrops } from "./drop-maps.ts";
 import { loadMap, loadProgramOf } from "./loader.ts";
 import { DatapathMaps, pinned } from "./maps.ts";
 import { readObject } from "./object.ts";
@@ -293,6 +295,12 @@ export class Datapath {
       if (!isArrivedKey(ifindex)) all.set(ifindex, countersOf(value));
     });
     return all;
+  }
+
+  /** What the programs have dropped since the maps were made. */
+  drops(): Drops {
+    const maps = { drops: this.#maps.of("drops"), strangers: this.#maps.of("strangers") };
+    return readDrops(maps, process.hrtime.bigint());
   }
 
   /** Closes descriptors. Pins and traffic stay. */

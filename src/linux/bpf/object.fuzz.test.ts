@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
+import { MAX_STRANGERS } from "../../kernel/drops.ts";
+import { DROPPED_BYTES, STRANGER_BYTES } from "./drop-maps.ts";
 import { ARRIVAL_BYTES, ARRIVAL_KEY_BYTES, TUNNEL_BYTES } from "./tunnel-entry.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { readObject } from "./object.ts";
@@ -31,12 +33,13 @@ test("the committed object asks for these maps and programs", () => {
     ]),
     [
       ["wires", 5, 4, 64, 65536, 1],
+      ["drops", 6, 4, DROPPED_BYTES, 8, 0],
       ["devices", 2, 4, 4, 256, 0],
       ["tunnels", 1, 4, TUNNEL_BYTES, 65536, 1],
       ["slow", 2, 4, 4, 1, 0],
       ["arrivals4", 1, ARRIVAL_KEY_BYTES[4], ARRIVAL_BYTES, 65536, 1],
       ["arrivals6", 1, ARRIVAL_KEY_BYTES[6], ARRIVAL_BYTES, 65536, 1],
-      ["drops", 6, 4, 8, 8, 0],
+      ["strangers", 9, ARRIVAL_KEY_BYTES[6], STRANGER_BYTES, MAX_STRANGERS, 0],
     ],
   );
   assert.deepEqual(
@@ -46,7 +49,11 @@ test("the committed object asks for these maps and programs", () => {
       [...new Set(references.map(({ map }) => map))].toSorted(),
     ]),
     [
-      ["wire", "tcx/wire", ["arrivals4", "arrivals6", "devices", "drops", "slow", "tunnels", "wires"]],
+      [
+        "wire",
+        "tcx/wire",
+        ["arrivals4", "arrivals6", "devices", "drops", "slow", "strangers", "tunnels", "wires"],
+      ],
       ["uplink", "tcx/uplink", ["arrivals4", "arrivals6", "drops", "slow", "wires"]],
       ["retarget", "syscall", ["wires"]],
     ],

@@ -37,6 +37,9 @@ const AF_INET6 = 10;
 const SHORT_CUT = 1;
 const ALONE = 2;
 
+/** `::ffff:0:0/96` */
+const MAPPED = Buffer.from("00000000000000000000ffff", "hex");
+
 const UDP_BYTES = 8;
 const TTL = 64;
 const PROTOCOL_UDP = 17;
@@ -102,6 +105,26 @@ export function arrivalKeyOf({
   key.writeUInt32BE(vni * 256, 2 * bytes);
   key.writeUInt16BE(port, 2 * bytes + 4);
   return { family, key };
+}
+
+/** What a key of `arrivals6` says, or of `strangers`: there an IPv4 address is as IPv6 has it (RFC 4291 section 2.5.5.2). */
+export function decodeArrivalKey(key: Buffer): {
+  readonly source: string;
+  readonly destination: string;
+  readonly vni: number;
+  readonly port: number;
+} {
+  const address = (at: number): string => {
+    const bytes = Uint8Array.from(key.subarray(at, at + 16));
+    const is4 = Buffer.from(bytes).indexOf(MAPPED) === 0;
+    return formatIp(is4 ? { family: 4, bytes: bytes.slice(12) } : { family: 6, bytes });
+  };
+  return {
+    source: address(0),
+    destination: address(16),
+    vni: key.readUInt32BE(32) / 256,
+    port: key.readUInt16BE(36),
+  };
 }
 
 export function encodeArrival({ ifindex, mac, isAlone }: ArrivalEntry): Buffer {

@@ -8,6 +8,7 @@ import {
   type ApplyOptions,
   type CounterQuery,
   type Counters,
+  type Drops,
   type PortFacts,
   type KernelEvent,
   type KernelObject,
@@ -206,6 +207,10 @@ export class HostKernel {
         return place && readOwnAddress(place, address);
       }),
     );
+  }
+
+  drops(): Drops {
+    return this.#existingDatapath()?.drops() ?? { counts: [], strangers: [] };
   }
 
   resolve(netns: Netns): NetnsIdentity {

@@ -10,6 +10,7 @@ import {
   type ApplyOptions,
   type CounterQuery,
   type Counters,
+  type Drops,
   type PortFacts,
   KernelError,
   type KernelEvent,
@@ -271,6 +272,10 @@ class WorkerKernel implements OpenKernel {
       | OwnAddress
       | undefined
     )[];
+  }
+
+  async drops(): Promise<Drops> {
+    return (await this.#machine.call({ type: "drops", kernel: this.number })) as Drops;
   }
 
   async resolve(netns: Netns): Promise<NetnsIdentity> {

@@ -63,6 +63,7 @@ export type Request =
   | { readonly type: "devices"; readonly kernel: number; readonly queries: readonly OnLink[] }
   | { readonly type: "ways"; readonly kernel: number; readonly queries: readonly WayQuery[] }
   | { readonly type: "addresses"; readonly kernel: number; readonly queries: readonly AddressQuery[] }
+  | { readonly type: "drops"; readonly kernel: number }
   | { readonly type: "resolve"; readonly kernel: number; readonly netns: Netns }
   | { readonly type: "settle"; readonly kernel: number }
   | { readonly type: "listen"; readonly kernel: number; readonly purpose: WatchPurpose | undefined }

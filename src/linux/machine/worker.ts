@@ -94,6 +94,8 @@ async function answer(request: Request): Promise<unknown> {
       return kernelOf(request.kernel).ways(request.queries);
     case "addresses":
       return kernelOf(request.kernel).addresses(request.queries);
+    case "drops":
+      return kernelOf(request.kernel).drops();
     case "resolve":
       return kernelOf(request.kernel).resolve(request.netns);
     case "settle":

@@ -5,6 +5,7 @@ import {
   type ApplyOptions,
   type CounterQuery,
   type Counters,
+  type Drops,
   type PortFacts,
   type Failpoint,
   type Kernel,
@@ -160,6 +161,11 @@ export class SimKernel implements Kernel, Actor, KernelListener {
       const found = this.lookUp(netns);
       return found && ownAddressOf(found, address);
     });
+  }
+
+  async drops(): Promise<Drops> {
+    await this.#pause(this.#life);
+    return this.machine.drops.of(this.pins, this.machine.nowMs());
   }
 
   async resolve(netns: Netns): Promise<NetnsIdentity> {

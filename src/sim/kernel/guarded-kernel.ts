@@ -43,6 +43,7 @@ export function guardedKernel(
       life.deliver({ kind: "kernel.ways", delayMs: 0.1 }, kernel.ways(structuredClone(queries))),
     addresses: (queries) =>
       life.deliver({ kind: "kernel.addresses", delayMs: 0.1 }, kernel.addresses(structuredClone(queries))),
+    drops: () => life.deliver({ kind: "kernel.drops", delayMs: 0.1 }, kernel.drops()),
     resolve: (netns) => life.deliver({ kind: "kernel.resolve", detail: netns }, kernel.resolve(netns)),
     settle: () => life.deliver({ kind: "kernel.settle" }, kernel.settle()),
     watch: (purpose) => {

@@ -2,6 +2,7 @@
 import { NetloomError } from "../../errors/errors.ts";
 import type { Random } from "../../world/world.ts";
 import type { Clock } from "../../async/clock.ts";
+import { DropBook } from "./drop-book.ts";
 import { dissolve } from "./links.ts";
 import { announceEnd } from "./news.ts";
 import type { KernelNews, Machinery, SimDevice, SimNetns } from "./state.ts";
@@ -28,6 +29,7 @@ export class NetnsMachine implements Machinery {
   readonly tunnels = new Map<string, SimDevice>();
   readonly arrivals = new Map<string, SimDevice>();
   readonly uplinks = new Set<SimDevice>();
+  readonly drops = new DropBook();
   readonly dying = new Set<SimDevice>();
   readonly listeners = new Set<KernelListener>();
   readonly deletionMs: number;

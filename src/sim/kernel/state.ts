@@ -1,4 +1,5 @@
 /** What a simulated machine is made of. Entries point at each other as the kernel's structures do. */
+import type { DropBook } from "./drop-book.ts";
 import type { AttachedObject, Device } from "../../kernel/objects.ts";
 import type { Address, LinkFacts, Netns, Program, Route, Rule } from "../../kernel/kernel.ts";
 
@@ -93,6 +94,7 @@ export interface Machinery {
   /** Devices whose tunnels take in what comes with these outer headers (`arrivalIn`). */
   readonly arrivals: Map<string, SimDevice>;
   readonly uplinks: Set<SimDevice>;
+  readonly drops: DropBook;
   readonly dying: Set<SimDevice>;
   readonly deletionMs: number;
   nowMs(): number;

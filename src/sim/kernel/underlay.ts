@@ -25,7 +25,23 @@ export function sendOuter(
   );
   if (device?.program?.wanted.tunnel && !device.isDoomed) return arrive(journey, device, frame);
   const other = journey.machine.tunnels.get(deviceIn(vtep.netns, outer));
-  return other && !other.isDoomed ? journey.enter(other, frame) : undefined;
+  if (other && !other.isDoomed) return journey.enter(other, frame);
+  refuse(journey, vtep.netns, { outer, frame });
+  return undefined;
+}
+
+/** The shared device of the tunnels counts what nobody negotiated; where there is none, the kernel has no socket for it. */
+function refuse(
+  { machine }: Journey,
+  underlay: SimNetns,
+  { outer, frame }: { readonly outer: OuterHeaders; readonly frame: Frame },
+): void {
+  const { local: source, remote: destination, port, vni } = outer;
+  const shared = [...underlay.devices.values()].find(
+    (each) => each.externalPort === port && each.isUp && !each.isDoomed,
+  );
+  if (frame.packet.bytes === 0 || shared?.program?.wanted.verdict !== "decapsulate") return;
+  machine.drops.countStranger(shared.program.pins, { source, destination, port, vni }, machine.nowMs());
 }
 
 function arrive(journey: Journey, device: SimDevice, frame: Frame): Arrival | undefined {

@@ -68,6 +68,7 @@ const KERNEL = {
   devices: "call",
   ways: "call",
   addresses: "call",
+  drops: "call",
   resolve: "call",
   watch: "watch",
   settle: "call",

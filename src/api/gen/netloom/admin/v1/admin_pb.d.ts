@@ -419,6 +419,20 @@ export declare type HostStatus = Message<"netloom.admin.v1.HostStatus"> & {
    * @generated from field: string identity = 14;
    */
   identity: string;
+
+  /**
+   * What the data path of this host has dropped, by reason; a reason that has never been one is left out.
+   *
+   * @generated from field: repeated netloom.admin.v1.Drop drops = 15;
+   */
+  drops: Drop[];
+
+  /**
+   * Who sent the tunnel packets that were dropped because nobody here has negotiated them: the latest ones, those who sent most first.
+   *
+   * @generated from field: repeated netloom.admin.v1.Stranger strangers = 16;
+   */
+  strangers: Stranger[];
 };
 
 /**
@@ -426,6 +440,83 @@ export declare type HostStatus = Message<"netloom.admin.v1.HostStatus"> & {
  * Use `create(HostStatusSchema)` to create a new message.
  */
 export declare const HostStatusSchema: GenMessage<HostStatus>;
+
+/**
+ * @generated from message netloom.admin.v1.Drop
+ */
+export declare type Drop = Message<"netloom.admin.v1.Drop"> & {
+  /**
+   * `unknown`
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * The same for people.
+   *
+   * @generated from field: string words = 2;
+   */
+  words: string;
+
+  /**
+   * Since the programs of the host were first loaded.
+   *
+   * @generated from field: uint64 packets = 3;
+   */
+  packets: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_at = 4;
+   */
+  lastAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Drop.
+ * Use `create(DropSchema)` to create a new message.
+ */
+export declare const DropSchema: GenMessage<Drop>;
+
+/**
+ * What outer headers said.
+ *
+ * @generated from message netloom.admin.v1.Stranger
+ */
+export declare type Stranger = Message<"netloom.admin.v1.Stranger"> & {
+  /**
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * @generated from field: string destination = 2;
+   */
+  destination: string;
+
+  /**
+   * UDP port of the destination.
+   *
+   * @generated from field: uint32 port = 3;
+   */
+  port: number;
+
+  /**
+   * @generated from field: uint32 vni = 4;
+   */
+  vni: number;
+
+  /**
+   * @generated from field: uint64 packets = 5;
+   */
+  packets: bigint;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Stranger.
+ * Use `create(StrangerSchema)` to create a new message.
+ */
+export declare const StrangerSchema: GenMessage<Stranger>;
 
 /**
  * Something that fails, and is tried again until it works.

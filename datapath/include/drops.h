@@ -1,0 +1,35 @@
+/* What does not get through is counted by its reason. */
+#pragma once
+
+#include "headers.h"
+
+/* Why a frame did not get through. */
+enum drop {
+	DROP_CLOSED = 0,      /* it entered a device that nothing is known of */
+	DROP_UNKNOWN = 1,     /* a tunnel packet of a source, for a destination, with a VNI, that nobody negotiated */
+	DROP_CONGESTED = 2,   /* marked as congested on the way, and its sender knows no such marks (RFC 6040) */
+	DROP_REFUSED = 3,     /* the kernel put no headers on, or took none off */
+	DROP_REASONS = 8,
+};
+
+struct dropped {
+	__u64 packets;
+	__u64 last_ns; /* CLOCK_MONOTONIC */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DROP_REASONS);
+	__type(key, __u32);
+	__type(value, struct dropped);
+} drops SEC(".maps");
+
+static __always_inline int drop(const struct __sk_buff *skb, __u32 reason)
+{
+	struct dropped *count = bpf_map_lookup_elem(&drops, &reason);
+	if (count) {
+		count->packets += segments(skb);
+		count->last_ns = bpf_ktime_get_ns();
+	}
+	return TCX_DROP;
+}
