@@ -257,6 +257,7 @@ export function runSyscallProgram(program: number, context: Buffer): number {
 }
 
 export interface TcRun {
+  /** More than an Ethernet header, and a whole IP header where it says so. Its protocol, and whom it is for (PACKET_HOST, …), are read from it, as a device does. */
   readonly frame: Buffer;
   /** The device of the current namespace that the frame enters. */
   readonly ifindex: number;
@@ -264,23 +265,56 @@ export interface TcRun {
   /** For an aggregate: the number of segments, and the payload of each. */
   readonly gsoSegments?: number;
   readonly gsoBytes?: number;
+  /**
+   * As from a device that has added up the packet (CHECKSUM_COMPLETE): EBADMSG if the sum is wrong afterwards. Since
+   * Linux 6.9.
+   */
+  readonly isSummed?: boolean;
 }
 
-/** Runs a tc program on a frame `repeat` times. Answers the last verdict and the mean duration. */
-export function runTcProgram(program: number, run: TcRun): { verdict: number; durationNs: number } {
-  const context = Buffer.alloc(192);
-  context.writeUInt32LE(run.ifindex, 40);
-  context.writeUInt32LE(run.gsoSegments ?? 0, 164);
-  context.writeUInt32LE(run.gsoBytes ?? 0, 176);
+export interface TcRunResult {
+  /** Of the last run. */
+  readonly verdict: number;
+  /** What it has made of the frame. */
+  readonly frame: Buffer;
+  readonly gsoBytes: number;
+  /** The mean. */
+  readonly durationNs: number;
+}
+
+/** `struct __sk_buff` */
+const SK_BUFF = { bytes: 192, ifindex: 40, gsoSegments: 164, gsoBytes: 176 } as const;
+/** What a program may put before a frame. */
+const ROOM_BYTES = 256;
+const BPF_F_TEST_SKB_CHECKSUM_COMPLETE = 1 << 2;
+
+/** Runs a tc program on a frame `repeat` times. No frame goes anywhere. */
+export function runTcProgram(program: number, run: TcRun): TcRunResult {
+  const context = Buffer.alloc(SK_BUFF.bytes);
+  context.writeUInt32LE(run.ifindex, SK_BUFF.ifindex);
+  context.writeUInt32LE(run.gsoSegments ?? 0, SK_BUFF.gsoSegments);
+  context.writeUInt32LE(run.gsoBytes ?? 0, SK_BUFF.gsoBytes);
+  const after = Buffer.alloc(SK_BUFF.bytes);
+  const frame = Buffer.alloc(run.frame.length + ROOM_BYTES);
   const attributes = new Attributes()
     .u32(0, program)
     .u32(8, run.frame.length)
+    .u32(12, frame.length)
     .pointer(16, run.frame)
+    .pointer(24, frame)
     .u32(32, run.repeat)
     .u32(40, context.length)
-    .pointer(48, context);
+    .u32(44, after.length)
+    .pointer(48, context)
+    .pointer(56, after)
+    .u32(64, run.isSummed === true ? BPF_F_TEST_SKB_CHECKSUM_COMPLETE : 0);
   attributes.demand(BPF_PROG_TEST_RUN, "run a program");
-  return { verdict: attributes.read(4) | 0, durationNs: attributes.read(36) };
+  return {
+    verdict: attributes.read(4) | 0,
+    frame: frame.subarray(0, attributes.read(12)),
+    gsoBytes: after.readUInt32LE(SK_BUFF.gsoBytes),
+    durationNs: attributes.read(36),
+  };
 }
 
 /**
@@ -326,6 +360,11 @@ export function tcxLinkInfo(link: number): TcxLinkInfo {
 /** The id of a program (`struct bpf_prog_info`). */
 export function programId(program: number): number {
   return objectInfo(program, 64, "program").readUInt32LE(4);
+}
+
+/** How many instructions the verifier has looked at, all ways through the program together: at most a million. Since Linux 5.16. */
+export function verifiedInstructions(program: number): number {
+  return objectInfo(program, 220, "program").readUInt32LE(216);
 }
 
 /** More maps than a program of ours uses. */
