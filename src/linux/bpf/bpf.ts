@@ -120,14 +120,20 @@ export function lookupElement(map: number, key: Buffer, value: Buffer): boolean 
   return found(attributes.call(BPF_MAP_LOOKUP_ELEM), "look up a map element");
 }
 
-/** Writes the value of `key`. False if `BPF_NOEXIST` forbids it. */
+/** Writes the value of `key`. False if `BPF_NOEXIST` forbids it. RESOURCE_EXHAUSTED if the map is full. */
 export function updateElement(map: number, key: Buffer, value: Buffer, flags: number): boolean {
   const attributes = new Attributes().u32(0, map).pointer(8, key).pointer(16, value).u32(24, flags);
   const result = attributes.call(BPF_MAP_UPDATE_ELEM);
-  if (result < 0 && errnoName(-result) !== "EEXIST") {
-    throw bpfError("update a map element", result);
-  }
-  return result >= 0;
+  if (result >= 0) return true;
+  const errno = errnoName(-result);
+  if (errno === "EEXIST") return false;
+  if (errno !== "E2BIG") throw bpfError("update a map element", result);
+  const { maxEntries } = mapShape(map);
+  const reason = `the map ${mapName(map)} of the data path is full: all of its ${maxEntries} entries are taken`;
+  throw new KernelError(codeOfErrno(errno), `update a map element: ${errno}: ${reason}`, {
+    errno,
+    hint: "close wires of this host that nobody needs, or attach to a workload of another host",
+  });
 }
 
 /** Deletes `key`. False if it is not there. */
@@ -388,7 +394,7 @@ export function mapOfProgram(programId: number, name: string): number | undefine
     for (let i = 0; i < Math.min(info.readUInt32LE(52), MAX_MAPS); i++) {
       const map = new Attributes().u32(0, ids.readUInt32LE(4 * i)).call(BPF_MAP_GET_FD_BY_ID);
       if (!found(map, `open a map of program ${programId}`)) continue;
-      if (objectInfo(map, 64, "map").toString("latin1", 24, 40).split("\0")[0] === name) return map;
+      if (mapName(map) === name) return map;
       close(map);
     }
     return undefined;
@@ -409,6 +415,11 @@ export function mapShape(
     maxEntries: info.readUInt32LE(16),
     flags: info.readUInt32LE(20),
   };
+}
+
+/** At most 15 bytes. */
+function mapName(map: number): string {
+  return objectInfo(map, 64, "map").toString("latin1", 24, 40).split("\0")[0] ?? "";
 }
 
 function objectInfo(fd: number, length: number, what: string): Buffer {
