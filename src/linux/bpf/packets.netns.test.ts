@@ -9,11 +9,7 @@ import { ETHERTYPE } from "../../../fixtures/linux/frame.ts";
 import { inside } from "../../../fixtures/linux/inside.ts";
 import { needsRoot, netnsFixture } from "../../../fixtures/linux/netns.ts";
 import { type Judgement, judge, wrap } from "../../../fixtures/linux/tunnel-model.ts";
-import {
-  encodeTunnelPacket,
-  type TunnelPacket,
-  tunnelPackets,
-} from "../../../fixtures/linux/tunnel-packet.ts";
+import { encodeTunnelPacket, goodPacket, tunnelPackets } from "../../../fixtures/linux/tunnel-packet.ts";
 import { familyOf } from "../../net/ip.ts";
 import { close } from "../libc/syscall.ts";
 import { getPinned, lookupElement, runTcProgram, type TcRunResult } from "./bpf.ts";
@@ -53,39 +49,6 @@ const tunnels: ReadonlyMap<number, TunnelEntry> = new Map([
   [4005, { ...ipv6, vni: 8, isAlone: true }],
   [4006, { ...ipv6, port: PORT + 1 }],
 ]);
-
-function goodPacket(family: 4 | 6): TunnelPacket {
-  const { local, remote, vni, port } = family === 4 ? ipv4 : ipv6;
-  return {
-    family,
-    to: UPLINK_MAC,
-    from: "02:08:00:00:00:02",
-    ethertype: family === 4 ? ETHERTYPE.ipv4 : ETHERTYPE.ipv6,
-    version: family,
-    optionWords: 0,
-    trafficClass: 0,
-    lengthError: 0,
-    fragment: 0,
-    protocol: 17,
-    ttl: 64,
-    checksumError: 0,
-    source: remote,
-    destination: local,
-    sourcePort: 50_000,
-    port,
-    udpLengthError: 0,
-    udpChecksum: 0,
-    flags: 0x0800_0000,
-    vniWord: vni * 256,
-    innerTo: MAC,
-    innerEthertype: ETHERTYPE.ipv4,
-    innerTrafficClass: 0,
-    innerBytes: 60,
-    trailerBytes: 0,
-    keptBytes: 4096,
-    damage: [0, 0],
-  };
-}
 
 interface Loaded {
   readonly netns: string;
@@ -179,9 +142,11 @@ for (const family of [4, 6] as const)
         return undefined;
       };
       const seen = { stack: 0, congested: 0, arrives: 0 };
+      const envelope = { to: UPLINK_MAC, from: "02:08:00:00:00:02" };
+      const packets = tunnelPackets(goodPacket(family === 4 ? ipv4 : ipv6, envelope));
       inside(netns, () => {
         fc.assert(
-          fc.property(tunnelPackets(goodPacket(family)), fc.boolean(), (packet, isSummed) => {
+          fc.property(packets, fc.boolean(), (packet, isSummed) => {
             const frame = encodeTunnelPacket(packet);
             fc.pre(isRunnable(frame));
             const expected = judge(frame, { mac: UPLINK_MAC, tunnels });
