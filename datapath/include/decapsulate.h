@@ -19,8 +19,8 @@ static __always_inline int arrive(const struct arrival *to, __u64 mac)
 static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
 {
 	const __u32 outer = (is6 ? IPV6_BYTES : IPV4_BYTES) + UDP_BYTES + VXLAN_BYTES;
-	/* The inner Ethernet header, and the first byte of what follows. */
-	const __u32 linear = ETH_BYTES + outer + ETH_BYTES;
+	/* To the end of the shortest inner packet. */
+	const __u32 linear = ETH_BYTES + outer + ETH_BYTES + IPV4_BYTES;
 	void *data = (void *)(long)skb->data;
 	if (data + linear > (void *)(long)skb->data_end) {
 		/* Not for a packet that is too short for it. */
@@ -37,7 +37,7 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
 	if (*(word32 *)(udp + UDP_BYTES) != VXLAN_FLAGS)
 		return TCX_NEXT;
 	if (is6) {
-		if (*(__u8 *)(ip + 6) != IPPROTO_UDP)
+		if (*(__u8 *)ip >> 4 != 6 || *(__u8 *)(ip + 6) != IPPROTO_UDP)
 			return TCX_NEXT;
 		struct from6 from = {};
 		for (int i = 0; i < 4; i++) {
@@ -86,9 +86,16 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
 	__u16 protocol = *(word16 *)(inner + 12);
 	if (protocol != ETH_P_IP && protocol != ETH_P_IPV6)
 		return TCX_NEXT;
-	/* An IPv6 packet shrinks to no less than its own header. */
-	if (is6 && skb->len < ETH_BYTES + outer + ETH_BYTES + IPV6_BYTES)
+	/* Too short for its header: likewise. */
+	if (protocol == ETH_P_IPV6 && skb->len < ETH_BYTES + outer + ETH_BYTES + IPV6_BYTES)
 		return TCX_NEXT;
+	__u8 traffic = *(__u8 *)(inner + ETH_BYTES + 1);
+	__u8 inner_ecn = (protocol == ETH_P_IP ? traffic : traffic >> 4) & ECN_MASK;
+	/* RFC 6040 figure 4. ECT(0) becomes ECT(1), which the kernel does. */
+	if (ecn == ECN_ECT1 && inner_ecn == ECN_ECT0)
+		return TCX_NEXT;
+	if (ecn == ECN_CE && inner_ecn == ECN_NOT_ECT)
+		return drop(skb, DROP_CONGESTED);
 	__u64 inner0 = *(word64 *)inner;
 	__u32 inner8 = *(word32 *)(inner + 8);
 	*(word64 *)data = inner0;
@@ -107,8 +114,12 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
 	if (refused)
 		return drop(skb, DROP_REFUSED);
 	bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
-	if (ecn == ECN_CE && !bpf_skb_ecn_set_ce(skb))
-		return drop(skb, DROP_CONGESTED);
+	if (ecn == ECN_CE) {
+		/* It is marked only where the whole header is in one piece. */
+		__u32 headers = ETH_BYTES + (protocol == ETH_P_IP ? IPV4_BYTES : IPV6_BYTES);
+		if (bpf_skb_pull_data(skb, headers) || !bpf_skb_ecn_set_ce(skb))
+			return drop(skb, DROP_REFUSED);
+	}
 	/* The queue that the packet came by is none of the workload's device. */
 	skb->queue_mapping = 0;
 	count_arrival(skb, to->ifindex);
@@ -117,7 +128,8 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
 
 static __always_inline int decapsulate(struct __sk_buff *skb)
 {
-	if (skb->pkt_type == PACKET_OTHERHOST || skb->vlan_present || is_slow())
+	/* A packet for this host in a frame for many may be refused by a setting of the host. */
+	if (skb->pkt_type != PACKET_HOST || skb->vlan_present || is_slow())
 		return TCX_NEXT;
 	if (skb->protocol == ETH_P_IP)
 		return decapsulate_as(skb, 0);

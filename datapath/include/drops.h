@@ -8,7 +8,7 @@ enum drop {
 	DROP_CLOSED = 0,      /* it entered a device that nothing is known of */
 	DROP_UNKNOWN = 1,     /* a tunnel packet of a source, for a destination, with a VNI, that nobody negotiated */
 	DROP_CONGESTED = 2,   /* marked as congested on the way, and its sender knows no such marks (RFC 6040) */
-	DROP_REFUSED = 3,     /* the kernel put no headers on, or took none off */
+	DROP_REFUSED = 3,     /* the kernel put no headers on, took none off, or wrote no mark */
 	DROP_REASONS = 8,
 };
 

@@ -26,9 +26,9 @@ typedef __u16 __attribute__((__may_alias__)) word16;
 
 /* RFC 3168 */
 #define ECN_MASK 3
-#define ECN_CE 3
+enum { ECN_NOT_ECT = 0, ECN_ECT1 = 1, ECN_ECT0 = 2, ECN_CE = 3 };
 
-enum { PACKET_HOST = 0, PACKET_OTHERHOST = 3 };
+enum { PACKET_HOST = 0 };
 
 /*
  * The number of packets that `skb` is on the wire. An aggregate from a virtual machine says how long its segments are,

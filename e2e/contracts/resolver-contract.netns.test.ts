@@ -92,7 +92,7 @@ function portIn(host: string, far: string, name: string): Specimen {
 /** The number of a process that is none any more, for others to take it. */
 async function numbered(ends: (() => Promise<void>)[]): Promise<Specimen> {
   // Far from the numbers that are given one after the other.
-  const first = await startProcessAs(1_000_000 + 1_000 * (process.pid % 2_000));
+  const first = await startProcessAs(20_000 + (process.pid % 10_000));
   const pid = first.pid ?? assert.fail();
   await endProcess(first);
   let running: ChildProcess | undefined;

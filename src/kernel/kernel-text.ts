@@ -27,6 +27,7 @@ export function codeOfErrno(errno: string): ErrorCode {
     case "ENOBUFS":
     case "ENOMEM":
     case "ENOSPC":
+    case "E2BIG":
     case "EMFILE":
       return "RESOURCE_EXHAUSTED";
     case "EOPNOTSUPP":

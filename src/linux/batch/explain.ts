@@ -33,19 +33,17 @@ export function restate(job: Job, error: unknown): unknown {
   if (error instanceof NetloomError) {
     const errno = error instanceof KernelError ? error.errno : undefined;
     if (error instanceof KernelError && error.operation === job.number) return error;
-    const details = {
-      operation: job.number,
-      cause: error,
-      ...(error.hint !== undefined && { hint: error.hint }),
-    };
-    if (errno === undefined)
-      return new KernelError(error.code, `${describeOperation(job.operation)}: ${error.message}`, details);
+    const hint = error.hint !== undefined && { hint: error.hint };
+    if (errno === undefined) {
+      const message = `${describeOperation(job.operation)}: ${error.message}`;
+      return new KernelError(error.code, message, { operation: job.number, cause: error, ...hint });
+    }
     const [, words] = error.message.split(`${errno}: `);
     const known = reasonOf(errno, { errno: 0 }, job.operation.object);
     return refuseStep(
       job,
       errno,
-      { ...known, ...(words !== undefined && { reason: words }), code: error.code },
+      { ...known, ...(words !== undefined && { reason: words }), ...hint, code: error.code },
       error,
     );
   }

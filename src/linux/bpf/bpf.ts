@@ -120,14 +120,20 @@ export function lookupElement(map: number, key: Buffer, value: Buffer): boolean 
   return found(attributes.call(BPF_MAP_LOOKUP_ELEM), "look up a map element");
 }
 
-/** Writes the value of `key`. False if `BPF_NOEXIST` forbids it. */
+/** Writes the value of `key`. False if `BPF_NOEXIST` forbids it. RESOURCE_EXHAUSTED if the map is full. */
 export function updateElement(map: number, key: Buffer, value: Buffer, flags: number): boolean {
   const attributes = new Attributes().u32(0, map).pointer(8, key).pointer(16, value).u32(24, flags);
   const result = attributes.call(BPF_MAP_UPDATE_ELEM);
-  if (result < 0 && errnoName(-result) !== "EEXIST") {
-    throw bpfError("update a map element", result);
-  }
-  return result >= 0;
+  if (result >= 0) return true;
+  const errno = errnoName(-result);
+  if (errno === "EEXIST") return false;
+  if (errno !== "E2BIG") throw bpfError("update a map element", result);
+  const { maxEntries } = mapShape(map);
+  const reason = `the map ${mapName(map)} of the data path is full: all of its ${maxEntries} entries are taken`;
+  throw new KernelError(codeOfErrno(errno), `update a map element: ${errno}: ${reason}`, {
+    errno,
+    hint: "close wires of this host that nobody needs, or attach to a workload of another host",
+  });
 }
 
 /** Deletes `key`. False if it is not there. */
@@ -257,6 +263,7 @@ export function runSyscallProgram(program: number, context: Buffer): number {
 }
 
 export interface TcRun {
+  /** More than an Ethernet header, and a whole IP header where it says so. Its protocol, and whom it is for (PACKET_HOST, …), are read from it, as a device does. */
   readonly frame: Buffer;
   /** The device of the current namespace that the frame enters. */
   readonly ifindex: number;
@@ -264,23 +271,56 @@ export interface TcRun {
   /** For an aggregate: the number of segments, and the payload of each. */
   readonly gsoSegments?: number;
   readonly gsoBytes?: number;
+  /**
+   * As from a device that has added up the packet (CHECKSUM_COMPLETE): EBADMSG if the sum is wrong afterwards. Since
+   * Linux 6.9.
+   */
+  readonly isSummed?: boolean;
 }
 
-/** Runs a tc program on a frame `repeat` times. Answers the last verdict and the mean duration. */
-export function runTcProgram(program: number, run: TcRun): { verdict: number; durationNs: number } {
-  const context = Buffer.alloc(192);
-  context.writeUInt32LE(run.ifindex, 40);
-  context.writeUInt32LE(run.gsoSegments ?? 0, 164);
-  context.writeUInt32LE(run.gsoBytes ?? 0, 176);
+export interface TcRunResult {
+  /** Of the last run. */
+  readonly verdict: number;
+  /** What it has made of the frame. */
+  readonly frame: Buffer;
+  readonly gsoBytes: number;
+  /** The mean. */
+  readonly durationNs: number;
+}
+
+/** `struct __sk_buff` */
+const SK_BUFF = { bytes: 192, ifindex: 40, gsoSegments: 164, gsoBytes: 176 } as const;
+/** What a program may put before a frame. */
+const ROOM_BYTES = 256;
+const BPF_F_TEST_SKB_CHECKSUM_COMPLETE = 1 << 2;
+
+/** Runs a tc program on a frame `repeat` times. No frame goes anywhere. */
+export function runTcProgram(program: number, run: TcRun): TcRunResult {
+  const context = Buffer.alloc(SK_BUFF.bytes);
+  context.writeUInt32LE(run.ifindex, SK_BUFF.ifindex);
+  context.writeUInt32LE(run.gsoSegments ?? 0, SK_BUFF.gsoSegments);
+  context.writeUInt32LE(run.gsoBytes ?? 0, SK_BUFF.gsoBytes);
+  const after = Buffer.alloc(SK_BUFF.bytes);
+  const frame = Buffer.alloc(run.frame.length + ROOM_BYTES);
   const attributes = new Attributes()
     .u32(0, program)
     .u32(8, run.frame.length)
+    .u32(12, frame.length)
     .pointer(16, run.frame)
+    .pointer(24, frame)
     .u32(32, run.repeat)
     .u32(40, context.length)
-    .pointer(48, context);
+    .u32(44, after.length)
+    .pointer(48, context)
+    .pointer(56, after)
+    .u32(64, run.isSummed === true ? BPF_F_TEST_SKB_CHECKSUM_COMPLETE : 0);
   attributes.demand(BPF_PROG_TEST_RUN, "run a program");
-  return { verdict: attributes.read(4) | 0, durationNs: attributes.read(36) };
+  return {
+    verdict: attributes.read(4) | 0,
+    frame: frame.subarray(0, attributes.read(12)),
+    gsoBytes: after.readUInt32LE(SK_BUFF.gsoBytes),
+    durationNs: attributes.read(36),
+  };
 }
 
 /**
@@ -328,6 +368,11 @@ export function programId(program: number): number {
   return objectInfo(program, 64, "program").readUInt32LE(4);
 }
 
+/** How many instructions the verifier has looked at, all ways through the program together: at most a million. Since Linux 5.16. */
+export function verifiedInstructions(program: number): number {
+  return objectInfo(program, 220, "program").readUInt32LE(216);
+}
+
 /** More maps than a program of ours uses. */
 const MAX_MAPS = 16;
 
@@ -349,7 +394,7 @@ export function mapOfProgram(programId: number, name: string): number | undefine
     for (let i = 0; i < Math.min(info.readUInt32LE(52), MAX_MAPS); i++) {
       const map = new Attributes().u32(0, ids.readUInt32LE(4 * i)).call(BPF_MAP_GET_FD_BY_ID);
       if (!found(map, `open a map of program ${programId}`)) continue;
-      if (objectInfo(map, 64, "map").toString("latin1", 24, 40).split("\0")[0] === name) return map;
+      if (mapName(map) === name) return map;
       close(map);
     }
     return undefined;
@@ -370,6 +415,11 @@ export function mapShape(
     maxEntries: info.readUInt32LE(16),
     flags: info.readUInt32LE(20),
   };
+}
+
+/** At most 15 bytes. */
+function mapName(map: number): string {
+  return objectInfo(map, 64, "map").toString("latin1", 24, 40).split("\0")[0] ?? "";
 }
 
 function objectInfo(fd: number, length: number, what: string): Buffer {

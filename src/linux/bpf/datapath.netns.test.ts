@@ -6,17 +6,19 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { NetloomError } from "../../errors/errors.ts";
 import { needs } from "../../../fixtures/linux/features.ts";
+import { inside } from "../../../fixtures/linux/inside.ts";
 import { needsRoot, netnsFixture, type NetnsFixture } from "../../../fixtures/linux/netns.ts";
-import { bindSocket, close, receive, send, setNetns, socket } from "../libc/syscall.ts";
-import { getPinned, queryTcxIngress, runTcProgram } from "./bpf.ts";
+import { bindSocket, close, receive, send, socket } from "../libc/syscall.ts";
+import { getPinned, queryTcxIngress, runTcProgram, verifiedInstructions } from "./bpf.ts";
 import { isBpffs } from "./bpffs.ts";
 import { Datapath } from "./datapath.ts";
+import { readObject } from "./object.ts";
 
 const options = { skip: needsRoot };
 /** For what attaches a program: the way by a qdisc is not of this file. */
@@ -32,20 +34,6 @@ const FRAME_BYTES = 100;
 function run(command: string, ...more: string[]): string {
   const [program = "", ...words] = command.split(" ");
   return execFileSync(program, [...words, ...more], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-}
-
-/** Runs a synchronous function in a namespace. */
-function inside<T>(name: string, action: () => T): T {
-  const home = openSync("/proc/thread-self/ns/net", "r");
-  const target = openSync(`/run/netns/${name}`, "r");
-  setNetns(target);
-  try {
-    return action();
-  } finally {
-    setNetns(home);
-    closeSync(home);
-    closeSync(target);
-  }
 }
 
 /** What a test makes, taken back in reverse, also when it fails. */
@@ -421,12 +409,33 @@ test("opening mounts a bpffs, destroying unmounts it and removes the directory",
   assert(!readFileSync("/proc/self/mounts", "utf8").includes(path));
 });
 
+/** Instructions of each program, and how many the verifier looks at. The kernel takes a million; each costs time at every load. */
+const BOUNDS = { wire: [1000, 5000], uplink: [550, 4000], retarget: [40, 4000] } as const;
+
+test("the verifier takes each program, and none grows without a word", options, async (t) => {
+  const stage = await Stage.open(t);
+  stage.datapath();
+  const { programs } = readObject(OBJECT);
+  assert.deepEqual(programs.map(({ name }) => name).toSorted(), Object.keys(BOUNDS).toSorted());
+  for (const [name, [most, mostVerified]] of Object.entries(BOUNDS)) {
+    const pin = readdirSync(stage.directory).find((each) => each.startsWith(`${name}-`)) ?? "";
+    const program = getPinned(join(stage.directory, pin)) ?? -1;
+    const verified = verifiedInstructions(program);
+    closeSync(program);
+    const instructions = (programs.find((each) => each.name === name)?.instructions.length ?? 0) / 8;
+    t.diagnostic(`${name}: ${instructions} instructions, ${verified} verified`);
+    assert.ok(instructions > 0 && instructions <= most, `${name} has ${instructions} instructions`);
+    assert.ok(verified > 0 && verified <= mostVerified, `the verifier looks at ${verified} of ${name}`);
+  }
+});
+
 test("an object that does not verify leaves no mount and no pin", options, async (t) => {
   const path = (await Stage.open(t)).directory;
   const bytes = Buffer.from(OBJECT);
-  // The exit behind `w0 = w9` becomes an instruction that does not exist.
-  const at = bytes.indexOf(Buffer.from([0xbc, 0x90, 0, 0, 0, 0, 0, 0, 0x95]));
-  bytes[at + 8] = 0x9f;
+  const code =
+    readObject(OBJECT).programs.find(({ name }) => name === "wire")?.instructions ?? Buffer.alloc(0);
+  // Its last instruction becomes one that does not exist.
+  bytes[bytes.indexOf(code) + code.length - 8] = 0x9f;
   assert.throws(
     () => Datapath.open(path, { object: bytes }),
     (error) => {

@@ -213,11 +213,19 @@ export class Datapath {
     deleteElement(this.#map, keyOf(ifindex));
   }
 
-  /** Opens a tunnel for a device, or leads that of the device elsewhere: the counters go on. */
+  /**
+   * Opens a tunnel for a device, or leads that of the device elsewhere: the counters go on. RESOURCE_EXHAUSTED, and nothing is
+   * changed, if a map is full.
+   */
   openTunnel(ifindex: number, entry: TunnelEntry): void {
     const counters = wireValue({ verdict: "pass" });
-    updateElement(this.#map, arrivedKeyOf(ifindex), counters, BPF_NOEXIST);
-    this.tunnels.put(ifindex, entry);
+    const isNew = updateElement(this.#map, arrivedKeyOf(ifindex), counters, BPF_NOEXIST);
+    try {
+      this.tunnels.put(ifindex, entry);
+    } catch (error) {
+      if (isNew) deleteElement(this.#map, arrivedKeyOf(ifindex));
+      throw error;
+    }
   }
 
   /** One that has none is fine. */

@@ -23,24 +23,23 @@ test("the committed object asks for these maps and programs", () => {
   const spec = readObject(object);
   assert.equal(spec.license, "Dual MIT/GPL");
   assert.deepEqual(
-    spec.maps.map(({ name, type, keyBytes, valueBytes, maxEntries, flags }) => [
-      name,
-      type,
-      keyBytes,
-      valueBytes,
-      maxEntries,
-      flags,
+    // The compiler puts them in the order of their first use.
+    new Map(
+      spec.maps.map(({ name, type, keyBytes, valueBytes, maxEntries, flags }) => [
+        name,
+        [type, keyBytes, valueBytes, maxEntries, flags],
+      ]),
+    ),
+    new Map([
+      ["wires", [5, 4, 64, 65536, 1]],
+      ["tunnels", [1, 4, TUNNEL_BYTES, 65536, 1]],
+      ["devices", [2, 4, 4, 256, 0]],
+      ["arrivals4", [1, ARRIVAL_KEY_BYTES[4], ARRIVAL_BYTES, 65536, 1]],
+      ["arrivals6", [1, ARRIVAL_KEY_BYTES[6], ARRIVAL_BYTES, 65536, 1]],
+      ["drops", [6, 4, DROPPED_BYTES, 8, 0]],
+      ["slow", [2, 4, 4, 1, 0]],
+      ["strangers", [9, ARRIVAL_KEY_BYTES[6], STRANGER_BYTES, MAX_STRANGERS, 0]],
     ]),
-    [
-      ["wires", 5, 4, 64, 65536, 1],
-      ["drops", 6, 4, DROPPED_BYTES, 8, 0],
-      ["devices", 2, 4, 4, 256, 0],
-      ["tunnels", 1, 4, TUNNEL_BYTES, 65536, 1],
-      ["slow", 2, 4, 4, 1, 0],
-      ["arrivals4", 1, ARRIVAL_KEY_BYTES[4], ARRIVAL_BYTES, 65536, 1],
-      ["arrivals6", 1, ARRIVAL_KEY_BYTES[6], ARRIVAL_BYTES, 65536, 1],
-      ["strangers", 9, ARRIVAL_KEY_BYTES[6], STRANGER_BYTES, MAX_STRANGERS, 0],
-    ],
   );
   assert.deepEqual(
     spec.programs.map(({ name, section, references }) => [

@@ -76,19 +76,27 @@ export class TunnelMaps {
       : undefined;
   }
 
-  /** In the place of the one that the device had. */
+  /** In the place of the one that the device had. Where there is no room nothing is changed. */
   put(ifindex: number, entry: TunnelEntry): void {
     const before = this.get(ifindex);
     this.#remotes?.add(entry.remote);
     const { family, key } = arrivalKeyOf(entry);
+    const held = this.arrival(entry);
     const { mac, isAlone } = entry;
     const arrival = encodeArrival({
       ifindex,
       ...(mac !== undefined && { mac }),
       ...(isAlone && { isAlone }),
     });
-    updateElement(this.#fds.arrivals[family], key, arrival, BPF_ANY);
-    updateElement(this.#fds.tunnels, keyOf(ifindex), encodeTunnel(entry), BPF_ANY);
+    const arrivals = this.#fds.arrivals[family];
+    updateElement(arrivals, key, arrival, BPF_ANY);
+    try {
+      updateElement(this.#fds.tunnels, keyOf(ifindex), encodeTunnel(entry), BPF_ANY);
+    } catch (error) {
+      if (held) updateElement(arrivals, key, encodeArrival(held), BPF_ANY);
+      else deleteElement(arrivals, key);
+      throw error;
+    }
     if (before && !arrivalKeyOf(before).key.equals(key)) this.#shut(ifindex, before);
   }
 
