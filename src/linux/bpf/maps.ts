@@ -10,16 +10,7 @@ import { close } from "../libc/syscall.ts";
 import { loadMap } from "./loader.ts";
 import type { MapSpec, ObjectSpec } from "./object.ts";
 
-const MAPS = [
-  "wires",
-  "tunnels",
-  "devices",
-  "slow",
-  "arrivals4",
-  "arrivals6",
-  "drops",
-  "strangers",
-] as const;
+const MAPS = ["wires", "tunnels", "devices", "slow", "arrivals4", "arrivals6", "drops", "strangers"] as const;
 type MapName = (typeof MAPS)[number];
 
 export class DatapathMaps {

@@ -13,6 +13,7 @@ import { encodeTunnelPacket, goodPacket, tunnelPackets } from "../../../fixtures
 import { familyOf } from "../../net/ip.ts";
 import { close } from "../libc/syscall.ts";
 import { getPinned, lookupElement, runTcProgram, type TcRunResult } from "./bpf.ts";
+import { DROPPED_BYTES } from "./drop-maps.ts";
 import { Datapath } from "./datapath.ts";
 import type { TunnelEntry } from "./tunnel-entry.ts";
 import { possibleCpus } from "./wire-map.ts";
@@ -26,7 +27,7 @@ const TCX_NEXT = -1;
 const TCX_DROP = 2;
 const TCX_REDIRECT = 7;
 /** datapath/include/tunnel.h */
-const DROP_UNKNOWN = 1;
+const DROP_REFUSED = 3;
 const DROP_CONGESTED = 2;
 
 const UPLINK = 3000;
@@ -91,10 +92,10 @@ function readDrops(map: number): number[] {
   return Array.from({ length: 8 }, (_, reason) => {
     const key = Buffer.alloc(4);
     key.writeUInt32LE(reason);
-    const value = Buffer.alloc(8 * possibleCpus());
+    const value = Buffer.alloc(DROPPED_BYTES * possibleCpus());
     assert.ok(lookupElement(map, key, value));
     let sum = 0;
-    for (let at = 0; at < value.length; at += 8) sum += Number(value.readBigUInt64LE(at));
+    for (let at = 0; at < value.length; at += DROPPED_BYTES) sum += Number(value.readBigUInt64LE(at));
     return sum;
   });
 }
@@ -166,7 +167,7 @@ for (const family of [4, 6] as const)
       });
       const dropped = Array.from({ length: 8 }, () => 0);
       dropped[DROP_CONGESTED] = seen.congested;
-      dropped[DROP_UNKNOWN] = RUNS_OF_A_FAMILY;
+      dropped[DROP_REFUSED] = RUNS_OF_A_FAMILY;
       assert.deepEqual(drops(), dropped);
       assert.ok(seen.arrives > 500 && seen.stack > 500 && seen.congested > 10, JSON.stringify(seen));
     },
