@@ -41,3 +41,22 @@ test("a task that fails gives way to the next", async () => {
   );
   assert.equal(await turns.take(["a"], () => Promise.resolve(1)), 1);
 });
+
+test("tasks that share a key run side by side, after who has taken it before and before who takes it then", async () => {
+  const turns = new KeyedMutex<string>();
+  const log: string[] = [];
+  const [first, second, third, fourth] = ["first", "second", "third", "fourth"].map((name) => task(log, name));
+  assert.ok(first && second && third && fourth);
+  const done = [
+    turns.take(["a"], first.run),
+    turns.share(["a"], second.run),
+    turns.share(["a", "b"], third.run),
+    turns.take(["a"], fourth.run),
+  ];
+  for (const each of [fourth, third, first]) each.end();
+  await done[2];
+  assert.deepEqual(log, ["first begins", "first ends", "second begins", "third begins", "third ends"]);
+  second.end();
+  await Promise.all(done);
+  assert.deepEqual(log.slice(5), ["second ends", "fourth begins", "fourth ends"]);
+});

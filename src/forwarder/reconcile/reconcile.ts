@@ -281,13 +281,26 @@ export class Reconciler {
     });
   }
 
-  /** The turn of all shared objects that the plan holds from now on, has held, or may take along. */
+  /**
+   * The turn of all shared objects that the plan holds from now on, has held, or may take along. Where all of them are there and
+   * stay held, plans need not wait for each other: only who makes or gives up something has the turn alone.
+   */
   async #sharing<T>(plan: Plan, task: () => Promise<T>): Promise<T> {
     const { owner, shared = [] } = plan;
     await this.#nameAnew([...shared, ...ownOf(plan)]);
     const concerned = [...this.#shared.heldBy(owner), ...shared, ...this.#abandoned(owner)];
-    const identities = new Set(concerned.map(identityOf));
-    return identities.size === 0 ? await task() : await this.#sharedTurns.take([...identities], task);
+    const identities = [...new Set(concerned.map(identityOf))];
+    if (identities.length === 0) return await task();
+    const kept = new Set(shared.map(identityOf));
+    const isAtRest = (): boolean =>
+      identities.every((identity) => kept.has(identity)) && shared.every((object) => this.#shared.isThere(object));
+    if (isAtRest()) {
+      const done = await this.#sharedTurns.share(identities, async () =>
+        isAtRest() ? { result: await task() } : undefined,
+      );
+      if (done) return done.result;
+    }
+    return await this.#sharedTurns.take(identities, task);
   }
 
   /** One namespace may have several names: from now on what was found goes by those of `wanted`. */
@@ -298,7 +311,8 @@ export class Reconciler {
 
   /** What nobody holds and, but for `owner`, nobody will. */
   #abandoned(owner?: string): readonly KernelObject[] {
-    return this.#isGraceOver && !this.#isAwaited((each) => each !== owner) ? this.#shared.unheld() : [];
+    const unheld = this.#isGraceOver ? this.#shared.unheld() : [];
+    return unheld.length > 0 && !this.#isAwaited((each) => each !== owner) ? unheld : [];
   }
 
   /** An owner that is only found may still ask for what nobody holds. */
@@ -381,7 +395,7 @@ export class Reconciler {
   #leaving(owner: string, shared: readonly KernelObject[]): KernelObject[] {
     const kept = new Set(shared.map(identityOf));
     const held = this.#shared.heldBy(owner);
-    const last = held.filter((object) => this.#shared.others(owner, object).length === 0);
+    const last = held.filter((object) => !this.#shared.hasOthers(owner, object));
     return [...last, ...this.#abandoned(owner)].filter((object) => !kept.has(identityOf(object)));
   }
 

@@ -7,7 +7,8 @@ import type { Owners, Plan } from "../../kernel/plan.ts";
 
 interface Entry {
   readonly object: KernelObject;
-  readonly holders: ReadonlySet<string>;
+  /** Thousands, where all wires of a host share it: one comes and goes at no cost of the others. */
+  readonly holders: Set<string>;
   /** It is in the kernel like this, when last heard of. */
   readonly isThere: boolean;
 }
@@ -32,21 +33,26 @@ export class SharedBook {
   /** A shared object is the same for all who hold it: FAILED_PRECONDITION for who wants it otherwise. */
   demandAgreement({ owner, shared = [] }: Plan, owners: Owners): void {
     for (const object of shared) {
-      const others = this.others(owner, object);
-      const other = this.heldBy(others[0] ?? "").find((each) => identityOf(each) === identityOf(object));
-      if (!other || contentOf(other) === contentOf(object)) continue;
+      const another = this.#another(owner, object);
+      const other = this.heldBy(another ?? "").find((each) => identityOf(each) === identityOf(object));
+      if (another === undefined || !other || contentOf(other) === contentOf(object)) continue;
       throw new NetloomError(
         "FAILED_PRECONDITION",
-        `share ${describeObject(object)}: ${others.map((each) => owners.nameOf(each)).join(", ")} has it otherwise`,
+        `share ${describeObject(object)}: ${owners.nameOf(another)} has it otherwise`,
         { hint: "all who share it have to want it in the same form" },
       );
     }
   }
 
-  /** The other holders of an object with this identity. */
-  others(owner: string, object: KernelObject): string[] {
-    const holders = this.#entries.get(identityOf(object))?.holders ?? [];
-    return [...holders].filter((holder) => holder !== owner);
+  /** Whether somebody else holds an object with this identity. */
+  hasOthers(owner: string, object: KernelObject): boolean {
+    return this.#another(owner, object) !== undefined;
+  }
+
+  #another(owner: string, object: KernelObject): string | undefined {
+    for (const holder of this.#entries.get(identityOf(object))?.holders ?? [])
+      if (holder !== owner) return holder;
+    return undefined;
   }
 
   /** Exactly this is in the kernel. */
@@ -67,16 +73,15 @@ export class SharedBook {
   hold(owner: string, objects: readonly KernelObject[], areThere: boolean): void {
     const before = this.heldBy(owner);
     const kept = new Set(objects.map(identityOf));
-    for (const object of before.filter((each) => !kept.has(identityOf(each)))) {
-      const holders = this.others(owner, object);
-      const entry = this.#entries.get(identityOf(object));
-      if (holders.length === 0) this.#entries.delete(identityOf(object));
-      else if (entry) this.#entries.set(identityOf(object), { ...entry, holders: new Set(holders) });
+    for (const identity of before.map(identityOf).filter((each) => !kept.has(each))) {
+      const entry = this.#entries.get(identity);
+      entry?.holders.delete(owner);
+      if (entry?.holders.size === 0) this.#entries.delete(identity);
     }
     for (const object of objects) {
-      const holders = this.others(owner, object);
-      const isThere = areThere || (holders.length > 0 && this.isThere(object));
-      this.#entries.set(identityOf(object), { object, holders: new Set([...holders, owner]), isThere });
+      const isThere = areThere || (this.hasOthers(owner, object) && this.isThere(object));
+      const holders = this.#entries.get(identityOf(object))?.holders ?? new Set();
+      this.#entries.set(identityOf(object), { object, holders: holders.add(owner), isThere });
     }
     if (objects.length > 0) this.#held.set(owner, objects);
     else this.#held.delete(owner);
@@ -90,7 +95,7 @@ export class SharedBook {
   /** What nobody else than `owners` holds; what nobody holds as well. */
   heldOnlyBy(owners: ReadonlySet<string>): KernelObject[] {
     return [...this.#entries.values()].flatMap(({ object, holders }) =>
-      [...holders].every((holder) => owners.has(holder)) ? [object] : [],
+      holders.size <= owners.size && [...holders].every((holder) => owners.has(holder)) ? [object] : [],
     );
   }
 
