@@ -14,7 +14,7 @@ import { until } from "../fixtures/async/until.ts";
 import { type Hosts, hostsFixture, reachEachOther, remoteWire } from "../fixtures/forwarder/hosts.ts";
 import { WireMaker } from "../fixtures/forwarder/wire-maker.ts";
 import { needs } from "../fixtures/linux/features.ts";
-import { EVERYTHING, FrameSocket, macOf } from "../fixtures/linux/frame.ts";
+import { ETHERTYPE, EVERYTHING, FrameSocket, macOf } from "../fixtures/linux/frame.ts";
 import { inside } from "../fixtures/linux/inside.ts";
 import { judge } from "../fixtures/linux/tunnel-model.ts";
 import {
@@ -32,9 +32,11 @@ const skip = needs("tcx links");
 const context: ConnectionContext = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
 const PACKETS = 400;
 /** Frames that wait at the workload at a time: fewer than its socket has room for. */
-const ROUND = 20;
+const ROUND = 10;
 const STRANGER = "02:de:ad:00:00:01";
-const UNDERLAY_FRAME_BYTES = 1514;
+const UNDERLAY_MTU = 9000;
+/** The kernel has a frame of more than a page in pieces, the first of which ends with the Ethernet header. */
+const BYTES_OF_PIECES = 6000;
 
 /** A frame that goes the long way, behind all that was sent before it by the same CPU. */
 function fence(good: TunnelPacket, number: number): TunnelPacket {
@@ -62,6 +64,24 @@ async function arriving(
   return frames.toSorted();
 }
 
+/** Congestion marks in all combinations (RFC 6040), of packets in one piece and in many. */
+function markedPackets(good: TunnelPacket): TunnelPacket[] {
+  const marks = [0, 1, 2, 3];
+  return [good.innerBytes, BYTES_OF_PIECES].flatMap((innerBytes) =>
+    [ETHERTYPE.ipv4, ETHERTYPE.ipv6].flatMap((innerEthertype) =>
+      marks.flatMap((trafficClass) =>
+        marks.map((innerTrafficClass) => ({
+          ...good,
+          innerBytes,
+          innerEthertype,
+          trafficClass,
+          innerTrafficClass,
+        })),
+      ),
+    ),
+  );
+}
+
 /** What is of another tunnel says so inside. */
 function marked(packet: TunnelPacket, good: TunnelPacket): TunnelPacket {
   const { source, destination, port, vniWord } = packet;
@@ -76,7 +96,7 @@ function marked(packet: TunnelPacket, good: TunnelPacket): TunnelPacket {
 /** More than an Ethernet header, and no more than the underlay carries. */
 function isSendable(packet: TunnelPacket): boolean {
   const { length } = encodeTunnelPacket(packet);
-  return length > 14 && length <= UNDERLAY_FRAME_BYTES;
+  return length > 14 && length <= 14 + UNDERLAY_MTU;
 }
 
 /** What one CPU sends is worked off in order. */
@@ -115,7 +135,15 @@ for (const [family, alpha, beta] of [
     { skip },
     async (t) => {
       const hosts = await hostsFixture(t);
-      const { near, far } = remoteWire(hosts, context, { sourceIp: alpha, destinationIp: beta });
+      const { near, far } = remoteWire(hosts, context, {
+        sourceIp: alpha,
+        destinationIp: beta,
+        underlayMtuBytes: UNDERLAY_MTU,
+      });
+      for (const netns of [hosts.host, hosts.other]) {
+        const name = hosts.net.nameOf(netns);
+        execFileSync("ip", ["-n", name, "link", "set", "eth0", "mtu", String(UNDERLAY_MTU)]);
+      }
       await new WireMaker(hosts.alpha).apply(near);
       await new WireMaker(hosts.beta).apply(far);
       await reachEachOther(hosts, hosts.server, context);
@@ -139,8 +167,8 @@ for (const [family, alpha, beta] of [
       t.after(() => [from, to].forEach((socket) => socket.close()));
 
       const seed = Math.trunc(Math.random() * 2 ** 31);
-      const packets = fc
-        .sample(tunnelPackets(good), { numRuns: PACKETS, seed })
+      const drawn = fc.sample(tunnelPackets(good), { numRuns: PACKETS, seed });
+      const packets = [...drawn, ...markedPackets(good)]
         .map((packet, id): TunnelPacket => ({ ...marked(packet, good), id }))
         .filter(isSendable);
       const admitted = packets.flatMap((packet) => {
@@ -151,8 +179,8 @@ for (const [family, alpha, beta] of [
 
       const withProgram = await arriving(packets, { good, from, to });
       await detachUplinks(hosts);
-      // Fragments of the second time must not meet those of the first one.
-      const again = packets.map((packet): TunnelPacket => ({ ...packet, id: packet.id + PACKETS }));
+      // Fragments of the second time meet none of the first one.
+      const again = packets.map((packet): TunnelPacket => ({ ...packet, id: packet.id + 0x8000 }));
       const without = await arriving(again, { good, from, to });
 
       assert.deepEqual(withProgram, without, `seed ${seed}`);

@@ -45,7 +45,9 @@ test("a task that fails gives way to the next", async () => {
 test("tasks that share a key run side by side, after who has taken it before and before who takes it then", async () => {
   const turns = new KeyedMutex<string>();
   const log: string[] = [];
-  const [first, second, third, fourth] = ["first", "second", "third", "fourth"].map((name) => task(log, name));
+  const [first, second, third, fourth] = ["first", "second", "third", "fourth"].map((name) =>
+    task(log, name),
+  );
   assert.ok(first && second && third && fourth);
   const done = [
     turns.take(["a"], first.run),

@@ -60,6 +60,7 @@ export class KeyedMutex<K> {
   }
 
   #forget(key: K, ends: Ends): void {
-    if (ends.taken === undefined && ends.shared.size === 0 && this.#ends.get(key) === ends) this.#ends.delete(key);
+    if (ends.taken === undefined && ends.shared.size === 0 && this.#ends.get(key) === ends)
+      this.#ends.delete(key);
   }
 }

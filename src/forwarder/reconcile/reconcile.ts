@@ -45,8 +45,6 @@ export class Reconciler {
   readonly #claims: Claims | undefined;
   readonly #observer: Observer;
   readonly #turns = new KeyedMutex<string>();
-  /** Of shared objects, by their identity; taken in an owner's turn only. */
-  readonly #sharedTurns = new KeyedMutex<string>();
   /** The span that an owner's turn belongs to, if somebody records. */
   readonly #spans = new Map<string, Span>();
   readonly #holdings = new Map<string, HeldOwner>();
@@ -247,7 +245,7 @@ export class Reconciler {
     const objects = leaving();
     if (!objects.some((object) => isClaimed("shared", object))) return;
     await this.#turns.take([...owners], () =>
-      this.#sharedTurns.take(objects.map(identityOf), async () => {
+      this.#shared.alone(objects, async () => {
         const still = leaving().filter((object) => objects.includes(object));
         // Whatever was on it goes along.
         for (const [owner, holding] of this.#holdings)
@@ -281,26 +279,10 @@ export class Reconciler {
     });
   }
 
-  /**
-   * The turn of all shared objects that the plan holds from now on, has held, or may take along. Where all of them are there and
-   * stay held, plans need not wait for each other: only who makes or gives up something has the turn alone.
-   */
+  /** The turn of all shared objects that the plan holds from now on, has held, or may take along. */
   async #sharing<T>(plan: Plan, task: () => Promise<T>): Promise<T> {
-    const { owner, shared = [] } = plan;
-    await this.#nameAnew([...shared, ...ownOf(plan)]);
-    const concerned = [...this.#shared.heldBy(owner), ...shared, ...this.#abandoned(owner)];
-    const identities = [...new Set(concerned.map(identityOf))];
-    if (identities.length === 0) return await task();
-    const kept = new Set(shared.map(identityOf));
-    const isAtRest = (): boolean =>
-      identities.every((identity) => kept.has(identity)) && shared.every((object) => this.#shared.isThere(object));
-    if (isAtRest()) {
-      const done = await this.#sharedTurns.share(identities, async () =>
-        isAtRest() ? { result: await task() } : undefined,
-      );
-      if (done) return done.result;
-    }
-    return await this.#sharedTurns.take(identities, task);
+    await this.#nameAnew([...(plan.shared ?? []), ...ownOf(plan)]);
+    return await this.#shared.inTurn(plan, this.#abandoned(plan.owner), task);
   }
 
   /** One namespace may have several names: from now on what was found goes by those of `wanted`. */
@@ -460,7 +442,7 @@ export class Reconciler {
   async #sweepShared(): Promise<void> {
     const leaving = this.#abandoned();
     if (leaving.length === 0) return;
-    await this.#sharedTurns.take(leaving.map(identityOf), async () => {
+    await this.#shared.alone(leaving, async () => {
       const still = new Set(this.#shared.unheld());
       try {
         const objects = leaving.filter((object) => still.has(object));

@@ -1,4 +1,5 @@
 /** Who holds which object of the host. It is there as long as somebody does. */
+import { KeyedMutex } from "../../async/keyed-mutex.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { KernelObject } from "../../kernel/kernel.ts";
 import { describeObject } from "../../kernel/kernel-text.ts";
@@ -16,6 +17,30 @@ interface Entry {
 export class SharedBook {
   readonly #entries = new Map<string, Entry>();
   readonly #held = new Map<string, readonly KernelObject[]>();
+  /** By identity; taken in an owner's turn only. */
+  readonly #turns = new KeyedMutex<string>();
+
+  /**
+   * Runs `task` in the turn of all that the plan shares, its owner has shared, or takes along (`leaving`). Where all of that is
+   * there and stays held, plans need not wait for each other: only who makes or gives up something has the turn alone.
+   */
+  async inTurn<T>(plan: Plan, leaving: readonly KernelObject[], task: () => Promise<T>): Promise<T> {
+    const { owner, shared = [] } = plan;
+    const kept = new Set(shared.map(identityOf));
+    const identities = [...new Set([...this.heldBy(owner), ...shared, ...leaving].map(identityOf))];
+    if (identities.length === 0) return await task();
+    const isAtRest = (): boolean =>
+      identities.every((identity) => kept.has(identity)) && shared.every((object) => this.isThere(object));
+    const run = async (): Promise<{ readonly result: T } | undefined> =>
+      isAtRest() ? { result: await task() } : undefined;
+    const done = isAtRest() ? await this.#turns.share(identities, run) : undefined;
+    return done ? done.result : await this.#turns.take(identities, task);
+  }
+
+  /** Nobody else makes `objects`, or gives them up, meanwhile. */
+  async alone<T>(objects: readonly KernelObject[], task: () => Promise<T>): Promise<T> {
+    return await this.#turns.take(objects.map(identityOf), task);
+  }
 
   /** What an earlier process has left. Its holders are known again by the plans that are applied again. */
   adopt(objects: readonly KernelObject[]): void {
