@@ -5,6 +5,9 @@
 import { contains, type IpAddress } from "../net/ip.ts";
 import type { Filter, ProtocolName } from "./filter.ts";
 
+/** So much of a frame is enough for any filter: two VLAN tags, the longest IPv4 header, ports. */
+export const FILTER_BYTES = 128;
+
 /** include/uapi/linux/if_ether.h */
 const ETHERTYPE = { ipv4: 0x0800, arp: 0x0806, rarp: 0x8035, ipv6: 0x86dd } as const;
 const VLAN_TAGS: readonly number[] = [0x8100, 0x88a8];

@@ -6,6 +6,7 @@ import type { Privileged } from "../../kernel/privileged.ts";
 import { fileOf } from "../../linux/libc/descriptor.ts";
 import { LinuxMachine } from "../../linux/machine/machine.ts";
 import { peerCredentials } from "../../linux/processes/peer-credentials.ts";
+import { linuxCapturer } from "../../linux/capture/capturer.ts";
 import { linuxProber } from "../../linux/icmp/prober.ts";
 import { linuxProcesses } from "../../linux/processes/processes.ts";
 import type { Identity } from "../../identity/identity.ts";
@@ -13,6 +14,7 @@ import type { Log } from "../../observe/log.ts";
 import type { SpanExporter } from "../../observe/trace.ts";
 import { nodeDisk } from "../../transport/node-disk.ts";
 import { nodeWorld } from "../../transport/node-world.ts";
+import type { Capturer } from "../../kernel/capturer.ts";
 import type { Prober } from "../../kernel/prober.ts";
 import type { Processes } from "../../kernel/processes.ts";
 
@@ -21,6 +23,7 @@ export interface AgentWorld {
   readonly identity: Identity;
   readonly processes: Processes;
   readonly prober: Prober;
+  readonly capturer: Capturer;
   /** Ends everything, and leaves the kernel as it is. */
   close(): Promise<void>;
 }
@@ -53,6 +56,7 @@ export async function openAgentWorld(options: {
       identity: world.identity,
       processes: linuxProcesses(machine),
       prober: linuxProber(machine),
+      capturer: linuxCapturer(machine),
       close: async () => {
         try {
           await world.close();
