@@ -20,6 +20,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["ipam", ["errors", "net"]],
   ["registry", ["api", "async", "chain", "errors", "identity", "net", "observe", "policy", "world"]],
   ["text", ["errors", "net"]],
+  ["capture", ["net", "text"]],
   ["mechanisms", ["doctor", "errors", "kernel", "net", "text", "world"]],
   ["forwarder", ["async", "errors", "kernel", "mechanisms", "net", "observe"]],
   [
@@ -107,6 +108,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
       "api",
       "async",
       "attachments",
+      "capture",
       "documents",
       "elements",
       "errors",
@@ -151,6 +153,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
       "agent",
       "api",
       "async",
+      "capture",
       "doctor",
       "documents",
       "errors",

@@ -32,6 +32,7 @@ import { Claims } from "../forwarder/claims/claims.ts";
 import { Reconciler } from "../forwarder/reconcile/reconcile.ts";
 import type { Identity } from "../identity/identity.ts";
 import { NetloomError } from "../errors/errors.ts";
+import type { Capturer } from "../kernel/capturer.ts";
 import type { Prober } from "../kernel/prober.ts";
 import type { Processes } from "../kernel/processes.ts";
 import type { Ports, World } from "../world/world.ts";
@@ -69,6 +70,8 @@ export interface AgentOptions {
   readonly processes?: Processes;
   /** Sends echo requests: for `ping`, and to know whether packets get through before a wire is moved. */
   readonly prober?: Prober;
+  /** For `capture`. */
+  readonly capturer?: Capturer;
   readonly sweepAfterMs?: number;
   /** How people find the disk of `world`. */
   readonly stateFolder?: string;

@@ -47,6 +47,11 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("./commands/ping.ts")).pingCommand,
   },
   {
+    name: "capture",
+    summary: "write the frames of a wire as a file for Wireshark and tcpdump",
+    load: async () => (await import("./commands/capture.ts")).captureCommand,
+  },
+  {
     name: "why",
     summary: "tell why a client gets, or would get, an endpoint",
     load: async () => (await import("./commands/why.ts")).whyCommand,

@@ -10,7 +10,7 @@ export type Format = "text" | "json";
 
 /** The part of a stream that is needed here. `process.stdout` is one; a test passes an array in its place. */
 export interface Sink {
-  write(text: string): unknown;
+  write(text: string | Uint8Array, done?: () => void): unknown;
   /** Whether escape sequences are welcome. Absent: no. */
   readonly isTTY?: boolean;
   /** Size of the terminal. */
@@ -48,6 +48,12 @@ export class Output {
   /** Steers the terminal. */
   control(sequence: string): void {
     this.#out.write(sequence);
+  }
+
+  /** Writes bytes for a program as they are, hence never to a terminal. Resolves when they have left, or cannot any more. */
+  async bytes(data: Uint8Array): Promise<void> {
+    if (this.terminal) throw new TypeError("bytes would steer the terminal");
+    await new Promise<void>((resolve) => this.#out.write(data, resolve));
   }
 
   /** Writes `text` and a line feed. */

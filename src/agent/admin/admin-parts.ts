@@ -1,5 +1,6 @@
 /** What the admin service looks at. */
 import type { TunnelWays } from "../../forwarder/ways/tunnel-ways.ts";
+import type { Capturer } from "../../kernel/capturer.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Attachments } from "../attachments.ts";
 import type { Decisions } from "../decisions.ts";
@@ -40,4 +41,5 @@ export interface AdminParts {
   readonly startedAtMs: number;
   readonly version?: string;
   readonly prober?: Prober;
+  readonly capturer?: Capturer;
 }

@@ -21,6 +21,7 @@ import { serve, type Context, type Implementation, type Served } from "../../api
 import { mustAllow, question } from "../../policy/authorize.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { AdminParts } from "./admin-parts.ts";
+import { capture } from "./capture.ts";
 import { graph } from "./graph.ts";
 import { ping } from "./ping.ts";
 import { attachmentStatus, hostStatus } from "./status.ts";
@@ -40,6 +41,8 @@ const NEEDS: Readonly<Record<keyof Api, "read" | "operate" | "own">> = {
   status: "read",
   watch: "read",
   ping: "operate",
+  // It sees what workloads say to each other.
+  capture: "own",
   why: "read",
   graph: "read",
 };
@@ -74,6 +77,7 @@ export function adminService(parts: AdminParts): Served {
     status: ({ counters }) => hostStatus(parts, counters),
     watch: ({ minIntervalMs, counters }, { scope }) => watchStatus(parts, scope, { minIntervalMs, counters }),
     ping: (request, { scope }) => ping(parts, scope, request),
+    capture: (request, { scope }) => capture(parts, scope, request),
     why: (request, context) => why(parts, context, request),
     graph: (_request, context) => graph(parts, context),
   };

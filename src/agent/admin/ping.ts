@@ -18,10 +18,8 @@ import type { AdminParts } from "./admin-parts.ts";
 import { readMeters } from "../../forwarder/meter.ts";
 import type { Side } from "../../mechanisms/side.ts";
 import { addressOf } from "../../net/ip.ts";
-import { toldWire } from "../../view/told-wire.ts";
-import { wireNames } from "../../view/wire-names.ts";
 import { type Counted, type ProofEnd, WireProof } from "../../view/wire-proof.ts";
-import { describeWires } from "./wires.ts";
+import { findWire } from "./find-wire.ts";
 
 const COUNT = 4;
 const MAX_COUNT = 10_000;
@@ -32,7 +30,7 @@ const TIMEOUT_MS = 1_000;
 export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Watch<PingReply> {
   const { prober } = parts;
   if (!prober) throw new NetloomError("UNIMPLEMENTED", "ping a wire: this host cannot send echo requests");
-  const wire = findWire(describeWires(parts), parts, request.wire);
+  const wire = findWire(parts, request.wire, "ping");
   const [client, endpoint] = [wire.clientEnd, wire.endpointEnd].map((each) =>
     each?.isPort ? undefined : each,
   );
@@ -180,26 +178,4 @@ class Probing {
       ...(rttMs !== undefined && { rttMs }),
     });
   }
-}
-
-/** By its names, or by the name of the attachment that has asked for it. */
-function findWire(wires: readonly Wire[], { world, attachments }: AdminParts, name: string): Wire {
-  const asking = new Map(attachments.all().map((each) => [each.connectionId, each.wish.name]));
-  const names = (wire: Wire): string[] => [
-    ...[asking.get(wire.id) ?? []].flat(),
-    ...wireNames(toldWire([{ host: world.host, wire }])),
-  ];
-  const found = wires.filter((wire) => names(wire).includes(name));
-  if (found[0] && found.length === 1) return found[0];
-  const known = wires.map((wire) => names(wire).at(-1) ?? wire.id);
-  throw new NetloomError(
-    "NOT_FOUND",
-    found.length > 1
-      ? `ping wire ${name}: ${found.length} wires are called so`
-      : `ping wire ${name}: ${world.host} has no such wire`,
-    {
-      topic: found.length > 1 ? "NL-202" : "NL-203",
-      hint: known.length > 0 ? `its wires are ${known.slice(0, 10).join(", ")}` : "it has none",
-    },
-  );
 }

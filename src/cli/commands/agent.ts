@@ -212,6 +212,7 @@ async function runLocked(
       stateFolder: resolve(options.stateDir),
       processes: opened.processes,
       prober: opened.prober,
+      capturer: opened.capturer,
       version: versions().version,
     });
     const served = listen.filter((each) => !role.awaited.includes(each));

@@ -1,8 +1,9 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { PingReply } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { describe, option, outputOption, type CommandContext } from "../command.ts";
 import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { Format, Output } from "../output.ts";
+import { wholeNumber } from "../whole-number.ts";
 
 interface Options extends AgentChoice {
   readonly count: number;
@@ -149,10 +150,4 @@ function summarise([address, replies]: [string, PingReply[]]): Summary {
 
 function formatMs(ms: number): string {
   return `${ms.toFixed(3)} ms`;
-}
-
-function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (/^\d{1,9}$/.test(text) && number > 0) return number;
-  throw new InvalidArgumentError("It is a whole number, 1 or more.");
 }

@@ -5,6 +5,7 @@ import { file_netloom_admin_v1_admin } from "../../api/gen/netloom/admin/v1/admi
 import { fileOf } from "../../linux/libc/descriptor.ts";
 import { LinuxMachine } from "../../linux/machine/machine.ts";
 import { peerCredentials } from "../../linux/processes/peer-credentials.ts";
+import { linuxCapturer } from "../../linux/capture/capturer.ts";
 import { linuxProber } from "../../linux/icmp/prober.ts";
 import { linuxProcesses } from "../../linux/processes/processes.ts";
 import type { Identity } from "../../identity/identity.ts";
@@ -12,6 +13,7 @@ import type { Log } from "../../observe/log.ts";
 import type { SpanExporter } from "../../observe/trace.ts";
 import { nodeDisk } from "../../transport/node-disk.ts";
 import { nodeWorld } from "../../transport/node-world.ts";
+import type { Capturer } from "../../kernel/capturer.ts";
 import type { Prober } from "../../kernel/prober.ts";
 import type { Processes } from "../../kernel/processes.ts";
 
@@ -20,6 +22,7 @@ export interface AgentWorld {
   readonly identity: Identity;
   readonly processes: Processes;
   readonly prober: Prober;
+  readonly capturer: Capturer;
   /** Ends everything, and leaves the kernel as it is. */
   close(): Promise<void>;
 }
@@ -54,6 +57,7 @@ export async function openAgentWorld(options: {
       identity: world.identity,
       processes: linuxProcesses(machine),
       prober: linuxProber(machine),
+      capturer: linuxCapturer(machine),
       close: async () => {
         try {
           await world.close();

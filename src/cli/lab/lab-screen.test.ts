@@ -21,7 +21,7 @@ function statusOf(view: MeshView, differences: readonly string[] = []): LabStatu
 
 function drawn(status: LabStatus): string {
   const written: string[] = [];
-  printLab(new Output({ write: (text) => written.push(text) }, {}), status);
+  printLab(new Output({ write: (text) => written.push(String(text)) }, {}), status);
   return written.join("");
 }
 

@@ -157,7 +157,7 @@ test("on a terminal a screen replaces the one before, and is cut to the terminal
 
 test("in a pipe screens follow one another, without escape sequences", () => {
   const written: string[] = [];
-  const out = new Output({ write: (text) => written.push(text) }, {});
+  const out = new Output({ write: (text) => written.push(String(text)) }, {});
   const screen = new LiveScreen(out);
   screen.draw([{ text: "one", style: "red" }]);
   screen.draw([{ text: "two" }]);

@@ -208,46 +208,9 @@ function received(length: number, buffer: Uint8Array): Uint8Array | undefined {
   throw syscallError("receive", errno);
 }
 
-/**
- * recvmsg(2) with one control message, laid out once and used again.
- *
- *   msghdr:  u64 name | u32 nameLength | pad | u64 iovec | u64 iovecs | u64 control | u64 controlLength | i32 flags
- *   cmsghdr: u64 length | i32 level | i32 type | data
- */
-export class MessageReceiver {
-  readonly #data: Uint8Array;
-  readonly #control = new Uint8Array(64);
-  readonly #iovec = new Uint8Array(16);
-  readonly #header = new Uint8Array(56);
-  readonly #headerView = new DataView(this.#header.buffer);
-
-  constructor(size: number) {
-    native.recvmsg();
-    const pointerTo = (bytes: Uint8Array): bigint => koffi?.address(bytes) ?? 0n;
-    this.#data = new Uint8Array(size);
-    const iovec = new DataView(this.#iovec.buffer);
-    iovec.setBigUint64(0, pointerTo(this.#data), true);
-    iovec.setBigUint64(8, BigInt(size), true);
-    this.#headerView.setBigUint64(16, pointerTo(this.#iovec), true);
-    this.#headerView.setBigUint64(24, 1n, true);
-    this.#headerView.setBigUint64(32, pointerTo(this.#control), true);
-  }
-
-  /**
-   * One datagram, valid until the next call, and the first 4 bytes of a control message of this level and type.
-   * `undefined` if there is none now.
-   */
-  receive(fd: number, level: number, type: number): { data: Uint8Array; control?: number } | undefined {
-    this.#headerView.setBigUint64(40, BigInt(this.#control.length), true);
-    const data = received(native.recvmsg()(fd, this.#header, MSG_DONTWAIT), this.#data);
-    if (!data) return undefined;
-    const control = new DataView(this.#control.buffer);
-    const isThere =
-      this.#headerView.getBigUint64(40, true) >= 20n &&
-      control.getInt32(8, true) === level &&
-      control.getInt32(12, true) === type;
-    return isThere ? { data, control: control.getInt32(16, true) } : { data };
-  }
+/** recvmsg(2) into what `header`, a `struct msghdr`, points to: a part of `buffer`. `undefined` if there is none now (EAGAIN). */
+export function receiveMessage(fd: number, header: Uint8Array, buffer: Uint8Array): Uint8Array | undefined {
+  return received(native.recvmsg()(fd, header, MSG_DONTWAIT), buffer);
 }
 
 /** Sets a socket option that is an `int`. */
@@ -430,6 +393,11 @@ export function waitReadable(fd: number, timeoutMs: number): Promise<boolean> {
       else resolve(result > 0);
     });
   });
+}
+
+/** ioctl(2) with a `struct ifreq`, which is read and written: what a socket knows of a device of its namespace. ENODEV without it. */
+export function deviceRequest(fd: number, request: number, ifreq: Uint8Array): void {
+  check(native.ioctl()(fd, request, ifreq), () => "ask a socket for a device");
 }
 
 /** The same number on every architecture: include/uapi/asm-generic/unistd.h since v5.3 */

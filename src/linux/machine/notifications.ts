@@ -10,7 +10,6 @@ import {
   attachFilter,
   bindSocket,
   close,
-  MessageReceiver,
   setSocketOption,
   SO_RCVBUFFORCE,
   SOCK_NONBLOCK,
@@ -18,6 +17,7 @@ import {
   socket,
   SOL_SOCKET,
 } from "../libc/syscall.ts";
+import { MessageReceiver } from "../libc/message-receiver.ts";
 
 /** Room for the notifications of some thousand changes in a row; the kernel counts twice of it. */
 const BUFFER_BYTES = 4 * 2 ** 20;
@@ -72,10 +72,11 @@ export class Notifications {
   drain(each: (notification: Notification) => void, lost: () => void): void {
     for (;;) {
       try {
-        const received = this.#receiver.receive(this.fd, k.SOL_NETLINK, k.NETLINK_LISTEN_ALL_NSID);
-        if (!received) return;
-        const nsid = received.control === undefined ? {} : { nsid: received.control };
-        for (const message of messages(received.data)) each({ ...nsid, message });
+        const data = this.#receiver.receive(this.fd);
+        if (!data) return;
+        const about = this.#receiver.control(k.SOL_NETLINK, k.NETLINK_LISTEN_ALL_NSID);
+        const nsid = about ? { nsid: about.getInt32(0, true) } : {};
+        for (const message of messages(data)) each({ ...nsid, message });
       } catch (error) {
         if (!(error instanceof KernelError && error.errno === "ENOBUFS")) throw error;
         lost();

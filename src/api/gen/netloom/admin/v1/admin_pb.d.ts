@@ -1254,6 +1254,176 @@ export declare type PingReply = Message<"netloom.admin.v1.PingReply"> & {
 export declare const PingReplySchema: GenMessage<PingReply>;
 
 /**
+ * @generated from message netloom.admin.v1.CaptureRequest
+ */
+export declare type CaptureRequest = Message<"netloom.admin.v1.CaptureRequest"> & {
+  /**
+   * A wire as of `PingRequest`, or a workload, `web` or `alpha/web`, which means all wires that it has now.
+   *
+   * @generated from field: string of = 1;
+   */
+  of: string;
+
+  /**
+   * In the language of docs/agents.md. Empty: every frame.
+   *
+   * @generated from field: string filter = 2;
+   */
+  filter: string;
+
+  /**
+   * Of a frame no more is kept. Default, and most: 262,144.
+   *
+   * @generated from field: uint32 snap_bytes = 3;
+   */
+  snapBytes: number;
+
+  /**
+   * Room in the kernel for frames of each wire that were not sent yet; what does not fit is lost, and counted. Default: 4 MiB. At most
+   * 64 MiB.
+   *
+   * @generated from field: uint32 buffer_bytes = 4;
+   */
+  bufferBytes: number;
+};
+
+/**
+ * Describes the message netloom.admin.v1.CaptureRequest.
+ * Use `create(CaptureRequestSchema)` to create a new message.
+ */
+export declare const CaptureRequestSchema: GenMessage<CaptureRequest>;
+
+/**
+ * @generated from message netloom.admin.v1.CaptureReply
+ */
+export declare type CaptureReply = Message<"netloom.admin.v1.CaptureReply"> & {
+  /**
+   * Only in the first answer, which has nothing else: what is captured, numbered from 0.
+   *
+   * @generated from field: repeated netloom.admin.v1.CapturedEnd ends = 1;
+   */
+  ends: CapturedEnd[];
+
+  /**
+   * All that follows is of the end with this number.
+   *
+   * @generated from field: uint32 end = 2;
+   */
+  end: number;
+
+  /**
+   * In the order in which they passed.
+   *
+   * @generated from field: repeated netloom.admin.v1.Frame frames = 3;
+   */
+  frames: Frame[];
+
+  /**
+   * Since the beginning: frames that have passed, those of them that were lost for lack of room, and those that the filter let through.
+   *
+   * @generated from field: uint64 passed = 4;
+   */
+  passed: bigint;
+
+  /**
+   * @generated from field: uint64 lost = 5;
+   */
+  lost: bigint;
+
+  /**
+   * @generated from field: uint64 accepted = 6;
+   */
+  accepted: bigint;
+
+  /**
+   * Why no more comes of this end.
+   *
+   * @generated from field: string ended = 7;
+   */
+  ended: string;
+};
+
+/**
+ * Describes the message netloom.admin.v1.CaptureReply.
+ * Use `create(CaptureReplySchema)` to create a new message.
+ */
+export declare const CaptureReplySchema: GenMessage<CaptureReply>;
+
+/**
+ * @generated from message netloom.admin.v1.CapturedEnd
+ */
+export declare type CapturedEnd = Message<"netloom.admin.v1.CapturedEnd"> & {
+  /**
+   * `alpha/web/to-db`
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string interface = 2;
+   */
+  interface: string;
+
+  /**
+   * @generated from field: string wire_id = 3;
+   */
+  wireId: string;
+};
+
+/**
+ * Describes the message netloom.admin.v1.CapturedEnd.
+ * Use `create(CapturedEndSchema)` to create a new message.
+ */
+export declare const CapturedEndSchema: GenMessage<CapturedEnd>;
+
+/**
+ * @generated from message netloom.admin.v1.Frame
+ */
+export declare type Frame = Message<"netloom.admin.v1.Frame"> & {
+  /**
+   * Nanoseconds since the epoch.
+   *
+   * @generated from field: uint64 time_ns = 1;
+   */
+  timeNs: bigint;
+
+  /**
+   * It left by the device of the end; else it came in there.
+   *
+   * @generated from field: bool is_outgoing = 2;
+   */
+  isOutgoing: boolean;
+
+  /**
+   * It went from the client to the endpoint; else from the endpoint to the client.
+   *
+   * @generated from field: bool to_endpoint = 3;
+   */
+  toEndpoint: boolean;
+
+  /**
+   * From the Ethernet header on.
+   *
+   * @generated from field: bytes data = 4;
+   */
+  data: Uint8Array;
+
+  /**
+   * Of the whole frame.
+   *
+   * @generated from field: uint32 length = 5;
+   */
+  length: number;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Frame.
+ * Use `create(FrameSchema)` to create a new message.
+ */
+export declare const FrameSchema: GenMessage<Frame>;
+
+/**
  * @generated from message netloom.admin.v1.WhyRequest
  */
 export declare type WhyRequest = Message<"netloom.admin.v1.WhyRequest"> & {
@@ -1686,6 +1856,17 @@ export declare const Agent: GenService<{
     methodKind: "server_streaming";
     input: typeof PingRequestSchema;
     output: typeof PingReplySchema;
+  },
+  /**
+   * Frames as they pass this host's end of a wire, or of all wires of a workload, in both directions, until the caller goes. The first
+   * answer comes when the capture has begun.
+   *
+   * @generated from rpc netloom.admin.v1.Agent.Capture
+   */
+  capture: {
+    methodKind: "server_streaming";
+    input: typeof CaptureRequestSchema;
+    output: typeof CaptureReplySchema;
   },
   /**
    * Why a client gets, or would get, this endpoint of a service.

@@ -1,0 +1,105 @@
+/** What a capture is of, and how it ends, over the admin contract. Frames are for the real kernel: e2e/capture.netns.test.ts. */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { AgentMesh, WEB, type HostName } from "../../fixtures/roles/agent.ts";
+import {
+  Agent as AdminApi,
+  type CaptureReply,
+  CaptureRequestSchema,
+} from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { serveAll, watch } from "../api/rpc.ts";
+import type { Watch } from "../async/watch.ts";
+import { hopTo } from "../registry/hop-to.ts";
+
+function capture(
+  mesh: AgentMesh,
+  host: HostName,
+  of: string,
+  options: { filter?: string; snapBytes?: number } = {},
+) {
+  const { served, world } = mesh.agent(host);
+  const request = create(CaptureRequestSchema, { of, ...options });
+  return watch(hopTo(serveAll(served), world), AdminApi.method.capture, request);
+}
+
+/** Names of what is captured, as its first answer has them. */
+async function begin(replies: Watch<CaptureReply>): Promise<string[]> {
+  return (await replies.take())?.ends.map(({ name }) => name) ?? [];
+}
+
+const OTHER = WEB.replace("web-db", "web-too").replace("to-db", "too");
+
+suite("a capture", () => {
+  test("is of the end that is named, of that on the host, or of all wires of a workload", async () => {
+    const mesh = new AgentMesh();
+    await mesh.runWithWire(async () => {
+      await mesh.apply("alpha", OTHER);
+      for (const [host, of, expected] of [
+        ["alpha", "web-db", ["alpha/a1/to-db"]],
+        ["alpha", "a1/too", ["alpha/a1/too"]],
+        ["alpha", "alpha/a1/too", ["alpha/a1/too"]],
+        ["alpha", "a1", ["alpha/a1/to-db", "alpha/a1/too"]],
+        ["beta", "beta/b1", ["beta/b1", "beta/b1"]],
+      ] as const) {
+        const replies = capture(mesh, host, of);
+        const names = await begin(replies);
+        const found = host === "beta" ? names.map((name) => name.replace(/\/[^/]+$/, "")) : names;
+        assert.deepEqual(found, expected, of);
+        replies.close();
+        assert.equal(await replies.take(), undefined);
+      }
+    });
+  });
+
+  test("of a wire inside of a host is at the end that is named", async () => {
+    const mesh = new AgentMesh();
+    await mesh.runWithWire(async () => {
+      await mesh.apply("beta", WEB.replace("lab/alpha/a1", "lab/beta/b2"));
+      const byEndpoint = capture(mesh, "beta", "b1");
+      assert.equal((await begin(byEndpoint)).length, 2);
+      byEndpoint.close();
+      const byClient = capture(mesh, "beta", "b2/to-db");
+      assert.deepEqual(await begin(byClient), ["beta/b2/to-db"]);
+      byClient.close();
+    });
+  });
+
+  test("is refused with a reason where there is none, or the filter is none", async () => {
+    const mesh = new AgentMesh();
+    await mesh.runWithWire(async () => {
+      const refusal = async (of: string, options = {}): Promise<string> =>
+        await Promise.resolve()
+          .then(() => capture(mesh, "alpha", of, options).take())
+          .then(String, ({ code, message }: { code: string; message: string }) => `${code} ${message}`);
+      assert.equal(await refusal("b1"), "NOT_FOUND capture b1: alpha has no such wire");
+      assert.equal(
+        await refusal("web-db", { filter: "tcp and prot 53" }),
+        'INVALID_ARGUMENT capture web-db: its filter is none: column 9: "prot" is no word of a filter; did you mean "port"?',
+      );
+      assert.match(
+        await refusal("web-db", { snapBytes: 1_000_000 }),
+        /^INVALID_ARGUMENT .*262144 are allowed$/,
+      );
+    });
+  });
+
+  test("ends with a sentence when its workload goes, and when its wire is closed", async () => {
+    const mesh = new AgentMesh();
+    await mesh.runWithWire(async () => {
+      await mesh.apply("alpha", OTHER.replace("lab/alpha/a1", "lab/alpha/a2"));
+      const [gone, closed] = [capture(mesh, "alpha", "a1"), capture(mesh, "alpha", "a2")];
+      for (const each of [gone, closed]) await begin(each);
+      mesh.removeWorkload("alpha", "a1");
+      await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-too" }]);
+      assert.deepEqual(
+        (await gone.all()).map(({ ended }) => ended),
+        ["its workload is gone"],
+      );
+      assert.deepEqual(
+        (await closed.all()).map(({ ended }) => ended),
+        ["its device is gone: the wire was closed, or is made anew"],
+      );
+    });
+  });
+});
