@@ -159,7 +159,6 @@ function wireRow(
             ...(isFine ? [] : remarksOf({ ...attachment, reason: attachment?.reason ?? wire.reason }, nowMs)),
             ...wire.notes,
             ...recentMends(wire, nowMs),
-            ...wire.notes,
           ],
   };
 }
