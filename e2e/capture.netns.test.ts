@@ -13,7 +13,7 @@ import { once } from "node:events";
 import { mkdtempSync, openSync, closeSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test, type TestContext } from "node:test";
+import { test, type TestContext } from "node:test";
 import { until } from "../fixtures/async/until.ts";
 import { readPcapng, type ReadFile } from "../fixtures/capture/pcapng-reader.ts";
 import { linesOf, needsTcpdump } from "../fixtures/capture/tcpdump.ts";
@@ -22,6 +22,8 @@ import { needsRoot } from "../fixtures/linux/netns.ts";
 import { netloomPath } from "../src/cli/spawn-netloom.ts";
 import { findDaemons } from "../src/lab/daemons.ts";
 import { namespaceName } from "../src/lab/topology/topology.ts";
+
+const skip = needsRoot || needsTcpdump;
 
 const TEXT = `name: NAME
 hosts:
@@ -115,8 +117,10 @@ function tally({ packets }: ReadFile): Record<string, number> {
   return counts;
 }
 
-suite("a capture of wires", { skip: needsRoot || needsTcpdump }, () => {
-  test("has both directions of a remote and of a local wire, as tcpdump reads them, and only what the filter lets through", async (t) => {
+test(
+  "a capture has both directions of a remote and of a local wire, as tcpdump reads them, and only what the filter lets through",
+  { skip },
+  async (t) => {
     const lab = await labFixture(t);
     await lab.up(TEXT);
     const addresses = await addressesOf(lab);
@@ -168,9 +172,13 @@ suite("a capture of wires", { skip: needsRoot || needsTcpdump }, () => {
       assert.match(refusing.said(), refused);
       assert.equal(refusing.child.exitCode, 1);
     }
-  });
+  },
+);
 
-  test("leaves no socket in the workload, whoever is killed, and ends with the workload", async (t) => {
+test(
+  "a capture leaves no socket in the workload, whoever is killed, and ends with the workload",
+  { skip },
+  async (t) => {
     const lab = await labFixture(t);
     await lab.up(TEXT);
     const addresses = await addressesOf(lab);
@@ -203,9 +211,13 @@ suite("a capture of wires", { skip: needsRoot || needsTcpdump }, () => {
           .stdout.toString()
           .includes("nlv"),
     );
-  });
+  },
+);
 
-  test("of a port sees what who is behind it sends as coming in, on the way from the client", async (t) => {
+test(
+  "a capture of a port sees what who is behind it sends as coming in, on the way from the client",
+  { skip },
+  async (t) => {
     const lab = await labFixture(t);
     await lab.up(TEXT);
     const [alpha, machine] = [namespaceName(lab.name, "alpha"), `nlt${process.pid}-machine`];
@@ -251,5 +263,49 @@ suite("a capture of wires", { skip: needsRoot || needsTcpdump }, () => {
       "in: wire alpha/eth9: client to endpoint": 2,
       "out: wire alpha/eth9: endpoint to client": 2,
     });
-  });
-});
+  },
+);
+
+test(
+  "a capture waits for a reader that is slow, loses what it has no room for meanwhile, and says how much",
+  { skip },
+  async (t) => {
+    const lab = await labFixture(t);
+    await lab.up(TEXT);
+    const [far = ""] = (await addressesOf(lab)).get("alpha/web/to-db") ?? [];
+    const args = ["capture", "web/to-db", "--buffer", "16", "--lab", lab.name, "--host", "alpha"];
+    const child = spawn(netloomPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    t.after(() => child.kill("SIGKILL"));
+    const ended = once(child, "close");
+    let said = "";
+    child.stderr.on("data", (part) => (said += String(part)));
+    await until(() => said.includes("capturing"));
+    // Far more than the pipe and all between it and the socket hold; nobody reads.
+    inside(lab, "alpha/web", "ping", "-n", "-q", "-f", "-c", "4000", "-s", "1400", far);
+    const pieces: Buffer[] = [];
+    child.stdout.on("data", (piece: Buffer) => pieces.push(piece));
+    const small = 77;
+    await until(() => {
+      inside(lab, "alpha/web", "ping", "-n", "-c", "1", "-s", String(small), far);
+      return hasFrame(pieces, 14 + 20 + 8 + small);
+    });
+    child.kill("SIGINT");
+    await ended;
+    assert.equal(child.exitCode, 0, said);
+    const { packets, statistics } = readPcapng(Buffer.concat(pieces));
+    const { received, dropped } = statistics[0] ?? assert.fail(said);
+    assert.ok(dropped > 1_000n && received >= 4_000n, said);
+    assert.ok(BigInt(packets.length) <= received - dropped, said);
+    assert.match(said, new RegExp(` ${dropped} lost for lack of room: --buffer gives more$`, "m"));
+  },
+);
+
+/** Whether a frame of that length has been written as a whole. */
+function hasFrame(pieces: readonly Buffer[], bytes: number): boolean {
+  try {
+    return readPcapng(Buffer.concat(pieces)).packets.some(({ data }) => data.length === bytes);
+  } catch {
+    // Its last block has not come as a whole yet.
+    return false;
+  }
+}

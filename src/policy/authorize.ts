@@ -89,7 +89,7 @@ interface Asked {
   read: HostResource;
   /** To try something that leaves nothing. */
   operate: HostResource;
-  /** To change what the host does. */
+  /** To change what the host does, or to see what its workloads say to each other. */
   own: HostResource;
 }
 

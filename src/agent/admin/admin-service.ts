@@ -33,7 +33,7 @@ const MAX_WAIT_MS = 600_000;
 
 type Api = Implementation<typeof AgentApi>;
 
-/** What each call needs: to look, to try, or to change. */
+/** What each call needs: to look, to try, or to change. To see what workloads say to each other is their owner's, too. */
 const NEEDS: Readonly<Record<keyof Api, "read" | "operate" | "own">> = {
   apply: "own",
   delete: "own",
@@ -41,7 +41,6 @@ const NEEDS: Readonly<Record<keyof Api, "read" | "operate" | "own">> = {
   status: "read",
   watch: "read",
   ping: "operate",
-  // It sees what workloads say to each other.
   capture: "own",
   why: "read",
   graph: "read",

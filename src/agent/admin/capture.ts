@@ -27,6 +27,8 @@ const MAX_ENDS = 64;
 
 /** A capture keeps a namespace alive, so that nothing tells of its end: it is looked for this often. */
 const LOOK_MS = 1_000;
+/** The shortest that a timer takes anyway. */
+const PAUSE_MS = 1;
 
 const DEVICE_GONE = "its device is gone: the wire was closed, or is made anew";
 const WORKLOAD_GONE = "its workload is gone";
@@ -113,6 +115,7 @@ class Capturing {
   readonly #signal = new Signal();
   /** Those that go on, the one that has waited longest first. */
   #turns: Looking[] | undefined;
+  readonly #untold: CaptureReply[] = [];
   /** On `Clock.monotonicMs`: when namespaces were last looked for. */
   #lookedMs = 0;
 
@@ -127,14 +130,17 @@ class Capturing {
     if (!this.#turns) return await this.#begin();
     const { clock } = this.#parts.world;
     const { life } = this.#options;
-    while (this.#turns.length > 0 && !life.ended) {
+    while (!life.ended) {
+      const told = this.#untold.shift();
+      if (told) return told;
+      if (this.#turns.length === 0) return undefined;
       const read = await this.#readInTurn();
       if (typeof read !== "boolean") return read;
-      const told = await this.#look();
-      if (told) return told;
+      await this.#look();
+      if (this.#untold.length > 0) continue;
       // A flood of frames that the filter drops holds up nobody else.
       if (read) await this.#signal.wait(clock, life, LOOK_MS);
-      else await clock.sleep(0, life);
+      else await clock.sleep(PAUSE_MS, life);
     }
     return undefined;
   }
@@ -198,20 +204,18 @@ class Capturing {
     return isAll;
   }
 
-  /** From time to time: that a workload is gone, or how much has passed that nobody wanted. */
-  async #look(): Promise<CaptureReply | undefined> {
+  /** From time to time: which workloads are gone, and how much has passed that nobody wanted. */
+  async #look(): Promise<void> {
     const nowMs = this.#parts.world.clock.monotonicMs();
-    if (nowMs - this.#lookedMs < LOOK_MS) return undefined;
-    const turns = this.#turns ?? [];
-    for (const looking of turns) {
-      const isThere = await this.#hasWorkload(looking);
-      if (this.#options.life.ended) return undefined;
-      if (!isThere) return this.#ended(looking, WORKLOAD_GONE);
-    }
-    for (const looking of turns)
-      if (looking.capture.counts().passed !== looking.toldPassed) return this.#reply(looking, {});
+    if (nowMs - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = nowMs;
-    return undefined;
+    for (const looking of [...(this.#turns ?? [])].sort((a, b) => a.number - b.number)) {
+      const isThere = await this.#hasWorkload(looking);
+      if (this.#options.life.ended) return;
+      if (!isThere) this.#untold.push(this.#ended(looking, WORKLOAD_GONE));
+      else if (looking.capture.counts().passed !== looking.toldPassed)
+        this.#untold.push(this.#reply(looking, {}));
+    }
   }
 
   async #hasWorkload({ here, cookie }: Looking): Promise<boolean> {

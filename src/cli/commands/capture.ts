@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { CaptureReply } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { NetloomError } from "../../errors/errors.ts";
 import { describe, option, type CommandContext } from "../command.ts";
@@ -46,7 +46,7 @@ export function captureCommand(context: CommandContext): Command {
     )
     .argument("[filter...]", "which frames")
     .addOption(option("-c, --count <number>", "end after so many frames").argParser(wholeNumber))
-    .addOption(option("--seconds <number>", "end after so many seconds").argParser(wholeNumber))
+    .addOption(option("--seconds <number>", "end after so many seconds, a week at most").argParser(seconds))
     .addOption(
       option("--snap-length <bytes>", "of each frame no more").argParser(wholeNumber).default(262_144),
     )
@@ -64,6 +64,15 @@ export function captureCommand(context: CommandContext): Command {
     });
 }
 
+/** No timer is set for longer than 24 days. */
+const WEEK_SECONDS = 604_800;
+
+function seconds(text: string): number {
+  const number = wholeNumber(text);
+  if (number <= WEEK_SECONDS) return number;
+  throw new InvalidArgumentError(`It is at most ${WEEK_SECONDS}.`);
+}
+
 async function captureInto(
   context: CommandContext,
   { of, filter, options }: { readonly of: string; readonly filter: string; readonly options: Options },
@@ -76,11 +85,14 @@ async function captureInto(
       import("../mesh/capture-file.ts"),
       import("./version.ts"),
     ]);
-  const { count = Infinity, seconds, snapLength: snapBytes, buffer } = options;
+  const { count = Infinity, seconds: lastsSeconds, snapLength: snapBytes, buffer } = options;
   const request = create(CaptureRequestSchema, { of, filter, snapBytes, bufferBytes: buffer * 1024 });
   const application = `netloom ${versions().version}`;
   const file = new File({ application, snapBytes, filter, limit: count, nowMs: () => Date.now() });
-  const ends = [context.audience, ...(seconds === undefined ? [] : [AbortSignal.timeout(seconds * 1000)])];
+  const ends = [
+    context.audience,
+    ...(lastsSeconds === undefined ? [] : [AbortSignal.timeout(lastsSeconds * 1000)]),
+  ];
   const end = AbortSignal.any(ends);
   let isCutShort = false;
   try {
