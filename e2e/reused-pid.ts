@@ -6,14 +6,13 @@
  * before its namespace is looked at.
  */
 import assert from "node:assert/strict";
-import type { ChildProcess } from "node:child_process";
 import { openSync, readlinkSync } from "node:fs";
 import type { Kernel } from "../src/kernel/kernel.ts";
 import { HostGuard } from "../src/agent/host-guard.ts";
 import { Workloads } from "../src/attachments/workloads.ts";
 import { openAgentWorld } from "../src/cli/daemon/agent-world.ts";
 import type { Processes } from "../src/kernel/processes.ts";
-import { endProcess, startProcess, startProcessAs } from "./kernel/numbered-process.ts";
+import { startProcess, startProcessAs } from "./kernel/numbered-process.ts";
 import { labIdentity } from "../src/identity/lab-identity.ts";
 
 /** Time to look again, and to take the process that has the number by then for the workload. */
@@ -32,8 +31,8 @@ const agent = await openAgentWorld({
   identity: labIdentity,
 });
 const { world, processes } = agent;
-let child: ChildProcess = await startProcess();
-const { pid } = child as { pid: number };
+let child = await startProcess();
+const { pid } = child;
 // Held, so that no later namespace gets its inode number: the kernel gives the number of one that is gone again.
 openSync(`/proc/${pid}/ns/net`, "r");
 const first = netnsOf(pid);
@@ -41,7 +40,7 @@ let isReplaced = false;
 const replace = async (): Promise<void> => {
   if (isReplaced) return;
   isReplaced = true;
-  await endProcess(child);
+  await child.end();
   child = await startProcessAs(pid);
 };
 const held: Processes = {
@@ -81,6 +80,6 @@ const second = netnsOf(pid);
 await world.clock.sleep(LOOKS_MS);
 const { isThere } = workload.presence;
 workload.release();
-await endProcess(child);
+await child.end();
 await agent.close();
 process.stdout.write(JSON.stringify({ isReused: first !== second, seen, isThere, pid }));

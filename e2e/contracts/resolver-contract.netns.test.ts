@@ -1,6 +1,6 @@
 /** The resolvers of workloads keep their contract on this machine: namespaces of the test's own, processes in them. */
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
 import { test, type TestContext } from "node:test";
@@ -10,7 +10,7 @@ import { OWN } from "../../src/linux/machine/open-need.ts";
 import { linuxProcesses } from "../../src/linux/processes/processes.ts";
 import { labPlacePath } from "../../src/resolvers/lab/places.ts";
 import { nodeClock } from "../../src/transport/node-clock.ts";
-import { endProcess, startProcessAs } from "../kernel/numbered-process.ts";
+import { freeNumber, type NumberedProcess, startProcessAs } from "../kernel/numbered-process.ts";
 import { type ResolverHarness, resolverContract, type Specimen } from "./resolver-contract.ts";
 
 for (const each of resolverContract)
@@ -89,15 +89,13 @@ function portIn(host: string, far: string, name: string): Specimen {
   };
 }
 
-/** The number of a process that is none any more, for others to take it. */
+/** A number that no process has, for one to take it. */
 async function numbered(ends: (() => Promise<void>)[]): Promise<Specimen> {
   // Far from the numbers that are given one after the other.
-  const first = await startProcessAs(20_000 + (process.pid % 10_000));
-  const pid = first.pid ?? assert.fail();
-  await endProcess(first);
-  let running: ChildProcess | undefined;
+  const pid = freeNumber(20_000 + (process.pid % 10_000));
+  let running: NumberedProcess | undefined;
   const go = async (): Promise<void> => {
-    if (running) await endProcess(running);
+    await running?.end();
     running = undefined;
   };
   ends.push(go);

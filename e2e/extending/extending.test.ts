@@ -306,7 +306,7 @@ test("a kind of document", async (t) => {
   assert.match((await house.netloom("--help")).stdout, /^ +note +say something of a workload$/m);
   assert.match(
     (await house.netloom("get", "--help")).stdout,
-    /networkservice, connect, expose, function, note, services or/,
+    /networkservice, connect, expose, function, note, services, endpoints or/,
   );
   house.write(
     "note.yaml",
