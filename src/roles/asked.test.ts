@@ -77,6 +77,7 @@ const EXPECTED: ReadonlyMap<string, readonly [asked: string, request?: Uint8Arra
     [admin.status, "read host"],
     [admin.watch, "read host"],
     [admin.ping, "operate host"],
+    [admin.capture, "own host"],
     [admin.why, "read host"],
     [admin.graph, "read host"],
   ].map(([method, ...expected]) => [
