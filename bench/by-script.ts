@@ -18,10 +18,18 @@ export function operations(wire: Wire, verb: "add" | "remove"): Operation[] {
   return verb === "add" ? objects.map((object) => ({ verb, object })) : diff([], objects);
 }
 
+/** A device of its own for each wire cannot share a port with the one device of Netloom's host. */
+const SCRIPT_PORT = 8472;
+
 /** Without settings, and without the question whether `ip` can mark addresses: nobody asks that for each wire. */
 export function scriptOf(parts: readonly ScriptPart[], verb: "add" | "remove"): string[] {
   const lines = parts.flatMap(({ wire, host }) => script(operations(wire, verb), { host: netnsOf(host) }));
-  return ["owner=", ...lines.filter((line) => !/^if |sysctl/.test(line))];
+  return [
+    "owner=",
+    ...lines
+      .filter((line) => !/^if |sysctl/.test(line))
+      .map((line) => line.replace(/ dstport \d+/, ` dstport ${SCRIPT_PORT}`)),
+  ];
 }
 
 /** Milliseconds of one shell. */
