@@ -63,6 +63,11 @@ export interface ApplyOptions {
 export interface ObserveQuery {
   readonly netns: Netns;
   readonly links?: readonly string[];
+  /**
+   * Of a pair only the end here matters: the namespace of the other one may come as `inode://0/0`. To find its name costs as
+   * much as there are namespaces.
+   */
+  readonly nearEndsOnly?: true;
 }
 
 /** A namespace as the kernel knows it. `cookie` is unique until the next boot, unlike the inode (SO_NETNS_COOKIE). */

@@ -26,7 +26,7 @@ export async function survey(
     if (i > 0) await pause();
     const wanted = all.slice(i, i + OWNERS_AT_ONCE);
     const links = wanted.flatMap(([, objects]) => objects.flatMap((object) => namesIn(object, netns)));
-    const found = await look(kernel, isWhole ? { netns } : { netns, links });
+    const found = await look(kernel, { netns, ...(!isWhole && { links }), nearEndsOnly: true });
     if (!found) return [];
     const there = new Set(found.flatMap((object) => tracesOf(object, netns)));
     const isThere = (object: KernelObject): boolean =>

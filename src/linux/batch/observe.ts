@@ -34,6 +34,7 @@ function viewOf({ places, mark, onDoomed }: ObserveContext, query: ObserveQuery)
     place,
     netns: query.netns,
     names: query.links && new Set(query.links),
+    nearEndsOnly: query.nearEndsOnly === true,
     ...indexed(links),
     pairs: new Map(),
     seen: {},

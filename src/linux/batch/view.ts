@@ -27,6 +27,8 @@ export interface NetnsView {
   readonly netns: Netns;
   /** Absent: everything in the namespace. */
   readonly names: ReadonlySet<string> | undefined;
+  /** Nobody asks in which namespace far ends are. */
+  readonly nearEndsOnly: boolean;
   /** The devices in question, without those that are doomed or about to vanish with the other end's namespace. */
   readonly links: readonly Link[];
   readonly byIndex: ReadonlyMap<number, Link>;

@@ -34,7 +34,8 @@ export function farEnd(
   const far = askBeside(near.place, link, index);
   if (far?.lowerIndex !== link.index) return undefined;
   const nsid = link.linkNetnsid;
-  return linkEnd(nsid === undefined ? near.netns : netnsOf(context, views, near.place, nsid), far);
+  if (nsid === undefined) return linkEnd(near.netns, far);
+  return linkEnd(near.nearEndsOnly ? UNKNOWN_NETNS : netnsOf(context, views, near.place, nsid), far);
 }
 
 /** False for one end of a veth pair that is about to vanish, because the namespace of the other end has gone. */
