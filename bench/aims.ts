@@ -42,6 +42,7 @@ const ATTACKS =
 /** The machine of the README's figures is several times slower than the one that met these. */
 const SLOW =
   "the version before the restructuring gives 144 up and 272 down on this machine; claims and the settings of devices are the rest";
+const LOOKS = "a full look at each wire every 30 s, half a millisecond for one to another host";
 const MACHINE = "the version before the restructuring gives 149 MB, 0.45 % and 401 ms on this machine";
 
 const AIMS: Readonly<Record<string, readonly Aim[]>> = {
@@ -67,7 +68,7 @@ const AIMS: Readonly<Record<string, readonly Aim[]>> = {
   "scale routes": [aim("value", "≤", 5, "µs")],
   "registry find": [aim("p99", "≤", 2, "ms", PAUSES)],
   "footprint memory": [aim("value", "≤", 130, "MB", MACHINE)],
-  "footprint cpu": [aim("value", "≤", 0.5, "%", MACHINE)],
+  "footprint cpu": [aim("value", "≤", 0.5, "%", LOOKS)],
   "abuse another caller": [aim("ratio", "≤", 2, "", ATTACKS)],
   "footprint status": [aim("p50", "≤", 250, "ms", MACHINE)],
 };
