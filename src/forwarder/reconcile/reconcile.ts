@@ -490,6 +490,7 @@ export class Reconciler {
   }
 
   async #apply(operations: readonly Operation[], owner?: string): Promise<void> {
+    if (owner !== undefined) this.#shared.demandAlone(owner, operations);
     await applyBatches(this.#kernel, operations, owner === undefined ? undefined : this.#spans.get(owner));
   }
 }

@@ -1,7 +1,7 @@
 /** Who holds which object of the host. It is there as long as somebody does. */
 import { KeyedMutex } from "../../async/keyed-mutex.ts";
 import { NetloomError } from "../../errors/errors.ts";
-import type { KernelObject } from "../../kernel/kernel.ts";
+import type { KernelObject, Operation } from "../../kernel/kernel.ts";
 import { describeObject } from "../../kernel/kernel-text.ts";
 import { contentOf, identityOf } from "../../kernel/objects.ts";
 import type { Owners, Plan } from "../../kernel/plan.ts";
@@ -14,27 +14,53 @@ interface Entry {
   readonly isThere: boolean;
 }
 
+/** What a task is about to do needs the turn alone. Never leaves the book. */
+class NotAlone extends Error {}
+
 export class SharedBook {
   readonly #entries = new Map<string, Entry>();
   readonly #held = new Map<string, readonly KernelObject[]>();
   /** By identity; taken in an owner's turn only. */
   readonly #turns = new KeyedMutex<string>();
+  /** Owners that have their turn beside others. */
+  readonly #beside = new Set<string>();
 
   /**
    * Runs `task` in the turn of all that the plan shares, its owner has shared, or takes along (`leaving`). Where all of that is
-   * there and stays held, plans need not wait for each other: only who makes or gives up something has the turn alone.
+   * there and others hold what the owner gives up, plans need not wait for each other: only who makes or removes something has
+   * the turn alone. A task that finds out in between that it has to (`demandAlone`) runs once more.
    */
   async inTurn<T>(plan: Plan, leaving: readonly KernelObject[], task: () => Promise<T>): Promise<T> {
     const { owner, shared = [] } = plan;
+    const concerned = [...this.heldBy(owner), ...shared, ...leaving];
+    if (concerned.length === 0) return await task();
     const kept = new Set(shared.map(identityOf));
-    const identities = [...new Set([...this.heldBy(owner), ...shared, ...leaving].map(identityOf))];
-    if (identities.length === 0) return await task();
+    const identities = concerned.map(identityOf);
     const isAtRest = (): boolean =>
-      identities.every((identity) => kept.has(identity)) && shared.every((object) => this.isThere(object));
-    const run = async (): Promise<{ readonly result: T } | undefined> =>
-      isAtRest() ? { result: await task() } : undefined;
-    const done = isAtRest() ? await this.#turns.share(identities, run) : undefined;
+      shared.every((object) => this.isThere(object)) &&
+      concerned.every((object) => kept.has(identityOf(object)) || this.hasOthers(owner, object));
+    const beside = async (): Promise<{ readonly result: T } | undefined> => {
+      if (!isAtRest()) return undefined;
+      // At once, so that the last one knows that it is.
+      this.#letGo(owner, kept);
+      this.#beside.add(owner);
+      try {
+        return { result: await task() };
+      } catch (error) {
+        if (error instanceof NotAlone) return undefined;
+        throw error;
+      } finally {
+        this.#beside.delete(owner);
+      }
+    };
+    const done = isAtRest() ? await this.#turns.share(identities, beside) : undefined;
     return done ? done.result : await this.#turns.take(identities, task);
+  }
+
+  /** Before the owner does `operations`: what is shared is made and removed by who has its turn alone. */
+  demandAlone(owner: string, operations: readonly Operation[]): void {
+    if (this.#beside.has(owner) && operations.some(({ object }) => this.isKnown(object)))
+      throw new NotAlone();
   }
 
   /** Nobody else makes `objects`, or gives them up, meanwhile. */
@@ -96,19 +122,28 @@ export class SharedBook {
    * kernel; else only those that others hold are.
    */
   hold(owner: string, objects: readonly KernelObject[], areThere: boolean): void {
-    const before = this.heldBy(owner);
-    const kept = new Set(objects.map(identityOf));
-    for (const identity of before.map(identityOf).filter((each) => !kept.has(each))) {
-      const entry = this.#entries.get(identity);
-      entry?.holders.delete(owner);
-      if (entry?.holders.size === 0) this.#entries.delete(identity);
-    }
+    this.#letGo(owner, new Set(objects.map(identityOf)));
     for (const object of objects) {
       const isThere = areThere || (this.hasOthers(owner, object) && this.isThere(object));
       const holders = this.#entries.get(identityOf(object))?.holders ?? new Set();
       this.#entries.set(identityOf(object), { object, holders: holders.add(owner), isThere });
     }
     if (objects.length > 0) this.#held.set(owner, objects);
+  }
+
+  /** The owner holds no more than what has one of these identities. */
+  #letGo(owner: string, kept: ReadonlySet<string>): void {
+    const held = this.heldBy(owner);
+    const left = held.filter((object) => kept.has(identityOf(object)));
+    if (left.length === held.length) return;
+    for (const object of held) {
+      const identity = identityOf(object);
+      const entry = this.#entries.get(identity);
+      if (kept.has(identity) || !entry) continue;
+      entry.holders.delete(owner);
+      if (entry.holders.size === 0) this.#entries.delete(identity);
+    }
+    if (left.length > 0) this.#held.set(owner, left);
     else this.#held.delete(owner);
   }
 
