@@ -157,7 +157,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, __u32 ifindex)
 	int verdict = EXCEPTION;
 	int is_plain = skb->protocol == ETH_P_IP || skb->protocol == ETH_P_IPV6;
 	/* A tag is beside the packet, and would end up before the outer header. */
-	if (is_plain && !skb->vlan_present && skb->len <= MAX_FRAME_BYTES && !(tunnel->flags & TUNNEL_BY_DEVICE) &&
+	if (is_plain && !skb->vlan_present && skb->len <= MAX_FRAME_BYTES && !(tunnel->flags & TUNNEL_CHECKSUM) &&
 	    !is_slow())
 		verdict = tunnel->family == AF_INET6 ? encapsulate_as(skb, tunnel, 1) : encapsulate_as(skb, tunnel, 0);
 	return verdict == EXCEPTION ? by_device(skb, tunnel) : verdict;

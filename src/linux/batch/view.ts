@@ -58,25 +58,29 @@ export function indexesOf({ names, links }: NetnsView): readonly (number | undef
 
 /** All addresses of the devices in question. */
 export function addressesOf(view: NetnsView): readonly AddressMessage[] {
-  view.seen.addresses ??= indexesOf(view).flatMap((index) =>
-    view.place.socket.dump(dumpAddresses(index), decodeAddress),
-  );
+  view.seen.addresses ??= indexesOf(view)
+    .flatMap((index) => view.place.socket.dump(dumpAddresses(index), decodeAddress))
+    .filter(({ linkIndex }) => view.byIndex.has(linkIndex));
   return view.seen.addresses;
 }
 
 /** Routes to others of the devices in question, as far as they are ours or the kernel's own; on named links there may be more. */
 export function routesOf({ mark }: ObserveContext, view: NetnsView): readonly ObservedRoute[] {
-  const isFew = view.names !== undefined && view.names.size <= MANY_LINKS;
-  const queries: Omit<RouteQuery, "family">[] = isFew
-    ? view.links.map(({ index }) => ({ linkIndex: index }))
-    : [{ protocol: mark.protocol }, { protocol: k.RTPROT_KERNEL }];
-  view.seen.routes ??= queries
+  view.seen.routes ??= indexesOf(view)
+    .flatMap((linkIndex): readonly Omit<RouteQuery, "family">[] =>
+      linkIndex === undefined
+        ? [{ protocol: mark.protocol }, { protocol: k.RTPROT_KERNEL }]
+        : [{ linkIndex }],
+    )
     .flatMap((query) =>
       ([4, 6] as const).flatMap((family) =>
         view.place.socket.dump(dumpRoutes({ family, ...query }), decodeRoute),
       ),
     )
-    .filter(({ type, isCloned }) => type === k.RTN_UNICAST && !isCloned);
+    .filter(
+      ({ type, isCloned, linkIndex = 0 }) =>
+        type === k.RTN_UNICAST && !isCloned && view.byIndex.has(linkIndex),
+    );
   return view.seen.routes;
 }
 

@@ -101,7 +101,6 @@ export class Datapath {
   readonly #maps: DatapathMaps;
   readonly #map: number;
   readonly #programs: Readonly<Record<ProgramName, number>>;
-  readonly #wire: number;
   readonly #value: Buffer;
   readonly #isBound: (ifindex: number) => boolean;
 
@@ -116,7 +115,6 @@ export class Datapath {
     this.#maps = maps;
     this.#map = maps.of("wires");
     this.#programs = programs;
-    this.#wire = programs.wire;
     this.#value = Buffer.alloc(WIRE_BYTES * possibleCpus());
     this.tunnels = new TunnelMaps({
       tunnels: maps.of("tunnels"),
@@ -128,10 +126,10 @@ export class Datapath {
   }
 
   /**
-   * Mounts a bpffs at `bpffs` if there is none, and loads and pins the programs and the map, or adopts the pinned ones.
-   * Where nothing is pinned, but a program of ours still runs, its map is taken over. Links that run an older program get
+   * Mounts a bpffs at `bpffs` if there is none, and loads and pins the programs and the maps, or adopts the pinned ones.
+   * Where nothing is pinned, but a program of ours still runs, its maps are taken over. Links that run an older program get
    * the present one, without a packet lost; entries whose device is gone are
-   * forgotten. FAILED_PRECONDITION if the pinned map has another layout.
+   * forgotten. FAILED_PRECONDITION if a pinned map has another layout.
    */
   static open(bpffs: string, options: DatapathOptions = {}): Datapath {
     const object = options.object ?? readFileSync(OBJECT);
@@ -174,7 +172,7 @@ export class Datapath {
     this.#claim(wire, { path, attempted, isFree });
     let link: number | undefined;
     try {
-      link = createTcxLink(this.#wire, wire.ifindex);
+      link = createTcxLink(this.#programs.wire, wire.ifindex);
       if (link < 0) {
         throw linkError(attempted, link);
       }
@@ -191,7 +189,7 @@ export class Datapath {
 
   /** The program, for a filter. */
   get program(): number {
-    return this.#wire;
+    return this.#programs.wire;
   }
 
   /**
@@ -332,7 +330,7 @@ export class Datapath {
 
   /** Brings what an earlier process left up to the present program, and forgets devices that are gone. */
   #adopt(digest: string): void {
-    const current = programId(this.#wire);
+    const current = programId(this.#programs.wire);
     const alive = new Set<number>();
     for (const name of this.#names()) {
       const link = getPinned(this.#linkPath(name));
@@ -343,7 +341,7 @@ export class Datapath {
         const info = tcxLinkInfo(link);
         alive.add(info.ifindex);
         if (info.ifindex !== 0 && info.programId !== current) {
-          updateLink(link, this.#wire);
+          updateLink(link, this.#programs.wire);
         }
       } finally {
         close(link);

@@ -7,7 +7,7 @@ import {
   type Stranger,
 } from "../../kernel/drops.ts";
 import { forEachElement, lookupElement } from "./bpf.ts";
-import { ARRIVAL_KEY_BYTES, decodeArrivalKey } from "./tunnel-entry.ts";
+import { ARRIVAL_KEY_BYTES, decodeStrangerKey } from "./tunnel-entry.ts";
 import { keyOf, possibleCpus } from "./wire-map.ts";
 
 /** `struct dropped`: packets, and when the last one was; once per possible CPU. */
@@ -26,19 +26,22 @@ export function readDrops(fds: DropMapFds, nowNs: bigint): Drops {
   forEachElement(
     fds.strangers,
     { keyBytes: ARRIVAL_KEY_BYTES[6], valueBytes: STRANGER_BYTES },
-    (key, value) => strangers.push({ ...decodeArrivalKey(key), packets: Number(value.readBigUInt64LE()) }),
+    (key, value) => strangers.push({ ...decodeStrangerKey(key), packets: Number(value.readBigUInt64LE()) }),
   );
   return {
-    counts: DROP_REASONS.flatMap((_, number) => countOf(fds.drops, number, nowNs)),
+    counts: DROP_REASONS.flatMap((reason, number) => countOf(fds.drops, { reason, number }, nowNs)),
     strangers: sortStrangers(strangers),
   };
 }
 
 /** The sum over the CPUs. */
-function countOf(drops: number, number: number, nowNs: bigint): DropCount[] {
-  const reason = DROP_REASONS[number];
+function countOf(
+  drops: number,
+  { reason, number }: { readonly reason: DropCount["reason"]; readonly number: number },
+  nowNs: bigint,
+): DropCount[] {
   const value = Buffer.alloc(DROPPED_BYTES * possibleCpus());
-  if (reason === undefined || !lookupElement(drops, keyOf(number), value)) return [];
+  if (!lookupElement(drops, keyOf(number), value)) return [];
   let packets = 0n;
   let lastNs = 0n;
   for (let at = 0; at < value.length; at += DROPPED_BYTES) {

@@ -10,8 +10,7 @@ import { close } from "../libc/syscall.ts";
 import { loadMap } from "./loader.ts";
 import type { MapSpec, ObjectSpec } from "./object.ts";
 
-const MAPS = ["wires", "tunnels", "devices", "slow", "arrivals4", "arrivals6", "drops", "strangers"] as const;
-type MapName = (typeof MAPS)[number];
+type MapName = "wires" | "tunnels" | "devices" | "slow" | "arrivals4" | "arrivals6" | "drops" | "strangers";
 
 export class DatapathMaps {
   readonly #directory: string;
@@ -85,9 +84,11 @@ function demandLayout(map: number, wanted: MapSpec, path: string): void {
     shape.valueBytes === wanted.valueBytes
   )
     return;
+  const words = ({ type, keyBytes, valueBytes }: Pick<MapSpec, "type" | "keyBytes" | "valueBytes">): string =>
+    `type ${type}, keys of ${keyBytes} and values of ${valueBytes} bytes`;
   throw new KernelError(
     "FAILED_PRECONDITION",
-    `adopt ${path}: its values have ${shape.valueBytes} bytes, this version needs ${wanted.valueBytes}`,
+    `adopt ${path}: it has ${words(shape)}; this version needs ${words(wanted)}`,
     { hint: "close the wires with the version that made them, or end its agent and remove the directory" },
   );
 }

@@ -1,6 +1,7 @@
 /** Entries of the maps `tunnels`, `arrivals4` and `arrivals6`, as datapath/include/tunnel.h lays them out. */
 import { formatIp, mustParseIp } from "../../net/ip.ts";
 import { formatMac, parseMac } from "../../net/mac.ts";
+import * as k from "../netlink/constants.ts";
 
 /** What the data path knows of the tunnel of one device. */
 export interface TunnelEntry {
@@ -30,10 +31,7 @@ const SUM_AT = 56;
 const FAMILY_AT = 60;
 const FLAGS_AT = 61;
 const PORT_AT = 62;
-const BY_DEVICE = 1;
 const CHECKSUM = 2;
-const AF_INET = 2;
-const AF_INET6 = 10;
 const SHORT_CUT = 1;
 const ALONE = 2;
 
@@ -42,7 +40,6 @@ const MAPPED = Buffer.from("00000000000000000000ffff", "hex");
 
 const UDP_BYTES = 8;
 const TTL = 64;
-const PROTOCOL_UDP = 17;
 /** The VNI is valid (RFC 7348 section 5). */
 const VXLAN_FLAGS = 0x08;
 
@@ -53,14 +50,14 @@ export function encodeTunnel(entry: TunnelEntry): Buffer {
   const is6 = local.family === 6;
   if (is6) {
     value[0] = 0x60;
-    value[6] = PROTOCOL_UDP;
+    value[6] = k.IPPROTO_UDP;
     value[7] = TTL;
     value.set(local.bytes, 8);
     value.set(remote.bytes, 24);
   } else {
     value[0] = 0x45;
     value[8] = TTL;
-    value[9] = PROTOCOL_UDP;
+    value[9] = k.IPPROTO_UDP;
     value.set(local.bytes, 12);
     value.set(remote.bytes, 16);
     value.writeUInt32LE(sumOfWords(value.subarray(0, 20)), SUM_AT);
@@ -70,13 +67,13 @@ export function encodeTunnel(entry: TunnelEntry): Buffer {
   value[udp + UDP_BYTES] = VXLAN_FLAGS;
   value.writeUInt32BE(entry.vni * 256, udp + UDP_BYTES + 4);
   value.writeUInt16LE(entry.port, PORT_AT);
-  value[FAMILY_AT] = is6 ? AF_INET6 : AF_INET;
-  value[FLAGS_AT] = entry.needsChecksum ? BY_DEVICE | CHECKSUM : 0;
+  value[FAMILY_AT] = is6 ? k.AF_INET6 : k.AF_INET;
+  value[FLAGS_AT] = entry.needsChecksum ? CHECKSUM : 0;
   return value;
 }
 
 export function decodeTunnel(value: Buffer): TunnelEntry {
-  const is6 = value[FAMILY_AT] === AF_INET6;
+  const is6 = value[FAMILY_AT] === k.AF_INET6;
   const [at, bytes, udp] = is6 ? [8, 16, 40] : [12, 4, 20];
   const address = (from: number): string =>
     formatIp({ family: is6 ? 6 : 4, bytes: Uint8Array.from(value.subarray(from, from + bytes)) });
@@ -107,8 +104,8 @@ export function arrivalKeyOf({
   return { family, key };
 }
 
-/** What a key of `arrivals6` says, or of `strangers`: there an IPv4 address is as IPv6 has it (RFC 4291 section 2.5.5.2). */
-export function decodeArrivalKey(key: Buffer): {
+/** What a key of `strangers` says: one of `arrivals6` where an IPv4 address is as IPv6 has it (RFC 4291 section 2.5.5.2). */
+export function decodeStrangerKey(key: Buffer): {
   readonly source: string;
   readonly destination: string;
   readonly vni: number;
@@ -116,7 +113,7 @@ export function decodeArrivalKey(key: Buffer): {
 } {
   const address = (at: number): string => {
     const bytes = Uint8Array.from(key.subarray(at, at + 16));
-    const is4 = Buffer.from(bytes).indexOf(MAPPED) === 0;
+    const is4 = key.subarray(at, at + MAPPED.length).equals(MAPPED);
     return formatIp(is4 ? { family: 4, bytes: bytes.slice(12) } : { family: 6, bytes });
   };
   return {
