@@ -56,3 +56,24 @@ test(
     await reaches(hosts, hosts.server, "10.0.0.1");
   },
 );
+
+test(
+  "no uplink keeps its program when the last tunnel is closed, nor gets it again by a route",
+  { skip: needs("tcx links") },
+  async (t) => {
+    const hosts = await hostsFixture(t);
+    const watch = hosts.alpha.watch();
+    t.after(() => watch.close());
+    const { near } = remoteWire(hosts, CONTEXT);
+    const maker = new WireMaker(hosts.alpha);
+    await maker.apply(near);
+    assert.ok(isUplink(hosts, "eth0"));
+    await maker.remove(near.connectionId);
+    await until(() => !isUplink(hosts, "eth0"));
+    execFileSync("ip", ["-n", hosts.net.nameOf(hosts.host), ..."route add 192.0.2.0/24 dev eth0".split(" ")]);
+    await until(async () => (await watch.take())?.type === "route");
+    assert.ok(!isUplink(hosts, "eth0"));
+    await maker.apply(near);
+    assert.ok(isUplink(hosts, "eth0"));
+  },
+);

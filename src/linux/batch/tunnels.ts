@@ -1,17 +1,14 @@
 /** The tunnel of a device that has the `wire` program, as a step of a batch: entries of the data path's maps. */
 import type { Tunnel } from "../../kernel/tunnel.ts";
 import type { Datapath } from "../bpf/datapath.ts";
-import { familyOf } from "../../net/ip.ts";
 import type { NetnsPlace } from "../namespaces/place.ts";
+import * as k from "../netlink/constants.ts";
 import { decodeRoute, getRoute, NO_ROUTE } from "../netlink/route.ts";
 import type { BatchTools } from "../object-kind.ts";
 import { lookUp } from "./links.ts";
 import { doomedGroup } from "./reaper.ts";
 import { type Job, refuseStep } from "./refuse.ts";
 import { direct, type WireTask } from "./wire-program.ts";
-
-/** The loopback device has this index in every namespace. */
-const LOOPBACK = 1;
 
 /** EEXIST if what would arrive is another device's that is there. */
 export function demandFreeTunnel({ mark }: BatchTools, job: Job, task: WireTask, tunnel: Tunnel): void {
@@ -25,11 +22,8 @@ export function demandFreeTunnel({ mark }: BatchTools, job: Job, task: WireTask,
 }
 
 /** What the fast path leaves of all tunnels on this port goes by this device from now on. */
-export function shareDevice(tools: BatchTools, { place, datapath, wanted }: WireTask, port: number): void {
-  direct(tools, place, () => {
-    datapath.tunnels.share(port, wanted.ifindex);
-    return () => datapath.tunnels.unshare(port, wanted.ifindex);
-  });
+export function shareDevice({ datapath, wanted }: WireTask, port: number): void {
+  datapath.tunnels.share(port, wanted.ifindex);
 }
 
 /** In the place of the one that the device has. */
@@ -76,7 +70,6 @@ export function meetUplinks(host: NetnsPlace, datapath: Datapath): void {
 
 /** Packets of the other end will come by the device that leads there. Where they come by another one they take the long way. */
 function meetUplink(place: NetnsPlace, datapath: Datapath, remote: string): void {
-  const question = getRoute(`${remote}/${familyOf(remote) === 4 ? 32 : 128}`);
-  const index = place.socket.get(question, decodeRoute, NO_ROUTE)?.linkIndex;
-  if (index !== undefined && index !== LOOPBACK) datapath.uplinks.attach(index);
+  const index = place.socket.get(getRoute(remote), decodeRoute, NO_ROUTE)?.linkIndex;
+  if (index !== undefined && index !== k.LOOPBACK_IFINDEX) datapath.uplinks.attach(index);
 }

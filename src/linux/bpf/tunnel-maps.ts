@@ -42,20 +42,12 @@ export class TunnelMaps {
 
   /** Whether all packets of tunnels pass by the kernel's own stack. */
   set isSlow(isSlow: boolean) {
-    updateElement(this.#fds.slow, indexValue(0), indexValue(isSlow ? 1 : 0), BPF_ANY);
+    updateElement(this.#fds.slow, keyOf(0), keyOf(isSlow ? 1 : 0), BPF_ANY);
   }
 
-  /** The device that all tunnels on this UDP port share, by its index. */
+  /** The device that all tunnels on this UDP port share, by its index; one that is gone leads nowhere. */
   share(port: number, ifindex: number): void {
-    updateElement(this.#fds.devices, slotOf(port), indexValue(ifindex), BPF_ANY);
-  }
-
-  /** It is gone. Another one that has its place stays. */
-  unshare(port: number, ifindex: number): void {
-    const slot = slotOf(port);
-    const value = indexValue(0);
-    if (lookupElement(this.#fds.devices, slot, value) && value.readUInt32LE(0) === ifindex)
-      updateElement(this.#fds.devices, slot, indexValue(0), BPF_ANY);
+    updateElement(this.#fds.devices, keyOf(port % DEVICES), keyOf(ifindex), BPF_ANY);
   }
 
   /** The tunnel of a device, `undefined` if it has none. */
@@ -108,6 +100,11 @@ export class TunnelMaps {
     this.#shut(ifindex, entry);
   }
 
+  /** No tunnel is left: they lead nowhere any more. */
+  forgetRemotes(): void {
+    this.#remotes = undefined;
+  }
+
   /** Where tunnels lead, and some that have led there. */
   remotes(): ReadonlySet<string> {
     if (this.#remotes) return this.#remotes;
@@ -134,14 +131,4 @@ export class TunnelMaps {
     const { family, key } = arrivalKeyOf(from);
     deleteElement(this.#fds.arrivals[family], key);
   }
-}
-
-function slotOf(port: number): Buffer {
-  return indexValue(port % DEVICES);
-}
-
-function indexValue(index: number): Buffer {
-  const value = Buffer.alloc(4);
-  value.writeUInt32LE(index);
-  return value;
 }

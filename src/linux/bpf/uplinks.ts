@@ -37,11 +37,14 @@ export class Uplinks {
     }
   }
 
-  /** Sees to it that the program is on this device of the CURRENT namespace. False where the kernel has no tcx (before 6.6). */
-  attach(ifindex: number): boolean {
-    if (this.#known.has(ifindex)) return true;
+  /**
+   * Sees to it that the program is on this device of the CURRENT namespace. Where the kernel refuses (no tcx before Linux 6.6; the
+   * device has just gone) packets come the long way, and it is tried again with the next tunnel.
+   */
+  attach(ifindex: number): void {
+    if (this.#known.has(ifindex)) return;
     const link = createTcxLink(this.#program, ifindex);
-    if (link < 0) return false;
+    if (link < 0) return;
     try {
       const path = this.#path(ifindex);
       if (existsSync(path)) unlinkSync(path);
@@ -50,7 +53,6 @@ export class Uplinks {
       close(link);
     }
     this.#known.add(ifindex);
-    return true;
   }
 
   get attached(): ReadonlySet<number> {
@@ -66,12 +68,12 @@ export class Uplinks {
 
   /** Takes it off all of them. */
   clear(): void {
-    for (const ifindex of this.#pins()) this.detach(ifindex);
+    for (const ifindex of this.#known) this.detach(ifindex);
   }
 
   /** Takes it off all of them, and removes the directory. */
   destroy(): void {
-    this.clear();
+    for (const ifindex of this.#pins()) this.detach(ifindex);
     rmdirSync(this.#directory);
   }
 

@@ -54,7 +54,7 @@ import type { KeyedMutex } from "../../async/keyed-mutex.ts";
 /** The end of a namespace is heard of before its devices are gone: by then they are. */
 const DEVICE_END_MS = 200;
 const DYING_PAUSE_MS = 3;
-/** Uplinks keep their program for so long when the last tunnel is gone. */
+/** Uplinks keep their program for so long, at most, when the last tunnel is gone. */
 const UPLINK_MS = 10_000;
 
 /** What all kernels of the worker share. */
@@ -305,9 +305,18 @@ export class HostKernel {
   }
 
   /** Without tunnels no uplink has a program of ours; not at once, as the next tunnel would wait for it. */
+  #releaseLater(): void {
+    if (this.#isClosed || !this.#datapath?.uplinks.attached.size) return;
+    this.#release ??= setTimeout(() => {
+      this.#release = undefined;
+      this.#releaseUplinks();
+    }, UPLINK_MS).unref();
+  }
+
   #releaseUplinks(): void {
     if (this.#isClosed || !this.#datapath?.tunnels.isEmpty) return;
     this.#datapath.uplinks.clear();
+    this.#datapath.tunnels.forgetRemotes();
   }
 
   /** The datapath, if programs were ever pinned here, or run without a pin: a bpffs may go with its mount namespace. */
@@ -323,6 +332,7 @@ export class HostKernel {
     const datapath = this.#existingDatapath();
     if (place.identity === this.#host.identity) datapath?.unbind(index);
     else datapath?.detach(pinName(place.identity, index));
+    this.#releaseLater();
   }
 
   /** Reads the pins once, when the first is asked for. */
@@ -358,11 +368,7 @@ export class HostKernel {
     if (this.#isClosed) return;
     const datapath = this.#existingDatapath();
     for (const { name, ifindex } of datapath?.list() ?? []) if (ifindex === 0) datapath?.detach(name);
-    if (!datapath?.tunnels.isEmpty || datapath.uplinks.attached.size === 0) return;
-    this.#release ??= setTimeout(() => {
-      this.#release = undefined;
-      this.#releaseUplinks();
-    }, UPLINK_MS).unref();
+    this.#releaseLater();
   }
 
   async #awaitTheDying(): Promise<boolean> {

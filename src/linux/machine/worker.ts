@@ -121,7 +121,7 @@ async function answer(request: Request): Promise<unknown> {
 function deviceTowards(netns: Netns, address: string): string | undefined {
   const place = new NetnsPlace(netns, shared.table.open(netns));
   try {
-    const index = place.socket.get(getRoute(`${address}/32`), decodeRoute, NO_ROUTE)?.linkIndex;
+    const index = place.socket.get(getRoute(address), decodeRoute, NO_ROUTE)?.linkIndex;
     return index === undefined ? undefined : lookUp(place, index)?.name;
   } finally {
     place.close();

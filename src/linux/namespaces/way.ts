@@ -25,7 +25,7 @@ export function readWay(place: NetnsPlace, query: WayQuery): Way {
 
 function askRoute(place: NetnsPlace, query: WayQuery): RouteHops | { readonly unreachable: string } {
   const ask = (as: "path" | "entry"): RouteHops | undefined =>
-    place.socket.get(getRoute(hostPrefix(query.to), as, query), decodeHops);
+    place.socket.get(getRoute(query.to, as, query), decodeHops);
   try {
     const entry = ask("entry");
     if (entry && entry.hops.length > 0) return entry;
@@ -62,8 +62,4 @@ function wayHop(
 
 function deviceMtu({ mtuBytes, ipv6MtuBytes = mtuBytes }: Link, family: 4 | 6): number {
   return family === 6 ? Math.min(mtuBytes, ipv6MtuBytes) : mtuBytes;
-}
-
-function hostPrefix(address: string): string {
-  return `${address}/${familyOf(address) === 4 ? 32 : 128}`;
 }

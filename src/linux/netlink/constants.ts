@@ -3,6 +3,9 @@
  * `include/uapi/linux`; what is younger than Linux 5.4 names its version.
  */
 
+/** Of the loopback device, in every namespace (include/net/flow.h). */
+export const LOOPBACK_IFINDEX = 1;
+
 // socket.h, netlink.h
 export const AF_UNSPEC = 0;
 export const AF_INET = 2;

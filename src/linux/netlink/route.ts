@@ -1,5 +1,12 @@
 /** Routes: `rtmsg` and RTA attributes. Source: include/uapi/linux/rtnetlink.h */
-import { formatIp, formatPrefix, type IpPrefix, mustParsePrefix } from "../../net/ip.ts";
+import {
+  addressOf,
+  formatIp,
+  formatPrefix,
+  type IpPrefix,
+  mustParseIp,
+  mustParsePrefix,
+} from "../../net/ip.ts";
 import type { Route } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import {
@@ -84,7 +91,7 @@ export interface RoutedBy {
 }
 
 /**
- * The route that a packet to `address` (its prefix length does not matter) would take, with that address as its destination;
+ * The route that a packet to `address`, with or without a prefix length, would take, with that address as its destination;
  * or the entry of the table that says so. Equivalent to: `ip route get [fibmatch] A [from S] [ipproto udp dport P]`
  */
 export function getRoute(
@@ -92,7 +99,7 @@ export function getRoute(
   as: "path" | "entry" = "path",
   { from, udpPort }: RoutedBy = {},
 ): Uint8Array {
-  const { family, bytes } = mustParsePrefix(address).address;
+  const { family, bytes } = mustParseIp(addressOf(address));
   const m = new MessageWriter(k.RTM_GETROUTE, 0);
   const flags = as === "entry" ? k.RTM_F_FIB_MATCH : 0;
   const length = bytes.length * 8;

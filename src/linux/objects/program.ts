@@ -16,7 +16,7 @@ export const program: LinuxObjectKind<Program> = {
     const task = taskOf(tools, job, object);
     if (!task) return;
     if (object.tunnel) demandFreeTunnel(tools, job, task, object.tunnel);
-    if (object.port !== undefined) shareDevice(tools, task, object.port);
+    if (object.port !== undefined) shareDevice(task, object.port);
     await attachWire(tools, task);
     if (object.tunnel) openTunnel(tools, task, object.tunnel);
   },

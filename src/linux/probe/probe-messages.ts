@@ -4,7 +4,6 @@ import { type NetlinkMessage, messages, readAck, readAttributes } from "../netli
 import { batch, change, MessageWriter } from "../netlink/message-writer.ts";
 import { close, receive, send, SOCK_RAW, socket } from "../libc/syscall.ts";
 
-export const LOOPBACK = 1;
 const IFINFOMSG_BYTES = 16;
 const IFLA_VXLAN_COLLECT_METADATA = 25;
 
@@ -64,7 +63,7 @@ export function newQdisc(kind: string): Uint8Array {
   const CLSACT = { parent: 0xfffffff1, handle: 0xffff0000 };
   const place = kind === "clsact" ? CLSACT : { parent: k.TC_H_ROOT, handle: 0 };
   const m = change(k.RTM_NEWQDISC, k.NLM_F_CREATE | k.NLM_F_REPLACE);
-  m.u8(k.AF_UNSPEC).u8(0).u16(0).i32(LOOPBACK).u32(place.handle).u32(place.parent).u32(0);
+  m.u8(k.AF_UNSPEC).u8(0).u16(0).i32(k.LOOPBACK_IFINDEX).u32(place.handle).u32(place.parent).u32(0);
   m.attributeString(k.TCA_KIND, kind);
   return m.finish();
 }
@@ -80,7 +79,7 @@ export function encapsulatedRoute(encapsulation: "seg6" | "seg6local"): Uint8Arr
   m.u8(k.AF_INET6).u8(PREFIX).u8(0).u8(0);
   m.u8(k.RT_TABLE_MAIN).u8(STATIC).u8(k.RT_SCOPE_UNIVERSE).u8(k.RTN_UNICAST).u32(0);
   m.attributeIp(k.RTA_DST, encapsulation === "seg6" ? "2001:db8::1" : "2001:db8::3");
-  m.attributeU32(k.RTA_OIF, LOOPBACK);
+  m.attributeU32(k.RTA_OIF, k.LOOPBACK_IFINDEX);
   m.attribute(RTA_ENCAP_TYPE, () => m.u16(LWTUNNEL[encapsulation]));
   m.attribute(RTA_ENCAP | k.NLA_F_NESTED, () => {
     if (encapsulation === "seg6local") {

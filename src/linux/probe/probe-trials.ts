@@ -21,7 +21,6 @@ import { change } from "../netlink/message-writer.ts";
 import {
   encapsulatedRoute,
   isNftablesThere,
-  LOOPBACK,
   newLinkOfKind,
   newQdisc,
   vxlanAttributes,
@@ -190,7 +189,9 @@ function tryTcx(): TrialOutcome {
     attachType: BPF_TCX_INGRESS,
     instructions: [MOV_R0(0), EXIT],
   };
-  return withProgram(program, (fd) => madeLink("attach a tcx link to lo", createTcxLink(fd, LOOPBACK)));
+  return withProgram(program, (fd) =>
+    madeLink("attach a tcx link to lo", createTcxLink(fd, k.LOOPBACK_IFINDEX)),
+  );
 }
 
 /** Source of the numbers: include/uapi/linux/netfilter.h; the flag is BPF_F_NETFILTER_IP_DEFRAG. */
@@ -212,13 +213,13 @@ function tryNetfilter(defrag: boolean): TrialOutcome {
 function tryIngressBlock(): TrialOutcome {
   const program = { type: BPF_PROG_TYPE_SCHED_CLS, attachType: 0, instructions: [MOV_R0(0), EXIT] };
   return withProgram(program, (fd) => {
-    const qdisc = judgeChange("share an ingress block on lo", send(addIngressBlock(LOOPBACK)));
+    const qdisc = judgeChange("share an ingress block on lo", send(addIngressBlock(k.LOOPBACK_IFINDEX)));
     if (!qdisc.supported) return qdisc;
     const filter = judgeChange(
       "put a BPF filter on an ingress block",
       send(addBlockFilter(fd, { replaces: false })),
     );
-    send(deleteIngressBlock(LOOPBACK));
+    send(deleteIngressBlock(k.LOOPBACK_IFINDEX));
     return filter;
   });
 }
@@ -237,11 +238,11 @@ function tryDatapath(): TrialOutcome {
 function tryAddressProtocol(): TrialOutcome {
   const attempted = "mark an address with a protocol number";
   return withSocket((netlink) => {
-    const address = { linkIndex: LOOPBACK, address: "192.0.2.1/32", protocol: MESH_MARK.protocol };
+    const address = { linkIndex: k.LOOPBACK_IFINDEX, address: "192.0.2.1/32", protocol: MESH_MARK.protocol };
     const { errno } = netlink.change(newAddress(address));
     if (errno !== 0) return { supported: false, evidence: `${attempted}: ${errnoName(errno)}` };
     const found = netlink
-      .dump(dumpAddresses(LOOPBACK), decodeAddress)
+      .dump(dumpAddresses(k.LOOPBACK_IFINDEX), decodeAddress)
       .find((each) => each.address === address.address);
     return {
       supported: found?.protocol === address.protocol,
@@ -263,7 +264,7 @@ function tryNetlinkOption(option: number): TrialOutcome {
 /** Sets `lo` up, without which routes through it are refused. */
 export function prepareNamespace(): void {
   const m = change(k.RTM_NEWLINK);
-  m.u8(k.AF_UNSPEC).u8(0).u16(0).i32(LOOPBACK).u32(k.IFF_UP).u32(k.IFF_UP);
+  m.u8(k.AF_UNSPEC).u8(0).u16(0).i32(k.LOOPBACK_IFINDEX).u32(k.IFF_UP).u32(k.IFF_UP);
   const { errno } = send(m.finish());
   if (errno !== 0) {
     throw new KernelError("INTERNAL", `set lo up: ${errnoName(errno)}`, { errno: errnoName(errno) });
