@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Kernel, KernelObject, LinkEnd, Netns, Operation } from "../../kernel/kernel.ts";
+import { endsOf, isDevice } from "../../kernel/objects.ts";
 import { objectsOf } from "../../kernel/plan.ts";
 import { hostEnd } from "../../mechanisms/kernel/host-end.ts";
 import { halfAlias, workloadAlias } from "../../mechanisms/naming.ts";
 import type { Side } from "../../mechanisms/side.ts";
 import { SimMachine } from "../../sim/kernel/kernel.ts";
+import { VirtualClock } from "../../../e2e/virtual-clock.ts";
 import { diff } from "../reconcile/diff.ts";
 import type { Wire } from "../wire.ts";
 import { replaceDevices } from "./former-devices.ts";
@@ -61,13 +63,7 @@ function mechanism(vni: number, sourceIp: string, destinationIp: string): Wire["
 }
 
 test("a wire over a host in between goes on while its devices make way, and is what this version makes", async () => {
-  const clock = {
-    wallMs: () => 0,
-    monotonicMs: () => nowMs,
-    sleep: (ms: number) => ((nowMs += ms), Promise.resolve()),
-  };
-  let nowMs = 0;
-  const machine = new SimMachine({ clock });
+  const machine = new SimMachine({ clock: new VirtualClock() });
   const host = (name: string, ...addresses: readonly (readonly [string, string])[]): Kernel => {
     const netns = machine.createNetns(`/run/netns/${name}`);
     for (const [fabric, address] of addresses)
@@ -150,6 +146,91 @@ test("a wire over a host in between goes on while its devices make way, and is w
       `host ${i}`,
     );
   }
+});
+
+/** Alpha with what 0.1.0 has made, brought to this version. */
+async function replaced(
+  plant: (machine: SimMachine, alpha: Netns) => void,
+  made: (kernel: Kernel) => Promise<readonly KernelObject[]>,
+): Promise<{ readonly machine: SimMachine; readonly there: readonly KernelObject[] }> {
+  const machine = new SimMachine({ clock: new VirtualClock() });
+  const alpha = machine.createNetns("/run/netns/alpha");
+  machine.plantUplink({ netns: alpha, name: "eth0", addresses: ["10.8.1.1/24"] });
+  plant(machine, alpha);
+  const kernel = machine.kernel({ host: alpha });
+  await kernel.apply((await made(kernel)).map((object): Operation => ({ verb: "add", object })));
+  const replacement = replaceDevices(await kernel.observe([{ netns: "host" }]));
+  assert.ok(replacement);
+  await kernel.apply(replacement.lead);
+  await kernel.apply(replacement.remove);
+  await kernel.settle();
+  await kernel.apply(replacement.complete);
+  return { machine, there: await kernel.observe([{ netns: "host" }]) };
+}
+
+const TUNNEL: Tunnel = { vni: 7, local: "10.8.1.1", remote: "10.8.1.2" };
+
+test("a wire from a port gets the pair that bears its tunnel", async () => {
+  const nlx = device("endpoint", TUNNEL);
+  let index = 0;
+  const { there } = await replaced(
+    (machine, alpha) => {
+      const far = machine.createNetns("/run/netns/machine");
+      machine.plantCable([
+        { netns: alpha, name: "tap0" },
+        { netns: far, name: "eth0" },
+      ]);
+    },
+    async (kernel) => {
+      const [tap] = await kernel.devices([{ netns: "host", link: "tap0" }]);
+      index = tap?.index ?? assert.fail("there is no tap0");
+      return [
+        nlx,
+        { kind: "program", netns: "host", link: "tap0", index, verdict: "redirect", target: nlx.name },
+        led(nlx.name, "redirect", "tap0"),
+        { kind: "up", netns: "host", link: nlx.name },
+      ];
+    },
+  );
+  const wire: Wire = {
+    connectionId: "c1",
+    client: { type: "PORT", netns: "host", device: "tap0", index, mtuBytes: 1500 },
+    endpoint: mechanism(7, "10.8.1.1", "10.8.1.2"),
+    context: CONTEXT,
+  };
+  assert.deepEqual(diff(objectsOf(plan(wire)), there), []);
+});
+
+test("a wire whose workload has died does not keep the port from the others", async () => {
+  const nlx = device("endpoint", TUNNEL);
+  const web: Netns = "file:///run/netns/web";
+  const wire: Wire = {
+    connectionId: "c1",
+    client: { type: "KERNEL", netns: web, interfaceName: "nsm-1" },
+    endpoint: mechanism(7, "10.8.1.1", "10.8.1.2"),
+    context: CONTEXT,
+  };
+  const dead = {
+    ...device("endpoint", { ...TUNNEL, vni: 8 }),
+    alias: halfAlias("vxlan", "c2", "endpoint"),
+    mac: "02:00:00:00:00:08",
+  };
+  const { there } = await replaced(
+    (machine) => void machine.createNetns("/run/netns/web"),
+    async () => [
+      ...formerEnd(wire, "client", { netns: web, tunnel: TUNNEL }),
+      dead,
+      { kind: "up", netns: "host", link: dead.name },
+    ],
+  );
+  const names = new Set(
+    there
+      .filter(isDevice)
+      .flatMap(endsOf)
+      .map(({ name }) => name),
+  );
+  assert.deepEqual([names.has(dead.name), names.has(nlx.name)], [false, false]);
+  assert.ok(there.some((object) => object.kind === "up" && object.link === "nlx4789"));
 });
 
 test("where no wire has a device of its own there is nothing to do", () => {

@@ -8,7 +8,7 @@ import type { Half } from "../../mechanisms/half.ts";
 import { readMechanism, REMOTE_TYPES, typeOf } from "../../mechanisms/list.ts";
 import type { FoundTunnel } from "../../mechanisms/mechanism-type.ts";
 import { readAlias } from "../../mechanisms/naming.ts";
-import type { Side } from "../../mechanisms/side.ts";
+import { otherSide, type Side } from "../../mechanisms/side.ts";
 import { groupByOwner } from "../reconcile/owner.ts";
 import { crossConnect } from "./cross-connect.ts";
 import { patchEnds } from "./plan.ts";
@@ -46,7 +46,9 @@ export function replaceDevices(objects: readonly KernelObject[]): Replacement | 
     remove: wires.flatMap((wire) => wire.devices.map((object): Operation => ({ verb: "remove", object }))),
     complete: [
       ...missing.filter(isUp).map(add),
-      ...programs.map(([program]): Operation => ({ verb: "change", object: program, from: alone(program) })),
+      ...programs
+        .filter(([{ tunnel }]) => tunnel)
+        .map(([program]): Operation => ({ verb: "change", object: program, from: alone(program) })),
     ],
   };
 }
@@ -65,14 +67,21 @@ function tunnelsOf(owner: string, objects: readonly KernelObject[]): FormerWire 
   if (found.length === 0) return undefined;
   const devices = found.map(([, device]) => device);
   const halves: Partial<Record<Side, Half>> = {};
-  for (const [tunnel, each] of found) if (tunnel.side) halves[tunnel.side] = tunnelHalf(owner, tunnel, each);
+  for (const [tunnel, each] of found)
+    if (tunnel.side) halves[tunnel.side] = tunnelHalf(owner, tunnel.side, { tunnel, device: each });
   for (const pair of ofKind(objects, "veth")) {
     const end = pair.ends.find(({ alias }) => readAlias(alias)?.what === "veth");
     const side = end && readAlias(end.alias)?.side;
     if (side) halves[side] ??= workloadHalf(pair, end);
   }
+  for (const { netns, link, index, target } of ofKind(objects, "program")) {
+    const tunnel = found.find(([, device]) => endsOf(device).some(({ name }) => name === target))?.[0];
+    if (index !== undefined && tunnel?.side)
+      halves[otherSide(tunnel.side)] ??= { devices: [], port: { end: { netns, name: link }, index } };
+  }
   const { client, endpoint } = halves;
-  if (!client || !endpoint) return undefined;
+  // Its workload is gone: nothing goes on, but the port is held all the same.
+  if (!client || !endpoint) return { devices, shared: [], programs: [], rest: [] };
   const patch = patchEnds(owner, Math.min(...devices.flatMap(endsOf).map(({ mtuBytes }) => mtuBytes)));
   const joined = crossConnect({ client, endpoint }, { localPrograms: false, patch });
   const there = new Set(ofKind(objects, "veth").flatMap(linkKeys));
@@ -87,8 +96,11 @@ function tunnelsOf(owner: string, objects: readonly KernelObject[]): FormerWire 
   };
 }
 
-function tunnelHalf(connectionId: string, { type, side, parameters }: FoundTunnel, device: Device): Half {
-  if (!side) throw new TypeError("a tunnel whose device does not say where it leads");
+function tunnelHalf(
+  connectionId: string,
+  side: Side,
+  { tunnel: { type, parameters }, device }: { readonly tunnel: FoundTunnel; readonly device: Device },
+): Half {
   const mechanism = readMechanism({ type, parameters });
   const { mtuBytes, mac } = endsOf(device)[0] ?? { mtuBytes: 0, mac: "" };
   return typeOf(mechanism).half(mechanism, {
