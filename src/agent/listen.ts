@@ -1,6 +1,6 @@
 /** Where an agent listens, and what it does where an address is not there yet: after a boot, a link without carrier, a lease that comes late. */
 import { serveAll, type Served } from "../api/rpc.ts";
-import { NetloomError } from "../errors/errors.ts";
+import { hasCode } from "../errors/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { parseIp } from "../net/ip.ts";
 import type { Ports, World } from "../world/world.ts";
@@ -28,7 +28,8 @@ export async function listenAt(
     try {
       await serve(url);
     } catch (error) {
-      if (!(error instanceof NetloomError) || !(await isMissing(kernel, url))) throw error;
+      // A port that somebody has, or that we may not have, is another matter.
+      if (!hasCode(error, "INVALID_ARGUMENT") || !(await isMissing(kernel, url))) throw error;
       log.warn("waiting for an address to listen at", { url, problem: error.message });
       awaited.push(url);
     }

@@ -28,7 +28,7 @@ export class Namesakes {
     if (identity === undefined) return;
     for (const name of this.#names.get(identity) ?? []) {
       this.#identities.delete(name);
-      this.#planned.isNew(name);
+      this.#planned.askAgain(name);
     }
     this.#names.delete(identity);
   }

@@ -118,11 +118,18 @@ suite("the agent", { skip }, () => {
       "--bpffs",
       `${at}/bpf`,
     ];
+    const taken = createServer().listen(0, "::");
+    await once(taken, "listening");
+    t.after(() => taken.close());
+    const address = taken.address();
+    const port = typeof address === "object" ? address?.port : 0;
     for (const [args, error] of [
       [["--listen", `unix://${at}/s`], /there is no identity to prove who is there\nhint: /],
       [[...common, "--tunnel-ip", "fe80::1"], /it is a link-local address: no other host.*\nhint: /],
       [[...common, "--tunnel-ip", "me"], /it is no IP address/],
       [[...common, "--name", "a/b"], /it is no name of a host\nhint: /],
+      // Not an address that may come.
+      [[...common, "--listen", `tcp://[::]:${port}`], /EADDRINUSE: somebody else is there\nhint: /],
       [
         [...common, "--name", "localhost"],
         /every machine without a name calls itself so.*\nhint: name this host/,

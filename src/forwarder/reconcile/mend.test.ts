@@ -16,6 +16,7 @@ interface Scene {
   readonly kernel: Kernel;
   readonly reconciler: Reconciler;
   readonly web: Netns;
+  readonly wire: Wire;
   /** Its device in the host. */
   readonly tunnel: string;
   /** All of ours that is there. */
@@ -61,7 +62,7 @@ async function scene(): Promise<Scene> {
     return [...new Set(all)];
   };
   const tunnel = tunnelIn(await kernel.observe([{ netns: "host" }]));
-  return { machine, kernel, reconciler, web, tunnel, state, amiss };
+  return { machine, kernel, reconciler, web, wire, tunnel, state, amiss };
 }
 
 const tampering: readonly (readonly [title: string, tamper: (scene: Scene) => void])[] = [
@@ -127,4 +128,29 @@ test("what cannot be mended is mended later", async () => {
   machine.changeDevice(web, "nsm-1", { name: "theirs" });
   await reconciler.mend("c1");
   assert.deepEqual(await state(), before);
+});
+
+test("what all tunnels share is put right by one of them", async () => {
+  const { kernel, reconciler, wire, amiss } = await scene();
+  const [tunnel, workload] = [wire.endpoint, wire.client];
+  assert.ok(tunnel.type === "VXLAN" && workload.type === "KERNEL");
+  await reconciler.apply(
+    planWire({
+      ...wire,
+      connectionId: "c2",
+      client: { ...workload, interfaceName: "nsm-2" },
+      endpoint: { ...tunnel, vni: 8 },
+      context: { srcIpAddrs: ["10.0.1.1/32"], dstIpAddrs: ["10.0.1.2/32"] },
+    }),
+  );
+  assert.deepEqual(await amiss(), []);
+  const [shared] = (await kernel.observe([{ netns: "host" }])).filter(
+    ({ kind }) => kind === "external-vxlan",
+  );
+  assert.ok(shared);
+  await kernel.apply([{ verb: "remove", object: shared }]);
+  const [owner, ...others] = await amiss();
+  assert.deepEqual(others, []);
+  await reconciler.mend(owner ?? "");
+  assert.deepEqual(await amiss(), []);
 });

@@ -1,7 +1,7 @@
 /** What plans that were made want, by its places: whose a device or a namespace is, and whether a fact says otherwise. */
 import type { KernelEvent, KernelObject, LinkEvent, Netns } from "../../kernel/kernel.ts";
 import { linkKey } from "../../kernel/link.ts";
-import { attachedKindOf, endsOf, isDevice, linksOf, namespacesOf } from "../../kernel/objects.ts";
+import { attachedKindOf, endsOf, identityOf, isDevice, linksOf, namespacesOf } from "../../kernel/objects.ts";
 import { ownOf, type Owners, type Plan } from "../../kernel/plan.ts";
 
 interface Held {
@@ -62,7 +62,7 @@ export class Planned {
   }
 
   /** What this name means has to be asked again, as long as somebody uses it. */
-  isNew(netns: Netns): void {
+  askAgain(netns: Netns): void {
     if (this.#byNetns.has(netns)) this.#new.add(netns);
   }
 
@@ -72,11 +72,11 @@ export class Planned {
 
   /** Who wants something in this namespace, with what that is. What is shared is told of one of its holders. */
   *in(netns: Netns): Generator<readonly [owner: string, objects: readonly KernelObject[]]> {
-    const told = new Set<KernelObject>();
+    const told = new Set<string>();
     for (const owner of this.#byNetns.get(netns) ?? []) {
       const { own, shared } = this.#objects(owner);
-      const news = shared.filter((object) => !told.has(object));
-      for (const object of news) told.add(object);
+      const news = shared.filter((object) => !told.has(identityOf(object)));
+      for (const object of news) told.add(identityOf(object));
       yield [owner, [...own, ...news].filter((object) => namespacesOf(object).includes(netns))];
     }
   }

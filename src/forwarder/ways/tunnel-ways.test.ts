@@ -91,3 +91,11 @@ test("a way that changes, and changes back, while the hosts agree is told as soo
   assert.deepEqual(misfits, ["c1"]);
   assert.equal(kernel.mtuBytes, 1500);
 });
+
+test("a way that a look has forgotten while the hosts agreed is asked for again", async () => {
+  const { ways, look, misfits } = setUp();
+  const ownBytes = await ways.widthOf(PAIR);
+  assert.deepEqual(await look(1400), [], "nobody uses it yet");
+  ways.use(holder("c1"), { pair: PAIR, ownBytes, usedBytes: 1500 });
+  assert.deepEqual(misfits, ["c1"]);
+});

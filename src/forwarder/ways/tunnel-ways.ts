@@ -120,6 +120,8 @@ export class TunnelWays {
   }
 
   #fits({ pair, ownBytes, usedBytes }: WayUse): boolean {
+    // A look has forgotten it before it was used: nobody knows any more.
+    if (!this.#seen.has(keyOf(pair))) return false;
     const nowBytes = this.#widthOf(pair);
     if (nowBytes === undefined) return true;
     if (nowBytes < usedBytes) return false;
