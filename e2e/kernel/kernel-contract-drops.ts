@@ -53,7 +53,7 @@ export const dropCases: readonly ContractCase[] = [
             netns: "host",
             link: "ch-1",
             verdict: "encapsulate",
-            tunnel: { encapsulation: "vxlan", ...tunnel },
+            tunnel,
           },
           { kind: "up", netns: "host", link: "ch-1" },
           { kind: "up", netns: workload, link: "nl-1" },

@@ -2,8 +2,8 @@
 import { endsOf, isDevice, ofKind } from "../kernel/objects.ts";
 import { REMOTE_TYPES } from "../mechanisms/list.ts";
 import type { FoundTunnel } from "../mechanisms/mechanism-type.ts";
-import { PATCH, readAlias, sideOfAlias } from "../mechanisms/naming.ts";
-import { otherSide, type Side } from "../mechanisms/side.ts";
+import { PATCH, readAlias, sideBeside, sideOfAlias } from "../mechanisms/naming.ts";
+import type { Side } from "../mechanisms/side.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 
 /** What `Kernel.observe` says of the far end of a pair when nobody has named its namespace yet. */
@@ -56,9 +56,8 @@ function portsOf(objects: readonly KernelObject[]): Partial<Record<Side, End>> {
   for (const { netns, link, index, target } of ofKind(objects, "program")) {
     const alias = index === undefined ? undefined : ours.find(({ name }) => name === target)?.alias;
     const read = alias === undefined ? undefined : readAlias(alias);
-    // Of a pair between two ports each end is beside its own.
     if (read)
-      found[read.what === PATCH ? read.side : otherSide(read.side)] = {
+      found[sideBeside(read)] = {
         netns,
         interfaceName: link,
         addresses: [],

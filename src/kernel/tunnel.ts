@@ -12,8 +12,6 @@ import { comment } from "./shell.ts";
  * Plain IP goes straight to the uplink; for all else (ARP, tags, fragments) the kernel's tunnel device builds the headers.
  */
 export interface Tunnel {
-  /** What is put in front of a frame. */
-  readonly encapsulation: "vxlan";
   readonly vni: number;
   readonly local: string;
   readonly remote: string;
@@ -34,7 +32,7 @@ export interface Tunnel {
 }
 
 /** What stands in packets that come in: a host has one device for each. */
-export function arrivalKey({ remote, local, port, vni }: Omit<Tunnel, "encapsulation">): string {
+export function arrivalKey({ remote, local, port, vni }: Tunnel): string {
   return `${remote} ${local} ${port} ${vni}`;
 }
 

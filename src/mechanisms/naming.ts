@@ -1,6 +1,6 @@
 /** Every name and number that a wire derives: equal in every process, so that a restart finds its objects again. */
 import { hash64 } from "../net/hash.ts";
-import type { Side } from "./side.ts";
+import { otherSide, type Side } from "./side.ts";
 
 /** For ids: the alias of a device holds 255 bytes, 13 of them say what the device is. */
 export const CONNECTION_ID_BYTES = 242;
@@ -26,6 +26,11 @@ export function readAlias(
     /^(?:(?!server-|client-|host-)([a-z]{1,5})-)?(server|client)-(.+)$/s.exec(alias) ?? [];
   if (role === undefined || owner === undefined) return undefined;
   return { what, side: role === "server" ? "client" : "endpoint", owner };
+}
+
+/** The side of its wire that is right beside a device of the host: of a pair with a workload the other one. */
+export function sideBeside({ what, side }: { readonly what: string; readonly side: Side }): Side {
+  return what === PATCH ? side : otherSide(side);
 }
 
 /** The connection id in an alias of ours, `undefined` if it is none. */

@@ -350,7 +350,7 @@ test("each mode says what it needs, and the first Linux that has all of it", (t)
   assert.deepEqual(modes, [
     "linux 6.6.1, complete",
     "local wires: one veth pair, packets counted by the devices (Linux 5.18)",
-    "remote wires: veth and vxlan, joined and counted by a program (redirect, redirect_peer) (Linux 5.19)",
+    "remote wires: veth, with tunnels that programs build and count; one vxlan device a host for all else (Linux 5.19)",
     "ports, and programs of local wires (plan option localPrograms, off): a pinned tcx link at each device (Linux 6.6)",
     "cables of a lab: shaped by tbf, netem",
   ]);

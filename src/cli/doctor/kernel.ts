@@ -56,7 +56,7 @@ function modes(features: readonly Feature[]): Report[] {
     mode("local wires", "one veth pair, packets counted by the devices", wanted("every wire")),
     mode(
       "remote wires",
-      "veth and vxlan, joined and counted by a program (redirect, redirect_peer)",
+      "veth, with tunnels that programs build and count; one vxlan device a host for all else",
       wanted("every wire", "remote wires"),
     ),
     mode(

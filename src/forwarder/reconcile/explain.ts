@@ -1,8 +1,7 @@
 /** Errors of the forwarder: which owner, what, why, and what to do. */
-import { describeObject } from "../../kernel/kernel-text.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { KernelError, type KernelObject, type Operation } from "../../kernel/kernel.ts";
-import { claimsOf, isAttached, isDevice, namespacesOf } from "../../kernel/objects.ts";
+import { claimsOf, identityOf, isAttached, isDevice, namespacesOf } from "../../kernel/objects.ts";
 import type { Owners, Plan } from "../../kernel/plan.ts";
 import type { Observer } from "./observe.ts";
 import { type ByOwner, groupByOwner } from "./owner.ts";
@@ -41,7 +40,7 @@ interface Wanted {
 /** `error` with what was attempted in front and a hint; anything but a `NetloomError` as it is. */
 export async function explain(what: string, error: unknown, wanted?: Wanted): Promise<unknown> {
   if (!(error instanceof NetloomError)) return error;
-  const taken = error.code === "ALREADY_EXISTS" && wanted ? await whoHas(wanted, error.message) : undefined;
+  const taken = error.code === "ALREADY_EXISTS" && wanted ? await whoHas(wanted, error) : undefined;
   const hint = error.hint ?? taken ?? HINTS[error.code];
   return new NetloomError(error.code, `${what}: ${error.message}`, {
     cause: error,
@@ -58,7 +57,10 @@ const HINTS: Readonly<Partial<Record<NetloomError["code"], string>>> = {
 };
 
 /** Names the owner that has what is planned, such as a name, a VNI or a route, and says what to do. */
-async function whoHas({ plan, observer, owners }: Wanted, refusal: string): Promise<string | undefined> {
+async function whoHas(
+  { plan, observer, owners }: Wanted,
+  refusal: NetloomError,
+): Promise<string | undefined> {
   let groups: ByOwner;
   try {
     const namespaces = new Set(plan.objects.flatMap(namespacesOf));
@@ -68,7 +70,8 @@ async function whoHas({ plan, observer, owners }: Wanted, refusal: string): Prom
     if (error instanceof NetloomError) return undefined;
     throw error;
   }
-  const isNamed = (object: KernelObject): boolean => refusal.startsWith(`add ${describeObject(object)}: `);
+  const refused = refusal instanceof StepRefused ? identityOf(refusal.step.object) : undefined;
+  const isNamed = (object: KernelObject): boolean => identityOf(object) === refused;
   // What was refused; else devices come first, and what is on them only where all of them could be made.
   for (const isMeant of [isNamed, isDevice, isAttached]) {
     const claims = new Map(plan.objects.filter(isMeant).flatMap(exclusive));

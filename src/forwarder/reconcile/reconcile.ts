@@ -281,7 +281,7 @@ export class Reconciler {
 
   /** The turn of all shared objects that the plan holds from now on, has held, or may take along. */
   async #sharing<T>(plan: Plan, task: () => Promise<T>): Promise<T> {
-    await this.#nameAnew([...(plan.shared ?? []), ...ownOf(plan)]);
+    await this.#nameAnew(objectsOf(plan));
     return await this.#shared.inTurn(plan, this.#abandoned(plan.owner), task);
   }
 
@@ -342,7 +342,7 @@ export class Reconciler {
   /** First by a look at its own places, then, where something is in the way, at all of its namespaces. */
   async #putRight(plan: Plan): Promise<readonly Operation[]> {
     const { owner } = plan;
-    const wanted = [...(plan.shared ?? []), ...ownOf(plan)];
+    const wanted = objectsOf(plan);
     const near = await this.#observer.ofOwner(owner, wanted);
     const named = await nameBack(this.#kernel, wanted, near);
     try {

@@ -29,10 +29,9 @@ export function shareDevice({ datapath, wanted }: WireTask, port: number): void 
 /** In the place of the one that the device has. */
 export function openTunnel(tools: BatchTools, { place, datapath, wanted }: WireTask, tunnel: Tunnel): void {
   const { ifindex } = wanted;
-  const { encapsulation: _, ...entry } = tunnel;
   direct(tools, place, () => {
     const before = datapath.tunnels.get(ifindex);
-    datapath.openTunnel(ifindex, entry);
+    datapath.openTunnel(ifindex, tunnel);
     return () => {
       if (before) datapath.openTunnel(ifindex, before);
       else datapath.closeTunnel(ifindex);

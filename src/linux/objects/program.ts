@@ -1,6 +1,5 @@
 /** The `wire` program on devices (batch/wire-program.ts), with their tunnels (batch/tunnels.ts). */
 import type { Program } from "../../kernel/kernel.ts";
-import type { Tunnel } from "../../kernel/tunnel.ts";
 import { lookUp } from "../batch/links.ts";
 import { doomedGroup } from "../batch/reaper.ts";
 import { type Job, refuseStep } from "../batch/refuse.ts";
@@ -39,7 +38,7 @@ export const program: LinuxObjectKind<Program> = {
       const action = context.programOf(view.place, link.index);
       if (!action) return [];
       const { verdict, port } = action;
-      const tunnel = verdict === "encapsulate" ? tunnelOf(context, link.index) : undefined;
+      const tunnel = verdict === "encapsulate" ? context.tunnelOf(link.index) : undefined;
       const target = targetOf(context, view, action.targetIfindex);
       const on = { netns: view.netns, link: link.name };
       const isBorrowed = link.group !== context.mark.group;
@@ -64,11 +63,6 @@ function withdraw(tools: BatchTools, job: Job, object: Program): boolean {
   if (!place || !link) return false;
   closeTunnel(tools, place, link.index);
   return true;
-}
-
-function tunnelOf(context: ObserveContext, ifindex: number): Tunnel | undefined {
-  const entry = context.tunnelOf(ifindex);
-  return entry && { encapsulation: "vxlan", ...entry };
 }
 
 /** Name of the device that a program leads to, if it is there and not about to vanish. */

@@ -16,9 +16,9 @@ import { MAX_VNI, MIN_VNI, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from "../../kernel
 import { canonicalIp, familyOf, formatIp, parseIp } from "../../net/ip.ts";
 import type { Half, Place } from "../half.ts";
 import type { FoundTunnel, RemoteType, TunnelFacts, TypedMechanism } from "../mechanism-type.ts";
-import { PATCH, readAlias } from "../naming.ts";
+import { readAlias, sideBeside } from "../naming.ts";
 import { COMMON, isMtu, type ParameterMap, type Parsed, readNumber } from "../parameters.ts";
-import { otherSide, type Side } from "../side.ts";
+import type { Side } from "../side.ts";
 import { accept, offers } from "./negotiate.ts";
 import { vxlanPortCheck } from "./check-port.ts";
 import { sharedDevice } from "./shared-device.ts";
@@ -54,7 +54,7 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
     firstDrawn: 4_096,
     last: MAX_VNI,
     isClash: ({ errno, message }, vni) =>
-      errno === "EEXIST" && message.startsWith("add tunnel") && message.includes(`vni ${vni}`),
+      errno === "EEXIST" && /^(?:add|change) tunnel vni (\d+) /.exec(message)?.[1] === String(vni),
   },
   deviceKinds: ["vxlan"],
   labKeys: {
@@ -190,7 +190,6 @@ function half(tunnel: VxlanMechanism, { side }: Place): Half {
     shared: sharedDevice(port),
     port: {
       tunnel: {
-        encapsulation: "vxlan",
         vni,
         local,
         remote,
@@ -208,14 +207,11 @@ function found(objects: readonly KernelObject[]): FoundTunnel[] {
     if (!tunnel) return [];
     const alias = ends.find((end) => end.netns === netns && end.name === link)?.alias ?? "";
     const read = readAlias(alias);
-    return [foundTunnel(tunnel, read && (read.what === PATCH ? read.side : otherSide(read.side)))];
+    return [foundTunnel(tunnel, read && sideBeside(read))];
   });
 }
 
-function foundTunnel(
-  { vni, local, remote, port }: Omit<Tunnel, "encapsulation">,
-  side: Side | undefined,
-): FoundTunnel {
+function foundTunnel({ vni, local, remote, port }: Tunnel, side: Side | undefined): FoundTunnel {
   const [source, destination] = side === "client" ? [remote, local] : [local, remote];
   return {
     type: "VXLAN",
