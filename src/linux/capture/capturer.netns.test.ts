@@ -139,6 +139,27 @@ suite("a capture on a device of this kernel", { skip: needsRoot }, () => {
     }
   });
 
+  test("gives the frames that wait when the device goes, and then says that it is gone", async (t) => {
+    const { far, ip, open } = await pair(t);
+    const capture = await open();
+    const sent = ethernet(ENDS, ETHERTYPE, Uint8Array.of(1, 0xee));
+    far.send(sent);
+    ip("link", "del", "nl-1a");
+    const frames: CapturedFrame[] = [];
+    await assert.rejects(
+      async () => {
+        for (;;) {
+          const more = await capture.read();
+          frames.push(...more.frames);
+          // Who has all waits for a word, and none comes.
+          if (more.isAll) return;
+        }
+      },
+      { code: "NOT_FOUND" },
+    );
+    assert.ok(frames.some(({ data }) => Buffer.from(data).equals(sent)));
+  });
+
   test("goes on where the device was down and has another name since", async (t) => {
     const { far, ip, open } = await pair(t);
     const capture = await open();

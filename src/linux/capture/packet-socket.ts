@@ -2,6 +2,7 @@
 import type { CapturedFrame } from "../../kernel/capturer.ts";
 import { KernelError, type OnLink } from "../../kernel/kernel.ts";
 import type { Descriptor, Privileged } from "../../kernel/privileged.ts";
+import { assembled, RETURN } from "../libc/classic-bpf.ts";
 import { MessageReceiver } from "../libc/message-receiver.ts";
 import {
   attachFilter,
@@ -44,7 +45,7 @@ export class PacketSocket {
   readonly #index: number;
   readonly #receiver: MessageReceiver;
   readonly #what: string;
-  /** The device was down when it was last heard of: it may be gone since, which is told to nobody. */
+  /** The device was down once: since then it may be gone, which is told to nobody. */
   #wasDown = false;
   #passed = 0;
   #lost = 0;
@@ -73,7 +74,7 @@ export class PacketSocket {
       setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, bufferBytes);
       setSocketOption(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
       setSocketOption(fd, SOL_PACKET, PACKET_AUXDATA, 1);
-      attachFilter(fd, keepOnly(snapBytes));
+      attachFilter(fd, assembled([[RETURN, snapBytes]]));
       const index = indexOf(fd, link, what);
       bindSocket(fd, addressOf(index));
       return new PacketSocket(socket, { index, what, snapBytes });
@@ -93,8 +94,10 @@ export class PacketSocket {
     for (let bytes = 0; frames.length < FRAMES_PER_READ && bytes < BYTES_PER_READ;) {
       const frame = this.#next();
       if (!frame) {
-        if (frames.length === 0 && this.#wasDown) this.#demandDevice();
-        return { frames, isAll: true };
+        const gone = this.#wasDown ? this.#goneError() : undefined;
+        if (gone && frames.length === 0) throw gone;
+        // There is no word of its end: whoever has the last frames comes again for it.
+        return { frames, isAll: !gone };
       }
       frames.push(frame);
       bytes += frame.data.length;
@@ -120,7 +123,6 @@ export class PacketSocket {
       try {
         const data = this.#receiver.receive(this.fd);
         if (!data) return undefined;
-        this.#wasDown = false;
         const { address } = this.#receiver;
         const auxdata = this.#receiver.control(SOL_PACKET, PACKET_AUXDATA);
         const time = this.#receiver.control(SOL_SOCKET, SO_TIMESTAMPNS);
@@ -133,10 +135,17 @@ export class PacketSocket {
     }
   }
 
-  #demandDevice(): void {
+  /** `undefined` if the device is there. */
+  #goneError(): KernelError | undefined {
     const ifreq = new Uint8Array(IFREQ_BYTES);
     new DataView(ifreq.buffer).setInt32(NAME_BYTES, this.#index, true);
-    explained(this.#what, () => deviceRequest(this.fd, SIOCGIFNAME, ifreq));
+    try {
+      explained(this.#what, () => deviceRequest(this.fd, SIOCGIFNAME, ifreq));
+      return undefined;
+    } catch (error) {
+      if (error instanceof KernelError && error.code === "NOT_FOUND") return error;
+      throw error;
+    }
   }
 }
 
@@ -163,12 +172,4 @@ function addressOf(index: number): Uint8Array {
   address.setUint16(2, ETH_P_ALL);
   address.setInt32(4, index, true);
   return new Uint8Array(address.buffer);
-}
-
-/** A classic BPF program that lets all through, cut to `bytes`: BPF_RET | BPF_K. include/uapi/linux/filter.h */
-function keepOnly(bytes: number): Uint8Array {
-  const program = new DataView(new ArrayBuffer(8));
-  program.setUint16(0, 0x06, true);
-  program.setUint32(4, bytes, true);
-  return new Uint8Array(program.buffer);
 }

@@ -1,25 +1,23 @@
 /**
  * What of the notifications of routes, neighbours and queues the kernel is to put into a socket's buffer at all, as a classic BPF
  * program. A host may have 100,000 routes in motion and an ARP table that never rests: what is dropped here costs no system
- * call and no room. Source: include/uapi/linux/filter.h
+ * call and no room.
  */
+import {
+  assembled,
+  LOAD_BYTE,
+  LOAD_WORD,
+  LOAD_BYTE_BEHIND,
+  LOAD_NUMBER,
+  INDEX_NUMBER,
+  INDEX_LOADED,
+  IF_EQUAL,
+  IF_GREATER,
+  IF_BIT,
+  RETURN,
+  FIND_ATTRIBUTE,
+} from "../libc/classic-bpf.ts";
 import * as k from "../netlink/constants.ts";
-
-/** A place to jump to, or an instruction: what it does, with which number, where it goes on if so and if not. */
-type Line = string | readonly [code: number, number: number, ifSo?: string | undefined, ifNot?: string];
-
-const LOAD_BYTE = 0x30; // BPF_LD | BPF_B | BPF_ABS
-const LOAD_WORD = 0x20; // BPF_LD | BPF_W | BPF_ABS
-const LOAD_BYTE_BEHIND = 0x50; // BPF_LD | BPF_B | BPF_IND
-const LOAD_NUMBER = 0x00; // BPF_LD | BPF_IMM
-const INDEX_NUMBER = 0x01; // BPF_LDX | BPF_IMM
-const INDEX_LOADED = 0x07; // BPF_MISC | BPF_TAX
-const IF_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-const IF_GREATER = 0x25; // BPF_JMP | BPF_JGT | BPF_K
-const IF_BIT = 0x45; // BPF_JMP | BPF_JSET | BPF_K
-const RETURN = 0x06; // BPF_RET | BPF_K
-/** Loads the offset of the attribute of type X behind offset A, or 0: SKF_AD_OFF + SKF_AD_NLATTR. */
-const FIND_ATTRIBUTE = 0xfffff000 + 12;
 
 /** Offsets in a message; of a number the lower byte comes first. */
 const TYPE = 4;
@@ -75,24 +73,4 @@ export function notificationFilter(protocol: number): Uint8Array {
     "drop",
     [RETURN, 0],
   ]);
-}
-
-/** `u16 code | u8 skip if so | u8 skip if not | u32 number`, for each instruction. */
-function assembled(lines: readonly Line[]): Uint8Array {
-  const places = new Map<string, number>();
-  const program: Exclude<Line, string>[] = [];
-  for (const line of lines)
-    if (typeof line === "string") places.set(line, program.length);
-    else program.push(line);
-  const bytes = new Uint8Array(8 * program.length);
-  const view = new DataView(bytes.buffer);
-  for (const [i, [code, number, ifSo, ifNot]] of program.entries()) {
-    const skip = (place: string | undefined): number =>
-      place === undefined ? 0 : (places.get(place) ?? 0) - i - 1;
-    view.setUint16(8 * i, code, true);
-    view.setUint8(8 * i + 2, skip(ifSo));
-    view.setUint8(8 * i + 3, skip(ifNot));
-    view.setUint32(8 * i + 4, number, true);
-  }
-  return bytes;
 }
