@@ -1,5 +1,5 @@
 /** What the kinds of objects write a script with: commands in the right namespace, and the owner's marks. */
-import type { LinkEnd, Netns } from "./link.ts";
+import type { LinkEnd, Netns, OnLink } from "./link.ts";
 import { MESH_MARK, type OwnerMark } from "./mark.ts";
 import { command, netnsArgument, quote } from "./shell.ts";
 
@@ -68,6 +68,16 @@ export class ScriptTools {
   /** `ip link set` */
   set({ netns, name }: LinkEnd, ...words: Words): string {
     return this.ip(netns, "link", "set", "dev", name, ...words);
+  }
+
+  /** All that enters a device leaves by another one of its namespace. */
+  redirect({ netns, link }: OnLink, target: string, verb: "add" | "change" = "add"): string[] {
+    const everything = ["protocol", "all", "pref", 1, "handle", "800::800", "u32", "match", "u32", 0, 0];
+    const out = ["action", "mirred", "egress", "redirect", "dev", target];
+    return [
+      ...(verb === "add" ? [this.tc(netns, "qdisc", "add", "dev", link, "clsact")] : []),
+      this.tc(netns, "filter", toolVerb(verb), "dev", link, "ingress", ...everything, ...out),
+    ];
   }
 
   #at(netns: Netns): Netns {

@@ -51,14 +51,6 @@ export function tunnelScript(
 ): readonly string[] {
   const { netns, link } = on;
   const device = `nlx${link.slice(3)}`;
-  const everything = ["protocol", "all", "pref", 1, "handle", "800::800", "u32", "match", "u32", 0, 0];
-  const redirect = (enters: string, leaves: string): string[] => {
-    const filter = ["filter", "add", "dev", enters, "ingress", ...everything];
-    return [
-      tools.tc(netns, "qdisc", "add", "dev", enters, "clsact"),
-      tools.tc(netns, ...filter, "action", "mirred", "egress", "redirect", "dev", leaves),
-    ];
-  };
   const remove = [
     tools.ip(netns, "link", "del", "dev", device),
     tools.tc(netns, "qdisc", "del", "dev", link, "clsact"),
@@ -71,7 +63,7 @@ export function tunnelScript(
     ...(from ? remove : []),
     tools.ip(netns, "link", "add", device, "type", "vxlan", ...ends, "nolearning", "udp6zerocsumrx"),
     tools.ip(netns, "link", "set", "dev", device, "up"),
-    ...redirect(link, device),
-    ...redirect(device, link),
+    ...tools.redirect(on, device),
+    ...tools.redirect({ netns, link: device }, link),
   ];
 }

@@ -1,7 +1,6 @@
 import { carrierKey, linkKey, type Netns } from "../link.ts";
 import type { AttachedKind, SoleClaim } from "../object-kind.ts";
 import { given, inside } from "../phrase.ts";
-import { toolVerb } from "../script-tools.ts";
 import { comment } from "../shell.ts";
 import { arrivalKey, describeTunnel, type Tunnel, tunnelScript } from "../tunnel.ts";
 
@@ -56,14 +55,7 @@ export const program = {
     const about = comment(`add ${describe(object)} (eBPF; no command of iproute2 can do that)`);
     if (target === undefined) return verb === "remove" ? [] : [about];
     if (verb === "remove") return [tools.tc(netns, "qdisc", "del", "dev", link, "clsact")];
-    const everything = ["protocol", "all", "pref", 1, "handle", "800::800", "u32", "match", "u32", 0, 0];
-    const redirect = ["action", "mirred", "egress", "redirect", "dev", target];
-    const filter = ["filter", toolVerb(verb), "dev", link, "ingress", ...everything, ...redirect];
-    return [
-      about,
-      ...(verb === "add" ? [tools.tc(netns, "qdisc", "add", "dev", link, "clsact")] : []),
-      tools.tc(netns, ...filter),
-    ];
+    return [about, ...tools.redirect(object, target, verb)];
   },
 } as const satisfies AttachedKind<Program>;
 

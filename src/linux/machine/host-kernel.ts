@@ -268,35 +268,38 @@ export class HostKernel {
   }
 
   #openDatapath(): Datapath {
-    if (!this.#datapath) {
-      this.#datapath = this.#using((places) => {
-        const host = places.of("host");
-        const datapath = Datapath.open(this.#settings.bpffs, {
-          running: runningProgram(host),
-          isBound: (ifindex) => lookUp(host, ifindex) !== undefined,
-        });
-        // An older program of an earlier process makes way; without a device there is no block to have one.
-        host.socket.change(addBlockFilter(datapath.program, { replaces: true }));
-        return datapath;
+    if (this.#datapath) return this.#datapath;
+    // Before the first packet takes the fast path.
+    this.#heedIpsec();
+    const datapath = this.#using((places) => {
+      const host = places.of("host");
+      const opened = Datapath.open(this.#settings.bpffs, {
+        running: runningProgram(host),
+        isBound: (ifindex) => lookUp(host, ifindex) !== undefined,
       });
-      this.#sweepPins();
-      this.#meetUplinks();
-      this.#heedIpsec();
-    }
-    return this.#datapath;
+      opened.tunnels.isSlow = this.#isSlow();
+      // An older program of an earlier process makes way; without a device there is no block to have one.
+      host.socket.change(addBlockFilter(opened.program, { replaces: true }));
+      return opened;
+    });
+    this.#datapath = datapath;
+    this.#sweepPins();
+    this.#meetUplinks();
+    return datapath;
   }
 
-  /** From the first tunnel on: a policy that comes later is heard of. */
+  /** A policy that comes later is heard of. */
   #heedIpsec(): void {
-    const policies = runIn(this.#host.fd, () => IpsecPolicies.open());
-    this.#ipsec = policies;
-    if (policies) this.#shared.reactor.register(policies.fd, () => this.#choosePath());
-    this.#choosePath();
+    if (this.#ipsec) return;
+    this.#ipsec = runIn(this.#host.fd, () => IpsecPolicies.open());
+    if (!this.#ipsec) return;
+    this.#shared.reactor.register(this.#ipsec.fd, () => {
+      if (this.#datapath) this.#datapath.tunnels.isSlow = this.#isSlow();
+    });
   }
 
-  #choosePath(): void {
-    const isSlow = !this.#settings.fastPath || (this.#ipsec?.hasAny() ?? false);
-    if (this.#datapath) this.#datapath.tunnels.isSlow = isSlow;
+  #isSlow(): boolean {
+    return !this.#settings.fastPath || (this.#ipsec?.mayHaveAny() ?? false);
   }
 
   #meetUplinks(): void {
@@ -307,16 +310,13 @@ export class HostKernel {
   /** Without tunnels no uplink has a program of ours; not at once, as the next tunnel would wait for it. */
   #releaseLater(): void {
     if (this.#isClosed || !this.#datapath?.uplinks.attached.size) return;
+    const { tunnels, uplinks } = this.#datapath;
     this.#release ??= setTimeout(() => {
       this.#release = undefined;
-      this.#releaseUplinks();
+      if (!tunnels.isEmpty) return;
+      uplinks.clear();
+      tunnels.forgetRemotes();
     }, UPLINK_MS).unref();
-  }
-
-  #releaseUplinks(): void {
-    if (this.#isClosed || !this.#datapath?.tunnels.isEmpty) return;
-    this.#datapath.uplinks.clear();
-    this.#datapath.tunnels.forgetRemotes();
   }
 
   /** The datapath, if programs were ever pinned here, or run without a pin: a bpffs may go with its mount namespace. */

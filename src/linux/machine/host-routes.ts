@@ -5,7 +5,8 @@
  */
 import { close, receive, setSocketOption, SO_RCVBUF, SOL_SOCKET } from "../libc/syscall.ts";
 import * as k from "../netlink/constants.ts";
-import { join, openBound, ROUTE_GROUPS } from "./notifications.ts";
+import { join, openBound } from "../netlink/groups.ts";
+import { ROUTE_GROUPS } from "./notifications.ts";
 
 /** For so long nothing is heard after something has changed. */
 const PAUSE_MS = 100;
@@ -32,6 +33,8 @@ export class HostRoutes {
     this.#isOn = isOn;
     this.#endPause();
     join(this.fd, ROUTE_GROUPS, isOn);
+    // Nothing more comes now, and what is left would take the room of the first word next time.
+    if (!isOn) this.#empty();
   }
 
   /** To be called when there is something to read. */

@@ -4,72 +4,60 @@
  * Source: include/uapi/linux/xfrm.h
  */
 import { KernelError } from "../../kernel/kernel.ts";
-import {
-  bindSocket,
-  close,
-  receive,
-  send,
-  setSocketOption,
-  SOCK_NONBLOCK,
-  SOCK_RAW,
-  socket,
-} from "../libc/syscall.ts";
+import { close, receive, setSocketOption } from "../libc/syscall.ts";
 import * as k from "../netlink/constants.ts";
-import { messages } from "../netlink/message-reader.ts";
-import { dump } from "../netlink/message-writer.ts";
+import { join, openBound } from "../netlink/groups.ts";
+import { readAttributes } from "../netlink/message-reader.ts";
+import { MessageWriter } from "../netlink/message-writer.ts";
+import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 
-/** Of `struct xfrm_userpolicy_info`: `sel` 56, `lft` 64, `curlft` 32 bytes, priority, index, direction. */
-const DIRECTION_AT = 160;
-/** Directions above are those of single sockets. */
-const LAST_DIRECTION = 2;
+/** `struct xfrmu_spdinfo`: how many policies there are in, out and forward; those of single sockets come behind. */
+const COUNTS_AT = [0, 4, 8] as const;
 
 const buffer = new Uint8Array(65536);
 
 export class IpsecPolicies {
+  /** Readable when a policy has come or gone. */
   readonly fd: number;
+  readonly #kernel: NetlinkSocket;
 
-  private constructor(fd: number) {
+  private constructor(fd: number, kernel: NetlinkSocket) {
     this.fd = fd;
+    this.#kernel = kernel;
   }
 
-  /** Opens the socket in the current namespace; it is readable when a policy has come or gone. `undefined` where the kernel has no IPsec. */
+  /** Of the current namespace. `undefined` where the kernel has no IPsec. */
   static open(): IpsecPolicies | undefined {
-    let fd: number;
+    let fd: number | undefined;
     try {
-      fd = socket(k.AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, k.NETLINK_XFRM);
-    } catch (error) {
-      if (error instanceof KernelError) return undefined;
-      throw error;
-    }
-    try {
-      const address = new Uint8Array(12);
-      address[0] = k.AF_NETLINK;
-      bindSocket(fd, address);
+      fd = openBound(k.NETLINK_XFRM);
       setSocketOption(fd, k.SOL_NETLINK, k.NETLINK_NO_ENOBUFS, 1);
-      setSocketOption(fd, k.SOL_NETLINK, k.NETLINK_ADD_MEMBERSHIP, k.XFRMNLGRP_POLICY);
+      join(fd, [k.XFRMNLGRP_POLICY], true);
+      return new IpsecPolicies(fd, NetlinkSocket.open(k.NETLINK_XFRM));
     } catch (error) {
-      close(fd);
+      if (fd !== undefined) close(fd);
+      if (error instanceof KernelError && error.errno === "EPROTONOSUPPORT") return undefined;
       throw error;
     }
-    return new IpsecPolicies(fd);
   }
 
-  /** Asks the kernel, and takes all notifications that are there. */
-  hasAny(): boolean {
-    while (receive(this.fd, buffer));
-    send(this.fd, dump(k.XFRM_MSG_GETPOLICY).finish());
-    let hasAny = false;
-    // The kernel has the answer ready, piece by piece.
-    for (let piece = receive(this.fd, buffer); piece; piece = receive(this.fd, buffer))
-      for (const { type, body } of messages(piece)) {
-        const direction = body[DIRECTION_AT] ?? LAST_DIRECTION + 1;
-        if (type === k.XFRM_MSG_NEWPOLICY && direction <= LAST_DIRECTION) hasAny = true;
-        if (type === k.NLMSG_DONE || type === k.NLMSG_ERROR) return hasAny;
-      }
-    return hasAny;
+  /** Asks the kernel, and takes all notifications that are there. A kernel that does not answer may have some. */
+  mayHaveAny(): boolean {
+    try {
+      while (receive(this.fd, buffer));
+      const question = new MessageWriter(k.XFRM_MSG_GETSPDINFO, 0).u32(0).finish();
+      const counts = this.#kernel.get(question, ({ body }) =>
+        readAttributes("policies", body, 4).struct(k.XFRMA_SPD_INFO, 12),
+      );
+      return !counts || COUNTS_AT.some((at) => counts.u32(at) > 0);
+    } catch (error) {
+      if (error instanceof KernelError) return true;
+      throw error;
+    }
   }
 
   close(): void {
     close(this.fd);
+    this.#kernel.close();
   }
 }

@@ -4,19 +4,10 @@
  */
 import { isServedBy, KernelError, type WatchPurpose } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
+import { join, openBound } from "../netlink/groups.ts";
 import { type NetlinkMessage, messages } from "../netlink/message-reader.ts";
 import { notificationFilter } from "./notification-filter.ts";
-import {
-  attachFilter,
-  bindSocket,
-  close,
-  setSocketOption,
-  SO_RCVBUFFORCE,
-  SOCK_NONBLOCK,
-  SOCK_RAW,
-  socket,
-  SOL_SOCKET,
-} from "../libc/syscall.ts";
+import { attachFilter, close, setSocketOption, SO_RCVBUFFORCE, SOL_SOCKET } from "../libc/syscall.ts";
 import { MessageReceiver } from "../libc/message-receiver.ts";
 
 /** Room for the notifications of some thousand changes in a row; the kernel counts twice of it. */
@@ -87,24 +78,4 @@ export class Notifications {
   close(): void {
     close(this.fd);
   }
-}
-
-/** A socket that may join groups: an unbound one has the kernel's own address, and hears nothing. */
-export function openBound(): number {
-  const fd = socket(k.AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, k.NETLINK_ROUTE);
-  const address = new Uint8Array(12);
-  address[0] = k.AF_NETLINK;
-  try {
-    bindSocket(fd, address);
-  } catch (error) {
-    close(fd);
-    throw error;
-  }
-  return fd;
-}
-
-/** Joins groups of notifications, or leaves them. */
-export function join(fd: number, groups: readonly number[], isIn: boolean): void {
-  const option = isIn ? k.NETLINK_ADD_MEMBERSHIP : k.NETLINK_DROP_MEMBERSHIP;
-  for (const group of groups) setSocketOption(fd, k.SOL_NETLINK, option, group);
 }

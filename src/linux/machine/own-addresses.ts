@@ -7,17 +7,9 @@ import { canonicalIp, parseIp } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { decodeAddressState, dumpAddresses } from "../netlink/address.ts";
 import * as k from "../netlink/constants.ts";
+import { join, openBound } from "../netlink/groups.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
-import {
-  bindSocket,
-  close,
-  receive,
-  setSocketOption,
-  SOCK_NONBLOCK,
-  SOCK_RAW,
-  socket,
-  waitReadable,
-} from "../libc/syscall.ts";
+import { close, receive, waitReadable } from "../libc/syscall.ts";
 
 /** The detection takes 1 to 2 s where nothing is set otherwise, from the moment that the link has a carrier. */
 const PATIENCE_MS = 30_000;
@@ -61,12 +53,9 @@ const buffer = new Uint8Array(65536);
 
 /** Hears of every change of an IPv6 address from now on. */
 function openNews(): number {
-  const fd = socket(k.AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, k.NETLINK_ROUTE);
+  const fd = openBound();
   try {
-    const address = new Uint8Array(12);
-    address[0] = k.AF_NETLINK;
-    bindSocket(fd, address);
-    setSocketOption(fd, k.SOL_NETLINK, k.NETLINK_ADD_MEMBERSHIP, k.RTNLGRP_IPV6_IFADDR);
+    join(fd, [k.RTNLGRP_IPV6_IFADDR], true);
     return fd;
   } catch (error) {
     close(fd);

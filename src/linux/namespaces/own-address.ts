@@ -10,7 +10,7 @@ export function readOwnAddress(place: NetnsPlace, address: string): OwnAddress |
   const wanted = canonicalIp(address);
   const found = place.socket
     .dump(dumpAddresses(0, familyOf(wanted)), decodeAddressState)
-    .filter((each) => canonicalIp(each.address) === wanted);
+    .filter((each) => each.address === wanted);
   // The same address on several devices is usable where it is so on one.
   const best = found.find(({ state }) => state === "usable") ?? found[0];
   const link = best && lookUp(place, best.linkIndex);

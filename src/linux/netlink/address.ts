@@ -1,5 +1,5 @@
 /** Addresses of devices: `ifaddrmsg` and IFA attributes. Source: include/uapi/linux/if_addr.h */
-import { addressBits, formatIp, mustParsePrefix } from "../../net/ip.ts";
+import { addressBits, addressOf, formatIp, mustParsePrefix } from "../../net/ip.ts";
 import type { Address } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import { DecodeError, ipOf, type NetlinkMessage, present, readAttributes, Struct } from "./message-reader.ts";
@@ -65,7 +65,7 @@ export interface AddressState {
 /** Reads RTM_NEWADDR. Throws DecodeError. */
 export function decodeAddressState(message: NetlinkMessage): AddressState {
   const { linkIndex, address: prefix } = decodeAddress(message);
-  const [address = ""] = prefix.split("/");
+  const address = addressOf(prefix);
   // These flags are among the eight that the header has room for.
   const flags = new Struct("address", message.body, 8).u8(2);
   if (flags & k.IFA_F_DADFAILED) return { linkIndex, address, state: "duplicate" };

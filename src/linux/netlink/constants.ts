@@ -201,8 +201,8 @@ export const NETLINK_ROUTE = 0;
 export const NETLINK_XFRM = 6;
 
 // xfrm.h
-export const XFRM_MSG_NEWPOLICY = 0x13;
-export const XFRM_MSG_GETPOLICY = 0x15;
+export const XFRM_MSG_GETSPDINFO = 0x25;
+export const XFRMA_SPD_INFO = 1;
 export const XFRMNLGRP_POLICY = 4;
 
 export const SOL_NETLINK = 270;

@@ -1,4 +1,4 @@
-/** A rtnetlink socket: sends requests built by netlink/, and gives what the kernel answers at once. */
+/** A netlink socket, of rtnetlink unless said otherwise: sends requests built by netlink/, and gives what the kernel answers at once. */
 import { KernelError } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import { type Ack, isDumpInterrupted, type NetlinkMessage, messages, readAck } from "./message-reader.ts";
@@ -39,8 +39,8 @@ export class NetlinkSocket {
   }
 
   /** Opens a socket in the current namespace, with strict checks and extended acknowledgements. */
-  static open(): NetlinkSocket {
-    const fd = socket(k.AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, k.NETLINK_ROUTE);
+  static open(protocol: number = k.NETLINK_ROUTE): NetlinkSocket {
+    const fd = socket(k.AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, protocol);
     try {
       for (const option of [k.NETLINK_EXT_ACK, k.NETLINK_CAP_ACK, k.NETLINK_GET_STRICT_CHK])
         setSocketOption(fd, k.SOL_NETLINK, option, 1);
