@@ -138,7 +138,9 @@ suite("a capture on a device of this kernel", { skip: needsRoot }, () => {
       await ours(capture, 1);
     }
   });
+});
 
+suite("a capture on a device of this kernel that changes", { skip: needsRoot }, () => {
   test("gives the frames that wait when the device goes, and then says that it is gone", async (t) => {
     const { far, ip, open } = await pair(t);
     const capture = await open();
