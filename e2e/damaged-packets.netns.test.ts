@@ -14,7 +14,7 @@ import { until } from "../fixtures/async/until.ts";
 import { type Hosts, hostsFixture, reachEachOther, remoteWire } from "../fixtures/forwarder/hosts.ts";
 import { WireMaker } from "../fixtures/forwarder/wire-maker.ts";
 import { needs } from "../fixtures/linux/features.ts";
-import { ETHERTYPE, EVERYTHING, FrameSocket, macOf } from "../fixtures/linux/frame.ts";
+import { ETHERTYPE, FrameSocket, macOf } from "../fixtures/linux/frame.ts";
 import { inside } from "../fixtures/linux/inside.ts";
 import { judge } from "../fixtures/linux/tunnel-model.ts";
 import {
@@ -162,7 +162,7 @@ for (const [family, alpha, beta] of [
       const to = await FrameSocket.open(
         hosts.net.machine,
         { netns: hosts.client, link: "nsm-1" },
-        EVERYTHING,
+        ETHERTYPE.all,
       );
       t.after(() => [from, to].forEach((socket) => socket.close()));
 

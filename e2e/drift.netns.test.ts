@@ -5,9 +5,9 @@
  *     web: to-db ═══ vxlan ═══ db: db-…
  */
 import assert from "node:assert/strict";
-import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { promisify } from "node:util";
+import { netloom } from "../src/cli/spawn-netloom.ts";
 import { labFixture } from "../fixtures/lab/lab.ts";
 import { netnsOf } from "../src/lab/topology/topology.ts";
 import { ipJson } from "../fixtures/linux/frame.ts";
@@ -122,15 +122,7 @@ async function askedOf(
   lab: string,
   host: string,
 ): Promise<{ readonly wires: readonly { readonly putRight?: { readonly count: number } }[] }> {
-  const { stdout } = await promisify(execFile)("bin/netloom", [
-    "status",
-    "--lab",
-    lab,
-    "--host",
-    host,
-    "-o",
-    "json",
-  ]);
+  const { stdout } = await netloom(["status", "--lab", lab, "--host", host, "-o", "json"]);
   return JSON.parse(stdout) as { wires: [] };
 }
 

@@ -15,7 +15,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import { setInterval } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
 import { bringDaemons, findDaemons } from "../src/lab/daemons.ts";
@@ -23,7 +22,7 @@ import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
 import { askAgents } from "../src/lab/mesh.ts";
 import { leftovers } from "../src/lab/state.ts";
 import { namespaceName, netnsOf } from "../src/lab/topology/topology.ts";
-import { Pinger } from "../src/linux/icmp/icmp.ts";
+import { pingAllTheTime } from "../fixtures/linux/ping-stream.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
 import { between, SimRandom } from "../src/sim/random.ts";
 import { endName } from "../src/view/wire-view.ts";
@@ -70,36 +69,6 @@ function kill(lab: LabFixture, kind: "agent" | "registry", host: string): void {
 /** A process that was killed takes its time. */
 function becomesHealthy(lab: LabFixture): Promise<Awaited<ReturnType<LabFixture["status"]>>> {
   return until(() => lab.assertHealthy());
-}
-
-/** Sends an echo request every few milliseconds, until `stop`. `pass` resolves when so many more have been answered. */
-async function pingAllTheTime(
-  lab: LabFixture,
-  place: string,
-  address: string,
-): Promise<{ pass(count: number): Promise<unknown>; stop(): Promise<{ sent: number; lost: number }> }> {
-  const pinger = await Pinger.open(lab.machine, netnsOf(lab.name, place), address);
-  const over = new AbortController();
-  const counts = { sent: 0, lost: 0 };
-  const run = (async () => {
-    for await (const _ of setInterval(2)) {
-      if (over.signal.aborted) break;
-      counts.sent++;
-      if ((await pinger.probe({ timeoutMs: 10_000 })).rttMs === undefined) counts.lost++;
-    }
-    pinger.close();
-  })();
-  return {
-    pass: async (count) => {
-      const enough = counts.sent + count;
-      await until(() => counts.sent > enough);
-    },
-    stop: async () => {
-      over.abort();
-      await run;
-      return counts;
-    },
-  };
 }
 
 suite("a mesh of processes", { skip }, () => {
@@ -212,7 +181,10 @@ suite("a mesh whose processes are killed", { skip }, () => {
       await lab.up(TEXT);
       const { wires } = await lab.assertHealthy();
       const remote = wires.find(({ wire }) => wire === "alpha/web/to-db");
-      const pinging = await pingAllTheTime(lab, "alpha/web", remote?.addresses.endpoint[0] ?? "");
+      const pinging = await pingAllTheTime(lab.machine, {
+        netns: netnsOf(lab.name, "alpha/web"),
+        address: remote?.addresses.endpoint[0] ?? "",
+      });
       const before = ["alpha/web", "beta/cache"].map((place) => interfaceIndex(lab, place, "to-db"));
       kill(lab, "agent", host);
       await pinging.pass(100);

@@ -4,14 +4,14 @@
  *   [web]===wire over VXLAN===[db]   alpha 10.1.0.1 (lo 192.0.2.1) ──── .254 r .254 ──── 10.2.0.2 beta (lo 198.51.100.2)
  */
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { netloom, netloomPath, type Netloom, startProgram } from "../src/cli/spawn-netloom.ts";
 import { ipJson } from "../fixtures/linux/frame.ts";
+import { pingAllTheTime, type PingStream } from "../fixtures/linux/ping-stream.ts";
 import { needsRoot, type NetnsFixture, netnsFixture } from "../fixtures/linux/netns.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 import { moment } from "../fixtures/async/until.ts";
@@ -51,7 +51,7 @@ interface Mesh {
   agent(name: string, tunnelIp: string): Promise<void>;
   connect(agent: string, name: string): Promise<void>;
   /** Sends packets of this size through the first wire, until the result is called, which says how many were lost. */
-  pingThrough(bytes: number): () => Promise<number>;
+  pingThrough(bytes: number): Promise<PingStream["stop"]>;
   /** What `netloom <words> --agent …` prints. */
   show(agent: string, ...words: readonly string[]): Promise<string>;
 }
@@ -140,7 +140,8 @@ function commands(t: TestContext, net: NetnsFixture) {
       assert.equal(code, 0, stderr);
     },
     async show(agent: string, ...words: readonly string[]): Promise<string> {
-      const { stdout } = await netloom([...words, "--agent", url(agent)]);
+      const { stdout, stderr } = await netloom([...words, "--agent", url(agent)]);
+      assert.notEqual(stdout, "", stderr);
       return stdout;
     },
   };
@@ -177,26 +178,19 @@ async function mesh(t: TestContext): Promise<Mesh> {
     },
     connect: (agent, name) =>
       run.apply(agent, { kind: "Connect", name, workload: workload(web), service: "db", interface: name }),
-    pingThrough: (bytes) => pingFrom(t, net.nameOf(web), bytes),
+    async pingThrough(bytes) {
+      const headers = 28;
+      const stream = await pingAllTheTime(net.machine, {
+        netns: web,
+        address: FIRST_ENDPOINT,
+        payloadBytes: bytes - headers,
+      });
+      let ended: ReturnType<PingStream["stop"]> | undefined;
+      const stop: PingStream["stop"] = () => (ended ??= stream.stop());
+      t.after(stop);
+      return stop;
+    },
     show: (agent, ...words) => run.show(agent, ...words),
-  };
-}
-
-function pingFrom(t: TestContext, netns: string, bytes: number): () => Promise<number> {
-  const headers = 28;
-  const words = ["ping", "-n", "-M", "do", "-i", "0.01", "-s", String(bytes - headers), FIRST_ENDPOINT];
-  const ping = spawn("ip", ["netns", "exec", netns, ...words], { stdio: ["ignore", "pipe", "inherit"] });
-  let text = "";
-  ping.stdout.on("data", (heard: Buffer) => (text += heard.toString()));
-  t.after(() => ping.kill("SIGKILL"));
-  return async () => {
-    const ended = once(ping, "close");
-    ping.kill("SIGINT");
-    await ended;
-    const [, sent = "0", received = "0"] =
-      /(\d+) packets transmitted, (\d+) received/.exec(text) ?? assert.fail(text);
-    assert.ok(Number(sent) > 0);
-    return Number(sent) - Number(received);
   };
 }
 
@@ -244,7 +238,7 @@ async function ofOneWire(at: Mesh, step: Step): Promise<void> {
       /way +alpha to 198\.51\.100\.2: 1400 bytes, by the route via 10\.1\.0\.254 dev eth0/,
     );
   });
-  const lost = at.pingThrough(1200);
+  const stop = await at.pingThrough(1200);
   for (const [way, mtu] of [
     ["down", 1360],
     ["up", 1420],
@@ -254,7 +248,11 @@ async function ofOneWire(at: Mesh, step: Step): Promise<void> {
       await becomes(at, "one", mtu - OVERHEAD, signal);
       assert.equal(at.farMtu(), mtu - OVERHEAD);
     });
-  await step("and loses no packet that fits", async () => assert.deepEqual(await lost(), 0));
+  await step("and loses no packet that fits", async () => {
+    const { sent, lost } = await stop();
+    assert.ok(sent > 0);
+    assert.equal(lost, 0);
+  });
   await step("follows the device by which the packets leave, at the far host, too", async (signal) => {
     route(at);
     await becomes(at, "one", 1500 - OVERHEAD, signal);

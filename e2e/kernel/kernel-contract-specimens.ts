@@ -4,7 +4,17 @@
  *   [host: ch-1 10.0.0.1, fd00::1]===veth===[workload: nl-1 10.0.0.2, fd00::2]
  */
 import { hash64 } from "../../src/net/hash.ts";
-import type { KernelObject, LinkEnd, Netns, Qdisc, Rule, Veth, Vxlan } from "../../src/kernel/kernel.ts";
+import type {
+  ExternalVxlan,
+  KernelObject,
+  LinkEnd,
+  Netns,
+  Qdisc,
+  Rule,
+  Tunnel,
+  Veth,
+  Vxlan,
+} from "../../src/kernel/kernel.ts";
 
 export interface Specimen {
   readonly title: string;
@@ -57,6 +67,16 @@ export function vxlan(netns: Netns, name: string, vni = 42): Vxlan {
 export function vxlan6(netns: Netns, name: string, vni = 42): Vxlan {
   return { ...vxlan(netns, name, vni), local: "fd00::1", remote: "fd00::9", mtuBytes: 1426 };
 }
+
+/** In metadata mode. */
+export const shared: ExternalVxlan = {
+  kind: "external-vxlan",
+  ...end("host", "nlx-1", 0x50),
+  mtuBytes: 1446,
+  port: 4790,
+};
+
+export const tunnel: Tunnel = { vni: 7, local: "10.0.0.1", remote: "10.0.0.9", port: shared.port };
 
 export function tbf(link: string): Qdisc {
   const shape = {
@@ -113,6 +133,7 @@ function devices(workload: Netns, other: Netns): Specimen[] {
       object: vxlan6("host", "vx-1"),
       changed: { ...vxlan6("host", "vx-1"), local: "fd00::7", remote: "fd00::8" },
     },
+    { title: "a VXLAN device that tunnels share", object: shared, changed: { ...shared, ...smaller } },
     { title: "a VXLAN device in a workload, with its socket in the host", object: vxlan(workload, "vx-1") },
     {
       title: "a device that is up",
@@ -237,6 +258,22 @@ function attached(netns: Netns): Specimen[] {
       before: [vxlan("host", "vx-1")],
       object: { kind: "program", netns: "host", link: "vx-1", verdict: "redirect-peer", target: "ch-1" },
       changed: { kind: "program", netns: "host", link: "vx-1", verdict: "pass" },
+    },
+    {
+      title: "a program that sends into a tunnel",
+      object: { ...program, verdict: "encapsulate", tunnel },
+      changed: { ...program, verdict: "encapsulate", tunnel: { ...tunnel, vni: 8 } },
+    },
+    {
+      title: "a program that takes what comes out of tunnels",
+      before: [shared],
+      object: {
+        kind: "program",
+        netns: "host",
+        link: shared.name,
+        verdict: "decapsulate",
+        port: shared.port,
+      },
     },
     {
       title: "a token bucket",

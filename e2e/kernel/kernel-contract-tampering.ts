@@ -104,8 +104,7 @@ export const tamperCases: readonly ContractCase[] = [
     },
   },
   {
-    title:
-      "a device that others set down and up again at once was down, and its carrier is told at the other end",
+    title: "a device that others set down and up again at once was down",
     async run(harness) {
       const { watch, workload, kernel } = await watched(harness);
       await linkAs(watch, "nl-1", ({ facts }) => facts?.isUp === true);

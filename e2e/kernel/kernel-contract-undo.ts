@@ -12,7 +12,7 @@ import {
   remove,
   stateOf,
 } from "./kernel-contract-harness.ts";
-import { lone, scene, tbf, veth, vxlan, vxlan6 } from "./kernel-contract-specimens.ts";
+import { lone, scene, shared, tbf, tunnel, veth, vxlan, vxlan6 } from "./kernel-contract-specimens.ts";
 
 /** A batch with something of every kind, in the order of a plan. */
 function everything(workload: Netns): KernelObject[] {
@@ -24,6 +24,10 @@ function everything(workload: Netns): KernelObject[] {
     vxlan("host", "vx-1"),
     lone(workload, "dev-1"),
     vxlan6(workload, "vx-2"),
+    shared,
+    lone("host", "dev-2"),
+    { kind: "program", netns: "host", link: "dev-2", verdict: "encapsulate", tunnel },
+    { kind: "program", netns: "host", link: shared.name, verdict: "decapsulate", port: shared.port },
     { kind: "program", netns: "host", link: "ch-1", verdict: "redirect", target: "vx-1" },
     { kind: "program", netns: "host", link: "vx-1", verdict: "redirect-peer", target: "ch-1" },
     tbf("ch-1"),

@@ -11,16 +11,14 @@ import { test } from "node:test";
 import { until } from "../../fixtures/async/until.ts";
 import { type Hosts, hostsFixture, reaches, remoteWire } from "../../fixtures/forwarder/hosts.ts";
 import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
+import { ipJson } from "../../fixtures/linux/frame.ts";
 import { needs } from "../../fixtures/linux/features.ts";
 
 const CONTEXT = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
 
 /** Whether the `uplink` program is on a device of alpha. */
 function isUplink({ net, host }: Hosts, link: string): boolean {
-  const text = execFileSync("ip", ["-n", net.nameOf(host), "-j", "link", "show", "dev", link], {
-    encoding: "utf8",
-  });
-  const [{ ifindex } = { ifindex: 0 }] = JSON.parse(text) as { ifindex: number }[];
+  const ifindex = ipJson(host, "link", "show", "dev", link)[0]?.["ifindex"];
   return readdirSync(`${net.bpffs}/alpha/uplinks`).includes(String(ifindex));
 }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test, type TestContext } from "node:test";
+import { until } from "../../../fixtures/async/until.ts";
 import { needsRoot, netnsFixture } from "../../../fixtures/linux/netns.ts";
 import type { Kernel, Netns } from "../../kernel/kernel.ts";
 
@@ -52,10 +53,11 @@ async function mtuTo(kernel: Kernel, to: string, udpPort?: number): Promise<numb
 
 test("what the kernel has learned of the rest of the way is no route", { skip: needsRoot }, async (t) => {
   const { kernel, host, ip, exec } = await behindRouter(t);
-  // A datagram that may not be fragmented (IP_PMTUDISC_DO is the default for TCP and of `ip_no_pmtu_disc` 0 for UDP).
-  exec(host, "head -c 1400 /dev/zero > /dev/udp/10.2.0.2/9");
-  const learned = (): string => ip(host, "route", "get", "10.2.0.2");
-  while (!/mtu 1300/.test(learned())) await new Promise(setImmediate);
+  await until(() => {
+    // UDP may not be fragmented until the MTU of its path is known (IP_PMTUDISC_WANT is the default).
+    exec(host, "head -c 1400 /dev/zero > /dev/udp/10.2.0.2/9");
+    return /mtu 1300/.test(ip(host, "route", "get", "10.2.0.2"));
+  });
   assert.equal(await mtuTo(kernel, "10.2.0.2"), 1500);
 });
 
