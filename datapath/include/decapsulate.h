@@ -1,22 +1,40 @@
 /* In: the payload of a tunnel packet becomes a frame again. */
 #pragma once
 
+#include "guard.h"
 #include "tunnel.h"
 
 /* Flags of a VXLAN header: the VNI is valid, and nothing else is said (RFC 7348 section 5). */
 #define VXLAN_FLAGS htonl(0x08000000)
 
-/* Frames for the MAC of the workload's device take the short cut; all others are told apart by the device itself. */
-static __always_inline int arrive(const struct arrival *to, __u64 mac)
+/* Frames for this MAC take the short cut to the far end of a pair; all others are told apart by the device itself. */
+static __always_inline int leave(struct __sk_buff *skb, __u32 ifindex, __u64 short_cut)
 {
-	__u64 wanted = 0;
-	__builtin_memcpy(&wanted, to->mac, 6);
-	if ((to->flags & ARRIVAL_SHORT_CUT) && mac == wanted)
-		return bpf_redirect_peer(to->ifindex, 0);
-	return bpf_redirect(to->ifindex, 0);
+	__u64 mac = 0;
+	if (short_cut && !bpf_skb_load_bytes(skb, 0, &mac, 6) && mac == short_cut)
+		return bpf_redirect_peer(ifindex, 0);
+	return bpf_redirect(ifindex, 0);
 }
 
-static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
+/* A packet whose outer headers are off. */
+static __always_inline int arrive(struct __sk_buff *skb, const struct arrival *to)
+{
+	__u32 entry = to->ifindex | ARRIVED;
+	struct wire *wire = bpf_map_lookup_elem(&wires, &entry);
+	if (!wire)
+		return drop(skb, DROP_CLOSED);
+	int reason = guard(skb, wire, entry);
+	if (reason != PASSES)
+		return drop_offence(skb, entry, reason);
+	count(wire, skb);
+	return leave(skb, to->ifindex, wire->short_cut);
+}
+
+/* The answer for a packet whose outer headers are off. */
+#define IS_OFF (-2)
+
+/* `where` is set to where it goes, with IS_OFF. */
+static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6, const struct arrival **where)
 {
 	const __u32 outer = (is6 ? IPV6_BYTES : IPV4_BYTES) + UDP_BYTES + VXLAN_BYTES;
 	/* To the end of the shortest inner packet. */
@@ -122,8 +140,8 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6)
 	}
 	/* The queue that the packet came by is none of the workload's device. */
 	skb->queue_mapping = 0;
-	count_arrival(skb, to->ifindex);
-	return arrive(to, inner0 & 0xffffffffffffULL);
+	*where = to;
+	return IS_OFF;
 }
 
 static __always_inline int decapsulate(struct __sk_buff *skb)
@@ -131,15 +149,20 @@ static __always_inline int decapsulate(struct __sk_buff *skb)
 	/* A packet for this host in a frame for many may be refused by a setting of the host. */
 	if (skb->pkt_type != PACKET_HOST || skb->vlan_present || is_slow())
 		return TCX_NEXT;
+	const struct arrival *to = 0;
+	int verdict = TCX_NEXT;
 	if (skb->protocol == ETH_P_IP)
-		return decapsulate_as(skb, 0);
-	if (skb->protocol == ETH_P_IPV6)
-		return decapsulate_as(skb, 1);
-	return TCX_NEXT;
+		verdict = decapsulate_as(skb, 0, &to);
+	else if (skb->protocol == ETH_P_IPV6)
+		verdict = decapsulate_as(skb, 1, &to);
+	return verdict == IS_OFF && to ? arrive(skb, to) : verdict;
 }
 
-/* Out of the shared device: the kernel has taken the headers off, and remembers what they said. */
-static __always_inline int from_device(struct __sk_buff *skb, __u16 port)
+/*
+ * Out of the shared device: the kernel has taken the headers off, and remembers what they said. Where it goes; 0 if it goes nowhere,
+ * and is counted.
+ */
+static __always_inline const struct arrival *from_device(struct __sk_buff *skb, __u16 port)
 {
 	struct bpf_tunnel_key key = {};
 	struct from6 from = { .port = port };
@@ -154,8 +177,10 @@ static __always_inline int from_device(struct __sk_buff *skb, __u16 port)
 		from.destination[3] = from4.destination;
 		from.vni = from4.vni;
 	} else {
-		if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6) < 0)
-			return drop(skb, DROP_REFUSED);
+		if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6) < 0) {
+			drop(skb, DROP_REFUSED);
+			return 0;
+		}
 		for (int i = 0; i < 4; i++) {
 			from.source[i] = key.remote_ipv6[i];
 			from.destination[i] = key.local_ipv6[i];
@@ -163,15 +188,12 @@ static __always_inline int from_device(struct __sk_buff *skb, __u16 port)
 		from.vni = htonl(key.tunnel_id << 8);
 		to = bpf_map_lookup_elem(&arrivals6, &from);
 	}
-	if (!to)
-		return drop_of_stranger(skb, &from);
-	void *data = (void *)(long)skb->data;
-	if (data + ETH_BYTES > (void *)(long)skb->data_end)
-		return drop(skb, DROP_REFUSED);
-	__u64 mac = *(word64 *)data & 0xffffffffffffULL;
-	count_arrival(skb, to->ifindex);
+	if (!to) {
+		drop_of_stranger(skb, &from);
+		return 0;
+	}
 	/* It was told apart by the MAC of the shared device, which is nobody's. */
 	if (skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(skb, PACKET_HOST);
-	return arrive(to, mac);
+	return to;
 }

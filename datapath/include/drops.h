@@ -9,7 +9,12 @@ enum drop {
 	DROP_UNKNOWN = 1,     /* a tunnel packet of a source, for a destination, with a VNI, that nobody negotiated */
 	DROP_CONGESTED = 2,   /* marked as congested on the way, and its sender knows no such marks (RFC 6040) */
 	DROP_REFUSED = 3,     /* the kernel put no headers on, took none off, or wrote no mark */
-	DROP_REASONS = 8,
+	DROP_SOURCE = 4,      /* a side of a wire sent from an address that is not its own, or claimed one */
+	DROP_MAC = 5,         /* it sent from another MAC */
+	DROP_SERVER = 6,      /* it wanted to configure the other side, which has not asked for that */
+	DROP_SOURCE_ROUTED = 7, /* the packet says by which way it goes */
+	DROP_UNREADABLE = 8,  /* what it is cannot be told: too short, hidden behind tags or too many headers */
+	DROP_REASONS = 16,
 };
 
 struct dropped {

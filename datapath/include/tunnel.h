@@ -84,15 +84,13 @@ struct from6 {
 	__u16 zero;
 };
 
-/* Frames for `mac` go straight to the far end of the pair, all others by the device itself. */
-#define ARRIVAL_SHORT_CUT 1
 /* There is no shared device that would take what this program leaves: packets with a UDP checksum are taken, too. */
-#define ARRIVAL_ALONE 2
+#define ARRIVAL_ALONE 1
 
+/* The device whose entry for what arrives says the rest. */
 struct arrival {
 	__u32 ifindex;
-	__u8 mac[6];
-	__u16 flags;
+	__u32 flags;
 };
 
 struct {

@@ -39,7 +39,7 @@ export const dropCases: readonly ContractCase[] = [
       const { host, stranger } = await hosts(harness);
       const workload = await harness.netns();
       const kernel = await harness.kernel({ host });
-      assert.deepEqual(await kernel.drops(), { counts: [], strangers: [] });
+      assert.deepEqual(await kernel.drops(), { counts: [], strangers: [], offences: [] });
       const shared = { netns: "host", link: "nlx-1" } as const;
       const tunnel = { vni: NEGOTIATED, local: "10.8.0.1", remote: "10.8.0.9", port: PORT } as const;
       await kernel.apply(

@@ -79,4 +79,33 @@ export const packetCases: readonly ContractCase[] = [
       }
     },
   },
+  {
+    title: "a program drops what its guard does not grant, and says on which device, until it is granted",
+    async run(harness) {
+      const workload = await harness.netns();
+      const kernel = await harness.kernel();
+      const program = { kind: "program", netns: "host", link: "ch-1", verdict: "pass" } as const;
+      const before = { ...program, guard: { sources: ["10.7.0.0/16"] } };
+      // Nobody asks for the MAC, who must not either.
+      const { mac } = end("host", "ch-1", 1);
+      const known = { kind: "neighbor", netns: workload, link: "nl-1", address: "10.0.0.1", mac } as const;
+      await kernel.apply(add(...scene(workload), known, before));
+      const dropped = async (): Promise<number> => {
+        const { counts, offences } = await kernel.drops();
+        const packets = counts.find(({ reason }) => reason === "source")?.packets ?? 0;
+        assert.deepEqual(
+          offences.filter(({ reason }) => reason === "source").map((each) => [each.link, each.packets]),
+          packets === 0 ? [] : [["ch-1", packets]],
+        );
+        return packets;
+      };
+      assert.equal(await dropped(), 0);
+      for (let i = 0; i < 3; i++) await harness.send(workload, "10.0.0.1");
+      assert.equal(await dropped(), 3);
+      const object = { ...program, guard: { sources: ["10.0.0.0/24"] } };
+      await kernel.apply([{ verb: "change", object, from: before }]);
+      await harness.send(workload, "10.0.0.1");
+      assert.equal(await dropped(), 3);
+    },
+  },
 ];

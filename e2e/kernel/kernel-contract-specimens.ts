@@ -3,6 +3,7 @@
  *
  *   [host: ch-1 10.0.0.1, fd00::1]===veth===[workload: nl-1 10.0.0.2, fd00::2]
  */
+import type { Guard } from "../../src/kernel/guard.ts";
 import { hash64 } from "../../src/net/hash.ts";
 import type {
   ExternalVxlan,
@@ -228,6 +229,10 @@ function rules(netns: Netns): Specimen[] {
   ];
 }
 
+const guard: Guard = { mac: "02:00:00:00:00:78", sources: ["10.0.0.1/32", "10.9.0.0/16", "fd00::1/128"] };
+/** More than one element of a map has. */
+const MANY = Array.from({ length: 20 }, (_, n) => `10.${n}.0.0/16`).sort();
+
 function attached(netns: Netns): Specimen[] {
   const neighbor = { kind: "neighbor", netns, link: "nl-1", mac: "02:00:00:00:00:77" } as const;
   const program = { kind: "program", netns: "host", link: "ch-1" } as const;
@@ -254,6 +259,12 @@ function attached(netns: Netns): Specimen[] {
       changed: { ...program, verdict: "redirect", target: "vx-2" },
     },
     {
+      title: "a program that checks what enters, and has a short cut",
+      before: [vxlan("host", "vx-1", 1)],
+      object: { ...program, verdict: "redirect", target: "vx-1", guard, mac: "02:00:00:00:00:77" },
+      changed: { ...program, verdict: "redirect", target: "vx-1", guard: { sources: [], serves: ["dhcp"] } },
+    },
+    {
       title: "a program that redirects to a veth's far end",
       before: [vxlan("host", "vx-1")],
       object: { kind: "program", netns: "host", link: "vx-1", verdict: "redirect-peer", target: "ch-1" },
@@ -263,6 +274,16 @@ function attached(netns: Netns): Specimen[] {
       title: "a program that sends into a tunnel",
       object: { ...program, verdict: "encapsulate", tunnel },
       changed: { ...program, verdict: "encapsulate", tunnel: { ...tunnel, vni: 8 } },
+    },
+    {
+      title: "a program that checks what goes into a tunnel, and what comes out of it",
+      object: { ...program, verdict: "encapsulate", guard, tunnel: { ...tunnel, guard } },
+      changed: {
+        ...program,
+        verdict: "encapsulate",
+        guard: { sources: ["::/0"] },
+        tunnel: { ...tunnel, guard: { ...guard, sources: MANY } },
+      },
     },
     {
       title: "a program that takes what comes out of tunnels",

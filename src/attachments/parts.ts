@@ -1,4 +1,5 @@
 /** What an agent is made of, from the roles of its process. */
+import type { Trust } from "../mechanisms/half.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
 import type { AddressOptions } from "../elements/context/ipam.ts";
@@ -28,7 +29,7 @@ export interface NewEndpoint {
   readonly name: string;
   readonly place: WorkloadPlace;
   readonly interfaceName: (connection: Connection) => string;
-  readonly routerAdvertisements: boolean;
+  readonly trust: Trust;
   readonly addresses: AddressOptions | undefined;
   readonly clientRoutes: () => readonly string[];
   readonly context: () => ContextOptions;

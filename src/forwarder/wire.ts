@@ -58,4 +58,18 @@ export interface Wire {
   readonly context: ConnectionContext;
   /** Ends that are ports of another host: nobody knows the MACs behind them, so that they are asked for (ARP, ND). */
   readonly learned?: readonly Side[];
+  /** Of ETHERNET frames come from one MAC a side. Absent: nobody says. */
+  readonly payload?: "ETHERNET" | "IP";
+  /**
+   * Whether what its sides send is checked: `always` also between two workloads of one host, by a pair of devices in the middle.
+   * Default: what leaves this host, and what comes from another one.
+   */
+  readonly guard?: WireGuard;
+}
+
+export type WireGuard = "always" | "never";
+
+/** The same of who says `guard: true`, or `false`, or nothing. */
+export function wireGuard(asked: boolean | undefined): { readonly guard?: WireGuard } {
+  return asked === undefined ? {} : { guard: asked ? "always" : "never" };
 }

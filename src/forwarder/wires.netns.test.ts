@@ -5,7 +5,6 @@ import { after, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { ping, Pinger } from "../linux/icmp/icmp.ts";
 import { LinuxMachine } from "../linux/machine/machine.ts";
-import { needs } from "../../fixtures/linux/features.ts";
 import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, Operation } from "../kernel/kernel.ts";
@@ -102,16 +101,16 @@ for (const [title, context] of [
   }
 }
 
-test("only a program in a workload's namespace is a tcx link", { skip: needs("tcx links") }, async (t) => {
+test("a wire needs no tcx link, nor one that is guarded in the middle", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t, machine);
-  const links = async (): Promise<string[]> => await readdir(`${hosts.net.bpffs}/alpha/links`);
-  await new WireMaker(hosts.alpha).apply(remoteWire(hosts, v4).near);
-  assert.deepEqual(await links(), []);
-  await new WireMaker(hosts.alpha, { localPrograms: true }).apply({
+  const wires = new WireMaker(hosts.alpha);
+  await wires.apply(remoteWire(hosts, v4).near);
+  await wires.apply({
     ...localWire(hosts, { srcIpAddrs: ["10.1.0.1/32"], dstIpAddrs: ["10.1.0.2/32"] }, "c2"),
     client: { type: "KERNEL", netns: hosts.client, interfaceName: "nsm-2" },
+    guard: "always",
   });
-  assert.equal((await links()).length, 2);
+  assert.deepEqual(await readdir(`${hosts.net.bpffs}/alpha/links`), []);
 });
 
 test("packets and bytes are counted at the ingress of both ends", { skip: needsRoot }, async (t) => {

@@ -1,8 +1,18 @@
 /** What the data path of a host has dropped, and why. The numbers of the reasons are those of datapath/include/drops.h. */
 
 /** In the order of their numbers. */
-export const DROP_REASONS = ["closed", "unknown", "congested", "refused"] as const;
-type DropReason = (typeof DROP_REASONS)[number];
+export const DROP_REASONS = [
+  "closed",
+  "unknown",
+  "congested",
+  "refused",
+  "source",
+  "mac",
+  "server",
+  "source-routed",
+  "unreadable",
+] as const;
+export type DropReason = (typeof DROP_REASONS)[number];
 
 /** What each reason means, for people. */
 export const DROP_WORDS: Readonly<Record<DropReason, string>> = {
@@ -10,6 +20,11 @@ export const DROP_WORDS: Readonly<Record<DropReason, string>> = {
   unknown: "tunnel packets that no wire of this host takes: a stranger's, or of a wire that is closed here",
   congested: "packets marked as congested on the way, from a sender that knows no such marks",
   refused: "packets that the kernel could not put into a tunnel, or take out of one",
+  source: "packets from addresses that are not their side's, and claims to such addresses",
+  mac: "frames from a MAC that is not their side's",
+  server: "DHCP answers, router advertisements and redirects that the other side has not asked for",
+  "source-routed": "packets that say by which way they go",
+  unreadable: "frames that hide what they are: damaged, or with more tags or headers than anybody needs",
 };
 
 export interface DropCount {
@@ -30,18 +45,41 @@ export interface Stranger {
   readonly packets: number;
 }
 
+/** What was dropped because a side of a wire must not send it. */
+export interface Offence {
+  /** The host's device that the wire is on, and its owner; absent where it is gone. */
+  readonly link?: string;
+  readonly alias?: string;
+  /** It came out of the tunnel of that device: the other host's side has sent it. Else the side of the device has. */
+  readonly isArrived?: true;
+  readonly reason: DropReason;
+  readonly packets: number;
+}
+
 export interface Drops {
   /** In the order of `DROP_REASONS`; without those that have never happened. */
   readonly counts: readonly DropCount[];
   /** The latest ones, at most `MAX_STRANGERS`; those who sent most come first. */
   readonly strangers: readonly Stranger[];
+  /** The latest ones, at most `MAX_OFFENCES`; those who sent most come first. */
+  readonly offences: readonly Offence[];
 }
 
+export const NO_DROPS: Readonly<Drops> = { counts: [], strangers: [], offences: [] };
+
 export const MAX_STRANGERS = 256;
+export const MAX_OFFENCES = 1_024;
 
 /** In the order in which they are told. */
 export function sortStrangers(strangers: readonly Stranger[]): Stranger[] {
   const key = ({ source, destination, port, vni }: Stranger): string =>
     `${source} ${destination} ${port} ${String(vni).padStart(8, "0")}`;
   return strangers.toSorted((a, b) => b.packets - a.packets || (key(a) < key(b) ? -1 : 1));
+}
+
+/** Likewise. */
+export function sortOffences(offences: readonly Offence[]): Offence[] {
+  const key = ({ link = "", isArrived, reason }: Offence): string =>
+    `${link} ${isArrived ?? false} ${reason}`;
+  return offences.toSorted((a, b) => b.packets - a.packets || (key(a) < key(b) ? -1 : 1));
 }

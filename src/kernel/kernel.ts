@@ -22,7 +22,7 @@ export {
   WATCH_PURPOSES,
   type WatchPurpose,
 } from "./events.ts";
-export type { Drops } from "./drops.ts";
+export { type Drops, NO_DROPS } from "./drops.ts";
 export type { LinkEnd, Netns, OnLink } from "./link.ts";
 export type { Tunnel } from "./tunnel.ts";
 export { LAB_MARK, MESH_MARK, type OwnerMark } from "./mark.ts";

@@ -56,6 +56,8 @@ test("a remote wire as commands", () => {
     "ip link add name nsm-1 netns a address 02:00:00:00:00:01 mtu 1426 numtxqueues 1 numrxqueues 1 type veth peer name nlv address MAC mtu 1426 numtxqueues 1 numrxqueues 1",
     `ip -n a link set dev nsm-1 group TABLE alias 'server-it'\\''s; $(reboot)' addrgenmode eui64`,
     `ip link set dev nlv group TABLE alias 'veth-server-it'\\''s; $(reboot)' addrgenmode none`,
+    "# into nlv gets only what is sent from 10.0.0.1/32, fd00::1/128 (eBPF)",
+    "# out of the tunnel of nlv comes only what is sent from 0.0.0.0/0, 10.0.0.2/32, ::/0, fd00::2/128, not as a DHCP server, not as a router (eBPF)",
     "# add tunnel vni 7 to fd08::2 on nlv (eBPF; by hand a device of its own does the same, slower)",
     "ip link add nlx type vxlan id 7 local fd08::1 remote fd08::2 dstport 4789 nolearning udp6zerocsumrx",
     "ip link set dev nlx up",

@@ -1,5 +1,6 @@
 /** A tunnel to another host, as it is wanted: what becomes of it in the kernel is the kernel's own affair. */
 import { inside } from "./phrase.ts";
+import type { Guard } from "./guard.ts";
 import type { OnLink } from "./link.ts";
 import type { ScriptTools } from "./script-tools.ts";
 import { comment } from "./shell.ts";
@@ -29,6 +30,8 @@ export interface Tunnel {
   readonly isAlone?: true;
   /** The other end takes no packet without a UDP checksum: each goes by the device, which writes one. */
   readonly needsChecksum?: true;
+  /** What the other end may send. Absent: everything. */
+  readonly guard?: Guard;
 }
 
 /** What stands in packets that come in: a host has one device for each. */

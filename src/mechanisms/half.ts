@@ -42,6 +42,8 @@ export interface TunnelPort {
 export interface Trust {
   /** Router advertisements and redirects are taken. Default: false. */
   readonly routerAdvertisements?: boolean | undefined;
+  /** Answers of DHCP servers come through. Default: false. */
+  readonly dhcp?: boolean | undefined;
 }
 
 /** A device in a workload, which gets the addresses and routes of its side. */

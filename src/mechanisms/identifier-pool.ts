@@ -67,10 +67,10 @@ export class IdentifierPool {
 
   /** One by chance that nobody has, another for each `attempt` of an owner. RESOURCE_EXHAUSTED if none turns up. */
   take(owner: string, { holder = owner, attempt = 1 }: TakeOptions = {}): number {
-    const { key, noun, firstDrawn, last } = this.#identifier;
+    const { key, noun, firstDrawn, lastDrawn } = this.#identifier;
     for (let i = 0; i < MAX_DRAWS; i++) {
       const fraction = this.#random.fraction(`${key} of ${owner}`, attempt * MAX_DRAWS + i);
-      const id = firstDrawn + Math.floor(fraction * (last + 1 - firstDrawn));
+      const id = firstDrawn + Math.floor(fraction * (lastDrawn + 1 - firstDrawn));
       if (!this.#owners.has(id) && !this.#avoided.has(id)) {
         this.#owners.set(id, { owner, holder });
         return id;

@@ -3,7 +3,8 @@ import type { z } from "zod";
 import type { Check } from "../doctor/check.ts";
 import type { Kernel, KernelError, KernelObject, Netns } from "../kernel/kernel.ts";
 import type { Device } from "../kernel/objects.ts";
-import type { Half, Place } from "./half.ts";
+import type { Server } from "../kernel/guard.ts";
+import type { Half, Place, Trust } from "./half.ts";
 import type { ParameterMap, Parsed } from "./parameters.ts";
 import type { Side } from "./side.ts";
 
@@ -65,10 +66,9 @@ interface WorkloadPort {
 }
 
 /** What a workload's owner wants of the device. */
-export interface DeviceWish {
+export interface DeviceWish extends Trust {
   /** Empty: whoever makes it chooses. */
   readonly name: string;
-  readonly routerAdvertisements?: boolean | undefined;
   /** The workload's kernel forwards what comes in by it. Default: as the namespace has it. */
   readonly forwarding?: boolean | undefined;
   /** The routes of the wire hold for packets from these prefixes only. Default: for all that the workload sends. */
@@ -92,6 +92,8 @@ export interface LocalType<M extends TypedMechanism = TypedMechanism> extends Co
   forWorkload(place: WorkloadPlace, wish: DeviceWish): Record<string, string> | undefined;
   /** The device that the workload sees, or is. */
   device(mechanism: M): WorkloadDevice;
+  /** What the other end of the wire may be for the workload. */
+  servedBy(mechanism: M): readonly Server[];
   /**
    * Of a type whose devices are there already, and are somebody else's: the parameters with what the kernel says of the device.
    * Nothing of it is ours to set, and MACs behind it are asked for. FAILED_PRECONDITION for one that no wire can end in.
@@ -110,6 +112,8 @@ export interface Identifier {
   readonly noun: string;
   /** The first one that is drawn by chance: those before are for people. */
   readonly firstDrawn: number;
+  /** The last one that is: those after it are for what has many members. */
+  readonly lastDrawn: number;
   /** The largest one; the smallest is 1. */
   readonly last: number;
   /** Has the kernel refused a device because a stranger's has this one? */

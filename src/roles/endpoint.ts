@@ -18,8 +18,8 @@ export interface EndpointOptions extends RoleOptions {
   readonly place: EndpointDeviceOptions["place"];
   /** Name of the workload's device. Default: one made from the service's name, another for each wire. */
   readonly interfaceName?: (connection: Connection) => string;
-  /** The workload believes the router advertisements of its clients. Default: false. */
-  readonly routerAdvertisements?: boolean;
+  /** Whom of its clients the workload believes. Default: nobody. */
+  readonly trust?: EndpointDeviceOptions["trust"];
   /** Absent: the endpoint gives no addresses. */
   readonly addresses?: AddressOptions;
   /** Prefixes in which clients may name networks behind them; read at every request. Default: none. */
@@ -30,7 +30,7 @@ export interface EndpointOptions extends RoleOptions {
 
 /** Answers for a workload that offers a network service. Of what a client sends nothing gets into it but `clientWishes`. */
 export function endpoint(options: EndpointOptions): ConnectionRole {
-  const { world, name, identity, place, addresses, context, routerAdvertisements } = options;
+  const { world, name, identity, place, addresses, context, trust } = options;
   const board = new MonitorBoard();
   return new ConnectionDoor({
     world,
@@ -42,7 +42,7 @@ export function endpoint(options: EndpointOptions): ConnectionRole {
       timeout(),
       monitor(board),
       trimPath(),
-      mechanisms([endpointDevice({ place, nameOf: options.interfaceName, routerAdvertisements })]),
+      mechanisms([endpointDevice({ place, nameOf: options.interfaceName, trust })]),
       clientWishes({
         addresses: !addresses ? "none" : addresses.policy === "polite" ? "any" : "pools",
         routes: options.clientRoutes,

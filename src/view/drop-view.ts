@@ -21,6 +21,15 @@ export interface StrangerView {
   readonly packets: number;
 }
 
+/** What was dropped because a side of a wire must not send it. */
+export interface OffenceView {
+  /** Id of the wire, and who sent it; absent where the wire is gone. */
+  readonly wire?: string;
+  readonly side?: string;
+  readonly reason: string;
+  readonly packets: number;
+}
+
 export function dropViews({ drops }: Pick<HostStatus, "drops">): DropView[] {
   return drops.map(({ reason, words, packets, lastAt }) => ({
     reason,
@@ -36,6 +45,15 @@ export function strangerViews({ strangers }: Pick<HostStatus, "strangers">): Str
     destination,
     port,
     vni,
+    packets: Number(packets),
+  }));
+}
+
+export function offenceViews({ offences }: Pick<HostStatus, "offences">): OffenceView[] {
+  return offences.map(({ wire, side, reason, packets }) => ({
+    ...optional("wire", wire),
+    ...optional("side", side),
+    reason,
     packets: Number(packets),
   }));
 }

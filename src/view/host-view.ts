@@ -1,5 +1,12 @@
 import { type HostStatus, RegistryStatus_State } from "../api/gen/netloom/admin/v1/admin_pb.js";
-import { type DropView, dropViews, type StrangerView, strangerViews } from "./drop-view.ts";
+import {
+  type DropView,
+  dropViews,
+  type OffenceView,
+  offenceViews,
+  type StrangerView,
+  strangerViews,
+} from "./drop-view.ts";
 import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
 
@@ -28,6 +35,8 @@ export interface AgentFacts {
   readonly drops: readonly DropView[];
   /** Those who sent most come first. */
   readonly strangers: readonly StrangerView[];
+  /** Likewise. */
+  readonly offences: readonly OffenceView[];
 }
 
 /** Something that a host's process keeps trying. */
@@ -76,6 +85,7 @@ export function agentFacts(status: HostStatus): AgentFacts {
     gauges: Object.fromEntries(gauges.map(({ name, value }) => [name, value])),
     drops: dropViews(status),
     strangers: strangerViews(status),
+    offences: offenceViews(status),
   };
 }
 

@@ -36,7 +36,7 @@ export function getCommand(context: CommandContext): Command {
             '{"attachments": [{"kind", "name", "state", "document", …}]}; of services {"services": [{"name", "payload", ' +
             '"endpoints": [{"name", "host", "url"}]}]}; of endpoints {"endpoints": [{"name", "host", "url", "services"}]}; ' +
             'of drops {"drops": [{"host", "reason", "words", "packets", "lastAt"}], ' +
-            '"strangers": [{"host", "source", "destination", "port", "vni", "packets"}]}',
+            '"strangers": [{"host", "source", "destination", "port", "vni", "packets"}], "offences": [{"host", "wire", "wireName", "side", "sender", "reason", "packets"}]}',
         },
       ],
     }),

@@ -351,7 +351,7 @@ test("each mode says what it needs, and the first Linux that has all of it", (t)
     "linux 6.6.1, complete",
     "local wires: one veth pair, packets counted by the devices (Linux 5.18)",
     "remote wires: veth, with tunnels that programs build and count; one vxlan device a host for all else (Linux 5.19)",
-    "ports, and programs of local wires (plan option localPrograms, off): a pinned tcx link at each device (Linux 6.6)",
+    "ports: a pinned tcx link at each device (Linux 6.6)",
     "cables of a lab: shaped by tbf, netem",
   ]);
 });
@@ -360,10 +360,7 @@ for (const { lacks, worst, says } of [
   {
     lacks: "tcx links",
     worst: "absent",
-    says: [
-      "ports, and programs of local wires (plan option localPrograms, off): none",
-      "tcx links is missing",
-    ],
+    says: ["ports: none", "tcx links is missing"],
   },
   {
     lacks: "ingress blocks with a BPF filter",

@@ -59,11 +59,7 @@ function modes(features: readonly Feature[]): Report[] {
       "veth, with tunnels that programs build and count; one vxlan device a host for all else",
       wanted("every wire", "remote wires"),
     ),
-    mode(
-      "ports, and programs of local wires (plan option localPrograms, off)",
-      "a pinned tcx link at each device",
-      wanted("ports"),
-    ),
+    mode("ports", "a pinned tcx link at each device", wanted("ports")),
     ok(
       `cables of a lab: ${shapes.length === 0 ? "not shaped" : `shaped by ${shapes.map(({ name }) => name).join(", ")}`}`,
     ),

@@ -52,8 +52,10 @@ test("get drops asks the agents: a host, or with --lab all of them; status has a
   await at("beta", "expose", `${lab}/beta/db`, "db", "--pool", "172.16.0.0/24");
   assert.match(await at("alpha", "connect", `${lab}/alpha/web`, "db"), /alpha→beta/);
   await sendUnknown(agents);
+  for (let i = 0; i < 2; i++)
+    agents.machine.send(`file:///run/netns/nl-${lab}-alpha-web`, "172.16.0.0", 100, { source: "172.16.9.9" });
   const shown =
-    /^HOST +REASON .*\nalpha +unknown +3 +\d+ s ago +tunnel packets that no wire .*\n\n1 sender .*\nHOST .*\nalpha +10\.8\.0\.66 +10\.8\.0\.1 +4789 +666 +3\n$/;
+    /^HOST +REASON .*\nalpha +unknown +3 +\d+ s ago +tunnel packets that no wire .*\nalpha +source +2 +\d+ s ago +packets from addresses that .*\n\n1 sender .*\nHOST .*\nalpha +10\.8\.0\.66 +10\.8\.0\.1 +4789 +666 +3\n\nwho sent into a wire what was not theirs, the latest ones:\nHOST .*\nalpha +alpha\/web\/db\S* +alpha\/web +source +2\n$/;
   assert.match(await at("alpha", "get", "drops"), shown);
   assert.equal(await at("beta", "get", "drops"), "nothing was dropped\n");
   assert.match(await at("alpha", "status"), /\n {2}dropped 3 packets, the last \d+ s ago: tunnel packets/);

@@ -1,7 +1,7 @@
-/** `netloom get drops`: what the data paths of hosts have dropped, why, and whose packets nobody had negotiated. */
+/** `netloom get drops`: what the data paths of hosts have dropped, why, and who had sent it. */
 import { stringify } from "yaml";
 import { printableYaml } from "../../text/yaml-text.ts";
-import type { DropView, StrangerView } from "../../view/drop-view.ts";
+import type { DropView, OffenceView, StrangerView } from "../../view/drop-view.ts";
 import { hasAgent } from "../../view/host-view.ts";
 import { meshView, type MeshView } from "../../view/mesh-view.ts";
 import { count, type Output, table } from "../output.ts";
@@ -13,6 +13,13 @@ import { askStatus } from "./ask-status.ts";
 interface DropsView {
   readonly drops: readonly (DropView & OnHost)[];
   readonly strangers: readonly (StrangerView & OnHost)[];
+  readonly offences: readonly (SentOffence & OnHost)[];
+}
+
+/** With the name of the wire, and of who sent it, for people. */
+interface SentOffence extends OffenceView {
+  readonly wireName?: string;
+  readonly sender?: string;
 }
 
 interface OnHost {
@@ -36,10 +43,17 @@ export function dropsView(mesh: MeshView): DropsView {
   return {
     drops: hosts.flatMap(({ host, drops }) => drops.map((drop) => ({ host, ...drop }))),
     strangers: hosts.flatMap(({ host, strangers }) => strangers.map((each) => ({ host, ...each }))),
+    offences: hosts.flatMap(({ host, offences }) => offences.map((each) => ({ host, ...sent(mesh, each) }))),
   };
 }
 
-export function dropLines({ drops, strangers }: DropsView, nowMs: number): string[] {
+function sent({ wires }: MeshView, offence: OffenceView): SentOffence {
+  const wire = wires.find(({ id }) => id === offence.wire);
+  if (!wire) return offence;
+  return { ...offence, wireName: wire.wire, sender: offence.side === "client" ? wire.client : wire.endpoint };
+}
+
+export function dropLines({ drops, strangers, offences }: DropsView, nowMs: number): string[] {
   if (drops.length === 0) return ["nothing was dropped"];
   const rows = drops.map(({ host, reason, packets, lastAt, words }) => [
     host,
@@ -48,8 +62,15 @@ export function dropLines({ drops, strangers }: DropsView, nowMs: number): strin
     `${formatAge(lastAt, nowMs)} ago`,
     words,
   ]);
-  const lines = table([["HOST", "REASON", "PACKETS", "LAST", "WHAT"], ...rows]);
-  if (strangers.length === 0) return lines;
+  return [
+    ...table([["HOST", "REASON", "PACKETS", "LAST", "WHAT"], ...rows]),
+    ...strangerLines(strangers),
+    ...offenceLines(offences),
+  ];
+}
+
+function strangerLines(strangers: DropsView["strangers"]): string[] {
+  if (strangers.length === 0) return [];
   const senders = [...Map.groupBy(strangers, senderOf).values()].flatMap((all) => {
     const [first] = all;
     if (!first) return [];
@@ -60,10 +81,27 @@ export function dropLines({ drops, strangers }: DropsView, nowMs: number): strin
   senders.sort((a, b) => b.packets - a.packets);
   const heading = ["HOST", "FROM", "TO", "UDP PORT", "VNI", "PACKETS"];
   return [
-    ...lines,
     "",
     `${count(senders.length, "sender")} of unknown tunnel packets, the latest ones:`,
     ...table([heading, ...senders.map(({ cells }) => cells)]),
+  ];
+}
+
+function offenceLines(offences: DropsView["offences"]): string[] {
+  if (offences.length === 0) return [];
+  const rows = offences.map(
+    ({ host, wire = "-", wireName = wire, side = "-", sender = side, reason, packets }) => [
+      host,
+      wireName,
+      sender,
+      reason,
+      String(packets),
+    ],
+  );
+  return [
+    "",
+    "who sent into a wire what was not theirs, the latest ones:",
+    ...table([["HOST", "WIRE", "SENT BY", "REASON", "PACKETS"], ...rows]),
   ];
 }
 

@@ -205,9 +205,8 @@ export class Connecting implements Attached {
     const { wish } = this;
     const kept = this.#kept();
     const connection = kept ? copyMessage(kept) : create(ConnectionSchema, { id: this.connectionId });
-    const { routerAdvertisements } = wish;
     const name = wish.interface ?? kept?.mechanism?.parameters[COMMON.name] ?? "";
-    const preference = preferenceFor(placeOf(found), { name, routerAdvertisements });
+    const preference = preferenceFor(placeOf(found), { name, ...wish.trust });
     if (!sameWay || !isOf(preference, kept?.mechanism)) delete connection.mechanism;
     connection.state = State.UP;
     connection.networkService = wish.service;

@@ -1,11 +1,12 @@
 import { LOCAL_TYPES } from "../../mechanisms/list.ts";
 import { z } from "zod";
 import { workloadSchema } from "../../resolvers/schema.ts";
-import { headSchema, nameSchema, routerAdvertisementsSchema } from "../fragments/head.ts";
+import { headSchema, nameSchema } from "../fragments/head.ts";
 import { labelsSchema } from "../fragments/labels.ts";
 import { mtuSchema } from "../fragments/mtu.ts";
 import { prefixesSchema } from "../fragments/prefixes.ts";
 import { serviceSchema } from "../fragments/service.ts";
+import { trustKeys } from "../fragments/trust.ts";
 
 export const connectSchema = z
   .strictObject({
@@ -23,7 +24,7 @@ export const connectSchema = z
       .optional()
       .describe("Default: kernel, a network device; for a workload that is a port, port."),
     mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the path carries."),
-    routerAdvertisements: routerAdvertisementsSchema,
+    ...trustKeys,
     excludedPrefixes: prefixesSchema.optional().describe("No endpoint may give addresses of these."),
     acceptRoutes: prefixesSchema
       .optional()

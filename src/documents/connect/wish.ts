@@ -1,8 +1,10 @@
 import type { Wish } from "../../attachments/wish.ts";
+import type { Trust } from "../../mechanisms/half.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import type { Labels } from "../../registry/matching/match.ts";
 import { portDevice } from "../fragments/port.ts";
 import { readService } from "../fragments/service.ts";
+import { trustOf } from "../fragments/trust.ts";
 import type { ConnectDocument } from "./schema.ts";
 
 /** What a Connect means. */
@@ -14,7 +16,7 @@ export interface ConnectWish extends Wish {
   /** Hosts in between. */
   readonly via: readonly string[];
   readonly mtuBytes: number;
-  readonly routerAdvertisements: boolean;
+  readonly trust: Trust;
   readonly excludedPrefixes: readonly string[];
   /** Absent: all. */
   readonly acceptRoutes?: readonly string[];
@@ -35,7 +37,7 @@ export function connectWish(document: ConnectDocument): ConnectWish {
     endpoint: document.endpoint ?? "",
     via: document.via ?? [],
     mtuBytes: document.mtu ?? 0,
-    routerAdvertisements: document.routerAdvertisements ?? false,
+    trust: trustOf(document),
     excludedPrefixes: document.excludedPrefixes ?? [],
     ...(document.acceptRoutes && { acceptRoutes: document.acceptRoutes }),
   };

@@ -24,7 +24,7 @@ export const exposeKind: Readonly<DocumentKind<ExposeDocument, ExposeWish>> = {
       onChange,
       ground: new ServiceKeeper(parts, (name) => has({ kind: networkService.kind, name })),
       serve: (offer) => {
-        const { pools, addressPolicy: policy, routerAdvertisements } = offer.wish();
+        const { pools, addressPolicy: policy, trust } = offer.wish();
         const excludedPrefixes = (): readonly string[] => offer.wish().excludedPrefixes;
         return parts.newEndpoint({
           name: offer.name,
@@ -35,7 +35,7 @@ export const exposeKind: Readonly<DocumentKind<ExposeDocument, ExposeWish>> = {
               ? undefined
               : addressesIn(offer.place, parts, { pools, policy, excludedPrefixes }),
           clientRoutes: () => offer.wish().acceptRoutes,
-          routerAdvertisements,
+          trust,
           context: () => {
             const { context } = offer.wish();
             return { ...context, mtuBytes: smallerMtu(context.mtuBytes ?? 0, offer.portMtuBytes()) };
@@ -59,6 +59,6 @@ function interfaceName({ interfacePrefix }: ExposeWish, connection: Connection):
 
 /** Pools and devices of established wires cannot be exchanged. */
 function serverText(wish: ExposeWish): string {
-  const { name, workload, interfacePrefix, pools, addressPolicy, routerAdvertisements } = wish;
-  return JSON.stringify([name, workload, interfacePrefix, pools, addressPolicy, routerAdvertisements]);
+  const { name, workload, interfacePrefix, pools, addressPolicy, trust } = wish;
+  return JSON.stringify([name, workload, interfacePrefix, pools, addressPolicy, trust]);
 }

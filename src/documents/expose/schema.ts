@@ -1,13 +1,15 @@
 import { z } from "zod";
 import { workloadSchema } from "../../resolvers/schema.ts";
 import { dnsSchema } from "../fragments/dns.ts";
-import { headSchema, nameSchema, payloadSchema, routerAdvertisementsSchema } from "../fragments/head.ts";
+import { guardSchema } from "../fragments/guard.ts";
+import { headSchema, nameSchema, payloadSchema } from "../fragments/head.ts";
 import { labelsSchema } from "../fragments/labels.ts";
 import { mtuSchema } from "../fragments/mtu.ts";
 import { poolsSchema } from "../fragments/pools.ts";
 import { prefixesSchema } from "../fragments/prefixes.ts";
 import { policySchema, routesSchema } from "../fragments/routes.ts";
 import { serviceSchema } from "../fragments/service.ts";
+import { trustKeys } from "../fragments/trust.ts";
 
 export const exposeSchema = z
   .strictObject({
@@ -47,7 +49,8 @@ export const exposeSchema = z
       .optional()
       .describe("Of a service that nobody has described yet. Default: ETHERNET."),
     mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the path carries."),
-    routerAdvertisements: routerAdvertisementsSchema,
+    ...trustKeys,
+    guard: guardSchema,
   })
   .meta({ title: "Netloom expose" });
 

@@ -1,5 +1,7 @@
 import type { Wish } from "../../attachments/wish.ts";
 import type { ContextOptions } from "../../elements/context/endpoint-context.ts";
+import { guardContext } from "../../elements/wires/wire-guard.ts";
+import type { Trust } from "../../mechanisms/half.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import { PAYLOAD_ETHERNET } from "../../api/payload.ts";
 import type { Labels } from "../../registry/matching/match.ts";
@@ -7,6 +9,7 @@ import { poolGroups } from "../fragments/pools.ts";
 import { contextPolicies, contextRoutes } from "../fragments/routes.ts";
 import { portDevice } from "../fragments/port.ts";
 import { readService } from "../fragments/service.ts";
+import { trustOf } from "../fragments/trust.ts";
 import type { ExposeDocument } from "./schema.ts";
 
 /** What an Expose means. */
@@ -19,7 +22,7 @@ export interface ExposeWish extends Wish {
   readonly pools: readonly (readonly string[])[];
   readonly addressPolicy: "strict" | "polite";
   readonly context: ContextOptions;
-  readonly routerAdvertisements: boolean;
+  readonly trust: Trust;
   readonly excludedPrefixes: readonly string[];
   readonly acceptRoutes: readonly string[];
   readonly payload: string;
@@ -44,14 +47,14 @@ export function exposeWish(document: ExposeDocument): ExposeWish {
     pools: poolGroups(document.pools),
     addressPolicy: document.addressPolicy ?? "strict",
     context: contextOf(document),
-    routerAdvertisements: document.routerAdvertisements ?? false,
+    trust: trustOf(document),
     excludedPrefixes: document.excludedPrefixes ?? [],
     acceptRoutes: document.acceptRoutes ?? [],
     payload: document.payload ?? PAYLOAD_ETHERNET,
   };
 }
 
-function contextOf({ routes, policies, dns, mtu }: ExposeDocument): ContextOptions {
+function contextOf({ routes, policies, dns, mtu, guard }: ExposeDocument): ContextOptions {
   return {
     srcRoutes: contextRoutes(routes?.client),
     dstRoutes: contextRoutes(routes?.endpoint),
@@ -60,5 +63,6 @@ function contextOf({ routes, policies, dns, mtu }: ExposeDocument): ContextOptio
       dns: dns.map(({ servers, searchDomains = [] }) => ({ dnsServerIps: servers, searchDomains })),
     }),
     ...(mtu !== undefined && { mtuBytes: mtu }),
+    extra: guardContext(guard),
   };
 }

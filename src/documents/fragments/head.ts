@@ -14,8 +14,3 @@ export const nameSchema = z
   .regex(NAME, "use 1-63 lower-case letters, digits, dots and hyphens, a letter or digit at both ends");
 
 export const payloadSchema = z.enum(["ETHERNET", "IP"]);
-
-export const routerAdvertisementsSchema = z
-  .boolean()
-  .optional()
-  .describe("The workload takes router advertisements and redirects from the wire. Default: false.");

@@ -1,18 +1,18 @@
 /** What cannot be said of a workload that is a device which is there already: it stays as it is. */
 import { LOCAL_TYPES } from "../../mechanisms/list.ts";
+import type { Trust } from "../../mechanisms/half.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import { leadsTo, workloadLabel, workloadText } from "../../resolvers/workload-ref.ts";
 import { type FilePath, type Finding, quote } from "../../text/problem.ts";
 
-interface OfWorkload {
+interface OfWorkload extends Trust {
   readonly workload: WorkloadRef;
-  readonly routerAdvertisements?: boolean | undefined;
   readonly mechanism?: string | undefined;
 }
 
 /** `interfaces` are those that the document names, each with its place. */
 export function checkPort(
-  { workload, routerAdvertisements, mechanism }: OfWorkload,
+  { workload, mechanism, ...trust }: OfWorkload,
   interfaces: readonly (readonly [name: string | undefined, path: FilePath])[],
 ): Finding[] {
   const isPort = leadsTo(workload) === "port";
@@ -29,9 +29,13 @@ export function checkPort(
     const message = `${workloadText(workload)} has a name already, and ${quote(name)} would be another; leave it out`;
     findings.push({ path, message });
   }
-  if (routerAdvertisements === true) {
-    const message = `${workloadText(workload)} stays as it is: whoever is behind it decides which routers it believes; leave it out`;
-    findings.push({ path: ["routerAdvertisements"], message });
+  for (const [key, believed] of [
+    ["routerAdvertisements", "routers"],
+    ["dhcp", "DHCP servers"],
+  ] as const) {
+    if (trust[key] !== true) continue;
+    const message = `${workloadText(workload)} stays as it is: whoever is behind it decides which ${believed} it believes; leave it out`;
+    findings.push({ path: [key], message });
   }
   return findings;
 }

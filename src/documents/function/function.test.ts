@@ -16,7 +16,7 @@ for (const [text, wanted] of [
     "kind: Function\nname: a\ntype: passthrough\nworkload: { pid: 1 }\nservice: kernel://db/nsm-1\nlabels: {}\npools: [10.0.0.0/32]\nmtu: 1\ninterface: x\n",
     [
       "x.yaml:8:6: mtu: the smallest MTU that IPv4 allows is 68, not 1",
-      "x.yaml:9:1: interface: unknown key; known here: kind, name, type, workload, service, labels, pools, excludedPrefixes, mtu",
+      "x.yaml:9:1: interface: unknown key; known here: kind, name, type, workload, service, labels, pools, excludedPrefixes, mtu, guard",
     ],
   ],
   [

@@ -5,6 +5,7 @@ import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import { workloadSchema } from "../../resolvers/schema.ts";
 import type { Document } from "../../attachments/wish.ts";
 import { listAlternatives } from "../../text/problem.ts";
+import { guardSchema } from "../fragments/guard.ts";
 import { headSchema, nameSchema } from "../fragments/head.ts";
 import type { Labels } from "../../registry/matching/match.ts";
 import { labelsSchema } from "../fragments/labels.ts";
@@ -23,6 +24,7 @@ export interface FunctionDocument extends Document {
   readonly pools: PoolsPart;
   readonly excludedPrefixes?: string[] | undefined;
   readonly mtu?: number | undefined;
+  readonly guard?: boolean | undefined;
 }
 
 const alternatives = listAlternatives(FUNCTIONS.map(({ type }) => type));
@@ -43,6 +45,7 @@ function schemaOf({ type, about, keys }: FunctionType) {
         .describe("Each client's wire gets a pair of addresses of every group, as from an Expose."),
       excludedPrefixes: prefixesSchema.optional().describe("Parts of the pools that are not given."),
       mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the whole path carries."),
+      guard: guardSchema,
       ...keys,
     })
     .meta({ title: `Netloom function: ${type}` });

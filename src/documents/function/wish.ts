@@ -1,5 +1,6 @@
 import type { ContextOptions } from "../../elements/context/endpoint-context.ts";
 import type { Passage } from "../../elements/wires/onward.ts";
+import { guardContext } from "../../elements/wires/wire-guard.ts";
 import { FUNCTIONS } from "../../functions/functions.ts";
 import type { FunctionType } from "../../functions/function-type.ts";
 import type { Labels } from "../../registry/matching/match.ts";
@@ -21,7 +22,7 @@ export interface FunctionWish extends OfferWish {
 }
 
 export function functionWish(document: FunctionDocument): FunctionWish {
-  const { kind, name, workload, mtu } = document;
+  const { kind, name, workload, mtu, guard } = document;
   const { service, labels } = readService(document.service);
   const ownLabels = { ...labels, ...document.labels };
   return {
@@ -35,7 +36,7 @@ export function functionWish(document: FunctionDocument): FunctionWish {
     labels: new Map([[service, ownLabels]]),
     pools: poolGroups(document.pools),
     excludedPrefixes: document.excludedPrefixes ?? [],
-    context: mtu === undefined ? {} : { mtuBytes: mtu },
+    context: { ...(mtu !== undefined && { mtuBytes: mtu }), extra: guardContext(guard) },
     passage: typeNamed(document.type).passage(document),
   };
 }

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { type Mechanism, MechanismSchema } from "../../api/gen/nsm/connection_pb.js";
 import { interfaceNameProblem } from "../../net/interface-name.ts";
 import { SimRandom } from "../../sim/random.ts";
+import type { Random } from "../../world/world.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { Chain, towards } from "../../../fixtures/elements/chain.ts";
 import { interfaceName } from "../wires/interface-name.ts";
@@ -100,7 +101,7 @@ test("whose routers an endpoint's workload believes is not for the caller to say
       [undefined, undefined],
       [true, "true"],
     ] as const) {
-      const own = endpointDevice({ place: { netns }, nameOf: () => "nse", routerAdvertisements });
+      const own = endpointDevice({ place: { netns }, nameOf: () => "nse", trust: { routerAdvertisements } });
       const chain = new Chain(worlds.world("alpha"), [mechanisms([own])]);
       const { mechanism } = await chain.request({}, { preferences: [preference] });
       assert.equal(mechanism?.parameters["routerAdvertisements"], said);
@@ -304,6 +305,17 @@ test("a VNI never has two owners, whatever is taken, claimed and given back", ()
       },
     ),
   );
+});
+
+test("no wire draws a VNI of a network of many members, nor one of people's", () => {
+  for (const [fraction, vni] of [
+    [0, 4_096],
+    [1 - 2 ** -40, 0xef_ffff],
+  ] as const)
+    assert.equal(
+      new IdentifierPool({ fraction: () => fraction } as unknown as Random, vxlanType.identifier).take("o"),
+      vni,
+    );
 });
 
 test("any parameters are read, or refused with INVALID_ARGUMENT and in less than a kilobyte", () => {

@@ -3,6 +3,7 @@
  *
  *   client ──preference──> forwarder: serveDevice | offerDevices ──preference──> endpoint: endpointDevice
  */
+import type { Trust } from "../../mechanisms/half.ts";
 import { create } from "@bufbuild/protobuf";
 import { MechanismSchema, type Connection } from "../../api/gen/nsm/connection_pb.js";
 import { isLocalUrl } from "../../api/directory.ts";
@@ -46,8 +47,8 @@ export interface EndpointDeviceOptions {
   readonly place: WorkloadPlace;
   /** Default: made from the service's name, another for each connection. */
   readonly nameOf?: ((connection: Connection) => string) | undefined;
-  /** The workload believes the router advertisements of its clients. Default: false, whatever the caller says. */
-  readonly routerAdvertisements?: boolean | undefined;
+  /** Whom of its clients the workload believes. Default: nobody, whatever the caller says. */
+  readonly trust?: Trust | undefined;
   /** The workload forwards what comes in by it. Default: false, likewise. */
   readonly forwarding?: boolean | undefined;
 }
@@ -58,7 +59,7 @@ const NAME = memoryKey<string>("devices: name");
 export function endpointDevice({
   place,
   nameOf,
-  routerAdvertisements = false,
+  trust = {},
   forwarding = false,
 }: EndpointDeviceOptions): ServerMechanism {
   const type: LocalType = typeFor(place);
@@ -85,7 +86,7 @@ export function endpointDevice({
       taken.set(name, { wireId, id });
       call.memory.set(NAME, name);
       mechanism.cls = type.cls;
-      const own = type.forWorkload(place, { name, routerAdvertisements, forwarding }) ?? {};
+      const own = type.forWorkload(place, { name, ...trust, forwarding }) ?? {};
       for (const [key, value] of Object.entries(own)) {
         if (value === "") delete mechanism.parameters[key];
         else mechanism.parameters[key] = value;

@@ -2,10 +2,12 @@
 import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
 import type { Route } from "../../api/gen/nsm/connectioncontext_pb.js";
 import type { ConnectionContext, ContextRoute, PolicyRoute, Wire } from "../../forwarder/wire.ts";
+import { PAYLOAD_ETHERNET, PAYLOAD_IP } from "../../api/payload.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { deviceOf, readMechanism } from "../../mechanisms/list.ts";
 import { formatPrefix, isFullLength, parsePrefix } from "../../net/ip.ts";
 import { learnedOf } from "./borrow-devices.ts";
+import { guardOf } from "./wire-guard.ts";
 import { stationsOf, wireIdOf } from "./wire-id.ts";
 
 /** What the client's mechanism, and the mechanism and context that the next station has answered, make together. */
@@ -26,6 +28,10 @@ export function wireOf(answer: Connection, client: Mechanism): Wire {
     endpoint: readMechanism(answer.mechanism),
     context: sources ? routedFor(sources, context) : context,
     ...(learned.length > 0 && { learned }),
+    ...((answer.payload === PAYLOAD_ETHERNET || answer.payload === PAYLOAD_IP) && {
+      payload: answer.payload,
+    }),
+    ...guardOf(answer),
   };
 }
 

@@ -10,6 +10,7 @@ import { deviceOf, type Mechanism as WireMechanism, readMechanism } from "../../
 import { INCOMING } from "../mechanisms/translate-mechanism.ts";
 import { wireOf } from "./wire-of.ts";
 import { blame, refuseUnfit, nonsense } from "./wire-blame.ts";
+import { forgetGuard } from "./wire-guard.ts";
 import { stationsOf, wireIdOf } from "./wire-id.ts";
 
 /** What makes wires: `Reconciler` of src/forwarder. */
@@ -49,6 +50,7 @@ export function wire(wires: Wires): ConnectionElement {
       const client = call.memory.get(INCOMING);
       const side = client && readMechanism(client);
       if (side && deviceOf(side)) wires.expect?.(side);
+      if (request.connection) forgetGuard(request.connection);
       const askedMtu = request.connection?.context?.MTU ?? 0;
       const answer = await next(request);
       if (!client) throw new NetloomError("INVALID_ARGUMENT", `make wire ${wireIdOf(answer)}: no mechanism`);

@@ -4,6 +4,9 @@
  * ```
  *  two workloads          [client: nsm-1]===veth===[endpoint: nse-1]
  *
+ *  the same, guarded      [client: nsm-1]===veth===nlv… -redirect-> nlv…===veth===[endpoint: nse-1]
+ *                                                       <-redirect-
+ *
  *  workload and tunnel    [client: nsm-1]===veth===nlv… ))) tunnel
  *
  *  two tunnels            tunnel ((( nlp…===veth===nlp… ))) tunnel
@@ -20,6 +23,7 @@
  *
  * Where neither half has a device of ours, the pair between them says whose the wire is, and bears the tunnels.
  */
+import type { Guard } from "../../kernel/guard.ts";
 import type { KernelObject, LinkEnd, Program, Sysctl, Veth } from "../../kernel/kernel.ts";
 import {
   type DevicePort,
@@ -31,6 +35,7 @@ import {
 } from "../../mechanisms/half.ts";
 import type { Side } from "../../mechanisms/side.ts";
 import { endsOf, identityOf } from "../../kernel/objects.ts";
+import type { Guards } from "./guards.ts";
 import { withoutIpv6 } from "./plan-settings.ts";
 
 /** Each list in the order in which it is made. */
@@ -48,8 +53,10 @@ export interface Joined {
 }
 
 export interface JoinOptions {
-  /** A program that counts on both ends of a fused pair. */
-  readonly localPrograms: boolean;
+  /** What each side may send. */
+  readonly guards: Guards;
+  /** It is checked between two workloads as well, which are not fused then. */
+  readonly isGuarded: boolean;
   /** The two ends of the pair between two ports. */
   readonly patch: Readonly<Record<Side, LinkEnd>>;
 }
@@ -63,19 +70,21 @@ export function crossConnect(halves: Readonly<Record<Side, Half>>, options: Join
     const { workload } = halves[side];
     return workload ? [[side, workload] as const] : [];
   });
-  if (client.workload && endpoint.workload) {
+  if (client.workload && endpoint.workload && !options.isGuarded) {
     const ends = [client.workload.link, endpoint.workload.link] as const;
     return {
       devices: [{ kind: "veth", ends }],
-      programs: options.localPrograms ? ends.map(counting) : [],
+      programs: [],
       sysctls: [],
       up: ends,
       workloads,
       shared: [],
     };
   }
-  const [a, b] = endpoint.workload ? [endpoint, client] : [client, endpoint];
-  if (a.devices.length + b.devices.length === 0) return patched({ client, endpoint }, options);
+  const { guards } = options;
+  const [near, far] = [guarded(client, guards.client), guarded(endpoint, guards.endpoint)];
+  const [a, b] = endpoint.workload ? [far, near] : [near, far];
+  if (a.devices.length + b.devices.length === 0) return patched({ client: near, endpoint: far }, options);
   const devices = [...a.devices, ...b.devices];
   return {
     devices,
@@ -87,8 +96,18 @@ export function crossConnect(halves: Readonly<Record<Side, Half>>, options: Join
   };
 }
 
-/** Each port has an end of a pair of ours as its far side. */
-function patched({ client, endpoint }: Readonly<Record<Side, Half>>, { patch }: JoinOptions): Joined {
+/** A half, and what may come from its side. */
+type GuardedHalf = Half & { readonly guard?: Guard };
+
+/** One whose frames come and go by a device. */
+type PortHalf = GuardedHalf & { readonly port: DevicePort };
+
+function guarded(half: Half, guard: Guard | undefined): GuardedHalf {
+  return { ...half, ...(guard && { guard }) };
+}
+
+/** Each port has an end of a pair of ours as its far side, where nothing is checked again. */
+function patched({ client, endpoint }: Readonly<Record<Side, GuardedHalf>>, { patch }: JoinOptions): Joined {
   const [near, far] = [patch.client, patch.endpoint].map((end): Half => ({ devices: [], port: { end } }));
   if (!near || !far) throw new TypeError("a pair has two ends");
   const device: Veth = { kind: "veth", ends: [patch.client, patch.endpoint] };
@@ -109,23 +128,31 @@ function sharedBy(...halves: readonly Half[]): KernelObject[] {
 }
 
 /** What brings the frames from port to port. A tunnel is on the other half's device. */
-function join(a: Half, b: Half): Program[] {
-  if ("tunnel" in b.port) return [tunnelOn(a, b.port)];
-  if ("tunnel" in a.port) return [tunnelOn(b, a.port)];
-  const [from, to] = [a.port, b.port];
+function join(a: GuardedHalf, b: GuardedHalf): Program[] {
+  if ("tunnel" in b.port) return [tunnelOn(a, b.port, b.guard)];
+  if ("tunnel" in a.port) return [tunnelOn(b, a.port, a.guard)];
+  const [from, to]: [PortHalf, PortHalf] = [
+    { ...a, port: a.port },
+    { ...b, port: b.port },
+  ];
   return [redirect(from, to), redirect(to, from)];
 }
 
-function tunnelOn({ port, workload }: Half, { tunnel }: TunnelPort): Program {
+/** The short cut to the far end of a pair exists only into another namespace. */
+function shortCut({ workload }: Half): { readonly mac?: string } {
+  return workload && workload.link.netns !== HOST ? { mac: workload.link.mac } : {};
+}
+
+function tunnelOn(half: GuardedHalf, { tunnel }: TunnelPort, far: Guard | undefined): Program {
+  const { port, guard } = half;
   if (!("end" in port) || port.index !== undefined) throw new TypeError("a tunnel is on a device of ours");
-  // The short cut to the far end of a pair exists only into another namespace.
-  const mac = workload && workload.link.netns !== HOST && { mac: workload.link.mac };
   return {
     kind: "program",
     netns: HOST,
     link: port.end.name,
     verdict: "encapsulate",
-    tunnel: { ...tunnel, ...mac },
+    tunnel: { ...tunnel, ...shortCut(half), ...(far && { guard: far }) },
+    ...(guard && { guard }),
   };
 }
 
@@ -134,19 +161,17 @@ function settings(ports: readonly Port[]): Sysctl[] {
   return ports.flatMap((port) => ("end" in port && port.index === undefined ? withoutIpv6(port.end) : []));
 }
 
-function counting({ netns, name }: LinkEnd): Program {
-  return { kind: "program", netns, link: name, verdict: "pass" };
-}
-
 /** What comes in by `from` goes out by the port of `to`. A device has a MAC of its own: the far end tells whom a frame is for. */
-function redirect({ end, index }: DevicePort, to: DevicePort): Program {
-  const borrowed = index !== undefined && { index };
+function redirect({ guard, port: from }: PortHalf, to: PortHalf): Program {
+  const { end, index } = from;
   return {
     kind: "program",
     netns: HOST,
     link: end.name,
     verdict: "redirect",
-    target: to.end.name,
-    ...borrowed,
+    target: to.port.end.name,
+    ...shortCut(to),
+    ...(guard && { guard }),
+    ...(index !== undefined && { index }),
   };
 }

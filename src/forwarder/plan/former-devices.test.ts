@@ -138,8 +138,8 @@ test("a wire over a host in between goes on while its devices make way, and is w
     assert.equal(replaceDevices(await kernel.observe([{ netns: "host" }])), undefined);
     const wire = Object.values(wires)[i] ?? assert.fail();
     const there = await kernel.observe([{ netns: "host" }, ...(workload ? [{ netns: workload }] : [])]);
-    const steps = diff(objectsOf(plan(wire)), there);
-    // Neighbours apart, which this test has left out.
+    const steps = diff(objectsOf(plan({ ...wire, guard: "never" })), there);
+    // What it checks is known when its client asks again. Neighbours apart, which this test has left out.
     assert.deepEqual(
       steps.filter(({ object }) => object.kind !== "neighbor"),
       [],
@@ -198,7 +198,7 @@ test("a wire from a port gets the pair that bears its tunnel", async () => {
     endpoint: mechanism(7, "10.8.1.1", "10.8.1.2"),
     context: CONTEXT,
   };
-  assert.deepEqual(diff(objectsOf(plan(wire)), there), []);
+  assert.deepEqual(diff(objectsOf(plan({ ...wire, guard: "never" })), there), []);
 });
 
 test("a wire whose workload has died does not keep the port from the others", async () => {

@@ -83,7 +83,7 @@ function tunnelsOf(owner: string, objects: readonly KernelObject[]): FormerWire 
   // Its workload is gone: nothing goes on, but the port is held all the same.
   if (!client || !endpoint) return { devices, shared: [], programs: [], rest: [] };
   const patch = patchEnds(owner, Math.min(...devices.flatMap(endsOf).map(({ mtuBytes }) => mtuBytes)));
-  const joined = crossConnect({ client, endpoint }, { localPrograms: false, patch });
+  const joined = crossConnect({ client, endpoint }, { patch, guards: {}, isGuarded: false });
   const there = new Set(ofKind(objects, "veth").flatMap(linkKeys));
   const pairs = joined.devices.filter((pair) => !linkKeys(pair).some((key) => there.has(key)));
   const before = new Map(ofKind(objects, "program").map((program) => [identityOf(program), program]));

@@ -1,12 +1,12 @@
 import type { Plan } from "../../kernel/plan.ts";
 import { refuse } from "../reconcile/explain.ts";
-import { plan, type PlanOptions } from "./plan.ts";
+import { plan } from "./plan.ts";
 import { validateWire } from "./validate.ts";
 import type { Wire } from "../wire.ts";
 
 /** The plan of a wire that somebody asks for. INVALID_ARGUMENT, with all that is wrong, if it cannot be planned. */
-export function planWire(wire: Wire, options: PlanOptions = {}): Plan {
+export function planWire(wire: Wire): Plan {
   const problems = validateWire(wire);
   if (problems.length > 0) throw refuse(`make wire ${wire.connectionId}`, problems);
-  return plan(wire, options);
+  return plan(wire);
 }

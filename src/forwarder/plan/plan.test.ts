@@ -61,14 +61,24 @@ test("a local wire is one veth pair, in the documented order", () => {
   );
 });
 
-test("a local wire may have the program on both ends, for the checks of sources", () => {
-  const programs = plan(local(pair), { localPrograms: true }).objects.filter(
-    ({ kind }) => kind === "program",
+test("a guarded local wire has a pair for each side, and hands frames of the other's MAC over in one step", () => {
+  const { objects } = plan({ ...local(pair), guard: "always" });
+  const [near, far] = [hostVethName("c1", "client"), hostVethName("c1", "endpoint")];
+  const programs = objects.filter(({ kind }) => kind === "program");
+  assert.deepEqual(
+    programs.map((each) => describeObject(each)),
+    [`program redirect to ${near} on ${far}`, `program redirect to ${far} on ${near}`],
   );
-  assert.deepEqual(programs, [
-    { kind: "program", netns: client.netns, link: "nsm-1", verdict: "pass" },
-    { kind: "program", netns: endpoint.netns, link: "nse-1", verdict: "pass" },
-  ]);
+  const on = programs.find((each) => each.kind === "program" && each.link === near);
+  assert.deepEqual(on, {
+    kind: "program",
+    netns: "host",
+    link: near,
+    verdict: "redirect",
+    target: far,
+    guard: { sources: ["10.0.0.1/32"] },
+    mac: workloadMac(local(pair), "endpoint"),
+  });
 });
 
 test("a remote half is a veth pair with a tunnel on its end in the host; all tunnels share a device", () => {

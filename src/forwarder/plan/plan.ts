@@ -7,24 +7,21 @@ import { deviceName, halfAlias, PATCH } from "../../mechanisms/naming.ts";
 import type { Side } from "../../mechanisms/side.ts";
 import { derivedMac } from "../../net/mac.ts";
 import { crossConnect, type Joined } from "./cross-connect.ts";
+import { guardsOf } from "./guards.ts";
 import { planIp } from "./plan-ip.ts";
 import type { Wire } from "../wire.ts";
 import { workloadMac } from "./workload-mac.ts";
-
-export interface PlanOptions {
-  /**
-   * Attach the `wire` program to both ends of a local wire too, where it will check sources. Default: false: the kernel
-   * counts what enters a device anyway, and attaching in a workload's namespace costs 8-20 ms an end.
-   */
-  readonly localPrograms?: boolean;
-}
 
 /** MTU of a local wire when nobody asks for another: what every client program expects of an interface. */
 const LOCAL_MTU = 1500;
 
 /** Pure. For a wire that `validateWire` has nothing against. */
-export function plan(wire: Wire, { localPrograms = false }: PlanOptions = {}): Plan {
-  const joined = crossConnect(halvesOf(wire), { localPrograms, patch: patchOf(wire) });
+export function plan(wire: Wire): Plan {
+  const joined = crossConnect(halvesOf(wire), {
+    patch: patchOf(wire),
+    guards: guardsOf(wire),
+    isGuarded: wire.guard === "always",
+  });
   return {
     owner: wire.connectionId,
     objects: assemble(wire, joined),

@@ -67,6 +67,7 @@ test("a new peer: the address in its peer form is added before the old one goes"
     [
       "add address 10.0.0.1/32 peer 10.0.0.3/32 dev nsm-1 in file:///run/netns/a",
       "remove address 10.0.0.1/32 peer 10.0.0.2/32 dev nsm-1 in file:///run/netns/a",
+      `change tunnel vni 7 to 10.8.0.2 on ${nlv}`,
       "add neighbor 10.0.0.3",
       "remove neighbor 10.0.0.2",
     ],

@@ -1,3 +1,4 @@
+import { describeGuard, type Guard } from "../guard.ts";
 import { carrierKey, linkKey, type Netns } from "../link.ts";
 import type { AttachedKind, SoleClaim } from "../object-kind.ts";
 import { given, inside } from "../phrase.ts";
@@ -18,6 +19,13 @@ export interface Program {
   readonly target?: string;
   /** Of `encapsulate`, on a device of ours in `host`. What is not plain goes by the `external-vxlan` device of its port. */
   readonly tunnel?: Tunnel;
+  /**
+   * Of `redirect` to a device of ours: the MAC at the far end of its pair, where that is in another namespace. Its frames take the short
+   * cut into it; others go through the pair, which tells whom they are for.
+   */
+  readonly mac?: string;
+  /** What may enter. Absent: everything. */
+  readonly guard?: Guard;
   /** Of `decapsulate`, on an `external-vxlan` device: its UDP port. Each frame goes where its tunnel ends. */
   readonly port?: number;
   /**
@@ -50,14 +58,28 @@ export const program = {
     const { verb, object } = step;
     const { netns, link, target, tunnel } = object;
     const from = verb === "change" ? step.from.tunnel : verb === "remove" ? tunnel : undefined;
+    const checks = verb === "remove" ? [] : guardLines(object);
     if (tunnel ?? from)
-      return tunnelScript(tools, { on: object, tunnel: verb === "remove" ? undefined : tunnel, from });
+      return [
+        ...checks,
+        ...tunnelScript(tools, { on: object, tunnel: verb === "remove" ? undefined : tunnel, from }),
+      ];
     const about = comment(`add ${describe(object)} (eBPF; no command of iproute2 can do that)`);
-    if (target === undefined) return verb === "remove" ? [] : [about];
+    if (target === undefined) return verb === "remove" ? [] : [about, ...checks];
     if (verb === "remove") return [tools.tc(netns, "qdisc", "del", "dev", link, "clsact")];
-    return [about, ...tools.redirect(object, target, verb)];
+    return [about, ...checks, ...tools.redirect(object, target, verb)];
   },
 } as const satisfies AttachedKind<Program>;
+
+/** No command of iproute2 checks what a side of a wire sends. */
+function guardLines({ link, guard, tunnel }: Program): string[] {
+  const line = (what: string, by: Guard): string =>
+    comment(`${what} only what is sent ${describeGuard(by)} (eBPF)`);
+  return [
+    ...(guard ? [line(`into ${link} gets`, guard)] : []),
+    ...(tunnel?.guard ? [line(`out of the tunnel of ${link} comes`, tunnel.guard)] : []),
+  ];
+}
 
 /** A borrowed device has one program of ours: who wants a device that somebody has is told who that is. */
 function claims({ index, link, netns, tunnel }: Program): SoleClaim[] {

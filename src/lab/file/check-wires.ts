@@ -65,6 +65,7 @@ export function checkWires(
       ...(part.mtu !== undefined && { mtuBytes: part.mtu }),
       ...(id !== undefined && family !== undefined && { tunnel: { type: tunnelTypeOf(draft), id, family } }),
       policies: contextPolicies(part.policies),
+      ...(part.guard !== undefined && { guard: part.guard }),
     };
     return { wire, part, path };
   });

@@ -53,6 +53,7 @@ export interface LabWire {
   /** Of a wire between hosts. */
   readonly tunnel?: LabTunnel;
   readonly policies: readonly PolicyRoute[];
+  readonly guard?: boolean;
 }
 
 interface LabTunnel {

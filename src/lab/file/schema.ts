@@ -3,6 +3,7 @@
  * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `make docs`.
  */
 import { z } from "zod";
+import { guardSchema } from "../../documents/fragments/guard.ts";
 import { mtuSchema } from "../../documents/fragments/mtu.ts";
 import { policySchema, routesSchema } from "../../documents/fragments/routes.ts";
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
@@ -88,6 +89,7 @@ const wireSchema = z
       .optional()
       .describe("Routes of the client's that hold only for the traffic which a policy names."),
     mtu: mtu.optional().describe("Bytes. Default: what the path carries."),
+    guard: guardSchema,
     mechanism: z
       .enum(REMOTE_TYPES.map(({ document }) => document))
       .optional()

@@ -3,7 +3,7 @@ import { endSettings } from "../../forwarder/plan/plan-settings.ts";
 import { linkLocal } from "../../mechanisms/link-local.ts";
 import { namespaceName } from "../../resolvers/lab/places.ts";
 import { NETNS_DIRECTORY } from "../../resolvers/netns/netns.ts";
-import type { Wire } from "../../forwarder/wire.ts";
+import { type Wire, wireGuard } from "../../forwarder/wire.ts";
 import { deviceIn, type Mechanism } from "../../mechanisms/list.ts";
 import { addressBits, mustParseIp } from "../../net/ip.ts";
 import { derivedMac } from "../../net/mac.ts";
@@ -240,7 +240,11 @@ export function hostWires(lab: Lab, routing: UnderlayRouting, wire: LabWire): Ho
   const name = sideName(wire.client);
   const device = (side: WireSide): Mechanism =>
     deviceIn(netnsOf(lab.name, `${side.host}/${side.workload}`), side.interface);
-  const common = { connectionId: connectionId(lab.name, wire), context: contextOf(wire) };
+  const common = {
+    connectionId: connectionId(lab.name, wire),
+    context: contextOf(wire),
+    ...wireGuard(wire.guard),
+  };
   const [client, endpoint] = [device(wire.client), device(wire.endpoint)];
   if (wire.client.host === wire.endpoint.host) {
     return [{ host: wire.client.host, name, wire: { ...common, client, endpoint } }];

@@ -30,7 +30,7 @@ export function shareDevice({ datapath, wanted }: WireTask, port: number): void 
 export function openTunnel(tools: BatchTools, { place, datapath, wanted }: WireTask, tunnel: Tunnel): void {
   const { ifindex } = wanted;
   direct(tools, place, () => {
-    const before = datapath.tunnels.get(ifindex);
+    const before = datapath.tunnel(ifindex);
     datapath.openTunnel(ifindex, tunnel);
     return () => {
       if (before) datapath.openTunnel(ifindex, before);
@@ -43,11 +43,12 @@ export function openTunnel(tools: BatchTools, { place, datapath, wanted }: WireT
 /** One that is not there is fine. */
 export function closeTunnel(tools: BatchTools, place: NetnsPlace, ifindex: number): void {
   const datapath = tools.datapath();
-  const before = datapath.tunnels.get(ifindex);
-  if (!before) return;
+  const before = datapath.tunnel(ifindex);
   direct(tools, place, () => {
     datapath.closeTunnel(ifindex);
-    return () => datapath.openTunnel(ifindex, before);
+    return () => {
+      if (before) datapath.openTunnel(ifindex, before);
+    };
   });
 }
 

@@ -23,6 +23,7 @@ const BPF_BTF_LOAD = 18;
 const BPF_MAP_LOOKUP_BATCH = 24;
 const BPF_LINK_CREATE = 28;
 const BPF_LINK_UPDATE = 29;
+const BPF_PROG_BIND_MAP = 35;
 
 export const BPF_PROG_TYPE_SCHED_CLS = 3;
 export const BPF_PROG_TYPE_SYSCALL = 31;
@@ -127,7 +128,8 @@ export function updateElement(map: number, key: Buffer, value: Buffer, flags: nu
   if (result >= 0) return true;
   const errno = errnoName(-result);
   if (errno === "EEXIST") return false;
-  if (errno !== "E2BIG") throw bpfError("update a map element", result);
+  // ENOSPC: of a trie.
+  if (errno !== "E2BIG" && errno !== "ENOSPC") throw bpfError("update a map element", result);
   const { maxEntries } = mapShape(map);
   const reason = `the map ${mapName(map)} of the data path is full: all of its ${maxEntries} entries are taken`;
   throw new KernelError(codeOfErrno(errno), `update a map element: ${errno}: ${reason}`, {
@@ -156,7 +158,7 @@ export interface ElementSizes {
 }
 
 /**
- * Calls `visit` with key and value of every element of a hash map, in no order. The buffers are reused. An element that
+ * Calls `visit` with key and value of every element of a hash map or a trie, in no order. The buffers are reused. An element that
  * comes or goes meanwhile may be missed or seen, one that stays is seen once.
  */
 export function forEachElement(
@@ -169,7 +171,8 @@ export function forEachElement(
   for (;;) {
     const keys = Buffer.allocUnsafe(capacity * sizes.keyBytes);
     const values = Buffer.allocUnsafe(capacity * sizes.valueBytes);
-    const next = Buffer.alloc(8);
+    // Of a hash map a number, of others the last key.
+    const next = Buffer.alloc(Math.max(8, sizes.keyBytes));
     const attributes = new Attributes().pointer(8, next).pointer(16, keys).pointer(24, values);
     attributes.u32(32, capacity).u32(36, map);
     if (position !== undefined) {
@@ -371,6 +374,11 @@ export function programId(program: number): number {
 /** How many instructions the verifier has looked at, all ways through the program together: at most a million. Since Linux 5.16. */
 export function verifiedInstructions(program: number): number {
   return objectInfo(program, 220, "program").readUInt32LE(216);
+}
+
+/** Counts a map among those of a program that does not use it, and keeps it as long as the program lives. Again is fine. */
+export function bindMap(program: number, map: number): void {
+  new Attributes().u32(0, program).u32(4, map).demand(BPF_PROG_BIND_MAP, "bind a map to a program");
 }
 
 /** More maps than a program of ours uses. */

@@ -253,7 +253,7 @@ test("an aggregate counts as the packets it is made of, an unknown device is clo
       assert.equal(runTcProgram(program, { frame, ifindex: 3002, repeat: 1 }).verdict, 2);
       assert.equal(datapath.counters(3002), undefined);
       runTcProgram(program, { frame, ifindex: 3002, repeat: 1, gsoSegments: 10, gsoBytes: 100 });
-      const [dropped, ...others] = datapath.drops().counts;
+      const [dropped, ...others] = datapath.drops(() => undefined).counts;
       assert.deepEqual([dropped?.reason, dropped?.packets, others], ["closed", 11, []]);
     });
   } finally {
@@ -410,7 +410,7 @@ test("opening mounts a bpffs, destroying unmounts it and removes the directory",
 });
 
 /** Instructions of each program, and how many the verifier looks at. The kernel takes a million; each costs time at every load. */
-const BOUNDS = { wire: [1000, 5000], uplink: [550, 4000], retarget: [40, 4000] } as const;
+const BOUNDS = { wire: [1800, 20000], uplink: [1400, 20000], retarget: [80, 4000] } as const;
 
 test("the verifier takes each program, and none grows without a word", options, async (t) => {
   const stage = await Stage.open(t);

@@ -21,45 +21,27 @@ import { join } from "node:path";
 import type { Drops } from "../../kernel/drops.ts";
 import { KernelError, type Counters } from "../../kernel/kernel.ts";
 import {
-  BPF_ANY,
-  BPF_NOEXIST,
+  bindMap,
   bpfError,
   createTcxLink,
-  deleteElement,
-  forEachElement,
   getPinned,
-  lookupElement,
   pinObject,
   programId,
-  runSyscallProgram,
   tcxLinkInfo,
-  updateElement,
   updateLink,
 } from "./bpf.ts";
 import { close } from "../libc/syscall.ts";
 import { ensureBpffs, nameOfPin, pinNameOf, releaseBpffs } from "./bpffs.ts";
-import { readDrops } from "./drop-maps.ts";
+import { type DropContext, readDrops } from "./drop-maps.ts";
 import { loadMap, loadProgramOf } from "./loader.ts";
+import { GuardMaps } from "./guard-maps.ts";
+import { WireEntries } from "./wire-entries.ts";
 import { DatapathMaps, pinned } from "./maps.ts";
 import { readObject } from "./object.ts";
 import type { TunnelEntry } from "./tunnel-entry.ts";
 import { TunnelMaps } from "./tunnel-maps.ts";
 import { Uplinks } from "./uplinks.ts";
-import {
-  type WireVerdict,
-  arrivedKeyOf,
-  countersOf,
-  decodeAction,
-  encodeAction,
-  indexOfKey,
-  isArrivedKey,
-  KEY_BYTES,
-  keyOf,
-  possibleCpus,
-  type Verdict,
-  WIRE_BYTES,
-  wireValue,
-} from "./wire-map.ts";
+import { type WireVerdict, arrivedEntry, indexOfEntry, isArrivedEntry, type Verdict } from "./wire-map.ts";
 
 /** What the `wire` program does with what enters a device. */
 export interface Bound extends WireVerdict {
@@ -97,11 +79,10 @@ type ProgramName = (typeof PROGRAMS)[number];
 export class Datapath {
   readonly tunnels: TunnelMaps;
   readonly uplinks: Uplinks;
+  readonly #entries: WireEntries;
   readonly #directory: string;
   readonly #maps: DatapathMaps;
-  readonly #map: number;
   readonly #programs: Readonly<Record<ProgramName, number>>;
-  readonly #value: Buffer;
   readonly #isBound: (ifindex: number) => boolean;
 
   private constructor(
@@ -113,15 +94,15 @@ export class Datapath {
     this.#directory = directory;
     this.#isBound = isBound;
     this.#maps = maps;
-    this.#map = maps.of("wires");
     this.#programs = programs;
-    this.#value = Buffer.alloc(WIRE_BYTES * possibleCpus());
     this.tunnels = new TunnelMaps({
       tunnels: maps.of("tunnels"),
       arrivals: { 4: maps.of("arrivals4"), 6: maps.of("arrivals6") },
       devices: maps.of("devices"),
       slow: maps.of("slow"),
     });
+    const guards = new GuardMaps({ sources: maps.of("sources"), grants: maps.of("grants") });
+    this.#entries = new WireEntries(maps.of("wires"), programs.retarget, guards);
     this.uplinks = new Uplinks(directory, programs.uplink);
   }
 
@@ -147,6 +128,8 @@ export class Datapath {
         return fd;
       };
       const programs = { wire: program("wire"), uplink: program("uplink"), retarget: program("retarget") };
+      // Also what no program reads is found again by the one that runs.
+      for (const map of maps.fds.values()) bindMap(programs.wire, map);
       const datapath = new Datapath(bpffs, maps, programs, options.isBound ?? (() => false));
       datapath.#adopt(digest);
       return datapath;
@@ -178,7 +161,7 @@ export class Datapath {
       }
       pinObject(link, path);
     } catch (error) {
-      deleteElement(this.#map, keyOf(wire.ifindex));
+      this.#entries.delete(wire.ifindex);
       throw error;
     } finally {
       if (link !== undefined && link >= 0) {
@@ -197,31 +180,32 @@ export class Datapath {
    * index: whether its device is gone. ALREADY_EXISTS if not.
    */
   bind(wire: Bound, isFree: () => boolean): void {
-    const attempted = `bind device ${wire.ifindex}`;
-    const value = wireValue(wire);
-    if (updateElement(this.#map, keyOf(wire.ifindex), value, BPF_NOEXIST)) return;
-    this.#demandUnattached(wire.ifindex, attempted);
-    if (!isFree()) throw taken(attempted, "the device has a program");
-    updateElement(this.#map, keyOf(wire.ifindex), value, BPF_ANY);
+    this.#take(wire, { attempted: `bind device ${wire.ifindex}`, isFree, taken: "the device has a program" });
   }
 
   /** Closes a device, and its tunnel: what still enters is dropped. One that is not bound is fine. */
   unbind(ifindex: number): void {
     this.closeTunnel(ifindex);
-    deleteElement(this.#map, keyOf(ifindex));
+    this.#entries.delete(ifindex);
   }
 
   /**
    * Opens a tunnel for a device, or leads that of the device elsewhere: the counters go on. RESOURCE_EXHAUSTED, and nothing is
    * changed, if a map is full.
    */
-  openTunnel(ifindex: number, entry: TunnelEntry): void {
-    const counters = wireValue({ verdict: "pass" });
-    const isNew = updateElement(this.#map, arrivedKeyOf(ifindex), counters, BPF_NOEXIST);
+  openTunnel(ifindex: number, { mac, guard, ...entry }: TunnelEntry): void {
+    const arrived = arrivedEntry(ifindex);
+    const before = this.#entries.get(arrived);
+    this.#entries.put(arrived, {
+      verdict: "pass",
+      ...(mac !== undefined && { mac }),
+      ...(guard && { guard }),
+    });
     try {
       this.tunnels.put(ifindex, entry);
     } catch (error) {
-      if (isNew) deleteElement(this.#map, arrivedKeyOf(ifindex));
+      if (before) this.#entries.put(arrived, before);
+      else this.#entries.delete(arrived);
       throw error;
     }
   }
@@ -229,35 +213,28 @@ export class Datapath {
   /** One that has none is fine. */
   closeTunnel(ifindex: number): void {
     this.tunnels.remove(ifindex);
-    deleteElement(this.#map, arrivedKeyOf(ifindex));
+    this.#entries.delete(arrivedEntry(ifindex));
   }
 
-  /** New verdict and target of what is attached or bound; the counters go on, no packet is lost. NOT_FOUND if it is not. */
-  change(wire: Bound): void {
-    if (!this.#retarget(wire)) {
-      throw new KernelError("NOT_FOUND", `change device ${wire.ifindex}: the program does not know it`);
-    }
+  /** The tunnel of a device, `undefined` if it has none, or half of one. */
+  tunnel(ifindex: number): TunnelEntry | undefined {
+    const entry = this.tunnels.get(ifindex);
+    const arrived = entry && this.#entries.get(arrivedEntry(ifindex));
+    if (!arrived) return undefined;
+    const { mac, guard } = arrived;
+    return { ...entry, ...(mac !== undefined && { mac }), ...(guard && { guard }) };
+  }
+
+  /** New verdict, target and guard of what is attached or bound; the counters go on, no packet is lost. NOT_FOUND if it is not. */
+  change({ ifindex, ...wire }: Bound): void {
+    if (!this.#entries.has(ifindex))
+      throw new KernelError("NOT_FOUND", `change device ${ifindex}: the program does not know it`);
+    this.#entries.put(ifindex, wire);
   }
 
   /** What the program does with a device, `undefined` if it does not know it. */
   action(ifindex: number): WireVerdict | undefined {
-    return lookupElement(this.#map, keyOf(ifindex), this.#value) ? decodeAction(this.#value) : undefined;
-  }
-
-  /** False if the device is not in the map. */
-  #retarget(wire: Bound): boolean {
-    const request = Buffer.alloc(16);
-    request.writeUInt32LE(wire.ifindex, 0);
-    request.writeBigUInt64LE(encodeAction(wire), 8);
-    for (let cpu = 0; cpu < possibleCpus();) {
-      request.writeUInt32LE(cpu, 4);
-      const written = runSyscallProgram(this.#programs.retarget, request);
-      if (written === 0) {
-        return false;
-      }
-      cpu += written;
-    }
-    return true;
+    return this.#entries.get(ifindex);
   }
 
   /**
@@ -282,31 +259,33 @@ export class Datapath {
   list(): AttachedWire[] {
     return this.#names().map((name) => {
       const ifindex = this.#linkInfo(name)?.ifindex ?? 0;
-      const isKnown = ifindex !== 0 && lookupElement(this.#map, keyOf(ifindex), this.#value);
-      return { name, ifindex, ...(isKnown ? decodeAction(this.#value) : {}) };
+      return { name, ifindex, ...(ifindex !== 0 && this.#entries.get(ifindex)) };
     });
   }
 
   /** What has entered a device, or has come out of its tunnel. `undefined` if it has no program, or no tunnel. */
   counters(ifindex: number, { isArrived = false } = {}): Counters | undefined {
-    const key = isArrived ? arrivedKeyOf(ifindex) : keyOf(ifindex);
-    return lookupElement(this.#map, key, this.#value) ? countersOf(this.#value) : undefined;
+    return this.#entries.counters(isArrived ? arrivedEntry(ifindex) : ifindex);
   }
 
   /** Counters of what enters all devices, by ifindex, in one system call per thousand. */
   allCounters(): Map<number, Counters> {
     const all = new Map<number, Counters>();
-    forEachElement(this.#map, this.#sizes(), (key, value) => {
-      const ifindex = key.readUInt32LE(0);
-      if (!isArrivedKey(ifindex)) all.set(ifindex, countersOf(value));
+    this.#entries.each((entry, counters) => {
+      if (!isArrivedEntry(entry)) all.set(entry, counters());
     });
     return all;
   }
 
   /** What the programs have dropped since the maps were made. */
-  drops(): Drops {
-    const maps = { drops: this.#maps.of("drops"), strangers: this.#maps.of("strangers") };
-    return readDrops(maps, process.hrtime.bigint());
+  drops(lookUp: DropContext["lookUp"]): Drops {
+    const [drops, strangers, offences] = [
+      this.#maps.of("drops"),
+      this.#maps.of("strangers"),
+      this.#maps.of("offences"),
+    ];
+    const maps = { drops, strangers, offences };
+    return readDrops(maps, { nowNs: process.hrtime.bigint(), lookUp });
   }
 
   /** Closes descriptors. Pins and traffic stay. */
@@ -355,11 +334,12 @@ export class Datapath {
   #prune(alive: ReadonlySet<number>): void {
     const stale = new Set<number>();
     const isThere = (ifindex: number): boolean => alive.has(ifindex) || this.#isBound(ifindex);
-    forEachElement(this.#map, this.#sizes(), (key) => {
-      const ifindex = indexOfKey(key.readUInt32LE(0));
+    this.#entries.each((entry) => {
+      const ifindex = indexOfEntry(entry);
       if (!isThere(ifindex)) stale.add(ifindex);
     });
     for (const ifindex of stale) this.unbind(ifindex);
+    this.#entries.sweepGuards();
   }
 
   /** Takes name and index for `wire`, also from a device that is gone. Nothing is taken when it throws. */
@@ -378,13 +358,20 @@ export class Datapath {
       }
       unlinkSync(path);
     }
-    const value = wireValue(wire);
-    if (updateElement(this.#map, keyOf(wire.ifindex), value, BPF_NOEXIST)) {
-      return;
+    this.#take(wire, { attempted, isFree, taken: "a device of the host has this index" });
+  }
+
+  /** The entry of a device that has none, or whose entry is of one that is gone: counters at zero. Nothing is taken when it throws. */
+  #take(
+    { ifindex, ...wire }: Bound,
+    how: { readonly attempted: string; readonly isFree: () => boolean; readonly taken: string },
+  ): void {
+    if (this.#entries.has(ifindex)) {
+      this.#demandUnattached(ifindex, how.attempted);
+      if (!how.isFree()) throw taken(how.attempted, how.taken);
+      this.#entries.delete(ifindex);
     }
-    this.#demandUnattached(wire.ifindex, attempted);
-    if (!isFree()) throw taken(attempted, "a device of the host has this index");
-    updateElement(this.#map, keyOf(wire.ifindex), value, BPF_ANY);
+    this.#entries.put(ifindex, wire);
   }
 
   #demandUnattached(ifindex: number, attempted: string): void {
@@ -416,10 +403,6 @@ export class Datapath {
 
   #programPins(): string[] {
     return readdirSync(this.#directory).filter((pin) => /^(wire|uplink|retarget)-/.test(pin));
-  }
-
-  #sizes(): { keyBytes: number; valueBytes: number } {
-    return { keyBytes: KEY_BYTES, valueBytes: this.#value.length };
   }
 }
 

@@ -1,27 +1,42 @@
-/** The maps `drops` and `strangers`, as datapath/include/drops.h and tunnel.h lay them out. */
+/** The maps `drops`, `strangers` and `offences`, as datapath/include/drops.h, tunnel.h and guard.h lay them out. */
 import {
   DROP_REASONS,
   type DropCount,
   type Drops,
+  type Offence,
+  sortOffences,
   sortStrangers,
   type Stranger,
 } from "../../kernel/drops.ts";
 import { forEachElement, lookupElement } from "./bpf.ts";
 import { ARRIVAL_KEY_BYTES, decodeStrangerKey } from "./tunnel-entry.ts";
-import { keyOf, possibleCpus } from "./wire-map.ts";
+import { indexOfEntry, isArrivedEntry, keyOf, possibleCpus } from "./wire-map.ts";
 
 /** `struct dropped`: packets, and when the last one was; once per possible CPU. */
 export const DROPPED_BYTES = 16;
+/** So many reasons have room. */
+export const DROP_SLOTS = 16;
 export const STRANGER_BYTES = 8;
+const OFFENCE_KEY_BYTES = 8;
+const OFFENCE_BYTES = 8;
 
 /** Descriptors. */
 export interface DropMapFds {
   readonly drops: number;
   readonly strangers: number;
+  readonly offences: number;
 }
 
-/** `nowNs`: CLOCK_MONOTONIC, by which the kernel says when. */
-export function readDrops(fds: DropMapFds, nowNs: bigint): Drops {
+export interface DropContext {
+  /** CLOCK_MONOTONIC, by which the kernel says when. */
+  readonly nowNs: bigint;
+  /** The device with this index, `undefined` if it is gone. */
+  readonly lookUp: (
+    ifindex: number,
+  ) => { readonly name: string; readonly alias?: string | undefined } | undefined;
+}
+
+export function readDrops(fds: DropMapFds, { nowNs, lookUp }: DropContext): Drops {
   const strangers: Stranger[] = [];
   forEachElement(
     fds.strangers,
@@ -31,7 +46,24 @@ export function readDrops(fds: DropMapFds, nowNs: bigint): Drops {
   return {
     counts: DROP_REASONS.flatMap((reason, number) => countOf(fds.drops, { reason, number }, nowNs)),
     strangers: sortStrangers(strangers),
+    offences: sortOffences(offencesOf(fds.offences, lookUp)),
   };
+}
+
+function offencesOf(map: number, lookUp: DropContext["lookUp"]): Offence[] {
+  const offences: Offence[] = [];
+  forEachElement(map, { keyBytes: OFFENCE_KEY_BYTES, valueBytes: OFFENCE_BYTES }, (key, value) => {
+    const [entry, reason] = [key.readUInt32LE(0), DROP_REASONS[key.readUInt32LE(4)]];
+    if (!reason) return;
+    const device = lookUp(indexOfEntry(entry));
+    offences.push({
+      ...(device && { link: device.name, alias: device.alias ?? "" }),
+      ...(isArrivedEntry(entry) && { isArrived: true }),
+      reason,
+      packets: Number(value.readBigUInt64LE()),
+    });
+  });
+  return offences;
 }
 
 /** The sum over the CPUs. */

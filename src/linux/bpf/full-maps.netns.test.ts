@@ -13,7 +13,9 @@ import type { TunnelEntry } from "./tunnel-entry.ts";
 import { possibleCpus } from "./wire-map.ts";
 
 const skip = needsRoot;
-const MAPS = ["wires", "tunnels", "arrivals4", "arrivals6"] as const;
+/** Devices of ours have indexes with all bits but the one of the sign. */
+const HIGH = 2 ** 31 - 2;
+const MAPS = ["wires", "sources", "grants", "tunnels", "arrivals4", "arrivals6"] as const;
 /** Keys and values of the maps that have an entry for each wire. */
 function entries(bpffs: string): Record<string, string[]> {
   return Object.fromEntries(
@@ -36,7 +38,7 @@ function full(map: string, maxEntries: number): { code: string; message: RegExp;
   return {
     code: "RESOURCE_EXHAUSTED",
     message: new RegExp(
-      `E2BIG: the map ${map} of the data path is full: all of its ${maxEntries} entries are taken$`,
+      `E(?:2BIG|NOSPC): the map ${map} of the data path is full: all of its ${maxEntries} entries are taken$`,
     ),
     hint: /close wires of this host/,
   };
@@ -55,9 +57,16 @@ async function small(
   return [datapath, bpffs];
 }
 
-const tunnel = (vni: number): TunnelEntry => ({ vni, local: "10.8.0.1", remote: "10.8.0.2", port: 4789 });
+const tunnel = (vni: number): TunnelEntry => ({
+  vni,
+  local: "10.8.0.1",
+  remote: "10.8.0.2",
+  port: 4789,
+  mac: "02:00:00:00:00:01",
+  guard: { sources: [`10.0.0.${vni}/32`], mac: "02:00:00:00:00:02", serves: ["dhcp"] },
+});
 
-for (const map of ["wires", "tunnels", "arrivals4"] as const)
+for (const map of ["wires", "sources", "grants", "tunnels", "arrivals4"] as const)
   test(`a tunnel that finds no room in ${map} leaves no entry in any map`, { skip }, async (t) => {
     const [datapath, bpffs] = await small(t, map, 2);
     for (const n of [1, 2]) datapath.openTunnel(n, tunnel(n));
@@ -66,12 +75,13 @@ for (const map of ["wires", "tunnels", "arrivals4"] as const)
     assert.deepEqual(entries(bpffs), before);
     datapath.closeTunnel(1);
     datapath.openTunnel(3, tunnel(3));
-    assert.deepEqual(datapath.tunnels.get(3), tunnel(3));
+    assert.deepEqual(datapath.tunnel(3), tunnel(3));
+    assert.equal(datapath.tunnel(1), undefined);
   });
 
 test("a tunnel that finds no room leaves the arrivals of another device to it", { skip }, async (t) => {
   const [datapath, bpffs] = await small(t, "tunnels", 1);
-  datapath.openTunnel(1, { ...tunnel(1), mac: "02:00:00:00:00:01", isAlone: true });
+  datapath.openTunnel(1, { ...tunnel(1), isAlone: true });
   const before = entries(bpffs);
   assert.throws(() => datapath.openTunnel(2, tunnel(1)), full("tunnels", 1));
   assert.deepEqual(entries(bpffs), before);
@@ -81,10 +91,32 @@ test("a full map lets a tunnel lead elsewhere where its arrivals have room", { s
   const [datapath, bpffs] = await small(t, "tunnels", 1);
   datapath.openTunnel(1, tunnel(1));
   datapath.openTunnel(1, tunnel(2));
-  assert.deepEqual(datapath.tunnels.get(1), tunnel(2));
+  assert.deepEqual(datapath.tunnel(1), tunnel(2));
   assert.equal(datapath.tunnels.arrival(tunnel(1)), undefined);
   assert.equal(entries(bpffs)["arrivals4"]?.length, 1);
 });
+
+test(
+  "what a side may send from is changed as a whole, however long the list, and found again",
+  { skip },
+  async (t) => {
+    const [datapath, bpffs] = await small(t, "sources", 16);
+    const from = (first: number, count: number): string[] =>
+      Array.from({ length: count }, (_, i) => `10.${first + i}.0.0/16`).sort();
+    const guarded = (sources: readonly string[]) =>
+      ({ ifindex: HIGH, verdict: "pass", guard: { sources } }) as const;
+    datapath.bind(guarded(from(0, 16)), () => false);
+    for (const sources of [from(0, 11), [], from(3, 9), ["::/0", "fd00::/64"], [], from(0, 16)]) {
+      datapath.change(guarded(sources));
+      assert.deepEqual(datapath.action(HIGH), { verdict: "pass", guard: { sources } });
+    }
+    const before = entries(bpffs);
+    assert.throws(() => datapath.change(guarded(from(10, 16))), full("sources", 16));
+    assert.deepEqual(entries(bpffs), before);
+    datapath.unbind(HIGH);
+    assert.deepEqual(Object.values(entries(bpffs)).flat(), []);
+  },
+);
 
 test(
   "a wire between hosts that finds no room is refused as a whole, and those that are there go on",

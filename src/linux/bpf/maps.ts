@@ -10,7 +10,18 @@ import { close } from "../libc/syscall.ts";
 import { loadMap } from "./loader.ts";
 import type { MapSpec, ObjectSpec } from "./object.ts";
 
-type MapName = "wires" | "tunnels" | "devices" | "slow" | "arrivals4" | "arrivals6" | "drops" | "strangers";
+type MapName =
+  | "wires"
+  | "sources"
+  | "grants"
+  | "tunnels"
+  | "devices"
+  | "slow"
+  | "arrivals4"
+  | "arrivals6"
+  | "drops"
+  | "strangers"
+  | "offences";
 
 export class DatapathMaps {
   readonly #directory: string;

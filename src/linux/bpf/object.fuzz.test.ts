@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
-import { MAX_STRANGERS } from "../../kernel/drops.ts";
-import { DROPPED_BYTES, STRANGER_BYTES } from "./drop-maps.ts";
+import { MAX_OFFENCES, MAX_STRANGERS } from "../../kernel/drops.ts";
+import { DROP_SLOTS, DROPPED_BYTES, STRANGER_BYTES } from "./drop-maps.ts";
 import { ARRIVAL_BYTES, ARRIVAL_KEY_BYTES, TUNNEL_BYTES } from "./tunnel-entry.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { readObject } from "./object.ts";
@@ -36,9 +36,12 @@ test("the committed object asks for these maps and programs", () => {
       ["devices", [2, 4, 4, 256, 0]],
       ["arrivals4", [1, ARRIVAL_KEY_BYTES[4], ARRIVAL_BYTES, 65536, 1]],
       ["arrivals6", [1, ARRIVAL_KEY_BYTES[6], ARRIVAL_BYTES, 65536, 1]],
-      ["drops", [6, 4, DROPPED_BYTES, 8, 0]],
+      ["sources", [11, 28, 4, 524288, 1]],
+      ["grants", [1, 8, 144, 131072, 1]],
+      ["drops", [6, 4, DROPPED_BYTES, DROP_SLOTS, 0]],
       ["slow", [2, 4, 4, 1, 0]],
       ["strangers", [9, ARRIVAL_KEY_BYTES[6], STRANGER_BYTES, MAX_STRANGERS, 0]],
+      ["offences", [9, 8, 8, MAX_OFFENCES, 0]],
     ]),
   );
   assert.deepEqual(
@@ -51,9 +54,20 @@ test("the committed object asks for these maps and programs", () => {
       [
         "wire",
         "tcx/wire",
-        ["arrivals4", "arrivals6", "devices", "drops", "slow", "strangers", "tunnels", "wires"],
+        [
+          "arrivals4",
+          "arrivals6",
+          "devices",
+          "drops",
+          "offences",
+          "slow",
+          "sources",
+          "strangers",
+          "tunnels",
+          "wires",
+        ],
       ],
-      ["uplink", "tcx/uplink", ["arrivals4", "arrivals6", "drops", "slow", "wires"]],
+      ["uplink", "tcx/uplink", ["arrivals4", "arrivals6", "drops", "offences", "slow", "sources", "wires"]],
       ["retarget", "syscall", ["wires"]],
     ],
   );

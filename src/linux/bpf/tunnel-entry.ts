@@ -1,6 +1,6 @@
 /** Entries of the maps `tunnels`, `arrivals4` and `arrivals6`, as datapath/include/tunnel.h lays them out. */
 import { formatIp, mustParseIp } from "../../net/ip.ts";
-import { formatMac, parseMac } from "../../net/mac.ts";
+import type { Guard } from "../../kernel/guard.ts";
 import * as k from "../netlink/constants.ts";
 
 /** What the data path knows of the tunnel of one device. */
@@ -14,17 +14,18 @@ export interface TunnelEntry {
   readonly mac?: string;
   readonly needsChecksum?: true;
   readonly isAlone?: true;
+  /** What may come out of it. */
+  readonly guard?: Guard;
 }
 
 /** Where what arrives goes. */
 export interface ArrivalEntry {
   readonly ifindex: number;
-  readonly mac?: string;
   readonly isAlone?: true;
 }
 
 export const TUNNEL_BYTES = 64;
-export const ARRIVAL_BYTES = 12;
+export const ARRIVAL_BYTES = 8;
 export const ARRIVAL_KEY_BYTES = { 4: 16, 6: 40 } as const;
 
 const SUM_AT = 56;
@@ -32,8 +33,7 @@ const FAMILY_AT = 60;
 const FLAGS_AT = 61;
 const PORT_AT = 62;
 const CHECKSUM = 2;
-const SHORT_CUT = 1;
-const ALONE = 2;
+const ALONE = 1;
 
 /** `::ffff:0:0/96` */
 const MAPPED = Buffer.from("00000000000000000000ffff", "hex");
@@ -124,23 +124,17 @@ export function decodeStrangerKey(key: Buffer): {
   };
 }
 
-export function encodeArrival({ ifindex, mac, isAlone }: ArrivalEntry): Buffer {
+export function encodeArrival({ ifindex, isAlone }: ArrivalEntry): Buffer {
   const value = Buffer.alloc(ARRIVAL_BYTES);
   value.writeUInt32LE(ifindex, 0);
-  const parsed = mac === undefined ? undefined : parseMac(mac);
-  if (parsed) {
-    value.set(parsed, 4);
-  }
-  value.writeUInt16LE((parsed ? SHORT_CUT : 0) | (isAlone ? ALONE : 0), 10);
+  value.writeUInt32LE(isAlone ? ALONE : 0, 4);
   return value;
 }
 
 export function decodeArrival(value: Buffer): ArrivalEntry {
-  const flags = value.readUInt16LE(10);
   return {
     ifindex: value.readUInt32LE(0),
-    ...((flags & ALONE) !== 0 && { isAlone: true }),
-    ...((flags & SHORT_CUT) !== 0 && { mac: formatMac(Uint8Array.from(value.subarray(4, 10))) }),
+    ...((value.readUInt32LE(4) & ALONE) !== 0 && { isAlone: true }),
   };
 }
 

@@ -50,14 +50,19 @@ export class TunnelMaps {
     updateElement(this.#fds.devices, keyOf(port % DEVICES), keyOf(ifindex), BPF_ANY);
   }
 
-  /** The tunnel of a device, `undefined` if it has none. */
+  /** The tunnel of a device, `undefined` if it has none, or what arrives is another's. */
   get(ifindex: number): TunnelEntry | undefined {
-    if (!lookupElement(this.#fds.tunnels, keyOf(ifindex), this.#value)) return undefined;
-    const entry = decodeTunnel(this.#value);
-    const arrival = this.arrival(entry);
-    if (arrival?.ifindex !== ifindex) return entry;
+    const entry = this.#template(ifindex);
+    const arrival = entry && this.arrival(entry);
+    if (!entry || arrival?.ifindex !== ifindex) return undefined;
     const { ifindex: _, ...taken } = arrival;
     return { ...entry, ...taken };
+  }
+
+  /** As far as what leaves is concerned. */
+  #template(ifindex: number): TunnelEntry | undefined {
+    const isThere = lookupElement(this.#fds.tunnels, keyOf(ifindex), this.#value);
+    return isThere ? decodeTunnel(this.#value) : undefined;
   }
 
   /** Where what comes from there goes. */
@@ -70,16 +75,11 @@ export class TunnelMaps {
 
   /** In the place of the one that the device had. Where there is no room nothing is changed. */
   put(ifindex: number, entry: TunnelEntry): void {
-    const before = this.get(ifindex);
+    const before = this.#template(ifindex);
     this.#remotes?.add(entry.remote);
     const { family, key } = arrivalKeyOf(entry);
     const held = this.arrival(entry);
-    const { mac, isAlone } = entry;
-    const arrival = encodeArrival({
-      ifindex,
-      ...(mac !== undefined && { mac }),
-      ...(isAlone && { isAlone }),
-    });
+    const arrival = encodeArrival({ ifindex, ...(entry.isAlone && { isAlone: true }) });
     const arrivals = this.#fds.arrivals[family];
     updateElement(arrivals, key, arrival, BPF_ANY);
     try {
@@ -94,7 +94,7 @@ export class TunnelMaps {
 
   /** What is not there is fine. */
   remove(ifindex: number): void {
-    const entry = this.get(ifindex);
+    const entry = this.#template(ifindex);
     if (!entry) return;
     deleteElement(this.#fds.tunnels, keyOf(ifindex));
     this.#shut(ifindex, entry);

@@ -1,16 +1,32 @@
-/** Keys and values of the map `wires`, as datapath/wire.bpf.c lays them out. */
+/** Keys and values of the map `wires`, as datapath/include/wire.h and guard.h lay them out. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import type { Guard, Server } from "../../kernel/guard.ts";
 import type { Counters } from "../../kernel/kernel.ts";
+import { isFullLength, mustParsePrefix } from "../../net/ip.ts";
+import { formatMac, parseMac } from "../../net/mac.ts";
 
 export const KEY_BYTES = 4;
-/** `struct wire`: action, source, packets, bytes, 4 reserved words; once per possible CPU. */
+/** `struct wire`, once per possible CPU. */
 export const WIRE_BYTES = 64;
 const ACTION_AT = 0;
+/** 6 bytes of a MAC, and `GUARD_*`. */
+const GUARD_AT = 8;
+const MAY_AT = 14;
 const PACKETS_AT = 16;
 const BYTES_AT = 24;
+const FIRST6_AT = 32;
+const FIRST4_AT = 48;
+const SHORT_CUT_AT = 56;
 
-/** What comes out of the tunnel of a device is counted under its index with this bit. */
+const GUARD_MAC = 1;
+const GUARD_SOURCES = 2;
+const GUARD_SERVERS: Readonly<Record<Server, number>> = { dhcp: 4, routers: 8 };
+const GUARD_FIRST4 = 16;
+const GUARD_FIRST6 = 32;
+const GUARD_ON = 64;
+
+/** What comes out of the tunnel of a device has an entry under its index with this bit. */
 const ARRIVED = 2 ** 31;
 
 export type Verdict = "pass" | "redirect" | "redirect-peer" | "encapsulate" | "decapsulate";
@@ -24,6 +40,10 @@ export interface WireVerdict {
   readonly targetIfindex?: number;
   /** Of `decapsulate`: the UDP port of the shared device that it is on. */
   readonly port?: number;
+  /** Of `redirect`, and of what comes out of a tunnel: frames for this MAC go to the far end of the pair at once. */
+  readonly mac?: string;
+  /** What may enter. */
+  readonly guard?: Guard;
 }
 
 const VERDICTS: readonly (Verdict | undefined)[] = [
@@ -46,52 +66,94 @@ export function possibleCpus(): number {
   return cpus;
 }
 
-export function keyOf(ifindex: number): Buffer {
+export function keyOf(entry: number): Buffer {
   const key = Buffer.allocUnsafe(KEY_BYTES);
-  key.writeUInt32LE(ifindex);
+  key.writeUInt32LE(entry);
   return key;
 }
 
-/** The key of what has come out of the tunnel of a device. */
-export function arrivedKeyOf(ifindex: number): Buffer {
-  return keyOf(ifindex + ARRIVED);
+/** The entry of what has come out of the tunnel of a device. That of the device itself is its index. */
+export function arrivedEntry(ifindex: number): number {
+  return ifindex + ARRIVED;
 }
 
-/** The device of any key. */
-export function indexOfKey(key: number): number {
-  return key % ARRIVED;
+/** The device of any entry. */
+export function indexOfEntry(entry: number): number {
+  return entry % ARRIVED;
 }
 
-/** Whether a key is one of those. */
-export function isArrivedKey(key: number): boolean {
-  return key >= ARRIVED;
+/** Whether an entry is one of those. */
+export function isArrivedEntry(entry: number): boolean {
+  return entry >= ARRIVED;
 }
 
-/** The word that says what to do. */
-export function encodeAction(action: WireVerdict): bigint {
-  const isRedirect = action.verdict === "redirect" || action.verdict === "redirect-peer";
-  assert((action.targetIfindex !== undefined) === isRedirect, "a redirect, and only that, has a target");
-  assert((action.port !== undefined) === (action.verdict === "decapsulate"), "tunnels come by a port");
-  return (BigInt(action.targetIfindex ?? action.port ?? 0) << 32n) | BigInt(VERDICTS.indexOf(action.verdict));
-}
-
-export function decodeAction(value: Buffer): WireVerdict | undefined {
-  const verdict = VERDICTS[value[ACTION_AT] ?? 0];
-  if (verdict === undefined) {
-    return undefined;
-  }
-  const target = value.readUInt32LE(ACTION_AT + 4);
-  if (verdict === "decapsulate") return { verdict, port: target };
-  return verdict === "pass" || verdict === "encapsulate" ? { verdict } : { verdict, targetIfindex: target };
-}
-
-/** A value for every CPU, counters at zero. */
-export function wireValue(action: WireVerdict): Buffer {
-  const value = Buffer.alloc(WIRE_BYTES * possibleCpus());
-  for (let at = 0; at < value.length; at += WIRE_BYTES) {
-    value.writeBigUInt64LE(encodeAction(action), at + ACTION_AT);
-  }
+/** One value, counters at zero. What a guard has beside its first addresses is in other maps (guard-maps.ts). */
+export function encodeWire(wire: WireVerdict): Buffer {
+  const { verdict, targetIfindex, port, mac, guard } = wire;
+  const isRedirect = verdict === "redirect" || verdict === "redirect-peer";
+  assert((targetIfindex !== undefined) === isRedirect, "a redirect, and only that, has a target");
+  assert((port !== undefined) === (verdict === "decapsulate"), "tunnels come by a port");
+  const value = Buffer.alloc(WIRE_BYTES);
+  value.writeUInt32LE(VERDICTS.indexOf(verdict), ACTION_AT);
+  value.writeUInt32LE(targetIfindex ?? port ?? 0, ACTION_AT + 4);
+  putMac(value, SHORT_CUT_AT, mac);
+  if (guard) putGuard(value, guard);
   return value;
+}
+
+function putGuard(value: Buffer, { mac, sources, serves = [] }: Guard): void {
+  let may = GUARD_ON | (mac === undefined ? 0 : GUARD_MAC) | (sources ? GUARD_SOURCES : 0);
+  for (const [server, flag] of Object.entries(GUARD_SERVERS))
+    if (!serves.some((each) => each === server)) may |= flag;
+  const addresses = (sources ?? []).map(mustParsePrefix).filter(isFullLength);
+  const [first4, first6] = [4, 6].map((family) => addresses.find(({ address }) => address.family === family));
+  if (first4) value.set(first4.address.bytes, FIRST4_AT);
+  if (first6) value.set(first6.address.bytes, FIRST6_AT);
+  may |= (first4 ? GUARD_FIRST4 : 0) | (first6 ? GUARD_FIRST6 : 0);
+  putMac(value, GUARD_AT, mac);
+  value.writeUInt16LE(may, MAY_AT);
+}
+
+function putMac(value: Buffer, at: number, mac: string | undefined): void {
+  const bytes = mac === undefined ? undefined : parseMac(mac);
+  if (bytes) value.set(bytes, at);
+}
+
+/** `sourcesOf` gives the sources of a guard that has any. */
+export function decodeWire(value: Buffer, sourcesOf: () => readonly string[]): WireVerdict | undefined {
+  const verdict = VERDICTS[value[ACTION_AT] ?? 0];
+  if (verdict === undefined) return undefined;
+  const target = value.readUInt32LE(ACTION_AT + 4);
+  const [mac, may] = [macAt(value, SHORT_CUT_AT), value.readUInt16LE(MAY_AT)];
+  return {
+    verdict,
+    ...(verdict === "decapsulate" && { port: target }),
+    ...((verdict === "redirect" || verdict === "redirect-peer") && { targetIfindex: target }),
+    ...(mac !== undefined && { mac }),
+    ...(may !== 0 && { guard: guardOf(value, may, sourcesOf) }),
+  };
+}
+
+function guardOf(value: Buffer, may: number, sourcesOf: () => readonly string[]): Guard {
+  const mac = (may & GUARD_MAC) === 0 ? undefined : macAt(value, GUARD_AT);
+  const serves = (["dhcp", "routers"] as const).filter((server) => (may & GUARD_SERVERS[server]) === 0);
+  return {
+    ...(mac !== undefined && { mac }),
+    ...((may & GUARD_SOURCES) !== 0 && { sources: sourcesOf() }),
+    ...(serves.length > 0 && { serves }),
+  };
+}
+
+/** Zeros are none. */
+function macAt(value: Buffer, at: number): string | undefined {
+  const bytes = Uint8Array.from(value.subarray(at, at + 6));
+  return bytes.some((byte) => byte !== 0) ? formatMac(bytes) : undefined;
+}
+
+/** The same for every CPU. */
+export function wireValue(wire: WireVerdict): Buffer {
+  const one = encodeWire(wire);
+  return Buffer.concat(Array.from({ length: possibleCpus() }, () => one));
 }
 
 /** The sum over the CPUs. */

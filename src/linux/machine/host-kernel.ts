@@ -9,6 +9,7 @@ import {
   type CounterQuery,
   type Counters,
   type Drops,
+  NO_DROPS,
   type PortFacts,
   type KernelEvent,
   type KernelObject,
@@ -147,7 +148,7 @@ export class HostKernel {
             places,
             mark: this.#settings.mark,
             programOf: this.#programs(),
-            tunnelOf: (index) => this.#existingDatapath()?.tunnels.get(index),
+            tunnelOf: (index) => this.#existingDatapath()?.tunnel(index),
             known: () => this.#shared.table.known(),
             onDoomed: (place) => this.#reap(place),
           },
@@ -210,7 +211,9 @@ export class HostKernel {
   }
 
   drops(): Drops {
-    return this.#existingDatapath()?.drops() ?? { counts: [], strangers: [] };
+    const datapath = this.#existingDatapath();
+    if (!datapath) return NO_DROPS;
+    return this.#using((places) => datapath.drops((index) => lookUp(places.of("host"), index)));
   }
 
   resolve(netns: Netns): NetnsIdentity {

@@ -37,7 +37,7 @@ export const program: LinuxObjectKind<Program> = {
     view.links.flatMap((link): Program[] => {
       const action = context.programOf(view.place, link.index);
       if (!action) return [];
-      const { verdict, port } = action;
+      const { verdict, port, mac, guard } = action;
       const tunnel = verdict === "encapsulate" ? context.tunnelOf(link.index) : undefined;
       const target = targetOf(context, view, action.targetIfindex);
       const on = { netns: view.netns, link: link.name };
@@ -50,6 +50,8 @@ export const program: LinuxObjectKind<Program> = {
           ...(port !== undefined && { port }),
           ...(target !== undefined && { target }),
           ...(tunnel && { tunnel }),
+          ...(mac !== undefined && { mac }),
+          ...(guard && { guard }),
           ...(isBorrowed && { index: link.index }),
         },
       ];
@@ -76,7 +78,7 @@ function targetOf({ mark }: ObserveContext, view: NetnsView, index: number | und
 }
 
 function taskOf(tools: BatchTools, job: Job, object: Program): WireTask | undefined {
-  const { verdict, target, port, tunnel } = object;
+  const { verdict, target, port, tunnel, mac, guard } = object;
   const demand = (what: string, isThere: boolean, isWanted: boolean): void => {
     if (isThere !== isWanted)
       throw refuseStep(job, "EINVAL", `${verdict} ${isThere ? "has no" : "needs a"} ${what}`);
@@ -90,6 +92,8 @@ function taskOf(tools: BatchTools, job: Job, object: Program): WireTask | undefi
       verdict,
       ...(port !== undefined && { port }),
       ...(targetIfindex !== undefined && { targetIfindex }),
+      ...(mac !== undefined && { mac }),
+      ...(guard && { guard }),
     };
   });
 }

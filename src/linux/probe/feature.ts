@@ -1,12 +1,5 @@
 /** What of netloom needs a feature. A remote wire needs all that every wire needs, too. */
-export type Use =
-  | "every wire"
-  | "remote wires"
-  /** And programs of local wires, with the plan's option `localPrograms`. */
-  | "ports"
-  | "cables of a lab"
-  | "debugging"
-  | "nothing yet";
+export type Use = "every wire" | "remote wires" | "ports" | "cables of a lab" | "debugging" | "nothing yet";
 
 /** One feature of the kernel. */
 export interface Feature {

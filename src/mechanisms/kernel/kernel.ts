@@ -21,6 +21,8 @@ export interface KernelMechanism extends TypedMechanism {
   readonly mtuBytes?: number;
   /** The workload believes the router advertisements and redirects that come out of the wire. Default: false. */
   readonly routerAdvertisements?: boolean;
+  /** The workload may ask a DHCP server at the other end. Default: false. */
+  readonly dhcp?: boolean;
   /** The workload forwards what comes in by it. Default: false, as far as the wire has to do with it. */
   readonly forwarding?: boolean;
   /** The routes of the wire hold for packets from these prefixes only. */
@@ -29,6 +31,9 @@ export interface KernelMechanism extends TypedMechanism {
 
 /** Parameter of our own, "true" or absent: the workload believes the routers at the other end. */
 const ROUTER_ADVERTISEMENTS = "routerAdvertisements";
+
+/** Likewise: answers of DHCP servers at the other end come through. */
+const DHCP = "dhcp";
 
 /** Likewise: the workload forwards what comes in by the device. */
 const FORWARDING = "forwarding";
@@ -42,10 +47,11 @@ export const kernel: Readonly<LocalType<KernelMechanism>> = {
   document: "kernel",
   options: [],
   read,
-  write: ({ netns, interfaceName, routerAdvertisements = false, forwarding = false, sources = [] }) => ({
+  write: ({ netns, interfaceName, routerAdvertisements, dhcp, forwarding, sources = [] }) => ({
     [COMMON.inodeUrl]: netns,
     [COMMON.name]: interfaceName,
     ...(routerAdvertisements && { [ROUTER_ADVERTISEMENTS]: "true" }),
+    ...(dhcp && { [DHCP]: "true" }),
     ...(forwarding && { [FORWARDING]: "true" }),
     ...(sources.length > 0 && { [SOURCES]: sources.join(",") }),
   }),
@@ -54,17 +60,22 @@ export const kernel: Readonly<LocalType<KernelMechanism>> = {
   half,
   words: () => "veth",
   accept: (offered, newName) => ({ ...offered, [COMMON.name]: offered[COMMON.name] || newName() }),
-  forWorkload: ({ netns, port }, { name, routerAdvertisements = false, forwarding = false, sources = [] }) =>
+  forWorkload: ({ netns, port }, { name, routerAdvertisements, dhcp, forwarding, sources = [] }) =>
     port
       ? undefined
       : {
           [COMMON.inodeUrl]: netns,
           [COMMON.name]: name,
           [ROUTER_ADVERTISEMENTS]: routerAdvertisements ? "true" : "",
+          [DHCP]: dhcp ? "true" : "",
           [FORWARDING]: forwarding ? "true" : "",
           [SOURCES]: sources.join(","),
         },
   device: ({ netns, interfaceName, sources }) => ({ netns, interfaceName, ...(sources && { sources }) }),
+  servedBy: ({ routerAdvertisements, dhcp }) => [
+    ...(dhcp ? (["dhcp"] as const) : []),
+    ...(routerAdvertisements ? (["routers"] as const) : []),
+  ],
 };
 
 function read(parameters: ParameterMap): Parsed<KernelMechanism> {
@@ -82,6 +93,7 @@ function read(parameters: ParameterMap): Parsed<KernelMechanism> {
       netns: inodeUrl as Netns,
       interfaceName: name,
       ...(isTrusting && { routerAdvertisements: true }),
+      ...(parameters[DHCP] === "true" && { dhcp: true }),
       ...(parameters[FORWARDING] === "true" && { forwarding: true }),
       ...(sources.length > 0 && { sources }),
     },

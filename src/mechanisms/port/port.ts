@@ -49,6 +49,8 @@ export const port: Readonly<LocalType<PortMechanism>> = {
   forWorkload: ({ netns, port: found }) =>
     found && { [COMMON.inodeUrl]: netns, [COMMON.name]: found.device, [INDEX]: String(found.index) },
   device: ({ netns, device }) => ({ netns, interfaceName: device }),
+  // Whoever is behind it decides whom it believes.
+  servedBy: () => ["dhcp", "routers"],
   borrow,
 };
 

@@ -42,6 +42,9 @@ export interface VxlanMechanism extends TypedMechanism {
   readonly destinationTakesZeroChecksums?: boolean;
 }
 
+/** From here on VNIs are for LANs: a frame of theirs comes from many hosts, and a wire's from one. */
+const FIRST_LAN_VNI = 0xf0_0000;
+
 export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
   type: "VXLAN",
   cls: "REMOTE",
@@ -52,6 +55,7 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
     noun: "VNI",
     // Strangers' VNIs are typed by people: small.
     firstDrawn: 4_096,
+    lastDrawn: FIRST_LAN_VNI - 1,
     last: MAX_VNI,
     isClash: ({ errno, message }, vni) =>
       errno === "EEXIST" && /^(?:add|change) tunnel vni (\d+) /.exec(message)?.[1] === String(vni),

@@ -1,14 +1,31 @@
 /**
- * What the programs of simulated hosts have dropped: tunnel packets that nobody negotiated. What else the real ones count cannot
- * happen here: a device is down as soon as it is removed, packets have no marks of congestion, and headers always fit.
+ * What the programs of simulated hosts have dropped: tunnel packets that nobody negotiated, and what a side of a wire must not send.
+ * What else the real ones count cannot happen here: a device is down as soon as it is removed, packets have no marks of congestion
+ * and no options, and headers always fit.
  */
-import { type Drops, MAX_STRANGERS, sortStrangers, type Stranger } from "../../kernel/drops.ts";
+import {
+  DROP_REASONS,
+  type DropReason,
+  type Drops,
+  MAX_OFFENCES,
+  MAX_STRANGERS,
+  type Offence,
+  sortOffences,
+  sortStrangers,
+  type Stranger,
+} from "../../kernel/drops.ts";
 
-interface Page {
+interface Count {
   packets: number;
   lastMs: number;
+}
+
+interface Page {
+  readonly counts: Map<DropReason, Count>;
   /** By what their outer headers say, the latest last. */
   readonly strangers: Map<string, Stranger>;
+  /** By device and reason, likewise. */
+  readonly offences: Map<string, Offence>;
 }
 
 /** A page for each directory of pins. */
@@ -17,31 +34,56 @@ export class DropBook {
 
   /** A tunnel packet that nobody negotiated. */
   countStranger(pins: string, from: Omit<Stranger, "packets">, nowMs: number): void {
-    const page = this.#page(pins);
-    page.packets++;
-    page.lastMs = nowMs;
-    const { strangers } = page;
+    const page = this.#count(pins, "unknown", nowMs);
     const key = JSON.stringify([from.source, from.destination, from.port, from.vni]);
-    const packets = (strangers.get(key)?.packets ?? 0) + 1;
-    strangers.delete(key);
-    strangers.set(key, { ...from, packets });
-    const [oldest] = strangers.keys();
-    if (strangers.size > MAX_STRANGERS && oldest !== undefined) strangers.delete(oldest);
+    const packets = (page.strangers.get(key)?.packets ?? 0) + 1;
+    putLast(page.strangers, { key, entry: { ...from, packets } }, MAX_STRANGERS);
+  }
+
+  /** A packet that a side of a wire must not send. */
+  countOffence(pins: string, offence: Omit<Offence, "packets">, nowMs: number): void {
+    const page = this.#count(pins, offence.reason, nowMs);
+    const key = JSON.stringify([offence.link, offence.isArrived, offence.reason]);
+    const packets = (page.offences.get(key)?.packets ?? 0) + 1;
+    putLast(page.offences, { key, entry: { ...offence, packets } }, MAX_OFFENCES);
   }
 
   of(pins: string, nowMs: number): Drops {
-    const { packets, lastMs, strangers } = this.#page(pins);
+    const { counts, strangers, offences } = this.#page(pins);
     return {
-      counts: packets === 0 ? [] : [{ reason: "unknown", packets, agoMs: Math.floor(nowMs - lastMs) }],
+      counts: DROP_REASONS.flatMap((reason) => {
+        const count = counts.get(reason);
+        return count ? [{ reason, packets: count.packets, agoMs: Math.floor(nowMs - count.lastMs) }] : [];
+      }),
       strangers: sortStrangers([...strangers.values()]),
+      offences: sortOffences([...offences.values()]),
     };
+  }
+
+  #count(pins: string, reason: DropReason, nowMs: number): Page {
+    const page = this.#page(pins);
+    const count = page.counts.get(reason) ?? { packets: 0, lastMs: 0 };
+    page.counts.set(reason, { packets: count.packets + 1, lastMs: nowMs });
+    return page;
   }
 
   #page(pins: string): Page {
     const known = this.#pages.get(pins);
     if (known) return known;
-    const page: Page = { packets: 0, lastMs: 0, strangers: new Map() };
+    const page: Page = { counts: new Map(), strangers: new Map(), offences: new Map() };
     this.#pages.set(pins, page);
     return page;
   }
+}
+
+/** As the latest; the oldest one makes room. */
+function putLast<T>(
+  all: Map<string, T>,
+  { key, entry }: { readonly key: string; readonly entry: T },
+  most: number,
+): void {
+  all.delete(key);
+  all.set(key, entry);
+  const [oldest] = all.keys();
+  if (all.size > most && oldest !== undefined) all.delete(oldest);
 }

@@ -147,8 +147,13 @@ export class SimMachine {
   }
 
   /** Like `reaches`, but the programs on the way count a frame of this size. */
-  send(from: Netns, address: string, bytes: number): Reached | undefined {
-    return this.#follow(from, address, bytes, undefined);
+  send(
+    from: Netns,
+    address: string,
+    bytes: number,
+    options: { readonly source?: string } = {},
+  ): Reached | undefined {
+    return this.#follow(from, address, bytes, options.source);
   }
 
   #follow(from: Netns, to: string, bytes: number, source: string | undefined): Reached | undefined {

@@ -9,6 +9,7 @@ import { IPV6_MIN_MTU, isLinkLocal, linkLocalAddress } from "../../net/link-loca
 import { connectedPrefixes, hostPart, isOwnAddress } from "./routing.ts";
 import type { Way, WayHop, WayQuery } from "../../kernel/kernel.ts";
 import { MAIN_TABLE } from "../../kernel/objects/route.ts";
+import { isAllowed } from "./guard.ts";
 import { sendOuter } from "./underlay.ts";
 import type { Arrival, Frame, Journey, Machinery, Packet, SimDevice, SimNetns, SimRoute } from "./state.ts";
 
@@ -85,7 +86,8 @@ class Route implements Journey {
     if (!way) return undefined;
     const nexthop = way.via ?? packet.to;
     const mac = way.device.neighbors.get(nexthop)?.mac;
-    return this.transmit(way.device, { packet, nexthop, mac });
+    const sent = from ? packet : { ...packet, ...chosenFrom(way.device, packet) };
+    return this.transmit(way.device, { packet: sent, nexthop, mac });
   }
 
   #onLink(device: SimDevice | undefined, packet: Packet): Arrival | undefined {
@@ -111,7 +113,10 @@ class Route implements Journey {
     }
     if (program) {
       const target = program.target;
-      const { verdict, tunnel } = program.wanted;
+      const { verdict, tunnel, guard, mac } = program.wanted;
+      if (!isAllowed(this.machine, { guard, on: device }, frame.packet)) return undefined;
+      if (verdict === "redirect" && mac !== undefined && frame.mac === mac && target?.peer)
+        return this.enter(target.peer, frame);
       if (verdict === "redirect") return target && this.transmit(target, frame);
       if (verdict === "redirect-peer") return target?.peer && this.enter(target.peer, frame);
       if (tunnel) return sendOuter(this, device.netns, { outer: tunnel, frame });
@@ -131,6 +136,12 @@ class Route implements Journey {
   apart(netns: SimNetns, packet: Packet): Arrival | undefined {
     return new Route(this.machine).route(netns, packet, undefined);
   }
+}
+
+/** The source of a packet whose sender says none. */
+function chosenFrom(device: SimDevice, { to }: Packet): Pick<Packet, "chosen"> {
+  const address = [...device.addresses].find(({ family }) => family === familyOf(to))?.address;
+  return address === undefined ? {} : { chosen: hostPart(address) };
 }
 
 /** The address that a device has by itself, now. */

@@ -136,8 +136,10 @@ export type KernelNews =
 export interface Packet {
   /** A link-local address with its link: `fe80::1%nl-1`. */
   readonly to: string;
-  /** Matters to rules only. */
+  /** As whoever asks says it: matters to rules and guards. */
   readonly source?: string;
+  /** What its first namespace has chosen, where nobody said it: matters to guards only. */
+  readonly chosen?: string;
   /** Size of the frame; 0 asks without being counted. */
   readonly bytes: number;
 }

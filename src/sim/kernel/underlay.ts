@@ -1,6 +1,7 @@
 /** Tunnel packets between simulated hosts: from one end to whatever takes in what comes from there. */
 import { arrivalKey } from "../../kernel/tunnel.ts";
 import { tunnelKey } from "../../kernel/objects/vxlan.ts";
+import { isAllowed } from "./guard.ts";
 import type { Arrival, Frame, Journey, SimDevice, SimNetns } from "./state.ts";
 
 /** What the outer headers say. */
@@ -46,6 +47,8 @@ function refuse(
 
 function arrive(journey: Journey, device: SimDevice, frame: Frame): Arrival | undefined {
   const { arrived, wanted } = device.program ?? {};
+  const check = { guard: wanted?.tunnel?.guard, on: device, isArrived: true } as const;
+  if (!isAllowed(journey.machine, check, frame.packet)) return undefined;
   if (arrived && frame.packet.bytes > 0) {
     arrived.packets++;
     arrived.bytes += frame.packet.bytes;

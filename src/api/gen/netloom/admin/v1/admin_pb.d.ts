@@ -433,6 +433,13 @@ export declare type HostStatus = Message<"netloom.admin.v1.HostStatus"> & {
    * @generated from field: repeated netloom.admin.v1.Stranger strangers = 16;
    */
   strangers: Stranger[];
+
+  /**
+   * Sides of wires of this host that sent what they must not: the latest ones, those who sent most first.
+   *
+   * @generated from field: repeated netloom.admin.v1.Offence offences = 17;
+   */
+  offences: Offence[];
 };
 
 /**
@@ -517,6 +524,43 @@ export declare type Stranger = Message<"netloom.admin.v1.Stranger"> & {
  * Use `create(StrangerSchema)` to create a new message.
  */
 export declare const StrangerSchema: GenMessage<Stranger>;
+
+/**
+ * @generated from message netloom.admin.v1.Offence
+ */
+export declare type Offence = Message<"netloom.admin.v1.Offence"> & {
+  /**
+   * Id of the wire; empty if it is gone.
+   *
+   * @generated from field: string wire = 1;
+   */
+  wire: string;
+
+  /**
+   * Who sent it: `client` or `endpoint`; empty if the wire is gone.
+   *
+   * @generated from field: string side = 2;
+   */
+  side: string;
+
+  /**
+   * As of a Drop.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: uint64 packets = 4;
+   */
+  packets: bigint;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Offence.
+ * Use `create(OffenceSchema)` to create a new message.
+ */
+export declare const OffenceSchema: GenMessage<Offence>;
 
 /**
  * Something that fails, and is tried again until it works.
