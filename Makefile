@@ -87,7 +87,7 @@ $(SETUP): package-lock.json
 	@scripts/setup.sh
 
 apt-test:
-	@scripts/apt.sh test iproute2 iputils-ping iperf3 tcpdump util-linux procps
+	@scripts/apt.sh test iproute2 iputils-ping iperf3 tcpdump util-linux procps nftables iptables
 apt-kernel:
 	@scripts/apt.sh test-kernel qemu-system-x86 busybox-static kmod
 apt-bench:

@@ -246,7 +246,7 @@ test(
     assert.deepEqual(Object.keys(report), ["status", "checks"]);
     assert.deepEqual(
       report.checks.map(({ name }) => name),
-      ["runtime", "privileges", "kernel", "vxlan-port", "sysctls", "services", "leftovers"],
+      ["runtime", "privileges", "kernel", "vxlan-port", "netfilter", "sysctls", "services", "leftovers"],
     );
     for (const finding of report.checks.flatMap(({ findings }) => findings)) {
       const keys = finding.status === "ok" ? ["status", "what"] : ["status", "what", "why", "remedy"];

@@ -46,6 +46,12 @@ export function settingOf(machine: ExaminedMachine, option: NumberOption): numbe
   return (agent.state === "runs" && optionOf(machine, agent.pid, option.name)) || option.default;
 }
 
+/** Whether the agent that runs here was started with a flag: without hyphens in front. */
+export function isFlagSet(tree: FileTree, name: string): boolean {
+  const agent = agentOfHost(tree);
+  return agent.state === "runs" && wordsOf(tree, agent.pid).includes(`--${name}`);
+}
+
 /** `--vxlan-port 4790`, `--vxlan-port=4790`, or NETLOOM_VXLAN_PORT. */
 function optionOf(tree: FileTree, pid: number, name: string): number | undefined {
   const flag = `--${name}`;

@@ -1,6 +1,7 @@
 import type { DoctorHost } from "./host.ts";
 import type { Check } from "../../doctor/check.ts";
 import { kernelCheck } from "./kernel.ts";
+import { netfilterCheck } from "./netfilter.ts";
 import { leftoversCheck } from "./leftovers.ts";
 import { privilegesCheck } from "./privileges.ts";
 import { runtimeCheck } from "./runtime.ts";
@@ -14,6 +15,7 @@ export const checks: readonly Check<DoctorHost>[] = [
   privilegesCheck,
   kernelCheck,
   ...REMOTE_TYPES.map(({ check }) => check),
+  netfilterCheck,
   sysctlsCheck,
   servicesCheck,
   leftoversCheck,

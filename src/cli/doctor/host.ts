@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { FileTree, ExaminedMachine } from "../../doctor/machine.ts";
+import type { FilterState } from "../../linux/netlink/nftables.ts";
 import type { Feature } from "../../linux/probe/feature.ts";
 
 /** A route or a rule that carries one of our protocol numbers. */
@@ -17,6 +18,10 @@ export interface DoctorHost extends ExaminedMachine {
   /** What the kernel can do; `undefined` if we may not ask it. */
   readonly features: readonly Feature[] | undefined;
   readonly markedEntries: readonly MarkedEntry[];
+  /** Of the namespace, without prefix length. */
+  readonly addresses: readonly string[];
+  /** `undefined` where there is none, or we may not ask. */
+  readonly netfilter: FilterState | undefined;
 }
 
 /** The files of this machine, or those below `root`. */

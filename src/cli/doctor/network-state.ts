@@ -1,8 +1,17 @@
 /** What is in the network namespace that netloom runs in: a few dumps, nothing is entered, nothing is changed. */
-import { MESH_MARK, LAB_MARK } from "../../kernel/kernel.ts";
+import { KernelError, MESH_MARK, LAB_MARK } from "../../kernel/kernel.ts";
+import { addressOf } from "../../net/ip.ts";
+import { decodeAddress, dumpAddresses } from "../../linux/netlink/address.ts";
+import {
+  decodeFilterChain,
+  decodeFilterRule,
+  dumpFilterChains,
+  dumpFilterRules,
+  type FilterState,
+} from "../../linux/netlink/nftables.ts";
 import { NetlinkSocket } from "../../linux/netlink/netlink-socket.ts";
 import { decodeLink, type Link } from "../../linux/netlink/link-decode.ts";
-import { IFF_UP } from "../../linux/netlink/constants.ts";
+import { IFF_UP, NETLINK_NETFILTER } from "../../linux/netlink/constants.ts";
 import { dumpLinks } from "../../linux/netlink/link.ts";
 import { decodeRoute, dumpRoutes } from "../../linux/netlink/route.ts";
 import { decodeRule, dumpRules } from "../../linux/netlink/rule.ts";
@@ -13,13 +22,18 @@ const protocols: readonly number[] = [MESH_MARK.protocol, LAB_MARK.protocol];
 const families = [4, 6] as const;
 
 /** Reads devices, and the routes and rules that carry a protocol number of ours. */
-export function readNetworkState(): Pick<DoctorHost, "devices" | "markedEntries"> {
+export function readNetworkState(): Pick<
+  DoctorHost,
+  "devices" | "markedEntries" | "addresses" | "netfilter"
+> {
   const socket = NetlinkSocket.open();
   try {
     const links = socket.dump(dumpLinks(), decodeLink);
     const names = new Map(links.map(({ index, name }) => [index, name]));
     return {
       devices: links.map(device),
+      addresses: socket.dump(dumpAddresses(), decodeAddress).map(({ address }) => addressOf(address)),
+      netfilter: readNetfilter(),
       markedEntries: families.flatMap((family) => [
         ...routes(socket, family, names),
         ...rules(socket, family),
@@ -27,6 +41,23 @@ export function readNetworkState(): Pick<DoctorHost, "devices" | "markedEntries"
     };
   } finally {
     socket.close();
+  }
+}
+
+/** Nothing where the kernel has no nftables, or does not tell it to us. */
+function readNetfilter(): FilterState | undefined {
+  let socket: NetlinkSocket | undefined;
+  try {
+    socket = NetlinkSocket.open(NETLINK_NETFILTER);
+    return {
+      chains: socket.dump(dumpFilterChains(), decodeFilterChain),
+      rules: socket.dump(dumpFilterRules(), decodeFilterRule),
+    };
+  } catch (error) {
+    if (error instanceof KernelError) return undefined;
+    throw error;
+  } finally {
+    socket?.close();
   }
 }
 

@@ -199,6 +199,11 @@ export const TCA_NETEM_LATENCY64 = 10;
 export const AF_NETLINK = 16;
 export const NETLINK_ROUTE = 0;
 export const NETLINK_XFRM = 6;
+export const NETLINK_NETFILTER = 12;
+
+/** include/uapi/linux/netfilter/nfnetlink.h, nf_tables.h: the subsystem, and the question */
+export const NFT_MSG_GETCHAIN = (10 << 8) | 4;
+export const NFT_MSG_GETRULE = (10 << 8) | 7;
 
 // xfrm.h
 export const XFRM_MSG_GETSPDINFO = 0x25;

@@ -181,6 +181,16 @@ export class Attributes {
     return at === undefined ? undefined : this.#view.getUint32(at, true);
   }
 
+  be32(type: number): number | undefined {
+    const at = this.#payload(type, 4);
+    return at === undefined ? undefined : this.#view.getUint32(at, false);
+  }
+
+  be64(type: number): number | undefined {
+    const at = this.#payload(type, 8);
+    return at === undefined ? undefined : Number(this.#view.getBigUint64(at, false));
+  }
+
   i32(type: number): number | undefined {
     const at = this.#payload(type, 4);
     return at === undefined ? undefined : this.#view.getInt32(at, true);
@@ -235,17 +245,34 @@ export class Attributes {
 export function readAttributes(part: string, bytes: Uint8Array, start: number): Attributes {
   const offsets = new Map<number, number>();
   const view = viewOf(bytes);
-  if (start > bytes.length) throw new DecodeError(part, `${bytes.length} bytes, needs ${start}`);
-  for (let offset = start; offset < bytes.length;) {
-    const left = bytes.length - offset;
+  for (const offset of attributesIn(part, view, start))
+    offsets.set(view.getUint16(offset + 2, true) & NLA_TYPE_MASK, offset);
+  return new Attributes(part, view, offsets);
+}
+
+/** The payloads of attributes that are all of one type, in their order. */
+export function readList(part: string, bytes: Uint8Array): Uint8Array[] {
+  const view = viewOf(bytes);
+  return attributesIn(part, view, 0).map((offset) =>
+    bytes.subarray(offset + 4, offset + view.getUint16(offset, true)),
+  );
+}
+
+/** Where each attribute starts. */
+function attributesIn(part: string, view: DataView, start: number): number[] {
+  const { byteLength } = view;
+  const offsets: number[] = [];
+  if (start > byteLength) throw new DecodeError(part, `${byteLength} bytes, needs ${start}`);
+  for (let offset = start; offset < byteLength;) {
+    const left = byteLength - offset;
     if (left < 4) throw new DecodeError(part, `${left} bytes left, an attribute needs 4`);
     const length = view.getUint16(offset, true);
     if (length < 4 || length > left)
       throw new DecodeError(part, `attribute of length ${length}, ${left} bytes left`);
-    offsets.set(view.getUint16(offset + 2, true) & NLA_TYPE_MASK, offset);
+    offsets.push(offset);
     offset += align4(length);
   }
-  return new Attributes(part, view, offsets);
+  return offsets;
 }
 
 /** The address that `bytes` are. */
