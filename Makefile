@@ -35,7 +35,7 @@ test-kernel: $(SETUP) apt-test apt-kernel ## the tests that ask most of the kern
 	@scripts/test-kernel.sh $(K)
 
 upgrade: $(SETUP) apt-test ## a running mesh of the last release, upgraded to this version host by host (root)
-	@scripts/upgrade.sh
+	@scripts/with-release.sh scripts/test.sh e2e/upgrade-release.ts
 
 check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, the committed eBPF object
 	tsc -p .
@@ -51,7 +51,7 @@ check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, th
 bare: ## make demo and make test in a bare Debian system below /tmp, with several versions of npm (root)
 	@scripts/bare.sh
 
-bench: $(SETUP) apt-bench ## all benches, or NAME=kernel|throughput|registry|wire-setup|scale|footprint|abuse|sim (root)
+bench: $(SETUP) apt-bench ## all benches, or NAME=kernel|throughput|registry|wire-setup|scale|footprint|abuse|sim|release (root)
 	@node scripts/bench.ts $(NAME)
 
 bench-short: $(SETUP) apt-bench ## each bench for a moment: does every row still come? (root)

@@ -45,6 +45,8 @@ const SLOW =
 const LOOKS = "a full look at each wire every 30 s, half a millisecond for one to another host";
 const MACHINE = "the version before the restructuring gives 149 MB, 0.45 % and 401 ms on this machine";
 
+const SHARES = "the pair of devices is most of it, and both versions have that";
+
 const AIMS: Readonly<Record<string, readonly Aim[]>> = {
   "kernel local": [aim("p50", "<", 1, "ms", KERNEL), aim("ratio", "≤", 0.1, "", KERNEL)],
   "kernel close": [aim("p99", "<", 5, "ms", BURST)],
@@ -52,14 +54,22 @@ const AIMS: Readonly<Record<string, readonly Aim[]>> = {
   "throughput local-udp64": [aim("ratio", "≥", 0.93, "", WAKING)],
   "throughput remote-tcp": [aim("ratio", "≥", 0.95, "", DEVICES)],
   "throughput remote-udp64": [aim("ratio", "≥", 1.15, "", WAKING)],
+  "throughput remote6-tcp": [aim("ratio", "≥", 0.93, "", DEVICES)],
+  "throughput remote6-udp64": [aim("ratio", "≥", 1.15, "", WAKING)],
+  "throughput remote-segments": [aim("ratio", "≥", 1, "", DEVICES)],
+  "throughput remote-latency": [aim("ratio", "≤", 1.1, "", WAKING)],
   "throughput over-tcp": [aim("ratio", "≥", 0.85, "", DEVICES)],
   "throughput over-udp64": [aim("ratio", "≥", 0.8, "", DEVICES)],
   "throughput local-tcp-1000": [aim("ratio", "≥", 0.95, "", WAKING)],
   "throughput local-udp64-1000": [aim("ratio", "≥", 0.93, "", WAKING)],
   "throughput remote-tcp-1000": [aim("ratio", "≥", 0.95, "", CHAINS)],
   "throughput remote-udp64-1000": [aim("ratio", "≥", 1.1, "", CHAINS)],
+  "throughput remote6-tcp-1000": [aim("ratio", "≥", 0.93, "", CHAINS)],
+  "throughput remote6-udp64-1000": [aim("ratio", "≥", 1.1, "", CHAINS)],
   "throughput over-tcp-1000": [aim("ratio", "≥", 0.9, "", CHAINS)],
   "throughput over-udp64-1000": [aim("ratio", "≥", 0.8, "", CHAINS)],
+  "release kernel-cpu": [aim("ratio", "≤", 0.65, "", SHARES)],
+  "release kernel-memory": [aim("ratio", "≤", 0.65, "", SHARES)],
   "wire-setup local": [aim("p50", "≤", 3, "ms", HOPS)],
   "wire-setup remote": [aim("p50", "≤", 6, "ms", HOPS)],
   "scale up": [aim("value", "≥", 300, "1/s", SLOW)],

@@ -126,6 +126,8 @@ export interface WireOptions {
   readonly kind: WireKind;
   /** IPv6 as well. Default: false. */
   readonly isDual?: boolean;
+  /** Family of the underlay, of `near` and `far`. Default: 4. */
+  readonly underlay?: 4 | 6;
   /** Where the workloads are. Default: `client` and `local`, or `server` for a remote wire. */
   readonly client?: Netns;
   readonly endpoint?: Netns;
@@ -138,7 +140,7 @@ export function addressesOf(number: number): { readonly client: string; readonly
 }
 
 /** A wire as a mesh asks for it: an address for each end, the other end as neighbour, and a network behind each end. */
-export function wireOf({ number, kind, isDual = false, ...at }: WireOptions): Wire {
+export function wireOf({ number, kind, isDual = false, underlay = 4, ...at }: WireOptions): Wire {
   const { client, endpoint } = addressesOf(number);
   const [client6, endpoint6] = [`fd64::${number.toString(16)}`, `fd65::${number.toString(16)}`];
   const behind = (net: number): string => `10.${net}.${number >> 8}.${number & 255}/32`;
@@ -149,7 +151,10 @@ export function wireOf({ number, kind, isDual = false, ...at }: WireOptions): Wi
   });
   const from = workload(at.client ?? netnsOf("client"), `nsm-${number}`);
   const to = workload(at.endpoint ?? netnsOf(kind === "local" ? "local" : "server"), `nse-${number}`);
-  const tunnel = tunnelBetween(number + 1, ["10.8.0.1", "10.8.0.2"]);
+  const tunnel = tunnelBetween(
+    number + 1,
+    underlay === 4 ? ["10.8.0.1", "10.8.0.2"] : ["fd08::1", "fd08::2"],
+  );
   // Over gamma.
   const first = tunnelBetween(number + 1, ["10.8.1.1", "10.8.1.2"]);
   const second = tunnelBetween(number + 70_000, ["10.8.2.1", "10.8.2.2"]);
@@ -174,7 +179,16 @@ export function wireOf({ number, kind, isDual = false, ...at }: WireOptions): Wi
 }
 
 function tunnelBetween(vni: number, [sourceIp, destinationIp]: readonly [string, string]): VxlanMechanism {
-  return { type: "VXLAN", sourceIp, destinationIp, vni, underlayMtuBytes: UNDERLAY_MTU };
+  const zero = { sourceTakesZeroChecksums: true, destinationTakesZeroChecksums: true };
+  const isIpv6 = sourceIp.includes(":");
+  return {
+    type: "VXLAN",
+    sourceIp,
+    destinationIp,
+    vni,
+    underlayMtuBytes: UNDERLAY_MTU,
+    ...(isIpv6 && zero),
+  };
 }
 
 function underlay(): string[] {
@@ -199,6 +213,7 @@ function underlay(): string[] {
     `ip link add eth0 netns ${alpha} mtu ${UNDERLAY_MTU} type veth peer name eth0 netns ${beta} mtu ${UNDERLAY_MTU}`,
     ...[alpha, beta].flatMap((host, index) => [
       `ip -n ${host} address add 10.8.0.${index + 1}/24 dev eth0`,
+      `ip -n ${host} address add fd08::${index + 1}/64 dev eth0 nodad`,
       `ip -n ${host} link set dev eth0 up`,
       `ip -n ${host} link set dev lo up`,
     ]),

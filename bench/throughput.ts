@@ -3,8 +3,11 @@
  *
  *   local-*    [client] nsm-0 ===veth=== nse-0 [local]                raw: a veth pair
  *   remote-*   [client] nsm-1 … alpha ))) VXLAN ((( beta … [server]   raw: a VXLAN device in each workload
+ *   remote6-*  the same over an IPv6 underlay
  *   over-*     [client] nsm-2 … alpha ))) VXLAN ((( gamma ))) VXLAN ((( beta … [server]
  *                                                             raw: the same, and in gamma two VXLAN devices that tc joins
+ *
+ * `remote-segments` is TCP whose segments arrive one by one, as from a NIC, and `remote-latency` the time of an echo.
  *
  * Each row once on an empty host (`local-tcp`), and once beside 1,000 other wires (`local-tcp-1000`).
  */
@@ -13,7 +16,18 @@ import { planWire } from "../src/forwarder/plan/plan-wire.ts";
 import { Reconciler } from "../src/forwarder/reconcile/reconcile.ts";
 import { addressesOf, Bed, nameOf, sh, UNDERLAY_MTU, type WireKind, wireOf } from "./bed.ts";
 import { IperfServer, type Traffic } from "./iperf.ts";
-import { measurePairs, pairedRow, percentile, readCpuTimes, report, spread, stealShare } from "./report.ts";
+import { familyOf } from "../src/net/ip.ts";
+import {
+  measurePairs,
+  pairedRow,
+  percentile,
+  plainRow,
+  readCpuTimes,
+  report,
+  spread,
+  stealShare,
+} from "./report.ts";
+import { execFileSync } from "node:child_process";
 import { type BenchRow } from "./row.ts";
 
 /** Nine pairs of each of twelve rows in little more than a minute leave a run this long. */
@@ -24,7 +38,9 @@ const OTHERS = sized(1000, 20);
 /** The other wires hang on this many pairs of workloads. */
 const OTHER_PAIRS = 20;
 
-const VXLAN_OVERHEAD = 54;
+const VXLAN_OVERHEAD = { 4: 54, 6: 74 } as const;
+/** Of a turn of echoes. */
+const ECHOES = sized(100, 10);
 
 interface Subject {
   readonly name: string;
@@ -48,7 +64,7 @@ function rawDevices(): string[] {
     [device, vni]: readonly [string, number],
     [from, to]: readonly [string, string],
   ): string =>
-    `ip -n ${host} link add ${device} netns ${netns} mtu ${UNDERLAY_MTU - VXLAN_OVERHEAD} type vxlan id ${vni} ` +
+    `ip -n ${host} link add ${device} netns ${netns} mtu ${UNDERLAY_MTU - VXLAN_OVERHEAD[familyOf(from)]} type vxlan id ${vni} ` +
     `local ${from} remote ${to} dstport 8472`;
   const joined = (from: string, to: string): string[] => [
     `ip -n ${gamma} link set dev ${from} up`,
@@ -65,6 +81,10 @@ function rawDevices(): string[] {
     vxlan([gamma, gamma], ["raw2", 150_001], ["10.8.1.2", "10.8.1.1"]),
     vxlan([gamma, gamma], ["raw3", 150_002], ["10.8.2.1", "10.8.2.2"]),
     vxlan([beta, server], ["raw2", 150_002], ["10.8.2.2", "10.8.2.1"]),
+    vxlan([alpha, client], ["raw6", 70_006], ["fd08::1", "fd08::2"]),
+    vxlan([beta, server], ["raw6", 70_006], ["fd08::2", "fd08::1"]),
+    ...up(client, "raw6", "10.76.0.1"),
+    ...up(server, "raw6", "10.76.0.2"),
     ...joined("raw2", "raw3"),
     ...joined("raw3", "raw2"),
     ...up(client, "raw1", "10.71.0.1"),
@@ -93,6 +113,8 @@ class ThroughputBench {
     await this.#alpha.apply(planWire(wireOf({ number: 0, kind: "local" })));
     await this.#beta.apply(planWire(wireOf({ number: 1, kind: "far" })));
     await this.#alpha.apply(planWire(wireOf({ number: 1, kind: "near" })));
+    await this.#beta.apply(planWire(wireOf({ number: 65_000, kind: "far", underlay: 6 })));
+    await this.#alpha.apply(planWire(wireOf({ number: 65_000, kind: "near", underlay: 6 })));
     await this.#beta.apply(planWire(wireOf({ number: 2, kind: "over-far" })));
     await this.#gamma.apply(planWire(wireOf({ number: 2, kind: "over" })));
     await this.#alpha.apply(planWire(wireOf({ number: 2, kind: "over-near" })));
@@ -109,6 +131,12 @@ class ThroughputBench {
         server,
         wire: addressesOf(1).endpoint,
         raw: "10.71.0.2",
+      },
+      {
+        name: "remote6",
+        server,
+        wire: addressesOf(65_000).endpoint,
+        raw: "10.76.0.2",
       },
       {
         name: "over",
@@ -137,8 +165,12 @@ class ThroughputBench {
     }
   }
 
-  async row(subject: Subject, traffic: Traffic, suffix: string): Promise<BenchRow> {
-    const name = `${subject.name}-${traffic}${suffix}`;
+  async row(
+    subject: Subject,
+    traffic: Traffic,
+    suffix: string,
+    name = `${subject.name}-${traffic}${suffix}`,
+  ): Promise<BenchRow> {
     const run = (address: string, bytes: number): Promise<number> =>
       subject.server.run({ netns: "client", address, traffic, bytes });
     const bytes = await this.#calibrate(traffic, (bytes) => run(subject.raw, bytes));
@@ -158,12 +190,54 @@ class ThroughputBench {
     return pairedRow(name, unit, paired);
   }
 
+  /** Through a wire between hosts whose uplinks hand over no aggregates. */
+  async segments(subject: Subject): Promise<BenchRow> {
+    const uplinks = ["alpha", "beta"].map(nameOf);
+    sh(uplinks.map((host) => `ip -n ${host} link set dev eth0 gso_max_segs 1`));
+    try {
+      return await this.row(subject, "tcp", "", `${subject.name}-segments`);
+    } finally {
+      sh(uplinks.map((host) => `ip -n ${host} link set dev eth0 gso_max_segs 65535`));
+    }
+  }
+
+  /** Of echoes in turns with the device made by hand; the ratio is that of the medians. */
+  latency({ name, wire, raw }: Subject): BenchRow {
+    const [own, others]: [number[], number[]] = [[], []];
+    for (let turn = 0; turn < 2 * PAIRS; turn++) {
+      own.push(...echoes(wire));
+      others.push(...echoes(raw));
+    }
+    const row = plainRow(`${name}-latency`, "µs", own);
+    const baseline = percentile(others, 50);
+    this.notes.push(`${row.name}: p99 of the device made by hand ${percentile(others, 99).toFixed(0)} µs`);
+    return { ...row, baseline, ratio: row.value / baseline };
+  }
+
   /** How many bytes take RUN_SECONDS, after a short run that also warms up. */
   async #calibrate(traffic: Traffic, run: (bytes: number) => Promise<number>): Promise<number> {
     const each = traffic === "tcp" ? 1 / 8 : 64;
     const perSecond = await run(traffic === "tcp" ? 300e6 : 2e6);
     return Math.round((perSecond * each * RUN_SECONDS) / 64) * 64;
   }
+}
+
+/** Microseconds of each, from the client. The first one finds cold caches, and does not count. */
+function echoes(address: string): number[] {
+  const args = [
+    "netns",
+    "exec",
+    nameOf("client"),
+    "ping",
+    "-n",
+    "-i",
+    "0.002",
+    "-c",
+    String(ECHOES),
+    address,
+  ];
+  const text = execFileSync("ip", args, { encoding: "utf8" });
+  return [...text.matchAll(/time=([0-9.]+) ms/g)].slice(1).map(([, ms]) => 1_000 * Number(ms));
 }
 
 await Bed.use(async (bed) => {
@@ -176,6 +250,8 @@ await Bed.use(async (bed) => {
       if (suffix !== "") await bench.makeOthers();
       for (const subject of subjects)
         for (const traffic of ["tcp", "udp64"] as const) rows.push(await bench.row(subject, traffic, suffix));
+      const remote = subjects.find(({ name }) => name === "remote");
+      if (remote && suffix === "") rows.push(await bench.segments(remote), bench.latency(remote));
     }
   } finally {
     for (const server of new Set(subjects.map((each) => each.server))) await server.stop();

@@ -1,5 +1,5 @@
 /**
- * An upgrade of a running mesh from the last release: `make upgrade` checks that out, and NETLOOM_RELEASE is its folder. The
+ * An upgrade of a running mesh from the last release, and the way back: `make upgrade` checks that out, and NETLOOM_RELEASE is its folder. The
  * release's processes end one after the other, and this version's take their places, as an operator upgrades host by host.
  *
  * ```
@@ -69,6 +69,11 @@ function treeOf({ pid }: RunningDaemon): string {
   return main.replace(/\/(src|dist|bin)\/[^/]+$/, "") || readlinkSync(`/proc/${pid}/exe`);
 }
 
+function optionOf({ pid }: RunningDaemon, option: string): string {
+  const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  return words[words.indexOf(option) + 1] ?? "";
+}
+
 async function end({ pid }: RunningDaemon): Promise<void> {
   process.kill(pid, "SIGTERM");
   while (findDaemons(LAB).some((each) => each.pid === pid)) await new Promise(setImmediate);
@@ -96,7 +101,7 @@ class Stream {
   }
 }
 
-test("a running mesh of the last release is upgraded host by host, and no packet is lost", async (t) => {
+test("a running mesh of the last release is upgraded host by host, and goes back, and no packet is lost", async (t) => {
   assert.notEqual(release, "", "NETLOOM_RELEASE is not set: run make upgrade");
   const folder = mkdtempSync(join(tmpdir(), "netloom-upgrade-"));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -123,12 +128,36 @@ test("a running mesh of the last release is upgraded host by host, and no packet
     wires().map(({ state }) => state),
     ["up", "up"],
   );
+  netloom(present, "lab", "status", LAB, "--ping");
+  for (const daemon of findDaemons(LAB).filter(({ kind }) => kind === "agent")) {
+    const bpffs = optionOf(daemon, "--bpffs");
+    await end(daemon);
+    const words = [
+      `--net=/run/netns/nl-${LAB}-${daemon.host}`,
+      join(present, "bin/netloom"),
+      "downgrade",
+      "--bpffs",
+      bpffs,
+    ];
+    const { status, stdout, stderr } = spawnSync("nsenter", words, { encoding: "utf8" });
+    assert.equal(status, 0, stdout + stderr);
+    assert.match(stdout, /^1 tunnels have a device of their own$/m);
+    netloom(release, "lab", "up", file);
+    assert.deepEqual(identities(), found, `after the way back of ${daemon.host}`);
+  }
+  assert.deepEqual(
+    new Set(
+      findDaemons(LAB)
+        .filter(({ kind }) => kind === "agent")
+        .map(treeOf),
+    ),
+    new Set([release]),
+  );
   for (const stream of streams) {
     const { sent, lost } = await stream.lost();
     assert.ok(sent > 50, `${sent} packets were sent`);
     assert.equal(lost, 0, `${lost} of ${sent} packets were lost`);
   }
-  netloom(present, "lab", "status", LAB, "--ping");
   netloom(present, "lab", "down", LAB);
   assert.deepEqual(await leftovers(LAB), []);
 });

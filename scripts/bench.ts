@@ -10,7 +10,17 @@ import { resultFile } from "../bench/report.ts";
 import { type BenchRow } from "../bench/row.ts";
 import { isShort } from "../bench/sized.ts";
 
-const ALL = ["kernel", "throughput", "registry", "wire-setup", "scale", "footprint", "abuse", "sim"];
+const ALL = [
+  "kernel",
+  "throughput",
+  "registry",
+  "wire-setup",
+  "scale",
+  "footprint",
+  "abuse",
+  "sim",
+  "release",
+];
 const wanted = process.argv[2] ?? "all";
 if (process.argv[3] === "--short" && !isShort) {
   const env = { ...process.env, BENCH_SHORT: "1" };

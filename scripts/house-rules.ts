@@ -71,6 +71,7 @@ const OF_ONE_KIND: ReadonlyMap<string, readonly ObjectKindName[]> = new Map([
   ["agent/unclaimed.ts", ["address", "program"]],
   // Wires as an earlier version has made them: a pair, and a tunnel's device beside it.
   ["forwarder/plan/former-devices.ts", ["veth", "program", "up"]],
+  ["forwarder/plan/restore-devices.ts", ["veth", "program"]],
   // A policy for the wire's own address takes none of the host's packets.
   ["agent/host-guard.ts", ["rule"]],
   // A kernel without a queueing discipline, in the words of a lab's file.

@@ -319,11 +319,13 @@ static __always_inline int guard(struct __sk_buff *skb, const struct wire *wire,
 	struct guarded by = { .wire = wire, .entry = entry, .may = word >> 48 };
 	if (by.may == 0)
 		return PASSES;
-	__u64 mac = 0;
-	if (bpf_skb_load_bytes(skb, 6, &mac, 6))
-		return DROP_UNREADABLE;
-	if ((by.may & GUARD_MAC) && mac != (word & MAC_MASK))
-		return DROP_MAC;
+	if (by.may & GUARD_MAC) {
+		__u64 mac = 0;
+		if (bpf_skb_load_bytes(skb, 6, &mac, 6))
+			return DROP_UNREADABLE;
+		if (mac != (word & MAC_MASK))
+			return DROP_MAC;
+	}
 	/* A tag of VLAN 0 is none (802.1p): what has two may hide what it is. Other VLANs are networks of their own. */
 	if (skb->vlan_present && (skb->vlan_tci & 0xfff))
 		return PASSES;

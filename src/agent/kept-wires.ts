@@ -10,6 +10,7 @@
 import type { Span } from "../observe/trace.ts";
 import type { Disk } from "../world/disk.ts";
 import { replaceDevices } from "../forwarder/plan/former-devices.ts";
+import { replace } from "./give-back.ts";
 import { planWire } from "../forwarder/plan/plan-wire.ts";
 import type { Reconciler } from "../forwarder/reconcile/reconcile.ts";
 import type { Wire } from "../forwarder/wire.ts";
@@ -245,14 +246,10 @@ export class KeptWires {
   async #replaceDevices(): Promise<void> {
     const replacement = replaceDevices(await this.#kernel.observe([{ netns: "host" }]));
     if (!replacement) return;
-    const { lead, remove, complete } = replacement;
     this.#world.log.info("wires of an earlier version get tunnels of the data path", {
-      devices: remove.length,
+      devices: replacement.remove.length,
     });
-    await this.#kernel.apply(lead);
-    await this.#kernel.apply(remove);
-    await this.#kernel.settle();
-    await this.#kernel.apply(complete);
+    await replace(this.#kernel, replacement);
   }
 
   /** Puts the namespaces of both sides on the disk, those that are not there. */

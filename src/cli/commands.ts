@@ -82,6 +82,11 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("./commands/doctor.ts")).doctorCommand,
   },
   {
+    name: "downgrade",
+    summary: "give the wires of this host back to release 0.1.0",
+    load: async () => (await import("./commands/downgrade.ts")).downgradeCommand,
+  },
+  {
     name: "script",
     summary: "print a lab or one of its wires as ip and tc commands",
     load: async () => (await import("./commands/script.ts")).scriptCommand,

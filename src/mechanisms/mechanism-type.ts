@@ -1,7 +1,7 @@
 /** All that is known of one type of mechanism. A new one is a folder with a `MechanismType`, and an entry of `list.ts`. */
 import type { z } from "zod";
 import type { Check } from "../doctor/check.ts";
-import type { Kernel, KernelError, KernelObject, Netns } from "../kernel/kernel.ts";
+import type { Kernel, KernelError, KernelObject, Netns, Tunnel } from "../kernel/kernel.ts";
 import type { Device } from "../kernel/objects.ts";
 import type { Server } from "../kernel/guard.ts";
 import type { Half, Place, Trust } from "./half.ts";
@@ -174,6 +174,13 @@ export interface RemoteType<M extends TypedMechanism = TypedMechanism> extends C
   found(objects: readonly KernelObject[]): FoundTunnel[];
   /** Likewise, those that an earlier version has made as devices: each with its device. */
   former(objects: readonly KernelObject[]): (readonly [FoundTunnel, Device])[];
+  /** In the place of what tunnels share, which are among `objects`, while its ports have to be free. */
+  standIns(objects: readonly KernelObject[]): readonly KernelObject[];
+  /** The device that release 0.1.0 has had for a tunnel towards `side`. */
+  formerDevice(
+    tunnel: Tunnel,
+    at: Pick<Place, "connectionId" | "side" | "mtuBytes"> & { readonly mac: string },
+  ): Device;
 }
 
 export type MechanismType<M extends TypedMechanism = TypedMechanism> = LocalType<M> | RemoteType<M>;

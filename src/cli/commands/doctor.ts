@@ -13,7 +13,7 @@ export function doctorCommand(context: CommandContext): Command {
     name: "doctor",
     description:
       "Says what this machine can do and what is in the way: runtime, privileges, kernel features with the first " +
-      "kernel that has them, the port of the tunnels, sysctls, other services, and what an earlier run left. " +
+      "kernel that has them, the port of the tunnels, the firewall, sysctls, other services, and what an earlier run left. " +
       "Whatever is not fine comes with its reason and one command that clears it. Changes nothing. " +
       "Exit code: 0 if netloom works here, perhaps with warnings; 1 if something that it needs is missing.",
     examples: [

@@ -19,8 +19,10 @@ export interface Replacement {
   readonly lead: readonly Operation[];
   /** The devices go, and with the last one the port is free. Until then only plain IP gets through. */
   readonly remove: readonly Operation[];
-  /** The shared device is set up, and takes all else. */
+  /** The shared device is set up, and takes all else. On the way back: the devices of the wires. */
   readonly complete: readonly Operation[];
+  /** On the way back: what enters a wire goes by its device, which is up. */
+  readonly turn?: readonly Operation[];
 }
 
 /** `undefined` where no wire has such a device. `objects`: all of ours in the host. */
@@ -116,7 +118,7 @@ function workloadHalf(pair: Veth, end: LinkEnd): Half {
   return { devices: [pair], port: { end }, workload: { link, trust: {} } };
 }
 
-/** As long as the shared device cannot be set up. */
-function alone(program: Program): Program {
+/** As long as there is no shared device. */
+export function alone(program: Program): Program {
   return program.tunnel ? { ...program, tunnel: { ...program.tunnel, isAlone: true } } : program;
 }

@@ -6,7 +6,7 @@ import { quote } from "../shell.ts";
 
 /**
  * A point-to-point VXLAN device: learning off, DF set, socket in the namespace `host`.
- * Equivalent to: `ip link add N type vxlan id VNI local L remote R dstport P nolearning df set`
+ * Equivalent to: `ip link add N type vxlan id VNI local L remote R dstport P nolearning df set udp6zerocsumrx`
  */
 export interface Vxlan extends LinkEnd {
   readonly kind: "vxlan";
@@ -46,7 +46,7 @@ export const vxlan = {
     if (step.verb === "remove") return tools.removeDevice(object);
     const { vni, local, remote, port } = object;
     if (step.verb === "add") {
-      const tail = ` id ${vni} local ${quote(local)} remote ${quote(remote)} dstport ${port} nolearning df set`;
+      const tail = ` id ${vni} local ${quote(local)} remote ${quote(remote)} dstport ${port} nolearning df set udp6zerocsumrx`;
       return tools.addDevice([object], { type: "vxlan", tail });
     }
     const lines = tools.changeEnds([object], [step.from]);

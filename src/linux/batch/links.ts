@@ -9,14 +9,23 @@ import type { NetnsPlace } from "../namespaces/place.ts";
 const FIRST_INDEX = 2 ** 24;
 const LAST_INDEX = 2 ** 31 - 2;
 
+/**
+ * The kernel looks devices up in 256 chains, by the low byte of their index (`dev_index_hash`). Uplinks, which it has counted
+ * itself, are in the first ones: those are left to them and to devices that each packet asks for, so that thousands of others do
+ * not stand before them.
+ */
+const CHAINS = 256;
+const SHORT_CHAINS = 32;
+
 let lastIndex = randomInt(FIRST_INDEX, LAST_INDEX);
 
 /**
  * An index for a new device that no device of this process had before, in any namespace: so an index alone tells our
- * devices apart. It may be taken by somebody else's.
+ * devices apart. It may be taken by somebody else's. `isBusy`: most packets of the host ask for the device.
  */
-export function nextIndex(): number {
-  lastIndex = lastIndex === LAST_INDEX ? FIRST_INDEX : lastIndex + 1;
+export function nextIndex({ isBusy = false } = {}): number {
+  do lastIndex = lastIndex === LAST_INDEX ? FIRST_INDEX : lastIndex + 1;
+  while (lastIndex % CHAINS < SHORT_CHAINS !== isBusy);
   return lastIndex;
 }
 

@@ -29,6 +29,8 @@ interface DeviceWays<T> extends Pick<LinuxObjectKind<T>, "observe" | "explain"> 
   readonly create: (device: T, ends: readonly NewLink[]) => Uint8Array;
   /** The namespace whose socket says so. Default: that of its first end. */
   readonly madeIn?: "host";
+  /** Most packets of the host ask for it. */
+  readonly isBusy?: true;
   /** What changes besides its ends. */
   readonly change?: (tools: BatchTools, job: Job, change: Changed<T>) => void;
   /** What else is taken, when it cannot be made although its names are free. */
@@ -219,7 +221,7 @@ async function create<T extends Device>(
   const sender = ways.madeIn === "host" ? host : (ends[0]?.place ?? host);
   const identities = concerned(tools, device).map(({ identity }) => identity);
   for (let attempt = 1; ; attempt++) {
-    const indexes = ends.map(() => nextIndex());
+    const indexes = ends.map(() => nextIndex(ways));
     const ack = sender.socket.change(ways.create(device, newLinks(tools, ends, { indexes, sender })));
     if (ack.errno === 0) return indexes;
     if (errnoName(ack.errno) === "EEXIST" && attempt < INDEX_ATTEMPTS) {

@@ -44,11 +44,12 @@ export function newVeth(link: NewLink, peer: NewLink): Uint8Array {
 /**
  * Makes a VXLAN device whose UDP socket stays in the namespace of the netlink socket: learning off, DF set.
  * EEXIST: the VNI is taken on this port and address family, in the namespace of the socket.
- * Equivalent to: `ip link add N … type vxlan id VNI local L remote R dstport P nolearning df set`
+ * Equivalent to: `ip link add N … type vxlan id VNI local L remote R dstport P nolearning df set udp6zerocsumrx`
  */
 export function newVxlan(link: NewLink, vxlan: Pick<Vxlan, "vni" | "local" | "remote" | "port">): Uint8Array {
   return newLink(link, "vxlan", (m) => {
     m.attributeU8(k.IFLA_VXLAN_DF, k.VXLAN_DF_SET);
+    m.attributeU8(k.IFLA_VXLAN_UDP_ZERO_CSUM6_RX, 1);
     m.attributeU32(k.IFLA_VXLAN_ID, vxlan.vni);
     vxlanAddresses(m, vxlan);
     m.attributeU8(k.IFLA_VXLAN_LEARNING, 0);

@@ -8,6 +8,7 @@ import type { LinuxObjectKind } from "../object-kind.ts";
 export const externalVxlan: LinuxObjectKind<ExternalVxlan> = deviceObject<ExternalVxlan>({
   // Its socket stays where it is made.
   madeIn: "host",
+  isBusy: true,
   create({ port }, [end]) {
     if (!end) throw new TypeError("a VXLAN device without its end");
     return newExternalVxlan(end, port);

@@ -11,6 +11,22 @@ import { HOST } from "../half.ts";
 
 export function sharedDevice(port: number): readonly KernelObject[] {
   const name = `nlx${port}`;
+  return [...device(name, port), { kind: "up", netns: HOST, link: name }];
+}
+
+/**
+ * In its place for a moment in which its port has to be free, for the routing table to be asked in its name. It is down, so that its own
+ * port, which is nobody's, is not opened.
+ */
+export function standIn(port: number, number: number): readonly KernelObject[] {
+  return device(`nlxw${port}`, port).map((object) =>
+    object.kind === "external-vxlan" ? { ...object, port: FIRST_STAND_IN + number } : object,
+  );
+}
+
+const FIRST_STAND_IN = 1;
+
+function device(name: string, port: number): KernelObject[] {
   const end: LinkEnd = {
     netns: HOST,
     name,
@@ -28,9 +44,9 @@ export function sharedDevice(port: number): readonly KernelObject[] {
   });
   return [
     { kind: "external-vxlan", ...end, port },
-    { kind: "program", netns: HOST, link: name, verdict: "decapsulate", port },
     setting({ "net/ipv4/conf/%/rp_filter": "1", "net/ipv4/conf/%/forwarding": "1" }),
     setting({ "net/ipv6/conf/%/disable_ipv6": "1", "net/ipv6/conf/%/forwarding": "1" }),
-    { kind: "up", netns: HOST, link: name },
+    // From now on the routing table is asked in its name.
+    { kind: "program", netns: HOST, link: name, verdict: "decapsulate", port },
   ];
 }

@@ -14,14 +14,14 @@ import type { KernelObject, Tunnel } from "../../kernel/kernel.ts";
 import { endsOf, isDevice, ofKind } from "../../kernel/objects.ts";
 import { MAX_VNI, MIN_VNI, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
 import { canonicalIp, familyOf, formatIp, parseIp } from "../../net/ip.ts";
-import type { Half, Place } from "../half.ts";
+import { type Half, HOST, type Place } from "../half.ts";
 import type { FoundTunnel, RemoteType, TunnelFacts, TypedMechanism } from "../mechanism-type.ts";
-import { readAlias, sideBeside } from "../naming.ts";
+import { deviceName, halfAlias, readAlias, sideBeside } from "../naming.ts";
 import { COMMON, isMtu, type ParameterMap, type Parsed, readNumber } from "../parameters.ts";
 import type { Side } from "../side.ts";
 import { accept, offers } from "./negotiate.ts";
 import { vxlanPortCheck } from "./check-port.ts";
-import { sharedDevice } from "./shared-device.ts";
+import { sharedDevice, standIn } from "./shared-device.ts";
 import { portOf, portOption, VNI, ZERO_CHECKSUMS } from "./values.ts";
 
 /** A tunnel to another host, with the parameters of NSM. */
@@ -105,6 +105,19 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
   // Release 0.1.0 had a device for each tunnel.
   former: (objects) =>
     ofKind(objects, "vxlan").map((device) => [foundTunnel(device, readAlias(device.alias)?.side), device]),
+  standIns: (objects) => ofKind(objects, "external-vxlan").flatMap(({ port }, i) => standIn(port, i)),
+  formerDevice: ({ vni, local, remote, port }, { connectionId, side, mac, mtuBytes: mtu }) => ({
+    kind: "vxlan",
+    netns: HOST,
+    name: deviceName("nlx", [connectionId, side, vni, port, familyOf(local)]),
+    mac,
+    mtuBytes: mtu,
+    alias: halfAlias("vxlan", connectionId, side),
+    vni,
+    local,
+    remote,
+    port,
+  }),
 };
 
 function words(vni: number): string {

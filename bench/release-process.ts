@@ -1,0 +1,63 @@
+/**
+ * What remote wires cost one version of Netloom, in a process of its own: near halves are made and closed one after the other, as often
+ * as it says. Usage: release-process.ts <folder of the version> <wires>. Prints `Cost` as JSON.
+ */
+import { readFileSync } from "node:fs";
+import type { Bed as ThisBed, wireOf as thisWireOf } from "./bed.ts";
+import type { planWire as thisPlanWire } from "../src/forwarder/plan/plan-wire.ts";
+import type { Reconciler as ThisReconciler } from "../src/forwarder/reconcile/reconcile.ts";
+
+export interface Cost {
+  /** Processor time in the kernel, of all threads, for one wire: to make it, and to close it. Milliseconds. */
+  readonly makeMs: number;
+  readonly closeMs: number;
+  /** Memory of the kernel for one wire: its slabs, and what each processor has a copy of. Bytes. */
+  readonly memoryBytes: number;
+}
+
+const [folder = "", wires = "0"] = process.argv.slice(2);
+const count = Number(wires);
+/** Before: caches, and the device that tunnels may share, are there. */
+const WARM_UP = 10;
+
+const load = async <T>(path: string): Promise<T> => (await import(`${folder}/${path}`)) as T;
+const { Bed, wireOf } = await load<{ Bed: typeof ThisBed; wireOf: typeof thisWireOf }>("bench/bed.ts");
+const { planWire } = await load<{ planWire: typeof thisPlanWire }>("src/forwarder/plan/plan-wire.ts");
+const { Reconciler } = await load<{ Reconciler: typeof ThisReconciler }>(
+  "src/forwarder/reconcile/reconcile.ts",
+);
+
+/** Bytes. */
+function kernelMemory(): number {
+  const text = readFileSync("/proc/meminfo", "utf8");
+  const of = (name: string): number => Number(new RegExp(`^${name}: +(\\d+) kB`, "m").exec(text)?.[1]) * 1024;
+  return of("Slab") + of("Percpu");
+}
+
+await Bed.use(async (bed) => {
+  const reconciler = new Reconciler(bed.alpha);
+  const make = async (first: number, many: number): Promise<void> => {
+    for (let n = first; n < first + many; n++)
+      await reconciler.apply(planWire(wireOf({ number: n, kind: "near" })));
+  };
+  const close = async (first: number, many: number): Promise<void> => {
+    for (let n = first; n < first + many; n++) await reconciler.remove(`bench-${n}`);
+    await bed.settle();
+  };
+  // One stays: what wires share is no part of their cost.
+  await make(0, WARM_UP);
+  await close(1, WARM_UP - 1);
+  const kernelMs = (): number => process.cpuUsage().system / 1_000;
+  const [memory, start] = [kernelMemory(), kernelMs()];
+  await make(WARM_UP, count);
+  const [made, full] = [kernelMs(), kernelMemory()];
+  await close(WARM_UP, count);
+  const closed = kernelMs();
+  const cost: Cost = {
+    makeMs: (made - start) / count,
+    closeMs: (closed - made) / count,
+    memoryBytes: (full - memory) / count,
+  };
+  console.log(JSON.stringify(cost));
+});
+process.exit(0);

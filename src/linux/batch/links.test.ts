@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { nextIndex } from "./links.ts";
+
+test("no two devices have one index, and only busy ones are in the chains of the uplinks", () => {
+  const seen = new Set<number>();
+  for (let n = 0; n < 2_000; n++) {
+    const isBusy = n % 40 === 0;
+    const index = nextIndex({ isBusy });
+    assert.ok(!seen.has(index) && index >= 2 ** 24 && index < 2 ** 31);
+    assert.equal(index % 256 < 32, isBusy);
+    seen.add(index);
+  }
+});
