@@ -142,11 +142,11 @@ static __always_inline int guard_arp(struct __sk_buff *skb, const struct guarded
 
 static __always_inline int guard_options(struct __sk_buff *skb, __u32 bytes)
 {
-	__u8 options[OPTIONS_BYTES] = {};
-	/* 4 to 40, in words: the verifier wants to see it. */
-	if (bytes > OPTIONS_BYTES || bytes == 0)
-		return DROP_UNREADABLE;
-	if (bpf_skb_load_bytes(skb, ETH_BYTES + IPV4_BYTES, options, bytes))
+	__u8 options[64] = {};
+	/* It is 4 to 40, which the compiler knows. The verifier wants to see that it is 1 to 64. */
+	__u32 size = bytes - 1;
+	asm volatile("" : "+r"(size));
+	if (bpf_skb_load_bytes(skb, ETH_BYTES + IPV4_BYTES, options, (size & 63) + 1))
 		return DROP_UNREADABLE;
 	__u32 at = 0;
 	for (int i = 0; i < OPTIONS_BYTES; i++) {
