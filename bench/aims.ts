@@ -75,6 +75,7 @@ const AIMS: Readonly<Record<string, readonly Aim[]>> = {
   "scale up": [aim("value", "≥", 300, "1/s", SLOW)],
   "scale down": [aim("value", "≥", 300, "1/s", SLOW)],
   "scale leftovers": [aim("value", "≤", 0, "")],
+  "scale survivors": [aim("value", "≥", 100, "%")],
   "scale routes": [aim("value", "≤", 5, "µs")],
   "registry find": [aim("p99", "≤", 2, "ms", PAUSES)],
   "footprint memory": [aim("value", "≤", 130, "MB", MACHINE)],

@@ -74,6 +74,13 @@ export class Daemon {
     return readdirSync(`/proc/${this.#child.pid}/fd`).length;
   }
 
+  /** As `kill -9` ends it. */
+  async kill(): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once("close", resolve));
+    this.#child.kill("SIGKILL");
+    await ended;
+  }
+
   /** As people end it; at once if it does not. */
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;

@@ -48,12 +48,12 @@ export interface Client {
 
 export class Mesh {
   readonly ground: Ground;
-  readonly daemons: readonly Daemon[];
+  readonly #daemons: Daemon[];
   readonly #directory: string;
 
-  private constructor(ground: Ground, daemons: readonly Daemon[], directory: string) {
+  private constructor(ground: Ground, daemons: Daemon[], directory: string) {
     this.ground = ground;
-    this.daemons = daemons;
+    this.#daemons = daemons;
     this.#directory = directory;
   }
 
@@ -74,6 +74,18 @@ export class Mesh {
         await Promise.all(daemons.map((daemon) => daemon.stop()));
       }
     });
+  }
+
+  get daemons(): readonly Daemon[] {
+    return this.#daemons;
+  }
+
+  /** `kill -9` of the agent of `host`; `meanwhile` runs before there is another one. */
+  async killAgent(host: HostName, meanwhile: () => Promise<void>): Promise<void> {
+    const at = this.#daemons.findIndex(({ name }) => name === `agent in ${host}`);
+    await this.#daemons[at]?.kill();
+    await meanwhile();
+    this.#daemons[at] = await Daemon.start(host, agentArguments(this.#directory, host));
   }
 
   /** Runs `netloom …args` for the agent of `host`, and returns what it prints. */

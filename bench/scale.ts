@@ -79,6 +79,31 @@ async function round(mesh: Mesh, residents: readonly Resident[], names: readonly
   return { upMs, downMs, memoryMb, memoryNote: note, silent };
 }
 
+/** How many wires carry packets while their agent is dead, and when it has a successor. */
+async function survivors(
+  mesh: Mesh,
+  names: readonly string[],
+): Promise<readonly [dead: number, again: number]> {
+  const far = new Map<string, string>();
+  await byCallers(mesh, names, async (client, name) => {
+    const connection = await client.request({ id: `bench-${name}`, service: SERVICE, netns: netnsOf(name) });
+    far.set(name, addressesIn(connection).endpoint);
+  });
+  const alive = async (): Promise<number> => {
+    let answers = 0;
+    for (const [name, address] of far) {
+      const { rttMs } = await ping(mesh.ground.machine, { netns: netnsOf(name), address });
+      if (rttMs !== undefined) answers += 1;
+    }
+    return answers;
+  };
+  let dead = 0;
+  await mesh.killAgent("alpha", async () => {
+    dead = await alive();
+  });
+  return [dead, await alive()];
+}
+
 /** Processor time of the agent, in µs, for each of 100,000 routes that a routing daemon of its host adds and withdraws again. */
 async function routeCost(mesh: Mesh): Promise<number> {
   const file = `${folderOf("routes")}.batch`;
@@ -127,6 +152,7 @@ await Mesh.use(["alpha"], async (mesh) => {
   const stolen = stealShare(before, readCpuTimes());
   const routeUs = await routeCost(mesh);
   const left = (await leftovers(mesh, hosts)).filter((text) => !baseline.has(text.split(" ")[0] ?? ""));
+  const [dead, again] = await survivors(mesh, clients);
   const [up, down] = [(1000 * WIRES) / result.upMs, (1000 * WIRES) / result.downMs];
   report(
     "scale",
@@ -136,9 +162,11 @@ await Mesh.use(["alpha"], async (mesh) => {
       plainRow("memory", "MB", [result.memoryMb]),
       plainRow("leftovers", "", [left.length]),
       plainRow("routes", "µs", [routeUs]),
+      plainRow("survivors", "%", [(100 * Math.min(dead, again)) / WIRES]),
     ],
     [
       `${WIRES} wires, ${ENDPOINTS} endpoints, ${CALLERS} callers, after ${WARM_UP_WIRES} wires to warm up; ${result.silent} wires let no packet through`,
+      `after kill -9 of the agent ${dead} of ${WIRES} wires carry packets, and ${again} when it is there again`,
       `${ROUTES} routes of alpha came and went`,
       result.memoryNote,
       ...left.slice(0, 5).map((text) => `left over: ${text}`),

@@ -6,25 +6,30 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { until } from "../../fixtures/async/until.ts";
 import { type Hosts, hostsFixture, reaches, remoteWire } from "../../fixtures/forwarder/hosts.ts";
 import { WireMaker } from "../../fixtures/forwarder/wire-maker.ts";
 import { ipJson } from "../../fixtures/linux/frame.ts";
-import { needs } from "../../fixtures/linux/features.ts";
+import { needsRoot } from "../../fixtures/linux/netns.ts";
 
 const CONTEXT = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
 
 /** Whether the `uplink` program is on a device of alpha. */
 function isUplink({ net, host }: Hosts, link: string): boolean {
   const ifindex = ipJson(host, "link", "show", "dev", link)[0]?.["ifindex"];
-  return readdirSync(`${net.bpffs}/alpha/uplinks`).includes(String(ifindex));
+  const pins = ["uplinks", "filters"]
+    .map((folder) => `${net.bpffs}/alpha/${folder}`)
+    .filter((path) => existsSync(path));
+  return pins
+    .flatMap((path) => readdirSync(path))
+    .some((name) => name.replace("-own", "") === String(ifindex));
 }
 
 test(
   "a tunnel goes by the device that its way leads by now, and comes the short way there",
-  { skip: needs("tcx links") },
+  { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t);
     const [alpha, beta] = [hosts.net.nameOf(hosts.host), hosts.net.nameOf(hosts.other)];
@@ -57,7 +62,7 @@ test(
 
 test(
   "no uplink keeps its program when the last tunnel is closed, nor gets it again by a route",
-  { skip: needs("tcx links") },
+  { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t);
     const watch = hosts.alpha.watch();

@@ -292,6 +292,7 @@ export class Datapath {
   close(): void {
     this.#maps.close();
     for (const fd of Object.values(this.#programs)) close(fd);
+    this.uplinks.close();
   }
 
   /** Detaches everything, removes the pins and the directory, and unmounts the bpffs if `open` mounted it. Closes, too. */

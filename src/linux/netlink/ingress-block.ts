@@ -71,7 +71,7 @@ function ourFilter(m: MessageWriter): void {
 }
 
 /** `u8 family | u8 | u16 | i32 index | u32 handle | u32 parent, or number of the block | u32 priority, protocol` */
-function tcmsg(
+export function tcmsg(
   m: MessageWriter,
   to: { readonly linkIndex: number; readonly handle: number; readonly parent: number; readonly info: number },
 ): void {

@@ -81,10 +81,7 @@ export const FEATURES: readonly FeatureQuestion[] = [
   {
     name: "tcx links",
     since: "6.6",
-    ...need(
-      "ports",
-      "no device that is there already as a workload, no programs on the ends of local wires, and what comes in by tunnels takes the long way",
-    ),
+    ...need("ports", "no device that is there already as a workload"),
     remedy: upgrade("6.6", "CONFIG_NET_XGRESS and CONFIG_BPF_SYSCALL"),
     trial: { type: "tcx" },
   },
