@@ -16,7 +16,8 @@ import type { BatchTools } from "../object-kind.ts";
 import { type Job, refuseStep } from "./refuse.ts";
 import { ABSENT } from "./transaction.ts";
 
-const ATTACH_ATTEMPTS = 100;
+/** Two seconds: on a busy machine the kernel takes its time to let go of a program. */
+const ATTACH_ATTEMPTS = 1_000;
 const ATTACH_PAUSE_MS = 2;
 
 /** What has the program: a device, and its index if it is a borrowed one. */
