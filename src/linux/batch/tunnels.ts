@@ -1,4 +1,5 @@
 /** The tunnel of a device that has the `wire` program, as a step of a batch: entries of the data path's maps. */
+import type { OwnerMark } from "../../kernel/kernel.ts";
 import type { Tunnel } from "../../kernel/tunnel.ts";
 import type { Datapath } from "../bpf/datapath.ts";
 import type { NetnsPlace } from "../namespaces/place.ts";
@@ -37,7 +38,7 @@ export function openTunnel(tools: BatchTools, { place, datapath, wanted }: WireT
       else datapath.closeTunnel(ifindex);
     };
   });
-  place.run(() => meetUplink(place, datapath, tunnel.remote));
+  place.run(() => meetUplink(place, { datapath, mark: tools.mark, remote: tunnel.remote }));
 }
 
 /** One that is not there is fine. */
@@ -60,16 +61,23 @@ export function forgetTunnel({ datapath, places }: BatchTools, tunnel: Tunnel): 
 }
 
 /** The way to another host may lead by another device than when its tunnels were made. */
-export function meetUplinks(host: NetnsPlace, datapath: Datapath): void {
+export function meetUplinks(host: NetnsPlace, datapath: Datapath, mark: OwnerMark): void {
   for (const ifindex of datapath.uplinks.attached)
     if (!lookUp(host, ifindex)) datapath.uplinks.detach(ifindex);
   host.run(() => {
-    for (const remote of datapath.tunnels.remotes()) meetUplink(host, datapath, remote);
+    for (const remote of datapath.tunnels.remotes()) meetUplink(host, { datapath, mark, remote });
   });
 }
 
+interface Meeting {
+  readonly datapath: Datapath;
+  readonly mark: OwnerMark;
+  readonly remote: string;
+}
+
 /** Packets of the other end will come by the device that leads there. Where they come by another one they take the long way. */
-function meetUplink(place: NetnsPlace, datapath: Datapath, remote: string): void {
+function meetUplink(place: NetnsPlace, { datapath: { uplinks }, mark, remote }: Meeting): void {
   const index = place.socket.get(getRoute(remote), decodeRoute, NO_ROUTE)?.linkIndex;
-  if (index !== undefined && index !== k.LOOPBACK_IFINDEX) datapath.uplinks.attach(index);
+  if (index === undefined || index === k.LOOPBACK_IFINDEX || uplinks.attached.has(index)) return;
+  uplinks.attach(index, { isOurs: lookUp(place, index)?.group === mark.group });
 }

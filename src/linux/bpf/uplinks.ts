@@ -46,14 +46,15 @@ export class Uplinks {
 
   /**
    * Sees to it that the program is on this device of the CURRENT namespace. Where the kernel refuses (the device has just gone; somebody
-   * has a filter of another sort in its place) packets come the long way, and it is tried again with the next tunnel.
+   * has a filter of another sort in its place) packets come the long way, and it is tried again with the next tunnel. A device of ours
+   * gets no filter: it has the block of all of them there.
    */
-  attach(ifindex: number): void {
+  attach(ifindex: number, { isOurs = false } = {}): void {
     if (this.#known.has(ifindex)) return;
     const link = this.#hasLinks ? createTcxLink(this.#program, ifindex) : undefined;
     // A kernel without such links says EINVAL.
     if (link === undefined || errnoName(-link) === "EINVAL") {
-      if (this.#filters.attach(ifindex)) this.#known.add(ifindex);
+      if (!isOurs && this.#filters.attach(ifindex)) this.#known.add(ifindex);
       return;
     }
     if (link < 0) return;

@@ -307,7 +307,7 @@ export class HostKernel {
 
   #meetUplinks(): void {
     const datapath = this.#datapath;
-    if (datapath) this.#using((places) => meetUplinks(places.of("host"), datapath));
+    if (datapath) this.#using((places) => meetUplinks(places.of("host"), datapath, this.#settings.mark));
   }
 
   /** Without tunnels no uplink has a program of ours; not at once, as the next tunnel would wait for it. */
