@@ -116,9 +116,6 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6, 
 		return drop(skb, DROP_CONGESTED);
 	__u64 inner0 = *(word64 *)inner;
 	__u32 inner8 = *(word32 *)(inner + 8);
-	*(word64 *)data = inner0;
-	*(word32 *)(data + 8) = inner8;
-	*(word16 *)(data + 12) = protocol;
 
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
 	__s32 shrink = -(__s32)(outer + ETH_BYTES);
@@ -129,8 +126,15 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6, 
 		refused = bpf_skb_adjust_room(skb, shrink, BPF_ADJ_ROOM_MAC, flags | BPF_F_ADJ_ROOM_DECAP_L3_IPV6);
 	else
 		refused = bpf_skb_adjust_room(skb, shrink, BPF_ADJ_ROOM_MAC, flags);
+	/* Nothing is changed yet. Before Linux 6.3 a packet cannot become one of the other family. */
 	if (refused)
+		return TCX_NEXT;
+	data = (void *)(long)skb->data;
+	if (data + ETH_BYTES > (void *)(long)skb->data_end)
 		return drop(skb, DROP_REFUSED);
+	*(word64 *)data = inner0;
+	*(word32 *)(data + 8) = inner8;
+	*(word16 *)(data + 12) = protocol;
 	bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
 	if (ecn == ECN_CE) {
 		/* It is marked only where the whole header is in one piece. */

@@ -216,6 +216,7 @@ export const tamperCases: readonly ContractCase[] = [
   },
   {
     title: "a device gets its name back in place, with all that is on it",
+    needs: ["new names of devices that are up"],
     async run(harness) {
       const { watch, workload, kernel } = await watched(harness);
       await kernel.apply(remove(...extras(workload)));

@@ -86,6 +86,16 @@ export const FEATURES: readonly FeatureQuestion[] = [
     trial: { type: "tcx" },
   },
   {
+    name: "new names of devices that are up",
+    since: "6.2",
+    ...need(
+      "debugging",
+      "a device that somebody has renamed gets its name back when it is down, and not before",
+    ),
+    remedy: upgrade("6.2"),
+    trial: { type: "live-rename" },
+  },
+  {
     name: "BTF",
     since: "5.2",
     ...need("debugging", "programs without names of types in bpftool"),

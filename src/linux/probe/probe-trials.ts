@@ -14,6 +14,7 @@ import {
 import { loadDatapathOnce } from "../bpf/datapath.ts";
 import { decodeAddress, dumpAddresses, newAddress } from "../netlink/address.ts";
 import { addBlockFilter, addIngressBlock, deleteIngressBlock } from "../netlink/ingress-block.ts";
+import { changeLink, type LinkChange } from "../netlink/link.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import * as k from "../netlink/constants.ts";
 import type { Ack } from "../netlink/message-reader.ts";
@@ -38,6 +39,7 @@ export type Trial =
         | "vxlan-vnifilter"
         | "vxlan-localbypass"
         | "tcx"
+        | "live-rename"
         | "ingress-block"
         | "datapath"
         | "address-protocol"
@@ -79,6 +81,8 @@ function attempt(trial: Trial): TrialOutcome {
       return readsBack(vxlanAttributes({ isExternal: false, attribute: 31, value: 0 }), "nolocalbypass");
     case "tcx":
       return tryTcx();
+    case "live-rename":
+      return tryLiveRename();
     case "netfilter":
       return tryNetfilter(trial.defrag);
     case "ingress-block":
@@ -233,6 +237,14 @@ function judgeChange(attempted: string, ack: Ack): TrialOutcome {
 function tryDatapath(): TrialOutcome {
   loadDatapathOnce();
   return yes("load the programs of the datapath");
+}
+
+function tryLiveRename(): TrialOutcome {
+  const rename = (to: LinkChange): Ack => send(changeLink(k.LOOPBACK_IFINDEX, to));
+  rename({ up: true });
+  const outcome = judgeChange("rename lo while it is up", rename({ name: "probe" }));
+  rename({ name: "lo", up: false });
+  return outcome;
 }
 
 function tryAddressProtocol(): TrialOutcome {
