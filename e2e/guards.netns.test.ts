@@ -117,6 +117,12 @@ const error4 =
       ipv4({ from: "192.0.2.1", to: "10.0.0.2" }, 1, bytes([3, 4, 0, 0, 0, 0, 5, 0], quoted)),
     );
   };
+/** Linux takes it in a namespace whose `all` says so, whatever the device says. */
+const redirect4: Case["frame"] = (mark, link) => {
+  const quoted = ipv4({ from: "10.0.0.2", to: "10.9.0.1" }, UDP, datagram(mark));
+  const message = bytes([5, 1, 0, 0], ip("10.0.0.1"), quoted);
+  return ethernet(link, ETHERTYPE.ipv4, ipv4({ from: "10.0.0.1", to: "10.0.0.2" }, 1, message));
+};
 const doubleTagged: Case["frame"] = (mark, link) => {
   const plain = four("10.6.6.6")(mark, link);
   return bytes(
@@ -162,6 +168,7 @@ const CASES: readonly Case[] = [
   { title: "an answer of a DHCP server", frame: four("10.0.0.1", 68), reason: "server" },
   { title: "an answer of a DHCP server, IPv6", frame: six("fd00::1", 546), reason: "server" },
   { title: "a router advertisement", frame: neighbor(134, "fe80::1", "::"), reason: "server" },
+  { title: "a redirect, IPv4", frame: redirect4, reason: "server" },
   { title: "a redirect", frame: neighbor(137, "fe80::1", "fd09::1"), reason: "server" },
   { title: "a source route, IPv4", frame: routed4, reason: "source-routed" },
   { title: "a source route, IPv6", frame: routed6, reason: "source-routed" },

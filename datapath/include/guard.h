@@ -10,7 +10,7 @@
 #define GUARD_MAC 1      /* frames come from one MAC */
 #define GUARD_SOURCES 2  /* packets come from what `sources` has for the entry */
 #define GUARD_DHCP 4     /* no answers of DHCP servers */
-#define GUARD_ROUTERS 8  /* no router advertisements and redirects (RFC 4861) */
+#define GUARD_ROUTERS 8  /* no router advertisements and redirects (RFC 792, 1256, 4861) */
 #define GUARD_FIRST4 16  /* `first4` is an address */
 #define GUARD_FIRST6 32  /* `first6` is */
 #define GUARD_ON 64      /* there is a guard, whatever else it says: no source routes, nothing that hides */
@@ -181,14 +181,31 @@ static __always_inline int is_to_port(struct __sk_buff *skb, __u32 at, __u16 por
 	return !bpf_skb_load_bytes(skb, at + 2, &to, 2) && to == port;
 }
 
-/* Any router on the way says why a packet cannot go on: by the packet, which is quoted, it is told who was meant (RFC 792). */
-static __always_inline int is_answer4(struct __sk_buff *skb, const struct guarded *by, __u32 at)
+enum {
+	ICMP_UNREACHABLE = 3,
+	ICMP_REDIRECT = 5,
+	ICMP_ROUTER_ADVERTISEMENT = 9,
+	ICMP_TIME_EXCEEDED = 11,
+	ICMP_PARAMETER_PROBLEM = 12,
+};
+
+/*
+ * `may_come`: by its source. Any router on the way says why a packet cannot go on: by the packet, which is quoted, it is told who was
+ * meant (RFC 792).
+ */
+static __always_inline int guard_icmp(struct __sk_buff *skb, const struct guarded *by, __u32 at, int may_come)
 {
 	__u8 type = 0;
 	__u32 to = 0;
-	if (bpf_skb_load_bytes(skb, at, &type, 1) || (type != 3 && type != 11 && type != 12))
-		return 0;
-	return !bpf_skb_load_bytes(skb, at + 8 + 16, &to, 4) && is_granted4(by, to);
+	if (bpf_skb_load_bytes(skb, at, &type, 1))
+		return DROP_UNREADABLE;
+	if ((by->may & GUARD_ROUTERS) && (type == ICMP_REDIRECT || type == ICMP_ROUTER_ADVERTISEMENT))
+		return DROP_SERVER;
+	if (may_come)
+		return PASSES;
+	if (type != ICMP_UNREACHABLE && type != ICMP_TIME_EXCEEDED && type != ICMP_PARAMETER_PROBLEM)
+		return DROP_SOURCE;
+	return !bpf_skb_load_bytes(skb, at + 8 + 16, &to, 4) && is_granted4(by, to) ? PASSES : DROP_SOURCE;
 }
 
 static __always_inline int guard4(struct __sk_buff *skb, const struct guarded *by)
@@ -209,12 +226,12 @@ static __always_inline int guard4(struct __sk_buff *skb, const struct guarded *b
 	int is_first = ((words[1] >> 16) & htons(0x1fff)) == 0;
 	if ((by->may & GUARD_DHCP) && ip[9] == IPPROTO_UDP && is_first && is_to_port(skb, ETH_BYTES + bytes, DHCP_CLIENT))
 		return DROP_SERVER;
-	if (!(by->may & GUARD_SOURCES) || is_granted4(by, words[3]))
-		return PASSES;
 	/* Who has no address yet speaks to everybody or to a group. */
-	if (words[3] == 0 && (words[4] & htonl(0xe0000000)) == htonl(0xe0000000))
-		return PASSES;
-	return ip[9] == IPPROTO_ICMP && is_first && is_answer4(skb, by, ETH_BYTES + bytes) ? PASSES : DROP_SOURCE;
+	int is_question = words[3] == 0 && (words[4] & htonl(0xe0000000)) == htonl(0xe0000000);
+	int may_come = !(by->may & GUARD_SOURCES) || is_question || is_granted4(by, words[3]);
+	if (ip[9] == IPPROTO_ICMP && is_first)
+		return guard_icmp(skb, by, ETH_BYTES + bytes, may_come);
+	return may_come ? PASSES : DROP_SOURCE;
 }
 
 #define IPPROTO_HOPOPTS 0

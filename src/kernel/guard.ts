@@ -1,7 +1,7 @@
 /** What one side of a wire may send, as it is wanted: whose frames and packets its own are. */
 import { contains, formatPrefix, mustParseIp, mustParsePrefix, network, parsePrefix } from "../net/ip.ts";
 
-/** Who configures whoever hears it: DHCP servers of both families; routers, by advertisements and redirects (RFC 4861). */
+/** Who configures whoever hears it: DHCP servers of both families; routers, by advertisements and redirects (RFC 792, 1256, 4861). */
 export type Server = "dhcp" | "routers";
 
 /**

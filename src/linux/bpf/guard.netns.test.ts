@@ -81,7 +81,7 @@ const tcp = noise.map((data) => ({ protocol: 6, data }));
 
 /** An error that quotes a packet, and what else the protocol has. */
 const icmp = fc
-  .tuple(fc.constantFrom(0, 3, 5, 8, 11, 12), address(4), address(4), noise)
+  .tuple(fc.constantFrom(0, 3, 5, 8, 9, 11, 12), address(4), address(4), noise)
   .map(([type, from, to, data]) => ({
     protocol: 1,
     data: bytes([type, 0, 0, 0, 0, 0, 0, 0], [0x45], new Uint8Array(11), from, to, data),
