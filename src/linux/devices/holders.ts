@@ -3,6 +3,7 @@ import type { OwnerMark, Vxlan } from "../../kernel/kernel.ts";
 import { decodeLink, type Link } from "../netlink/link-decode.ts";
 import { dumpLinks } from "../netlink/link.ts";
 import type { NetnsPlace } from "../namespaces/place.ts";
+import { doomedGroup } from "../batch/reaper.ts";
 import type { Reason } from "../batch/refuse.ts";
 
 /** Whose device it is that has a name that is wanted. */
@@ -24,7 +25,9 @@ export function existingVni(tunnel: Vxlan, places: readonly NetnsPlace[], mark: 
 /** Why the device that tunnels share cannot be set up on its port: it has that for itself. */
 export function takenPort(port: number, host: NetnsPlace, mark: OwnerMark): Reason {
   const links = host.socket.dump(dumpLinks({ kind: "vxlan" }), (message) => decodeLink(message));
-  const holder = links.find(({ vxlan, group }) => vxlan?.port === port && group !== mark.group);
+  // One of ours may be on its way out.
+  const own = [mark.group, doomedGroup(mark.group)];
+  const holder = links.find(({ vxlan, group }) => vxlan?.port === port && !own.includes(group));
   const who = holder ? `the VXLAN device ${holder.name}, which is not ours` : "a program of this host";
   return {
     reason: `UDP port ${port} is taken by ${who}`,
