@@ -2,7 +2,8 @@
 import { contains, formatPrefix, mustParseIp, mustParsePrefix, network, parsePrefix } from "../net/ip.ts";
 
 /** Who configures whoever hears it: DHCP servers of both families; routers, by advertisements and redirects (RFC 792, 1256, 4861). */
-export type Server = "dhcp" | "routers";
+export const SERVERS = ["dhcp", "routers"] as const;
+export type Server = (typeof SERVERS)[number];
 
 /**
  * What does not fit is dropped and counted by its reason (`DROP_REASONS`). Beside what is said here no packet may say by which way it
@@ -39,9 +40,7 @@ export function describeGuard({ mac, sources, serves = [] }: Guard): string {
   const parts = [
     ...(sources ? [`from ${sources.length === 0 ? "no address" : sources.join(", ")}`] : []),
     ...(mac === undefined ? [] : [`by ${mac}`]),
-    ...(["dhcp", "routers"] as const).flatMap((server) =>
-      serves.includes(server) ? [] : [`not as ${SERVER[server]}`],
-    ),
+    ...SERVERS.flatMap((server) => (serves.includes(server) ? [] : [`not as ${SERVER[server]}`])),
   ];
   return parts.join(", ");
 }

@@ -1,5 +1,5 @@
 /** The mechanisms that there are, best first within their class. */
-import type { Server } from "../kernel/guard.ts";
+import { type Server, SERVERS } from "../kernel/guard.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import { kernel } from "./kernel/kernel.ts";
@@ -89,7 +89,7 @@ export function endOf(mechanism: TypedMechanism): WorkloadDevice | undefined {
 /** What the other end of a wire may be for this one. Of a workload on another host its own host decides. */
 export function servedFor(mechanism: TypedMechanism): readonly Server[] {
   const type = typeOf(mechanism);
-  return type.cls === "LOCAL" ? type.servedBy(mechanism) : ["dhcp", "routers"];
+  return type.cls === "LOCAL" ? type.servedBy(mechanism) : SERVERS;
 }
 
 /** What is asked of a forwarder for a workload there. */

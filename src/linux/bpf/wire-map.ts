@@ -1,7 +1,7 @@
 /** Keys and values of the map `wires`, as datapath/include/wire.h and guard.h lay them out. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import type { Guard, Server } from "../../kernel/guard.ts";
+import { type Guard, type Server, SERVERS } from "../../kernel/guard.ts";
 import type { Counters } from "../../kernel/kernel.ts";
 import { isFullLength, mustParsePrefix } from "../../net/ip.ts";
 import { formatMac, parseMac } from "../../net/mac.ts";
@@ -103,8 +103,7 @@ export function encodeWire(wire: WireVerdict): Buffer {
 
 function putGuard(value: Buffer, { mac, sources, serves = [] }: Guard): void {
   let may = GUARD_ON | (mac === undefined ? 0 : GUARD_MAC) | (sources ? GUARD_SOURCES : 0);
-  for (const [server, flag] of Object.entries(GUARD_SERVERS))
-    if (!serves.some((each) => each === server)) may |= flag;
+  for (const server of SERVERS) if (!serves.includes(server)) may |= GUARD_SERVERS[server];
   const addresses = (sources ?? []).map(mustParsePrefix).filter(isFullLength);
   const [first4, first6] = [4, 6].map((family) => addresses.find(({ address }) => address.family === family));
   if (first4) value.set(first4.address.bytes, FIRST4_AT);
@@ -136,7 +135,7 @@ export function decodeWire(value: Buffer, sourcesOf: () => readonly string[]): W
 
 function guardOf(value: Buffer, may: number, sourcesOf: () => readonly string[]): Guard {
   const mac = (may & GUARD_MAC) === 0 ? undefined : macAt(value, GUARD_AT);
-  const serves = (["dhcp", "routers"] as const).filter((server) => (may & GUARD_SERVERS[server]) === 0);
+  const serves = SERVERS.filter((server) => (may & GUARD_SERVERS[server]) === 0);
   return {
     ...(mac !== undefined && { mac }),
     ...((may & GUARD_SOURCES) !== 0 && { sources: sourcesOf() }),

@@ -2,6 +2,7 @@
  * PORT: a device that is there already, as the workload: a physical port, a VM's TAP, the host's side of a container's veth. None
  * of upstream's types: KERNEL asks for a device to be made, or moves one, and this one stays where and as it is.
  */
+import { SERVERS } from "../../kernel/guard.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Netns } from "../../kernel/kernel.ts";
 import { portRefusal } from "../../kernel/port.ts";
@@ -50,7 +51,7 @@ export const port: Readonly<LocalType<PortMechanism>> = {
     found && { [COMMON.inodeUrl]: netns, [COMMON.name]: found.device, [INDEX]: String(found.index) },
   device: ({ netns, device }) => ({ netns, interfaceName: device }),
   // Whoever is behind it decides whom it believes.
-  servedBy: () => ["dhcp", "routers"],
+  servedBy: () => SERVERS,
   borrow,
 };
 
