@@ -141,7 +141,7 @@ test("a running mesh of the last release is upgraded host by host, and goes back
     ];
     const { status, stdout, stderr } = spawnSync("nsenter", words, { encoding: "utf8" });
     assert.equal(status, 0, stdout + stderr);
-    assert.match(stdout, /^1 tunnels have a device of their own$/m);
+    assert.match(stdout, /^turned 1 tunnel into VXLAN devices$/m);
     netloom(release, "lab", "up", file);
     assert.deepEqual(identities(), found, `after the way back of ${daemon.host}`);
   }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { NetloomError } from "../../errors/errors.ts";
 import { describe, option, type CommandContext } from "../command.ts";
+import { count } from "../output.ts";
 
 export function downgradeCommand(context: CommandContext): Command {
   return describe({
@@ -37,11 +38,11 @@ export function downgradeCommand(context: CommandContext): Command {
         );
       const machine = await LinuxMachine.open();
       try {
-        const count = await giveBack(await machine.kernel({ bpffs }));
+        const tunnels = await giveBack(await machine.kernel({ bpffs }));
         context.out.line(
-          count === 0
+          tunnels === 0
             ? "no wire leads to another host: there is nothing to turn"
-            : `${count} tunnels have a device of their own`,
+            : `turned ${count(tunnels, "tunnel")} into VXLAN devices`,
         );
       } finally {
         await machine.close();

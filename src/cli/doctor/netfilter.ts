@@ -7,6 +7,7 @@ import type { Expression, FilterChain, FilterRule, FilterState } from "../../lin
 import { isFlagSet, settingOf } from "../../doctor/agent-of-host.ts";
 import { ok, warning, type Check, type Report } from "../../doctor/check.ts";
 import { mustParseIp } from "../../net/ip.ts";
+import { count } from "../output.ts";
 import type { DoctorHost } from "./host.ts";
 
 export const netfilterCheck: Check<DoctorHost> = { name: "netfilter", title: "Firewall of the host", run };
@@ -45,7 +46,7 @@ function findings(host: DoctorHost): string[] {
   const found = [...tellingRules(netfilter, { ports, addresses }), ...closedChains(netfilter)];
   return found.length <= MOST
     ? found
-    : [...found.slice(0, MOST), `${found.length - MOST} more rules of nftables`];
+    : [...found.slice(0, MOST), `${count(found.length - MOST, "more rule")} of nftables`];
 }
 
 /** Of NF_INET_*: where packets come in and go out of the host itself. Of netdev: before everything. */
