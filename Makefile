@@ -91,6 +91,6 @@ apt-test:
 apt-kernel:
 	@scripts/apt.sh test-kernel qemu-system-x86 busybox-static kmod
 apt-bench:
-	@scripts/apt.sh bench iproute2 iputils-ping iperf3
+	@scripts/apt.sh bench iproute2 iputils-ping iperf3 ethtool
 apt-check:
 	@scripts/apt.sh check clang llvm

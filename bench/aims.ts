@@ -27,7 +27,9 @@ const KERNEL = "two thirds of it are the kernel's own, the rest two thread hops 
 const BURST =
   "30 are asked for at once, and each takes 0.09 ms of one thread; a pause of the collector does the rest";
 const DEVICES =
-  "a lookup of the way with each packet, and two programs on each host: the tunnel is closed, and out of the workload's reach";
+  "a veth pair and two programs on each host, which the device in the workload has not: the tunnel is closed, and out of the workload's reach";
+const LOAD =
+  "of 9.2 µs a packet 6.5 are iperf3 and a veth pair, as in local-udp64; the tunnel adds 2.8 µs, that of the kernel 3.6";
 const CHAINS =
   "the kernel looks the target of a redirect up in 256 chains, which grow with the devices of the host";
 const WAKING = "wake-ups of the receiver decide more than the path; the quartiles are wide";
@@ -45,7 +47,10 @@ const SLOW =
 const LOOKS = "a full look at each wire every 30 s, half a millisecond for one to another host";
 const MACHINE = "the version before the restructuring gives 149 MB, 0.45 % and 401 ms on this machine";
 
-const SHARES = "both versions make and free a pair of devices; what the rest is has not been looked into";
+const SHARES =
+  "a wire has two devices in place of three, and 0.70 of the netlink time; page faults, files and maps of the process come on top in both";
+const DEVICE_SIZE =
+  "two devices of 51 kB each in place of three: the kernel keeps files in /sys and /proc for each";
 
 const AIMS: Readonly<Record<string, readonly Aim[]>> = {
   "kernel local": [aim("p50", "<", 1, "ms", KERNEL), aim("ratio", "≤", 0.1, "", KERNEL)],
@@ -53,23 +58,23 @@ const AIMS: Readonly<Record<string, readonly Aim[]>> = {
   "throughput local-tcp": [aim("ratio", "≥", 0.95, "", WAKING)],
   "throughput local-udp64": [aim("ratio", "≥", 0.93, "", WAKING)],
   "throughput remote-tcp": [aim("ratio", "≥", 0.95, "", DEVICES)],
-  "throughput remote-udp64": [aim("ratio", "≥", 1.15, "", WAKING)],
+  "throughput remote-udp64": [aim("ratio", "≥", 1.15, "", LOAD)],
   "throughput remote6-tcp": [aim("ratio", "≥", 0.93, "", DEVICES)],
-  "throughput remote6-udp64": [aim("ratio", "≥", 1.15, "", WAKING)],
+  "throughput remote6-udp64": [aim("ratio", "≥", 1.15, "", LOAD)],
   "throughput remote-segments": [aim("ratio", "≥", 1, "", DEVICES)],
   "throughput remote-latency": [aim("ratio", "≤", 1.1, "", WAKING)],
   "throughput over-tcp": [aim("ratio", "≥", 0.85, "", DEVICES)],
   "throughput over-udp64": [aim("ratio", "≥", 0.8, "", DEVICES)],
-  "throughput local-tcp-1000": [aim("ratio", "≥", 0.95, "", WAKING)],
-  "throughput local-udp64-1000": [aim("ratio", "≥", 0.93, "", WAKING)],
-  "throughput remote-tcp-1000": [aim("ratio", "≥", 0.95, "", CHAINS)],
-  "throughput remote-udp64-1000": [aim("ratio", "≥", 1.1, "", CHAINS)],
-  "throughput remote6-tcp-1000": [aim("ratio", "≥", 0.93, "", CHAINS)],
-  "throughput remote6-udp64-1000": [aim("ratio", "≥", 1.1, "", CHAINS)],
-  "throughput over-tcp-1000": [aim("ratio", "≥", 0.9, "", CHAINS)],
-  "throughput over-udp64-1000": [aim("ratio", "≥", 0.8, "", CHAINS)],
+  "throughput local-tcp-4000": [aim("ratio", "≥", 0.95, "", WAKING)],
+  "throughput local-udp64-4000": [aim("ratio", "≥", 0.93, "", WAKING)],
+  "throughput remote-tcp-4000": [aim("ratio", "≥", 0.95, "", CHAINS)],
+  "throughput remote-udp64-4000": [aim("ratio", "≥", 1.1, "", CHAINS)],
+  "throughput remote6-tcp-4000": [aim("ratio", "≥", 0.93, "", CHAINS)],
+  "throughput remote6-udp64-4000": [aim("ratio", "≥", 1.1, "", CHAINS)],
+  "throughput over-tcp-4000": [aim("ratio", "≥", 0.9, "", CHAINS)],
+  "throughput over-udp64-4000": [aim("ratio", "≥", 0.8, "", CHAINS)],
   "release kernel-cpu": [aim("ratio", "≤", 0.65, "", SHARES)],
-  "release kernel-memory": [aim("ratio", "≤", 0.65, "", SHARES)],
+  "release kernel-memory": [aim("ratio", "≤", 0.65, "", DEVICE_SIZE)],
   "wire-setup local": [aim("p50", "≤", 3, "ms", HOPS)],
   "wire-setup remote": [aim("p50", "≤", 6, "ms", HOPS)],
   "scale up": [aim("value", "≥", 300, "1/s", SLOW)],

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
+import { readdirSync, readFileSync } from "node:fs";
 import { pathOf } from "./bed.ts";
 
 /** The same on both sides of a comparison, so that no run is lucky with its place. */
@@ -15,6 +16,8 @@ interface Report {
     readonly sum?: Sum;
     readonly sum_sent?: Sum;
     readonly sum_received?: Sum;
+    /** Of getrusage(2) of either side, in percent of the time of the run. */
+    readonly cpu_utilization_percent: { readonly host_total: number; readonly remote_total: number };
   };
 }
 
@@ -37,6 +40,13 @@ export interface Run {
   readonly bytes: number;
 }
 
+/** What the receiver got: bits of TCP, or packets of 64 bytes. */
+export interface Rates {
+  readonly perSecond: number;
+  /** For each second of a processor that the sender, the receiver and the kernel's threads for softirqs took. */
+  readonly perCpuSecond: number;
+}
+
 export class IperfServer {
   readonly #process: ChildProcess;
   /** Text of the server, which says whenever it is ready for the next client. */
@@ -48,18 +58,24 @@ export class IperfServer {
     this.#output = output[Symbol.asyncIterator]();
   }
 
-  /** One run. Returns what the receiver got a second: bits of TCP, or packets of 64 bytes. */
-  async run({ netns, address, traffic, bytes }: Run): Promise<number> {
+  async run({ netns, address, traffic, bytes }: Run): Promise<Rates> {
     await this.#ready();
     const args = ["--client", address, "--json", "--bytes", String(bytes)];
     if (traffic === "udp64") args.push("--udp", "--length", "64", "--bitrate", "0");
+    const before = softirqSeconds();
     const { output } = spawnIn(netns, CLIENT_CPU, args);
     let text = "";
     for await (const part of output) text += String(part);
+    const softirqs = softirqSeconds() - before;
     const { error, end } = JSON.parse(text) as Report;
     if (error !== undefined) throw new Error(`iperf3 from ${netns} to ${address}: ${error}`);
-    if (traffic === "tcp") return rate(end.sum_received, (sum) => 8 * sum.bytes);
-    return rate(end.sum, ({ packets = 0, lost_packets = 0 }) => packets - lost_packets);
+    const sum = traffic === "tcp" ? end.sum_received : end.sum;
+    if (!sum || sum.seconds <= 0) throw new Error("iperf3 reports no run");
+    const { bytes: received, packets = 0, lost_packets: lost = 0, seconds } = sum;
+    const amount = traffic === "tcp" ? 8 * received : packets - lost;
+    const { host_total: sender, remote_total: receiver } = end.cpu_utilization_percent;
+    const cpuSeconds = ((sender + receiver) / 100) * seconds + softirqs;
+    return { perSecond: amount / seconds, perCpuSecond: amount / cpuSeconds };
   }
 
   async stop(): Promise<void> {
@@ -77,9 +93,17 @@ export class IperfServer {
   }
 }
 
-function rate(sum: Sum | undefined, amount: (sum: Sum) => number): number {
-  if (!sum || sum.seconds <= 0) throw new Error("iperf3 reports no run");
-  return amount(sum) / sum.seconds;
+/** The kernel's threads that run softirqs. Empty in a PID namespace, which does not show them. */
+const SOFTIRQ_THREADS = readdirSync("/proc").filter(
+  (pid) => /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("ksoftirqd/"),
+);
+
+/** Seconds that these threads have run: sched-stats, "/proc/<pid>/schedstat". */
+function softirqSeconds(): number {
+  return SOFTIRQ_THREADS.reduce(
+    (sum, pid) => sum + Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e9,
+    0,
+  );
 }
 
 /** It dies with this process. */

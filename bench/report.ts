@@ -8,9 +8,9 @@ import { aimsOf } from "./aims.ts";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 /** Samples of two subjects, taken in turn so that both see the same weather. */
-export interface Paired {
-  readonly subject: readonly number[];
-  readonly baseline: readonly number[];
+export interface Paired<Sample = number> {
+  readonly subject: readonly Sample[];
+  readonly baseline: readonly Sample[];
   /** Pairs that were measured again because too much time was stolen. */
   readonly repeated: number;
 }
@@ -19,14 +19,14 @@ export interface Paired {
  * Measures ABAB…: `pairs` times the subject, then the baseline. A pair in which the hypervisor took more than
  * `maxStealShare` of all CPU time is measured again, at most `pairs` times in all. Default: 0.05.
  */
-export async function measurePairs(options: {
+export async function measurePairs<Sample>(options: {
   readonly pairs: number;
-  readonly subject: () => Promise<number> | number;
-  readonly baseline: () => Promise<number> | number;
+  readonly subject: () => Promise<Sample> | Sample;
+  readonly baseline: () => Promise<Sample> | Sample;
   readonly maxStealShare?: number;
-}): Promise<Paired> {
-  const subject: number[] = [];
-  const baseline: number[] = [];
+}): Promise<Paired<Sample>> {
+  const subject: Sample[] = [];
+  const baseline: Sample[] = [];
   let repeated = 0;
   while (subject.length < options.pairs) {
     const before = readCpuTimes();
@@ -43,15 +43,17 @@ export async function measurePairs(options: {
 }
 
 /** The row of a pair of samples. `value` is the median of the subject. */
-export function pairedRow(name: string, unit: string, { subject, baseline }: Paired): BenchRow {
+export function pairedRow(name: string, unit: string, paired: Paired): BenchRow {
   return {
-    ...plainRow(name, unit, subject),
-    baseline: percentile(baseline, 50),
-    ratio: percentile(
-      subject.map((sample, index) => sample / (baseline[index] ?? Number.NaN)),
-      50,
-    ),
+    ...plainRow(name, unit, paired.subject),
+    baseline: percentile(paired.baseline, 50),
+    ratio: percentile(ratiosOf(paired), 50),
   };
+}
+
+/** Of each pair, subject to baseline. */
+export function ratiosOf({ subject, baseline }: Paired): number[] {
+  return subject.map((sample, index) => sample / (baseline[index] ?? Number.NaN));
 }
 
 /** The row of samples without a baseline. */

@@ -9,19 +9,21 @@
  *
  * `remote-segments` is TCP whose segments arrive one by one, as from a NIC, and `remote-latency` the time of an echo.
  *
- * Each row once on an empty host (`local-tcp`), and once beside 1,000 other wires (`local-tcp-1000`).
+ * Each row once on an empty host (`local-tcp`), and once beside 4,000 other wires (`local-tcp-4000`).
  */
 import { sized } from "./sized.ts";
 import { planWire } from "../src/forwarder/plan/plan-wire.ts";
 import { Reconciler } from "../src/forwarder/reconcile/reconcile.ts";
 import { addressesOf, Bed, nameOf, sh, UNDERLAY_MTU, type WireKind, wireOf } from "./bed.ts";
-import { IperfServer, type Traffic } from "./iperf.ts";
+import { IperfServer, type Rates, type Traffic } from "./iperf.ts";
 import { familyOf } from "../src/net/ip.ts";
 import {
   measurePairs,
+  type Paired,
   pairedRow,
   percentile,
   plainRow,
+  ratiosOf,
   readCpuTimes,
   report,
   spread,
@@ -33,8 +35,8 @@ import { type BenchRow } from "./row.ts";
 /** Nine pairs of each of twelve rows in little more than a minute leave a run this long. */
 const RUN_SECONDS = Number(process.env["BENCH_RUN_SECONDS"] ?? sized(0.3, 0.1));
 const PAIRS = sized(9, 1);
-/** Rows beside them end in `-1000`. */
-const OTHERS = sized(1000, 20);
+/** Rows beside them end in `-4000`. */
+const OTHERS = sized(4000, 20);
 /** The other wires hang on this many pairs of workloads. */
 const OTHER_PAIRS = 20;
 
@@ -171,33 +173,42 @@ class ThroughputBench {
     suffix: string,
     name = `${subject.name}-${traffic}${suffix}`,
   ): Promise<BenchRow> {
-    const run = (address: string, bytes: number): Promise<number> =>
+    const run = (address: string, bytes: number): Promise<Rates> =>
       subject.server.run({ netns: "client", address, traffic, bytes });
     const bytes = await this.#calibrate(traffic, (bytes) => run(subject.raw, bytes));
-    const paired = await measurePairs({
+    const { repeated, ...rates } = await measurePairs({
       pairs: PAIRS,
       subject: () => run(subject.wire, bytes),
       baseline: () => run(subject.raw, bytes),
     });
-    const best = Math.max(...paired.subject) / Math.max(...paired.baseline);
-    const ratios = paired.subject.map((value, i) => value / (paired.baseline[i] ?? Number.NaN));
+    const by = (clock: keyof Rates): Paired => ({
+      subject: rates.subject.map((each) => each[clock]),
+      baseline: rates.baseline.map((each) => each[clock]),
+      repeated,
+    });
+    const [perCpu, perSecond] = [by("perCpuSecond"), by("perSecond")];
     this.notes.push(
-      `${name}: ratios ${percentile(ratios, 25).toFixed(2)} to ${percentile(ratios, 75).toFixed(2)} (quartiles), ` +
-        `best of ${PAIRS} to best of ${PAIRS} ${best.toFixed(2)}, spread ${spread(paired.subject)}, ` +
-        `raw ${spread(paired.baseline)}, repeated ${paired.repeated}`,
+      `${name}: ratios ${quartiles(perCpu)}, spread ${spread(perCpu.subject)}, raw ${spread(perCpu.baseline)}; by the clock ` +
+        `${percentile(ratiosOf(perSecond), 50).toFixed(2)}, ${quartiles(perSecond)}; repeated ${repeated}`,
     );
-    const unit = traffic === "tcp" ? "bit/s" : "packet/s";
-    return pairedRow(name, unit, paired);
+    const unit = traffic === "tcp" ? "bit/CPU-s" : "packet/CPU-s";
+    return pairedRow(name, unit, perCpu);
   }
 
-  /** Through a wire between hosts whose uplinks hand over no aggregates; by size, as one that a program has grown has no count of segments. */
+  /** Through a wire between hosts whose uplinks send segments one by one and receive as a NIC does, which puts them together (GRO). */
   async segments(subject: Subject): Promise<BenchRow> {
-    const uplinks = ["alpha", "beta"].map(nameOf);
-    sh(uplinks.map((host) => `ip -n ${host} link set dev eth0 gso_max_size 2000`));
+    const set = (aggregates: "on" | "off", gro: "on" | "off"): void =>
+      sh(
+        ["alpha", "beta"].map(
+          (host) =>
+            `ip netns exec ${nameOf(host)} ethtool -K eth0 tso ${aggregates} gso ${aggregates} gro ${gro}`,
+        ),
+      );
+    set("off", "on");
     try {
       return await this.row(subject, "tcp", "", `${subject.name}-segments`);
     } finally {
-      sh(uplinks.map((host) => `ip -n ${host} link set dev eth0 gso_max_size 65536`));
+      set("on", "off");
     }
   }
 
@@ -215,11 +226,17 @@ class ThroughputBench {
   }
 
   /** How many bytes take RUN_SECONDS, after a short run that also warms up. */
-  async #calibrate(traffic: Traffic, run: (bytes: number) => Promise<number>): Promise<number> {
+  async #calibrate(traffic: Traffic, run: (bytes: number) => Promise<Rates>): Promise<number> {
     const each = traffic === "tcp" ? 1 / 8 : 64;
-    const perSecond = await run(traffic === "tcp" ? 300e6 : 2e6);
+    const { perSecond } = await run(traffic === "tcp" ? 300e6 : 2e6);
     return Math.round((perSecond * each * RUN_SECONDS) / 64) * 64;
   }
+}
+
+/** `0.92 to 1.01 (quartiles)`, of the ratios. */
+function quartiles(paired: Paired): string {
+  const [low, high] = [25, 75].map((percent) => percentile(ratiosOf(paired), percent).toFixed(2));
+  return `${low} to ${high} (quartiles)`;
 }
 
 /** Microseconds of each, from the client. The first one finds cold caches, and does not count. */
@@ -246,7 +263,7 @@ await Bed.use(async (bed) => {
   const rows: BenchRow[] = [];
   const before = readCpuTimes();
   try {
-    for (const suffix of ["", "-1000"]) {
+    for (const suffix of ["", "-4000"]) {
       if (suffix !== "") await bench.makeOthers();
       for (const subject of subjects)
         for (const traffic of ["tcp", "udp64"] as const) rows.push(await bench.row(subject, traffic, suffix));

@@ -19,10 +19,13 @@ const BENCHES = [
   "sim",
 ];
 
-/** Figures of billions are told in giga. */
+/** Bits are told in giga, packets in kilo. */
 function scaled({ unit, ...row }: BenchRow): BenchRow {
-  const [factor, name] =
-    unit === "bit/s" ? [1e9, "Gbit/s"] : unit === "packet/s" ? [1e3, "kpacket/s"] : [1, unit];
+  const [factor, name] = unit.startsWith("bit/")
+    ? [1e9, `G${unit}`]
+    : unit.startsWith("packet/")
+      ? [1e3, `k${unit}`]
+      : [1, unit];
   const by = (figure: number | null): number | null => (figure === null ? null : figure / factor);
   return {
     ...row,

@@ -10,7 +10,7 @@
 import type { Span } from "../observe/trace.ts";
 import type { Disk } from "../world/disk.ts";
 import { replaceDevices } from "../forwarder/plan/former-devices.ts";
-import { replace } from "./give-back.ts";
+import { replace } from "./between-releases.ts";
 import { planWire } from "../forwarder/plan/plan-wire.ts";
 import type { Reconciler } from "../forwarder/reconcile/reconcile.ts";
 import type { Wire } from "../forwarder/wire.ts";

@@ -23,7 +23,7 @@ export function downgradeCommand(context: CommandContext): Command {
     .action(async ({ bpffs }: { readonly bpffs: string }) => {
       const [{ LinuxMachine }, { giveBack }, { agentOfHost }, { openFileTree }] = await Promise.all([
         import("../../linux/machine/machine.ts"),
-        import("../../agent/give-back.ts"),
+        import("../../agent/between-releases.ts"),
         import("../../doctor/agent-of-host.ts"),
         import("../doctor/host.ts"),
       ]);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../../../e2e/virtual-clock.ts";
-import { replace } from "../../agent/give-back.ts";
+import { replace } from "../../agent/between-releases.ts";
 import type { Kernel, KernelObject, Netns, Operation } from "../../kernel/kernel.ts";
 import { ofKind } from "../../kernel/objects.ts";
 import { objectsOf } from "../../kernel/plan.ts";
