@@ -7,6 +7,7 @@ import { sized } from "./sized.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathOf } from "./bed.ts";
 import { exposeOf, Mesh } from "./mesh.ts";
+import { clientDocument } from "../fixtures/documents/documents.ts";
 import { plainRow, readCpuTimes, report, stealShare } from "./report.ts";
 
 const WIRES = sized(50, 5);
@@ -18,7 +19,7 @@ const SETTLE_MS = 3000;
 const STATUS_CALLS = 11;
 
 function connectOf(netns: string): object {
-  return { kind: "Connect", name: netns, workload: { netns: pathOf(netns) }, service: SERVICE };
+  return clientDocument(netns, { workload: { netns: pathOf(netns) }, service: SERVICE });
 }
 
 async function elapsed(action: () => Promise<unknown>): Promise<number> {

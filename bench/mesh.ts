@@ -6,6 +6,7 @@
  *                          [registry]    10.8.0.1:5002
  * ```
  */
+import { providerDocument } from "../fixtures/documents/documents.ts";
 import { create } from "@bufbuild/protobuf";
 import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -146,15 +147,13 @@ export class Mesh {
   }
 }
 
-/** An Expose of `service` in a namespace of the ground. */
+/** A provider of `service` in a namespace of the ground. */
 export function exposeOf(netns: string, service: string, pool: string): object {
-  return {
-    kind: "Expose",
-    name: netns,
+  return providerDocument(netns, {
     workload: { netns: pathOf(netns) },
     services: [service],
     pools: [pool],
-  };
+  });
 }
 
 /** Its client's address, and its endpoint's. */

@@ -25,16 +25,30 @@ import { namespaceName } from "../src/lab/topology/topology.ts";
 
 const skip = needsRoot || needsTcpdump;
 
-const TEXT = `name: NAME
-hosts:
-  alpha: { workloads: [web] }
-  beta: { workloads: [db, cache] }
-links: [[alpha, beta]]
-agents: true
-attachments:
-  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.9.0.0/24, "fd09::/64"] }
-  - { kind: Connect, name: web-db, workload: alpha/web, service: db, interface: to-db }
-  - { kind: Connect, name: cache-db, workload: beta/cache, service: db, interface: to-db }
+const TEXT = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web] }
+    beta: { workloads: [db, cache] }
+  links: [[alpha, beta]]
+  agents: true
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec: { workload: beta/db, services: [db], pools: [10.9.0.0/24, "fd09::/64"] }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: web-db }
+spec: { workload: alpha/web, service: db, interface: to-db }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: cache-db }
+spec: { workload: beta/cache, service: db, interface: to-db }
 `;
 
 /** A command that runs. */
@@ -232,7 +246,8 @@ test(
       ["apply", "-f", "-", "--wait", "20", "--lab", lab.name, "--host", "alpha"],
       {
         encoding: "utf8",
-        input: "{ kind: Connect, name: eth9-db, workload: { port: eth9 }, service: db }\n",
+        input:
+          "---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: eth9-db }\nspec: { workload: { port: eth9 }, service: db }\n",
       },
     );
     assert.equal(applied.status, 0, applied.stdout + applied.stderr);

@@ -21,15 +21,25 @@ const HANG_MS = 60_000;
 const THEIR_ADDRESS = "192.0.2.1";
 const THEIR_ROUTE = "198.51.100.0/24";
 
-const TEXT = `name: NAME
-hosts:
-  alpha: { workloads: [web] }
-  beta: { workloads: [db] }
-links: [[alpha, beta]]
-agents: true
-attachments:
-  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.9.0.0/24, "fd09::/64"], policies: [{ protocol: tcp, routes: [203.0.113.0/24] }] }
-  - { kind: Connect, name: web-db, workload: alpha/web, service: db, interface: to-db }
+const TEXT = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web] }
+    beta: { workloads: [db] }
+  links: [[alpha, beta]]
+  agents: true
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec: { workload: beta/db, services: [db], pools: [10.9.0.0/24, "fd09::/64"], policyRoutes: [{ protocol: tcp, routes: [203.0.113.0/24] }] }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: web-db }
+spec: { workload: alpha/web, service: db, interface: to-db }
 `;
 
 /** What somebody does in the workload, or in the host. `X` stands for the tunnel device there, `V` for the host's end of the pair. */
@@ -154,7 +164,7 @@ test(
     const before = theirs();
     // A second wire comes and goes beside it.
     await lab.up(
-      `${TEXT}  - { kind: Connect, name: also-db, workload: alpha/web, service: db, interface: also-db }\n`,
+      `${TEXT}---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: also-db }\nspec: { workload: alpha/web, service: db, interface: also-db }\n`,
     );
     await lab.up(TEXT);
     await lab.assertHealthy();

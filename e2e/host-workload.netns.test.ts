@@ -21,18 +21,28 @@ import { needsRoot } from "../fixtures/linux/netns.ts";
 
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 
-const TEXT = `name: NAME
-hosts:
-  alpha: { workloads: [web] }
-  beta: { workloads: [db] }
-links:
-  - { ends: [alpha, beta], subnets: [10.1.0.0/24] }
-registry: alpha
-agents: true
-hostWorkloads: HOST_WORKLOADS
-attachments:
-  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.9.0.0/24] }
-  - { kind: Expose, name: all, workload: beta/db, services: [all], pools: [10.8.0.0/24], routes: { client: [10.0.0.0/8] } }
+const TEXT = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web] }
+    beta: { workloads: [db] }
+  links:
+    - { ends: [alpha, beta], subnets: [10.1.0.0/24] }
+  registry: alpha
+  agents: true
+  hostWorkloads: HOST_WORKLOADS
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec: { workload: beta/db, services: [db], pools: [10.9.0.0/24] }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: all }
+spec: { workload: beta/db, services: [all], pools: [10.8.0.0/24], routes: { client: [10.0.0.0/8] } }
 `;
 
 interface Applied {
@@ -65,7 +75,7 @@ function apply(
 }
 
 const connect = (name: string, workload: string, service: string): string =>
-  `kind: Connect\nname: ${name}\nworkload: ${workload}\nservice: ${service}\ninterface: ${name}\n`;
+  `apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: ${name} }\nspec:\n  workload: ${workload}\n  service: ${service}\n  interface: ${name}\n`;
 
 test(
   "a host's own namespace is known by its identity, whatever it is called, and is no workload",

@@ -24,14 +24,28 @@ import { labIdentity } from "../src/identity/lab-identity.ts";
 
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 
-const TEXT = `name: NAME
-hosts:
-  alpha: { workloads: [gw, db, evil] }
-agents: true
-attachments:
-  - { kind: Expose, name: gw, workload: alpha/gw, services: [gw], pools: [10.1.0.0/24], routes: { client: [0.0.0.0/0] } }
-  - { kind: Connect, name: db-gw, workload: alpha/db, service: gw, interface: to-gw }
-  - { kind: Expose, name: db, workload: alpha/db, services: [db], pools: [10.9.0.0/24] }
+const TEXT = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [gw, db, evil] }
+  agents: true
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: gw }
+spec: { workload: alpha/gw, services: [gw], pools: [10.1.0.0/24], routes: { client: [0.0.0.0/0] } }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: db-gw }
+spec: { workload: alpha/db, service: gw, interface: to-gw }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec: { workload: alpha/db, services: [db], pools: [10.9.0.0/24] }
 `;
 
 /** `device destination` of each IPv4 route, as the kernel tells it. */

@@ -32,21 +32,23 @@ const skip = needsRoot;
 const child = fileURLToPath(new URL("../fixtures/lab/up-child.ts", import.meta.url));
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 
-const FRAME = `name: NAME
-hosts:
-  alpha: { workloads: [web, app] }
-  beta: { workloads: [cache, db] }
-routers: [r1]
-links:
-  - { ends: [alpha, r1], subnets: [10.1.0.0/24, "fd01::/64"] }
-  - { ends: [r1, beta], subnets: [10.2.0.0/24, "fd02::/64"] }
-registry: alpha
-agents: true
-attachments:
+const FRAME = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web, app] }
+    beta: { workloads: [cache, db] }
+  routers: [r1]
+  links:
+    - { ends: [alpha, r1], subnets: [10.1.0.0/24, "fd01::/64"] }
+    - { ends: [r1, beta], subnets: [10.2.0.0/24, "fd02::/64"] }
+  registry: alpha
+  agents: true
 `;
-const DB = `  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.9.0.0/24, "fd09::/64"] }\n`;
-const WEB = `  - { kind: Connect, name: web-db, workload: alpha/web, service: db, interface: to-db }\n`;
-const CACHE = `  - { kind: Connect, name: cache-db, workload: beta/cache, service: "kernel://db/to-db" }\n`;
+const DB = `---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceProvider\nmetadata: { name: db }\nspec: { workload: beta/db, services: [db], pools: [10.9.0.0/24, "fd09::/64"] }\n`;
+const WEB = `---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: web-db }\nspec: { workload: alpha/web, service: db, interface: to-db }\n`;
+const CACHE = `---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: cache-db }\nspec: { workload: beta/cache, service: "kernel://db/to-db" }\n`;
 const TEXT = FRAME + DB + WEB + CACHE;
 
 /** What `cat` says of a file inside of a workload; of /proc/net above all. */
@@ -133,7 +135,7 @@ function carriedBy(connection: Connection | undefined): Record<string, number> {
   );
 }
 
-suite("an Expose that changes", { skip }, () => {
+suite("a provider that changes", { skip }, () => {
   test("gives its wires another route at once, on their host and on another, and the counters of the refresh come with it", async (t) => {
     const lab = await labFixture(t);
     const routed = (prefix: string): string =>

@@ -3,6 +3,7 @@
  *
  *   [web]===wire over VXLAN===[db]   alpha 10.1.0.1 (lo 192.0.2.1) ──── .254 r .254 ──── 10.2.0.2 beta (lo 198.51.100.2)
  */
+import { clientDocument, providerDocument } from "../fixtures/documents/documents.ts";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -155,13 +156,10 @@ async function mesh(t: TestContext): Promise<Mesh> {
   let last: Netloom | undefined;
   await run.registry(alpha, "10.1.0.1:5002");
   await run.agent(beta, "beta", "10.2.0.2:5001", "198.51.100.2", "fd00:2::2");
-  await run.apply("beta", {
-    kind: "Expose",
-    name: "db",
-    workload: workload(db),
-    services: ["db"],
-    pools: ["10.9.0.0/24"],
-  });
+  await run.apply(
+    "beta",
+    providerDocument("db", { workload: workload(db), services: ["db"], pools: ["10.9.0.0/24"] }),
+  );
   return {
     web,
     ip: (...words) => void ipIn(alpha, ...words),
@@ -177,7 +175,7 @@ async function mesh(t: TestContext): Promise<Mesh> {
       last = await run.agent(alpha, name, "10.1.0.1:5001", tunnelIp);
     },
     connect: (agent, name) =>
-      run.apply(agent, { kind: "Connect", name, workload: workload(web), service: "db", interface: name }),
+      run.apply(agent, clientDocument(name, { workload: workload(web), service: "db", interface: name })),
     async pingThrough(bytes) {
       const headers = 28;
       const stream = await pingAllTheTime(net.machine, {

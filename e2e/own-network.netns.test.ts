@@ -19,20 +19,29 @@ import { until } from "../fixtures/async/until.ts";
 import type { KernelObject, LinkEnd, Netns, Operation } from "../src/kernel/kernel.ts";
 import { STRANGERS_MARK } from "./kernel/kernel-contract-harness.ts";
 
-const HOSTS = `name: NAME
-hosts:
-  alpha: { workloads: [pod, gate, gw] }
-agents: true
+const HOSTS = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [pod, gate, gw] }
+  agents: true
 `;
-const GW = `attachments:
-  - kind: Expose
-    name: gw
-    workload: alpha/gw
-    services: [gw]
-    pools: [10.9.0.0/24, "fd09::/64"]
-    routes: { client: [0.0.0.0/0, "::/0"] }
+const GW = `---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: gw }
+spec:
+  workload: alpha/gw
+  services: [gw]
+  pools: [10.9.0.0/24, "fd09::/64"]
+  routes: { client: [0.0.0.0/0, "::/0"] }
 `;
-const POD = `  - { kind: Connect, name: pod, workload: alpha/pod, service: gw, interface: to-gw }
+const POD = `---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: pod }
+spec: { workload: alpha/pod, service: gw, interface: to-gw }
 `;
 
 const BEHIND_GATE = ["198.51.100.1", "2001:db8:1::1"] as const;

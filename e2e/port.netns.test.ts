@@ -31,20 +31,30 @@ const TAKEN = /end a wire in port eth9: it has one already/;
 const LONELY = /^port tap0 has no carrier/;
 const BRIDGED = /it is a member of br0/;
 
-const LAB = `name: NAME
-hosts:
-  alpha: { workloads: [web] }
-  beta: { workloads: [db] }
-links:
-  - [alpha, beta]
-agents: true
-attachments:
-  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.9.0.0/24, "fd09::/64"] }
-  - { kind: Expose, name: web, workload: alpha/web, services: [web], pools: [10.8.0.0/24, "fd08::/64"] }
+const LAB = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web] }
+    beta: { workloads: [db] }
+  links:
+    - [alpha, beta]
+  agents: true
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec: { workload: beta/db, services: [db], pools: [10.9.0.0/24, "fd09::/64"] }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: web }
+spec: { workload: alpha/web, services: [web], pools: [10.8.0.0/24, "fd08::/64"] }
 `;
 
 const connect = (name: string, port: string, service: string): string =>
-  `{ kind: Connect, name: ${name}, workload: { port: ${port} }, service: ${service} }\n`;
+  `---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: ${name} }\nspec: { workload: { port: ${port} }, service: ${service} }\n`;
 
 interface Attached {
   readonly state: string;
@@ -156,7 +166,7 @@ class Bench {
   }
 
   delete(...names: readonly string[]): void {
-    this.netloom("alpha", "delete", ...names.map((name) => `connect/${name}`));
+    this.netloom("alpha", "delete", ...names.map((name) => `client/${name}`));
   }
 
   /** Nothing of us is left on alpha. The kernel frees a device a moment after it is gone for us. */
@@ -286,7 +296,7 @@ test(
       bench.netloom("alpha", "why", "eth9", "db"),
       /\nthe way of its wire: vxlan vni \d+ alpha→beta\n/,
     );
-    assert.match(bench.netloom("alpha", "describe", "connect/machine"), /port eth9/);
+    assert.match(bench.netloom("alpha", "describe", "client/machine"), /port eth9/);
     assert.deepEqual(bench.borrowed(), before, "nothing of it is ours to change");
 
     const agent = findDaemons(bench.lab.name).find(({ kind, host }) => kind === "agent" && host === "alpha");
@@ -372,7 +382,7 @@ test(
 
     // Two ports of one host.
     const offered = bench.apply(
-      "{ kind: Expose, name: machine, workload: { port: eth9 }, services: [machine], pools: [10.7.0.0/24, 'fd07::/64'] }",
+      "---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceProvider\nmetadata: { name: machine }\nspec: { workload: { port: eth9 }, services: [machine], pools: [10.7.0.0/24, 'fd07::/64'] }",
     );
     assert.equal(offered.state, "up", offered.reason);
     const { own, far } = bench.wire("vm", "tap0", "machine");
@@ -380,7 +390,7 @@ test(
     configure(bench.machine, far);
     for (const address of far) await ping(address);
     const second = bench.apply(
-      "{ kind: Connect, name: web, workload: alpha/web, service: machine }".replace(
+      "---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: web }\nspec: { workload: alpha/web, service: machine }".replace(
         "alpha/web",
         `{ lab: ${bench.lab.name}/alpha/web }`,
       ),
@@ -388,7 +398,7 @@ test(
     );
     assert.match(second.reason ?? "", TAKEN);
     assert.deepEqual(bench.borrowed(), before);
-    bench.netloom("alpha", "delete", "connect/vm", "connect/web", "expose/machine");
+    bench.netloom("alpha", "delete", "client/vm", "client/web", "provider/machine");
     await bench.gone();
 
     // Nobody behind it, and a member of a bridge.
@@ -407,7 +417,8 @@ test(
 test("a lab lays the cable to a machine itself, and proves the wire from there", { skip }, async (t) => {
   const lab = await labFixture(t);
   const ports = "ports: { eth1: [10.9.0.1/31, 'fd09::1/127'] }";
-  const asking = "  - { kind: Connect, name: machine, workload: alpha/eth1, service: db }\n";
+  const asking =
+    "---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: machine }\nspec: { workload: alpha/eth1, service: db }\n";
   const text = LAB.replace("alpha: { workloads: [web] }", `alpha: { workloads: [web], ${ports} }`) + asking;
   await lab.up(text);
   const { wires } = await lab.assertHealthy();

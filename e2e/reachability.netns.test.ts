@@ -4,7 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { stringify } from "yaml";
+import {
+  clientDocument,
+  labText,
+  providerDocument,
+  serviceDocument,
+} from "../fixtures/documents/documents.ts";
 import { findDaemons } from "../src/lab/daemons.ts";
 import { labFixture, type LabFixture } from "../fixtures/lab/lab.ts";
 import type { LabStatus } from "../src/lab/lab.ts";
@@ -79,7 +84,7 @@ function expose(workload: string, services: readonly string[], n: number, labels
     ...(IPV6_ONLY.includes(n) ? [] : [`10.50.${n}.0/24`]),
     ...(IPV4_ONLY.includes(n) ? [] : [`fd50:${n}::/64`]),
   ];
-  return { kind: "Expose", name: workload.split("/")[1], workload, services, pools, labels };
+  return providerDocument(workload.split("/")[1] ?? "", { workload, services, pools }, labels);
 }
 
 function fileOf(wish: Wish): string {
@@ -91,32 +96,30 @@ function fileOf(wish: Wish): string {
       "h3/moved",
     ].flatMap((each) => (each.startsWith(`${of}/`) ? [each.slice(of.length + 1)] : []));
   const matches = ["gold", "silver"].map((each) => ({
-    sourceSelector: { tier: each },
-    routes: [{ destinationSelector: { tier: each } }],
+    source_selector: { tier: each },
+    routes: [{ destination_selector: { tier: each } }],
   }));
-  return stringify({
-    name: "NAME",
+  const lab = {
     hosts: Object.fromEntries(HOSTS.map((each) => [each, { workloads: workloads(each) }])),
     routers: ["r1"],
     links: HOSTS.map((each, i) => ({ ends: [each, "r1"], subnets: [`10.1.${i}.0/24`, `fd01:${i}::/64`] })),
     agents: true,
-    attachments: [
-      { kind: "NetworkService", name: `s${SPLIT}`, matches },
-      expose(wish.first, ["s0"], 0),
-      ...[1, 2, 3, 4, 5, 6].map((n) => expose(`${host(n)}/s${n}`, [`s${n}`], n)),
-      ...["gold", "silver"].map((each, i) =>
-        expose(`${host(SPLIT)}/${each}`, [`s${SPLIT}`], SPLIT + i, { tier: each }),
+  };
+  return labText("NAME", lab, [
+    serviceDocument(`s${SPLIT}`, { matches }),
+    expose(wish.first, ["s0"], 0),
+    ...[1, 2, 3, 4, 5, 6].map((n) => expose(`${host(n)}/s${n}`, [`s${n}`], n)),
+    ...["gold", "silver"].map((each, i) =>
+      expose(`${host(SPLIT)}/${each}`, [`s${SPLIT}`], SPLIT + i, { tier: each }),
+    ),
+    ...wish.asks.map(({ client: workload, n, service }) =>
+      clientDocument(
+        `${workload.replace("/", "-")}-${n}`,
+        { workload, service: `s${service}`, interface: `wire${n}` },
+        { tier: tier(workload) },
       ),
-      ...wish.asks.map(({ client: workload, n, service }) => ({
-        kind: "Connect",
-        name: `${workload.replace("/", "-")}-${n}`,
-        workload,
-        service: `s${service}`,
-        interface: `wire${n}`,
-        labels: { tier: tier(workload) },
-      })),
-    ],
-  });
+    ),
+  ]);
 }
 
 /** `host/workload` */

@@ -28,40 +28,49 @@ const skip = needsRoot;
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 
 /** Everybody may have a route of the same, as behind a gateway. */
-const FRAME = `name: NAME
-hosts:
-  alpha: { workloads: [web, app, fw, shop] }
-  beta: { workloads: [fw, shop] }
-links:
-  - { ends: [alpha, beta], subnets: [10.1.0.0/24] }
-registry: alpha
-agents: true
-attachments:
-  - kind: NetworkService
-    name: shop
-    matches:
-      - { sourceSelector: { app: firewall }, routes: [{ destinationSelector: { app: shop } }] }
-      - { routes: [{ destinationSelector: { app: firewall } }] }
-  - kind: Function
-    name: fw
-    type: passthrough
-    workload: FIREWALL/fw
-    service: shop
-    labels: { app: firewall }
-    pools: [10.8.0.0/24, "fd00:8::/64"]
-  - kind: Expose
-    name: shop
-    workload: SHOP/shop
-    services: [shop]
-    labels: { app: shop }
-    pools: [10.9.0.0/24, "fd00:9::/64"]
-    routes: { client: [10.20.0.0/16] }
-    acceptRoutes: [10.8.0.0/24, "fd00:8::/64"]
+const FRAME = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web, app, fw, shop] }
+    beta: { workloads: [fw, shop] }
+  links:
+    - { ends: [alpha, beta], subnets: [10.1.0.0/24] }
+  registry: alpha
+  agents: true
+---
+apiVersion: networkservicemesh.io/v1
+kind: NetworkService
+metadata: { name: shop }
+spec:
+  matches:
+    - { source_selector: { app: firewall }, routes: [{ destination_selector: { app: shop } }] }
+    - { routes: [{ destination_selector: { app: firewall } }] }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: ServiceFunction
+metadata: { name: fw, labels: { app: firewall } }
+spec:
+  type: passthrough
+  workload: FIREWALL/fw
+  service: shop
+  pools: [10.8.0.0/24, "fd00:8::/64"]
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: shop, labels: { app: shop } }
+spec:
+  workload: SHOP/shop
+  services: [shop]
+  pools: [10.9.0.0/24, "fd00:9::/64"]
+  routes: { client: [10.20.0.0/16] }
+  acceptRoutes: [10.8.0.0/24, "fd00:8::/64"]
 `;
 const CLIENTS = ["web", "app"] as const;
 const WEB = CLIENTS.map(
   (name) =>
-    `  - { kind: Connect, name: ${name}, workload: alpha/${name}, service: shop, interface: to-shop }\n`,
+    `---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: ${name} }\nspec: { workload: alpha/${name}, service: shop, interface: to-shop }\n`,
 ).join("");
 
 function netloom(...args: string[]): string {

@@ -38,17 +38,20 @@ const wires = workloads.flatMap((n) =>
 
 function text(wires: readonly string[]): string {
   const hosts = ["alpha", "beta", "gamma"].map(
-    (host) => `  ${host}: { workloads: [${workloads.map((n) => `w${n}`).join(", ")}] }`,
+    (host) => `    ${host}: { workloads: [${workloads.map((n) => `w${n}`).join(", ")}] }`,
   );
-  return `name: NAME
-hosts:
+  return `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
 ${hosts.join("\n")}
-links:
-  - [alpha, beta]
-  - [beta, gamma]
-  - [alpha, gamma]
-wires:
-${wires.join("\n")}
+  links:
+    - [alpha, beta]
+    - [beta, gamma]
+    - [alpha, gamma]
+  wires:
+${wires.map((wire) => `  ${wire}`).join("\n")}
 `;
 }
 

@@ -23,22 +23,28 @@ const skip = needsRoot;
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 const HOSTS = ["alpha", "beta", "gamma"] as const;
 
-const LAB = `name: NAME
-hosts:
-  alpha: { workloads: [web] }
-  beta: { workloads: [db] }
-  gamma:
-routers: [r1]
-links:
-  - [alpha, r1]
-  - [beta, r1]
-  - [gamma, r1]
-registry: beta
-agents: true
-attachments:
-  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.9.0.0/24] }
+const LAB = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web] }
+    beta: { workloads: [db] }
+    gamma:
+  routers: [r1]
+  links:
+    - [alpha, r1]
+    - [beta, r1]
+    - [gamma, r1]
+  registry: beta
+  agents: true
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec: { workload: beta/db, services: [db], pools: [10.9.0.0/24] }
 `;
-const WEB = `  - { kind: Connect, name: web, workload: alpha/web, service: db, interface: to-db, via: [gamma] }\n`;
+const WEB = `---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: web }\nspec: { workload: alpha/web, service: db, interface: to-db, via: [gamma] }\n`;
 const DB = "10.9.0.0";
 
 /** What the command says; it has to work. */

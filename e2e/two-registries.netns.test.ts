@@ -18,23 +18,41 @@ import { bringAttachments } from "../src/lab/mesh.ts";
 import { mustParseLab } from "../src/lab/file/parse.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
 
-const FRAME = `name: NAME
-hosts:
-  alpha: { workloads: [web, app] }
-  beta: { workloads: [db, late] }
-routers: [r1]
-links:
-  - { ends: [alpha, r1], subnets: [10.1.0.0/24] }
-  - { ends: [r1, beta], subnets: [10.2.0.0/24] }
-registry: [alpha, beta]
-agents: true
-attachments:
-  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.9.0.0/24] }
-  - { kind: Connect, name: web-db, workload: alpha/web, service: db, interface: to-db }
+const FRAME = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web, app] }
+    beta: { workloads: [db, late] }
+  routers: [r1]
+  links:
+    - { ends: [alpha, r1], subnets: [10.1.0.0/24] }
+    - { ends: [r1, beta], subnets: [10.2.0.0/24] }
+  registry: [alpha, beta]
+  agents: true
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec: { workload: beta/db, services: [db], pools: [10.9.0.0/24] }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: web-db }
+spec: { workload: alpha/web, service: db, interface: to-db }
 `;
-const APP = `  - { kind: Connect, name: app-db, workload: alpha/app, service: db, interface: to-db }\n`;
-const LATE = `  - { kind: Expose, name: late, workload: beta/late, services: [late], pools: [10.8.0.0/24] }
-  - { kind: Connect, name: web-late, workload: alpha/web, service: late, interface: to-late }
+const APP = `---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: app-db }\nspec: { workload: alpha/app, service: db, interface: to-db }\n`;
+const LATE = `---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: late }
+spec: { workload: beta/late, services: [late], pools: [10.8.0.0/24] }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: web-late }
+spec: { workload: alpha/web, service: late, interface: to-late }
 `;
 
 /** As the kernel's out-of-memory killer does. */

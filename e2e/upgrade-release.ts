@@ -4,8 +4,8 @@
  *
  * ```
  *  host alpha: registry, agent         host beta: agent
- *  [web] === vxlan ================ [db]        a wire between hosts
- *                       [app] ===== [db]        a wire within a host
+ *  [web] === vxlan ================ [db]        ten wires between hosts
+ *                       [app] ===== [db]        ten wires within a host
  * ```
  */
 import assert from "node:assert/strict";
@@ -18,8 +18,11 @@ import { fileURLToPath } from "node:url";
 import { test, type TestContext } from "node:test";
 import { findDaemons, type RunningDaemon } from "../src/lab/daemons.ts";
 import { leftovers } from "../src/lab/state.ts";
+import { until } from "../fixtures/async/until.ts";
 
 const LAB = "upg";
+/** Wires of each of the two clients. */
+const EACH = 10;
 const present = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 const release = process.env["NETLOOM_RELEASE"] ?? "";
 
@@ -32,10 +35,13 @@ links:
 registry: alpha
 agents: true
 attachments:
-  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.0.0.16/28, "fd00::10/124"] }
-  - { kind: Connect, name: web-db, workload: alpha/web, service: db, interface: to-db }
-  - { kind: Connect, name: app-db, workload: beta/app, service: db, interface: to-db }
-`;
+  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.0.0.0/24, "fd00::/120"] }
+${Array.from({ length: EACH }, (_, n) => connect("alpha/web", n) + connect("beta/app", n)).join("")}`;
+
+function connect(workload: string, n: number): string {
+  const name = `${workload.split("/")[1]}-db${n}`;
+  return `  - { kind: Connect, name: ${name}, workload: ${workload}, service: db, interface: to-db${n} }\n`;
+}
 
 interface Wire {
   readonly wire: string;
@@ -62,6 +68,10 @@ function identities(): unknown {
   return wires().map(({ wire, id, addresses }) => ({ wire, id, addresses }));
 }
 
+function states(): string[] {
+  return wires().map(({ state }) => state);
+}
+
 /** The tree that a process runs from. */
 function treeOf({ pid }: RunningDaemon): string {
   const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
@@ -79,6 +89,13 @@ async function end({ pid }: RunningDaemon): Promise<void> {
   while (findDaemons(LAB).some((each) => each.pid === pid)) await new Promise(setImmediate);
 }
 
+/** Runs a daemon again, with the same command line, from another tree. */
+function start(t: TestContext, tree: string, { host, args }: RunningDaemon): void {
+  const words = [`--net=/run/netns/nl-${LAB}-${host}`, join(tree, "bin/netloom"), ...args];
+  const process = spawn("nsenter", words, { stdio: "ignore" });
+  t.after(() => process.kill("SIGKILL"));
+}
+
 /** Packets through a wire for as long as the upgrade lasts, and how many of them were lost at the end. */
 class Stream {
   readonly #ping: ChildProcess;
@@ -91,13 +108,14 @@ class Stream {
     t.after(() => this.#ping.kill("SIGKILL"));
   }
 
+  /** Packets without an answer before the last one that was answered: the answers to those after it are still on the way. */
   async lost(): Promise<{ readonly sent: number; readonly lost: number }> {
     const ended = once(this.#ping, "close");
     this.#ping.kill("SIGINT");
     await ended;
-    const [, sent = "0", received = "0"] =
-      /(\d+) packets transmitted, (\d+) received/.exec(this.#text) ?? assert.fail(this.#text);
-    return { sent: Number(sent), lost: Number(sent) - Number(received) };
+    const answered = new Set([...this.#text.matchAll(/icmp_seq=(\d+)/g)].map(([, number]) => Number(number)));
+    const sent = Math.max(0, ...answered);
+    return { sent, lost: sent - answered.size };
   }
 }
 
@@ -112,25 +130,31 @@ test("a running mesh of the last release is upgraded host by host, and goes back
   const before = findDaemons(LAB);
   assert.deepEqual(new Set(before.map(treeOf)), new Set([release]));
   const found = identities();
-  const streams = wires().map(({ wire, addresses }) => {
+  const streams = wires().map(({ wire, addresses }): Stream => {
     const [host = "", workload = ""] = wire.split("/");
     return new Stream(t, `${host}-${workload}`, (addresses.endpoint[0] ?? "").split("/")[0] ?? "");
   });
-  assert.equal(streams.length, 2);
+  assert.equal(streams.length, 2 * EACH);
   for (const daemon of before.toSorted((a, b) => (a.kind > b.kind ? -1 : 1))) {
     await end(daemon);
-    // `lab up` starts what is missing, and leaves alone what runs.
-    netloom(present, "lab", "up", file);
-    assert.deepEqual(identities(), found, `after the upgrade of the ${daemon.kind} of ${daemon.host}`);
+    start(t, present, daemon);
+    await until(() => {
+      assert.deepEqual(new Set(states()), new Set(["up"]));
+      assert.deepEqual(identities(), found, `after the upgrade of the ${daemon.kind} of ${daemon.host}`);
+      return true;
+    });
   }
   assert.deepEqual(new Set(findDaemons(LAB).map(treeOf)), new Set([present]));
-  assert.deepEqual(
-    wires().map(({ state }) => state),
-    ["up", "up"],
-  );
   netloom(present, "lab", "status", LAB, "--ping");
+  const service = join(folder, "service.yaml");
+  writeFileSync(
+    service,
+    "apiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: other }\n",
+  );
   for (const daemon of findDaemons(LAB).filter(({ kind }) => kind === "agent")) {
-    const bpffs = optionOf(daemon, "--bpffs");
+    // From now on its wish is written as this version writes it.
+    netloom(present, "apply", "--lab", LAB, "--host", daemon.host, "-f", service);
+    const [bpffs, stateDir] = [optionOf(daemon, "--bpffs"), optionOf(daemon, "--state-dir")];
     await end(daemon);
     const words = [
       `--net=/run/netns/nl-${LAB}-${daemon.host}`,
@@ -138,12 +162,19 @@ test("a running mesh of the last release is upgraded host by host, and goes back
       "downgrade",
       "--bpffs",
       bpffs,
+      "--state-dir",
+      stateDir,
     ];
     const { status, stdout, stderr } = spawnSync("nsenter", words, { encoding: "utf8" });
     assert.equal(status, 0, stdout + stderr);
-    assert.match(stdout, /^turned 1 tunnel into VXLAN devices$/m);
-    netloom(release, "lab", "up", file);
-    assert.deepEqual(identities(), found, `after the way back of ${daemon.host}`);
+    assert.match(stdout, /^turned 10 tunnels into VXLAN devices$/m);
+    assert.match(stdout, /^wrote \d+ documents as release 0\.1\.0 reads them$/m);
+    start(t, release, daemon);
+    await until(() => {
+      assert.deepEqual(new Set(states()), new Set(["up"]));
+      assert.deepEqual(identities(), found, `after the way back of ${daemon.host}`);
+      return true;
+    });
   }
   assert.deepEqual(
     new Set(

@@ -2,14 +2,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { cliReference } from "../src/cli/reference.ts";
 import { errorReference } from "../src/cli/commands/explain.ts";
-import { DOCUMENTS } from "../src/documents/documents.ts";
-import { labJsonSchema } from "../src/lab/file/json-schema.ts";
+import { documentsJsonSchema } from "../src/lab/file/json-schema.ts";
 
 const documents: ReadonlyMap<string, string> = new Map([
   ["docs/cli.md", await cliReference()],
   ["docs/errors.md", errorReference()],
-  ["docs/schema/lab.schema.json", labJsonSchema()],
-  ["docs/schema/attachment.schema.json", DOCUMENTS.schemaText()],
+  ["docs/schema/netloom.schema.json", documentsJsonSchema()],
 ]);
 
 for (const [path, text] of documents) {

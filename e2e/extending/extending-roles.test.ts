@@ -110,7 +110,7 @@ test("an element of a chain", async (t) => {
   house.check();
   house.write(
     "db.yaml",
-    "kind: Expose\nname: db\nworkload: { netns: /run/netns/b }\nservices: [db]\npools: [10.0.0.0/24]\n",
+    "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceProvider\nmetadata: { name: db }\nspec:\n  workload: { netns: /run/netns/b }\n  services: [db]\n  pools: [10.0.0.0/24]\n",
   );
   const [, connected, status] = await house.mesh({
     namespaces: ["/run/netns/a", "/run/netns/b"],

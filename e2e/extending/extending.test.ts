@@ -45,7 +45,7 @@ test("a resolver", async (t) => {
   house.check();
   await house.makeDocs();
   assert.match(
-    house.read("docs/schema/attachment.schema.json"),
+    house.read("docs/schema/netloom.schema.json"),
     /"vm": \{\s+"type": "string",\s+"description": "Name of/,
   );
   assert.match(house.read("docs/cli.md"), /web, pid:4711, lab\/host\/workload, port:tap0 or vm:one/);
@@ -54,12 +54,18 @@ test("a resolver", async (t) => {
     /lab\/host\/workload,\s+port:tap0\s+or\s+vm:one/,
   );
   const dry = await house.netloom("connect", "vm:one", "db", "--dry-run");
-  assert.equal(dry.stdout, "kind: Connect\nname: vm-one-db\nworkload:\n  vm: one\nservice: db\n");
+  assert.equal(
+    dry.stdout,
+    "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata:\n  name: vm-one-db\nspec:\n  workload:\n    vm: one\n  service: db\n",
+  );
   house.write(
     "db.yaml",
-    "kind: Expose\nname: db\nworkload: { vm: two }\nservices: [db]\npools: [10.0.0.0/24]\n",
+    "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceProvider\nmetadata: { name: db }\nspec:\n  workload: { vm: two }\n  services: [db]\n  pools: [10.0.0.0/24]\n",
   );
-  house.write("wrong.yaml", "kind: Connect\nname: a\nworkload: { vm: '1' }\nservice: db\n");
+  house.write(
+    "wrong.yaml",
+    "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: a }\nspec:\n  workload: { vm: '1' }\n  service: db\n",
+  );
   const [apply, connect, status, wrong] = await house.mesh({
     namespaces: ["/run/vm/one", "/run/vm/two"],
     commands: [
@@ -69,12 +75,12 @@ test("a resolver", async (t) => {
       { host: "alpha", args: ["apply", "-f", "wrong.yaml"] },
     ],
   });
-  assert.deepEqual(apply, { code: 0, stdout: "+ Expose db\n", stderr: "" });
+  assert.deepEqual(apply, { code: 0, stdout: "+ NetworkServiceProvider db\n", stderr: "" });
   assert.equal(connect?.code, 0, connect?.stdout);
   assert.match(status?.stdout ?? "", /alpha\/vm-one\/to-db +vxlan vni \d+ alpha→beta +db\.beta .* up /);
   assert.match(
     wrong?.stderr ?? "",
-    /wrong\.yaml:3:17: workload\.vm: machines have names of lower-case letters/,
+    /wrong\.yaml:5:19: spec\.workload\.vm: machines have names of lower-case letters/,
   );
 });
 
@@ -129,9 +135,9 @@ test("a mechanism", async (t) => {
   );
   house.check();
   await house.makeDocs();
-  assert.match(house.read("docs/schema/lab.schema.json"), /"enum": \[\s+"plain",\s+"vxlan"\s+\]/);
+  assert.match(house.read("docs/schema/netloom.schema.json"), /"enum": \[\s+"plain",\s+"vxlan"\s+\]/);
   assert.match(
-    house.read("docs/schema/lab.schema.json"),
+    house.read("docs/schema/netloom.schema.json"),
     /"number": \{\s+"description": "Number of a plain tunnel\."/,
   );
   for (const command of ["agent", "doctor"] as const)
@@ -141,7 +147,7 @@ test("a mechanism", async (t) => {
     );
   house.write(
     "db.yaml",
-    "kind: Expose\nname: db\nworkload: { netns: /run/db }\nservices: [db]\npools: [10.0.0.0/24]\n",
+    "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceProvider\nmetadata: { name: db }\nspec:\n  workload: { netns: /run/db }\n  services: [db]\n  pools: [10.0.0.0/24]\n",
   );
   const [apply, connect, status, json] = await house.mesh({
     namespaces: ["/run/web", "/run/db"],
@@ -152,7 +158,7 @@ test("a mechanism", async (t) => {
       { host: "alpha", args: ["status", "-o", "json"] },
     ],
   });
-  assert.deepEqual(apply, { code: 0, stdout: "+ Expose db\n", stderr: "" });
+  assert.deepEqual(apply, { code: 0, stdout: "+ NetworkServiceProvider db\n", stderr: "" });
   assert.equal(connect?.code, 0, connect?.stdout);
   assert.match(status?.stdout ?? "", /alpha\/web\/to-db +plain number \d+ alpha→beta +db\.beta .* up /);
   const { wires } = JSON.parse(json?.stdout ?? "") as {
@@ -167,10 +173,12 @@ test("a mechanism", async (t) => {
 
 /** A kind of document that says something of a workload, and asks for nothing: it is up when the workload is there. */
 const NOTE_FILES = {
-  "words.ts": `import { attachmentName } from "../command.ts";
+  "words.ts": `import { API_VERSION } from "../api-version.ts";
+import { attachmentName } from "../command.ts";
 import type { KindWords } from "../kind.ts";
 
 export const note: Readonly<KindWords> = {
+  apiVersion: API_VERSION,
   kind: "Note",
   names: ["note", "notes"],
   inFile: "notes",
@@ -187,11 +195,8 @@ export const note: Readonly<KindWords> = {
     options: [{ flags: "--what-is-said <text>", about: "what is said" }],
     documents: (given) => [
       {
-        kind: "Note",
-        name: given.name ?? attachmentName(given.label, ...given.services),
-        workload: given.workload,
-        services: given.services,
-        text: given.text("what-is-said"),
+        metadata: { name: given.name ?? attachmentName(given.label, ...given.services) },
+        spec: { workload: given.workload, services: given.services, text: given.text("what-is-said") },
       },
     ],
   },
@@ -200,27 +205,31 @@ export const note: Readonly<KindWords> = {
   "note.ts": `import { z } from "zod";
 import { workloadSchema } from "../../resolvers/schema.ts";
 import { checkWorkload } from "../../resolvers/workload-ref.ts";
-import { headSchema, nameSchema } from "../fragments/head.ts";
+import { within } from "../../text/problem.ts";
+import { documentSchema } from "../fragments/head.ts";
 import type { DocumentKind } from "../kind.ts";
 import { Progress } from "../../attachments/progress.ts";
 import { Noting } from "./noting.ts";
 import type { NoteWish } from "./wish.ts";
 
-const noteSchema = z.strictObject({
-  ...headSchema("Note"),
-  name: nameSchema,
-  workload: workloadSchema(),
-  services: z.array(z.string()),
-  text: z.string().describe("What is said."),
+const noteSchema = documentSchema({
+  kind: "Note",
+  about: "Name of the note.",
+  spec: z.strictObject({
+    workload: workloadSchema(),
+    services: z.array(z.string()),
+    text: z.string().describe("The text of the note."),
+  }),
 });
 
 export const noteKind: Readonly<DocumentKind<z.infer<typeof noteSchema>, NoteWish>> = {
   schema: noteSchema,
-  check: ({ workload, text }) => [
-    ...checkWorkload(workload, ["workload"]),
-    ...(text === "" ? [{ path: ["text"], message: "a note says something" }] : []),
-  ],
-  mean: (document) => ({ ...document, document }),
+  check: ({ spec: { workload, text } }) =>
+    within("spec", [
+      ...checkWorkload(workload, ["workload"]),
+      ...(text === "" ? [{ path: ["text"], message: "a note says something" }] : []),
+    ]),
+  mean: (document) => ({ ...document.spec, kind: document.kind, name: document.metadata.name, document }),
   control: (wish, { parts, workloads }, { onChange }) =>
     new Noting(wish, workloads.use(wish.workload), new Progress(parts.world.clock, onChange)),
 };
@@ -296,23 +305,26 @@ test("a kind of document", async (t) => {
   house.extend(
     "src/documents/kinds.ts",
     'import { note } from "./note/words.ts";',
-    "[networkService, connect, expose, networkFunction]",
-    "[networkService, connect, expose, networkFunction, note]",
+    "[networkService, client, provider, serviceFunction]",
+    "[networkService, client, provider, serviceFunction, note]",
   );
   house.check();
   await house.makeDocs();
-  assert.match(house.read("docs/schema/attachment.schema.json"), /"const": "Note"/);
-  assert.match(house.read("docs/cli.md"), /network services, Connect, Expose, Function, notes/);
+  assert.match(house.read("docs/schema/netloom.schema.json"), /"const": "Note"/);
+  assert.match(house.read("docs/cli.md"), /services, clients, providers, functions, notes/);
   assert.match((await house.netloom("--help")).stdout, /^ +note +say something of a workload$/m);
   assert.match(
     (await house.netloom("get", "--help")).stdout,
-    /networkservice, connect, expose, function, note, services, endpoints or/,
+    /networkservice, networkserviceclient, networkserviceprovider,\s+servicefunction, note, services, endpoints or/,
   );
   house.write(
     "note.yaml",
-    "kind: Note\nname: hello\nworkload: { netns: /run/netns/late }\nservices: []\ntext: hi\n",
+    "apiVersion: netloom.dev/v1alpha1\nkind: Note\nmetadata: { name: hello }\nspec: { workload: { netns: /run/netns/late }, services: [], text: hi }\n",
   );
-  house.write("wrong.yaml", "kind: Note\nname: a\nworkload: { pid: 1 }\nservices: []\ntext: ''\n");
+  house.write(
+    "wrong.yaml",
+    "apiVersion: netloom.dev/v1alpha1\nkind: Note\nmetadata: { name: a }\nspec:\n  workload: { pid: 1 }\n  services: []\n  text: ''\n",
+  );
   const [noted, status, applied, listed, described, wrong, gone] = await house.mesh({
     namespaces: ["/run/netns/here"],
     commands: [
@@ -333,7 +345,7 @@ test("a kind of document", async (t) => {
     /^Note +here-db +up +alpha\/here +db\nNote +hello +waiting +alpha\/late/m,
   );
   assert.match(described?.stdout ?? "", /^Note hello on alpha: waiting[^]+ {4}text: hi$/m);
-  assert.match(wrong?.stderr ?? "", /wrong\.yaml:5:7: text: a note says something/);
+  assert.match(wrong?.stderr ?? "", /wrong\.yaml:7:9: spec\.text: a note says something/);
   assert.equal(gone?.stdout, "- Note here-db\n");
 });
 
@@ -368,29 +380,33 @@ export const hiding: Readonly<FunctionType<HidingKeys>> = {
 `;
 
 const CHAIN_DOCUMENTS = `
+apiVersion: networkservicemesh.io/v1
 kind: NetworkService
-name: shop
-matches:
-  - { sourceSelector: { app: fw }, routes: [{ destinationSelector: { app: shop } }] }
-  - { routes: [{ destinationSelector: { app: fw } }] }
+metadata: { name: shop }
+spec:
+  matches:
+    - { source_selector: { app: fw }, routes: [{ destination_selector: { app: shop } }] }
+    - { routes: [{ destination_selector: { app: fw } }] }
 ---
-kind: Expose
-name: shop
-workload: { netns: /run/shop }
-services: [shop]
-labels: { app: shop }
-pools: [10.2.0.0/24]
-routes: { client: [10.20.0.0/16, 10.30.0.0/16] }
-acceptRoutes: [10.1.0.0/24]
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: shop, labels: { app: shop } }
+spec:
+  workload: { netns: /run/shop }
+  services: [shop]
+  pools: [10.2.0.0/24]
+  routes: { client: [10.20.0.0/16, 10.30.0.0/16] }
+  acceptRoutes: [10.1.0.0/24]
 ---
-kind: Function
-name: fw
-type: hiding
-shows: [10.20.0.0/16]
-workload: { netns: /run/fw }
-service: shop
-labels: { app: fw }
-pools: [10.1.0.0/24]
+apiVersion: netloom.dev/v1alpha1
+kind: ServiceFunction
+metadata: { name: fw, labels: { app: fw } }
+spec:
+  type: hiding
+  shows: [10.20.0.0/16]
+  workload: { netns: /run/fw }
+  service: shop
+  pools: [10.1.0.0/24]
 `;
 
 test("a network function", async (t) => {
@@ -405,7 +421,7 @@ test("a network function", async (t) => {
   house.check();
   await house.makeDocs();
   assert.match(
-    house.read("docs/schema/attachment.schema.json"),
+    house.read("docs/schema/netloom.schema.json"),
     /"const": "hiding",\s+"description": "Shows clients a part of what is behind\."/,
   );
   house.write("chain.yaml", CHAIN_DOCUMENTS);
@@ -423,14 +439,14 @@ test("a network function", async (t) => {
   });
   assert.deepEqual(apply, {
     code: 0,
-    stdout: "+ NetworkService shop\n+ Expose shop\n+ Function fw\n",
+    stdout: "+ NetworkService shop\n+ NetworkServiceProvider shop\n+ ServiceFunction fw\n",
     stderr: "",
   });
   assert.equal(connect?.code, 0, connect?.stdout);
   assert.match(described?.stdout ?? "", /routes +10\.1\.0\.0\/32, 10\.2\.0\.0\/32, 10\.20\.0\.0\/16\n/);
-  assert.match(wrong?.stderr ?? "", /wrong\.yaml:20:8: shows: show something/);
+  assert.match(wrong?.stderr ?? "", /wrong\.yaml:25:10: spec\.shows: show something/);
   assert.match(
     unknown?.stderr ?? "",
-    /unknown\.yaml:19:7: type: expected "passthrough" or "hiding", got "hidden"/,
+    /unknown\.yaml:24:9: spec\.type: expected "passthrough" or "hiding", got "hidden"/,
   );
 });

@@ -8,7 +8,7 @@ import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 const SERVICES = ["one", "two", "three"] as const;
 const CONNECTS = 6;
 
-/** In each step these Connects are wanted, and no others: [service, workload] by number, or nothing. */
+/** In each step these clients are wanted, and no others: [service, workload] by number, or nothing. */
 const steps = fc.array(
   fc.array(fc.option(fc.record({ service: fc.nat(2), workload: fc.nat(1) })), {
     minLength: CONNECTS,
@@ -42,11 +42,13 @@ test("whatever is asked for and closed at once, no address is on two wires of a 
         await mesh.sleep(100);
         const exposes = SERVICES.map(
           (name, n) => `
-kind: Expose
-name: ${name}
-workload: { lab: lab/beta/b${n === 2 ? 2 : 1} }
-services: [${name}]
-pools: [10.96.0.0/26]
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: ${name} }
+spec:
+  workload: { lab: lab/beta/b${n === 2 ? 2 : 1} }
+  services: [${name}]
+  pools: [10.96.0.0/26]
 `,
         );
         await mesh.apply("beta", exposes.join("---"));
@@ -56,14 +58,16 @@ pools: [10.96.0.0/26]
             each === null
               ? []
               : `
-kind: Connect
-name: c${n}
-workload: { lab: lab/alpha/a${each.workload + 1} }
-service: ${SERVICES[each.service]}
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: c${n} }
+spec:
+  workload: { lab: lab/alpha/a${each.workload + 1} }
+  service: ${SERVICES[each.service]}
 `,
           );
           const gone = wanted.flatMap((each, n) =>
-            each ? [] : [{ kind: "Connect", name: `c${n}` } as const],
+            each ? [] : [{ kind: "NetworkServiceClient", name: `c${n}` } as const],
           );
           const deleted = attachments.delete(gone);
           if (documents.length > 0) await attachments.apply(read(documents.join("---")));
@@ -77,7 +81,10 @@ service: ${SERVICES[each.service]}
           assert.equal(check(mesh), 2 * documents.length);
         }
         await attachments.delete(
-          Array.from({ length: CONNECTS }, (_, n) => ({ kind: "Connect", name: `c${n}` }) as const),
+          Array.from(
+            { length: CONNECTS },
+            (_, n) => ({ kind: "NetworkServiceClient", name: `c${n}` }) as const,
+          ),
         );
         await mesh.sleep(1_000);
         await mesh.holdsNothing();

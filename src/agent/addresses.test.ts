@@ -20,22 +20,26 @@ import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 import type { AgentRole } from "./agent.ts";
 
 const expose = (name: string, workload: string, pools: string): string => `
-kind: Expose
-name: ${name}
-workload: { lab: lab/beta/${workload} }
-services: [${name}]
-pools: ${pools}
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: ${name} }
+spec:
+  workload: { lab: lab/beta/${workload} }
+  services: [${name}]
+  pools: ${pools}
 `;
 const connect = (name: string, workload: string, service: string): string => `
-kind: Connect
-name: ${name}
-workload: { lab: lab/alpha/${workload} }
-service: ${service}
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: ${name} }
+spec:
+  workload: { lab: lab/alpha/${workload} }
+  service: ${service}
 `;
 
 const documents = (...parts: readonly string[]): string => parts.join("---\n");
 
-/** Both ends' addresses of each Connect, and that each far end is reached by its own wire. */
+/** Both ends' addresses of each client, and that each far end is reached by its own wire. */
 function check(
   mesh: AgentMesh,
   wires: readonly (readonly [name: string, from: string, to: string])[],
@@ -44,7 +48,8 @@ function check(
   for (const [name, from, to] of wires) {
     mesh.reaches(["alpha", from], ["beta", to], name);
     const { own, far } = mesh.addresses("alpha", name);
-    const { connectionId = "" } = mesh.agent("alpha").attachments.find({ kind: "Connect", name }) ?? {};
+    const { connectionId = "" } =
+      mesh.agent("alpha").attachments.find({ kind: "NetworkServiceClient", name }) ?? {};
     const made = mesh.agent("alpha").wires.made.get(connectionId);
     const device = made?.wire.client.type === "KERNEL" ? made.wire.client.interfaceName : undefined;
     // The way back ends at the device of this wire, and at no other one that has the same address.
@@ -56,7 +61,7 @@ function check(
 }
 
 for (const seed of ["1", "2", "3"])
-  test(`two Connects of one workload that ask two services with one pool at once get different addresses (seed ${seed})`, async () => {
+  test(`two clients of one workload that ask two services with one pool at once get different addresses (seed ${seed})`, async () => {
     const mesh = new AgentMesh({ seed });
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -119,7 +124,10 @@ test("a pool that holds a workload's own gateway, address or network is given ou
   });
 });
 
-const SERVICES = documents("kind: NetworkService\nname: left\n", "kind: NetworkService\nname: right\n");
+const SERVICES = documents(
+  "apiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: left }\n",
+  "apiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: right }\n",
+);
 const SOCKET = "unix:///run/stranger.sock";
 
 /** An endpoint of another make in beta's b2. `addresses` are the far end's and the client's, whatever is excluded. */
@@ -198,7 +206,7 @@ test("an endpoint that gives a far end twice is refused with the address and the
     for (const workload of ["a1", "a2"]) {
       await alpha.apply(read(connect("r", workload, "right")));
       await mesh.sleep(1_000);
-      const view = alpha.find({ kind: "Connect", name: "r" })?.view;
+      const view = alpha.find({ kind: "NetworkServiceClient", name: "r" })?.view;
       assert.equal(view?.state, "failed");
       assert.match(
         view.reason,
@@ -206,14 +214,14 @@ test("an endpoint that gives a far end twice is refused with the address and the
       );
       assert.equal(view.error?.topic, "NL-502");
       assert.equal(wires.made.size, 1);
-      await alpha.delete([{ kind: "Connect", name: "r" }]);
+      await alpha.delete([{ kind: "NetworkServiceClient", name: "r" }]);
     }
     check(mesh, [["l", "a1", "b2"]]);
     // What it had is free again.
-    await alpha.delete([{ kind: "Connect", name: "l" }]);
+    await alpha.delete([{ kind: "NetworkServiceClient", name: "l" }]);
     await mesh.apply("alpha", connect("r", "a1", "right"));
     check(mesh, [["r", "a1", "b2"]]);
-    await alpha.delete([{ kind: "Connect", name: "r" }]);
+    await alpha.delete([{ kind: "NetworkServiceClient", name: "r" }]);
     await mesh.holdsNothing();
   });
 });

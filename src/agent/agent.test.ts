@@ -4,16 +4,23 @@ import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceQuerySchema, NetworkServiceSchema } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
+import { edited, serviceText } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, read, REGISTRY_URL, WEB } from "../../fixtures/roles/agent.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24, "fd00:2::/64"]
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec:
+  workload: { lab: lab/beta/b1 }
+  services: [db]
+  pools: [10.0.2.0/24, "fd00:2::/64"]
 `;
+
+/** Another provider of the same service. */
+const other = (place: string): string =>
+  edited(DB, { name: "other", spec: { workload: { lab: `lab/${place}` } } });
 
 suite("an agent", () => {
   test("connects a workload to a service of another host by name, and leaves nothing when that is deleted", async () => {
@@ -27,8 +34,8 @@ suite("an agent", () => {
         connection?.path?.pathSegments.map(({ name }) => name),
         ["alpha/a1", "manager-alpha", "forwarder-alpha", "manager-beta", "forwarder-beta", "db.beta"],
       );
-      await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-db" }]);
-      await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "db" }]);
+      await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web-db" }]);
+      await mesh.agent("beta").attachments.delete([{ kind: "NetworkServiceProvider", name: "db" }]);
       await mesh.sleep(500);
       await mesh.holdsNothing();
     });
@@ -50,12 +57,12 @@ suite("an agent", () => {
       const alpha = mesh.agent("alpha").attachments;
       await alpha.apply(read(WEB));
       await mesh.sleep(60_000);
-      const failed = alpha.find({ kind: "Connect", name: "web-db" })?.view;
+      const failed = alpha.find({ kind: "NetworkServiceClient", name: "web-db" })?.view;
       assert.equal(failed?.state, "failed");
       assert.match(failed.reason, /network service db is not found/);
       await mesh.apply("beta", DB);
       await mesh.sleep(200);
-      assert.equal(alpha.find({ kind: "Connect", name: "web-db" })?.view.state, "up");
+      assert.equal(alpha.find({ kind: "NetworkServiceClient", name: "web-db" })?.view.state, "up");
     });
   });
 });
@@ -97,7 +104,7 @@ suite("an agent that starts again", () => {
     const mesh = new AgentMesh({ sweepAfterMs: 5_000 });
     await mesh.runWithWire(async () => {
       mesh.simulation.crash("beta");
-      await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-db" }]);
+      await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web-db" }]);
       mesh.simulation.restart("beta");
       await mesh.sleep(1_000);
       assert.equal(mesh.agent("beta").wires.unclaimed.length, 1);
@@ -116,7 +123,7 @@ suite("an agent whose workloads and services come and go", () => {
       await mesh.sleep(1_000);
       assert.deepEqual(mesh.agent("beta").forwarder.established(), []);
       const { attachments } = mesh.agent("alpha");
-      assert.equal(attachments.find({ kind: "Connect", name: "web-db" })?.view.state, "waiting");
+      assert.equal(attachments.find({ kind: "NetworkServiceClient", name: "web-db" })?.view.state, "waiting");
       mesh.createWorkload("alpha", "a1");
       await mesh.sleep(3_000);
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
@@ -129,7 +136,7 @@ suite("an agent whose workloads and services come and go", () => {
     await mesh.runWithWire(async () => {
       mesh.removeWorkload("beta", "b1");
       await mesh.sleep(1_000);
-      await mesh.apply("beta", DB.replace("name: db", "name: other").replace("beta/b1", "beta/b2"));
+      await mesh.apply("beta", other("beta/b2"));
       await mesh.sleep(12_000);
       mesh.reaches(["alpha", "a1"], ["beta", "b2"], "web-db");
     });
@@ -144,14 +151,14 @@ suite("an agent whose workloads and services come and go", () => {
       await mesh.sleep(100);
       await mesh.apply("beta", DB);
       await mesh.apply("alpha", WEB);
-      await mesh.apply("alpha", DB.replace("name: db", "name: other").replace("beta/b1", "alpha/a2"));
+      await mesh.apply("alpha", other("alpha/a2"));
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
       const { attachments, forwarder } = mesh.agent("alpha");
       const endpoint = (): string | undefined => forwarder.established()[0]?.networkServiceEndpointName;
       await mesh.sleep(atMs - clock.monotonicMs());
       mesh.isUnderlayCut = true;
       await mesh.sleep(leaseMs / 2);
-      assert.equal(attachments.find({ kind: "Connect", name: "web-db" })?.view.state, "healing");
+      assert.equal(attachments.find({ kind: "NetworkServiceClient", name: "web-db" })?.view.state, "healing");
       assert.equal(endpoint(), "db.beta");
       await mesh.sleep(leaseMs);
       mesh.reaches(["alpha", "a1"], ["alpha", "a2"], "web-db");
@@ -160,15 +167,15 @@ suite("an agent whose workloads and services come and go", () => {
   });
 
   for (const outage of ["", ", also with the registry down"])
-    test(`withdraws an Expose with its wires, and their clients go elsewhere${outage}`, async () => {
+    test(`withdraws a provider with its wires, and their clients go elsewhere${outage}`, async () => {
       const mesh = new AgentMesh();
       await mesh.runWithWire(async () => {
         if (outage) mesh.simulation.crash("registry");
-        await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "db" }]);
+        await mesh.agent("beta").attachments.delete([{ kind: "NetworkServiceProvider", name: "db" }]);
         const { attachments, wires } = mesh.agent("beta");
         assert.deepEqual([attachments.all().length, wires.made.size], [0, 0]);
         if (outage) mesh.simulation.restart("registry");
-        await mesh.apply("beta", DB.replace("name: db", "name: other").replace("beta/b1", "beta/b2"));
+        await mesh.apply("beta", other("beta/b2"));
         await mesh.sleep(12_000);
         mesh.reaches(["alpha", "a1"], ["beta", "b2"], "web-db");
       });
@@ -190,7 +197,7 @@ suite("an agent whose wish changes", () => {
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
       assert.deepEqual(
         (await attachments.compare(read(WEB))).map(({ change, differences }) => ({ change, differences })),
-        [{ change: "changed", differences: ["interface"] }],
+        [{ change: "changed", differences: ["spec.interface"] }],
       );
     });
   });
@@ -216,20 +223,26 @@ suite("an agent whose wish changes", () => {
       await attachments.apply(read(WEB));
       await assert.rejects(attachments.apply(read(WEB.replace("web-db", "other"))), {
         code: "INVALID_ARGUMENT",
-        message: /Connect web-db has the interface "to-db"/,
+        message: /NetworkServiceClient web-db has the interface "to-db"/,
       });
     });
   });
 });
 
+/** The service, with endpoints of one colour only. */
+const forColour = (colour: string): string =>
+  serviceText("db", [{ routes: [{ destination_selector: { colour } }] }]);
+const BLUE = edited(DB, { labels: { colour: "blue" } });
+const GREEN = edited(other("alpha/a2"), { labels: { colour: "green" }, spec: { pools: ["10.0.3.0/24"] } });
+
 suite("wires that are up when a wish changes", () => {
   for (const outage of ["", ", also with the registry down"])
-    test(`gives the wires that are up what has changed of an Expose, at once, and takes none down${outage}`, async () => {
+    test(`gives the wires that are up what has changed of a provider, at once, and takes none down${outage}`, async () => {
       const mesh = new AgentMesh();
       await mesh.run(async () => {
         await mesh.sleep(100);
-        const db = (more: string): string => `${DB}${more}\n`;
-        await mesh.apply("beta", db("routes: { client: [10.7.0.0/16] }"));
+        const db = (...client: string[]): string => edited(DB, { spec: { routes: { client } } });
+        await mesh.apply("beta", db("10.7.0.0/16"));
         await mesh.apply("alpha", WEB);
         const look = async () =>
           await mesh.simulation.kernel("alpha").observe([{ netns: mesh.netnsOf("alpha", "a1") }]);
@@ -241,12 +254,12 @@ suite("wires that are up when a wish changes", () => {
         const devices = async () => (await look()).filter(({ kind }) => kind === "veth");
         const before = await devices();
         if (outage) mesh.simulation.crash("registry");
-        await mesh.agent("beta").attachments.apply(read(db("routes: { client: [10.8.0.0/16] }")));
+        await mesh.agent("beta").attachments.apply(read(db("10.8.0.0/16")));
         await mesh.sleep(1_000);
         assert.deepEqual(await routes(), ["10.8.0.0/16"]);
         assert.deepEqual(await devices(), before);
         assert.equal(
-          mesh.agent("alpha").attachments.find({ kind: "Connect", name: "web-db" })?.view.state,
+          mesh.agent("alpha").attachments.find({ kind: "NetworkServiceClient", name: "web-db" })?.view.state,
           "up",
         );
       });
@@ -254,25 +267,22 @@ suite("wires that are up when a wish changes", () => {
 
   test("moves wires whose service's matches change to an endpoint that is for them; not before the registry says so", async () => {
     const mesh = new AgentMesh();
-    const service = (colour: string): string =>
-      `kind: NetworkService\nname: db\nmatches: [{ routes: [{ destinationSelector: { colour: ${colour} } }] }]\n`;
     await mesh.run(async () => {
       await mesh.sleep(100);
-      await mesh.apply("beta", service("blue"));
-      await mesh.apply("beta", `${DB}labels: { colour: blue }\n`);
-      const green = DB.replace("name: db", "name: other").replace("beta/b1", "alpha/a2");
-      await mesh.apply("alpha", `${green.replaceAll("10.0.2", "10.0.3")}labels: { colour: green }\n`);
+      await mesh.apply("beta", forColour("blue"));
+      await mesh.apply("beta", BLUE);
+      await mesh.apply("alpha", GREEN);
       await mesh.apply("alpha", WEB);
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
       mesh.simulation.crash("registry");
-      await mesh.agent("beta").attachments.apply(read(service("green")));
+      await mesh.agent("beta").attachments.apply(read(forColour("green")));
       await mesh.sleep(20_000);
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
       mesh.simulation.restart("registry");
       await mesh.sleep(20_000);
       mesh.reaches(["alpha", "a1"], ["alpha", "a2"], "web-db");
       assert.deepEqual(mesh.agent("beta").forwarder.established(), []);
-      await mesh.agent("beta").attachments.apply(read(service("blue")));
+      await mesh.agent("beta").attachments.apply(read(forColour("blue")));
       await mesh.sleep(2_000);
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     });
@@ -280,11 +290,10 @@ suite("wires that are up when a wish changes", () => {
 
   test("puts the matches of a service back that an endpoint's program has registered without, and moves the wires", async () => {
     const mesh = new AgentMesh();
-    const service = `kind: NetworkService\nname: db\nmatches: [{ routes: [{ destinationSelector: { colour: blue } }] }]\n`;
     await mesh.run(async () => {
       await mesh.sleep(100);
-      await mesh.apply("beta", service);
-      await mesh.apply("beta", `${DB}labels: { colour: blue }\n`);
+      await mesh.apply("beta", forColour("blue"));
+      await mesh.apply("beta", BLUE);
       const { registry: manager, world } = mesh.agent("beta");
       const matches = async (): Promise<number | undefined> => {
         const query = create(NetworkServiceQuerySchema, { networkService: { name: "db" } });
@@ -296,8 +305,7 @@ suite("wires that are up when a wish changes", () => {
       const caller = { scope: world.scope, deadlineMs: Infinity, peer };
       await manager.services.request(caller, create(NetworkServiceSchema, { name: "db" }));
       assert.equal(await matches(), 0);
-      const green = DB.replace("name: db", "name: other").replace("beta/b1", "alpha/a2");
-      await mesh.apply("alpha", `${green.replaceAll("10.0.2", "10.0.3")}labels: { colour: green }\n`);
+      await mesh.apply("alpha", GREEN);
       await mesh.apply("alpha", WEB);
       await mesh.sleep(5_000);
       assert.equal(await matches(), 1);

@@ -1,9 +1,13 @@
 /** Wishes that change while what they were is still being taken away, because another host does not answer. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { edited } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
 
-const REF = { kind: "Connect", name: "web-db" } as const;
+const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
+
+/** The client with a label. */
+const labelled = (app: string): string => edited(WEB, { labels: { app } });
 
 /** Alpha and beta do not hear each other from second 10 on, for half a minute; the wire was up. */
 async function cutOff(body: (mesh: AgentMesh, now: () => number) => Promise<void>): Promise<void> {
@@ -22,13 +26,15 @@ suite("an apply", () => {
       const { attachments } = mesh.agent("alpha");
       const id = attachments.find(REF)?.connectionId;
       const startMs = now();
-      const [first] = await attachments.apply(read(`${WEB}labels: { app: one }`));
+      const [first] = await attachments.apply(read(labelled("one")));
       assert.equal(first?.change, "changed");
       assert.equal(attachments.find(REF)?.view.state, "closing");
-      await attachments.apply(read(WEB.replace("web-db", "other").replace("a1", "a2")));
-      const [second] = await attachments.apply(read(`${WEB}labels: { app: two }`));
-      assert.deepEqual(second?.differences, ["labels.app"]);
-      const [third] = await attachments.apply(read(`${WEB}labels: { app: two }`));
+      await attachments.apply(
+        read(edited(WEB, { name: "other", spec: { workload: { lab: "lab/alpha/a2" } } })),
+      );
+      const [second] = await attachments.apply(read(labelled("two")));
+      assert.deepEqual(second?.differences, ["metadata.labels.app"]);
+      const [third] = await attachments.apply(read(labelled("two")));
       assert.equal(third?.change, "unchanged");
       assert.ok(now() - startMs < 100, `${now() - startMs} ms`);
       assert.match(JSON.stringify(attachments.documents({ name: "web-db" })), /"app":"two"/);
@@ -48,7 +54,7 @@ suite("an apply", () => {
     await cutOff(async (mesh) => {
       for (const [host, ref, text] of [
         ["alpha", REF, WEB],
-        ["beta", { kind: "Expose", name: "db" }, DB],
+        ["beta", { kind: "NetworkServiceProvider", name: "db" }, DB],
       ] as const) {
         const { attachments } = mesh.agent(host);
         let isGone = false;
@@ -70,12 +76,12 @@ suite("an apply", () => {
   test("that is taken back before what was there is closed leaves nothing", async () => {
     await cutOff(async (mesh) => {
       const { attachments } = mesh.agent("alpha");
-      await attachments.apply(read(`${WEB}labels: { app: one }`));
+      await attachments.apply(read(labelled("one")));
       assert.deepEqual(await attachments.delete([REF]), [REF]);
       assert.deepEqual(attachments.all(), []);
       assert.equal(mesh.agent("alpha").wires.made.size, 0);
       await mesh.sleep(60_000);
-      await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "db" }]);
+      await mesh.agent("beta").attachments.delete([{ kind: "NetworkServiceProvider", name: "db" }]);
       await mesh.sleep(700_000);
       await mesh.holdsNothing();
     });
@@ -84,7 +90,7 @@ suite("an apply", () => {
   test("that is under way when the agent ends for good leaves nothing of it", async () => {
     await cutOff(async (mesh) => {
       const { attachments, wires } = mesh.agent("alpha");
-      await attachments.apply(read(`${WEB}labels: { app: one }`));
+      await attachments.apply(read(labelled("one")));
       await attachments.closeAll();
       await mesh.sleep(60_000);
       assert.equal(wires.made.size, 0);

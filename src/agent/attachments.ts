@@ -10,16 +10,17 @@
  */
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
-import type { Attached } from "../attachments/attached.ts";
+import type { Attached, Told } from "../attachments/attached.ts";
 import { Clients } from "../attachments/clients.ts";
 import { clashesOf, Interfaces, perhapsTheSame } from "../attachments/clashes.ts";
 import { type Desired, DesiredState, type Kept, type Loaded } from "./desired-state.ts";
 import { differences } from "./differences.ts";
+import { AttachmentNews } from "./attachment-news.ts";
+import type { Journal } from "./journal.ts";
 import type { Kinds, Tools } from "../attachments/kind.ts";
 import type { AgentParts } from "../attachments/parts.ts";
 import type { KeptWires } from "./kept-wires.ts";
 import { backoffMs } from "../async/backoff.ts";
-import type { ProgressView } from "../attachments/progress.ts";
 import { Semaphore } from "../async/semaphore.ts";
 import type { WorkloadRef } from "../resolvers/resolver.ts";
 import { workloadKey } from "../resolvers/workload-ref.ts";
@@ -43,7 +44,7 @@ export interface AttachmentsOptions {
 export interface Applied {
   readonly ref: Ref;
   readonly change: "unchanged" | "added" | "changed";
-  /** Paths of what differs: `labels.app`. */
+  /** Paths of what differs: `metadata.labels.app`. */
   readonly differences: readonly string[];
 }
 
@@ -60,6 +61,8 @@ const WORKLOAD_COMES_MS = 10_000;
 interface Running {
   /** Who works for it; as long as another one is taken away from its place, that one. */
   readonly attached: Attached;
+  /** The generation of the document that `attached` works for. */
+  readonly observedGeneration: number;
   readonly kept: Kept;
   /** Ends its task. */
   readonly stop: () => Promise<void>;
@@ -74,6 +77,7 @@ interface Leaving {
 export class Attachments {
   readonly kinds: Kinds;
   readonly #parts: AttachmentsOptions["parts"];
+  readonly #news: AttachmentNews;
   readonly #state: DesiredState;
   readonly #tools: Tools;
   readonly #running = new Map<string, Running>();
@@ -90,7 +94,13 @@ export class Attachments {
     const { world, disk } = parts;
     this.#parts = parts;
     this.kinds = kinds;
-    this.#state = new DesiredState({ world, disk, stateFolder, read: (data) => kinds.read(data) });
+    this.#news = new AttachmentNews(world);
+    this.#state = new DesiredState({
+      world,
+      disk,
+      stateFolder,
+      read: (data) => kinds.readKept(data),
+    });
     this.#tools = {
       parts,
       workloads: new Workloads(parts),
@@ -123,6 +133,21 @@ export class Attachments {
     return [...this.#running.values()].map(({ attached }) => attached);
   }
 
+  /** The events of the last hour. */
+  get journal(): Pick<Journal, "list"> {
+    return this.#news.journal;
+  }
+
+  /** The same with their generations. */
+  told(): readonly Told[] {
+    return [...this.#running.values()].map(telling);
+  }
+
+  toldOf(ref: Ref): Told | undefined {
+    const running = this.#running.get(refText(ref));
+    return running && telling(running);
+  }
+
   find(ref: Ref): Attached | undefined {
     return this.#running.get(refText(ref))?.attached;
   }
@@ -137,7 +162,7 @@ export class Attachments {
     return this.#kept()
       .map(({ wish }) => wish.document)
       .filter(
-        ({ kind, name }) =>
+        ({ kind, metadata: { name } }) =>
           (query.kind === undefined || kind === query.kind) &&
           (query.name === undefined || name === query.name),
       );
@@ -225,6 +250,7 @@ export class Attachments {
       const changed = new Map(kept.map((each) => [refText(each.wish), each]));
       const others = this.#kept().filter(({ wish }) => !changed.has(refText(wish)));
       await this.#save([...others, ...kept]);
+      this.#news.applied(applied);
       for (const each of kept) this.#put(each);
       this.changed();
       return applied;
@@ -250,7 +276,9 @@ export class Attachments {
     });
     await Promise.all(gone.map(({ leaving }) => leaving.gone));
     for (const { running } of gone) this.#closing.delete(running.kept.connectionId);
-    return gone.map(({ running }) => refOf(running.kept.wish));
+    const deleted = gone.map(({ running }) => refOf(running.kept.wish));
+    this.#news.deleted(deleted);
+    return deleted;
   }
 
   /**
@@ -318,9 +346,10 @@ export class Attachments {
 
   /** A wish that is changed keeps its id. */
   #keep(wish: Wish): Kept {
-    const known = this.#running.get(refText(wish))?.kept.connectionId;
+    const known = this.#running.get(refText(wish))?.kept;
     const { keys } = this.#parts.world;
-    return { wish, connectionId: this.#asks(wish) ? known || keys.uuid() : "" };
+    const connectionId = this.#asks(wish) ? known?.connectionId || keys.uuid() : "";
+    return { wish, connectionId, generation: (known?.generation ?? 0) + 1 };
   }
 
   /** Has a wish worked on: by whom that was, or anew, after that one has left. */
@@ -329,8 +358,11 @@ export class Attachments {
     const leaving = this.#leaving.get(name);
     const there = leaving?.running ?? this.#running.get(name);
     if (!there) return this.#start(kept, undefined);
-    this.#running.set(name, { ...there, kept });
-    if (!leaving && !there.attached.update(kept.wish)) this.#leave(name, there);
+    const isUpdated = !leaving && there.attached.update(kept.wish);
+    const observedGeneration = isUpdated ? kept.generation : there.observedGeneration;
+    const next = { ...there, kept, observedGeneration };
+    this.#running.set(name, next);
+    if (!leaving && !isUpdated) this.#leave(name, next);
   }
 
   /** Takes it away, unless that is under way; what stands in its place by then begins. */
@@ -362,7 +394,7 @@ export class Attachments {
       await attached.close();
     } catch (error) {
       if (this.#parts.world.scope.ended) throw error;
-      this.#sayBug(attached, error);
+      this.#news.bug(attached.wish, error);
     }
   }
 
@@ -370,7 +402,12 @@ export class Attachments {
     const attached = this.#make(kept, answers);
     const task = this.#parts.world.scope.child(refText(kept.wish));
     task.spawn(refText(kept.wish), (scope) => this.#run(attached, scope));
-    const running: Running = { attached, kept, stop: () => task.end() };
+    const running: Running = {
+      attached,
+      kept,
+      observedGeneration: kept.generation,
+      stop: () => task.end(),
+    };
     this.#running.set(refText(kept.wish), running);
   }
 
@@ -386,7 +423,7 @@ export class Attachments {
         return await attached.run(scope);
       } catch (error) {
         if (scope.ended && error instanceof NetloomError) return;
-        this.#sayBug(attached, error);
+        this.#news.bug(attached.wish, error);
         if (attached.view.state === "up") failures = 1;
         const delayMs = backoffMs(failures, random.fraction(`after a bug in ${name}`, failures));
         attached.fail(operatingError(`work on ${name}`, error), delayMs);
@@ -395,28 +432,15 @@ export class Attachments {
     }
   }
 
-  #sayBug({ wish }: Attached, error: unknown): void {
-    this.#parts.world.log.error("bug in an attachment", { attachment: refText(wish) }, error);
-  }
-
   #make({ wish, connectionId }: Kept, answers: Loaded["answers"] | undefined): Attached {
     return this.kinds.of(wish).control(wish, this.#tools, {
       connectionId,
       answer: answers?.get(connectionId),
-      onChange: (view) => this.#tell(wish, view),
+      onChange: (view) => {
+        this.#news.turned(wish, view);
+        this.changed();
+      },
     });
-  }
-
-  #tell(wish: Wish, { state, reason, error, attempts }: ProgressView): void {
-    const { log } = this.#parts.world;
-    const fields = { attachment: refText(wish), reason: reason || undefined, hint: error?.hint };
-    if (state === "failed" && attempts === 1) log.warn("an attachment does not work yet", fields);
-    else if (state === "failed") log.debug("an attachment does not work yet", { ...fields, attempts });
-    else if (state === "healing" && attempts <= 1) log.warn("a wire heals", fields);
-    else if (state === "healing") log.debug("a wire still heals", { ...fields, attempts });
-    else if (state === "up") log.info("an attachment is up", fields);
-    else log.debug(`an attachment is ${state}`, fields);
-    this.changed();
   }
 
   /** What nobody shall have any more goes first: it may hold a name that is wanted. Endpoints come before wires. */
@@ -468,4 +492,8 @@ export class Attachments {
       }
     }
   }
+}
+
+function telling({ attached, kept, observedGeneration }: Running): Told {
+  return { attached, generation: kept.generation, observedGeneration };
 }

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
+import { edited } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
-const REF = { kind: "Connect", name: "web-db" } as const;
+const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
 
 async function withMesh(body: (mesh: AgentMesh) => Promise<void>): Promise<void> {
   const mesh = new AgentMesh();
@@ -82,10 +83,10 @@ suite("what fails", () => {
     });
   });
 
-  test("by the MTU that the Connect asks for is the Connect's matter", async () => {
+  test("by the MTU that the client asks for is the client's matter", async () => {
     await withMesh(async (mesh) => {
       await mesh.apply("alpha", DB.replace("10.0.2.0/24", '"fd00:2::/64"').replace("beta/b1", "alpha/a2"));
-      const error = await failureOf(mesh, `${WEB}mtu: 1000`);
+      const error = await failureOf(mesh, edited(WEB, { spec: { mtu: 1000 } }));
       assert.deepEqual([error.code, error.topic], ["INVALID_ARGUMENT", "NL-410"]);
       assert.match(error.message, /^connect alpha\/a1 to db\.alpha: The wire's MTU would be 1000/);
       assert.match(error.hint ?? "", /^alpha\/a1 asks for 1000 bytes/);

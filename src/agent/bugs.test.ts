@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { lineLog, NO_LOG } from "../observe/log.ts";
 import type { HostWorld } from "../world/world.ts";
+import { edited } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
 
 /** Where a bug strikes: the calls of a World that an attachment's request passes. */
@@ -77,18 +78,18 @@ suite("an attachment that meets an unexpected exception", () => {
   test("of its own document has a state with the reason, and its next document starts afresh", async () => {
     const mesh = new AgentMesh({ log: NO_LOG });
     // No parser lets such a label through: it stands for any value that nobody has thought of.
-    const [wish] = read(`${DB}labels: { site: y }\n`);
-    assert.ok(wish?.kind === "Expose");
+    const [wish] = read(edited(DB, { labels: { site: "y" } }));
+    assert.ok(wish?.kind === "NetworkServiceProvider");
     const damaged = { ...wish, labels: new Map([["db", { site: "\uD800x" }]]) };
     await mesh.run(async () => {
       await mesh.sleep(100);
       const { attachments } = mesh.agent("beta");
       await attachments.apply([damaged]);
       await mesh.sleep(2_000);
-      const view = attachments.find({ kind: "Expose", name: "db" })?.view;
+      const view = attachments.find({ kind: "NetworkServiceProvider", name: "db" })?.view;
       assert.equal(view?.state, "failed");
-      assert.match(view?.reason, /^work on Expose db: \w*Error: .*string/);
-      await mesh.apply("beta", `${DB}labels: { site: x }\n`);
+      assert.match(view?.reason, /^work on NetworkServiceProvider db: \w*Error: .*string/);
+      await mesh.apply("beta", edited(DB, { labels: { site: "x" } }));
     });
   });
 
@@ -125,7 +126,8 @@ suite("an attachment that meets an unexpected exception", () => {
           await mesh.run(async () => {
             await mesh.sleep(100);
             await mesh.apply("beta", DB);
-            await mesh.apply("alpha", `${WEB}---${WEB.replace("web-db", "other-db").replaceAll("a1", "a2")}`);
+            const other = edited(WEB, { name: "other-db", spec: { workload: { lab: "lab/alpha/a2" } } });
+            await mesh.apply("alpha", `${WEB}---\n${other}`);
             const { attachments } = mesh.agent("alpha");
             attachments.onChange(() => {
               const views = attachments.all().map(({ view }) => view);
@@ -143,7 +145,7 @@ suite("an attachment that meets an unexpected exception", () => {
               ["web-db", "a1"],
               ["other-db", "a2"],
             ] as const) {
-              assert.equal(attachments.find({ kind: "Connect", name })?.view.state, "up", name);
+              assert.equal(attachments.find({ kind: "NetworkServiceClient", name })?.view.state, "up", name);
               mesh.reaches(["alpha", workload], ["beta", "b1"], name);
             }
           });
@@ -170,7 +172,7 @@ suite("a workload that is looked for", () => {
           mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
           await mesh.sleep(30_000);
           const viewOf = () =>
-            mesh.agent("alpha").attachments.find({ kind: "Connect", name: "web-db" })?.view;
+            mesh.agent("alpha").attachments.find({ kind: "NetworkServiceClient", name: "web-db" })?.view;
           assert.equal(viewOf()?.state, "up");
           mesh.removeWorkload("alpha", "a1");
           await mesh.sleep(1_000);

@@ -90,7 +90,7 @@ test("a capture ends with a sentence when its workload goes, and when its wire i
     const [gone, closed] = [capture(mesh, "alpha", "a1"), capture(mesh, "alpha", "a2")];
     for (const each of [gone, closed]) await begin(each);
     mesh.removeWorkload("alpha", "a1");
-    await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-too" }]);
+    await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web-too" }]);
     assert.deepEqual(
       (await gone.all()).map(({ ended }) => ended),
       ["its workload is gone"],

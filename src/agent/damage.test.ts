@@ -8,11 +8,13 @@ import type { HostWorld } from "../world/world.ts";
 import { AgentMesh, WEB } from "../../fixtures/roles/agent.ts";
 
 const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24, "fd00:2::/64"]
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec:
+  workload: { lab: lab/beta/b1 }
+  services: [db]
+  pools: [10.0.2.0/24, "fd00:2::/64"]
 `;
 
 type Damage = (bytes: Uint8Array) => Uint8Array;
@@ -86,7 +88,7 @@ suite("an agent whose disk is damaged", () => {
       test(`goes on without the ${cache} that ${how}: no wire changes, and it says so`, async () => {
         const { mesh, before, after, lines } = await relive(cache, damage, {});
         const { attachments, wires } = mesh.agent("alpha");
-        assert.equal(attachments.find({ kind: "Connect", name: "web-db" })?.view.state, "up");
+        assert.equal(attachments.find({ kind: "NetworkServiceClient", name: "web-db" })?.view.state, "up");
         assert.deepEqual(after, before);
         assert.deepEqual(wires.unclaimed, []);
         const isExpected = cache === "namespaces" && /empty|cut off|first line/.test(how);

@@ -19,16 +19,17 @@ import {
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
 import { Signal } from "../async/signal.ts";
-import { seal, unseal } from "../net/seal.ts";
+import { seal, unseal, type Unsealed } from "../net/seal.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import type { Disk } from "../world/disk.ts";
-import { type ReadResult, refText, type Wish } from "../attachments/wish.ts";
+import { type Document, type ReadResult, refText, type Wish } from "../attachments/wish.ts";
 
-const WISH_FILE = "wish";
+export const WISH_FILE = "wish";
 const ANSWERS_FILE = "answers";
-const WISH_SEAL = { what: "wish", version: 1 } as const;
+/** Version 1 has documents as release 0.1.0 writes them. */
+export const WISH_SEAL = { what: "wish", version: 2, formerVersions: [1] } as const;
 const ANSWERS_SEAL = { what: "answers", version: 1 } as const;
 
 /** Answers are written so long after they have come, and a little later still where there are many. */
@@ -42,6 +43,8 @@ export interface Kept {
   readonly wish: Wish;
   /** Of a wish that asks for a wire: its id. Empty for others. */
   readonly connectionId: string;
+  /** The number of changes of the document, the first one included. */
+  readonly generation: number;
 }
 
 /** What is to be, all of it. */
@@ -60,7 +63,7 @@ export interface DesiredStateOptions {
   readonly disk: Disk;
   /** How people find the disk. */
   readonly stateFolder: string;
-  /** What the documents on the disk mean to this version. */
+  /** The meaning of a document on the disk to this version. */
   readonly read: (document: unknown) => ReadResult;
 }
 
@@ -186,12 +189,22 @@ export class DesiredState {
     const bytes = await this.#disk.read(WISH_FILE);
     if (!bytes) return { kept: [], closing: [] };
     const sealed = unseal(WISH_SEAL, bytes);
-    if (!sealed.ok) throw damagedWish(this.#path(WISH_FILE), sealed.problem);
+    if (!sealed.ok) throw unreadableWish(this.#path(WISH_FILE), sealed);
     const { attachments, closing } = fromBinary(WishSchema, sealed.content);
     const foreign: Wanted[] = [];
     const kept = attachments.flatMap((wanted): Kept[] => {
       const result = this.#read(JSON.parse(wanted.document));
-      if (result.ok) return [{ wish: result.wish, connectionId: wanted.connectionId }];
+      if (result.ok) {
+        for (const note of result.notes ?? [])
+          this.#world.log.warn("a wish of an earlier version is converted", { note });
+        return [
+          {
+            wish: result.wish,
+            connectionId: wanted.connectionId,
+            generation: Number(wanted.generation) || 1,
+          },
+        ];
+      }
       foreign.push(wanted);
       this.#world.log.error("an attachment on the disk means nothing to this version, and stays there", {
         problem: result.findings.map(({ message }) => message).join("; "),
@@ -224,8 +237,14 @@ export class DesiredState {
 }
 
 /** Half a wish is no wish: the wires of the other half would be removed. */
-function damagedWish(path: string, problem: string): NetloomError {
-  return new NetloomError("FAILED_PRECONDITION", `read what this host is to do from ${path}: ${problem}`, {
+function unreadableWish(path: string, { problem, isNewer }: Extract<Unsealed, { ok: false }>): NetloomError {
+  const message = `read what this host is to do from ${path}: ${problem}`;
+  if (isNewer)
+    return new NetloomError("FAILED_PRECONDITION", message, {
+      topic: "NL-205",
+      hint: "a newer netloom has written it: start that one; the file and the wires stay as they are",
+    });
+  return new NetloomError("FAILED_PRECONDITION", message, {
     topic: "NL-205",
     hint: `put back a copy of it, or move it away (mv ${path} ${path}.damaged), start the agent, and apply the attachments again; wires stay up meanwhile`,
   });
@@ -244,14 +263,18 @@ function textOf({ $unknown: _unknown, ...connection }: Connection): unknown {
 }
 
 function wishMessage({ kept, closing }: Desired, foreign: readonly Wanted[]) {
-  const own = kept.map(({ wish, connectionId }) =>
-    create(WantedSchema, { document: JSON.stringify(wish.document), connectionId }),
+  const own = kept.map(({ wish, connectionId, generation }) =>
+    create(WantedSchema, {
+      document: JSON.stringify(wish.document),
+      connectionId,
+      generation: BigInt(generation),
+    }),
   );
   const names = new Set(kept.map(({ wish }) => refText(wish)));
   // One that was applied again is the user's answer to what could not be read.
   const rest = foreign.filter(({ document }) => {
-    const { kind, name } = JSON.parse(document) as { readonly kind?: string; readonly name?: string };
-    return !names.has(`${kind} ${name}`);
+    const { kind, metadata } = JSON.parse(document) as Partial<Document>;
+    return !names.has(`${kind} ${metadata?.name}`);
   });
   return create(WishSchema, { closing: [...closing], attachments: [...own, ...rest] });
 }

@@ -1,5 +1,5 @@
 /**
- * A Function of an agent, on the simulator: a workload that runs no code of ours stands in the middle of a chain.
+ * A service function of an agent, on the simulator: a workload that runs no code of ours stands in the middle of a chain.
  *
  * ```
  *   alpha a1 ═══ in-… fw (alpha a2, or beta b2) out-… ═══ shop (beta b1)
@@ -20,48 +20,56 @@ import type { KernelObject } from "../kernel/kernel.ts";
 import { ofKind } from "../kernel/objects.ts";
 import { hopTo } from "../registry/hop-to.ts";
 import { meshView } from "../view/mesh-view.ts";
+import { edited, serviceText } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, type HostName, read } from "../../fixtures/roles/agent.ts";
 
 const SERVICE = `
+apiVersion: networkservicemesh.io/v1
 kind: NetworkService
-name: shop
-matches:
-  - { sourceSelector: { app: firewall }, routes: [{ destinationSelector: { app: shop } }] }
-  - { routes: [{ destinationSelector: { app: firewall } }] }
+metadata: { name: shop }
+spec:
+  matches:
+    - { source_selector: { app: firewall }, routes: [{ destination_selector: { app: shop } }] }
+    - { routes: [{ destination_selector: { app: firewall } }] }
 `;
 
 function firewall(place: string, name = "fw"): string {
   return `
-kind: Function
-name: ${name}
-type: passthrough
-workload: { lab: lab/${place} }
-service: shop
-labels: { app: firewall }
-pools: [10.1.0.0/24]
+apiVersion: netloom.dev/v1alpha1
+kind: ServiceFunction
+metadata: { name: ${name}, labels: { app: firewall } }
+spec:
+  type: passthrough
+  workload: { lab: lab/${place} }
+  service: shop
+  pools: [10.1.0.0/24]
 `;
 }
 
-function shop(place: string, { name = "shop", pool = "10.2.0.0/24", more = "" } = {}): string {
-  return `
-kind: Expose
-name: ${name}
-workload: { lab: lab/${place} }
-services: [shop]
-labels: { app: shop }
-pools: [${pool}]
-acceptRoutes: [10.1.0.0/24]
-${more}
+/** `spec` is what its spec has else. */
+function shop(place: string, { name = "shop", pool = "10.2.0.0/24", spec = {} } = {}): string {
+  const text = `
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: ${name}, labels: { app: shop } }
+spec:
+  workload: { lab: lab/${place} }
+  services: [shop]
+  pools: [${pool}]
+  acceptRoutes: [10.1.0.0/24]
 `;
+  return edited(text, { spec });
 }
 
 function web(place = "alpha/a1", name = "web"): string {
   return `
-kind: Connect
-name: ${name}
-workload: { lab: lab/${place} }
-service: shop
-interface: to-shop
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: ${name} }
+spec:
+  workload: { lab: lab/${place} }
+  service: shop
+  interface: to-shop
 `;
 }
 
@@ -114,8 +122,8 @@ class Chain {
 
   #made(name: string) {
     const { attachments, wires } = this.mesh.agent("alpha");
-    const id = attachments.find({ kind: "Connect", name })?.connectionId ?? "";
-    return wires.made.get(id) ?? assert.fail(`Connect ${name} has no wire`);
+    const id = attachments.find({ kind: "NetworkServiceClient", name })?.connectionId ?? "";
+    return wires.made.get(id) ?? assert.fail(`client ${name} has no wire`);
   }
 
   /** Waits until `is`. */
@@ -145,7 +153,7 @@ suite("a function", () => {
         const before = await chain.look();
         await mesh.sleep(3_600_000);
         assert.deepEqual(await chain.look(), before);
-        await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web" }]);
+        await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web" }]);
         await mesh.sleep(1_000);
         assert.deepEqual(await chain.look(), [[], []]);
       });
@@ -159,7 +167,7 @@ suite("a function", () => {
         await mesh.run(async () => {
           await chain.begin(fw, "beta/b1", fw === "alpha/a2" ? "beta/b2" : "alpha/a2");
           // The one that is asked second: a new life would begin with the first.
-          await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web" }]);
+          await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web" }]);
           await mesh.apply("alpha", web());
           // The last answers are on the disk a moment later.
           await mesh.sleep(1_000);
@@ -169,7 +177,7 @@ suite("a function", () => {
           assert.deepEqual(await chain.look(), before);
           for (const host of ["alpha", "beta"] as const)
             assert.deepEqual(mesh.agent(host).wires.unclaimed, [], `adopted and asked for on ${host}`);
-          assert.equal(chain.state("alpha", "Connect", "web"), "up");
+          assert.equal(chain.state("alpha", "NetworkServiceClient", "web"), "up");
         });
       });
 
@@ -180,9 +188,9 @@ suite("a function", () => {
       await chain.begin("alpha/a2", "beta/b1");
       assert.ok(chain.reaches(["alpha", "a1"], "web", ["beta", "b1"]));
       await mesh.apply("beta", shop("beta/b2", { name: "shop-2", pool: "10.2.2.0/24" }));
-      await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "shop" }]);
+      await mesh.agent("beta").attachments.delete([{ kind: "NetworkServiceProvider", name: "shop" }]);
       await chain.until(() => chain.reaches(["alpha", "a1"], "web", ["beta", "b2"]));
-      assert.equal(chain.state("alpha", "Connect", "web"), "up");
+      assert.equal(chain.state("alpha", "NetworkServiceClient", "web"), "up");
     });
   });
 
@@ -192,9 +200,9 @@ suite("a function", () => {
     await mesh.run(async () => {
       await chain.begin("alpha/a2", "beta/b1");
       mesh.removeWorkload("beta", "b1");
-      await chain.until(() => chain.state("alpha", "Connect", "web") === "healing");
+      await chain.until(() => chain.state("alpha", "NetworkServiceClient", "web") === "healing");
       mesh.createWorkload("beta", "b1");
-      await chain.until(() => chain.state("alpha", "Connect", "web") === "up");
+      await chain.until(() => chain.state("alpha", "NetworkServiceClient", "web") === "up");
       assert.ok(chain.reaches(["alpha", "a1"], "web", ["beta", "b1"]));
     });
   });
@@ -205,11 +213,11 @@ suite("a function", () => {
     await mesh.run(async () => {
       await chain.begin("alpha/a2", "beta/b1");
       mesh.removeWorkload("alpha", "a2");
-      await chain.until(() => chain.state("alpha", "Function", "fw") === "waiting");
+      await chain.until(() => chain.state("alpha", "ServiceFunction", "fw") === "waiting");
       await chain.until(() => mesh.agent("alpha").wires.made.size === 0);
       await chain.until(() => mesh.agent("beta").wires.made.size === 0);
       mesh.createWorkload("alpha", "a2");
-      await chain.until(() => chain.state("alpha", "Connect", "web") === "up");
+      await chain.until(() => chain.state("alpha", "NetworkServiceClient", "web") === "up");
       assert.ok(chain.reaches(["alpha", "a1"], "web", ["beta", "b1"]));
     });
   });
@@ -223,7 +231,7 @@ suite("the wires of a function", () => {
       mesh.createWorkload("alpha", "a3");
       await mesh.sleep(100);
       await mesh.apply("alpha", SERVICE);
-      await mesh.apply("beta", shop("beta/b1", { more: "routes: { client: [10.20.0.0/16] }" }));
+      await mesh.apply("beta", shop("beta/b1", { spec: { routes: { client: ["10.20.0.0/16"] } } }));
       await mesh.apply("beta", firewall("beta/b2"));
       await mesh.apply("alpha", web());
       await mesh.apply("alpha", web("alpha/a3", "web-2"));
@@ -266,7 +274,7 @@ suite("the wires of a function", () => {
     await mesh.run(async () => {
       await mesh.sleep(100);
       await mesh.apply("alpha", SERVICE);
-      await mesh.apply("beta", shop("beta/b1", { more: "mtu: 1300" }));
+      await mesh.apply("beta", shop("beta/b1", { spec: { mtu: 1300 } }));
       await mesh.apply("alpha", firewall("alpha/a2"));
       await mesh.apply("alpha", web());
       const mtus = [...mesh.agent("alpha").wires.made.values()].map(({ wire }) => wire.context.mtuBytes);
@@ -280,12 +288,13 @@ suite("the wires of a function", () => {
     await mesh.run(async () => {
       await mesh.sleep(100);
       await mesh.apply("alpha", SERVICE);
-      await mesh.apply("beta", shop("beta/b1").replace(/acceptRoutes.*/, ""));
+      await mesh.apply("beta", shop("beta/b1", { spec: { acceptRoutes: undefined } }));
       await mesh.apply("alpha", firewall("alpha/a2"));
       await mesh.agent("alpha").attachments.apply(read(web()));
-      await chain.until(() => chain.state("alpha", "Connect", "web") === "failed");
+      await chain.until(() => chain.state("alpha", "NetworkServiceClient", "web") === "failed");
       const reason =
-        mesh.agent("alpha").attachments.find({ kind: "Connect", name: "web" })?.view.reason ?? "";
+        mesh.agent("alpha").attachments.find({ kind: "NetworkServiceClient", name: "web" })?.view.reason ??
+        "";
       assert.match(reason, /takes no route to the client's 10\.1\.0\.\d+\/32; its acceptRoutes have to hold/);
     });
   });
@@ -350,13 +359,13 @@ suite("a function that would lead back to itself", () => {
     await chain.mesh.run(async () => {
       await chain.mesh.sleep(100);
       const { attachments } = chain.mesh.agent("alpha");
-      await attachments.apply(read("kind: NetworkService\nname: shop\n"));
+      await attachments.apply(read(serviceText("shop")));
       await assert.rejects(
         attachments.apply(read(firewall("alpha/a2"))),
         (error) =>
           error instanceof NetloomError &&
           error.code === "INVALID_ARGUMENT" &&
-          /apply Function fw: the service shop has no matches: every client gets any endpoint/.test(
+          /apply ServiceFunction fw: the service shop has no matches: every client gets any endpoint/.test(
             error.message,
           ),
       );
@@ -369,9 +378,9 @@ suite("a function that would lead back to itself", () => {
     await mesh.run(async () => {
       await mesh.sleep(100);
       await mesh.agent("alpha").attachments.apply(read(firewall("alpha/a2")));
-      await chain.until(() => chain.state("alpha", "Function", "fw") === "failed");
-      await mesh.agent("beta").attachments.apply(read("kind: NetworkService\nname: shop\n"));
-      const view = () => mesh.agent("alpha").attachments.find({ kind: "Function", name: "fw" })?.view;
+      await chain.until(() => chain.state("alpha", "ServiceFunction", "fw") === "failed");
+      await mesh.agent("beta").attachments.apply(read(serviceText("shop")));
+      const view = () => mesh.agent("alpha").attachments.find({ kind: "ServiceFunction", name: "fw" })?.view;
       await chain.until(() => /has no matches/.test(view()?.reason ?? ""));
       await mesh.agent("beta").attachments.apply(read(SERVICE));
       await chain.until(() => view()?.state === "up");
@@ -386,23 +395,26 @@ suite("a function that would lead back to itself", () => {
       await mesh.apply(
         "alpha",
         `
+apiVersion: networkservicemesh.io/v1
 kind: NetworkService
-name: shop
-matches:
-  - { sourceSelector: { app: firewall }, routes: [{ destinationSelector: { app: cache } }] }
-  - { sourceSelector: { app: cache }, routes: [{ destinationSelector: { app: firewall } }] }
-  - { routes: [{ destinationSelector: { app: firewall } }] }
+metadata: { name: shop }
+spec:
+  matches:
+    - { source_selector: { app: firewall }, routes: [{ destination_selector: { app: cache } }] }
+    - { source_selector: { app: cache }, routes: [{ destination_selector: { app: firewall } }] }
+    - { routes: [{ destination_selector: { app: firewall } }] }
 `,
       );
       await mesh.apply("alpha", firewall("alpha/a2"));
       await mesh.apply(
         "beta",
-        firewall("beta/b1", "cache").replace("app: firewall", "app: cache").replace("10.1.0", "10.3.0"),
+        edited(firewall("beta/b1", "cache"), { labels: { app: "cache" }, spec: { pools: ["10.3.0.0/24"] } }),
       );
       await mesh.agent("alpha").attachments.apply(read(web()));
-      await chain.until(() => chain.state("alpha", "Connect", "web") === "failed");
+      await chain.until(() => chain.state("alpha", "NetworkServiceClient", "web") === "failed");
       const reason =
-        mesh.agent("alpha").attachments.find({ kind: "Connect", name: "web" })?.view.reason ?? "";
+        mesh.agent("alpha").attachments.find({ kind: "NetworkServiceClient", name: "web" })?.view.reason ??
+        "";
       assert.match(reason, /its path has passed fw\.alpha already; the matches of shop lead in a circle/);
       for (const objects of await chain.look()) assert.deepEqual(objects, []);
     });

@@ -34,7 +34,7 @@ interface Taken {
 }
 
 const HINT =
-  "narrow what the endpoint gives, or what the Connect takes (acceptRoutes), or give the workload a namespace of its own";
+  "narrow what the endpoint gives, or what the client takes (acceptRoutes), or give the workload a namespace of its own";
 
 export class HostGuard {
   readonly #kernel: Kernel;

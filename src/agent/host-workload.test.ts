@@ -4,18 +4,19 @@ import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import type { Netns } from "../kernel/kernel.ts";
+import { edited } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const ALPHA = "/run/netns/nl-lab-alpha";
-const HOST = WEB.replace("{ lab: lab/alpha/a1 }", `{ netns: ${ALPHA} }`);
-const REF = { kind: "Connect", name: "web-db" } as const;
+const HOST = edited(WEB, { spec: { workload: { netns: ALPHA } } });
+const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
 
 async function viewOf(mesh: AgentMesh, text: string) {
   const { attachments } = mesh.agent("alpha");
   await attachments.apply(read(text));
   await mesh.sleep(3_000);
-  return attachments.find(REF)?.view ?? assert.fail("no Connect");
+  return attachments.find(REF)?.view ?? assert.fail("no client");
 }
 
 suite("an agent that was told nothing of it", () => {
@@ -68,37 +69,41 @@ suite("an agent whose host may be a workload", () => {
     const mesh = new AgentMesh({ allowHostWorkload: true });
     await mesh.run(async () => {
       await mesh.sleep(100);
-      await mesh.apply("beta", `${DB}routes: { client: [10.7.0.0/16] }`);
+      await mesh.apply("beta", edited(DB, { spec: { routes: { client: ["10.7.0.0/16"] } } }));
       await mesh.apply("alpha", HOST);
       const { far } = mesh.addresses("alpha", "web-db");
       assert.equal(mesh.machine.reaches(`file://${ALPHA}`, far)?.netns, mesh.netnsOf("beta", "b1"));
     });
   });
 
-  const cutting: readonly (readonly [string, string, RegExp])[] = [
+  const cutting: readonly (readonly [string, object, RegExp])[] = [
     [
       "a default route",
-      "routes: { client: [0.0.0.0/0] }",
+      { routes: { client: ["0.0.0.0/0"] } },
       /the route 0\.0\.0\.0\/[01] would lead the way to/,
     ],
     [
       "a route to the registry",
-      "routes: { client: [10.8.0.9/32] }",
+      { routes: { client: ["10.8.0.9/32"] } },
       /the registry, 10\.8\.0\.9, into the wire/,
     ],
     [
       "a route to the other end of its tunnel",
-      "routes: { client: [10.8.0.2/31] }",
+      { routes: { client: ["10.8.0.2/31"] } },
       /the other end of a tunnel, 10\.8\.0\.2, into the wire, and cut the host off/,
     ],
-    ["a policy for everything", "policies: [{ protocol: udp }]", /a policy's route 0\.0\.0\.0\/0 would lead/],
+    [
+      "a policy for everything",
+      { policyRoutes: [{ protocol: "udp" }] },
+      /a policy's route 0\.0\.0\.0\/0 would lead/,
+    ],
   ];
-  for (const [what, given, message] of cutting) {
+  for (const [what, spec, message] of cutting) {
     test(`refuses ${what}, names what would be cut off, and makes the wire when the service gives less`, async () => {
       const mesh = new AgentMesh({ allowHostWorkload: true });
       await mesh.run(async () => {
         await mesh.sleep(100);
-        await mesh.apply("beta", `${DB}${given}`);
+        await mesh.apply("beta", edited(DB, { spec }));
         const { state, error } = await viewOf(mesh, HOST);
         assert.deepEqual([state, error?.code, error?.topic], ["failed", "FAILED_PRECONDITION", "NL-409"]);
         assert.match(error?.message ?? "", message);
@@ -114,7 +119,7 @@ suite("an agent whose host may be a workload", () => {
     const mesh = new AgentMesh({ allowHostWorkload: true });
     await mesh.run(async () => {
       await mesh.sleep(100);
-      await mesh.apply("beta", `${DB}policies: [{ from: 10.0.2.1/32 }]`);
+      await mesh.apply("beta", edited(DB, { spec: { policyRoutes: [{ from: "10.0.2.1/32" }] } }));
       await mesh.apply("alpha", HOST);
     });
   });
@@ -123,13 +128,15 @@ suite("an agent whose host may be a workload", () => {
     const mesh = new AgentMesh({ allowHostWorkload: true });
     await mesh.run(async () => {
       await mesh.sleep(100);
-      const local = DB.replace("name: db", "name: local")
-        .replace("[db]", "[local]")
-        .replace("beta/b1", "alpha/a1");
-      await mesh.apply("alpha", `${local}routes: { client: [10.8.0.2/32] }`);
+      const workload = { lab: "lab/alpha/a1" };
+      const routes = { client: ["10.8.0.2/32"] };
       await mesh.apply(
         "alpha",
-        HOST.replace("web-db", "first").replace("service: db", "service: local").replace("to-db", "to-local"),
+        edited(DB, { name: "local", spec: { workload, services: ["local"], routes } }),
+      );
+      await mesh.apply(
+        "alpha",
+        edited(HOST, { name: "first", spec: { service: "local", interface: "to-local" } }),
       );
       await mesh.apply("beta", DB);
       const { error } = await viewOf(mesh, WEB.replace("alpha/a1", "alpha/a2"));

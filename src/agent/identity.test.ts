@@ -7,11 +7,13 @@ import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
 const OTHER = "/run/other/a1";
 
 const other = (device: string): string => `
-kind: Connect
-name: other-db
-workload: { netns: ${OTHER} }
-service: db
-interface: ${device}
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: other-db }
+spec:
+  workload: { netns: ${OTHER} }
+  service: db
+  interface: ${device}
 `;
 
 async function meshWithDb(body: (mesh: AgentMesh) => Promise<void>): Promise<void> {
@@ -24,17 +26,17 @@ async function meshWithDb(body: (mesh: AgentMesh) => Promise<void>): Promise<voi
 }
 
 function viewOf(mesh: AgentMesh, name: string) {
-  return mesh.agent("alpha").attachments.find({ kind: "Connect", name })?.view;
+  return mesh.agent("alpha").attachments.find({ kind: "NetworkServiceClient", name })?.view;
 }
 
 const CLASH =
-  /^apply Connect other-db: Connect web-db has the interface "to-db" of the same workload: lab\/alpha\/a1 and \/run\/other\/a1 are one network namespace; give one of them another$/;
+  /^apply NetworkServiceClient other-db: NetworkServiceClient web-db has the interface "to-db" of the same workload: lab\/alpha\/a1 and \/run\/other\/a1 are one network namespace; give one of them another$/;
 
 const CLASH_OF_PROCESS =
-  /^apply Connect other-db: Connect web-db has the interface "to-db" of the same workload: lab\/alpha\/a1 and pid 4711 are one network namespace; give one of them another$/;
+  /^apply NetworkServiceClient other-db: NetworkServiceClient web-db has the interface "to-db" of the same workload: lab\/alpha\/a1 and pid 4711 are one network namespace; give one of them another$/;
 
 suite("a network namespace with two paths", () => {
-  test("has one interface of a name: the second Connect is refused, and told both attachments and both paths", async () => {
+  test("has one interface of a name: the second client is refused, and told both attachments and both paths", async () => {
     await meshWithDb(async (mesh) => {
       mesh.machine.aliasNetns(mesh.netnsOf("alpha", "a1"), OTHER);
       await mesh.apply("alpha", WEB);
@@ -48,7 +50,7 @@ suite("a network namespace with two paths", () => {
     });
   });
 
-  test("is told the same of two new Connects in one apply", async () => {
+  test("is told the same of two new clients in one apply", async () => {
     await meshWithDb(async (mesh) => {
       mesh.machine.aliasNetns(mesh.netnsOf("alpha", "a1"), OTHER);
       const { attachments } = mesh.agent("alpha");
@@ -60,7 +62,7 @@ suite("a network namespace with two paths", () => {
     });
   });
 
-  test("that is one only later has the second Connect fail with the reason, until the first is gone; a restart changes nothing", async () => {
+  test("that is one only later has the second client fail with the reason, until the first is gone; a restart changes nothing", async () => {
     await meshWithDb(async (mesh) => {
       // In the order of the documents the one that has to stand back is the first.
       await mesh.agent("alpha").attachments.apply(read(other("to-db")));
@@ -73,7 +75,7 @@ suite("a network namespace with two paths", () => {
         assert.ok(view?.state === "failed" || view?.state === "requesting", view?.state);
         assert.equal(
           view.reason,
-          'connect other-db: Connect web-db has the interface "to-db" of the same workload: lab/alpha/a1 and /run/other/a1 are one network namespace; give one of them another',
+          'work on NetworkServiceClient other-db: NetworkServiceClient web-db has the interface "to-db" of the same workload: lab/alpha/a1 and /run/other/a1 are one network namespace; give one of them another',
         );
         assert.equal(viewOf(mesh, "web-db")?.state, "up");
         mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
@@ -82,14 +84,14 @@ suite("a network namespace with two paths", () => {
       await mesh.restart("alpha");
       await mesh.sleep(20_000);
       await clash();
-      await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-db" }]);
+      await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web-db" }]);
       await mesh.sleep(12_000);
       assert.equal(viewOf(mesh, "other-db")?.state, "up");
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "other-db");
     });
   });
 
-  test("has wires of both Connects where their interfaces differ, and its death ends both at once", async () => {
+  test("has wires of both clients where their interfaces differ, and its death ends both at once", async () => {
     await meshWithDb(async (mesh) => {
       mesh.machine.aliasNetns(mesh.netnsOf("alpha", "a1"), OTHER);
       await mesh.apply("alpha", WEB);

@@ -2,14 +2,17 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { HostWorld } from "../world/world.ts";
+import { edited } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, read, WEB, type HostName } from "../../fixtures/roles/agent.ts";
 
 const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24, "fd00:2::/64"]
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec:
+  workload: { lab: lab/beta/b1 }
+  services: [db]
+  pools: [10.0.2.0/24, "fd00:2::/64"]
 `;
 
 const OTHER = DB.replace("name: db", "name: other").replace("beta/b1", "beta/b2").replace("10.0.2", "10.0.3");
@@ -184,8 +187,8 @@ suite("an agent whose wires are of an earlier life", () => {
       await mesh.apply("beta", OTHER);
       mesh.simulation.restart("alpha");
       await mesh.sleep(1_000);
-      // Labels decide from now on: the old endpoint is not for this client any more.
-      await mesh.agent("alpha").attachments.apply(read(`${WEB}endpoint: other.beta\n`));
+      // From now on the old endpoint is not for this client any more.
+      await mesh.agent("alpha").attachments.apply(read(edited(WEB, { spec: { endpoint: "other.beta" } })));
       await mesh.sleep(15_000);
       mesh.reaches(["alpha", "a1"], ["beta", "b2"], "web-db");
       assert.deepEqual(counts(mesh, "beta"), [1, 1]);
@@ -198,10 +201,11 @@ suite("an agent whose wires are of an earlier life", () => {
     await mesh.runWithWire(async () => {
       await mesh.sleep(1_000);
       const id =
-        mesh.agent("alpha").attachments.find({ kind: "Connect", name: "web-db" })?.connectionId ?? "";
+        mesh.agent("alpha").attachments.find({ kind: "NetworkServiceClient", name: "web-db" })
+          ?.connectionId ?? "";
       await assert.rejects(mesh.agent("alpha").attachments.closeWire(id), { code: "FAILED_PRECONDITION" });
       around.loseDisk("beta");
-      await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-db" }]);
+      await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web-db" }]);
       await mesh.apply("alpha", WEB);
       mesh.simulation.crash("alpha");
       await mesh.restart("beta");

@@ -10,18 +10,22 @@ import type { HostWorld } from "../world/world.ts";
 import { AgentMesh, read, type HostName } from "../../fixtures/roles/agent.ts";
 
 const expose = (host: HostName, name: string, workload: string, pool: string): string => `
-kind: Expose
-name: ${name}
-workload: { lab: lab/${host}/${workload} }
-services: [${name}]
-pools: [${pool}]
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: ${name} }
+spec:
+  workload: { lab: lab/${host}/${workload} }
+  services: [${name}]
+  pools: [${pool}]
 `;
 const CONNECT = `
-kind: Connect
-name: to-db
-workload: { lab: lab/alpha/a1 }
-service: db
-interface: to-db
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: to-db }
+spec:
+  workload: { lab: lab/alpha/a1 }
+  service: db
+  interface: to-db
 `;
 const DB = expose("alpha", "db", "a2", "10.0.2.0/24");
 const SHOP = expose("beta", "shop", "b1", "10.0.3.0/24");
@@ -54,7 +58,7 @@ async function reasonOf(mesh: AgentMesh, host: HostName): Promise<string> {
 }
 
 async function viewOf(mesh: AgentMesh, host: HostName, name: string) {
-  const found = mesh.agent(host).attachments.find({ kind: "Expose", name });
+  const found = mesh.agent(host).attachments.find({ kind: "NetworkServiceProvider", name });
   assert.ok(found, name);
   return found.view;
 }

@@ -4,23 +4,27 @@ import { suite, test } from "node:test";
 import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 
 const offer = (name: string, host: string, pool: string): string => `
-kind: Expose
-name: ${name}
-workload: { lab: lab/${host}/b1 }
-services: [${name}]
-pools: [${pool}]
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: ${name} }
+spec:
+  workload: { lab: lab/${host}/b1 }
+  services: [${name}]
+  pools: [${pool}]
 `;
 const connect = (name: string, service: string, device: string): string => `---
-kind: Connect
-name: ${name}
-workload: { lab: lab/alpha/a1 }
-service: ${service}
-interface: ${device}
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: ${name} }
+spec:
+  workload: { lab: lab/alpha/a1 }
+  service: ${service}
+  interface: ${device}
 `;
 
 suite("one apply", () => {
   for (const seed of ["1", "2"])
-    test(`in which three Connects hand their interfaces on ends with all of them up (seed ${seed})`, async () => {
+    test(`in which three clients hand their interfaces on ends with all of them up (seed ${seed})`, async () => {
       const mesh = new AgentMesh({ seed });
       await mesh.run(async () => {
         await mesh.sleep(100);
@@ -35,7 +39,7 @@ suite("one apply", () => {
           await attachments.apply(read(text));
           await mesh.sleep(20_000);
           for (const [i, name] of names.entries()) {
-            const found = attachments.find({ kind: "Connect", name });
+            const found = attachments.find({ kind: "NetworkServiceClient", name });
             assert.equal(found?.view.state, "up", `${name}: ${JSON.stringify(found?.view)}`);
             mesh.reaches(["alpha", "a1"], ["beta", "b1"], name);
             const wire = mesh.agent("alpha").wires.made.get(found.connectionId);

@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
+import { edited } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, DB, type HostName, read } from "../../fixtures/roles/agent.ts";
 import {
   Agent as AgentApi,
@@ -25,10 +26,12 @@ import { formatProblem } from "../text/problem.ts";
 import { hopTo } from "../registry/hop-to.ts";
 
 const MACHINE_DB = `
-kind: Connect
-name: machine-db
-workload: { port: eth1 }
-service: db
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: machine-db }
+spec:
+  workload: { port: eth1 }
+  service: db
 `;
 
 const ALPHA: Netns = "file:///run/netns/nl-lab-alpha";
@@ -115,7 +118,7 @@ suite("a port as a client", () => {
       assert.ok(!there.some(({ kind }) => kind === "neighbor"), "beta knows no MAC of it");
       await mesh.sleep(3_600_000);
       assert.deepEqual(await programsOnPorts(mesh), onPort, "an hour of refreshes has changed nothing");
-      await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "machine-db" }]);
+      await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "machine-db" }]);
       await mesh.sleep(1_000);
       await mesh.holdsNothing();
     });
@@ -140,12 +143,12 @@ suite("the device of a port", () => {
     await withPort(async (mesh) => {
       const [before] = await programsOnPorts(mesh);
       mesh.machine.removeDevice(ALPHA, "eth1");
-      await until(mesh, () => viewOf(mesh, "Connect", "machine-db").state === "waiting");
-      assert.match(viewOf(mesh, "Connect", "machine-db").reason, /no device eth1/);
+      await until(mesh, () => viewOf(mesh, "NetworkServiceClient", "machine-db").state === "waiting");
+      assert.match(viewOf(mesh, "NetworkServiceClient", "machine-db").reason, /no device eth1/);
       await mesh.sleep(1_000);
       await mesh.holdsNothing();
       const machine = plug(mesh);
-      await until(mesh, () => viewOf(mesh, "Connect", "machine-db").state === "up");
+      await until(mesh, () => viewOf(mesh, "NetworkServiceClient", "machine-db").state === "up");
       const [after] = await programsOnPorts(mesh);
       assert.ok(before && after && before.index !== after.index);
       const { own, far } = mesh.addresses("alpha", "machine-db");
@@ -158,14 +161,14 @@ suite("the device of a port", () => {
     await withPort(async (mesh) => {
       const made = await programsOnPorts(mesh);
       mesh.machine.changeDevice(ALPHA, "eth1", { isUp: false });
-      await until(mesh, () => viewOf(mesh, "Connect", "machine-db").state === "waiting");
-      assert.match(viewOf(mesh, "Connect", "machine-db").reason, /^port eth1 is down/);
+      await until(mesh, () => viewOf(mesh, "NetworkServiceClient", "machine-db").state === "waiting");
+      assert.match(viewOf(mesh, "NetworkServiceClient", "machine-db").reason, /^port eth1 is down/);
       assert.deepEqual(await programsOnPorts(mesh), made);
       const [wire] = (await statusOf(mesh, "alpha")).wires;
       assert.equal(wire?.state, Wire_State.DOWN);
       assert.match(wire?.reason ?? "", /^port eth1 is down/);
       mesh.machine.changeDevice(ALPHA, "eth1", { isUp: true });
-      await until(mesh, () => viewOf(mesh, "Connect", "machine-db").state === "up");
+      await until(mesh, () => viewOf(mesh, "NetworkServiceClient", "machine-db").state === "up");
       assert.equal((await statusOf(mesh, "alpha")).wires[0]?.state, Wire_State.UP);
     });
   });
@@ -194,7 +197,7 @@ suite("the device of a port", () => {
       assert.equal(before.length, 1);
       await mesh.restart("alpha");
       assert.deepEqual(await programsOnPorts(mesh), before);
-      await until(mesh, () => viewOf(mesh, "Connect", "machine-db").state === "up");
+      await until(mesh, () => viewOf(mesh, "NetworkServiceClient", "machine-db").state === "up");
       assert.deepEqual(await programsOnPorts(mesh), before);
       mesh.simulation.crash("alpha");
       mesh.machine.removeDevice(ALPHA, "eth1");
@@ -210,17 +213,21 @@ suite("the device of a port", () => {
 
 suite("a port as an endpoint", () => {
   const OFFER = `
-kind: Expose
-name: router
-workload: { port: eth1 }
-services: [router]
-pools: [10.0.9.0/24]
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: router }
+spec:
+  workload: { port: eth1 }
+  services: [router]
+  pools: [10.0.9.0/24]
 `;
   const ask = (name: string, workload: string): string => `
-kind: Connect
-name: ${name}
-workload: ${workload}
-service: router
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: ${name} }
+spec:
+  workload: ${workload}
+  service: router
 `;
 
   test("serves one client at a time: of its own host, of another one, or another port", async () => {
@@ -247,10 +254,13 @@ service: router
           assert.equal((await statusOf(mesh, host)).wires[0]?.mtu, mtuBytes, "it follows the port");
         }
         await mesh.agent("alpha").attachments.apply(read(ask("second", "{ lab: lab/alpha/a2 }")));
-        await until(mesh, () => viewOf(mesh, "Connect", "second").state === "failed");
-        assert.match(viewOf(mesh, "Connect", "second").reason, /end a wire in port eth1: it has one already/);
-        await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "second" }]);
-        await mesh.agent(host).attachments.delete([{ kind: "Connect", name: "first" }]);
+        await until(mesh, () => viewOf(mesh, "NetworkServiceClient", "second").state === "failed");
+        assert.match(
+          viewOf(mesh, "NetworkServiceClient", "second").reason,
+          /end a wire in port eth1: it has one already/,
+        );
+        await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "second" }]);
+        await mesh.agent(host).attachments.delete([{ kind: "NetworkServiceClient", name: "first" }]);
         await mesh.sleep(1_000);
         await mesh.holdsNothing();
       }
@@ -266,21 +276,32 @@ suite("a device that can be no port", () => {
 
   test("is refused with what is set on it, when the document is read", () => {
     const [named, trusting, kernel, loopback, wrong] = [
-      problemsOf(`${MACHINE_DB}interface: nsm-1`),
-      problemsOf(`${MACHINE_DB}routerAdvertisements: true`),
-      problemsOf(`${MACHINE_DB}mechanism: kernel`),
+      problemsOf(edited(MACHINE_DB, { spec: { interface: "nsm-1" } })),
+      problemsOf(edited(MACHINE_DB, { spec: { routerAdvertisements: true } })),
+      problemsOf(edited(MACHINE_DB, { spec: { mechanism: "kernel" } })),
       problemsOf(MACHINE_DB.replace("eth1", "lo")),
       problemsOf(MACHINE_DB.replace("eth1", "a/b")),
     ];
-    assert.match(named.join(), /interface: port eth1 has a name already/);
-    assert.match(trusting.join(), /routerAdvertisements: port eth1 stays as it is/);
-    assert.match(kernel.join(), /mechanism: the mechanism "kernel" is not for port eth1/);
+    assert.match(named.join(), /spec\.interface: port eth1 has a name already/);
+    assert.match(trusting.join(), /spec\.routerAdvertisements: port eth1 stays as it is/);
+    assert.match(kernel.join(), /spec\.mechanism: the mechanism "kernel" is not for port eth1/);
     assert.match(loopback.join(), /"lo" leads to nobody/);
     assert.match(wrong.join(), /the device name "a\/b"/);
-    assert.deepEqual(problemsOf(`${MACHINE_DB}mechanism: port`), []);
-    const routing =
-      "kind: Function\nname: f\ntype: passthrough\nworkload: { port: eth1 }\nservice: db\nlabels: { app: f }\npools: [10.0.0.0/24]\n";
-    assert.match(problemsOf(routing).join(), /workload: a function routes in a network namespace of its own/);
+    assert.deepEqual(problemsOf(edited(MACHINE_DB, { spec: { mechanism: "port" } })), []);
+    const routing = `
+apiVersion: netloom.dev/v1alpha1
+kind: ServiceFunction
+metadata: { name: f, labels: { app: f } }
+spec:
+  type: passthrough
+  workload: { port: eth1 }
+  service: db
+  pools: [10.0.0.0/24]
+`;
+    assert.match(
+      problemsOf(routing).join(),
+      /spec\.workload: a function routes in a network namespace of its own/,
+    );
   });
 
   test("is waited for with the reason: a bridge member, what the host uses itself, and none at all", async () => {
@@ -297,7 +318,7 @@ suite("a device that can be no port", () => {
       ] as const) {
         await attachments.apply(read(MACHINE_DB.replace("eth1", device)));
         await mesh.sleep(1_000);
-        const view = viewOf(mesh, "Connect", "machine-db");
+        const view = viewOf(mesh, "NetworkServiceClient", "machine-db");
         assert.equal(view.state, "waiting");
         assert.match(view.reason, reason);
         assert.ok(view.error);
@@ -315,7 +336,10 @@ suite("a device that can be no port", () => {
       await attachments.apply(read(MACHINE_DB));
       await assert.rejects(attachments.apply(read(MACHINE_DB.replace("machine-db", "again"))), (error) => {
         assert.ok(error instanceof NetloomError);
-        assert.match(error.message, /Connect machine-db has the port eth1, which is the end of one wire/);
+        assert.match(
+          error.message,
+          /NetworkServiceClient machine-db has the port eth1, which is the end of one wire/,
+        );
         return true;
       });
     });

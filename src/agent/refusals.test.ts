@@ -2,23 +2,27 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { NetloomError } from "../errors/errors.ts";
+import { edited } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, read, WEB } from "../../fixtures/roles/agent.ts";
 
 const SERVICE = `
+apiVersion: networkservicemesh.io/v1
 kind: NetworkService
-name: db
-matches:
-  - { sourceSelector: { tier: gold }, routes: [{ destinationSelector: { disk: fast } }] }
+metadata: { name: db }
+spec:
+  matches:
+    - { source_selector: { tier: gold }, routes: [{ destination_selector: { disk: fast } }] }
 `;
 const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-labels: { disk: fast }
-pools: [10.0.2.0/31]
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db, labels: { disk: fast } }
+spec:
+  workload: { lab: lab/beta/b1 }
+  services: [db]
+  pools: [10.0.2.0/31]
 `;
-const REF = { kind: "Connect", name: "web-db" } as const;
+const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
 
 suite("an agent that cannot", () => {
   test("find an endpoint for a client's labels says so, leaves nothing, and connects it with others", async () => {
@@ -32,7 +36,7 @@ suite("an agent that cannot", () => {
       const { state, error } = attachments.find(REF)?.view ?? {};
       assert.deepEqual([state, error?.code, error?.topic], ["failed", "NOT_FOUND", "NL-303"]);
       await mesh.holdsNothing();
-      await mesh.apply("alpha", `${WEB}labels: { tier: gold }`);
+      await mesh.apply("alpha", edited(WEB, { labels: { tier: "gold" } }));
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     });
   });
@@ -48,7 +52,7 @@ suite("an agent that cannot", () => {
       await mesh.sleep(5_000);
       assert.match(attachments.find(REF)?.view.error?.message ?? "", /10\.0\.2\.0\/31/);
       assert.equal(wires.made.size, 1);
-      await attachments.delete([{ kind: "Connect", name: "first" }]);
+      await attachments.delete([{ kind: "NetworkServiceClient", name: "first" }]);
       await mesh.sleep(12_000);
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     });

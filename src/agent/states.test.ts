@@ -16,7 +16,7 @@ import { AgentMesh, read, WEB, type HostName } from "../../fixtures/roles/agent.
 import { StrangeEndpoint } from "../../fixtures/roles/strange-endpoint.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
-const REF = { kind: "Connect", name: "web-db" } as const;
+const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
 const OPTIONS = { timeoutMs: 30_000 };
 
 async function statusOf(mesh: AgentMesh, host: HostName) {
@@ -25,7 +25,7 @@ async function statusOf(mesh: AgentMesh, host: HostName) {
   return await call(hop, AdminApi.method.status, create(StatusRequestSchema), OPTIONS);
 }
 
-suite("a Connect whose endpoint is gone", () => {
+suite("a client whose endpoint is gone", () => {
   test("heals with the reason of the last try, not of the first, and is up without one when it is healed", async () => {
     const mesh = new AgentMesh({ leaseMs: 20_000 });
     await mesh.runWithWire(async () => {
@@ -106,7 +106,7 @@ test("a stranger's wire whose endpoint does not answer any more is down, with th
 });
 
 suite("in the middle of an attempt", () => {
-  test("a Connect says what it waits for, then what the try before has come to, and `why` says it too", async () => {
+  test("a client says what it waits for, then what the try before has come to, and `why` says it too", async () => {
     const endpoint = new StrangeEndpoint();
     endpoint.delayMs = 10_000;
     const mesh = new AgentMesh({ beside: (role) => endpoint.serve(role) });

@@ -7,15 +7,17 @@ import { call, serveAll } from "../api/rpc.ts";
 import { groupByOwner } from "../forwarder/reconcile/owner.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
 import { hopTo } from "../registry/hop-to.ts";
+import { edited } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, DB, type HostName, read, WEB } from "../../fixtures/roles/agent.ts";
 
-const OVER_GAMMA = `${WEB}via: [gamma]\n`;
-const REF = { kind: "Connect", name: "web-db" } as const;
+/** The client, over these hosts. */
+const over = (...via: string[]): string => edited(WEB, { spec: { via } });
+const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
 const HOSTS = ["alpha", "beta", "gamma"] as const;
 
 const newMesh = (): AgentMesh => new AgentMesh({ hosts: HOSTS, sweepAfterMs: 60_000 });
 
-async function bring(mesh: AgentMesh, document = OVER_GAMMA): Promise<void> {
+async function bring(mesh: AgentMesh, document = over("gamma")): Promise<void> {
   await mesh.sleep(1_000);
   await mesh.apply("beta", DB);
   await mesh.apply("alpha", document);
@@ -156,17 +158,17 @@ suite("a wire over a third host, and agents that start again", () => {
 });
 
 suite("a way that cannot be", () => {
-  for (const [document, reason] of [
-    [`${WEB}via: [delta]\n`, /go over host delta: the registry knows no forwarder of such a host/],
-    [`${WEB}via: [beta, gamma]\n`, /go over host gamma: endpoint db\.beta is on beta itself/],
+  for (const [hosts, reason] of [
+    [["delta"], /go over host delta: the registry knows no forwarder of such a host/],
+    [["beta", "gamma"], /go over host gamma: endpoint db\.beta is on beta itself/],
   ] as const)
-    test(`is refused with its reason, and leaves nothing: ${document.trim().split("\n").at(-1)}`, async () => {
+    test(`is refused with its reason, and leaves nothing: via: [${hosts.join(", ")}]`, async () => {
       const mesh = newMesh();
       await mesh.run(async () => {
         await mesh.sleep(1_000);
         await mesh.apply("beta", DB);
         const { attachments } = mesh.agent("alpha");
-        await attachments.apply(read(document));
+        await attachments.apply(read(over(...hosts)));
         await mesh.sleep(3_000);
         assert.match(attachments.find(REF)?.view.reason ?? "", reason);
         await mesh.holdsNothing();
@@ -176,7 +178,7 @@ suite("a way that cannot be", () => {
   test("a host that is the client's or the endpoint's own changes nothing", async () => {
     const mesh = newMesh();
     await mesh.run(async () => {
-      await bring(mesh, `${WEB}via: [alpha, beta]\n`);
+      await bring(mesh, over("alpha", "beta"));
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
       assert.match(await pathOf(mesh, "alpha"), /^vxlan vni [0-9]+ alpha→beta$/);
       assert.equal(mesh.agent("gamma").wires.made.size, 0);

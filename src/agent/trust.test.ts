@@ -7,6 +7,7 @@ import { PathSchema, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { NetworkServiceRequestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import type { KernelObject } from "../kernel/kernel.ts";
 import type { AgentRole } from "./agent.ts";
+import { edited } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, read, WEB } from "../../fixtures/roles/agent.ts";
 import { StrangeEndpoint } from "../../fixtures/roles/strange-endpoint.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
@@ -14,14 +15,16 @@ import { peerNamed } from "../../fixtures/world/peer.ts";
 type Context = MessageInitShape<typeof ConnectionContextSchema>;
 
 const DB = `
-kind: Expose
-name: db
-workload: { lab: lab/beta/b1 }
-services: [db]
-pools: [10.0.2.0/24]
-routes: { endpoint: [10.7.0.0/16] }
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec:
+  workload: { lab: lab/beta/b1 }
+  services: [db]
+  pools: [10.0.2.0/24]
+  routes: { endpoint: [10.7.0.0/16] }
 `;
-const REF = { kind: "Connect", name: "web-db" } as const;
+const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
 
 /** A client of another make on beta, in b2, that says what it likes. */
 class Stranger {
@@ -85,12 +88,12 @@ const EVIL: Readonly<Record<string, Context>> = {
   dst_mac: { ethernetContext: { dstMac: "02:00:00:00:00:01", vlanTag: 7 } },
 };
 
-suite("an Expose", () => {
+suite("a provider", () => {
   test("takes of a client's context only what it gave itself, field by field, at first and at a refresh", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
-      await mesh.apply("beta", DB.replace(/^routes.*$/m, ""));
+      await mesh.apply("beta", edited(DB, { spec: { routes: undefined } }));
       const stranger = new Stranger(mesh.agent("beta"));
       const honest = await stranger.ask({});
       const before = await objectsOf(mesh);
@@ -112,12 +115,12 @@ suite("an Expose", () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
-      await mesh.apply("beta", `${DB}acceptRoutes: [10.20.0.0/16]`);
+      await mesh.apply("beta", edited(DB, { spec: { acceptRoutes: ["10.20.0.0/16"] } }));
       const stranger = new Stranger(mesh.agent("beta"));
       const dstRoutes = ["10.20.1.0/24", "10.20.0.0/16", "10.0.0.0/8"].map((prefix) => ({ prefix }));
       await stranger.ask({ ipContext: { dstRoutes } });
       assert.deepEqual(routesOf(await objectsOf(mesh)), ["10.20.0.0/16", "10.20.1.0/24", "10.7.0.0/16"]);
-      await mesh.apply("beta", `${DB}acceptRoutes: [10.20.1.0/24]`);
+      await mesh.apply("beta", edited(DB, { spec: { acceptRoutes: ["10.20.1.0/24"] } }));
       await stranger.ask({ ipContext: { dstRoutes } });
       assert.deepEqual(routesOf(await objectsOf(mesh)), ["10.20.1.0/24", "10.7.0.0/16"]);
     });
@@ -127,7 +130,7 @@ suite("an Expose", () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
-      await mesh.apply("beta", `${DB}addressPolicy: polite`);
+      await mesh.apply("beta", edited(DB, { spec: { addressPolicy: "polite" } }));
       const { context } = await new Stranger(mesh.agent("beta")).ask({
         ipContext: {
           srcIpAddrs: ["192.0.2.2/32", "198.51.100.2/24"],
@@ -143,22 +146,23 @@ suite("an Expose", () => {
   });
 });
 
-suite("a Connect", () => {
+suite("a client", () => {
   test("with acceptRoutes refuses an endpoint that gives others, names the field, and is up when that gives less", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
-      await mesh.apply("beta", `${DB.replace("endpoint:", "client:")}policies: [{ protocol: tcp }]`);
+      const routes = { client: ["10.7.0.0/16"] };
+      await mesh.apply("beta", edited(DB, { spec: { routes, policyRoutes: [{ protocol: "tcp" }] } }));
       const { attachments } = mesh.agent("alpha");
-      await attachments.apply(read(`${WEB}acceptRoutes: [10.7.0.0/16]`));
+      await attachments.apply(read(edited(WEB, { spec: { acceptRoutes: ["10.7.0.0/16"] } })));
       await mesh.sleep(3_000);
       const { state, error } = attachments.find(REF)?.view ?? {};
       assert.deepEqual([state, error?.code, error?.topic], ["failed", "INVALID_ARGUMENT", "NL-408"]);
       assert.match(
         error?.message ?? "",
-        /Connect web-db: policies has 0\.0\.0\.0\/0, which its acceptRoutes do not/,
+        /NetworkServiceClient web-db: policies has 0\.0\.0\.0\/0, which its acceptRoutes do not/,
       );
-      await mesh.apply("beta", DB.replace("endpoint:", "client:"));
+      await mesh.apply("beta", edited(DB, { spec: { routes } }));
       await mesh.sleep(12_000);
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     });
@@ -183,9 +187,8 @@ suite("a Connect", () => {
       await mesh.run(async () => {
         await mesh.sleep(500);
         const { attachments } = mesh.agent("alpha");
-        await attachments.apply(
-          read(`${WEB}mtu: 1400\nexcludedPrefixes: [10.5.0.0/16]\nacceptRoutes: [10.7.0.0/16]`),
-        );
+        const spec = { mtu: 1400, excludedPrefixes: ["10.5.0.0/16"], acceptRoutes: ["10.7.0.0/16"] };
+        await attachments.apply(read(edited(WEB, { spec })));
         await mesh.sleep(3_000);
         const { error } = attachments.find(REF)?.view ?? {};
         assert.match(error?.message ?? "", message);

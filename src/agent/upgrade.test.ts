@@ -1,7 +1,9 @@
 /** What an agent of an earlier version has kept on its disk means the same to this one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { lineLog } from "../observe/log.ts";
 import type { HostWorld } from "../world/world.ts";
+import { serviceText } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 
 /** The file `wish` as the agent of 4c7e1ad has written it: one of each kind with every key, and the id of a wire that is to go. */
@@ -27,50 +29,55 @@ const WISH: readonly string[] = [
   "MzAwLCJyb3V0ZXJBZHZlcnRpc2VtZW50cyI6dHJ1ZX0SJDk5OTk5OTk5LTExMTEtNDIyMi04MzMzLTQ0NDQ0NDQ0NDQ0NA==",
 ];
 
-/** The same, as people would write it. */
+/** The same, as people would write it now. Name servers are left out, which is said. */
 const DOCUMENTS = `
+apiVersion: networkservicemesh.io/v1
 kind: NetworkService
-name: shop
-payload: ETHERNET
-matches:
-  - sourceSelector: { role: tester }
-    fallthrough: true
-    routes: [{ destinationSelector: { track: canary }, weight: 3 }]
-  - metadata: { labels: { p2p: "true" } }
+metadata: { name: shop }
+spec:
+  payload: ETHERNET
+  matches:
+    - source_selector: { role: tester }
+      fallthrough: true
+      routes: [{ destination_selector: { track: canary }, weight: 3 }]
+    - metadata: { labels: { p2p: "true" } }
 ---
-kind: Connect
-name: web-shop
-workload: { lab: lab/alpha/web }
-service: kernel://shop/shop0?role=tester
-labels: { app: web }
-mechanism: kernel
-mtu: 1400
-routerAdvertisements: true
-excludedPrefixes: [10.9.0.0/16]
-acceptRoutes: [10.20.0.0/16]
-endpoint: shop.beta
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: web-shop, labels: { app: web } }
+spec:
+  workload: { lab: lab/alpha/web }
+  service: kernel://shop/shop0?role=tester
+  mechanism: kernel
+  mtu: 1400
+  routerAdvertisements: true
+  excludedPrefixes: [10.9.0.0/16]
+  acceptRoutes: [10.20.0.0/16]
+  endpoint: shop.beta
 ---
-kind: Connect
-name: api-shop
-workload: { pid: 4711 }
-service: shop
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: api-shop }
+spec:
+  workload: { pid: 4711 }
+  service: shop
 ---
-kind: Expose
-name: shop
-workload: { netns: /run/netns/shop }
-services: [shop, "kernel://bank?tier=1"]
-interface: shop
-pools: [10.10.0.0/24, ["fd00:10::/64"]]
-addressPolicy: polite
-labels: { track: stable }
-routes: { client: [10.20.0.0/16, { to: 10.21.0.0/16, via: 10.10.0.1 }], endpoint: [10.30.0.0/16] }
-policies: [{ from: 10.10.0.0/24, protocol: tcp, destinationPorts: 80, sourcePorts: 8000-8999, routes: [10.22.0.0/16] }]
-excludedPrefixes: [10.10.0.0/30]
-acceptRoutes: [10.40.0.0/16]
-dns: [{ servers: [10.10.0.53], searchDomains: [shop.example] }]
-payload: IP
-mtu: 1300
-routerAdvertisements: true
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: shop, labels: { track: stable } }
+spec:
+  workload: { netns: /run/netns/shop }
+  services: [shop, "kernel://bank?tier=1"]
+  interface: shop
+  pools: [10.10.0.0/24, ["fd00:10::/64"]]
+  addressPolicy: polite
+  routes: { client: [10.20.0.0/16, { to: 10.21.0.0/16, via: 10.10.0.1 }], endpoint: [10.30.0.0/16] }
+  policyRoutes: [{ from: 10.10.0.0/24, protocol: tcp, destinationPorts: 80, sourcePorts: 8000-8999, routes: [10.22.0.0/16] }]
+  excludedPrefixes: [10.10.0.0/30]
+  acceptRoutes: [10.40.0.0/16]
+  payload: IP
+  mtu: 1300
+  routerAdvertisements: true
 `;
 
 test("a wish of an earlier version is taken over, with the ids of its wires", async () => {
@@ -94,7 +101,8 @@ test("a wish of an earlier version is taken over, with the ids of its wires", as
             sync: (...args) => world.disk.sync(...args),
           },
         };
-  const mesh = new AgentMesh({ wrap });
+  const lines: string[] = [];
+  const mesh = new AgentMesh({ wrap, log: lineLog((line) => lines.push(line)) });
   const ids = (): unknown =>
     mesh
       .agent("alpha")
@@ -114,10 +122,14 @@ test("a wish of an earlier version is taken over, with the ids of its wires", as
       ["shop", "web-shop", "api-shop", "shop"].map((name) => [name, "unchanged"]),
     );
     assert.deepEqual(ids(), wanted);
+    const said = lines.filter((line) => line.includes("a wish of an earlier version is converted"));
+    assert.equal(said.length, 1);
+    assert.match(said[0] ?? "", /dns of shop is left out/);
     // What this version writes in its place is read again.
-    await attachments.apply(read("kind: NetworkService\nname: bank\n"));
+    await attachments.apply(read(serviceText("bank")));
     await mesh.restart("alpha");
     assert.equal(mesh.agent("alpha").attachments.all().length, 5);
     assert.deepEqual(ids(), wanted);
+    assert.doesNotMatch(lines.join("\n"), /level=error/);
   });
 });

@@ -31,3 +31,12 @@ export interface Attached {
   /** After `leave`, and after `run` has ended: takes all of it away. Never throws an operating error: what cannot be told, expires. */
   close(): Promise<void>;
 }
+
+/** An attachment with the generations of its document. */
+export interface Told {
+  readonly attached: Attached;
+  /** The number of changes of the document, the first one included. */
+  readonly generation: number;
+  /** The generation that the attachment works for. */
+  readonly observedGeneration: number;
+}

@@ -57,7 +57,7 @@ export class Interfaces {
     const key = `${identityKey(found)} ${wish.interface}`;
     const owner = this.#owners.get(key);
     if (owner && refText(owner) !== refText(wish))
-      throw new NetloomError("ALREADY_EXISTS", `${refText(wish).toLowerCase()}: ${describe(owner, wish)}`);
+      throw new NetloomError("ALREADY_EXISTS", `work on ${refText(wish)}: ${describe(owner, wish)}`);
     this.#owners.set(key, wish);
     return () => {
       if (this.#owners.get(key) === wish) this.#owners.delete(key);

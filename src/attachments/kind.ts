@@ -38,7 +38,7 @@ export interface AttachmentLife {
 }
 
 export interface Kind {
-  /** As documents have it: `Connect`. */
+  /** As documents have it: `NetworkServiceClient`. */
   readonly kind: string;
   /**
    * The end of wires that its workload is; absent: it has none, or stands between two. At the client's end it asks for one wire,
@@ -71,6 +71,8 @@ export interface Kinds {
   contradictions(wishes: readonly Wish[]): Contradiction[];
   /** Reads one document as data. Never throws. */
   read(data: unknown): ReadResult;
+  /** Reads one document as data, as an agent keeps it: this one, or one of release 0.1.0. Never throws. */
+  readKept(data: unknown): ReadResult;
   /** Reads any number of documents. Reports all problems at once, in the order of the file, and never throws. */
   parse(text: string, file: string): ParsedDocuments;
   /** Likewise, for those who can do nothing with a wrong file. Throws a `FileError`. */

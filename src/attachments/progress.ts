@@ -1,8 +1,8 @@
-/** How far an attachment is. */
+/** The progress of one attachment. */
 import type { NetloomError } from "../errors/errors.ts";
 import type { Clock } from "../async/clock.ts";
-
-export type AttachmentState = "waiting" | "requesting" | "up" | "healing" | "failed" | "closing";
+import type { AttachmentState } from "./attachment-state.ts";
+import { type Condition, conditionsOf } from "./conditions.ts";
 
 export interface ProgressView {
   readonly state: AttachmentState;
@@ -15,17 +15,22 @@ export interface ProgressView {
   readonly nextTryMs?: number;
   /** Requests since it was up last. */
   readonly attempts: number;
+  readonly conditions: readonly Condition[];
 }
 
 export class Progress {
   readonly #clock: Clock;
   readonly #onChange: (view: ProgressView) => void;
   #view: ProgressView;
+  #isProgrammed = false;
 
   constructor(clock: Clock, onChange: (view: ProgressView) => void) {
     this.#clock = clock;
     this.#onChange = onChange;
-    this.#view = { state: "waiting", sinceMs: clock.wallMs(), reason: "it has just begun", attempts: 0 };
+    const sinceMs = clock.wallMs();
+    const [state, reason] = ["waiting", "it has just begun"] as const;
+    const conditions = conditionsOf({ state, message: reason, isProgrammed: false }, sinceMs);
+    this.#view = { state, sinceMs, reason, attempts: 0, conditions };
   }
 
   get view(): ProgressView {
@@ -33,7 +38,13 @@ export class Progress {
   }
 
   waiting(reason: string, error?: NetloomError): void {
+    this.#isProgrammed = false;
     this.#set({ state: "waiting", reason, ...(error && { error }) });
+  }
+
+  /** It is there, but its workload, a port, lets no packet pass. */
+  linkDown(reason: string): void {
+    this.#set({ state: "waiting", reason }, reason);
   }
 
   /** Until it is answered, what the last try has come to is all that is known. */
@@ -41,10 +52,12 @@ export class Progress {
     const { state, attempts, error, reason } = this.#view;
     const known =
       state === "failed" && error ? { reason, error } : { reason: `${what}; there is no answer yet` };
+    this.#isProgrammed = false;
     this.#set({ state: "requesting", ...known, attempts: attempts + 1 });
   }
 
   up(): void {
+    this.#isProgrammed = true;
     if (this.#view.state !== "up") this.#set({ state: "up", reason: "", attempts: 0 });
   }
 
@@ -56,19 +69,27 @@ export class Progress {
 
   /** The next try is in `delayMs`. */
   failed(error: NetloomError, delayMs: number): void {
+    this.#isProgrammed = false;
     const nextTryMs = this.#clock.wallMs() + delayMs;
     this.#set({ state: "failed", reason: error.message, error, nextTryMs });
   }
 
   /** For good. */
   closing(): void {
+    this.#isProgrammed = false;
     this.#set({ state: "closing", reason: "" });
   }
 
-  #set(next: Omit<ProgressView, "sinceMs" | "attempts"> & { readonly attempts?: number }): void {
-    const { state, sinceMs, attempts } = this.#view;
+  #set(
+    next: Omit<ProgressView, "sinceMs" | "attempts" | "conditions"> & { readonly attempts?: number },
+    whyDown?: string,
+  ): void {
+    const { state, sinceMs, attempts, conditions: before } = this.#view;
     if (state === "closing") return;
-    this.#view = { attempts, ...next, sinceMs: state === next.state ? sinceMs : this.#clock.wallMs() };
+    const nowMs = this.#clock.wallMs();
+    const facts = { state: next.state, message: next.reason, isProgrammed: this.#isProgrammed, whyDown };
+    const conditions = conditionsOf(facts, nowMs, before);
+    this.#view = { attempts, ...next, conditions, sinceMs: state === next.state ? sinceMs : nowMs };
     this.#onChange(this.#view);
   }
 }

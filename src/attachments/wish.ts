@@ -2,12 +2,21 @@
 import type { WorkloadRef } from "../resolvers/resolver.ts";
 import type { Finding } from "../text/problem.ts";
 
-/** The head of every document, as plain data. What else is in it is its kind's. */
+/** A document as plain data, of the shape that Kubernetes resources have. The spec belongs to its kind. */
 export interface Document {
+  /** Group and version: `netloom.dev/v1alpha1`. */
+  readonly apiVersion: string;
   readonly kind: string;
+  readonly metadata: Metadata;
+  readonly spec?: object | null | undefined;
+}
+
+interface Metadata {
   readonly name: string;
-  /** For editors. */
-  readonly $schema?: string | undefined;
+  /** The labels that the matches of a service select by. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Notes for tools. Netloom keeps them. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What a document means, with every default filled in. A kind adds what its controller needs. */
@@ -34,12 +43,13 @@ export function refOf({ kind, name }: Ref): Ref {
   return { kind, name };
 }
 
-/** `Connect web-db` */
+/** `NetworkServiceClient web-db` */
 export function refText({ kind, name }: Ref): string {
   return `${kind} ${name}`;
 }
 
 /** What a document says, or everything that is wrong with it. */
 export type ReadResult =
-  | { readonly ok: true; readonly wish: Wish }
+  /** `notes`: a sentence for each part of a former document that has no place any more. */
+  | { readonly ok: true; readonly wish: Wish; readonly notes?: readonly string[] }
   | { readonly ok: false; readonly findings: readonly Finding[] };

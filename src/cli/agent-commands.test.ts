@@ -1,16 +1,13 @@
 /** Every command that talks to an agent, run as a user would against a registry and two agents of this process (fixtures/cli/agents.ts). */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { until } from "../../fixtures/async/until.ts";
 import { Agents, isRoot, json } from "../../fixtures/cli/agents.ts";
+import { clientDocument } from "../../fixtures/documents/documents.ts";
 import { netloom, netloomPath, type Netloom, type CommandOutcome, start } from "./spawn-netloom.ts";
 
 const shared = { agents: undefined as Agents | undefined };
@@ -52,11 +49,12 @@ function watchStatus(host: "alpha" | "beta"): { watching: Netloom; until: (wait:
   };
 }
 
-const SHOP = `kind: Connect
-name: api-db
-workload: { lab: LAB/alpha/api }
-service: db
-labels: { app: api }
+const SHOP = `apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: api-db, labels: { app: api } }
+spec:
+  workload: { lab: LAB/alpha/api }
+  service: db
 `;
 
 before(async () => {
@@ -75,12 +73,12 @@ test("expose offers a service, and connect brings a wire to it: path, MTU and ad
     "--pool",
     "fd00::/64",
   );
-  assert.deepEqual(offered, { code: 0, stdout: "+ Expose db-db\n", stderr: "" });
+  assert.deepEqual(offered, { code: 0, stdout: "+ NetworkServiceProvider db-db\n", stderr: "" });
   const asked = await at("alpha", "connect", "LAB/alpha/web", "kernel://db/nsm-1?app=web");
   assert.deepEqual([asked.code, asked.stderr], [0, ""]);
   assert.match(
     asked.stdout,
-    /^\+ Connect web-db\n {2}alpha\/web\/nsm-1 → db-db\.beta: vxlan vni \d+ alpha→beta, mtu 1446, 172\.16\.0\.1 fd00::1 → 172\.16\.0\.0 fd00::\n$/,
+    /^\+ NetworkServiceClient web-db\n {2}alpha\/web\/nsm-1 → db-db\.beta: vxlan vni \d+ alpha→beta, mtu 1446, 172\.16\.0\.1 fd00::1 → 172\.16\.0\.0 fd00::\n$/,
   );
 });
 
@@ -89,7 +87,7 @@ test("connect to what nobody offers says why it is not up, what to do and where 
   assert.deepEqual([code, stderr], [1, ""]);
   assert.match(
     stdout,
-    /^\+ Connect api-bank\n! Connect api-bank is not up yet \(failed\): [^\n]*bank is not found\n {2}hint: [^\n]+\n {2}more: netloom explain NL-302\n$/,
+    /^\+ NetworkServiceClient api-bank\n! NetworkServiceClient api-bank is not up yet \(failed\): [^\n]*bank is not found\n {2}hint: [^\n]+\n {2}more: netloom explain NL-302\n$/,
   );
 });
 
@@ -109,7 +107,7 @@ test("connect --dry-run prints a document that apply takes, and needs no agent",
   assert.equal(code, 0);
   assert.equal(
     stdout,
-    "kind: Connect\nname: web-db\nworkload:\n  netns: /run/netns/web\nservice: db\nlabels:\n  app: web\nmtu: 1400\n",
+    "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata:\n  name: web-db\n  labels:\n    app: web\nspec:\n  workload:\n    netns: /run/netns/web\n  service: db\n  mtu: 1400\n",
   );
 });
 
@@ -259,30 +257,42 @@ test("diff shows the lines that apply would change, and apply changes them", asy
   const path = file("shop.yaml", SHOP);
   const added = await at("alpha", "diff", "-f", path);
   assert.equal(added.code, 1);
-  assert.match(added.stdout, /^\+ Connect api-db\n {4}\+ kind: Connect\n/);
-  assert.deepEqual((await at("alpha", "apply", "-f", path, "--wait", "10")).stdout, "+ Connect api-db\n");
+  assert.match(
+    added.stdout,
+    /^\+ NetworkServiceClient api-db\n {4}\+ apiVersion: netloom\.dev\/v1alpha1\n {4}\+ kind: NetworkServiceClient\n/,
+  );
+  assert.deepEqual(
+    (await at("alpha", "apply", "-f", path, "--wait", "10")).stdout,
+    "+ NetworkServiceClient api-db\n",
+  );
   const same = await at("alpha", "diff", "-f", path);
-  assert.deepEqual([same.code, same.stdout], [0, "= Connect api-db\napply would change nothing\n"]);
+  assert.deepEqual(
+    [same.code, same.stdout],
+    [0, "= NetworkServiceClient api-db\napply would change nothing\n"],
+  );
   writeFileSync(path, SHOP.replaceAll("LAB/", `${mesh().lab}/`).replace("app: api", "app: shop"));
   const changed = await at("alpha", "diff", "-f", path);
   assert.equal(changed.code, 1);
   assert.match(
     changed.stdout,
-    /^~ Connect api-db: labels\.app\n[^]*\n {4}- {3}app: api\n {4}\+ {3}app: shop\n/,
+    /^~ NetworkServiceClient api-db: metadata\.labels\.app\n[^]*\n {4}- {5}app: api\n {4}\+ {5}app: shop\n/,
   );
   const applied = await json<{ applied: object[] }>(at("alpha", "apply", "-f", path, "-o", "json"));
   assert.deepEqual(applied.applied, [
-    { kind: "Connect", name: "api-db", change: "changed", differences: ["labels.app"] },
+    { kind: "NetworkServiceClient", name: "api-db", change: "changed", differences: ["metadata.labels.app"] },
   ]);
 });
 
 test("a wrong file is refused as a whole, every mistake with its place, by diff as by apply", async () => {
-  const path = file("wrong.yaml", `${SHOP}colour: red\n---\nkind: Connect\nname: web\nservice: db\n`);
+  const path = file(
+    "wrong.yaml",
+    `${SHOP}  colour: red\n---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: web }\nspec:\n  service: db\n`,
+  );
   for (const command of ["diff", "apply"]) {
     const { code, stdout, stderr } = await at("alpha", command, "-f", path);
     assert.deepEqual([code, stdout], [1, ""], command);
-    assert.match(stderr, /^error: \S+wrong\.yaml:6:1: [^\n]*colour/, command);
-    assert.match(stderr, /\nerror: \S+wrong\.yaml:8:\d+: [^\n]*workload/, command);
+    assert.match(stderr, /^error: \S+wrong\.yaml:7:3: spec\.colour: unknown key/, command);
+    assert.match(stderr, /\nerror: \S+wrong\.yaml:13:3: spec\.workload: expected /, command);
     assert.match(stderr, /more: netloom explain NL-102\n$/, command);
   }
 });
@@ -307,15 +317,18 @@ test("a file that is not there is an error of its own; - is the standard input",
 test("get lists attachments with their states, and prints documents that apply takes as they are", async () => {
   const { stdout } = await at("alpha", "get");
   assert.match(stdout, /^KIND +NAME +STATE +WORKLOAD +SERVICES\n/);
-  assert.match(stdout, /\nConnect +web-db +up +alpha\/web +db\n/);
-  const yaml = await at("alpha", "get", "connect", "-o", "yaml");
+  assert.match(stdout, /\nNetworkServiceClient +web-db +up +alpha\/web +db\n/);
+  const yaml = await at("alpha", "get", "clients", "-o", "yaml");
   const same = await at("alpha", "diff", "-f", file("all.yaml", yaml.stdout));
   assert.equal(same.code, 0, same.stdout + same.stderr);
-  assert.equal((await at("alpha", "get", "Connect/web-db", "-o", "name")).stdout, "Connect/web-db\n");
-  const document = await json<{ attachments: { document: { service: string } }[] }>(
-    at("alpha", "get", "connect", "web-db", "-o", "json"),
+  assert.equal(
+    (await at("alpha", "get", "NetworkServiceClient/web-db", "-o", "name")).stdout,
+    "NetworkServiceClient/web-db\n",
   );
-  assert.equal(document.attachments[0]?.document.service, "kernel://db/nsm-1?app=web");
+  const document = await json<{ attachments: { document: { spec: { service: string } } }[] }>(
+    at("alpha", "get", "client", "web-db", "-o", "json"),
+  );
+  assert.equal(document.attachments[0]?.document.spec.service, "kernel://db/nsm-1?app=web");
 });
 
 test("get services and endpoints show what the mesh offers", async () => {
@@ -327,7 +340,7 @@ test("get services and endpoints show what the mesh offers", async () => {
 
 test("describe tells all about an attachment and its wire, found by any of their names", async () => {
   const { stdout } = await at("alpha", "describe", "web-db");
-  assert.match(stdout, /^Connect web-db on alpha: up for \d+ (s|min)\n/);
+  assert.match(stdout, /^NetworkServiceClient web-db on alpha: up for \d+ (s|min)\n/);
   assert.match(
     stdout,
     /\nwire alpha\/web\/nsm-1: up for [^]*\n {2}stations +alpha\/web → manager-alpha → forwarder-alpha → manager-beta → forwarder-beta → db-db\.beta\n/,
@@ -380,15 +393,22 @@ test("on a terminal --watch draws over what was there", async () => {
   assert.ok(drawn.includes("\u001B[H\u001B[J\u001B[1malpha"), JSON.stringify(drawn.slice(0, 200)));
 });
 
+interface Annotated {
+  readonly metadata: { readonly name: string; readonly annotations?: unknown };
+}
+
 test("no text from outside steers the terminal, and as JSON or YAML it is what it was", async () => {
   const odd = "\u001B[31mred\u202E\u009B2J\r\u2028\u{E0041}";
-  const labels = { odd, [`key ${odd}`]: "x" };
-  const document = { kind: "Connect", name: "odd", workload: { lab: `${mesh().lab}/alpha/api` } };
-  const path = file("odd.yaml", JSON.stringify({ ...document, service: "nobody", labels }));
+  const annotations = { odd };
+  const escaped = encodeURIComponent(odd);
+  const service = `kernel://nobody?odd=${escaped}&key${escaped}=x`;
+  const document = clientDocument("odd", { workload: { lab: `${mesh().lab}/alpha/api` }, service });
+  const written = JSON.stringify({ ...document, metadata: { ...document.metadata, annotations } });
+  const path = file("odd.yaml", written);
   const commands = [
     ["apply", "-f", path, "--wait", "0"],
     ["diff", "-f", path],
-    ["describe", "Connect/odd"],
+    ["describe", "NetworkServiceClient/odd"],
     ["status"],
     ["get", "-o", "yaml"],
     ["get", "-o", "json"],
@@ -403,23 +423,26 @@ test("no text from outside steers the terminal, and as JSON or YAML it is what i
     assert.doesNotMatch(stdout + stderr, /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/u, command.join(" "));
     const [way, format] = command.slice(-2);
     if (way === "-o" && format === "yaml") {
-      const found = parseAllDocuments(stdout).map(
-        (each) => each.toJS() as { name: string; labels?: unknown },
-      );
-      assert.deepEqual(found.find(({ name }) => name === "odd")?.labels, labels);
+      const found = parseAllDocuments(stdout).map((each) => each.toJS() as Annotated);
+      assert.deepEqual(found.find((each) => each.metadata.name === "odd")?.metadata.annotations, annotations);
     }
     if (way === "-o" && format === "json") {
-      const { attachments } = JSON.parse(stdout) as {
-        attachments: { name: string; document: { labels?: unknown } }[];
-      };
-      assert.deepEqual(attachments.find(({ name }) => name === "odd")?.document.labels, labels);
+      const { attachments } = JSON.parse(stdout) as { attachments: { name: string; document: Annotated }[] };
+      const found = attachments.find(({ name }) => name === "odd");
+      assert.deepEqual(found?.document.metadata.annotations, annotations);
     }
   }
 });
 
 test("a file that is no UTF-8 is refused before an agent is asked", async () => {
   const path = mesh().path("latin1.yaml");
-  writeFileSync(path, Buffer.from('kind: Connect\nlabels: { site: "München" }\n', "latin1"));
+  writeFileSync(
+    path,
+    Buffer.from(
+      'kind: NetworkServiceClient\nmetadata: { name: web, labels: { site: "München" } }\n',
+      "latin1",
+    ),
+  );
   for (const command of [
     ["apply", "-f", path],
     ["diff", "-f", path],
@@ -430,17 +453,21 @@ test("a file that is no UTF-8 is refused before an agent is asked", async () => 
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /latin1\.yaml:2:19: the byte 0xfc .* is no UTF-8[^\n]+\nhint: [^\n]+\nmore: netloom explain NL-102\n$/,
+      /latin1\.yaml:2:42: the byte 0xfc .* is no UTF-8[^\n]+\nhint: [^\n]+\nmore: netloom explain NL-102\n$/,
     );
   }
 });
 
 test("delete by file and by name takes the wires down, and says what was not there", async () => {
   const byFile = await at("alpha", "delete", "-f", mesh().path("shop.yaml"), "api-bank");
-  assert.deepEqual(byFile.stdout.split("\n").sort(), ["", "- Connect api-bank", "- Connect api-db"]);
+  assert.deepEqual(byFile.stdout.split("\n").sort(), [
+    "",
+    "- NetworkServiceClient api-bank",
+    "- NetworkServiceClient api-db",
+  ]);
   const again = await json(at("alpha", "delete", "-f", mesh().path("shop.yaml"), "-o", "json"));
-  assert.deepEqual(again, { deleted: [], absent: [{ kind: "Connect", name: "api-db" }] });
-  assert.equal((await at("alpha", "delete", "web-db")).stdout, "- Connect web-db\n");
+  assert.deepEqual(again, { deleted: [], absent: [{ kind: "NetworkServiceClient", name: "api-db" }] });
+  assert.equal((await at("alpha", "delete", "web-db")).stdout, "- NetworkServiceClient web-db\n");
   assert.match(
     (await at("alpha", "status")).stdout,
     /\n0 wires; 0 asked for; 0 offered\nnothing is asked for here/,
@@ -455,45 +482,4 @@ test("status --watch says when the agent goes away, and keeps what it said last"
   await until(/! ask the agent at unix:\S+: nobody answers: [^\n]+\nbeta [^]*1 offered/);
   watching.kill("SIGTERM");
   assert.equal((await watching.outcome).code, 143);
-});
-
-const unreachable: readonly (readonly [string, string[]])[] = [
-  ["status", []],
-  ["get", []],
-  ["describe", ["web"]],
-  ["ping", ["web"]],
-  ["why", ["web", "db"]],
-  ["graph", []],
-  ["delete", ["web"]],
-  ["connect", ["web", "db"]],
-  ["expose", ["db", "db"]],
-];
-for (const [command, args] of unreachable) {
-  test(`${command} without an agent says that, and how to start or name one`, async () => {
-    const { code, stdout, stderr } = await netloom([command, ...args, "--agent", "unix:///nowhere.sock"]);
-    assert.deepEqual([code, stdout], [1, ""]);
-    assert.match(
-      stderr,
-      /^error: ask the agent at unix:\/\/\/nowhere\.sock: nobody answers: ENOENT: there is no such socket\nhint: start it with sudo netloom agent[^\n]+\nmore: netloom explain NL-201\n$/,
-    );
-  });
-}
-
-test("an agent that closes every connection, as one without descriptors does, is not told to be started", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "netloom-closes-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const server = createServer((socket) => socket.destroy());
-  await once(server.listen(join(folder, "s")), "listening");
-  t.after(() => server.close());
-  const { code, stderr } = await netloom(["get", "--agent", `unix://${folder}/s`]);
-  assert.equal(code, 1);
-  assert.match(stderr, /nobody answers: \S[^\n]+\nhint: /);
-});
-
-test("a lab without agents is said to be that", async () => {
-  const { code, stderr } = await netloom(["status", "--lab", "nosuchlab"]);
-  assert.equal(code, 1);
-  assert.match(stderr, /^error: find the agents of lab nosuchlab: there are none[^]*NL-201\n$/);
-  const wrong = await netloom(["status", "--lab", "../etc"]);
-  assert.match(wrong.stderr, /^error: "\.\.\/etc" is no name of a lab/);
 });

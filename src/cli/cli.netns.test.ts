@@ -34,15 +34,18 @@ function labFile(t: TestContext, letter: string): { name: string; file: string }
   const file = join(directory, "lab.yaml");
   writeFileSync(
     file,
-    `name: ${name}
-hosts:
-  alpha: { workloads: [web, db] }
-  beta: { workloads: [cache] }
-links:
-  - [alpha, beta]
-wires:
-  - { client: alpha/web, endpoint: alpha/db }
-  - { client: alpha/web, endpoint: beta/cache }
+    `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: ${name} }
+spec:
+  hosts:
+    alpha: { workloads: [web, db] }
+    beta: { workloads: [cache] }
+  links:
+    - [alpha, beta]
+  wires:
+    - { client: alpha/web, endpoint: alpha/db }
+    - { client: alpha/web, endpoint: beta/cache }
 `,
   );
   t.after(async () => {
@@ -164,10 +167,10 @@ for (const [signal, code] of [
 
 test("a file that is wrong changes nothing", { skip }, async (t) => {
   const { name, file } = labFile(t, "w");
-  writeFileSync(file, `${readFileSync(file, "utf8")}  - { client: alpha/nobody, endpoint: alpha/db }\n`);
+  writeFileSync(file, `${readFileSync(file, "utf8")}    - { client: alpha/nobody, endpoint: alpha/db }\n`);
   const { code, stderr } = await netloom(["lab", "up", file]);
   assert.equal(code, 1);
-  assert.match(stderr, /lab\.yaml:\d+:\d+: wires\[2\]\.client: /);
+  assert.match(stderr, /lab\.yaml:13:17: spec\.wires\[2\]\.client: /);
   assert.deepEqual(traces(name), []);
 });
 

@@ -251,8 +251,8 @@ async function bigFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "netloom-pipe-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const names = Array.from({ length: 400 }, (_, i) => `w${i}`);
-  const wires = names.slice(1).map((name) => `  - { client: a/w0, endpoint: a/${name} }\n`);
-  const lab = `name: big\nhosts: { a: { workloads: [${names.join(", ")}] } }\nwires:\n${wires.join("")}`;
+  const wires = names.slice(1).map((name) => `    - { client: a/w0, endpoint: a/${name} }\n`);
+  const lab = `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: big }\nspec:\n  hosts: { a: { workloads: [${names.join(", ")}] } }\n  wires:\n${wires.join("")}`;
   await writeFile(join(folder, "big.yaml"), lab);
   await writeFile(join(folder, wrongFile), lab.replaceAll(": a/", ": b/"));
   return folder;

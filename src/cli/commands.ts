@@ -1,4 +1,5 @@
 import type { KindCommand } from "../documents/command.ts";
+import type { KindWords } from "../documents/kind.ts";
 import { KINDS } from "../documents/kinds.ts";
 import type { Entry } from "./command.ts";
 
@@ -34,8 +35,28 @@ export const commands: readonly Entry[] = [
     summary: "take attachments out of the wish, and their wires down",
     load: async () => (await import("./commands/delete.ts")).deleteCommand,
   },
-  // Those that write one document: netloom connect, netloom expose.
-  ...KINDS.flatMap(({ command }) => (command ? [kindEntry(command)] : [])),
+  {
+    name: "migrate",
+    summary: "convert files of release 0.1.0",
+    load: async () => (await import("./commands/migrate.ts")).migrateCommand,
+  },
+  {
+    name: "schema",
+    summary: "print the JSON Schema of documents, for editors",
+    load: async () => (await import("./commands/schema.ts")).schemaCommand,
+  },
+  // The commands that write one document: netloom connect, netloom expose.
+  ...KINDS.flatMap((kind) => (kind.command ? [kindEntry(kind, kind.command)] : [])),
+  {
+    name: "wait",
+    summary: "wait for a condition of documents, wires or services",
+    load: async () => (await import("./commands/wait.ts")).waitCommand,
+  },
+  {
+    name: "events",
+    summary: "list what the agent did to its documents in the last hour",
+    load: async () => (await import("./commands/events.ts")).eventsCommand,
+  },
   {
     name: "status",
     summary: "show what is up and what is not, on one screen",
@@ -108,13 +129,13 @@ export const commands: readonly Entry[] = [
   },
 ];
 
-function kindEntry(command: KindCommand): Entry {
+function kindEntry(kind: KindWords, command: KindCommand): Entry {
   return {
     name: command.name,
     summary: command.summary,
     load: async () => {
       const { kindCommand } = await import("./kind-command.ts");
-      return (context) => kindCommand(context, command);
+      return (context) => kindCommand(context, kind, command);
     },
   };
 }

@@ -1,6 +1,7 @@
 /** The command of a kind of document: it writes one from the command line, applies it, and shows it when it is up. */
 import type { Command } from "commander";
 import type { CommandOption, Given, KindCommand } from "../documents/command.ts";
+import type { KindWords } from "../documents/kind.ts";
 import { workloadForms } from "../resolvers/workload-ref.ts";
 import { describe, option, outputOption, type CommandContext } from "./command.ts";
 import { addAgentOptions, type AgentChoice } from "./mesh/agent-options.ts";
@@ -23,7 +24,7 @@ interface Options extends AgentChoice {
   readonly [name: string]: unknown;
 }
 
-export function kindCommand(context: CommandContext, kind: KindCommand): Command {
+export function kindCommand(context: CommandContext, words: KindWords, kind: KindCommand): Command {
   const command = addAgentOptions(describe(kind))
     .addOption(option("--name <name>", "name of the attachment (default: workload-service)"))
     .addOption(option("-i, --interface <device>", kind.interface))
@@ -51,7 +52,10 @@ export function kindCommand(context: CommandContext, kind: KindCommand): Command
       const isAgentGiven = command.getOptionValueSource("agent") !== "default";
       const written = readWorkload(workload, options, { isAgentGiven });
       const given = givenBy(written, { services, options, labels: readLabels(options.label) });
-      const documents = kind.documents(given).map((document) => stringify(withoutAbsent(document)));
+      const head = { apiVersion: words.apiVersion, kind: words.kind };
+      const documents = kind
+        .documents(given)
+        .map((document) => stringify(withoutAbsent({ ...head, ...document })));
       await apply(context, written.options, { documents: documents.join("---\n"), options });
     });
 }
@@ -87,7 +91,7 @@ function givenBy(
   };
 }
 
-/** As commander names the value of `--dns-server`. */
+/** As commander names the value of `--dry-run`. */
 function camelCase(option: string): string {
   return option.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
@@ -135,6 +139,7 @@ function printWire(out: Output, wire: WireView): void {
   out.line(`  ${wire.wire} → ${wire.endpoint}: ${wire.path}, mtu ${wire.mtuBytes}${addresses}`);
 }
 
+/** A copy without the keys of metadata and spec that the command line does not set. */
 function withoutAbsent(document: object): object {
-  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== undefined));
+  return JSON.parse(JSON.stringify(document)) as object;
 }

@@ -17,8 +17,8 @@ export interface KindCommand {
   readonly options: readonly CommandOption[];
   /** What is wrong with a command line as a whole, as commander says it. */
   refuse?(given: Pick<Given, "services" | "name" | "interface">): string | undefined;
-  /** The documents that the command line asks for. What is `undefined` is left out. */
-  documents(given: Given): readonly object[];
+  /** The documents that the command line asks for, without `apiVersion` and `kind`. Values that are `undefined` are left out. */
+  documents(given: Given): readonly { readonly metadata: object; readonly spec: object }[];
 }
 
 export interface CommandOption {

@@ -25,6 +25,8 @@ export interface DocumentKind<D extends Document = Document, W extends Wish = Wi
 
 /** What people call it. */
 export interface KindWords {
+  /** Group and version: `netloom.dev/v1alpha1`. */
+  readonly apiVersion: string;
   /** As documents have it: `NetworkService`. */
   readonly kind: string;
   /** As the command line takes it beside: lower case, singular first, plural and short forms. */

@@ -1,20 +1,21 @@
 /** The kinds of documents, ready to read and to work for: YAML, then shape, then meaning, or everything that is wrong. */
-import { z } from "zod";
+import type { z } from "zod";
 import { clashesOf } from "../attachments/clashes.ts";
 import type { Contradiction, Kind, Kinds, ParsedDocuments } from "../attachments/kind.ts";
-import { type ReadResult, refText, type Wish } from "../attachments/wish.ts";
+import { type Document, type ReadResult, refText, type Wish } from "../attachments/wish.ts";
 import { checkShape, describe, isRecord } from "../text/check-shape.ts";
-import { jsonSchemaText } from "../text/json-schema.ts";
 import {
   didYouMean,
   FileError,
   type FilePath,
+  type Finding,
   inFileOrder,
   listAlternatives,
   type Problem,
   quote,
 } from "../text/problem.ts";
 import { readYamlStream, type SourceMap } from "../text/source-map.ts";
+import { FORMER_DOCUMENT, fromFormer, isFormer } from "./former.ts";
 import type { DocumentKind, KindWords } from "./kind.ts";
 
 type Entry = KindWords & DocumentKind;
@@ -35,10 +36,9 @@ export class DocumentTable implements Kinds {
     );
   }
 
-  /** The JSON schema of a document of any kind, for editors. */
-  schemaText(): string {
-    const schemas = this.#entries.map(({ schema }) => schema);
-    return jsonSchemaText(z.union(schemas).meta({ title: "Netloom attachment" }));
+  /** The schemas of all kinds. */
+  get schemas(): readonly z.ZodType[] {
+    return this.#entries.map(({ schema }) => schema);
   }
 
   of({ kind }: Wish): Kind {
@@ -57,20 +57,43 @@ export class DocumentTable implements Kinds {
     });
   }
 
+  readKept(data: unknown): ReadResult {
+    const notes: string[] = [];
+    const result = this.read(isRecord(data) ? fromFormer(data, notes) : data);
+    return result.ok ? { ...result, notes } : result;
+  }
+
   read(data: unknown): ReadResult {
     if (!isRecord(data)) return wrong([], `expected a map, got ${describe(data)}`);
-    const { kind } = data;
+    const entry = this.#entryOf(data);
+    if ("path" in entry) return { ok: false, findings: [entry] };
+    const shape = checkShape(entry.schema, data);
+    if (!shape.ok) return shape;
+    const document = withoutServerParts(shape.data);
+    const findings = entry.check(document);
+    return findings.length > 0 ? { ok: false, findings } : { ok: true, wish: entry.mean(document) };
+  }
+
+  /** The kind of a document, or the reason why it has none. */
+  #entryOf({ apiVersion, kind, ...rest }: Readonly<Record<string, unknown>>): Entry | Finding {
     const kinds = this.all.map((each) => each.kind);
-    if (kind === undefined) return wrong(["kind"], `is missing; it is one of ${listAlternatives(kinds)}`);
+    if (apiVersion === undefined && isFormer({ kind, ...rest }))
+      return { path: ["kind"], message: FORMER_DOCUMENT };
+    if (kind === undefined)
+      return { path: ["kind"], message: `is missing; it is one of ${listAlternatives(kinds)}` };
     const entry = this.#entries.find((each) => each.kind === kind);
     if (!entry) {
       const meant = typeof kind === "string" ? didYouMean(kind, kinds) : "";
-      return wrong(["kind"], `expected ${listAlternatives(kinds)}, got ${describe(kind)}${meant}`);
+      const message = `expected ${listAlternatives(kinds)}, got ${describe(kind)}${meant}`;
+      return { path: ["kind"], message };
     }
-    const shape = checkShape(entry.schema, data);
-    if (!shape.ok) return shape;
-    const findings = entry.check(shape.data);
-    return findings.length > 0 ? { ok: false, findings } : { ok: true, wish: entry.mean(shape.data) };
+    if (apiVersion === entry.apiVersion) return entry;
+    if (apiVersion === undefined)
+      return { path: ["apiVersion"], message: `is missing; write ${entry.apiVersion}` };
+    const [group] = entry.apiVersion.split("/");
+    const isOther = typeof apiVersion === "string" && apiVersion.startsWith(`${group}/`);
+    const why = isOther ? `this version of netloom reads` : `${entry.kind} is of the group ${group}: write`;
+    return { path: ["apiVersion"], message: `${why} ${entry.apiVersion}, not ${describe(apiVersion)}` };
   }
 
   parse(text: string, file: string): ParsedDocuments {
@@ -87,7 +110,7 @@ export class DocumentTable implements Kinds {
         continue;
       }
       const name = refText(result.wish);
-      const place = source.locate({ path: ["name"], message: "" });
+      const place = source.locate({ path: ["metadata", "name"], message: "" });
       const first = places.get(name);
       if (first) {
         const message = `${quote(name)} is there twice (first on line ${first.line}); rename or remove one`;
@@ -98,7 +121,7 @@ export class DocumentTable implements Kinds {
       sources.push(source);
     }
     for (const { index, problem } of clashesOf(wishes)) {
-      const place = sources[index]?.locate({ path: ["interface"], message: problem });
+      const place = sources[index]?.locate({ path: ["spec", "interface"], message: problem });
       if (place) problems.push(place);
     }
     for (const { index, finding } of this.contradictions(wishes)) {
@@ -106,7 +129,7 @@ export class DocumentTable implements Kinds {
       if (place) problems.push(place);
     }
     if (problems.length === 0 && wishes.length === 0)
-      problems.push({ file, line: 1, column: 1, path: "", message: "there is no attachment in it" });
+      problems.push({ file, line: 1, column: 1, path: "", message: "there is no document in it" });
     return problems.length === 0 ? { ok: true, wishes } : { ok: false, problems: inFileOrder(problems) };
   }
 
@@ -115,9 +138,20 @@ export class DocumentTable implements Kinds {
     if (result.ok) return result.wishes;
     throw new FileError(
       result.problems,
-      "docs/attachments.md lists every key; docs/schema/attachment.schema.json lets an editor check while you type",
+      "docs/attachments.md lists every key; netloom schema prints what editors need to check while you type",
     );
   }
+}
+
+/** The parts of a document that people write. A server, or an editor, adds the others. */
+function withoutServerParts({ apiVersion, kind, metadata, spec }: Document): Document {
+  const { name, labels, annotations } = metadata;
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, ...(labels && { labels }), ...(annotations && { annotations }) },
+    ...(spec && { spec }),
+  };
 }
 
 function wrong(path: FilePath, message: string): ReadResult {

@@ -4,7 +4,7 @@ import type { Passage } from "../elements/wires/onward.ts";
 import type { Finding } from "../text/problem.ts";
 
 /**
- * What is common to all types is their kind's (src/documents/function): the workload, its place in the registry, two devices for
+ * What is common to all types is their kind's (src/documents/service-function): the workload, its place in the registry, two devices for
  * each client between which the workload forwards, addresses from pools, the next wire and its endpoint.
  */
 export interface FunctionType<Keys extends object = object> {

@@ -59,7 +59,9 @@ test("who stops listening to the demo ends it", { skip }, async (t) => {
 test("the demo leaves alone a lab with its name that is not its own", { skip }, async (t) => {
   const lab = await labFixture(t);
   const { machine, name } = lab;
-  await lab.up("name: NAME\nhosts: { mine: { workloads: [a] } }\n");
+  await lab.up(
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: NAME }\nspec:\n  hosts: { mine: { workloads: [a] } }\n",
+  );
   await assert.rejects(demo(machine, { name }).next(), { code: "ALREADY_EXISTS" });
   assert.match((await readState(name, "lab.yaml")) ?? "", /mine/);
 });

@@ -14,18 +14,32 @@ import { status } from "./status/status.ts";
 const demoMark = "# The lab of netloom demo.\n";
 
 /** Two hosts with agents and a registry; a workload of one offers a service, and one on each host asks for it by name. */
-const DEMO_YAML = `${demoMark}name: demo
-hosts:
-  alpha: { workloads: [web] }
-  beta: { workloads: [app, db] }
-links:
-  - { ends: [alpha, beta], subnets: [192.168.50.0/24, "fd00:50::/64"] }
-registry: alpha
-agents: true
-attachments:
-  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.0.0.16/28, "fd00::10/124"] }
-  - { kind: Connect, name: app-db, workload: beta/app, service: db, interface: to-db }
-  - { kind: Connect, name: web-db, workload: alpha/web, service: db, interface: to-db }
+const DEMO_YAML = `${demoMark}apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: demo }
+spec:
+  hosts:
+    alpha: { workloads: [web] }
+    beta: { workloads: [app, db] }
+  links:
+    - { ends: [alpha, beta], subnets: [192.168.50.0/24, "fd00:50::/64"] }
+  registry: alpha
+  agents: true
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec: { workload: beta/db, services: [db], pools: [10.0.0.16/28, "fd00::10/124"] }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: app-db }
+spec: { workload: beta/app, service: db, interface: to-db }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: web-db }
+spec: { workload: alpha/web, service: db, interface: to-db }
 `;
 
 const requestsPerAddress = 10;

@@ -27,7 +27,10 @@ for (const file of readdirSync(directory).filter(
     { skip: needsRoot },
     async (t) => {
       const lab = await labFixture(t);
-      const text = readFileSync(new URL(file, directory), "utf8").replace(/^name: .*$/m, "name: NAME");
+      const text = readFileSync(new URL(file, directory), "utf8").replace(
+        /^metadata: .*$/m,
+        "metadata: { name: NAME }",
+      );
       const { lab: model, durationMs } = await lab.up(text);
       t.diagnostic(`up in ${durationMs.toFixed(0)} ms`);
       const { wires } = await lab.assertHealthy();

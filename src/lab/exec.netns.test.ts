@@ -15,7 +15,7 @@ const runner = `const [lab, place, ...argv] = process.argv.slice(1);
 async function oneHost(t: TestContext): Promise<string> {
   const lab = await labFixture(t);
   await lab.up(
-    "name: NAME\nhosts:\n  alpha: { workloads: [a, b] }\nwires:\n  - { client: alpha/a/in-a, endpoint: alpha/b/in-b }\n",
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: NAME }\nspec:\n  hosts:\n    alpha: { workloads: [a, b] }\n  wires:\n    - { client: alpha/a/in-a, endpoint: alpha/b/in-b }\n",
   );
   return lab.name;
 }

@@ -16,17 +16,20 @@ import { leftovers } from "./state.ts";
 const skip = needsRoot;
 const child = fileURLToPath(new URL("../../fixtures/lab/up-child.ts", import.meta.url));
 
-const text = `name: NAME
-hosts:
-  alpha: { workloads: [web, cache] }
-  beta: { workloads: [db] }
-routers: [r1]
-links:
-  - [alpha, r1]
-  - [r1, beta]
-wires:
-  - { client: alpha/web/nl-1, endpoint: alpha/cache/nl-1 }
-  - { client: alpha/web/nl-2, endpoint: beta/db/nl-1 }
+const text = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web, cache] }
+    beta: { workloads: [db] }
+  routers: [r1]
+  links:
+    - [alpha, r1]
+    - [r1, beta]
+  wires:
+    - { client: alpha/web/nl-1, endpoint: alpha/cache/nl-1 }
+    - { client: alpha/web/nl-2, endpoint: beta/db/nl-1 }
 `;
 
 function labFile(t: TestContext, lab: LabFixture): string {

@@ -14,16 +14,19 @@ import { moment } from "../../fixtures/async/until.ts";
 
 const skip = needsRoot;
 
-const hosts = `name: NAME
-hosts:
-  alpha: { workloads: [web, cache] }
-  beta: { workloads: [db] }
-links:
-  - [alpha, beta]
+const hosts = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web, cache] }
+    beta: { workloads: [db] }
+  links:
+    - [alpha, beta]
 `;
-const localWire = "  - { client: alpha/web/nl-1, endpoint: alpha/cache/nl-1 }\n";
-const remoteWire = "  - { client: alpha/web/nl-2, endpoint: beta/db/nl-1 }\n";
-const two = `${hosts}wires:\n${localWire}${remoteWire}`;
+const localWire = "    - { client: alpha/web/nl-1, endpoint: alpha/cache/nl-1 }\n";
+const remoteWire = "    - { client: alpha/web/nl-2, endpoint: beta/db/nl-1 }\n";
+const two = `${hosts}  wires:\n${localWire}${remoteWire}`;
 
 /** A stranger's device in the workload alpha/web. */
 async function plantDevice(lab: LabFixture, name: string): Promise<void> {
@@ -85,8 +88,8 @@ test("up with a changed file applies the difference, and what stays loses no pac
     return lost;
   })();
   try {
-    const grown = `${hosts.replace("[db]", "[db, log]")}  - [beta, gamma]\nwires:\n${localWire}  - { client: beta/log/nl-1, endpoint: gamma/app/nl-1 }\n`;
-    const report = await lab.up(grown.replace("\nlinks:", "\n  gamma: { workloads: [app] }\nlinks:"));
+    const grown = `${hosts.replace("[db]", "[db, log]")}    - [beta, gamma]\n  wires:\n${localWire}    - { client: beta/log/nl-1, endpoint: gamma/app/nl-1 }\n`;
+    const report = await lab.up(grown.replace("  links:", "    gamma: { workloads: [app] }\n  links:"));
     assert.deepEqual(report.wires, { added: ["beta/log/nl-1"], changed: [], removed: ["alpha/web/nl-2"] });
     assert.deepEqual(report.namespaces.added.map((name) => name.replace(lab.name, "NAME")).sort(), [
       "nl-NAME-beta-log",
@@ -108,7 +111,7 @@ test("up with a changed file applies the difference, and what stays loses no pac
 test("a changed MTU, address and link are applied in place", { skip }, async (t) => {
   const lab = await labFixture(t);
   await lab.up(two);
-  const changed = `${hosts.replace("[alpha, beta]", "{ ends: [alpha, beta], mtu: 2000, subnets: [10.77.0.0/24] }")}wires:
+  const changed = `${hosts.replace("[alpha, beta]", "{ ends: [alpha, beta], mtu: 2000, subnets: [10.77.0.0/24] }")}  wires:
 ${localWire.replace(" }", ", mtu: 4000 }")}${remoteWire.replace(" }", ", addresses: { client: [10.1.1.1], endpoint: [10.1.1.2] } }")}`;
   const report = await lab.up(changed);
   assert.deepEqual(report.wires.changed.toSorted(), ["alpha/web/nl-1", "alpha/web/nl-2"]);
@@ -190,8 +193,8 @@ test("a change that fails half-way leaves the lab as it was", { skip }, async (t
   const lab = await labFixture(t);
   await lab.up(two);
   await plantDevice(lab, "nl-3");
-  const taken = `${hosts}  - [beta, gamma]\nwires:\n${remoteWire}  - { client: alpha/web/nl-3, endpoint: beta/db/nl-3 }\n`;
-  await assert.rejects(lab.up(taken.replace("\nlinks:", "\n  gamma:\nlinks:")), (error: unknown) => {
+  const taken = `${hosts}    - [beta, gamma]\n  wires:\n${remoteWire}    - { client: alpha/web/nl-3, endpoint: beta/db/nl-3 }\n`;
+  await assert.rejects(lab.up(taken.replace("  links:", "    gamma:\n  links:")), (error: unknown) => {
     assert.ok(error instanceof NetloomError && error.code === "ALREADY_EXISTS", String(error));
     assert.match(error.message, /nl-3/);
     return true;
@@ -233,15 +236,18 @@ test("whoever changes a lab waits for the one who is changing it", { skip }, asy
 
 test("every workload reaches what it is wired to, and nothing else", { skip }, async (t) => {
   const lab = await labFixture(t);
-  const { lab: model } = await lab.up(`name: NAME
-hosts:
-  alpha: { workloads: [a, b] }
-  beta: { workloads: [c, d] }
-links:
-  - [alpha, beta]
-wires:
-  - { client: alpha/a/w, endpoint: beta/c/w }
-  - { client: alpha/b/w, endpoint: beta/d/w }
+  const { lab: model } = await lab.up(`apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [a, b] }
+    beta: { workloads: [c, d] }
+  links:
+    - [alpha, beta]
+  wires:
+    - { client: alpha/a/w, endpoint: beta/c/w }
+    - { client: alpha/b/w, endpoint: beta/d/w }
 `);
   await lab.assertHealthy();
   const [first, second] = model.wires;

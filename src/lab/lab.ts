@@ -7,7 +7,7 @@ import { type Changes, converge, removeNamespaces } from "./converge.ts";
 import { bringDaemons, daemonsOf, endDaemons, findDaemons, type RunningDaemon } from "./daemons.ts";
 import { bringAttachments, type LabAttachmentState, untilFollowing, withdrawAttachments } from "./mesh.ts";
 import { type Lab, sideName } from "./file/model.ts";
-import { mustParseLab, parseLab } from "./file/parse.ts";
+import { mustParseLab, parseKeptLab } from "./file/parse.ts";
 import {
   begin,
   checkLabName,
@@ -119,7 +119,7 @@ async function previous(name: string): Promise<Previous> {
   const text = await readState(name, "lab.yaml");
   const wasKilled = (await readState(name, "pending.yaml")) !== undefined;
   if (text === undefined && !wasKilled) await refuseStrangers(name);
-  const parsed = parseLab(text ?? "", "lab.yaml");
+  const parsed = parseKeptLab(text ?? "", "lab.yaml");
   return { lab: parsed.ok ? parsed.lab : undefined, wasKilled };
 }
 

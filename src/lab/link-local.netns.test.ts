@@ -14,15 +14,18 @@ import type { Netns } from "../kernel/kernel.ts";
 import { labFixture } from "../../fixtures/lab/lab.ts";
 import { netnsOf } from "./topology/topology.ts";
 
-const text = `name: NAME
-hosts: { a: { workloads: [w, v] }, b: { workloads: [x] } }
-routers: [r]
-links:
-  - [a, r]
-  - [r, b]
-wires:
-  - { client: a/w/w0, endpoint: a/v/w0, addresses: ipv4 }
-  - { client: a/w/w1, endpoint: b/x/w1, addresses: ipv4 }
+const text = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts: { a: { workloads: [w, v] }, b: { workloads: [x] } }
+  routers: [r]
+  links:
+    - [a, r]
+    - [r, b]
+  wires:
+    - { client: a/w/w0, endpoint: a/v/w0, addresses: ipv4 }
+    - { client: a/w/w1, endpoint: b/x/w1, addresses: ipv4 }
 `;
 
 const links = [

@@ -22,16 +22,19 @@ interface Drawn {
 function textOf({ subnets, wires }: Drawn): string {
   const ends = ["alpha, beta", "beta, gamma", "alpha, gamma"];
   const links = subnets.map(
-    (n, i) => `  - { ends: [${ends[i]}], subnets: [10.77.${n}.0/24, "fd77:${n}::/64"] }\n`,
+    (n, i) => `    - { ends: [${ends[i]}], subnets: [10.77.${n}.0/24, "fd77:${n}::/64"] }\n`,
   );
-  return `name: NAME
-hosts:
-  alpha: { workloads: [web, app] }
-  beta: { workloads: [db, mail] }
-  gamma: {}
-links:
-${links.join("")}wires:
-${wires.map((wire) => `  - ${wire}\n`).join("")}`;
+  return `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web, app] }
+    beta: { workloads: [db, mail] }
+    gamma: {}
+  links:
+${links.join("")}  wires:
+${wires.map((wire) => `    - ${wire}\n`).join("")}`;
 }
 
 /** A wire with the nth pair of addresses. */

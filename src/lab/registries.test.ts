@@ -4,14 +4,17 @@ import { suite, test } from "node:test";
 import { daemonsOf } from "./daemons.ts";
 import { mustParseLab, parseLab } from "./file/parse.ts";
 
-const FRAME = `name: web
-hosts: { alpha: , beta: , gamma: }
-routers: [r1]
-links:
-  - { ends: [alpha, r1], subnets: [10.1.0.0/24] }
-  - { ends: [beta, r1], subnets: [10.2.0.0/24] }
-  - { ends: [gamma, r1], subnets: [10.3.0.0/24] }
-agents: true
+const FRAME = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: web }
+spec:
+  hosts: { alpha: , beta: , gamma: }
+  routers: [r1]
+  links:
+    - { ends: [alpha, r1], subnets: [10.1.0.0/24] }
+    - { ends: [beta, r1], subnets: [10.2.0.0/24] }
+    - { ends: [gamma, r1], subnets: [10.3.0.0/24] }
+  agents: true
 `;
 
 /** The words of a process behind an option. */
@@ -44,7 +47,7 @@ suite("the registry of a lab", () => {
   });
 
   test("may be several on one store; an agent prefers its own host's, and has one address for all", () => {
-    const text = `${FRAME}registry: [beta, gamma]\n`;
+    const text = `${FRAME}  registry: [beta, gamma]\n`;
     for (const host of ["beta", "gamma"])
       assert.deepEqual(optionsOf(text, "registry", host, "--store"), [
         "sqlite:/run/netloom/labs/web/beta/registry.db",
@@ -56,7 +59,7 @@ suite("the registry of a lab", () => {
   });
 
   test("may keep things elsewhere", () => {
-    assert.deepEqual(optionsOf(`${FRAME}store: memory\n`, "registry", "alpha", "--store"), ["memory"]);
+    assert.deepEqual(optionsOf(`${FRAME}  store: memory\n`, "registry", "alpha", "--store"), ["memory"]);
   });
 });
 
@@ -69,13 +72,13 @@ suite("what is wrong about it is said", () => {
     ["registry: 7", /expected a host, or a list of hosts, got 7/],
     ["store: disk", /use memory, or sqlite:PATH/],
     [
-      "registry: [alpha, beta]\nstore: memory",
+      "registry: [alpha, beta]\n  store: memory",
       /2 registries share one store, and this one is of a process alone/,
     ],
   ];
   for (const [text, message] of wrong)
     test(text, () => {
-      const found = problems(`${text}\n`);
+      const found = problems(`  ${text}\n`);
       assert.ok(
         found.some((each) => message.test(each)),
         found.join("\n") || "nothing was said",

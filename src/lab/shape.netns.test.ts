@@ -12,14 +12,17 @@ import { netnsOf } from "./topology/topology.ts";
 const skip = needsRoot;
 
 function linked(options: string): string {
-  return `name: NAME
-hosts:
-  alpha: { workloads: [a] }
-  beta: { workloads: [b] }
-links:
-  - { ends: [alpha, beta]${options} }
-wires:
-  - { client: alpha/a/w, endpoint: beta/b/w, addresses: ipv4 }
+  return `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [a] }
+    beta: { workloads: [b] }
+  links:
+    - { ends: [alpha, beta]${options} }
+  wires:
+    - { client: alpha/a/w, endpoint: beta/b/w, addresses: ipv4 }
 `;
 }
 

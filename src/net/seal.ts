@@ -16,12 +16,16 @@ const LINE_FEED = 10;
 export interface SealKind {
   /** Lower-case letters and hyphens. */
   readonly what: string;
+  /** The version that is written. */
   readonly version: number;
+  /** Older versions that are read as well. Default: none. */
+  readonly formerVersions?: readonly number[];
 }
 
 export type Unsealed =
   | { readonly ok: true; readonly content: Uint8Array }
-  | { readonly ok: false; readonly problem: string };
+  /** `isNewer`: a later netloom has written the file. */
+  | { readonly ok: false; readonly problem: string; readonly isNewer?: true };
 
 /** The content under its head. */
 export function seal({ what, version }: SealKind, content: Uint8Array): Uint8Array {
@@ -33,14 +37,17 @@ export function seal({ what, version }: SealKind, content: Uint8Array): Uint8Arr
 }
 
 /** The content, all of it, or what is wrong with it. */
-export function unseal({ what, version }: SealKind, sealed: Uint8Array): Unsealed {
+export function unseal({ what, version, formerVersions = [] }: SealKind, sealed: Uint8Array): Unsealed {
   if (sealed.length === 0) return damaged("it is empty");
   const end = sealed.subarray(0, MAX_HEAD_BYTES).indexOf(LINE_FEED);
   const head = HEAD.exec(new TextDecoder().decode(sealed.subarray(0, Math.max(0, end))));
   if (!head) return damaged("its first line is not the one that netloom writes");
   if (head[1] !== what) return damaged(`it is netloom's ${head[1]}, not its ${what}`);
-  if (Number(head[2]) !== version)
-    return damaged(`it has version ${head[2]}, and this netloom reads version ${version}`);
+  const found = Number(head[2]);
+  if (found !== version && !formerVersions.includes(found)) {
+    const problem = `it has version ${found}, and this netloom reads version ${version}`;
+    return { ok: false, problem, ...(found > version && { isNewer: true }) };
+  }
   const content = sealed.subarray(end + 1);
   if (content.length !== Number(head[3]))
     return damaged(`${content.length} of ${head[3]} bytes are there after its first line`);

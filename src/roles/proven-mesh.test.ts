@@ -121,13 +121,15 @@ test("certificates that change while wires are up are those of the next connecti
     for (let n = 0; n < 6; n++) {
       for (const host of ["alpha", "beta", "registry"]) proven.rotate(host);
       await mesh.sleep(LIFETIME_MS / 2);
-      const attachment = mesh.agent("alpha").attachments.find({ kind: "Connect", name: "web-db" });
+      const attachment = mesh
+        .agent("alpha")
+        .attachments.find({ kind: "NetworkServiceClient", name: "web-db" });
       assert.equal(attachment?.view.state, "up", attachment?.view.reason);
     }
     mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
     assert.ok(proven.keys.size > 3, `${proven.keys.size} keys were seen`);
-    await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-db" }]);
-    await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "db" }]);
+    await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web-db" }]);
+    await mesh.agent("beta").attachments.delete([{ kind: "NetworkServiceProvider", name: "db" }]);
     await mesh.sleep(500);
     await mesh.holdsNothing();
     assert.deepEqual(proven.refused, []);

@@ -42,7 +42,10 @@ function describeIssue(outer: Issue, schema: Schema, root: unknown): Finding[] {
         return issue.keys.map((key) => ({
           path: [...path, key],
           atKey: true,
-          message: `unknown key${didYouMean(key, known) || `; known here: ${known.join(", ")}`}`,
+          message:
+            key === "<<"
+              ? "merge keys are of YAML 1.1, and this is read as YAML 1.2; write the keys out"
+              : `unknown key${didYouMean(key, known) || `; known here: ${known.join(", ")}`}`,
         }));
       }
       case "invalid_key":

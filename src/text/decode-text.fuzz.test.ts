@@ -47,20 +47,22 @@ test("bytes that are no UTF-8 are refused at the first one that begins no charac
 });
 
 test("a Latin-1 label is refused with its line and byte", () => {
-  const text = 'kind: Connect\nlabels: { site: "Mü-München" }\n';
-  const bytes = Buffer.concat([Buffer.from(text.slice(0, 34)), Buffer.from(text.slice(34), "latin1")]);
+  const before = 'kind: NetworkServiceClient\nmetadata: { labels: { site: "Mü-M';
+  const bytes = Buffer.concat([Buffer.from(before), Buffer.from('ünchen" } }\n', "latin1")]);
   const { line, column, message } = refusal(bytes);
-  assert.deepEqual([line, column], [2, 22]);
+  assert.deepEqual([line, column], [2, 34]);
   assert.match(
     message,
-    /^the byte 0xfc \(number 37 of the file\) is no UTF-8; .*iconv -f LATIN1 -t UTF-8 x\.yaml$/,
+    /^the byte 0xfc \(number 62 of the file\) is no UTF-8; .*iconv -f LATIN1 -t UTF-8 x\.yaml$/,
   );
 });
 
+const DOCUMENT = "kind: NetworkServiceClient\n";
+
 for (const [what, bytes] of [
-  ["UTF-16", Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from("kind: Connect\n", "utf16le")])],
-  ["UTF-16LE", Buffer.from("kind: Connect\n", "utf16le")],
-  ["UTF-16BE", Buffer.from("kind: Connect\n", "utf16le").swap16()],
+  ["UTF-16", Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(DOCUMENT, "utf16le")])],
+  ["UTF-16LE", Buffer.from(DOCUMENT, "utf16le")],
+  ["UTF-16BE", Buffer.from(DOCUMENT, "utf16le").swap16()],
   ["UTF-16", Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from("a: ü\n", "utf16le").swap16()])],
 ] as const) {
   test(`${what} beginning with ${bytes[0]} is refused in one sentence that says how to convert it`, () => {

@@ -14,6 +14,11 @@ export interface Finding {
   readonly atKey?: boolean;
 }
 
+/** The findings about a part of a file that stands under `key`. */
+export function within(key: string, findings: readonly Finding[]): Finding[] {
+  return findings.map((finding) => ({ ...finding, path: [key, ...finding.path] }));
+}
+
 /** A finding with its place. */
 export interface Problem {
   readonly file: string;

@@ -8,7 +8,6 @@ import {
   LineCounter,
   type Pair,
   parseAllDocuments,
-  parseDocument,
   visit,
   type YAMLMap,
 } from "yaml";
@@ -25,20 +24,7 @@ export interface SourceMap {
 const maxFileBytes = 4 << 20;
 const maxAliases = 1000;
 
-/** Reads `text` as one YAML 1.2 document. Never throws: what is wrong is in `problems`. */
-export function readYaml(text: string, file: string): SourceMap {
-  const places = new Places(file);
-  return (
-    places.tooLarge(text) ??
-    places.reading(() => {
-      const options = { lineCounter: places.lines, prettyErrors: false, logLevel: "error" } as const;
-      return [places.map(parseDocument(text, options))];
-    })[0] ??
-    places.refuse("the file is empty")
-  );
-}
-
-/** Likewise any number of documents in one text; one that is empty is left out. */
+/** Reads `text` as YAML 1.2 documents; an empty one is left out. Never throws: mistakes are in `problems`. */
 export function readYamlStream(text: string, file: string): SourceMap[] {
   const places = new Places(file);
   const large = places.tooLarge(text);

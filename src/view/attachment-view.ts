@@ -1,4 +1,5 @@
 import { type AttachmentStatus, AttachmentStatus_State } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { type ConditionView, conditionView } from "./condition-view.ts";
 import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
 import type { State } from "./state.ts";
@@ -23,6 +24,11 @@ export interface AttachmentView {
   readonly topic?: string;
   readonly attempts: number;
   readonly nextTry?: string;
+  /** The number of changes of the document, the first one included. */
+  readonly generation: number;
+  /** The generation that the state and the conditions are about. */
+  readonly observedGeneration: number;
+  readonly conditions: readonly ConditionView[];
 }
 
 const states: Readonly<Record<AttachmentStatus_State, State>> = {
@@ -54,5 +60,8 @@ export function attachmentView(host: string, attachment: AttachmentStatus): Atta
     ...optional("topic", isFine ? undefined : attachment.topic),
     attempts: attachment.attempts,
     ...optional("nextTry", isoTime(attachment.nextTry)),
+    generation: Number(attachment.generation),
+    observedGeneration: Number(attachment.observedGeneration),
+    conditions: attachment.conditions.map(conditionView),
   };
 }

@@ -51,7 +51,7 @@ const alpha = status("alpha", [
     hosts: [...COMMON.hosts],
     clientEnd: web,
     tunnels: [first],
-    attachments: [{ kind: "Connect", name: "web-db" }],
+    attachments: [{ kind: "NetworkServiceClient", name: "web-db" }],
   },
 ]);
 const gamma = status("gamma", [{ ...COMMON, hosts: [...COMMON.hosts], tunnels: [first, second], mtu: 1400 }]);
@@ -61,7 +61,7 @@ const beta = status("beta", [
     hosts: [...COMMON.hosts],
     endpointEnd: db,
     tunnels: [second],
-    attachments: [{ kind: "Expose", name: "db" }],
+    attachments: [{ kind: "NetworkServiceProvider", name: "db" }],
   },
 ]);
 
@@ -120,15 +120,19 @@ test("a wire that is down on one of its hosts is down, with that host's reason",
   assert.deepEqual([wire?.state, wire?.reason], ["down", "beta is gone"]);
 });
 
-test("a wire is as its Connect is while that brings it back", () => {
+test("a wire is as its client is while that brings it back", () => {
   const attachments = [
-    { ref: { kind: "Connect", name: "web-db" }, state: AttachmentStatus_State.HEALING, wireId: "w1" },
+    {
+      ref: { kind: "NetworkServiceClient", name: "web-db" },
+      state: AttachmentStatus_State.HEALING,
+      wireId: "w1",
+    },
   ];
   const healing = status("alpha", alpha.wires, { attachments });
   const view = meshView([healing, gamma, beta]);
   assert.equal(view.wires[0]?.state, "healing");
   assert.ok(!isUp(view));
-  assert.deepEqual(problemsOf(view), ["Connect web-db of alpha is not up: "]);
+  assert.deepEqual(problemsOf(view), ["NetworkServiceClient web-db of alpha is not up: "]);
 });
 
 test("what a host has of a wire that nobody asked for yet fills only what others do not tell", () => {
@@ -157,7 +161,7 @@ test("hosts of strangers have no name: the way shows their addresses", () => {
 test("hosts, workloads, services and endpoints are there once", () => {
   const attachments = [
     {
-      ref: { kind: "Expose", name: "db" },
+      ref: { kind: "NetworkServiceProvider", name: "db" },
       state: AttachmentStatus_State.UP,
       workload: "db",
       endpoint: "db.beta",

@@ -1,5 +1,6 @@
 /** The admin contract of an agent, method by method. */
 import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { stringify } from "yaml";
 import type { Applied } from "../attachments.ts";
 import type { Kinds } from "../../attachments/kind.ts";
@@ -11,6 +12,8 @@ import {
   ApplyResponseSchema,
   AttachmentSchema,
   DeleteResponseSchema,
+  EventSchema,
+  EventsResponseSchema,
   GetResponseSchema,
   ProblemSchema,
   type ApplyRequest,
@@ -20,6 +23,7 @@ import {
 import { serve, type Context, type Implementation, type Served } from "../../api/rpc.ts";
 import { mustAllow, question } from "../../policy/authorize.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import type { JournalEvent } from "../journal.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { capture } from "./capture.ts";
 import { graph } from "./graph.ts";
@@ -44,6 +48,7 @@ const NEEDS: Readonly<Record<keyof Api, "read" | "operate" | "own">> = {
   capture: "own",
   why: "read",
   graph: "read",
+  events: "read",
 };
 
 /** For `serveAll`. `identity` is asked about each call. */
@@ -69,7 +74,10 @@ export function adminService(parts: AdminParts): Served {
         ...(name !== "" && { name }),
       });
       const documents = found.map((document) =>
-        create(AttachmentSchema, { ref: refMessage(document), document: documentText(document) }),
+        create(AttachmentSchema, {
+          ref: refMessage({ kind: document.kind, name: document.metadata.name }),
+          document: documentText(document),
+        }),
       );
       return Promise.resolve(create(GetResponseSchema, { attachments: documents }));
     },
@@ -79,6 +87,17 @@ export function adminService(parts: AdminParts): Served {
     capture: (request, { scope }) => capture(parts, scope, request),
     why: (request, context) => why(parts, context, request),
     graph: (_request, context) => graph(parts, context),
+    events: ({ kind, name }) =>
+      Promise.resolve(
+        create(EventsResponseSchema, {
+          events: attachments.journal
+            .list({
+              ...(kind !== "" && { kind: readKind(attachments.kinds, kind) }),
+              ...(name !== "" && { name }),
+            })
+            .map(eventMessage),
+        }),
+      ),
   };
   return serve(AgentApi, implementation, (call, request, { peer }) => {
     // What would change is only looked at.
@@ -87,8 +106,8 @@ export function adminService(parts: AdminParts): Served {
   });
 }
 
-/** One YAML document, without what only editors read. */
-function documentText({ $schema: _schema, ...document }: Document): string {
+/** One YAML document. */
+function documentText(document: Document): string {
   return stringify(document, { lineWidth: 0 });
 }
 
@@ -125,8 +144,8 @@ async function apply(
     attachments:
       waitMs > 0
         ? refs.flatMap((ref) => {
-            const attached = attachments.find(ref);
-            return attached ? [attachmentStatus(attached)] : [];
+            const told = attachments.toldOf(ref);
+            return told ? [attachmentStatus(told)] : [];
           })
         : [],
   });
@@ -151,11 +170,20 @@ function appliedMessage(
   });
 }
 
+function eventMessage({ ref, firstMs, lastMs, ...event }: JournalEvent) {
+  return create(EventSchema, {
+    ...event,
+    ref: refMessage(ref),
+    first: timestampFromMs(firstMs),
+    last: timestampFromMs(lastMs),
+  });
+}
+
 function readRef(kinds: Kinds, { kind, name }: RefMessage): Ref {
   return { kind: readKind(kinds, kind), name };
 }
 
-/** People write `connect`. */
+/** People write `networkserviceclient`. */
 function readKind({ all }: Kinds, text: string): string {
   const found = all.find(({ kind }) => kind.toLowerCase() === text.toLowerCase());
   if (found) return found.kind;

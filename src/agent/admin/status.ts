@@ -1,11 +1,12 @@
 /** All that a host knows of itself. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Attached } from "../../attachments/attached.ts";
-import type { AttachmentState } from "../../attachments/progress.ts";
+import type { Told } from "../../attachments/attached.ts";
+import type { AttachmentState } from "../../attachments/attachment-state.ts";
 import {
   AttachmentStatus_State,
   AttachmentStatusSchema,
+  ConditionSchema,
   CountersSchema,
   GaugeSchema,
   HostStatusSchema,
@@ -33,7 +34,7 @@ export async function hostStatus(parts: AdminParts, withCounters: boolean): Prom
     tunnelAddresses: [...parts.tunnelAddresses],
     identity: parts.identity.summary,
     registry: registryStatus(parts),
-    attachments: parts.attachments.all().map(attachmentStatus),
+    attachments: parts.attachments.told().map(attachmentStatus),
     wires,
     unclaimedWires: parts.wires.unclaimed.length,
     unclaimed: describeUnclaimed(parts),
@@ -56,7 +57,7 @@ const STATES: Readonly<Record<AttachmentState, AttachmentStatus_State>> = {
   closing: AttachmentStatus_State.CLOSING,
 };
 
-export function attachmentStatus(attached: Attached): AttachmentStatus {
+export function attachmentStatus({ attached, generation, observedGeneration }: Told): AttachmentStatus {
   const { wish, view, workload, connectionId, endpointName, wires } = attached;
   const { error, nextTryMs } = view;
   return create(AttachmentStatusSchema, {
@@ -74,6 +75,11 @@ export function attachmentStatus(attached: Attached): AttachmentStatus {
     endpoint: endpointName,
     wires: wires.size,
     services: [...wish.services],
+    generation: BigInt(generation),
+    observedGeneration: BigInt(observedGeneration),
+    conditions: view.conditions.map(({ sinceMs, ...condition }) =>
+      create(ConditionSchema, { ...condition, lastTransition: timestampFromMs(sinceMs) }),
+    ),
   });
 }
 

@@ -1,7 +1,7 @@
 /** Why a client gets an endpoint, or would get it, or gets none. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Attached } from "../../attachments/attached.ts";
+import type { Told } from "../../attachments/attached.ts";
 import type { Decided } from "../decisions.ts";
 import {
   CandidateSchema,
@@ -30,7 +30,7 @@ interface Asked {
   readonly labels: Readonly<Record<string, string>>;
   readonly connectionId: string;
   readonly payload: string;
-  readonly attached?: Attached;
+  readonly told?: Told;
 }
 
 /** NOT_FOUND if no such client is known. A service that does not exist is an answer, not an error. */
@@ -68,7 +68,7 @@ export async function why(parts: AdminParts, call: HopCall, request: WhyRequest)
   const made =
     asked.connectionId === "" ? undefined : describeWires(parts).find(({ id }) => id === asked.connectionId);
   answer.path = made?.path ?? "";
-  if (asked.attached) answer.attachment = attachmentStatus(asked.attached);
+  if (asked.told) answer.attachment = attachmentStatus(asked.told);
   return answer;
 }
 
@@ -77,26 +77,30 @@ function whatIsAsked({ attachments, labels: added, world }: AdminParts, request:
   if (request.client === "") {
     return { service: request.service, labels, connectionId: "", payload: "" };
   }
-  const asking = attachments.all().filter(({ asks }) => asks !== undefined);
-  const ofService = asking.filter(({ asks }) => !request.service || asks?.service === request.service);
+  const asking = attachments.told().filter(({ attached: { asks } }) => asks !== undefined);
+  const ofService = asking.filter(
+    ({ attached: { asks } }) => !request.service || asks?.service === request.service,
+  );
   const [found] = [
-    ...ofService.filter(({ wish }) => wish.name === request.client),
-    ...ofService.filter(({ workload }) => [workload, `${world.host}/${workload}`].includes(request.client)),
+    ...ofService.filter(({ attached: { wish } }) => wish.name === request.client),
+    ...ofService.filter(({ attached: { workload } }) =>
+      [workload, `${world.host}/${workload}`].includes(request.client),
+    ),
   ];
-  if (found?.asks) {
-    const { asks, connectionId } = found;
+  if (found?.attached.asks) {
+    const { asks, connectionId } = found.attached;
     return {
       service: asks.service,
       labels: withClientInfo({ ...asks.labels, ...request.labels }, added),
       connectionId,
       payload: "",
-      attached: found,
+      told: found,
     };
   }
   if (request.service !== "" && request.client.includes("/")) {
     return { service: request.service, labels, connectionId: "", payload: "" };
   }
-  const names = asking.map(({ wish }) => wish.name);
+  const names = asking.map(({ attached: { wish } }) => wish.name);
   const kinds = attachments.kinds.all.flatMap(({ kind, end }) => (end === "client" ? [kind] : []));
   throw new NetloomError(
     "NOT_FOUND",

@@ -81,7 +81,7 @@ test("at rest a wire is as it was, and what is theirs as they have left it", asy
         for (const [action, pauseMs] of steps) {
           if (action.what === "apply") await mesh.apply("alpha", OTHER);
           else if (action.what === "delete")
-            await attachments.delete([{ kind: "Connect", name: "other-db" }]);
+            await attachments.delete([{ kind: "NetworkServiceClient", name: "other-db" }]);
           else if ("place" in action) tamper(machine, places[action.place] ?? [web, ""], action);
           await mesh.sleep(pauseMs);
         }
@@ -90,8 +90,9 @@ test("at rest a wire is as it was, and what is theirs as they have left it", asy
         for (const object of before) assert.ok(after.has(JSON.stringify(object)), JSON.stringify(object));
         assert.deepEqual(await theirs(), ofOthers);
         mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
-        for (const name of ["web-db", "other-db"]) await attachments.delete([{ kind: "Connect", name }]);
-        await mesh.agent("beta").attachments.delete([{ kind: "Expose", name: "db" }]);
+        for (const name of ["web-db", "other-db"])
+          await attachments.delete([{ kind: "NetworkServiceClient", name }]);
+        await mesh.agent("beta").attachments.delete([{ kind: "NetworkServiceProvider", name: "db" }]);
         await mesh.sleep(5_000);
         await mesh.holdsNothing();
       });

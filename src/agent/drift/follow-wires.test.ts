@@ -124,7 +124,7 @@ test("a wire that nobody changes is not looked at, also while others are made an
       WEB.replace("web-db", "other-db").replace("interface: to-db", "interface: also-db"),
     );
     await mesh.sleep(5_000);
-    await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "other-db" }]);
+    await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "other-db" }]);
     await mesh.sleep(5_000);
     assert.equal(scene.looks, 0);
     await mesh.sleep(60_000);
@@ -209,7 +209,7 @@ test("nothing is put right of a wire that was deleted meanwhile", async () => {
   await scene.run(async () => {
     const { mesh, web } = scene;
     mesh.machine.changeDevice(web, "to-db", { mtuBytes: 1300 });
-    await mesh.agent("alpha").attachments.delete([{ kind: "Connect", name: "web-db" }]);
+    await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web-db" }]);
     await mesh.sleep(10_000);
     assert.deepEqual(await scene.ours(), []);
   });

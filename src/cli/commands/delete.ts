@@ -23,7 +23,10 @@ export function deleteCommand(context: CommandContext): Command {
         "are gone. One of a file that is not there is fine. A wire that is no attachment's, such as an unclaimed one, is " +
         "closed on both sides by wire/ and its id.",
       examples: [
-        { command: "netloom delete web-db", about: "by name; Connect/web-db where it is not clear" },
+        {
+          command: "netloom delete web-db",
+          about: "by name; NetworkServiceClient/web-db where it is not clear",
+        },
         {
           command: "netloom delete wire/8e1f…",
           about: "a wire that is unclaimed, or of another program's client",

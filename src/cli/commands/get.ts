@@ -27,7 +27,7 @@ export function getCommand(context: CommandContext): Command {
         "reason, and who sent tunnel packets that nobody has negotiated; with --lab alone those of all hosts of the lab.",
       examples: [
         { command: "netloom get", about: "every attachment, with its state" },
-        { command: "netloom get connect web-db -o yaml", about: "a document that apply takes" },
+        { command: "netloom get client web-db -o yaml", about: "a document with its status; apply takes it" },
         { command: "netloom get services", about: "what is offered in the mesh, and by whom" },
         { command: "netloom get drops", about: "what the host has dropped, why, and from whom" },
         {
@@ -82,12 +82,6 @@ async function printAttachments(
   const wanted = await readWords(words);
   const [attachments, [status]] = await Promise.all([getAttachments(agent, wanted), askStatus([agent])]);
   if (attachments.length === 0 && wanted.name !== undefined) throw await noSuchAttachment(agent, wanted.name);
-  if (output === "yaml") {
-    const { printableYaml } = await import("../../text/yaml-text.ts");
-    return out.write(
-      printableYaml(attachments.map(({ document }) => `${document.trimEnd()}\n`).join("---\n")),
-    );
-  }
   if (output === "name") {
     for (const { ref } of attachments) out.line(`${ref?.kind}/${ref?.name}`);
     return;
@@ -99,6 +93,13 @@ async function printAttachments(
     const view = known && attachmentView(status?.host ?? "", known);
     return { kind: ref?.kind ?? "", name: ref?.name ?? "", ...view, document };
   });
+  if (output === "yaml") {
+    const [{ printableYaml }, { documentWithStatus }] = await Promise.all([
+      import("../../text/yaml-text.ts"),
+      import("../mesh/document-with-status.ts"),
+    ]);
+    return out.write(printableYaml(views.map(documentWithStatus).join("---\n")));
+  }
   if (output === "json") {
     const { parse } = await import("yaml");
     return out.json({

@@ -24,8 +24,8 @@ export function whyCommand(context: CommandContext): Command {
         "matches, in which order they would be tried now, and what happened when the client's wire was last asked for. " +
         "Changes nothing. Exit code: 1 if no endpoint is for that client now.",
       examples: [
-        { command: "netloom why web-db db", about: "for a Connect of this host" },
-        { command: "netloom why alpha/web db", about: "for a workload, with the labels of its Connect" },
+        { command: "netloom why web-db db", about: "for a client of this host" },
+        { command: "netloom why alpha/web db", about: "for a workload, with the labels of its client" },
         { command: "netloom why - db --label app=web", about: "for whoever has these labels" },
         {
           command: "netloom why web-db db -o json",

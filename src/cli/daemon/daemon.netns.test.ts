@@ -156,9 +156,9 @@ suite("the agent", { skip }, () => {
   test("leaves its wires where they are at its end, or takes them away if it was told so", async (t) => {
     const lab = await labFixture(t);
     await lab.up(
-      "name: NAME\nhosts: { alpha: { workloads: [web, db] } }\nagents: true\nattachments:\n" +
-        "  - { kind: Expose, name: db, workload: alpha/db, services: [db], pools: [10.0.0.16/28] }\n" +
-        "  - { kind: Connect, name: web, workload: alpha/web, service: db, interface: to-db }\n",
+      "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: NAME }\nspec:\n  hosts: { alpha: { workloads: [web, db] } }\n  agents: true\n" +
+        "---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceProvider\nmetadata: { name: db }\nspec: { workload: alpha/db, services: [db], pools: [10.0.0.16/28] }\n" +
+        "---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: web }\nspec: { workload: alpha/web, service: db, interface: to-db }\n",
     );
     const hasWire = async (): Promise<boolean> => {
       const { stdout } = await netloom(["lab", "exec", lab.name, "alpha/web", "--", "cat", "/proc/net/dev"]);

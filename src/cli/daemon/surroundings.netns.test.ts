@@ -116,7 +116,10 @@ test(
     const { folder, env, sprung } = trap(t);
     const lab = await labFixture(t);
     const file = join(folder, "lab.yaml");
-    writeFileSync(file, `name: ${lab.name}\nhosts: { alpha: { workloads: [web] } }\nagents: true\n`);
+    writeFileSync(
+      file,
+      `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: ${lab.name} }\nspec:\n  hosts: { alpha: { workloads: [web] } }\n  agents: true\n`,
+    );
     const up = await netloom(["lab", "up", file], { env });
     assert.equal(up.code, 0, up.stderr);
     const daemons = findDaemons(lab.name);

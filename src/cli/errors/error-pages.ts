@@ -146,10 +146,12 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
       "a key or kind is unknown",
       "a value has the wrong type",
       "two parts of the file contradict each other",
+      "it is a file of release 0.1.0",
     ],
     remedies: [
       "correct the places that are named; netloom lab validate and netloom diff look without touching anything",
-      "the JSON schemas in docs/schema make editors complain at once",
+      "netloom migrate converts files of release 0.1.0",
+      "the JSON schema that netloom schema prints makes editors complain at once",
     ],
   },
   "NL-103": {
@@ -197,7 +199,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     title: "it is not clear which one is meant",
     means: "A name stands for several things, or a lab has several hosts.",
     causes: ["attachments of two kinds have the same name", "--lab was given without --host"],
-    remedies: ["say Kind/name, as in Connect/web", "say --host, or alpha/web/nsm-1 for a wire"],
+    remedies: ["say Kind/name, as in NetworkServiceClient/web", "say --host, or alpha/web/nsm-1 for a wire"],
   },
   "NL-203": {
     title: "no such attachment or wire",
@@ -251,7 +253,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     means: "The registry does not know a service of that name.",
     causes: [
       "the name is misspelt",
-      "nobody has described it (kind: NetworkService) or offered it (kind: Expose) yet",
+      "nobody has described it (kind: NetworkService) or offered it (kind: NetworkServiceProvider) yet",
       "the registry was started anew without a file (--store), and whoever offered it has not come back yet",
     ],
     remedies: ["netloom get services lists them", "offer it: netloom expose <workload> <service>"],
@@ -374,22 +376,22 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
     remedies: [
       "give every manager, forwarder, endpoint and client a name of its own",
-      "give the service a match whose sourceSelector is the function's labels, and whose routes lead on, before the one that leads to it",
+      "give the service a match whose source_selector is the function's labels, and whose routes lead on, before the one that leads to it",
     ],
   },
   "NL-408": {
     title: "more than was asked for",
     means:
-      "The endpoint's answer has something that this Connect does not take. Nothing of it was made; another endpoint is " +
+      "The endpoint's answer has something that this client does not take. Nothing of it was made; another endpoint is " +
       "tried, if there is one.",
     causes: [
-      "a route outside of the Connect's acceptRoutes",
+      "a route outside of the client's acceptRoutes",
       "an address inside of its excludedPrefixes",
       "an MTU above its mtu",
     ],
     remedies: [
-      "if it is right, let the Connect take it: change the key that the message names",
-      "if not, change what the endpoint gives: routes, policies, pools, mtu of the Expose",
+      "if it is right, let the client take it: change the key that the message names",
+      "if not, change what the endpoint gives: routes, policyRoutes, pools, mtu of the provider",
     ],
   },
   "NL-409": {
@@ -411,7 +413,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     means:
       "With what is left of the MTU no packet of the wire's family gets through: IPv6 needs 1280 bytes, IPv4 68.",
     causes: [
-      "the Connect or the Expose has a small mtu",
+      "the client or the provider has a small mtu",
       "the way between the hosts, there or back, leaves too little for a tunnel: see netloom describe <wire>",
     ],
     remedies: [

@@ -12,7 +12,10 @@ import { isHealthy, printLab } from "./lab-screen.ts";
 /** Written anew with UPDATE_GOLDEN=1; look at what has changed. */
 const golden = new URL("./lab-screen.golden.txt", import.meta.url);
 
-const lab = mustParseLab("name: two\nhosts: { alpha: {}, beta: {} }\n", "two.yaml");
+const lab = mustParseLab(
+  "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: two }\nspec:\n  hosts: { alpha: {}, beta: {} }\n",
+  "two.yaml",
+);
 
 function statusOf(view: MeshView, differences: readonly string[] = []): LabStatus {
   const state = differences.length === 0 ? "up" : "degraded";

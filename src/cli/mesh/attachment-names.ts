@@ -1,4 +1,4 @@
-/** Names of attachments as people write them: `web`, `Connect/web`, `connect/web`. */
+/** Names of attachments as people write them: `web`, `NetworkServiceClient/web`, `client/web`. */
 import { create } from "@bufbuild/protobuf";
 import {
   Agent,

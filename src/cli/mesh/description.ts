@@ -97,6 +97,16 @@ function attachmentLines(
   return [
     { text: printable(`${kind} ${name} on ${host}: ${state} for ${formatAge(since, nowMs)}`), style: "bold" },
     ...factLines(facts),
+    { text: "  conditions" },
+    ...table(
+      attachment.conditions.map(({ type, status, reason, message = "", lastTransitionTime }) => [
+        `    ${type}`,
+        status,
+        printable(reason),
+        formatAge(lastTransitionTime, nowMs),
+        printable(message),
+      ]),
+    ).map((text) => ({ text: text.trimEnd() })),
     { text: "  document" },
     ...attachment.document
       .trimEnd()

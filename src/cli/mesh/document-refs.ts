@@ -5,12 +5,12 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { DocumentFile } from "./document-files.ts";
 import { kindNamed } from "../../documents/kinds.ts";
 
-/** Kind and name of every document. NL-102 for one that has neither. */
+/** Kind and name of every document. NL-102 for a document without them. */
 export function refsOf({ name: file, text }: DocumentFile): Ref[] {
   const documents = parseAllDocuments(text);
   return [...("empty" in documents ? [] : documents)].map((document, index) => {
     const kind = document.get("kind");
-    const name = document.get("name");
+    const name = document.getIn(["metadata", "name"]);
     const canonical = typeof kind === "string" ? kindNamed(kind)?.kind : undefined;
     if (document.errors.length === 0 && canonical !== undefined && typeof name === "string")
       return create(RefSchema, { kind: canonical, name });

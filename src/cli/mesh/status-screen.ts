@@ -170,11 +170,11 @@ function recentMends({ putRight }: WireView, nowMs: number): string[] {
 }
 
 function attachmentRow(attachment: AttachmentView, nowMs: number): Row {
-  const { host, kind, name, services, state, since, endpoint, wireId, workload } = attachment;
+  const { host, name, services, state, since, endpoint, wireId, workload } = attachment;
   const place = workload === undefined ? host : `${host}/${workload}`;
   // What asks for a wire stands where its wire would.
   const isAsking = wireId !== undefined;
-  const what = `${place} (${isAsking ? name : `${kind} ${name}`})`;
+  const what = `${place} (${name})`;
   const whom = isAsking ? services.join(" ") : (endpoint ?? "-");
   return {
     state,

@@ -40,7 +40,7 @@ const POLICY_KEYS: Readonly<Record<string, string>> = {
 };
 
 /** Where a part of a context stands in the document. */
-function placeOf(part: readonly (string | number)[], { routes, policies }: WrittenRoutes): FilePath {
+function placeOf(part: readonly (string | number)[], { routes, policyRoutes }: WrittenRoutes): FilePath {
   const [list, i, key, ...rest] = part;
   switch (list) {
     case "srcRoutes":
@@ -49,8 +49,8 @@ function placeOf(part: readonly (string | number)[], { routes, policies }: Writt
       return routePlace(["routes", "endpoint"], [i, key], routes?.endpoint);
     case "policies":
       return key === "routes"
-        ? routePlace(["policies", i ?? 0, "routes"], rest, policies?.[Number(i)]?.routes)
-        : ["policies", i ?? 0, ...(key === undefined ? [] : [POLICY_KEYS[key] ?? key])];
+        ? routePlace(["policyRoutes", i ?? 0, "routes"], rest, policyRoutes?.[Number(i)]?.routes)
+        : ["policyRoutes", i ?? 0, ...(key === undefined ? [] : [POLICY_KEYS[key] ?? key])];
     case "srcIpAddrs":
       return ["addresses", "client", ...(i === undefined ? [] : [i])];
     case "dstIpAddrs":

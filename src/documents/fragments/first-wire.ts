@@ -16,7 +16,7 @@ export interface FirstWireParts extends WrittenRoutes {
 
 /** The pools have room for it, and its routes and policies are sound, each for itself. */
 export function firstWire(document: FirstWireParts): Wire {
-  const { name, excludedPrefixes = [], routes, policies, mtu } = document;
+  const { name, excludedPrefixes = [], routes, policyRoutes, mtu } = document;
   const ipam = new PointToPointIpam(
     name,
     poolGroups(document.pools).map((group) => group.map(mustParsePrefix)),
@@ -34,7 +34,7 @@ export function firstWire(document: FirstWireParts): Wire {
       dstIpAddrs: pairs.map(({ dst }) => full(dst)),
       srcRoutes: contextRoutes(routes?.client),
       dstRoutes: contextRoutes(routes?.endpoint),
-      policies: contextPolicies(policies),
+      policies: contextPolicies(policyRoutes),
       ...(mtu !== undefined && { mtuBytes: mtu }),
     },
   };

@@ -1,16 +1,89 @@
-/** What stands at the top of documents, and is the same in several kinds. */
+/** The parts that documents of all kinds share, as Kubernetes resources have them. */
 import { z } from "zod";
+import { isRecord } from "../../text/check-shape.ts";
+import { API_VERSION, UPSTREAM_API_VERSION } from "../api-version.ts";
+import { annotationsSchema, metadataLabelsSchema } from "./metadata-labels.ts";
 
 const NAME = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 
-/** The keys of every document, for a `strictObject`. */
-export function headSchema<K extends string>(kind: K) {
-  return { $schema: z.string().optional().describe("For editors."), kind: z.literal(kind) };
-}
-
-/** Of a wish that a host has: unique among those of its kind. */
-export const nameSchema = z
+/** The name of a document: unique on its host among the documents of its kind. */
+const nameSchema = z
   .string()
   .regex(NAME, "use 1-63 lower-case letters, digits, dots and hyphens, a letter or digit at both ends");
 
 export const payloadSchema = z.enum(["ETHERNET", "IP"]);
+
+/** Metadata that a Kubernetes API server adds. A document that was read from one applies as it is. */
+const ADDED_BY_KUBERNETES = {
+  creationTimestamp: z.unknown().optional(),
+  finalizers: z.unknown().optional(),
+  generation: z.unknown().optional(),
+  managedFields: z.unknown().optional(),
+  namespace: z.string().optional(),
+  ownerReferences: z.unknown().optional(),
+  resourceVersion: z.unknown().optional(),
+  uid: z.unknown().optional(),
+} as const;
+
+interface Head<Kind extends string, Spec extends z.ZodType> {
+  readonly kind: Kind;
+  readonly spec: Spec;
+  /** Default: `nameSchema`. */
+  readonly name?: z.ZodType<string>;
+  /** About the name, for editors. */
+  readonly about: string;
+}
+
+/** A document of one of Netloom's kinds. */
+export function documentSchema<Kind extends string, Spec extends z.ZodType>(head: Head<Kind, Spec>) {
+  return z
+    .strictObject({
+      ...headKeys(API_VERSION, head.kind),
+      metadata: z.strictObject({
+        ...metadataKeys(head),
+        generation: z.int().optional().describe("Written by netloom get, and ignored."),
+      }),
+      spec: head.spec,
+      status: statusSchema,
+    })
+    .meta({ title: head.kind });
+}
+
+/** A document of a kind that upstream defines. */
+export function upstreamSchema<Kind extends string, Spec extends z.ZodType>(head: Head<Kind, Spec>) {
+  return z
+    .strictObject({
+      ...headKeys(UPSTREAM_API_VERSION, head.kind),
+      metadata: z.strictObject({ ...metadataKeys(head), ...ADDED_BY_KUBERNETES }),
+      spec: head.spec,
+      status: statusSchema,
+    })
+    .meta({ title: head.kind });
+}
+
+function headKeys<Version extends string, Kind extends string>(apiVersion: Version, kind: Kind) {
+  return {
+    $schema: z.string().optional().describe("For editors."),
+    apiVersion: z.literal(apiVersion),
+    kind: z.literal(kind),
+  };
+}
+
+function metadataKeys({ name = nameSchema, about }: Pick<Head<string, z.ZodType>, "name" | "about">) {
+  return {
+    name: name.describe(about),
+    labels: metadataLabelsSchema.optional().describe("Labels that the matches of a service select by."),
+    annotations: annotationsSchema.optional().describe("Notes for tools. Netloom keeps them."),
+  };
+}
+
+/** The status as `netloom get -o yaml` prints it, so that its output applies again. */
+const statusSchema = z
+  .unknown()
+  .refine(isWritten, "netloom writes the status, and reads it from no file; remove it")
+  .optional()
+  .describe("Written by netloom get, and ignored.");
+
+function isWritten(status: unknown): boolean {
+  return status === undefined || (isRecord(status) && Array.isArray(status["conditions"]));
+}

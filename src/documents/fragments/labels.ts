@@ -4,6 +4,9 @@ import type { Labels } from "../../registry/matching/match.ts";
 import { LIMITS } from "../../elements/limits.ts";
 import type { FilePath, Finding } from "../../text/problem.ts";
 
+/** The place of labels in a document. */
+export const LABELS = ["metadata", "labels"] as const satisfies FilePath;
+
 export const labelsSchema = z.record(z.string(), z.string());
 
 /** Every client and every endpoint has one label more: its host's name. */

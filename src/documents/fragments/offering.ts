@@ -221,7 +221,7 @@ export class Offering<W extends OfferWish> implements Attached {
     while (workload.presence === presence) {
       const { condition } = workload;
       if (condition?.whyDown === undefined) this.#progress.up();
-      else this.#progress.waiting(condition.whyDown);
+      else this.#progress.linkDown(condition.whyDown);
       await workload.turned(presence, condition, scope);
       if (workload.condition?.mtuBytes !== condition?.mtuBytes) this.#role?.requestRefresh();
     }

@@ -2,6 +2,7 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { NetworkServiceEndpointSchema, NetworkServiceLabelsSchema } from "../../api/gen/nsm/registry_pb.js";
 import type { Finding } from "../../text/problem.ts";
+import { LABELS } from "./labels.ts";
 import { checkEntry } from "./limits.ts";
 import type { Labels } from "../../registry/matching/match.ts";
 
@@ -26,5 +27,5 @@ export function registeredFor(
 /** What a registry keeps of them has to fit. */
 export function checkRegistered(labels: ReadonlyMap<string, Labels>): Finding[] {
   const entry = create(NetworkServiceEndpointSchema, registeredFor(labels));
-  return checkEntry(toBinary(NetworkServiceEndpointSchema, entry), ["labels"]);
+  return checkEntry(toBinary(NetworkServiceEndpointSchema, entry), LABELS);
 }

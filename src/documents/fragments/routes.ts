@@ -25,7 +25,7 @@ const portsSchema = z
   .meta({ alternatives: "a port, or a range such as 1000-2000" })
   .describe("A port, or a range such as 1000-2000.");
 
-export const policySchema = z.strictObject({
+export const policyRouteSchema = z.strictObject({
   from: z.string().optional().describe("Source prefix."),
   protocol: z.enum(["icmp", "tcp", "udp", "sctp", "ipv6-icmp"]).optional(),
   sourcePorts: portsSchema.optional(),
@@ -39,28 +39,31 @@ export const routesSchema = z.strictObject({
 });
 
 export type RoutePart = z.infer<typeof routeSchema>;
-type PolicyPart = z.infer<typeof policySchema>;
+type PolicyRoutePart = z.infer<typeof policyRouteSchema>;
 
 /** The part of a document that says what goes through a wire. */
 export interface WrittenRoutes {
   readonly routes?: z.infer<typeof routesSchema> | undefined;
-  readonly policies?: readonly PolicyPart[] | undefined;
+  readonly policyRoutes?: readonly PolicyRoutePart[] | undefined;
 }
 
 /** What is wrong with each value for itself. `addressCount`: pairs of addresses of the wire; each end has a route to the other's. */
-export function checkRoutes({ routes = {}, policies = [] }: WrittenRoutes, addressCount: number): Finding[] {
+export function checkRoutes(
+  { routes = {}, policyRoutes = [] }: WrittenRoutes,
+  addressCount: number,
+): Finding[] {
   const room = LIMITS.list - addressCount;
   return [
     ...checkList(routes.client ?? [], ["routes", "client"], room),
     ...checkList(routes.endpoint ?? [], ["routes", "endpoint"], room),
-    ...checkCount(policies.length, ["policies"], "policies", LIMITS.list),
+    ...checkCount(policyRoutes.length, ["policyRoutes"], "policy routes", LIMITS.list),
     ...checkCount(
-      policies.reduce((sum, { routes: own = [] }) => sum + own.length, 0),
-      ["policies"],
-      "routes of policies",
+      policyRoutes.reduce((sum, { routes: own = [] }) => sum + own.length, 0),
+      ["policyRoutes"],
+      "routes of policy routes",
       LIMITS.list,
     ),
-    ...policies.flatMap((policy, i) => checkPolicy(policy, ["policies", i])),
+    ...policyRoutes.flatMap((each, i) => checkPolicyRoute(each, ["policyRoutes", i])),
   ];
 }
 
@@ -85,7 +88,7 @@ function checkList(routes: readonly RoutePart[], path: FilePath, room: number = 
   return [...checkCount(routes.length, path, "routes", room), ...findings];
 }
 
-function checkPolicy(policy: PolicyPart, path: FilePath): Finding[] {
+function checkPolicyRoute(policy: PolicyRoutePart, path: FilePath): Finding[] {
   const ports = (["sourcePorts", "destinationPorts"] as const).flatMap((key) => {
     const problem = portsProblem(policy[key], policy.protocol);
     return problem === undefined ? [] : [{ path: [...path, key], message: problem }];
@@ -116,8 +119,8 @@ export function contextRoutes(routes: readonly RoutePart[] = []) {
 }
 
 /** Likewise. */
-export function contextPolicies(policies: readonly PolicyPart[] = []) {
-  return policies.map(({ from, protocol, sourcePorts, destinationPorts, routes }) => ({
+export function contextPolicies(policyRoutes: readonly PolicyRoutePart[] = []) {
+  return policyRoutes.map(({ from, protocol, sourcePorts, destinationPorts, routes }) => ({
     ...(from !== undefined && { from: canonical(from) }),
     ...(protocol !== undefined && { proto: protocol }),
     ...(sourcePorts !== undefined && { srcPort: String(sourcePorts) }),

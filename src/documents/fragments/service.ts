@@ -7,9 +7,7 @@ import { isNsUrl, parseNsUrl, serviceNameProblem } from "./nsurl.ts";
 
 export const serviceSchema = z
   .string()
-  .describe(
-    "Name of the service, with @domain where it is another's, or an address such as kernel://service/interface?label=value.",
-  );
+  .describe("Name of the service, or an address such as kernel://service/interface?label=value.");
 
 /** What a name or an address says; empty where it does not. */
 export interface NamedService {
@@ -26,7 +24,7 @@ export function checkService(
 ): NamedService & { readonly findings: Finding[] } {
   const none = { service: text, interface: "", labels: {} };
   if (!isNsUrl(text)) {
-    const problem = serviceNameProblem(text);
+    const problem = namedProblem(text);
     return {
       ...none,
       findings: problem === undefined ? [] : [{ path, message: `${quote(text)}: ${problem}` }],
@@ -36,12 +34,19 @@ export function checkService(
   if (!result.ok) return { ...none, findings: [{ path, message: `${quote(text)}: ${result.problem}` }] };
   const { mechanism, service, interface: name, labels } = result.url;
   const findings = name === "" ? [] : checkName(name, path);
+  if (service.includes("@")) findings.push({ path, message: `${quote(text)}: ${OTHER_DOMAIN}` });
   if (mechanism !== "kernel")
     findings.push({ path, message: `the mechanism ${quote(mechanism)} is not supported here; use kernel` });
   return { findings, service, interface: name, labels };
 }
 
-/** What the text of a checked document says. */
+const OTHER_DOMAIN = "services of other domains cannot be reached yet; name one of this domain";
+
+function namedProblem(service: string): string | undefined {
+  return serviceNameProblem(service) ?? (service.includes("@") ? OTHER_DOMAIN : undefined);
+}
+
+/** The parts of a service's name or address in a checked document. */
 export function readService(text: string): NamedService {
   if (!isNsUrl(text)) return { service: text, interface: "", labels: {} };
   const result = parseNsUrl(text);

@@ -8,10 +8,16 @@ import { networkServiceOf } from "./registry-entry.ts";
 import type { NetworkServiceDocument } from "./schema.ts";
 
 export function checkNetworkService(document: NetworkServiceDocument): Finding[] {
-  const { name } = document;
+  const { name } = document.metadata;
   const problem = serviceNameProblem(name);
-  if (problem !== undefined) return [{ path: ["name"], message: `${quote(name)}: ${problem}` }];
-  const count = document.matches?.length ?? 0;
-  if (count > LIMITS.list) return checkCount(count, ["matches"], "matches", LIMITS.list);
-  return checkEntry(toBinary(NetworkServiceSchema, networkServiceOf(document)), ["matches"]);
+  if (problem !== undefined) return [{ path: ["metadata", "name"], message: `${quote(name)}: ${problem}` }];
+  const own = document.spec?.name;
+  if (own !== undefined && own !== name)
+    return [
+      { path: ["spec", "name"], message: `the resource is called ${quote(name)}; leave this name out` },
+    ];
+  const path = ["spec", "matches"];
+  const count = document.spec?.matches?.length ?? 0;
+  if (count > LIMITS.list) return checkCount(count, path, "matches", LIMITS.list);
+  return checkEntry(toBinary(NetworkServiceSchema, networkServiceOf(document)), path);
 }

@@ -79,7 +79,7 @@ export class Describing implements Attached {
     const { world } = this.#parts;
     const { name, document } = this.#wish;
     const isBare = ({ deleted, networkService }: NetworkServiceResponse): boolean =>
-      !deleted && networkService?.matches.length === 0 && (document.matches ?? []).length > 0;
+      !deleted && networkService?.matches.length === 0 && (document.spec?.matches ?? []).length > 0;
     await serviceNews(this.#parts, scope, name, isBare);
     if (scope.ended) return;
     const jitter = 0.5 + 0.5 * world.random.fraction(`describe ${name} again`, round);

@@ -10,15 +10,15 @@ import {
 import { PAYLOAD_ETHERNET } from "../../api/payload.ts";
 import type { NetworkServiceDocument } from "./schema.ts";
 
-export function networkServiceOf(document: NetworkServiceDocument): NetworkService {
+export function networkServiceOf({ metadata, spec }: NetworkServiceDocument): NetworkService {
   return create(NetworkServiceSchema, {
-    name: document.name,
-    payload: document.payload ?? PAYLOAD_ETHERNET,
-    matches: (document.matches ?? []).map((match) =>
+    name: metadata.name,
+    payload: spec?.payload ?? PAYLOAD_ETHERNET,
+    matches: (spec?.matches ?? []).map((match) =>
       create(MatchSchema, {
-        sourceSelector: match.sourceSelector ?? {},
+        sourceSelector: match.source_selector ?? {},
         fallthrough: match.fallthrough ?? false,
-        routes: (match.routes ?? []).map(({ destinationSelector, weight }) =>
+        routes: (match.routes ?? []).map(({ destination_selector: destinationSelector, weight }) =>
           create(DestinationSchema, { destinationSelector: destinationSelector ?? {}, weight: weight ?? 0 }),
         ),
         ...(match.metadata && {

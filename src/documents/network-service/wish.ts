@@ -7,6 +7,7 @@ export interface NetworkServiceWish extends Wish {
 }
 
 export function networkServiceWish(document: NetworkServiceDocument): NetworkServiceWish {
-  const { kind, name } = document;
+  const { kind, metadata } = document;
+  const { name } = metadata;
   return { kind, name, document, services: [name] };
 }

@@ -40,15 +40,16 @@ const refused = [
 
 function wire(client: string, endpoint: string, n = 0): string {
   const addresses = `{ client: ["${client}"], endpoint: ["${endpoint}"] }`;
-  return `  - { client: alpha/a/w${n}, endpoint: alpha/b/w${n}, addresses: ${addresses} }\n`;
+  return `    - { client: alpha/a/w${n}, endpoint: alpha/b/w${n}, addresses: ${addresses} }\n`;
 }
 
-const head = "name: NAME\nhosts:\n  alpha: { workloads: [a, b] }\n";
+const head =
+  "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: NAME }\nspec:\n  hosts:\n    alpha: { workloads: [a, b] }\n";
 
 test("every address that a lab may have carries packets", { skip }, async (t) => {
   const lab = await labFixture(t);
   const wires = carried.map(([client, endpoint], n) => wire(client, endpoint, n));
-  await lab.up(`${head}wires:\n${wires.join("")}`);
+  await lab.up(`${head}  wires:\n${wires.join("")}`);
   const { wires: up } = await lab.assertHealthy();
   assert.equal(up.length, carried.length);
 });
@@ -56,11 +57,11 @@ test("every address that a lab may have carries packets", { skip }, async (t) =>
 for (const [address, what] of refused) {
   test(`${address} is refused as ${what}`, () => {
     const other = address.includes(":") ? "fd00::2" : "10.0.0.2";
-    const result = parseLab(`${head.replace("NAME", "x")}wires:\n${wire(address, other)}`, "x.yaml");
+    const result = parseLab(`${head.replace("NAME", "x")}  wires:\n${wire(address, other)}`, "x.yaml");
     assert.ok(!result.ok);
     assert.deepEqual(
       result.problems.map(({ line, path, message }) => [line, path, message]),
-      [[5, "wires[0].addresses.client[0]", `"${address}" is ${what}, which no interface can have here`]],
+      [[8, "spec.wires[0].addresses.client[0]", `"${address}" is ${what}, which no interface can have here`]],
     );
   });
 }
@@ -69,7 +70,7 @@ test("a rate of any size that a file may have is set as it is written", { skip }
   const lab = await labFixture(t);
   const rates = ["1000gbit", "600gbit", "35gbit", "8001bit"];
   for (const rate of rates) {
-    const text = `name: NAME\nhosts: { a: {}, b: {} }\nlinks: [{ ends: [a, b], rate: ${rate} }]\n`;
+    const text = `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: NAME }\nspec:\n  hosts: { a: {}, b: {} }\n  links: [{ ends: [a, b], rate: ${rate} }]\n`;
     await lab.up(text);
     const again = await lab.up(text);
     assert.deepEqual([rate, again.changed], [rate, false]);

@@ -1,10 +1,11 @@
 /** The processes of a lab file: which hosts run an agent, where they find each other, and what they are asked for. */
 import { clashesOf } from "../../attachments/clashes.ts";
 import { refText } from "../../attachments/wish.ts";
+import { HOST_ANNOTATION } from "../../documents/api-version.ts";
 import { DOCUMENTS } from "../../documents/documents.ts";
 import { KINDS } from "../../documents/kinds.ts";
 import { isRecord } from "../../text/check-shape.ts";
-import { type FilePath, quote } from "../../text/problem.ts";
+import { type FilePath, type Finding, quote } from "../../text/problem.ts";
 import { formatIp, mustParseIp, mustParsePrefix } from "../../net/ip.ts";
 import { whyNoTunnelEnd } from "../../net/unusable.ts";
 import type { CheckedLink } from "./check-links.ts";
@@ -31,23 +32,23 @@ export function checkMesh(
       if (Object.keys(own?.ports ?? {}).length > 0)
         findings.addAtKey(
           ["hosts", host, "ports"],
-          "ports are workloads of attachments, which are for agents; say which hosts have one: agents: true",
+          "ports are workloads of documents for agents; say which hosts have one: agents: true",
         );
-    if (parts.attachments.length > 0)
-      findings.addAtKey(
-        ["attachments"],
-        "attachments are for agents; say which hosts have one: agents: true",
-      );
+    for (const index of parts.documents.keys())
+      findings.addIn(index, {
+        path: ["kind"],
+        message: "a document beside a lab is for an agent; say which hosts have one: agents: true",
+      });
     return undefined;
   }
   if (parts.wires.length > 0) {
     const kinds = KINDS.filter(({ end }) => end !== undefined).map(({ kind }) => kind);
-    const written = kinds.toReversed().join(" and ");
-    const message = `a lab with agents has no wires of its own; write ${written} under attachments`;
+    const written = kinds.toReversed().join(" and a ");
+    const message = `a lab with agents has no wires of its own; write a ${written} beside it`;
     findings.addAtKey(["wires"], message);
   }
-  const attachments = parts.attachments.flatMap((each, i) =>
-    readOne(each, ["attachments", i], { parts, agents, registry, findings }),
+  const attachments = parts.documents.flatMap((each, index) =>
+    readOne(each, index, { parts, agents, registry, findings }),
   );
   reportTwice(attachments, findings);
   // An address is only as good as the links that lead to it.
@@ -101,77 +102,88 @@ function agentHosts({ agents, hosts }: LabParts, findings: Findings): string[] {
 }
 
 interface Read {
-  readonly path: FilePath;
+  readonly index: number;
   readonly attachment: LabAttachment;
 }
 
-function readOne(
-  given: Readonly<Record<string, unknown>>,
-  path: FilePath,
-  context: {
-    readonly parts: LabParts;
-    readonly agents: readonly string[];
-    readonly registry: string;
-    readonly findings: Findings;
-  },
-): Read[] {
-  const { parts, agents, registry, findings } = context;
-  const { host: named, ...rest } = given;
-  const document: Record<string, unknown> = rest;
-  const place = document["workload"];
+interface ReadContext {
+  readonly parts: LabParts;
+  readonly agents: readonly string[];
+  readonly registry: string;
+  readonly findings: Findings;
+}
+
+/** In a lab the workload of a document is `host/workload`; an annotation names the host of a document without one. */
+function readOne(given: unknown, index: number, { parts, agents, registry, findings }: ReadContext): Read[] {
+  const add = (path: FilePath, message: string): void => findings.addIn(index, { path, message });
+  const spec = isRecord(given) && isRecord(given["spec"]) ? given["spec"] : undefined;
+  const { host: named, rest } = withoutHost(given);
+  const place = spec?.["workload"];
   let host = agents.includes(registry) ? registry : (agents[0] ?? registry);
+  let document = rest;
   if (typeof place === "string") {
     host = place.split("/")[0] ?? "";
     const workload = place.slice(host.length + 1);
     const own = parts.hosts.get(host);
     const ports = Object.keys(own?.ports ?? {});
     const known = [...(own?.workloads ?? []), ...ports];
-    if (!agents.includes(host))
-      findings.add([...path, "workload"], unknownName("host with an agent", host, agents));
+    if (!agents.includes(host)) add(["spec", "workload"], unknownName("host with an agent", host, agents));
     else if (!known.includes(workload))
-      findings.add([...path, "workload"], unknownName(`workload of ${host}`, workload, known));
-    document["workload"] = ports.includes(workload) ? { port: workload } : { lab: `${parts.name}/${place}` };
+      add(["spec", "workload"], unknownName(`workload of ${host}`, workload, known));
+    const ref = ports.includes(workload) ? { port: workload } : { lab: `${parts.name}/${place}` };
+    document = { ...(rest as object), spec: { ...spec, workload: ref } };
   } else if (isRecord(place)) {
-    findings.add([...path, "workload"], "in a lab a workload is written host/workload");
+    add(["spec", "workload"], "in a lab a workload is written host/workload");
     return [];
   }
   if (named !== undefined) {
-    if (typeof named !== "string" || !agents.includes(named)) {
-      findings.add(
-        [...path, "host"],
+    const path = ["metadata", "annotations", HOST_ANNOTATION];
+    if (typeof named !== "string" || !agents.includes(named))
+      add(
+        path,
         unknownName("host with an agent", typeof named === "string" ? named : JSON.stringify(named), agents),
       );
-    } else if (typeof place === "string" && named !== host) {
-      findings.add([...path, "host"], `the workload is on ${host}; leave the host out`);
-    } else host = named;
+    else if (typeof place === "string" && named !== host)
+      add(path, `the workload is on ${host}; leave the host out`);
+    else host = named;
   }
   const result = DOCUMENTS.read(document);
-  if (result.ok) {
-    const attachment = { host, ...(typeof place === "string" && { place }), wish: result.wish };
-    return [{ path, attachment }];
-  }
-  for (const { path: inner, message, atKey } of result.findings) {
-    if (atKey === true) findings.addAtKey([...path, ...inner], message);
-    else findings.add([...path, ...inner], message);
-  }
+  if (result.ok)
+    return [{ index, attachment: { host, ...(typeof place === "string" && { place }), wish: result.wish } }];
+  for (const finding of result.findings) findings.addIn(index, finding);
   return [];
+}
+
+/** The host that a document names, and the document without it. */
+function withoutHost(given: unknown): { readonly host?: unknown; readonly rest: unknown } {
+  if (!isRecord(given) || !isRecord(given["metadata"]) || !isRecord(given["metadata"]["annotations"]))
+    return { rest: given };
+  const { [HOST_ANNOTATION]: host, ...others } = given["metadata"]["annotations"];
+  const { annotations: _annotations, ...metadata } = given["metadata"];
+  const isLeft = Object.keys(others).length > 0;
+  return { host, rest: { ...given, metadata: { ...metadata, ...(isLeft && { annotations: others }) } } };
 }
 
 function reportTwice(attachments: readonly Read[], findings: Findings): void {
   const seen = new Set<string>();
-  for (const { path, attachment } of attachments) {
+  for (const { index, attachment } of attachments) {
     const name = `${refText(attachment.wish)} on ${attachment.host}`;
     if (seen.has(name))
-      findings.add([...path, "name"], `${quote(name)} is there twice; rename or remove one`);
+      findings.addIn(index, {
+        path: ["metadata", "name"],
+        message: `${quote(name)} is there twice; rename or remove one`,
+      });
     seen.add(name);
   }
+  const add = (read: Read | undefined, finding: Finding): void => {
+    if (read) findings.addIn(read.index, finding);
+  };
   const wishes = attachments.map(({ attachment }) => attachment.wish);
-  for (const { index, finding } of DOCUMENTS.contradictions(wishes))
-    findings.add([...(attachments[index]?.path ?? []), ...finding.path], finding.message);
+  for (const { index, finding } of DOCUMENTS.contradictions(wishes)) add(attachments[index], finding);
   for (const host of new Set(attachments.map(({ attachment }) => attachment.host))) {
     const own = attachments.filter(({ attachment }) => attachment.host === host);
     for (const { index, problem } of clashesOf(own.map(({ attachment }) => attachment.wish)))
-      findings.add([...(own[index]?.path ?? []), "interface"], problem);
+      add(own[index], { path: ["spec", "interface"], message: problem });
   }
 }
 

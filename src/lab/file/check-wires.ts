@@ -64,7 +64,7 @@ export function checkWires(
       endpoint: side("endpoint"),
       ...(part.mtu !== undefined && { mtuBytes: part.mtu }),
       ...(id !== undefined && family !== undefined && { tunnel: { type: tunnelTypeOf(draft), id, family } }),
-      policies: contextPolicies(part.policies),
+      policies: contextPolicies(part.policyRoutes),
       ...(part.guard !== undefined && { guard: part.guard }),
     };
     return { wire, part, path };

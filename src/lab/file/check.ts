@@ -7,12 +7,12 @@ import { readInterfaceAddress } from "../../text/read-address.ts";
 import { type CheckedLink, checkLinks, unwrap } from "./check-links.ts";
 import { checkMesh } from "./check-mesh.ts";
 import { checkPlans, checkWires } from "./check-wires.ts";
-import { Findings, type HostParts, type LabParts } from "./findings.ts";
+import { Findings, type HostParts, type LabFinding, type LabParts } from "./findings.ts";
 import type { Lab, LabPort } from "./model.ts";
-import { type FilePath, type Finding, quote } from "../../text/problem.ts";
+import { type FilePath, quote } from "../../text/problem.ts";
 
 /** The lab is whole only if there are no findings. */
-export function checkLab(parts: LabParts): { readonly lab: Lab; readonly findings: readonly Finding[] } {
+export function checkLab(parts: LabParts): { readonly lab: Lab; readonly findings: readonly LabFinding[] } {
   const findings = new Findings();
   checkNames(parts, findings);
   const links: CheckedLink[] = checkLinks(parts, findings);
@@ -31,7 +31,10 @@ export function checkLab(parts: LabParts): { readonly lab: Lab; readonly finding
     ...(mesh && { mesh }),
   };
   const isUnderlaySound =
-    parts.isWhole && !findings.list.some(({ path: [list] }) => list === "links" || list === "routers");
+    parts.isWhole &&
+    !findings.list.some(
+      ({ document, path: [list] }) => document === undefined && (list === "links" || list === "routers"),
+    );
   checkPlans(lab, wires, { isUnderlaySound, findings });
   return { lab, findings: findings.list };
 }

@@ -23,12 +23,19 @@ export interface LabParts {
   readonly store: string | undefined;
   readonly agents: boolean | readonly string[];
   readonly hostWorkloads: boolean;
-  readonly attachments: readonly Readonly<Record<string, unknown>>[];
+  /** The other documents of the file, as plain data. */
+  readonly documents: readonly unknown[];
 }
 
-/** Collects what is wrong. */
+/** A finding in one of the documents of a lab file: the lab itself, or one beside it. */
+export interface LabFinding extends Finding {
+  /** Index into `LabParts.documents`. Absent: the lab. */
+  readonly document?: number;
+}
+
+/** Collects the findings about a lab. Paths begin in its spec. */
 export class Findings {
-  readonly list: Finding[] = [];
+  readonly list: LabFinding[] = [];
 
   add(path: FilePath, message: string): void {
     this.list.push({ path, message });
@@ -36,6 +43,11 @@ export class Findings {
 
   addAtKey(path: FilePath, message: string): void {
     this.list.push({ path, message, atKey: true });
+  }
+
+  /** A finding in the document with this index beside the lab. The path begins at the top of that document. */
+  addIn(document: number, finding: Finding): void {
+    this.list.push({ ...finding, document });
   }
 }
 

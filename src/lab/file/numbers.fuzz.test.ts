@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { stringify } from "yaml";
 import { firstWire } from "../../documents/fragments/first-wire.ts";
 import { DOCUMENTS } from "../../documents/documents.ts";
-import type { ExposeWish } from "../../documents/expose/wish.ts";
+import type { ProviderWish } from "../../documents/provider/wish.ts";
 import { plan } from "../../forwarder/plan/plan.ts";
 import { newVeth, newVxlan } from "../../linux/netlink/link.ts";
 import { newAddress } from "../../linux/netlink/address.ts";
@@ -15,6 +15,7 @@ import { newRoute } from "../../linux/netlink/route.ts";
 import { newRule } from "../../linux/netlink/rule.ts";
 import type { KernelObject } from "../../kernel/kernel.ts";
 import type { ObjectKindName, ObjectOf } from "../../kernel/objects.ts";
+import { labText, providerDocument } from "../../../fixtures/documents/documents.ts";
 import { parseLab } from "./parse.ts";
 import { topology } from "../topology/topology.ts";
 
@@ -62,7 +63,7 @@ const ports = fc.oneof(
   number,
   fc.tuple(number, number).map(([first, last]) => `${first}-${last}`),
 );
-const policies = fc.array(
+const policyRoutes = fc.array(
   fc.record(
     { protocol: fc.constantFrom("tcp", "udp", "icmp"), sourcePorts: ports, destinationPorts: ports },
     { requiredKeys: [] },
@@ -79,7 +80,6 @@ const prefixes = fc.array(
   { maxLength: 3 },
 );
 const labs = fc.record({
-  name: fc.constant("lab"),
   hosts: fc.constant({ alpha: { workloads: ["web"] }, beta: { workloads: ["app"] } }),
   links: fc.tuple(
     fc.record({
@@ -97,28 +97,26 @@ const labs = fc.record({
       addresses: maybe(fc.constantFrom("ipv4", "ipv6")),
       mtu: maybe(near(1280, 65_535)),
       vni: maybe(near(1, 16_777_215)),
-      policies: maybe(policies),
+      policyRoutes: maybe(policyRoutes),
       routes: maybe(fc.record({ client: prefixes, endpoint: prefixes })),
     }),
   ),
 });
 
-const exposed = fc.record({
-  kind: fc.constant("Expose"),
-  name: fc.constant("db"),
+const offers = fc.record({
   workload: fc.record({ pid: fc.oneof(fc.constant(1), number) }),
   services: fc.constant(["db"]),
   pools: maybe(prefixes),
   mtu: maybe(near(1280, 65_535)),
-  policies: maybe(policies),
+  policyRoutes: maybe(policyRoutes),
   routes: maybe(fc.record({ client: prefixes, endpoint: prefixes })),
 });
 
 test("of a lab file", () => {
   let passed = 0;
   fc.assert(
-    fc.property(labs, (lab) => {
-      const result = parseLab(stringify(lab, { keepUndefined: false }), "x.yaml");
+    fc.property(labs, (spec) => {
+      const result = parseLab(labText("lab", spec), "x.yaml");
       if (!result.ok) return;
       passed++;
       const { underlay, wires } = topology(result.lab);
@@ -133,7 +131,7 @@ test("of a lab file", () => {
 test("a rate of every size that passes the check", () => {
   fc.assert(
     fc.property(fc.integer({ min: 8, max: 1_000_000_000 }), (kbit) => {
-      const text = `name: lab\nhosts: { a: , b: }\nlinks: [{ ends: [a, b], rate: ${kbit}kbit }]\n`;
+      const text = `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts: { a: , b: }\n  links: [{ ends: [a, b], rate: ${kbit}kbit }]\n`;
       const result = parseLab(text, "x.yaml");
       assert.ok(result.ok);
       for (const object of topology(result.lab).underlay.objects) encode(object);
@@ -142,18 +140,20 @@ test("a rate of every size that passes the check", () => {
   );
 });
 
-test("of an attachment", () => {
+test("of a provider", () => {
   let passed = 0;
   fc.assert(
-    fc.property(exposed, (document) => {
-      const result = DOCUMENTS.parse(stringify(document, { keepUndefined: false }), "x.yaml");
+    fc.property(offers, (spec) => {
+      const text = stringify(providerDocument("db", spec), { keepUndefined: false });
+      const result = DOCUMENTS.parse(text, "x.yaml");
       if (!result.ok) return;
       passed++;
       const [wish] = result.wishes;
       assert.ok(wish);
-      const { document: checked, pools } = wish as ExposeWish;
+      const { document: checked, pools } = wish as ProviderWish;
       // Without pools the addresses are the client's affair.
-      if (pools.length > 0) for (const object of plan(firstWire(checked)).objects) encode(object);
+      if (pools.length > 0)
+        for (const object of plan(firstWire({ name: "db", ...checked.spec })).objects) encode(object);
     }),
     { numRuns: 250 },
   );

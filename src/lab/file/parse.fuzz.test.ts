@@ -3,15 +3,16 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { stringify } from "yaml";
 import { validateWire } from "../../forwarder/plan/validate.ts";
+import { clientDocument, providerDocument, serviceDocument } from "../../../fixtures/documents/documents.ts";
 import { parseLab } from "./parse.ts";
 import { topology } from "../topology/topology.ts";
 
-/** Parses, and checks what always has to hold. */
-function parse(text: string): void {
+/** Parses, and checks what always has to hold. Whether it is a lab. */
+function parse(text: string): boolean {
   const result = parseLab(text, "x.yaml");
   if (result.ok) {
     for (const { wire } of topology(result.lab).wires) assert.deepEqual(validateWire(wire), [], text);
-    return;
+    return true;
   }
   assert.ok(result.problems.length > 0);
   for (const { line, column, message } of result.problems) {
@@ -21,9 +22,14 @@ function parse(text: string): void {
     );
     assert.ok(message.length > 0 && !message.includes("[object") && !message.includes("undefined"), message);
   }
+  return false;
 }
 
 const words = fc.constantFrom(
+  "apiVersion",
+  "kind",
+  "metadata",
+  "spec",
   "name",
   "hosts",
   "routers",
@@ -39,7 +45,10 @@ const words = fc.constantFrom(
   "client",
   "endpoint",
   "routes",
-  "policies",
+  "policyRoutes",
+  "agents",
+  "registry",
+  "Lab",
   "vni",
   "underlay",
   "workloads",
@@ -72,56 +81,97 @@ const values = fc.oneof(
   fc.string(),
 );
 
-const nearLabs = fc.record(
+const mostly = <T>(right: fc.Arbitrary<T>) => fc.oneof({ weight: 15, arbitrary: right }, values);
+
+const hosts = fc.oneof(
   {
-    name: fc.oneof({ weight: 9, arbitrary: fc.constant("lab") }, values),
-    hosts: fc.oneof(
-      {
-        weight: 5,
-        arbitrary: fc.constant({ alpha: { workloads: ["web", "db"] }, beta: { workloads: ["app"] } }),
-      },
-      fc.dictionary(words, fc.oneof(values, fc.record({ workloads: fc.array(words) }))),
-    ),
-    routers: fc.oneof(fc.array(words, { maxLength: 2 }), values),
-    links: fc.array(
-      fc.oneof(
-        fc.constant(["alpha", "beta"]),
-        values,
-        fc.record(
-          {
-            ends: fc.oneof(fc.constant(["alpha", "beta"]), fc.array(words)),
-            subnets: fc.array(words),
-            addresses: fc.dictionary(words, fc.array(words)),
-            mtu: values,
-            rate: values,
-            delay: values,
-          },
-          { requiredKeys: [] },
-        ),
-      ),
-      { maxLength: 3 },
-    ),
-    wires: fc.array(
-      fc.oneof(
-        fc.record(
-          {
-            client: fc.constantFrom("alpha/web", "alpha/db/x", "beta/app"),
-            endpoint: fc.constantFrom("beta/app", "alpha/db", "beta/app/x"),
-            addresses: fc.oneof(words, fc.record({ client: fc.array(words), endpoint: fc.array(words) })),
-            routes: fc.record({ client: fc.array(values), endpoint: fc.array(values) }, { requiredKeys: [] }),
-            policies: fc.array(fc.dictionary(words, values), { maxLength: 2 }),
-            mtu: fc.oneof(fc.integer({ min: 60, max: 1600 }), values),
-            vni: fc.oneof(fc.integer({ min: 0, max: 3 }), values),
-            underlay: words,
-          },
-          { requiredKeys: ["client", "endpoint"] },
-        ),
-        values,
-      ),
-      { maxLength: 4 },
-    ),
+    weight: 5,
+    arbitrary: fc.constant({ alpha: { workloads: ["web", "db"] }, beta: { workloads: ["app"] } }),
   },
-  { requiredKeys: ["name", "hosts"] },
+  fc.dictionary(words, fc.oneof(values, fc.record({ workloads: fc.array(words) }))),
+);
+const links = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: fc.constant(["alpha", "beta"]) },
+    values,
+    fc.record(
+      {
+        ends: fc.oneof(fc.constant(["alpha", "beta"]), fc.array(words)),
+        subnets: fc.array(words),
+        addresses: fc.dictionary(words, fc.array(words)),
+        mtu: values,
+        rate: values,
+        delay: values,
+      },
+      { requiredKeys: [] },
+    ),
+  ),
+  { minLength: 1, maxLength: 2 },
+);
+const wires = fc.array(
+  fc.oneof(
+    fc.record(
+      {
+        client: fc.constantFrom("alpha/web", "alpha/db/x", "beta/app"),
+        endpoint: fc.constantFrom("beta/app", "alpha/db", "beta/app/x"),
+        addresses: fc.oneof(words, fc.record({ client: fc.array(words), endpoint: fc.array(words) })),
+        routes: fc.record({ client: fc.array(values), endpoint: fc.array(values) }, { requiredKeys: [] }),
+        policyRoutes: fc.array(fc.dictionary(words, values), { maxLength: 2 }),
+        mtu: fc.oneof(fc.integer({ min: 60, max: 1600 }), values),
+        vni: fc.oneof(fc.integer({ min: 0, max: 3 }), values),
+        underlay: words,
+      },
+      { requiredKeys: ["client", "endpoint"] },
+    ),
+    values,
+  ),
+  { maxLength: 4 },
+);
+const routers = mostly(fc.array(words, { maxLength: 1 }));
+
+function labsOf(spec: fc.Arbitrary<object>) {
+  return fc.record({
+    apiVersion: mostly(fc.constant("netloom.dev/v1alpha1")),
+    kind: mostly(fc.constant("Lab")),
+    metadata: mostly(fc.record({ name: mostly(fc.constant("lab")) })),
+    spec: mostly(spec),
+  });
+}
+
+const labsOfWires = labsOf(fc.record({ hosts, routers, links, wires }, { requiredKeys: ["hosts"] }));
+const agents = mostly(fc.constant(true));
+const registry = mostly(fc.constant("alpha"));
+const labsOfAgents = labsOf(
+  fc.record({ hosts, routers, links, agents, registry }, { requiredKeys: ["hosts", "links", "agents"] }),
+);
+
+/** Documents beside a lab. */
+const documents = fc.array(
+  mostly(
+    fc.oneof(
+      fc
+        .record(
+          { workload: mostly(fc.constant("alpha/web")), service: words, via: fc.array(words) },
+          { requiredKeys: ["workload", "service"] },
+        )
+        .map((spec) => clientDocument("web", spec)),
+      fc
+        .record(
+          { workload: mostly(fc.constant("beta/app")), services: fc.array(words), pools: fc.array(words) },
+          { requiredKeys: ["workload", "services"] },
+        )
+        .map((spec) => providerDocument("db", spec)),
+      fc
+        .record({ "netloom.dev/host": mostly(fc.constant("beta")), note: words }, { requiredKeys: [] })
+        .map((annotations) => ({ ...serviceDocument("db", {}), metadata: { name: "db", annotations } })),
+    ),
+  ),
+  { maxLength: 2 },
+);
+
+const files = fc.oneof(
+  fc.tuple(labsOfWires, fc.oneof({ weight: 9, arbitrary: fc.constant([]) }, documents)),
+  fc.tuple(labsOfAgents, documents),
 );
 
 test("any text gives a lab or a list of problems", () => {
@@ -132,7 +182,7 @@ test("any text gives a lab or a list of problems", () => {
         fc.string({ unit: "binary" }),
         fc.string({ unit: fc.constantFrom(..."ab:-[]{},&*!?|>'\"\n  #%@`~".split("")) }),
       ),
-      parse,
+      (text) => void parse(text),
     ),
     { numRuns: 1000 },
   );
@@ -154,10 +204,15 @@ test("any YAML value gives a lab or a list of problems", () => {
 });
 
 test("anything near to a lab gives a lab that has a topology, or a list of problems", () => {
+  let count = 0;
   fc.assert(
-    fc.property(nearLabs, (value) => parse(stringify(value))),
+    fc.property(files, ([lab, others]) => {
+      const beside = others.map((each) => `---\n${stringify(each)}`);
+      if (parse(`${stringify(lab)}${beside.join("")}`)) count++;
+    }),
     { numRuns: 1000 },
   );
+  assert.ok(count > 20, `${count} of them are labs`);
 });
 
 test("text nested without end, and aliases that multiply, are refused", () => {

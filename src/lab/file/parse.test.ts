@@ -5,14 +5,14 @@ import { parseLab } from "./parse.ts";
 import { formatProblem, FileError } from "../../text/problem.ts";
 import { mustParseLab } from "./parse.ts";
 
-/** Lines 1-4 are right; what is under test begins on line 5. */
+/** Lines 1-7 are right. The lines under test begin on line 8, and two columns further. */
 function inLab(rest: string): string {
-  return `name: lab\nhosts:\n  alpha: { workloads: [web, db] }\n  beta: { workloads: [app] }\n${rest}`;
+  return `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts:\n    alpha: { workloads: [web, db] }\n    beta: { workloads: [app] }\n${rest.replace(/^(?=.)/gm, "  ")}`;
 }
 
 /** What is written, and everything that is said about it. */
 const wrong: readonly (readonly [string, readonly string[]])[] = [
-  ["", ["1:1: expected a map, got nothing"]],
+  ["", ["1:1: the file is empty"]],
   ["- a", ["1:1: expected a map, got a list of one"]],
   [
     "name: [",
@@ -21,62 +21,66 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
   [
     "a: 1\na: 2",
     [
-      "1:1: name: is missing",
-      "1:1: hosts: is missing",
+      "1:1: there is no Lab in it: write apiVersion: netloom.dev/v1alpha1 and kind: Lab",
       '2:1: the key "a" is there twice (first on line 1); rename or remove one',
-      "2:1: a: unknown key; known here: name, hosts, routers, links, wires, registry, store, agents, hostWorkloads, attachments",
     ],
   ],
-  ["name: lab\nhosts: {}", ["2:8: hosts: name at least one host"]],
   [
-    "name: My-Lab\nhosts:\n  alpha:\n",
-    ['1:7: name: "My-Lab" does not fit: use 1-12 lower-case letters and digits, a letter first'],
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts: {}",
+    ["5:10: spec.hosts: name at least one host"],
   ],
   [
-    "name: 12\nhosts: [alpha]",
-    ["1:7: name: expected text, got 12; put it in quotes", "2:8: hosts: expected a map, got a list of one"],
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: My-Lab }\nspec:\n  hosts:\n    alpha:\n",
+    ['3:19: metadata.name: "My-Lab" does not fit: use 1-12 lower-case letters and digits, a letter first'],
   ],
-  [inLab("wirez: []"), ['5:1: wirez: unknown key; did you mean "wires"?']],
-  [inLab("links: 7"), ["5:8: links: expected a list, got 7"]],
+  [
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: 12 }\nspec:\n  hosts: [alpha]",
+    [
+      "3:19: metadata.name: expected text, got 12; put it in quotes",
+      "5:10: spec.hosts: expected a map, got a list of one",
+    ],
+  ],
+  [inLab("wirez: []"), ['8:3: spec.wirez: unknown key; did you mean "wires"?']],
+  [inLab("links: 7"), ["8:10: spec.links: expected a list, got 7"]],
   [
     inLab("links:\n  - [alpha]\n  - alpha\n  - {ends: [alpha, beta], rat: 1mbit, mtu: big}\n"),
     [
-      "6:5: links[0]: expected exactly two ends",
-      '7:5: links[1]: expected a list of two ends such as [alpha, beta], or a map, got "alpha"',
-      '8:27: links[2].rat: unknown key; did you mean "rate"?',
-      '8:44: links[2].mtu: expected a number, got "big"',
+      "9:7: spec.links[0]: expected exactly two ends",
+      '10:7: spec.links[1]: expected a list of two ends such as [alpha, beta], or a map, got "alpha"',
+      '11:29: spec.links[2].rat: unknown key; did you mean "rate"?',
+      '11:46: spec.links[2].mtu: expected a number, got "big"',
     ],
   ],
   [
     inLab("links:\n  - [alpha, alpha]\n  - [alpha, btea]\n  - [alpha, beta]\n  - [beta, alpha]\n"),
     [
-      '6:5: links[0]: both ends are "alpha"; a link joins two nodes',
-      '7:13: links[1][1]: unknown host or router "btea"; did you mean "beta"?',
-      "9:5: links[3]: beta and alpha are linked already; remove one of the two links",
+      '9:7: spec.links[0]: both ends are "alpha"; a link joins two nodes',
+      '10:15: spec.links[1][1]: unknown host or router "btea"; did you mean "beta"?',
+      "12:7: spec.links[3]: beta and alpha are linked already; remove one of the two links",
     ],
   ],
   [
     inLab("links:\n  - {ends: [alpha, beta], subnets: [10.0.0.1/24, 10.0.0.0/24, fd00::/128, 1.2.3]}\n"),
-    ["6:36: links[0].subnets: at most one subnet of each family"],
+    ["9:38: spec.links[0].subnets: at most one subnet of each family"],
   ],
   [
     inLab("links:\n  - {ends: [alpha, beta], rate: 10mb, delay: 5, loss: 200%}\n"),
     [
-      '6:33: links[0].rate: "10mb" does not fit: write a rate such as 100mbit (bit, kbit, mbit or gbit)',
-      "6:46: links[0].delay: expected text, got 5; put it in quotes",
-      '6:55: links[0].loss: "200%" does not fit: at most 100%',
+      '9:35: spec.links[0].rate: "10mb" does not fit: write a rate such as 100mbit (bit, kbit, mbit or gbit)',
+      "9:48: spec.links[0].delay: expected text, got 5; put it in quotes",
+      '9:57: spec.links[0].loss: "200%" does not fit: at most 100%',
     ],
   ],
   [
     inLab("links:\n  - {ends: [alpha, beta], rate: 10mbit, delay: 5ms}\n"),
     [
-      "6:33: links[0].rate: a link has a rate or a delay and loss, not both; put a router in between and give each of its links one",
+      "9:35: spec.links[0].rate: a link has a rate or a delay and loss, not both; put a router in between and give each of its links one",
     ],
   ],
   [
     inLab("links:\n  - {ends: [alpha, beta], mtu: 1000}\n"),
     [
-      "6:32: links[0].mtu: 1000 bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or give the link only an IPv4 subnet",
+      "9:34: spec.links[0].mtu: 1000 bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or give the link only an IPv4 subnet",
     ],
   ],
   [
@@ -84,40 +88,40 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "routers: [r1, alpha, r1]\nlinks:\n  - {ends: [alpha, r1], subnets: [10.0.0.0/24]}\n  - {ends: [beta, r1], subnets: [10.0.0.128/25]}\n",
     ),
     [
-      '5:15: routers[1]: there is a host "alpha" already; give the router another name',
-      '5:22: routers[2]: the router "r1" is there twice; rename or remove one',
-      "8:34: links[1].subnets[0]: 10.0.0.128/25 overlaps 10.0.0.0/24 of the link alpha-r1",
+      '8:17: spec.routers[1]: there is a host "alpha" already; give the router another name',
+      '8:24: spec.routers[2]: the router "r1" is there twice; rename or remove one',
+      "11:36: spec.links[1].subnets[0]: 10.0.0.128/25 overlaps 10.0.0.0/24 of the link alpha-r1",
     ],
   ],
   [
     inLab("links:\n  - {ends: [alpha, beta], addresses: {alpha: [10.0.0.1/24], gamma: [10.0.0.2/24]}}\n"),
     [
-      '6:38: links[0].addresses: the addresses of "beta" are missing',
-      "6:47: links[0].addresses.alpha[0]: no address of the other end is in 10.0.0.0/24; both ends need one",
-      '6:61: links[0].addresses.gamma: unknown end "gamma"; known are alpha, beta',
+      '9:40: spec.links[0].addresses: the addresses of "beta" are missing',
+      "9:49: spec.links[0].addresses.alpha[0]: no address of the other end is in 10.0.0.0/24; both ends need one",
+      '9:63: spec.links[0].addresses.gamma: unknown end "gamma"; known are alpha, beta',
     ],
   ],
   [
     inLab("links:\n  - {ends: [alpha, beta], addresses: {alpha: [10.0.0.1/24], beta: [10.0.1.2/24]}}\n"),
     [
-      "6:47: links[0].addresses.alpha[0]: no address of the other end is in 10.0.0.0/24; both ends need one",
-      "6:68: links[0].addresses.beta[0]: no address of the other end is in 10.0.1.0/24; both ends need one",
+      "9:49: spec.links[0].addresses.alpha[0]: no address of the other end is in 10.0.0.0/24; both ends need one",
+      "9:70: spec.links[0].addresses.beta[0]: no address of the other end is in 10.0.1.0/24; both ends need one",
     ],
   ],
   [
     inLab("wires:\n  - {client: alpha/web, endpoint: beta/app}\n"),
-    ["6:5: wires[0]: no path from alpha to beta; add a link between them, or links over a router"],
+    ["9:7: spec.wires[0]: no path from alpha to beta; add a link between them, or links over a router"],
   ],
   [
     inLab(
       "wires:\n  - {client: alpha/wbe, endpoint: bta/app}\n  - {client: alpha/web}\n  - {client: alpha, endpoint: alpha/db/aaaaaaaaaaaaaaaa}\n",
     ),
     [
-      '6:14: wires[0].client: unknown workload of alpha "wbe"; did you mean "web"?',
-      '6:35: wires[0].endpoint: unknown host "bta"; did you mean "beta"?',
-      "7:5: wires[1].endpoint: is missing",
-      '8:14: wires[2].client: "alpha" does not fit: write host/workload or host/workload/interface',
-      '8:31: wires[2].endpoint: the interface name "aaaaaaaaaaaaaaaa" has 16 bytes; Linux takes 15',
+      '9:16: spec.wires[0].client: unknown workload of alpha "wbe"; did you mean "web"?',
+      '9:37: spec.wires[0].endpoint: unknown host "bta"; did you mean "beta"?',
+      "10:7: spec.wires[1].endpoint: is missing",
+      '11:16: spec.wires[2].client: "alpha" does not fit: write host/workload or host/workload/interface',
+      '11:33: spec.wires[2].endpoint: the interface name "aaaaaaaaaaaaaaaa" has 16 bytes; Linux takes 15',
     ],
   ],
   [
@@ -125,15 +129,15 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "wires:\n  - {client: alpha/web/nl-1, endpoint: alpha/db/nl-1}\n  - {client: alpha/web/nl-1, endpoint: alpha/db/nl-2}\n",
     ),
     [
-      '7:14: wires[1].client: the interface "nl-1" of alpha/web is taken by wires[0].client; choose another name',
+      '10:16: spec.wires[1].client: the interface "nl-1" of alpha/web is taken by wires[0].client; choose another name',
     ],
   ],
   [
     inLab("wires:\n  - {client: alpha/web, endpoint: alpha/db, vni: 3, underlay: ipv5, addresses: both}\n"),
     [
-      "6:50: wires[0].vni: both sides are on alpha: a wire within a host has no tunnel; remove this",
-      '6:63: wires[0].underlay: expected "ipv4" or "ipv6", got "ipv5"; did you mean "ipv4"?',
-      '6:80: wires[0].addresses: expected one of "ipv4", "ipv6" or "dual", or a map, got "both"',
+      "9:52: spec.wires[0].vni: both sides are on alpha: a wire within a host has no tunnel; remove this",
+      '9:65: spec.wires[0].underlay: expected "ipv4" or "ipv6", got "ipv5"; did you mean "ipv4"?',
+      '9:82: spec.wires[0].addresses: expected one of "ipv4", "ipv6" or "dual", or a map, got "both"',
     ],
   ],
   [
@@ -141,9 +145,9 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, vni: 7}\n  - {client: alpha/db, endpoint: beta/app, vni: 7}\n  - {client: alpha/db/x, endpoint: beta/app, vni: 0, mtu: 1500}\n",
     ),
     [
-      "9:49: wires[1].vni: the VNI 7 is taken by wires[0]; choose another, or leave it out",
-      "10:51: wires[2].vni: VNIs start at 1, not 0",
-      "10:59: wires[2].mtu: 1500 bytes do not fit: the path from alpha to beta carries 1500 bytes, which leaves 1446 inside VXLAN over IPv4; lower it, or raise the MTU of the links",
+      "12:51: spec.wires[1].vni: the VNI 7 is taken by wires[0]; choose another, or leave it out",
+      "13:53: spec.wires[2].vni: VNIs start at 1, not 0",
+      "13:61: spec.wires[2].mtu: 1500 bytes do not fit: the path from alpha to beta carries 1500 bytes, which leaves 1446 inside VXLAN over IPv4; lower it, or raise the MTU of the links",
     ],
   ],
   [
@@ -151,8 +155,8 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, mtu: 1500}\n  - {client: alpha/web, endpoint: beta/app, mtu: 1000}\n",
     ),
     [
-      "8:50: wires[0].mtu: 1500 bytes do not fit: the path from alpha to beta carries 1500 bytes, which leaves 1446 inside VXLAN over IPv4; lower it, or raise the MTU of the links",
-      "9:50: wires[1].mtu: 1000 bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or set addresses to ipv4",
+      "11:52: spec.wires[0].mtu: 1500 bytes do not fit: the path from alpha to beta carries 1500 bytes, which leaves 1446 inside VXLAN over IPv4; lower it, or raise the MTU of the links",
+      "12:52: spec.wires[1].mtu: 1000 bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or set addresses to ipv4",
     ],
   ],
   [
@@ -160,10 +164,10 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, addresses: {client: [10.0.0.1/24, 10.1.0.1], endpoint: [10.1.0.1, 'fd00::1', x]}}\n",
     ),
     [
-      "8:65: wires[0].addresses.client: the client has no IPv6 address, the other side has one; both need one to talk",
-      '8:66: wires[0].addresses.client[0]: "10.0.0.1/24": a wire is point to point; write the address without a prefix length',
-      '8:101: wires[0].addresses.endpoint[0]: "10.1.0.1" is given twice on this wire; each side needs addresses of its own',
-      '8:122: wires[0].addresses.endpoint[2]: "x" is no address such as 10.0.0.1 or fd00::1',
+      "11:67: spec.wires[0].addresses.client: the client has no IPv6 address, the other side has one; both need one to talk",
+      '11:68: spec.wires[0].addresses.client[0]: "10.0.0.1/24": a wire is point to point; write the address without a prefix length',
+      '11:103: spec.wires[0].addresses.endpoint[0]: "10.1.0.1" is given twice on this wire; each side needs addresses of its own',
+      '11:124: spec.wires[0].addresses.endpoint[2]: "x" is no address such as 10.0.0.1 or fd00::1',
     ],
   ],
   [
@@ -171,42 +175,59 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, addresses: {client: [10.1.0.1], endpoint: [10.1.0.2]}}\n  - {client: alpha/web, endpoint: beta/app, addresses: {client: [10.1.0.3], endpoint: [10.1.0.2]}}\n",
     ),
     [
-      "9:56: wires[1].addresses: in alpha/web the address 10.1.0.2 overlaps one of wires[0]; each wire needs another",
+      "12:58: spec.wires[1].addresses: in alpha/web the address 10.1.0.2 overlaps one of wires[0]; each wire needs another",
     ],
   ],
   [
     inLab(
-      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, addresses: ipv4, routes: {client: [10.9.0.0/16, 10.9.0.0/16, 'fd00::/8', {to: 10.8.0.0/16, via: x}], server: []}, policies: [{sourcePorts: 80, protocol: tcp}, {destinationPorts: '80'}]}\n",
+      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, addresses: ipv4, routes: {client: [10.9.0.0/16, 10.9.0.0/16, 'fd00::/8', {to: 10.8.0.0/16, via: x}], server: []}, policyRoutes: [{sourcePorts: 80, protocol: tcp}, {destinationPorts: '80'}]}\n",
     ),
     [
-      "8:146: wires[0].routes.server: unknown key; known here: client, endpoint",
-      "8:223: wires[0].policies[1].destinationPorts: ports need the protocol tcp, udp or sctp",
+      "11:148: spec.wires[0].routes.server: unknown key; known here: client, endpoint",
+      "11:229: spec.wires[0].policyRoutes[1].destinationPorts: ports need the protocol tcp, udp or sctp",
     ],
   ],
   [
-    "name: lab\nhosts:\n  alpha: &a {workloads: [x]}\n  beta: *a\n  ? [x]\n  : 1\n",
-    ["5:5: a key has to be plain text, not a list, a map or an alias"],
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts:\n    alpha: &a {workloads: [x]}\n    beta: *a\n    ? [x]\n    : 1\n",
+    ["8:7: a key has to be plain text, not a list, a map or an alias"],
   ],
-  ["name: lab\nhosts: *nix\n", ["2:8: the alias *nix has no anchor before it"]],
-  ["name: lab\nhosts:\n  __proto__: {}\n  a: {workload: [a]}\n", ['3:3: the key "__proto__" cannot be used']],
   [
-    "name: lab\nhosts:\n  a: {workloads: [b, b, B!]}\n  a: {}\n",
-    ['4:3: the key "a" is there twice (first on line 3); rename or remove one'],
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts: *nix\n",
+    ["5:10: the alias *nix has no anchor before it"],
   ],
-  ["name: !foo lab\nhosts: {a: }\n", ["1:7: not YAML: unresolved tag: !foo"]],
-  ["---\nname: a\n---\nname: b\n", ["3:1: the file holds more than one document, and one is wanted"]],
+  [
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts:\n    __proto__: {}\n    a: {workload: [a]}\n",
+    ['6:5: the key "__proto__" cannot be used'],
+  ],
+  [
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts:\n    a: {workloads: [b, b, B!]}\n    a: {}\n",
+    ['7:5: the key "a" is there twice (first on line 6); rename or remove one'],
+  ],
+  [
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: !foo lab }\nspec:\n  hosts: {a: }\n",
+    ["3:19: not YAML: unresolved tag: !foo"],
+  ],
+  [`${inLab("")}---\n${inLab("")}`, ["10:7: kind: a file holds one Lab"]],
+  [
+    "name: a\nhosts: { a: }\n",
+    ["1:1: this is a lab of release 0.1.0; netloom migrate FILE converts the file"],
+  ],
+  [
+    inLab("").replace("v1alpha1", "v2"),
+    ['1:13: apiVersion: expected "netloom.dev/v1alpha1", got "netloom.dev/v2"'],
+  ],
   [
     inLab(
       "links:\n  - {ends: [alpha, beta], subnets: [10.0.0.0/24]}\nwires:\n  - {client: alpha/web, endpoint: beta/app, underlay: ipv6}\n",
     ),
-    ["8:5: wires[0]: no IPv6 path from alpha to beta; add a link between them, or links over a router"],
+    ["11:7: spec.wires[0]: no IPv6 path from alpha to beta; add a link between them, or links over a router"],
   ],
   [
-    "name: labs\nhosts: 3\nlinks: [[a, b]]\n",
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: labs }\nspec:\n  hosts: 3\n  links: [[a, b]]\n",
     [
-      "2:8: hosts: expected a map, got 3",
-      '3:10: links[0][0]: unknown host or router "a"',
-      '3:13: links[0][1]: unknown host or router "b"',
+      "5:10: spec.hosts: expected a map, got 3",
+      '6:12: spec.links[0][0]: unknown host or router "a"',
+      '6:15: spec.links[0][1]: unknown host or router "b"',
     ],
   ],
   [
@@ -214,24 +235,24 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web/lo, endpoint: 'beta/app/a b'}\n  - {client: alpha/web/x, endpoint: alpha/web/y}\n",
     ),
     [
-      '8:14: wires[0].client: the interface name "lo" is a word that Linux keeps for itself',
-      "8:38: wires[0].endpoint: the interface name \"a b\" holds a character that Linux does not take (white space, '/', ':' or '%')",
-      "9:37: wires[1].endpoint: both sides are in alpha/web; a wire joins two workloads",
+      '11:16: spec.wires[0].client: the interface name "lo" is a word that Linux keeps for itself',
+      "11:40: spec.wires[0].endpoint: the interface name \"a b\" holds a character that Linux does not take (white space, '/', ':' or '%')",
+      "12:39: spec.wires[1].endpoint: both sides are in alpha/web; a wire joins two workloads",
     ],
   ],
   [
     inLab("links:\n  - {ends: [alpha, beta], subnets: [127.0.0.0/8, '10.0.0.0'], addresses: {}}\n"),
     [
-      '6:37: links[0].subnets[0]: "127.0.0.0/8" is not for interfaces; take a private range such as 10.0.0.0/8 or fd00::/8',
-      '6:50: links[0].subnets[1]: "10.0.0.0" is no prefix such as 10.0.0.0/24 or fd00::/64; the prefix length is missing',
-      "6:74: links[0].addresses: write either subnets or addresses, not both",
+      '9:39: spec.links[0].subnets[0]: "127.0.0.0/8" is not for interfaces; take a private range such as 10.0.0.0/8 or fd00::/8',
+      '9:52: spec.links[0].subnets[1]: "10.0.0.0" is no prefix such as 10.0.0.0/24 or fd00::/64; the prefix length is missing',
+      "9:76: spec.links[0].addresses: write either subnets or addresses, not both",
     ],
   ],
   [
     inLab("links:\n  - {ends: [alpha, beta], subnets: ['ff00::/8', 10.0.0.0/32]}\n"),
     [
-      '6:37: links[0].subnets[0]: "ff00::/8" is not for interfaces; take a private range such as 10.0.0.0/8 or fd00::/8',
-      '6:49: links[0].subnets[1]: "10.0.0.0/32" has no room for two addresses',
+      '9:39: spec.links[0].subnets[0]: "ff00::/8" is not for interfaces; take a private range such as 10.0.0.0/8 or fd00::/8',
+      '9:51: spec.links[0].subnets[1]: "10.0.0.0/32" has no room for two addresses',
     ],
   ],
   [
@@ -239,11 +260,11 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "links:\n  - {ends: [alpha, beta], addresses: {alpha: [10.0.0.0/24, 10.0.0.255/24, 10.0.0.1/24], beta: [10.0.0.1/24, 'fe80::1/64', 10.0.0.2]}}\n",
     ),
     [
-      '6:47: links[0].addresses.alpha[0]: "10.0.0.0/24" is the address of the subnet itself; take the next one',
-      '6:60: links[0].addresses.alpha[1]: "10.0.0.255/24" is the broadcast address of its subnet',
-      '6:96: links[0].addresses.beta[0]: "10.0.0.1/24" is given twice on this link',
-      '6:109: links[0].addresses.beta[1]: "fe80::1/64" is a link-local address, which no interface can have here',
-      '6:123: links[0].addresses.beta[2]: "10.0.0.2" is no address with prefix length such as 10.0.0.1/24 or fd00::1/64; the prefix length is missing',
+      '9:49: spec.links[0].addresses.alpha[0]: "10.0.0.0/24" is the address of the subnet itself; take the next one',
+      '9:62: spec.links[0].addresses.alpha[1]: "10.0.0.255/24" is the broadcast address of its subnet',
+      '9:98: spec.links[0].addresses.beta[0]: "10.0.0.1/24" is given twice on this link',
+      '9:111: spec.links[0].addresses.beta[1]: "fe80::1/64" is a link-local address, which no interface can have here',
+      '9:125: spec.links[0].addresses.beta[2]: "10.0.0.2" is no address with prefix length such as 10.0.0.1/24 or fd00::1/64; the prefix length is missing',
     ],
   ],
   [
@@ -251,7 +272,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "links:\n  - {ends: [alpha, beta], mtu: 1300}\nwires:\n  - {client: alpha/web, endpoint: beta/app}\n",
     ),
     [
-      "8:5: wires[0]: IPv6 does not fit: it needs an MTU of 1280, but the path from alpha to beta carries 1300 bytes, which leaves 1246 inside VXLAN over IPv4; raise the MTU of the links, or set addresses to ipv4",
+      "11:7: spec.wires[0]: IPv6 does not fit: it needs an MTU of 1280, but the path from alpha to beta carries 1300 bytes, which leaves 1246 inside VXLAN over IPv4; raise the MTU of the links, or set addresses to ipv4",
     ],
   ],
 ];
@@ -311,14 +332,17 @@ test("chosen addresses and VNIs keep clear of written ones", () => {
 
 test("a wrong file as an error has one line for each problem, and a hint", () => {
   assert.throws(
-    () => mustParseLab("nam: x\nhosts: {}\n", "x.yaml"),
+    () => mustParseLab(inLab("wirez: []\nlinks: 7"), "x.yaml"),
     (error: unknown) =>
       error instanceof FileError && error.message.split("\n").length === 2 && error.hint !== undefined,
   );
 });
 
 test("what people wrote cannot steer a terminal", () => {
-  const result = parseLab('name: "\\u001b[2J\\u202e\\u009b"\nhosts: {a: }\n', "x.yaml");
+  const result = parseLab(
+    'apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: "\\u001b[2J\\u202e\\u009b" }\nspec:\n  hosts: {a: }\n',
+    "x.yaml",
+  );
   assert.ok(!result.ok);
   assert.match(result.problems.map(formatProblem).join(""), /^[\x20-\x7e…]+$/);
 });

@@ -3,64 +3,126 @@ import type { z } from "zod";
 import { checkLab } from "./check.ts";
 import type { HostParts, LabParts } from "./findings.ts";
 import type { Lab } from "./model.ts";
-import { checkShape, innermost, isRecord } from "../../text/check-shape.ts";
+import { API_VERSION } from "../../documents/api-version.ts";
+import { isFormerLab } from "../../documents/former.ts";
+import { migrateText } from "../../documents/migrate.ts";
+import { checkShape, describe, innermost, isRecord } from "../../text/check-shape.ts";
 import { FileError, inFileOrder, type Problem } from "../../text/problem.ts";
-import { readYaml } from "../../text/source-map.ts";
+import { readYamlStream, type SourceMap } from "../../text/source-map.ts";
 import { labSchema, partSchemas } from "./schema.ts";
 
 export type ParsedLab =
   | { readonly ok: true; readonly lab: Lab }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Reads a lab file. Reports all problems at once, in the order of the file, and never throws. */
+/** Reads a lab file: a Lab and the documents for its agents. Reports all problems at once, in the order of the file, and never throws. */
 export function parseLab(text: string, file: string): ParsedLab {
-  const source = readYaml(text, file);
-  if (source.data === undefined) return { ok: false, problems: inFileOrder(source.problems) };
-  const shape = checkShape(labSchema, source.data);
-  const checked = checkLab(shape.ok ? partsOf(shape.data) : soundParts(source.data));
-  const findings = [...(shape.ok ? [] : shape.findings), ...checked.findings];
-  const problems = [...source.problems, ...findings.map((finding) => source.locate(finding))];
+  const sources = readYamlStream(text, file);
+  const known = sources.filter(({ data }) => data !== undefined);
+  const labs = known.filter((source) => isLab(source.data));
+  const [lab] = labs;
+  if (!lab) {
+    const problems = [
+      ...sources.flatMap((each) => each.problems),
+      ...(known[0] ? [noLab(known[0], file)] : []),
+    ];
+    return { ok: false, problems: problems.length > 0 ? inFileOrder(problems) : [emptyFile(file)] };
+  }
+  const others = known.filter((source) => !labs.includes(source));
+  const documents = others.map(({ data }) => data);
+  const shape = checkShape(labSchema, lab.data);
+  const checked = checkLab(shape.ok ? partsOf(shape.data, documents) : soundParts(lab.data, documents));
+  const second = labs
+    .slice(1)
+    .map((each) => each.locate({ path: ["kind"], message: "a file holds one Lab" }));
+  const problems = [
+    ...sources.flatMap((each) => each.problems),
+    ...(shape.ok ? [] : shape.findings.map((finding) => lab.locate(finding))),
+    ...checked.findings.map(({ document, ...finding }) =>
+      document === undefined
+        ? lab.locate({ ...finding, path: ["spec", ...finding.path] })
+        : (others[document] ?? lab).locate(finding),
+    ),
+    ...second,
+  ];
   return problems.length === 0
     ? { ok: true, lab: checked.lab }
     : { ok: false, problems: inFileOrder(problems) };
+}
+
+/** Whether a document is meant as a lab, however wrong it is. */
+function isLab(data: unknown): boolean {
+  if (!isRecord(data)) return false;
+  const { kind, spec } = data;
+  return kind === "Lab" || (kind === undefined && isRecord(spec) && spec["hosts"] !== undefined);
+}
+
+function noLab(source: SourceMap, file: string): Problem {
+  if (isRecord(source.data) && isFormerLab(source.data))
+    return source.locate({
+      path: [],
+      message: "this is a lab of release 0.1.0; netloom migrate FILE converts the file",
+    });
+  if (!isRecord(source.data))
+    return source.locate({ path: [], message: `expected a map, got ${describe(source.data)}` });
+  const message = `there is no Lab in it: write apiVersion: ${API_VERSION} and kind: Lab`;
+  return { file, line: 1, column: 1, path: "", message };
+}
+
+function emptyFile(file: string): Problem {
+  return { file, line: 1, column: 1, path: "", message: "the file is empty" };
+}
+
+/** Reads the file of a lab that is up. Release 0.1.0 may have written it. */
+export function parseKeptLab(text: string, file: string): ParsedLab {
+  const migrated = migrateText(text);
+  return parseLab(migrated.ok ? migrated.text : text, file);
+}
+
+/** Like `parseKeptLab`. Throws a `FileError`. */
+export function mustParseKeptLab(text: string, file: string): Lab {
+  return orThrow(parseKeptLab(text, file));
 }
 
 /** INVALID_ARGUMENT with every problem of a lab file. */
 export function labFileError(problems: readonly Problem[]): FileError {
   return new FileError(
     problems,
-    "docs/lab.md lists every key; docs/schema/lab.schema.json lets an editor check while you type",
+    "docs/lab.md lists every key; netloom schema prints what editors need to check while you type",
   );
 }
 
 /** Like `parseLab`, for those who can do nothing with a wrong file. Throws a `FileError`. */
 export function mustParseLab(text: string, file: string): Lab {
-  const result = parseLab(text, file);
+  return orThrow(parseLab(text, file));
+}
+
+function orThrow(result: ParsedLab): Lab {
   if (!result.ok) throw labFileError(result.problems);
   return result.lab;
 }
 
-function partsOf(file: z.infer<typeof labSchema>): LabParts {
+function partsOf({ metadata, spec }: z.infer<typeof labSchema>, documents: readonly unknown[]): LabParts {
   return {
     isWhole: true,
-    name: file.name,
-    hosts: new Map(Object.entries(file.hosts).map(([name, host]) => [name, hostParts(host)])),
-    routers: file.routers ?? [],
-    links: file.links ?? [],
-    wires: file.wires ?? [],
-    registries: [file.registry ?? []].flat(),
-    store: file.store,
-    agents: file.agents ?? false,
-    hostWorkloads: file.hostWorkloads ?? false,
-    attachments: file.attachments ?? [],
+    name: metadata.name,
+    hosts: new Map(Object.entries(spec.hosts).map(([name, host]) => [name, hostParts(host)])),
+    routers: spec.routers ?? [],
+    links: spec.links ?? [],
+    wires: spec.wires ?? [],
+    registries: [spec.registry ?? []].flat(),
+    store: spec.store,
+    agents: spec.agents ?? false,
+    hostWorkloads: spec.hostWorkloads ?? false,
+    documents,
   };
 }
 
-/** What of a wrong file can still be checked for its meaning; `undefined` in the place of what cannot. */
-function soundParts(data: unknown): LabParts {
-  const file = isRecord(data) ? data : {};
+/** The parts of a wrong file that can still be checked; `undefined` in the place of each part that cannot. */
+function soundParts(data: unknown, documents: readonly unknown[]): LabParts {
+  const spec = isRecord(data) && isRecord(data["spec"]) ? data["spec"] : {};
   const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
-  const hosts = Object.entries(isRecord(file["hosts"]) ? file["hosts"] : {});
+  const hosts = Object.entries(isRecord(spec["hosts"]) ? spec["hosts"] : {});
   return {
     isWhole: false,
     name: "lab",
@@ -70,14 +132,14 @@ function soundParts(data: unknown): LabParts {
         return [name, host === undefined ? undefined : hostParts(host)];
       }),
     ),
-    routers: list(file["routers"]).filter((name) => typeof name === "string"),
-    links: list(file["links"]).map((link) => parseSoundly(partSchemas.link, link)),
-    wires: list(file["wires"]).map((wire) => parseSoundly(partSchemas.wire, wire)),
-    registries: [file["registry"]].flat().filter((name) => typeof name === "string"),
-    store: typeof file["store"] === "string" ? file["store"] : undefined,
-    hostWorkloads: file["hostWorkloads"] === true,
-    agents: file["agents"] === true || list(file["agents"]).filter((name) => typeof name === "string"),
-    attachments: list(file["attachments"]).filter(isRecord),
+    routers: list(spec["routers"]).filter((name) => typeof name === "string"),
+    links: list(spec["links"]).map((link) => parseSoundly(partSchemas.link, link)),
+    wires: list(spec["wires"]).map((wire) => parseSoundly(partSchemas.wire, wire)),
+    registries: [spec["registry"]].flat().filter((name) => typeof name === "string"),
+    store: typeof spec["store"] === "string" ? spec["store"] : undefined,
+    hostWorkloads: spec["hostWorkloads"] === true,
+    agents: spec["agents"] === true || list(spec["agents"]).filter((name) => typeof name === "string"),
+    documents,
   };
 }
 

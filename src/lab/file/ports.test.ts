@@ -6,15 +6,21 @@ import { labGraph } from "../status/graph.ts";
 import { topology } from "../topology/topology.ts";
 import { mustParseLab, parseLab } from "./parse.ts";
 
-const TEXT = `name: ports
-hosts:
-  alpha: { workloads: [web], ports: { eth1: [10.9.0.1/31, "fd09::1/127"], eth2: [] } }
-agents: true
-attachments:
-  - { kind: Connect, name: machine, workload: alpha/eth1, service: db }
+const TEXT = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: ports }
+spec:
+  hosts:
+    alpha: { workloads: [web], ports: { eth1: [10.9.0.1/31, "fd09::1/127"], eth2: [] } }
+  agents: true
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: machine }
+spec: { workload: alpha/eth1, service: db }
 `;
 
-test("a port is a cable to a machine of its own namespace, and a workload of attachments", () => {
+test("a port is a cable to a machine of its own namespace, and a workload of documents", () => {
   const lab = mustParseLab(TEXT, "ports.yaml");
   const [attachment] = lab.mesh?.attachments ?? [];
   assert.deepEqual(attachment?.wish.workload, { port: "eth1" });
@@ -44,13 +50,13 @@ test("what is wrong with ports is said with its place", () => {
   };
   assert.match(
     problems(TEXT.replace("eth2", "lo")),
-    /hosts\.alpha\.ports\.lo: "lo" is a device of every namespace/,
+    /spec\.hosts\.alpha\.ports\.lo: "lo" is a device of every namespace/,
   );
   assert.match(problems(TEXT.replace("eth2", "web")), /alpha has a workload "web" already/);
-  assert.match(problems(TEXT.replace("10.9.0.1/31", "10.9.0.1")), /hosts\.alpha\.ports\.eth1\[0\]: /);
+  assert.match(problems(TEXT.replace("10.9.0.1/31", "10.9.0.1")), /spec\.hosts\.alpha\.ports\.eth1\[0\]: /);
   assert.match(problems(TEXT.replace("alpha/eth1", "alpha/eth3")), /unknown workload of alpha "eth3"/);
   assert.match(
-    problems(TEXT.split("agents:")[0] ?? ""),
-    /hosts\.alpha\.ports: ports are workloads of attachments/,
+    problems(TEXT.split("  agents:")[0] ?? ""),
+    /^ports\.yaml:6:32: spec\.hosts\.alpha\.ports: ports are workloads of documents for agents; /,
   );
 });

@@ -3,43 +3,45 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stringify } from "yaml";
 import { DOCUMENTS } from "../../documents/documents.ts";
+import { clientDocument, labText, providerDocument } from "../../../fixtures/documents/documents.ts";
 import { parseLab } from "./parse.ts";
 
 type Document = Record<string, unknown>;
+type Labels = Record<string, string> | undefined;
 
-function expose(part: Document): Document {
-  return { kind: "Expose", name: "db", workload: { lab: "lab/alpha/db" }, services: ["db"], ...part };
+function expose({ labels, ...part }: Document): Document {
+  const spec = { workload: { lab: "lab/alpha/db" }, services: ["db"], ...part };
+  return providerDocument("db", spec, labels as Labels);
 }
 
-function connect(part: Document): Document {
-  return { kind: "Connect", name: "web", workload: { lab: "lab/alpha/web" }, service: "db", ...part };
+function connect({ labels, ...part }: Document, name = "web"): Document {
+  const spec = { workload: { lab: "lab/alpha/web" }, service: "db", ...part };
+  return clientDocument(name, spec, labels as Labels);
 }
 
 /** `path: message` of everything that is wrong, asked of an agent; a lab has to say the same. */
 function problemsOf(document: Document): string[] {
   const own = DOCUMENTS.parse(stringify(document), "x.yaml");
   const inLab = parseLab(
-    stringify({
-      name: "lab",
-      hosts: { alpha: { workloads: ["db", "web"] } },
-      agents: true,
-      attachments: [{ ...document, workload: (document["workload"] as { lab: string }).lab.slice(4) }],
-    }),
+    labText("lab", { hosts: { alpha: { workloads: ["db", "web"] } }, agents: true }, [inLabOf(document)]),
     "x.yaml",
   );
   const said = own.ok ? [] : own.problems.map(({ path, message }) => `${path}: ${message}`);
   const saidInLab = inLab.ok ? [] : inLab.problems.map(({ path, message }) => `${path}: ${message}`);
-  assert.deepEqual(
-    saidInLab.map((each) => each.replace(/^attachments\[0\]\.?/, "")),
-    said,
-  );
-  return said;
+  assert.deepEqual(saidInLab, said);
+  return said.map((each) => each.replace(/^(spec|metadata)\./, ""));
+}
+
+/** The document with its workload as a lab has it. */
+function inLabOf(document: Document): Document {
+  const spec = document["spec"] as { readonly workload: { readonly lab: string } };
+  return { ...document, spec: { ...spec, workload: spec.workload.lab.slice(4) } };
 }
 
 const many = (count: number, make: (i: number) => string): string[] =>
   Array.from({ length: count }, (_, i) => make(i));
-const labels = (count: number): Record<string, string> =>
-  Object.fromEntries(many(count, (i) => `l${i}`).map((key) => [key, "x"]));
+const labels = (count: number, name = "l", value = "x"): Record<string, string> =>
+  Object.fromEntries(many(count, (i) => `${name}${i}`).map((key) => [key, value]));
 const routes = (count: number): string[] => many(count, (i) => `10.${i >> 8}.${i & 255}.0/24`);
 
 const pool = "172.31.0.0/24";
@@ -93,13 +95,13 @@ const wrong: readonly (readonly [string, Document, RegExp])[] = [
   ],
   [
     "a policy of another family",
-    expose({ pools: [pool], policies: [{ from: "fd00::/64" }] }),
-    /^policies\[0\]\.from: .*the client has no IPv6 address/,
+    expose({ pools: [pool], policyRoutes: [{ from: "fd00::/64" }] }),
+    /^policyRoutes\[0\]\.from: .*the client has no IPv6 address/,
   ],
   [
     "a policy's route of another family",
-    expose({ pools: [pool, "fd00::/64"], policies: [{ from: "10.0.0.0/8", routes: ["fd01::/64"] }] }),
-    /^policies\[0\]\.routes\[0\]: .* a route of the other family/,
+    expose({ pools: [pool, "fd00::/64"], policyRoutes: [{ from: "10.0.0.0/8", routes: ["fd01::/64"] }] }),
+    /^policyRoutes\[0\]\.routes\[0\]: .* a route of the other family/,
   ],
   ["1,100 routes", expose({ routes: { client: routes(1100) } }), /^routes\.client: 1100 routes are too many/],
   [
@@ -108,27 +110,41 @@ const wrong: readonly (readonly [string, Document, RegExp])[] = [
     /^routes\.client: 1024 routes are too many; there is room for 1023/,
   ],
   [
-    "too many policies",
-    expose({ policies: many(1025, () => "").map(() => ({ protocol: "tcp" })) }),
-    /^policies: 1025 policies are too many/,
+    "too many policy routes",
+    expose({ policyRoutes: many(1025, () => "").map(() => ({ protocol: "tcp" })) }),
+    /^policyRoutes: 1025 policy routes are too many/,
   ],
   [
-    "policies with too many routes together",
-    expose({ policies: [{ routes: routes(600) }, { protocol: "tcp", routes: routes(600) }] }),
-    /^policies: 1200 routes of policies are too many/,
+    "policy routes with too many routes together",
+    expose({ policyRoutes: [{ routes: routes(600) }, { protocol: "tcp", routes: routes(600) }] }),
+    /^policyRoutes: 1200 routes of policy routes are too many/,
   ],
   ["128 labels", connect({ labels: labels(128) }), /^labels: 128 labels are too many; there is room for 127/],
   ["128 labels of an endpoint", expose({ labels: labels(128) }), /^labels: 128 labels are too many/],
   [
-    "a label too long",
-    connect({ labels: { a: "x".repeat(4097) } }),
-    /^labels\.a: a label of 4097 characters/,
+    "a label longer than Kubernetes takes",
+    connect({ labels: { a: "x".repeat(64) } }),
+    /^labels\.a: "x{60}…" does not fit: use 1-63 letters/,
   ],
-  ["a label's name", connect({ labels: { ["x".repeat(257)]: "" } }), /: a label's name of 257 characters/],
+  [
+    "a label's name longer than Kubernetes takes",
+    connect({ labels: { ["x".repeat(64)]: "" } }),
+    /^labels\.x{64}: use 1-63 letters/,
+  ],
+  [
+    "a label's name longer than an agent takes",
+    connect({ labels: { [`${many(4, () => "x".repeat(60)).join(".")}/${"x".repeat(63)}`]: "" } }),
+    /: a label's name of 307 characters is too long; 256 are allowed/,
+  ],
+  [
+    "a label's name in the address of the service",
+    connect({ service: `kernel://db?${"x".repeat(257)}=1` }),
+    /^labels\.x{257}: a label's name of 257 characters is too long; 256 are allowed/,
+  ],
   [
     "labels that no registry takes",
-    expose({ labels: Object.fromEntries(many(20, (i) => `l${i}`).map((key) => [key, "x".repeat(4000)])) }),
-    /^labels: registries take 57344 bytes, and this has 80/,
+    expose({ services: many(4, (i) => `s${i}`), labels: labels(127, "x".repeat(50), "x".repeat(63)) }),
+    /^labels: registries take 57344 bytes, and this has [67][0-9]{4}/,
   ],
   ["an endpoint's name", connect({ endpoint: "x".repeat(257) }), /^endpoint: .* at most 256 characters/],
   [
@@ -168,37 +184,43 @@ test("what a client may bring from elsewhere is no mistake", () => {
 
 test("half a character in a label is refused with its line", () => {
   const text =
-    'kind: Expose\nname: sur\nworkload: { pid: 1 }\nservices: [sur]\nlabels: { site: "\\uD800x" }\n';
+    'apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceProvider\nmetadata: { name: sur, labels: { site: "\\uD800x" } }\nspec:\n  workload: { pid: 1 }\n  services: [sur]\n';
   const result = DOCUMENTS.parse(text, "x.yaml");
   assert.ok(!result.ok);
   assert.deepEqual(
     result.problems.map(({ line, column, message }) => [line, column, message]),
-    [[5, 17, '"\\ud800x" holds half a character (a lone surrogate), which no text can; remove it']],
+    [[3, 40, '"\\ud800x" holds half a character (a lone surrogate), which no text can; remove it']],
   );
-  const inLab = parseLab('name: lab\nhosts: { "\\uDC00": {} }\n', "x.yaml");
+  const inLab = parseLab(
+    'apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts: { "\\uDC00": {} }\n',
+    "x.yaml",
+  );
   assert.ok(!inLab.ok);
   assert.match(inLab.problems[0]?.message ?? "", /lone surrogate/);
 });
 
 test("two devices of one name in one workload are refused with their line", () => {
-  const documents = [connect({ interface: "eth1" }), connect({ name: "other", interface: "eth1" })];
+  const documents = [connect({ interface: "eth1" }), connect({ interface: "eth1" }, "other")];
   const text = documents.map((each) => stringify(each)).join("---\n");
   const result = DOCUMENTS.parse(text, "x.yaml");
   assert.ok(!result.ok);
-  const line = text.split("\n").findLastIndex((each) => each === "interface: eth1") + 1;
+  const line = text.split("\n").findLastIndex((each) => each === "  interface: eth1") + 1;
   assert.deepEqual(
     result.problems.map((problem) => [problem.line, problem.path]),
-    [[line, "interface"]],
+    [[line, "spec.interface"]],
   );
   assert.match(
     result.problems[0]?.message ?? "",
-    /^Connect web has the interface "eth1" of the same workload/,
+    /^NetworkServiceClient web has the interface "eth1" of the same workload/,
   );
 });
 
 test("agents of three hosts need a router, and the refusal says so; two need a link", () => {
   const mesh = (hosts: string, rest: string): string[] => {
-    const result = parseLab(`name: lab\nagents: true\nhosts: ${hosts}\n${rest}\n`, "x.yaml");
+    const result = parseLab(
+      `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  agents: true\n  hosts: ${hosts}\n  ${rest}\n`,
+      "x.yaml",
+    );
     return result.ok ? [] : result.problems.map(({ message }) => message);
   };
   assert.deepEqual(mesh("{ a: , b: }", "links: [[a, b]]"), []);
@@ -208,7 +230,7 @@ test("agents of three hosts need a router, and the refusal says so; two need a l
     first ?? "",
     /^a has no address that b, c reach; link all of them to a router: hosts do not forward/,
   );
-  assert.deepEqual(mesh("{ a: , b: , c: }", "routers: [r]\nlinks: [[a, r], [b, r], [c, r]]"), []);
+  assert.deepEqual(mesh("{ a: , b: , c: }", "routers: [r]\n  links: [[a, r], [b, r], [c, r]]"), []);
   const [unfit] = mesh("{ a: , b: }", "links: [{ ends: [a, b], subnets: [169.254.7.0/24] }]");
   assert.match(
     unfit ?? "",
@@ -222,22 +244,24 @@ test("agents of three hosts need a router, and the refusal says so; two need a l
 
 test("wires of a lab obey the rules of forwarders, with the place in the file", () => {
   const lab = (part: Document): string =>
-    stringify({
-      name: "lab",
+    labText("lab", {
       hosts: { alpha: { workloads: ["a", "b"] } },
       wires: [{ client: "alpha/a", endpoint: "alpha/b", ...part }],
     });
   for (const [part, message] of [
     [
       { addresses: "ipv4", routes: { client: ["fd00::/8"] } },
-      /^wires\[0\]\.routes\.client\[0\]: .*no source/,
+      /^spec\.wires\[0\]\.routes\.client\[0\]: .*no source/,
     ],
     [
       { routes: { endpoint: [{ to: "10.0.0.0/8", via: "192.168.0.1" }] } },
-      /^wires\[0\]\.routes\.endpoint\[0\]\.via: .*no network of the wire/,
+      /^spec\.wires\[0\]\.routes\.endpoint\[0\]\.via: .*no network of the wire/,
     ],
-    [{ addresses: "ipv4", policies: [{ from: "fd00::/8" }] }, /^wires\[0\]\.policies\[0\]\.from: /],
-    [{ routes: { client: routes(1100) } }, /^wires\[0\]\.routes\.client: 1100 routes/],
+    [
+      { addresses: "ipv4", policyRoutes: [{ from: "fd00::/8" }] },
+      /^spec\.wires\[0\]\.policyRoutes\[0\]\.from: /,
+    ],
+    [{ routes: { client: routes(1100) } }, /^spec\.wires\[0\]\.routes\.client: 1100 routes/],
   ] as const) {
     const result = parseLab(lab(part), "x.yaml");
     assert.ok(!result.ok, JSON.stringify(part));
@@ -259,8 +283,7 @@ test("a mistake hides none in another part of the document, or of the file", () 
     ["services[0]", "routes.client[0].via"],
   );
   const inLab = parseLab(
-    stringify({
-      name: "lab",
+    labText("lab", {
       hosts: { alpha: { workloads: ["a", "b"] } },
       wires: [
         { client: "alpha/nobody", endpoint: "alpha/a", routes: { client: ["10.0.0.0"] } },
@@ -276,6 +299,6 @@ test("a mistake hides none in another part of the document, or of the file", () 
   assert.ok(!inLab.ok);
   assert.deepEqual(
     inLab.problems.map(({ path }) => path),
-    ["wires[0].client", "wires[0].routes.client[0]", "wires[1].routes.client[0].via"],
+    ["spec.wires[0].client", "spec.wires[0].routes.client[0]", "spec.wires[1].routes.client[0].via"],
   );
 });

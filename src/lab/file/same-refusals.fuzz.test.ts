@@ -1,4 +1,4 @@
-/** Routes, policies and MTU have one check: a wire of a lab and an Expose that gives the same are refused with the same words. */
+/** Routes, policies and MTU have one check: a wire of a lab and a provider that gives the same are refused with the same words. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -6,6 +6,7 @@ import { stringify } from "yaml";
 import { DOCUMENTS } from "../../documents/documents.ts";
 import { firstWire } from "../../documents/fragments/first-wire.ts";
 import type { Problem } from "../../text/problem.ts";
+import { labText, providerDocument } from "../../../fixtures/documents/documents.ts";
 import { parseLab } from "./parse.ts";
 
 const POOLS = { ipv4: ["10.0.0.0/24"], ipv6: ["fd00::/64"], dual: ["10.0.0.0/24", "fd00::/64"] } as const;
@@ -40,7 +41,7 @@ const policy = fc.record(
 const written = fc.record(
   {
     routes: fc.record({ client: routes, endpoint: routes }, { requiredKeys: [] }),
-    policies: fc.array(policy, { maxLength: 2 }),
+    policyRoutes: fc.array(policy, { maxLength: 2 }),
     mtu: fc.constantFrom(68, 1279, 1280, 1400),
   },
   { requiredKeys: [] },
@@ -49,8 +50,8 @@ const families = fc.constantFrom(...(Object.keys(POOLS) as (keyof typeof POOLS)[
 
 type Written = typeof written extends fc.Arbitrary<infer T> ? T : never;
 
-function ofExpose(part: Written, pools: readonly string[]): readonly Problem[] {
-  const document = { kind: "Expose", name: "db", workload: { pid: 1 }, services: ["db"], pools, ...part };
+function ofProvider(part: Written, pools: readonly string[]): readonly Problem[] {
+  const document = providerDocument("db", { workload: { pid: 1 }, services: ["db"], pools, ...part });
   const result = DOCUMENTS.parse(stringify(document), "x.yaml");
   return result.ok ? [] : result.problems;
 }
@@ -59,8 +60,7 @@ function ofLab(part: Written, pools: readonly string[]): readonly Problem[] {
   const { srcIpAddrs = [], dstIpAddrs = [] } = firstWire({ name: "db", pools: [...pools] }).context;
   const bare = (texts: readonly string[]): string[] => texts.map((text) => text.split("/")[0] ?? "");
   const result = parseLab(
-    stringify({
-      name: "lab",
+    labText("lab", {
       hosts: { alpha: { workloads: ["web", "db"] } },
       wires: [
         {
@@ -79,7 +79,10 @@ function ofLab(part: Written, pools: readonly string[]): readonly Problem[] {
 /** The place in the wire, and the sentence; what to do instead of raising an MTU differs. */
 function said(problems: readonly Problem[]): string[] {
   return problems
-    .map(({ path, message }) => `${path.replace("wires[0].", "")}: ${message.replace(/raise it, or .*/, "")}`)
+    .map(
+      ({ path, message }) =>
+        `${path.replace("spec.", "").replace("wires[0].", "")}: ${message.replace(/raise it, or .*/, "")}`,
+    )
     .sort();
 }
 
@@ -88,7 +91,7 @@ test("what goes through a wire is refused for the same reasons, with the same wo
   fc.assert(
     fc.property(written, families, (part, family) => {
       const pools = POOLS[family];
-      const own = said(ofExpose(part, pools));
+      const own = said(ofProvider(part, pools));
       assert.deepEqual(said(ofLab(part, pools)), own);
       if (own.length > 0) refused++;
     }),

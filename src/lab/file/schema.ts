@@ -3,9 +3,10 @@
  * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `make docs`.
  */
 import { z } from "zod";
+import { documentSchema } from "../../documents/fragments/head.ts";
 import { guardSchema } from "../../documents/fragments/guard.ts";
 import { mtuSchema } from "../../documents/fragments/mtu.ts";
-import { policySchema, routesSchema } from "../../documents/fragments/routes.ts";
+import { policyRouteSchema, routesSchema } from "../../documents/fragments/routes.ts";
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 import { storeSpellings, storeUrlPattern } from "../../store/stores.ts";
 import { LAB_NAME_PART, WORKLOAD_NAME } from "./names.ts";
@@ -84,10 +85,10 @@ const wireSchema = z
       .optional()
       .describe("The families, or the addresses of both sides. Default: dual, addresses from the names."),
     routes: routesSchema.optional().describe("More prefixes that each side reaches through the wire."),
-    policies: z
-      .array(policySchema)
+    policyRoutes: z
+      .array(policyRouteSchema)
       .optional()
-      .describe("Routes of the client's that hold only for the traffic which a policy names."),
+      .describe("Routes of the client for selected traffic only."),
     mtu: mtu.optional().describe("Bytes. Default: what the path carries."),
     guard: guardSchema,
     mechanism: z
@@ -104,10 +105,11 @@ const wireSchema = z
 /** The parts, for reading a file that is right in places. */
 export const partSchemas = { host: hostSchema, link: linkSchema, wire: wireSchema, name: nodeName };
 
-export const labSchema = z
-  .strictObject({
-    $schema: z.string().optional().describe("For editors."),
-    name: nodeName.describe("The lab's name, part of the names of its namespaces."),
+export const labSchema = documentSchema({
+  kind: "Lab",
+  name: nodeName,
+  about: "The lab's name, part of the names of its namespaces.",
+  spec: z.strictObject({
     hosts: z.record(nodeName, hostSchema).describe("The hosts by name."),
     routers: z.array(nodeName).optional().describe("Names of nodes that only forward."),
     links: z.array(linkSchema).optional(),
@@ -128,19 +130,15 @@ export const labSchema = z
       .union([z.boolean(), z.array(nodeName)])
       .meta({ alternatives: "true, false, or a list of hosts" })
       .optional()
-      .describe("Hosts that run an agent: all of them with true. Then wires come from attachments."),
+      .describe(
+        "Hosts that run an agent: all of them with true. Then wires come from the documents beside the lab.",
+      ),
     hostWorkloads: z
       .boolean()
       .optional()
       .describe("The namespaces of hosts may be workloads themselves. Default: false."),
-    attachments: z
-      .array(z.record(z.string(), z.unknown()))
-      .optional()
-      .describe(
-        "What the agents are asked for when they run, as in attachment.schema.json, with workload: host/workload; a NetworkService may name its host.",
-      ),
-  })
-  .meta({ title: "Netloom lab" });
+  }),
+});
 
 export type LinkPart = z.infer<typeof linkSchema>;
 export type WirePart = z.infer<typeof wireSchema>;

@@ -6,18 +6,21 @@ import type { Lab } from "../file/model.ts";
 import { mustParseLab } from "../file/parse.ts";
 
 const lab = mustParseLab(
-  `name: two
-hosts:
-  alpha: { workloads: [web, db] }
-  beta: { workloads: [app] }
-  gamma:
-routers: [r1]
-links:
-  - { ends: [alpha, r1], subnets: [10.0.1.0/30], rate: 100mbit }
-  - { ends: [r1, beta], subnets: [10.0.2.0/30], mtu: 1400 }
-wires:
-  - { client: alpha/web/nl-1, endpoint: alpha/db/nl-1 }
-  - { client: alpha/web/nl-2, endpoint: beta/app/nl-1, vni: 42 }
+  `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: two }
+spec:
+  hosts:
+    alpha: { workloads: [web, db] }
+    beta: { workloads: [app] }
+    gamma:
+  routers: [r1]
+  links:
+    - { ends: [alpha, r1], subnets: [10.0.1.0/30], rate: 100mbit }
+    - { ends: [r1, beta], subnets: [10.0.2.0/30], mtu: 1400 }
+  wires:
+    - { client: alpha/web/nl-1, endpoint: alpha/db/nl-1 }
+    - { client: alpha/web/nl-2, endpoint: beta/app/nl-1, vni: 42 }
 `,
   "two.yaml",
 );

@@ -14,24 +14,42 @@ import { labFixture } from "../../../fixtures/lab/lab.ts";
 
 const skip = needsRoot;
 
-const HOSTS = `name: NAME
-hosts:
-  alpha: { workloads: [web, app] }
-  beta: { workloads: [db] }
-links:
-  - [alpha, beta]
+const HOSTS = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web, app] }
+    beta: { workloads: [db] }
+  links:
+    - [alpha, beta]
 `;
-const WIRES = `${HOSTS}wires:
-  - { client: alpha/web/to-app, endpoint: alpha/app/from-web, addresses: ipv4 }
-  - { client: alpha/web/to-db, endpoint: beta/db/from-web, addresses: ipv4 }
+const WIRES = `${HOSTS}  wires:
+    - { client: alpha/web/to-app, endpoint: alpha/app/from-web, addresses: ipv4 }
+    - { client: alpha/web/to-db, endpoint: beta/db/from-web, addresses: ipv4 }
 `;
-const AGENTS = `${HOSTS}registry: alpha
-agents: true
-attachments:
-  - { kind: Expose, name: db, workload: beta/db, services: [db], pools: [10.0.2.0/24] }
-  - { kind: Expose, name: app, workload: alpha/app, services: [app], pools: [10.0.1.0/24] }
-  - { kind: Connect, name: web-app, workload: alpha/web, service: app, interface: to-app }
-  - { kind: Connect, name: web-db, workload: alpha/web, service: db, interface: to-db }
+const AGENTS = `${HOSTS}  registry: alpha
+  agents: true
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: db }
+spec: { workload: beta/db, services: [db], pools: [10.0.2.0/24] }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceProvider
+metadata: { name: app }
+spec: { workload: alpha/app, services: [app], pools: [10.0.1.0/24] }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: web-app }
+spec: { workload: alpha/web, service: app, interface: to-app }
+---
+apiVersion: netloom.dev/v1alpha1
+kind: NetworkServiceClient
+metadata: { name: web-db }
+spec: { workload: alpha/web, service: db, interface: to-db }
 `;
 
 const NETLOOM = fileURLToPath(new URL("../../../bin/netloom", import.meta.url));

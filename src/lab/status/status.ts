@@ -10,7 +10,7 @@ import { type MeshView, meshView, problemsOf } from "../../view/mesh-view.ts";
 import { lookAtWires } from "./look-at-wires.ts";
 import type { Lab } from "../file/model.ts";
 import { askAgents } from "../mesh.ts";
-import { mustParseLab } from "../file/parse.ts";
+import { mustParseKeptLab } from "../file/parse.ts";
 import { pingWires } from "./ping-wires.ts";
 import { bpffsDirectory, checkLabName, list, readState, stateDirectory } from "../state.ts";
 import { topology, type Topology } from "../topology/topology.ts";
@@ -99,7 +99,7 @@ async function observing(
 async function applied(name: string): Promise<Lab> {
   checkLabName(name);
   const text = await readState(name, "lab.yaml");
-  if (text !== undefined) return mustParseLab(text, `lab.yaml of ${name}`);
+  if (text !== undefined) return mustParseKeptLab(text, `lab.yaml of ${name}`);
   const cutOff = (await list()).includes(name);
   throw new NetloomError(
     "NOT_FOUND",

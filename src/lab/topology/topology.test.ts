@@ -13,22 +13,25 @@ import { UnderlayRouting } from "./underlay.ts";
  *        \          /
  *         r2 -- r4 -                 alpha - r2 - r4 - r3 - beta: longer
  */
-const text = `name: web
-hosts:
-  alpha: { workloads: [a, b-1] }
-  beta: { workloads: [c] }
-routers: [r1, r2, r3, r4]
-links:
-  - { ends: [alpha, r1], subnets: [10.0.1.0/30] }
-  - { ends: [alpha, r2], subnets: [10.0.2.0/30] }
-  - { ends: [r1, r3], subnets: [10.0.3.0/30], mtu: 1400 }
-  - { ends: [r2, r4], subnets: [10.0.4.0/30] }
-  - { ends: [r4, r3], subnets: [10.0.5.0/30] }
-  - { ends: [r3, beta], subnets: [10.0.6.0/30, "fd00:6::/64"], rate: 10mbit }
-wires:
-  - { client: alpha/a/w, endpoint: beta/c/w, addresses: { client: [10.9.0.1], endpoint: [10.9.0.2] }, vni: 7, mtu: 1300,
-      routes: { client: [10.10.0.0/16] }, policies: [{ protocol: tcp, destinationPorts: 80, routes: [10.11.0.0/16] }] }
-  - { client: alpha/a/x, endpoint: alpha/b-1/x, addresses: { client: ["fd00::1"], endpoint: ["fd00::2"] } }
+const text = `apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: web }
+spec:
+  hosts:
+    alpha: { workloads: [a, b-1] }
+    beta: { workloads: [c] }
+  routers: [r1, r2, r3, r4]
+  links:
+    - { ends: [alpha, r1], subnets: [10.0.1.0/30] }
+    - { ends: [alpha, r2], subnets: [10.0.2.0/30] }
+    - { ends: [r1, r3], subnets: [10.0.3.0/30], mtu: 1400 }
+    - { ends: [r2, r4], subnets: [10.0.4.0/30] }
+    - { ends: [r4, r3], subnets: [10.0.5.0/30] }
+    - { ends: [r3, beta], subnets: [10.0.6.0/30, "fd00:6::/64"], rate: 10mbit }
+  wires:
+    - { client: alpha/a/w, endpoint: beta/c/w, addresses: { client: [10.9.0.1], endpoint: [10.9.0.2] }, vni: 7, mtu: 1300,
+        routes: { client: [10.10.0.0/16] }, policyRoutes: [{ protocol: tcp, destinationPorts: 80, routes: [10.11.0.0/16] }] }
+    - { client: alpha/a/x, endpoint: alpha/b-1/x, addresses: { client: ["fd00::1"], endpoint: ["fd00::2"] } }
 `;
 const lab = mustParseLab(text, "web.yaml");
 

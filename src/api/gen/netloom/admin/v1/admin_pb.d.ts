@@ -15,13 +15,104 @@ import type { Connection } from "../../../nsm/connection_pb.js";
 export declare const file_netloom_admin_v1_admin: GenFile;
 
 /**
+ * @generated from message netloom.admin.v1.EventsRequest
+ */
+export declare type EventsRequest = Message<"netloom.admin.v1.EventsRequest"> & {
+  /**
+   * Empty: every kind.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Empty: every name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message netloom.admin.v1.EventsRequest.
+ * Use `create(EventsRequestSchema)` to create a new message.
+ */
+export declare const EventsRequestSchema: GenMessage<EventsRequest>;
+
+/**
+ * @generated from message netloom.admin.v1.EventsResponse
+ */
+export declare type EventsResponse = Message<"netloom.admin.v1.EventsResponse"> & {
+  /**
+   * @generated from field: repeated netloom.admin.v1.Event events = 1;
+   */
+  events: Event[];
+};
+
+/**
+ * Describes the message netloom.admin.v1.EventsResponse.
+ * Use `create(EventsResponseSchema)` to create a new message.
+ */
+export declare const EventsResponseSchema: GenMessage<EventsResponse>;
+
+/**
+ * @generated from message netloom.admin.v1.Event
+ */
+export declare type Event = Message<"netloom.admin.v1.Event"> & {
+  /**
+   * @generated from field: netloom.admin.v1.Ref ref = 1;
+   */
+  ref?: Ref | undefined;
+
+  /**
+   * @generated from field: bool is_warning = 2;
+   */
+  isWarning: boolean;
+
+  /**
+   * One word in CamelCase: `Added`, `Up`, `Failed`.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * A sentence. May be empty.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp first = 5;
+   */
+  first?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last = 6;
+   */
+  last?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint32 count = 7;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Event.
+ * Use `create(EventSchema)` to create a new message.
+ */
+export declare const EventSchema: GenMessage<Event>;
+
+/**
  * Names an attachment on its host.
  *
  * @generated from message netloom.admin.v1.Ref
  */
 export declare type Ref = Message<"netloom.admin.v1.Ref"> & {
   /**
-   * `NetworkService`, `Connect`, `Expose`.
+   * `NetworkService`, `NetworkServiceClient`, `NetworkServiceProvider`, `ServiceFunction`.
    *
    * @generated from field: string kind = 1;
    */
@@ -744,21 +835,21 @@ export declare type AttachmentStatus = Message<"netloom.admin.v1.AttachmentStatu
   attempts: number;
 
   /**
-   * Of a Connect and an Expose, on this host: `web`.
+   * Of an attachment with a workload, on this host: `web`.
    *
    * @generated from field: string workload = 15;
    */
   workload: string;
 
   /**
-   * Id of the wire of a Connect.
+   * Id of the wire of a client.
    *
    * @generated from field: string wire_id = 10;
    */
   wireId: string;
 
   /**
-   * Of an Expose: its endpoint's name in the registry, and how many wires it has.
+   * Of a provider: its endpoint's name in the registry, and how many wires it has.
    *
    * @generated from field: string endpoint = 11;
    */
@@ -780,6 +871,25 @@ export declare type AttachmentStatus = Message<"netloom.admin.v1.AttachmentStatu
    * @generated from field: string topic = 14;
    */
   topic: string;
+
+  /**
+   * How often the document has changed, the first time included.
+   *
+   * @generated from field: uint64 generation = 16;
+   */
+  generation: bigint;
+
+  /**
+   * The generation that the state and the conditions are about.
+   *
+   * @generated from field: uint64 observed_generation = 17;
+   */
+  observedGeneration: bigint;
+
+  /**
+   * @generated from field: repeated netloom.admin.v1.Condition conditions = 18;
+   */
+  conditions: Condition[];
 };
 
 /**
@@ -833,6 +943,54 @@ export enum AttachmentStatus_State {
  * Describes the enum netloom.admin.v1.AttachmentStatus.State.
  */
 export declare const AttachmentStatus_StateSchema: GenEnum<AttachmentStatus_State>;
+
+/**
+ * As Kubernetes resources have them.
+ *
+ * @generated from message netloom.admin.v1.Condition
+ */
+export declare type Condition = Message<"netloom.admin.v1.Condition"> & {
+  /**
+   * `Ready`, `Programmed`, `Reachable`, `Healing`.
+   *
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * `True`, `False`, `Unknown`.
+   *
+   * @generated from field: string status = 2;
+   */
+  status: string;
+
+  /**
+   * One word in CamelCase.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * A sentence. May be empty.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+
+  /**
+   * Since when it has this status.
+   *
+   * @generated from field: google.protobuf.Timestamp last_transition = 5;
+   */
+  lastTransition?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Condition.
+ * Use `create(ConditionSchema)` to create a new message.
+ */
+export declare const ConditionSchema: GenMessage<Condition>;
 
 /**
  * @generated from message netloom.admin.v1.Wire
@@ -1931,6 +2089,16 @@ export declare const Agent: GenService<{
     methodKind: "unary";
     input: typeof GraphRequestSchema;
     output: typeof GraphResponseSchema;
+  },
+  /**
+   * What the control plane of this host did to its attachments in the last hour, the newest last.
+   *
+   * @generated from rpc netloom.admin.v1.Agent.Events
+   */
+  events: {
+    methodKind: "unary";
+    input: typeof EventsRequestSchema;
+    output: typeof EventsResponseSchema;
   },
 }>;
 

@@ -12,41 +12,62 @@ import { file_nsm_connection } from "../../../nsm/connection_pb.js";
  * Describes the file netloom/admin/v1/admin.proto.
  */
 export const file_netloom_admin_v1_admin = /*@__PURE__*/
-  fileDesc("ChxuZXRsb29tL2FkbWluL3YxL2FkbWluLnByb3RvEhBuZXRsb29tLmFkbWluLnYxIiEKA1JlZhIMCgRraW5kGAEgASgJEgwKBG5hbWUYAiABKAkiVgoMQXBwbHlSZXF1ZXN0EhEKCWRvY3VtZW50cxgBIAEoCRIRCglmaWxlX25hbWUYAiABKAkSDwoHZHJ5X3J1bhgDIAEoCBIPCgd3YWl0X21zGAQgASgNIqEBCg1BcHBseVJlc3BvbnNlEioKB2FwcGxpZWQYASADKAsyGS5uZXRsb29tLmFkbWluLnYxLkFwcGxpZWQSKwoIcHJvYmxlbXMYAiADKAsyGS5uZXRsb29tLmFkbWluLnYxLlByb2JsZW0SNwoLYXR0YWNobWVudHMYAyADKAsyIi5uZXRsb29tLmFkbWluLnYxLkF0dGFjaG1lbnRTdGF0dXMixAEKB0FwcGxpZWQSIgoDcmVmGAEgASgLMhUubmV0bG9vbS5hZG1pbi52MS5SZWYSMAoGY2hhbmdlGAIgASgOMiAubmV0bG9vbS5hZG1pbi52MS5BcHBsaWVkLkNoYW5nZRITCgtkaWZmZXJlbmNlcxgDIAMoCRIOCgZiZWZvcmUYBCABKAkSDQoFYWZ0ZXIYBSABKAkiLwoGQ2hhbmdlEg0KCVVOQ0hBTkdFRBAAEgkKBUFEREVEEAESCwoHQ0hBTkdFRBACIlQKB1Byb2JsZW0SDAoEZmlsZRgBIAEoCRIMCgRsaW5lGAIgASgNEg4KBmNvbHVtbhgDIAEoDRIMCgRwYXRoGAQgASgJEg8KB21lc3NhZ2UYBSABKAkiNAoNRGVsZXRlUmVxdWVzdBIjCgRyZWZzGAEgAygLMhUubmV0bG9vbS5hZG1pbi52MS5SZWYiXwoORGVsZXRlUmVzcG9uc2USJgoHZGVsZXRlZBgBIAMoCzIVLm5ldGxvb20uYWRtaW4udjEuUmVmEiUKBmFic2VudBgCIAMoCzIVLm5ldGxvb20uYWRtaW4udjEuUmVmIigKCkdldFJlcXVlc3QSDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJIkAKC0dldFJlc3BvbnNlEjEKC2F0dGFjaG1lbnRzGAEgAygLMhwubmV0bG9vbS5hZG1pbi52MS5BdHRhY2htZW50IkIKCkF0dGFjaG1lbnQSIgoDcmVmGAEgASgLMhUubmV0bG9vbS5hZG1pbi52MS5SZWYSEAoIZG9jdW1lbnQYAiABKAkiOgoNU3RhdHVzUmVxdWVzdBIXCg9taW5faW50ZXJ2YWxfbXMYASABKA0SEAoIY291bnRlcnMYAiABKAgizAQKCkhvc3RTdGF0dXMSDAoEaG9zdBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEgsKA3VybBgDIAEoCRIuCgpzdGFydGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChB0dW5uZWxfYWRkcmVzc2VzGAUgAygJEjIKCHJlZ2lzdHJ5GAcgASgLMiAubmV0bG9vbS5hZG1pbi52MS5SZWdpc3RyeVN0YXR1cxI3CgthdHRhY2htZW50cxgIIAMoCzIiLm5ldGxvb20uYWRtaW4udjEuQXR0YWNobWVudFN0YXR1cxIlCgV3aXJlcxgJIAMoCzIWLm5ldGxvb20uYWRtaW4udjEuV2lyZRIXCg91bmNsYWltZWRfd2lyZXMYCiABKA0SKQoJdW5jbGFpbWVkGAsgAygLMhYubmV0bG9vbS5hZG1pbi52MS5XaXJlEiwKCHJldHJ5aW5nGAwgAygLMhoubmV0bG9vbS5hZG1pbi52MS5SZXRyeWluZxInCgZnYXVnZXMYDSADKAsyFy5uZXRsb29tLmFkbWluLnYxLkdhdWdlEhAKCGlkZW50aXR5GA4gASgJEiUKBWRyb3BzGA8gAygLMhYubmV0bG9vbS5hZG1pbi52MS5Ecm9wEi0KCXN0cmFuZ2VycxgQIAMoCzIaLm5ldGxvb20uYWRtaW4udjEuU3RyYW5nZXISKwoIb2ZmZW5jZXMYESADKAsyGS5uZXRsb29tLmFkbWluLnYxLk9mZmVuY2VKBAgGEAciYwoERHJvcBIOCgZyZWFzb24YASABKAkSDQoFd29yZHMYAiABKAkSDwoHcGFja2V0cxgDIAEoBBIrCgdsYXN0X2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJbCghTdHJhbmdlchIOCgZzb3VyY2UYASABKAkSEwoLZGVzdGluYXRpb24YAiABKAkSDAoEcG9ydBgDIAEoDRILCgN2bmkYBCABKA0SDwoHcGFja2V0cxgFIAEoBCJGCgdPZmZlbmNlEgwKBHdpcmUYASABKAkSDAoEc2lkZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDwoHcGFja2V0cxgEIAEoBCJlCghSZXRyeWluZxIMCgR3aGF0GAEgASgJEikKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghmYWlsdXJlcxgDIAEoDRIOCgZyZWFzb24YBCABKAkiMgoFR2F1Z2USDAoEbmFtZRgBIAEoCRIMCgRoZWxwGAIgASgJEg0KBXZhbHVlGAMgASgBIuYBCg5SZWdpc3RyeVN0YXR1cxILCgN1cmwYASABKAkSNQoFc3RhdGUYAiABKA4yJi5uZXRsb29tLmFkbWluLnYxLlJlZ2lzdHJ5U3RhdHVzLlN0YXRlEg4KBnJlYXNvbhgDIAEoCRIvCgtzdGFsZV9zaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VydmljZXMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNIioKBVN0YXRlEgsKB1VOS05PV04QABIJCgVGUkVTSBABEgkKBVNUQUxFEAIixQMKEEF0dGFjaG1lbnRTdGF0dXMSIgoDcmVmGAEgASgLMhUubmV0bG9vbS5hZG1pbi52MS5SZWYSNwoFc3RhdGUYAiABKA4yKC5uZXRsb29tLmFkbWluLnYxLkF0dGFjaG1lbnRTdGF0dXMuU3RhdGUSKQoFc2luY2UYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCRIMCgRoaW50GAUgASgJEgwKBGNvZGUYBiABKAkSLAoIbmV4dF90cnkYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGF0dGVtcHRzGAggASgNEhAKCHdvcmtsb2FkGA8gASgJEg8KB3dpcmVfaWQYCiABKAkSEAoIZW5kcG9pbnQYCyABKAkSDQoFd2lyZXMYDCABKA0SEAoIc2VydmljZXMYDSADKAkSDQoFdG9waWMYDiABKAkiUgoFU3RhdGUSCwoHV0FJVElORxAAEg4KClJFUVVFU1RJTkcQARIGCgJVUBACEgsKB0hFQUxJTkcQAxIKCgZGQUlMRUQQBBILCgdDTE9TSU5HEAVKBAgJEAoi9gQKBFdpcmUSCgoCaWQYASABKAkSDwoHc2VydmljZRgCIAEoCRIOCgZjbGllbnQYAyABKAkSEAoIZW5kcG9pbnQYBCABKAkSKwoFc3RhdGUYBSABKA4yHC5uZXRsb29tLmFkbWluLnYxLldpcmUuU3RhdGUSLQoKY2xpZW50X2VuZBgGIAEoCzIZLm5ldGxvb20uYWRtaW4udjEuV2lyZUVuZBIvCgxlbmRwb2ludF9lbmQYByABKAsyGS5uZXRsb29tLmFkbWluLnYxLldpcmVFbmQSKQoHdHVubmVscxgIIAMoCzIYLm5ldGxvb20uYWRtaW4udjEuVHVubmVsEgsKA210dRgJIAEoDRIPCgdwYXlsb2FkGAogASgJEhgKEGNsaWVudF9hZGRyZXNzZXMYCyADKAkSGgoSZW5kcG9pbnRfYWRkcmVzc2VzGAwgAygJEioKCmNvbm5lY3Rpb24YDSABKAsyFi5jb25uZWN0aW9uLkNvbm5lY3Rpb24SKgoLYXR0YWNobWVudHMYDiADKAsyFS5uZXRsb29tLmFkbWluLnYxLlJlZhIsCgh1cF9zaW5jZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEcGF0aBgQIAEoCRIOCgZyZWFzb24YESABKAkSDQoFaG9zdHMYEiADKAkSFwoPY2xpZW50X3dvcmtsb2FkGBMgASgJEi0KCXB1dF9yaWdodBgUIAEoCzIaLm5ldGxvb20uYWRtaW4udjEuUHV0UmlnaHQiKAoFU3RhdGUSBgoCVVAQABIICgRET1dOEAESDQoJVU5DTEFJTUVEEAIiVAoIUHV0UmlnaHQSDQoFY291bnQYASABKA0SKwoHbGFzdF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEbGFzdBgDIAEoCSJ8CgdXaXJlRW5kEhAKCHdvcmtsb2FkGAEgASgJEg0KBW5ldG5zGAIgASgJEhEKCWludGVyZmFjZRgDIAEoCRIsCghyZWNlaXZlZBgEIAEoCzIaLm5ldGxvb20uYWRtaW4udjEuQ291bnRlcnMSDwoHaXNfcG9ydBgFIAEoCCKbAgoGVHVubmVsEgwKBHR5cGUYASABKAkSPAoKcGFyYW1ldGVycxgIIAMoCzIoLm5ldGxvb20uYWRtaW4udjEuVHVubmVsLlBhcmFtZXRlcnNFbnRyeRIOCgZzb3VyY2UYCSABKAkSEwoLZGVzdGluYXRpb24YCiABKAkSEwoLc291cmNlX2hvc3QYCyABKAkSGAoQZGVzdGluYXRpb25faG9zdBgMIAEoCRINCgV3b3JkcxgHIAEoCRIpCgR3YXlzGA0gAygLMhsubmV0bG9vbS5hZG1pbi52MS5UdW5uZWxXYXkaMQoPUGFyYW1ldGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFKBAgCEAciQQoJVHVubmVsV2F5EgwKBGhvc3QYASABKAkSCgoCdG8YAiABKAkSCwoDbXR1GAMgASgNEg0KBXdvcmRzGAQgASgJIioKCENvdW50ZXJzEg8KB3BhY2tldHMYASABKAQSDQoFYnl0ZXMYAiABKAQiZAoLUGluZ1JlcXVlc3QSDAoEd2lyZRgBIAEoCRINCgVjb3VudBgCIAEoDRITCgtpbnRlcnZhbF9tcxgDIAEoDRISCgp0aW1lb3V0X21zGAQgASgNEg8KB2FkZHJlc3MYBSABKAkijwEKCVBpbmdSZXBseRIPCgdhZGRyZXNzGAEgASgJEhAKCHNlcXVlbmNlGAIgASgNEhMKBnJ0dF9tcxgDIAEoAUgAiAEBEg4KBnJlYXNvbhgEIAEoCRIMCgRwYXRoGAUgASgJEg8KB3dpcmVfaWQYBiABKAkSEAoIcHJvYmxlbXMYByADKAlCCQoHX3J0dF9tcyJWCg5DYXB0dXJlUmVxdWVzdBIKCgJvZhgBIAEoCRIOCgZmaWx0ZXIYAiABKAkSEgoKc25hcF9ieXRlcxgDIAEoDRIUCgxidWZmZXJfYnl0ZXMYBCABKA0isAEKDENhcHR1cmVSZXBseRIrCgRlbmRzGAEgAygLMh0ubmV0bG9vbS5hZG1pbi52MS5DYXB0dXJlZEVuZBILCgNlbmQYAiABKA0SJwoGZnJhbWVzGAMgAygLMhcubmV0bG9vbS5hZG1pbi52MS5GcmFtZRIOCgZwYXNzZWQYBCABKAQSDAoEbG9zdBgFIAEoBBIQCghhY2NlcHRlZBgGIAEoBBINCgVlbmRlZBgHIAEoCSI/CgtDYXB0dXJlZEVuZBIMCgRuYW1lGAEgASgJEhEKCWludGVyZmFjZRgCIAEoCRIPCgd3aXJlX2lkGAMgASgJImAKBUZyYW1lEg8KB3RpbWVfbnMYASABKAQSEwoLaXNfb3V0Z29pbmcYAiABKAgSEwoLdG9fZW5kcG9pbnQYAyABKAgSDAoEZGF0YRgEIAEoDBIOCgZsZW5ndGgYBSABKA0ilgEKCldoeVJlcXVlc3QSDwoHc2VydmljZRgBIAEoCRIOCgZjbGllbnQYAiABKAkSOAoGbGFiZWxzGAMgAygLMigubmV0bG9vbS5hZG1pbi52MS5XaHlSZXF1ZXN0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi/QIKC1doeVJlc3BvbnNlEg8KB3NlcnZpY2UYASABKAkSDwoHcGF5bG9hZBgCIAEoCRI5CgZsYWJlbHMYAyADKAsyKS5uZXRsb29tLmFkbWluLnYxLldoeVJlc3BvbnNlLkxhYmVsc0VudHJ5Ei8KCmp1ZGdlbWVudHMYBCADKAsyGy5uZXRsb29tLmFkbWluLnYxLkp1ZGdlbWVudBIvCgpjYW5kaWRhdGVzGAUgAygLMhsubmV0bG9vbS5hZG1pbi52MS5DYW5kaWRhdGUSDwoHcHJvYmxlbRgGIAEoCRIpCgRsYXN0GAcgASgLMhsubmV0bG9vbS5hZG1pbi52MS5TZWxlY3Rpb24SNgoKYXR0YWNobWVudBgIIAEoCzIiLm5ldGxvb20uYWRtaW4udjEuQXR0YWNobWVudFN0YXR1cxIMCgRwYXRoGAkgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEieAoJSnVkZ2VtZW50EhIKBW1hdGNoGAEgASgNSACIAQESEgoFcm91dGUYAiABKA1IAYgBARIQCghlbmRwb2ludBgDIAEoCRINCgV0YWtlbhgEIAEoCBIOCgZyZWFzb24YBSABKAlCCAoGX21hdGNoQggKBl9yb3V0ZSKwAQoJQ2FuZGlkYXRlEhAKCGVuZHBvaW50GAEgASgJEgwKBGhvc3QYAiABKAkSCwoDdXJsGAMgASgJEg4KBndlaWdodBgEIAEoDRI3CgZsYWJlbHMYBSADKAsyJy5uZXRsb29tLmFkbWluLnYxLkNhbmRpZGF0ZS5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIocCCglTZWxlY3Rpb24SJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3dpcmVfaWQYAiABKAkSDQoFdGFrZW4YAyABKAkSMwoGZmFpbGVkGAQgAygLMiMubmV0bG9vbS5hZG1pbi52MS5TZWxlY3Rpb24uRmFpbHVyZRIvCgpqdWRnZW1lbnRzGAUgAygLMhsubmV0bG9vbS5hZG1pbi52MS5KdWRnZW1lbnQSDgoGYXNraW5nGAYgASgJEg8KB3Byb2JsZW0YByABKAkaKwoHRmFpbHVyZRIQCghlbmRwb2ludBgBIAEoCRIOCgZyZWFzb24YAiABKAkiDgoMR3JhcGhSZXF1ZXN0ItYBCg1HcmFwaFJlc3BvbnNlEgwKBGhvc3QYASABKAkSMAoIc2VydmljZXMYAiADKAsyHi5uZXRsb29tLmFkbWluLnYxLkdyYXBoU2VydmljZRIyCgllbmRwb2ludHMYAyADKAsyHy5uZXRsb29tLmFkbWluLnYxLkdyYXBoRW5kcG9pbnQSJQoFd2lyZXMYBCADKAsyFi5uZXRsb29tLmFkbWluLnYxLldpcmUSKgoFaG9zdHMYBSADKAsyGy5uZXRsb29tLmFkbWluLnYxLkdyYXBoSG9zdCImCglHcmFwaEhvc3QSDAoEbmFtZRgBIAEoCRILCgN1cmwYAiABKAkiLQoMR3JhcGhTZXJ2aWNlEgwKBG5hbWUYASABKAkSDwoHcGF5bG9hZBgCIAEoCSJKCg1HcmFwaEVuZHBvaW50EgwKBG5hbWUYASABKAkSDAoEaG9zdBgCIAEoCRILCgN1cmwYAyABKAkSEAoIc2VydmljZXMYBCADKAkymAUKBUFnZW50EkgKBUFwcGx5Eh4ubmV0bG9vbS5hZG1pbi52MS5BcHBseVJlcXVlc3QaHy5uZXRsb29tLmFkbWluLnYxLkFwcGx5UmVzcG9uc2USSwoGRGVsZXRlEh8ubmV0bG9vbS5hZG1pbi52MS5EZWxldGVSZXF1ZXN0GiAubmV0bG9vbS5hZG1pbi52MS5EZWxldGVSZXNwb25zZRJCCgNHZXQSHC5uZXRsb29tLmFkbWluLnYxLkdldFJlcXVlc3QaHS5uZXRsb29tLmFkbWluLnYxLkdldFJlc3BvbnNlEkcKBlN0YXR1cxIfLm5ldGxvb20uYWRtaW4udjEuU3RhdHVzUmVxdWVzdBocLm5ldGxvb20uYWRtaW4udjEuSG9zdFN0YXR1cxJICgVXYXRjaBIfLm5ldGxvb20uYWRtaW4udjEuU3RhdHVzUmVxdWVzdBocLm5ldGxvb20uYWRtaW4udjEuSG9zdFN0YXR1czABEkQKBFBpbmcSHS5uZXRsb29tLmFkbWluLnYxLlBpbmdSZXF1ZXN0GhsubmV0bG9vbS5hZG1pbi52MS5QaW5nUmVwbHkwARJNCgdDYXB0dXJlEiAubmV0bG9vbS5hZG1pbi52MS5DYXB0dXJlUmVxdWVzdBoeLm5ldGxvb20uYWRtaW4udjEuQ2FwdHVyZVJlcGx5MAESQgoDV2h5EhwubmV0bG9vbS5hZG1pbi52MS5XaHlSZXF1ZXN0Gh0ubmV0bG9vbS5hZG1pbi52MS5XaHlSZXNwb25zZRJICgVHcmFwaBIeLm5ldGxvb20uYWRtaW4udjEuR3JhcGhSZXF1ZXN0Gh8ubmV0bG9vbS5hZG1pbi52MS5HcmFwaFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_nsm_connection]);
+  fileDesc("ChxuZXRsb29tL2FkbWluL3YxL2FkbWluLnByb3RvEhBuZXRsb29tLmFkbWluLnYxIisKDUV2ZW50c1JlcXVlc3QSDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJIjkKDkV2ZW50c1Jlc3BvbnNlEicKBmV2ZW50cxgBIAMoCzIXLm5ldGxvb20uYWRtaW4udjEuRXZlbnQixAEKBUV2ZW50EiIKA3JlZhgBIAEoCzIVLm5ldGxvb20uYWRtaW4udjEuUmVmEhIKCmlzX3dhcm5pbmcYAiABKAgSDgoGcmVhc29uGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSKQoFZmlyc3QYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBGxhc3QYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWNvdW50GAcgASgNIiEKA1JlZhIMCgRraW5kGAEgASgJEgwKBG5hbWUYAiABKAkiVgoMQXBwbHlSZXF1ZXN0EhEKCWRvY3VtZW50cxgBIAEoCRIRCglmaWxlX25hbWUYAiABKAkSDwoHZHJ5X3J1bhgDIAEoCBIPCgd3YWl0X21zGAQgASgNIqEBCg1BcHBseVJlc3BvbnNlEioKB2FwcGxpZWQYASADKAsyGS5uZXRsb29tLmFkbWluLnYxLkFwcGxpZWQSKwoIcHJvYmxlbXMYAiADKAsyGS5uZXRsb29tLmFkbWluLnYxLlByb2JsZW0SNwoLYXR0YWNobWVudHMYAyADKAsyIi5uZXRsb29tLmFkbWluLnYxLkF0dGFjaG1lbnRTdGF0dXMixAEKB0FwcGxpZWQSIgoDcmVmGAEgASgLMhUubmV0bG9vbS5hZG1pbi52MS5SZWYSMAoGY2hhbmdlGAIgASgOMiAubmV0bG9vbS5hZG1pbi52MS5BcHBsaWVkLkNoYW5nZRITCgtkaWZmZXJlbmNlcxgDIAMoCRIOCgZiZWZvcmUYBCABKAkSDQoFYWZ0ZXIYBSABKAkiLwoGQ2hhbmdlEg0KCVVOQ0hBTkdFRBAAEgkKBUFEREVEEAESCwoHQ0hBTkdFRBACIlQKB1Byb2JsZW0SDAoEZmlsZRgBIAEoCRIMCgRsaW5lGAIgASgNEg4KBmNvbHVtbhgDIAEoDRIMCgRwYXRoGAQgASgJEg8KB21lc3NhZ2UYBSABKAkiNAoNRGVsZXRlUmVxdWVzdBIjCgRyZWZzGAEgAygLMhUubmV0bG9vbS5hZG1pbi52MS5SZWYiXwoORGVsZXRlUmVzcG9uc2USJgoHZGVsZXRlZBgBIAMoCzIVLm5ldGxvb20uYWRtaW4udjEuUmVmEiUKBmFic2VudBgCIAMoCzIVLm5ldGxvb20uYWRtaW4udjEuUmVmIigKCkdldFJlcXVlc3QSDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJIkAKC0dldFJlc3BvbnNlEjEKC2F0dGFjaG1lbnRzGAEgAygLMhwubmV0bG9vbS5hZG1pbi52MS5BdHRhY2htZW50IkIKCkF0dGFjaG1lbnQSIgoDcmVmGAEgASgLMhUubmV0bG9vbS5hZG1pbi52MS5SZWYSEAoIZG9jdW1lbnQYAiABKAkiOgoNU3RhdHVzUmVxdWVzdBIXCg9taW5faW50ZXJ2YWxfbXMYASABKA0SEAoIY291bnRlcnMYAiABKAgizAQKCkhvc3RTdGF0dXMSDAoEaG9zdBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEgsKA3VybBgDIAEoCRIuCgpzdGFydGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChB0dW5uZWxfYWRkcmVzc2VzGAUgAygJEjIKCHJlZ2lzdHJ5GAcgASgLMiAubmV0bG9vbS5hZG1pbi52MS5SZWdpc3RyeVN0YXR1cxI3CgthdHRhY2htZW50cxgIIAMoCzIiLm5ldGxvb20uYWRtaW4udjEuQXR0YWNobWVudFN0YXR1cxIlCgV3aXJlcxgJIAMoCzIWLm5ldGxvb20uYWRtaW4udjEuV2lyZRIXCg91bmNsYWltZWRfd2lyZXMYCiABKA0SKQoJdW5jbGFpbWVkGAsgAygLMhYubmV0bG9vbS5hZG1pbi52MS5XaXJlEiwKCHJldHJ5aW5nGAwgAygLMhoubmV0bG9vbS5hZG1pbi52MS5SZXRyeWluZxInCgZnYXVnZXMYDSADKAsyFy5uZXRsb29tLmFkbWluLnYxLkdhdWdlEhAKCGlkZW50aXR5GA4gASgJEiUKBWRyb3BzGA8gAygLMhYubmV0bG9vbS5hZG1pbi52MS5Ecm9wEi0KCXN0cmFuZ2VycxgQIAMoCzIaLm5ldGxvb20uYWRtaW4udjEuU3RyYW5nZXISKwoIb2ZmZW5jZXMYESADKAsyGS5uZXRsb29tLmFkbWluLnYxLk9mZmVuY2VKBAgGEAciYwoERHJvcBIOCgZyZWFzb24YASABKAkSDQoFd29yZHMYAiABKAkSDwoHcGFja2V0cxgDIAEoBBIrCgdsYXN0X2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJbCghTdHJhbmdlchIOCgZzb3VyY2UYASABKAkSEwoLZGVzdGluYXRpb24YAiABKAkSDAoEcG9ydBgDIAEoDRILCgN2bmkYBCABKA0SDwoHcGFja2V0cxgFIAEoBCJGCgdPZmZlbmNlEgwKBHdpcmUYASABKAkSDAoEc2lkZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDwoHcGFja2V0cxgEIAEoBCJlCghSZXRyeWluZxIMCgR3aGF0GAEgASgJEikKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghmYWlsdXJlcxgDIAEoDRIOCgZyZWFzb24YBCABKAkiMgoFR2F1Z2USDAoEbmFtZRgBIAEoCRIMCgRoZWxwGAIgASgJEg0KBXZhbHVlGAMgASgBIuYBCg5SZWdpc3RyeVN0YXR1cxILCgN1cmwYASABKAkSNQoFc3RhdGUYAiABKA4yJi5uZXRsb29tLmFkbWluLnYxLlJlZ2lzdHJ5U3RhdHVzLlN0YXRlEg4KBnJlYXNvbhgDIAEoCRIvCgtzdGFsZV9zaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VydmljZXMYBSABKA0SEQoJZW5kcG9pbnRzGAYgASgNIioKBVN0YXRlEgsKB1VOS05PV04QABIJCgVGUkVTSBABEgkKBVNUQUxFEAIipwQKEEF0dGFjaG1lbnRTdGF0dXMSIgoDcmVmGAEgASgLMhUubmV0bG9vbS5hZG1pbi52MS5SZWYSNwoFc3RhdGUYAiABKA4yKC5uZXRsb29tLmFkbWluLnYxLkF0dGFjaG1lbnRTdGF0dXMuU3RhdGUSKQoFc2luY2UYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCRIMCgRoaW50GAUgASgJEgwKBGNvZGUYBiABKAkSLAoIbmV4dF90cnkYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGF0dGVtcHRzGAggASgNEhAKCHdvcmtsb2FkGA8gASgJEg8KB3dpcmVfaWQYCiABKAkSEAoIZW5kcG9pbnQYCyABKAkSDQoFd2lyZXMYDCABKA0SEAoIc2VydmljZXMYDSADKAkSDQoFdG9waWMYDiABKAkSEgoKZ2VuZXJhdGlvbhgQIAEoBBIbChNvYnNlcnZlZF9nZW5lcmF0aW9uGBEgASgEEi8KCmNvbmRpdGlvbnMYEiADKAsyGy5uZXRsb29tLmFkbWluLnYxLkNvbmRpdGlvbiJSCgVTdGF0ZRILCgdXQUlUSU5HEAASDgoKUkVRVUVTVElORxABEgYKAlVQEAISCwoHSEVBTElORxADEgoKBkZBSUxFRBAEEgsKB0NMT1NJTkcQBUoECAkQCiJ/CglDb25kaXRpb24SDAoEdHlwZRgBIAEoCRIOCgZzdGF0dXMYAiABKAkSDgoGcmVhc29uGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSMwoPbGFzdF90cmFuc2l0aW9uGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCL2BAoEV2lyZRIKCgJpZBgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg4KBmNsaWVudBgDIAEoCRIQCghlbmRwb2ludBgEIAEoCRIrCgVzdGF0ZRgFIAEoDjIcLm5ldGxvb20uYWRtaW4udjEuV2lyZS5TdGF0ZRItCgpjbGllbnRfZW5kGAYgASgLMhkubmV0bG9vbS5hZG1pbi52MS5XaXJlRW5kEi8KDGVuZHBvaW50X2VuZBgHIAEoCzIZLm5ldGxvb20uYWRtaW4udjEuV2lyZUVuZBIpCgd0dW5uZWxzGAggAygLMhgubmV0bG9vbS5hZG1pbi52MS5UdW5uZWwSCwoDbXR1GAkgASgNEg8KB3BheWxvYWQYCiABKAkSGAoQY2xpZW50X2FkZHJlc3NlcxgLIAMoCRIaChJlbmRwb2ludF9hZGRyZXNzZXMYDCADKAkSKgoKY29ubmVjdGlvbhgNIAEoCzIWLmNvbm5lY3Rpb24uQ29ubmVjdGlvbhIqCgthdHRhY2htZW50cxgOIAMoCzIVLm5ldGxvb20uYWRtaW4udjEuUmVmEiwKCHVwX3NpbmNlGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRwYXRoGBAgASgJEg4KBnJlYXNvbhgRIAEoCRINCgVob3N0cxgSIAMoCRIXCg9jbGllbnRfd29ya2xvYWQYEyABKAkSLQoJcHV0X3JpZ2h0GBQgASgLMhoubmV0bG9vbS5hZG1pbi52MS5QdXRSaWdodCIoCgVTdGF0ZRIGCgJVUBAAEggKBERPV04QARINCglVTkNMQUlNRUQQAiJUCghQdXRSaWdodBINCgVjb3VudBgBIAEoDRIrCgdsYXN0X2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRsYXN0GAMgASgJInwKB1dpcmVFbmQSEAoId29ya2xvYWQYASABKAkSDQoFbmV0bnMYAiABKAkSEQoJaW50ZXJmYWNlGAMgASgJEiwKCHJlY2VpdmVkGAQgASgLMhoubmV0bG9vbS5hZG1pbi52MS5Db3VudGVycxIPCgdpc19wb3J0GAUgASgIIpsCCgZUdW5uZWwSDAoEdHlwZRgBIAEoCRI8CgpwYXJhbWV0ZXJzGAggAygLMigubmV0bG9vbS5hZG1pbi52MS5UdW5uZWwuUGFyYW1ldGVyc0VudHJ5Eg4KBnNvdXJjZRgJIAEoCRITCgtkZXN0aW5hdGlvbhgKIAEoCRITCgtzb3VyY2VfaG9zdBgLIAEoCRIYChBkZXN0aW5hdGlvbl9ob3N0GAwgASgJEg0KBXdvcmRzGAcgASgJEikKBHdheXMYDSADKAsyGy5uZXRsb29tLmFkbWluLnYxLlR1bm5lbFdheRoxCg9QYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUoECAIQByJBCglUdW5uZWxXYXkSDAoEaG9zdBgBIAEoCRIKCgJ0bxgCIAEoCRILCgNtdHUYAyABKA0SDQoFd29yZHMYBCABKAkiKgoIQ291bnRlcnMSDwoHcGFja2V0cxgBIAEoBBINCgVieXRlcxgCIAEoBCJkCgtQaW5nUmVxdWVzdBIMCgR3aXJlGAEgASgJEg0KBWNvdW50GAIgASgNEhMKC2ludGVydmFsX21zGAMgASgNEhIKCnRpbWVvdXRfbXMYBCABKA0SDwoHYWRkcmVzcxgFIAEoCSKPAQoJUGluZ1JlcGx5Eg8KB2FkZHJlc3MYASABKAkSEAoIc2VxdWVuY2UYAiABKA0SEwoGcnR0X21zGAMgASgBSACIAQESDgoGcmVhc29uGAQgASgJEgwKBHBhdGgYBSABKAkSDwoHd2lyZV9pZBgGIAEoCRIQCghwcm9ibGVtcxgHIAMoCUIJCgdfcnR0X21zIlYKDkNhcHR1cmVSZXF1ZXN0EgoKAm9mGAEgASgJEg4KBmZpbHRlchgCIAEoCRISCgpzbmFwX2J5dGVzGAMgASgNEhQKDGJ1ZmZlcl9ieXRlcxgEIAEoDSKwAQoMQ2FwdHVyZVJlcGx5EisKBGVuZHMYASADKAsyHS5uZXRsb29tLmFkbWluLnYxLkNhcHR1cmVkRW5kEgsKA2VuZBgCIAEoDRInCgZmcmFtZXMYAyADKAsyFy5uZXRsb29tLmFkbWluLnYxLkZyYW1lEg4KBnBhc3NlZBgEIAEoBBIMCgRsb3N0GAUgASgEEhAKCGFjY2VwdGVkGAYgASgEEg0KBWVuZGVkGAcgASgJIj8KC0NhcHR1cmVkRW5kEgwKBG5hbWUYASABKAkSEQoJaW50ZXJmYWNlGAIgASgJEg8KB3dpcmVfaWQYAyABKAkiYAoFRnJhbWUSDwoHdGltZV9ucxgBIAEoBBITCgtpc19vdXRnb2luZxgCIAEoCBITCgt0b19lbmRwb2ludBgDIAEoCBIMCgRkYXRhGAQgASgMEg4KBmxlbmd0aBgFIAEoDSKWAQoKV2h5UmVxdWVzdBIPCgdzZXJ2aWNlGAEgASgJEg4KBmNsaWVudBgCIAEoCRI4CgZsYWJlbHMYAyADKAsyKC5uZXRsb29tLmFkbWluLnYxLldoeVJlcXVlc3QuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASL9AgoLV2h5UmVzcG9uc2USDwoHc2VydmljZRgBIAEoCRIPCgdwYXlsb2FkGAIgASgJEjkKBmxhYmVscxgDIAMoCzIpLm5ldGxvb20uYWRtaW4udjEuV2h5UmVzcG9uc2UuTGFiZWxzRW50cnkSLwoKanVkZ2VtZW50cxgEIAMoCzIbLm5ldGxvb20uYWRtaW4udjEuSnVkZ2VtZW50Ei8KCmNhbmRpZGF0ZXMYBSADKAsyGy5uZXRsb29tLmFkbWluLnYxLkNhbmRpZGF0ZRIPCgdwcm9ibGVtGAYgASgJEikKBGxhc3QYByABKAsyGy5uZXRsb29tLmFkbWluLnYxLlNlbGVjdGlvbhI2CgphdHRhY2htZW50GAggASgLMiIubmV0bG9vbS5hZG1pbi52MS5BdHRhY2htZW50U3RhdHVzEgwKBHBhdGgYCSABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ4CglKdWRnZW1lbnQSEgoFbWF0Y2gYASABKA1IAIgBARISCgVyb3V0ZRgCIAEoDUgBiAEBEhAKCGVuZHBvaW50GAMgASgJEg0KBXRha2VuGAQgASgIEg4KBnJlYXNvbhgFIAEoCUIICgZfbWF0Y2hCCAoGX3JvdXRlIrABCglDYW5kaWRhdGUSEAoIZW5kcG9pbnQYASABKAkSDAoEaG9zdBgCIAEoCRILCgN1cmwYAyABKAkSDgoGd2VpZ2h0GAQgASgNEjcKBmxhYmVscxgFIAMoCzInLm5ldGxvb20uYWRtaW4udjEuQ2FuZGlkYXRlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEihwIKCVNlbGVjdGlvbhImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHd2lyZV9pZBgCIAEoCRINCgV0YWtlbhgDIAEoCRIzCgZmYWlsZWQYBCADKAsyIy5uZXRsb29tLmFkbWluLnYxLlNlbGVjdGlvbi5GYWlsdXJlEi8KCmp1ZGdlbWVudHMYBSADKAsyGy5uZXRsb29tLmFkbWluLnYxLkp1ZGdlbWVudBIOCgZhc2tpbmcYBiABKAkSDwoHcHJvYmxlbRgHIAEoCRorCgdGYWlsdXJlEhAKCGVuZHBvaW50GAEgASgJEg4KBnJlYXNvbhgCIAEoCSIOCgxHcmFwaFJlcXVlc3Qi1gEKDUdyYXBoUmVzcG9uc2USDAoEaG9zdBgBIAEoCRIwCghzZXJ2aWNlcxgCIAMoCzIeLm5ldGxvb20uYWRtaW4udjEuR3JhcGhTZXJ2aWNlEjIKCWVuZHBvaW50cxgDIAMoCzIfLm5ldGxvb20uYWRtaW4udjEuR3JhcGhFbmRwb2ludBIlCgV3aXJlcxgEIAMoCzIWLm5ldGxvb20uYWRtaW4udjEuV2lyZRIqCgVob3N0cxgFIAMoCzIbLm5ldGxvb20uYWRtaW4udjEuR3JhcGhIb3N0IiYKCUdyYXBoSG9zdBIMCgRuYW1lGAEgASgJEgsKA3VybBgCIAEoCSItCgxHcmFwaFNlcnZpY2USDAoEbmFtZRgBIAEoCRIPCgdwYXlsb2FkGAIgASgJIkoKDUdyYXBoRW5kcG9pbnQSDAoEbmFtZRgBIAEoCRIMCgRob3N0GAIgASgJEgsKA3VybBgDIAEoCRIQCghzZXJ2aWNlcxgEIAMoCTLlBQoFQWdlbnQSSAoFQXBwbHkSHi5uZXRsb29tLmFkbWluLnYxLkFwcGx5UmVxdWVzdBofLm5ldGxvb20uYWRtaW4udjEuQXBwbHlSZXNwb25zZRJLCgZEZWxldGUSHy5uZXRsb29tLmFkbWluLnYxLkRlbGV0ZVJlcXVlc3QaIC5uZXRsb29tLmFkbWluLnYxLkRlbGV0ZVJlc3BvbnNlEkIKA0dldBIcLm5ldGxvb20uYWRtaW4udjEuR2V0UmVxdWVzdBodLm5ldGxvb20uYWRtaW4udjEuR2V0UmVzcG9uc2USRwoGU3RhdHVzEh8ubmV0bG9vbS5hZG1pbi52MS5TdGF0dXNSZXF1ZXN0GhwubmV0bG9vbS5hZG1pbi52MS5Ib3N0U3RhdHVzEkgKBVdhdGNoEh8ubmV0bG9vbS5hZG1pbi52MS5TdGF0dXNSZXF1ZXN0GhwubmV0bG9vbS5hZG1pbi52MS5Ib3N0U3RhdHVzMAESRAoEUGluZxIdLm5ldGxvb20uYWRtaW4udjEuUGluZ1JlcXVlc3QaGy5uZXRsb29tLmFkbWluLnYxLlBpbmdSZXBseTABEk0KB0NhcHR1cmUSIC5uZXRsb29tLmFkbWluLnYxLkNhcHR1cmVSZXF1ZXN0Gh4ubmV0bG9vbS5hZG1pbi52MS5DYXB0dXJlUmVwbHkwARJCCgNXaHkSHC5uZXRsb29tLmFkbWluLnYxLldoeVJlcXVlc3QaHS5uZXRsb29tLmFkbWluLnYxLldoeVJlc3BvbnNlEkgKBUdyYXBoEh4ubmV0bG9vbS5hZG1pbi52MS5HcmFwaFJlcXVlc3QaHy5uZXRsb29tLmFkbWluLnYxLkdyYXBoUmVzcG9uc2USSwoGRXZlbnRzEh8ubmV0bG9vbS5hZG1pbi52MS5FdmVudHNSZXF1ZXN0GiAubmV0bG9vbS5hZG1pbi52MS5FdmVudHNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_nsm_connection]);
+
+/**
+ * Describes the message netloom.admin.v1.EventsRequest.
+ * Use `create(EventsRequestSchema)` to create a new message.
+ */
+export const EventsRequestSchema = /*@__PURE__*/
+  messageDesc(file_netloom_admin_v1_admin, 0);
+
+/**
+ * Describes the message netloom.admin.v1.EventsResponse.
+ * Use `create(EventsResponseSchema)` to create a new message.
+ */
+export const EventsResponseSchema = /*@__PURE__*/
+  messageDesc(file_netloom_admin_v1_admin, 1);
+
+/**
+ * Describes the message netloom.admin.v1.Event.
+ * Use `create(EventSchema)` to create a new message.
+ */
+export const EventSchema = /*@__PURE__*/
+  messageDesc(file_netloom_admin_v1_admin, 2);
 
 /**
  * Describes the message netloom.admin.v1.Ref.
  * Use `create(RefSchema)` to create a new message.
  */
 export const RefSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 0);
+  messageDesc(file_netloom_admin_v1_admin, 3);
 
 /**
  * Describes the message netloom.admin.v1.ApplyRequest.
  * Use `create(ApplyRequestSchema)` to create a new message.
  */
 export const ApplyRequestSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 1);
+  messageDesc(file_netloom_admin_v1_admin, 4);
 
 /**
  * Describes the message netloom.admin.v1.ApplyResponse.
  * Use `create(ApplyResponseSchema)` to create a new message.
  */
 export const ApplyResponseSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 2);
+  messageDesc(file_netloom_admin_v1_admin, 5);
 
 /**
  * Describes the message netloom.admin.v1.Applied.
  * Use `create(AppliedSchema)` to create a new message.
  */
 export const AppliedSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 3);
+  messageDesc(file_netloom_admin_v1_admin, 6);
 
 /**
  * Describes the enum netloom.admin.v1.Applied.Change.
  */
 export const Applied_ChangeSchema = /*@__PURE__*/
-  enumDesc(file_netloom_admin_v1_admin, 3, 0);
+  enumDesc(file_netloom_admin_v1_admin, 6, 0);
 
 /**
  * @generated from enum netloom.admin.v1.Applied.Change
@@ -59,104 +80,104 @@ export const Applied_Change = /*@__PURE__*/
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 4);
+  messageDesc(file_netloom_admin_v1_admin, 7);
 
 /**
  * Describes the message netloom.admin.v1.DeleteRequest.
  * Use `create(DeleteRequestSchema)` to create a new message.
  */
 export const DeleteRequestSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 5);
+  messageDesc(file_netloom_admin_v1_admin, 8);
 
 /**
  * Describes the message netloom.admin.v1.DeleteResponse.
  * Use `create(DeleteResponseSchema)` to create a new message.
  */
 export const DeleteResponseSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 6);
+  messageDesc(file_netloom_admin_v1_admin, 9);
 
 /**
  * Describes the message netloom.admin.v1.GetRequest.
  * Use `create(GetRequestSchema)` to create a new message.
  */
 export const GetRequestSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 7);
+  messageDesc(file_netloom_admin_v1_admin, 10);
 
 /**
  * Describes the message netloom.admin.v1.GetResponse.
  * Use `create(GetResponseSchema)` to create a new message.
  */
 export const GetResponseSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 8);
+  messageDesc(file_netloom_admin_v1_admin, 11);
 
 /**
  * Describes the message netloom.admin.v1.Attachment.
  * Use `create(AttachmentSchema)` to create a new message.
  */
 export const AttachmentSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 9);
+  messageDesc(file_netloom_admin_v1_admin, 12);
 
 /**
  * Describes the message netloom.admin.v1.StatusRequest.
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 10);
+  messageDesc(file_netloom_admin_v1_admin, 13);
 
 /**
  * Describes the message netloom.admin.v1.HostStatus.
  * Use `create(HostStatusSchema)` to create a new message.
  */
 export const HostStatusSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 11);
+  messageDesc(file_netloom_admin_v1_admin, 14);
 
 /**
  * Describes the message netloom.admin.v1.Drop.
  * Use `create(DropSchema)` to create a new message.
  */
 export const DropSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 12);
+  messageDesc(file_netloom_admin_v1_admin, 15);
 
 /**
  * Describes the message netloom.admin.v1.Stranger.
  * Use `create(StrangerSchema)` to create a new message.
  */
 export const StrangerSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 13);
+  messageDesc(file_netloom_admin_v1_admin, 16);
 
 /**
  * Describes the message netloom.admin.v1.Offence.
  * Use `create(OffenceSchema)` to create a new message.
  */
 export const OffenceSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 14);
+  messageDesc(file_netloom_admin_v1_admin, 17);
 
 /**
  * Describes the message netloom.admin.v1.Retrying.
  * Use `create(RetryingSchema)` to create a new message.
  */
 export const RetryingSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 15);
+  messageDesc(file_netloom_admin_v1_admin, 18);
 
 /**
  * Describes the message netloom.admin.v1.Gauge.
  * Use `create(GaugeSchema)` to create a new message.
  */
 export const GaugeSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 16);
+  messageDesc(file_netloom_admin_v1_admin, 19);
 
 /**
  * Describes the message netloom.admin.v1.RegistryStatus.
  * Use `create(RegistryStatusSchema)` to create a new message.
  */
 export const RegistryStatusSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 17);
+  messageDesc(file_netloom_admin_v1_admin, 20);
 
 /**
  * Describes the enum netloom.admin.v1.RegistryStatus.State.
  */
 export const RegistryStatus_StateSchema = /*@__PURE__*/
-  enumDesc(file_netloom_admin_v1_admin, 17, 0);
+  enumDesc(file_netloom_admin_v1_admin, 20, 0);
 
 /**
  * @generated from enum netloom.admin.v1.RegistryStatus.State
@@ -169,13 +190,13 @@ export const RegistryStatus_State = /*@__PURE__*/
  * Use `create(AttachmentStatusSchema)` to create a new message.
  */
 export const AttachmentStatusSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 18);
+  messageDesc(file_netloom_admin_v1_admin, 21);
 
 /**
  * Describes the enum netloom.admin.v1.AttachmentStatus.State.
  */
 export const AttachmentStatus_StateSchema = /*@__PURE__*/
-  enumDesc(file_netloom_admin_v1_admin, 18, 0);
+  enumDesc(file_netloom_admin_v1_admin, 21, 0);
 
 /**
  * @generated from enum netloom.admin.v1.AttachmentStatus.State
@@ -184,17 +205,24 @@ export const AttachmentStatus_State = /*@__PURE__*/
   tsEnum(AttachmentStatus_StateSchema);
 
 /**
+ * Describes the message netloom.admin.v1.Condition.
+ * Use `create(ConditionSchema)` to create a new message.
+ */
+export const ConditionSchema = /*@__PURE__*/
+  messageDesc(file_netloom_admin_v1_admin, 22);
+
+/**
  * Describes the message netloom.admin.v1.Wire.
  * Use `create(WireSchema)` to create a new message.
  */
 export const WireSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 19);
+  messageDesc(file_netloom_admin_v1_admin, 23);
 
 /**
  * Describes the enum netloom.admin.v1.Wire.State.
  */
 export const Wire_StateSchema = /*@__PURE__*/
-  enumDesc(file_netloom_admin_v1_admin, 19, 0);
+  enumDesc(file_netloom_admin_v1_admin, 23, 0);
 
 /**
  * @generated from enum netloom.admin.v1.Wire.State
@@ -207,154 +235,154 @@ export const Wire_State = /*@__PURE__*/
  * Use `create(PutRightSchema)` to create a new message.
  */
 export const PutRightSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 20);
+  messageDesc(file_netloom_admin_v1_admin, 24);
 
 /**
  * Describes the message netloom.admin.v1.WireEnd.
  * Use `create(WireEndSchema)` to create a new message.
  */
 export const WireEndSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 21);
+  messageDesc(file_netloom_admin_v1_admin, 25);
 
 /**
  * Describes the message netloom.admin.v1.Tunnel.
  * Use `create(TunnelSchema)` to create a new message.
  */
 export const TunnelSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 22);
+  messageDesc(file_netloom_admin_v1_admin, 26);
 
 /**
  * Describes the message netloom.admin.v1.TunnelWay.
  * Use `create(TunnelWaySchema)` to create a new message.
  */
 export const TunnelWaySchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 23);
+  messageDesc(file_netloom_admin_v1_admin, 27);
 
 /**
  * Describes the message netloom.admin.v1.Counters.
  * Use `create(CountersSchema)` to create a new message.
  */
 export const CountersSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 24);
+  messageDesc(file_netloom_admin_v1_admin, 28);
 
 /**
  * Describes the message netloom.admin.v1.PingRequest.
  * Use `create(PingRequestSchema)` to create a new message.
  */
 export const PingRequestSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 25);
+  messageDesc(file_netloom_admin_v1_admin, 29);
 
 /**
  * Describes the message netloom.admin.v1.PingReply.
  * Use `create(PingReplySchema)` to create a new message.
  */
 export const PingReplySchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 26);
+  messageDesc(file_netloom_admin_v1_admin, 30);
 
 /**
  * Describes the message netloom.admin.v1.CaptureRequest.
  * Use `create(CaptureRequestSchema)` to create a new message.
  */
 export const CaptureRequestSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 27);
+  messageDesc(file_netloom_admin_v1_admin, 31);
 
 /**
  * Describes the message netloom.admin.v1.CaptureReply.
  * Use `create(CaptureReplySchema)` to create a new message.
  */
 export const CaptureReplySchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 28);
+  messageDesc(file_netloom_admin_v1_admin, 32);
 
 /**
  * Describes the message netloom.admin.v1.CapturedEnd.
  * Use `create(CapturedEndSchema)` to create a new message.
  */
 export const CapturedEndSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 29);
+  messageDesc(file_netloom_admin_v1_admin, 33);
 
 /**
  * Describes the message netloom.admin.v1.Frame.
  * Use `create(FrameSchema)` to create a new message.
  */
 export const FrameSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 30);
+  messageDesc(file_netloom_admin_v1_admin, 34);
 
 /**
  * Describes the message netloom.admin.v1.WhyRequest.
  * Use `create(WhyRequestSchema)` to create a new message.
  */
 export const WhyRequestSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 31);
+  messageDesc(file_netloom_admin_v1_admin, 35);
 
 /**
  * Describes the message netloom.admin.v1.WhyResponse.
  * Use `create(WhyResponseSchema)` to create a new message.
  */
 export const WhyResponseSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 32);
+  messageDesc(file_netloom_admin_v1_admin, 36);
 
 /**
  * Describes the message netloom.admin.v1.Judgement.
  * Use `create(JudgementSchema)` to create a new message.
  */
 export const JudgementSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 33);
+  messageDesc(file_netloom_admin_v1_admin, 37);
 
 /**
  * Describes the message netloom.admin.v1.Candidate.
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 34);
+  messageDesc(file_netloom_admin_v1_admin, 38);
 
 /**
  * Describes the message netloom.admin.v1.Selection.
  * Use `create(SelectionSchema)` to create a new message.
  */
 export const SelectionSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 35);
+  messageDesc(file_netloom_admin_v1_admin, 39);
 
 /**
  * Describes the message netloom.admin.v1.Selection.Failure.
  * Use `create(Selection_FailureSchema)` to create a new message.
  */
 export const Selection_FailureSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 35, 0);
+  messageDesc(file_netloom_admin_v1_admin, 39, 0);
 
 /**
  * Describes the message netloom.admin.v1.GraphRequest.
  * Use `create(GraphRequestSchema)` to create a new message.
  */
 export const GraphRequestSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 36);
+  messageDesc(file_netloom_admin_v1_admin, 40);
 
 /**
  * Describes the message netloom.admin.v1.GraphResponse.
  * Use `create(GraphResponseSchema)` to create a new message.
  */
 export const GraphResponseSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 37);
+  messageDesc(file_netloom_admin_v1_admin, 41);
 
 /**
  * Describes the message netloom.admin.v1.GraphHost.
  * Use `create(GraphHostSchema)` to create a new message.
  */
 export const GraphHostSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 38);
+  messageDesc(file_netloom_admin_v1_admin, 42);
 
 /**
  * Describes the message netloom.admin.v1.GraphService.
  * Use `create(GraphServiceSchema)` to create a new message.
  */
 export const GraphServiceSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 39);
+  messageDesc(file_netloom_admin_v1_admin, 43);
 
 /**
  * Describes the message netloom.admin.v1.GraphEndpoint.
  * Use `create(GraphEndpointSchema)` to create a new message.
  */
 export const GraphEndpointSchema = /*@__PURE__*/
-  messageDesc(file_netloom_admin_v1_admin, 40);
+  messageDesc(file_netloom_admin_v1_admin, 44);
 
 /**
  * @generated from service netloom.admin.v1.Agent

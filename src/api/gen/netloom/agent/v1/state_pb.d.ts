@@ -50,11 +50,18 @@ export declare type Wanted = Message<"netloom.agent.v1.Wanted"> & {
   document: string;
 
   /**
-   * Of a Connect: the id of path segment 0, the same for ever.
+   * Of a NetworkServiceClient: the id of path segment 0, the same for ever.
    *
    * @generated from field: string connection_id = 2;
    */
   connectionId: string;
+
+  /**
+   * How often the document has changed, the first time included. 0: before 0.2.0.
+   *
+   * @generated from field: uint64 generation = 3;
+   */
+  generation: bigint;
 };
 
 /**

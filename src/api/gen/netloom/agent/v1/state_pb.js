@@ -11,7 +11,7 @@ import { file_nsm_connection } from "../../../nsm/connection_pb.js";
  * Describes the file netloom/agent/v1/state.proto.
  */
 export const file_netloom_agent_v1_state = /*@__PURE__*/
-  fileDesc("ChxuZXRsb29tL2FnZW50L3YxL3N0YXRlLnByb3RvEhBuZXRsb29tLmFnZW50LnYxIkYKBFdpc2gSLQoLYXR0YWNobWVudHMYASADKAsyGC5uZXRsb29tLmFnZW50LnYxLldhbnRlZBIPCgdjbG9zaW5nGAIgAygJIjEKBldhbnRlZBIQCghkb2N1bWVudBgBIAEoCRIVCg1jb25uZWN0aW9uX2lkGAIgASgJIjYKB0Fuc3dlcnMSKwoLY29ubmVjdGlvbnMYASADKAsyFi5jb25uZWN0aW9uLkNvbm5lY3Rpb25iBnByb3RvMw", [file_nsm_connection]);
+  fileDesc("ChxuZXRsb29tL2FnZW50L3YxL3N0YXRlLnByb3RvEhBuZXRsb29tLmFnZW50LnYxIkYKBFdpc2gSLQoLYXR0YWNobWVudHMYASADKAsyGC5uZXRsb29tLmFnZW50LnYxLldhbnRlZBIPCgdjbG9zaW5nGAIgAygJIkUKBldhbnRlZBIQCghkb2N1bWVudBgBIAEoCRIVCg1jb25uZWN0aW9uX2lkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAQiNgoHQW5zd2VycxIrCgtjb25uZWN0aW9ucxgBIAMoCzIWLmNvbm5lY3Rpb24uQ29ubmVjdGlvbmIGcHJvdG8z", [file_nsm_connection]);
 
 /**
  * Describes the message netloom.agent.v1.Wish.

@@ -1,0 +1,59 @@
+/** Tells of attachments: in the log, for whoever operates the host now, and in the journal, for whoever looks later. */
+import type { AttachmentState } from "../attachments/attachment-state.ts";
+import type { ProgressView } from "../attachments/progress.ts";
+import { type Ref, refOf, refText, type Wish } from "../attachments/wish.ts";
+import type { World } from "../world/world.ts";
+import { Journal } from "./journal.ts";
+
+export class AttachmentNews {
+  readonly journal: Journal;
+  readonly #log: World["log"];
+
+  constructor({ clock, log }: Pick<World, "clock" | "log">) {
+    this.journal = new Journal(clock);
+    this.#log = log;
+  }
+
+  /** Documents were added or changed. `differences` are the paths of what differs. */
+  applied(
+    changes: readonly {
+      readonly ref: Ref;
+      readonly change: "unchanged" | "added" | "changed";
+      readonly differences: readonly string[];
+    }[],
+  ): void {
+    for (const { ref, change, differences } of changes)
+      if (change !== "unchanged")
+        this.#write(ref, change === "added" ? "Added" : "Changed", differences.join(", "));
+  }
+
+  deleted(refs: readonly Ref[]): void {
+    for (const ref of refs) this.#write(ref, "Deleted", "");
+  }
+
+  /** The state of an attachment has changed, or its reason. */
+  turned(wish: Wish, { state, reason, error, attempts }: ProgressView): void {
+    const fields = { attachment: refText(wish), reason: reason || undefined, hint: error?.hint };
+    if (state === "failed" && attempts === 1) this.#log.warn("an attachment does not work yet", fields);
+    else if (state === "failed") this.#log.debug("an attachment does not work yet", { ...fields, attempts });
+    else if (state === "healing" && attempts <= 1) this.#log.warn("a wire heals", fields);
+    else if (state === "healing") this.#log.debug("a wire still heals", { ...fields, attempts });
+    else if (state === "up") this.#log.info("an attachment is up", fields);
+    else this.#log.debug(`an attachment is ${state}`, fields);
+    // Each try after the first one would be an event of its own.
+    if (state !== "requesting" || attempts <= 1) this.#write(refOf(wish), wordOf(state), reason, state);
+  }
+
+  bug(wish: Wish, error: unknown): void {
+    this.#log.error("bug in an attachment", { attachment: refText(wish) }, error);
+  }
+
+  #write(ref: Ref, reason: string, message: string, state?: AttachmentState): void {
+    this.journal.write({ ref, isWarning: state === "failed" || state === "healing", reason, message });
+  }
+}
+
+/** `Up`, `Failed`. */
+function wordOf(state: AttachmentState): string {
+  return `${state.charAt(0).toUpperCase()}${state.slice(1)}`;
+}

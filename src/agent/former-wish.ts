@@ -1,0 +1,37 @@
+/** The wish on the disk of an agent, written as release 0.1.0 reads it. */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { WantedSchema, WishSchema } from "../api/gen/netloom/agent/v1/state_pb.js";
+import type { Document } from "../attachments/wish.ts";
+import { NetloomError } from "../errors/errors.ts";
+import { seal, unseal } from "../net/seal.ts";
+import type { Disk } from "../world/disk.ts";
+import { WISH_FILE, WISH_SEAL } from "./desired-state.ts";
+
+const FORMER_SEAL = { what: "wish", version: 1 } as const;
+
+/**
+ * Writes the wish anew, with `toFormer` of each document. Returns the number of documents: 0 where nothing is kept, or release 0.1.0
+ * has written it. FAILED_PRECONDITION for a wish that cannot be read.
+ */
+export async function writeFormerWish(disk: Disk, toFormer: (document: Document) => object): Promise<number> {
+  const bytes = await disk.read(WISH_FILE);
+  if (!bytes || unseal(FORMER_SEAL, bytes).ok) return 0;
+  const sealed = unseal(WISH_SEAL, bytes);
+  if (!sealed.ok)
+    throw new NetloomError("FAILED_PRECONDITION", `read the wish of this host: ${sealed.problem}`, {
+      topic: "NL-205",
+    });
+  const { attachments, closing } = fromBinary(WishSchema, sealed.content);
+  const former = create(WishSchema, {
+    closing,
+    attachments: attachments.map(({ document, connectionId }) =>
+      create(WantedSchema, {
+        document: JSON.stringify(toFormer(JSON.parse(document) as Document)),
+        connectionId,
+      }),
+    ),
+  });
+  await disk.replace(WISH_FILE, seal(FORMER_SEAL, toBinary(WishSchema, former)));
+  await disk.sync(WISH_FILE);
+  return attachments.length;
+}

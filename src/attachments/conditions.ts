@@ -1,0 +1,84 @@
+/**
+ * The conditions of an attachment, as Kubernetes resources have them: each is true, false or unknown, with the reason, and since when.
+ *
+ * | type | true while |
+ * |---|---|
+ * | `Ready` | the attachment is as its document wants it |
+ * | `Programmed` | its wire is in the kernel of this host, or its service is registered |
+ * | `Reachable` | packets are proven to pass: nothing proves that yet, so it is unknown at best |
+ * | `Healing` | it was up, and is asked for again |
+ */
+import type { AttachmentState } from "./attachment-state.ts";
+
+export interface Condition {
+  readonly type: "Ready" | "Programmed" | "Reachable" | "Healing";
+  readonly status: "True" | "False" | "Unknown";
+  /** One word in CamelCase, for programs. */
+  readonly reason: string;
+  /** A sentence for people. May be empty. */
+  readonly message: string;
+  /** On `Clock.wallMs`: since when it has this status. */
+  readonly sinceMs: number;
+}
+
+/** The facts that conditions follow from. */
+export interface ConditionFacts {
+  readonly state: AttachmentState;
+  /** A sentence, or nothing. */
+  readonly message: string;
+  readonly isProgrammed: boolean;
+  /** A sentence: no packet can pass, as far as this host sees. */
+  readonly whyDown?: string | undefined;
+}
+
+const READY_REASONS: Readonly<Record<AttachmentState, string>> = {
+  waiting: "WaitingForWorkload",
+  requesting: "Requesting",
+  up: "Up",
+  healing: "Healing",
+  failed: "Failed",
+  closing: "Closing",
+};
+
+/** The conditions after a change. One whose status stays keeps its time. */
+export function conditionsOf(
+  facts: ConditionFacts,
+  nowMs: number,
+  before: readonly Condition[] = [],
+): readonly Condition[] {
+  return [ready(facts), programmed(facts), reachable(facts), healing(facts)].map((next) => {
+    const same = before.find(({ type, status }) => type === next.type && status === next.status);
+    return { ...next, sinceMs: same?.sinceMs ?? nowMs };
+  });
+}
+
+type Next = Omit<Condition, "sinceMs">;
+
+function ready({ state, message, whyDown }: ConditionFacts): Next {
+  const reason = whyDown === undefined ? READY_REASONS[state] : "LinkDown";
+  return { type: "Ready", status: state === "up" ? "True" : "False", reason, message };
+}
+
+function programmed({ state, isProgrammed }: ConditionFacts): Next {
+  if (isProgrammed) return { type: "Programmed", status: "True", reason: "Programmed", message: "" };
+  return { type: "Programmed", status: "False", reason: READY_REASONS[state], message: "" };
+}
+
+function reachable({ state, isProgrammed, message, whyDown }: ConditionFacts): Next {
+  const type = "Reachable";
+  if (whyDown !== undefined) return { type, status: "False", reason: "LinkDown", message: whyDown };
+  if (!isProgrammed) return { type, status: "False", reason: "NotProgrammed", message: "" };
+  if (state === "healing") return { type, status: "False", reason: "Lost", message };
+  return {
+    type,
+    status: "Unknown",
+    reason: "NotProven",
+    message: "nothing has proven yet that packets pass",
+  };
+}
+
+function healing({ state, message }: ConditionFacts): Next {
+  return state === "healing"
+    ? { type: "Healing", status: "True", reason: "Lost", message }
+    : { type: "Healing", status: "False", reason: READY_REASONS[state], message: "" };
+}

@@ -1,0 +1,86 @@
+import type { Command } from "commander";
+import type { Event } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import { describe, outputOption, type CommandContext } from "../command.ts";
+import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
+import { type Format, type Output, table } from "../output.ts";
+
+interface Options extends AgentChoice {
+  readonly output: Format;
+}
+
+interface EventView {
+  readonly kind: string;
+  readonly name: string;
+  readonly type: "Normal" | "Warning";
+  readonly reason: string;
+  readonly message?: string;
+  readonly first: string;
+  readonly last: string;
+  readonly count: number;
+}
+
+export function eventsCommand(context: CommandContext): Command {
+  return addAgentOptions(
+    describe({
+      name: "events",
+      description:
+        "Lists what the agent of a host did to its documents in the last hour, the newest last: added, changed, up, healing, " +
+        "failed with the reason, deleted. An event that repeats is counted. A restart of the agent forgets them.",
+      examples: [
+        { command: "netloom events", about: "of every document of this host" },
+        { command: "netloom events client/web-db", about: "of one document" },
+        {
+          command: "netloom events -o json",
+          about: '{"events": [{"kind", "name", "type", "reason", "message", "first", "last", "count"}]}',
+        },
+      ],
+    }),
+  )
+    .argument("[document]", "a name, or kind/name")
+    .addOption(outputOption())
+    .action(async (document: string | undefined, options: Options) => {
+      const [{ withAgent }, { parseName }, { create }, { Agent, EventsRequestSchema }] = await Promise.all([
+        import("../mesh/agent-access.ts"),
+        import("../mesh/attachment-names.ts"),
+        import("@bufbuild/protobuf"),
+        import("../../api/gen/netloom/admin/v1/admin_pb.js"),
+      ]);
+      const wanted = document === undefined ? {} : parseName(document);
+      const { events } = await withAgent(context, options, (agent) =>
+        agent.call(Agent.method.events, create(EventsRequestSchema, wanted)),
+      );
+      const { isoTime } = await import("../../view/iso-time.ts");
+      const views = events.map((event) => eventView(event, isoTime));
+      if (options.output === "json") return context.out.json({ events: views });
+      const { formatShortAge } = await import("../mesh/ages.ts");
+      printEvents(context.out, views, (time) => formatShortAge(time, Date.now()));
+    });
+}
+
+function eventView(
+  { ref, isWarning, reason, message, first, last, count }: Event,
+  isoTime: (time: Event["first"]) => string | undefined,
+): EventView {
+  return {
+    kind: ref?.kind ?? "",
+    name: ref?.name ?? "",
+    type: isWarning ? "Warning" : "Normal",
+    reason,
+    ...(message !== "" && { message }),
+    first: isoTime(first) ?? "",
+    last: isoTime(last) ?? "",
+    count,
+  };
+}
+
+function printEvents(out: Output, events: readonly EventView[], age: (time: string) => string): void {
+  if (events.length === 0) return out.line("there were no events in the last hour");
+  const rows = events.map(({ kind, name, type, reason, message = "", last, count }) => [
+    age(last),
+    type,
+    reason,
+    `${kind}/${name}`,
+    count > 1 ? `${message} (${count} times)`.trim() : message,
+  ]);
+  for (const line of table([["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"], ...rows])) out.line(line);
+}

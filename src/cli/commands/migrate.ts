@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import { describe, option, type CommandContext } from "../command.ts";
+import { count, type Output } from "../output.ts";
+import type { MigratedFile } from "../../documents/migrate.ts";
+import type { Problem } from "../../text/problem.ts";
+
+interface Options {
+  readonly dryRun?: boolean;
+}
+
+export function migrateCommand(context: CommandContext): Command {
+  return describe({
+    name: "migrate",
+    description:
+      "Converts files of release 0.1.0, documents and labs, in place. Comments stay, and so does a file that needs no change. One " +
+      "that is wrong is named, with every mistake, and left as it is. Exit code: 1 if a file could not be converted.",
+    examples: [
+      { command: "netloom migrate shop.yaml labs/*.yaml", about: "converts the files" },
+      { command: "netloom migrate --dry-run shop.yaml", about: "prints the new text, and changes nothing" },
+      { command: "netloom migrate - < shop.yaml", about: "likewise, of the standard input" },
+    ],
+  })
+    .addOption(option("--dry-run", "print the new text, and write nothing"))
+    .argument("<file...>", "YAML files; - is the standard input")
+    .action(async (files: readonly string[], { dryRun = false }: Options) => {
+      const [{ migrateText }, { readDocumentFiles }, { replaceFile }, { FileError }] = await Promise.all([
+        import("../../documents/migrate.ts"),
+        import("../mesh/document-files.ts"),
+        import("../replace-file.ts"),
+        import("../../text/problem.ts"),
+      ]);
+      const problems: Problem[] = [];
+      for (const [i, { name, text }] of (await readDocumentFiles(files)).entries()) {
+        const file = files[i] ?? name;
+        const result = migrateText(text, name);
+        if (!result.ok) problems.push(...result.problems);
+        else if (dryRun || file === "-") await printText(context, result);
+        else {
+          if (result.converted > 0) await replaceFile(file, result.text);
+          printOutcome(context.out, file, result);
+        }
+      }
+      if (problems.length > 0)
+        throw new FileError(problems, "correct what is named; a file with a mistake is as it was");
+    });
+}
+
+/** As it is where no terminal obeys it. Notes are no part of it. */
+async function printText({ out, err }: CommandContext, { text, notes }: MigratedFile): Promise<void> {
+  if (out.terminal) out.write(text);
+  else await out.bytes(Buffer.from(text));
+  for (const note of notes) err.line(`note: ${note}`);
+}
+
+function printOutcome(out: Output, file: string, { converted, notes }: MigratedFile): void {
+  out.line(
+    converted === 0 ? `= ${file} needs no change` : `~ ${file}: converted ${count(converted, "document")}`,
+  );
+  for (const note of notes) out.line(`  note: ${note}`);
+}

@@ -1,0 +1,133 @@
+/** Waits for conditions of documents, wires and services, by following the status of an agent. */
+import { create } from "@bufbuild/protobuf";
+import {
+  Agent,
+  GraphRequestSchema,
+  type GraphResponse,
+  type HostStatus,
+  StatusRequestSchema,
+} from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import { attachmentView } from "../../view/attachment-view.ts";
+import { type ConditionView, wireConditions } from "../../view/condition-view.ts";
+import { meshView } from "../../view/mesh-view.ts";
+import { wireNames } from "../../view/wire-names.ts";
+import type { AgentClient } from "./agent-access.ts";
+import { parseName } from "./attachment-names.ts";
+
+export type Goal =
+  | { readonly type: "delete" }
+  | { readonly type: "condition"; readonly condition: string; readonly status: string };
+
+export interface Outcome {
+  readonly thing: string;
+  readonly isMet: boolean;
+  /** What has come, or what is missing. */
+  readonly words: string;
+}
+
+/** The registry changes without a word to the status. */
+const SERVICES_MS = 500;
+
+interface Known {
+  readonly status: HostStatus;
+  /** Only if a service is waited for. */
+  readonly graph?: GraphResponse | undefined;
+}
+
+/** Resolves when all things have come to the goal, or the time is over. */
+export async function waitFor(
+  agent: AgentClient,
+  things: readonly string[],
+  { goal, timeoutMs }: { readonly goal: Goal; readonly timeoutMs: number },
+): Promise<Outcome[]> {
+  const needsGraph = things.some((thing) => kindOf(thing) === "service");
+  const statuses = agent.watch(Agent.method.watch, create(StatusRequestSchema, { minIntervalMs: 100 }));
+  const isOver = after(timeoutMs);
+  try {
+    let status = await statuses.take();
+    let next = statuses.take();
+    // Its rejection is met where it is awaited.
+    next.catch(() => undefined);
+    for (;;) {
+      if (!status) throw new TypeError("an agent ends no stream of its status by itself");
+      const graph = needsGraph ? await agent.call(Agent.method.graph, create(GraphRequestSchema)) : undefined;
+      const outcomes = things.map((thing) => outcomeOf(thing, goal, { status: status as HostStatus, graph }));
+      if (outcomes.every(({ isMet }) => isMet)) return outcomes;
+      const pause = after(needsGraph ? SERVICES_MS : timeoutMs);
+      const news = await Promise.race([next, isOver.done, pause.done]);
+      pause.stop();
+      if (news === "over" && isOver.isOver()) return outcomes;
+      if (news !== "over") {
+        status = news;
+        next = statuses.take();
+        next.catch(() => undefined);
+      }
+    }
+  } finally {
+    isOver.stop();
+    statuses.close();
+  }
+}
+
+function after(ms: number) {
+  const { promise, resolve } = Promise.withResolvers<"over">();
+  let isOver = false;
+  const timer = setTimeout(() => {
+    isOver = true;
+    resolve("over");
+  }, ms);
+  return { done: promise, isOver: () => isOver, stop: () => clearTimeout(timer) };
+}
+
+function kindOf(thing: string): "wire" | "service" | "document" {
+  const [, word = ""] = /^(wire|service)s?\//i.exec(thing) ?? [];
+  return word === "" ? "document" : (word.toLowerCase() as "wire" | "service");
+}
+
+function outcomeOf(thing: string, goal: Goal, known: Known): Outcome {
+  const conditions = conditionsOf(thing, known);
+  if (goal.type === "delete")
+    return { thing, isMet: conditions === undefined, words: conditions ? "is still there" : "is gone" };
+  if (!conditions) return { thing, isMet: false, words: "is not there" };
+  const found = conditions.find(({ type }) => type.toLowerCase() === goal.condition.toLowerCase());
+  if (!found) return { thing, isMet: false, words: `has no condition ${goal.condition}` };
+  const isMet = found.status.toLowerCase() === goal.status.toLowerCase();
+  const why = found.message === undefined ? found.reason : `${found.reason}: ${found.message}`;
+  return {
+    thing,
+    isMet,
+    words: isMet ? `${found.type} is ${found.status}` : `${found.type} is ${found.status} (${why})`,
+  };
+}
+
+/** `undefined` for a thing that is not there. */
+function conditionsOf(thing: string, { status, graph }: Known): readonly ConditionView[] | undefined {
+  const kind = kindOf(thing);
+  if (kind === "document") {
+    const { kind: wanted, name } = parseName(thing);
+    const found = status.attachments.find(
+      ({ ref }) => ref?.name === name && (wanted === undefined || ref.kind === wanted),
+    );
+    return found && attachmentView(status.host, found).conditions;
+  }
+  const name = thing.slice(thing.indexOf("/") + 1);
+  if (kind === "service") return serviceConditions(name, graph);
+  const wire = meshView([status]).wires.find(
+    (each) => wireNames(each).includes(name) || (name.length >= 8 && each.id.startsWith(name)),
+  );
+  return wire && wireConditions(wire);
+}
+
+function serviceConditions(
+  name: string,
+  graph: GraphResponse | undefined,
+): readonly ConditionView[] | undefined {
+  const endpoints = graph?.endpoints.filter(({ services }) => services.includes(name)).length ?? 0;
+  const isKnown = graph?.services.some((service) => service.name === name) === true;
+  if (!isKnown && endpoints === 0) return undefined;
+  return [
+    endpoints > 0
+      ? { type: "Ready", status: "True", reason: "Offered" }
+      : { type: "Ready", status: "False", reason: "NoEndpoint", message: "no endpoint offers it" },
+  ];
+}

@@ -1,0 +1,13 @@
+/** A workload of this host wants a wire to a service. */
+import type { DocumentKind } from "../kind.ts";
+import { checkClient } from "./check.ts";
+import { Connecting } from "./connecting.ts";
+import { type ClientDocument, clientSchema } from "./schema.ts";
+import { type ClientWish, clientWish } from "./wish.ts";
+
+export const clientKind: Readonly<DocumentKind<ClientDocument, ClientWish>> = {
+  schema: clientSchema,
+  check: checkClient,
+  mean: clientWish,
+  control: (wish, tools, life) => new Connecting(wish, tools, life),
+};

@@ -1,0 +1,276 @@
+/**
+ * A client at work: a workload of this host, and its wire to a service.
+ *
+ * ```
+ *   waiting ──workload──> requesting ──answer──> up <──> healing        (the client role heals)
+ *      ^                    │    ^                │
+ *      │                  failed─┘ backoff        │
+ *      └──────────────── the workload is gone ────┘ the wire is closed as lost: its address waits for it
+ * ```
+ */
+import type { ClientNews } from "../../roles/client.ts";
+import { race } from "../../async/task-scope.ts";
+import { create } from "@bufbuild/protobuf";
+import {
+  ConnectionSchema,
+  MechanismSchema,
+  State,
+  type Connection,
+  type Mechanism,
+} from "../../api/gen/nsm/connection_pb.js";
+import { ConnectionContextSchema, IPContextSchema } from "../../api/gen/nsm/connectioncontext_pb.js";
+import {
+  NetworkServiceRequestSchema,
+  type NetworkServiceRequest,
+} from "../../api/gen/nsm/networkservice_pb.js";
+import { copyMessage } from "../../api/copy-message.ts";
+import type { Caller } from "../../api/hops.ts";
+import { SELF } from "../../world/peer.ts";
+import { viaLabel } from "../../elements/discovery/via.ts";
+import { preferenceFor } from "../../mechanisms/list.ts";
+import { COMMON, smallerMtu } from "../../mechanisms/parameters.ts";
+import { NetloomError } from "../../errors/errors.ts";
+import type { Scope } from "../../async/scope.ts";
+import { atWorkload } from "../../attachments/at-workload.ts";
+import type { Attached } from "../../attachments/attached.ts";
+import { checkAnswer } from "./check-answer.ts";
+import type { UsedClient } from "../../attachments/clients.ts";
+import type { AttachmentLife, Tools } from "../../attachments/kind.ts";
+import { refText } from "../../attachments/wish.ts";
+import { REQUEST_MS } from "../../attachments/parts.ts";
+import { placeOf } from "../../attachments/place-of.ts";
+import { Progress, type ProgressView } from "../../attachments/progress.ts";
+import { endpointComes } from "./endpoint-comes.ts";
+import { retry } from "../../attachments/retry.ts";
+import type { ClientWish } from "./wish.ts";
+import type { There } from "../../resolvers/workload-watch.ts";
+import type { Workload } from "../../attachments/workloads.ts";
+
+/** So often the way of an earlier life is tried, before any other endpoint will do as well. */
+const SAME_WAY_TRIES = 3;
+
+export class Connecting implements Attached {
+  readonly wish: ClientWish;
+  readonly connectionId: string;
+  readonly endpointName = "";
+  readonly asks: NonNullable<Attached["asks"]>;
+  readonly #tools: Tools;
+  readonly #progress: Progress;
+  readonly #workload: Workload;
+  readonly #client: UsedClient;
+  readonly #unguard: () => void;
+  #answer: Connection | undefined;
+  #isEstablished = false;
+  #giveInterfaceBack: () => void = () => undefined;
+
+  constructor(wish: ClientWish, tools: Tools, { connectionId, answer, onChange }: AttachmentLife) {
+    const { parts, workloads, clients } = tools;
+    this.#tools = tools;
+    this.wish = wish;
+    this.connectionId = connectionId;
+    this.asks = { service: wish.service, labels: wish.labels };
+    this.#answer = answer;
+    this.#progress = new Progress(parts.world.clock, onChange);
+    this.#workload = workloads.use(wish.workload);
+    this.#client = clients.use(this.#workload, connectionId, (news) => this.#hear(news));
+    this.#unguard = parts.wires.guard(connectionId, (wire) => checkAnswer(wish, wire));
+  }
+
+  get view(): ProgressView {
+    return this.#progress.view;
+  }
+
+  get workload(): string {
+    return this.#workload.label;
+  }
+
+  get whyDown(): string | undefined {
+    return this.#workload.condition?.whyDown;
+  }
+
+  get wires(): Attached["wires"] {
+    return new Map(this.#isEstablished ? [[this.connectionId, "client"]] : []);
+  }
+
+  async run(scope: Scope): Promise<void> {
+    const [workload, progress] = [this.#workload, this.#progress];
+    await atWorkload({ workload, progress, scope }, async (presence) => {
+      if (!(await this.#bring(presence, scope))) return;
+      await this.#stay(presence, scope);
+      await this.#close("lost");
+    });
+  }
+
+  /** Until the workload is another one. What a port carries bounds the wire, and what it says of itself the state. */
+  async #stay(presence: There, scope: Scope): Promise<void> {
+    const workload = this.#workload;
+    while (workload.presence === presence) {
+      const { condition } = workload;
+      await workload.turned(presence, condition, scope);
+      if (workload.presence !== presence) return;
+      if (workload.condition?.mtuBytes !== condition?.mtuBytes) await this.#bring(presence, scope);
+      else if (this.#isEstablished) this.#sayUp();
+    }
+  }
+
+  #sayUp(): void {
+    const { whyDown } = this.#workload.condition ?? {};
+    if (whyDown === undefined) this.#progress.up();
+    else this.#progress.linkDown(whyDown);
+  }
+
+  update(_wish: ClientWish): boolean {
+    return false;
+  }
+
+  fail(error: NetloomError, delayMs: number): void {
+    this.#progress.failed(error, delayMs);
+  }
+
+  leave(): void {
+    this.#progress.closing();
+  }
+
+  async close(): Promise<void> {
+    await this.#close("asked");
+    this.#tools.answers.dropAnswer(this.connectionId);
+    this.#client.release();
+    this.#unguard();
+    this.#workload.release();
+  }
+
+  /** The wire, whatever it takes. False if the workload is another one meanwhile. */
+  async #bring(presence: There, scope: Scope): Promise<boolean> {
+    const { parts, turnstile } = this.#tools;
+    const { wish } = this;
+    const isDue = (): boolean => this.#workload.presence === presence;
+    return await retry(
+      {
+        world: parts.world,
+        scope,
+        progress: this.#progress,
+        what: `it asks for ${wish.service}`,
+        purpose: `connect ${this.connectionId}`,
+        isDue,
+        news: async (nap, error) =>
+          await race<unknown>([
+            this.#workload.changed(presence, nap),
+            error.code === "NOT_FOUND" ? endpointComes(parts, wish.service, nap) : nap.done,
+          ]),
+      },
+      async (n) =>
+        await turnstile.pass(scope, async () => {
+          if (!isDue()) throw new NetloomError("ABORTED", `connect ${wish.name}: its workload has changed`);
+          this.#giveInterfaceBack();
+          this.#giveInterfaceBack = this.#tools.interfaces.take(presence.found, wish);
+          try {
+            await this.#makeWay(presence);
+            const request = this.#request(presence, n <= SAME_WAY_TRIES);
+            this.#take(await this.#client.role.request(this.#caller(scope), request));
+          } catch (error) {
+            this.#giveInterfaceBack();
+            throw error;
+          }
+        }),
+    );
+  }
+
+  /** What an earlier life has left in the workload is found, and gives way where it has this wire's interface. */
+  async #makeWay({ found }: There): Promise<void> {
+    const { parts, wantedBy } = this.#tools;
+    const name = this.wish.interface;
+    const netns = found.type === "port" ? "host" : found.identity.netns;
+    if (netns !== "host") await parts.wires.look(netns);
+    if (name === undefined) return;
+    const { connectionId } = this;
+    await parts.wires.makeWay(netns, name, { connectionId, wantedBy: (id) => wantedBy(id, name) });
+  }
+
+  #take(answer: Connection): void {
+    this.#answer = answer;
+    this.#isEstablished = true;
+    this.#tools.answers.keepAnswer(answer);
+    this.#sayUp();
+  }
+
+  #hear({ state, reason = "", error, connection }: ClientNews): void {
+    if (state === "closed") return;
+    if (state === "healing") {
+      if (this.#isEstablished) this.#progress.healing(reason, error);
+    } else if (this.#isEstablished) this.#take(connection);
+  }
+
+  /** What is asked for: with the ids and the endpoint of the last answer as long as `sameWay`. */
+  #request({ found }: There, sameWay: boolean): NetworkServiceRequest {
+    const { wish } = this;
+    const kept = this.#kept();
+    const connection = kept ? copyMessage(kept) : create(ConnectionSchema, { id: this.connectionId });
+    const name = wish.interface ?? kept?.mechanism?.parameters[COMMON.name] ?? "";
+    const preference = preferenceFor(placeOf(found), { name, ...wish.trust });
+    if (!sameWay || !isOf(preference, kept?.mechanism)) delete connection.mechanism;
+    connection.state = State.UP;
+    connection.networkService = wish.service;
+    connection.labels = { ...wish.labels, ...viaLabel(wish.via) };
+    connection.networkServiceEndpointName =
+      wish.endpoint || (sameWay && kept ? kept.networkServiceEndpointName : "");
+    const context = (connection.context ??= create(ConnectionContextSchema));
+    // A port, or a way, that carries more than before gives more than before: what was given is no wish.
+    context.MTU = smallerMtu(wish.mtuBytes, this.#workload.condition?.mtuBytes ?? 0);
+    const ip = (context.ipContext ??= create(IPContextSchema));
+    ip.excludedPrefixes = [...wish.excludedPrefixes];
+    return create(NetworkServiceRequestSchema, {
+      connection,
+      mechanismPreferences: [create(MechanismSchema, preference)],
+    });
+  }
+
+  /** The last answer, if it is one to this wish of this client. */
+  #kept(): Connection | undefined {
+    const kept = this.#answer;
+    const first = kept?.path?.pathSegments[0];
+    const isOurs = first?.id === this.connectionId && first.name === this.#workload.name;
+    return isOurs && kept?.networkService === this.wish.service && kept.path?.index === 0 ? kept : undefined;
+  }
+
+  async #close(reason: "asked" | "lost"): Promise<void> {
+    const { parts } = this.#tools;
+    const { wish } = this;
+    const answer = this.#answer;
+    const wasEstablished = this.#isEstablished;
+    this.#isEstablished = false;
+    const scope = parts.world.scope.child(`close ${wish.name}`, { timeoutMs: REQUEST_MS });
+    try {
+      if (wasEstablished && answer) {
+        const closed = copyMessage(answer);
+        if (reason === "lost") closed.state = State.DOWN;
+        await this.#client.role.close(this.#caller(scope), closed);
+      } else if (reason === "asked") {
+        // An earlier life may have made it.
+        await parts.wires.remove(this.connectionId);
+      }
+    } catch (error) {
+      if (!(error instanceof NetloomError)) throw error;
+      parts.world.log.warn("closing a wire was not heard everywhere; the rest expires", {
+        attachment: refText(wish),
+        wire: this.connectionId,
+        error: error.message,
+      });
+    } finally {
+      this.#giveInterfaceBack();
+      await scope.end();
+    }
+  }
+
+  #caller(scope: Scope): Caller {
+    return { scope, deadlineMs: this.#tools.parts.world.clock.monotonicMs() + REQUEST_MS, peer: SELF };
+  }
+}
+
+/** Is it the same device in the same workload? */
+function isOf(
+  { type, parameters }: Pick<Mechanism, "type" | "parameters">,
+  answered: Mechanism | undefined,
+): boolean {
+  const wanted = Object.entries(parameters);
+  return answered?.type === type && wanted.every(([key, value]) => answered.parameters[key] === value);
+}

@@ -1,0 +1,170 @@
+/** Files of release 0.1.0, written anew with their comments. What needs no change stays as it is, to the byte. */
+import {
+  type Alias,
+  Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  type Node,
+  Pair,
+  parseAllDocuments,
+  parseDocument,
+  visit,
+} from "yaml";
+import { isRecord } from "../text/check-shape.ts";
+import { type Finding, inFileOrder, listed, type Problem } from "../text/problem.ts";
+import { readYamlStream } from "../text/source-map.ts";
+import { fromFormer, fromFormerLab, isFormer, isFormerLab, kindsOf } from "./former.ts";
+import { migrateLab, migrateMap } from "./former-tree.ts";
+import { keepFlowStyle } from "./flow-style.ts";
+import { SUCCESSORS } from "./successors.ts";
+
+export interface MigratedFile {
+  readonly text: string;
+  /** Documents that were converted. 0: the file is as it should be. */
+  readonly converted: number;
+  /** A sentence for each key that has no place any more. */
+  readonly notes: readonly string[];
+}
+
+export type MigrationResult =
+  | ({ readonly ok: true } & MigratedFile)
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Converts the text of a file. One that is no YAML, or has attachments that are no documents, is refused. Never throws. */
+export function migrateText(text: string, file = "the file"): MigrationResult {
+  const sources = readYamlStream(text, file);
+  const problems = sources.flatMap((source) => [
+    ...source.problems,
+    ...oddParts(source.data).map((finding) => source.locate(finding)),
+  ]);
+  if (problems.length > 0) return { ok: false, problems: inFileOrder(problems) };
+  try {
+    const wanted = said(sources.flatMap(({ data }) => successorsOf(data)));
+    for (const isPlain of [false, true]) {
+      const migrated = rewrite(text, isPlain);
+      // An alias may have lost its anchor to another document, or to a place behind it. Then all of them are written out.
+      if (said(readYamlStream(migrated.text, file).map(({ data }) => data)) === wanted)
+        return { ok: true, ...migrated };
+    }
+  } catch (error) {
+    // It is nested too deeply.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  const message = "netloom cannot write this file anew; convert it by hand, as docs/attachments.md shows";
+  return { ok: false, problems: [{ file, line: 1, column: 1, path: "", message }] };
+}
+
+function said(documents: readonly unknown[]): string {
+  return JSON.stringify(documents);
+}
+
+/** What is to become of a document. */
+function successorsOf(data: unknown): unknown[] {
+  if (!isRecord(data)) return [data];
+  if (isFormer(data)) return [fromFormer(data)];
+  return isFormerLab(data) ? fromFormerLab(data) : [data];
+}
+
+/** What cannot be written, and attachments of a lab that would get lost. */
+function oddParts(data: unknown): Finding[] {
+  if (!isTree(data)) return [{ path: [], message: "a part of this is inside of itself" }];
+  if (!isRecord(data) || !isFormerLab(data)) return [];
+  const { attachments } = data;
+  if (attachments === undefined || attachments === null) return [];
+  const path = ["attachments"];
+  if (!Array.isArray(attachments)) return [{ path, message: "expected a list" }];
+  const kinds = listed(Object.keys(SUCCESSORS));
+  const message = `this is no document of release 0.1.0: that has a kind (${kinds}) and a name`;
+  return attachments.flatMap((each, i) =>
+    isRecord(each) && isFormer(each) ? [] : [{ path: [...path, i], message }],
+  );
+}
+
+function isTree(data: unknown, around: readonly unknown[] = []): boolean {
+  if (typeof data !== "object" || data === null) return true;
+  return !around.includes(data) && Object.values(data).every((each) => isTree(each, [...around, data]));
+}
+
+function rewrite(text: string, isPlain: boolean): MigratedFile {
+  const notes: string[] = [];
+  const parts: string[] = [];
+  let converted = 0;
+  let at = 0;
+  for (const { range } of parseAllDocuments(text, { logLevel: "error" })) {
+    const [start, , end] = range;
+    const [own, tail] = withoutTail(text.slice(start, end));
+    const successors = successorTrees(own.replaceAll("\r\n", "\n"), isPlain, notes);
+    const written = successors
+      .map((each) => each.toString({ lineWidth: 0, verifyAliasOrder: false }))
+      .join("---\n");
+    const hasReturns = own.includes("\r\n");
+    const kept = hasReturns ? written.replaceAll("\n", "\r\n") : written;
+    parts.push(text.slice(at, start), successors.length === 0 ? own : kept, tail);
+    converted += successors.length;
+    at = end;
+  }
+  if (converted === 0) return { text, converted, notes };
+  const whole = [...parts, text.slice(at)].join("");
+  return { text: withSchema(whole), converted, notes };
+}
+
+/** Editors read the place of the schema from a comment. */
+function withSchema(text: string): string {
+  const former = /(# yaml-language-server: \$schema=(?:\S*\/)?)(?:lab|attachment)\.schema\.json/g;
+  return text.replaceAll(former, "$1netloom.schema.json");
+}
+
+/** The text of a document, and the comments behind it that begin a line, with the mark of its end. */
+function withoutTail(text: string): [string, string] {
+  const lines = text.split(/(?<=\n)/);
+  const isMark = (line = ""): boolean => /^\.\.\.(?:\s|$)/.test(line);
+  const end = isMark(lines.at(-1)) ? lines.length - 1 : lines.length;
+  let start = end;
+  for (let i = end - 1; i > 0 && /^(?:#|\s*$)/.test(lines[i] ?? ""); i--)
+    if (lines[i]?.startsWith("#") === true) start = i;
+  return [lines.slice(0, start).join(""), lines.slice(start).join("")];
+}
+
+/** The documents that take the place of one. None: it needs no change. */
+function successorTrees(own: string, isPlain: boolean, notes: string[]): Document[] {
+  const document: Document = parseDocument(own, { logLevel: "error" });
+  const data: unknown = document.toJS({ maxAliasCount: -1 });
+  if (!isRecord(data) || !(isFormer(data) || isFormerLab(data))) return [];
+  const contents = isPlain ? plain(document) : document.contents;
+  if (!isMap(contents)) return [];
+  keepFlowStyle(contents, own);
+  if (isFormer(data)) {
+    document.contents = migrateMap(contents, data["kind"], notes);
+    return [document];
+  }
+  const { lab, attachments } = migrateLab(contents, kindsOf(data["attachments"]), notes);
+  document.contents = lab;
+  return [document, ...attachments.map((map) => new Document(map))];
+}
+
+/** The contents with a copy in the place of each alias, without anchors, and without text in blocks. */
+function plain(document: Document): unknown {
+  const targets = new Map<Alias, Node | undefined>();
+  visit(document, { Alias: (_, alias) => void targets.set(alias, alias.resolve(document)) });
+  return copyOf(document.contents, targets);
+}
+
+function copyOf(node: unknown, targets: ReadonlyMap<Alias, Node | undefined>): unknown {
+  if (!isNode(node)) return node;
+  if (isAlias(node)) {
+    const copy = copyOf(targets.get(node), targets);
+    return isNode(copy)
+      ? Object.assign(copy, { comment: node.comment, commentBefore: node.commentBefore })
+      : copy;
+  }
+  const copy = node.clone();
+  if ("anchor" in copy) delete copy.anchor;
+  if (isScalar(copy) && copy.type?.startsWith("BLOCK") === true) copy.type = "QUOTE_DOUBLE";
+  if (isMap(node) && isMap(copy))
+    copy.items = node.items.map(({ key, value }) => new Pair(copyOf(key, targets), copyOf(value, targets)));
+  if (isSeq(node) && isSeq(copy)) copy.items = node.items.map((item) => copyOf(item, targets));
+  return copy;
+}

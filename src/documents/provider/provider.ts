@@ -1,0 +1,64 @@
+/** A workload of this host offers one or more services. */
+import type { Connection } from "../../api/gen/nsm/connection_pb.js";
+import { wireIdOf } from "../../elements/wires/wire-id.ts";
+import { smallerMtu } from "../../mechanisms/parameters.ts";
+import { hash64 } from "../../net/hash.ts";
+import { addressesIn } from "../fragments/addresses.ts";
+import { Offering } from "../fragments/offering.ts";
+import { ServiceKeeper } from "../fragments/service-keeper.ts";
+import type { DocumentKind } from "../kind.ts";
+import { networkService } from "../network-service/words.ts";
+import { checkProvider } from "./check.ts";
+import { type ProviderDocument, providerSchema } from "./schema.ts";
+import { type ProviderWish, providerWish } from "./wish.ts";
+
+export const providerKind: Readonly<DocumentKind<ProviderDocument, ProviderWish>> = {
+  schema: providerSchema,
+  check: checkProvider,
+  mean: providerWish,
+  control: (wish, { parts, workloads, has }, { onChange }) =>
+    new Offering<ProviderWish>({
+      parts,
+      workloads,
+      wish,
+      onChange,
+      ground: new ServiceKeeper(parts, (name) => has({ kind: networkService.kind, name })),
+      serve: (offer) => {
+        const { pools, addressPolicy: policy, trust } = offer.wish();
+        const excludedPrefixes = (): readonly string[] => offer.wish().excludedPrefixes;
+        return parts.newEndpoint({
+          name: offer.name,
+          place: offer.place,
+          interfaceName: (connection) => interfaceName(offer.wish(), connection),
+          addresses:
+            pools.length === 0
+              ? undefined
+              : addressesIn(offer.place, parts, { pools, policy, excludedPrefixes }),
+          clientRoutes: () => offer.wish().acceptRoutes,
+          trust,
+          context: () => {
+            const { context } = offer.wish();
+            return { ...context, mtuBytes: smallerMtu(context.mtuBytes ?? 0, offer.portMtuBytes()) };
+          },
+        });
+      },
+      wiresOf: (connection) => [[wireIdOf(connection), "endpoint"]],
+      isSame: (a, b) => serverText(a) === serverText(b),
+      givenBy: ({ context, excludedPrefixes, acceptRoutes }) =>
+        JSON.stringify([context, excludedPrefixes, acceptRoutes]),
+    }),
+};
+
+/** The same for a wire in every life of this agent, so that a restart finds its device. */
+function interfaceName({ interfacePrefix }: ProviderWish, connection: Connection): string {
+  // One that people have written has been checked, and is taken as it is.
+  const prefix = interfacePrefix ?? connection.networkService.replaceAll(/[^A-Za-z0-9_.-]/g, "").slice(0, 10);
+  const digits = (hash64(`interface ${wireIdOf(connection)}`) % 36n ** 4n).toString(36).padStart(4, "0");
+  return `${prefix}-${digits}`;
+}
+
+/** Pools and devices of established wires cannot be exchanged. */
+function serverText(wish: ProviderWish): string {
+  const { name, workload, interfacePrefix, pools, addressPolicy, trust } = wish;
+  return JSON.stringify([name, workload, interfacePrefix, pools, addressPolicy, trust]);
+}

@@ -1,0 +1,63 @@
+/** A workload of this host that stands in the middle of a service chain. */
+import { wireIdOf, wiresBehind } from "../../elements/wires/wire-id.ts";
+import type { Connection } from "../../api/gen/nsm/connection_pb.js";
+import type { Side } from "../../mechanisms/side.ts";
+import { addressesIn } from "../fragments/addresses.ts";
+import { Offering } from "../fragments/offering.ts";
+import type { DocumentKind } from "../kind.ts";
+import { checkServiceFunction } from "./check.ts";
+import { LeadsOn, leadsBackBeside } from "./leads-on.ts";
+import { type ServiceFunctionDocument, serviceFunctionSchema } from "./schema.ts";
+import { type ServiceFunctionWish, serviceFunctionWish } from "./wish.ts";
+
+export const serviceFunctionKind: Readonly<DocumentKind<ServiceFunctionDocument, ServiceFunctionWish>> = {
+  schema: serviceFunctionSchema,
+  check: checkServiceFunction,
+  mean: serviceFunctionWish,
+  contradicts: leadsBackBeside,
+  control: (wish, { parts, workloads, answers }, { onChange }) =>
+    new Offering<ServiceFunctionWish>({
+      parts,
+      workloads,
+      wish,
+      onChange,
+      ground: new LeadsOn(parts),
+      asks: ({ service, ownLabels: labels }) => ({ service, labels }),
+      serve: ({ wish: now, name, workload, place }) =>
+        parts.newFunction({
+          name,
+          workload,
+          netns: place.netns,
+          addresses: addressesIn(place, parts, {
+            pools: now().pools,
+            excludedPrefixes: () => now().excludedPrefixes,
+          }),
+          context: () => now().context,
+          labels: () => now().ownLabels,
+          passage: () => now().passage,
+          answers,
+        }),
+      wiresOf,
+      isSame: (a, b) => placeText(a) === placeText(b),
+      givenBy: ({ document }) => JSON.stringify(document),
+    }),
+};
+
+/** The client's, and the next one. */
+function wiresOf(connection: Connection): (readonly [id: string, end: Side])[] {
+  const next = wiresBehind(connection).slice(0, 1);
+  return [[wireIdOf(connection), "endpoint"], ...next.map(({ id }) => [id, "client"] as const)];
+}
+
+/** Whose wires can stay as they are. */
+function placeText({
+  name,
+  workload,
+  service,
+  pools,
+  document: {
+    spec: { type },
+  },
+}: ServiceFunctionWish): string {
+  return JSON.stringify([name, workload, service, pools, type]);
+}
