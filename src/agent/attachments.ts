@@ -10,7 +10,7 @@
  */
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
-import type { Attached, Told } from "../attachments/attached.ts";
+import type { Attached, AttachmentRecord } from "../attachments/attached.ts";
 import { Clients } from "../attachments/clients.ts";
 import { clashesOf, Interfaces, perhapsTheSame } from "../attachments/clashes.ts";
 import { type Desired, DesiredState, type Kept, type Loaded } from "./desired-state.ts";
@@ -139,11 +139,11 @@ export class Attachments {
   }
 
   /** The same with their generations. */
-  told(): readonly Told[] {
+  told(): readonly AttachmentRecord[] {
     return [...this.#running.values()].map(telling);
   }
 
-  toldOf(ref: Ref): Told | undefined {
+  toldOf(ref: Ref): AttachmentRecord | undefined {
     const running = this.#running.get(refText(ref));
     return running && telling(running);
   }
@@ -494,6 +494,6 @@ export class Attachments {
   }
 }
 
-function telling({ attached, kept, observedGeneration }: Running): Told {
+function telling({ attached, kept, observedGeneration }: Running): AttachmentRecord {
   return { attached, generation: kept.generation, observedGeneration };
 }

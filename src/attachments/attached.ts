@@ -33,7 +33,7 @@ export interface Attached {
 }
 
 /** An attachment with the generations of its document. */
-export interface Told {
+export interface AttachmentRecord {
   readonly attached: Attached;
   /** The number of changes of the document, the first one included. */
   readonly generation: number;

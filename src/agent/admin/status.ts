@@ -1,7 +1,7 @@
 /** All that a host knows of itself. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Told } from "../../attachments/attached.ts";
+import type { AttachmentRecord } from "../../attachments/attached.ts";
 import type { AttachmentState } from "../../attachments/attachment-state.ts";
 import {
   AttachmentStatus_State,
@@ -57,7 +57,11 @@ const STATES: Readonly<Record<AttachmentState, AttachmentStatus_State>> = {
   closing: AttachmentStatus_State.CLOSING,
 };
 
-export function attachmentStatus({ attached, generation, observedGeneration }: Told): AttachmentStatus {
+export function attachmentStatus({
+  attached,
+  generation,
+  observedGeneration,
+}: AttachmentRecord): AttachmentStatus {
   const { wish, view, workload, connectionId, endpointName, wires } = attached;
   const { error, nextTryMs } = view;
   return create(AttachmentStatusSchema, {

@@ -1,7 +1,7 @@
 /** Why a client gets an endpoint, or would get it, or gets none. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Told } from "../../attachments/attached.ts";
+import type { AttachmentRecord } from "../../attachments/attached.ts";
 import type { Decided } from "../decisions.ts";
 import {
   CandidateSchema,
@@ -30,7 +30,7 @@ interface Asked {
   readonly labels: Readonly<Record<string, string>>;
   readonly connectionId: string;
   readonly payload: string;
-  readonly told?: Told;
+  readonly told?: AttachmentRecord;
 }
 
 /** NOT_FOUND if no such client is known. A service that does not exist is an answer, not an error. */
