@@ -1,7 +1,7 @@
 /** All that is known of one type of mechanism. A new one is a folder with a `MechanismType`, and an entry of `list.ts`. */
 import type { z } from "zod";
 import type { Check } from "../doctor/check.ts";
-import type { Kernel, KernelError, KernelObject, Netns, Tunnel } from "../kernel/kernel.ts";
+import type { Kernel, KernelObject, Netns, Tunnel } from "../kernel/kernel.ts";
 import type { Device } from "../kernel/objects.ts";
 import type { Server } from "../kernel/guard.ts";
 import type { Half, Place, Trust } from "./half.ts";
@@ -116,8 +116,8 @@ export interface Identifier {
   readonly lastDrawn: number;
   /** The largest one; the smallest is 1. */
   readonly last: number;
-  /** Has the kernel refused a device because a stranger's has this one? */
-  isClash(error: KernelError, id: number): boolean;
+  /** Is this what has the identifier in the kernel? */
+  isHeldBy(object: KernelObject, id: number): boolean;
 }
 
 /** What a host has for tunnels of one type. */

@@ -1,7 +1,18 @@
-import { type AttachmentStatus, AttachmentStatus_State } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import {
+  type AttachmentStatus,
+  AttachmentStatus_State,
+  type ErrorReason,
+} from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
 import type { State } from "./state.ts";
+
+/** A reason of docs/errors.md with its fields. */
+interface ReasonView {
+  /** `NO_CANDIDATE` */
+  readonly name: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
 
 export interface AttachmentView {
   readonly host: string;
@@ -21,6 +32,8 @@ export interface AttachmentView {
   readonly reason?: string;
   readonly hint?: string;
   readonly topic?: string;
+  /** Why it has failed, as data. */
+  readonly cause?: ReasonView;
   readonly attempts: number;
   readonly nextTry?: string;
 }
@@ -52,7 +65,12 @@ export function attachmentView(host: string, attachment: AttachmentStatus): Atta
     ...optional("reason", attachment.reason),
     ...optional("hint", attachment.hint),
     ...optional("topic", isFine ? undefined : attachment.topic),
+    ...optional("cause", isFine || !attachment.cause ? undefined : reasonView(attachment.cause)),
     attempts: attachment.attempts,
     ...optional("nextTry", isoTime(attachment.nextTry)),
   };
+}
+
+export function reasonView({ name, fields }: ErrorReason): ReasonView {
+  return { name, fields: { ...fields } };
 }

@@ -6,6 +6,8 @@ import type { AttachmentState } from "../../attachments/progress.ts";
 import {
   AttachmentStatus_State,
   AttachmentStatusSchema,
+  type ErrorReason,
+  ErrorReasonSchema,
   CountersSchema,
   GaugeSchema,
   HostStatusSchema,
@@ -17,6 +19,7 @@ import {
   RetryingSchema,
   type Wire,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import type { NetloomError } from "../../errors/errors.ts";
 import { readMeters } from "../../forwarder/meter.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { toldDrops } from "./drops.ts";
@@ -67,6 +70,7 @@ export function attachmentStatus(attached: Attached): AttachmentStatus {
     hint: error?.hint ?? "",
     code: error?.code ?? "",
     topic: error?.topic ?? "",
+    ...causeMessage(error),
     ...(nextTryMs !== undefined && { nextTry: timestampFromMs(Math.ceil(nextTryMs)) }),
     attempts: view.attempts,
     workload,
@@ -75,6 +79,13 @@ export function attachmentStatus(attached: Attached): AttachmentStatus {
     wires: wires.size,
     services: [...wish.services],
   });
+}
+
+/** The reason of an error, if it bears one. */
+export function causeMessage(error: NetloomError | undefined): { readonly cause?: ErrorReason } {
+  if (!error?.reason) return {};
+  const { name, fields } = error.reason;
+  return { cause: create(ErrorReasonSchema, { name, fields: { ...fields } }) };
 }
 
 function registryStatus({ registry, registryUrl, world }: AdminParts): RegistryStatus {

@@ -22,7 +22,7 @@ import type { Decision } from "../../registry/matching/match.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { listed } from "../../text/problem.ts";
 import type { AdminParts } from "./admin-parts.ts";
-import { attachmentStatus } from "./status.ts";
+import { attachmentStatus, causeMessage } from "./status.ts";
 import { describeWires } from "./wires.ts";
 
 interface Asked {
@@ -121,8 +121,15 @@ function selectionMessage({ atMs, discovery, selection }: Decided, wireId: strin
     wireId,
     taken: selection?.taken ?? "",
     asking: selection?.asking ?? "",
-    problem: selection?.problem ?? "",
-    failed: (selection?.failed ?? []).map((each) => create(Selection_FailureSchema, each)),
+    problem: selection?.problem?.message ?? "",
+    failed: (selection?.failed ?? []).map(({ endpoint, error }) =>
+      create(Selection_FailureSchema, {
+        endpoint,
+        reason: error.message,
+        code: error.code,
+        ...causeMessage(error),
+      }),
+    ),
     judgements: judgements(discovery),
   });
 }

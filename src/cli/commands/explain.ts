@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { didYouMean } from "../../text/problem.ts";
 import { NetloomError, type Topic } from "../../errors/errors.ts";
+import { REASONS } from "../../errors/reasons.ts";
 import { describe, outputOption, type CommandContext } from "../command.ts";
 import { ERROR_AREAS, ERROR_PAGES, type ErrorPage } from "../errors/error-pages.ts";
 import { table, type Format, type Output } from "../output.ts";
@@ -86,12 +87,22 @@ export function errorReference(): string {
         `What to do:\n\n${list(remedies)}`,
       ]),
   ]);
+  const reasons = Object.entries(REASONS).map(([name, { about, fields }]) => {
+    const each = Object.entries(fields).map(([field, meaning]) => `\`${field}\`: ${meaning}`);
+    return `| \`${name}\` | ${about} | ${each.join("; ")} |`;
+  });
   return [
     "# Errors",
-    "Written by `make docs` from src/cli/errors/error-pages.ts: change that, not this file. `netloom explain NL-303` prints one\n" +
-      "of these pages. A page that speaks of one situation comes before that of the code alone (NL-001 to NL-016, numbered\n" +
-      "as gRPC's status codes).",
+    "Written by `make docs` from src/cli/errors/error-pages.ts and src/errors/reasons.ts: change those, not this file.\n" +
+      "`netloom explain NL-303` prints one of these pages. A page that speaks of one situation comes before that of the code\n" +
+      "alone (NL-001 to NL-016, numbered as gRPC's status codes).",
     ...areas,
+    "## Reasons",
+    "Beside its page an error may bear a reason: why it came about, as data. It is the same on every host that the error passes,\n" +
+      "whatever is said in front of it. Over gRPC it is the `google.rpc.ErrorInfo` of the trailer `grpc-status-details-bin`, with\n" +
+      "the domain `netloom.dev`; in JSON it is `cause`, with `name` and `fields`. Names and fields keep their meaning from release to\n" +
+      "release, and there may be new ones.",
+    ["| reason | means | fields |", "|---|---|---|", ...reasons].join("\n"),
   ]
     .join("\n\n")
     .concat("\n");

@@ -4,7 +4,7 @@ import type {
   Selection,
   WhyResponse,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { attachmentView } from "../../view/attachment-view.ts";
+import { attachmentView, reasonView } from "../../view/attachment-view.ts";
 import { isoTime } from "../../view/iso-time.ts";
 
 export type WhyDocument = ReturnType<typeof whyDocument>;
@@ -52,7 +52,7 @@ function judgementDocument({ match, route, endpoint, taken, reason }: Judgement)
 
 /** The same keys as in `netloom status -o json`. */
 function attachmentDocument(attachment: AttachmentStatus) {
-  const { kind, name, state, reason, hint, topic, attempts } = attachmentView("", attachment);
+  const { kind, name, state, reason, hint, topic, cause, attempts } = attachmentView("", attachment);
   return {
     kind,
     name,
@@ -60,6 +60,7 @@ function attachmentDocument(attachment: AttachmentStatus) {
     ...(reason !== undefined && { reason }),
     ...(hint !== undefined && { hint }),
     ...(topic !== undefined && { topic }),
+    ...(cause && { cause }),
     attempts,
   };
 }
@@ -71,7 +72,12 @@ function lastDocument({ at, wireId, taken, asking, problem, failed, judgements }
     taken,
     ...(asking !== "" && { asking }),
     ...(problem !== "" && { problem }),
-    failed: failed.map(({ endpoint, reason }) => ({ endpoint, reason })),
+    failed: failed.map(({ endpoint, reason, code, cause }) => ({
+      endpoint,
+      reason,
+      ...(code !== "" && { code }),
+      ...(cause && { cause: reasonView(cause) }),
+    })),
     judgements: judgements.map(judgementDocument),
   };
 }

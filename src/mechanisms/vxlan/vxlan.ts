@@ -57,8 +57,7 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
     firstDrawn: 4_096,
     lastDrawn: FIRST_LAN_VNI - 1,
     last: MAX_VNI,
-    isClash: ({ errno, message }, vni) =>
-      errno === "EEXIST" && /^(?:add|change) tunnel vni (\d+) /.exec(message)?.[1] === String(vni),
+    isHeldBy: (object, vni) => ofKind([object], "program").some(({ tunnel }) => tunnel?.vni === vni),
   },
   deviceKinds: ["vxlan"],
   labKeys: {

@@ -780,6 +780,13 @@ export declare type AttachmentStatus = Message<"netloom.admin.v1.AttachmentStatu
    * @generated from field: string topic = 14;
    */
   topic: string;
+
+  /**
+   * Why it has failed, as data: whoever on the way has said so. Absent if nobody has.
+   *
+   * @generated from field: netloom.admin.v1.ErrorReason cause = 16;
+   */
+  cause?: ErrorReason | undefined;
 };
 
 /**
@@ -833,6 +840,31 @@ export enum AttachmentStatus_State {
  * Describes the enum netloom.admin.v1.AttachmentStatus.State.
  */
 export declare const AttachmentStatus_StateSchema: GenEnum<AttachmentStatus_State>;
+
+/**
+ * Why something has failed: a name of docs/errors.md, with its fields.
+ *
+ * @generated from message netloom.admin.v1.ErrorReason
+ */
+export declare type ErrorReason = Message<"netloom.admin.v1.ErrorReason"> & {
+  /**
+   * `NO_CANDIDATE`
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: map<string, string> fields = 2;
+   */
+  fields: { [key: string]: string };
+};
+
+/**
+ * Describes the message netloom.admin.v1.ErrorReason.
+ * Use `create(ErrorReasonSchema)` to create a new message.
+ */
+export declare const ErrorReasonSchema: GenMessage<ErrorReason>;
 
 /**
  * @generated from message netloom.admin.v1.Wire
@@ -1701,9 +1733,25 @@ export declare type Selection_Failure = Message<"netloom.admin.v1.Selection.Fail
   endpoint: string;
 
   /**
+   * In words.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * `UNAVAILABLE`
+   *
+   * @generated from field: string code = 3;
+   */
+  code: string;
+
+  /**
+   * As of an AttachmentStatus.
+   *
+   * @generated from field: netloom.admin.v1.ErrorReason cause = 4;
+   */
+  cause?: ErrorReason | undefined;
 };
 
 /**
