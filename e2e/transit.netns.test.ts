@@ -169,7 +169,9 @@ test("a reason that beta gives arrives at alpha over gamma, with its fields", { 
   const applied = spawnSync(netloomPath, ["apply", "-f", "-", ...at], { encoding: "utf8", input: late });
   assert.equal(applied.status, 0, applied.stderr);
   await until(() => {
-    const { attachments } = JSON.parse(netloom("status", "-o", "json", ...at)) as {
+    // It exits with 1, because something is not up.
+    const status = spawnSync(netloomPath, ["status", "-o", "json", ...at], { encoding: "utf8" });
+    const { attachments } = JSON.parse(status.stdout) as {
       readonly attachments: readonly {
         readonly name: string;
         readonly topic?: string;

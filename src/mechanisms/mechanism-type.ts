@@ -48,8 +48,8 @@ interface CommonType<M extends TypedMechanism> {
   /** The largest packet that it carries; `undefined` where it says nothing. */
   mtuBytes(mechanism: M): number | undefined;
   half(mechanism: M, place: Place): Half;
-  /** `veth`, `vxlan vni 4242` */
-  words(mechanism: M): string;
+  /** What carries packets to where it leads: `veth`, `vxlan`. */
+  readonly carrier: string;
 }
 
 /** Where a workload is, as whoever looks after it has found it. */
@@ -144,7 +144,6 @@ export interface FoundTunnel {
   readonly local: string;
   readonly remote: string;
   readonly parameters: Record<string, string>;
-  readonly words: string;
 }
 
 /** A tunnel to another host, between two addresses. */
@@ -167,6 +166,8 @@ export interface RemoteType<M extends TypedMechanism = TypedMechanism> extends C
   accept(offered: ParameterMap, host: TunnelHost): Record<string, string>;
   /** VTEPs of the client's and of the endpoint's host. */
   vteps(mechanism: M): { readonly source: string; readonly destination: string };
+  /** The identifier. */
+  idOf(mechanism: M): number;
   /** Why it carries no more: `an underlay of 1300 bytes leaves after VXLAN over IPv4`. */
   whyMtu(mechanism: M): string;
   tunnel(facts: TunnelFacts): M;

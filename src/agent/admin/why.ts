@@ -67,7 +67,7 @@ export async function why(parts: AdminParts, call: HopCall, request: WhyRequest)
   if (last) answer.last = last;
   const made =
     asked.connectionId === "" ? undefined : describeWires(parts).find(({ id }) => id === asked.connectionId);
-  answer.path = made?.path ?? "";
+  if (made?.path) answer.path = made.path;
   if (asked.attached) answer.attachment = attachmentStatus(asked.attached);
   return answer;
 }

@@ -32,7 +32,7 @@ export function whyCommand(context: CommandContext): Command {
           about:
             '{"service", "payload", "labels", "judgements": [{"match", "route", "endpoint", "taken", "reason"}], ' +
             '"candidates": [{"endpoint", "host", "url", "weight", "labels"}], "problem", "last": {"at", "wireId", "taken", ' +
-            '"failed": [{"endpoint", "reason", "code", "cause"}], "judgements"}, "path"}',
+            '"failed": [{"endpoint", "reason", "code", "cause"}], "judgements"}, "path", "hops"}',
         },
       ],
     }),

@@ -5,6 +5,7 @@ import type {
   WhyResponse,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { attachmentView, reasonView } from "../../view/attachment-view.ts";
+import { pathView } from "../../view/told-wire.ts";
 import { isoTime } from "../../view/iso-time.ts";
 
 export type WhyDocument = ReturnType<typeof whyDocument>;
@@ -35,7 +36,7 @@ export function whyDocument({
     })),
     ...(problem !== "" && { problem }),
     ...(last && { last: lastDocument(last) }),
-    ...(path !== "" && { path }),
+    ...(path && pathView(path)),
     ...(attachment && { attachment: attachmentDocument(attachment) }),
   };
 }

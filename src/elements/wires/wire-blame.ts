@@ -64,11 +64,12 @@ function isTooSmall(wire: Wire, mtuBytes: number): boolean {
 }
 
 /** The endpoint's answer makes no wire. */
-export function nonsense(endpoint: string, problems: readonly string[]): NetloomError {
+export function nonsense(endpoint: string, problems: readonly string[], cause?: NetloomError): NetloomError {
   return new NetloomError(
     "INTERNAL",
     `make a wire of what ${endpoint || "the other side"} has answered: ${problems.join(" ")}`,
     {
+      cause,
       topic: "NL-406",
       side: "endpoint",
       hint: "the endpoint, or the forwarder of its host, is at fault; nothing was changed",

@@ -912,13 +912,6 @@ export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
   endpointEnd?: WireEnd | undefined;
 
   /**
-   * The tunnels of this host that the wire goes through, in the order from the client to the endpoint.
-   *
-   * @generated from field: repeated netloom.admin.v1.Tunnel tunnels = 8;
-   */
-  tunnels: Tunnel[];
-
-  /**
    * @generated from field: uint32 mtu = 9;
    */
   mtu: number;
@@ -958,26 +951,11 @@ export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
   upSince?: Timestamp | undefined;
 
   /**
-   * `veth on alpha`, `vxlan vni 4242 alpha→beta`.
-   *
-   * @generated from field: string path = 16;
-   */
-  path: string;
-
-  /**
    * Why it is down: what was heard, or refused, last.
    *
    * @generated from field: string reason = 17;
    */
   reason: string;
-
-  /**
-   * Names of the hosts that it goes over, from the client's to the endpoint's, as far as its path tells: empty for one that
-   * does not say its name, none for a wire without connection.
-   *
-   * @generated from field: repeated string hosts = 18;
-   */
-  hosts: string[];
 
   /**
    * What the client's workload is called on its host, if its path tells: `web`.
@@ -992,6 +970,11 @@ export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
    * @generated from field: netloom.admin.v1.PutRight put_right = 20;
    */
   putRight?: PutRight | undefined;
+
+  /**
+   * @generated from field: netloom.admin.v1.WirePath path = 21;
+   */
+  path?: WirePath | undefined;
 };
 
 /**
@@ -1026,6 +1009,98 @@ export enum Wire_State {
  * Describes the enum netloom.admin.v1.Wire.State.
  */
 export declare const Wire_StateSchema: GenEnum<Wire_State>;
+
+/**
+ * The way of a wire from the client's host to the endpoint's, as the host that tells of it knows it.
+ *
+ * @generated from message netloom.admin.v1.WirePath
+ */
+export declare type WirePath = Message<"netloom.admin.v1.WirePath"> & {
+  /**
+   * Names of all hosts that it passes: empty for one that does not say its name, none for a wire without connection.
+   *
+   * @generated from field: repeated string hosts = 1;
+   */
+  hosts: string[];
+
+  /**
+   * Those that begin or end on the host that tells; of a wire inside of it one, which does both.
+   *
+   * @generated from field: repeated netloom.admin.v1.Hop hops = 2;
+   */
+  hops: Hop[];
+};
+
+/**
+ * Describes the message netloom.admin.v1.WirePath.
+ * Use `create(WirePathSchema)` to create a new message.
+ */
+export declare const WirePathSchema: GenMessage<WirePath>;
+
+/**
+ * @generated from message netloom.admin.v1.Hop
+ */
+export declare type Hop = Message<"netloom.admin.v1.Hop"> & {
+  /**
+   * Names of its two hosts where they are known; the same one inside of a host.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * @generated from field: string to = 2;
+   */
+  to: string;
+
+  /**
+   * What carries the packets: `vxlan`; inside of a host what its ends are, `veth` or `port`, each once.
+   *
+   * @generated from field: repeated string carriers = 3;
+   */
+  carriers: string[];
+
+  /**
+   * Of a tunnel: the number that it has for itself on both hosts.
+   *
+   * @generated from field: netloom.admin.v1.Identifier identifier = 4;
+   */
+  identifier?: Identifier | undefined;
+
+  /**
+   * @generated from field: netloom.admin.v1.Tunnel tunnel = 5;
+   */
+  tunnel?: Tunnel | undefined;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Hop.
+ * Use `create(HopSchema)` to create a new message.
+ */
+export declare const HopSchema: GenMessage<Hop>;
+
+/**
+ * @generated from message netloom.admin.v1.Identifier
+ */
+export declare type Identifier = Message<"netloom.admin.v1.Identifier"> & {
+  /**
+   * `vni`
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 value = 2;
+   */
+  value: number;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Identifier.
+ * Use `create(IdentifierSchema)` to create a new message.
+ */
+export declare const IdentifierSchema: GenMessage<Identifier>;
 
 /**
  * Since the agent has started.
@@ -1134,25 +1209,6 @@ export declare type Tunnel = Message<"netloom.admin.v1.Tunnel"> & {
    * @generated from field: string destination = 10;
    */
   destination: string;
-
-  /**
-   * Names of their hosts where they are known.
-   *
-   * @generated from field: string source_host = 11;
-   */
-  sourceHost: string;
-
-  /**
-   * @generated from field: string destination_host = 12;
-   */
-  destinationHost: string;
-
-  /**
-   * For people: `vxlan vni 4242`.
-   *
-   * @generated from field: string words = 7;
-   */
-  words: string;
 
   /**
    * How wide the network between the two hosts is, as far as a host knows it: the way from there to the other one.
@@ -1303,11 +1359,11 @@ export declare type PingReply = Message<"netloom.admin.v1.PingReply"> & {
   reason: string;
 
   /**
-   * In every reply, so that the first one can name it.
+   * Both in every reply, so that the first one can name it.
    *
-   * @generated from field: string path = 5;
+   * @generated from field: netloom.admin.v1.WirePath path = 8;
    */
-  path: string;
+  path?: WirePath | undefined;
 
   /**
    * @generated from field: string wire_id = 6;
@@ -1582,11 +1638,11 @@ export declare type WhyResponse = Message<"netloom.admin.v1.WhyResponse"> & {
   attachment?: AttachmentStatus | undefined;
 
   /**
-   * The way of the client's wire, as this host knows it; empty while there is none.
+   * Of the client's wire, as this host knows it; absent while there is none.
    *
-   * @generated from field: string path = 9;
+   * @generated from field: netloom.admin.v1.WirePath path = 10;
    */
-  path: string;
+  path?: WirePath | undefined;
 };
 
 /**
