@@ -72,6 +72,10 @@ export const REASONS = {
     about: "A host has another tunnel with this identifier.",
     fields: { identifier: "the parameter: vni", value: "its value", host: "its address for tunnels" },
   },
+  UDP_PORT_TAKEN: {
+    about: "A program or a device of a host has the port of its tunnels.",
+    fields: { port: "UDP" },
+  },
 } as const satisfies Readonly<
   Record<string, { readonly about: string; readonly fields: Readonly<Record<string, string>> }>
 >;

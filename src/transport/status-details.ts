@@ -27,12 +27,12 @@ const HINT = "hint";
 /** Trailers of release 0.1.0, which a mesh that is upgraded host by host still hears. */
 const FORMER = { hint: "netloom-hint-bin", topic: "netloom-topic" } as const;
 
-/** Trailers are headers of HTTP/2, and those have a limit of 16 KiB at some receivers. */
+/** Trailers are headers of HTTP/2, and those have a limit of 8 KiB at some receivers (grpc-java). */
 const MAX_TEXT_LENGTH = 2_000;
 const MAX_FIELD_LENGTH = 500;
 const MAX_FIELDS = 16;
-/** A third is added by base64. */
-const MAX_BYTES = 8_192;
+/** Base64 adds a third, and the text is beside it once more. */
+const MAX_BYTES = 4_096;
 
 /** As AIP-193 has them. */
 const REASON_NAME = /^[A-Z][A-Z0-9_]{0,62}$/;
@@ -46,31 +46,42 @@ export interface ToldDetails {
   readonly reason?: Reason;
 }
 
-/** The trailer. Fields that are too long are cut; what is too large as a whole goes without its hint, then without its fields. */
-export function writeDetails({ code, message, hint = "", topic, reason }: NetloomError): Metadata {
-  const info = create(ErrorInfoSchema, { domain: DOMAIN, reason: reason?.name ?? code });
-  for (const [field, value] of Object.entries(reason?.fields ?? {}).slice(0, MAX_FIELDS))
-    info.metadata[field] = shorten(value, MAX_FIELD_LENGTH);
-  info.metadata[TOPIC] = topic;
-  if (hint !== "") info.metadata[HINT] = shorten(hint);
-  const encode = (): Uint8Array =>
-    toBinary(
-      StatusSchema,
-      create(StatusSchema, {
-        code: status[code],
-        message: shorten(message),
-        details: [anyPack(ErrorInfoSchema, info)],
-      }),
-    );
-  let bytes = encode();
-  for (const less of [{ [TOPIC]: topic, ...reason?.fields }, { [TOPIC]: topic }]) {
-    if (bytes.length <= MAX_BYTES) break;
-    info.metadata = less;
-    bytes = encode();
-  }
+/** How much of an error is said, from all to least, until it fits. */
+const LEVELS = [
+  { hasHint: true, hasFields: true, textLength: MAX_TEXT_LENGTH },
+  { hasHint: false, hasFields: true, textLength: MAX_TEXT_LENGTH },
+  { hasHint: false, hasFields: false, textLength: MAX_TEXT_LENGTH },
+  { hasHint: false, hasFields: false, textLength: MAX_TEXT_LENGTH / 2 },
+] as const;
+
+/** The trailer. What is too long is cut; what is too large as a whole goes without its hint, then without its fields. */
+export function writeDetails(error: NetloomError): Metadata {
   const metadata = new Metadata();
-  metadata.set(TRAILER, Buffer.from(bytes));
+  for (const level of LEVELS) {
+    const bytes = encode(error, level);
+    metadata.set(TRAILER, Buffer.from(bytes));
+    if (bytes.length <= MAX_BYTES) break;
+  }
   return metadata;
+}
+
+function encode(
+  { code, message, hint, topic, reason }: NetloomError,
+  { hasHint, hasFields, textLength }: (typeof LEVELS)[number],
+): Uint8Array {
+  const fields = hasFields ? Object.entries(reason?.fields ?? {}).slice(0, MAX_FIELDS) : [];
+  const info = create(ErrorInfoSchema, {
+    domain: DOMAIN,
+    reason: reason?.name ?? code,
+    metadata: {
+      ...Object.fromEntries(fields.map(([field, value]) => [field, shorten(value, MAX_FIELD_LENGTH)])),
+      [TOPIC]: topic,
+      ...(hasHint && hint !== undefined && { [HINT]: shorten(hint) }),
+    },
+  });
+  const details = [anyPack(ErrorInfoSchema, info)];
+  const said = { code: status[code], message: shorten(message, textLength), details };
+  return toBinary(StatusSchema, create(StatusSchema, said));
 }
 
 /** `undefined` for an error that no peer of ours has given. Never throws: whatever makes no sense is left out. */

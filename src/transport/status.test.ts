@@ -82,11 +82,22 @@ suite("an error over the wire", () => {
 
   test("stays below the limits of headers, however long its parts are", () => {
     const fields = Object.fromEntries(Array.from({ length: 99 }, (_, i) => [`f${i}`, "ä".repeat(9_999)]));
-    const long = "ä".repeat(99_999);
-    const sent = new NetloomError("INTERNAL", long, { hint: long, reason: { name: "LONG", fields } });
-    const [bytes] = toStatus(sent).metadata?.get(TRAILER) ?? [];
-    assert.ok((bytes?.length ?? Infinity) <= 8_192, `${bytes?.length} bytes`);
-    assert.equal(overTheWire(sent).reason?.name, "LONG");
+    for (const letter of ["a", "ä", "語", "🦋"]) {
+      const long = letter.repeat(99_999);
+      const sent = new NetloomError("INTERNAL", long, { hint: long, reason: { name: "LONG", fields } });
+      const [bytes] = toStatus(sent).metadata?.get(TRAILER) ?? [];
+      assert.ok((bytes?.length ?? Infinity) <= 4_096, `${letter}: ${bytes?.length} bytes`);
+      assert.equal(overTheWire(sent).reason?.name, "LONG");
+    }
+  });
+
+  test("that is too long as a whole loses its hint before the fields of its reason", () => {
+    const sent = new NetloomError("INTERNAL", "x".repeat(2_000), {
+      hint: "y".repeat(2_000),
+      reason: reason("PORT_TAKEN", { port: "tap0".repeat(100) }),
+    });
+    const got = overTheWire(sent);
+    assert.deepEqual([got.hint, got.reason, got.message], [undefined, sent.reason, sent.message]);
   });
 });
 

@@ -92,7 +92,6 @@ export function blame(error: NetloomError, wire: Wire, ends: WireEnds): NetloomE
       text.replace(`make wire ${wire.connectionId}: `, attempt),
     );
   return new NetloomError(error.code, inWords(error.message), {
-    topic: error.topic,
     side: error.side ?? sideOf(error, wire),
     cause: error,
     ...(error.hint !== undefined && { hint: inWords(error.hint) }),

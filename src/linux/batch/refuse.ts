@@ -1,5 +1,6 @@
 /** Words a refusal as that of the operation. */
 import type { ErrorCode } from "../../errors/errors.ts";
+import type { Reason } from "../../errors/reasons.ts";
 import { KernelError, type KernelPlace, type Operation } from "../../kernel/kernel.ts";
 import { codeOfErrno, refusal } from "../../kernel/kernel-text.ts";
 
@@ -18,6 +19,8 @@ export interface Explanation {
   readonly code?: ErrorCode;
   /** As of `KernelErrorDetails`. */
   readonly at?: KernelPlace | undefined;
+  /** The same as data. Default: KERNEL_REFUSED. */
+  readonly data?: Reason;
 }
 
 /** `add address 10.0.0.1/24 dev nl-1: EEXIST: address exists` */
@@ -32,12 +35,14 @@ export function refuseStep(
     hint,
     code = codeOfErrno(errno),
     at,
+    data,
   } = typeof because === "string" ? { reason: because } : because;
   const { message } = refusal(job.operation, errno, reason);
   return new KernelError(code, message, {
     operation: job.number,
     errno,
     words: reason,
+    reason: data,
     ...(at && { at }),
     ...(hint !== undefined && { hint }),
     ...(cause !== undefined && { cause }),

@@ -1,4 +1,5 @@
 /** Who has what is wanted: a name, a VNI, a UDP port. */
+import { reason } from "../../errors/reasons.ts";
 import type { OwnerMark, Vxlan } from "../../kernel/kernel.ts";
 import { decodeLink, type Link } from "../netlink/link-decode.ts";
 import { dumpLinks } from "../netlink/link.ts";
@@ -33,6 +34,7 @@ export function takenPort(port: number, host: NetnsPlace, mark: OwnerMark): Expl
     reason: `UDP port ${port} is taken by ${who}`,
     hint: "give the agents of all hosts another port: netloom agent --vxlan-port PORT; netloom doctor says who has this one",
     code: "FAILED_PRECONDITION",
+    data: reason("UDP_PORT_TAKEN", { port: String(port) }),
   };
 }
 

@@ -215,7 +215,7 @@ export class SimKernel implements Kernel, Actor, KernelListener {
 
   find(netns: Netns): SimNetns {
     const found = this.lookUp(netns);
-    if (!found) throw new Refused("ENOENT", `there is no network namespace ${netns}`, { netns });
+    if (!found) throw new Refused("ENOENT", `there is no network namespace ${netns}`, { at: { netns } });
     return found;
   }
 
@@ -321,7 +321,7 @@ export class SimKernel implements Kernel, Actor, KernelListener {
       if (error instanceof Refused)
         throw refusal(operation, error.errno, error.message, {
           operation: number,
-          ...(error.at && { at: error.at }),
+          ...error.details,
         });
       throw error;
     }
