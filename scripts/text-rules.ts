@@ -1,10 +1,10 @@
 /**
- * No control flow by text: whoever has to decide something asks an error for its code and its reason (src/errors), never for its
- * words, which people may improve. A scan of tokens: a text that goes through a variable of another name is not seen.
+ * No control flow by text: code decides by an error's code or reason (src/errors), never by its words, which anybody may improve.
+ * The scan reads tokens, so that it does not see a text in a variable with another name.
  */
 import type { Token } from "./tokens.ts";
 
-/** Names of what people read, bare or as a property. */
+/** Names of texts for people, bare or as a property. */
 const TEXTS: ReadonlySet<string> = new Set(["message", "details", "reason", "hint", "stack"]);
 
 /** Methods of a text that look into it. */
@@ -19,7 +19,7 @@ const LOOKING_INTO: ReadonlySet<string> = new Set(
   "test exec includes startsWith endsWith indexOf lastIndexOf match matchAll search".split(" "),
 );
 
-/** Files that look into a text all the same, and why there is no other way. */
+/** Files that may look into a text, each with its reason. */
 const READERS: ReadonlyMap<string, string> = new Map([
   ["cli/errors/error-report.ts", "it prints a message line by line"],
   ["cli/errors/usage-error.ts", "commander has what was meant in its message only, which is worded anew"],
@@ -38,7 +38,7 @@ export interface TextFinding {
   readonly why: string;
 }
 
-/** Where a file looks into the text of an error without leave. A leave that a file does not use is found as well. */
+/** Finds each place where a file looks into the text of an error without being listed in `READERS`, and each unused entry of the list. */
 export function textDecisions(path: string, tokens: readonly Token[]): TextFinding[] {
   const found = looks(tokens);
   if (!READERS.has(path)) return found;

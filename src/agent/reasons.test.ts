@@ -43,5 +43,11 @@ test("a reason that a far host gives arrives over a third host with its fields, 
       [asked?.endpoint, asked?.code, asked?.cause?.name, asked?.cause?.fields],
       ["db.beta", "RESOURCE_EXHAUSTED", FULL.name, FULL.fields],
     );
+
+    const unknown = await ask(mesh, Agent.method.why, { service: "bank" });
+    assert.deepEqual(
+      [unknown.cause?.name, unknown.cause?.fields],
+      ["SERVICE_NOT_FOUND", { service: "bank" }],
+    );
   });
 });

@@ -49,8 +49,8 @@ export interface ErrorDetails {
   /** Default: that of a cause with the same code, else that of the code. */
   readonly topic?: Topic;
   /**
-   * Why, as data for who decides something and for readers on other hosts. Default: that of a cause, whatever its code: a
-   * change of code says what the failure means to another caller, and its reason stays what it was.
+   * The reason as data, for decisions and for readers on other hosts. Default: that of a cause, also with another code: a new code
+   * says what the failure means to another caller, and the reason stays the same.
    */
   readonly reason?: Reason | undefined;
   /**
@@ -94,12 +94,12 @@ export function reasonOf<N extends ReasonName>(error: unknown, name: N): ReasonF
   return error instanceof NetloomError ? readReason(error.reason, name) : undefined;
 }
 
-/** Codes of a failure on the way: nobody has refused anything. */
+/** Codes of failures on the way, where nobody has refused the request. */
 const ON_THE_WAY: readonly ErrorCode[] = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"];
 
 /**
- * Of the failures of several that could have done the same, the one to hand on: a refusal before a failure on the way, one
- * that bears a reason before one that bears none, and of equal ones the last. `undefined` for none.
+ * Picks the failure to hand on when all alternatives have failed: a refusal before a failure on the way, a failure with a reason
+ * before one without, and the last of equal ones. `undefined` for an empty list.
  */
 export function mostTelling(failures: readonly NetloomError[]): NetloomError | undefined {
   const refusals = failures.filter((error) => !hasCode(error, ...ON_THE_WAY));

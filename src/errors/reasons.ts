@@ -1,11 +1,11 @@
 /**
- * The reasons that errors bear: names with fields, for code that has to decide something and for readers on other hosts.
+ * The reasons of errors: names with fields, for decisions in code and for readers on other hosts.
  * Model: google.rpc.ErrorInfo of AIP-193 (https://google.aip.dev/193).
  */
 
 /**
- * Every reason with its fields. A name and its fields never change their meaning: hosts of two releases talk by them. A new
- * reason is an entry here, and docs/errors.md lists it. A field that nobody knows is an empty string.
+ * Every reason with its fields. Names and fields keep their meaning from release to release, because hosts of two releases talk to
+ * each other. A new reason is one more entry; `make docs` lists it in docs/errors.md. An unknown value is an empty string.
  */
 export const REASONS = {
   ADDRESS_TAKEN: {
@@ -88,8 +88,8 @@ export type ReasonFields<N extends ReasonName> = Readonly<
 >;
 
 /**
- * Why something failed, as data. The name may be one that this release does not know: a later one on another host gave it, and
- * it is handed on as it came.
+ * The reason of a failure. A host with a later release may give a name that this release does not know; it is handed on
+ * unchanged.
  */
 export interface Reason {
   /** UPPER_SNAKE. */
@@ -101,7 +101,7 @@ export function reason<N extends ReasonName>(name: N, fields: ReasonFields<N>): 
   return { name, fields };
 }
 
-/** The fields of `given` if it is the reason `name` and has them all. */
+/** The fields of `given` if it is the reason `name` and has all fields of that. */
 export function readReason<N extends ReasonName>(
   given: Reason | undefined,
   name: N,

@@ -183,15 +183,15 @@ export interface KernelErrorDetails extends ErrorDetails {
   readonly errno?: string;
   /** Number of the operation in its batch. */
   readonly operation?: number;
-  /** Why, in words: the end of the message, behind the errno. */
+  /** The kernel's reason in words: the end of the message, behind the errno. */
   readonly words?: string;
-  /** The namespace that is missing, or the device that is in the way, where it may be one of several. */
+  /** The namespace that is missing, or the device that is in the way. */
   readonly at?: KernelPlace;
 }
 
 /**
- * A refusal of the kernel: `add route 10.0.0.0/24 via 10.1.0.1 dev nl-1: EEXIST: route exists`. One with an errno has the reason
- * KERNEL_REFUSED, unless it is given another one.
+ * A refusal of the kernel: `add route 10.0.0.0/24 via 10.1.0.1 dev nl-1: EEXIST: route exists`. Its reason is
+ * KERNEL_REFUSED if it has an errno and no other reason is given.
  */
 export class KernelError extends NetloomError {
   override readonly name: string = "KernelError";

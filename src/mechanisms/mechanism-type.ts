@@ -48,7 +48,7 @@ interface CommonType<M extends TypedMechanism> {
   /** The largest packet that it carries; `undefined` where it says nothing. */
   mtuBytes(mechanism: M): number | undefined;
   half(mechanism: M, place: Place): Half;
-  /** What carries packets to where it leads: `veth`, `vxlan`. */
+  /** The name of the carrier in the path of a wire: `veth`, `vxlan`. */
   readonly carrier: string;
 }
 
@@ -116,7 +116,7 @@ export interface Identifier {
   readonly lastDrawn: number;
   /** The largest one; the smallest is 1. */
   readonly last: number;
-  /** Is this what has the identifier in the kernel? */
+  /** Whether this kernel object has the identifier. */
   isHeldBy(object: KernelObject, id: number): boolean;
 }
 
@@ -166,7 +166,7 @@ export interface RemoteType<M extends TypedMechanism = TypedMechanism> extends C
   accept(offered: ParameterMap, host: TunnelHost): Record<string, string>;
   /** VTEPs of the client's and of the endpoint's host. */
   vteps(mechanism: M): { readonly source: string; readonly destination: string };
-  /** The identifier. */
+  /** Its identifier. */
   idOf(mechanism: M): number;
   /** Why it carries no more: `an underlay of 1300 bytes leaves after VXLAN over IPv4`. */
   whyMtu(mechanism: M): string;

@@ -7,7 +7,7 @@
  *                            metadata: { endpoint: "db.beta", topic: "NL-303", hint: "…" } } ] }
  * ```
  *
- * An error without a reason has its code in that place. Source: https://google.aip.dev/193
+ * An error without a reason has its code as `reason`. Source: https://google.aip.dev/193
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
@@ -24,7 +24,7 @@ const DOMAIN = "netloom.dev";
 const TOPIC = "topic";
 const HINT = "hint";
 
-/** Trailers of release 0.1.0, which a mesh that is upgraded host by host still hears. */
+/** Trailers of release 0.1.0: hosts of a mesh that is upgraded host by host still send them. */
 const FORMER = { hint: "netloom-hint-bin", topic: "netloom-topic" } as const;
 
 /** Trailers are headers of HTTP/2, and those have a limit of 8 KiB at some receivers (grpc-java). */
@@ -39,14 +39,14 @@ const REASON_NAME = /^[A-Z][A-Z0-9_]{0,62}$/;
 const FIELD_NAME = /^[a-zA-Z][\w-]{0,63}$/;
 const TOPIC_TEXT = /^NL-\d{3}$/;
 
-/** What a peer of ours says of an error beside its code and message. */
+/** The data that a peer of ours sends beside the code and the message of an error. */
 export interface ToldDetails {
   readonly hint?: string;
   readonly topic?: Topic;
   readonly reason?: Reason;
 }
 
-/** How much of an error is said, from all to least, until it fits. */
+/** How much of an error the trailer has: the first level that fits is sent. */
 const LEVELS = [
   { hasHint: true, hasFields: true, textLength: MAX_TEXT_LENGTH },
   { hasHint: false, hasFields: true, textLength: MAX_TEXT_LENGTH },
@@ -54,7 +54,7 @@ const LEVELS = [
   { hasHint: false, hasFields: false, textLength: MAX_TEXT_LENGTH / 2 },
 ] as const;
 
-/** The trailer. What is too long is cut; what is too large as a whole goes without its hint, then without its fields. */
+/** Makes the trailer. Cuts long texts; leaves out the hint, then the fields, of an error that is too large as a whole. */
 export function writeDetails(error: NetloomError): Metadata {
   const metadata = new Metadata();
   for (const level of LEVELS) {
@@ -84,7 +84,7 @@ function encode(
   return toBinary(StatusSchema, create(StatusSchema, said));
 }
 
-/** `undefined` for an error that no peer of ours has given. Never throws: whatever makes no sense is left out. */
+/** Reads the trailer. `undefined` if no peer of ours has given the error. Never throws: leaves out what is malformed. */
 export function readDetails(metadata: Metadata): ToldDetails | undefined {
   const info = metadata.get(TRAILER).flatMap((value) => readInfo(value))[0];
   if (info) {

@@ -24,11 +24,11 @@ export function toStatus(error: unknown): Partial<StatusObject> {
 /** A call that has failed. */
 export interface FailedCall {
   readonly url: string;
-  /** What was attempted, on what. */
+  /** The action and its object: `call /x at tcp://10.0.0.1:5001`. */
   readonly attempt: string;
 }
 
-/** What a call has come to, as an error of ours. A stranger's error is said with what was attempted in front. */
+/** The error of a failed call. A stranger's error gets the attempt in front of its text. */
 export function fromStatus(error: ServiceError, { url, attempt }: FailedCall): NetloomError {
   const code = NEAREST.get(error.code) ?? (status[error.code] as ErrorCode | undefined) ?? "INTERNAL";
   const told = error.metadata && readDetails(error.metadata);

@@ -32,7 +32,7 @@ export interface AttachmentView {
   readonly reason?: string;
   readonly hint?: string;
   readonly topic?: string;
-  /** Why it has failed, as data. */
+  /** The reason of the failure as data. */
   readonly cause?: ReasonView;
   readonly attempts: number;
   readonly nextTry?: string;

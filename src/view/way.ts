@@ -9,20 +9,20 @@
  * ```
  */
 
-/** From one host to the next one, or inside of one. */
+/** One step of a path: from one host to the next one, or inside of a host. */
 export interface HopView extends HopFacts {
   /** How it is carried: `vxlan vni 4242`. Empty if neither of its hosts was asked. */
   readonly words: string;
 }
 
-/** What hosts tell of a hop. */
+/** A hop as hosts tell of it. */
 interface HopFacts {
   /** Names of the two hosts; empty for one whose name is not known, and the same one inside of a host. */
   readonly from: string;
   readonly to: string;
-  /** What carries the packets: `vxlan`; inside of a host what the ends are, `veth` or `port`, each once. None if nobody tells. */
+  /** The carriers of the packets: `vxlan`; inside of a host the kinds of its ends, `veth` or `port`, each once. None if nobody tells. */
   readonly carriers: readonly string[];
-  /** Of a tunnel: the number that it has for itself on both hosts, by NSM's name: `vni`. */
+  /** The number of a tunnel, unique on both hosts, with its name in NSM: `vni`. */
   readonly identifier?: { readonly name: string; readonly value: number };
   readonly tunnel?: TunnelView;
 }
@@ -60,7 +60,7 @@ export function hopOf(facts: HopFacts): HopView {
 /**
  * Each hop once, from the client to the endpoint. `told` has what each host tells, in the order in which the wire passes them;
  * of two that tell the same hop the earlier one is believed, and each knows its own way. `hosts` names all that the wire passes: a hop between two of them
- * that nobody tells is there without words. What one host has inside of it is the way only where nobody knows of another host.
+ * that nobody tells is there without words. A hop inside of a host counts only if nobody knows of another host.
  */
 export function wayOf(hosts: readonly string[], told: readonly (readonly HopView[])[]): HopView[] {
   const [inside, between] = [told.flat().filter(isInside), told.flat().filter((hop) => !isInside(hop))];
@@ -80,7 +80,7 @@ export function wayOf(hosts: readonly string[], told: readonly (readonly HopView
   return way.length > 0 ? way : inside.slice(0, 1);
 }
 
-/** It leads from a host to itself. */
+/** Whether the hop leads from a host to itself. */
 export function isInside({ from, to }: HopView): boolean {
   return from !== "" && from === to;
 }

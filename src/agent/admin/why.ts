@@ -61,7 +61,7 @@ export async function why(parts: AdminParts, call: HopCall, request: WhyRequest)
           : `none of the ${found.endpoints.length} endpoints of ${asked.service} is for this client`;
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-    answer.problem = error.message;
+    Object.assign(answer, { problem: error.message, ...causeMessage(error) });
   }
   const last = lastOf(parts, asked);
   if (last) answer.last = last;

@@ -187,7 +187,7 @@ function nameOfNetns(netns: string): string {
   return /^file:\/\/.*\/([^/]+)$/.exec(netns)?.[1] ?? netns;
 }
 
-/** Without a tunnel it is one hop inside of the host. */
+/** A wire without a tunnel has one hop, inside of the host. */
 function pathMessage(
   hosts: readonly string[],
   tunnels: readonly Hop[],

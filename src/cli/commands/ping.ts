@@ -6,7 +6,7 @@ import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { Format, Output } from "../output.ts";
 import { wholeNumber } from "../whole-number.ts";
 
-/** What the agent has said, with the path as it is shown. */
+/** One message of the agent, with the path as the command shows it. */
 interface Message extends Omit<PingReply, "path"> {
   readonly way: PathView;
 }

@@ -66,7 +66,7 @@ export class AgentClient {
       return await attempt();
     } catch (error) {
       const unreachable = reasonOf(error, "PEER_UNREACHABLE");
-      // The agent may be there, and tell of somebody else who is not.
+      // An agent that answers may report that somebody else cannot be reached.
       throw unreachable?.url === this.url ? nobodyThere(unreachable, error) : error;
     }
   }

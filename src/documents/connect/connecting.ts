@@ -266,7 +266,7 @@ export class Connecting implements Attached {
   }
 }
 
-/** May a registration end the failure? A manager of upstream's gives no reason. */
+/** Whether a new registration may end the failure. A manager of upstream's gives no reason, so that its code has to do. */
 function lacksEndpoint({ code, reason }: NetloomError): boolean {
   if (!reason) return code === "NOT_FOUND";
   return ["SERVICE_NOT_FOUND", "ENDPOINT_NOT_FOUND", "NO_CANDIDATE"].includes(reason.name);

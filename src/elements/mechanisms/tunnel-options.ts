@@ -38,7 +38,7 @@ export function tunnelHost(options: TunnelOptions, type: RemoteType, kept?: stri
   };
 }
 
-/** An identifier of a tunnel, and the host that it cannot be had on. */
+/** An identifier of a tunnel, and the host on which it is in use. */
 export interface TakenIdentifier {
   readonly id: number;
   readonly host: string;
@@ -55,8 +55,8 @@ export function taken({ identifier }: RemoteType, { id, host, cause }: TakenIden
 }
 
 /**
- * Has the request failed because of this identifier: by the far side's word, or by this host's kernel? A far side of release 0.1.0
- * gives no reasons, so that any ALREADY_EXISTS without one may mean this.
+ * Whether the far side, or this host's kernel, has refused this identifier. A far side of release 0.1.0 gives no reasons, so that
+ * any ALREADY_EXISTS without a reason counts.
  */
 export function isTaken(error: unknown, type: RemoteType, id: number): boolean {
   const said = reasonOf(error, "TUNNEL_IDENTIFIER_TAKEN");

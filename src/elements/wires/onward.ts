@@ -191,7 +191,7 @@ export class Onward {
   }
 }
 
-/** Whichever end of the next wire is to blame, of the first one it is the endpoint's. */
+/** The error as one of the first wire: both ends of the next wire lie at its endpoint's end. */
 function behind(error: NetloomError): NetloomError {
   const { code, message, hint, side } = error;
   if (side === undefined) return error;

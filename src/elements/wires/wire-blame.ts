@@ -104,8 +104,8 @@ function wordsOf(side: Side, { client, endpoint }: WireEnds): string {
 }
 
 /**
- * The one end that a refusal is about: that where the kernel says it is, else that of what was to be made there. `undefined` if it
- * is about both or neither.
+ * The end that a refusal of the kernel is about: the place that the kernel names, else the place of the refused object. `undefined` if
+ * that is at both ends or at neither.
  */
 function sideOf(error: NetloomError, wire: Wire): Side | undefined {
   const said = kernelErrorOf(error)?.at;
@@ -125,7 +125,7 @@ function placesOf(object: KernelObject): readonly KernelPlace[] {
   return carrier ? [carrier] : namespacesOf(object).map((netns) => ({ netns }));
 }
 
-/** By the device of an end, else by its namespace. */
+/** Compares devices first, then namespaces. */
 function sideAt(places: readonly KernelPlace[], wire: Wire): Side | undefined {
   const sidesWhere = (isThere: (place: KernelPlace, device: WorkloadDevice) => boolean): readonly Side[] =>
     (["client", "endpoint"] as const).filter((side) => {

@@ -26,7 +26,7 @@ export class StepRefused extends KernelError {
   }
 }
 
-/** The operation that the kernel has refused, and how; `undefined` if it is another error. */
+/** Finds the refused operation among an error and its causes. `undefined` if the kernel has refused none. */
 export function refusedStep(error: unknown): StepRefused | undefined {
   for (let each = error; each instanceof Error; each = each.cause)
     if (each instanceof StepRefused) return each;

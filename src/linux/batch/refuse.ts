@@ -10,16 +10,15 @@ export interface Job {
   readonly operation: Operation;
 }
 
-/** Why an operation is refused. */
+/** The reason of a refusal, in words and as data. */
 export interface Explanation {
-  /** In words. */
   readonly reason: string;
   readonly hint?: string;
   /** Where the errno alone says too little. */
   readonly code?: ErrorCode;
   /** As of `KernelErrorDetails`. */
   readonly at?: KernelPlace | undefined;
-  /** The same as data. Default: KERNEL_REFUSED. */
+  /** Default: KERNEL_REFUSED. */
   readonly data?: Reason;
 }
 

@@ -25,7 +25,7 @@ export declare type ErrorInfo = Message<"google.rpc.ErrorInfo"> & {
   reason: string;
 
   /**
-   * Whose reasons these are: `netloom.dev`.
+   * The owner of the reason: `netloom.dev`.
    *
    * @generated from field: string domain = 2;
    */

@@ -19,7 +19,7 @@ export declare const file_google_rpc_status: GenFile;
  */
 export declare type Status = Message<"google.rpc.Status"> & {
   /**
-   * Of gRPC.
+   * The status code of gRPC.
    *
    * @generated from field: int32 code = 1;
    */

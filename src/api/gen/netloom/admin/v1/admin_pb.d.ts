@@ -782,7 +782,7 @@ export declare type AttachmentStatus = Message<"netloom.admin.v1.AttachmentStatu
   topic: string;
 
   /**
-   * Why it has failed, as data: whoever on the way has said so. Absent if nobody has.
+   * The reason as data, as the host that refused it gave it. Absent if no host has given one.
    *
    * @generated from field: netloom.admin.v1.ErrorReason cause = 16;
    */
@@ -842,7 +842,7 @@ export enum AttachmentStatus_State {
 export declare const AttachmentStatus_StateSchema: GenEnum<AttachmentStatus_State>;
 
 /**
- * Why something has failed: a name of docs/errors.md, with its fields.
+ * The reason of a failure: a name of docs/errors.md with its fields.
  *
  * @generated from message netloom.admin.v1.ErrorReason
  */
@@ -1011,20 +1011,20 @@ export enum Wire_State {
 export declare const Wire_StateSchema: GenEnum<Wire_State>;
 
 /**
- * The way of a wire from the client's host to the endpoint's, as the host that tells of it knows it.
+ * The path of a wire from the client's host to the endpoint's, as the reporting host knows it.
  *
  * @generated from message netloom.admin.v1.WirePath
  */
 export declare type WirePath = Message<"netloom.admin.v1.WirePath"> & {
   /**
-   * Names of all hosts that it passes: empty for one that does not say its name, none for a wire without connection.
+   * Names of all hosts on the path. An empty name: the host does not say its name. No host: the wire has no connection.
    *
    * @generated from field: repeated string hosts = 1;
    */
   hosts: string[];
 
   /**
-   * Those that begin or end on the host that tells; of a wire inside of it one, which does both.
+   * The hops that begin or end on the reporting host. A wire inside of the host has one hop.
    *
    * @generated from field: repeated netloom.admin.v1.Hop hops = 2;
    */
@@ -1042,7 +1042,7 @@ export declare const WirePathSchema: GenMessage<WirePath>;
  */
 export declare type Hop = Message<"netloom.admin.v1.Hop"> & {
   /**
-   * Names of its two hosts where they are known; the same one inside of a host.
+   * Names of the two hosts, as far as they are known. Inside of a host both are the same.
    *
    * @generated from field: string from = 1;
    */
@@ -1054,14 +1054,14 @@ export declare type Hop = Message<"netloom.admin.v1.Hop"> & {
   to: string;
 
   /**
-   * What carries the packets: `vxlan`; inside of a host what its ends are, `veth` or `port`, each once.
+   * The mechanisms that carry the packets: `vxlan`; inside of a host the kinds of its ends, `veth` or `port`, each once.
    *
    * @generated from field: repeated string carriers = 3;
    */
   carriers: string[];
 
   /**
-   * Of a tunnel: the number that it has for itself on both hosts.
+   * The number of a tunnel, unique on both hosts. Absent inside of a host.
    *
    * @generated from field: netloom.admin.v1.Identifier identifier = 4;
    */
@@ -1617,11 +1617,16 @@ export declare type WhyResponse = Message<"netloom.admin.v1.WhyResponse"> & {
   candidates: Candidate[];
 
   /**
-   * Why there is none.
+   * Why there is none, and the reason as data if an error has it.
    *
    * @generated from field: string problem = 6;
    */
   problem: string;
+
+  /**
+   * @generated from field: netloom.admin.v1.ErrorReason cause = 11;
+   */
+  cause?: ErrorReason | undefined;
 
   /**
    * What has happened when the client's wire was last asked for.
@@ -1638,7 +1643,7 @@ export declare type WhyResponse = Message<"netloom.admin.v1.WhyResponse"> & {
   attachment?: AttachmentStatus | undefined;
 
   /**
-   * Of the client's wire, as this host knows it; absent while there is none.
+   * The path of the client's wire, as this host knows it. Absent while there is no wire.
    *
    * @generated from field: netloom.admin.v1.WirePath path = 10;
    */
@@ -1789,7 +1794,7 @@ export declare type Selection_Failure = Message<"netloom.admin.v1.Selection.Fail
   endpoint: string;
 
   /**
-   * In words.
+   * For people.
    *
    * @generated from field: string reason = 2;
    */
@@ -1803,7 +1808,7 @@ export declare type Selection_Failure = Message<"netloom.admin.v1.Selection.Fail
   code: string;
 
   /**
-   * As of an AttachmentStatus.
+   * See AttachmentStatus.
    *
    * @generated from field: netloom.admin.v1.ErrorReason cause = 4;
    */
