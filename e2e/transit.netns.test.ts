@@ -7,6 +7,7 @@
  *   beta  ──┘
  * ```
  */
+import { clientDocument } from "../fixtures/documents/documents.ts";
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -164,3 +165,32 @@ test(
     });
   },
 );
+
+test("a reason that beta gives arrives at alpha over gamma, with its fields", { skip }, async (t) => {
+  const lab = await labFixture(t);
+  const small = LAB.replace("10.9.0.0/24", "10.9.0.0/31").replace("[web]", "[web, batch]");
+  await lab.up(small + WEB);
+  await lab.assertHealthy();
+  const at = ["--lab", lab.name, "--host", "alpha"];
+  const workload = { lab: `${lab.name}/alpha/batch` };
+  const late = JSON.stringify(clientDocument("late", { workload, service: "db", via: ["gamma"] }));
+  const applied = spawnSync(netloomPath, ["apply", "-f", "-", ...at], { encoding: "utf8", input: late });
+  assert.equal(applied.status, 0, applied.stderr);
+  await until(() => {
+    // It exits with 1, because something is not up.
+    const status = spawnSync(netloomPath, ["status", "-o", "json", ...at], { encoding: "utf8" });
+    const { attachments } = JSON.parse(status.stdout) as {
+      readonly attachments: readonly {
+        readonly name: string;
+        readonly topic?: string;
+        readonly cause?: object;
+      }[];
+    };
+    const { topic, cause } = attachments.find(({ name }) => name === "late") ?? {};
+    assert.deepEqual(
+      [topic, cause],
+      ["NL-501", { name: "NO_FREE_ADDRESS", fields: { endpoint: "db.beta", pools: "10.9.0.0/31" } }],
+    );
+    return true;
+  });
+});

@@ -56,6 +56,21 @@ for (const [where, place, path] of [
   );
 }
 
+test("an SDK's client finds our code, our text, and our reason with its fields", { skip }, async (t) => {
+  const bed = await ourMesh(t);
+  const nsc = await startClient(t, bed);
+  await assert.rejects(ask(nsc, "nothing"), {
+    code: "NotFound",
+    message: /network service nothing is not found/,
+    reason: "SERVICE_NOT_FOUND",
+    fields: {
+      service: "nothing",
+      topic: "NL-302",
+      hint: "`netloom get services` lists what is offered",
+    },
+  });
+});
+
 test(
   "an SDK that watches a manager is told what there is, what changes and what goes",
   { skip },

@@ -16,17 +16,28 @@ export const needsPeer: string | false =
 interface Reply {
   readonly id: number;
   readonly body?: JsonValue;
-  readonly error?: { readonly code: string; readonly message: string };
+  readonly error?: Failure;
   readonly end?: boolean;
 }
 
-/** What gRPC's status was called in Go: `NotFound`. */
+/** A status of gRPC as Go reads it: with `NotFound`, and what google.rpc.ErrorInfo says. */
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly reason?: string;
+  readonly fields?: Readonly<Record<string, string>>;
+}
+
 class StrangerError extends Error {
   readonly code: string;
+  readonly reason: string | undefined;
+  readonly fields: Failure["fields"];
 
-  constructor(code: string, message: string) {
+  constructor({ code, message, reason, fields }: Failure) {
     super(`${code}: ${message}`);
     this.code = code;
+    this.reason = reason;
+    this.fields = fields;
   }
 }
 
@@ -90,7 +101,7 @@ export class Stranger {
         return;
       }
       this.#replies.delete(id);
-      answers.finish(error && new StrangerError(error.code, error.message));
+      answers.finish(error && new StrangerError(error));
     });
     this.program.send({ id, verb, body: toJson(input, message), timeoutMs });
     return answers;

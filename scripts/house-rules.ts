@@ -5,6 +5,7 @@
 import { readdirSync } from "node:fs";
 import { KIND_NAMES, type ObjectKindName } from "../src/kernel/objects.ts";
 import { ARROWS, roomOf, targetOf } from "./arrows.ts";
+import { textDecisions } from "./text-rules.ts";
 import { type Token, tokenise } from "./tokens.ts";
 
 /** Rooms outside of the deterministic zone (R1). */
@@ -112,7 +113,11 @@ export function violations(file: SourceFile): string[] {
   if (!ARROWS.has(room)) found.push(`${path}: there is no room ${room} in the table of arrows`);
   const tokens = tokenise(text);
   const inZone = !OUTSIDE.has(room) && !EDGES.has(path);
-  for (const { line, why } of [...kindSwitches(path, tokens), ...unprivileged(room, tokens, inZone)])
+  for (const { line, why } of [
+    ...kindSwitches(path, tokens),
+    ...unprivileged(room, tokens, inZone),
+    ...textDecisions(path, tokens),
+  ])
     found.push(`${path}:${line}: ${why}`);
   for (const { name, line } of importsOf(tokens)) {
     const why = importViolation(path, name, inZone);

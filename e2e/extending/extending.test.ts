@@ -100,6 +100,7 @@ export const plain: Readonly<RemoteType<PlainMechanism>> = {
   ...vxlan,
   type: "PLAIN",
   document: "plain",
+  carrier: "plain",
   options: [
     { key: "port", name: "plain-port", argument: "port", about: "UDP port of plain tunnels", default: 4789, least: 1, most: 65_535 },
   ],
@@ -116,7 +117,7 @@ export const plain: Readonly<RemoteType<PlainMechanism>> = {
   problems: (tunnel, side) => vxlan.problems(asVxlan(tunnel), side),
   mtuBytes: (tunnel) => vxlan.mtuBytes(asVxlan(tunnel)),
   half: (tunnel, place) => vxlan.half(asVxlan(tunnel), place),
-  words: ({ vni }) => \`plain number \${vni}\`,
+  idOf: ({ vni }) => vni,
   vteps: (tunnel) => vxlan.vteps(asVxlan(tunnel)),
   whyMtu: (tunnel) => vxlan.whyMtu(asVxlan(tunnel)),
   tunnel: (facts) => asPlain(vxlan.tunnel(facts)),

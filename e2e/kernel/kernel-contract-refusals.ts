@@ -1,7 +1,8 @@
 /** Every refusal: code, errno, number of the operation, first words; and the machine as it was. */
 import assert from "node:assert/strict";
+import { reason } from "../../src/errors/reasons.ts";
 import { describeOperation } from "../../src/kernel/kernel-text.ts";
-import type { KernelObject, Netns, Operation } from "../../src/kernel/kernel.ts";
+import type { KernelObject, KernelPlace, Netns, Operation } from "../../src/kernel/kernel.ts";
 import {
   add,
   assertRefusal,
@@ -21,6 +22,8 @@ interface Refusal {
   readonly strangers?: readonly KernelObject[];
   readonly operation: Operation;
   readonly errno: string;
+  /** Where the kernel says that it is. Absent: it may say nothing. */
+  readonly at?: KernelPlace;
 }
 
 const nowhere: Netns = "file:///run/netns/nlt-nowhere";
@@ -33,13 +36,24 @@ function ofDevices(workload: Netns): Refusal[] {
   const taken = (name: string): Operation =>
     one({ kind: "veth", ends: [end("host", "free", 9), end(workload, name, 8)] });
   return [
-    { title: "a name that we have taken", operation: one(lone(workload, "nl-1")), errno: "EEXIST" },
-    { title: "a name for a veth's other end that we have taken", operation: taken("nl-1"), errno: "EEXIST" },
+    {
+      title: "a name that we have taken",
+      operation: one(lone(workload, "nl-1")),
+      errno: "EEXIST",
+      at: { netns: workload, link: "nl-1" },
+    },
+    {
+      title: "a name for a veth's other end that we have taken",
+      operation: taken("nl-1"),
+      errno: "EEXIST",
+      at: { netns: workload, link: "nl-1" },
+    },
     {
       title: "a name that a stranger has taken",
       strangers: [lone("host", "dev-1")],
       operation: one(vxlan("host", "dev-1")),
       errno: "EEXIST",
+      at: { netns: "host", link: "dev-1" },
     },
     { title: "a name of 16 bytes", operation: one(lone(workload, "sixteen-letters-")), errno: "ERANGE" },
     {
@@ -67,11 +81,17 @@ function ofDevices(workload: Netns): Refusal[] {
       operation: one(vxlan("host", "vx-2")),
       errno: "EEXIST",
     },
-    { title: "a namespace that is not there", operation: one(lone(nowhere, "dev-1")), errno: "ENOENT" },
+    {
+      title: "a namespace that is not there",
+      operation: one(lone(nowhere, "dev-1")),
+      errno: "ENOENT",
+      at: { netns: nowhere },
+    },
     {
       title: "a namespace for a veth's other end that is not there",
       operation: one({ kind: "veth", ends: [end("host", "free", 9), end(nowhere, "nl-2", 8)] }),
       errno: "ENOENT",
+      at: { netns: nowhere },
     },
     {
       title: "an MTU over the device's maximum",
@@ -272,13 +292,16 @@ export const refusalCases: readonly ContractCase[] = refusals("host").map(({ tit
     const kernel = await harness.kernel({ host });
     const refusal = refusals(workload)[index];
     assert.ok(refusal);
-    const { before = [], strangers = [], operation, errno } = refusal;
+    const { before = [], strangers = [], operation, errno, at } = refusal;
     const surroundings = [...scene(workload), ...before];
     await kernel.apply(add(...surroundings));
     const stranger = strangers.length > 0 ? await harness.kernel({ host, mark: STRANGERS_MARK }) : undefined;
     await stranger?.apply(add(...strangers));
     const first = add(lone("host", "earlier"));
-    assertRefusal(await kernelError(kernel.apply([...first, operation])), operation, errno, 1);
+    const refused = await kernelError(kernel.apply([...first, operation]));
+    assertRefusal(refused, operation, errno, 1);
+    assert.deepEqual(refused.reason, reason("KERNEL_REFUSED", { errno }));
+    if (at) assert.deepEqual(refused.at, at);
     assert.deepEqual(
       await stateOf(kernel, "host", workload),
       canonical(surroundings),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pkg/errors"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -36,8 +37,10 @@ type reply struct {
 }
 
 type failure struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Code    string            `json:"code"`
+	Message string            `json:"message"`
+	Reason  string            `json:"reason,omitempty"`
+	Fields  map[string]string `json:"fields,omitempty"`
 }
 
 // conversation is what goes over standard input and output. Commands run side by side.
@@ -130,8 +133,14 @@ func (c *conversation) say(r reply) {
 
 // failureOf finds gRPC's status under the SDK's wrappings.
 func failureOf(err error) *failure {
-	code := status.Code(errors.Cause(err))
-	return &failure{Code: code.String(), Message: err.Error()}
+	found := status.Convert(errors.Cause(err))
+	failed := &failure{Code: found.Code().String(), Message: err.Error()}
+	for _, detail := range found.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			failed.Reason, failed.Fields = info.GetReason(), info.GetMetadata()
+		}
+	}
+	return failed
 }
 
 // unary makes a verb of a function with one answer.

@@ -16,6 +16,7 @@ import {
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { call, serveAll, watch } from "../api/rpc.ts";
 import { hopTo } from "../registry/hop-to.ts";
+import { pathView } from "../view/told-wire.ts";
 import type { Hop } from "../world/hops.ts";
 import { edited, serviceText } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, type HostName } from "../../fixtures/roles/agent.ts";
@@ -77,8 +78,13 @@ suite("the admin service", () => {
       const [one, other] = [near?.wires[0], far?.wires[0]];
       assert.ok(one && other);
       assert.equal(one.id, other.id);
-      assert.match(one.path, /^vxlan vni \d+ alpha→beta$/);
-      assert.equal(other.path, one.path);
+      assert.match(pathView(one.path).path, /^vxlan vni \d+ alpha→beta$/);
+      const [hop] = one.path?.hops ?? [];
+      assert.deepEqual(
+        [hop?.from, hop?.to, hop?.carriers, hop?.identifier?.name, String(hop?.identifier?.value)],
+        ["alpha", "beta", ["vxlan"], "vni", hop?.tunnel?.parameters["vni"]],
+      );
+      assert.equal(pathView(other.path).path, pathView(one.path).path);
       assert.deepEqual([one.clientEnd?.workload, one.clientEnd?.interface], ["a1", "to-db"]);
       assert.deepEqual([other.endpointEnd?.workload, one.endpointEnd], ["b1", undefined]);
       assert.deepEqual([one.client, one.endpoint, one.service], ["alpha/a1", "db.beta", "db"]);
@@ -202,7 +208,7 @@ suite("the admin service, asked", () => {
         const replies = watch(alpha, method.ping, create(PingRequestSchema, { wire, count: 2 }));
         const seen: [string, number, boolean][] = [];
         for await (const reply of replies) {
-          assert.match(reply.path, /^vxlan vni/);
+          assert.match(pathView(reply.path).path, /^vxlan vni/);
           assert.deepEqual(reply.problems, []);
           if (reply.address !== "") seen.push([reply.address, reply.sequence, reply.rttMs !== undefined]);
         }
@@ -255,17 +261,17 @@ suite("the admin service, watched", () => {
       assert.deepEqual([wires.length, unclaimed.length, unclaimedWires], [0, 1, 1]);
       const [left] = unclaimed;
       assert.deepEqual(
-        [left?.id, left?.state, left?.endpointEnd?.interface, left?.mtu, left?.tunnels[0]?.parameters["vni"]],
+        [left?.id, left?.state, left?.endpointEnd?.interface, left?.mtu, left?.path?.hops[0]?.identifier],
         [
           before?.id,
           Wire_State.UNCLAIMED,
           before?.endpointEnd?.interface,
           before?.mtu,
-          before?.tunnels[0]?.parameters["vni"],
+          before?.path?.hops[0]?.identifier,
         ],
       );
       assert.deepEqual([left?.endpointAddresses, left?.clientEnd], [before?.endpointAddresses, undefined]);
-      assert.match(left?.path ?? "", /^vxlan vni \d+ 10\.8\.0\.1→beta$/);
+      assert.match(pathView(left?.path).path, /^vxlan vni \d+ 10\.8\.0\.1→beta$/);
       await mesh.sleep(30_000);
       assert.deepEqual((await look("beta")).unclaimed, []);
     });

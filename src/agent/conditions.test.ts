@@ -69,7 +69,7 @@ suite("a client", () => {
       await mesh.sleep(60_000);
       const { conditions, events } = await told(mesh);
       assert.deepEqual(conditions, [
-        "Ready=False Healing",
+        "Ready=False EndpointNotFound",
         "Programmed=True Programmed",
         "Reachable=False Lost",
         "Healing=True Lost",

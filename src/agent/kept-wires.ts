@@ -18,6 +18,7 @@ import { deviceOf, type Mechanism } from "../mechanisms/list.ts";
 import type { Side } from "../mechanisms/side.ts";
 import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { reason } from "../errors/reasons.ts";
 import type { Kernel, LinkEnd, Netns } from "../kernel/kernel.ts";
 import { sideOfAlias } from "../mechanisms/naming.ts";
 import type { World } from "../world/world.ts";
@@ -149,7 +150,7 @@ export class KeptWires {
         throw new NetloomError(
           "ALREADY_EXISTS",
           `make wire ${connectionId}: another ${other.kind} of the workload has the interface ${quote(name)}`,
-          { side: "client" },
+          { side: "client", reason: reason("INTERFACE_TAKEN", { interface: name }) },
         );
       this.#world.log.info("a wire of an earlier life gives its interface to another one", {
         wire: id,

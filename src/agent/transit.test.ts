@@ -8,6 +8,7 @@ import { groupByOwner } from "../forwarder/reconcile/owner.ts";
 import type { KernelObject } from "../kernel/kernel.ts";
 import { hopTo } from "../registry/hop-to.ts";
 import { edited } from "../../fixtures/documents/documents.ts";
+import { pathView } from "../view/told-wire.ts";
 import { AgentMesh, DB, type HostName, read, WEB } from "../../fixtures/roles/agent.ts";
 
 /** The client, over these hosts. */
@@ -39,7 +40,7 @@ async function pathOf(mesh: AgentMesh, host: HostName): Promise<string> {
   const { wires } = await call(hopTo(serveAll(served), world), Agent.method.status, request, {
     timeoutMs: 1_000,
   });
-  return wires[0]?.path ?? "";
+  return pathView(wires[0]?.path).path;
 }
 
 const kinds = (objects: readonly KernelObject[] = []): string[] => objects.map(({ kind }) => kind).sort();

@@ -1,6 +1,7 @@
 /** Attachments that cannot be side by side, though each is right: two devices of one workload cannot have one name. */
 import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { reason } from "../errors/reasons.ts";
 import type { Found, WorkloadRef } from "../resolvers/resolver.ts";
 import { identityKey, leadsTo, workloadKey, workloadText } from "../resolvers/workload-ref.ts";
 import { refText, type Wish } from "./wish.ts";
@@ -57,7 +58,9 @@ export class Interfaces {
     const key = `${identityKey(found)} ${wish.interface}`;
     const owner = this.#owners.get(key);
     if (owner && refText(owner) !== refText(wish))
-      throw new NetloomError("ALREADY_EXISTS", `work on ${refText(wish)}: ${describe(owner, wish)}`);
+      throw new NetloomError("ALREADY_EXISTS", `work on ${refText(wish)}: ${describe(owner, wish)}`, {
+        reason: reason("INTERFACE_TAKEN", { interface: wish.interface }),
+      });
     this.#owners.set(key, wish);
     return () => {
       if (this.#owners.get(key) === wish) this.#owners.delete(key);

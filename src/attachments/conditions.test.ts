@@ -54,6 +54,11 @@ test("a wire that heals stays programmed, and is not reachable", () => {
   ]);
 });
 
+test("the reason of a failure is the reason of its condition", () => {
+  const failed = facts({ state: "failed", isProgrammed: false, cause: "NO_FREE_ADDRESS" });
+  assert.equal(told(conditionsOf(failed, 1))[0], "Ready=False NoFreeAddress 1");
+});
+
 test("a port without carrier makes its wire unready and unreachable, and leaves it programmed", () => {
   const down = facts({ state: "waiting", whyDown: "port eth1 is down" });
   assert.deepEqual(told(conditionsOf(down, 2)), [

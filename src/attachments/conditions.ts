@@ -29,6 +29,8 @@ export interface ConditionFacts {
   readonly isProgrammed: boolean;
   /** A sentence: no packet can pass, as far as this host sees. */
   readonly whyDown?: string | undefined;
+  /** The name of the reason of a failure: `NO_FREE_ADDRESS`. */
+  readonly cause?: string | undefined;
 }
 
 const READY_REASONS: Readonly<Record<AttachmentState, string>> = {
@@ -54,9 +56,19 @@ export function conditionsOf(
 
 type Next = Omit<Condition, "sinceMs">;
 
-function ready({ state, message, whyDown }: ConditionFacts): Next {
-  const reason = whyDown === undefined ? READY_REASONS[state] : "LinkDown";
+function ready({ state, message, whyDown, cause }: ConditionFacts): Next {
+  const isFailing = state === "failed" || state === "healing";
+  const known = isFailing && cause !== undefined ? camelCase(cause) : READY_REASONS[state];
+  const reason = whyDown === undefined ? known : "LinkDown";
   return { type: "Ready", status: state === "up" ? "True" : "False", reason, message };
+}
+
+/** `NoFreeAddress` of `NO_FREE_ADDRESS`. */
+function camelCase(name: string): string {
+  return name
+    .split("_")
+    .map((word) => `${word.charAt(0)}${word.slice(1).toLowerCase()}`)
+    .join("");
 }
 
 function programmed({ state, isProgrammed }: ConditionFacts): Next {

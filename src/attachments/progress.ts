@@ -87,7 +87,13 @@ export class Progress {
     const { state, sinceMs, attempts, conditions: before } = this.#view;
     if (state === "closing") return;
     const nowMs = this.#clock.wallMs();
-    const facts = { state: next.state, message: next.reason, isProgrammed: this.#isProgrammed, whyDown };
+    const facts = {
+      state: next.state,
+      message: next.reason,
+      isProgrammed: this.#isProgrammed,
+      whyDown,
+      cause: next.error?.reason?.name,
+    };
     const conditions = conditionsOf(facts, nowMs, before);
     this.#view = { attempts, ...next, conditions, sinceMs: state === next.state ? sinceMs : nowMs };
     this.#onChange(this.#view);

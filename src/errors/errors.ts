@@ -1,3 +1,5 @@
+import { type Reason, type ReasonFields, type ReasonName, readReason } from "./reasons.ts";
+
 /**
  * The one set of codes for every operating error: the names of the gRPC status codes, so that an error keeps its
  * meaning from the kernel to a stranger's client. Source: https://grpc.io/docs/guides/status-codes/
@@ -47,8 +49,13 @@ export interface ErrorDetails {
   /** Default: that of a cause with the same code, else that of the code. */
   readonly topic?: Topic;
   /**
+   * The reason as data, for decisions and for readers on other hosts. Default: that of a cause, also with another code: a new code
+   * says what the failure means to another caller, and the reason stays the same.
+   */
+  readonly reason?: Reason | undefined;
+  /**
    * The end of a wire where the reason lies, as this host sees it; it does not travel. What lies at the client's end no
-   * other endpoint can better.
+   * other endpoint can better. Default: that of a cause.
    */
   readonly side?: "client" | "endpoint" | undefined;
   readonly cause?: unknown;
@@ -63,20 +70,41 @@ export class NetloomError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly topic: Topic;
+  readonly reason: Reason | undefined;
   readonly side: "client" | "endpoint" | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    const cause = details.cause instanceof NetloomError ? details.cause : undefined;
     this.code = code;
     this.hint = details.hint;
-    this.side = details.side;
-    this.topic = details.topic ?? inherited(details.cause, code) ?? TOPICS[code];
+    this.reason = details.reason ?? cause?.reason;
+    this.side = details.side ?? cause?.side;
+    this.topic = details.topic ?? (cause?.code === code ? cause.topic : TOPICS[code]);
   }
 }
 
 /** Whether it is an operating error with one of these codes. */
 export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error is NetloomError {
   return error instanceof NetloomError && codes.includes(error.code);
+}
+
+/** The fields of an operating error's reason, if it is this one. */
+export function reasonOf<N extends ReasonName>(error: unknown, name: N): ReasonFields<N> | undefined {
+  return error instanceof NetloomError ? readReason(error.reason, name) : undefined;
+}
+
+/** Codes of failures on the way, where nobody has refused the request. */
+const ON_THE_WAY: readonly ErrorCode[] = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"];
+
+/**
+ * Picks the failure to hand on when all alternatives have failed: a refusal before a failure on the way, a failure with a reason
+ * before one without, and the last of equal ones. `undefined` for an empty list.
+ */
+export function mostTelling(failures: readonly NetloomError[]): NetloomError | undefined {
+  const refusals = failures.filter((error) => !hasCode(error, ...ON_THE_WAY));
+  const pool = refusals.length > 0 ? refusals : failures;
+  return pool.findLast(({ reason }) => reason !== undefined) ?? pool.at(-1);
 }
 
 /** An error as an operating error: what nobody has expected is INTERNAL, with itself as the cause. `what` was attempted. */
@@ -87,8 +115,4 @@ export function operatingError(what: string, error: unknown): NetloomError {
     cause: error,
     hint: "this is a fault of netloom: please report it with the agent's log; another document begins afresh",
   });
-}
-
-function inherited(cause: unknown, code: ErrorCode): Topic | undefined {
-  return cause instanceof NetloomError && cause.code === code ? cause.topic : undefined;
 }

@@ -7,6 +7,7 @@ import { ping, Pinger } from "../linux/icmp/icmp.ts";
 import { LinuxMachine } from "../linux/machine/machine.ts";
 import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { reason } from "../errors/reasons.ts";
 import type { Kernel, Operation } from "../kernel/kernel.ts";
 import {
   addressesOf,
@@ -140,15 +141,11 @@ test(
     ip("link", "add", "vxlan_sys", "type", "vxlan", "external", "dstport", "4789");
     ip("link", "set", "vxlan_sys", "up");
     const wires = new WireMaker(hosts.alpha);
-    await assert.rejects(
-      wires.apply(remoteWire(hosts, v4).near),
-      (error: unknown) =>
-        error instanceof NetloomError &&
-        /EADDRINUSE: UDP port 4789 is taken by the VXLAN device vxlan_sys, which is not ours/.test(
-          error.message,
-        ) &&
-        /--vxlan-port/.test(error.hint ?? ""),
-    );
+    await assert.rejects(wires.apply(remoteWire(hosts, v4).near), {
+      message: /EADDRINUSE: UDP port 4789 is taken by the VXLAN device vxlan_sys, which is not ours/,
+      hint: /--vxlan-port/,
+      reason: reason("UDP_PORT_TAKEN", { port: "4789" }),
+    });
     assert.deepEqual(wires.owners(), []);
     await wires.apply(remoteWire(hosts, v4, { port: 4790 }).near);
   },

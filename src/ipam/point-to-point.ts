@@ -10,6 +10,7 @@
  */
 import { contains, formatIp, parsePrefix, type IpAddress, type IpPrefix } from "../net/ip.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { reason } from "../errors/reasons.ts";
 import { AddressPool } from "./address-pool.ts";
 import { fromInteger, toInteger } from "../net/cover.ts";
 
@@ -126,6 +127,7 @@ export class PointToPointIpam {
       `give ${wish.client ?? "a client"} a pair of addresses of ${this.#name}: its pool ${names} has no room left`,
       {
         topic: "NL-501",
+        reason: reason("NO_FREE_ADDRESS", { endpoint: this.#name, pools: names.replaceAll(" ", "") }),
         hint: "give the endpoint a larger pool, exclude fewer prefixes, or close wires",
       },
     );

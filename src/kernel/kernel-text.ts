@@ -43,11 +43,11 @@ export function codeOfErrno(errno: string): ErrorCode {
 export function refusal(
   operation: Operation,
   errno: string,
-  reason: string,
-  details: Omit<KernelErrorDetails, "errno"> = {},
+  words: string,
+  details: Omit<KernelErrorDetails, "errno" | "words"> = {},
 ): KernelError {
-  const message = `${describeOperation(operation)}: ${errno}: ${reason}`;
-  return new KernelError(codeOfErrno(errno), message, { ...details, errno });
+  const message = `${describeOperation(operation)}: ${errno}: ${words}`;
+  return new KernelError(codeOfErrno(errno), message, { ...details, errno, words });
 }
 
 /** `add route 10.0.0.0/24 via 10.1.0.1 dev nl-1 in file:///run/netns/a`; the namespace `host` goes unsaid. */

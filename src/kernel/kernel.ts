@@ -6,6 +6,7 @@
  */
 import type { Watch } from "../async/watch.ts";
 import { NetloomError, type ErrorCode, type ErrorDetails, type Topic } from "../errors/errors.ts";
+import { reason } from "../errors/reasons.ts";
 import type { Drops } from "./drops.ts";
 import type { KernelEvent, WatchPurpose } from "./events.ts";
 import type { Netns, OnLink } from "./link.ts";
@@ -171,23 +172,42 @@ export interface Kernel {
   settle(): Promise<void>;
 }
 
+/** A namespace, or a device in one. */
+export interface KernelPlace {
+  readonly netns: Netns;
+  readonly link?: string;
+}
+
 export interface KernelErrorDetails extends ErrorDetails {
   /** Symbolic errno: `EEXIST`. */
   readonly errno?: string;
   /** Number of the operation in its batch. */
   readonly operation?: number;
+  /** The kernel's reason in words: the end of the message, behind the errno. */
+  readonly words?: string;
+  /** The namespace that is missing, or the device that is in the way. */
+  readonly at?: KernelPlace;
 }
 
-/** A refusal of the kernel: `add route 10.0.0.0/24 via 10.1.0.1 dev nl-1: EEXIST: route exists`. */
+/**
+ * A refusal of the kernel: `add route 10.0.0.0/24 via 10.1.0.1 dev nl-1: EEXIST: route exists`. Its reason is
+ * KERNEL_REFUSED if it has an errno and no other reason is given.
+ */
 export class KernelError extends NetloomError {
   override readonly name: string = "KernelError";
   readonly errno: string | undefined;
   readonly operation: number | undefined;
+  readonly words: string | undefined;
+  readonly at: KernelPlace | undefined;
 
   constructor(code: ErrorCode, message: string, details: KernelErrorDetails = {}) {
-    super(code, message, { topic: topicOf(code), ...details });
-    this.errno = details.errno;
-    this.operation = details.operation;
+    const { errno, operation, words, at, ...rest } = details;
+    const refused = errno === undefined ? undefined : reason("KERNEL_REFUSED", { errno });
+    super(code, message, { topic: topicOf(code), ...rest, reason: rest.reason ?? refused });
+    this.errno = errno;
+    this.operation = operation;
+    this.words = words;
+    this.at = at;
   }
 }
 

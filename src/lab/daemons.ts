@@ -167,7 +167,9 @@ async function endDaemon({ pid, kind, host }: RunningDaemon): Promise<void> {
   } catch (error) {
     if (error instanceof NetloomError) throw error;
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return;
-    throw new NetloomError("PERMISSION_DENIED", `end ${kind} of ${host}: ${(error as Error).message}`);
+    throw new NetloomError("PERMISSION_DENIED", `end ${kind} of ${host}: ${(error as Error).message}`, {
+      cause: error,
+    });
   } finally {
     held.release();
   }

@@ -2,6 +2,7 @@
 import type { LinuxMachine } from "../linux/machine/machine.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { familyOf } from "../net/ip.ts";
+import { isInside } from "../view/way.ts";
 import type { WireProof } from "../view/wire-proof.ts";
 import type { WireView } from "../view/wire-view.ts";
 import { down, type DownReport, up, type UpReport } from "./lab.ts";
@@ -109,7 +110,7 @@ export async function* demo(
     yield { step: "built", report: built, durationMs: builtMs };
     const { wires } = await status(machine, name);
     // The one inside of a host first: it is the simpler one.
-    const isLocal = ({ hops }: WireView): boolean => hops.length === 0;
+    const isLocal = ({ hops }: WireView): boolean => hops.every(isInside);
     for (const wire of [...wires].sort((a, b) => Number(isLocal(b)) - Number(isLocal(a)))) {
       options.signal?.throwIfAborted();
       const [probed, durationMs] = await timed(() => probeWire(machine, name, wire));

@@ -11,7 +11,7 @@ import type { NetnsPlace, Places } from "./namespaces/place.ts";
 import type { ProcSys } from "./namespaces/proc-sys.ts";
 import type { Readiness } from "./batch/readiness.ts";
 import type { Reaper } from "./batch/reaper.ts";
-import type { Job, Reason } from "./batch/refuse.ts";
+import type { Explanation, Job } from "./batch/refuse.ts";
 import type { Transaction } from "./batch/transaction.ts";
 import type { ObserveContext, NetnsView } from "./batch/view.ts";
 
@@ -75,7 +75,7 @@ export interface LinuxObjectKind<T> {
   /** Those with our mark. */
   observe(context: ObserveContext, view: NetnsView): T[];
   /** Why it was refused, where the errno means something of its own. */
-  explain?(refused: Refused<T>): Reason | undefined;
+  explain?(refused: Refused<T>): Explanation | undefined;
   /** The message that puts it back on a device that was down, or had no IPv4 address, for a while. */
   restore?(object: T, target: Target): Uint8Array;
 }

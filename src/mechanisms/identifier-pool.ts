@@ -1,6 +1,7 @@
 /** The identifiers of one type of tunnel on one host: who has which. */
 import type { Random } from "../world/world.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { reason } from "../errors/reasons.ts";
 import type { Identifier, RemoteType } from "./mechanism-type.ts";
 
 const MAX_DRAWS = 64;
@@ -79,6 +80,7 @@ export class IdentifierPool {
     throw new NetloomError(
       "RESOURCE_EXHAUSTED",
       `take a ${noun}: ${this.#owners.size} of this host are in use`,
+      { reason: reason("NO_FREE_IDENTIFIER", { identifier: key }) },
     );
   }
 

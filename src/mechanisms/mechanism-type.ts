@@ -1,7 +1,7 @@
 /** All that is known of one type of mechanism. A new one is a folder with a `MechanismType`, and an entry of `list.ts`. */
 import type { z } from "zod";
 import type { Check } from "../doctor/check.ts";
-import type { Kernel, KernelError, KernelObject, Netns, Tunnel } from "../kernel/kernel.ts";
+import type { Kernel, KernelObject, Netns, Tunnel } from "../kernel/kernel.ts";
 import type { Device } from "../kernel/objects.ts";
 import type { Server } from "../kernel/guard.ts";
 import type { Half, Place, Trust } from "./half.ts";
@@ -48,8 +48,8 @@ interface CommonType<M extends TypedMechanism> {
   /** The largest packet that it carries; `undefined` where it says nothing. */
   mtuBytes(mechanism: M): number | undefined;
   half(mechanism: M, place: Place): Half;
-  /** `veth`, `vxlan vni 4242` */
-  words(mechanism: M): string;
+  /** The name of the carrier in the path of a wire: `veth`, `vxlan`. */
+  readonly carrier: string;
 }
 
 /** Where a workload is, as whoever looks after it has found it. */
@@ -116,8 +116,8 @@ export interface Identifier {
   readonly lastDrawn: number;
   /** The largest one; the smallest is 1. */
   readonly last: number;
-  /** Has the kernel refused a device because a stranger's has this one? */
-  isClash(error: KernelError, id: number): boolean;
+  /** Whether this kernel object has the identifier. */
+  isHeldBy(object: KernelObject, id: number): boolean;
 }
 
 /** What a host has for tunnels of one type. */
@@ -144,7 +144,6 @@ export interface FoundTunnel {
   readonly local: string;
   readonly remote: string;
   readonly parameters: Record<string, string>;
-  readonly words: string;
 }
 
 /** A tunnel to another host, between two addresses. */
@@ -167,6 +166,8 @@ export interface RemoteType<M extends TypedMechanism = TypedMechanism> extends C
   accept(offered: ParameterMap, host: TunnelHost): Record<string, string>;
   /** VTEPs of the client's and of the endpoint's host. */
   vteps(mechanism: M): { readonly source: string; readonly destination: string };
+  /** Its identifier. */
+  idOf(mechanism: M): number;
   /** Why it carries no more: `an underlay of 1300 bytes leaves after VXLAN over IPv4`. */
   whyMtu(mechanism: M): string;
   tunnel(facts: TunnelFacts): M;

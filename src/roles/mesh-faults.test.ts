@@ -6,6 +6,7 @@ import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { RouteSchema } from "../api/gen/nsm/connectioncontext_pb.js";
 import { vxlan } from "../mechanisms/vxlan/vxlan.ts";
 import { NetloomError } from "../errors/errors.ts";
+import { reason } from "../errors/reasons.ts";
 import type { Operation } from "../kernel/kernel.ts";
 import { addressOf, failing, Mesh, shopMesh } from "../../fixtures/roles/mesh.ts";
 
@@ -195,7 +196,10 @@ test("the port of a stranger's tunnel device, here or there, is refused, and not
       ]);
       await assert.rejects(
         role.request(alpha.caller(), alpha.ask("c1", "shop")),
-        /EADDRINUSE: UDP port 4789 is flannel\.1's/,
+        {
+          message: /EADDRINUSE: UDP port 4789 is flannel\.1's/,
+          reason: reason("UDP_PORT_TAKEN", { port: "4789" }),
+        },
         who,
       );
       await mesh.holdsNothing();

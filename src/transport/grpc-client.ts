@@ -1,6 +1,7 @@
 /** A hop over gRPC. */
 import { type ClientReadableStream, type Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { NetloomError } from "../errors/errors.ts";
+import { reason } from "../errors/reasons.ts";
 import type { Watch } from "../async/watch.ts";
 import type { Credentials } from "../world/credentials.ts";
 import type { Hop, Message, Metadata as Pairs, Waiting } from "../world/hops.ts";
@@ -8,7 +9,7 @@ import type { Peer } from "../world/peer.ts";
 import { GrpcLine } from "./grpc-line.ts";
 import { fromMetadata, toMetadata } from "./grpc-metadata.ts";
 import { Liveness } from "./liveness.ts";
-import { fromStatus } from "./status.ts";
+import { type FailedCall, fromStatus } from "./status.ts";
 import { StreamQueue } from "../async/stream-queue.ts";
 import { grpcTarget, originAt } from "./url.ts";
 
@@ -77,7 +78,7 @@ export class GrpcHop implements Hop {
       const forget = scope?.onEnd(() => reject(cancelled(attempt, scope.name))) ?? (() => undefined);
       line
         .peer(timeoutMs)
-        .then(resolve, (error: unknown) => reject(peerFailure(error, line, attempt)))
+        .then(resolve, (error: unknown) => reject(peerFailure(error, line, { url: this.#url, attempt })))
         .finally(() => {
           forget();
           over();
@@ -190,7 +191,7 @@ export class GrpcHop implements Hop {
   #failure(error: ServiceError, line: GrpcLine, attempt: string): NetloomError {
     if (error.code === status.UNAVAILABLE && line.refusal) return refused(attempt, line.refusal);
     if (error.code === status.DEADLINE_EXCEEDED) this.#liveness.suspect();
-    return fromStatus(error, attempt);
+    return fromStatus(error, { url: this.#url, attempt });
   }
 
   #silence(error: ServiceError, attempt: string): NetloomError {
@@ -198,6 +199,7 @@ export class GrpcHop implements Hop {
     return new NetloomError("UNAVAILABLE", `${attempt}: ${this.#noSign()}`, {
       cause: error,
       topic: "NL-701",
+      reason: reason("PEER_UNREACHABLE", { url: this.#url, why: this.#noSign() }),
     });
   }
 
@@ -269,11 +271,13 @@ function deliver(
   });
 }
 
-function peerFailure(error: unknown, line: GrpcLine, attempt: string): NetloomError {
+function peerFailure(error: unknown, line: GrpcLine, { url, attempt }: FailedCall): NetloomError {
   if (error instanceof NetloomError || line.refusal) return refused(attempt, line.refusal ?? error);
-  return new NetloomError("UNAVAILABLE", `${attempt}: nobody answers there in time`, {
+  const why = "nobody answers there in time";
+  return new NetloomError("UNAVAILABLE", `${attempt}: ${why}`, {
     cause: error,
     topic: "NL-701",
+    reason: reason("PEER_UNREACHABLE", { url, why }),
   });
 }
 

@@ -3,6 +3,7 @@
  * the privilege finds the file; here it is held.
  */
 import { NetloomError } from "../errors/errors.ts";
+import { reason } from "../errors/reasons.ts";
 
 export function isSocketIdentity(url: string): boolean {
   return /^inode:\/\/[0-9]{1,20}\/[0-9]{1,20}$/.test(url);
@@ -67,6 +68,7 @@ export class HeldSockets {
 function gone(url: string, cause: NetloomError): NetloomError {
   return new NetloomError("UNAVAILABLE", `call ${url}: ${cause.message}`, {
     cause,
+    reason: reason("PEER_UNREACHABLE", { url, why: cause.message }),
     ...(cause.hint !== undefined && { hint: cause.hint }),
   });
 }

@@ -1,6 +1,7 @@
 /** The disk of a World: files in one folder of this machine. */
 import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { getSystemErrorMessage } from "node:util";
 import { NetloomError } from "../errors/errors.ts";
 import type { Disk } from "../world/disk.ts";
 
@@ -105,8 +106,8 @@ function codeOf(error: unknown): string {
 function refusal(attempt: string, error: unknown): unknown {
   const code = codeOf(error);
   if (code === "") return error;
-  const reason = (error as Error).message.replace(/^[A-Z0-9]+: /, "").replace(/,.*$/, "");
-  const message = `${attempt}: ${code}: ${reason}`;
+  const { errno } = error as NodeJS.ErrnoException;
+  const message = `${attempt}: ${code}${errno === undefined ? "" : `: ${getSystemErrorMessage(errno)}`}`;
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new NetloomError("RESOURCE_EXHAUSTED", message, { cause: error, hint: "free space there: df -h" });
   }

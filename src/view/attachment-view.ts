@@ -1,8 +1,19 @@
-import { type AttachmentStatus, AttachmentStatus_State } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import {
+  type AttachmentStatus,
+  AttachmentStatus_State,
+  type ErrorReason,
+} from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { type ConditionView, conditionView } from "./condition-view.ts";
 import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
 import type { State } from "./state.ts";
+
+/** A reason of docs/errors.md with its fields. */
+interface ReasonView {
+  /** `NO_CANDIDATE` */
+  readonly name: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
 
 export interface AttachmentView {
   readonly host: string;
@@ -22,6 +33,8 @@ export interface AttachmentView {
   readonly reason?: string;
   readonly hint?: string;
   readonly topic?: string;
+  /** The reason of the failure as data. */
+  readonly cause?: ReasonView;
   readonly attempts: number;
   readonly nextTry?: string;
   /** The number of changes of the document, the first one included. */
@@ -58,10 +71,15 @@ export function attachmentView(host: string, attachment: AttachmentStatus): Atta
     ...optional("reason", attachment.reason),
     ...optional("hint", attachment.hint),
     ...optional("topic", isFine ? undefined : attachment.topic),
+    ...optional("cause", isFine || !attachment.cause ? undefined : reasonView(attachment.cause)),
     attempts: attachment.attempts,
     ...optional("nextTry", isoTime(attachment.nextTry)),
     generation: Number(attachment.generation),
     observedGeneration: Number(attachment.observedGeneration),
     conditions: attachment.conditions.map(conditionView),
   };
+}
+
+export function reasonView({ name, fields }: ErrorReason): ReasonView {
+  return { name, fields: { ...fields } };
 }

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { type GraphResponse, GraphResponseSchema, WireSchema } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import {
+  type GraphResponse,
+  GraphResponseSchema,
+  WirePathSchema,
+  WireSchema,
+} from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { draw } from "./drawing.ts";
 import { meshGraph } from "./mesh-graph.ts";
 import { registryView } from "./mesh-view.ts";
@@ -13,13 +18,16 @@ const tunnel = {
   destination: "10.0.0.2",
   ways: [],
 };
+const identifier = { name: "vni", value: 42 };
 const wire = create(WireSchema, {
   id: "w1",
   service: "db",
   client: "alpha/web",
   endpoint: "db.beta",
-  hosts: ["alpha", "beta"],
-  tunnels: [{ ...tunnel, words: "vxlan vni 42", sourceHost: "alpha", destinationHost: "beta" }],
+  path: {
+    hosts: ["alpha", "beta"],
+    hops: [{ from: "alpha", to: "beta", carriers: ["vxlan"], identifier, tunnel }],
+  },
   clientAddresses: ["172.16.0.1/32"],
   endpointAddresses: ["172.16.0.0/32"],
   clientEnd: { workload: "web", netns: "file:///run/netns/web", interface: "nsm-1" },
@@ -32,9 +40,10 @@ const registered = {
 const alpha = create(GraphResponseSchema, { host: "alpha", ...registered, wires: [wire] });
 const { clientEnd: _end, ...far } = wire;
 const beta = create(GraphResponseSchema, { host: "beta", ...registered, wires: [create(WireSchema, far)] });
+const inside = create(WirePathSchema, { hops: [{ from: "alpha", to: "alpha", carriers: ["veth"] }] });
 const stranger = create(GraphResponseSchema, {
   host: "alpha",
-  wires: [create(WireSchema, { ...far, client: "nsc-1", path: "veth on alpha", hosts: [], tunnels: [] })],
+  wires: [create(WireSchema, { ...far, client: "nsc-1", path: inside })],
 });
 
 const graphOf = (...pictures: GraphResponse[]) => meshGraph(registryView(pictures));
@@ -83,13 +92,28 @@ test("json has services, nodes and wires", () => {
         id: "w1",
         service: "db",
         path: "vxlan vni 42 alpha→beta",
-        hops: [{ from: "alpha", to: "beta", words: "vxlan vni 42", tunnel }],
+        hops: [
+          {
+            from: "alpha",
+            to: "beta",
+            carriers: ["vxlan"],
+            identifier: { name: "vni", value: 42 },
+            tunnel,
+            words: "vxlan vni 42",
+          },
+        ],
         state: "up",
         addresses: { client: ["172.16.0.1"], endpoint: ["172.16.0.0"] },
         label: "db: vxlan vni 42 alpha→beta",
       },
     ],
   });
+});
+
+test("a wire inside of a host has one hop, from the host to itself", () => {
+  const [drawn] = graphOf(stranger).wires;
+  assert.equal(drawn?.path, "veth on alpha");
+  assert.deepEqual(drawn?.hops, [{ from: "alpha", to: "alpha", carriers: ["veth"], words: "veth" }]);
 });
 
 test("what has no host that anybody knows is drawn elsewhere", () => {

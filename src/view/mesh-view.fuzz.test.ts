@@ -44,17 +44,16 @@ const drawnWire: fc.Arbitrary<Drawn> = fc.shuffledSubarray([...HOSTS], { minLeng
 /** What `host` tells of wire `n`. */
 function wireOn(host: string, n: number, { way, isKnown }: Drawn): MessageInitShape<typeof WireSchema> {
   const at = way.indexOf(host);
-  const tunnels = [at - 1, at].flatMap((i) => {
+  const hops = [at - 1, at].flatMap((i) => {
     const [from, to] = [way[i], way[i + 1]];
     if (from === undefined || to === undefined) return [];
     return [
       {
-        type: "VXLAN",
-        words: `vxlan vni ${n}${i}`,
-        source: `ip-${from}`,
-        destination: `ip-${to}`,
-        sourceHost: isKnown || from === host ? from : "",
-        destinationHost: isKnown || to === host ? to : "",
+        from: isKnown || from === host ? from : "",
+        to: isKnown || to === host ? to : "",
+        carriers: ["vxlan"],
+        identifier: { name: "vni", value: Number(`${n}${i}`) },
+        tunnel: { type: "VXLAN", source: `ip-${from}`, destination: `ip-${to}` },
       },
     ];
   });
@@ -63,8 +62,7 @@ function wireOn(host: string, n: number, { way, isKnown }: Drawn): MessageInitSh
     id: `wire-${n}`,
     client: `${way[0]}/w`,
     endpoint: `e.${way.at(-1)}`,
-    hosts: isKnown ? [...way] : [],
-    tunnels,
+    path: { hosts: isKnown ? [...way] : [], hops },
     mtu: 1400 + at,
     ...(at === 0 && { clientEnd: end }),
     ...(at === way.length - 1 && { endpointEnd: end }),

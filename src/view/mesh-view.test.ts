@@ -15,21 +15,24 @@ import { endName } from "./wire-view.ts";
 type WireInit = MessageInitShape<typeof WireSchema>;
 
 const hop = (from: string, to: string, vni: number) => ({
-  type: "VXLAN",
-  words: `vxlan vni ${vni}`,
-  parameters: { vni: String(vni) },
-  source: `10.0.0.${from}`,
-  destination: `10.0.0.${to}`,
-  sourceHost: from,
-  destinationHost: to,
+  from,
+  to,
+  carriers: ["vxlan"],
+  identifier: { name: "vni", value: vni },
+  tunnel: {
+    type: "VXLAN",
+    parameters: { vni: String(vni) },
+    source: `10.0.0.${from}`,
+    destination: `10.0.0.${to}`,
+  },
 });
+const HOSTS = ["alpha", "gamma", "beta"];
 const [first, second] = [hop("alpha", "gamma", 1), hop("gamma", "beta", 2)];
 const COMMON = {
   id: "w1",
   service: "db",
   client: "alpha/web",
   endpoint: "db.beta",
-  hosts: ["alpha", "gamma", "beta"],
   mtu: 1446,
   payload: "IP",
   clientAddresses: ["10.9.0.1/32"],
@@ -48,19 +51,17 @@ function status(host: string, wires: readonly WireInit[], more: object = {}): Ho
 const alpha = status("alpha", [
   {
     ...COMMON,
-    hosts: [...COMMON.hosts],
+    path: { hosts: HOSTS, hops: [first] },
     clientEnd: web,
-    tunnels: [first],
     attachments: [{ kind: "NetworkServiceClient", name: "web-db" }],
   },
 ]);
-const gamma = status("gamma", [{ ...COMMON, hosts: [...COMMON.hosts], tunnels: [first, second], mtu: 1400 }]);
+const gamma = status("gamma", [{ ...COMMON, path: { hosts: HOSTS, hops: [first, second] }, mtu: 1400 }]);
 const beta = status("beta", [
   {
     ...COMMON,
-    hosts: [...COMMON.hosts],
+    path: { hosts: HOSTS, hops: [second] },
     endpointEnd: db,
-    tunnels: [second],
     attachments: [{ kind: "NetworkServiceProvider", name: "db" }],
   },
 ]);
@@ -114,7 +115,7 @@ test("when all were asked, what a host does not tell of a wire is missing", () =
 
 test("a wire that is down on one of its hosts is down, with that host's reason", () => {
   const lost = status("gamma", [
-    { ...COMMON, hosts: [...COMMON.hosts], state: Wire_State.DOWN, reason: "beta is gone", connection: {} },
+    { ...COMMON, path: { hosts: HOSTS }, state: Wire_State.DOWN, reason: "beta is gone", connection: {} },
   ]);
   const [wire] = meshView([alpha, lost, beta]).wires;
   assert.deepEqual([wire?.state, wire?.reason], ["down", "beta is gone"]);
@@ -151,10 +152,8 @@ test("what a host has of a wire that nobody asked for yet fills only what others
 });
 
 test("hosts of strangers have no name: the way shows their addresses", () => {
-  const tunnel = { ...first, destinationHost: "" };
-  const [wire] = meshView([
-    status("alpha", [{ ...COMMON, hosts: ["alpha", ""], clientEnd: web, tunnels: [tunnel] }]),
-  ]).wires;
+  const path = { hosts: ["alpha", ""], hops: [{ ...first, to: "" }] };
+  const [wire] = meshView([status("alpha", [{ ...COMMON, path, clientEnd: web }])]).wires;
   assert.equal(wire?.path, "vxlan vni 1 alpha→10.0.0.gamma");
 });
 

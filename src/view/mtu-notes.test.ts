@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mtuNotes } from "./mtu-notes.ts";
-import type { HopView } from "./way.ts";
+import { hopOf, type HopView } from "./way.ts";
 
 function hop(mtu: number, ...widths: readonly number[]): HopView {
   const ways = widths.map((mtuBytes, i) => ({
@@ -11,7 +11,7 @@ function hop(mtu: number, ...widths: readonly number[]): HopView {
     words: "by the device eth0",
   }));
   const tunnel = { type: "VXLAN", parameters: { MTU: String(mtu) }, source: "", destination: "", ways };
-  return { from: "alpha", to: "beta", words: "", tunnel };
+  return hopOf({ from: "alpha", to: "beta", carriers: ["vxlan"], tunnel });
 }
 
 test("a wire that carries IPv6 has nothing to say of its MTU, nor has one whose MTU is not known", () => {

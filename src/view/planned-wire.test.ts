@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KernelObject, Operation } from "../kernel/kernel.ts";
 import { type FoundHalf, plannedWire } from "./planned-wire.ts";
+import { hopOf } from "./way.ts";
 
 const end = (host: string, workload: string) => ({
   host,
@@ -27,8 +28,7 @@ function wire(...found: readonly FoundHalf[]) {
     id: "two.alpha.web.nl-1",
     interfaces: { client: end("alpha", "web"), endpoint: end("beta", "db") },
     addresses: { client: ["10.0.0.1"], endpoint: ["10.0.0.0"] },
-    path: "vxlan vni 42 alpha→beta",
-    hops: [{ from: "alpha", to: "beta", words: "vxlan vni 42" }],
+    hops: [hopOf({ from: "alpha", to: "beta", carriers: ["vxlan"], identifier: { name: "vni", value: 42 } })],
     mtuBytes: 1446,
     found,
   });

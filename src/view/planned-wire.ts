@@ -3,14 +3,13 @@ import type { Operation } from "../kernel/kernel.ts";
 import type { Side } from "../mechanisms/side.ts";
 import { differencesOf } from "./differences.ts";
 import { mtuNotes } from "./mtu-notes.ts";
-import type { HopView } from "./way.ts";
+import { type HopView, pathWords } from "./way.ts";
 import { endName, type InterfaceView, type Received, type WireView } from "./wire-view.ts";
 
 export interface PlannedWire {
   readonly id: string;
   readonly interfaces: Readonly<Record<Side, Omit<InterfaceView, "received">>>;
   readonly addresses: WireView["addresses"];
-  readonly path: string;
   readonly hops: readonly HopView[];
   readonly mtuBytes: number;
   /** On each of its hosts, the client's first. */
@@ -25,7 +24,7 @@ export interface FoundHalf {
 }
 
 export function plannedWire(planned: PlannedWire): WireView {
-  const { id, addresses, path, hops, mtuBytes, found } = planned;
+  const { id, addresses, hops, mtuBytes, found } = planned;
   const end = (side: Side): InterfaceView => {
     const received = found.map((half) => half.received[side]).find((counted) => counted !== undefined);
     return { ...planned.interfaces[side], ...(received && { received }) };
@@ -45,7 +44,7 @@ export function plannedWire(planned: PlannedWire): WireView {
     client,
     endpoint,
     clientWorkload: interfaces.client.workload,
-    path,
+    path: pathWords(hops),
     hosts: found.map(({ host }) => host),
     hops,
     addresses,

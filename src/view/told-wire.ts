@@ -1,10 +1,16 @@
 /** A wire as agents tell of it: each host knows its own end, and the tunnels that begin or end there. */
-import { type Tunnel, type Wire, Wire_State, type WireEnd } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import {
+  type Hop,
+  type Wire,
+  Wire_State,
+  type WireEnd,
+  type WirePath,
+} from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
 import type { State } from "./state.ts";
 import { mtuNotes } from "./mtu-notes.ts";
-import { type HopView, hopWords, wayOf } from "./way.ts";
+import { hopOf, type HopView, pathWords, wayOf } from "./way.ts";
 import type { InterfaceView, PutRightView, WireView } from "./wire-view.ts";
 
 /** What the agent of `host` tells of a wire. */
@@ -18,7 +24,7 @@ export interface ToldWire {
  * counts only what no other one tells. A host of `asked` that the wire passes, and that tells nothing of it, makes a difference.
  */
 export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> = new Set()): WireView {
-  const hosts = longest(told.map(({ wire }) => wire.hosts));
+  const hosts = longest(told.map(({ wire }) => wire.path?.hosts ?? []));
   const along = [...told].sort((a, b) => placeOn(hosts, a) - placeOn(hosts, b) || compare(a.host, b.host));
   const claimed = along.filter(({ wire }) => wire.state !== Wire_State.UNCLAIMED);
   const wires = [...claimed, ...along.filter((each) => !claimed.includes(each))].map(({ wire }) => wire);
@@ -30,7 +36,7 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
   };
   const hops = wayOf(
     hosts,
-    along.map(({ wire }) => wire.tunnels.map(hopView)),
+    along.map(({ wire }) => hopsOf(wire.path)),
   );
   const differences = hosts.flatMap((host, i) => {
     if (!asked.has(host) || told.some((each) => each.host === host)) return [];
@@ -51,7 +57,7 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
     client: name,
     endpoint,
     ...optional("clientWorkload", client?.workload ?? said),
-    path: hops.length > 0 ? hopWords(hops) : say(({ path }) => path),
+    path: pathWords(hops),
     hosts,
     hops,
     addresses: {
@@ -92,9 +98,17 @@ function wireName(client: string, device: InterfaceView | undefined): string {
   return device && device.isPort !== true ? `${client}/${device.interface}` : client;
 }
 
+/** A path in words and as data. */
+export type PathView = Pick<WireView, "path" | "hops">;
+
 /** The path as one host tells of it. */
-export function wayWords({ hosts, tunnels, path }: Wire): string {
-  return hopWords(wayOf(hosts, [tunnels.map(hopView)])) || path;
+export function pathView(path: WirePath | undefined): PathView {
+  const hops = wayOf(path?.hosts ?? [], [hopsOf(path)]);
+  return { path: pathWords(hops), hops };
+}
+
+function hopsOf(path: WirePath | undefined): HopView[] {
+  return path?.hops.map(hopView) ?? [];
 }
 
 /** On the way from the client to the endpoint. */
@@ -129,20 +143,22 @@ function interfaceView(host: string, end: WireEnd | undefined): InterfaceView | 
   return { ...device, ...(end.isPort && { isPort: true as const }), ...optional("received", counters) };
 }
 
-function hopView(tunnel: Tunnel): HopView {
-  const { type, parameters, words, source, destination, sourceHost, destinationHost } = tunnel;
-  const ways = tunnel.ways.map(({ host, to, mtu, words: bound }) => ({
-    host,
+function hopView({ from, to, carriers, identifier, tunnel }: Hop): HopView {
+  return hopOf({
+    from,
     to,
-    mtuBytes: mtu,
-    words: bound,
-  }));
-  return {
-    from: sourceHost,
-    to: destinationHost,
-    words,
-    tunnel: { type, parameters, source, destination, ways },
-  };
+    carriers,
+    ...(identifier && { identifier: { name: identifier.name, value: identifier.value } }),
+    ...(tunnel && {
+      tunnel: {
+        type: tunnel.type,
+        parameters: tunnel.parameters,
+        source: tunnel.source,
+        destination: tunnel.destination,
+        ways: tunnel.ways.map(({ host, to: end, mtu, words }) => ({ host, to: end, mtuBytes: mtu, words })),
+      },
+    }),
+  });
 }
 
 /** Both ends of a wire have addresses of their own: the length says nothing there. */

@@ -9,13 +9,21 @@
  * ```
  */
 
-/** From one host to the next one. */
-export interface HopView {
-  /** Names of the two hosts; empty for one whose name is not known. */
-  readonly from: string;
-  readonly to: string;
+/** One step of a path: from one host to the next one, or inside of a host. */
+export interface HopView extends HopFacts {
   /** How it is carried: `vxlan vni 4242`. Empty if neither of its hosts was asked. */
   readonly words: string;
+}
+
+/** A hop as hosts tell of it. */
+interface HopFacts {
+  /** Names of the two hosts; empty for one whose name is not known, and the same one inside of a host. */
+  readonly from: string;
+  readonly to: string;
+  /** The carriers of the packets: `vxlan`; inside of a host the kinds of its ends, `veth` or `port`, each once. None if nobody tells. */
+  readonly carriers: readonly string[];
+  /** The number of a tunnel, unique on both hosts, with its name in NSM: `vni`. */
+  readonly identifier?: { readonly name: string; readonly value: number };
   readonly tunnel?: TunnelView;
 }
 
@@ -42,14 +50,22 @@ interface TunnelView {
   readonly ways: readonly TunnelWayView[];
 }
 
+/** A hop with its words. */
+export function hopOf(facts: HopFacts): HopView {
+  const { carriers, identifier } = facts;
+  const carrier = carriers.join(" and ");
+  return { ...facts, words: identifier ? `${carrier} ${identifier.name} ${identifier.value}` : carrier };
+}
+
 /**
  * Each hop once, from the client to the endpoint. `told` has what each host tells, in the order in which the wire passes them;
  * of two that tell the same hop the earlier one is believed, and each knows its own way. `hosts` names all that the wire passes: a hop between two of them
- * that nobody tells is there without words.
+ * that nobody tells is there without words. A hop inside of a host counts only if nobody knows of another host.
  */
 export function wayOf(hosts: readonly string[], told: readonly (readonly HopView[])[]): HopView[] {
+  const [inside, between] = [told.flat().filter(isInside), told.flat().filter((hop) => !isInside(hop))];
   const hops: HopView[] = [];
-  for (const hop of told.flat()) {
+  for (const hop of between) {
     const at = hops.findIndex((known) => isSame(known, hop));
     const known = hops[at];
     if (!known) hops.push(hop);
@@ -57,10 +73,16 @@ export function wayOf(hosts: readonly string[], told: readonly (readonly HopView
   }
   const all = hosts.slice(1).map((to, i): HopView => {
     const from = hosts[i] ?? "";
-    return hops.find((hop) => hop.from === from && hop.to === to) ?? { from, to, words: "" };
+    return hops.find((hop) => hop.from === from && hop.to === to) ?? hopOf({ from, to, carriers: [] });
   });
   const isComplete = !hosts.includes("") && hops.every((hop) => all.includes(hop));
-  return isComplete ? all : inOrder(hops);
+  const way = isComplete ? all : inOrder(hops);
+  return way.length > 0 ? way : inside.slice(0, 1);
+}
+
+/** Whether the hop leads from a host to itself. */
+export function isInside({ from, to }: HopView): boolean {
+  return from !== "" && from === to;
 }
 
 function joined(known: HopView, hop: HopView): HopView {
@@ -92,12 +114,14 @@ function isSame(a: HopView, b: HopView): boolean {
   return a.tunnel?.source === b.tunnel?.source && a.tunnel?.destination === b.tunnel?.destination;
 }
 
-/** `vxlan vni 4242 alpha→beta`, with a VTEP for a host whose name is not known. Empty without a hop. */
-export function hopWords(hops: readonly HopView[]): string {
-  return hops
-    .map(({ from, to, words, tunnel }) => {
-      const ends = `${from || tunnel?.source}→${to || tunnel?.destination}`;
-      return words === "" ? ends : `${words} ${ends}`;
-    })
-    .join(", ");
+/** `veth on alpha`, `vxlan vni 4242 alpha→beta`, with a VTEP for a host whose name is not known. Empty without a hop. */
+export function pathWords(hops: readonly HopView[]): string {
+  return hops.map(hopWords).join(", ");
+}
+
+function hopWords(hop: HopView): string {
+  const { from, to, words, tunnel } = hop;
+  if (isInside(hop)) return `${words} on ${from}`;
+  const ends = `${from || tunnel?.source}→${to || tunnel?.destination}`;
+  return words === "" ? ends : `${words} ${ends}`;
 }

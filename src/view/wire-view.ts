@@ -59,7 +59,7 @@ export interface WireView {
   readonly path: string;
   /** Hosts that it passes, from the client's to the endpoint's; empty for one whose name is not known. None if no host is. */
   readonly hosts: readonly string[];
-  /** None for a wire inside of a host. */
+  /** The path as data. A wire inside of a host has one hop. */
   readonly hops: readonly HopView[];
   readonly addresses: Readonly<Record<Side, readonly string[]>>;
   readonly mtuBytes: number;

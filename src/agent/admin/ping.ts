@@ -5,6 +5,7 @@ import {
   PingReplySchema,
   type PingRequest,
   type Wire,
+  type WirePath,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import { farAddressesOf } from "../../elements/path/path-hosts.ts";
@@ -137,7 +138,7 @@ class Probing {
         this.#proof.uncounted(this.#before[i + 1] ?? {}, after[i + 1] ?? {}, leg),
       ),
     ];
-    return create(PingReplySchema, { path: wire.path, wireId: wire.id, problems });
+    return create(PingReplySchema, { ...namesOf(wire), problems });
   }
 
   /** Of the wire, and of those behind it. */
@@ -173,9 +174,12 @@ class Probing {
       address,
       sequence: Math.floor(n / addresses.length) + 1,
       reason,
-      path: wire.path,
-      wireId: wire.id,
+      ...namesOf(wire),
       ...(rttMs !== undefined && { rttMs }),
     });
   }
+}
+
+function namesOf({ id, path }: Wire): Pick<PingReply, "wireId"> & { readonly path?: WirePath } {
+  return { wireId: id, ...(path && { path }) };
 }

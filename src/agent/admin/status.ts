@@ -7,6 +7,8 @@ import {
   AttachmentStatus_State,
   AttachmentStatusSchema,
   ConditionSchema,
+  type ErrorReason,
+  ErrorReasonSchema,
   CountersSchema,
   GaugeSchema,
   HostStatusSchema,
@@ -18,6 +20,7 @@ import {
   RetryingSchema,
   type Wire,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import type { NetloomError } from "../../errors/errors.ts";
 import { readMeters } from "../../forwarder/meter.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { toldDrops } from "./drops.ts";
@@ -72,6 +75,7 @@ export function attachmentStatus({
     hint: error?.hint ?? "",
     code: error?.code ?? "",
     topic: error?.topic ?? "",
+    ...causeMessage(error),
     ...(nextTryMs !== undefined && { nextTry: timestampFromMs(Math.ceil(nextTryMs)) }),
     attempts: view.attempts,
     workload,
@@ -85,6 +89,13 @@ export function attachmentStatus({
       create(ConditionSchema, { ...condition, lastTransition: timestampFromMs(sinceMs) }),
     ),
   });
+}
+
+/** The reason of an error, if it bears one. */
+export function causeMessage(error: NetloomError | undefined): { readonly cause?: ErrorReason } {
+  if (!error?.reason) return {};
+  const { name, fields } = error.reason;
+  return { cause: create(ErrorReasonSchema, { name, fields: { ...fields } }) };
 }
 
 function registryStatus({ registry, registryUrl, world }: AdminParts): RegistryStatus {

@@ -22,7 +22,7 @@ import type { Decision } from "../../registry/matching/match.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { listed } from "../../text/problem.ts";
 import type { AdminParts } from "./admin-parts.ts";
-import { attachmentStatus } from "./status.ts";
+import { attachmentStatus, causeMessage } from "./status.ts";
 import { describeWires } from "./wires.ts";
 
 interface Asked {
@@ -61,13 +61,13 @@ export async function why(parts: AdminParts, call: HopCall, request: WhyRequest)
           : `none of the ${found.endpoints.length} endpoints of ${asked.service} is for this client`;
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-    answer.problem = error.message;
+    Object.assign(answer, { problem: error.message, ...causeMessage(error) });
   }
   const last = lastOf(parts, asked);
   if (last) answer.last = last;
   const made =
     asked.connectionId === "" ? undefined : describeWires(parts).find(({ id }) => id === asked.connectionId);
-  answer.path = made?.path ?? "";
+  if (made?.path) answer.path = made.path;
   if (asked.told) answer.attachment = attachmentStatus(asked.told);
   return answer;
 }
@@ -125,8 +125,15 @@ function selectionMessage({ atMs, discovery, selection }: Decided, wireId: strin
     wireId,
     taken: selection?.taken ?? "",
     asking: selection?.asking ?? "",
-    problem: selection?.problem ?? "",
-    failed: (selection?.failed ?? []).map((each) => create(Selection_FailureSchema, each)),
+    problem: selection?.problem?.message ?? "",
+    failed: (selection?.failed ?? []).map(({ endpoint, error }) =>
+      create(Selection_FailureSchema, {
+        endpoint,
+        reason: error.message,
+        code: error.code,
+        ...causeMessage(error),
+      }),
+    ),
     judgements: judgements(discovery),
   });
 }

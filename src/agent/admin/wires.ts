@@ -6,17 +6,18 @@ import type { Mended } from "../drift/mends.ts";
 import type { MadeWire } from "../kept-wires.ts";
 import type { Unclaimed } from "../unclaimed.ts";
 import {
+  type Hop,
+  HopSchema,
   type PutRight,
   type Ref,
   PutRightSchema,
   RefSchema,
-  type Tunnel,
-  TunnelSchema,
-  TunnelWaySchema,
   type Wire,
   Wire_State,
   type WireEnd,
   WireEndSchema,
+  type WirePath,
+  WirePathSchema,
   WireSchema,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
@@ -26,10 +27,9 @@ import { stationsOf, wireIdOf } from "../../elements/wires/wire-id.ts";
 import { wireMtu } from "../../forwarder/plan/plan.ts";
 import type { Wire as Made } from "../../forwarder/wire.ts";
 import type { ToldWay } from "../../forwarder/ways/tunnel-ways.ts";
-import { endOf, isBorrowed, remoteTypeOf, typeOf } from "../../mechanisms/list.ts";
-import type { WorkloadDevice } from "../../mechanisms/mechanism-type.ts";
+import { endOf, isBorrowed, REMOTE_TYPES, remoteTypeOf, typeOf } from "../../mechanisms/list.ts";
+import type { RemoteType, WorkloadDevice } from "../../mechanisms/mechanism-type.ts";
 import type { Side } from "../../mechanisms/side.ts";
-import { wayWords } from "../../view/told-wire.ts";
 import type { AdminParts } from "./admin-parts.ts";
 
 /** In the order in which a wire passes what leads there. */
@@ -45,7 +45,7 @@ export function describeWires(parts: AdminParts): Wire[] {
     const portDown = attached.map((each) => each.attached.whyDown).find((why) => why !== undefined);
     const whyDown = (connection && parts.forwarder.whyDown(connection.id)) ?? portDown;
     const mended = parts.wires.mended(id);
-    return withPath(describeWire(parts, { made, connection, whyDown, attached, mended }));
+    return describeWire(parts, { made, connection, whyDown, attached, mended });
   });
 }
 
@@ -54,14 +54,8 @@ export function describeUnclaimed({ attachments, wires, world }: AdminParts): Wi
   const all = attachments.all();
   return [...wires.found].map(([id, found]) => {
     const connect = all.find((each) => each.connectionId === id);
-    return withPath(unclaimedWire(world.host, { id, found, connect }));
+    return unclaimedWire(world.host, { id, found, connect });
   });
-}
-
-/** The path in words, as everybody reads it who is told of the wire by this host alone. */
-function withPath(wire: Wire): Wire {
-  wire.path = wayWords(wire);
-  return wire;
 }
 
 function unclaimedWire(
@@ -77,18 +71,22 @@ function unclaimedWire(
     client: clientEnd ? `${host}/${clientEnd.workload}` : "",
     ...(clientEnd && { clientEnd }),
     ...(endpoint && { endpointEnd: endMessage(endpoint, undefined, endpoint.isPort ?? false) }),
-    tunnels: SIDES.flatMap((side) =>
-      found.tunnels
-        .filter((tunnel) => (tunnel.side ?? "endpoint") === side)
-        .map(({ type, parameters, words, local, remote }) =>
-          tunnelMessage(side, { type, parameters, words, local, remote, localHost: host, remoteHost: "" }),
-        ),
+    path: pathMessage(
+      [],
+      SIDES.flatMap((side) =>
+        found.tunnels
+          .filter((tunnel) => (tunnel.side ?? "endpoint") === side)
+          .flatMap((tunnel) => {
+            const type = REMOTE_TYPES.find((each) => each.type === tunnel.type);
+            return type ? [tunnelHop(side, { ...tunnel, type, localHost: host, remoteHost: "" })] : [];
+          }),
+      ),
+      { host, carriers: ["veth"] },
     ),
     mtu: found.mtuBytes,
     clientAddresses: [...(client?.addresses ?? [])],
     endpointAddresses: [...(endpoint?.addresses ?? [])],
     attachments: connect ? [refMessage(connect.wish)] : [],
-    path: `veth on ${host}`,
   });
 }
 
@@ -132,12 +130,15 @@ function describeWire(
     state: connection && whyDown === undefined ? Wire_State.UP : Wire_State.DOWN,
     reason: whyDown ?? "",
     ...ends(wire, { client: workloadAt("client"), endpoint: workloadAt("endpoint") }),
-    tunnels: tunnelsOf(wire, {
+    path: pathMessage(
       hosts,
-      host: world.host,
-      wayTo: (towards) => connection && tunnelling.ways.told({ connectionId: connection.id, towards }),
-    }),
-    hosts,
+      tunnelHops(wire, {
+        hosts,
+        host: world.host,
+        wayTo: (towards) => connection && tunnelling.ways.told({ connectionId: connection.id, towards }),
+      }),
+      { host: world.host, carriers: [wire.client, wire.endpoint].map((end) => typeOf(end).carrier) },
+    ),
     clientWorkload: clientWorkloadOf(stations),
     mtu: wireMtu(wire),
     clientAddresses: [...(wire.context.srcIpAddrs ?? [])],
@@ -145,7 +146,6 @@ function describeWire(
     ...(connection && { connection: withoutTokens(connection) }),
     attachments: attached.map(({ attached: { wish } }) => refMessage(wish)),
     upSince: timestampFromMs(made.sinceMs),
-    path: insideWords(wire, world.host),
     ...(mended && { putRight: putRightMessage(mended) }),
   });
 }
@@ -187,8 +187,21 @@ function nameOfNetns(netns: string): string {
   return /^file:\/\/.*\/([^/]+)$/.exec(netns)?.[1] ?? netns;
 }
 
+/** A wire without a tunnel has one hop, inside of the host. */
+function pathMessage(
+  hosts: readonly string[],
+  tunnels: readonly Hop[],
+  { host, carriers }: { readonly host: string; readonly carriers: readonly string[] },
+): WirePath {
+  const inside = create(HopSchema, { from: host, to: host, carriers: [...new Set(carriers)] });
+  return create(WirePathSchema, {
+    hosts: [...hosts],
+    hops: tunnels.length > 0 ? [...tunnels] : [inside],
+  });
+}
+
 /** In the order from the client to the endpoint. */
-function tunnelsOf(
+function tunnelHops(
   wire: Made,
   {
     hosts,
@@ -199,7 +212,7 @@ function tunnelsOf(
     readonly host: string;
     readonly wayTo: (side: Side) => ToldWay | undefined;
   },
-): Tunnel[] {
+): Hop[] {
   const own = hosts.indexOf(host);
   return SIDES.flatMap((side) => {
     const mechanism = wire[side];
@@ -209,10 +222,10 @@ function tunnelsOf(
     const [local, remote] = side === "client" ? [destination, source] : [source, destination];
     const next = own < 0 ? undefined : hosts[side === "client" ? own - 1 : own + 1];
     return [
-      tunnelMessage(side, {
-        type: type.type,
+      tunnelHop(side, {
+        type,
+        id: type.idOf(mechanism),
         parameters: type.write(mechanism),
-        words: type.words(mechanism),
         local,
         remote,
         localHost: host,
@@ -224,7 +237,10 @@ function tunnelsOf(
 }
 
 /** As this host sees a tunnel that leads to `side` of the wire. */
-interface TunnelHere extends Pick<Tunnel, "type" | "parameters" | "words"> {
+interface TunnelHere {
+  readonly type: RemoteType;
+  readonly id: number;
+  readonly parameters: Record<string, string>;
   readonly local: string;
   readonly remote: string;
   readonly localHost: string;
@@ -232,27 +248,22 @@ interface TunnelHere extends Pick<Tunnel, "type" | "parameters" | "words"> {
   readonly way?: ToldWay | undefined;
 }
 
-function tunnelMessage(side: Side, here: TunnelHere): Tunnel {
-  const { type, parameters, words, local, remote, localHost, remoteHost, way } = here;
+function tunnelHop(side: Side, here: TunnelHere): Hop {
+  const { type, id, parameters, local, remote, localHost, remoteHost, way } = here;
   const isForth = side === "endpoint";
-  return create(TunnelSchema, {
-    type,
-    parameters,
-    words,
-    source: isForth ? local : remote,
-    destination: isForth ? remote : local,
-    sourceHost: isForth ? localHost : remoteHost,
-    destinationHost: isForth ? remoteHost : localHost,
-    ways: way
-      ? [create(TunnelWaySchema, { host: localHost, to: way.to, mtu: way.widthBytes, words: way.words })]
-      : [],
+  return create(HopSchema, {
+    from: isForth ? localHost : remoteHost,
+    to: isForth ? remoteHost : localHost,
+    carriers: [type.carrier],
+    identifier: { name: type.identifier.key, value: id },
+    tunnel: {
+      type: type.type,
+      parameters,
+      source: isForth ? local : remote,
+      destination: isForth ? remote : local,
+      ways: way ? [{ host: localHost, to: way.to, mtu: way.widthBytes, words: way.words }] : [],
+    },
   });
-}
-
-/** Inside of a host: `veth on alpha`. */
-function insideWords({ client, endpoint }: Made, host: string): string {
-  const words = new Set([client, endpoint].map((mechanism) => typeOf(mechanism).words(mechanism)));
-  return `${[...words].join(" and ")} on ${host}`;
 }
 
 function withoutTokens(connection: Connection): Connection {

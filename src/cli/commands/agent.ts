@@ -248,7 +248,7 @@ async function checkUrl(url: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
     const { code, message, hint = "" } = error;
-    throw new NetloomError(code, `--url ${url}: ${message.replace(/^.*?: it/, "it")}`, { hint });
+    throw new NetloomError(code, `--url: ${message}`, { cause: error, hint });
   }
 }
 

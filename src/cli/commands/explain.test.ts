@@ -52,3 +52,17 @@ test("explain of a code that is none says so, with its neighbour", async () => {
   assert.equal(code, 1);
   assert.match(stderr, /^error: explain NL-33: there is no such error; did you mean "NL-\d+"\?\nhint: /);
 });
+
+test("a reason is told with its fields, in either case of letters", async () => {
+  const { code, stdout } = await netloom(["explain", "port_taken"]);
+  assert.deepEqual(
+    [code, stdout],
+    [0, "PORT_TAKEN  A port is the end of another wire.\n\nFields:\n  port  the device\n"],
+  );
+  const { stdout: json } = await netloom(["explain", "PORT_TAKEN", "-o", "json"]);
+  assert.deepEqual(JSON.parse(json), {
+    reason: "PORT_TAKEN",
+    means: "A port is the end of another wire.",
+    fields: { port: "the device" },
+  });
+});

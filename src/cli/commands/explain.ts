@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { didYouMean } from "../../text/problem.ts";
 import { NetloomError, type Topic } from "../../errors/errors.ts";
+import { type ReasonName, REASONS } from "../../errors/reasons.ts";
 import { describe, outputOption, type CommandContext } from "../command.ts";
 import { ERROR_AREAS, ERROR_PAGES, type ErrorPage } from "../errors/error-pages.ts";
 import { table, type Format, type Output } from "../output.ts";
@@ -10,24 +11,37 @@ export function explainCommand(context: CommandContext): Command {
     name: "explain",
     description:
       "Explains an error: what it means, how it comes about and what to do. Every error ends with its code. Without " +
-      "a code: all of them. The same pages are in docs/errors.md. Needs no privilege and no agent.",
+      "a code: all of them. Explains a reason as well, which an error has as data (cause in JSON). The same pages are in " +
+      "docs/errors.md. Needs no privilege and no agent.",
     examples: [
       { command: "netloom explain NL-303", about: "one page" },
       { command: "netloom explain", about: "all codes" },
+      { command: "netloom explain NO_CANDIDATE", about: "a reason, and its fields" },
       {
         command: "netloom explain NL-303 -o json",
         about: '{"topic", "title", "means", "causes", "remedies"}',
       },
     ],
   })
-    .argument("[topic]", "the code of an error: NL-303, or 303")
+    .argument("[topic]", "the code of an error, NL-303 or 303, or the name of a reason")
     .addOption(outputOption())
     .action((text: string | undefined, options: { output: Format }) => {
       if (text === undefined) return listPages(context.out, options.output);
+      const name = text.toUpperCase();
+      if (Object.hasOwn(REASONS, name)) return explainReason(context.out, name as ReasonName, options.output);
       const [topic, page] = findPage(text);
       if (options.output === "json") return context.out.json({ topic, ...page });
       printPage(context.out, topic, page);
     });
+}
+
+function explainReason(out: Output, name: ReasonName, format: Format): void {
+  const { about, fields } = REASONS[name];
+  if (format === "json") return out.json({ reason: name, means: about, fields });
+  out.line(`${out.style("bold", name)}  ${about}`);
+  out.line("\nFields:");
+  for (const line of table(Object.entries(fields).map(([field, meaning]) => [`  ${field}`, meaning])))
+    out.line(line);
 }
 
 function findPage(text: string): [Topic, ErrorPage] {
@@ -86,12 +100,22 @@ export function errorReference(): string {
         `What to do:\n\n${list(remedies)}`,
       ]),
   ]);
+  const reasons = Object.entries(REASONS).map(([name, { about, fields }]) => {
+    const each = Object.entries(fields).map(([field, meaning]) => `\`${field}\`: ${meaning}`);
+    return `| \`${name}\` | ${about} | ${each.join("; ")} |`;
+  });
   return [
     "# Errors",
-    "Written by `make docs` from src/cli/errors/error-pages.ts: change that, not this file. `netloom explain NL-303` prints one\n" +
-      "of these pages. A page that speaks of one situation comes before that of the code alone (NL-001 to NL-016, numbered\n" +
-      "as gRPC's status codes).",
+    "Written by `make docs` from src/cli/errors/error-pages.ts and src/errors/reasons.ts: change those, not this file.\n" +
+      "`netloom explain NL-303` prints one of these pages. A page that speaks of one situation comes before that of the code\n" +
+      "alone (NL-001 to NL-016, numbered as gRPC's status codes).",
     ...areas,
+    "## Reasons",
+    "Beside its page an error may bear a reason: why it came about, as data. It is the same on every host that the error passes,\n" +
+      "whatever is said in front of it. Over gRPC it is the `google.rpc.ErrorInfo` of the trailer `grpc-status-details-bin`, with\n" +
+      "the domain `netloom.dev`; in JSON it is `cause`, with `name` and `fields`. Names and fields keep their meaning from release to\n" +
+      "release, and there may be new ones.",
+    ["| reason | means | fields |", "|---|---|---|", ...reasons].join("\n"),
   ]
     .join("\n\n")
     .concat("\n");

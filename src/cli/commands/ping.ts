@@ -1,9 +1,15 @@
 import type { Command } from "commander";
 import type { PingReply } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import type { PathView } from "../../view/told-wire.ts";
 import { describe, option, outputOption, type CommandContext } from "../command.ts";
 import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { Format, Output } from "../output.ts";
 import { wholeNumber } from "../whole-number.ts";
+
+/** One message of the agent, with the path as the command shows it. */
+interface Message extends Omit<PingReply, "path"> {
+  readonly way: PathView;
+}
 
 interface Options extends AgentChoice {
   readonly count: number;
@@ -32,7 +38,7 @@ export function pingCommand(context: CommandContext): Command {
         {
           command: "netloom ping web-db -o json",
           about:
-            '{"wire", "path", "replies": [{"address", "sequence", "rttMs" or "reason"}], "addresses": [{"address", ' +
+            '{"wire", "path", "hops", "replies": [{"address", "sequence", "rttMs" or "reason"}], "addresses": [{"address", ' +
             '"sent", "received", "minMs", "avgMs", "maxMs"}], "problems": ["…"]}',
         },
       ],
@@ -48,7 +54,7 @@ export function pingCommand(context: CommandContext): Command {
     .addOption(option("--address <ip>", "one address of the other end only"))
     .addOption(outputOption())
     .action(async (wire: string, options: Options) => {
-      const messages: PingReply[] = [];
+      const messages: Message[] = [];
       const parts = (): Pick<Found, "replies" | "problems"> => ({
         replies: messages.filter(({ address }) => address !== ""),
         problems: messages.flatMap(({ problems }) => problems),
@@ -71,10 +77,11 @@ async function collectReplies(
     wire,
     options,
     messages,
-  }: { readonly wire: string; readonly options: Options; readonly messages: PingReply[] },
+  }: { readonly wire: string; readonly options: Options; readonly messages: Message[] },
 ): Promise<void> {
-  const [{ withAgent }, { create }, { Agent, PingRequestSchema }] = await Promise.all([
+  const [{ withAgent }, { pathView }, { create }, { Agent, PingRequestSchema }] = await Promise.all([
     import("../mesh/agent-access.ts"),
+    import("../../view/told-wire.ts"),
     import("@bufbuild/protobuf"),
     import("../../api/gen/netloom/admin/v1/admin_pb.js"),
   ]);
@@ -88,14 +95,15 @@ async function collectReplies(
   await withAgent(context, options, async (agent) => {
     const answers = agent.watch(Agent.method.ping, request);
     for await (const reply of answers) {
-      if (messages.length === 0 && options.output === "text") context.out.line(`${wire}: ${reply.path}`);
-      messages.push(reply);
-      if (options.output === "text" && reply.address !== "") context.out.line(replyLine(reply));
+      const way = pathView(reply.path);
+      if (messages.length === 0 && options.output === "text") context.out.line(`${wire}: ${way.path}`);
+      messages.push({ ...reply, way });
+      if (options.output === "text" && reply.address !== "") context.out.line(replyLine({ ...reply, way }));
     }
   });
 }
 
-function replyLine({ address, sequence, rttMs, reason }: PingReply): string {
+function replyLine({ address, sequence, rttMs, reason }: Message): string {
   const result = rttMs === undefined ? `no answer (${reason})` : formatMs(rttMs);
   return `  ${address} #${sequence}: ${result}`;
 }
@@ -111,7 +119,7 @@ interface Summary {
 
 interface Found {
   readonly wire: string;
-  readonly replies: readonly PingReply[];
+  readonly replies: readonly Message[];
   /** What is wrong beside answers that are missing. */
   readonly problems: readonly string[];
 }
@@ -127,7 +135,13 @@ function printSummary(
       sequence,
       ...(rttMs === undefined ? { reason } : { rttMs }),
     }));
-    return out.json({ wire, path: replies[0]?.path ?? "", replies: documents, addresses, problems });
+    return out.json({
+      wire,
+      ...(replies[0]?.way ?? { path: "", hops: [] }),
+      replies: documents,
+      addresses,
+      problems,
+    });
   }
   for (const { address, sent, received, minMs, avgMs, maxMs } of addresses) {
     const lost = Math.round((100 * (sent - received)) / sent);
@@ -140,7 +154,7 @@ function printSummary(
   for (const problem of problems) out.line(`  ! ${problem}`);
 }
 
-function summarise([address, replies]: [string, PingReply[]]): Summary {
+function summarise([address, replies]: [string, Message[]]): Summary {
   const times = replies.flatMap(({ rttMs }) => rttMs ?? []);
   const result = { address, sent: replies.length, received: times.length };
   if (times.length === 0) return result;

@@ -28,7 +28,7 @@ export function statusCommand(context: CommandContext): Command {
         {
           command: "netloom status -o json",
           about:
-            '{"hosts": [{"host", "registry", …}], "workloads", "services", "endpoints", "attachments": [{"host", "kind", "name", "state", "reason", …}], ' +
+            '{"hosts": [{"host", "registry", …}], "workloads", "services", "endpoints", "attachments": [{"host", "kind", "name", "state", "reason", "cause": {"name", "fields"}, …}], ' +
             '"wires": [{"wire", "id", "service", "client", "endpoint", "path", "addresses", "mtuBytes", "state", ' +
             '"upSince", "interfaces", "hosts", "hops", "attachments"}]}',
         },

@@ -31,8 +31,8 @@ export function whyCommand(context: CommandContext): Command {
           command: "netloom why web-db db -o json",
           about:
             '{"service", "payload", "labels", "judgements": [{"match", "route", "endpoint", "taken", "reason"}], ' +
-            '"candidates": [{"endpoint", "host", "url", "weight", "labels"}], "problem", "last": {"at", "wireId", "taken", ' +
-            '"failed": [{"endpoint", "reason"}], "judgements"}, "path"}',
+            '"candidates": [{"endpoint", "host", "url", "weight", "labels"}], "problem", "cause", "last": {"at", "wireId", "taken", ' +
+            '"failed": [{"endpoint", "reason", "code", "cause"}], "judgements"}, "path", "hops"}',
         },
       ],
     }),

@@ -142,7 +142,7 @@ suite("the agent", { skip }, () => {
       [[...common, "--registry", "nowhere"], /neither a socket nor a host with a port/],
       [
         [...common, "--url", "tcp://10.0.0.300:5001"],
-        /--url .*: it is neither a socket nor a host with a port/,
+        /--url: use address .*: it is neither a socket nor a host with a port/,
       ],
     ] as const) {
       const { code, stderr } = await netloom(["agent", ...args]);

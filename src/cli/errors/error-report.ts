@@ -1,4 +1,6 @@
+import { getSystemErrorMessage } from "node:util";
 import { NetloomError, type ErrorCode, type Topic } from "../../errors/errors.ts";
+import type { Reason } from "../../errors/reasons.ts";
 import type { Format, Output } from "../output.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -12,6 +14,8 @@ interface ErrorDocument {
   readonly message: string;
   /** What to do next. */
   readonly hint?: string;
+  /** The reason as data: a name of docs/errors.md with its fields. */
+  readonly cause?: Reason;
 }
 
 /**
@@ -35,8 +39,8 @@ export function reportError(err: Output, error: unknown, format: Format, env: En
 function describeError(error: unknown): ErrorDocument {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof NetloomError) {
-    const { code, topic } = error;
-    return { code, topic, message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+    const { code, topic, hint, reason: cause } = error;
+    return { code, topic, message, ...(hint !== undefined && { hint }), ...(cause && { cause }) };
   }
   const refused = systemRefusal(error);
   if (refused) return refused;
@@ -63,14 +67,12 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
 /** What the operating system has refused is the machine's matter, and no fault of the program. */
 function systemRefusal(error: unknown): ErrorDocument | undefined {
   if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return undefined;
-  const { code, syscall, message } = error as NodeJS.ErrnoException;
-  if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return undefined;
+  const { code, syscall, errno } = error as NodeJS.ErrnoException;
+  if (code === undefined || errno === undefined || !/^E[A-Z0-9]+$/.test(code)) return undefined;
   const path = (error as NodeJS.ErrnoException).path ?? "";
   // Node says so, too, where a folder cannot be made because the file system is read-only.
   const isFolder = syscall === "mkdir" && code === "ENOENT";
-  const words = isFolder
-    ? "it cannot be made; is the file system read-only?"
-    : (/^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message);
+  const words = isFolder ? "it cannot be made; is the file system read-only?" : getSystemErrorMessage(errno);
   return {
     code: SYSTEM_CODES[code] ?? "FAILED_PRECONDITION",
     topic: "NL-105",

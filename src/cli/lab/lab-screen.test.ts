@@ -5,6 +5,7 @@ import type { LabStatus } from "../../lab/lab.ts";
 import { mustParseLab } from "../../lab/file/parse.ts";
 import { type MeshView, meshView, problemsOf } from "../../view/mesh-view.ts";
 import { plannedWire } from "../../view/planned-wire.ts";
+import { hopOf } from "../../view/way.ts";
 import { largeMesh } from "../../../fixtures/view/status.ts";
 import { Output } from "../output.ts";
 import { isHealthy, printLab } from "./lab-screen.ts";
@@ -42,8 +43,7 @@ function withoutAgents(
     id: "two.alpha.web.nl-1",
     interfaces: { client: end("alpha", "web"), endpoint: end("beta", "db") },
     addresses: { client: ["10.0.0.1"], endpoint: ["10.0.0.0"] },
-    path: "vxlan vni 42 alpha→beta",
-    hops: [{ from: "alpha", to: "beta", words: "vxlan vni 42" }],
+    hops: [hopOf({ from: "alpha", to: "beta", carriers: ["vxlan"], identifier: { name: "vni", value: 42 } })],
     mtuBytes: 1446,
     found: [
       { host: "alpha", operations, received: { client: { packets: 3, bytes: 252 } } },

@@ -11,7 +11,8 @@ import { LAB_NAME_PART } from "../../resolvers/lab/places.ts";
 import { call, watch } from "../../api/rpc.ts";
 import { didYouMean, quote } from "../../text/problem.ts";
 import { GrpcHop } from "../../transport/grpc-client.ts";
-import { NetloomError } from "../../errors/errors.ts";
+import { NetloomError, reasonOf } from "../../errors/errors.ts";
+import type { ReasonFields } from "../../errors/reasons.ts";
 import { type Watch, watchOf } from "../../async/watch.ts";
 import type { CommandContext } from "../command.ts";
 import type { AgentChoice } from "./agent-options.ts";
@@ -64,7 +65,9 @@ export class AgentClient {
     try {
       return await attempt();
     } catch (error) {
-      throw error instanceof NetloomError && error.topic === "NL-701" ? nobodyThere(this.url, error) : error;
+      const unreachable = reasonOf(error, "PEER_UNREACHABLE");
+      // An agent that answers may report that somebody else cannot be reached.
+      throw unreachable?.url === this.url ? nobodyThere(unreachable, error) : error;
     }
   }
 }
@@ -175,20 +178,18 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: "not permitted",
 };
 
-function nobodyThere(url: string, cause: NetloomError): NetloomError {
-  const errno = /\b(E[A-Z]{3,})\b/.exec(cause.message)?.[1] ?? "";
-  const said = cause.message.split(": ").at(-1)?.trim();
-  const reason = reasons[errno] ?? (said || "it closes every connection at once");
+function nobodyThere({ url, why }: ReasonFields<"PEER_UNREACHABLE">, cause: unknown): NetloomError {
+  const known = reasons[why];
   return new NetloomError(
     "UNAVAILABLE",
-    `ask the agent at ${url}: nobody answers: ${errno === "" ? "" : `${errno}: `}${reason}`,
+    `ask the agent at ${url}: nobody answers: ${known === undefined ? why || "it closes every connection at once" : `${why}: ${known}`}`,
     {
       cause,
       topic: "NL-201",
       hint:
-        errno === "EACCES"
+        why === "EACCES"
           ? "run the command with sudo, or as a user of the socket's group"
-          : !said
+          : why === ""
             ? "its limit of open files may be used up: netloom doctor, and its log, say more"
             : "start it with sudo netloom agent, or say where it is: --agent unix:///path, or --lab <lab> --host <host>",
     },

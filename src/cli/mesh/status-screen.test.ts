@@ -76,18 +76,18 @@ test("wires of an earlier agent are shown as what they are, and are nobody's fai
       id: "4711-left-over",
       state: Wire_State.UNCLAIMED,
       endpointEnd: { workload: "db", netns: "file:///run/netns/db", interface: "db-ab12" },
-      tunnels: [
-        {
-          type: "VXLAN",
-          words: "vxlan vni 42",
-          source: "10.0.0.2",
-          destination: "10.0.0.1",
-          destinationHost: "alpha",
-        },
-      ],
+      path: {
+        hops: [
+          {
+            to: "alpha",
+            carriers: ["vxlan"],
+            identifier: { name: "vni", value: 42 },
+            tunnel: { type: "VXLAN", source: "10.0.0.2", destination: "10.0.0.1" },
+          },
+        ],
+      },
       mtu: 1446,
       endpointAddresses: ["172.16.0.0/32"],
-      path: "vxlan vni 42 10.0.0.2→alpha",
     }),
   ];
   const status = alpha && { ...alpha, wires: [], unclaimed, unclaimedWires: 1 };

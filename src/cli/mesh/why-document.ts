@@ -4,7 +4,8 @@ import type {
   Selection,
   WhyResponse,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { attachmentView } from "../../view/attachment-view.ts";
+import { attachmentView, reasonView } from "../../view/attachment-view.ts";
+import { pathView } from "../../view/told-wire.ts";
 import { isoTime } from "../../view/iso-time.ts";
 
 export type WhyDocument = ReturnType<typeof whyDocument>;
@@ -17,6 +18,7 @@ export function whyDocument({
   judgements,
   candidates,
   problem,
+  cause,
   last,
   attachment,
   path,
@@ -34,8 +36,9 @@ export function whyDocument({
       labels,
     })),
     ...(problem !== "" && { problem }),
+    ...(cause && { cause: reasonView(cause) }),
     ...(last && { last: lastDocument(last) }),
-    ...(path !== "" && { path }),
+    ...(path && pathView(path)),
     ...(attachment && { attachment: attachmentDocument(attachment) }),
   };
 }
@@ -52,7 +55,7 @@ function judgementDocument({ match, route, endpoint, taken, reason }: Judgement)
 
 /** The same keys as in `netloom status -o json`. */
 function attachmentDocument(attachment: AttachmentStatus) {
-  const { kind, name, state, reason, hint, topic, attempts } = attachmentView("", attachment);
+  const { kind, name, state, reason, hint, topic, cause, attempts } = attachmentView("", attachment);
   return {
     kind,
     name,
@@ -60,6 +63,7 @@ function attachmentDocument(attachment: AttachmentStatus) {
     ...(reason !== undefined && { reason }),
     ...(hint !== undefined && { hint }),
     ...(topic !== undefined && { topic }),
+    ...(cause && { cause }),
     attempts,
   };
 }
@@ -71,7 +75,12 @@ function lastDocument({ at, wireId, taken, asking, problem, failed, judgements }
     taken,
     ...(asking !== "" && { asking }),
     ...(problem !== "" && { problem }),
-    failed: failed.map(({ endpoint, reason }) => ({ endpoint, reason })),
+    failed: failed.map(({ endpoint, reason, code, cause }) => ({
+      endpoint,
+      reason,
+      ...(code !== "" && { code }),
+      ...(cause && { cause: reasonView(cause) }),
+    })),
     judgements: judgements.map(judgementDocument),
   };
 }

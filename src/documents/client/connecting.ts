@@ -155,7 +155,7 @@ export class Connecting implements Attached {
         news: async (nap, error) =>
           await race<unknown>([
             this.#workload.changed(presence, nap),
-            error.code === "NOT_FOUND" ? endpointComes(parts, wish.service, nap) : nap.done,
+            lacksEndpoint(error) ? endpointComes(parts, wish.service, nap) : nap.done,
           ]),
       },
       async (n) =>
@@ -264,6 +264,12 @@ export class Connecting implements Attached {
   #caller(scope: Scope): Caller {
     return { scope, deadlineMs: this.#tools.parts.world.clock.monotonicMs() + REQUEST_MS, peer: SELF };
   }
+}
+
+/** Whether a new registration may end the failure. A manager of upstream's gives no reason, so that its code has to do. */
+function lacksEndpoint({ code, reason }: NetloomError): boolean {
+  if (!reason) return code === "NOT_FOUND";
+  return ["SERVICE_NOT_FOUND", "ENDPOINT_NOT_FOUND", "NO_CANDIDATE"].includes(reason.name);
 }
 
 /** Is it the same device in the same workload? */

@@ -5,7 +5,8 @@ import { State } from "../../api/gen/nsm/connection_pb.js";
 import type { Match, NetworkServiceEndpoint } from "../../api/gen/nsm/registry_pb.js";
 import { memoryKey, type Call } from "../../chain/call.ts";
 import { missingLabel, type Labels } from "../../registry/matching/match.ts";
-import { NetloomError } from "../../errors/errors.ts";
+import { mostTelling, NetloomError } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
 import { FORWARDERS } from "./forwarders.ts";
 import { connectionOf, nextSegment, type ConnectionElement } from "../connection.ts";
 import type { Registries } from "./discover.ts";
@@ -35,7 +36,8 @@ export interface ForwarderDiscoveryOptions {
  * Guarantees
  * - A connection stays with the forwarder that it has, until a reselect. After a restart of the manager the path's next
  *   segment says which one that was.
- * - Without one they are tried in their order until one answers; if none does the error says why.
+ * - Without one they are tried in their order until one answers; if none does the error says why, and has code, reason and hint of
+ *   the most telling failure.
  * - The first match for the client decides, unless it falls through: a forwarder of this process with the labels that it
  *   wants is taken, else the registered ones that have them.
  */
@@ -54,8 +56,7 @@ export function discoverForwarder(options: ForwarderDiscoveryOptions): Connectio
       });
       const preferred = isReselect ? undefined : nextSegment(connection)?.name;
       forwarders.sort((a, b) => Number(b.name === preferred) - Number(a.name === preferred));
-      const failed: string[] = [];
-      let last: NetloomError | undefined;
+      const failed: { readonly name: string; readonly error: NetloomError }[] = [];
       for (const { name, url } of forwarders) {
         if (call.scope.ended) break;
         try {
@@ -67,14 +68,15 @@ export function discoverForwarder(options: ForwarderDiscoveryOptions): Connectio
           if (!(error instanceof NetloomError)) throw error;
           // What has nothing to do with the forwarder another one cannot do either.
           if (forwarders.length === 1 || error.code === "INVALID_ARGUMENT") throw error;
-          last = error;
-          failed.push(`${name}: ${error.message}`);
+          failed.push({ name, error });
         }
       }
+      const cause = mostTelling(failed.map(({ error }) => error));
+      const reasons = failed.map(({ name, error }) => `${name}: ${error.message}`).join("; ");
       throw new NetloomError(
-        last?.code ?? "DEADLINE_EXCEEDED",
-        `connect to ${connection.networkService}: all forwarders have failed: ${failed.join("; ")}`,
-        last ? { cause: last, ...(last.hint && { hint: last.hint }) } : {},
+        cause?.code ?? "DEADLINE_EXCEEDED",
+        `connect to ${connection.networkService}: all forwarders have failed: ${reasons}`,
+        { cause, ...(cause?.hint !== undefined && { hint: cause.hint }) },
       );
     },
     async close(call, connection, next) {
@@ -119,7 +121,11 @@ async function findForwarders(
     throw new NetloomError(
       "NOT_FOUND",
       `find an endpoint of ${wish.service}: none of the service's matches is for the client's labels`,
-      { topic: "NL-303", hint: "`netloom why` tells which labels each match wants" },
+      {
+        topic: "NL-303",
+        reason: reason("NO_CANDIDATE", { service: wish.service }),
+        hint: "`netloom why` tells which labels each match wants",
+      },
     );
   }
   const count = mine.length + (registered?.length ?? 0);
@@ -130,6 +136,7 @@ async function findForwarders(
       : `find a forwarder for ${wish.service}: forwarder ${name} is not available`,
     {
       topic: "NL-304",
+      reason: reason("FORWARDER_UNAVAILABLE", { service: wish.service, forwarder: name ?? "" }),
       hint: "is the forwarder of this host running, and does it have the labels that the service wants?",
     },
   );

@@ -4,6 +4,7 @@ import type { EndpointRegistryHop, ServiceRegistryHop } from "../../api/hops.ts"
 import { memoryKey } from "../../chain/call.ts";
 import { matchEndpoints, type Candidate, type Decision } from "../../registry/matching/match.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
 import { connectionOf, type ConnectionElement } from "../connection.ts";
 import { findEndpoints, findService, type FindCall } from "./find.ts";
 import { closeWhileRegistered, requestWhileRegistered } from "./while-registered.ts";
@@ -76,6 +77,7 @@ export function discover(
         if (!endpoint) {
           throw new NetloomError("NOT_FOUND", `network service endpoint ${name} not found`, {
             topic: "NL-303",
+            reason: reason("ENDPOINT_NOT_FOUND", { endpoint: name }),
           });
         }
         if (connection.payload === "" && connection.networkService !== "") {
@@ -108,14 +110,13 @@ export function discover(
 function noCandidates({ service, endpoints, decisions }: Discovery): NetloomError {
   const what = `find an endpoint of ${service}: network service endpoint candidates not found`;
   const hint = `\`netloom why\` tells how each endpoint of ${service} was judged`;
-  if (endpoints.length === 0) {
-    return new NetloomError("NOT_FOUND", `${what}: nobody offers it now`, { topic: "NL-303", hint });
-  }
+  const details = { topic: "NL-303", hint, reason: reason("NO_CANDIDATE", { service }) } as const;
+  if (endpoints.length === 0) return new NetloomError("NOT_FOUND", `${what}: nobody offers it now`, details);
   const reasons = decisions.flatMap(reasonOf).slice(0, 5);
   return new NetloomError(
     "NOT_FOUND",
     `${what}: the service's matches lead to none of its ${endpoints.length} endpoints (${reasons.join("; ")})`,
-    { topic: "NL-303", hint },
+    details,
   );
 }
 

@@ -14,6 +14,7 @@ import {
 } from "../../api/gen/nsm/registry_pb.js";
 import { type Candidate, matchesEndpointQuery, matchesServiceQuery } from "../../registry/matching/match.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
 import { type Watch, watchOf } from "../../async/watch.ts";
 import { Chain } from "../../../fixtures/elements/chain.ts";
 import { discoverForwarder } from "./discover-forwarder.ts";
@@ -96,14 +97,42 @@ test("candidates take turns, the service gives the payload, and one that fails i
     assert.equal(chain.calls.at(-1)?.nextUrl, "tcp://a");
     chain.answer = fails(["b"]);
     assert.equal((await chain.request({ id: "c4" })).networkServiceEndpointName, "a");
-    assert.deepEqual(selections.at(-1), {
-      taken: "a",
-      failed: [{ endpoint: "b", reason: "nobody answers" }],
-    });
+    const { taken, failed } = selections.at(-1) ?? assert.fail("nothing was selected");
+    assert.deepEqual(
+      [taken, failed.map(({ endpoint, error }) => [endpoint, error.message])],
+      ["a", [["b", "nobody answers"]]],
+    );
     chain.answer = fails(["a", "b"]);
     await assert.rejects(chain.request({ id: "c5" }), {
       code: "UNAVAILABLE",
       message: "connect to shop: all candidates have failed: a: nobody answers; b: nobody answers",
+    });
+  });
+});
+
+test("if all candidates fail the error has code, reason and hint of the most telling one, and the words of all", async () => {
+  const worlds = new Worlds();
+  const found = registries(SHOP, [nse("a"), nse("b"), nse("c")]);
+  const chain = new Chain(worlds.world("alpha"), [discover(found), select(found.endpoints)]);
+  const full = reason("NO_FREE_ADDRESS", { endpoint: "b", pools: "10.0.0.0/31" });
+  chain.answer = ({ networkServiceEndpointName: name }) => {
+    if (name === "b")
+      throw new NetloomError("RESOURCE_EXHAUSTED", "its pool is full", {
+        reason: full,
+        topic: "NL-501",
+        hint: "larger",
+      });
+    throw new NetloomError("UNAVAILABLE", "nobody answers", {
+      reason: reason("PEER_UNREACHABLE", { url: `tcp://${name}`, why: "ECONNREFUSED" }),
+    });
+  };
+  await worlds.run(async () => {
+    await assert.rejects(chain.request(), {
+      code: "RESOURCE_EXHAUSTED",
+      topic: "NL-501",
+      reason: full,
+      hint: "larger",
+      message: /all candidates have failed: a: nobody answers; b: its pool is full; c: nobody answers$/,
     });
   });
 });

@@ -12,6 +12,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { EndpointRegistryHop, HopCall, ServiceRegistryHop } from "../../api/hops.ts";
 import type { Call } from "../../chain/call.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
 import type { Watch } from "../../async/watch.ts";
 
 /** Answers that are read before the registry is taken for mad. */
@@ -35,6 +36,7 @@ export async function findService(
   if (query.payload !== "") await refuseOtherPayload(call, services, query);
   throw new NetloomError("NOT_FOUND", `network service ${query.name} is not found`, {
     topic: "NL-302",
+    reason: reason("SERVICE_NOT_FOUND", { service: query.name }),
     hint: "`netloom get services` lists what is offered",
   });
 }
@@ -54,6 +56,11 @@ async function refuseOtherPayload(
     `find network service ${name}: it carries ${other.networkService.payload}, and the client asks for ${payload}`,
     {
       topic: "NL-307",
+      reason: reason("PAYLOAD_MISMATCH", {
+        service: name,
+        payload: other.networkService.payload,
+        asked: payload,
+      }),
       hint: "ask for the payload of the service, or for none; or describe the service anew",
     },
   );

@@ -2,21 +2,26 @@
 import { copyMessage } from "../../api/copy-message.ts";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import type { EndpointRegistryHop } from "../../api/hops.ts";
-import type { Candidate } from "../../registry/matching/match.ts";
-import { NetloomError } from "../../errors/errors.ts";
+import { mostTelling, NetloomError } from "../../errors/errors.ts";
 import { connectionOf, type ConnectionElement } from "../connection.ts";
-import { CANDIDATES } from "./discover.ts";
+import { CANDIDATES, type Discovery } from "./discover.ts";
 import { TurnOrder } from "./turn-order.ts";
 import { requestWhileRegistered } from "./while-registered.ts";
+
+/** A candidate that could not be had. */
+interface Failed {
+  readonly endpoint: string;
+  readonly error: NetloomError;
+}
 
 /** What became of the candidates of one request, for `netloom why`. */
 export interface Selection {
   readonly taken: string | undefined;
   /** What lies at the client's own end, so that no endpoint could better it. */
-  readonly problem?: string;
+  readonly problem?: NetloomError;
   /** Who is asked now. */
   readonly asking?: string;
-  readonly failed: readonly { readonly endpoint: string; readonly reason: string }[];
+  readonly failed: readonly Failed[];
 }
 
 /**
@@ -24,7 +29,7 @@ export interface Selection {
  * - The candidates of `discover` are tried in the order of their turn until one answers; each gets the request as it
  *   came. An answered connection names its endpoint. One that the registry drops meanwhile is not waited for.
  * - An error whose reason lies at the client's own end is given back as it is: no other candidate could better it.
- * - If all fail the error says why each did, and has the code of the last one.
+ * - If all fail the error says why each did, and has code, reason and hint of the most telling failure.
  * - When the caller's time is over, no further candidate is tried.
  */
 export function select(
@@ -38,8 +43,7 @@ export function select(
       const discovery = call.memory.get(CANDIDATES);
       if (!discovery) return await next(request);
       const { id } = connectionOf(request);
-      const failed: { readonly endpoint: string; readonly reason: string }[] = [];
-      let last: NetloomError | undefined;
+      const failed: Failed[] = [];
       for (const { endpoint } of order.next(discovery.service, discovery.candidates)) {
         if (call.scope.ended) break;
         const copy = copyMessage(request);
@@ -55,32 +59,27 @@ export function select(
         } catch (error) {
           if (!(error instanceof NetloomError)) throw error;
           if (error.side === "client") {
-            onSelection?.(id, { taken: undefined, failed, problem: error.message });
+            onSelection?.(id, { taken: undefined, failed, problem: error });
             throw error;
           }
-          last = error;
-          failed.push({ endpoint: endpoint.name, reason: error.message });
+          failed.push({ endpoint: endpoint.name, error });
         }
       }
       onSelection?.(id, { taken: undefined, failed });
-      throw allFailed(discovery.service, discovery.candidates, failed, last);
+      throw allFailed(discovery, failed);
     },
   };
 }
 
-function allFailed(
-  service: string,
-  candidates: readonly Candidate[],
-  failed: readonly { readonly endpoint: string; readonly reason: string }[],
-  last: NetloomError | undefined,
-): NetloomError {
-  const reasons = failed.slice(0, 8).map(({ endpoint, reason }) => `${endpoint}: ${reason}`);
+function allFailed({ service, candidates }: Discovery, failed: readonly Failed[]): NetloomError {
+  const reasons = failed.slice(0, 8).map(({ endpoint, error }) => `${endpoint}: ${error.message}`);
   const untried = new Set(candidates.map(({ endpoint }) => endpoint.name)).size - failed.length;
   if (failed.length > 8) reasons.push(`${failed.length - 8} more`);
   if (untried > 0) reasons.push(`no time was left for ${untried} more`);
+  const cause = mostTelling(failed.map(({ error }) => error));
   return new NetloomError(
-    last?.code ?? "DEADLINE_EXCEEDED",
+    cause?.code ?? "DEADLINE_EXCEEDED",
     `connect to ${service}: all candidates have failed: ${reasons.join("; ")}`,
-    last ? { cause: last, ...(last.hint && { hint: last.hint }) } : {},
+    { cause, ...(cause?.hint !== undefined && { hint: cause.hint }) },
   );
 }

@@ -5,6 +5,7 @@ import type { EndpointRegistryHop } from "../../api/hops.ts";
 import { Alarm } from "../../async/alarm.ts";
 import type { Call } from "../../chain/call.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
 import type { Scope } from "../../async/scope.ts";
 
 /** Time for a close: the host of an endpoint that is not registered may be there, and only the endpoint not offered. */
@@ -70,7 +71,11 @@ async function whileRegistered<T>(
     return await ask({ ...call, scope: asking });
   } catch (error) {
     if (!isOver) throw error;
-    throw new NetloomError("UNAVAILABLE", what, { cause: error, topic: "NL-303" });
+    throw new NetloomError("UNAVAILABLE", what, {
+      cause: error,
+      topic: "NL-303",
+      reason: reason("ENDPOINT_NOT_FOUND", { endpoint: name }),
+    });
   } finally {
     await watching.end();
     await asking.end();

@@ -8,6 +8,7 @@ import { interfaceNameProblem } from "../../net/interface-name.ts";
 import { SimRandom } from "../../sim/random.ts";
 import type { Random } from "../../world/world.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import { KernelError } from "../../kernel/kernel.ts";
 import { Chain, towards } from "../../../fixtures/elements/chain.ts";
 import { interfaceName } from "../wires/interface-name.ts";
 import { endpointDevice, offerDevices, serveDevices } from "../wires/devices.ts";
@@ -20,6 +21,7 @@ import { translateMechanism } from "./translate-mechanism.ts";
 import { IdentifierPool, IdentifierPools } from "../../mechanisms/identifier-pool.ts";
 import { MECHANISMS, readMechanism } from "../../mechanisms/list.ts";
 import { vxlan as vxlanType } from "../../mechanisms/vxlan/vxlan.ts";
+import { taken } from "./tunnel-options.ts";
 import { tunnelServers } from "./tunnel-servers.ts";
 import { tunnels as offerTunnels } from "./tunnels.ts";
 import { Worlds } from "../../../fixtures/elements/world.ts";
@@ -252,31 +254,41 @@ test("a tunnel's VNI from before a restart is proposed again, and one that is re
   ]);
   const proposed = () => chain.requests.map((each) => each.mechanismPreferences[0]?.parameters["vni"]);
   await worlds.run(async () => {
-    let taken = 0;
+    let left = 0;
     chain.answer = () => {
       const vni = proposed().at(-1);
-      if (taken-- > 0)
-        throw new NetloomError("ALREADY_EXISTS", `call beta: make a tunnel: VNI ${vni} is taken`);
+      if (left-- > 0) throw taken(vxlanType, { id: Number(vni), host: "10.8.0.2" });
     };
     const answer = await chain.request();
     assert.deepEqual(proposed(), ["77"]);
-    taken = 1;
+    left = 1;
     await chain.request(answer);
     assert.equal(proposed().length, 3);
     assert.equal(proposed()[1], "77");
     assert.equal(vnis.size, 1);
     assert.ok(!vnis.ownerOf(77));
-    taken = 3;
+    left = 3;
     await assert.rejects(chain.request(answer), { code: "ALREADY_EXISTS" });
     assert.equal(vnis.ownerOf(Number(proposed()[2])) !== undefined, true, "the old tunnel keeps its VNI");
     assert.equal(vnis.size, 1);
     chain.answer = () => {
-      throw new NetloomError("ALREADY_EXISTS", "add veth nsm-1: EEXIST: interface exists");
+      throw new KernelError("ALREADY_EXISTS", "add veth nsm-1: EEXIST: interface exists", {
+        errno: "EEXIST",
+      });
     };
     const before = proposed().length;
     await assert.rejects(chain.request({ id: "c2" }));
     assert.equal(proposed().length, before + 1, "another clash is not its business");
     assert.equal(vnis.size, 1);
+    chain.answer = () => {
+      throw new NetloomError(
+        "ALREADY_EXISTS",
+        `make a tunnel to 10.8.0.2: VNI ${proposed().at(-1)} is taken`,
+      );
+    };
+    await assert.rejects(chain.request({ id: "c3" }));
+    assert.equal(proposed().length, before + 4, "a host of release 0.1.0 gives no reasons");
+    assert.equal(new Set(proposed().slice(-3)).size, 3);
   });
 });
 

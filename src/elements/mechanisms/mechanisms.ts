@@ -4,6 +4,7 @@ import { copyMessage } from "../../api/copy-message.ts";
 import { type Connection, type Mechanism } from "../../api/gen/nsm/connection_pb.js";
 import type { Call } from "../../chain/call.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
 import { connectionOf, type ConnectionElement } from "../connection.ts";
 
 /** The server's side of one mechanism. */
@@ -87,5 +88,9 @@ async function choose(
     : `cannot support any of the requested mechanism: ${offered}`;
   throw new NetloomError("INVALID_ARGUMENT", `request connection ${id}: ${why}; supported: ${names}`, {
     topic: "NL-403",
+    reason: reason("MECHANISM_UNSUPPORTED", {
+      offered: hasOwn ? own.type : preferences.map(({ type }) => type).join(","),
+      supported: [...supported.keys()].join(","),
+    }),
   });
 }

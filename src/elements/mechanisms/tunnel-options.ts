@@ -1,8 +1,9 @@
 /** What both sides of a tunnel's negotiation have in common. */
 import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
-import { NetloomError } from "../../errors/errors.ts";
+import { hasCode, NetloomError, reasonOf } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
+import { refusedStep } from "../../forwarder/reconcile/explain.ts";
 import type { WayPair, TunnelWays } from "../../forwarder/ways/tunnel-ways.ts";
-import { KernelError } from "../../kernel/kernel.ts";
 import type { IdentifierPools } from "../../mechanisms/identifier-pool.ts";
 import type { RemoteType, Settings, TunnelHost } from "../../mechanisms/mechanism-type.ts";
 import { COMMON, mtuOf, type ParameterMap, smallerMtu } from "../../mechanisms/parameters.ts";
@@ -37,22 +38,36 @@ export function tunnelHost(options: TunnelOptions, type: RemoteType, kept?: stri
   };
 }
 
-/** What the far side says of a proposed identifier that it cannot have, so that the near side knows it among other errors. */
-export function taken({ identifier }: RemoteType, id: number, host: string): NetloomError {
-  return new NetloomError("ALREADY_EXISTS", `make a tunnel to ${host}: ${identifier.noun} ${id} is taken`);
+/** An identifier of a tunnel, and the host on which it is in use. */
+export interface TakenIdentifier {
+  readonly id: number;
+  readonly host: string;
+  readonly cause?: NetloomError;
 }
 
-/** Has the request failed because of this identifier: by the far side's word, or by this host's kernel? */
+/** The far side's refusal of a proposed identifier, by which the near side knows to propose another one. */
+export function taken({ identifier }: RemoteType, { id, host, cause }: TakenIdentifier): NetloomError {
+  const { key, noun } = identifier;
+  return new NetloomError("ALREADY_EXISTS", `make a tunnel to ${host}: ${noun} ${id} is taken`, {
+    reason: reason("TUNNEL_IDENTIFIER_TAKEN", { identifier: key, value: String(id), host }),
+    cause,
+  });
+}
+
+/**
+ * Whether the far side, or this host's kernel, has refused this identifier. A far side of release 0.1.0 gives no reasons, so that
+ * any ALREADY_EXISTS without a reason counts.
+ */
 export function isTaken(error: unknown, type: RemoteType, id: number): boolean {
-  if (!(error instanceof NetloomError) || error.code !== "ALREADY_EXISTS") return false;
-  return error.message.includes(`${type.identifier.noun} ${id} is taken`) || isClash(error, type, id);
+  const said = reasonOf(error, "TUNNEL_IDENTIFIER_TAKEN");
+  if (said) return said.identifier === type.identifier.key && said.value === String(id);
+  return (hasCode(error, "ALREADY_EXISTS") && error.reason === undefined) || isClash(error, type, id);
 }
 
 /** Has this host's kernel refused it, because of a stranger's device? */
 export function isClash(error: unknown, { identifier }: RemoteType, id: number): boolean {
-  for (let each: unknown = error; each instanceof Error; each = each.cause)
-    if (each instanceof KernelError) return identifier.isClash(each, id);
-  return false;
+  const refused = refusedStep(error);
+  return refused?.errno === "EEXIST" && identifier.isHeldBy(refused.step.object, id);
 }
 
 /** The wire is no larger than what its tunnel carries. */

@@ -49,7 +49,7 @@ function tunnelServer(type: RemoteType, options: TunnelOptions): ServerMechanism
       const proposed = readNumber(mechanism.parameters[key], last) ?? 0;
       const [wireId, holder] = [wireIdOf(connection), connection.id];
       const id = proposed || (before ?? pool.take(wireId, { holder }));
-      if (!pool.claim(id, wireId, holder)) throw taken(type, id, own);
+      if (!pool.claim(id, wireId, holder)) throw taken(type, { id, host: own });
       if (before !== undefined && before !== id) call.memory.set(heldBefore, before);
       call.memory.set(held, id);
       mechanism.cls = type.cls;
@@ -72,7 +72,7 @@ function tunnelServer(type: RemoteType, options: TunnelOptions): ServerMechanism
       const id = call.memory.get(held);
       if (id === undefined || !isTaken(error, type, id)) return error;
       if (isClash(error, type, id)) pool.avoid(id);
-      return taken(type, id, own);
+      return taken(type, { id, host: own, cause: error });
     },
     close(call, connection) {
       const { id: holder } = connection;

@@ -22,7 +22,7 @@ import { Worlds } from "../../../fixtures/elements/world.ts";
 const other: RemoteType = {
   ...vxlan,
   type: "OTHER",
-  identifier: { ...vxlan.identifier, key: "key", noun: "key", isClash: () => false },
+  identifier: { ...vxlan.identifier, key: "key", noun: "key", isHeldBy: () => false },
 };
 
 interface Ends {

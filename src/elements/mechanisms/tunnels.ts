@@ -9,6 +9,7 @@ import { type NetworkServiceRequest } from "../../api/gen/nsm/networkservice_pb.
 import { isLocalUrl } from "../../api/directory.ts";
 import { memoryKey } from "../../chain/call.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
 import { COMMON, readNumber } from "../../mechanisms/parameters.ts";
@@ -99,11 +100,13 @@ function demandAddress({ addresses, isUsable = () => true }: TunnelOptions, kept
       `make a tunnel: this host does not have ${addresses.join(" and ")} now`,
       {
         topic: "NL-404",
+        reason: reason("NO_TUNNEL_ADDRESS", { addresses: addresses.join(",") }),
         hint: "give it the address, or start its agent with another --tunnel-ip: netloom status",
       },
     );
   throw new NetloomError("FAILED_PRECONDITION", "make a tunnel: this host has no address for tunnels", {
     topic: "NL-404",
+    reason: reason("NO_TUNNEL_ADDRESS", { addresses: "" }),
     hint: "give the agent an underlay address",
   });
 }

@@ -85,9 +85,8 @@ async function borrow(
     return Object.assign(copyMessage(mechanism), { parameters: await type.borrow(read.value, kernel) });
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-    const { code, message, topic, hint } = error;
+    const { code, message, hint } = error;
     throw new NetloomError(code, message, {
-      topic,
       side,
       cause: error,
       ...(hint !== undefined && { hint }),

@@ -9,6 +9,7 @@ import { MechanismSchema, type Connection } from "../../api/gen/nsm/connection_p
 import { isLocalUrl } from "../../api/directory.ts";
 import { memoryKey } from "../../chain/call.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
 import { LOCAL_TYPES, readMechanism, typeFor } from "../../mechanisms/list.ts";
 import type { LocalType, WorkloadPlace } from "../../mechanisms/mechanism-type.ts";
 import type { ConnectionElement } from "../connection.ts";
@@ -77,6 +78,7 @@ export function endpointDevice({
       if (device !== undefined && isOthers(device))
         throw new NetloomError("RESOURCE_EXHAUSTED", `end a wire in port ${device}: it has one already`, {
           topic: "NL-411",
+          reason: reason("PORT_TAKEN", { port: device }),
           side: "endpoint",
           hint: "a port is the end of one wire at a time: close that one, or offer another port",
         });

@@ -115,7 +115,7 @@ export class Onward {
           answer = await next(asked);
         } catch (error) {
           if (known) this.#beyond.set(wireId, { ...known, isDoubtful: true });
-          throw error;
+          throw error instanceof NetloomError ? behind(error) : error;
         }
         const holder = first.id;
         this.#beyond.set(wireId, { answer: copyMessage(answer), holder, isDoubtful: false, isGone: false });
@@ -189,6 +189,17 @@ export class Onward {
     if (wire) answers.keepAnswer(asOwn(answer, wire));
     return first;
   }
+}
+
+/** The error as one of the first wire: both ends of the next wire lie at its endpoint's end. */
+function behind(error: NetloomError): NetloomError {
+  const { code, message, hint, side } = error;
+  if (side === undefined) return error;
+  return new NetloomError(code, message, {
+    cause: error,
+    side: "endpoint",
+    ...(hint !== undefined && { hint }),
+  });
 }
 
 /** The answer as that of a client who begins its path with the wire. */

@@ -1,9 +1,15 @@
 /** Whose fault it is that a wire cannot be made, and in which words: those of its two ends, not of the kernel. */
+import { wireMtu } from "../../forwarder/plan/plan.ts";
 import { leastMtu, wireProblems } from "../../forwarder/plan/validate.ts";
+import { refusedStep } from "../../forwarder/reconcile/explain.ts";
 import type { Wire } from "../../forwarder/wire.ts";
+import { KernelError, type KernelObject, type KernelPlace } from "../../kernel/kernel.ts";
+import { carrierOf, endsOf, isDevice, namespacesOf } from "../../kernel/objects.ts";
 import { deviceOf, endOf } from "../../mechanisms/list.ts";
+import type { WorkloadDevice } from "../../mechanisms/mechanism-type.ts";
 import type { Side } from "../../mechanisms/side.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
 
 /** What people call the two ends, and what the client has asked for. */
 export interface WireEnds {
@@ -23,7 +29,11 @@ export function refuseUnfit(wire: Wire, ends: WireEnds): void {
     throw new NetloomError(
       "INVALID_ARGUMENT",
       `connect ${ends.client} to ${ends.endpoint}: both are the interface ${from.interfaceName} of one workload`,
-      { side: "client", hint: "give the client another interface, or a workload of its own" },
+      {
+        side: "client",
+        reason: reason("INTERFACE_TAKEN", { interface: from.interfaceName }),
+        hint: "give the client another interface, or a workload of its own",
+      },
     );
   }
   const mtu = mtuProblem(wire);
@@ -31,15 +41,17 @@ export function refuseUnfit(wire: Wire, ends: WireEnds): void {
   if (problems.length > 0) throw nonsense(ends.endpoint, problems);
   if (mtu === undefined) return;
   const what = `connect ${ends.client} to ${ends.endpoint}: ${mtu}`;
+  const sizes = { mtuBytes: String(wireMtu(wire)), leastBytes: String(leastMtu(wire)) };
+  const details = { topic: "NL-410", reason: reason("MTU_TOO_SMALL", sizes) } as const;
   if (isTooSmall(wire, ends.askedMtu)) {
     const hint = `${ends.client} asks for ${ends.askedMtu} bytes: a larger mtu, or none`;
-    throw new NetloomError("INVALID_ARGUMENT", what, { topic: "NL-410", side: "client", hint });
+    throw new NetloomError("INVALID_ARGUMENT", what, { ...details, side: "client", hint });
   }
   const isAnswered = isTooSmall(wire, context.mtuBytes ?? 0) && context.mtuBytes !== ends.askedMtu;
   const hint = isAnswered
     ? `${ends.endpoint} gives ${context.mtuBytes} bytes: a larger mtu there, or none`
     : "the way between the hosts has too little room for a tunnel: see its routes, devices, and --underlay-mtu of the agents";
-  throw new NetloomError("FAILED_PRECONDITION", what, { topic: "NL-410", hint });
+  throw new NetloomError("FAILED_PRECONDITION", what, { ...details, hint });
 }
 
 /** Of a wire that is right otherwise. */
@@ -52,11 +64,12 @@ function isTooSmall(wire: Wire, mtuBytes: number): boolean {
 }
 
 /** The endpoint's answer makes no wire. */
-export function nonsense(endpoint: string, problems: readonly string[]): NetloomError {
+export function nonsense(endpoint: string, problems: readonly string[], cause?: NetloomError): NetloomError {
   return new NetloomError(
     "INTERNAL",
     `make a wire of what ${endpoint || "the other side"} has answered: ${problems.join(" ")}`,
     {
+      cause,
       topic: "NL-406",
       side: "endpoint",
       hint: "the endpoint, or the forwarder of its host, is at fault; nothing was changed",
@@ -79,7 +92,6 @@ export function blame(error: NetloomError, wire: Wire, ends: WireEnds): NetloomE
       text.replace(`make wire ${wire.connectionId}: `, attempt),
     );
   return new NetloomError(error.code, inWords(error.message), {
-    topic: error.topic,
     side: error.side ?? sideOf(error, wire),
     cause: error,
     ...(error.hint !== undefined && { hint: inWords(error.hint) }),
@@ -91,19 +103,36 @@ function wordsOf(side: Side, { client, endpoint }: WireEnds): string {
   return endpoint === "" ? "the endpoint's workload" : `the workload of ${endpoint}`;
 }
 
-/** The one end that the refusal names: its device where it has a hint or reason, else its namespace. */
-function sideOf({ message, hint = "" }: NetloomError, wire: Wire): Side | undefined {
-  const reason = /\bE[A-Z]{3,}: (.*)$/s.exec(message)?.[1] ?? "";
-  for (const text of [`${reason} ${hint}`, message]) {
-    const named = (["client", "endpoint"] as const).filter((side) => {
-      const device = deviceOf(wire[side]);
-      return device && names(text, device);
-    });
-    if (named.length === 1) return named[0];
-  }
+/**
+ * The end that a refusal of the kernel is about: the place that the kernel names, else the place of the refused object. `undefined` if
+ * that is at both ends or at neither.
+ */
+function sideOf(error: NetloomError, wire: Wire): Side | undefined {
+  const said = kernelErrorOf(error)?.at;
+  const step = refusedStep(error)?.step;
+  return (said && sideAt([said], wire)) ?? (step && sideAt(placesOf(step.object), wire));
+}
+
+function kernelErrorOf(error: unknown): KernelError | undefined {
+  for (let each = error; each instanceof Error; each = each.cause)
+    if (each instanceof KernelError) return each;
   return undefined;
 }
 
-function names(text: string, { netns, interfaceName }: NonNullable<ReturnType<typeof deviceOf>>): boolean {
-  return text.split(/[\s:,]+/).includes(interfaceName) || text.includes(netns);
+function placesOf(object: KernelObject): readonly KernelPlace[] {
+  if (isDevice(object)) return endsOf(object).map(({ netns, name }) => ({ netns, link: name }));
+  const carrier = carrierOf(object);
+  return carrier ? [carrier] : namespacesOf(object).map((netns) => ({ netns }));
+}
+
+/** Compares devices first, then namespaces. */
+function sideAt(places: readonly KernelPlace[], wire: Wire): Side | undefined {
+  const sidesWhere = (isThere: (place: KernelPlace, device: WorkloadDevice) => boolean): readonly Side[] =>
+    (["client", "endpoint"] as const).filter((side) => {
+      const device = deviceOf(wire[side]);
+      return device && places.some((place) => place.netns === device.netns && isThere(place, device));
+    });
+  const byDevice = sidesWhere(({ link }, { interfaceName }) => link === interfaceName);
+  const byNamespace = sidesWhere(({ netns }) => netns !== "host");
+  return [byDevice, byNamespace].find(({ length }) => length === 1)?.[0];
 }

@@ -106,6 +106,6 @@ function read(answer: Connection, client: Mechanism, endpoint: string): Wire {
     return wireOf(answer, client);
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-    throw nonsense(endpoint, [error.message]);
+    throw nonsense(endpoint, [error.message], error);
   }
 }

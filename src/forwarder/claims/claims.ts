@@ -18,6 +18,7 @@ import {
   mustParsePrefix,
 } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
 import type { Kernel, KernelObject, NativeNetwork, Netns } from "../../kernel/kernel.ts";
 import { attractionsOf, namespacesOf } from "../../kernel/objects.ts";
 import type { Clock } from "../../async/clock.ts";
@@ -45,6 +46,7 @@ export class AddressesTaken extends NetloomError {
   constructor(message: string, addresses: readonly IpPrefix[], prefixes: readonly IpPrefix[]) {
     super("ALREADY_EXISTS", message, {
       topic: "NL-502",
+      reason: reason("ADDRESS_TAKEN", { addresses: addresses.map(formatPrefix).join(",") }),
       hint: "the endpoint has to leave out what the request excludes; or give the two services different pools",
     });
     this.addresses = addresses;

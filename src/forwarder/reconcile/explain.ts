@@ -12,15 +12,25 @@ export class StepRefused extends KernelError {
   readonly step: Operation;
 
   constructor(step: Operation, cause: KernelError) {
-    const { code, message, topic, hint, errno } = cause;
+    const { code, message, topic, hint, errno, words, at } = cause;
     super(code, message, {
       cause,
       topic,
+      reason: cause.reason,
       ...(hint !== undefined && { hint }),
       ...(errno !== undefined && { errno }),
+      ...(words !== undefined && { words }),
+      ...(at && { at }),
     });
     this.step = step;
   }
+}
+
+/** Finds the refused operation among an error and its causes. `undefined` if the kernel has refused none. */
+export function refusedStep(error: unknown): StepRefused | undefined {
+  for (let each = error; each instanceof Error; each = each.cause)
+    if (each instanceof StepRefused) return each;
+  return undefined;
 }
 
 /** What has to be refused before anything is done: all that is wrong with it. */

@@ -1,8 +1,9 @@
 /** A lab as a picture. Pure. */
 import type { Graph, GraphNode } from "../../view/graph.ts";
+import { pathWords } from "../../view/way.ts";
 import { type Lab, sideName, type WireSide } from "../file/model.ts";
 import { connectionId } from "../topology/topology.ts";
-import { hopsOf, labWireWords } from "../topology/wire-path.ts";
+import { hopsOf } from "../topology/wire-path.ts";
 
 export function labGraph(lab: Lab): Graph {
   const node = (kind: GraphNode["kind"], id: string): GraphNode => ({ id, kind, label: id });
@@ -30,7 +31,8 @@ export function labGraph(lab: Lab): Graph {
     })),
     wires: lab.wires.map((wire) => {
       const { client, endpoint } = wire;
-      const path = labWireWords(wire);
+      const hops = hopsOf(wire);
+      const path = pathWords(hops);
       return {
         source: workloadOf(client),
         target: workloadOf(endpoint),
@@ -39,7 +41,7 @@ export function labGraph(lab: Lab): Graph {
         id: connectionId(lab.name, wire),
         service: "",
         path,
-        hops: hopsOf(wire),
+        hops,
         addresses: { client: client.addresses, endpoint: endpoint.addresses },
         label: `${client.interface} → ${endpoint.interface}: ${path}`,
       };

@@ -13,7 +13,7 @@ import type { HopView } from "../../view/way.ts";
 import type { Received, WireView } from "../../view/wire-view.ts";
 import type { Lab, LabWire, WireSide } from "../file/model.ts";
 import { connectionId, type HostWire, netnsOf, type Topology } from "../topology/topology.ts";
-import { hopsOf, labWireWords } from "../topology/wire-path.ts";
+import { hopsOf } from "../topology/wire-path.ts";
 
 /** In the order of the file. `kernels` are those of the hosts that are there. */
 export async function lookAtWires(
@@ -71,7 +71,6 @@ function wireView(lab: Lab, wire: LabWire, wanted: Topology, seen: ReadonlyMap<s
     id,
     interfaces: { client: device(wire.client), endpoint: device(wire.endpoint) },
     addresses: { client: wire.client.addresses, endpoint: wire.endpoint.addresses },
-    path: labWireWords(wire),
     hops: hopsOf(wire).map((hop) => ({ ...hop, ...tunnelOf(halves[0]) })),
     mtuBytes: Math.min(...halves.map(({ wire: half }) => wireMtu(half))),
     found: halves.map(({ host, wire: half }) => {

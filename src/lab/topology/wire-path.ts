@@ -1,15 +1,11 @@
-import { type HopView, hopWords } from "../../view/way.ts";
+import { hopOf, type HopView } from "../../view/way.ts";
 import type { LabWire } from "../file/model.ts";
 
-/** The tunnel of a wire between hosts, as the file has it. */
+/** The path of a wire as the file has it: one hop, between two hosts or inside of one. */
 export function hopsOf({ client, endpoint, tunnel }: LabWire): HopView[] {
-  if (!tunnel) return [];
+  const ends = { from: client.host, to: endpoint.host };
+  if (!tunnel) return [hopOf({ ...ends, carriers: ["veth"] })];
   const { type, id } = tunnel;
-  const words = `${type.document} ${type.identifier.key} ${id}`;
-  return [{ from: client.host, to: endpoint.host, words }];
-}
-
-/** `veth on alpha`, `vxlan vni 4242 alpha→beta` */
-export function labWireWords(wire: LabWire): string {
-  return hopWords(hopsOf(wire)) || `veth on ${wire.client.host}`;
+  const identifier = { name: type.identifier.key, value: id };
+  return [hopOf({ ...ends, carriers: [type.carrier], identifier })];
 }

@@ -3,7 +3,7 @@ import { type ApplyOptions, type Failpoint, KernelError, type Operation } from "
 import { describeOperation } from "../../kernel/kernel-text.ts";
 import { namespacesOf } from "../../kernel/objects.ts";
 import { batchTools } from "./batch-tools.ts";
-import { reasonOf, restate } from "./explain.ts";
+import { explanationOf, restate } from "./explain.ts";
 import type { BatchContext, BatchTools } from "../object-kind.ts";
 import { linuxKindOf } from "../objects.ts";
 import type { NetnsPlace, Places } from "../namespaces/place.ts";
@@ -85,7 +85,7 @@ export class Batch {
     const { operation: number, errno, ack } = error;
     const operation = this.#operations[number];
     return operation
-      ? refuseStep({ number, operation }, errno, reasonOf(errno, ack, operation.object, tools))
+      ? refuseStep({ number, operation }, errno, explanationOf(errno, ack, operation.object, tools))
       : error;
   }
 }

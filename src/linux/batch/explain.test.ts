@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KernelObject } from "../../kernel/kernel.ts";
 import { refuseStep } from "./refuse.ts";
-import { reasonOf, restate } from "./explain.ts";
+import { explanationOf, restate } from "./explain.ts";
 
 const vxlan: KernelObject = {
   kind: "vxlan",
@@ -22,7 +22,7 @@ function job(object: KernelObject): Parameters<typeof refuseStep>[0] {
 }
 
 test("a kernel without VXLAN is called that, not an operation that is not supported", () => {
-  const reason = reasonOf("EOPNOTSUPP", { errno: 95, message: "Unknown device type" }, vxlan);
+  const reason = explanationOf("EOPNOTSUPP", { errno: 95, message: "Unknown device type" }, vxlan);
   const error = refuseStep(job(vxlan), "EOPNOTSUPP", reason);
   assert.equal(error.message, "add vxlan vx-1 vni 7: EOPNOTSUPP: this kernel has no VXLAN");
   assert.equal(error.code, "UNIMPLEMENTED");
@@ -36,19 +36,19 @@ test("a qdisc that the kernel lacks is unimplemented, though the kernel says tha
     link: "nl-1",
     shape: { type: "netem", delayMs: 1, lossPercent: 0 },
   };
-  const error = refuseStep(job(qdisc), "ENOENT", reasonOf("ENOENT", { errno: 2 }, qdisc));
+  const error = refuseStep(job(qdisc), "ENOENT", explanationOf("ENOENT", { errno: 2 }, qdisc));
   assert.equal(error.message, "add qdisc netem dev nl-1: ENOENT: this kernel has no netem");
   assert.equal(error.code, "UNIMPLEMENTED");
 });
 
 test("without privilege the hint says what to do", () => {
-  const error = refuseStep(job(vxlan), "EPERM", reasonOf("EPERM", { errno: 1 }, vxlan));
+  const error = refuseStep(job(vxlan), "EPERM", explanationOf("EPERM", { errno: 1 }, vxlan));
   assert.equal(error.message, "add vxlan vx-1 vni 7: EPERM: not permitted");
   assert.equal(error.hint, "run as root");
 });
 
 test("the kernel's own words go before ours", () => {
-  const { reason } = reasonOf("EINVAL", { errno: 22, message: "Cannot do that." }, vxlan);
+  const { reason } = explanationOf("EINVAL", { errno: 22, message: "Cannot do that." }, vxlan);
   assert.equal(reason, "cannot do that");
 });
 

@@ -5,7 +5,7 @@ import { describeOperation } from "../../kernel/kernel-text.ts";
 import type { Ack } from "../netlink/message-reader.ts";
 import type { BatchTools } from "../object-kind.ts";
 import { linuxKindOf } from "../objects.ts";
-import { type Job, type Reason, refuseStep } from "./refuse.ts";
+import { type Explanation, type Job, refuseStep } from "./refuse.ts";
 
 const WORDS: Readonly<Record<string, string>> = {
   ENODEV: "there is no such device",
@@ -19,7 +19,12 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** `tools`: those of the batch, where that is what was refused. */
-export function reasonOf(errno: string, ack: Ack, object: KernelObject, tools?: BatchTools): Reason {
+export function explanationOf(
+  errno: string,
+  ack: Ack,
+  object: KernelObject,
+  tools?: BatchTools,
+): Explanation {
   const known = linuxKindOf(object).explain?.({ errno, ack, object, tools });
   if (known) return known;
   if (errno === "EPERM" || errno === "EACCES") return { reason: "not permitted", hint: "run as root" };
@@ -38,16 +43,12 @@ export function restate(job: Job, error: unknown): unknown {
       const message = `${describeOperation(job.operation)}: ${error.message}`;
       return new KernelError(error.code, message, { operation: job.number, cause: error, ...hint });
     }
-    const [, words] = error.message.split(`${errno}: `);
-    const known = reasonOf(errno, { errno: 0 }, job.operation.object);
-    return refuseStep(
-      job,
-      errno,
-      { ...known, ...(words !== undefined && { reason: words }), ...hint, code: error.code },
-      error,
-    );
+    const { words, at } = error as KernelError;
+    const known = explanationOf(errno, { errno: 0 }, job.operation.object);
+    const own = words === undefined ? {} : { reason: words };
+    return refuseStep(job, errno, { ...known, ...own, ...hint, code: error.code, at }, error);
   }
   const errno = error instanceof Error && "code" in error ? String(error.code) : "";
   if (!/^E[A-Z0-9]+$/.test(errno)) return error;
-  return refuseStep(job, errno, reasonOf(errno, { errno: 0 }, job.operation.object), error);
+  return refuseStep(job, errno, explanationOf(errno, { errno: 0 }, job.operation.object), error);
 }

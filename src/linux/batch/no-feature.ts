@@ -1,13 +1,13 @@
 import type { Ack } from "../netlink/message-reader.ts";
-import type { Reason } from "./refuse.ts";
+import type { Explanation } from "./refuse.ts";
 
 /** The kernel was built without it. */
-export function noFeature(name: string): Reason {
+export function noFeature(name: string): Explanation {
   return { reason: `this kernel has no ${name}`, hint: "run netloom doctor", code: "UNIMPLEMENTED" };
 }
 
 /** What an errno says of a device when the kernel has no driver for it. */
-export function noDriver(name: string, errno: string, { message }: Ack): Reason | undefined {
+export function noDriver(name: string, errno: string, { message }: Ack): Explanation | undefined {
   const isUnknown = message === undefined || /unknown device type/i.test(message);
   return errno === "EOPNOTSUPP" && isUnknown ? noFeature(name) : undefined;
 }

@@ -1,6 +1,7 @@
 /** Words a refusal as that of the operation. */
 import type { ErrorCode } from "../../errors/errors.ts";
-import { KernelError, type Operation } from "../../kernel/kernel.ts";
+import type { Reason } from "../../errors/reasons.ts";
+import { KernelError, type KernelPlace, type Operation } from "../../kernel/kernel.ts";
 import { codeOfErrno, refusal } from "../../kernel/kernel-text.ts";
 
 /** An operation and its number in the batch. */
@@ -9,24 +10,39 @@ export interface Job {
   readonly operation: Operation;
 }
 
-export interface Reason {
+/** The reason of a refusal, in words and as data. */
+export interface Explanation {
   readonly reason: string;
   readonly hint?: string;
   /** Where the errno alone says too little. */
   readonly code?: ErrorCode;
+  /** As of `KernelErrorDetails`. */
+  readonly at?: KernelPlace | undefined;
+  /** Default: KERNEL_REFUSED. */
+  readonly data?: Reason;
 }
 
 /** `add address 10.0.0.1/24 dev nl-1: EEXIST: address exists` */
-export function refuseStep(job: Job, errno: string, because: string | Reason, cause?: unknown): KernelError {
+export function refuseStep(
+  job: Job,
+  errno: string,
+  because: string | Explanation,
+  cause?: unknown,
+): KernelError {
   const {
     reason,
     hint,
     code = codeOfErrno(errno),
+    at,
+    data,
   } = typeof because === "string" ? { reason: because } : because;
   const { message } = refusal(job.operation, errno, reason);
   return new KernelError(code, message, {
     operation: job.number,
     errno,
+    words: reason,
+    reason: data,
+    ...(at && { at }),
     ...(hint !== undefined && { hint }),
     ...(cause !== undefined && { cause }),
   });

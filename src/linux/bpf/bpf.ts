@@ -41,11 +41,12 @@ const NAME_BYTES = 16;
 const LOG_BYTES = 1 << 20;
 
 /** The error for a negative result of bpf(2): `attach wire to device 7: EEXIST`. */
-export function bpfError(attempted: string, result: number, reason?: string): KernelError {
+export function bpfError(attempted: string, result: number, words?: string): KernelError {
   const errno = errnoName(-result);
-  const message = `${attempted}: ${errno}${reason === undefined ? "" : `: ${reason}`}`;
+  const message = `${attempted}: ${errno}${words === undefined ? "" : `: ${words}`}`;
   return new KernelError(codeOfErrno(errno), message, {
     errno,
+    ...(words !== undefined && { words }),
     ...(errno === "EPERM" ? { hint: "run as root" } : {}),
   });
 }
@@ -131,9 +132,10 @@ export function updateElement(map: number, key: Buffer, value: Buffer, flags: nu
   // ENOSPC: of a trie.
   if (errno !== "E2BIG" && errno !== "ENOSPC") throw bpfError("update a map element", result);
   const { maxEntries } = mapShape(map);
-  const reason = `the map ${mapName(map)} of the data path is full: all of its ${maxEntries} entries are taken`;
-  throw new KernelError(codeOfErrno(errno), `update a map element: ${errno}: ${reason}`, {
+  const words = `the map ${mapName(map)} of the data path is full: all of its ${maxEntries} entries are taken`;
+  throw new KernelError(codeOfErrno(errno), `update a map element: ${errno}: ${words}`, {
     errno,
+    words,
     hint: "close wires of this host that nobody needs, or attach to a workload of another host",
   });
 }
@@ -225,6 +227,7 @@ export function loadProgram(load: ProgramLoad): number {
   const error = bpfError(`load program ${load.name}`, result, verdict.at(-1));
   throw new KernelError(error.code, error.message, {
     errno: errnoName(-result),
+    ...(error.words !== undefined && { words: error.words }),
     cause: new Error(`the verifier's log:\n${text}`),
     ...(error.hint === undefined ? {} : { hint: error.hint }),
   });

@@ -420,8 +420,8 @@ export function loadDatapathOnce(): void {
   }
 }
 
-function taken(attempted: string, reason: string): KernelError {
-  return new KernelError("ALREADY_EXISTS", `${attempted}: EEXIST: ${reason}`, { errno: "EEXIST" });
+function taken(attempted: string, words: string): KernelError {
+  return new KernelError("ALREADY_EXISTS", `${attempted}: EEXIST: ${words}`, { errno: "EEXIST", words });
 }
 
 /** A kernel without tcx says EINVAL to the attach type: only then is the version the reason. */
@@ -430,8 +430,10 @@ function linkError(attempted: string, result: number): KernelError {
   if (error.errno !== "EINVAL") {
     return error;
   }
-  return new KernelError("UNIMPLEMENTED", `${error.message}: tcx links are not supported (need Linux 6.6)`, {
+  const words = "tcx links are not supported (need Linux 6.6)";
+  return new KernelError("UNIMPLEMENTED", `${error.message}: ${words}`, {
     errno: "EINVAL",
+    words,
     hint: "run netloom doctor",
   });
 }

@@ -15,7 +15,7 @@ import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { BatchTools, LinuxObjectKind } from "../object-kind.ts";
 import type { NetnsPlace } from "../namespaces/place.ts";
 import { doomedGroup } from "../batch/reaper.ts";
-import { type Job, refuseStep } from "../batch/refuse.ts";
+import { type Explanation, type Job, refuseStep } from "../batch/refuse.ts";
 import { errnoName } from "../libc/syscall.ts";
 import { type BatchStep, NetlinkRefused } from "../batch/transaction.ts";
 import { hasFarEnd, isOurPair } from "./veth-peer.ts";
@@ -261,13 +261,14 @@ async function waitForDying({ mark }: BatchTools, ends: readonly PlacedEnd[]): P
   return isDying;
 }
 
-function nameInTheWay({ mark }: BatchTools, ends: readonly PlacedEnd[]): string | undefined {
+function nameInTheWay({ mark }: BatchTools, ends: readonly PlacedEnd[]): Explanation | undefined {
   for (const { end, place } of ends) {
     const link = lookUp(place, end.name);
-    if (link) return existingDevice(link, mark);
+    if (link) return { reason: existingDevice(link, mark), at: { netns: end.netns, link: end.name } };
   }
   const [a, b] = ends;
-  if (a && b && a.place === b.place && a.end.name === b.end.name) return `both ends are called ${a.end.name}`;
+  if (a && b && a.place === b.place && a.end.name === b.end.name)
+    return { reason: `both ends are called ${a.end.name}` };
   return undefined;
 }
 

@@ -1,10 +1,11 @@
 /** Who has what is wanted: a name, a VNI, a UDP port. */
+import { reason } from "../../errors/reasons.ts";
 import type { OwnerMark, Vxlan } from "../../kernel/kernel.ts";
 import { decodeLink, type Link } from "../netlink/link-decode.ts";
 import { dumpLinks } from "../netlink/link.ts";
 import type { NetnsPlace } from "../namespaces/place.ts";
 import { doomedGroup } from "../batch/reaper.ts";
-import type { Reason } from "../batch/refuse.ts";
+import type { Explanation } from "../batch/refuse.ts";
 
 /** Whose device it is that has a name that is wanted. */
 export function existingDevice(link: Link, mark: OwnerMark): string {
@@ -23,7 +24,7 @@ export function existingVni(tunnel: Vxlan, places: readonly NetnsPlace[], mark: 
 }
 
 /** Why the device that tunnels share cannot be set up on its port: it has that for itself. */
-export function takenPort(port: number, host: NetnsPlace, mark: OwnerMark): Reason {
+export function takenPort(port: number, host: NetnsPlace, mark: OwnerMark): Explanation {
   const links = host.socket.dump(dumpLinks({ kind: "vxlan" }), (message) => decodeLink(message));
   // One of ours may be on its way out.
   const own = [mark.group, doomedGroup(mark.group)];
@@ -33,6 +34,7 @@ export function takenPort(port: number, host: NetnsPlace, mark: OwnerMark): Reas
     reason: `UDP port ${port} is taken by ${who}`,
     hint: "give the agents of all hosts another port: netloom agent --vxlan-port PORT; netloom doctor says who has this one",
     code: "FAILED_PRECONDITION",
+    data: reason("UDP_PORT_TAKEN", { port: String(port) }),
   };
 }
 

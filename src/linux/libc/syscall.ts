@@ -127,6 +127,7 @@ export function syscallError(attempt: string, errno: string): KernelError {
   const hint = isDenied ? { hint: "run as root" } : {};
   return new KernelError(codeOfErrno(errno), `${attempt}: ${errno}${isDenied ? ": not permitted" : ""}`, {
     errno,
+    ...(isDenied && { words: "not permitted" }),
     ...hint,
   });
 }

@@ -1,11 +1,13 @@
 /** What the threads say to each other: requests to the kernel worker, its answers, and events. Plain data only. */
 import { NetloomError, type ErrorCode, type Topic } from "../../errors/errors.ts";
+import type { Reason } from "../../errors/reasons.ts";
 import {
   type AddressQuery,
   type ApplyOptions,
   type CounterQuery,
   KernelError,
   type KernelEvent,
+  type KernelPlace,
   type NativeQuery,
   type Netns,
   type ObserveQuery,
@@ -92,8 +94,11 @@ export interface ErrorData {
   readonly message: string;
   readonly hint?: string;
   readonly topic?: Topic;
+  readonly reason?: Reason;
   readonly errno?: string;
   readonly operation?: number;
+  readonly words?: string;
+  readonly at?: KernelPlace;
   readonly stack?: string;
 }
 
@@ -113,8 +118,17 @@ export function errorToData(error: unknown): ErrorData {
     topic: error.topic,
     ...stack,
     ...(error.hint !== undefined && { hint: error.hint }),
-    ...(error instanceof KernelError && error.errno !== undefined && { errno: error.errno }),
-    ...(error instanceof KernelError && error.operation !== undefined && { operation: error.operation }),
+    ...(error.reason && { reason: error.reason }),
+    ...(error instanceof KernelError && kernelFacts(error)),
+  };
+}
+
+function kernelFacts({ errno, operation, words, at }: KernelError) {
+  return {
+    ...(errno !== undefined && { errno }),
+    ...(operation !== undefined && { operation }),
+    ...(words !== undefined && { words }),
+    ...(at && { at }),
   };
 }
 

@@ -86,7 +86,7 @@ export class NetnsTable {
       const opened = this.#openIfSame(path, identity, known);
       if (opened) return opened;
     }
-    throw notFound(`open network namespace ${identity}`, this.#whyGone(identity, known));
+    throw notFound(identity, this.#whyGone(identity, known));
   }
 
   /** `undefined` if the path leads elsewhere by now, or to a later namespace with the same inode. */

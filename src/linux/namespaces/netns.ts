@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { constants, fstatSync, openSync, statSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
-import { KernelError, type NetnsIdentity } from "../../kernel/kernel.ts";
+import { KernelError, type Netns, type NetnsIdentity } from "../../kernel/kernel.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import { adopt, close, setNetns, syscallError } from "../libc/syscall.ts";
 
@@ -92,18 +92,17 @@ export function runIn<T>(fd: number, action: () => T): T {
 }
 
 /** Opens the namespace at a path. `netns` is how the error names it. NOT_FOUND if there is none. */
-export function openPath(path: string, netns: string = `file://${path}`): OpenNetns {
-  const attempt = `open network namespace ${netns}`;
+export function openPath(path: string, netns: Netns = `file://${path}`): OpenNetns {
   let fd: number;
   try {
     fd = adopt(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
   } catch (error) {
-    throw unopened(attempt, path, (error as NodeJS.ErrnoException).code ?? "EIO", error);
+    throw unopened(netns, path, (error as NodeJS.ErrnoException).code ?? "EIO", error);
   }
   const stat = fstatSync(fd, { bigint: true });
   if (stat.dev !== nsfsDevice()) {
     close(fd);
-    throw notFound(attempt, "no network namespace is mounted there");
+    throw notFound(netns, "no network namespace is mounted there");
   }
   return new OpenNetns(fd, `inode://${stat.dev}/${stat.ino}`);
 }
@@ -126,14 +125,20 @@ function nsfsDevice(): bigint {
   return nsfs;
 }
 
-function unopened(attempt: string, path: string, errno: string, cause: unknown): KernelError {
-  if (errno !== "ENOENT" && errno !== "ESRCH" && errno !== "ENOTDIR") return syscallError(attempt, errno);
+function unopened(netns: Netns, path: string, errno: string, cause: unknown): KernelError {
+  if (errno !== "ENOENT" && errno !== "ESRCH" && errno !== "ENOTDIR")
+    return syscallError(opening(netns), errno);
   const pid = /^\/proc\/(\d+)\//.exec(path)?.[1];
   const reason = pid === undefined ? "there is no such file" : `there is no process ${pid}`;
-  return notFound(attempt, reason, cause);
+  return notFound(netns, reason, cause);
 }
 
 /** The error for a namespace that is not there (any more). */
-export function notFound(attempt: string, reason: string, cause?: unknown): KernelError {
-  return new KernelError("NOT_FOUND", `${attempt}: ENOENT: ${reason}`, { errno: "ENOENT", cause });
+export function notFound(netns: Netns, words: string, cause?: unknown): KernelError {
+  const message = `${opening(netns)}: ENOENT: ${words}`;
+  return new KernelError("NOT_FOUND", message, { errno: "ENOENT", words, at: { netns }, cause });
+}
+
+function opening(netns: Netns): string {
+  return `open network namespace ${netns}`;
 }

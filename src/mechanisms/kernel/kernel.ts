@@ -58,7 +58,7 @@ export const kernel: Readonly<LocalType<KernelMechanism>> = {
   problems,
   mtuBytes: ({ mtuBytes }) => mtuBytes,
   half,
-  words: () => "veth",
+  carrier: "veth",
   accept: (offered, newName) => ({ ...offered, [COMMON.name]: offered[COMMON.name] || newName() }),
   forWorkload: ({ netns, port }, { name, routerAdvertisements, dhcp, forwarding, sources = [] }) =>
     port

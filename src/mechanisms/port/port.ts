@@ -45,7 +45,7 @@ export const port: Readonly<LocalType<PortMechanism>> = {
   problems,
   mtuBytes: ({ mtuBytes }) => mtuBytes,
   half,
-  words: () => "port",
+  carrier: "port",
   accept: (offered) => ({ ...offered }),
   forWorkload: ({ netns, port: found }) =>
     found && { [COMMON.inodeUrl]: netns, [COMMON.name]: found.device, [INDEX]: String(found.index) },

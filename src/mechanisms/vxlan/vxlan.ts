@@ -49,6 +49,7 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
   type: "VXLAN",
   cls: "REMOTE",
   document: "vxlan",
+  carrier: "vxlan",
   options: [portOption],
   identifier: {
     key: VNI,
@@ -57,8 +58,7 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
     firstDrawn: 4_096,
     lastDrawn: FIRST_LAN_VNI - 1,
     last: MAX_VNI,
-    isClash: ({ errno, message }, vni) =>
-      errno === "EEXIST" && /^(?:add|change) tunnel vni (\d+) /.exec(message)?.[1] === String(vni),
+    isHeldBy: (object, vni) => ofKind([object], "program").some(({ tunnel }) => tunnel?.vni === vni),
   },
   deviceKinds: ["vxlan"],
   labKeys: {
@@ -91,7 +91,7 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
     `an underlay of ${tunnel.underlayMtuBytes} bytes leaves after VXLAN over IPv${familyOf(tunnel.sourceIp)}`,
   half,
   vteps: ({ sourceIp, destinationIp }) => ({ source: sourceIp, destination: destinationIp }),
-  words: ({ vni }) => words(vni),
+  idOf: ({ vni }) => vni,
   tunnel: ({ id, ...facts }: TunnelFacts) => ({
     type: "VXLAN",
     ...facts,
@@ -119,10 +119,6 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
     port,
   }),
 };
-
-function words(vni: number): string {
-  return `vxlan vni ${vni}`;
-}
 
 function read(parameters: ParameterMap): Parsed<VxlanMechanism> {
   const { [COMMON.sourceIp]: sourceIp = "", [COMMON.destinationIp]: destinationIp = "" } = parameters;
@@ -236,7 +232,6 @@ function foundTunnel({ vni, local, remote, port }: Tunnel, side: Side | undefine
     id: vni,
     local,
     remote,
-    words: words(vni),
     parameters: {
       [COMMON.sourceIp]: source,
       [COMMON.destinationIp]: destination,

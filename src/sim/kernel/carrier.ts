@@ -215,7 +215,7 @@ export class SimKernel implements Kernel, Actor, KernelListener {
 
   find(netns: Netns): SimNetns {
     const found = this.lookUp(netns);
-    if (!found) throw new Refused("ENOENT", `there is no network namespace ${netns}`);
+    if (!found) throw new Refused("ENOENT", `there is no network namespace ${netns}`, { at: { netns } });
     return found;
   }
 
@@ -256,6 +256,7 @@ export class SimKernel implements Kernel, Actor, KernelListener {
     if (found) return found;
     throw new KernelError("NOT_FOUND", `${verb} ${netns}: ENOENT: there is no network namespace`, {
       errno: "ENOENT",
+      at: { netns },
     });
   }
 
@@ -318,7 +319,10 @@ export class SimKernel implements Kernel, Actor, KernelListener {
       return perform(this, operation);
     } catch (error) {
       if (error instanceof Refused)
-        throw refusal(operation, error.errno, error.message, { operation: number });
+        throw refusal(operation, error.errno, error.message, {
+          operation: number,
+          ...error.details,
+        });
       throw error;
     }
   }

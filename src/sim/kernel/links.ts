@@ -50,7 +50,9 @@ export function changeEnds(actor: Actor, object: Device, from: Device): Undo {
   for (const { end, device } of ends) {
     checkValues(end);
     if (end.name !== device.name && device.netns.devices.has(end.name))
-      throw new Refused("EEXIST", `device ${end.name} exists`);
+      throw new Refused("EEXIST", `device ${end.name} exists`, {
+        at: { netns: end.netns, link: end.name },
+      });
   }
   const undos = ends.map(({ end, device }) => changeEnd(actor, device, end));
   return () => {
@@ -181,7 +183,9 @@ export function checkEnd(actor: Actor, end: LinkEnd): void {
   const taken = netns.devices.get(end.name);
   if (taken) {
     const owner = taken.group === actor.mark.group ? "" : ", and is not ours";
-    throw new Refused("EEXIST", `device ${end.name} exists${owner}`);
+    throw new Refused("EEXIST", `device ${end.name} exists${owner}`, {
+      at: { netns: end.netns, link: end.name },
+    });
   }
 }
 

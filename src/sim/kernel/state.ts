@@ -1,7 +1,15 @@
 /** What a simulated machine is made of. Entries point at each other as the kernel's structures do. */
 import type { DropBook } from "./drop-book.ts";
 import type { AttachedObject, Device } from "../../kernel/objects.ts";
-import type { Address, LinkFacts, Netns, Program, Route, Rule } from "../../kernel/kernel.ts";
+import type {
+  Address,
+  KernelErrorDetails,
+  LinkFacts,
+  Netns,
+  Program,
+  Route,
+  Rule,
+} from "../../kernel/kernel.ts";
 
 export interface SimNetns {
   /** `/run/netns/a`, or `/proc/7/ns/net`. */
@@ -229,10 +237,12 @@ interface SimProgram {
 /** Why an operation cannot be: becomes a `KernelError` where the operation's number is known. */
 export class Refused extends Error {
   readonly errno: string;
+  readonly details: Pick<KernelErrorDetails, "at" | "reason">;
 
-  constructor(errno: string, reason: string) {
-    super(reason);
+  constructor(errno: string, words: string, details: Pick<KernelErrorDetails, "at" | "reason"> = {}) {
+    super(words);
     this.errno = errno;
+    this.details = details;
   }
 }
 

@@ -1,5 +1,6 @@
 /** What the parts of the simulated network share. */
 import { NetloomError } from "../../errors/errors.ts";
+import { reason } from "../../errors/reasons.ts";
 import type { Scope } from "../../async/scope.ts";
 import { type Clock } from "../../async/clock.ts";
 import { type Handler, MAX_MESSAGE_BYTES, type Message } from "../../world/hops.ts";
@@ -58,7 +59,9 @@ export function pathBack({ from, to }: SentQuestion): { readonly from: string; r
 }
 
 export function unavailable({ url, method }: SentQuestion, why: string): NetloomError {
-  return new NetloomError("UNAVAILABLE", `call ${url} ${method}: ${why}`);
+  return new NetloomError("UNAVAILABLE", `call ${url} ${method}: ${why}`, {
+    reason: reason("PEER_UNREACHABLE", { url, why }),
+  });
 }
 
 /** RESOURCE_EXHAUSTED for a message that is larger than any hop carries. */
@@ -80,8 +83,8 @@ export function copyError(error: unknown, life: Life): NetloomError {
     life.codeOf(error);
     return new NetloomError("INTERNAL", "internal error: see the log of the other side");
   }
-  const { code, message, hint, topic } = error;
-  return new NetloomError(code, message, { topic, ...(hint !== undefined && { hint }) });
+  const { code, message, hint, topic, reason: why } = error;
+  return new NetloomError(code, message, { topic, reason: why, ...(hint !== undefined && { hint }) });
 }
 
 /** Ends the scope of a call whose outcome is known; an operating error of its tasks is nobody's any more. */

@@ -103,9 +103,11 @@ function toPlain(value: unknown): unknown {
   if (value === Infinity) return { $infinity: true };
   if (value instanceof Uint8Array) return { $bytes: toHex(value) };
   if (value instanceof NetloomError) {
-    const { name, code, message, hint, topic } = value;
-    const kernel = value instanceof KernelError ? { errno: value.errno, operation: value.operation } : {};
-    return { $error: toPlain({ name, code, message, hint, topic, ...kernel }) };
+    const { name, code, message, hint, topic, reason } = value;
+    if (!(value instanceof KernelError))
+      return { $error: toPlain({ name, code, message, hint, topic, reason }) };
+    const { errno, operation, words, at } = value;
+    return { $error: toPlain({ name, code, message, hint, topic, reason, errno, operation, words, at }) };
   }
   if (Array.isArray(value)) return value.map(toPlain);
   if (typeof value !== "object" || value === null) return value;
@@ -127,14 +129,20 @@ function revive(value: unknown): unknown {
 }
 
 function toError(
-  fields: Pick<KernelError, "name" | "code" | "message" | "hint" | "topic" | "errno" | "operation">,
+  fields: Pick<
+    KernelError,
+    "name" | "code" | "message" | "hint" | "topic" | "reason" | "errno" | "operation" | "words" | "at"
+  >,
 ): Error {
-  const { name, code, message, hint, topic, errno, operation } = fields;
+  const { name, code, message, hint, topic, reason, errno, operation, words, at } = fields;
   const details = {
     topic,
+    reason,
     ...(hint === undefined ? {} : { hint }),
     ...(errno === undefined ? {} : { errno }),
     ...(operation === undefined ? {} : { operation }),
+    ...(words === undefined ? {} : { words }),
+    ...(at === undefined ? {} : { at }),
   };
   return name === "KernelError"
     ? new KernelError(code, message, details)

@@ -1,3 +1,4 @@
+import { reason } from "../../../errors/reasons.ts";
 import type { Up } from "../../../kernel/kernel.ts";
 import { type Actor, simDeviceOf, setDown, type Undo } from "../links.ts";
 import { announcePair } from "../news.ts";
@@ -52,5 +53,8 @@ function demandPort({ externalPort, tunnel, netns }: SimDevice): void {
   const holder = holders.find(
     (each) => each.externalPort === port || (externalPort !== undefined && each.tunnel?.port === port),
   );
-  if (holder) throw new Refused("EADDRINUSE", `UDP port ${port} is ${holder.name}'s`);
+  if (holder)
+    throw new Refused("EADDRINUSE", `UDP port ${port} is ${holder.name}'s`, {
+      reason: reason("UDP_PORT_TAKEN", { port: String(port) }),
+    });
 }

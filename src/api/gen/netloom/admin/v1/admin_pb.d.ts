@@ -873,21 +873,28 @@ export declare type AttachmentStatus = Message<"netloom.admin.v1.AttachmentStatu
   topic: string;
 
   /**
+   * The reason as data, as the host that refused it gave it. Absent if no host has given one.
+   *
+   * @generated from field: netloom.admin.v1.ErrorReason cause = 16;
+   */
+  cause?: ErrorReason | undefined;
+
+  /**
    * How often the document has changed, the first time included.
    *
-   * @generated from field: uint64 generation = 16;
+   * @generated from field: uint64 generation = 17;
    */
   generation: bigint;
 
   /**
    * The generation that the state and the conditions are about.
    *
-   * @generated from field: uint64 observed_generation = 17;
+   * @generated from field: uint64 observed_generation = 18;
    */
   observedGeneration: bigint;
 
   /**
-   * @generated from field: repeated netloom.admin.v1.Condition conditions = 18;
+   * @generated from field: repeated netloom.admin.v1.Condition conditions = 19;
    */
   conditions: Condition[];
 };
@@ -993,6 +1000,31 @@ export declare type Condition = Message<"netloom.admin.v1.Condition"> & {
 export declare const ConditionSchema: GenMessage<Condition>;
 
 /**
+ * The reason of a failure: a name of docs/errors.md with its fields.
+ *
+ * @generated from message netloom.admin.v1.ErrorReason
+ */
+export declare type ErrorReason = Message<"netloom.admin.v1.ErrorReason"> & {
+  /**
+   * `NO_CANDIDATE`
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: map<string, string> fields = 2;
+   */
+  fields: { [key: string]: string };
+};
+
+/**
+ * Describes the message netloom.admin.v1.ErrorReason.
+ * Use `create(ErrorReasonSchema)` to create a new message.
+ */
+export declare const ErrorReasonSchema: GenMessage<ErrorReason>;
+
+/**
  * @generated from message netloom.admin.v1.Wire
  */
 export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
@@ -1038,13 +1070,6 @@ export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
   endpointEnd?: WireEnd | undefined;
 
   /**
-   * The tunnels of this host that the wire goes through, in the order from the client to the endpoint.
-   *
-   * @generated from field: repeated netloom.admin.v1.Tunnel tunnels = 8;
-   */
-  tunnels: Tunnel[];
-
-  /**
    * @generated from field: uint32 mtu = 9;
    */
   mtu: number;
@@ -1084,26 +1109,11 @@ export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
   upSince?: Timestamp | undefined;
 
   /**
-   * `veth on alpha`, `vxlan vni 4242 alpha→beta`.
-   *
-   * @generated from field: string path = 16;
-   */
-  path: string;
-
-  /**
    * Why it is down: what was heard, or refused, last.
    *
    * @generated from field: string reason = 17;
    */
   reason: string;
-
-  /**
-   * Names of the hosts that it goes over, from the client's to the endpoint's, as far as its path tells: empty for one that
-   * does not say its name, none for a wire without connection.
-   *
-   * @generated from field: repeated string hosts = 18;
-   */
-  hosts: string[];
 
   /**
    * What the client's workload is called on its host, if its path tells: `web`.
@@ -1118,6 +1128,11 @@ export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
    * @generated from field: netloom.admin.v1.PutRight put_right = 20;
    */
   putRight?: PutRight | undefined;
+
+  /**
+   * @generated from field: netloom.admin.v1.WirePath path = 21;
+   */
+  path?: WirePath | undefined;
 };
 
 /**
@@ -1152,6 +1167,98 @@ export enum Wire_State {
  * Describes the enum netloom.admin.v1.Wire.State.
  */
 export declare const Wire_StateSchema: GenEnum<Wire_State>;
+
+/**
+ * The path of a wire from the client's host to the endpoint's, as the reporting host knows it.
+ *
+ * @generated from message netloom.admin.v1.WirePath
+ */
+export declare type WirePath = Message<"netloom.admin.v1.WirePath"> & {
+  /**
+   * Names of all hosts on the path. An empty name: the host does not say its name. No host: the wire has no connection.
+   *
+   * @generated from field: repeated string hosts = 1;
+   */
+  hosts: string[];
+
+  /**
+   * The hops that begin or end on the reporting host. A wire inside of the host has one hop.
+   *
+   * @generated from field: repeated netloom.admin.v1.Hop hops = 2;
+   */
+  hops: Hop[];
+};
+
+/**
+ * Describes the message netloom.admin.v1.WirePath.
+ * Use `create(WirePathSchema)` to create a new message.
+ */
+export declare const WirePathSchema: GenMessage<WirePath>;
+
+/**
+ * @generated from message netloom.admin.v1.Hop
+ */
+export declare type Hop = Message<"netloom.admin.v1.Hop"> & {
+  /**
+   * Names of the two hosts, as far as they are known. Inside of a host both are the same.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * @generated from field: string to = 2;
+   */
+  to: string;
+
+  /**
+   * The mechanisms that carry the packets: `vxlan`; inside of a host the kinds of its ends, `veth` or `port`, each once.
+   *
+   * @generated from field: repeated string carriers = 3;
+   */
+  carriers: string[];
+
+  /**
+   * The number of a tunnel, unique on both hosts. Absent inside of a host.
+   *
+   * @generated from field: netloom.admin.v1.Identifier identifier = 4;
+   */
+  identifier?: Identifier | undefined;
+
+  /**
+   * @generated from field: netloom.admin.v1.Tunnel tunnel = 5;
+   */
+  tunnel?: Tunnel | undefined;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Hop.
+ * Use `create(HopSchema)` to create a new message.
+ */
+export declare const HopSchema: GenMessage<Hop>;
+
+/**
+ * @generated from message netloom.admin.v1.Identifier
+ */
+export declare type Identifier = Message<"netloom.admin.v1.Identifier"> & {
+  /**
+   * `vni`
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 value = 2;
+   */
+  value: number;
+};
+
+/**
+ * Describes the message netloom.admin.v1.Identifier.
+ * Use `create(IdentifierSchema)` to create a new message.
+ */
+export declare const IdentifierSchema: GenMessage<Identifier>;
 
 /**
  * Since the agent has started.
@@ -1260,25 +1367,6 @@ export declare type Tunnel = Message<"netloom.admin.v1.Tunnel"> & {
    * @generated from field: string destination = 10;
    */
   destination: string;
-
-  /**
-   * Names of their hosts where they are known.
-   *
-   * @generated from field: string source_host = 11;
-   */
-  sourceHost: string;
-
-  /**
-   * @generated from field: string destination_host = 12;
-   */
-  destinationHost: string;
-
-  /**
-   * For people: `vxlan vni 4242`.
-   *
-   * @generated from field: string words = 7;
-   */
-  words: string;
 
   /**
    * How wide the network between the two hosts is, as far as a host knows it: the way from there to the other one.
@@ -1429,11 +1517,11 @@ export declare type PingReply = Message<"netloom.admin.v1.PingReply"> & {
   reason: string;
 
   /**
-   * In every reply, so that the first one can name it.
+   * Both in every reply, so that the first one can name it.
    *
-   * @generated from field: string path = 5;
+   * @generated from field: netloom.admin.v1.WirePath path = 8;
    */
-  path: string;
+  path?: WirePath | undefined;
 
   /**
    * @generated from field: string wire_id = 6;
@@ -1687,11 +1775,16 @@ export declare type WhyResponse = Message<"netloom.admin.v1.WhyResponse"> & {
   candidates: Candidate[];
 
   /**
-   * Why there is none.
+   * Why there is none, and the reason as data if an error has it.
    *
    * @generated from field: string problem = 6;
    */
   problem: string;
+
+  /**
+   * @generated from field: netloom.admin.v1.ErrorReason cause = 11;
+   */
+  cause?: ErrorReason | undefined;
 
   /**
    * What has happened when the client's wire was last asked for.
@@ -1708,11 +1801,11 @@ export declare type WhyResponse = Message<"netloom.admin.v1.WhyResponse"> & {
   attachment?: AttachmentStatus | undefined;
 
   /**
-   * The way of the client's wire, as this host knows it; empty while there is none.
+   * The path of the client's wire, as this host knows it. Absent while there is no wire.
    *
-   * @generated from field: string path = 9;
+   * @generated from field: netloom.admin.v1.WirePath path = 10;
    */
-  path: string;
+  path?: WirePath | undefined;
 };
 
 /**
@@ -1859,9 +1952,25 @@ export declare type Selection_Failure = Message<"netloom.admin.v1.Selection.Fail
   endpoint: string;
 
   /**
+   * For people.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * `UNAVAILABLE`
+   *
+   * @generated from field: string code = 3;
+   */
+  code: string;
+
+  /**
+   * See AttachmentStatus.
+   *
+   * @generated from field: netloom.admin.v1.ErrorReason cause = 4;
+   */
+  cause?: ErrorReason | undefined;
 };
 
 /**
