@@ -66,7 +66,7 @@ sim-hunt: $(SETUP) ## simulated meshes with fresh seeds until one fails (HUNT_SE
 format: $(SETUP) ## formats the sources
 	oxfmt src fixtures e2e interop bench scripts
 
-docs: $(SETUP) ## writes the generated documents: docs/cli.md, docs/errors.md, docs/schema
+docs: $(SETUP) ## writes the generated documents: docs/reference/cli.md, docs/reference/errors.md, docs/schema
 	node scripts/docs.ts
 
 proto: $(SETUP) ## generates src/api/gen from the wire contracts in proto/

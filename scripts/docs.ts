@@ -6,8 +6,8 @@ import { DOCUMENTS } from "../src/documents/documents.ts";
 import { labJsonSchema } from "../src/lab/file/json-schema.ts";
 
 const documents: ReadonlyMap<string, string> = new Map([
-  ["docs/cli.md", await cliReference()],
-  ["docs/errors.md", errorReference()],
+  ["docs/reference/cli.md", await cliReference()],
+  ["docs/reference/errors.md", errorReference()],
   ["docs/schema/lab.schema.json", labJsonSchema()],
   ["docs/schema/attachment.schema.json", DOCUMENTS.schemaText()],
 ]);

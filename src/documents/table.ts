@@ -115,7 +115,7 @@ export class DocumentTable implements Kinds {
     if (result.ok) return result.wishes;
     throw new FileError(
       result.problems,
-      "docs/attachments.md lists every key; docs/schema/attachment.schema.json lets an editor check while you type",
+      "docs/reference/attachments.md lists every key; docs/schema/attachment.schema.json lets an editor check while you type",
     );
   }
 }

@@ -10,7 +10,7 @@ export function explainCommand(context: CommandContext): Command {
     name: "explain",
     description:
       "Explains an error: what it means, how it comes about and what to do. Every error ends with its code. Without " +
-      "a code: all of them. The same pages are in docs/errors.md. Needs no privilege and no agent.",
+      "a code: all of them. The same pages are in docs/reference/errors.md. Needs no privilege and no agent.",
     examples: [
       { command: "netloom explain NL-303", about: "one page" },
       { command: "netloom explain", about: "all codes" },
@@ -72,7 +72,7 @@ function wrap(text: string, lead: string): string {
   return [...lines, line.trimEnd()].join("\n");
 }
 
-/** The content of docs/errors.md. `scripts/docs.ts` writes it, a test keeps it. */
+/** The content of docs/reference/errors.md. `scripts/docs.ts` writes it, a test keeps it. */
 export function errorReference(): string {
   const list = (texts: readonly string[]): string => texts.map((text) => `- ${text}`).join("\n");
   const areas = Object.entries(ERROR_AREAS).flatMap(([digit, area]) => [

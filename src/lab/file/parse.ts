@@ -29,7 +29,7 @@ export function parseLab(text: string, file: string): ParsedLab {
 export function labFileError(problems: readonly Problem[]): FileError {
   return new FileError(
     problems,
-    "docs/lab.md lists every key; docs/schema/lab.schema.json lets an editor check while you type",
+    "docs/reference/lab.md lists every key; docs/schema/lab.schema.json lets an editor check while you type",
   );
 }
 

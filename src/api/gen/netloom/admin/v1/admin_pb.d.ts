@@ -1309,7 +1309,7 @@ export declare type CaptureRequest = Message<"netloom.admin.v1.CaptureRequest"> 
   of: string;
 
   /**
-   * In the language of docs/agents.md. Empty: every frame.
+   * In the language of docs/reference/capture.md. Empty: every frame.
    *
    * @generated from field: string filter = 2;
    */
