@@ -74,14 +74,14 @@ function wrap(text: string, lead: string): string {
 
 /** The content of docs/reference/errors.md. `scripts/docs.ts` writes it, a test keeps it. */
 export function errorReference(): string {
-  const list = (texts: readonly string[]): string => texts.map((text) => `- ${text}`).join("\n");
+  const list = (texts: readonly string[]): string => texts.map((text) => `- ${markdown(text)}`).join("\n");
   const areas = Object.entries(ERROR_AREAS).flatMap(([digit, area]) => [
     `## ${area}`,
     ...pagesInOrder()
       .filter(([topic]) => topic.startsWith(`NL-${digit}`))
       .flatMap(([topic, { title, means, causes, remedies }]) => [
         `### ${topic}: ${title}`,
-        means,
+        markdown(means),
         `How it comes about:\n\n${list(causes)}`,
         `What to do:\n\n${list(remedies)}`,
       ]),
@@ -95,6 +95,11 @@ export function errorReference(): string {
   ]
     .join("\n\n")
     .concat("\n");
+}
+
+/** Text such as `<workload>` is no HTML. */
+function markdown(text: string): string {
+  return text.replaceAll("<", "\\<");
 }
 
 function pagesInOrder(): [Topic, ErrorPage][] {
