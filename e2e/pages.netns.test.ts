@@ -45,7 +45,7 @@ async function run(bed: Bed, page: string): Promise<string> {
   const lines: (string | undefined)[] = text.split("\n");
   for (const command of commandsOf(text)) {
     const instead = INSTEAD.get(command.command);
-    const ran = await bed.run({ ...command, command: instead ?? command.command });
+    const ran = await runUntilShown(bed, { ...command, command: instead ?? command.command }, varying);
     if (instead === "true" || command.command.endsWith("&")) continue;
     if (isWriting && command.output !== "" && !isShown(command.output, ran.output, varying)) {
       lines.fill(undefined, command.from - 1, command.to - 1);
@@ -55,6 +55,18 @@ async function run(bed: Bed, page: string): Promise<string> {
     }
   }
   return lines.filter((line) => line !== undefined).join("\n");
+}
+
+/** Commands that only look. What they show may take a moment to come about. */
+const LOOKING = /^netloom (status|get|describe|why)\b/;
+const LOOKS = 10;
+
+async function runUntilShown(bed: Bed, command: PageCommand, varying: Varying): Promise<Ran> {
+  for (let look = 1; ; look++) {
+    const ran = await bed.run(command);
+    if (look === LOOKS || !LOOKING.test(command.command) || isShown(command.output, ran.output, varying))
+      return ran;
+  }
 }
 
 interface Judged {

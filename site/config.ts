@@ -6,6 +6,21 @@ import { sidebar } from "./sidebar.ts";
 
 assemble();
 
+/** Blocks of `console`: the prompt is faint, the command blue, and what it prints plain. A command may have several lines. */
+const CONSOLE = {
+  name: "console",
+  scopeName: "source.console",
+  patterns: [
+    {
+      begin: "^((?:alpha|beta|gamma)?\\$) ",
+      beginCaptures: { 1: { name: "comment" } },
+      end: "(?<!\\\\)$",
+      name: "constant",
+    },
+  ],
+  repository: {},
+};
+
 export default defineConfig({
   title: "Netloom",
   description: "A network service mesh for Linux: any workload gets the connectivity that it asks for",
@@ -17,6 +32,7 @@ export default defineConfig({
   // Anchors are those of GitHub, so that a link works in both. Text such as <wire> is no HTML.
   markdown: {
     html: false,
+    languages: [CONSOLE],
     anchor: { slugify: slugOf },
     // Nor is `{{ .label }}` a template of the generator's.
     config: (md) => {

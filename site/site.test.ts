@@ -55,8 +55,9 @@ after(async () => {
   if (folder) rmSync(folder, { recursive: true, force: true });
 });
 
-async function open(path: string): Promise<Page> {
+async function open(path: string, size?: { readonly width: number; readonly height: number }): Promise<Page> {
   const page = await context.newPage();
+  if (size) await page.setViewportSize(size);
   await page.goto(origin + path, { waitUntil: "networkidle" });
   return page;
 }
@@ -136,8 +137,7 @@ suite("the site", () => {
       "/reference/cli.html",
       "/reference/drops.html",
     ]) {
-      const page = await open(path);
-      await page.setViewportSize({ width: 390, height: 844 });
+      const page = await open(path, { width: 390, height: 844 });
       const widths = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
       await page.screenshot({ path: join(SCREENSHOTS, `phone${path.replaceAll(/[/.]/g, "-")}.png`) });
       await page.close();

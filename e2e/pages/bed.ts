@@ -43,13 +43,14 @@ export class Bed implements AsyncDisposable {
   }
 
   /**
-   * Runs a command to its end. One with a `&` at its end is waited for until it has printed what the page shows of it, and stays.
+   * Runs a command to its end. One with a `&` at its end is waited for until it has printed what the page shows of it, and stays;
+   * the shell does not tell of its end.
    */
   async run({ host, command, output }: PageCommand): Promise<Ran> {
     if (!command.endsWith("&")) return await this.#ran(host === undefined ? command : onHost(host, command));
     const inner = command.slice(0, -1).trim();
     this.#output = "";
-    this.#write(`{ ${host === undefined ? inner : onHost(host, inner)}\n} </dev/null &`);
+    this.#write(`{ ${host === undefined ? inner : onHost(host, inner)}\n} </dev/null & disown`);
     await until(() => {
       assert.ok(
         isShownIn(output, this.#output),
