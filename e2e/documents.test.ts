@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { suite, test } from "node:test";
+import { renderPicture } from "../scripts/picture.ts";
 import { headingsOf, isForeign, linksOf, resolveLink } from "../scripts/markdown.ts";
 
 const root = new URL("../", import.meta.url);
@@ -82,6 +83,37 @@ test("a page that a source file, a message or a script names is there", () => {
     (line) => !isPlanted(line) && !existsSync(new URL(line.split(":").at(-1) ?? "", root)),
   );
   assert.deepEqual(missing, []);
+});
+
+suite("pictures", () => {
+  const sources = readdirSync(new URL("docs/pictures/", root)).filter((name) => name.endsWith(".yaml"));
+
+  test("every picture has a source, and a page that shows it", () => {
+    const svgs = sources.map((name) => `docs/pictures/svg/${name.replace(/yaml$/, "svg")}`).sort();
+    const made = readdirSync(new URL("docs/pictures/svg/", root)).map((name) => `docs/pictures/svg/${name}`);
+    const shown = pages().flatMap((page) =>
+      linksOf(read(page)).flatMap(({ target, isPicture }) =>
+        isPicture ? [resolveLink(page, target).path] : [],
+      ),
+    );
+    assert.deepEqual(made.sort(), svgs);
+    assert.deepEqual([...new Set(shown)].sort(), svgs);
+  });
+
+  test("text is no markup, a line ends at the edges of its boxes, and one to a box that is not there is refused", () => {
+    const source = [
+      "title: a < b",
+      "boxes:",
+      "  a: { at: [0, 0], size: [10, 10], kind: workload }",
+      "  b: { at: [50, 0], size: [10, 10], kind: workload }",
+      "lines:",
+      "  - { from: a, to: b, kind: wire }",
+    ].join("\n");
+    const svg = renderPicture(source);
+    assert.match(svg, /<title>a &lt; b<\/title>/);
+    assert.match(svg, /<polyline class="wire" points="10,5 50,5"\/>/);
+    assert.throws(() => renderPicture(source.replace("to: b", "to: c")), /a line names c/);
+  });
 });
 
 test("the table of contents has every page of docs/, once", () => {

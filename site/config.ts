@@ -14,7 +14,7 @@ const CONSOLE = {
     {
       begin: "^((?:alpha|beta|gamma)?\\$) ",
       beginCaptures: { 1: { name: "comment" } },
-      end: "(?<!\\\\)$",
+      end: "(?<!\\\\)\\n",
       name: "constant",
     },
   ],

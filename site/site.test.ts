@@ -24,7 +24,7 @@ let origin: string;
 let folder: string;
 let context: BrowserContext;
 /** What no page may cause: requests to other machines, errors, answers that are none. */
-let complaints: string[] = [];
+const complaints: string[] = [];
 
 before(async () => {
   ({ server, origin } = await serve(0));
@@ -63,32 +63,42 @@ async function open(path: string, size?: { readonly width: number; readonly heig
 }
 
 function assertNoComplaints(): void {
-  const found = complaints;
-  complaints = [];
-  assert.deepEqual(found, []);
+  assert.deepEqual(complaints.splice(0), []);
+}
+
+interface Walk {
+  /** The anchors of each page, by its path. */
+  readonly ids: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly links: readonly { readonly from: string; readonly to: URL }[];
+}
+
+/** Opens every page that can be reached from the first one. */
+async function walk(): Promise<Walk> {
+  const ids = new Map<string, ReadonlySet<string>>();
+  const links: { readonly from: string; readonly to: URL }[] = [];
+  const waiting = ["/"];
+  const seen = new Set(waiting);
+  for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
+    const page = await open(path);
+    ids.set(path, new Set(await page.locator("[id]").evaluateAll((all) => all.map(({ id }) => id))));
+    const targets = await page
+      .locator("a[href]")
+      .evaluateAll((all) => all.map((a) => (a as HTMLAnchorElement).href));
+    for (const target of targets) {
+      const to = new URL(target);
+      if (to.origin !== origin) continue;
+      links.push({ from: path, to });
+      if (!seen.has(to.pathname)) waiting.push(to.pathname);
+      seen.add(to.pathname);
+    }
+    await page.close();
+  }
+  return { ids, links };
 }
 
 suite("the site", () => {
   test("every link of every page leads to a page of the site and to a heading of it", async () => {
-    const ids = new Map<string, ReadonlySet<string>>();
-    const links: { readonly from: string; readonly to: URL }[] = [];
-    const waiting = ["/"];
-    const seen = new Set(waiting);
-    for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
-      const page = await open(path);
-      ids.set(path, new Set(await page.locator("[id]").evaluateAll((all) => all.map(({ id }) => id))));
-      const targets = await page
-        .locator("a[href]")
-        .evaluateAll((all) => all.map((a) => (a as HTMLAnchorElement).href));
-      for (const target of targets) {
-        const to = new URL(target);
-        if (to.origin !== origin) continue;
-        links.push({ from: path, to });
-        if (!seen.has(to.pathname)) waiting.push(to.pathname);
-        seen.add(to.pathname);
-      }
-      await page.close();
-    }
+    const { ids, links } = await walk();
     assert.ok(ids.size > 35, `the walk has seen ${ids.size} pages`);
     const broken = links.filter(
       ({ to }) => to.hash !== "" && !ids.get(to.pathname)?.has(decodeURIComponent(to.hash.slice(1))),
@@ -98,6 +108,23 @@ suite("the site", () => {
       [],
     );
     assertNoComplaints();
+  });
+
+  test("a request to another machine, a missing file and an error in a page are noticed", async () => {
+    await context.route("http://elsewhere.invalid/**", (route) => route.abort());
+    const page = await open("/");
+    await page.evaluate(async () => {
+      await fetch("http://elsewhere.invalid/font").catch(() => undefined);
+      await fetch("/no-such-file");
+      console.error("planted");
+    });
+    await page.close();
+    const found = complaints.splice(0);
+    for (const part of ["elsewhere.invalid", "404 for", "planted"])
+      assert.ok(
+        found.some((line) => line.includes(part)),
+        `${part} is in ${found.join("; ")}`,
+      );
   });
 
   test("search finds a word, and leads to its page", async () => {
