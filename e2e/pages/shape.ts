@@ -5,6 +5,7 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/time=\S+/g, "time=<time>"],
   [/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "<id>"],
   [/\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g, "<mac>"],
+  [/\breceived \d+\/\d+/g, "received <counts>"],
   [/@if\d+/g, "@if<index>"],
   [/inode:\/\/\d+\/\d+/g, "<namespace>"],
   [/\b(vni|pid) \d+/g, "$1 <number>"],
