@@ -81,7 +81,7 @@ function judge(where: string, { command: { command, output }, ran, varying }: Ju
   else if (!isShown(output, ran.output, varying)) assert.equal(ran.output, output, `${where}: ${command}`);
 }
 
-suite("the commands of", { skip: needsRoot }, () => {
+suite("the commands of", { skip: needsRoot, concurrency: 2 }, () => {
   for (const page of pages()) {
     test(page, async () => {
       await using bed = await Bed.open();
