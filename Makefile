@@ -6,11 +6,12 @@ export PATH := $(CURDIR)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export UV_THREADPOOL_SIZE ?= 32
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.cache/compile
 SETUP := node_modules/.package-lock.json
+SITE_SETUP := site/node_modules/.package-lock.json
 TESTS ?= 'src/**/*.test.ts' 'e2e/**/*.test.ts'
 NAME ?= all
 K ?= 6.12
 
-.PHONY: help setup demo test test-kernel interop upgrade check bare bench bench-short sim sim-hunt format build lock datapath docs proto apt-test apt-kernel apt-bench apt-check
+.PHONY: help setup demo test test-kernel interop upgrade check bare bench bench-short sim sim-hunt format build lock datapath docs pages site site-test proto apt-test apt-kernel apt-bench apt-check apt-site
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
@@ -66,8 +67,20 @@ sim-hunt: $(SETUP) ## simulated meshes with fresh seeds until one fails (HUNT_SE
 format: $(SETUP) ## formats the sources
 	oxfmt src fixtures e2e interop bench scripts
 
-docs: $(SETUP) ## writes the generated documents: docs/cli.md, docs/errors.md, docs/schema
+docs: $(SETUP) ## writes the generated documents: the command line, the errors, the schemas, the pictures
 	node scripts/docs.ts
+
+pages: $(SETUP) apt-test ## runs the commands of the pages (PAGE=upgrade: of one), and writes into them what is printed (root)
+	NETLOOM_PAGES=write scripts/test.sh --test-name-pattern='$(PAGE)' e2e/pages.netns.test.ts
+
+site: $(SETUP) $(SITE_SETUP) ## docs/ as static pages in site/dist; node site/serve.ts shows them
+	cd site && node node_modules/vitepress/bin/vitepress.js build .
+
+site-test: site apt-site ## the static pages in a real browser: links, search, light and dark, no request to anywhere else
+	tsc -p site
+	oxlint --type-aware --max-warnings=0 site
+	oxfmt --check site
+	node --test site/site.test.ts
 
 proto: $(SETUP) ## generates src/api/gen from the wire contracts in proto/
 	cd proto && buf generate
@@ -78,13 +91,20 @@ datapath: apt-check ## compiles the eBPF programs into datapath/build
 build: $(SETUP) ## compiles what is published into dist/
 	node scripts/build.ts
 
-lock: ## updates package-lock.json after a change of package.json
+lock: ## updates package-lock.json, and that of site/, after a change of package.json
 	PATH="$(MACHINE_PATH)" npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	node --disable-warning=ExperimentalWarning scripts/installed.ts --lock
+	cd site && PATH="$(MACHINE_PATH)" npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 $(SETUP): export PATH := $(MACHINE_PATH)
 $(SETUP): package-lock.json
 	@scripts/setup.sh
+
+$(SITE_SETUP): export PATH := $(MACHINE_PATH)
+$(SITE_SETUP): site/package-lock.json
+	@echo "set-up: npm ci in site (the generator of the static pages, once)"
+	@npm ci --prefix site --ignore-scripts --include=dev --include=optional --no-audit --no-fund --no-update-notifier --loglevel=error
+	@touch $@
 
 apt-test:
 	@scripts/apt.sh test iproute2 iputils-ping iperf3 tcpdump util-linux procps nftables iptables
@@ -92,5 +112,7 @@ apt-kernel:
 	@scripts/apt.sh test-kernel qemu-system-x86 busybox-static kmod
 apt-bench:
 	@scripts/apt.sh bench iproute2 iputils-ping iperf3 ethtool
+apt-site:
+	@scripts/apt.sh site-test chromium
 apt-check:
 	@scripts/apt.sh check clang llvm

@@ -1,6 +1,6 @@
 /**
  * The rules of the house that no compiler knows: who may import whom (ARCHITECTURE.md), what the deterministic zone may
- * use (rules R1-R3 of docs/determinism.md), and the size and the names of files.
+ * use (rules R1-R3 of docs/internals/determinism.md), and the size and the names of files.
  */
 import { readdirSync } from "node:fs";
 import { KIND_NAMES, type ObjectKindName } from "../src/kernel/objects.ts";

@@ -1,7 +1,7 @@
 /**
  * Puts what `make bench` has written last into the table of the README, between its two comments: `node scripts/readme.ts`. Rows of a
  * bench that was not run on this machine stay.
- * docs/benchmarks.md says what the rows are.
+ * docs/internals/benchmarks.md says what the rows are.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { aimsOf } from "../bench/aims.ts";

@@ -65,7 +65,9 @@ test("what the documents call a file is there, and the ways through the files ar
   const pages = [
     "ARCHITECTURE.md",
     "STYLE.md",
-    ...readdirSync(new URL("docs/", project)).map((name) => `docs/${name}`),
+    ...readdirSync(new URL("docs/", project), { recursive: true, encoding: "utf8" }).map(
+      (name) => `docs/${name}`,
+    ),
   ];
   const texts = pages
     .filter((name) => name.endsWith(".md"))

@@ -1,4 +1,4 @@
-/** docs/extending.md on identities, done in a copy of the tree: one folder and one line of a list. */
+/** docs/internals/extending.md on identities, done in a copy of the tree: one folder and one line of a list. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -49,7 +49,7 @@ test("an identity", async (t) => {
   );
   house.check();
   await house.makeDocs();
-  assert.match(house.read("docs/cli.md"), /--call-me <word> +a name, and nothing that proves it/);
+  assert.match(house.read("docs/reference/cli.md"), /--call-me <word> +a name, and nothing that proves it/);
   assert.match((await house.netloom("agent", "--help")).stdout, /--call-me <word>/);
   const none = await house.netloom("registry");
   assert.match(none.stderr, /there is no identity[^]+; take a name with --call-me/);

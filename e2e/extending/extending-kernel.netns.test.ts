@@ -1,5 +1,5 @@
 /**
- * docs/extending.md on kernel objects, done in a copy of the tree: a file in `kernel`, one for each of the two kernels, and
+ * docs/internals/extending.md on kernel objects, done in a copy of the tree: a file in `kernel`, one for each of the two kernels, and
  * three lines of lists. Objects of the kind are made, adopted, refused, undone and removed by code that knows of none.
  */
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
 /**
- * More of docs/extending.md, done in a copy of the tree: a store, a way out for traces, and an element of a chain, each one
+ * More of docs/internals/extending.md, done in a copy of the tree: a store, a way out for traces, and an element of a chain, each one
  * folder (or file) and one line of a list.
  */
 import assert from "node:assert/strict";
@@ -75,8 +75,8 @@ test("a store, and a way out for traces", async (t) => {
   );
   house.check();
   await house.makeDocs();
-  assert.match(house.read("docs/cli.md"), /toy:NAME/);
-  assert.match(house.read("docs/cli.md"), /file:PATH, or names:PATH/);
+  assert.match(house.read("docs/reference/cli.md"), /toy:NAME/);
+  assert.match(house.read("docs/reference/cli.md"), /file:PATH, or names:PATH/);
   assert.match((await house.netloom("registry", "--help")).stdout, /or toy:NAME/);
   const wrong = await house.netloom("registry", ...LAB_WORDS, "--store", "toy:9");
   assert.match(wrong.stderr, /--store "toy:9": there is no such store[^]+or toy:NAME/);

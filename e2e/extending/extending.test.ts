@@ -1,5 +1,5 @@
 /**
- * The steps of docs/extending.md, done: something new of each kind is added to a copy of the tree, as one folder and one
+ * The steps of docs/internals/extending.md, done: something new of each kind is added to a copy of the tree, as one folder and one
  * line of a list. It compiles, runs, and shows in help, status and schema.
  */
 import assert from "node:assert/strict";
@@ -48,7 +48,10 @@ test("a resolver", async (t) => {
     house.read("docs/schema/netloom.schema.json"),
     /"vm": \{\s+"type": "string",\s+"description": "Name of/,
   );
-  assert.match(house.read("docs/cli.md"), /web, pid:4711, lab\/host\/workload, port:tap0 or vm:one/);
+  assert.match(
+    house.read("docs/reference/cli.md"),
+    /web, pid:4711, lab\/host\/workload, port:tap0 or vm:one/,
+  );
   assert.match(
     (await house.netloom("connect", "--help")).stdout,
     /lab\/host\/workload,\s+port:tap0\s+or\s+vm:one/,
@@ -312,7 +315,7 @@ test("a kind of document", async (t) => {
   house.check();
   await house.makeDocs();
   assert.match(house.read("docs/schema/netloom.schema.json"), /"const": "Note"/);
-  assert.match(house.read("docs/cli.md"), /services, clients, providers, functions, notes/);
+  assert.match(house.read("docs/reference/cli.md"), /services, clients, providers, functions, notes/);
   assert.match((await house.netloom("--help")).stdout, /^ +note +say something of a workload$/m);
   assert.match(
     (await house.netloom("get", "--help")).stdout,

@@ -112,7 +112,7 @@ export class HouseCopy {
     return await this.#run(this.path("bin/netloom"), args);
   }
 
-  /** Writes the generated documents of the copy: docs/cli.md, docs/schema. */
+  /** Writes the generated documents of the copy: docs/reference/cli.md, docs/schema. */
   async makeDocs(): Promise<void> {
     const printed = await this.node("scripts/docs.ts");
     assert.deepEqual(printed, { code: 0, stdout: "", stderr: "" });

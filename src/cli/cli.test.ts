@@ -30,8 +30,8 @@ async function everyCommand(): Promise<Command[]> {
   return all(await buildProgram(context, "all"));
 }
 
-test("docs/cli.md is the help of the commands, word for word", async () => {
-  const written = readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8");
+test("docs/reference/cli.md is the help of the commands, word for word", async () => {
+  const written = readFileSync(new URL("../../docs/reference/cli.md", import.meta.url), "utf8");
   assert.equal(written, await cliReference(), "run `make docs`");
 });
 

@@ -1,10 +1,10 @@
-/** The reference of the commands, made from their help: docs/cli.md. */
+/** The reference of the commands, made from their help: docs/reference/cli.md. */
 import { PassThrough } from "node:stream";
 import type { Command } from "commander";
 import { Output } from "./output.ts";
 import { buildProgram } from "./program.ts";
 
-/** The content of docs/cli.md. `scripts/docs.ts` writes it, a test keeps it. */
+/** The content of docs/reference/cli.md. `scripts/docs.ts` writes it, a test keeps it. */
 export async function cliReference(): Promise<string> {
   const nowhere = new Output(new PassThrough(), {});
   const { signal } = new AbortController();

@@ -53,7 +53,8 @@ export function migrateText(text: string, file = "the file"): MigrationResult {
     // It is nested too deeply.
     if (!(error instanceof RangeError)) throw error;
   }
-  const message = "netloom cannot write this file anew; convert it by hand, as docs/attachments.md shows";
+  const message =
+    "netloom cannot write this file anew; convert it by hand, as docs/reference/attachments.md shows";
   return { ok: false, problems: [{ file, line: 1, column: 1, path: "", message }] };
 }
 

@@ -138,7 +138,7 @@ export class DocumentTable implements Kinds {
     if (result.ok) return result.wishes;
     throw new FileError(
       result.problems,
-      "docs/attachments.md lists every key; netloom schema prints what editors need to check while you type",
+      "docs/reference/attachments.md lists every key; netloom schema prints what editors need to check while you type",
     );
   }
 }

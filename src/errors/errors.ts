@@ -20,7 +20,7 @@ export type ErrorCode =
   | "UNAUTHENTICATED";
 
 /**
- * Where an error is explained: `NL-303` is a page of docs/errors.md, and `netloom explain NL-303` prints it. The first
+ * Where an error is explained: `NL-303` is a page of docs/reference/errors.md, and `netloom explain NL-303` prints it. The first
  * digit is the area: 0 any, 1 files and the command line, 2 agents, 3 services and endpoints, 4 wires and the kernel,
  * 5 addresses, 6 labs, 7 the network between processes.
  */

@@ -5,7 +5,7 @@
 
 /**
  * Every reason with its fields. Names and fields keep their meaning from release to release, because hosts of two releases talk to
- * each other. A new reason is one more entry; `make docs` lists it in docs/errors.md. An unknown value is an empty string.
+ * each other. A new reason is one more entry; `make docs` lists it in docs/reference/errors.md. An unknown value is an empty string.
  */
 export const REASONS = {
   ADDRESS_TAKEN: {

@@ -1,4 +1,4 @@
-/** What one peer may have of a listener. docs/agents.md gives the reasons. */
+/** What one peer may have of a listener. docs/reference/limits.md gives the reasons. */
 export interface PeerLimits {
   readonly connections: number;
   /** Calls and streams under way, over all connections. */

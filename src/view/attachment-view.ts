@@ -8,7 +8,7 @@ import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
 import type { State } from "./state.ts";
 
-/** A reason of docs/errors.md with its fields. */
+/** A reason of docs/reference/errors.md with its fields. */
 interface ReasonView {
   /** `NO_CANDIDATE` */
   readonly name: string;

@@ -1,4 +1,4 @@
-/** All that the deterministic zone may reach of its surroundings (docs/determinism.md has the rules). */
+/** All that the deterministic zone may reach of its surroundings (docs/internals/determinism.md has the rules). */
 import type { Observation } from "../observe/observation.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Scope } from "../async/scope.ts";

@@ -34,8 +34,8 @@ test("a topic has three digits, the first of which is its area", () => {
   }
 });
 
-test("docs/errors.md has the pages, word for word", () => {
-  const written = readFileSync(new URL("../../../docs/errors.md", import.meta.url), "utf8");
+test("docs/reference/errors.md has the pages, word for word", () => {
+  const written = readFileSync(new URL("../../../docs/reference/errors.md", import.meta.url), "utf8");
   assert.equal(written, errorReference(), "run `make docs`");
 });
 

@@ -12,7 +12,7 @@ export function explainCommand(context: CommandContext): Command {
     description:
       "Explains an error: what it means, how it comes about and what to do. Every error ends with its code. Without " +
       "a code: all of them. Explains a reason as well, which an error has as data (cause in JSON). The same pages are in " +
-      "docs/errors.md. Needs no privilege and no agent.",
+      "docs/reference/errors.md. Needs no privilege and no agent.",
     examples: [
       { command: "netloom explain NL-303", about: "one page" },
       { command: "netloom explain", about: "all codes" },
@@ -86,16 +86,16 @@ function wrap(text: string, lead: string): string {
   return [...lines, line.trimEnd()].join("\n");
 }
 
-/** The content of docs/errors.md. `scripts/docs.ts` writes it, a test keeps it. */
+/** The content of docs/reference/errors.md. `scripts/docs.ts` writes it, a test keeps it. */
 export function errorReference(): string {
-  const list = (texts: readonly string[]): string => texts.map((text) => `- ${text}`).join("\n");
+  const list = (texts: readonly string[]): string => texts.map((text) => `- ${markdown(text)}`).join("\n");
   const areas = Object.entries(ERROR_AREAS).flatMap(([digit, area]) => [
     `## ${area}`,
     ...pagesInOrder()
       .filter(([topic]) => topic.startsWith(`NL-${digit}`))
       .flatMap(([topic, { title, means, causes, remedies }]) => [
         `### ${topic}: ${title}`,
-        means,
+        markdown(means),
         `How it comes about:\n\n${list(causes)}`,
         `What to do:\n\n${list(remedies)}`,
       ]),
@@ -119,6 +119,11 @@ export function errorReference(): string {
   ]
     .join("\n\n")
     .concat("\n");
+}
+
+/** Text such as `<workload>` is no HTML. */
+function markdown(text: string): string {
+  return text.replaceAll("<", "\\<");
 }
 
 function pagesInOrder(): [Topic, ErrorPage][] {

@@ -1,4 +1,4 @@
-/** What `netloom explain` and docs/errors.md say about each error. A test keeps that every topic in the sources has its page. */
+/** What `netloom explain` and docs/reference/errors.md say about each error. A test keeps that every topic in the sources has its page. */
 import type { Topic } from "../../errors/errors.ts";
 import { IDENTITIES } from "../../identity/identities.ts";
 
@@ -45,7 +45,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
     remedies: [
       "correct what the message names; nothing was changed",
-      "for a message of another program: see docs/glossary.md for the words, and its own log",
+      "for a message of another program: see docs/reference/glossary.md for the words, and its own log",
     ],
   },
   "NL-004": {
@@ -338,7 +338,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   "NL-403": {
     title: "no common mechanism",
     means: "Client, forwarder and endpoint have no kind of connection in common.",
-    causes: ["a stranger's client asks for a mechanism that is not ours (docs/nsm.md)"],
+    causes: ["a stranger's client asks for a mechanism that is not ours (docs/reference/nsm.md)"],
     remedies: ["ask for kernel://service/interface", "check what the other program supports"],
   },
   "NL-404": {

@@ -14,7 +14,7 @@ interface ErrorDocument {
   readonly message: string;
   /** What to do next. */
   readonly hint?: string;
-  /** The reason as data: a name of docs/errors.md with its fields. */
+  /** The reason as data: a name of docs/reference/errors.md with its fields. */
   readonly cause?: Reason;
 }
 

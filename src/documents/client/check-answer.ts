@@ -1,4 +1,4 @@
-/** Whether what an endpoint has answered is what a client asks for. docs/nsm.md has the same field by field. */
+/** Whether what an endpoint has answered is what a client asks for. docs/reference/nsm.md has the same field by field. */
 import { everything } from "../../forwarder/plan/ip-end.ts";
 import { parseSelectorPrefix } from "../../forwarder/plan/plan-policies.ts";
 import type { PolicyRoute, Wire } from "../../forwarder/wire.ts";

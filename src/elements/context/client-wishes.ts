@@ -1,5 +1,5 @@
 /**
- * What an endpoint reads of the context that a client sends. docs/nsm.md has the same field by field.
+ * What an endpoint reads of the context that a client sends. docs/reference/nsm.md has the same field by field.
  *
  * A client of upstream's sends the whole context of its last answer with every request, and after a loss that of another
  * endpoint. So whatever is not its own to wish is left out, and not refused: it would never heal.

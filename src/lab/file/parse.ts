@@ -88,7 +88,7 @@ export function mustParseKeptLab(text: string, file: string): Lab {
 export function labFileError(problems: readonly Problem[]): FileError {
   return new FileError(
     problems,
-    "docs/lab.md lists every key; netloom schema prints what editors need to check while you type",
+    "docs/reference/lab.md lists every key; netloom schema prints what editors need to check while you type",
   );
 }
 

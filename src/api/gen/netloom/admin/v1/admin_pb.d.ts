@@ -1000,7 +1000,7 @@ export declare type Condition = Message<"netloom.admin.v1.Condition"> & {
 export declare const ConditionSchema: GenMessage<Condition>;
 
 /**
- * The reason of a failure: a name of docs/errors.md with its fields.
+ * The reason of a failure: a name of docs/reference/errors.md with its fields.
  *
  * @generated from message netloom.admin.v1.ErrorReason
  */
@@ -1555,7 +1555,7 @@ export declare type CaptureRequest = Message<"netloom.admin.v1.CaptureRequest"> 
   of: string;
 
   /**
-   * In the language of docs/agents.md. Empty: every frame.
+   * In the language of docs/reference/capture.md. Empty: every frame.
    *
    * @generated from field: string filter = 2;
    */
