@@ -71,7 +71,7 @@ docs: $(SETUP) ## writes the generated documents: the command line, the errors, 
 	node scripts/docs.ts
 
 pages: $(SETUP) apt-test ## runs the commands of the pages (PAGE=upgrade: of one), and writes into them what is printed (root)
-	NETLOOM_PAGES=write scripts/test.sh --test-name-pattern='$(PAGE)' e2e/pages.netns.test.ts
+	NETLOOM_PAGES=write scripts/test.sh $(if $(PAGE),--test-name-pattern='$(PAGE)') e2e/pages.netns.test.ts
 
 site: $(SETUP) $(SITE_SETUP) ## docs/ as static pages in site/dist; node site/serve.ts shows them
 	cd site && node node_modules/vitepress/bin/vitepress.js build .

@@ -23,9 +23,11 @@ function shapeOf(line: string, varying: Varying): string {
   return VARYING.reduce((text, [pattern, sign]) => text.replaceAll(pattern, sign), own);
 }
 
-/** The lines that count. */
+/** The lines that count. A shell says by itself, sooner or later, that a program in its background was ended. */
 function linesOf(text: string): string[] {
-  return text.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("set-up:"));
+  return text
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !line.startsWith("set-up:") && line !== "Terminated");
 }
 
 /**
