@@ -27,7 +27,7 @@ const tunnelled = (change: Partial<VxlanMechanism>): Partial<Wire> => ({
 });
 const context = (change: ConnectionContext): Partial<Wire> => ({ context: { ...pair, ...change } });
 
-test("what can be planned has no problems", () => {
+test("a wire that can be planned has no problems", () => {
   assert.deepEqual(validateWire(wire({})), []);
   assert.deepEqual(validateWire(wire(context({ srcMac: "", mtuBytes: 0 }))), []);
   assert.deepEqual(validateWire(wire({ client: tunnel, endpoint: client })), []);
