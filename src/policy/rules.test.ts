@@ -1,4 +1,4 @@
-/** What is allowed to whom where no identity and no policy say more. */
+/** The calls that each peer may make if neither an identity nor a policy adds rules. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { SELF, type Peer, principalText } from "../world/peer.ts";
@@ -10,7 +10,7 @@ const OWNER = peerNamed("tcp:10.0.0.1");
 const STRANGER = peerNamed("tcp:10.0.0.2");
 const USER = peerNamed("unix:1000");
 const OTHER_USER = peerNamed("unix:1001");
-/** By the socket, and proven. */
+/** Came by the socket, with proof. */
 const PROVEN: Readonly<Peer> = { ...USER, principal: { kind: "spiffe", id: "spiffe://mesh/program" } };
 const ALL = [OWNER, STRANGER, USER, OTHER_USER, PROVEN, SELF] as const;
 const LOCAL = [USER, OTHER_USER, PROVEN, SELF] as const;
@@ -19,7 +19,7 @@ interface Row {
   readonly what: string;
   readonly ask: (peer: Peer) => Question;
   readonly allowed: readonly Peer[];
-  /** What all others are told. */
+  /** The refusal that all other peers get. */
   readonly refusal?: RegExp;
 }
 
@@ -170,7 +170,7 @@ for (const [action, rows] of Object.entries(ROWS))
       });
   });
 
-test("the first rule that refuses decides, and is named", () => {
+test("the first rule that refuses decides, and the refusal names it", () => {
   const refuse = (name: string) => ({
     name,
     refusal: () => ({ code: "UNAUTHENTICATED", reason: name }) as const,
