@@ -1,5 +1,5 @@
 /**
- * Namespaces for a bench, gone after it also when it is interrupted; what an earlier bench left that was killed goes first:
+ * Namespaces for a bench, removed after it even if it is interrupted; leftovers of an earlier killed bench are removed first:
  *
  * ```
  *   [client] [local]           alpha 10.8.0.1 ===veth=== 10.8.0.2 beta          [server]

@@ -1,5 +1,5 @@
 /**
- * What a wire carries, against devices made by hand in the same workloads, which is the least that the kernel can do:
+ * The throughput of a wire, compared with devices made by hand in the same workloads, the least work for the kernel:
  *
  *   local-*    [client] nsm-0 ===veth=== nse-0 [local]                raw: a veth pair
  *   remote-*   [client] nsm-1 … alpha ))) VXLAN ((( beta … [server]   raw: a VXLAN device in each workload
@@ -7,9 +7,9 @@
  *   over-*     [client] nsm-2 … alpha ))) VXLAN ((( gamma ))) VXLAN ((( beta … [server]
  *                                                             raw: the same, and in gamma two VXLAN devices that tc joins
  *
- * `remote-segments` is TCP whose segments arrive one by one, as from a NIC, and `remote-latency` the time of an echo.
+ * `remote-segments` is TCP with segments that arrive one by one, as from a NIC; `remote-latency` is the time of an echo.
  *
- * Each row once on an empty host (`local-tcp`), and once beside 4,000 other wires (`local-tcp-4000`).
+ * Each row is measured on an empty host (`local-tcp`), and beside 4,000 other wires (`local-tcp-4000`).
  */
 import { sized } from "./sized.ts";
 import { planWire } from "../src/forwarder/plan/plan-wire.ts";

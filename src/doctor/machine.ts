@@ -1,6 +1,6 @@
 /** A machine as a check of the doctor sees it. */
 
-/** Files below a root directory: `/`, or a directory of a test. What cannot be read counts as absent. */
+/** Files below a root directory: `/`, or a directory of a test. A file that cannot be read counts as absent. */
 export interface FileTree {
   /** Content of the file `path` (without a leading slash). */
   read(path: string): string | undefined;

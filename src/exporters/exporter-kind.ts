@@ -7,7 +7,7 @@ export interface ExporterKind {
   readonly scheme: string;
   /** The form of its URLs, for `--help`: `file:PATH`. */
   readonly spelling: string;
-  /** A regular expression for what follows the scheme and its colon. */
+  /** A regular expression for the part after the scheme and its colon. */
   readonly rest: string;
   /** Opens the exporter; `rest` matches the pattern above. A later loss of spans is logged to `log`, once. */
   open(rest: string, log: Log): Promise<SpanExporter>;

@@ -42,7 +42,7 @@ function advertisement(from: string): Uint8Array {
   return ethernet({ to: "33:33:00:00:00:01", from }, ETHERTYPE.ipv6, packet);
 }
 
-/** RFC 4861 section 4.5: `destination` is reached by `target` from now on. */
+/** RFC 4861 section 4.5: `destination` is reached via `target` from now on. */
 function redirect(from: string, to: string, target: string, destination: string): Uint8Array {
   const body = bytes(be32(0), ip(target), ip(destination));
   const packet = icmpv6({ from: linkLocalAddress(from), to: linkLocalAddress(to) }, 137, body);

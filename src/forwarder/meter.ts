@@ -20,7 +20,7 @@ export async function readMeters(
 
 /**
  * Finds the counter for traffic towards one side. The kernel counts packets that enter a device and packets that leave a tunnel:
- * so the counter is the port of the other side, the exit of the other side's tunnel, or, for a fused pair, the end of this side.
+ * so the counter is the port of the other side, the exit of the other side's tunnel, or, between two workloads, the end of this side.
  */
 export function meterQuery({ wire, towards }: Meter): CounterQuery {
   const halves = halvesOf(wire);

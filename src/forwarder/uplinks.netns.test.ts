@@ -1,5 +1,5 @@
 /**
- * The ways of tunnels move, while nobody changes a wire:
+ * The routes of tunnels change while the wires stay as they are:
  *
  *   alpha 10.8.0.1 ===eth0=== 10.8.0.2 beta
  *                  ===eth1===

@@ -37,7 +37,7 @@ export function lineLog(
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error };
 }
 
-/** Says nothing. */
+/** Logs nothing. */
 export const NO_LOG: Readonly<Log> = {
   debug: () => undefined,
   info: () => undefined,

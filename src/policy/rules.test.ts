@@ -34,7 +34,7 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
   request: [
     { what: "a new connection", ask: (peer) => question(peer, "request", connection), allowed: ALL },
     {
-      what: "a connection that is somebody's",
+      what: "a connection with an owner",
       ask: (peer) => question(peer, "request", { ...connection, owner }),
       allowed: [OWNER],
       refusal: /^request connection c1: it belongs to another peer$/,
@@ -46,19 +46,19 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
       refusal: /it belongs to another peer$/,
     },
     {
-      what: "a connection of whoever comes by the socket, as an earlier version has known it",
+      what: "a connection of a unix peer without uid, as an earlier version recorded it",
       ask: (peer) => question(peer, "request", { ...connection, owner: { kind: "unix" } }),
       allowed: [USER, OTHER_USER],
       refusal: /it belongs to another peer$/,
     },
     {
-      what: "a wire that is somebody's",
+      what: "a wire with an owner",
       ask: (peer) => question(peer, "request", { kind: "wire", id: "w1", owner }),
       allowed: [OWNER],
       refusal: /^request wire w1: it belongs to another peer$/,
     },
     {
-      what: "a wire that is nobody's",
+      what: "a wire without an owner",
       ask: (peer) => question(peer, "request", { kind: "wire", id: "w1" }),
       allowed: ALL,
     },
@@ -76,7 +76,7 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
   ],
   close: [
     {
-      what: "a connection that is somebody's",
+      what: "a connection with an owner",
       ask: (peer) => question(peer, "close", { ...connection, owner }),
       allowed: [OWNER],
       refusal: /^close connection c1: it belongs to another peer$/,
@@ -89,14 +89,14 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
       allowed: ALL,
     },
     {
-      what: "a connection that is somebody's",
+      what: "a connection with an owner",
       ask: (peer) => question(peer, "monitor", { ...connection, owner }),
       allowed: ALL,
     },
   ],
   "see-tokens": [
     {
-      what: "of a connection that is somebody's",
+      what: "of a connection with an owner",
       ask: (peer) => question(peer, "see-tokens", { ...connection, owner }),
       allowed: [OWNER, SELF],
       refusal: /its tokens are for who has established it$/,
@@ -105,14 +105,14 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
   register: [
     { what: "a free name", ask: (peer) => question(peer, "register", endpoint), allowed: ALL },
     {
-      what: "a name that is somebody's",
+      what: "a name with an owner",
       ask: (peer) => question(peer, "register", { ...endpoint, owner, ownerUrl: "tcp://10.0.0.1:5001" }),
       allowed: [OWNER],
       refusal:
         /^register endpoint shop-1 of \S+ \(tcp:\/\/10\.0\.0\.9:5001\): it belongs to tcp:10\.0\.0\.1 \(tcp:\/\/10\.0\.0\.1:5001\)$/,
     },
     {
-      what: "a service that is somebody's",
+      what: "a service with an owner",
       ask: (peer) => question(peer, "register", { kind: "service", name: "shop", url: "", owner }),
       allowed: [OWNER],
       refusal: /^register service shop of \S+: it belongs to tcp:10\.0\.0\.1$/,
@@ -125,7 +125,7 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
   ],
   unregister: [
     {
-      what: "a name that is somebody's",
+      what: "a name with an owner",
       ask: (peer) => question(peer, "unregister", { ...endpoint, owner }),
       allowed: [OWNER],
       refusal: /^unregister endpoint shop-1 of .*: it belongs to tcp:10\.0\.0\.1$/,

@@ -1,5 +1,5 @@
 /**
- * Who offers what, for a whole mesh. Upstream: sdk/pkg/registry/chains/memory/server.go at 9ac672c
+ * The registry of services and endpoints for a whole mesh. Upstream: sdk/pkg/registry/chains/memory/server.go at 9ac672c
  *
  * ```
  *  Register, Unregister ─> door ─> chain ─> registrations ─> store <─ other registries

@@ -22,7 +22,7 @@ export interface ConnectionRole extends ConnectionServer {
   established(): Connection[];
   /** The last reported reason why an established connection is down; `undefined` if it is not down. */
   whyDown(id: string): string | undefined;
-  /** Closes a connection by its own id, as if its client had: the endpoint stops, or its service no longer allows this client. */
+  /** Closes a connection by its own id, as if its client had: the endpoint stops, or its service is no longer for this client. */
   drop(id: string): Promise<void>;
   /** Runs `task` while no call of the connection with this own id runs. */
   inTurn(id: string, task: () => Promise<void>): Promise<void>;

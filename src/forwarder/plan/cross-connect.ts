@@ -1,5 +1,5 @@
 /**
- * Two halves of one host, joined.
+ * Joins the two halves of a wire on one host.
  *
  * ```
  *  two workloads          [client: nsm-1]===veth===[endpoint: nse-1]
@@ -21,7 +21,7 @@
  *                              <-redirect-                    <-redirect-
  * ```
  *
- * Where neither half has a device of ours, the pair between them says whose the wire is, and bears the tunnels.
+ * If neither half has a Netloom device, the aliases of the pair between them name the wire, and the pair carries the tunnels.
  */
 import type { Guard } from "../../kernel/guard.ts";
 import type { KernelObject, LinkEnd, Program, Sysctl, Veth } from "../../kernel/kernel.ts";

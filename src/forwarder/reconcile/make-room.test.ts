@@ -73,7 +73,7 @@ async function isThere(kernel: Kernel, plans: readonly Plan[]): Promise<void> {
 
 const rows: readonly (readonly [string, readonly Plan[], readonly Plan[]])[] = [
   [
-    "what was a plan's own is shared by others",
+    "an own object of one plan becomes a shared object of others",
     [
       { owner: "a", objects: [own("a", 7)] },
       { owner: "b", objects: [] },
@@ -85,7 +85,7 @@ const rows: readonly (readonly [string, readonly Plan[], readonly Plan[]])[] = [
     ],
   ],
   [
-    "what two have shared is one's own",
+    "a shared object of two plans becomes an own object of one",
     [
       { owner: "a", objects: [neighbor("nlh-1", 1)], shared: shared("nlh-1", 7) },
       { owner: "b", objects: [], shared: shared("nlh-1", 7) },
@@ -97,7 +97,7 @@ const rows: readonly (readonly [string, readonly Plan[], readonly Plan[]])[] = [
     ],
   ],
   [
-    "what some have shared is shared by others, under another name",
+    "a shared object is shared by other plans under another name",
     [
       { owner: "a", objects: [], shared: shared("nlh-1", 7) },
       { owner: "b", objects: [], shared: shared("nlh-1", 7) },

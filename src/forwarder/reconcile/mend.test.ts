@@ -66,17 +66,17 @@ async function scene(): Promise<Scene> {
 }
 
 const tampering: readonly (readonly [title: string, tamper: (scene: Scene) => void])[] = [
-  ["set down", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { isUp: false })],
+  ["a device set down", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { isUp: false })],
   ["another MAC", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { mac: "02:00:00:00:00:77" })],
   ["another MTU", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { mtuBytes: 1300 })],
   ["no addresses", ({ machine, web }) => machine.flush(web, "nsm-1", "addresses")],
   ["no routes", ({ machine, web }) => machine.flush(web, "nsm-1", "routes")],
   ["no neighbours", ({ machine, web }) => machine.flush(web, "nsm-1", "neighbors")],
-  ["renamed", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { name: "stolen" })],
-  ["removed", ({ machine, web }) => machine.removeDevice(web, "nsm-1")],
-  ["tunnel set down", ({ machine, tunnel }) => machine.changeDevice(HOST, tunnel, { isUp: false })],
-  ["tunnel renamed", ({ machine, tunnel }) => machine.changeDevice(HOST, tunnel, { name: "mine" })],
-  ["tunnel removed", ({ machine, tunnel }) => machine.removeDevice(HOST, tunnel)],
+  ["a renamed device", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { name: "stolen" })],
+  ["a removed device", ({ machine, web }) => machine.removeDevice(web, "nsm-1")],
+  ["a tunnel set down", ({ machine, tunnel }) => machine.changeDevice(HOST, tunnel, { isUp: false })],
+  ["a renamed tunnel", ({ machine, tunnel }) => machine.changeDevice(HOST, tunnel, { name: "mine" })],
+  ["a removed tunnel", ({ machine, tunnel }) => machine.removeDevice(HOST, tunnel)],
   ["no program", ({ machine, tunnel }) => machine.dropProgram(HOST, tunnel)],
 ];
 

@@ -98,19 +98,24 @@ suite("PORT", () => {
 
 suite("PORT on a host", () => {
   for (const [what, device, code, reason] of [
-    ["no such device", undefined, "NOT_FOUND", /this host has no device of that name/],
+    ["a missing device", undefined, "NOT_FOUND", /this host has no device of that name/],
     [
       "another device of that name",
       { ...facts, index: 8 },
       "NOT_FOUND",
       /another device has that name by now/,
     ],
-    ["a device of ours", { ...facts, isOurs: true }, "FAILED_PRECONDITION", /Netloom has made it for a wire/],
-    ["one without MACs", { ...facts, isEthernet: false }, "FAILED_PRECONDITION", /no MAC addresses/],
-    ["a member", { ...facts, master: "br0" }, "FAILED_PRECONDITION", /it is a member of br0/],
+    [
+      "a device that Netloom made",
+      { ...facts, isOurs: true },
+      "FAILED_PRECONDITION",
+      /Netloom has made it for a wire/,
+    ],
+    ["a device without MACs", { ...facts, isEthernet: false }, "FAILED_PRECONDITION", /no MAC addresses/],
+    ["a member of a bridge", { ...facts, master: "br0" }, "FAILED_PRECONDITION", /it is a member of br0/],
     ["a macvtap", { ...facts, sort: "macvtap" }, "FAILED_PRECONDITION", /it is a macvtap/],
     [
-      "what the host uses",
+      "a device with an address of the host",
       { ...facts, addresses: ["10.0.0.1/24"] },
       "FAILED_PRECONDITION",
       /10\.0\.0\.1\/24/,
