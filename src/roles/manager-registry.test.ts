@@ -286,7 +286,7 @@ test("a process may be its own registry", async () => {
   });
 });
 
-suite("what a host has registered", () => {
+suite("an endpoint of a host", () => {
   test("stays registered without further requests, and ends with its process", async () => {
     await withMesh(async ({ self, roles, hosts }) => {
       const alpha = await self("alpha");
@@ -308,7 +308,7 @@ suite("what a host has registered", () => {
     });
   });
 
-  test("by another process is dropped when that process stops refreshing", async () => {
+  test("of another process is dropped when that process stops refreshing", async () => {
     await withMesh(async ({ self, roles, hosts }) => {
       const { manager, world } = await self("alpha");
       const register = () =>
@@ -345,7 +345,7 @@ suite("what a host has registered", () => {
     );
   });
 
-  test("is unregistered later when the registry could not be told at once", async () => {
+  test("is unregistered later if the registry could not be reached at once", async () => {
     await withMesh(async ({ self, roles, hosts }) => {
       const alpha = await self("alpha");
       for (const name of ["a", "b"])

@@ -8,9 +8,9 @@ import { WIRES } from "./wire-owners.ts";
 
 export interface ByOwner {
   readonly owned: ReadonlyMap<string, readonly KernelObject[]>;
-  /** The host's objects: devices whose alias says so, objects on them, and objects on devices without our mark. */
+  /** The host's objects: devices whose alias says so, objects on them, and objects on devices without the owner mark. */
   readonly host: readonly KernelObject[];
-  /** Objects with our mark but without a name, left by a crash. */
+  /** Objects with the owner mark but without a name, left by a crash. */
   readonly nameless: readonly KernelObject[];
 }
 
