@@ -139,7 +139,7 @@ export class Mesh {
     return this.daemons.reduce((sum, daemon) => sum + daemon.memory().pssMb, 0);
   }
 
-  /** `registry in alpha 48 MB (own 21), …` */
+  /** `memory: PSS of registry in alpha 48 MB (its own: 21), …` */
   memoryNote(): string {
     const each = this.daemons.map((daemon) => {
       const { pssMb, ownMb } = daemon.memory();

@@ -15,7 +15,7 @@ export interface ContextRoute {
 /** `PolicyRoute` of NSM, on the client's side: matching packets take `routes`, or the wire if there are none. */
 export interface PolicyRoute {
   readonly from?: string;
-  /** A name (`tcp`, `udp`, `sctp`, `icmp`, `ipv6-icmp`) or a number. */
+  /** A name of /etc/protocols (`tcp`, `udp`, `sctp`, `icmp`, `ipv6-icmp`, …) or a number. */
   readonly proto?: string;
   /** `80` or `8000-8999`. */
   readonly srcPort?: string;

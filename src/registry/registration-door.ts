@@ -5,7 +5,7 @@
  * Guarantees
  * - Serial: calls for one name run one at a time, in the order of their arrival; other names are not held up.
  * - Bounded: at most `MAX_WAITING` calls wait for one name (RESOURCE_EXHAUSTED).
- * - A call is not begun if its caller has gone when its turn comes.
+ * - A registration is not begun if its caller has gone, or its deadline has passed, when its turn comes.
  */
 import { withFields } from "../observe/log.ts";
 import { readTraceHeaders } from "../observe/trace-context.ts";

@@ -20,7 +20,7 @@ export interface ExpireOptions {
  * Guarantees
  * - An endpoint expires at the earliest of its own expiration time, its caller's token, this process's token, and the lease. The
  *   answer has the time.
- * - A failed registration leaves the lease of an earlier registration as it was, and no lease if there was none.
+ * - After a failed registration an earlier registration still has its lease, renewed; without one there is no lease.
  */
 export function expire({
   leases,

@@ -28,7 +28,7 @@ export interface WatchOptions {
   readonly limit?: number;
   /** Report also entries of which only the time has changed, as upstream does. Default: false. */
   readonly touches?: boolean;
-  /** Called when there may be something to take. Default: no call; `next` waits. */
+  /** Called when there may be something to take. Default: no call; `take` waits. */
   readonly onNews?: () => void;
 }
 
