@@ -1,4 +1,4 @@
-/** Attacks the registry at the TCP port in the first argument until it is killed: everything at once, from one address. */
+/** Attacks the registry at the TCP port in the first argument until it is killed: all attacks at once, from one address. */
 import { type ClientHttp2Session, connect } from "node:http2";
 import { framed, open, reset } from "../fixtures/transport/attack.ts";
 
@@ -7,11 +7,11 @@ const FIND = "/registry.NetworkServiceEndpointRegistry/Find";
 const url = `http://127.0.0.1:${process.argv[2]}`;
 /** Four megabytes of empty names of network services. */
 const empties = framed(new Uint8Array(4_000_000).map((_, i) => (i % 2 === 0 ? 0x12 : 0)));
-/** A find that watches. */
+/** A find with `watch`. */
 const watch = framed(Uint8Array.of(0x10, 1));
 const half = framed(new Uint8Array(200_000), 4_000_000);
 
-/** Calls `attack` every `pauseMs` with a connection, which is made anew when it has been closed. */
+/** Calls `attack` every `pauseMs` with a connection; a closed connection is replaced by a new one. */
 function again(pauseMs: number, attack: (session: ClientHttp2Session) => void): void {
   let session: ClientHttp2Session | undefined;
   setInterval(() => {

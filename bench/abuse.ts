@@ -1,7 +1,7 @@
 /**
- * What another caller notices of an attacker: finds over the socket of a registry, while one address sends it messages of four
- * megabytes of empty elements, streams by the thousand, resets, and requests that do not end. `value` is the p99 beside that,
- * over the p99 without it.
+ * The effect of an attacker on another caller: finds over the socket of a registry, while one address sends it messages of
+ * four megabytes of empty elements, streams by the thousand, resets, and requests that do not end. `value` is the p99 under
+ * attack over the p99 without it.
  */
 import { sized } from "./sized.ts";
 import { create } from "@bufbuild/protobuf";

@@ -1,13 +1,13 @@
-/** What the benches are there to show, by bench and row, and why it is missed where it is. */
+/** The aims of the benches, by bench and row, and the reasons for missed ones. */
 import type { BenchRow } from "./row.ts";
 
-/** One figure of a row and its bound. */
+/** A bound for one figure of a row. */
 export interface Aim {
   /** `p99 < 5 ms` */
   readonly text: string;
   readonly figureOf: (row: BenchRow) => number;
   readonly isMet: (figure: number) => boolean;
-  /** Said where it is missed. */
+  /** Printed if the aim is missed. */
   readonly reason?: string | undefined;
 }
 
@@ -41,7 +41,7 @@ const PAUSES =
 const ATTACKS =
   "client, attacker and registry share two processors; what one piece of the attacker's bytes begins is a few milliseconds";
 
-/** The machine of the README's figures is several times slower than the one that met these. */
+/** The machine of the README's figures is several times slower than the one that met these aims. */
 const SLOW =
   "the version before the restructuring gives 144 up and 272 down on this machine; claims and the settings of devices are the rest";
 const LOOKS = "a full look at each wire every 30 s, half a millisecond for one to another host";
@@ -89,7 +89,7 @@ const AIMS: Readonly<Record<string, readonly Aim[]>> = {
   "footprint status": [aim("p50", "≤", 250, "ms", MACHINE)],
 };
 
-/** The rows of a bench that aims are about. */
+/** The rows of a bench that have aims. */
 export function rowsWithAims(bench: string): string[] {
   return Object.keys(AIMS).flatMap((key) =>
     key.startsWith(`${bench} `) ? [key.slice(bench.length + 1)] : [],

@@ -1,5 +1,5 @@
 /**
- * Namespaces for a bench, gone after it also when it is interrupted; what an earlier bench left that was killed goes first:
+ * Namespaces for a bench, removed after it even if it is interrupted; leftovers of an earlier killed bench are removed first:
  *
  * ```
  *   [client] [local]           alpha 10.8.0.1 ===veth=== 10.8.0.2 beta          [server]
@@ -18,13 +18,13 @@ import type { Netns } from "../src/kernel/kernel.ts";
 
 export const UNDERLAY_MTU = 1500;
 const BPFFS_ROOT = "/run/netloom-bench";
-/** On a disk, unlike /run: what a daemon writes has to get there. */
+/** On a disk, unlike /run, so that writes of a daemon go to a disk. */
 const STATE_ROOT = "/var/tmp/netloom-bench";
 
-/** What a host has of a wire. `number` makes every name and number unique. */
+/** The part of a wire that a host has. `number` makes every name and number unique. */
 export type WireKind = "local" | "near" | "far" | "over-near" | "over" | "over-far";
 
-/** Two hosts with a cable between them, and workloads, and nobody who does anything. */
+/** Two hosts with a cable between them, and workloads, without any Netloom process. */
 export class Ground {
   readonly machine: LinuxMachine;
 
@@ -32,14 +32,14 @@ export class Ground {
     this.machine = machine;
   }
 
-  /** Another namespace, with the ground for as long as that lives. */
+  /** Creates a further namespace, which is removed with the ground. */
   async netns(name: string): Promise<Netns> {
     await this.machine.createNetns(pathOf(name));
     return netnsOf(name);
   }
 }
 
-/** Makes the ground, runs `bench` on it, and removes all of it; SIGINT and SIGTERM too remove it, then end the process. */
+/** Makes the ground, runs `bench` on it, and removes everything; SIGINT and SIGTERM too remove it, then end the process. */
 export async function onGround(bench: (ground: Ground) => Promise<void>): Promise<void> {
   sweep((pid) => !existsSync(`/proc/${pid}`));
   const machine = await LinuxMachine.open();
@@ -60,7 +60,7 @@ export async function onGround(bench: (ground: Ground) => Promise<void>): Promis
   }
 }
 
-/** The ground with a kernel of this process for each host. */
+/** The ground with a kernel worker of this process for each host. */
 export class Bed extends Ground {
   readonly alpha: OpenKernel;
   readonly beta: OpenKernel;
@@ -76,7 +76,7 @@ export class Bed extends Ground {
     this.gamma = gamma;
   }
 
-  /** As `onGround`. */
+  /** Makes the bed, runs `bench` on it, and removes everything, as `onGround` does. */
   static async use(bench: (bed: Bed) => Promise<void>): Promise<void> {
     await onGround(async ({ machine }) => {
       const kernel = (name: string): Promise<OpenKernel> =>
@@ -86,13 +86,13 @@ export class Bed extends Ground {
     });
   }
 
-  /** Waits until the kernel has freed all that was removed. */
+  /** Waits until the kernel has freed everything that was removed. */
   async settle(): Promise<void> {
     await Promise.all([this.alpha.settle(), this.beta.settle(), this.gamma.settle()]);
   }
 }
 
-/** What `ip -n` wants. */
+/** The name of a namespace for `ip -n`. */
 export function nameOf(name: string): string {
   return `nlb${process.pid}-${name}`;
 }
@@ -105,30 +105,30 @@ export function netnsOf(name: string): Netns {
   return `file://${pathOf(name)}`;
 }
 
-/** Where the pins of `name` are; whoever pins first mounts a bpffs there. */
+/** The folder for the pins of `name`; the first to pin mounts a bpffs there. */
 export function bpffsOf(name: string): string {
   return `${BPFFS_ROOT}/${process.pid}-${name}`;
 }
 
-/** A folder for files of `name`. It is made by whoever writes to it first. */
+/** A folder for files of `name`. The first to write to it creates it. */
 export function folderOf(name: string): string {
   return `${STATE_ROOT}/${process.pid}-${name}`;
 }
 
-/** Runs the lines in one shell, which ends at the first that fails. */
+/** Runs the lines in one shell, which ends at the first failing line. */
 export function sh(lines: readonly string[]): void {
   execFileSync("sh", ["-eu", "-c", lines.join("\n")], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
 export interface WireOptions {
-  /** Makes every name, address and VNI another. 0 to 65535. */
+  /** Makes every name, address and VNI unique. 0 to 65535. */
   readonly number: number;
   readonly kind: WireKind;
-  /** IPv6 as well. Default: false. */
+  /** Adds IPv6 addresses to the wire. Default: false. */
   readonly isDual?: boolean;
-  /** Family of the underlay, of `near` and `far`. Default: 4. */
+  /** Address family of the underlay, for `near` and `far`. Default: 4. */
   readonly underlay?: 4 | 6;
-  /** Where the workloads are. Default: `client` and `local`, or `server` for a remote wire. */
+  /** Namespaces of the workloads. Default: `client` and `local`, or `server` for a remote wire. */
   readonly client?: Netns;
   readonly endpoint?: Netns;
 }
@@ -139,7 +139,7 @@ export function addressesOf(number: number): { readonly client: string; readonly
   return { client: `10.64.${bytes}`, endpoint: `10.65.${bytes}` };
 }
 
-/** A wire as a mesh asks for it: an address for each end, the other end as neighbour, and a network behind each end. */
+/** A wire as a mesh requests it: an address for each end, the other end as neighbour, and a network behind each end. */
 export function wireOf({ number, kind, isDual = false, underlay = 4, ...at }: WireOptions): Wire {
   const { client, endpoint } = addressesOf(number);
   const [client6, endpoint6] = [`fd64::${number.toString(16)}`, `fd65::${number.toString(16)}`];
@@ -155,7 +155,7 @@ export function wireOf({ number, kind, isDual = false, underlay = 4, ...at }: Wi
     number + 1,
     underlay === 4 ? ["10.8.0.1", "10.8.0.2"] : ["fd08::1", "fd08::2"],
   );
-  // Over gamma.
+  // The two tunnels over gamma.
   const first = tunnelBetween(number + 1, ["10.8.1.1", "10.8.1.2"]);
   const second = tunnelBetween(number + 70_000, ["10.8.2.1", "10.8.2.2"]);
   const ends = {
@@ -217,12 +217,12 @@ function underlay(): string[] {
       `ip -n ${host} link set dev eth0 up`,
       `ip -n ${host} link set dev lo up`,
     ]),
-    // Who asks has link watch, which may take a second, look at the carrier at once.
+    // The kernel's link watch may take a second to see the carrier: a query makes it look at once.
     ...[alpha, beta].map((host) => `ip -n ${host} link show dev eth0`),
   ];
 }
 
-/** Removes the namespaces, pins and folders of processes that `isGone`. */
+/** Removes the namespaces, pins and folders of processes for which `isGone` is true. */
 function sweep(isGone: (pid: number) => boolean): void {
   const mine = (name: string, pattern: RegExp): boolean => {
     const pid = pattern.exec(name)?.[1];
@@ -236,7 +236,7 @@ function sweep(isGone: (pid: number) => boolean): void {
     list(root).flatMap((name) => (mine(name, /^(\d+)-/) ? [`${root}/${name}`] : [])),
   );
   for (const path of ownFolders) {
-    // Never to be emptied file by file: the pins are the mount's.
+    // Never delete a mounted folder file by file: the pins belong to the mount.
     while (isMounted(path)) if (!unmount(path)) break;
     rmSync(path, { recursive: true, force: true });
   }

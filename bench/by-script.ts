@@ -1,4 +1,4 @@
-/** Wires by a shell script of the same commands: what benches compare with. */
+/** Wires made by a shell script with the same commands: the baseline of benches. */
 import { performance } from "node:perf_hooks";
 import { diff } from "../src/forwarder/reconcile/diff.ts";
 import { plan } from "../src/forwarder/plan/plan.ts";
@@ -7,7 +7,7 @@ import type { Wire } from "../src/forwarder/wire.ts";
 import type { Operation } from "../src/kernel/kernel.ts";
 import { netnsOf, sh } from "./bed.ts";
 
-/** A half, or the whole of a local wire, and the host whose kernel it belongs to. */
+/** A half, or a whole local wire, and the host whose kernel it belongs to. */
 export interface ScriptPart {
   readonly wire: Wire;
   readonly host: "alpha" | "beta";
@@ -18,10 +18,10 @@ export function operations(wire: Wire, verb: "add" | "remove"): Operation[] {
   return verb === "add" ? objects.map((object) => ({ verb, object })) : diff([], objects);
 }
 
-/** A device of its own for each wire cannot share a port with the one device of Netloom's host. */
+/** UDP port of the script's tunnels: its one device per wire cannot share a port with Netloom's shared device. */
 const SCRIPT_PORT = 8472;
 
-/** Without settings, and without the question whether `ip` can mark addresses: nobody asks that for each wire. */
+/** Leaves out settings, and the check whether `ip` can mark addresses: nobody runs that for each wire. */
 export function scriptOf(parts: readonly ScriptPart[], verb: "add" | "remove"): string[] {
   const lines = parts.flatMap(({ wire, host }) => script(operations(wire, verb), { host: netnsOf(host) }));
   return [
@@ -32,7 +32,7 @@ export function scriptOf(parts: readonly ScriptPart[], verb: "add" | "remove"): 
   ];
 }
 
-/** Milliseconds of one shell. */
+/** Runs the lines in one shell; returns the milliseconds. */
 export function elapsedByScript(lines: readonly string[]): number {
   const startedAt = performance.now();
   sh(lines);

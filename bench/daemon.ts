@@ -1,4 +1,4 @@
-/** `netloom registry` and `netloom agent` as processes of a bench, and what they use of the machine. */
+/** `netloom registry` and `netloom agent` as processes of a bench, with their resource usage. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -12,9 +12,9 @@ const END_WAIT_MS = 10_000;
 
 /** Memory of a process in MB (10^6 bytes), proc_pid_smaps(5). */
 export interface Memory {
-  /** Shared pages count by the share of each process. */
+  /** Pages shared by several processes count in part for each. */
   readonly pssMb: number;
-  /** What nobody shares, and would be free without it. */
+  /** Pages that no other process shares: memory that would be free without this process. */
   readonly ownMb: number;
 }
 
@@ -28,7 +28,9 @@ export class Daemon {
     this.#child = child;
   }
 
-  /** Starts `netloom …args` in a namespace of the ground. Resolves when it serves. It dies with this process, however that dies. */
+  /**
+   * Starts `netloom …args` in a namespace of the ground. Resolves when it serves. It is killed whenever this process ends.
+   */
   static async start(netns: string, args: readonly string[]): Promise<Daemon> {
     const inside = ["--pdeathsig", "KILL", "nsenter", `--net=${pathOf(netns)}`, NETLOOM, ...args];
     const child = spawn("setpriv", inside, { stdio: ["ignore", "pipe", "pipe"] });
@@ -53,7 +55,7 @@ export class Daemon {
     return this.#said;
   }
 
-  /** Processor time that all its threads have used. */
+  /** Processor time used by all threads, in milliseconds. */
   cpuMs(): number {
     const tasks = readdirSync(`/proc/${this.#child.pid}/task`);
     // Nanoseconds; /proc/PID/stat would have ticks of 10 ms.
@@ -74,14 +76,14 @@ export class Daemon {
     return readdirSync(`/proc/${this.#child.pid}/fd`).length;
   }
 
-  /** As `kill -9` ends it. */
+  /** Ends the daemon like `kill -9`. */
   async kill(): Promise<void> {
     const ended = new Promise((resolve) => this.#child.once("close", resolve));
     this.#child.kill("SIGKILL");
     await ended;
   }
 
-  /** As people end it; at once if it does not. */
+  /** Ends the daemon with SIGTERM; with SIGKILL if it is still there after 10 s. */
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once("close", resolve));

@@ -1,7 +1,7 @@
 /**
- * What a host costs that has nothing to do: a registry and an agent with 50 wires, each from a workload of its own to
- * one of 5 endpoints, and a rest during which nobody asks for anything. BENCH_REST_S is the rest in seconds, by default 60;
- * 300 is what the project promises figures for. `status` is `netloom status`, from the start of its process to its end.
+ * The cost of an idle host: a registry and an agent with 50 wires, each from a workload of its own to one of 5 endpoints,
+ * and a rest without any request. BENCH_REST_S is the rest in seconds, by default 60; the project promises figures for 300.
+ * `status` is `netloom status`, from the start of its process to its end.
  */
 import { sized } from "./sized.ts";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,7 +14,7 @@ const WIRES = sized(50, 5);
 const ENDPOINTS = 5;
 const SERVICE = "footprint";
 const REST_S = Number(process.env["BENCH_REST_S"] ?? sized(60, 3));
-/** What the wires have cost to make is over by then. */
+/** The work of making the wires is over by then. */
 const SETTLE_MS = 3000;
 const STATUS_CALLS = 11;
 
@@ -28,7 +28,7 @@ async function elapsed(action: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAt;
 }
 
-// Compiled code is kept from the second start on, as on any host.
+// Compiled code is cached from the second start on, as on any host.
 await Mesh.use(["alpha"], async () => undefined);
 await Mesh.use(["alpha"], async (mesh) => {
   const empty = mesh.memoryNote();

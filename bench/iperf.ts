@@ -1,22 +1,24 @@
-/** iperf3 in namespaces: one server each that stays, one client at a time, both on processors of their own. */
+/**
+ * iperf3 in namespaces: a permanent server in each, one client at a time, client and server pinned to different processors.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { readdirSync, readFileSync } from "node:fs";
 import { pathOf } from "./bed.ts";
 
-/** The same on both sides of a comparison, so that no run is lucky with its place. */
+/** The same on both sides of a comparison, so that no run profits from its processor. */
 const CLIENT_CPU = 0;
 const SERVER_CPU = 1;
 
-/** What of iperf3's report is read. TCP has both sums; the packets of UDP are counted by its receiver in `sum`. */
+/** The parts of iperf3's report that are read. TCP has both sums; for UDP the receiver counts packets in `sum`. */
 interface Report {
   readonly error?: string;
   readonly end: {
     readonly sum?: Sum;
     readonly sum_sent?: Sum;
     readonly sum_received?: Sum;
-    /** Of getrusage(2) of either side, in percent of the time of the run. */
+    /** From getrusage(2) of either side, in percent of the run's time. */
     readonly cpu_utilization_percent: { readonly host_total: number; readonly remote_total: number };
   };
 }
@@ -31,25 +33,25 @@ interface Sum {
 export type Traffic = "tcp" | "udp64";
 
 export interface Run {
-  /** Where the client is. */
+  /** Namespace of the client. */
   readonly netns: string;
   /** An address of the server's namespace. */
   readonly address: string;
   readonly traffic: Traffic;
-  /** How much the sender sends. */
+  /** Bytes to send. */
   readonly bytes: number;
 }
 
-/** What the receiver got: bits of TCP, or packets of 64 bytes. */
+/** The amount received: bits of TCP, or packets of 64 bytes. */
 export interface Rates {
   readonly perSecond: number;
-  /** For each second of a processor that the sender, the receiver and the kernel's threads for softirqs took. */
+  /** For each second of processor time of the sender, the receiver and the kernel's softirq threads together. */
   readonly perCpuSecond: number;
 }
 
 export class IperfServer {
   readonly #process: ChildProcess;
-  /** Text of the server, which says whenever it is ready for the next client. */
+  /** Output of the server, which has a line whenever it is ready for the next client. */
   readonly #output: AsyncIterator<unknown>;
 
   constructor(netns: string) {
@@ -93,7 +95,7 @@ export class IperfServer {
   }
 }
 
-/** The kernel's threads that run softirqs. Empty in a PID namespace, which does not show them. */
+/** The kernel's threads that run softirqs. Empty in a PID namespace, where they are not visible. */
 const SOFTIRQ_THREADS = readdirSync("/proc").filter(
   (pid) => /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("ksoftirqd/"),
 );
@@ -106,7 +108,7 @@ function softirqSeconds(): number {
   );
 }
 
-/** It dies with this process. */
+/** Starts iperf3 in a namespace; it dies with this process. */
 function spawnIn(
   netns: string,
   cpu: number,

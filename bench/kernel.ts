@@ -1,7 +1,8 @@
 /**
- * How long a complete wire takes: from `Reconciler.apply` on the main thread to its answer, through plan, worker and kernel.
- * The baseline is one shell that runs the script of the same plan (`netloom script`): the same devices, addresses, routes
- * and neighbours by `ip` and `tc`. All wires stay until a round is over, so that no deletion runs beside a measurement.
+ * The time to make a complete wire: from `Reconciler.apply` on the main thread to its answer, through plan, worker and
+ * kernel. The baseline is one shell that runs the script of the same plan (`netloom script`): the same devices, addresses,
+ * routes and neighbours by `ip` and `tc`. All wires stay until the end of a round, so that no deletion runs beside a
+ * measurement.
  */
 import { sized } from "./sized.ts";
 import { performance } from "node:perf_hooks";
@@ -26,14 +27,14 @@ import { type BenchRow } from "./row.ts";
 
 const ROUNDS = sized(3, 1);
 const PAIRS_PER_ROUND = sized(12, 2);
-/** Wires that are made one after the other before it is the script's turn, so that not each of them finds cold caches. */
+/** Wires made in a row before the script's turn, so that not each of them finds cold caches. */
 const WIRES_PER_TURN = 5;
 const BURSTS = sized(10, 1);
 const BURST_MS = 100;
 const CLOSES_PER_BURST = 30;
 const GROUP = sized(200, 20);
 
-/** A half, or the whole of a local wire, and where it belongs. */
+/** A half, or a whole local wire, and its host. */
 interface Part extends ScriptPart {
   readonly reconciler: Reconciler;
   readonly kernel: Kernel;
@@ -52,7 +53,7 @@ class KernelBench {
     this.#beta = new Reconciler(bed.beta);
   }
 
-  /** Milliseconds of a complete wire; a remote one is both halves, one after the other, the endpoint's first. */
+  /** Milliseconds of a complete wire; for a remote wire both halves in turn, the endpoint's first. */
   async wires(name: string, options: Pick<WireOptions, "isDual"> & { isRemote: boolean }): Promise<BenchRow> {
     const rounds: Paired[] = [];
     let all: number[] = [];
@@ -64,7 +65,7 @@ class KernelBench {
         return parts;
       };
       const paired = await measurePairs({
-        // Round 0 warms up: compilers, caches, the numbers of the namespaces.
+        // Round 0 warms up compilers, caches, and the kernel's numbers of the namespaces.
         pairs: round === 0 ? 5 : PAIRS_PER_ROUND,
         subject: async () => {
           const turn: number[] = [];
@@ -87,7 +88,7 @@ class KernelBench {
     return { ...plainRow(name, "ms", all), baseline, ratio };
   }
 
-  /** Milliseconds to the answer of one close, out of bursts that ask for all of theirs at once. */
+  /** Milliseconds to the answer of one close, in bursts of closes that are requested at once. */
   async close(): Promise<BenchRow> {
     const answers: number[] = [];
     const paired = await measurePairs({
@@ -109,7 +110,7 @@ class KernelBench {
     return { ...plainRow("close", "ms", answers), baseline, ratio };
   }
 
-  /** Wires a second, from the first close until the kernel has freed the last device. */
+  /** Wires per second, from the first close until the kernel has freed the last device. */
   async closeGroup(): Promise<BenchRow> {
     const rate = (count: number, ms: number): number => (1000 * count) / ms;
     const paired = await measurePairs({
@@ -165,7 +166,7 @@ async function make({ reconciler, wire }: Part): Promise<void> {
   await reconciler.apply(planWire(wire));
 }
 
-/** A wire of a script is unknown to the reconciler, but has our mark. */
+/** A wire made by a script is unknown to the reconciler, but has Netloom's mark. */
 async function takeAway({ reconciler, kernel, wire }: Part): Promise<void> {
   const { connectionId } = wire;
   if (reconciler.owners().includes(connectionId)) await reconciler.remove(connectionId);

@@ -34,11 +34,11 @@ const REQUEST_MS = 15_000;
 
 export type HostName = keyof typeof ADDRESSES;
 
-/** Asks the agent of `alpha` as any client of this host does: gRPC over the unix socket. */
+/** Calls the agent of `alpha` as any client of this host does: gRPC over the unix socket. */
 export interface Client {
-  /** Makes the connection; otherwise the first request does. */
+  /** Opens the connection; otherwise the first request does. */
   connect(): Promise<void>;
-  /** A wire from `netns`. Its id has to be new. */
+  /** Requests a wire from `netns`. Its id has to be new. */
   request(options: {
     readonly id: string;
     readonly service: string;
@@ -58,7 +58,10 @@ export class Mesh {
     this.#directory = directory;
   }
 
-  /** Makes ground and mesh, runs `bench`, and removes all of it, as `onGround` does. If it fails the daemons' last words are printed. */
+  /**
+   * Makes ground and mesh, runs `bench`, and removes everything, as `onGround` does. On failure prints the daemons' last log
+   * lines.
+   */
   static async use(hosts: readonly HostName[], bench: (mesh: Mesh) => Promise<void>): Promise<void> {
     await onGround(async (ground) => {
       const directory = folderOf("mesh");
@@ -81,7 +84,7 @@ export class Mesh {
     return this.#daemons;
   }
 
-  /** `kill -9` of the agent of `host`; `meanwhile` runs before there is another one. */
+  /** `kill -9` of the agent of `host`; `meanwhile` runs before the next agent starts. */
   async killAgent(host: HostName, meanwhile: () => Promise<void>): Promise<void> {
     const at = this.#daemons.findIndex(({ name }) => name === `agent in ${host}`);
     await this.#daemons[at]?.kill();
@@ -132,12 +135,12 @@ export class Mesh {
     }
   }
 
-  /** Of all daemons. */
+  /** Memory of all daemons, in MB. */
   memoryMb(): number {
     return this.daemons.reduce((sum, daemon) => sum + daemon.memory().pssMb, 0);
   }
 
-  /** `registry in alpha 48 MB (own 21), …` */
+  /** `memory: PSS of registry in alpha 48 MB (its own: 21), …` */
   memoryNote(): string {
     const each = this.daemons.map((daemon) => {
       const { pssMb, ownMb } = daemon.memory();
@@ -156,7 +159,7 @@ export function exposeOf(netns: string, service: string, pool: string): object {
   });
 }
 
-/** Its client's address, and its endpoint's. */
+/** The client's and the endpoint's address. */
 export function addressesIn({ context }: Connection): { readonly client: string; readonly endpoint: string } {
   const [client, endpoint] = [context?.ipContext?.srcIpAddrs[0], context?.ipContext?.dstIpAddrs[0]];
   if (client === undefined || endpoint === undefined) throw new Error("a wire without addresses");

@@ -1,6 +1,6 @@
 /**
- * The processes of bench/registry.ts beside the one that finds: `registry-process.ts serve FILE URL` has the registry,
- * `registry-process.ts load URL` registers again and watches. Each prints one JSON object a line.
+ * The other processes of bench/registry.ts: `registry-process.ts serve FILE URL` is the registry, `registry-process.ts load
+ * URL` registers again and watches. Each prints one JSON object per line.
  */
 import { sized } from "./sized.ts";
 import { observation } from "../src/observe/observation.ts";
@@ -47,7 +47,7 @@ function endpoint(n: number): NetworkServiceEndpoint {
   });
 }
 
-/** Hops of this process, to be closed. */
+/** Hops of this process. The caller closes them. */
 export function openHops(): { readonly hops: GrpcHops; readonly world: Pick<World, "clock" | "scope"> } {
   const clock = nodeClock();
   const scope = rootScope("bench", clock);
@@ -66,7 +66,7 @@ function memoryMiB(): number {
   return process.memoryUsage().rss / 2 ** 20;
 }
 
-/** What is in use of it. */
+/** Memory in use by live objects. */
 function liveMiB(): number {
   const { heapUsed, external } = process.memoryUsage();
   return (heapUsed + external) / 2 ** 20;
@@ -86,7 +86,7 @@ async function serve(file: string, url: string): Promise<void> {
     keys: { digest: absent, publicKey: absent, sign: absent, verify: absent, uuid: () => randomUUID() },
   };
   const emptyMiB = memoryMiB();
-  // Nothing is refreshed but what the load refreshes, so the lease outlives the bench.
+  // Only the load refreshes endpoints, so the lease has to outlive the bench.
   const role = await registry({
     store,
     world: full,
@@ -137,7 +137,9 @@ async function load(url: string): Promise<void> {
   await world.scope.end();
 }
 
-/** At the rate that is wanted, unless the registry does not keep up: it is measured, not buried. */
+/**
+ * Registers at the wanted rate, or slower if the registry does not keep up: the bench measures it and does not overload it.
+ */
 async function registerAgain(
   world: Pick<World, "clock" | "scope">,
   register: (n: number) => Promise<unknown>,
@@ -148,7 +150,7 @@ async function registerAgain(
   const latencies: number[] = [];
   const one = async (): Promise<void> => {
     const sentMs = performance.now();
-    // A stride that meets every service, so that the load is even.
+    // The stride reaches every service, so that the load is even.
     await register((count.sent * 7919) % ENDPOINTS);
     count.done += 1;
     latencies.push(performance.now() - sentMs);

@@ -1,7 +1,8 @@
 /**
- * What a registry with 100,000 endpoints in 1,000 services answers over TCP, while 1,000 endpoints a second are
- * registered again and 1,000 watchers are told of it. Three processes: the registry with its SQLite file, the load, and
- * this one, which finds one thing at a time. `cpu` and `memory` are those of the registry. The baseline is an empty find: what the way there and back costs.
+ * Answers of a registry with 100,000 endpoints in 1,000 services over TCP, while 1,000 endpoints a second are registered
+ * again and 1,000 watchers get the changes. Three processes: the registry with its SQLite file, the load, and this one,
+ * which makes one find at a time. `cpu` and `memory` are those of the registry. The baseline is an empty find: the cost of
+ * the round trip.
  */
 import { sized } from "./sized.ts";
 import { create } from "@bufbuild/protobuf";
@@ -29,17 +30,17 @@ import {
 const PAIRS = sized(1200, 20);
 const WARM_UP = sized(100, 5);
 
-/** Between two questions: they come at a pace, not as fast as they are answered. */
+/** Pause between two finds: they come at a fixed pace, not as fast as they are answered. */
 const PAUSE_MS = 8;
 
-/** A child whose lines of JSON are read one by one. */
+/** A child process whose lines of JSON are read one by one. */
 class Partner {
   readonly child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
   constructor(...args: string[]) {
     const file = fileURLToPath(new URL("registry-process.ts", import.meta.url));
-    // A registry has the nursery that bin/netloom gives it.
+    // The registry gets the same nursery as from bin/netloom.
     const nursery = args[0] === "serve" ? ["--max-semi-space-size=2"] : [];
     this.child = spawn(process.execPath, ["--expose-gc", ...nursery, file, ...args], {
       stdio: ["pipe", "pipe", "inherit"],
@@ -55,7 +56,7 @@ class Partner {
   }
 }
 
-/** Processor time that a process has used. In ticks of 10 ms, proc_pid_stat(5). */
+/** Processor time used by a process, in milliseconds. Read in ticks of 10 ms, proc_pid_stat(5). */
 function cpuMs({ child }: Partner): number {
   const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
   return 10 * (Number(fields[11]) + Number(fields[12]));

@@ -1,6 +1,6 @@
 /**
- * What remote wires cost one version of Netloom, in a process of its own: near halves are made and closed one after the other, as often
- * as it says. Usage: release-process.ts <folder of the version> <wires>. Prints `Cost` as JSON.
+ * The cost of remote wires in one version of Netloom, in a process of its own: makes and then closes near halves, one after
+ * the other, as many as given. Usage: release-process.ts <folder of the version> <wires>. Prints `Cost` as JSON.
  */
 import { readFileSync } from "node:fs";
 import type { Bed as ThisBed, wireOf as thisWireOf } from "./bed.ts";
@@ -8,16 +8,16 @@ import type { planWire as thisPlanWire } from "../src/forwarder/plan/plan-wire.t
 import type { Reconciler as ThisReconciler } from "../src/forwarder/reconcile/reconcile.ts";
 
 export interface Cost {
-  /** Processor time in the kernel, of all threads, for one wire: to make it, and to close it. Milliseconds. */
+  /** Kernel processor time of all threads to make one wire, and to close it, in milliseconds. */
   readonly makeMs: number;
   readonly closeMs: number;
-  /** Memory of the kernel for one wire: its slabs, and what each processor has a copy of. Bytes. */
+  /** Kernel memory for one wire, in bytes: slabs and per-processor data. */
   readonly memoryBytes: number;
 }
 
 const [folder = "", wires = "0"] = process.argv.slice(2);
 const count = Number(wires);
-/** Before: caches, and the device that tunnels may share, are there. */
+/** Wires made before the measurement, so that caches and the shared tunnel device exist. */
 const WARM_UP = 10;
 
 const load = async <T>(path: string): Promise<T> => (await import(`${folder}/${path}`)) as T;
@@ -27,7 +27,7 @@ const { Reconciler } = await load<{ Reconciler: typeof ThisReconciler }>(
   "src/forwarder/reconcile/reconcile.ts",
 );
 
-/** Bytes. */
+/** Kernel memory in slabs and per-processor data, in bytes. */
 function kernelMemory(): number {
   const text = readFileSync("/proc/meminfo", "utf8");
   const of = (name: string): number => Number(new RegExp(`^${name}: +(\\d+) kB`, "m").exec(text)?.[1]) * 1024;
@@ -44,7 +44,7 @@ await Bed.use(async (bed) => {
     for (let n = first; n < first + many; n++) await reconciler.remove(`bench-${n}`);
     await bed.settle();
   };
-  // One stays: what wires share is no part of their cost.
+  // One wire stays: objects that wires share are not part of the cost.
   await make(0, WARM_UP);
   await close(1, WARM_UP - 1);
   const kernelMs = (): number => process.cpuUsage().system / 1_000;

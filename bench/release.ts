@@ -1,6 +1,6 @@
 /**
- * What a remote wire costs the kernel, against the last release in the same run: versions take turns, each in a process of its own. It
- * sets the release up by itself, which takes as long as its libraries take to come.
+ * The kernel cost of a remote wire, compared with the last release in the same run: the versions take turns, each in a
+ * process of its own. The bench sets the release up itself, which takes as long as the download of its libraries.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

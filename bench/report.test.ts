@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { measurePairs, pairedRow, percentile, plainRow, readCpuTimes, spread, stealShare } from "./report.ts";
 
-test("percentiles are samples that were measured", () => {
+test("a percentile is always one of the measured samples", () => {
   const samples = Array.from({ length: 200 }, (_, index) => 200 - index);
   assert.deepEqual(
     [percentile(samples, 50), percentile(samples, 99), percentile(samples, 100)],
@@ -13,7 +13,7 @@ test("percentiles are samples that were measured", () => {
   assert.equal(spread([90, 100, 110, 100]), "±5 %");
 });
 
-test("subject and baseline are measured in turn, and the ratio is that of the pairs", async () => {
+test("subject and baseline are measured in turn, and the ratio is the median of the pairs", async () => {
   const log: string[] = [];
   let weather = 0;
   const paired = await measurePairs({

@@ -1,13 +1,13 @@
 /**
- * What all benches share: samples taken in turn with a baseline, percentiles, the time that a hypervisor stole, a table
- * for people and a file for machines.
+ * Shared by all benches: samples taken in turn with a baseline, percentiles, time stolen by a hypervisor, a table for people
+ * and a file for machines.
  */
 import type { BenchRow } from "./row.ts";
 import { isShort } from "./sized.ts";
 import { aimsOf } from "./aims.ts";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
-/** Samples of two subjects, taken in turn so that both see the same weather. */
+/** Samples of two subjects, taken in turn so that both see the same conditions. */
 export interface Paired<Sample = number> {
   readonly subject: readonly Sample[];
   readonly baseline: readonly Sample[];
@@ -17,7 +17,7 @@ export interface Paired<Sample = number> {
 
 /**
  * Measures ABAB…: `pairs` times the subject, then the baseline. A pair in which the hypervisor took more than
- * `maxStealShare` of all CPU time is measured again, at most `pairs` times in all. Default: 0.05.
+ * `maxStealShare` of all CPU time is measured again, at most `pairs` repeats in all. Default: 0.05.
  */
 export async function measurePairs<Sample>(options: {
   readonly pairs: number;
@@ -51,7 +51,7 @@ export function pairedRow(name: string, unit: string, paired: Paired): BenchRow 
   };
 }
 
-/** Of each pair, subject to baseline. */
+/** The ratio of subject to baseline for each pair. */
 export function ratiosOf({ subject, baseline }: Paired): number[] {
   return subject.map((sample, index) => sample / (baseline[index] ?? Number.NaN));
 }
@@ -86,7 +86,7 @@ export function readCpuTimes(text: string = readFileSync("/proc/stat", "utf8")):
   return { steal: ticks[7] ?? 0, total: ticks.reduce((sum, tick) => sum + tick, 0) };
 }
 
-/** The share of all CPU time between two readings that a hypervisor gave to others. */
+/** The share of all CPU time between two readings that a hypervisor took away. */
 export function stealShare(before: CpuTimes, after: CpuTimes): number {
   return after.total === before.total ? 0 : (after.steal - before.steal) / (after.total - before.total);
 }
@@ -101,12 +101,12 @@ export function aimNotes(bench: string, rows: readonly BenchRow[]): string[] {
   );
 }
 
-/** The file for the rows of a bench. Rows of a short run are no figures, and stay apart. */
+/** The file for the rows of a bench. Rows of a short run are no real figures and go to another folder. */
 export function resultFile(name: string): URL {
   return new URL(isShort ? `../.cache/bench-short/${name}.json` : `results/${name}.json`, import.meta.url);
 }
 
-/** Prints the rows as a table and writes them into `resultFile`. `notes` and what the aims have come to are printed below. */
+/** Prints the rows as a table and writes them into `resultFile`. Prints `notes` and the results of the aims below. */
 export function report(name: string, rows: readonly BenchRow[], notes: readonly string[] = []): void {
   const lines = rows.map(({ name, unit, ...figures }) => [
     name,
@@ -120,13 +120,13 @@ export function report(name: string, rows: readonly BenchRow[], notes: readonly 
   writeFileSync(file, `${JSON.stringify(rows, undefined, 2)}\n`);
 }
 
-/** Three digits that matter. */
+/** Formats with three significant digits. */
 function formatFigure(figure: number | null): string {
   if (figure === null) return "-";
   return Math.abs(figure) >= 1000 ? Math.round(figure).toString() : figure.toPrecision(3);
 }
 
-/** Columns of equal width: the first two to the left, figures to the right. */
+/** Columns of equal width: the first two aligned left, figures aligned right. */
 function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows

@@ -2,7 +2,7 @@
 export interface BenchRow {
   readonly name: string;
   readonly unit: string;
-  /** The figure that counts, in `unit`: the median unless the bench says otherwise. */
+  /** The main figure, in `unit`: the median unless the bench says otherwise. */
   readonly value: number;
   readonly p50: number;
   readonly p99: number;

@@ -1,7 +1,7 @@
 /**
- * 2,000 wires between 2,000 namespaces and 20 endpoints of one host, asked for by 32 callers at once over the agent's
- * unix socket, each on a connection of its own. `up` ends with the last answer; then one packet goes through every
- * wire. `down` is 32 callers that close, and ends when the kernel has freed the last device. Namespaces are made before.
+ * 2,000 wires between 2,000 namespaces and 20 endpoints of one host, requested by 32 concurrent callers over the agent's
+ * unix socket, each on a connection of its own. `up` ends with the last answer; then one packet goes through every wire.
+ * `down` is 32 callers that close, and ends when the kernel has freed the last device. Namespaces are made before.
  */
 import { execFile } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -23,10 +23,10 @@ const ROUTES = sized(100_000, 2_000);
 const WARM_UP_WIRES = sized(200, 10);
 const SERVICE = "scale";
 
-/** What each caller does with its share of `items`, until all are done. */
+/** The work of a caller for one of `items`. */
 type Work<T> = (client: Client, item: T) => Promise<void>;
 
-/** Everybody takes the next item as soon as the last one is done. Connections are made before the clock starts. */
+/** Each caller takes the next item when its last one is done. Connections are opened before the clock starts. */
 async function byCallers<T>(mesh: Mesh, items: readonly T[], work: Work<T>): Promise<number> {
   const queue = items.values();
   const start = Promise.withResolvers<void>();
@@ -56,7 +56,7 @@ interface Round {
   readonly silent: number;
 }
 
-/** Wires up, a packet through each, and down again until no device is left. */
+/** Makes all wires, sends a packet through each, and closes them until no device is left. */
 async function round(mesh: Mesh, residents: readonly Resident[], names: readonly string[]): Promise<Round> {
   const connections: { readonly name: string; readonly connection: Connection }[] = [];
   const upMs = await byCallers(mesh, names, async (client, name) => {
@@ -79,7 +79,7 @@ async function round(mesh: Mesh, residents: readonly Resident[], names: readonly
   return { upMs, downMs, memoryMb, memoryNote: note, silent };
 }
 
-/** How many wires carry packets while their agent is dead, and when it has a successor. */
+/** The number of wires that carry packets while their agent is dead, and after its restart. */
 async function survivors(
   mesh: Mesh,
   names: readonly string[],
@@ -104,7 +104,7 @@ async function survivors(
   return [dead, await alive()];
 }
 
-/** Processor time of the agent, in µs, for each of 100,000 routes that a routing daemon of its host adds and withdraws again. */
+/** The agent's processor time, in µs per route, while a routing daemon of its host adds and withdraws 100,000 routes. */
 async function routeCost(mesh: Mesh): Promise<number> {
   const file = `${folderOf("routes")}.batch`;
   mkdirSync(dirname(file), { recursive: true });
@@ -119,13 +119,13 @@ async function routeCost(mesh: Mesh): Promise<number> {
   await promisify(execFile)("ip", ["-n", nameOf("alpha"), "-batch", file]);
   const [after, takenMs] = [used(), performance.now() - startedAt];
   rmSync(file);
-  // What it does anyway in as much time.
+  // Subtract the work of an idle agent in the same time.
   await sleep(takenMs);
   const atRest = used() - after;
   return (1000 * (after - before - atRest)) / ROUTES;
 }
 
-/** Devices, and wires and connections that the agent still knows. */
+/** Devices that are left, and wires that the agent still knows. */
 async function leftovers(mesh: Mesh, residents: readonly Resident[]): Promise<string[]> {
   const { wires } = JSON.parse(await mesh.netloom("alpha", "status", "-o", "json")) as { wires: unknown[] };
   return [

@@ -1,6 +1,7 @@
 /**
- * How fast the simulator goes on one core: faults that found a victim, and calls that the hosts made of their Worlds, a
- * second of CPU time (the run does not wait for anything, so on an idle core that is the time on the wall). The baseline is the same runs at the pace of their own virtual time, as a fleet of real hosts would take it.
+ * The speed of the simulator on one core: faults that found a victim, and calls of the hosts to their Worlds, per second of
+ * CPU time (the run waits for nothing, so on an idle core this is wall time). The baseline is the same runs at the pace of
+ * their own virtual time, as a fleet of real hosts would take it.
  */
 import { sized } from "./sized.ts";
 import { runToy } from "../fixtures/sim/toy.ts";

@@ -1,4 +1,4 @@
-/** Sizes of a bench: in full for figures, or just enough to see that every row comes (BENCH_SHORT=1). */
+/** Sizes of a bench: full for real figures, or just enough to see that every row appears (BENCH_SHORT=1). */
 export const isShort: boolean = process.env["BENCH_SHORT"] === "1";
 
 export function sized(full: number, short: number): number {

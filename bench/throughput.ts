@@ -1,5 +1,5 @@
 /**
- * What a wire carries, against devices made by hand in the same workloads, which is the least that the kernel can do:
+ * The throughput of a wire, compared with devices made by hand in the same workloads, the least work for the kernel:
  *
  *   local-*    [client] nsm-0 ===veth=== nse-0 [local]                raw: a veth pair
  *   remote-*   [client] nsm-1 … alpha ))) VXLAN ((( beta … [server]   raw: a VXLAN device in each workload
@@ -7,9 +7,9 @@
  *   over-*     [client] nsm-2 … alpha ))) VXLAN ((( gamma ))) VXLAN ((( beta … [server]
  *                                                             raw: the same, and in gamma two VXLAN devices that tc joins
  *
- * `remote-segments` is TCP whose segments arrive one by one, as from a NIC, and `remote-latency` the time of an echo.
+ * `remote-segments` is TCP with segments that arrive one by one, as from a NIC; `remote-latency` is the time of an echo.
  *
- * Each row once on an empty host (`local-tcp`), and once beside 4,000 other wires (`local-tcp-4000`).
+ * Each row is measured on an empty host (`local-tcp`), and beside 4,000 other wires (`local-tcp-4000`).
  */
 import { sized } from "./sized.ts";
 import { planWire } from "../src/forwarder/plan/plan-wire.ts";
@@ -32,28 +32,28 @@ import {
 import { execFileSync } from "node:child_process";
 import { type BenchRow } from "./row.ts";
 
-/** Nine pairs of each of twelve rows in little more than a minute leave a run this long. */
+/** Nine pairs of each of twelve rows in little more than a minute leave this time for a run. */
 const RUN_SECONDS = Number(process.env["BENCH_RUN_SECONDS"] ?? sized(0.3, 0.1));
 const PAIRS = sized(9, 1);
-/** Rows beside them end in `-4000`. */
+/** Number of other wires for the rows that end in `-4000`. */
 const OTHERS = sized(4000, 20);
-/** The other wires hang on this many pairs of workloads. */
+/** Number of workload pairs that the other wires are spread over. */
 const OTHER_PAIRS = 20;
 
 const VXLAN_OVERHEAD = { 4: 54, 6: 74 } as const;
-/** Of a turn of echoes. */
+/** Echoes per turn. */
 const ECHOES = sized(100, 10);
 
 interface Subject {
   readonly name: string;
-  /** In the workload of the far end. */
+  /** The server in the workload of the far end. */
   readonly server: IperfServer;
-  /** Address of the far end: through the wire, and by the devices made by hand. */
+  /** Addresses of the far end: through the wire, and by the devices made by hand. */
   readonly wire: string;
   readonly raw: string;
 }
 
-/** Devices without Netloom, in the same workloads, with the MTU of the wires. */
+/** Makes devices without Netloom in the same workloads, with the MTU of the wires. */
 function rawDevices(): string[] {
   const [alpha, beta, gamma] = [nameOf("alpha"), nameOf("beta"), nameOf("gamma")];
   const [client, local, server] = [nameOf("client"), nameOf("local"), nameOf("server")];
@@ -149,7 +149,7 @@ class ThroughputBench {
     ];
   }
 
-  /** One half of the others are local, one half remote, all between workloads of their own. */
+  /** Half of the other wires are local, half remote, all between workloads of their own. */
   async makeOthers(): Promise<void> {
     const workloads = await Promise.all(
       Array.from({ length: OTHER_PAIRS }, async (_, n) => ({
@@ -195,7 +195,7 @@ class ThroughputBench {
     return pairedRow(name, unit, perCpu);
   }
 
-  /** Through a wire between hosts whose uplinks send segments one by one and receive as a NIC does, which puts them together (GRO). */
+  /** Measures a wire between hosts whose uplinks send segments one by one and merge received ones like a NIC (GRO). */
   async segments(subject: Subject): Promise<BenchRow> {
     const set = (aggregates: "on" | "off", gro: "on" | "off"): void =>
       sh(
@@ -212,7 +212,7 @@ class ThroughputBench {
     }
   }
 
-  /** Of echoes in turns with the device made by hand; the ratio is that of the medians. */
+  /** Measures echoes in turns with the device made by hand; the ratio is that of the medians. */
   latency({ name, wire, raw }: Subject): BenchRow {
     const [own, others]: [number[], number[]] = [[], []];
     for (let turn = 0; turn < 2 * PAIRS; turn++) {
@@ -225,7 +225,7 @@ class ThroughputBench {
     return { ...row, baseline, ratio: row.value / baseline };
   }
 
-  /** How many bytes take RUN_SECONDS, after a short run that also warms up. */
+  /** The number of bytes that take RUN_SECONDS, from a short run that also warms up. */
   async #calibrate(traffic: Traffic, run: (bytes: number) => Promise<Rates>): Promise<number> {
     const each = traffic === "tcp" ? 1 / 8 : 64;
     const { perSecond } = await run(traffic === "tcp" ? 300e6 : 2e6);
@@ -233,13 +233,13 @@ class ThroughputBench {
   }
 }
 
-/** `0.92 to 1.01 (quartiles)`, of the ratios. */
+/** The quartiles of the ratios: `0.92 to 1.01 (quartiles)`. */
 function quartiles(paired: Paired): string {
   const [low, high] = [25, 75].map((percent) => percentile(ratiosOf(paired), percent).toFixed(2));
   return `${low} to ${high} (quartiles)`;
 }
 
-/** Microseconds of each, from the client. The first one finds cold caches, and does not count. */
+/** Microseconds of each echo from the client. The first one finds cold caches and does not count. */
 function echoes(address: string): number[] {
   const args = [
     "netns",

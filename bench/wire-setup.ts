@@ -1,8 +1,8 @@
 /**
- * From a client's request over the agent's unix socket until the first packet has come back through the wire: an echo
- * request out of a raw socket that was opened before, in a namespace that was made before and in which nothing has ever
- * been. The baseline is what a person would do: one shell with the script of the same plan (`netloom script`), then
- * `ping -c 1`. All wires stay until a round is over, so that no deletion runs beside a measurement.
+ * The time from a client's request over the agent's unix socket until the first packet comes back through the wire: an echo
+ * request from a raw socket that was opened before, in a namespace that was made before and never used. The baseline is the
+ * manual way: one shell with the script of the same plan (`netloom script`), then `ping -c 1`. All wires stay until the end
+ * of a round, so that no deletion runs beside a measurement.
  */
 import { sized } from "./sized.ts";
 import type { Connection } from "../src/api/gen/nsm/connection_pb.js";
@@ -17,7 +17,7 @@ import { Resident } from "./resident.ts";
 
 const ROUNDS = sized(3, 1);
 const PAIRS_PER_ROUND = sized(25, 2);
-/** Before: the compilers of both sides, and their caches, get what they get on any host after some hundred wires. */
+/** Warm-up: gives both sides' compilers and caches the state of a host after some hundred wires. */
 const WARM_UP_PAIRS = sized(10, 1);
 const WARM_UP_WIRES = sized(200, 2);
 
@@ -52,12 +52,12 @@ class SetupBench {
     return pairedRow(kind, "ms", paired);
   }
 
-  /** `extra` wires come before, unmeasured. */
+  /** `extra` wires are made first, without measuring. */
   async #round(
     kind: Kind,
     { pairs, extra }: { readonly pairs: number; readonly extra: number },
   ): Promise<Paired> {
-    // Pairs that are repeated need namespaces as well.
+    // Repeated pairs need namespaces too.
     const names = Array.from({ length: 4 * pairs + extra }, () => `w${++this.#number}`);
     const places: Place[] = [];
     for (const name of names) places.push(await Place.open(this.#mesh, name));
@@ -97,7 +97,7 @@ class SetupBench {
   }
 }
 
-/** A namespace that waits for a wire, with the raw socket in it. */
+/** A namespace that waits for a wire, with its raw socket. */
 class Place {
   readonly name: string;
   readonly number: number;
@@ -124,7 +124,7 @@ class Place {
   }
 }
 
-/** Both halves of a remote one, the endpoint's first. */
+/** Both halves of a remote wire, the endpoint's first. */
 function scriptParts(kind: Kind, number: number, client: Netns): ScriptPart[] {
   if (kind === "local") return [{ wire: wireOf({ number, kind: "local", client }), host: "alpha" }];
   return [

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that a target needs: says which before it does, and nothing when none is missing.
+# Installs the Debian packages that a target needs. Prints the missing ones first; prints nothing if none is missing.
 # Usage: apt.sh <target> <package>…
 set -eu
 target=$1

@@ -1,10 +1,11 @@
 /**
- * The arrows between rooms, explicit for each room (ARCHITECTURE.md says what each is): nothing is inherited, and an arrow that no file uses
- * fails, so that this is the house as it stands. `main` is the file src/main.ts. Files that test are free.
+ * The arrows between rooms, listed for each room (ARCHITECTURE.md explains them). Nothing is inherited, and an arrow that no
+ * file uses fails, so that the table shows the house as it is. `main` is the file src/main.ts. Test files may import
+ * anything.
  */
 import { relative } from "node:path/posix";
 
-/** The rooms that each room may import, apart from itself; those that import nothing first. A room that is not here may not exist. */
+/** The rooms that each room may import, apart from itself; rooms without imports come first. Every room has to be listed. */
 export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["errors", []],
   ["async", ["errors"]],
@@ -179,10 +180,10 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["main", ["cli"]],
 ] as const);
 
-/** A file, and the files that it imports when it is loaded: a lazy import may lead back. */
+/** A file, with the files that it imports when it is loaded. Lazy imports are left out: they may lead back. */
 export type Imports = ReadonlyMap<string, readonly string[]>;
 
-/** Sentences: files that import each other in a circle, each circle once. */
+/** Sentences about files that import each other in a circle, each circle once. */
 export function circles(imports: Imports): string[] {
   const state = new Map<string, "open" | "done">();
   const way: string[] = [];
@@ -203,7 +204,7 @@ export function circles(imports: Imports): string[] {
   return found;
 }
 
-/** Sentences: arrows of the table that no file of the room uses. `imports` has paths below src. */
+/** Sentences about arrows of the table that no file of the room uses. `imports` has paths below src. */
 export function unusedArrows(imports: Imports): string[] {
   const used = new Set(
     [...imports].flatMap(([path, targets]) => targets.map((target) => `${roomOf(path)} ${roomOf(target)}`)),
@@ -215,12 +216,12 @@ export function unusedArrows(imports: Imports): string[] {
   );
 }
 
-/** The first folder below src, or the name of a file that is in none. */
+/** The first folder below src; for a file outside of all folders its name. */
 export function roomOf(path: string): string {
   return path.includes("/") ? (path.split("/")[0] ?? "") : path.replace(/(\.\w+)*\.ts$/, "");
 }
 
-/** The path below src that `name`, imported by the file at `path`, means; it begins with `..` outside of src. */
+/** The path below src of `name`, which the file at `path` imports; it begins with `..` outside of src. */
 export function targetOf(path: string, name: string): string {
   return relative("/src", new URL(name, `file:///src/${path}`).pathname);
 }

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Runs README's two commands as a person would who has a bare Debian, and nothing but what README says it needs: make and
-# npm. `make demo` with Debian's npm and with npm 10 and 11, each with the Node that it comes with, then `make test`.
-# The clone lies below a folder of mode 0700. The system is made new each time, in namespaces of its own: mounts and
-# processes end with them, and the folder is removed, whatever fails. Root only.
-# Usage: bare.sh [demo|test]…    both unless said otherwise
+# Runs README's two commands in a bare Debian with nothing but the requirements of the README: make and npm. Runs `make demo`
+# with Debian's npm and with npm 10 and 11, each with its own Node, then `make test`. The clone is below a folder of mode
+# 0700. The system is built anew each time, in its own namespaces: mounts and processes end with them, and the folder is
+# removed even after a failure. Root only.
+# Usage: bare.sh [demo|test]…    default: both
 set -euo pipefail
 project=$(cd "$(dirname "$0")/.." && pwd)
 SUITE=bookworm
-# Node and the npm that its distribution has.
+# Versions of Node with the npm of their distribution.
 OTHERS="22.21.1:10.9.4 24.11.1:11.6.2"
 
-# From here on in the namespaces: builds the system in $ROOT, makes it the root, and runs the commands there.
+# Runs inside the namespaces: builds the system in $ROOT, makes it the root, and runs the commands there.
 build() {
   local site
   site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 -E '/debian/?$' || true)
   echo "bare: Debian $SUITE in $ROOT"
-  # The root of a namespace has to be a mount. With chroot instead no program in it could make user namespaces.
+  # The root of a namespace has to be a mount. With chroot instead, no program in it could make user namespaces.
   mount --bind "$ROOT" "$ROOT"
   quietly debootstrap --variant=minbase --include=ca-certificates "$SUITE" "$ROOT" ${site:+"$site"}
   carry_configuration
@@ -39,7 +39,7 @@ build() {
   env -i "${kept[@]}" HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 scripts/bare.sh --commands "$@"
 }
 
-# How this machine reaches Debian's packages and npm's: proxies, certificates and names.
+# Copies this machine's settings for reaching Debian's packages and npm's: proxies, certificates and names.
 carry_configuration() {
   apt-config dump | grep -E '^Acquire::(http|https|Check|Retries|ForceIPv|Languages|GzipIndexes)' \
     >"$ROOT/etc/apt/apt.conf.d/99machine" || true
@@ -53,7 +53,7 @@ carry_configuration() {
   done >"$ROOT/root/.npmrc"
 }
 
-# In the bare system.
+# Runs inside the bare system.
 commands() {
   export DEBIAN_FRONTEND=noninteractive
   step "apt-get install make npm"
@@ -94,7 +94,7 @@ machine() { case $(uname -m) in aarch64) echo arm64 ;; *) echo x64 ;; esac; }
 
 step() { echo "bare: $1 (after $(($(date +%s) - SINCE)) s)"; }
 
-# Says what a command said only if it fails.
+# Prints the output of a command only if the command fails.
 quietly() {
   local log
   log=$(mktemp)
@@ -114,7 +114,7 @@ case ${1-} in
   [ "$(id -u)" = 0 ] || { echo "make bare needs root" >&2; exit 1; }
   "$project/scripts/apt.sh" bare debootstrap util-linux
   ROOT=$(mktemp -d /tmp/netloom-bare.XXXXXX)
-  # It becomes the root of users without privileges, too.
+  # Users without privileges have this folder as their root, too.
   chmod 755 "$ROOT"
   SINCE=$(date +%s)
   export ROOT SINCE

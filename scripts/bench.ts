@@ -1,7 +1,8 @@
 /**
  * Runs the benches, one process each, so that none warms up or disturbs another. Usage: bench.ts all|<name> [--short]
  *
- * With `--short` each does just enough for every row to come; it fails if one with an aim does not, or has no figure.
+ * With `--short` each bench does just enough for every row to appear; it fails if a row with an aim is missing or has no
+ * figure.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** Compiles what is published. tsc leaves out the generated messages, which are JavaScript already. Usage: build.ts [folder] */
+/**
+ * Compiles the published files. tsc leaves out the generated messages, which are JavaScript already. Usage: build.ts
+ * [folder]
+ */
 import { execFileSync } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** Writes the documents that are made from code, or with --check says which of them are out of date. */
+/** Writes the documents that are generated from code. With --check reports those that are out of date. */
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { cliReference } from "../src/cli/reference.ts";
 import { errorReference } from "../src/cli/commands/explain.ts";

@@ -1,6 +1,6 @@
 /**
- * The rules of the house that no compiler knows: who may import whom (ARCHITECTURE.md), what the deterministic zone may
- * use (rules R1-R3 of docs/internals/determinism.md), and the size and the names of files.
+ * The rules of the house that no compiler checks: imports between rooms (ARCHITECTURE.md), the limits of the deterministic
+ * zone (rules R1-R3 of docs/internals/determinism.md), and the size and the names of files.
  */
 import { readdirSync } from "node:fs";
 import { KIND_NAMES, type ObjectKindName } from "../src/kernel/objects.ts";
@@ -11,7 +11,7 @@ import { type Token, tokenise } from "./tokens.ts";
 /** Rooms outside of the deterministic zone (R1). */
 const OUTSIDE: ReadonlySet<string> = new Set(["linux", "transport", "exporters", "lab", "cli", "main"]);
 
-/** Files outside of the zone in a room that is inside: a store's file and thread, and the way to them. */
+/** Files outside of the zone in a room inside of it: a store's file and thread, and the code that opens them. */
 const EDGES: ReadonlySet<string> = new Set([
   "store/sqlite/file.ts",
   "store/sqlite/file-watch.ts",
@@ -21,14 +21,14 @@ const EDGES: ReadonlySet<string> = new Set([
   "store/sqlite/worker.ts",
 ]);
 
-/** Types of mechanisms by their folders. Who needs one asks `mechanisms/list.ts`, so that a new folder is enough. */
+/** Names of mechanism types, by their folders. Other code asks `mechanisms/list.ts`, so that a new folder is enough. */
 const MECHANISM_TYPES: ReadonlySet<string> = new Set(
   readdirSync(new URL("../src/mechanisms/", import.meta.url), { withFileTypes: true }).flatMap((entry) =>
     entry.isDirectory() ? [entry.name.toUpperCase()] : [],
   ),
 );
 
-/** Rooms that have to do with objects of the kernel, whose names may be the same. */
+/** Rooms that work with kernel objects, whose names may be the same. */
 const KNOWS_MECHANISMS: ReadonlySet<string> = new Set(["mechanisms", "kernel", "linux", "sim"]);
 
 /** Packages that are pure computation. */
@@ -40,7 +40,7 @@ const ZONE_PACKAGES: ReadonlySet<string> = new Set([
   "zod",
 ]);
 
-/** Globals that let time, chance or the surroundings in (R2). */
+/** Globals that depend on time, chance or the environment (R2). */
 const BANNED_NAMES: ReadonlySet<string> = new Set(
   [
     "Date performance setTimeout setInterval setImmediate clearTimeout clearInterval clearImmediate queueMicrotask",
@@ -50,7 +50,7 @@ const BANNED_NAMES: ReadonlySet<string> = new Set(
   ].flatMap((line) => line.split(" ")),
 );
 
-/** The same as properties, whatever they hang on. */
+/** Banned properties, on whatever object. */
 const BANNED_PROPERTIES: ReadonlySet<string> = new Set(
   "localeCompare toLocaleString toLocaleUpperCase toLocaleLowerCase toLocaleDateString toLocaleTimeString stack".split(
     " ",
@@ -60,51 +60,52 @@ const BANNED_PROPERTIES: ReadonlySet<string> = new Set(
 /** Static methods that are banned, by their object. */
 const BANNED_MEMBERS: ReadonlySet<string> = new Set(["Math.random", "Promise.race", "Promise.any"]);
 
-/** What a constant of a module may be an instance of. */
+/** Classes whose instances may be module constants. */
 const IMMUTABLE_CLASSES: ReadonlySet<string> = new Set(["TextEncoder", "TextDecoder", "RegExp"]);
 
 /**
- * Who asks for kernel objects of one kind, because he has to do with that kind alone. Everybody else asks the table
- * (src/kernel/objects.ts) what holds for objects of any kind.
+ * Files that may ask for kernel objects of one kind, because they deal with that kind alone. All other files ask the table
+ * (src/kernel/objects.ts) for the properties of any kind.
  */
 const OF_ONE_KIND: ReadonlyMap<string, readonly ObjectKindName[]> = new Map([
-  // What people are told of a wire that nobody has asked for yet.
+  // Describes wires that nobody has asked for yet.
   ["agent/unclaimed.ts", ["address", "program"]],
-  // Wires as an earlier version has made them: a pair, and a tunnel's device beside it.
+  // Wires of an earlier version: a pair, and a tunnel's device beside it.
   ["forwarder/plan/former-devices.ts", ["veth", "program", "up"]],
   ["forwarder/plan/restore-devices.ts", ["veth", "program"]],
-  // A policy for the wire's own address takes none of the host's packets.
+  // A policy route for the wire's own address takes none of the host's packets.
   ["agent/host-guard.ts", ["rule"]],
-  // A kernel without a queueing discipline, in the words of a lab's file.
+  // Reports a kernel without a queueing discipline, in the words of a lab's file.
   ["lab/shape-support.ts", ["qdisc"]],
-  // A pair of devices goes with the namespace of either end.
+  // A veth pair goes with the namespace of either end.
   ["linux/devices/veth-peer.ts", ["veth"]],
-  // What the drivers take and tell.
+  // Input and output of the drivers.
   ["linux/netlink/link.ts", ["veth"]],
   ["linux/netlink/link-decode.ts", ["vxlan"]],
 ]);
 
 /**
- * Files of the machine. Only `linux` opens them: for who needs a privilege by the port `Privileged` (src/kernel/privileged.ts). The
- * doctor looks at a tree of files that a test can plant (src/cli/doctor/host.ts), needs no privilege, and is asked where there is none.
+ * Files of the machine. Only `linux` opens them: code that needs a privilege uses the port `Privileged`
+ * (src/kernel/privileged.ts). The doctor reads a tree of files that a test can plant (src/cli/doctor/host.ts); it needs no
+ * privilege, and runs where there is none.
  */
 const MACHINE_FILE = /(^|[^\w.])\/(proc|sys|run\/netns|dev(?!\/null))(\/|$)/;
 
-/** The folder of named namespaces, as its constant. */
+/** The constant for the folder of named namespaces. */
 const NAMESPACES = "NETNS_DIRECTORY";
 
-/** What enters a namespace. */
+/** Functions that enter a namespace. */
 const ENTERING: ReadonlySet<string> = new Set(["setNetns", "becomeProgram", "runIn"]);
 
 export const MAX_LINES = 500;
 
 export interface SourceFile {
-  /** Below src: `sim/disk.ts`. */
+  /** Path below src: `sim/disk.ts`. */
   readonly path: string;
   readonly text: string;
 }
 
-/** Sentences, each with file and line: what in this file is against the rules of the house. */
+/** Sentences, each with file and line, about violations of the house rules in this file. */
 export function violations(file: SourceFile): string[] {
   const { path, text } = file;
   if (isForTests(path)) return testViolations(file);
@@ -141,10 +142,10 @@ export function violations(file: SourceFile): string[] {
   return found;
 }
 
-/** The one file of the tests that has a clock. */
+/** The only file for tests that may use a clock. */
 const CLOCK_OF_TESTS = "fixtures/async/until.ts";
 
-/** Names by which a test would look at a clock or sleep: its verdict would be another one on a busy machine. */
+/** Names with which a test would read a clock or sleep: its result would differ on a busy machine. */
 const CLOCKS: ReadonlyMap<string, string> = new Map([
   ["performance", "measures time, which is for bench"],
   ["cpuUsage", "measures time, which is for bench"],
@@ -152,7 +153,7 @@ const CLOCKS: ReadonlyMap<string, string> = new Map([
   ["setTimeout", `sleeps: until() of ${CLOCK_OF_TESTS} waits for what shall happen`],
 ]);
 
-/** Sentences as of `violations`, for a test, or a file of `fixtures` or `e2e`, with its path below the project. */
+/** Like `violations`, for a test, or a file of `fixtures` or `e2e`, with its path below the project. */
 export function testViolations({ path, text }: SourceFile): string[] {
   const found = shapeViolations({ path, text });
   if (path === CLOCK_OF_TESTS) return found;
@@ -165,12 +166,15 @@ export function testViolations({ path, text }: SourceFile): string[] {
   return [...found, ...clocks];
 }
 
-/** Tests stand beside what they test, and may use anything. What several of them share is in `fixtures`, outside of src. */
+/**
+ * Test files are beside the tested file, and may use anything. Code that several tests share is in `fixtures`, outside of
+ * src.
+ */
 function isForTests(path: string): boolean {
   return path.endsWith(".test.ts");
 }
 
-/** Length and name of a file. */
+/** Checks the length and the name of a file. */
 function shapeViolations({ path, text }: SourceFile): string[] {
   const lines = text.split("\n").length - 1;
   const found = namingViolations(path);
@@ -189,11 +193,11 @@ function namingViolations(path: string): string[] {
 interface Import {
   readonly name: string;
   readonly line: number;
-  /** Loaded when it is needed. */
+  /** The module is loaded on demand. */
   readonly isLazy: boolean;
 }
 
-/** The files below src that this one imports, by paths below src; those of files that test are not asked for. */
+/** The files below src that this file imports, as paths below src; none for test files. */
 export function filesImported({ path, text }: SourceFile, which: "all" | "at once"): string[] {
   if (isForTests(path)) return [];
   return importsOf(tokenise(text)).flatMap(({ name, isLazy }) =>
@@ -201,7 +205,7 @@ export function filesImported({ path, text }: SourceFile, which: "all" | "at onc
   );
 }
 
-/** Exported types, by name, with the files that export one of their own: more than one is a name for several things. */
+/** Names of exported types with the files that export them: two files mean that one name stands for two things. */
 export function typesTwice(files: readonly SourceFile[]): string[] {
   const owners = new Map<string, string[]>();
   for (const { path, text } of files)
@@ -212,7 +216,7 @@ export function typesTwice(files: readonly SourceFile[]): string[] {
   );
 }
 
-/** Every module that is named: `import … from`, `export … from`, `import "x"`, `import("x")`. */
+/** All imported modules: `import … from`, `export … from`, `import "x"`, `import("x")`. */
 function importsOf(tokens: readonly Token[]): Import[] {
   return tokens.flatMap(({ kind, text, line }, index) => {
     const before = tokens[index - 1]?.text;
@@ -240,7 +244,10 @@ interface Finding {
   readonly why: string;
 }
 
-/** Comparisons with the name of a kind of kernel object, but by who has a file for each kind, or, as a mechanism, makes it. */
+/**
+ * Finds comparisons with the name of a kind of kernel object, except in rooms with a file for each kind and in mechanisms,
+ * which make the objects.
+ */
 function kindSwitches(path: string, tokens: readonly Token[]): Finding[] {
   const isPastObjects = !importsOf(tokens).some(({ name }) => name.includes("kernel"));
   if (
@@ -261,7 +268,7 @@ function kindSwitches(path: string, tokens: readonly Token[]): Finding[] {
   });
 }
 
-/** What only `linux` does: opening files of the machine, entering namespaces, calling the C library. */
+/** Finds actions reserved for `linux`: opening files of the machine, entering namespaces, calling the C library. */
 function unprivileged(room: string, tokens: readonly Token[], inZone: boolean): Finding[] {
   if (room === "linux") return [];
   const imports = importsOf(tokens).map(({ name }) => name);
@@ -292,7 +299,7 @@ function bannedNames(tokens: readonly Token[]): Finding[] {
       const isBanned = BANNED_PROPERTIES.has(text) || BANNED_MEMBERS.has(member);
       return isBanned ? [{ line, why: `the zone uses ${BANNED_MEMBERS.has(member) ? member : text}` }] : [];
     }
-    // A key of an object literal or a member of a type is nobody's global.
+    // A key of an object literal or a member of a type is not a global.
     const after = tokens[index + 1]?.text;
     const isKey =
       (before === "{" || before === "," || before === ";" || before === "readonly") && after === ":";
@@ -300,7 +307,7 @@ function bannedNames(tokens: readonly Token[]): Finding[] {
   });
 }
 
-/** The linter finds promises that float, unless they are waved through with a `void` (R3). */
+/** Finds promises that float behind `void` (R3); the linter finds all others. */
 function floatingPromises(tokens: readonly Token[]): Finding[] {
   return tokens.flatMap(({ kind, text, line }, index) => {
     const before = tokens[index - 1]?.text ?? ";";
@@ -309,7 +316,7 @@ function floatingPromises(tokens: readonly Token[]): Finding[] {
   });
 }
 
-/** `if (!(error instanceof NetloomError)) throw error; }`: an operating error that nobody hears of. */
+/** Finds `if (!(error instanceof NetloomError)) throw error; }`: an operating error that is not reported. */
 function swallowedErrors(tokens: readonly Token[]): Finding[] {
   return tokens.flatMap(({ kind, text, line }, index) => {
     if (kind !== "name" || text !== "instanceof" || tokens[index + 1]?.text !== "NetloomError") return [];
@@ -320,7 +327,7 @@ function swallowedErrors(tokens: readonly Token[]): Finding[] {
   });
 }
 
-/** Module-level state: `let`, `var`, a container that is not read-only, an instance, a static field. */
+/** Finds module-level state: `let`, `var`, a container that is not read-only, an instance, a static field. */
 function mutableState(tokens: readonly Token[]): Finding[] {
   return tokens.flatMap(({ kind, text, line, depth }, index) => {
     if (kind !== "name") return [];
@@ -350,7 +357,7 @@ function tokensOfStatement(tokens: readonly Token[], start: number): readonly To
   return tokens.slice(start, end < 0 ? tokens.length : end);
 }
 
-/** Why what this declaration makes can change, if it can. `name: Type = value`. */
+/** The reason why a declared value can change, if it can. `name: Type = value`. */
 function mutableConstant(declaration: readonly Token[]): string | undefined {
   const assign = declaration.findIndex(
     ({ text, depth, kind }) => depth === 0 && kind === "sign" && text === "=",

@@ -1,11 +1,11 @@
 /**
- * What npm has to install on a machine, and whether it has. An optional package that npm leaves out is no error to npm:
- * it says nothing, and a tool fails later with a stack trace. npm leaves out a package that is not for this machine, and
- * an optional one whose `engines` the Node that runs npm does not meet. That Node is any old one here and runs nothing
- * later, so the optional packages in package-lock.json have no `engines`.
+ * Checks that npm has installed everything that this machine needs. If npm leaves out an optional package it reports no
+ * error, and a tool fails later with a stack trace. npm leaves out a package that is not for this machine, and an optional
+ * one whose `engines` do not match the Node that runs npm. That Node may be an old one, which runs nothing later, so the
+ * optional packages in package-lock.json have no `engines`.
  *
- * Usage: installed.ts           says what is missing in node_modules, and fails if anything is
- *        installed.ts --lock    takes the `engines` of optional packages out of package-lock.json, after `npm install`
+ * Usage: installed.ts           lists packages missing in node_modules, and fails if there are any
+ *        installed.ts --lock    removes the `engines` of optional packages from package-lock.json, after `npm install`
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
@@ -21,13 +21,13 @@ export interface Lock {
   readonly packages: Readonly<Record<string, LockedPackage>>;
 }
 
-/** Paths of the packages that a machine with glibc needs and that `exists` does not know. */
+/** Paths of packages that a machine with glibc needs and for which `exists` is false. */
 export function missingPackages(lock: Lock, cpu: string, exists: (path: string) => boolean): string[] {
   const suits = (wanted: readonly string[] | undefined, own: string): boolean =>
     wanted === undefined || wanted.includes(own);
   return (
     Object.entries(lock.packages)
-      // An optional one for any machine belongs to one that is not for this machine.
+      // An optional package for any machine belongs to one that is not for this machine.
       .filter(([, { optional, os, cpu }]) => !optional || os || cpu)
       .filter(([, each]) => suits(each.os, "linux") && suits(each.cpu, cpu) && suits(each.libc, "glibc"))
       .map(([path]) => path)
@@ -35,7 +35,7 @@ export function missingPackages(lock: Lock, cpu: string, exists: (path: string) 
   );
 }
 
-/** Paths of the packages that npm leaves out silently if an old Node runs it. */
+/** Paths of packages that npm leaves out silently if an old Node runs it. */
 export function conditionalPackages(lock: Lock): string[] {
   return Object.entries(lock.packages)
     .filter(([, each]) => each.optional && each.engines !== undefined)

@@ -1,7 +1,6 @@
 /**
- * Puts what `make bench` has written last into the table of the README, between its two comments: `node scripts/readme.ts`. Rows of a
- * bench that was not run on this machine stay.
- * docs/internals/benchmarks.md says what the rows are.
+ * Puts the last results of `make bench` into the table of the README, between its two comments: `node scripts/readme.ts`.
+ * Rows of a bench that was not run on this machine stay. docs/internals/benchmarks.md explains the rows.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { aimsOf } from "../bench/aims.ts";
@@ -19,7 +18,7 @@ const BENCHES = [
   "sim",
 ];
 
-/** Bits are told in giga, packets in kilo. */
+/** Scales bits to giga and packets to kilo. */
 function scaled({ unit, ...row }: BenchRow): BenchRow {
   const [factor, name] = unit.startsWith("bit/")
     ? [1e9, `G${unit}`]

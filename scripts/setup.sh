@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what package-lock.json names, with any npm from 8 on that any Node runs. What a user has set for npm does not
-# leave out what is needed here. Usage: setup.sh
+# Installs the packages of package-lock.json, with any npm from version 8 on and any Node. A user's npm settings cannot leave
+# out needed packages. Usage: setup.sh
 set -eu
 cd "$(dirname "$0")/.."
 if ! command -v npm >/dev/null; then

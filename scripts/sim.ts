@@ -1,10 +1,10 @@
 /**
  * Runs workloads in the simulator: the toy, or with `--mesh` whole meshes of the real control plane.
  *
- * `node scripts/sim.ts 7` replays one seed and prints its history; `--seeds 200` runs seeds 1 to 200, `--seeds 101-200`
- * those (default: 20), and prints a summary; `--hashes` prints nothing but seed and trace hash; `--hunt 60` runs meshes
- * of 3 to 20 agents with fresh seeds for so many seconds. A violation ends it with exit code 1 and the smallest fault
- * list that still shows it.
+ * `node scripts/sim.ts 7` replays one seed and prints its history; `--seeds 200` runs seeds 1 to 200, `--seeds 101-200` runs
+ * those (default: 20), and both print a summary; `--hashes` prints only seed and trace hash; `--hunt 60` runs meshes of 3 to
+ * 20 agents with fresh seeds for this many seconds. A violation ends the run with exit code 1 and the smallest fault list
+ * that still shows it.
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -23,7 +23,7 @@ interface Run {
 
 type Simulate = (run: Run) => Promise<RunResult>;
 
-/** Prints what is broken, and the smallest fault list with which it is. */
+/** Prints the violations, and the smallest fault list that causes them. */
 async function explain(simulate: Simulate, run: Run, result: RunResult): Promise<void> {
   const fails = async (faults: readonly Fault[]): Promise<boolean> =>
     (await simulate({ ...run, faults, keepHistory: 0 })).violations.length > 0;
@@ -48,7 +48,7 @@ async function replay(simulate: Simulate, run: Run): Promise<void> {
   if (result.violations.length > 0) await explain(simulate, run, result);
 }
 
-/** Runs all of `runs`, and prints how much that was. */
+/** Runs all of `runs`, and prints a summary. */
 async function survey(simulate: Simulate, runs: Iterable<Run>, hashesOnly: boolean): Promise<void> {
   const sum = { seeds: 0, operations: 0, struck: 0, virtualMs: 0 };
   const startedAt = performance.now();
@@ -73,7 +73,7 @@ function* seedsOf(range: string): Iterable<Run> {
   for (let number = first; number <= last; number++) yield { seed: String(number), keepHistory: 0 };
 }
 
-/** Fresh seeds until the time is over or one has failed. */
+/** Fresh seeds until the time is over or a run has failed. */
 function* freshSeeds(seconds: number): Iterable<Run> {
   const endsAt = performance.now() + 1000 * seconds;
   while (performance.now() < endsAt && process.exitCode === undefined) {
@@ -93,7 +93,7 @@ const { values, positionals } = parseArgs({
   },
 });
 const [seed] = positionals;
-// The stacks of the many errors that faults make are read by nobody.
+// Faults make many errors, whose stacks nobody reads.
 Error.stackTraceLimit = 0;
 if (values.hunt !== undefined) {
   values.mesh = true;

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Runs tests on another kernel: a stock one of Debian, booted by QEMU, with this machine's files as its read-only root.
-# No hardware helps QEMU (it computes what the guest's CPUs do), so all is some 30 times slower than outside. Nothing is
-# left on the machine but the kernel in .cache, whatever ends the run: all is in namespaces and a tmpfs of its own.
-# Usage: test-kernel.sh <6.1|6.12> [file or pattern]…    without files: those of scripts/test-kernel/tests
-# TEST_MINUTES: when a run is given up, 60 unless said otherwise
+# Runs tests on another kernel: a stock kernel of Debian, booted by QEMU, with this machine's files as its read-only root.
+# QEMU has no hardware support (it emulates the guest's CPUs), so everything is some 30 times slower than outside. Only the
+# kernel in .cache is left on the machine, however the run ends: all else is in the run's own namespaces and tmpfs.
+# Usage: test-kernel.sh <6.1|6.12> [file or pattern]…    default: the files in scripts/test-kernel/tests
+# TEST_MINUTES: time limit of a run, default 60
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 virtiofsd=/usr/lib/qemu/virtiofsd
 memory=2G
 
-# Boots the job that comes in by stdin, and ends with the result of its tests. The guest's root is this machine's, without
-# what is mounted in it but the project, and with the job in the place of /run.
+# Boots the job from stdin, and exits with the result of its tests. The guest's root is this machine's, without its other
+# mounts except the project, and with the job in place of /run.
 boot() {
   local root=/run/root server code
   mount -t tmpfs tmpfs /run
@@ -31,7 +31,7 @@ boot() {
     kill -0 $server || exit 1
     sleep 0.1
   done
-  # The guest gives up by itself, unless it hangs as a whole.
+  # The guest has its own time limit; this one is for a guest that hangs as a whole.
   timeout --foreground --kill-after=5 "$((minutes + 10))m" nice -n 19 qemu-system-x86_64 \
     -accel tcg,thread=multi -M q35 -cpu max -smp 2 -m $memory -no-reboot \
     -object memory-backend-memfd,id=memory,size=$memory,share=on -numa node,memdev=memory \

@@ -1,18 +1,18 @@
 /**
- * Loaded before each test file: ends the processes that the file has started and left behind, in whatever session they
- * are by now, says which they were, and fails the file. They are known by a mark in their environment.
+ * Loaded before each test file: ends processes that the file started and left behind, in whatever session they are by now,
+ * lists them, and fails the file. They are recognised by a mark in their environment.
  */
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync, writeSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import { SLOWNESS } from "../fixtures/async/slowness.ts";
 
-/** How long what has been told to end may take, or what ends by itself when this process is gone. */
+/** Time for processes that were told to end, or that end by themselves when this process is gone. */
 const PATIENCE_MS = 10_000 * SLOWNESS;
 const POLL_MS = 20;
 const MARK = "TEST_PROCESS";
 
-/** Neither the runner itself nor a thread of a test. */
+/** Only in a test file: not in the runner, nor in a thread of a test. */
 if (process.env["NODE_TEST_CONTEXT"] !== undefined && isMainThread) {
   const mark = `${MARK}=${randomUUID()}`;
   process.env[MARK] = mark.slice(MARK.length + 1);
@@ -35,7 +35,7 @@ function markedAfterPatience(mark: string): number[] {
   }
 }
 
-/** The environment of a process that has ended, or waits for its parent, is empty. */
+/** A process that has ended, or waits for its parent, has an empty environment. */
 function marked(mark: string): number[] {
   return readdirSync("/proc")
     .map(Number)

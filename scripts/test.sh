@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Runs test files and comes back, with nothing of them left on the machine: not when one fails, hangs or is killed, and
-# not after Ctrl-C. As root they have mount, network and process namespaces of their own, with an empty /run, bpffs
-# and folder for temporary files. All in these ends with their first process, which is this script again.
-# Usage: test.sh <file or pattern>…    TEST_MINUTES: when a run is given up, 25 unless said otherwise; TEST_FOLDER: where
-# its temporary files are, /tmp unless said otherwise; TEST_SLOWNESS: how many times longer time-outs of tests are
+# Runs test files, and leaves nothing on the machine, even if a test fails, hangs or is killed, or after Ctrl-C. As root the
+# tests get their own mount, network and process namespaces, with an empty /run, bpffs and folder for temporary files.
+# Everything in these ends with their first process, which is this script again.
+# Usage: test.sh <file or pattern>…    TEST_MINUTES: time limit of a run, default 25; TEST_FOLDER: place of temporary files,
+# default /tmp; TEST_SLOWNESS: factor for the time-outs of tests
 set -uo pipefail
 project=$(cd "$(dirname "$0")/.." && pwd)
 minutes=${TEST_MINUTES:-25}
 
 run() {
-  # A test that is at work for four minutes hangs, on a machine as fast as most. What a test file has left running does not hold up the others.
+  # A test that runs for four minutes hangs, on a machine of normal speed. Processes that a test file leaves behind do not
+  # block the others.
   timeout --foreground --kill-after=5 "${minutes}m" "$project/bin/node" --import "$project/scripts/test-process.ts" \
     --test --test-concurrency=2 --test-timeout=$((240000 * ${TEST_SLOWNESS:-1})) --test-force-exit "$@"
   local code=$?
@@ -41,7 +42,7 @@ TMPDIR=$(mktemp -d "${TEST_FOLDER:-/tmp}/netloom-test.XXXXXX")
 setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child --mount-proc "$0" --inside "$@" </dev/null &
 child=$!
 trap 'rmdir "$TMPDIR"' EXIT
-# The terminal tells the runner as well, which says what it was at. It has a few seconds for that.
+# The terminal signals the runner too, which prints the running tests. Give it a few seconds.
 give_up() {
   trap '' INT TERM HUP
   for _ in {1..50}; do

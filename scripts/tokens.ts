@@ -1,15 +1,15 @@
 /**
- * TypeScript source as tokens, without comments: enough to ask which names and imports a file uses. TypeScript 7 has no
- * compiler API, and a search in the text would find words in comments and strings.
+ * Splits TypeScript source into tokens, without comments: enough to find the names and imports of a file. TypeScript 7 has
+ * no compiler API, and a text search would find words in comments and strings.
  */
 
 export interface Token {
   readonly kind: "name" | "number" | "string" | "template" | "regex" | "sign";
-  /** A string without its quotes; a template without what is in `${}`. */
+  /** A string without its quotes; a template without the contents of `${}`. */
   readonly text: string;
-  /** From 1. */
+  /** Line number from 1. */
   readonly line: number;
-  /** How many brackets of any sort are open around it. A bracket counts as outside of itself. */
+  /** The number of open brackets of any kind around the token. A bracket is not inside itself. */
   readonly depth: number;
 }
 
@@ -33,7 +33,7 @@ export function tokenise(source: string): Token[] {
 class Tokeniser {
   readonly #source: string;
   readonly #tokens: Token[] = [];
-  /** The brackets that are open. A `\`` is the `${` of a template. */
+  /** The open brackets. A `\`` is the `${` of a template. */
   readonly #open: string[] = [];
   #position = 0;
   #line = 1;
@@ -78,7 +78,7 @@ class Tokeniser {
     if (text === ")" || text === "]" || text === "}") {
       const opened = this.#open.pop();
       if (opened === "`") {
-        // The end of ${}: the template goes on.
+        // The end of ${}: the template continues.
         this.#templateRest(line);
         return;
       }
@@ -105,7 +105,7 @@ class Tokeniser {
   #regexMayBegin(): boolean {
     const before = this.#tokens.at(-1);
     if (!before) return true;
-    // Behind ${.
+    // A slash behind ${.
     if (before.kind === "template") return this.#open.at(-1) === "`";
     if (before.kind === "name") return WORDS_BEFORE_REGEX.has(before.text);
     return before.kind === "sign" && before.text !== ")" && before.text !== "]" && before.text !== "}";

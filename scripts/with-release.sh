@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command with the last release beside it, set up in a folder that is gone afterwards: NETLOOM_RELEASE says where. The
-# release's commit is in CHANGELOG.md, in the heading of its version. Usage: with-release.sh <command>…
+# Runs a command with the last release set up in a temporary folder, whose path is in NETLOOM_RELEASE. CHANGELOG.md has the
+# release's commit, in the heading of its version. Usage: with-release.sh <command>…
 set -euo pipefail
 project=$(cd "$(dirname "$0")/.." && pwd)
 commit=$(sed -nE 's/^## [0-9]+\.[0-9]+\.[0-9]+ .*\(([0-9a-f]{40})\)$/\1/p' "$project/CHANGELOG.md" | head -1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Brings the cloud kernel of a Debian suite, unpacked, with an initramfs that mounts the shared root. The kernel is in
-# .cache, and so is all that apt has to know for that: the machine's own apt is read, and not changed. What is there
-# already is not asked for again: remove .cache/kernels for a newer one of the same line.
+# Downloads and unpacks the cloud kernel of a Debian suite, with an initramfs that mounts the shared root. The kernel and
+# apt's data for it are in .cache: the machine's own apt configuration is read, and not changed. An existing kernel is not
+# downloaded again: remove .cache/kernels for a newer one of the same line.
 # Usage: fetch.sh <suite>    Prints the folder: vmlinuz, initrd, and lib/modules/<release>
 set -euo pipefail
 suite=$1
@@ -14,7 +14,7 @@ if [ -e "$home/kernel/initrd" ]; then
   exit
 fi
 
-# Where this machine has its own Debian from is a mirror of the other suites, too.
+# The mirror of this machine's own Debian has the other suites, too.
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
 mirror=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
   awk -v codename="$codename" '$1 == codename && $2 == "main" { print $3; exit }')
@@ -40,7 +40,7 @@ cd "$home/unpacked"
 mv "boot/vmlinuz-$release" vmlinuz
 depmod -b . "$release"
 
-# What virtiofs is made of, in the order in which it is loaded; nothing, where it is part of the kernel.
+# The modules of virtiofs, in loading order; none if it is built into the kernel.
 number=100
 modprobe -d . -S "$release" --show-depends -a virtio_pci virtiofs | awk '!seen[$0]++' | while read -r what path _; do
   [ "$what" = insmod ] || continue

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The first process of the guest of test-kernel.sh: runs the tests that its job names, in the root of the machine outside,
-# which is read-only. What it writes is in memory. The tests' exit code goes to the second serial line, all else to the first.
+# The first process in the guest of test-kernel.sh: runs the tests of its job, in the read-only root of the outer machine.
+# Writes go to memory. The tests' exit code goes to the second serial line, all other output to the first.
 set -u
 . /run/job
 mount -t proc proc /proc
@@ -12,11 +12,11 @@ mount -t tmpfs tmpfs /run
 exec </dev/null >/dev/ttyS0 2>&1
 stty -F /dev/ttyS0 -opost
 
-# The kernel looks for its modules by a program. Those of this kernel are not in the root's /lib/modules.
+# The kernel runs a program to load modules. This kernel's modules are not in the root's /lib/modules.
 printf '#!/bin/sh\nexec /usr/sbin/modprobe -d %s "$@"\n' "$kernel" >/run/modprobe
 chmod 755 /run/modprobe
 echo /run/modprobe >/proc/sys/kernel/modprobe
-# Its device is made when it is loaded: nothing here makes devices that load their modules when they are opened.
+# Loading tun makes its device: nothing here makes devices that load their module when they are opened.
 modprobe -d "$kernel" tun
 
 export PATH=$project/bin:$project/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -26,7 +26,7 @@ cd "$project" || exit
 echo "up: Linux $(uname -r)"
 scripts/test.sh "${tests[@]}"
 echo $? >/dev/ttyS1
-# Waits until the line has sent it.
+# Waits until the serial line has sent the code.
 stty -F /dev/ttyS1 >/dev/null
 echo o >/proc/sysrq-trigger
 sleep infinity

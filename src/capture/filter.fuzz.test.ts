@@ -10,7 +10,7 @@ import { matchesFilter } from "./match-filter.ts";
 import { parseFilter } from "./parse-filter.ts";
 import { interfaceBlock, packetBlock, sectionHeader } from "./pcapng.ts";
 
-/** Few, so that filters and frames meet. */
+/** Few addresses, so that filters often match frames. */
 const addressBytes = fc.oneof(
   fc.constantFrom(
     Uint8Array.of(10, 0, 0, 1),
@@ -47,7 +47,7 @@ const { filter } = fc.letrec<{ filter: Filter }>((tie) => ({
   ),
 }));
 
-test("the text of a filter means that filter", () => {
+test("parsing the text of a filter gives the same filter", () => {
   fc.assert(
     fc.property(filter, (given) => {
       assert.deepEqual(parseFilter(printFilter(given)), { ok: true, filter: given });
@@ -55,7 +55,7 @@ test("the text of a filter means that filter", () => {
   );
 });
 
-test("any text is a filter or has a place where it is none", () => {
+test("any text is a filter, or has a problem at a column", () => {
   const words = fc.constantFrom(
     "(",
     ")",
@@ -115,7 +115,7 @@ const frame = fc
         return bytes(start, be16(given.fragment), [64, given.protocol, 0, 0], ...four, options, ports);
       }
       if (ethertype === 0x86dd) {
-        // What follows is a fragment header, or ports.
+        // The next bytes are a fragment header, or ports.
         const next = given.protocol === 44 ? [given.inner, 0, 0, 0, 0, 0, 0, 1] : ports;
         return bytes([0x60, 0, 0, 0, 0, 60, given.protocol, 64], ...six, next);
       }
@@ -126,7 +126,7 @@ const frame = fc
     return bytes(rest.subarray(0, 12), be16(ethertype), body(), rest);
   });
 
-test("tcpdump lets through what the filter does", { skip: needsTcpdump }, () => {
+test("tcpdump passes the same frames as the filter", { skip: needsTcpdump }, () => {
   fc.assert(
     fc.property(filter, fc.array(frame, { minLength: 20, maxLength: 60 }), (given, frames) => {
       const file = Buffer.concat([

@@ -18,7 +18,7 @@ function passes(text: string, frame: Uint8Array): boolean {
   return matchesFilter(parsed.filter, frame);
 }
 
-test("and and or bind alike, from the left, as in tcpdump; not binds more tightly", () => {
+test("'and' and 'or' bind alike, from the left, as in tcpdump; 'not' binds more tightly", () => {
   const query = ethernet(ENDS, ETHERTYPE.ipv4, ipv4(BETWEEN, 17, udp(40_000, 53)));
   assert.equal(passes("tcp and port 80 or udp", query), true);
   assert.equal(passes("udp or tcp and port 80", query), false);
@@ -27,7 +27,7 @@ test("and and or bind alike, from the left, as in tcpdump; not binds more tightl
   assert.equal(passes("not (tcp or port 53)", query), false);
 });
 
-test("what a VLAN tag stands before is looked at", () => {
+test("headers behind VLAN tags are read", () => {
   const query = ipv4(BETWEEN, 17, udp(40_000, 53));
   const tagged = ethernet(ENDS, 0x8100, bytes(be16(7), be16(ETHERTYPE.ipv4), query));
   const twice = ethernet(ENDS, 0x88a8, bytes(be16(9), be16(0x8100), be16(7), be16(ETHERTYPE.ipv4), query));
@@ -44,7 +44,7 @@ test("a later fragment has a protocol and addresses, and no ports", () => {
   );
 });
 
-test("a frame that ends too early does not have what is asked for", () => {
+test("a frame that ends before a field does not match it", () => {
   const whole = ethernet(ENDS, ETHERTYPE.ipv4, ipv4(BETWEEN, 17, udp(40_000, 53)));
   for (let length = 0; length < whole.length; length++) {
     const cut = whole.subarray(0, length);
@@ -55,7 +55,7 @@ test("a frame that ends too early does not have what is asked for", () => {
   }
 });
 
-test("an ARP message is from and for hosts", () => {
+test("a host or a net matches sender and target of an ARP message", () => {
   const message = bytes(
     [0, 1, 8, 0, 6, 4, 0, 1],
     new Uint8Array(6),
@@ -72,7 +72,7 @@ test("an ARP message is from and for hosts", () => {
   );
 });
 
-/** [filter, column, what is wrong] */
+/** [filter, column, problem] */
 const WRONG: readonly (readonly [string, number, RegExp])[] = [
   ["", 1, /^it ends too early: host, net, port, a protocol, not or \( belongs here$/],
   ["tcp and", 8, /^it ends too early/],
@@ -94,7 +94,7 @@ const WRONG: readonly (readonly [string, number, RegExp])[] = [
   ["ärp", 1, /^"ärp" is no word of a filter; did you mean "arp"\?$/],
 ];
 
-suite("what is wrong with a filter is said, with its column", () => {
+suite("the problem of a filter is reported with its column", () => {
   for (const [text, column, message] of WRONG)
     test(JSON.stringify(text.trim()), () => {
       const parsed = parseFilter(text);

@@ -16,13 +16,13 @@ export type Filter =
   | { readonly type: "not"; readonly of: Filter }
   /** Sender or receiver of an IP packet or of an ARP message. */
   | { readonly type: "host"; readonly address: IpAddress }
-  /** Likewise; the prefix has no host bits. */
+  /** Sender or receiver of an IP packet or of an ARP message. The prefix has no host bits. */
   | { readonly type: "net"; readonly prefix: IpPrefix }
-  /** Of the sender or the receiver, in TCP, UDP and SCTP. */
+  /** Port of the sender or the receiver, in TCP, UDP and SCTP. */
   | { readonly type: "port"; readonly port: number }
   | { readonly type: "protocol"; readonly name: ProtocolName };
 
-/** Its text, with no parentheses but those that it needs: `parseFilter` makes the same of it. */
+/** Prints a filter with only the parentheses it needs. `parseFilter` of the text gives the same filter. */
 export function printFilter(filter: Filter): string {
   switch (filter.type) {
     case "and":
@@ -42,7 +42,7 @@ export function printFilter(filter: Filter): string {
   }
 }
 
-/** `and` and `or` bind alike, to the left. */
+/** Adds parentheses to a right operand: `and` and `or` bind alike, to the left. */
 function operand(filter: Filter): string {
   const text = printFilter(filter);
   return filter.type === "and" || filter.type === "or" ? `(${text})` : text;

@@ -1,11 +1,12 @@
 /**
- * Whether an Ethernet frame is one that a filter lets through. What tcpdump says of it, with two exceptions: VLAN tags are looked
- * behind, and a frame that ends before what is asked for does not have it (tcpdump drops it, also where it asks for the opposite).
+ * Tells whether a filter passes an Ethernet frame. The answer is tcpdump's, with two exceptions: headers behind VLAN tags are
+ * read too, and a frame that ends before a field does not have that field (tcpdump drops such a frame, even if the filter negates
+ * the test).
  */
 import { contains, type IpAddress } from "../net/ip.ts";
 import type { Filter, ProtocolName } from "./filter.ts";
 
-/** So much of a frame is enough for any filter: two VLAN tags, the longest IPv4 header, ports. */
+/** The bytes of a frame that any filter needs at most: two VLAN tags, the longest IPv4 header, ports. */
 export const FILTER_BYTES = 128;
 
 /** include/uapi/linux/if_ether.h */
@@ -41,11 +42,11 @@ function matches(filter: Filter, frame: FrameReader): boolean {
   }
 }
 
-/** Reads where the headers say that something is. What lies beyond the end is `undefined`. */
+/** Reads fields at the place that the headers give. A field beyond the end of the frame is `undefined`. */
 class FrameReader {
   readonly #frame: Uint8Array;
   readonly #ethertype: number | undefined;
-  /** Of the network header. */
+  /** Start of the network header. */
   readonly #at: number;
 
   constructor(frame: Uint8Array) {
@@ -86,7 +87,7 @@ class FrameReader {
     return this.#ethertype === ETHERTYPE.arp || this.#ethertype === ETHERTYPE.rarp ? [14, 24] : [];
   }
 
-  /** Only the first fragment of a packet has ports. */
+  /** Start of the ports. Only the first fragment of a packet has them. */
   #portsAt(): number | undefined {
     if (this.#ethertype === ETHERTYPE.ipv6)
       return WITH_PORTS.includes(this.#byte(6) ?? 0) ? this.#at + IPV6_HEADER_BYTES : undefined;
@@ -95,7 +96,7 @@ class FrameReader {
     return this.#at + 4 * ((this.#byte(0) ?? 0) & 0xf);
   }
 
-  /** Of the network header. */
+  /** A byte of the network header. */
   #byte(offset: number): number | undefined {
     return this.#frame[this.#at + offset];
   }

@@ -1,9 +1,9 @@
-/** Reads the filter of a capture. As in tcpdump `and` and `or` bind alike, from left to right, and `not` binds more tightly. */
+/** Parses the filter of a capture. As in tcpdump `and` and `or` bind alike, from left to right, and `not` binds more tightly. */
 import { formatPrefix, network, parseIp, parsePrefix } from "../net/ip.ts";
 import { didYouMean, quote } from "../text/problem.ts";
 import { type Filter, PROTOCOLS, type ProtocolName } from "./filter.ts";
 
-/** Nobody writes a longer one. */
+/** Longer filters are refused. */
 const MAX_CHARACTERS = 2_000;
 const HIGHEST_PORT = 65_535;
 
@@ -17,7 +17,7 @@ interface Word {
   readonly column: number;
 }
 
-/** What is wrong with a filter, on its way out of the parser. */
+/** A problem of a filter, thrown inside the parser. */
 class FilterProblem extends Error {
   readonly column: number;
 
@@ -27,7 +27,7 @@ class FilterProblem extends Error {
   }
 }
 
-/** A filter, or the first thing that is wrong with it, as a sentence without a full stop. An empty text is wrong. */
+/** Returns a filter, or its first problem as a sentence without a full stop. An empty text is a problem. */
 export function parseFilter(text: string): ParsedFilter {
   if (text.length > MAX_CHARACTERS)
     return {

@@ -52,7 +52,7 @@ test(
   },
 );
 
-test("a packet has its direction in the flags and what wire it is of in a comment, each padded to 32 bits", () => {
+test("a packet has its direction in the flags and its wire in a comment, each padded to 32 bits", () => {
   const block = packetBlock({
     interface: 1,
     timeNs: (7n << 32n) + 9n,
@@ -70,7 +70,7 @@ test("a packet has its direction in the flags and what wire it is of in a commen
   assert.equal(hex(block), expected.join("").replaceAll(" ", ""));
 });
 
-test("an interface has its name, nanoseconds as its resolution, and its filter", () => {
+test("an interface block has its name, a resolution of nanoseconds, and its filter", () => {
   const block = interfaceBlock({ name: "ab", description: "c", snapBytes: 96, filter: "arp" });
   const expected = [
     "01000000 38000000 0100 0000 60000000",
@@ -83,7 +83,7 @@ test("an interface has its name, nanoseconds as its resolution, and its filter",
   assert.equal(hex(block), expected.join("").replaceAll(" ", ""));
 });
 
-test("statistics say from when to when, what came, what passed the filter and what was lost", () => {
+test("statistics have start, end, and the packets received, accepted and dropped", () => {
   const block = statisticsBlock({
     interface: 2,
     startNs: 1n,

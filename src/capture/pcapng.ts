@@ -1,6 +1,6 @@
 /**
- * Captured frames as a file that Wireshark and tcpdump open: pcapng, little-endian, times in nanoseconds. Each function makes one
- * block, and a file is a section header, its interfaces, packets, and statistics, in that order. Pure.
+ * Writes captured frames as a file for Wireshark and tcpdump: pcapng, little-endian, times in nanoseconds. Each function makes
+ * one block. A file is a section header, its interfaces, packets, and statistics, in that order. Pure.
  * Source: draft-ietf-opsawg-pcapng
  */
 
@@ -19,31 +19,31 @@ const STATISTICS = { start: 2, end: 3, received: 4, accepted: 6, dropped: 7 } as
 /** The two lowest bits of `epb_flags`. */
 const INBOUND = 1;
 const OUTBOUND = 2;
-/** Of `if_tsresol`: negative power of ten. */
+/** Value of `if_tsresol`: a negative power of ten. */
 const NANOSECONDS = 9;
-/** Of `if_filter`: its text is a filter as libpcap reads it. */
+/** First byte of `if_filter`: the rest is a filter in libpcap's language. */
 const FILTER_AS_TEXT = 0;
 
-/** What its blocks are of the interface with a number: they are counted from 0 in the order of their blocks. */
+/** A block about one interface. Interfaces are numbered from 0 in the order of their blocks. */
 interface OfInterface {
   readonly interface: number;
-  /** Since the epoch. */
+  /** Nanoseconds since the epoch. */
   readonly timeNs: bigint;
 }
 
 export interface CaptureInterface {
-  /** Of the device. */
+  /** Name of the device. */
   readonly name: string;
   readonly description: string;
-  /** The most bytes that a packet has here. */
+  /** The most bytes that are captured of a packet. */
   readonly snapBytes: number;
-  /** As libpcap would read it. */
+  /** A filter in libpcap's language. */
   readonly filter?: string;
 }
 
 export interface CapturePacket extends OfInterface {
   readonly data: Uint8Array;
-  /** How long it was on the wire. */
+  /** Length of the packet on the wire. */
   readonly lengthBytes: number;
   readonly isOutbound: boolean;
   readonly comment: string;
@@ -51,15 +51,15 @@ export interface CapturePacket extends OfInterface {
 
 export interface CaptureStatistics extends OfInterface {
   readonly startNs: bigint;
-  /** Whatever the filter says of them. */
+  /** All packets, whether or not the filter passes them. */
   readonly received: bigint;
-  /** By the filter. */
+  /** Packets that the filter passed. */
   readonly accepted: bigint;
-  /** For lack of room. */
+  /** Packets lost for lack of room. */
   readonly dropped: bigint;
 }
 
-/** SHB: the beginning of a file. `application` has written it. */
+/** SHB, the first block of a file. `application` is the program that wrote it. */
 export function sectionHeader(application: string): Uint8Array {
   return block(BLOCK.section, [
     numbers32(BYTE_ORDER_MAGIC),
@@ -98,7 +98,7 @@ export function packetBlock(packet: CapturePacket): Uint8Array {
   ]);
 }
 
-/** ISB: what has become of the packets of an interface, up to `timeNs`. */
+/** ISB: counters of an interface's packets up to `timeNs`. */
 export function statisticsBlock(statistics: CaptureStatistics): Uint8Array {
   const { startNs, timeNs, received, accepted, dropped } = statistics;
   return block(BLOCK.statistics, [
@@ -114,7 +114,7 @@ export function statisticsBlock(statistics: CaptureStatistics): Uint8Array {
   ]);
 }
 
-/** Its length stands before and behind, so that a file can be read from its end. */
+/** A block has its length at both ends, so that a file can be read backwards. */
 function block(type: number, body: readonly Uint8Array[]): Uint8Array {
   const length = 12 + body.reduce((sum, part) => sum + part.length, 0);
   return joined([numbers32(type, length), ...body, numbers32(length)]);
@@ -133,7 +133,7 @@ function text(code: number, value: string): Uint8Array {
   return option(code, new TextEncoder().encode(value));
 }
 
-/** To 32 bits. */
+/** Pads to a multiple of 32 bits. */
 function padded(data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(Math.ceil(data.length / 4) * 4);
   bytes.set(data);

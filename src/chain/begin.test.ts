@@ -31,7 +31,7 @@ const SEEN = memoryKey<number>("seen");
 
 const authorize = authorizeBy(RULES);
 
-/** As a role's door asks. */
+/** Authorizes as a role's door does. */
 function admit({ verb, caller, owner, ...asked }: Admission<Thing, Thing>): void {
   const { id } = "request" in asked ? asked.request : asked.resource;
   mustAllow(authorize, question(caller.peer, verb, { kind: "connection", id, service: "", owner }));
@@ -183,7 +183,7 @@ test(
 );
 
 test(
-  "what has been closed is closed once, with its last state; what is not there is a success",
+  "a resource is closed once, with its last state; closing an unknown one succeeds",
   subject(async (own) => {
     await own.close();
     await own.request("1");
@@ -197,7 +197,7 @@ test(
 );
 
 test(
-  "a request that comes too late is not begun, and its caller is told which",
+  "a request that comes too late is not begun, and the error names the request",
   subject(async (own) => {
     const slow = own.request("1");
     const late = own.begin.request(own.caller({ timeoutMs: 5 }), { id: "a", text: "late" });
@@ -214,7 +214,7 @@ test(
 );
 
 test(
-  "a first request whose caller leaves while it runs leaves nothing, and its close is not cut short",
+  "a first request whose caller leaves while it runs leaves nothing, and its close runs to its end",
   subject(async (own) => {
     const gone = own.world.scope.child("gone");
     const call = own.begin.request({ ...own.caller(), scope: gone }, { id: "a", text: "1" });
@@ -228,7 +228,7 @@ test(
 );
 
 test(
-  "a wish for another endpoint closes the old one first; if it fails nothing is left",
+  "a reselect closes the old endpoint first; if it fails nothing is left",
   subject(async (own) => {
     await own.request("1");
     await own.request("2", { reselect: true });
@@ -243,7 +243,7 @@ test(
 );
 
 test(
-  "one that heals stays wanted after a reselect that failed: the chain may ask again, a close closes nothing twice",
+  "a healing resource stays wanted after a failed reselect: the chain may ask again, and a close closes nothing twice",
   subject(
     async (own) => {
       await own.request("1");
@@ -271,7 +271,7 @@ test(
 );
 
 test(
-  "the chain may ask or close by itself, unless it has been overtaken",
+  "the chain may request or close by itself, unless a call came in between",
   subject(async (own) => {
     await own.request("1");
     await own.trigger?.request({ why: "test" });
@@ -296,7 +296,7 @@ test(
 );
 
 test(
-  "an established resource may be merged into what is asked for",
+  "an established resource may be merged into a new request",
   subject(
     async (own) => {
       await own.request("1");

@@ -1,17 +1,16 @@
 /**
- * The door of every chain. Upstream: sdk/pkg/networkservice/common/begin, sdk/pkg/registry/common/begin.
+ * The entry of every chain. Upstream: sdk/pkg/networkservice/common/begin, sdk/pkg/registry/common/begin.
  *
  * Guarantees
  * - Serial: requests and closes of one id run one at a time, in the order of their arrival; other ids are not held up.
  * - Owned: an id belongs to the peer that established it. `admit` decides who enters its queue, before anything waits there.
  * - Bounded: at most `maxWaiting` calls wait for one id (RESOURCE_EXHAUSTED).
- * - In time: a request whose caller has gone, or whose deadline has passed, when its turn comes is not begun. A first
- *   request whose caller goes away while it runs leaves nothing.
- * - A close that has begun is not cut short by its caller's leaving: it has a deadline of its own.
- * - Closed once: an established resource is closed exactly once, with its last known state, also when its client sends
- *   an old one. A first request that fails is closed down the chain before its error goes back. Closing what is not
- *   there is a success.
- * - A bug in a call that the chain itself has started is told, and is an operating error to who has started it.
+ * - In time: a request is not begun if its caller has gone or its deadline has passed when its turn comes. If the caller of a
+ *   first request goes away while it runs, nothing is left.
+ * - A close that has begun runs to its end even if its caller leaves: it has a deadline of its own.
+ * - Closed once: an established resource is closed exactly once, with its last known state, even if its client sends an old
+ *   state. A first request that fails is closed down the chain before its error goes back. Closing an unknown id succeeds.
+ * - A bug in a call that the chain itself started is logged, and its starter gets an operating error.
  * - A failed refresh leaves the resource established.
  * - The caller's message is never changed: the chain gets a clone.
  */
@@ -25,13 +24,13 @@ import type { Peer, Principal } from "../world/peer.ts";
 import { type Call, type CloseReason, Memory, type Trigger } from "./call.ts";
 import type { Station } from "./element.ts";
 
-/** A request, and what came of it. */
+/** A request and its result. */
 interface Established<Q, R> {
   readonly request: Q;
   readonly resource: R;
 }
 
-/** What `begin` has to know of a resource. */
+/** The operations that `begin` needs for one kind of resource. */
 export interface ResourceKind<Q, R> {
   /** For messages: `connection`, `endpoint`. */
   readonly noun: string;
@@ -39,37 +38,37 @@ export interface ResourceKind<Q, R> {
   idOfResource(resource: R): string;
   cloneRequest(request: Q): Q;
   cloneResource(resource: R): R;
-  /** Has the caller asked to give up the present endpoint first? */
+  /** Whether the caller asks to give up the present endpoint first. */
   wantsReselect(request: Q): boolean;
-  /** What `close` gets when a first request has failed: the resource as far as the request knew it. */
+  /** The resource for a close after a failed first request, as far as the request knew it. */
   unestablished(request: Q): R;
-  /** The request to send when the chain itself asks for the resource again. */
+  /** The request for a refresh that the chain itself starts. */
   again(last: Established<Q, R>, options: { readonly reselect: boolean }): Q;
-  /** What goes down when an established resource is asked for again. Default: the request as it is. */
+  /** The request that goes down the chain when an established resource is requested again. Default: the request as it is. */
   merge?(request: Q, last: Established<Q, R>): Q;
-  /** A reselect that fails leaves the resource wanted, so that the chain can go on asking: a client. Default: false. */
+  /** A failed reselect leaves the resource wanted, so that the chain can keep asking: for a client. Default: false. */
   readonly heals?: boolean;
-  /** Why the caller closes, if the message says so. Default: `asked`. */
+  /** The reason of a close, if the message has one. Default: `asked`. */
   closeReason?(resource: R): CloseReason;
 }
 
 /** A call from outside, before it waits for its turn. */
 export type Admission<Q, R> = {
   readonly caller: Caller;
-  /** Whose the id is; `undefined` if it is nobody's. */
+  /** The owner of the id; `undefined` if it has none. */
   readonly owner: Principal | undefined;
 } & ({ readonly verb: "request"; readonly request: Q } | { readonly verb: "close"; readonly resource: R });
 
 export interface BeginOptions<Q, R> {
-  /** Throws for a call that its caller may not make. Calls that the chain itself starts are not asked about. */
+  /** Throws for a call that its caller may not make. Not called for calls that the chain itself starts. */
   readonly admit: (asked: Admission<Q, R>) => void;
-  /** Default: 128. */
+  /** Most calls that wait for one id. Default: 128. */
   readonly maxWaiting?: number;
-  /** Time for a request or close that the chain itself has started. Default: 15,000 ms. */
+  /** Time limit of a request or close that the chain itself started. Default: 15,000 ms. */
   readonly timeoutMs?: number;
-  /** Of the station, for the log. */
+  /** Name of the station, for the log. */
   readonly name?: string;
-  /** Nothing is known of this id any more. */
+  /** Called when nothing is known of an id any more. */
   readonly onForget?: (id: string) => void;
 }
 
@@ -78,7 +77,7 @@ interface Entry<Q, R> {
   readonly peer: Peer;
   tail: Promise<unknown>;
   waiting: number;
-  /** From the first request to the close. An id that is asked for again after its close begins a new life. */
+  /** Lasts from the first request to the close. An id that is requested again after its close begins a new life. */
   life: Life<Q, R> | undefined;
 }
 
@@ -87,11 +86,11 @@ interface Life<Q, R> {
   readonly log: Log;
   readonly trigger: Trigger;
   last: Established<Q, R> | undefined;
-  /** Whether the chain holds it. Without, `last` is what a `heals` kind will ask for again. */
+  /** Whether the chain holds the resource. If not, `last` is what a `heals` kind will ask for again. */
   isOpen: boolean;
 }
 
-/** A chain behind its door. */
+/** A chain behind its entry. */
 export class Begin<Q, R> {
   readonly #entries = new Map<string, Entry<Q, R>>();
   readonly #world: World;
@@ -143,24 +142,24 @@ export class Begin<Q, R> {
     await this.#queue(entry, () => this.#close(entry, { reason, ...withMetadata(caller) }));
   }
 
-  /** Closes by this process's own wish, whoever owns it. What is not there is a success. */
+  /** Closes an id on this process's own initiative, whoever owns it. An unknown id is a success. */
   async drop(id: string): Promise<void> {
     const entry = this.#entries.get(id);
     if (entry) await this.#queue(entry, () => this.#close(entry, { reason: "asked" }));
   }
 
-  /** Runs `task` when no call of this id does. Until it is over, the id is `peer`'s, unless it has an owner. */
+  /** Runs `task` while no call of this id runs. Meanwhile an id without owner belongs to `peer`. */
   async inTurn(id: string, peer: Peer, task: () => Promise<void>): Promise<void> {
     const entry = this.#entries.get(id) ?? this.#open(id, peer);
     await this.#queue(entry, task);
   }
 
-  /** Ids of all that is established, or about to be. */
+  /** Ids of all resources that are established, or about to be. */
   ids(): string[] {
     return [...this.#entries.keys()];
   }
 
-  /** `Trigger.afterwards` of the resource with this id. */
+  /** `Trigger.afterwards` for the resource with this id. */
   async afterwards(id: string, task: () => void): Promise<void> {
     const entry = this.#entries.get(id);
     if (!entry) return;
@@ -177,12 +176,12 @@ export class Begin<Q, R> {
     }
   }
 
-  /** Logs an unexpected error of something that the chain itself has started. It fails like any other attempt, and is tried again. */
+  /** Logs an unexpected error of a task that the chain itself started. It fails like any other attempt, and is retried. */
   #tellBug(what: string, error: unknown): void {
     this.#world.log.error(`bug in a ${this.#kind.noun}`, { station: this.#name, what }, error);
   }
 
-  /** A bug in `task` is told, and becomes an operating error. */
+  /** Runs `task`; logs a bug in it and turns the bug into an operating error. */
   async #guard<T>(what: string, task: () => Promise<T>): Promise<T> {
     try {
       return await task();
@@ -220,7 +219,7 @@ export class Begin<Q, R> {
     entry.waiting++;
     const run = entry.tail.then(task).finally(() => {
       entry.waiting--;
-      // A trigger may come after the end, when the id has begun anew.
+      // A trigger may come after the end, when the id has begun a new life.
       if (entry.waiting > 0 || entry.life || this.#entries.get(entry.id) !== entry) return;
       this.#entries.delete(entry.id);
       this.#onForget(entry.id);
@@ -250,7 +249,7 @@ export class Begin<Q, R> {
     }
   }
 
-  /** What was never established, or what a reselect has closed, is gone, but for one that goes on asking for it. */
+  /** Closes a resource that was never established or that a reselect closed, and forgets it unless its kind heals. */
   async #abandon(entry: Entry<Q, R>, life: Life<Q, R>, request: Q): Promise<void> {
     const resource = this.#kind.unestablished(request);
     try {
@@ -274,7 +273,7 @@ export class Begin<Q, R> {
     );
   }
 
-  /** An error of a close that is part of a request is the elements' to report: the request has an outcome of its own. */
+  /** A close within a request. Elements report its errors: the request has an outcome of its own. */
   async #chainClose(entry: Entry<Q, R>, life: Life<Q, R>, resource: R): Promise<void> {
     life.isOpen = false;
     try {
@@ -301,7 +300,7 @@ export class Begin<Q, R> {
     return life;
   }
 
-  /** `current` is the life that it was made for, as long as that lasts. */
+  /** `current` returns the life that the trigger was made for, as long as it lasts. */
   #trigger(entry: Entry<Q, R>, current: () => Life<Q, R> | undefined): Trigger {
     const name = `${this.#kind.noun} ${entry.id}`;
     const inTurn = (what: string, task: () => Promise<void>): Promise<void> =>
@@ -326,7 +325,7 @@ export class Begin<Q, R> {
     };
   }
 
-  /** Runs a call that nobody outside waits for, with a deadline of its own. */
+  /** Runs a call that no outside caller waits for, with a deadline of its own. */
   async #internally<T>(entry: Entry<Q, R>, task: (caller: Caller) => Promise<T>): Promise<T> {
     const scope = this.#world.scope.child(`${this.#kind.noun} ${entry.id}`, { timeoutMs: this.#timeoutMs });
     try {
@@ -340,7 +339,7 @@ export class Begin<Q, R> {
     }
   }
 
-  /** Hands a call to the chain, in a span that goes on with the caller's trace. */
+  /** Passes a call to the chain, in a span that continues the caller's trace. */
   async #enter<T>(
     { id }: Entry<Q, R>,
     {

@@ -1,4 +1,4 @@
-/** What travels beside a message through a chain. */
+/** The data that travels beside a message through a chain. */
 import { Alarm } from "../async/alarm.ts";
 import type { Log } from "../observe/log.ts";
 import type { Span } from "../observe/trace.ts";
@@ -19,8 +19,8 @@ export function memoryKey<T>(name: string): MemoryKey<T> {
 }
 
 /**
- * What the elements of one chain remember about one resource, from its first request to its close. Only `begin` makes
- * one, and the calls of a resource are serial, so that no element needs a lock or a map of its own.
+ * The data that the elements of one chain keep about one resource, from its first request to its close. Only `begin` makes one,
+ * and the calls of a resource are serial, so that no element needs a lock or a map of its own.
  */
 export class Memory {
   readonly #values = new Map<MemoryKey<unknown>, unknown>();
@@ -41,21 +41,21 @@ export class Memory {
 }
 
 /**
- * Lets an element start a request or a close of its own resource later: a refresh, a time-out, a heal. Nobody outside
- * waits for them: a bug in one is logged, and becomes an operating error.
+ * Lets an element start a request or a close of its own resource later: a refresh, a time-out, a heal. No outside caller waits
+ * for it: a bug is logged, and becomes an operating error.
  */
 export interface Trigger {
   /** Runs the last request again through the whole chain; with `reselect` a new endpoint is looked for. `why` names its span. */
   request(options: { readonly why: string; readonly reselect?: boolean }): Promise<void>;
-  /** `isDue` is asked when its turn has come: what was decided before may have been overtaken. Default: it is. */
+  /** Closes the resource if `isDue`, called in the close's turn, is true: the situation may have changed since. Default: true. */
   close(options?: { readonly reason?: CloseReason; readonly isDue?: () => boolean }): Promise<void>;
-  /** Runs `task` when the calls that are under way or wait are done; not at all if the resource is closed by then. */
+  /** Runs `task` after all running and waiting calls; not at all if the resource is closed by then. */
   afterwards(task: () => void): Promise<void>;
-  /** Runs a task of an element's own, `what` it does: its errors are operating errors, as are those of the calls above. */
+  /** Runs a task of an element; `what` describes it. Its errors become operating errors, like those of the calls above. */
   guard<T>(what: string, task: () => Promise<T>): Promise<T>;
 }
 
-/** `lost`: nobody has asked for it, the client went silent. What it held may wait for it a while. */
+/** `lost`: nobody asked for the close, the client went silent. The resources of the connection may be kept for it for a while. */
 export type CloseReason = "asked" | "lost";
 
 export interface Call {
@@ -66,24 +66,24 @@ export interface Call {
   readonly deadlineMs: number;
   readonly peer: Peer;
   readonly memory: Memory;
-  /** The step of the trace that the call is in: of the element that has it. */
+  /** The span of the element that has the call. */
   readonly span: Span;
-  /** Lines that say which resource they are about. */
+  /** A log whose lines name the resource. */
   readonly log: Log;
   readonly trigger: Trigger;
-  /** What came beside the message. */
+  /** Metadata that came beside the message. */
   readonly metadata?: Metadata;
-  /** What travels beside the message to the next station. */
+  /** Metadata that goes beside the message to the next station. */
   readonly outgoing?: Metadata;
-  /** Makes what else travels there, when it is known who gets it: a token. */
+  /** Makes further outgoing metadata when the receiver is known: a token. */
   readonly vouch?: ((audience: Peer) => Metadata) | undefined;
-  /** Of a close. Default: `asked`. */
+  /** Reason of a close. Default: `asked`. */
   readonly reason?: CloseReason;
-  /** URL of the next station, as an element before `connect` has chosen it. */
+  /** URL of the next station, chosen by an element before `connect`. */
   readonly nextUrl?: string;
 }
 
-/** An alarm of an element: what its action fails of is written down, and the action's own to mend. */
+/** An alarm for an element. A failure of its action is only logged; the action itself has to deal with it. */
 export function alarmOf({ world, log }: Pick<Call, "world" | "log">): Alarm {
   return new Alarm(world.scope, world.clock, (task, error) =>
     log.debug("a task of a connection has failed", { task, error: error.message }),

@@ -2,7 +2,7 @@
 import { within } from "../observe/trace.ts";
 import type { Call } from "./call.ts";
 
-/** Runs the rest of the chain. Without `call` the same call goes on. */
+/** Runs the rest of the chain. Without `call` the element's own call is passed on. */
 type Next<Q, R> = (request: Q, call?: Call) => Promise<R>;
 
 /**
@@ -10,27 +10,27 @@ type Next<Q, R> = (request: Q, call?: Call) => Promise<R>;
  * registration into itself. The same element serves the server's and the client's side. A missing verb passes through.
  */
 export interface Element<Q, R> {
-  /** Upstream's name of the element; name of its span and in its log. */
+  /** Upstream's name of the element; also the name of its span and in its log. */
   readonly name: string;
   /**
-   * Creates or refreshes the resource. It is called again for every refresh, so it has to be idempotent. It may change
-   * the message that it was given: `begin` has cloned it.
+   * Creates or refreshes the resource. It is called again for every refresh, so it has to be idempotent. It may change the
+   * message, which is a clone made by `begin`.
    */
   request?(call: Call, request: Q, next: Next<Q, R>): Promise<R>;
   /**
-   * Releases what `request` made, and always goes on to the next element, whatever fails. Called exactly once for a
-   * resource that was established, and once for a first request that failed.
+   * Releases everything that `request` made, and always passes on to the next element, whatever fails. Called exactly once for an
+   * established resource, and once for a first request that failed.
    */
   close?(call: Call, resource: R, next: Next<R, void>): Promise<void>;
 }
 
-/** A chain, a client or a simulated link: what a request can be handed to. */
+/** The receiver of a request: a chain, a client or a simulated link. */
 export interface Station<Q, R> {
   request(call: Call, request: Q): Promise<R>;
   close(call: Call, resource: R): Promise<void>;
 }
 
-/** Joins elements into a station. `last` takes what no element has answered. Each element has a span of its own. */
+/** Joins elements into a station. `last` gets the calls that reach the end of the chain. Each element has a span of its own. */
 export function compose<Q, R>(elements: readonly Element<Q, R>[], last: Station<Q, R>): Station<Q, R> {
   return elements.reduceRight<Station<Q, R>>(
     (rest, element) => ({
@@ -57,7 +57,7 @@ export function compose<Q, R>(elements: readonly Element<Q, R>[], last: Station<
   );
 }
 
-/** The call within a step of its own; the call as it is if nobody records. */
+/** The call with a span of its own; the same call if nobody records. */
 function step(call: Call, name: string): Call {
   return call.span.context ? { ...call, span: call.span.child(name) } : call;
 }

@@ -1,17 +1,17 @@
-/** Whether devices, routes and rules of ours have somebody who takes care of them. */
+/** The agent that takes care of Netloom's devices, routes and rules on this host, if there is one. */
 import type { FileTree, ExaminedMachine } from "./machine.ts";
 import { processes } from "./processes.ts";
 
 export type AgentOfHost =
   | { readonly state: "runs"; readonly pid: number }
-  /** It has run here, and has kept what it is to do: its wires stay for the next start. */
+  /** It ran here and kept its attachments: its wires stay for the next start. */
   | { readonly state: "stopped" }
   | { readonly state: "none" };
 
 /** The default of `netloom agent --state-dir`. */
 const STATE_DIRECTORY = "var/lib/netloom";
 
-/** The agent of the network namespace that we are in. Agents of labs are in others. */
+/** The agent of this process's network namespace. Agents of labs are in other namespaces. */
 export function agentOfHost(tree: FileTree): AgentOfHost {
   const here = tree.target("proc/self/ns/net");
   const found = processes(tree).find(
@@ -38,7 +38,7 @@ interface NumberOption {
   readonly default: number;
 }
 
-/** What the agent of this machine is told by an option, or will be told. */
+/** The value of an option: as given for an agent to come, else that of the running agent, else the default. */
 export function settingOf(machine: ExaminedMachine, option: NumberOption): number {
   const asked = machine.settings[option.name];
   if (asked !== undefined) return asked;
@@ -46,13 +46,13 @@ export function settingOf(machine: ExaminedMachine, option: NumberOption): numbe
   return (agent.state === "runs" && optionOf(machine, agent.pid, option.name)) || option.default;
 }
 
-/** Whether the agent that runs here was started with a flag: without hyphens in front. */
+/** Whether the agent that runs here was started with a flag (`name` without hyphens). */
 export function isFlagSet(tree: FileTree, name: string): boolean {
   const agent = agentOfHost(tree);
   return agent.state === "runs" && wordsOf(tree, agent.pid).includes(`--${name}`);
 }
 
-/** `--vxlan-port 4790`, `--vxlan-port=4790`, or NETLOOM_VXLAN_PORT. */
+/** Reads `--vxlan-port 4790`, `--vxlan-port=4790`, or NETLOOM_VXLAN_PORT of a process. */
 function optionOf(tree: FileTree, pid: number, name: string): number | undefined {
   const flag = `--${name}`;
   const words = wordsOf(tree, pid);

@@ -1,27 +1,24 @@
 import type { ExaminedMachine } from "./machine.ts";
 
-/**
- * `failed` means that netloom does not work here; `warning` that something may get in its way; `absent` that something
- * which it can do without is not there.
- */
+/** `failed`: netloom does not work here. `warning`: something may get in its way. `absent`: something optional is missing. */
 export type Status = "ok" | "absent" | "warning" | "failed";
 
-/** One thing that was looked at. Whatever is not `ok` says why it matters, and has one command that clears it. */
+/** The result of one check. Every result but `ok` tells why it matters, and one command that fixes it. */
 export type Report =
   | { readonly status: "ok"; readonly what: string; readonly isUnused?: true }
   | {
       readonly status: "absent" | "warning" | "failed";
       /** The state of affairs: `udp port 4789 is held by ovs-vswitchd (pid 812)`. */
       readonly what: string;
-      /** What that does to netloom. */
+      /** The effect on netloom. */
       readonly why: string;
-      /** One command that clears it, or the one step where there is no such command. */
+      /** One command that fixes it, or one step if there is no such command. */
       readonly remedy: string;
-      /** Netloom has no use for it yet: it asks for nothing, there or not. */
+      /** Netloom does not use it yet, so nothing has to be done. */
       readonly isUnused?: true;
     };
 
-/** A rule of the doctor. It only reads the machine, so that a test may hand it any. */
+/** A rule of the doctor. It only reads the machine, so that a test may pass any machine. */
 export interface Check<M extends ExaminedMachine = ExaminedMachine> {
   /** Stable name, for scripts. */
   readonly name: string;

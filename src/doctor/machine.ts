@@ -1,16 +1,16 @@
 /** A machine as a check of the doctor sees it. */
 
-/** Files below a root directory: `/`, or a directory of a test. What cannot be read counts as absent. */
+/** Files below a root directory: `/`, or a directory of a test. A file that cannot be read counts as absent. */
 export interface FileTree {
   /** Content of the file `path` (without a leading slash). */
   read(path: string): string | undefined;
   /** Names in the directory `path`, sorted; empty if there is no such directory. */
   list(path: string): readonly string[];
-  /** Where the symbolic link `path` points to. */
+  /** The target of the symbolic link `path`. */
   target(path: string): string | undefined;
 }
 
-/** A device of the namespace that netloom runs in, ours or not. */
+/** A device of the namespace that netloom runs in, whoever made it. */
 export interface DeviceFacts {
   readonly name: string;
   /** IFLA_INFO_KIND; `undefined` for hardware and `lo`. */
@@ -24,8 +24,8 @@ export interface DeviceFacts {
 export interface ExaminedMachine extends FileTree {
   readonly devices: readonly DeviceFacts[];
   /**
-   * Settings that are asked about, for an agent to come, by the name of their option (`vxlan-port`). Default: those of the
-   * agent that runs here, or the usual ones.
+   * Settings of a future agent, by the name of their option (`vxlan-port`). Default: those of the agent that runs here, or the
+   * usual ones.
    */
   readonly settings: Readonly<Record<string, number>>;
 }

@@ -2,7 +2,7 @@ import type { FileTree } from "./machine.ts";
 
 export interface Process {
   readonly pid: number;
-  /** At most 15 bytes, as the kernel keeps it: `NetworkManager`, `systemd-network`. */
+  /** At most 15 bytes, as the kernel keeps them: `NetworkManager`, `systemd-network`. */
   readonly name: string;
 }
 
@@ -15,7 +15,7 @@ export function processes(tree: FileTree): Process[] {
     .filter(({ name }) => name !== "");
 }
 
-/** Who holds a socket, by its inode. `undefined`: nobody, so the kernel itself does (or we may not look). */
+/** The process that holds a socket, by the socket's inode. `undefined`: the kernel itself holds it, or we may not look. */
 export function holderOfSocket(tree: FileTree, inode: string): Process | undefined {
   return processes(tree).find(({ pid }) =>
     tree.list(`proc/${pid}/fd`).some((fd) => tree.target(`proc/${pid}/fd/${fd}`) === `socket:[${inode}]`),

@@ -24,7 +24,7 @@ const SPAN: Readonly<FinishedSpan> = {
 };
 
 suite("an exporter", () => {
-  test("of a file appends a line for each span, readable for its user only", async (t) => {
+  test("of a file appends a line for each span, and only its user may read the file", async (t) => {
     const path = join(folder(t), "deep", "trace.jsonl");
     for (const error of [undefined, "refused"]) {
       const exporter = await openExporter(`file:${path}`, "--trace", NO_LOG);
@@ -43,7 +43,7 @@ suite("an exporter", () => {
     assert.equal(statSync(path).mode & 0o077, 0);
   });
 
-  test("says once that spans are lost, and holds nobody up", async (t) => {
+  test("logs once that spans are lost, and blocks nobody", async (t) => {
     const lines: string[] = [];
     const log = lineLog((line) => void lines.push(line));
     const exporter = await openExporter(`file:${join(folder(t), "trace.jsonl")}`, "--trace", log);
@@ -54,7 +54,7 @@ suite("an exporter", () => {
     assert.match(lines[0] ?? "", /spans of traces are lost/);
   });
 
-  test("that is none, and a file that cannot be, are refused with what to do", async (t) => {
+  test("of an unknown kind, or a file that cannot be opened, is refused with a remedy", async (t) => {
     await assert.rejects(openExporter("otlp://x", "--trace", NO_LOG), {
       code: "INVALID_ARGUMENT",
       message: '--trace "otlp://x": there is no such way out for traces',

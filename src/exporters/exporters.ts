@@ -1,4 +1,4 @@
-/** All ways out for spans. A new one is a folder here and a line in this list. */
+/** All exporters for spans. A new one is a folder here and a line in this list. */
 import { NetloomError } from "../errors/errors.ts";
 import type { Log } from "../observe/log.ts";
 import type { SpanExporter } from "../observe/trace.ts";
@@ -7,12 +7,12 @@ import { fileKind } from "./file/file-kind.ts";
 
 const EXPORTERS = [fileKind] as const satisfies readonly ExporterKind[];
 
-/** As `--help` has it: `file:PATH`. */
+/** The URL forms for `--help`: `file:PATH`. */
 export function exporterSpellings(): string {
   return EXPORTERS.map(({ spelling }) => spelling).join(", or ");
 }
 
-/** Opens the exporter of a URL. INVALID_ARGUMENT for `attempt` if that is none of these, else the errors of its kind. */
+/** Opens the exporter of a URL. INVALID_ARGUMENT for `attempt` if no kind has this form, else the errors of its kind. */
 export async function openExporter(url: string, attempt: string, log: Log): Promise<SpanExporter> {
   const [scheme = ""] = url.split(":", 1);
   const rest = url.slice(scheme.length + 1);

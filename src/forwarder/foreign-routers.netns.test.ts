@@ -42,14 +42,14 @@ function advertisement(from: string): Uint8Array {
   return ethernet({ to: "33:33:00:00:00:01", from }, ETHERTYPE.ipv6, packet);
 }
 
-/** RFC 4861 section 4.5: `destination` is reached by `target` from now on. */
+/** RFC 4861 section 4.5: `destination` is reached via `target` from now on. */
 function redirect(from: string, to: string, target: string, destination: string): Uint8Array {
   const body = bytes(be32(0), ip(target), ip(destination));
   const packet = icmpv6({ from: linkLocalAddress(from), to: linkLocalAddress(to) }, 137, body);
   return ethernet({ to, from }, ETHERTYPE.ipv6, packet);
 }
 
-/** What an advertisement may change, as `ip` tells it. */
+/** The settings that an advertisement may change, as `ip` shows them. */
 function network(hosts: Hosts): { routes: string[]; addresses: string[]; mtu: unknown } {
   const routes = ipJson(hosts.client, "-6", "route").filter(({ dst }) => !String(dst).startsWith("fe80"));
   const addresses = ipJson(hosts.client, "-6", "address", "show", "dev", "nsm-1").flatMap(
@@ -62,7 +62,7 @@ function network(hosts: Hosts): { routes: string[]; addresses: string[]; mtu: un
   };
 }
 
-/** An advertisement changes what IPv6 sends, and not the device. */
+/** An advertisement changes the MTU of IPv6, not that of the device. */
 function mtuOfIpv6(hosts: Hosts): number {
   const path = "/proc/sys/net/ipv6/conf/nsm-1/mtu";
   return Number(execFileSync("ip", ["netns", "exec", hosts.net.nameOf(hosts.client), "cat", path]));
@@ -72,7 +72,7 @@ function nextHop(hosts: Hosts, destination: string): string {
   return String(ipJson(hosts.client, "-6", "route", "get", destination)[0]?.["gateway"]);
 }
 
-/** The far end sends what `frames` makes of the MACs; what it has sent has been taken in when this resolves. */
+/** Sends the frames that `frames` builds from the MACs out of the far end. Resolves when the near end has processed them. */
 async function play(
   hosts: Hosts,
   ...frames: readonly ((far: string, near: string) => Uint8Array)[]
@@ -88,7 +88,7 @@ async function play(
   } finally {
     socket.close();
   }
-  // A queue of a veth keeps the order: an answer to what comes later.
+  // A veth queue keeps the order: the answer to a later packet proves that the frames have arrived.
   await reaches(hosts, hosts.local, "fd00::1");
 }
 
@@ -104,14 +104,18 @@ async function wired(hosts: Hosts, change: Partial<Wire["client"]> = {}): Promis
   return router;
 }
 
-test("a router advertisement and a redirect out of a wire change nothing", { skip: needsRoot }, async (t) => {
-  const hosts = await hostsFixture(t);
-  const router = await wired(hosts);
-  const before = network(hosts);
-  await play(hosts, advertisement, (far, near) => redirect(far, near, "fe80::bad", "fd99::1"));
-  assert.deepEqual(network(hosts), before);
-  assert.equal(nextHop(hosts, "fd99::1"), router);
-});
+test(
+  "a router advertisement and a redirect from the far end of a wire change nothing",
+  { skip: needsRoot },
+  async (t) => {
+    const hosts = await hostsFixture(t);
+    const router = await wired(hosts);
+    const before = network(hosts);
+    await play(hosts, advertisement, (far, near) => redirect(far, near, "fe80::bad", "fd99::1"));
+    assert.deepEqual(network(hosts), before);
+    assert.equal(nextHop(hosts, "fd99::1"), router);
+  },
+);
 
 test("a workload that asks for router advertisements takes them", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);

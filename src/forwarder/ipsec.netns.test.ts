@@ -1,4 +1,4 @@
-/** What an IPsec policy of the host is about does not pass by it: neither out, in clear, nor in. */
+/** A tunnel obeys the host's IPsec policies: packets in clear that a policy covers neither leave nor enter. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ const CONTEXT = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
 
 for (const direction of ["out", "in"] as const)
   test(
-    `a policy that comes later (${direction}) stops what is in clear, and its end lets it go on`,
+    `a later IPsec policy (${direction}) stops packets in clear, and its removal lets them pass again`,
     { skip: needsRoot },
     async (t) => {
       const hosts = await hostsFixture(t);
@@ -20,7 +20,7 @@ for (const direction of ["out", "in"] as const)
       await new WireMaker(hosts.alpha).apply(near);
       await new WireMaker(hosts.beta).apply(far);
       await reaches(hosts, hosts.client, "10.0.0.2");
-      // alpha may send to beta, or take from it, only what is encrypted; and nobody has a key.
+      // alpha may send to beta, or accept from it, only encrypted packets; and nobody has a key.
       const ends = direction === "out" ? ["10.8.0.1", "10.8.0.2"] : ["10.8.0.2", "10.8.0.1"];
       const policy = (verb: string, ...rest: readonly string[]): unknown => {
         const about = ["src", `${ends[0]}/32`, "dst", `${ends[1]}/32`, "dir", direction];

@@ -1,4 +1,4 @@
-/** Where the kernel counts what a wire carries. */
+/** The kernel's counters of a wire's traffic. */
 import type { Counters, CounterQuery, Kernel, LinkEnd } from "../kernel/kernel.ts";
 import { otherSide, type Side } from "../mechanisms/side.ts";
 import { halvesOf, patchOf } from "./plan/plan.ts";
@@ -10,7 +10,7 @@ export interface Meter {
   readonly towards: Side;
 }
 
-/** What the meters say, in their order; `undefined` where the device is gone. One call of the kernel for all. */
+/** Reads all meters in one kernel call, in their order; `undefined` where the device is gone. */
 export async function readMeters(
   kernel: Kernel,
   meters: readonly Meter[],
@@ -19,8 +19,8 @@ export async function readMeters(
 }
 
 /**
- * Counted is what enters a device, and what comes out of a tunnel: what comes to a side has entered the port of the other one, or
- * has come out of its tunnel, or of a fused pair has entered its end.
+ * Finds the counter for traffic towards one side. The kernel counts packets that enter a device and packets that leave a tunnel:
+ * so the counter is the port of the other side, the exit of the other side's tunnel, or, between two workloads, the end of this side.
  */
 export function meterQuery({ wire, towards }: Meter): CounterQuery {
   const halves = halvesOf(wire);

@@ -1,4 +1,4 @@
-/** A container that is not privileged: /proc/sys is read-only, in a mount namespace of the test's own. */
+/** An unprivileged container: /proc/sys is read-only, in the test's own mount namespace. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { needsRoot } from "../../fixtures/linux/netns.ts";
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** Makes both kinds of wires, and tells of the settings that it could not do without. */
+/** Makes both kinds of wires, then prints the error for a setting that is not optional. */
 const program = `
   import { LinuxMachine } from "${source("../linux/machine/machine.ts")}";
   import { WireMaker } from "${source("../../fixtures/forwarder/wire-maker.ts")}";
@@ -30,7 +30,7 @@ const program = `
 `;
 
 test(
-  "wires are made where /proc/sys is read-only, and what needs a setting names this host",
+  "wires are made where /proc/sys is read-only, and a required setting fails with an error that names this host",
   { skip: needsRoot },
   () => {
     const script =

@@ -1,4 +1,4 @@
-/** What two wires of one workload may share in the kernel, and what they may not. */
+/** The kernel objects that two wires of one workload may share, and those that they may not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { needsRoot } from "../../fixtures/linux/netns.ts";
@@ -29,7 +29,7 @@ for (const { title, first, second, taken } of [
   },
 ]) {
   test(
-    `a second wire with ${title} of the first is refused, and both are named`,
+    `a second wire with ${title} of the first is refused, and the error names both`,
     { skip: needsRoot },
     async (t) => {
       const hosts = await hostsFixture(t);
@@ -63,7 +63,7 @@ for (const { title, first, second, taken } of [
   );
 }
 
-test("a second wire may have own addresses of the first", { skip: needsRoot }, async (t) => {
+test("a second wire may have the own addresses of the first", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
   const wires = new WireMaker(hosts.alpha);
   await wires.apply(localWire(hosts, dual));

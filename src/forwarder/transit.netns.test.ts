@@ -56,7 +56,7 @@ async function threeHosts(t: TestContext, beta: (hosts: Hosts) => Netns): Promis
   return { ...hosts, gamma };
 }
 
-/** What each of the three hosts has of the wire. */
+/** The wire's part on each of the three hosts. */
 function transitWire(hosts: Hosts, connectionId = "c1"): Record<"near" | "between" | "far", Wire> {
   const tunnel = (sourceIp: string, destinationIp: string, vni: number): VxlanMechanism => {
     return { type: "VXLAN", sourceIp, destinationIp, vni, underlayMtuBytes: 1500 };
@@ -72,7 +72,7 @@ function transitWire(hosts: Hosts, connectionId = "c1"): Record<"near" | "betwee
 }
 
 test(
-  "a host in between hands frames from tunnel to tunnel, and counts them both ways",
+  "a host in between passes frames from tunnel to tunnel, and counts them both ways",
   { skip: needsRoot },
   async (t) => {
     const hosts = await threeHosts(t, ({ other }) => other);
@@ -100,7 +100,7 @@ test(
 );
 
 test(
-  "another process takes it over as it is, and another tunnel is there before the old one goes",
+  "another process takes over a transit wire unchanged, and a new tunnel exists before the old one goes",
   { skip: needsRoot },
   async (t) => {
     const hosts = await threeHosts(t, ({ other }) => other);

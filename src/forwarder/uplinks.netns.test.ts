@@ -1,5 +1,5 @@
 /**
- * The ways of tunnels move, while nobody changes a wire:
+ * The routes of tunnels change while the wires stay as they are:
  *
  *   alpha 10.8.0.1 ===eth0=== 10.8.0.2 beta
  *                  ===eth1===
@@ -28,12 +28,12 @@ function isUplink({ net, host }: Hosts, link: string): boolean {
 }
 
 test(
-  "a tunnel goes by the device that its way leads by now, and comes the short way there",
+  "a tunnel uses the device of its present route, and that device gets the uplink program",
   { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t);
     const [alpha, beta] = [hosts.net.nameOf(hosts.host), hosts.net.nameOf(hosts.other)];
-    // As an agent follows its host.
+    // Follows the host as an agent does.
     const watch = hosts.alpha.watch();
     t.after(() => watch.close());
     const { near, far } = remoteWire(hosts, CONTEXT);
@@ -52,7 +52,7 @@ test(
     }
     await until(() => isUplink(hosts, "eth1"));
     await reaches(hosts, hosts.client, "10.0.0.2");
-    // Nobody lives who would change anything: the kernel is asked with each packet.
+    // No process changes anything now: the kernel looks up the route of each packet.
     ip("-n", alpha, "link", "set", "eth1", "down");
     ip("-n", beta, "link", "set", "eth1", "down");
     await reaches(hosts, hosts.client, "10.0.0.2");
@@ -61,7 +61,7 @@ test(
 );
 
 test(
-  "no uplink keeps its program when the last tunnel is closed, nor gets it again by a route",
+  "an uplink loses its program with the last tunnel, and a route does not bring it back",
   { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t);

@@ -39,7 +39,7 @@ const networks: ConnectionContext = {
 };
 const ipv6Underlay: Partial<VxlanMechanism> = { sourceIp: "fd08::1", destinationIp: "fd08::2" };
 
-/** A kernel that tells which batches it got. */
+/** A kernel that records its batches. */
 function recording(kernel: Kernel): { kernel: Kernel; batches: (readonly Operation[])[] } {
   const batches: (readonly Operation[])[] = [];
   return {
@@ -102,7 +102,7 @@ for (const [title, context] of [
   }
 }
 
-test("a wire needs no tcx link, nor one that is guarded in the middle", { skip: needsRoot }, async (t) => {
+test("neither a remote wire nor a guarded local one needs a tcx link", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t, machine);
   const wires = new WireMaker(hosts.alpha);
   await wires.apply(remoteWire(hosts, v4).near);
@@ -118,7 +118,7 @@ test("packets and bytes are counted at the ingress of both ends", { skip: needsR
   const hosts = await hostsFixture(t, machine);
   const wires = new WireMaker(hosts.alpha);
   await wires.apply(localWire(hosts, v4));
-  // The kernel says a thing or two on a new link by itself, of its link-local address, soon or later.
+  // The kernel itself sends a few packets on a new link sooner or later, for its link-local address.
   for (let i = 0; i < 20; i++) await reaches(hosts, hosts.client, "10.0.0.2");
   const counters = await hosts.alpha.counters([
     { netns: hosts.client, link: "nsm-1" },
@@ -132,7 +132,7 @@ test("packets and bytes are counted at the ingress of both ends", { skip: needsR
 });
 
 test(
-  "a wire on a UDP port that a device in metadata mode has is refused with that device and the way out",
+  "a wire on the UDP port of a foreign metadata device is refused, and the error names device and remedy",
   { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t, machine);
@@ -217,7 +217,7 @@ test("policies choose the wire by source, protocol and port", { skip: needsRoot 
   await wires.apply(wire);
   await wires.apply(wire);
   assert.equal(batches.length, 1, "again is nothing to do");
-  // The endpoint does not have this address, but the packet got there: nobody says that there is no route.
+  // The endpoint does not have this address, but the packet got there: no error reports a missing route.
   const silent = await ping(hosts.net.machine, { netns: hosts.client, address: "10.98.0.1", timeoutMs: 50 });
   assert.equal(silent.errno, undefined);
   const changed = { ...wire, context: { ...context, policies: context.policies?.slice(1) ?? [] } };
@@ -249,7 +249,7 @@ test("another process takes over a wire without touching it", { skip: needsRoot 
 });
 
 test(
-  "a process whose pins went with their mount namespace finds the programs by what is attached",
+  "a process whose pins went with their mount namespace finds its programs by their attachment",
   { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t, machine);
@@ -275,7 +275,7 @@ test(
       after.every((packets, i) => packets > (before[i] ?? 0)),
       `${before.join()} then ${after.join()}`,
     );
-    // A new wire goes on beside it, and the old one is changed and removed like any other.
+    // A new wire works beside the old one, which can be changed and removed like any other.
     const context: ConnectionContext = { srcIpAddrs: ["10.0.0.3/32"], dstIpAddrs: ["10.0.0.4/32"] };
     const second = remoteWire(hosts, context, { connectionId: "c2", vni: 8 }).near;
     await heir.apply({ ...second, client: { ...second.client, interfaceName: "nsm-2" } as Wire["client"] });
@@ -310,7 +310,7 @@ test(
           probes.sent++;
           const answer = await pinger.probe({ timeoutMs: 2 });
           if (answer.rttMs === undefined) probes.lost++;
-          // An answer that is there at once leaves no turn to the event loop.
+          // An answer that arrives at once leaves the event loop no turn.
           await turn();
         }
       };
@@ -351,7 +351,7 @@ test("a new endpoint moves a wire from the host to another one and back", { skip
 });
 
 test(
-  "a namespace that vanishes takes nothing else along, and its wire can be removed",
+  "a vanished namespace takes nothing else along, and its wire can be removed",
   { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t, machine);
@@ -387,7 +387,7 @@ test("a workload that comes back gets its wire back", { skip: needsRoot }, async
   await farWires.remove("c1");
 });
 
-test("what somebody broke is mended, and only that", { skip: needsRoot }, async (t) => {
+test("a repair fixes exactly what somebody broke", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t, machine);
   const { kernel, batches } = recording(hosts.alpha);
   const wires = new WireMaker(kernel);
@@ -404,7 +404,7 @@ test("what somebody broke is mended, and only that", { skip: needsRoot }, async 
   await wires.remove("c1");
 });
 
-/** Sends one packet after the other, to each address in turn, until nothing that was removed is left in the kernel. */
+/** Sends one packet after the other, to each address in turn, until the kernel has freed everything that was removed. */
 async function probeUntilSettled(
   hosts: Hosts,
   addresses: readonly string[],
@@ -447,7 +447,7 @@ for (const [title, context] of [
   ["networks and routes", routed],
 ] as const) {
   test(
-    `a wire takes over all packets of one that was just closed: ${title}`,
+    `a wire takes over all packets of a wire that was just closed: ${title}`,
     { skip: needsRoot },
     async (t) => {
       const hosts = await hostsFixture(t, machine);
@@ -467,7 +467,7 @@ for (const [title, context] of [
         assert.deepEqual(unanswered, []);
         const endpoint = n % 2 ? hosts.local : hosts.server;
         const [counters] = await hosts.alpha.counters([{ netns: endpoint, link: `nse-${n}` }]);
-        // IPv6 says a word of its own on a new device.
+        // IPv6 sends packets of its own on a new device.
         assert.ok(
           (counters?.packets ?? 0) >= sent,
           `${counters?.packets} of ${sent} packets came by the new wire`,

@@ -16,7 +16,7 @@ const kindNamed = (name: string): IdentityKind => ({
   hint: `say --${name}`,
 });
 
-test("who asks for no identity gets none, and is told which there are", () => {
+test("choosing no identity is an error that lists all kinds", () => {
   const kinds = [kindNamed("one"), kindNamed("two")];
   assert.throws(() => chooseIdentity("run it", () => undefined, kinds), {
     code: "FAILED_PRECONDITION",
@@ -30,7 +30,7 @@ test("who asks for no identity gets none, and is told which there are", () => {
   assert.deepEqual([chosen.kind.name, chosen.value], ["two", "x.pem"]);
 });
 
-test("the words of a lab ask for its identity", () => {
+test("the words of a lab select its identity", () => {
   const given = ({ option }: IdentityKind) => LAB_WORDS.includes(option.flags);
   assert.equal(chooseIdentity("run it", given).kind, LAB_IDENTITY);
 });
@@ -61,7 +61,7 @@ test("an identity decides by the rules that hold everywhere, and by its own", as
   assert.deepEqual(values, ["x.pem"]);
 });
 
-test("no file names a kind of identity but those of its folder, and the list", () => {
+test("no file names a kind of identity except the list and the kind's folder", () => {
   const root = new URL("../../", import.meta.url);
   const files = globSync(["src/**/*.ts", "e2e/**/*.ts", "bench/*.ts", "interop/*.ts", "scripts/*.ts"], {
     cwd: root,

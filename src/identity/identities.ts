@@ -8,16 +8,16 @@ import { insecureCredentials, insecureKind } from "./insecure/insecure-kind.ts";
 
 export const IDENTITIES = [insecureKind] as const satisfies readonly IdentityKind[];
 
-/** What a lab's daemons run with, and simulations, benches and tests that ask for nothing else. */
+/** The identity of a lab's daemons, and of simulations, benches and tests that choose no other. */
 export const LAB_IDENTITY: Readonly<IdentityKind> = insecureKind;
 
-/** The words of a command line that ask for it. */
+/** The command-line words that select it. */
 export const LAB_WORDS: readonly string[] = [LAB_IDENTITY.option.flags];
 
-/** Prove nothing: for sockets of this host, whose peers the kernel names, as when people command an agent. */
+/** Proves nothing: for sockets of this host, whose peers the kernel identifies, as when people command an agent. */
 export const PLAIN_CREDENTIALS: Readonly<Credentials> = insecureCredentials;
 
-/** An identity that was asked for, with what was given for it. */
+/** A chosen identity kind, with the value of its option. */
 export interface ChosenIdentity {
   readonly kind: IdentityKind;
   readonly value: string | undefined;
@@ -26,7 +26,7 @@ export interface ChosenIdentity {
 /** Starts an identity for a world. */
 export type OpenIdentity = (options: Omit<IdentityOptions, "value">) => Identity;
 
-/** What opens it, with the rules that hold everywhere and its own. */
+/** Loads an identity kind; its rules are added to the rules that hold everywhere. */
 export async function loadIdentity({ kind, value }: ChosenIdentity): Promise<OpenIdentity> {
   const open = await kind.load();
   return (options) => {
@@ -36,8 +36,8 @@ export async function loadIdentity({ kind, value }: ChosenIdentity): Promise<Ope
 }
 
 /**
- * The one kind that `given` has something for. FAILED_PRECONDITION for `attempt` if there is none: who is who is never a matter of
- * leaving something out. INVALID_ARGUMENT if there are several.
+ * Returns the only kind that `given` has a value for. FAILED_PRECONDITION for `attempt` if there is none: an identity is never
+ * chosen by leaving something out. INVALID_ARGUMENT if there are several.
  */
 export function chooseIdentity(
   attempt: string,

@@ -1,34 +1,34 @@
-/** A way for a process to be somebody: a folder here, and a line in the list. */
+/** One kind of identity for a process: a folder here, and a line in the list. */
 import type { PolicyRule } from "../policy/rules.ts";
 import type { Ports, World } from "../world/world.ts";
 import type { Identity } from "./identity.ts";
 
 export interface IdentityOptions {
-  /** Its hops may be used as soon as the identity has been opened. */
+  /** The hops may be used as soon as the identity has been opened. */
   readonly world: World & Pick<Ports, "hops">;
-  /** What was given with the option of the command line, if it takes something. */
+  /** The value of the command-line option, if it takes one. */
   readonly value?: string | undefined;
-  /** How long what this process says of itself lasts. Default: 600,000 ms. */
+  /** Lifetime of this process's claims about itself, such as tokens. Default: 600,000 ms. */
   readonly lifetimeMs?: number | undefined;
 }
 
-/** What a kind brings. */
+/** An opened identity of one kind. */
 export interface OpenedIdentity extends Omit<Identity, "authorize"> {
-  /** Beside those that hold everywhere: of the tokens in a path. */
+  /** Rules beside those that hold everywhere: about the tokens in a path. */
   readonly rules: readonly PolicyRule[];
 }
 
-/** Its words; what works is loaded by who needs it. */
+/** The texts of a kind; its implementation is loaded on demand. */
 export interface IdentityKind {
   readonly name: string;
-  /** How the command line asks for it. */
+  /** The command-line option that selects the kind. */
   readonly option: {
-    /** As commander has it: `--name`, `--name <value>`. */
+    /** In commander's form: `--name`, `--name <value>`. */
     readonly flags: string;
     readonly description: string;
   };
-  /** For somebody who has asked for no identity: when this one is the right one. */
+  /** Tells a user who chose no identity when this one is right. */
   readonly hint: string;
-  /** Resolves with what starts it. What that does later is a task of `world.scope`. */
+  /** Loads the function that starts the identity. Its later work runs as tasks of `world.scope`. */
   load(): Promise<(options: IdentityOptions) => OpenedIdentity>;
 }

@@ -1,10 +1,10 @@
-/** The seam between the roles of a process and whoever knows who is who. One object, which every role takes. */
+/** The interface between the roles of a process and its identity kind: one object, which every role gets. */
 import type { Authorize } from "../policy/authorize.ts";
 import type { Credentials } from "../world/credentials.ts";
 import type { Metadata } from "../world/hops.ts";
 import type { Peer } from "../world/peer.ts";
 
-/** A promise about a segment of a path: it is what it says, until then. */
+/** A token of a path segment: proves the segment until it expires. */
 export interface Token {
   /** Empty in plaintext. */
   readonly text: string;
@@ -12,18 +12,20 @@ export interface Token {
   readonly expiresAtMs: number;
 }
 
-/** Who this process is to others, whom it believes, and what it lets others do. */
+/** The identity of this process, the peers that it trusts, and the calls that it allows. */
 export interface Identity {
-  /** What `status` says of it: `plaintext`. */
+  /** The identity as `status` shows it: `plaintext`. */
   readonly summary: string;
-  /** What listeners and dials of this process prove themselves with. */
+  /** The credentials of this process's listeners and dials. */
   readonly credentials: Credentials;
-  /** A token of this process for `audience`, which nobody else should take. Asked for often: what is good for a while is kept. */
+  /**
+   * A token of this process for `audience`; no other peer should accept it. Called often: a token is reused while it is valid.
+   */
   token(audience: Peer): Token;
   /** The caller's token, as it came beside the message. `undefined` if none did; INVALID_ARGUMENT if it is unreadable. */
   tokenOf(metadata: Metadata): Token | undefined;
-  /** What has to go beside a message to `audience`, made when the connection to it is there. Absent: nothing has to. */
+  /** Makes the metadata beside a message to `audience`, once the connection to it exists. Absent: no metadata is needed. */
   readonly vouch?: ((audience: Peer) => Metadata) | undefined;
-  /** Decides on everything that comes from outside. */
+  /** Decides on all calls from outside. */
   readonly authorize: Authorize;
 }

@@ -1,4 +1,4 @@
-/** The identity of a lab, for who puts a host together by hand: simulations, benches and tests. */
+/** The identity of a lab, for code that builds a host by hand: simulations, benches and tests. */
 import { LAB_IDENTITY, loadIdentity } from "./identities.ts";
 import type { Identity } from "./identity.ts";
 import type { IdentityOptions } from "./identity-kind.ts";

@@ -36,7 +36,7 @@ export class AddressPool {
     let next = 0;
     for (const range of this.#free.ranges) {
       let value = range.first;
-      // Both are sorted: a wall that ends before this range is of no use for the next one.
+      // Both lists are sorted: a wall that ends before this range is of no use for the next range.
       for (let wall = walls[next]; wall && wall.first <= value; wall = walls[++next]) {
         if (value <= wall.last) value = wall.last + 1n;
         if (value > range.last) break;
@@ -49,12 +49,12 @@ export class AddressPool {
     return undefined;
   }
 
-  /** Takes this very address. False if it is in use, or not of this prefix. */
+  /** Takes exactly this address. False if it is in use, or outside of the prefix. */
   claim(value: bigint): boolean {
     return this.#free.delete(value);
   }
 
-  /** Gives an address back that `take` or `claim` has given. */
+  /** Gives back an address from `take` or `claim`. */
   free(value: bigint): void {
     this.#free.add(value);
   }

@@ -19,7 +19,7 @@ test("the endpoint's address comes first, then the client's, from each group one
   assert.deepEqual(text(ipam, "a"), ["172.16.1.100 172.16.1.101", "2001:db8:: 2001:db8::1"]);
 });
 
-test("a full group refuses with the name of the pool, and nothing has changed", () => {
+test("a full group refuses with the name of the pool, and nothing changes", () => {
   const ipam = new PointToPointIpam("icmp", groups(["2001:db8::/127", "2001:db8:1::/127"], ["10.0.0.0/31"]));
   text(ipam, "a");
   assert.throws(
@@ -30,7 +30,7 @@ test("a full group refuses with the name of the pool, and nothing has changed", 
   assert.deepEqual(text(ipam, "b"), ["2001:db8:: 2001:db8::1", "10.0.0.0 10.0.0.1"]);
 });
 
-test("excluded prefixes are jumped over at no cost, however large", () => {
+test("excluded prefixes are skipped at no cost, however large", () => {
   const ipam = new PointToPointIpam("icmp", groups(["10.0.0.0/8"]));
   assert.deepEqual(text(ipam, "a", { excluded: ["10.0.0.0/9", "10.128.0.1/32"].map(mustParsePrefix) }), [
     "10.128.0.0 10.128.0.2",
@@ -38,7 +38,7 @@ test("excluded prefixes are jumped over at no cost, however large", () => {
   assert.deepEqual(text(ipam, "b"), ["10.0.0.0 10.0.0.1"]);
 });
 
-test("an address that no interface can have is never given, nor taken from a client", () => {
+test("an address that no interface can have is never given, even if a client brings it", () => {
   const last = new PointToPointIpam("icmp", groups(["255.255.255.252/30"]));
   const wish = { dstAddresses: ["255.255.255.254/32"], srcAddresses: ["255.255.255.255/32"] };
   assert.deepEqual(text(last, "a", wish), ["255.255.255.252 255.255.255.253"]);
@@ -50,21 +50,21 @@ test("an address that no interface can have is never given, nor taken from a cli
   assert.throws(() => text(around, "a", { excluded: [mustParsePrefix("126.0.0.0/8")] }), /has no room left/);
 });
 
-test("a pair that has become excluded is replaced, and free again", () => {
+test("a pair that has become excluded is replaced, and becomes free", () => {
   const ipam = new PointToPointIpam("icmp", groups(["10.0.0.0/29"]));
   text(ipam, "a");
   assert.deepEqual(text(ipam, "a", { excluded: [mustParsePrefix("10.0.0.1/32")] }), ["10.0.0.2 10.0.0.3"]);
   assert.deepEqual(text(ipam, "b"), ["10.0.0.0 10.0.0.1"]);
 });
 
-test("a client that brings its old addresses gets them again where they are free", () => {
+test("a client that brings its old addresses gets them again if they are free", () => {
   const ipam = new PointToPointIpam("icmp", groups(["10.0.0.0/24"]));
   const wish = { dstAddresses: ["10.0.0.8/32"], srcAddresses: ["192.0.2.1/32", "10.0.0.9/32"] };
   assert.deepEqual(text(ipam, "a", wish), ["10.0.0.8 10.0.0.9"]);
   assert.deepEqual(text(ipam, "b", wish), ["10.0.0.0 10.0.0.1"]);
 });
 
-test("a lost owner's pair stays reserved for it, then it is anybody's", () => {
+test("a lost owner's pair stays reserved for it, then becomes free for others", () => {
   const ipam = new PointToPointIpam("icmp", groups(["10.0.0.0/31"]));
   text(ipam, "a", {}, 0);
   ipam.reserve("a", 60_000);
@@ -74,7 +74,7 @@ test("a lost owner's pair stays reserved for it, then it is anybody's", () => {
   assert.deepEqual(text(ipam, "b", {}, 60_000), ["10.0.0.0 10.0.0.1"]);
 });
 
-test("over any history no address has two owners, and what was released is lowest first again", () => {
+test("over any history no address has two owners, and released addresses are given again, lowest first", () => {
   const steps = fc.array(
     fc.record({
       owner: fc.nat(40),
@@ -115,7 +115,7 @@ test("over any history no address has two owners, and what was released is lowes
   );
 });
 
-test("a hundred thousand takes and frees keep the books exact", () => {
+test("a hundred thousand takes and frees lose no address", () => {
   const pool = new AddressPool(mustParsePrefix("10.0.0.0/16"));
   const taken: bigint[] = [];
   for (let i = 0; i < 65_536; i++) taken.push(pool.take([]) ?? -1n);

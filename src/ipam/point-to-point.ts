@@ -24,10 +24,13 @@ export interface Pair {
 export interface WantedAddress {
   /** Prefixes that no address may come from. */
   readonly excluded: readonly IpPrefix[];
-  /** `address/length` that the client had before, for instance from an endpoint that is gone. Taken again where they are free. */
+  /**
+   * Addresses as `address/length` that the client had before, for instance from an endpoint that is gone. Given again if they are
+   * free.
+   */
   readonly srcAddresses: readonly string[];
   readonly dstAddresses: readonly string[];
-  /** Who asks, for people: `alpha/web`. */
+  /** The client's name for people: `alpha/web`. */
   readonly client?: string;
 }
 
@@ -39,9 +42,9 @@ interface Holding {
 export class PointToPointIpam {
   readonly #name: string;
   readonly #groups: readonly (readonly AddressPool[])[];
-  /** Of each owner, by number of the group. */
+  /** The pairs of each owner, by number of the group. */
   readonly #holdings = new Map<string, readonly Holding[]>();
-  /** Lost owners, and the monotonic time at which their pairs become free. */
+  /** Lost owners, with the monotonic time at which their pairs become free. */
   readonly #reservedUntilMs = new Map<string, number>();
 
   /** `name` is the pool's name in errors, usually that of the endpoint. */
@@ -51,8 +54,8 @@ export class PointToPointIpam {
   }
 
   /**
-   * One pair of each group for `owner`. RESOURCE_EXHAUSTED if a group has no room; then nothing has changed.
-   * `nowMs` is monotonic.
+   * Gives `owner` one pair of each group. RESOURCE_EXHAUSTED if a group has no room; then nothing has changed. `nowMs` is
+   * monotonic.
    */
   assign(owner: string, wish: WantedAddress, nowMs: number): Pair[] {
     this.#expire(nowMs);
@@ -75,19 +78,19 @@ export class PointToPointIpam {
     return after.map((holding) => holding.pair);
   }
 
-  /** After a close: the pairs are free at once. Unknown owners are no error. */
+  /** After a close: frees the pairs at once. Unknown owners are no error. */
   release(owner: string): void {
     for (const holding of this.#holdings.get(owner) ?? []) giveBack(holding);
     this.#holdings.delete(owner);
     this.#reservedUntilMs.delete(owner);
   }
 
-  /** After a loss: nobody else gets the pairs before `untilMs` (monotonic). */
+  /** After a loss: keeps the pairs from others until `untilMs` (monotonic). */
   reserve(owner: string, untilMs: number): void {
     if (this.#holdings.has(owner)) this.#reservedUntilMs.set(owner, untilMs);
   }
 
-  /** Is the address, as `address/length`, one that these pools may give? */
+  /** Whether these pools may give the address, written as `address/length`. */
   covers(address: string): boolean {
     const prefix = parsePrefix(address);
     return prefix !== undefined && this.#groups.flat().some((pool) => contains(pool.prefix, prefix.address));

@@ -2,7 +2,7 @@
 import { interfaceNameProblem } from "../net/interface-name.ts";
 import { quote } from "../text/problem.ts";
 
-/** What is wrong with them, as parts of a sentence. */
+/** The problems of these parameters, as parts of a sentence. */
 export function deviceProblems(inodeUrl: string, name: string): string[] {
   const found: string[] = [];
   if (!/^(file:\/\/\/[^\p{Cc}]{1,1024}|inode:\/\/[0-9]{1,20}\/[0-9]{1,20})$/u.test(inodeUrl)) {

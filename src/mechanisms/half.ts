@@ -9,17 +9,17 @@ import type { Side } from "./side.ts";
 /** The namespace that the agent serves. */
 export const HOST: Netns = "host";
 
-/** What a half is made for. */
+/** The wire and side that a half is made for. */
 export interface Place {
   readonly connectionId: string;
   readonly side: Side;
-  /** Of the wire. */
+  /** MTU of the wire. */
   readonly mtuBytes: number;
   /** MACs of the workloads' devices at both ends. */
   readonly macs: Readonly<Record<Side, string>>;
 }
 
-/** Where the frames of a half come and go: a device in `HOST`, or a tunnel, which is on the device of the other half. */
+/** The entry and exit of a half's frames: a device in `HOST`, or a tunnel, which is on the device of the other half. */
 export type Port = DevicePort | TunnelPort;
 export type DevicePort = OwnPort | BorrowedPort;
 
@@ -28,7 +28,7 @@ interface OwnPort {
   readonly index?: never;
 }
 
-/** A device that somebody else has made: it gets a program, and nothing else. */
+/** A device that somebody else made: it gets a program, and nothing else. */
 interface BorrowedPort {
   readonly end: Pick<LinkEnd, "netns" | "name">;
   readonly index: number;
@@ -38,11 +38,11 @@ export interface TunnelPort {
   readonly tunnel: Omit<Tunnel, "mac">;
 }
 
-/** What a workload's owner allows the other end. */
+/** Things that a workload's owner lets the other end do. */
 export interface Trust {
-  /** Router advertisements and redirects are taken. Default: false. */
+  /** Router advertisements and redirects are accepted. Default: false. */
   readonly routerAdvertisements?: boolean | undefined;
-  /** Answers of DHCP servers come through. Default: false. */
+  /** Answers of DHCP servers pass. Default: false. */
   readonly dhcp?: boolean | undefined;
 }
 
@@ -50,16 +50,16 @@ export interface Trust {
 export interface WorkloadLink {
   readonly link: LinkEnd;
   readonly trust: Trust;
-  /** What comes in by it is forwarded. Default: as the namespace has it. */
+  /** Forward packets that arrive on this device. Default: as the namespace is set. */
   readonly forwarding?: boolean | undefined;
 }
 
 export interface Half {
-  /** What has to be made for it, in this order. */
+  /** Devices to make for the half, in this order. */
   readonly devices: readonly Veth[];
-  /** What it needs that other wires need as well (`Plan.shared`). Default: nothing. */
+  /** Objects that the half needs and other wires need too (`Plan.shared`). Default: none. */
   readonly shared?: readonly KernelObject[];
   readonly port: Port;
-  /** The other end of the veth pair that ends in the port. Two halves with one are fused into one pair, without ports. */
+  /** The other end of the veth pair that ends in the port. If both halves have one, they become one pair without ports. */
   readonly workload?: WorkloadLink;
 }

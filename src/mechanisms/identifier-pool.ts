@@ -1,4 +1,4 @@
-/** The identifiers of one type of tunnel on one host: who has which. */
+/** The identifiers of one tunnel type on one host, with their owners. */
 import type { Random } from "../world/world.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { reason } from "../errors/reasons.ts";
@@ -8,7 +8,7 @@ const MAX_DRAWS = 64;
 const MAX_AVOIDED = 4_096;
 
 interface TakeOptions {
-  /** The connection. Default: the owner. */
+  /** The connection that holds the identifier. Default: the owner. */
   readonly holder?: string;
   readonly attempt?: number;
 }
@@ -18,7 +18,7 @@ interface Claim {
   holder: string;
 }
 
-/** One pool for each type, made when it is first used. */
+/** One pool for each tunnel type, made at its first use. */
 export class IdentifierPools {
   readonly #random: Random;
   readonly #pools = new Map<string, IdentifierPool>();
@@ -33,19 +33,19 @@ export class IdentifierPools {
     return known;
   }
 
-  /** How many are taken. */
+  /** The number of identifiers in use. */
   get size(): number {
     return [...this.#pools.values()].reduce((sum, pool) => sum + pool.size, 0);
   }
 }
 
 /**
- * One for all tunnels of a type, whichever way they were asked for: the kernel knows a VNI once for each port and family.
+ * One pool for all tunnels of a type, whoever asked for them: the kernel accepts a VNI once for each port and family.
  *
  * Guarantees
- * - An identifier never has two owners. An owner is a wire; a newer connection of the same wire takes it over, and what
- *   becomes of an older one does not touch it.
- * - One that a stranger's device has is not drawn again.
+ * - An identifier never has two owners. The owner is a wire; a newer connection of the same wire takes the identifier over, and
+ *   the end of an older connection does not release it.
+ * - An identifier that a stranger's device has is not drawn again.
  */
 export class IdentifierPool {
   readonly #random: Random;
@@ -66,7 +66,7 @@ export class IdentifierPool {
     return this.#owners.get(id)?.owner;
   }
 
-  /** One by chance that nobody has, another for each `attempt` of an owner. RESOURCE_EXHAUSTED if none turns up. */
+  /** Draws a random free identifier, another one for each `attempt` of an owner. RESOURCE_EXHAUSTED if none turns up. */
   take(owner: string, { holder = owner, attempt = 1 }: TakeOptions = {}): number {
     const { key, noun, firstDrawn, lastDrawn } = this.#identifier;
     for (let i = 0; i < MAX_DRAWS; i++) {
@@ -84,7 +84,7 @@ export class IdentifierPool {
     );
   }
 
-  /** Takes this very one. False if somebody else has it. */
+  /** Takes exactly this identifier. False if another owner has it. */
   claim(id: number, owner: string, holder = owner): boolean {
     const known = this.#owners.get(id);
     if (known && known.owner !== owner) return false;
@@ -92,12 +92,12 @@ export class IdentifierPool {
     return true;
   }
 
-  /** Gives it back, if `holder` has claimed it last. */
+  /** Gives an identifier back, if `holder` was the last to claim it. */
   release(id: number, holder: string): void {
     if (this.#owners.get(id)?.holder === holder) this.#owners.delete(id);
   }
 
-  /** A stranger's device has it. */
+  /** Keeps the pool from drawing an identifier that a stranger's device has. */
   avoid(id: number): void {
     this.#avoided.add(id);
     const [oldest] = this.#avoided;

@@ -1,4 +1,4 @@
-/** The mechanisms that there are, best first within their class. */
+/** All mechanisms, best first within their class. */
 import { type Server, SERVERS } from "../kernel/guard.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Netns } from "../kernel/kernel.ts";
@@ -18,26 +18,26 @@ import type {
 import type { ParameterMap } from "./parameters.ts";
 import { vxlan } from "./vxlan/vxlan.ts";
 
-/** A new one is one more entry. */
+/** A new mechanism is one more entry. */
 const LIST = [kernel, port, vxlan] as const;
 
-/** A mechanism of any type, as it was read. */
+/** A parsed mechanism of any type. */
 export type Mechanism = MechanismOf<(typeof LIST)[number]>;
 
 export const MECHANISMS: readonly MechanismType[] = LIST;
 export const LOCAL_TYPES: readonly LocalType[] = MECHANISMS.filter((each) => each.cls === "LOCAL");
 export const REMOTE_TYPES: readonly RemoteType[] = MECHANISMS.filter((each) => each.cls === "REMOTE");
 
-/** Upstream's other mechanisms for a workload of the same host: none of ours, and still nobody else's. */
+/** Upstream's other mechanisms for a workload of the same host: Netloom does not have them, but they are local all the same. */
 const STRANGE_LOCAL_TYPES: readonly string[] = ["MEMIF", "VFIO"];
 
-/** Is it for callers of the same host only? A class that is not given, or wrong, does not change what the type is. */
+/** Whether the mechanism is only for callers of the same host. A missing or wrong class does not change the class of the type. */
 export function isLocalMechanism({ cls, type }: { readonly cls: string; readonly type: string }): boolean {
   const known = MECHANISMS.find((each) => each.type === type);
   return cls === "LOCAL" || known?.cls === "LOCAL" || STRANGE_LOCAL_TYPES.includes(type);
 }
 
-/** A message of NSM, as it was answered. INVALID_ARGUMENT with all that is wrong. */
+/** Parses the mechanism of an NSM answer. INVALID_ARGUMENT with all problems. */
 export function readMechanism(message: {
   readonly type: string;
   readonly parameters: ParameterMap;
@@ -50,49 +50,49 @@ export function readMechanism(message: {
   throw new NetloomError("INVALID_ARGUMENT", `read mechanism ${type}: ${read.problems.join(", ")}`);
 }
 
-/** A device of this name in a namespace. */
+/** A mechanism for a device of this name in a namespace. */
 export function deviceIn(netns: Netns, interfaceName: string): Mechanism {
   const { type, parameters } = preferenceFor({ netns }, { name: interfaceName });
   return readMechanism({ type, parameters });
 }
 
-/** All that is known of a mechanism's type. */
+/** The definition of a mechanism's type. */
 export function typeOf({ type }: TypedMechanism): MechanismType {
   const known = MECHANISMS.find((each) => each.type === type);
   if (!known) throw new TypeError(`there is no mechanism ${type}`);
   return known;
 }
 
-/** The same of a tunnel, `undefined` for a device of a workload. */
+/** The definition of a tunnel's type; `undefined` for a device of a workload. */
 export function remoteTypeOf(mechanism: TypedMechanism): RemoteType | undefined {
   const type = typeOf(mechanism);
   return type.cls === "REMOTE" ? type : undefined;
 }
 
-/** The device of ours in a workload that a mechanism is; `undefined` for a port and a tunnel. */
+/** The mechanism's Netloom device in a workload; `undefined` for a port or a tunnel. */
 export function deviceOf(mechanism: TypedMechanism): WorkloadDevice | undefined {
   return isBorrowed(mechanism) ? undefined : endOf(mechanism);
 }
 
-/** Is it a device that somebody else has made? */
+/** Whether the mechanism is a borrowed device. */
 export function isBorrowed(mechanism: TypedMechanism): boolean {
   const type = typeOf(mechanism);
   return type.cls === "LOCAL" && type.borrow !== undefined;
 }
 
-/** The device at the end of a wire that a mechanism is, whoever has made it; `undefined` for a tunnel. */
+/** The mechanism's device at the end of a wire, whoever made it; `undefined` for a tunnel. */
 export function endOf(mechanism: TypedMechanism): WorkloadDevice | undefined {
   const type = typeOf(mechanism);
   return type.cls === "LOCAL" ? type.device(mechanism) : undefined;
 }
 
-/** What the other end of a wire may be for this one. Of a workload on another host its own host decides. */
+/** The servers that the other end of a wire may be for this end. For a workload of another host, that host decides. */
 export function servedFor(mechanism: TypedMechanism): readonly Server[] {
   const type = typeOf(mechanism);
   return type.cls === "LOCAL" ? type.servedBy(mechanism) : SERVERS;
 }
 
-/** What is asked of a forwarder for a workload there. */
+/** The mechanism to ask a forwarder for, for a workload at `place`. */
 export function preferenceFor(
   place: WorkloadPlace,
   wish: DeviceWish,
@@ -102,7 +102,7 @@ export function preferenceFor(
   return { cls: type.cls, type: type.type, parameters: Object.fromEntries(said) };
 }
 
-/** The first type for such a workload. */
+/** The first local type that fits such a workload. */
 export function typeFor(place: WorkloadPlace): LocalType {
   const found = LOCAL_TYPES.find((each) => each.forWorkload(place, { name: "" }) !== undefined);
   if (!found) throw new TypeError("there is no mechanism for such a workload");

@@ -1,13 +1,13 @@
-/** Parameters of mechanisms as they travel: texts by name. Upstream: api/pkg/api/networkservice/mechanisms/common/constants.go */
+/** Parameters of mechanisms in messages: texts by name. Upstream: api/pkg/api/networkservice/mechanisms/common/constants.go */
 
 export type ParameterMap = Readonly<Record<string, string>>;
 
-/** What was read, or all that is wrong with it: `vni "0" is not from 1 to 16777215`. */
+/** A parsed value, or all its problems: `vni "0" is not from 1 to 16777215`. */
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** Names of parameters that several of upstream's mechanisms have. */
+/** Names of parameters that several of upstream's mechanisms share. */
 export const COMMON = {
   inodeUrl: "inodeURL",
   name: "name",
@@ -18,24 +18,24 @@ export const COMMON = {
   mtu: "MTU",
 } as const;
 
-/** A whole number from 0 to `max` in decimal digits. */
+/** Parses a whole number from 0 to `max` in decimal digits. */
 export function readNumber(text: string | undefined, max: number): number | undefined {
   if (text === undefined || !/^[0-9]{1,10}$/.test(text)) return undefined;
   const value = Number(text);
   return value <= max ? value : undefined;
 }
 
-/** The `MTU` of a mechanism in bytes; 0 says nothing. */
+/** The `MTU` of a mechanism in bytes; 0 means not set. */
 export function mtuOf(parameters: ParameterMap): number {
   return readNumber(parameters[COMMON.mtu], 65_535) ?? 0;
 }
 
-/** The smaller one; 0 says nothing. */
+/** The smaller MTU; 0 means not set. */
 export function smallerMtu(a: number, b: number): number {
   return a && b ? Math.min(a, b) : a || b;
 }
 
-/** Is it an MTU that can be written down? */
+/** Whether a value is a valid MTU in messages. */
 export function isMtu(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= 65_535;
 }

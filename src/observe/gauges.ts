@@ -1,4 +1,4 @@
-/** Numbers that tell how a process is: each registers here, and whoever shows or exports numbers reads here. */
+/** Numbers about the state of a process: each one registers here, and displays and exporters read them here. */
 
 /** `host_wires`: lower case, words with `_`, unit last. */
 export type GaugeName = string;
@@ -7,7 +7,7 @@ export interface Gauge {
   readonly name: GaugeName;
   /** One sentence for people. */
   readonly help: string;
-  /** Reads the number as it is now. Must be cheap, and must not throw. */
+  /** Reads the present value. Must be cheap, and must not throw. */
   read(): number;
 }
 
@@ -20,7 +20,7 @@ export interface Sample {
 export class Gauges {
   readonly #gauges = new Map<GaugeName, Gauge>();
 
-  /** A name can be registered once: a TypeError otherwise. The result takes the gauge back. */
+  /** Each name can be registered once: a TypeError otherwise. The returned function removes the gauge. */
   register(gauge: Gauge): () => void {
     if (!/^[a-z][a-z0-9_]*$/.test(gauge.name)) throw new TypeError(`a gauge called ${gauge.name}`);
     if (this.#gauges.has(gauge.name)) throw new TypeError(`two gauges called ${gauge.name}`);
@@ -28,7 +28,7 @@ export class Gauges {
     return () => this.#gauges.delete(gauge.name);
   }
 
-  /** All as they are now, sorted by name. */
+  /** The present values, sorted by name. */
   read(): Sample[] {
     return [...this.#gauges.values()]
       .map((gauge) => ({ name: gauge.name, help: gauge.help, value: gauge.read() }))

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lineLog } from "./log.ts";
 
-test("a line has its level, its message and its fields, quoted where that is needed", () => {
+test("a line has its level, its message and its fields, quoted where needed", () => {
   const lines: string[] = [];
   const log = lineLog((line) => lines.push(line));
   log.info("wire is up", { wire: "alpha/web/to-db", ms: 4.2, why: undefined, text: 'a "b"\n' });
@@ -14,7 +14,7 @@ test("a line has its level, its message and its fields, quoted where that is nee
   ]);
 });
 
-test("a bug is described by the writer, in the line of what it has happened to", () => {
+test("a bug is described by the writer, in the line of its event", () => {
   const lines: string[] = [];
   const log = lineLog(
     (line) => lines.push(line),
@@ -29,7 +29,7 @@ test("a bug is described by the writer, in the line of what it has happened to",
   ]);
 });
 
-test("what is logged cannot steer a terminal", () => {
+test("log text cannot control a terminal", () => {
   const lines: string[] = [];
   lineLog((line) => lines.push(line)).warn("\u001b[2J\u202e", { name: "\u009b" });
   assert.match(lines[0] ?? "", /^[\x20-\x7e]+$/);

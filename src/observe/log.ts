@@ -1,6 +1,6 @@
 /**
- * Log lines: what happened, then what it happened to, as `key=value`. One line is one event, and can be read by people
- * and by programs alike: `level=info msg="wire is up" wire=alpha/web/to-db endpoint=db.beta ms=4.2`
+ * Log lines: the event, then the things it concerns, as `key=value`. One line is one event, for people and programs alike:
+ * `level=info msg="wire is up" wire=alpha/web/to-db endpoint=db.beta ms=4.2`
  */
 
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -13,13 +13,13 @@ export interface Log {
   debug(message: string, fields?: Fields): void;
   info(message: string, fields?: Fields): void;
   warn(message: string, fields?: Fields): void;
-  /** `bug` is what nobody has expected. */
+  /** `bug` is an unexpected error. */
   error(message: string, fields?: Fields, bug?: unknown): void;
 }
 
 /**
- * A log that hands each line of `level` and above to `write`, without a line feed. The time is the writer's to add, and
- * what a bug has beside its message: `describe`.
+ * A log that passes each line of `level` and above to `write`, without a line feed. The writer adds the time. `describe` turns a
+ * bug into text, with whatever it has beside its message.
  */
 export function lineLog(
   write: (line: string) => void,
@@ -37,7 +37,7 @@ export function lineLog(
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error };
 }
 
-/** Says nothing. */
+/** Logs nothing. */
 export const NO_LOG: Readonly<Log> = {
   debug: () => undefined,
   info: () => undefined,
@@ -52,17 +52,17 @@ function formatLine(level: Level, message: string, fields: Fields): string {
   return [`level=${level}`, `msg=${quoteValue(message)}`, ...pairs].join(" ");
 }
 
-/** As it is where that is unmistakable, else in quotes with control characters escaped. */
+/** The text as it is if it is unambiguous, else in quotes with control characters escaped. */
 function quoteValue(text: string): string {
   if (/^[\w./:@%+,→-]+$/.test(text)) return text;
   return JSON.stringify(text).replace(
-    // What JSON leaves alone but a terminal does not.
+    // Characters that JSON does not escape but a terminal interprets.
     /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 
-/** A log whose lines say `fields`, too. */
+/** A log that adds `fields` to every line. */
 export function withFields(log: Log, fields: Fields): Log {
   return {
     debug: (message, more = {}) => log.debug(message, { ...fields, ...more }),
@@ -72,7 +72,7 @@ export function withFields(log: Log, fields: Fields): Log {
   };
 }
 
-/** Says nothing, and hands what nobody has expected to `fail`: where a bug has to end the run. */
+/** A silent log that passes unexpected errors to `fail`: for runs that a bug has to end. */
 export function logThatFails(fail: (bug: unknown) => void): Log {
   return {
     ...NO_LOG,

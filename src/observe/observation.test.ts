@@ -4,7 +4,7 @@ import { Gauges } from "./gauges.ts";
 import { lineLog, logThatFails, withFields } from "./log.ts";
 import { Retries } from "./retries.ts";
 
-test("gauges are read as they are, by name, and a name has one", () => {
+test("gauges are read with their present values, sorted by name, and a name has one gauge", () => {
   const gauges = new Gauges();
   let wires = 1;
   const take = gauges.register({ name: "wires", help: "Wires.", read: () => wires });
@@ -23,7 +23,7 @@ test("gauges are read as they are, by name, and a name has one", () => {
   gauges.register({ name: "wires", help: "Wires.", read: () => 0 });
 });
 
-test("what is tried again is told from its first failure until it is over, with how often and why", () => {
+test("a retried operation is listed from its first failure until it is over, with its count and reason", () => {
   let nowMs = 5;
   const retries = new Retries({
     wallMs: () => nowMs,
@@ -45,7 +45,7 @@ test("what is tried again is told from its first failure until it is over, with 
   );
 });
 
-test("a log with fields says them in each line, and a log that fails hands on what nobody has expected", () => {
+test("a log with fields adds them to each line, and a log that fails passes unexpected errors on", () => {
   const lines: string[] = [];
   const log = withFields(
     lineLog((line) => void lines.push(line)),

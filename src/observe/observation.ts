@@ -1,4 +1,4 @@
-/** All by which a process tells how it is. Every World has it. */
+/** The means by which a process reports its state. Every World has them. */
 import type { Clock } from "../async/clock.ts";
 import { Gauges } from "./gauges.ts";
 import { type Log, NO_LOG } from "./log.ts";
@@ -12,7 +12,7 @@ export interface Observation {
   readonly retries: Retries;
 }
 
-/** Default: nothing is written down, and no span is recorded. */
+/** Default: no log lines, and no spans. */
 export function observation(
   clock: Clock,
   { log = NO_LOG, trace = NO_TRACE }: { readonly log?: Log; readonly trace?: Trace } = {},

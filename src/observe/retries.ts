@@ -1,14 +1,14 @@
-/** Counts the things that a process keeps trying, so that nothing is retried for ever without being seen. */
+/** Counts operations that a process keeps retrying, so that no endless retry stays unseen. */
 import type { Clock } from "../async/clock.ts";
 
-/** Something that fails, and is tried again. */
+/** An operation that fails and is retried. */
 export interface Retrying {
-  /** `remove wire web-db`: what is attempted, on what. */
+  /** The attempt and its object: `remove wire web-db`. */
   readonly what: string;
-  /** Since when, on `Clock.wallMs`. */
+  /** Time of the first failure, on `Clock.wallMs`. */
   readonly sinceMs: number;
   readonly failures: number;
-  /** Why it failed last. */
+  /** Reason of the last failure. */
   readonly reason: string;
 }
 
@@ -20,7 +20,7 @@ export class Retries {
     this.#clock = clock;
   }
 
-  /** An attempt has failed, and there will be another one. Returns how often that was in a row. */
+  /** Counts a failed attempt that will be retried. Returns the number of failures in a row. */
   failed(what: string, error: Error): number {
     const before = this.#retrying.get(what);
     const failures = (before?.failures ?? 0) + 1;
@@ -29,7 +29,7 @@ export class Retries {
     return failures;
   }
 
-  /** It has worked, or nobody wants it any more. */
+  /** Forgets an operation that succeeded or is no longer wanted. */
   over(what: string): void {
     this.#retrying.delete(what);
   }

@@ -17,7 +17,7 @@ function recorder() {
 }
 
 suite("a trace", () => {
-  test("is a tree of spans, each with its time and what it has failed of", async () => {
+  test("is a tree of spans, each with its time and the reason of its failure", async () => {
     const { spans, trace, pass } = recorder();
     const root = trace.begin("request", { attributes: { connection: "a" } });
     await assert.rejects(
@@ -39,7 +39,7 @@ suite("a trace", () => {
     assert.equal(new Set(spans.map(({ traceId }) => traceId)).size, 1);
   });
 
-  test("goes on in another process by what stands beside the message", () => {
+  test("continues in another process by the headers beside the message", () => {
     const [near, far] = [recorder(), recorder()];
     const asking = near.trace.begin("ask");
     const parent = readTraceHeaders(traceHeaders(asking));
@@ -49,14 +49,14 @@ suite("a trace", () => {
     assert.equal(far.spans[0]?.parentId, asking.context?.spanId);
   });
 
-  test("that nobody records has no identity, and sends none", async () => {
+  test("that nobody records has no identity, and sends no headers", async () => {
     const span = NO_TRACE.begin("request").child("connect");
     assert.equal(span.context, undefined);
     assert.deepEqual(traceHeaders(span), {});
     assert.equal(await within(span, () => Promise.resolve(7)), 7);
   });
 
-  test("has headers that are read as they were written; anything else is no trace, and no error", () => {
+  test("has headers that are read as they were written; malformed ones give no trace and no error", () => {
     const digits = (length: number) =>
       fc
         .array(fc.integer({ min: 0, max: 15 }), { minLength: length, maxLength: length })

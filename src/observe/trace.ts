@@ -1,10 +1,10 @@
 /**
- * Traces: what a request has done on its way through elements, processes and kernels, and how long each step took.
- * A span is one step. Source: https://www.w3.org/TR/trace-context/ and OpenTelemetry's data model of traces.
+ * Traces: the steps of a request through elements, processes and kernels, with the duration of each. A span is one step. Source:
+ * https://www.w3.org/TR/trace-context/ and OpenTelemetry's data model of traces.
  */
 import type { Clock } from "../async/clock.ts";
 
-/** Names a span to other processes. */
+/** The identity of a span for other processes. */
 export interface SpanContext {
   /** 32 hexadecimal digits, the same for all spans of a trace. */
   readonly traceId: string;
@@ -14,19 +14,19 @@ export interface SpanContext {
 
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 
-/** One step that is under way. */
+/** A step in progress. */
 export interface Span {
-  /** `undefined` where nobody records: then nothing that is said of the span is kept. */
+  /** `undefined` if nobody records: then the span is not kept. */
   readonly context: SpanContext | undefined;
-  /** A step of this step. */
+  /** Begins a step within this step. */
   child(name: string, attributes?: Attributes): Span;
-  /** To be called once. `error` says that the step has failed, and why. */
+  /** To be called once. `error` is the reason if the step failed. */
   end(error?: unknown): void;
 }
 
 /** Begins spans. */
 export interface Trace {
-  /** A step whose parent is in another process, or that has none. */
+  /** Begins a step without a parent, or with a parent in another process. */
   begin(name: string, options?: { readonly parent?: SpanContext; readonly attributes?: Attributes }): Span;
 }
 
@@ -43,11 +43,11 @@ export interface FinishedSpan extends SpanContext {
   readonly error?: string;
 }
 
-/** A way out for finished spans. A folder of src/exporters implements it. */
+/** Receives finished spans. A folder of src/exporters implements it. */
 export interface SpanExporter {
-  /** Must not throw, and not wait. */
+  /** Must not throw, and must not wait. */
   export(span: FinishedSpan): void;
-  /** Resolves when all that was exported is out. */
+  /** Resolves when all exported spans are written. */
   close(): Promise<void>;
 }
 
@@ -59,12 +59,12 @@ export const NO_TRACE: Readonly<Trace> = { begin: () => NO_SPAN };
 export interface TracerOptions {
   readonly host: string;
   readonly clock: Clock;
-  /** As of `Random.bytes`. */
+  /** As `Random.bytes`. */
   readonly bytes: (purpose: string, n: number, length: number) => Uint8Array;
   readonly exporter: Pick<SpanExporter, "export">;
 }
 
-/** Hands every span that ends to `exporter`. */
+/** A trace that passes every ended span to `exporter`. */
 export function tracer({ host, clock, bytes, exporter }: TracerOptions): Trace {
   let drawn = 0;
   const draw = (purpose: string, length: number): string => hex(bytes(purpose, drawn++, length));
@@ -98,7 +98,7 @@ export function tracer({ host, clock, bytes, exporter }: TracerOptions): Trace {
   };
 }
 
-/** Does `task` within `span`, which ends with it. */
+/** Runs `task` within `span`, and ends the span with it. */
 export async function within<T>(span: Span, task: () => Promise<T>): Promise<T> {
   if (span.context === undefined) return await task();
   try {

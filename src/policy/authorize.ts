@@ -1,6 +1,6 @@
 /**
- * May somebody do that? One question, asked of one function, for everything that comes to a process from outside. Elements and
- * services only ask; rules.ts decides.
+ * Authorization of everything that comes to a process from outside: one question, answered by one function. Elements and services
+ * only ask; rules.ts decides.
  */
 import type { Path } from "../api/gen/nsm/connection_pb.js";
 import { NetloomError, type Topic } from "../errors/errors.ts";
@@ -11,25 +11,25 @@ interface ConnectionResource {
   readonly kind: "connection";
   readonly id: string;
   readonly service: string;
-  /** Who has established it; absent before that. */
+  /** The peer that established it; absent before that. */
   readonly owner?: Principal | undefined;
 }
 
-/** What is made in kernels for a path, on all hosts that it passes. */
+/** All kernel objects made for one path, on all its hosts. */
 interface WireResource {
   readonly kind: "wire";
   readonly id: string;
-  /** Who has asked for it here; absent if nobody has. */
+  /** The peer that asked for it here; absent if none did. */
   readonly owner?: Principal | undefined;
 }
 
-/** A way to join the ends of a connection, as its caller proposes it. */
+/** A mechanism for the ends of a connection, as its caller proposes it. */
 interface MechanismResource {
   readonly kind: "mechanism";
   /** Id of the connection. */
   readonly id: string;
   readonly type: string;
-  /** It leads into a host's namespaces, memory or devices. */
+  /** The mechanism leads into a host's namespaces, memory or devices. */
   readonly isForHost: boolean;
 }
 
@@ -45,20 +45,20 @@ interface SelectionResource {
 interface EntryResource {
   readonly kind: "service" | "endpoint";
   readonly name: string;
-  /** Where it is, if that is said. */
+  /** The URL of the entry, or empty. */
   readonly url: string;
-  /** Whose the name is, and where, if the call would change what is registered under it. */
+  /** The owner of the name, and the owner's URL, if the call would change the registered entry. */
   readonly owner?: Principal | undefined;
   readonly ownerUrl?: string | undefined;
 }
 
-/** What keeps the registrations of a host alive. */
+/** A lease, which keeps the registrations of a host alive. */
 interface LeaseResource {
   readonly kind: "lease";
   readonly name: string;
 }
 
-/** What a registry is searched for; empty ones match any. */
+/** A search in a registry; an empty field matches everything. */
 interface QueryResource {
   readonly kind: "services" | "endpoints" | "registry";
   readonly name: string;
@@ -66,7 +66,7 @@ interface QueryResource {
   readonly services: readonly string[];
 }
 
-/** This host, as its people command it. */
+/** This host, as the target of commands. */
 interface HostResource {
   readonly kind: "host";
   readonly name: string;
@@ -74,32 +74,32 @@ interface HostResource {
   readonly call: string;
 }
 
-/** All that is asked for, and of what. */
+/** All actions, with the resource of each. */
 interface Asked {
   request: ConnectionResource | WireResource | MechanismResource;
   close: ConnectionResource;
-  /** To hear of connections: of a selection when the stream is opened, then of each connection in it. */
+  /** Watch connections: asked for the selection when the stream is opened, then for each connection in it. */
   monitor: SelectionResource | ConnectionResource;
-  /** To see the tokens in the path of a connection that is heard of. */
+  /** See the tokens in the path of a watched connection. */
   "see-tokens": ConnectionResource;
   register: EntryResource | LeaseResource;
   unregister: EntryResource;
   find: QueryResource;
-  /** To look at a host. */
+  /** Look at a host. */
   read: HostResource;
-  /** To try something that leaves nothing. */
+  /** Try something that leaves nothing behind. */
   operate: HostResource;
-  /** To change what the host does, or to see what its workloads say to each other. */
+  /** Change what the host does, or see the traffic of its workloads. */
   own: HostResource;
 }
 
 export type Action = keyof Asked;
 
-/** What else is known. */
+/** Further facts about a call. */
 interface Context {
-  /** How the call has come, and by which key. */
+  /** The peer of the call, with its origin and its key. */
   readonly peer: Peer;
-  /** The way that a message has come, up to this process, with the tokens of its stations. */
+  /** The path of a message up to this process, with the tokens of its stations. */
   readonly path?: Path | undefined;
 }
 
@@ -113,26 +113,26 @@ export type Question = {
 }[Action];
 
 export interface Refusal {
-  /** Of the rule that has decided. */
+  /** Name of the rule that decided. */
   readonly rule: string;
-  /** UNAUTHENTICATED: it may be allowed to who proves more. */
+  /** UNAUTHENTICATED: a caller that proves more may be allowed. */
   readonly code: "PERMISSION_DENIED" | "UNAUTHENTICATED";
-  /** Goes behind what was attempted: `it belongs to another peer`. Without secrets: the caller reads it. */
+  /** Continues the attempt in a message: `it belongs to another peer`. Holds no secrets: the caller reads it. */
   readonly reason: string;
   readonly topic?: Topic | undefined;
   readonly hint?: string | undefined;
 }
 
-/** `undefined` if it is allowed. Synchronous: what was decided is done before anything else happens. */
+/** Returns `undefined` if the call is allowed. Synchronous: nothing can happen between the decision and the action. */
 export type Authorize = (question: Question) => Refusal | undefined;
 
-/** A question of `peer`. */
+/** A question about a call of `peer`. */
 export function question<A extends Action>(peer: Peer, action: A, resource: Asked[A], path?: Path): Question {
   // The compiler does not see that action and resource belong together for each A.
   return { principal: peer.principal, action, resource, context: { peer, path } } as Question;
 }
 
-/** Throws the refusal, with what was attempted. */
+/** Throws the refusal, with the attempt in front. */
 export function mustAllow(authorize: Authorize, asked: Question): void {
   const refusal = authorize(asked);
   if (!refusal) return;
@@ -167,7 +167,7 @@ function attemptOf({ action, resource, principal }: Question): string {
   }
 }
 
-/** Somebody, and the URL under which something of his is reached. */
+/** Text for a principal, with the URL of its entry if there is one. */
 export function placeOf(principal: Principal, url: string): string {
   return url === "" ? principalText(principal) : `${principalText(principal)} (${url})`;
 }

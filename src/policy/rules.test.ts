@@ -1,4 +1,4 @@
-/** What is allowed to whom where no identity and no policy say more. */
+/** The calls that each peer may make if neither an identity nor a policy adds rules. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { SELF, type Peer, principalText } from "../world/peer.ts";
@@ -10,7 +10,7 @@ const OWNER = peerNamed("tcp:10.0.0.1");
 const STRANGER = peerNamed("tcp:10.0.0.2");
 const USER = peerNamed("unix:1000");
 const OTHER_USER = peerNamed("unix:1001");
-/** By the socket, and proven. */
+/** Came by the socket, with proof. */
 const PROVEN: Readonly<Peer> = { ...USER, principal: { kind: "spiffe", id: "spiffe://mesh/program" } };
 const ALL = [OWNER, STRANGER, USER, OTHER_USER, PROVEN, SELF] as const;
 const LOCAL = [USER, OTHER_USER, PROVEN, SELF] as const;
@@ -19,7 +19,7 @@ interface Row {
   readonly what: string;
   readonly ask: (peer: Peer) => Question;
   readonly allowed: readonly Peer[];
-  /** What all others are told. */
+  /** The refusal that all other peers get. */
   readonly refusal?: RegExp;
 }
 
@@ -34,7 +34,7 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
   request: [
     { what: "a new connection", ask: (peer) => question(peer, "request", connection), allowed: ALL },
     {
-      what: "a connection that is somebody's",
+      what: "a connection with an owner",
       ask: (peer) => question(peer, "request", { ...connection, owner }),
       allowed: [OWNER],
       refusal: /^request connection c1: it belongs to another peer$/,
@@ -46,19 +46,19 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
       refusal: /it belongs to another peer$/,
     },
     {
-      what: "a connection of whoever comes by the socket, as an earlier version has known it",
+      what: "a connection of a unix peer without uid, as an earlier version recorded it",
       ask: (peer) => question(peer, "request", { ...connection, owner: { kind: "unix" } }),
       allowed: [USER, OTHER_USER],
       refusal: /it belongs to another peer$/,
     },
     {
-      what: "a wire that is somebody's",
+      what: "a wire with an owner",
       ask: (peer) => question(peer, "request", { kind: "wire", id: "w1", owner }),
       allowed: [OWNER],
       refusal: /^request wire w1: it belongs to another peer$/,
     },
     {
-      what: "a wire that is nobody's",
+      what: "a wire without an owner",
       ask: (peer) => question(peer, "request", { kind: "wire", id: "w1" }),
       allowed: ALL,
     },
@@ -76,7 +76,7 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
   ],
   close: [
     {
-      what: "a connection that is somebody's",
+      what: "a connection with an owner",
       ask: (peer) => question(peer, "close", { ...connection, owner }),
       allowed: [OWNER],
       refusal: /^close connection c1: it belongs to another peer$/,
@@ -89,14 +89,14 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
       allowed: ALL,
     },
     {
-      what: "a connection that is somebody's",
+      what: "a connection with an owner",
       ask: (peer) => question(peer, "monitor", { ...connection, owner }),
       allowed: ALL,
     },
   ],
   "see-tokens": [
     {
-      what: "of a connection that is somebody's",
+      what: "of a connection with an owner",
       ask: (peer) => question(peer, "see-tokens", { ...connection, owner }),
       allowed: [OWNER, SELF],
       refusal: /its tokens are for who has established it$/,
@@ -105,14 +105,14 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
   register: [
     { what: "a free name", ask: (peer) => question(peer, "register", endpoint), allowed: ALL },
     {
-      what: "a name that is somebody's",
+      what: "a name with an owner",
       ask: (peer) => question(peer, "register", { ...endpoint, owner, ownerUrl: "tcp://10.0.0.1:5001" }),
       allowed: [OWNER],
       refusal:
         /^register endpoint shop-1 of \S+ \(tcp:\/\/10\.0\.0\.9:5001\): it belongs to tcp:10\.0\.0\.1 \(tcp:\/\/10\.0\.0\.1:5001\)$/,
     },
     {
-      what: "a service that is somebody's",
+      what: "a service with an owner",
       ask: (peer) => question(peer, "register", { kind: "service", name: "shop", url: "", owner }),
       allowed: [OWNER],
       refusal: /^register service shop of \S+: it belongs to tcp:10\.0\.0\.1$/,
@@ -125,7 +125,7 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
   ],
   unregister: [
     {
-      what: "a name that is somebody's",
+      what: "a name with an owner",
       ask: (peer) => question(peer, "unregister", { ...endpoint, owner }),
       allowed: [OWNER],
       refusal: /^unregister endpoint shop-1 of .*: it belongs to tcp:10\.0\.0\.1$/,
@@ -170,7 +170,7 @@ for (const [action, rows] of Object.entries(ROWS))
       });
   });
 
-test("the first rule that refuses decides, and is named", () => {
+test("the first rule that refuses decides, and the refusal names it", () => {
   const refuse = (name: string) => ({
     name,
     refusal: () => ({ code: "UNAUTHENTICATED", reason: name }) as const,

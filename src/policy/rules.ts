@@ -1,24 +1,24 @@
 /**
- * The rules that hold everywhere. Each says why it refuses, or says nothing; what no rule refuses is allowed. An identity
- * adds rules of its own: those of the tokens in a path.
+ * The rules that hold everywhere. Each rule returns a reason to refuse, or nothing; anything that no rule refuses is allowed. An
+ * identity adds rules of its own, about the tokens in a path.
  */
 import { isLocal, isSamePrincipal } from "../world/peer.ts";
 import { type Authorize, placeOf, type Question, type Refusal } from "./authorize.ts";
 
 export interface PolicyRule {
   readonly name: string;
-  /** Why it refuses; `undefined` if it does not. Pure. */
+  /** The refusal, or `undefined`. Pure. */
   refusal(question: Question): Omit<Refusal, "rule"> | undefined;
 }
 
-/** What somebody has established, asked for or registered nobody else changes, closes or takes over. */
+/** Only its owner may change, close or take over a connection, a wire or an entry. */
 const OWNED: Readonly<PolicyRule> = {
   name: "owned",
   refusal: ({ action, resource, principal }) => {
     const isAsked = !["monitor", "see-tokens"].includes(action);
     if (!isAsked || !("owner" in resource) || !resource.owner) return undefined;
     if (isSamePrincipal(resource.owner, principal)) return undefined;
-    // Who it is, is nobody's business but in a registry, where two hosts of one name have to find each other.
+    // The owner stays private, except in a registry, where two hosts with the same name have to find each other.
     if (resource.kind === "connection" || resource.kind === "wire")
       return { code: "PERMISSION_DENIED", reason: "it belongs to another peer", topic: "NL-305" };
     return {
@@ -30,7 +30,7 @@ const OWNED: Readonly<PolicyRule> = {
   },
 };
 
-/** Who is not on this host has no business in its namespaces. */
+/** Only callers on this host may use mechanisms that lead into its namespaces. */
 const LOCAL_MECHANISMS: Readonly<PolicyRule> = {
   name: "local-mechanisms",
   refusal: ({ resource, context }) =>
@@ -39,7 +39,7 @@ const LOCAL_MECHANISMS: Readonly<PolicyRule> = {
       : undefined,
 };
 
-/** A token vouches for who shows it: it is shown to whose connection it is for, and to this process. */
+/** A token proves the identity of whoever shows it: only the connection's owner and this process may see it. */
 const OWN_TOKENS: Readonly<PolicyRule> = {
   name: "own-tokens",
   refusal: ({ action, resource, principal }) => {
@@ -49,7 +49,7 @@ const OWN_TOKENS: Readonly<PolicyRule> = {
   },
 };
 
-/** A host is commanded from itself: who may use the socket is who may open its file. */
+/** A host is commanded only from itself: the permissions of the socket's file decide who may. */
 const COMMANDED_LOCALLY: Readonly<PolicyRule> = {
   name: "commanded-locally",
   refusal: ({ resource, context }) =>
@@ -64,7 +64,7 @@ const COMMANDED_LOCALLY: Readonly<PolicyRule> = {
 
 export const RULES: readonly PolicyRule[] = [OWNED, LOCAL_MECHANISMS, OWN_TOKENS, COMMANDED_LOCALLY];
 
-/** Allows what none of `rules` refuses. The first that refuses decides. */
+/** Allows everything that none of `rules` refuses. The first rule that refuses decides. */
 export function authorizeBy(rules: readonly PolicyRule[]): Authorize {
   return (question) => {
     for (const rule of rules) {

@@ -1,6 +1,6 @@
 /**
- * May the caller register, or look for, that? Upstream: sdk/pkg/registry/common/authorize, whose rule for names is kept here by
- * what is stored and not by what a process has seen.
+ * Authorizes registrations and queries. Upstream: sdk/pkg/registry/common/authorize, whose rule for names is checked here against
+ * the stored entries, not against the calls that a process has seen.
  */
 import type { Call } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
@@ -12,18 +12,21 @@ import { pathOfCall } from "./registry-path.ts";
 export interface AuthorizeOptions<T> {
   readonly authorize: Authorize;
   readonly kind: Pick<EntryKind<T, unknown, unknown>, "noun" | "keysOf">;
-  /** What is registered. Absent: names are somebody else's to guard. */
+  /** The registered entries. Absent: another process guards the names. */
   readonly registered?: {
-    /** Whom a registered name belongs to. */
+    /** The owner of a registered name. */
     ownerOf(name: string): Principal | undefined;
-    /** Under which URL it is reached. */
+    /** The URL at which a registered name is reached. */
     urlOf(name: string): string | undefined;
-    /** May anybody say this, although the name is another's? Default: nobody may. */
+    /** Whether any peer may register this entry, even if the name has another owner. Default: no. */
     isHarmless?(entry: T): boolean;
   };
 }
 
-/** Asks about each registration, with the owner of its name where that is at stake. A loss is nobody's wish, and not asked about. */
+/**
+ * Authorizes each registration, with the owner of its name if the call would change it. A close because of a loss is not
+ * authorized: no peer asked for it.
+ */
 export function authorize<T>({ authorize: decide, kind, registered }: AuthorizeOptions<T>): Element<T, T> {
   const ask = (call: Call, action: "register" | "unregister", entry: T): void => {
     const { name, url } = kind.keysOf(entry);
@@ -45,7 +48,7 @@ export function authorize<T>({ authorize: decide, kind, registered }: AuthorizeO
   };
 }
 
-/** Throws if `peer` may not look for what `query` asks for. */
+/** Throws if `peer` may not make this query. */
 export function mayFind<T, Q>(
   decide: Authorize,
   kind: Pick<EntryKind<T, Q, unknown>, "noun" | "keysOf" | "queryOf">,

@@ -1,6 +1,6 @@
 /**
- * Whoever applies what a watch tells has, at quiet, what a new find returns, and beside it at most what has changed so that
- * it does not match any more: whatever changes, however it reads.
+ * A reader that applies all events of a watch has, when it is quiet, the result of a new find, and at most entries that have
+ * changed so that they no longer match: for all changes and all reading speeds.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -58,13 +58,13 @@ const step = fc.oneof(
   },
 );
 
-/** Applies what a watch tells. */
+/** Applies the events of a watch. */
 class Follower {
   readonly #like: NetworkServiceEndpoint;
   readonly #catalog: Catalog<NetworkServiceEndpoint>;
   readonly #options: Parameters<Catalog<NetworkServiceEndpoint>["watch"]>[1];
   readonly held = new Map<string, Listed>();
-  /** Has matched, and was changed so that it did not. */
+  /** Names of entries that matched, and were changed so that they no longer match. */
   readonly #hasLeft = new Set<string>();
   #watch: CatalogWatch<Listed>;
 
@@ -84,14 +84,14 @@ class Follower {
       this.#hasLeft.add(now.name);
   }
 
-  /** False if there was nothing. */
+  /** Reads one event. False if there was none. */
   read(): boolean {
     let event: CatalogEvent<Listed> | undefined;
     try {
       event = this.#watch.takeNow();
     } catch (error) {
       assert.ok(error instanceof NetloomError && error.code === "RESOURCE_EXHAUSTED");
-      // What a peer does that was cut: it begins anew.
+      // A peer that was cut off begins again.
       this.#watch.close();
       this.held.clear();
       this.#watch = this.#catalog.watch(this.#like, this.#options);

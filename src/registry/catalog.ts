@@ -1,14 +1,14 @@
 /**
- * Entries by name, by network service and by URL, and those who watch them. All in memory, all at once: nothing here
- * waits. The registry puts it before its store, a manager fills it from its registry.
+ * Entries by name, by network service and by URL, and the watches on them. All in memory and synchronous. A registry keeps it in
+ * front of its store, a manager fills it from its registry.
  */
 import { CatalogWatch, type WatchOptions } from "./watch/catalog-watch.ts";
 import type { StoreKeys, Listed } from "./entry-kind.ts";
 
-/** The entries that share a key, in the order in which they came. */
+/** The entries that share a key, in the order of their arrival. */
 type Shelf<R> = Map<string, R>;
 
-/** What a catalog has to know of its entries. */
+/** The operations that a catalog needs on its entries. */
 export interface Cataloged<T> {
   readonly noun: string;
   keysOf(like: T): StoreKeys;
@@ -19,10 +19,13 @@ export interface Cataloged<T> {
   expiring(entry: T, atMs: number): T;
 }
 
-/** Asked now, tells when entries end by name, on `Clock.wallMs`. Time is no part of an entry: it changes all the while. */
+/**
+ * Called once for a moment, returns when entries end, by name, on `Clock.wallMs`. The time is no part of an entry, because it
+ * changes all the while.
+ */
 export type Expirations = () => (name: string) => number | undefined;
 
-/** A query, ready to be asked about many entries. */
+/** A query, prepared for many entries. */
 interface Asked<R> {
   readonly keys: StoreKeys;
   readonly matches: (entry: R) => boolean;
@@ -33,7 +36,7 @@ export class Catalog<T, R extends Listed = Listed> {
   readonly #byName: Shelf<R> = new Map();
   readonly #byService = new Map<string, Shelf<R>>();
   readonly #byUrl = new Map<string, Shelf<R>>();
-  /** Watches by the name that they ask for, else by the first service, else in `all`. */
+  /** Watches by the name of their query, else by its first service, else in `all`. */
   readonly #watches = {
     byName: new Map<string, Set<CatalogWatch<R>>>(),
     byService: new Map<string, Set<CatalogWatch<R>>>(),
@@ -41,7 +44,7 @@ export class Catalog<T, R extends Listed = Listed> {
   };
   #watchCount = 0;
   #touchCount = 0;
-  /** Whoever knows when entries end says so here. Default: nobody does. */
+  /** Set by the part that knows when entries end. Default: no entry has an end. */
   expirations: Expirations = () => () => undefined;
 
   constructor(kind: Cataloged<T>) {
@@ -61,12 +64,12 @@ export class Catalog<T, R extends Listed = Listed> {
     return this.#byName.get(name);
   }
 
-  /** All, in the order in which they came. Goes on while the catalog changes. */
+  /** All entries in the order of their arrival. Iteration goes on while the catalog changes. */
   entries(): IterableIterator<R> {
     return this.#byName.values();
   }
 
-  /** Adds an entry or replaces the one of its name, and tells the watches. */
+  /** Adds an entry or replaces the one of the same name, and tells the watches. */
   put(entry: R): void {
     const before = this.#byName.get(entry.name);
     if (before) this.#takeOff(before, entry);
@@ -76,7 +79,7 @@ export class Catalog<T, R extends Listed = Listed> {
     for (const watch of this.#concerned(entry, before)) watch.changed(entry, before);
   }
 
-  /** Takes an entry out, and tells the watches. `undefined` if there is none of that name. */
+  /** Removes an entry, and tells the watches. `undefined` if there is none of that name. */
   remove(name: string): R | undefined {
     const entry = this.#byName.get(name);
     if (!entry) return undefined;
@@ -86,24 +89,24 @@ export class Catalog<T, R extends Listed = Listed> {
     return entry;
   }
 
-  /** Does any watch want to know of entries of which only the time has changed? */
+  /** Whether any watch wants to know of entries of which only the time has changed. */
   get wantsTouches(): boolean {
     return this.#touchCount > 0;
   }
 
-  /** Tells the watches that asked for it that the time of an entry has changed, and nothing else. */
+  /** The time of an entry has changed, and nothing else: tells the watches that want to know. */
   touch(name: string): void {
     const entry = this.#touchCount > 0 ? this.#byName.get(name) : undefined;
     if (!entry) return;
     for (const watch of this.#concerned(entry, undefined)) watch.touched(entry);
   }
 
-  /** What matches now. Goes on while the catalog changes. */
+  /** The entries that match now. Iteration goes on while the catalog changes. */
   find(like: T): IterableIterator<R> {
     return this.#find(this.#ask(like));
   }
 
-  /** What matches now, and every change of it. Whoever opens it closes it. */
+  /** The entries that match now, and every later change. The caller has to close the watch. */
   watch(like: T, options: WatchOptions): CatalogWatch<R> {
     const asked = this.#ask(like);
     const { touches = false } = options;
@@ -146,7 +149,7 @@ export class Catalog<T, R extends Listed = Listed> {
     for (const shelf of this.#shelves(keys)) for (const entry of shelf) if (matches(entry)) yield entry;
   }
 
-  /** The fewest entries that are known to hold all that can match. */
+  /** Groups of entries, as few as possible, that contain all matches. */
   *#shelves({ name, services, url }: StoreKeys): IterableIterator<Iterable<R>> {
     const [service] = services;
     if (name !== "") {
@@ -155,7 +158,7 @@ export class Catalog<T, R extends Listed = Listed> {
     } else if (service !== undefined) {
       yield this.#byService.get(service)?.values() ?? [];
     } else if (url !== "") {
-      // There are as many URLs as managers, and the query is a part of one.
+      // There are as many URLs as managers, and the query may be a part of one.
       for (const [known, entries] of this.#byUrl) if (known.includes(url)) yield entries.values();
     } else {
       yield this.#byName.values();
@@ -168,7 +171,7 @@ export class Catalog<T, R extends Listed = Listed> {
     if (entry.url !== next?.url) takeOff(this.#byUrl, entry.url, entry.name);
   }
 
-  /** Watches whose keys fit `entry`, or what it was before. */
+  /** Watches whose keys fit `entry`, or its earlier form `before`. */
   #concerned(entry: R, before: R | undefined): Set<CatalogWatch<R>> {
     const { byName, byService, all } = this.#watches;
     const concerned = new Set<CatalogWatch<R>>(all);

@@ -1,14 +1,14 @@
-/** What is decided by what is known of a shared store, where others decide at the same time. */
+/** Repeats decisions about a shared store that other registries change at the same time. */
 import type { Element } from "../chain/element.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Shelf, StoreView } from "./store-view.ts";
 
-/** So often another registry may have been quicker with the same name. */
+/** Attempts against other registries that write the same name first. */
 const MAX_ATTEMPTS = 8;
 
 /**
- * Decides again, by what is known then, as long as others are quicker with the same record; and once more what was refused
- * (PERMISSION_DENIED), if the store has something else than was known. UNAVAILABLE if there is no end to it.
+ * Repeats `decide` with fresh knowledge while other registries write the same record first (ABORTED). Repeats a refusal
+ * (PERMISSION_DENIED) once if the store has something else than was known. UNAVAILABLE after `MAX_ATTEMPTS` attempts.
  */
 export async function decideAnew<T>(
   { view, shelf, name }: { readonly view: StoreView; readonly shelf: Shelf; readonly name: string },
@@ -31,8 +31,8 @@ export async function decideAnew<T>(
 }
 
 /**
- * The same for a whole chain, from this element on. What the elements behind it change of an entry is what they would
- * change of it again.
+ * An element that repeats the rest of the chain like `decideAnew`. The later elements must change an entry in the same way each
+ * time.
  */
 export function retryOvertaken<T>(
   view: StoreView,

@@ -16,7 +16,7 @@ import { endpointOf, type Hosts, withHosts } from "../../fixtures/registry/regis
 
 const URLS = ["tcp://10.0.0.8:5002", "tcp://10.0.0.9:5002"] as const;
 
-/** A registry that says which one it is, and counts. */
+/** A registry that answers with its name, and counts calls. */
 class Answering implements Handler {
   readonly methods: Handler["methods"] = [
     { path: "call", kind: "call" },
@@ -25,7 +25,7 @@ class Answering implements Handler {
   ];
   readonly #name: string;
   asked = 0;
-  /** The token that came with each call. */
+  /** The token of each call. */
   readonly tokens: string[] = [];
   refusal: ErrorCode | undefined;
 
@@ -87,7 +87,7 @@ async function withTwo(
   );
 }
 
-/** Who says who it is by a certificate of one authority. */
+/** Credentials that prove each host by a certificate of one authority. */
 function proving(): (host: string) => Credentials {
   const authority = new SimAuthorities().make("mesh");
   const proofs = new Map(["alpha", "one", "two"].map((host) => [host, authority.issue(`spiffe://${host}`)]));

@@ -1,14 +1,14 @@
 /**
- * Several registries of one mesh, which share a store, as one.
+ * Makes several registries of one mesh, which share a store, look like one.
  *
  * Guarantees
- * - New work goes to the first of the list that is not resting. One that is gone or silent rests, at first for seconds, then
- *   for up to a minute: so nobody waits for it each time, and it has work again after it has come back.
- * - A call that one does not answer is put to the next one in the same call, as long as its time lasts; a stream of which
- *   nothing has come yet as well. Registries take the same thing twice.
- * - Whoever is asked instead of another one gets a token of its own: who is there is asked of the one that gets the message.
- * - A stream stays where it is until it breaks: nobody goes back and forth.
- * - One registry is as if this was not here.
+ * - New work goes to the first registry of the list that is not resting. A registry that is gone or silent rests, at first for
+ *   seconds, then for up to a minute: nobody waits for it each time, and it gets work again after it has come back.
+ * - A call that one registry does not answer goes to the next one within the same call, as long as its time lasts; so does a
+ *   stream without any answer yet. Registries accept the same registration twice.
+ * - Each registry that gets a message gets a token of its own: its identity is asked for before the message is sent.
+ * - A stream stays with its registry until it breaks: there is no going back and forth.
+ * - With a single registry nothing changes.
  */
 import { backoffMs } from "../async/backoff.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
@@ -19,9 +19,9 @@ import type { World } from "../world/world.ts";
 const REST = { firstMs: 5000, lastMs: 60_000 } as const;
 
 export interface RegistryHop extends SeveralHops {
-  /** Of all registries, in their order. */
+  /** URLs of all registries, in their order. */
   readonly urls: readonly string[];
-  /** Of the one that new work goes to now. */
+  /** URL of the registry that gets new work now. */
   readonly url: string;
 }
 
@@ -30,7 +30,7 @@ type Surroundings = Pick<World, "clock" | "random" | "log">;
 export interface DialRegistriesOptions {
   readonly world: Surroundings;
   readonly hops: Pick<Hops, "dial">;
-  /** In the order in which this host prefers them. At least one. */
+  /** In this host's order of preference. At least one. */
   readonly urls: readonly string[];
 }
 
@@ -63,7 +63,7 @@ class Registry {
 
   fails({ message }: NetloomError): void {
     const nowMs = this.#world.clock.monotonicMs();
-    // Many calls may have found out at the same time.
+    // Many calls may fail at the same time: count them once.
     if (this.restsUntilMs > nowMs) return;
     this.#failures += 1;
     if (this.#failures === 1)
@@ -146,7 +146,7 @@ class SeveralRegistries implements RegistryHop {
     });
   }
 
-  /** Those that do not rest in their order, then those whose rest ends first. */
+  /** Registries that do not rest in their order, then the others by the end of their rest. */
   #inTurn(): Registry[] {
     const nowMs = this.#world.clock.monotonicMs();
     const restOf = ({ restsUntilMs }: Registry): number => Math.max(0, restsUntilMs - nowMs);
@@ -160,7 +160,7 @@ class SeveralRegistries implements RegistryHop {
   }
 }
 
-/** It is not there, says nothing, or does not reach its store. */
+/** The registry is gone, silent, or cannot reach its store. */
 function isGone(error: unknown): error is NetloomError {
   return hasCode(error, "UNAVAILABLE", "DEADLINE_EXCEEDED");
 }

@@ -1,4 +1,4 @@
-/** What the registry has to know of the two things that it lists: network services and endpoints. */
+/** The operations on the two kinds of entries of a registry: network services and endpoints. */
 import { clone, create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import {
@@ -18,7 +18,7 @@ import {
 import { decode } from "../api/rpc.ts";
 import { matchesEndpointQuery, matchesServiceQuery } from "./matching/match.ts";
 
-/** What entries are looked up by. */
+/** The keys for looking entries up. */
 export interface StoreKeys {
   readonly name: string;
   /** Network services that an endpoint offers. */
@@ -26,36 +26,36 @@ export interface StoreKeys {
   readonly url: string;
 }
 
-/** An entry as a catalog keeps it: encoded, with its keys. Never changed, only replaced. */
+/** An entry in a catalog: encoded, with its keys. Never changed, only replaced. */
 export interface Listed extends StoreKeys {
-  /** In its canonical form: equal entries have equal bytes. An endpoint is without its expiration time. */
+  /** The canonical form: equal entries have equal bytes. The bytes of an endpoint leave out its expiration time. */
   readonly bytes: Uint8Array;
 }
 
 interface Query<T> {
-  /** Fields of an entry; empty ones match any. */
+  /** Fields of an entry; an empty field matches everything. */
   readonly like: T;
   readonly watch: boolean;
 }
 
 export interface EntryKind<T, Q, A> {
-  /** For messages, and where it is kept in a store: `endpoint`. */
+  /** For messages, and for the keys of a store: `endpoint`. */
   readonly noun: "service" | "endpoint";
   keysOf(entry: T): StoreKeys;
-  /** An entry of which nothing but the name is known. */
+  /** An entry with a name and nothing else. */
   named(name: string): T;
   list(entry: T): Listed;
   entryOf(listed: Pick<Listed, "bytes">): T;
   clone(entry: T): T;
-  /** With an expiration time, if such a thing has one. */
+  /** Sets the expiration time, if the kind has one. */
   expiring(entry: T, atMs: number): T;
-  /** When it says that it ends, on `Clock.wallMs`. */
+  /** The expiration time in the entry, on `Clock.wallMs`. */
   expirationOf(entry: T): number | undefined;
-  /** INVALID_ARGUMENT for bytes that are no query, or one that holds too much. */
+  /** INVALID_ARGUMENT for bytes that are no query, or a query that is too large. */
   readQuery(bytes: Uint8Array): Q;
   queryOf(query: Q): Query<T>;
   matches(like: T, entry: T): boolean;
-  /** Is a query decided by name, services and URL alone? */
+  /** Whether name, services and URL alone decide a query. */
   isPlain(like: T): boolean;
   answer(entry: T, deleted: boolean): A;
   answered(answer: A): { readonly entry: T | undefined; readonly deleted: boolean };
@@ -97,7 +97,7 @@ export const endpointKind: Readonly<
   keysOf: endpointKeys,
   named: (name) => create(NetworkServiceEndpointSchema, { name }),
   list: (endpoint) => {
-    // A clone of all of it would cost as much as all else that is done for a registration.
+    // Cloning the whole message would cost as much as the rest of a registration.
     const canonical = { ...endpoint, networkServiceLabels: sortedLabels(endpoint.networkServiceLabels) };
     delete canonical.expirationTime;
     return { ...endpointKeys(endpoint), bytes: toBinary(NetworkServiceEndpointSchema, canonical) };
@@ -122,12 +122,12 @@ export const endpointKind: Readonly<
   answered: ({ networkServiceEndpoint, deleted }) => ({ entry: networkServiceEndpoint, deleted }),
 };
 
-/** When an endpoint says that it ends, on `Clock.wallMs`. */
+/** The expiration time in an endpoint, on `Clock.wallMs`. */
 export function expirationMs(endpoint: NetworkServiceEndpoint): number | undefined {
   return endpoint.expirationTime && timestampMs(endpoint.expirationTime);
 }
 
-/** Says when an endpoint ends, on `Clock.wallMs`; `undefined`: that it does not. */
+/** Sets the expiration time of an endpoint, on `Clock.wallMs`; `undefined` removes it. */
 export function setExpiration(endpoint: NetworkServiceEndpoint, atMs: number | undefined): void {
   if (atMs === undefined) delete endpoint.expirationTime;
   else endpoint.expirationTime = timestampFromMs(atMs);
@@ -154,7 +154,7 @@ function sortedLabels(services: LabelsByService): LabelsByService {
   return inOrder;
 }
 
-/** The map itself if it is in order, as most are. */
+/** Returns the map itself if it is in order, as most are. */
 function sorted<V>(map: Record<string, V>): Record<string, V> {
   const keys = Object.keys(map);
   if (keys.every((key, at) => at === 0 || (keys[at - 1] ?? "") < key)) return map;

@@ -1,4 +1,4 @@
-/** Find over a catalog, as messages for those in this process and as bytes for those on the wire. */
+/** Answers Find from a catalog: as messages for this process, and as bytes for the network. */
 import type { Served } from "../api/rpc.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
 import type { Incoming } from "../world/hops.ts";
@@ -10,15 +10,16 @@ import type { EntryKind, Listed } from "./entry-kind.ts";
 export interface FindOptions<T, Q, A, R extends Listed> {
   readonly kind: EntryKind<T, Q, A>;
   readonly catalog: Catalog<T, R>;
-  /** Throws if `peer` may not look for that. Default: this process asks itself. */
+  /** Throws if `peer` may not make this query. Default: only this process asks. */
   readonly may?: (peer: Peer, query: Q) => void;
-  /** Asked before a watch is opened: throws if there are too many. */
+  /** Called before a watch is opened: throws if there are too many. */
   readonly admit?: () => void;
 }
 
 /**
- * Without `watch` the matches, then the end. With it the matches, every change of them, every refresh, and what is gone
- * as it was last, until the caller closes it; one who reads too slowly is cut.
+ * Without `watch` the answers are the matches, then the stream ends. With `watch` they are the matches, then every change and
+ * every refresh, and removed entries in their last form, until the caller closes the stream. A reader that is too slow is cut
+ * off.
  */
 export class Finder<T, Q, A, R extends Listed = Listed> {
   readonly #options: FindOptions<T, Q, A, R>;
@@ -37,13 +38,13 @@ export class Finder<T, Q, A, R extends Listed = Listed> {
     });
   }
 
-  /** The same as encoded answers. */
+  /** Like `find`, with encoded answers. */
   findBytes(query: Uint8Array, peer: Peer): Watch<Uint8Array> {
     const { kind, catalog } = this.#options;
     const writer = new AnswerWriter();
     const read = kind.readQuery(query);
     this.#options.may?.(peer, read);
-    // A find is over soon: it looks at the clock once.
+    // A find without watch is short: it reads the clock once.
     const once = kind.queryOf(read).watch ? undefined : catalog.expirations();
     return this.#open(read, ({ name, bytes }, gone) =>
       writer.write(
@@ -66,7 +67,7 @@ export class Finder<T, Q, A, R extends Listed = Listed> {
   }
 }
 
-/** Lets functions over bytes answer the streams of a service in place of its own implementation, by their full names. */
+/** Replaces streams of a service, by their full method names, with functions over bytes. */
 export function withBytes(
   served: Served,
   streams: Readonly<Record<string, (query: Uint8Array, peer: Peer) => Watch<Uint8Array>>>,
@@ -77,7 +78,7 @@ export function withBytes(
   return { ...served, handler: { ...handler, watch } };
 }
 
-/** What is known of one that is gone, beside what it was. */
+/** Facts about a removed entry, beside its last form. */
 interface Gone {
   readonly expiresAtMs: number | undefined;
 }

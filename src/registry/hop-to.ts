@@ -2,7 +2,7 @@ import { SELF } from "../world/peer.ts";
 import type { World } from "../world/world.ts";
 import type { Handler, Hop } from "../world/hops.ts";
 
-/** What this process serves itself, as the next station: for an agent that is its own registry. */
+/** A hop to a handler of this process: for an agent that is its own registry. */
 export function hopTo(handler: Handler, world: Pick<World, "clock" | "scope">): Hop {
   return {
     peer: () => Promise.resolve(SELF),

@@ -1,15 +1,15 @@
 /**
- * Keeps what a host has registered registered, for as long as it holds it.
+ * Keeps a host's registrations registered for as long as the host holds them.
  *
  * Guarantees
- * - All endpoints are under one lease of this process: one call every third of it keeps them alive, and a process that
- *   has ended keeps nothing alive. At another's registry each is registered again before it expires.
- * - An endpoint that the registry has lost is registered again, a few at a time, as soon as that shows: at a sign of
- *   life, or when the watch has caught up.
- * - The registry knows this host by its name and URL as long as this process runs, also if nothing is registered. What it
- *   says to a second host of that name is told, and asked again until the name is free.
- * - One that could not be unregistered is unregistered later. If the registry knows more under the lease than this host
- *   holds, the lease is left to expire and another is begun.
+ * - All endpoints are under one lease of this process: one call in every third of the lease keeps them alive, and a process that
+ *   has ended keeps nothing alive. With another implementation's registry each endpoint is registered again before it expires.
+ * - An endpoint that the registry has lost is registered again, a few at a time, as soon as that is seen: at a sign of life, or
+ *   when the watch has caught up.
+ * - The registry knows this host by its name and URL as long as this process runs, even if nothing is registered. If the registry
+ *   refuses the name because of a second host, that is reported, and retried until the name is free.
+ * - An endpoint that could not be unregistered is unregistered later. If the registry has more under the lease than this host
+ *   holds, the lease is left to expire and a new one is begun.
  */
 import { clone, create } from "@bufbuild/protobuf";
 import { LeaseSchema, type LeaseState, Registry } from "../api/gen/netloom/registry_pb.js";
@@ -33,18 +33,18 @@ import { withLease } from "./leases/lease-metadata.ts";
 import { DEFAULT_LEASE_MS } from "./leases/lifetime.ts";
 import type { WatchCache } from "./watch/watch-cache.ts";
 
-/** Registrations that are under way at once when all have to be made anew. */
+/** Registrations in flight at once when all have to be made again. */
 const AT_ONCE = 16;
 const CALL_TIMEOUT_MS = 5000;
 const RETRY_MS = 1000;
 const KEEP = "keep what this host offers registered";
 
 interface Held {
-  /** As it was sent, canonical. */
+  /** The endpoint as it was sent, in canonical form. */
   readonly bytes: Uint8Array;
   readonly answer: NetworkServiceEndpoint;
   readonly trigger: Trigger;
-  /** When another's registry wants to hear of it again, on `Clock.monotonicMs`. */
+  /** When another implementation's registry needs the next registration, on `Clock.monotonicMs`. */
   readonly dueMs: number;
   isLost: boolean;
 }
@@ -53,7 +53,7 @@ export interface KeeperOptions {
   readonly vouch?: HopCall["vouch"];
   readonly world: World;
   readonly registry: Hop | SeveralHops;
-  /** What this process is called: `manager-alpha`. */
+  /** Name of this process: `manager-alpha`. */
   readonly name: string;
   readonly host: HostOfCall;
   /** Called when `refusal` has changed. */
@@ -65,15 +65,15 @@ export class Keeper {
   readonly #stations: Stations;
   readonly #held = new Map<string, Held>();
   readonly #services = new Map<string, NetworkService>();
-  /** Unregistered here, and perhaps not there. */
+  /** Endpoints that are unregistered here, and perhaps not yet in the registry. */
   readonly #owed = new Map<string, NetworkServiceEndpoint>();
   readonly #signal = new Signal();
   #cache: WatchCache | undefined;
   #lease: string;
   #leaseMs = DEFAULT_LEASE_MS;
-  /** Does the registry know leases of many? `undefined` until it has been asked. */
+  /** Whether the registry supports shared leases. `undefined` until it has been asked. */
   #knowsLeases: boolean | undefined;
-  /** Until when the lease lasts at least, on `Clock.monotonicMs`. */
+  /** The lease lasts at least until then, on `Clock.monotonicMs`. */
   #aliveUntilMs = -Infinity;
   #surplus = 0;
   #refusal: NetloomError | undefined;
@@ -84,28 +84,28 @@ export class Keeper {
     this.#lease = this.#newLease();
   }
 
-  /** Begins, with the view of the registry that shows what it has lost. Ends with `World.scope`. */
+  /** Starts the keeper. `cache` shows the entries that the registry has lost. Ends with `World.scope`. */
   start(cache: WatchCache): void {
     this.#cache = cache;
     this.#options.world.scope.spawn("keep registered", (scope) => this.#run(scope));
   }
 
-  /** Why the registry takes nothing from this host: its name is another's. */
+  /** The reason why the registry refuses this host: another host has its name. */
   get refusal(): NetloomError | undefined {
     return this.#refusal;
   }
 
-  /** Something may be missing: look. */
+  /** Checks now whether something is missing. */
   look(): void {
     this.#signal.ring();
   }
 
-  /** Starts a call for an endpoint that is kept. */
+  /** The trigger for calls of an endpoint that is kept. */
   triggerOf(name: string): Trigger | undefined {
     return this.#held.get(name)?.trigger;
   }
 
-  /** Services that roles of this process have registered are there again when the registry has lost them. */
+  /** Registers services of this process's roles again when the registry has lost them. */
   serviceElement(): Element<NetworkService, NetworkService> {
     return {
       name: "keep-registered",
@@ -135,7 +135,7 @@ export class Keeper {
     };
   }
 
-  /** An endpoint that is kept needs no refresh to go further than here. */
+  /** Answers a refresh of an endpoint that is kept, without passing it on. */
   element(): Element<NetworkServiceEndpoint, NetworkServiceEndpoint> {
     return {
       name: "keep-registered",
@@ -147,7 +147,7 @@ export class Keeper {
         try {
           if (known && sameBytes(known.bytes, bytes) && this.#isKept(endpoint.name, known)) {
             const answer = clone(NetworkServiceEndpointSchema, known.answer);
-            // That was its time then.
+            // That time is from the original registration.
             delete answer.expirationTime;
             own?.answered(answer);
             return answer;
@@ -187,7 +187,7 @@ export class Keeper {
   #hold({ trigger, deadlineMs }: Call, bytes: Uint8Array, answer: NetworkServiceEndpoint): void {
     const { clock } = this.#options.world;
     const leftMs = Math.min((expirationMs(answer) ?? Infinity) - clock.wallMs(), DEFAULT_LEASE_MS);
-    // Upstream's registries drop an endpoint before its time: earlier by as long as the request was allowed to take.
+    // Upstream's registries drop an endpoint before its time: earlier by the time that the request was allowed to take.
     const requestMs = Math.max(0, deadlineMs - clock.monotonicMs());
     const dueMs = clock.monotonicMs() + Math.max(RETRY_MS, (leftMs - requestMs) / 2);
     const kept = clone(NetworkServiceEndpointSchema, answer);
@@ -211,7 +211,7 @@ export class Keeper {
     }
   }
 
-  /** Until the next sign of life. At another's registry each endpoint has its own. */
+  /** Time to the next sign of life. With another implementation's registry each endpoint has its own. */
   #untilNextMs(): number {
     const nowMs = this.#options.world.clock.monotonicMs();
     const dues =
@@ -219,7 +219,7 @@ export class Keeper {
     return Math.max(0, Math.min(this.#leaseMs / 3, ...dues));
   }
 
-  /** One round. False if something is left to do. */
+  /** One round of work. False if something is left to do. */
   async #tend(scope: Scope): Promise<boolean> {
     const { retries } = this.#options.world;
     try {
@@ -248,7 +248,7 @@ export class Keeper {
       this.#leaseMs = Number(state.ttlMs);
       this.#aliveUntilMs = sentMs + this.#leaseMs;
       if (state.endpoints < held) this.#loseAll();
-      // Once may be a registration that is on its way.
+      // A single surplus may be a registration in flight.
       this.#surplus = state.endpoints > this.#held.size + this.#owed.size ? this.#surplus + 1 : 0;
       if (this.#surplus > 1) this.#beginLease();
     } catch (error) {
@@ -315,7 +315,7 @@ export class Keeper {
     }
   }
 
-  /** The last failure, if there is one. */
+  /** Registers lost endpoints again. Returns the last failure, if any. */
   async #registerLost(scope: Scope): Promise<NetloomError | undefined> {
     const lost = [...this.#held.values()].filter(({ isLost }) => isLost);
     let failure: NetloomError | undefined;
@@ -339,7 +339,7 @@ export class Keeper {
   }
 }
 
-/** The registry may have it still. */
+/** The registry may still have the endpoint. */
 function isWorthRetrying(error: unknown): boolean {
   return (
     error instanceof NetloomError &&

@@ -1,5 +1,5 @@
 /**
- * Endpoints of this host are registered under its manager's URL, and found under their own.
+ * Registers this host's endpoints under the manager's URL, and shows them on this host under their own.
  * Upstream: sdk/pkg/registry/common/localbypass
  */
 import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
@@ -16,9 +16,10 @@ interface Local {
 
 /**
  * Guarantees
- * - What leaves the host has the manager's URL; whoever registers gets back its own.
- * - A URL leads to who was there when it was registered, or to nobody. UNAVAILABLE if nobody was.
- * - `self:` URLs, of roles of this process, are for this process; sockets are for this host. INVALID_ARGUMENT otherwise.
+ * - Registrations that leave the host have the manager's URL; the answer to their caller has its own URL.
+ * - A URL leads to the process that was there at the registration, or to nobody. UNAVAILABLE if nobody was there.
+ * - `self:` URLs, of roles of this process, can only be registered by this process, and sockets only by this host.
+ *   INVALID_ARGUMENT otherwise.
  */
 export class LocalBypass {
   readonly #ownUrl: string;
@@ -60,8 +61,8 @@ export class LocalBypass {
   }
 
   /**
-   * What this host sees of an endpoint that was found. `undefined` for one that an earlier process here has registered:
-   * it is gone, and its registration will be.
+   * An endpoint as this host sees it. `undefined` for one that an earlier process of this host registered: that process is gone,
+   * and the registration will expire.
    */
   seen(endpoint: NetworkServiceEndpoint, isDeleted: boolean): NetworkServiceEndpoint | undefined {
     const local = this.#urls.get(endpoint.name)?.url;

@@ -1,11 +1,11 @@
 /**
- * The door of a registry's chain. Unlike `begin` it keeps nothing of a name between calls: what is registered outlives
- * the process, so there is nothing that a first call would begin.
+ * The entry of a registry's chain. Unlike `begin` it keeps no state of a name between calls: registrations outlive the process,
+ * so that no first call begins anything.
  *
  * Guarantees
  * - Serial: calls for one name run one at a time, in the order of their arrival; other names are not held up.
  * - Bounded: at most `MAX_WAITING` calls wait for one name (RESOURCE_EXHAUSTED).
- * - A call whose caller has gone when its turn comes is not begun.
+ * - A registration is not begun if its caller has gone, or its deadline has passed, when its turn comes.
  */
 import { withFields } from "../observe/log.ts";
 import { readTraceHeaders } from "../observe/trace-context.ts";
@@ -20,7 +20,7 @@ import { checkName } from "./names/names.ts";
 
 const MAX_WAITING = 256;
 
-/** What is registered acts only when it is asked. */
+/** A registration starts no calls by itself. */
 const NO_TRIGGER: Readonly<Trigger> = {
   request: () => Promise.resolve(),
   close: () => Promise.resolve(),
@@ -29,7 +29,7 @@ const NO_TRIGGER: Readonly<Trigger> = {
 };
 
 interface Queue {
-  /** Of the last call. */
+  /** The last call in the queue. */
   tail: Promise<unknown> | undefined;
   waiting: number;
 }
@@ -55,7 +55,7 @@ export class RegistrationDoor<T> {
     });
   }
 
-  /** Unregisters. Of what is not there it is a success. */
+  /** Unregisters. Succeeds for an unknown name. */
   async close(caller: Caller, entry: T): Promise<void> {
     const { name } = this.#kind.keysOf(entry);
     checkName(`unregister ${this.#kind.noun}`, name);
@@ -64,7 +64,7 @@ export class RegistrationDoor<T> {
     );
   }
 
-  /** Hands a call to the chain, in a span that goes on with the caller's trace. */
+  /** Passes a call to the chain, in a span that continues the caller's trace. */
   async #enter<R>(
     { scope, deadlineMs, peer, metadata }: Caller,
     name: string,

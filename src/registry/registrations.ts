@@ -1,14 +1,13 @@
 /**
- * The end of a registry's chain: what is registered, in a `Store` that other registries may share, and in memory for
- * those who ask.
+ * The end of a registry's chain: the registrations, in a `Store` that other registries may share, and in memory for queries.
  *
  * Guarantees
- * - What is seen is stored: an entry is found, and its registration answered, once the store has it. What other
- *   registries have stored is seen as soon as the store tells of it.
- * - Only changes are written. A registration that says what is known already keeps its lease alive, which wakes nobody
- *   but those who asked for it.
- * - If the store takes no more, registrations are refused with its error, and finds go on. What the store ends goes away.
- * - What cannot be read is left out, and left in the store until the name is registered again.
+ * - Only stored entries are seen: an entry is found, and its registration answered, once the store has it. Entries of other
+ *   registries are seen as soon as the store reports them.
+ * - Only changes are written. A registration that changes nothing keeps its lease alive, which wakes only the watches that asked
+ *   for that.
+ * - If the store takes no more, registrations are refused with its error, and finds go on. Entries that the store ends go away.
+ * - Unreadable records are left out, and stay in the store until their name is registered again.
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { RegistrationSchema } from "../api/gen/netloom/registry_pb.js";
@@ -23,16 +22,16 @@ import { type EndpointLease, type LeaseBook, leaseOfEndpoint } from "./leases/le
 import { ownerRecord, readOwner, readOwnerText } from "./names/owner-record.ts";
 import type { Shelf, StoreView } from "./store-view.ts";
 
-/** An entry and whose it is. */
+/** An entry with its owner. */
 export interface Registered extends Listed {
   readonly owner: Principal;
-  /** Absent: it stays until it is unregistered. */
+  /** Absent: the entry stays until it is unregistered. */
   readonly lease: EndpointLease | undefined;
-  /** Of the store. */
+  /** Revision in the store. */
   readonly revision: number;
 }
 
-/** The largest entry, encoded. Upstream has no limit but that of a message. */
+/** The largest entry in bytes, encoded. Upstream limits only the size of a message. */
 export const MAX_ENTRY_BYTES = 65_536;
 
 export interface RegistrationsKind<T> extends Cataloged<T> {
@@ -43,7 +42,7 @@ export interface RegistrationsKind<T> extends Cataloged<T> {
 export interface RegistrationsOptions<T> {
   readonly view: StoreView;
   readonly kind: RegistrationsKind<T>;
-  /** Knows when entries end. Absent: they do not. */
+  /** Knows when entries end. Absent: entries do not end. */
   readonly book?: LeaseBook;
 }
 
@@ -53,7 +52,7 @@ export class Registrations<T> implements Station<T, T>, Shelf {
   readonly #kind: RegistrationsKind<T>;
   readonly #view: StoreView;
   readonly #book: LeaseBook | undefined;
-  /** Revisions of records that cannot be read, by name. */
+  /** Revisions of unreadable records, by name. */
   readonly #unreadable = new Map<string, number>();
 
   /** Empty until the view starts. */
@@ -67,25 +66,25 @@ export class Registrations<T> implements Station<T, T>, Shelf {
     view.add(this);
   }
 
-  /** Whom a name belongs to. */
+  /** The owner of a name. */
   ownerOf(name: string): Principal | undefined {
     return this.catalog.get(name)?.owner;
   }
 
-  /** What is registered under this name. */
+  /** The entry registered under this name. */
   get(name: string): T | undefined {
     const known = this.catalog.get(name);
     return known && this.#kind.entryOf(known);
   }
 
-  /** Is this what is registered already? */
+  /** Whether exactly this entry is registered already. */
   has(entry: T): boolean {
     const { name, bytes } = this.#kind.list(entry);
     const known = this.catalog.get(name);
     return known !== undefined && sameBytes(known.bytes, bytes);
   }
 
-  /** ABORTED if another registry was quicker: then that is known. */
+  /** ABORTED if another registry was faster: its entry is known by then. */
   async request(call: Call, entry: T): Promise<T> {
     const listed = this.#kind.list(entry);
     const { name, bytes } = listed;
@@ -102,14 +101,14 @@ export class Registrations<T> implements Station<T, T>, Shelf {
       this.catalog.touch(name);
       return entry;
     }
-    // Whoever may change it has it; who says the same again does not.
+    // A peer that changes the entry becomes its owner; a peer that repeats it does not.
     const owner = isSame ? known.owner : call.peer.principal;
     await this.#write({ ...listed, owner, lease });
     if (isSame) this.catalog.touch(name);
     return entry;
   }
 
-  /** What is registered under this name lives by that lease from now on. ABORTED as `request`. */
+  /** Changes the lease of the entry under this name. ABORTED as for `request`. */
   async setLease(name: string, lease: EndpointLease): Promise<void> {
     const known = this.catalog.get(name);
     if (known) await this.#write({ ...known, lease });
@@ -162,7 +161,7 @@ export class Registrations<T> implements Station<T, T>, Shelf {
     this.catalog.put(registered);
   }
 
-  /** False if it is over, and gone from here. */
+  /** False if the lease is over; the entry is then dropped here. */
   async #keepAlive({ name, lease }: Registered): Promise<boolean> {
     if (!lease) return true;
     try {

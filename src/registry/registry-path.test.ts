@@ -13,7 +13,7 @@ const identity: Pick<Identity, "token" | "tokenOf" | "vouch"> = {
   vouch: () => ({ token: "own" }),
 };
 
-/** What goes on behind the element, and what it has left for others. */
+/** The path after the element, as later elements and the next station see it. */
 async function enter(
   metadata: Metadata,
 ): Promise<{ readonly outgoing: Metadata; readonly tokens: string[] }> {

@@ -1,5 +1,5 @@
 /**
- * The path of a registration: the tokens of those it has come through, beside the message. Find has none.
+ * The path of a registration, sent beside the message: the tokens of all stations that it passed. Find has none.
  *
  * ```
  *  path: {"Index":1,"PathSegments":[{"token":"…"},{"token":"…"}]}
@@ -19,14 +19,14 @@ const MAX_SEGMENTS = 64;
 
 const PATH = memoryKey<Path>("registry-path: path");
 
-/** The path of a call behind `updatePath`, up to this process. Empty if the caller has sent none. */
+/** The path of a call behind `updatePath`, up to this process. Empty if the caller sent none. */
 export function pathOfCall(call: Call): Path {
   return call.memory.get(PATH) ?? create(PathSchema);
 }
 
 /**
- * Enters the path that came beside a registration, and sends it on. A caller that has sent none gets none, as upstream.
- * INVALID_ARGUMENT if it cannot be read.
+ * Adds this process to the path beside a registration, and sends it on. A call without a path stays without one, as upstream.
+ * INVALID_ARGUMENT if the path cannot be read.
  */
 export function updatePath<T>(identity: Pick<Identity, "token" | "tokenOf" | "vouch">): Element<T, T> {
   const enter = (call: Call): Call => {
@@ -46,8 +46,8 @@ export function updatePath<T>(identity: Pick<Identity, "token" | "tokenOf" | "vo
 }
 
 /**
- * The path that came beside a registration, up to this process, with its caller's token; this process's own is still empty.
- * INVALID_ARGUMENT if it cannot be read.
+ * The path beside a registration, up to this process, with its caller's token; the token of this process is still empty.
+ * INVALID_ARGUMENT if the path cannot be read.
  */
 export function registrationWay(
   metadata: Metadata | undefined,
@@ -71,7 +71,7 @@ function writePath({ index, pathSegments }: Path): string {
   return JSON.stringify({ Index: index, PathSegments: pathSegments.map(({ token }) => ({ token })) });
 }
 
-/** Does not trust it to be of any shape. */
+/** Parses and checks the path: it may have any shape. */
 export function readPath(metadata: Metadata | undefined): Path | undefined {
   const text = metadata?.[KEY];
   if (text === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** What a service carries if nothing is said. Upstream: sdk/pkg/registry/common/setpayload */
+/** Sets the default payload of a service. Upstream: sdk/pkg/registry/common/setpayload */
 import type { NetworkService } from "../api/gen/nsm/registry_pb.js";
 import { PAYLOAD_IP } from "../api/payload.ts";
 import type { Element } from "../chain/element.ts";

@@ -1,9 +1,9 @@
-/** When an endpoint was registered first. Upstream: sdk/pkg/registry/common/setregistrationtime */
+/** Sets the time of an endpoint's first registration. Upstream: sdk/pkg/registry/common/setregistrationtime */
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { NetworkServiceEndpoint } from "../api/gen/nsm/registry_pb.js";
 import type { Element } from "../chain/element.ts";
 
-/** Stays what it was, through every refresh. A first registration may bring its own. */
+/** Keeps the time through every refresh. A first registration may bring its own time. */
 export function setRegistrationTime(
   known: (name: string) => NetworkServiceEndpoint | undefined,
 ): Element<NetworkServiceEndpoint, NetworkServiceEndpoint> {

@@ -1,4 +1,4 @@
-/** Two registries write the same few names, and the store is lost, late and cut off: at quiet both know what it has. */
+/** Two registries write the same few names, and the store is lost, late and cut off: when it is quiet both know its content. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { NetloomError } from "../errors/errors.ts";
@@ -13,7 +13,7 @@ const REGISTRIES = ["one", "two"];
 const STEPS = 60;
 const BUSY_MS = 8000;
 
-/** Asserts that what is told goes on in the order of revisions. */
+/** Asserts that reported revisions only grow. */
 class Numbers implements Shelf {
   readonly prefix = "numbers/";
   readonly numbers = new Map<string, { readonly number: number; readonly revision: number }>();
@@ -36,7 +36,7 @@ class Numbers implements Shelf {
   }
 }
 
-/** A writer that reads its own writes, whatever comes between. */
+/** A writer that reads its own writes, whatever comes in between. */
 async function write(world: HostWorld, view: StoreView, shelf: Numbers, seed: string): Promise<void> {
   const random = new SimRandom(seed, `writer ${world.host}`);
   for (let step = 0; step < STEPS; step++) {

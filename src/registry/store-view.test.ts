@@ -8,7 +8,7 @@ import type { Store } from "../world/store.ts";
 import { type Hosts, withHosts } from "../../fixtures/registry/registry.ts";
 import { type Shelf, StoreView } from "./store-view.ts";
 
-/** Texts by name, and what was told of them. */
+/** Texts by name, and all that was reported of them. */
 class Texts implements Shelf {
   readonly prefix = "texts/";
   readonly told: string[] = [];
@@ -126,7 +126,7 @@ suite("a view of a shared store", () => {
   test("asks the store before it says that there is nothing to delete", async () => {
     await withViews(async ({ one, hosts }) => {
       await one.put("a", "1");
-      // One that has not heard of anything yet.
+      // A view that has heard of nothing yet.
       const late = new Viewer(await hosts.world("two"));
       await aborted(late.delete("a"));
       assert.deepEqual(late.texts.all, { a: "1" });

@@ -1,19 +1,18 @@
 /**
- * A shared store as one of its registries sees it: listed once, then followed.
+ * One registry's view of a shared store: listed once, then followed.
  *
  * ```
- *  store ── list ──► shelves: what there is, at the position
+ *  store ── list ──► shelves: the entries at the position
  *        ── watch ─►          each change, in order; the position goes on
- *        ◄─ put, delete ── expecting the revision that is known; shown at once, and recognised when the watch tells it
+ *        ◄─ put, delete ── expecting the known revision; shown at once, and recognised when the watch reports it
  * ```
  *
  * Guarantees
- * - A shelf has what the store had at the position, and this registry's own writes since then. Whoever has written finds
- *   it so at once.
- * - A write changes only what is known here. If another registry was quicker it is refused with ABORTED, and what is
- *   there now is known by then. One that comes late, after others, changes nothing.
- * - A watch that breaks is followed by a list: shelves are told what has changed meanwhile, and nothing else.
- * - A registry that has not heard of its store for `LOST_MS` is out of step, and says so.
+ * - A shelf has the store's entries at the position, and this registry's own writes since then. A writer sees its write at once.
+ * - A write changes only a record that is known here. If another registry was faster the write is refused with ABORTED, and the
+ *   other record is known by then. A write that arrives late, after others, changes nothing.
+ * - A broken watch is followed by a list: shelves are told what has changed meanwhile, and nothing else.
+ * - A registry that has not heard of its store for `LOST_MS` is out of step, and reports it.
  */
 import { backoffMs } from "../async/backoff.ts";
 import type { Scope } from "../async/scope.ts";
@@ -29,9 +28,9 @@ const PAUSES = { firstMs: 50, lastMs: 1000 } as const;
 
 /** Records of one kind, by name. */
 export interface Shelf {
-  /** Where they are in the store: `endpoints/`. No slash before the last character. */
+  /** Key prefix of the records in the store: `endpoints/`. Its only slash is the last character. */
   readonly prefix: string;
-  /** Of a record that is known; 0 if none is. */
+  /** Revision of a known record; 0 if none is known. */
   revisionOf(name: string): number;
   names(): Iterable<string>;
   put(name: string, value: Uint8Array, revision: number): void;
@@ -47,9 +46,9 @@ export class StoreView {
   readonly world: World;
   readonly #store: Store;
   readonly #shelves = new Map<string, Shelf>();
-  /** The revision up to which the store has told everything. */
+  /** The revision up to which the store has reported everything. */
   #position = 0;
-  /** Keys that were deleted ahead of the position: what the store tells of them up to this revision is over. */
+  /** Keys deleted ahead of the position: older news of them, up to this revision, are ignored. */
   readonly #gone = new Map<string, number>();
   readonly #onLost = new Set<(reason: NetloomError) => void>();
   #lost: NetloomError | undefined;
@@ -64,26 +63,26 @@ export class StoreView {
     this.#shelves.set(shelf.prefix, shelf);
   }
 
-  /** Fills the shelves, and keeps them so until `World.scope` ends. Rejects if the store cannot be read. */
+  /** Fills the shelves, and keeps them up to date until `World.scope` ends. Rejects if the store cannot be read. */
   async start(): Promise<void> {
     const list = await this.#store.list("");
     this.#take(list.entries, list.revision);
     this.world.scope.spawn(FOLLOW, (scope) => this.#follow(scope));
   }
 
-  /** Why it is out of step (UNAVAILABLE); `undefined` if it is not. */
+  /** The reason why the view is out of step (UNAVAILABLE); `undefined` if it is in step. */
   get lost(): NetloomError | undefined {
     return this.#lost;
   }
 
-  /** Calls `action` whenever the view gets out of step. The result takes that back. */
+  /** Calls `action` whenever the view gets out of step. The returned function cancels that. */
   onLost(action: (reason: NetloomError) => void): () => void {
     const own = (reason: NetloomError): void => action(reason);
     this.#onLost.add(own);
     return () => this.#onLost.delete(own);
   }
 
-  /** Writes a record in place of the known one. `show` puts it on the shelf, with its revision, if nothing newer is there. */
+  /** Replaces the known record. `show` puts the new record with its revision on the shelf, if nothing newer is there. */
   async put(
     shelf: Shelf,
     name: string,
@@ -95,7 +94,7 @@ export class StoreView {
     if (revision > this.#position && revision > shelf.revisionOf(name)) show(revision);
   }
 
-  /** Deletes the known record. Of what is not in the store it is a success. */
+  /** Deletes the known record. Succeeds if the store has none. */
   async delete(shelf: Shelf, name: string): Promise<void> {
     const known = shelf.revisionOf(name);
     if (known === 0) {
@@ -109,14 +108,14 @@ export class StoreView {
     if (shelf.revisionOf(name) <= revision) shelf.remove(name);
   }
 
-  /** Asks the store for one record. True if something else is known now than before. */
+  /** Reads one record from the store. True if this changes the known record. */
   async refresh(shelf: Shelf, name: string): Promise<boolean> {
     const key = shelf.prefix + name;
     const before = shelf.revisionOf(name);
     const entry = await this.#store.get(key);
     if (shelf.revisionOf(name) !== before) return true;
     if (entry) {
-      // Of an answer that is older than the position the watch knows more.
+      // If the answer is older than the position, the watch knows more.
       if (entry.revision <= Math.max(before, this.#position, this.#gone.get(key) ?? 0)) return false;
       shelf.put(name, entry.value, entry.revision);
       return true;
@@ -184,7 +183,7 @@ export class StoreView {
     for (const action of this.#onLost) action(this.#lost);
   }
 
-  /** All that there is at a revision. */
+  /** Takes the complete list of entries at a revision. */
   #take(entries: readonly StoreEntry[], revision: number): void {
     const listed = new Set(entries.map(({ key }) => key));
     for (const shelf of this.#shelves.values()) {

@@ -1,7 +1,7 @@
 /**
- * What versions before 0.1.0 have left in a store: endpoints without a lease there, and their hosts as a text beside them.
- * Each gets what it would have today, with one lease's time to show that it still lives. To be removed when no file of
- * such a version is expected any more.
+ * Converts the entries that versions before 0.1.0 left in a store: endpoints without a store lease, and their hosts as a text
+ * beside them. Each gets today's form, with one lease to give a sign of life. To be removed when no file of such a version is
+ * expected any more.
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import { RegistrationSchema } from "../api/gen/netloom/registry_pb.js";
@@ -12,7 +12,7 @@ import { type HostNames, readHost } from "./names/host-names.ts";
 import { hostLeaseName } from "./leases/lease-book.ts";
 import type { Registered, Registrations } from "./registrations.ts";
 
-/** Writes that are under way at once. */
+/** Writes in flight at once. */
 const AT_ONCE = 1000;
 
 export interface TakeOverOptions {
@@ -22,7 +22,7 @@ export interface TakeOverOptions {
   readonly leaseMs: number;
 }
 
-/** Rejects if the store takes nothing. What another registry has done meanwhile is left as it is. */
+/** Rejects if the store takes nothing. Changes that another registry makes meanwhile are left as they are. */
 export async function takeOver(options: TakeOverOptions): Promise<void> {
   const old = [...options.endpoints.catalog.entries()].filter(({ lease }) => lease === undefined);
   for (let at = 0; at < old.length; at += AT_ONCE)

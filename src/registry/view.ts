@@ -1,4 +1,4 @@
-/** Find as a manager answers it: from its cache, in the host's own view. */
+/** A manager's answers to Find: from its cache, as this host sees the entries. */
 import { NetloomError } from "../errors/errors.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
@@ -8,7 +8,7 @@ import type { EntryKind } from "./entry-kind.ts";
 import { Finder } from "./find.ts";
 import type { WatchCache } from "./watch/watch-cache.ts";
 
-/** Time for asking the registry about what the cache does not know. */
+/** Time limit for asking the registry about entries that the cache lacks. */
 const ASK_MS = 2000;
 
 export interface ViewOptions<T, Q, A> {
@@ -18,15 +18,15 @@ export interface ViewOptions<T, Q, A> {
   readonly catalog: Catalog<T>;
   /** Asks the registry itself. */
   readonly ask: (scope: Scope, query: Q) => Watch<A>;
-  /** How this host sees an entry; `undefined` if it does not. It may change the entry. */
+  /** An entry as this host sees it; `undefined` if it does not see the entry. May change the entry. */
   readonly seen: (entry: T, isDeleted: boolean) => T | undefined;
 }
 
 /**
  * Guarantees
- * - What is known is answered from memory. Who asks for a name or a service of which nothing is known is answered by the
- *   registry: it may have come this very moment.
- * - As long as nothing is known at all the registry is asked, and its error is the answer. A watch waits instead.
+ * - Known entries are answered from memory. A query for a name or a service without known entries goes to the registry: an entry
+ *   may have come this very moment.
+ * - As long as nothing at all is known, the registry is asked, and its error is the answer. A watch waits instead.
  */
 export class View<T, Q, A> {
   readonly #options: ViewOptions<T, Q, A>;
@@ -53,7 +53,7 @@ export class View<T, Q, A> {
     try {
       return listOf(await this.#askRegistry(scope, query));
     } catch (error) {
-      // It has gone since the cache was fresh.
+      // The registry has gone since the cache was fresh.
       if (!(error instanceof NetloomError)) throw error;
       world.log.debug("the registry cannot be asked; what is known is answered", { error: error.message });
       return listOf(known);

@@ -1,4 +1,4 @@
-/** What people write of workloads, in documents and on the command line, whatever resolver reads it. */
+/** Workload names in documents and on the command line, for every resolver. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import fc from "fast-check";
@@ -24,7 +24,7 @@ const texts = fc.oneof(
 const asked: fc.Arbitrary<AskedHost> = fc.record({ lab: word, host: word }, { requiredKeys: [] });
 
 suite("a workload on the command line", () => {
-  test("is one that a document may name, or nothing, whatever is written", () => {
+  test("is one that a document may name, or is refused, for any text", () => {
     fc.assert(
       fc.property(texts, asked, (text, options) => {
         const written = readWorkloadText(text, options);
@@ -40,14 +40,14 @@ suite("a workload on the command line", () => {
 
   for (const { type, spellings } of RESOLVERS)
     for (const { form } of spellings)
-      test(`is read as ${type} where it is written as help says: ${form("web")}`, () => {
+      test(`is read as ${type} if it has the form of the help text: ${form("web")}`, () => {
         const { ref } = readWorkloadText(form("web"), {}) ?? assert.fail("nobody reads it");
         assert.deepEqual(Object.keys(ref), [type]);
         assert.deepEqual(schema.parse(ref), ref);
         assert.deepEqual(checkWorkload(ref, []), []);
       });
 
-  test("is listed in help with every form", () => {
+  test("is listed with every form in help", () => {
     assert.equal(workloadForms("web"), "/run/netns/web, web, pid:4711, lab/host/workload or port:tap0");
   });
 });

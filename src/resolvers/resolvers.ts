@@ -1,4 +1,4 @@
-/** The types of names for workloads, in the order in which sentences name them. A new one is a folder, and a line here. */
+/** The types of workload names, in the order of sentences about them. A new one is a folder, and a line here. */
 import { lab } from "./lab/lab.ts";
 import { netns } from "./netns/netns.ts";
 import { pid } from "./pid/pid.ts";

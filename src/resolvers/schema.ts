@@ -3,7 +3,7 @@ import { listed } from "../text/problem.ts";
 import { RESOLVERS } from "./resolvers.ts";
 import type { WorkloadRef } from "./resolver.ts";
 
-/** The shape of a name in a document: `{ netns: /run/netns/web }`, one key of the resolvers. */
+/** The shape of a name in a document: `{ netns: /run/netns/web }`, with exactly one key of the resolvers. */
 export function workloadSchema(): z.ZodType<WorkloadRef> {
   const abouts = (of: "netns" | "port"): string[] =>
     RESOLVERS.filter(({ leadsTo }) => leadsTo === of).map(({ about }) => about);

@@ -1,32 +1,32 @@
-/** What is known of a name by asking its resolver, whichever that is. */
+/** Queries about a workload name, answered by its resolver. */
 import { type FilePath, type Finding, listed } from "../text/problem.ts";
 import type { AskedHost, Found, Lookout, Outside, Resolver, WorkloadRef, Written } from "./resolver.ts";
 import { RESOLVERS } from "./resolvers.ts";
 
-/** Equal for names that lead to the same place, whatever the order of keys and the resolver. */
+/** Equal for names that refer to the same place, whatever the order of keys and the resolver. */
 export function workloadKey(ref: WorkloadRef): string {
   const { resolver, value } = resolverOf(ref);
   return resolver.key(value);
 }
 
-/** As people write it: `/run/netns/web`, `pid 4711`. */
+/** The name as people write it: `/run/netns/web`, `pid 4711`. */
 export function workloadText(ref: WorkloadRef): string {
   const { resolver, value } = resolverOf(ref);
   return resolver.text(value);
 }
 
-/** What the name leads to, as soon as something is there. */
+/** The type of thing that the name refers to once it exists. */
 export function leadsTo(ref: WorkloadRef): Found["type"] {
   return resolverOf(ref).resolver.leadsTo;
 }
 
-/** `web`: the name of the workload on its host. */
+/** The name of the workload on its host: `web`. */
 export function workloadLabel(ref: WorkloadRef): string {
   const { resolver, value } = resolverOf(ref);
   return resolver.label(value);
 }
 
-/** What is wrong with a name of the right shape that stands at `path`. */
+/** The problems of a name of the right shape at `path` of a document. */
 export function checkWorkload(ref: WorkloadRef, path: FilePath): Finding[] {
   const { resolver, value } = resolverOf(ref);
   const message = resolver.problem(value);
@@ -38,7 +38,7 @@ export function watchWorkload(ref: WorkloadRef, outside: Outside): Lookout {
   return resolver.watch(value, outside);
 }
 
-/** What the name leads to now. Rejects with the reason if that is nothing: NOT_FOUND where nothing is at its place. */
+/** Looks a name up once. Rejects with the reason if it refers to nothing: NOT_FOUND if nothing is at its place. */
 export async function resolveWorkload(ref: WorkloadRef, outside: Outside): Promise<Found> {
   const lookout = watchWorkload(ref, outside);
   try {
@@ -48,7 +48,7 @@ export async function resolveWorkload(ref: WorkloadRef, outside: Outside): Promi
   }
 }
 
-/** Equal for one namespace, or one device, until it ends: a number alone may be another one's tomorrow. */
+/** Equal for the same namespace, or the same device, until it ends: the numbers alone may be reused. */
 export function identityKey(found: Found): string {
   const { netns, cookie } = found.identity;
   return found.type === "netns"
@@ -56,7 +56,7 @@ export function identityKey(found: Found): string {
     : `${netns} ${cookie} ${found.device} ${found.ifindex}`;
 }
 
-/** The name that `text` writes on the command line; `undefined` if no resolver reads it. */
+/** Parses a name on the command line; `undefined` if no resolver reads it. */
 export function readWorkloadText(
   text: string,
   asked: AskedHost,
@@ -70,7 +70,7 @@ export function readWorkloadText(
   return undefined;
 }
 
-/** `/run/netns/web, web, pid:4711, lab/host/workload or port:tap0`, for help; with `isLong` what the forms mean is added. */
+/** The forms for help: `/run/netns/web, web, pid:4711, lab/host/workload or port:tap0`; with `isLong` explained. */
 export function workloadForms(example: string, { isLong = false } = {}): string {
   const forms = RESOLVERS.flatMap(({ spellings }) => spellings).map(({ form, about }) =>
     isLong && about !== undefined ? `${form(example)} (${about})` : form(example),

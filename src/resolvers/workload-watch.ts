@@ -1,4 +1,4 @@
-/** Looks after one name: tells when what it leads to comes, goes, or is another one. */
+/** Watches one name: reports when its workload appears, disappears, or is replaced by another. */
 import { type Backoff, backoffMs } from "../async/backoff.ts";
 import { Signal } from "../async/signal.ts";
 import type { Scope } from "../async/scope.ts";
@@ -8,16 +8,16 @@ import type { World } from "../world/world.ts";
 import type { Found, Lookout, Outside, PortCondition, WorkloadRef } from "./resolver.ts";
 import { identityKey, watchWorkload, workloadKey } from "./workload-ref.ts";
 
-/** How soon something that is missing is looked for again: at first, and at most. */
+/** The pause between looks for a missing workload: at first, and at most. */
 const LOOKS: Readonly<Backoff> = { firstMs: 100, lastMs: 2_000 };
 
-/** A workload that is there: for as long as it is this one, this object. */
+/** A workload that exists: the same object as long as it is the same workload. */
 export interface There {
   readonly isThere: true;
   readonly found: Found;
 }
 
-/** Whether a workload is there. */
+/** Whether a workload exists. */
 export type Presence =
   | There
   | { readonly isThere: false; readonly reason: string; readonly error?: NetloomError };
@@ -25,7 +25,7 @@ export type Presence =
 export interface WorkloadWatchOptions {
   readonly world: Pick<World, "clock" | "scope" | "log">;
   readonly outside: Outside;
-  /** Why what was found is no workload here. Default: everything is one. */
+  /** The reason why a found thing is no valid workload here. Default: everything is valid. */
   readonly refusal?: (found: Found) => Promise<NetloomError | undefined>;
 }
 
@@ -36,7 +36,7 @@ export class WorkloadWatch {
   presence: Presence = { isThere: false, reason: "it has not been looked for yet" };
   readonly #options: WorkloadWatchOptions;
   readonly #lookout: Lookout;
-  /** Names by which the kernel was asked for its namespace. */
+  /** Names by which the kernel was asked for the workload's namespace. */
   readonly #called = new Set<Netns>();
   #condition: PortCondition | undefined;
   readonly #signal = new Signal();
@@ -60,7 +60,7 @@ export class WorkloadWatch {
     this.#lookout = watchWorkload(ref, { processes, kernel: { devices, resolve } });
   }
 
-  /** How the port is now; `undefined` for a namespace, or where nothing is there. */
+  /** The present state of the port; `undefined` for a namespace, or if the workload does not exist. */
   get condition(): PortCondition | undefined {
     return this.presence.isThere ? this.#condition : undefined;
   }
@@ -78,7 +78,7 @@ export class WorkloadWatch {
     if (task && !scope.ended) scope.spawn("forget a workload", () => task.end());
   }
 
-  /** May the kernel mean its namespace when it says `netns`? */
+  /** Whether the kernel may mean the workload's namespace by `netns`. */
   isCalled(netns: Netns): boolean {
     const { presence } = this;
     return this.#called.has(netns) || (presence.isThere && netns === presence.found.identity.netns);
@@ -94,13 +94,15 @@ export class WorkloadWatch {
     this.#signal.ring();
   }
 
-  /** Resolves as soon as `presence` is another one than `seen`. CANCELLED if `scope` ends before. */
+  /** Resolves as soon as `presence` differs from `seen`. CANCELLED if `scope` ends before. */
   async changed(seen: Presence, scope: Scope): Promise<Presence> {
     await this.#until(scope, () => !isSame(seen, this.presence));
     return this.presence;
   }
 
-  /** Likewise, or as soon as a port is in another condition than `condition`. */
+  /**
+   * Resolves as soon as `presence` differs from `seen`, or a port's condition from `condition`. CANCELLED if `scope` ends before.
+   */
   async turned(seen: Presence, condition: PortCondition | undefined, scope: Scope): Promise<void> {
     const isSeen = (): boolean => isSame(seen, this.presence) && isAlike(condition, this.#condition);
     await this.#until(scope, () => !isSeen());
@@ -163,11 +165,11 @@ export class WorkloadWatch {
       return error ? { isThere: false, reason: error.message, error } : { isThere: true, found };
     } catch (error) {
       if (error instanceof NetloomError) {
-        // That it has come to its end is no failure.
+        // The end of a workload is no failure.
         return { isThere: false, reason: error.message, ...(!this.#lookout.isOver && { error }) };
       }
       this.#options.world.log.error("bug in the look for a workload", { workload: this.name }, error);
-      // It says nothing of a workload that was there.
+      // A bug says nothing about a workload that existed.
       if (this.presence.isThere) return this.presence;
       const failure = operatingError(`look for workload ${this.name}`, error);
       return { isThere: false, reason: failure.message, error: failure };

@@ -1,4 +1,4 @@
-/** Everything that a process serves asks whether its caller may have it, before it does anything. */
+/** Every call that a process serves is authorized before anything is done. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
@@ -25,7 +25,7 @@ import { AgentMesh } from "../../fixtures/roles/agent.ts";
 
 const STRANGER = peerNamed("unix:1666");
 
-/** Refuses the stranger everything, and notes what it was asked. */
+/** Refuses the stranger everything, and records the questions. */
 function refusing(asked: string[]): (world: HostWorld) => Identity {
   return (world) => {
     const usual = labIdentity(world);
@@ -53,7 +53,7 @@ const serviceBytes = bytes(NetworkServiceSchema, { name: "shop" });
 const endpointBytes = bytes(NetworkServiceEndpointSchema, { name: "shop-1", url: "unix:///run/shop.sock" });
 const admin = AdminApi.method;
 
-/** What each method asks for. */
+/** The question that each method asks. */
 const EXPECTED: ReadonlyMap<string, readonly [asked: string, request?: Uint8Array]> = new Map(
   [
     [
@@ -106,7 +106,7 @@ async function checkAll(served: readonly Served[], world: World, asked: string[]
   }
 }
 
-suite("each call asks once", () => {
+suite("each call is authorized once", () => {
   test("of an agent", async () => {
     const asked: string[] = [];
     const mesh = new AgentMesh({ identity: refusing(asked) });
@@ -140,7 +140,7 @@ suite("each call asks once", () => {
   });
 });
 
-test("a host is not commanded from another one, whatever listener that reaches", async () => {
+test("a host cannot be commanded from another host, by any listener", async () => {
   const mesh = new AgentMesh();
   await mesh.run(async () => {
     await mesh.sleep(100);

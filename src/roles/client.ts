@@ -19,14 +19,14 @@ import { updateOwnToken } from "../elements/path/update-token.ts";
 import { type NetloomError, operatingError } from "../errors/errors.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
-/** How a connection of this client is. */
+/** A state change of one of this client's connections. */
 export interface ClientNews {
   /** Id of path segment 0. */
   readonly id: string;
   readonly state: "up" | "healing" | "closed";
-  /** Why it heals: what was heard, or refused, last. */
+  /** The reason for healing: the last notice or refusal. */
   readonly reason?: string;
-  /** The refusal, if it is one. */
+  /** The last refusal, if that is the reason. */
   readonly error?: NetloomError;
   /** The last answer. */
   readonly connection: Connection;
@@ -35,18 +35,18 @@ export interface ClientNews {
 export interface ClientOptions extends RoleOptions {
   /** The manager. */
   readonly next: ConnectionHop;
-  /** Added to the labels of every request where they are not given. `nodeName`, `podName`, `clusterName` upstream. */
+  /** Labels added to every request that lacks them. `nodeName`, `podName`, `clusterName` upstream. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Is there a packet's way through the wire? Without it every loss is answered by another endpoint. */
+  /** Whether packets pass the wire. If absent, every loss is answered by another endpoint. */
   readonly isAlive?: (connection: Connection) => Promise<boolean>;
   readonly onNews?: (news: ClientNews) => void;
-  /** The workload that it asks for, as its host calls it. */
+  /** The workload that the client asks for, by its name on the host. */
   readonly workload?: string;
 }
 
 /**
- * Asks for connections on behalf of workloads, refreshes and heals them. `request` with an id that is known refreshes;
- * a first request that fails is not repeated. Connections that have been established heal until they are closed.
+ * Asks for connections on behalf of workloads, refreshes and heals them. `request` with a known id refreshes. A first request
+ * that fails is not repeated. Established connections heal until they are closed.
  */
 export function client(options: ClientOptions): ConnectionRole {
   const { world, name, identity, next, onNews = () => undefined } = options;
@@ -87,7 +87,7 @@ export function client(options: ClientOptions): ConnectionRole {
 
 const LAST = memoryKey<Connection>("tell: the last answer");
 
-/** An established connection that cannot be asked for again is up no more, as far as anybody knows: it heals. */
+/** Reports the state of each connection. An established connection whose refresh fails counts as healing. */
 function tell(onNews: (news: ClientNews) => void): ConnectionElement {
   return {
     name: "tell",
@@ -110,7 +110,7 @@ function tell(onNews: (news: ClientNews) => void): ConnectionElement {
       try {
         await next(connection);
       } finally {
-        // The close that is part of a reselect has no reason of its own.
+        // The close within a reselect has no reason.
         if (call.reason) onNews({ id: connection.id, state: "closed", connection });
       }
     },

@@ -14,21 +14,23 @@ import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
 export interface EndpointOptions extends RoleOptions {
-  /** The workload that gets, or is, the far end of every wire. A port is the end of one wire at a time. */
+  /** The workload that gets, or is, the far end of every wire. A port can be the end of only one wire at a time. */
   readonly place: EndpointDeviceOptions["place"];
-  /** Name of the workload's device. Default: one made from the service's name, another for each wire. */
+  /** Name of the workload's device. Default: derived from the service's name, a different one for each wire. */
   readonly interfaceName?: (connection: Connection) => string;
-  /** Whom of its clients the workload believes. Default: nobody. */
+  /** The clients that the workload trusts. Default: none. */
   readonly trust?: EndpointDeviceOptions["trust"];
-  /** Absent: the endpoint gives no addresses. */
+  /** Absent: the endpoint assigns no addresses. */
   readonly addresses?: AddressOptions;
-  /** Prefixes in which clients may name networks behind them; read at every request. Default: none. */
+  /** Prefixes in which clients may announce networks behind them; read at every request. Default: none. */
   readonly clientRoutes?: () => readonly string[];
-  /** Routes, DNS, policies and more that every client gets; read at every request. */
+  /** Routes, DNS, policies and more for every client; read at every request. */
   readonly context?: () => ContextOptions;
 }
 
-/** Answers for a workload that offers a network service. Of what a client sends nothing gets into it but `clientWishes`. */
+/**
+ * Answers requests for a workload that offers a network service. Only `clientWishes` of a client's context reach the workload.
+ */
 export function endpoint(options: EndpointOptions): ConnectionRole {
   const { world, name, identity, place, addresses, context, trust } = options;
   const board = new MonitorBoard();

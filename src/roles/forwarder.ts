@@ -31,23 +31,23 @@ import { hopByUrl, type ConnectionRole, type RoleOptions } from "./role.ts";
 export interface ForwarderOptions extends RoleOptions {
   readonly kernel: Kernel;
   readonly directory: Directory;
-  /** The registry chain of its manager. */
+  /** The registry chain of the forwarder's manager. */
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;
   /** `Reconciler` of src/forwarder. */
   readonly wires: Wires;
-  /** Those that `wires` tells what it has made. */
+  /** The claims that `wires` keeps up to date. */
   readonly claims: Claims;
   /** Awaited before a request goes on to the station at `url`, unless that is in this process. */
   readonly onNext?: (url: string) => Promise<void>;
   /** Absent: only wires inside of this host. */
   readonly tunnels?: TunnelOptions;
-  /** Why an endpoint was taken, by the forwarder's own connection id: for `netloom why`. */
+  /** Reports why an endpoint was chosen, by the forwarder's own connection id: for `netloom why`. */
   readonly onDiscovery?: (id: string, discovery: Discovery) => void;
   readonly onSelection?: (id: string, selection: Selection) => void;
 }
 
-/** Picks the endpoint, asks it, and makes the wire. */
+/** Picks the endpoint, requests the connection from it, and makes the wire. */
 export function forwarder(options: ForwarderOptions): ConnectionRole {
   const { world, name, identity, services, endpoints, directory, kernel, tunnels } = options;
   const board = new MonitorBoard();

@@ -110,7 +110,7 @@ const find = async (
   );
 
 suite("a host's view while it registers", () => {
-  test("a registration that is answered late does not hide what others have said since", async () => {
+  test("a registration that is answered late does not hide later changes of others", async () => {
     const serve = async (world: HostWorld, roles: Roles): Promise<void> => {
       roles.registry = await registry({
         world,
@@ -189,7 +189,7 @@ suite("a host's own view", () => {
     });
   });
 
-  test("a watch tells of services and endpoints in the host's view", async () => {
+  test("a watch reports services and endpoints as in the host's view", async () => {
     await withMesh(async ({ self }) => {
       const [alpha, beta] = [await self("alpha"), await self("beta")];
       const endpoints = gather(
@@ -214,7 +214,7 @@ suite("a host's own view", () => {
   });
 });
 
-test("a manager tells of another URL and of times, and nothing of what has left the query, as upstream's", async () => {
+test("a manager reports new URLs and times, but not that an endpoint no longer matches the query, like upstream's", async () => {
   await withMesh(async ({ self }) => {
     const { manager, world, caller } = await self("alpha");
     const peer = peerNamed("unix:1000");
@@ -286,8 +286,8 @@ test("a process may be its own registry", async () => {
   });
 });
 
-suite("what a host has registered", () => {
-  test("stays registered without a registration, and ends with its process", async () => {
+suite("an endpoint of a host", () => {
+  test("stays registered without further requests, and ends with its process", async () => {
     await withMesh(async ({ self, roles, hosts }) => {
       const alpha = await self("alpha");
       for (const name of ["a", "b"])
@@ -308,7 +308,7 @@ suite("what a host has registered", () => {
     });
   });
 
-  test("of another process is dropped when that stops refreshing", async () => {
+  test("of another process is dropped when that process stops refreshing", async () => {
     await withMesh(async ({ self, roles, hosts }) => {
       const { manager, world } = await self("alpha");
       const register = () =>
@@ -345,7 +345,7 @@ suite("what a host has registered", () => {
     );
   });
 
-  test("is unregistered later when the registry could not be told at once", async () => {
+  test("is unregistered later if the registry could not be reached at once", async () => {
     await withMesh(async ({ self, roles, hosts }) => {
       const alpha = await self("alpha");
       for (const name of ["a", "b"])
@@ -360,7 +360,7 @@ suite("what a host has registered", () => {
 });
 
 suite("a registry that is down", () => {
-  test("is stale, known endpoints are found, and new ones come when it is back", async () => {
+  test("makes the view stale: known endpoints are found, and new ones come when it is back", async () => {
     await withMesh(async ({ self, hosts }) => {
       const [alpha, beta] = [await self("alpha"), await self("beta")];
       await alpha.manager.endpoints.request(alpha.caller, endpointOf("a", { url: "self:a" }));
@@ -387,7 +387,7 @@ suite("a registry that is down", () => {
     });
   });
 
-  test("leaves its last answers to a manager that starts again", async () => {
+  test("leaves its last answers to a restarted manager", async () => {
     await withMesh(async ({ self, hosts, roles }) => {
       const alpha = await self("alpha");
       await alpha.manager.services.request(alpha.caller, serviceOf("shop"));
@@ -406,7 +406,7 @@ suite("a registry that is down", () => {
     });
   });
 
-  test("and was never there is UNAVAILABLE with the reason", async () => {
+  test("and was never reached is UNAVAILABLE with the reason", async () => {
     await withMesh(
       async ({ self }) => {
         const alpha = await self("alpha");
@@ -418,7 +418,7 @@ suite("a registry that is down", () => {
   });
 });
 
-/** As upstream's memory registry: only the contract, a lease for each endpoint, nothing kept over a restart. */
+/** Behaves like upstream's memory registry: only NSM's contract, a lease for each endpoint, nothing kept over a restart. */
 async function serveStranger(world: HostWorld, roles: Roles & { count?: () => number }): Promise<void> {
   const services = new Catalog(serviceKind);
   const endpoints = new Catalog(endpointKind);
@@ -455,8 +455,8 @@ async function serveStranger(world: HostWorld, roles: Roles & { count?: () => nu
   await world.hops.serve(URL, serveAll(served));
 }
 
-suite("somebody else's registry", () => {
-  test("is followed, and every endpoint registered again before it expires", async () => {
+suite("another implementation's registry", () => {
+  test("is followed, and every endpoint is registered again before it expires", async () => {
     await withMesh(
       async ({ self, hosts, roles }) => {
         const [alpha, beta] = [await self("alpha"), await self("beta")];
@@ -478,7 +478,7 @@ suite("somebody else's registry", () => {
     );
   });
 
-  test("that has forgotten everything is told again", async () => {
+  test("that has forgotten everything gets all registrations again", async () => {
     await withMesh(
       async ({ self, hosts }) => {
         const [alpha, beta] = [await self("alpha"), await self("beta")];

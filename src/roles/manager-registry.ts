@@ -38,31 +38,31 @@ import type { Hop, Hops, SeveralHops } from "../world/hops.ts";
 import type { RoleOptions } from "./role.ts";
 
 export interface ManagerRegistryOptions extends RoleOptions {
-  /** Under which other hosts reach this manager: `tcp://10.0.0.1:5001`. Endpoints of this host are registered under it. */
+  /** The URL at which other hosts reach this manager: `tcp://10.0.0.1:5001`. Endpoints of this host are registered with it. */
   readonly url: string;
   readonly hops: Hops;
-  /** Keeps what the registry has answered. */
+  /** Keeps the registry's last answers. */
   readonly disk: Disk;
-  /** Ours or somebody else's. `hopTo` leads to one in this process. */
+  /** Netloom's registry or another implementation. `hopTo` leads to one in this process. */
   readonly registry: Hop | SeveralHops;
-  /** How long an endpoint of another process is kept after its last sign of life. Default: 60,000 ms. */
+  /** Lifetime of an endpoint of another process after its last refresh. Default: 60,000 ms. */
   readonly leaseMs?: number;
-  /** Added to the labels of endpoints that do not have them: `nodeName`, `clusterName`. */
+  /** Labels added to endpoints that lack them: `nodeName`, `clusterName`. */
   readonly labels?: Labels;
-  /** Called when the state of the view has changed, or the reason for it. */
+  /** Called when the state of the view, or its reason, has changed. */
   readonly onState?: () => void;
 }
 
 /**
- * Endpoints that roles of this process register (peer `self`) are kept registered until they are closed, whatever happens
- * to the registry; those of other processes until they stop refreshing.
+ * Keeps endpoints registered: those that roles of this process register (peer `self`) until they are closed, whatever happens to
+ * the registry; those of other processes until they stop refreshing.
  */
 export interface ManagerRegistry {
   readonly services: ServiceRegistryServer;
   readonly endpoints: EndpointRegistryServer;
-  /** Both, for `serveAll`. */
+  /** Both registries, for `serveAll`. */
   readonly served: readonly Served[];
-  /** How much of the registry is known, and how fresh that is. */
+  /** The state of the view: how much of the registry is known, and how fresh that is. */
   view(): RegistryView;
 }
 
@@ -81,7 +81,7 @@ const ENDPOINT: Readonly<ResourceKind<NetworkServiceEndpoint, NetworkServiceEndp
   },
 };
 
-/** Reads the last answers from `disk` and begins to follow the registry. Does not wait for it. */
+/** Reads the last answers from `disk` and begins to follow the registry. Does not wait for the registry. */
 export async function managerRegistry(options: ManagerRegistryOptions): Promise<ManagerRegistry> {
   const { world, hops, disk, registry, name } = options;
   const bypass = new LocalBypass(options.url, (url) => hops.hold(url));
@@ -142,7 +142,7 @@ export async function managerRegistry(options: ManagerRegistryOptions): Promise<
   };
 }
 
-/** One that answers, and takes nothing from this host, says why. */
+/** A registry that answers but refuses registrations of this host has the refusal as its reason. */
 function viewOf(cache: WatchCache, { refusal }: Keeper): RegistryView {
   const view = cache.view();
   if (!refusal || view.state !== "fresh") return view;
@@ -180,7 +180,7 @@ function endpointDoor(
     world,
     onExpired: async (names) => void (await Promise.all(names.map(lose))),
   });
-  // Endpoints of this host live as long as it says, whatever the registry was told.
+  // Endpoints of this host expire by this host's leases, whatever the registry was told.
   const told = cache.endpoints.expirations;
   cache.endpoints.expirations = () => {
     const [here, there] = [leases.expirations(), told()];
@@ -190,7 +190,7 @@ function endpointDoor(
     try {
       await keeper.triggerOf(name)?.close({ reason: "lost", isDue: () => !leases.has(name) });
     } catch (error) {
-      // The keeper goes on trying.
+      // The keeper keeps trying.
       if (!(error instanceof NetloomError)) throw error;
       world.log.debug("an endpoint that is lost cannot be unregistered yet", {
         endpoint: name,

@@ -18,25 +18,25 @@ import { updateToken } from "../elements/path/update-token.ts";
 import { hopByUrl, type ConnectionRole, type RoleOptions } from "./role.ts";
 
 export interface ManagerOptions extends RoleOptions {
-  /** Under which other hosts reach this manager, and its forwarders are registered: `tcp://10.0.0.1:5001`. */
+  /** The URL at which other hosts reach this manager, and with which its forwarders are registered: `tcp://10.0.0.1:5001`. */
   readonly url: string;
   readonly directory: Directory;
   /** The registry as this manager sees it: its own registry chain, in process. */
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;
-  /** Forwarders of this process, before registered ones; their URLs are `self:…`. */
+  /** Forwarders of this process, preferred to registered ones; their URLs are `self:…`. */
   readonly ownForwarders?: readonly NetworkServiceEndpoint[];
   /** The network service that forwarders are registered for. Default: `forwarder`. */
   readonly forwarderService?: string;
-  /** Added to the labels of connections that do not have them: `nodeName`, `clusterName`. */
+  /** Labels added to connections that lack them: `nodeName`, `clusterName`. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Is what `services` and `endpoints` say what the registry says now, and not what it said last? Default: it is. */
+  /** Whether `services` and `endpoints` show the registry as it is now, not as it was last seen. Default: true. */
   readonly isRegistryCurrent?: () => boolean;
-  /** Prefixes that no endpoint may take addresses from, read at every request. */
+  /** Prefixes that no endpoint may assign addresses from; read at every request. */
   readonly excludedPrefixes?: () => readonly string[];
 }
 
-/** Takes requests of this host's clients and of other hosts' forwarders, and hands them to a forwarder of its host. */
+/** Takes requests of this host's clients and of other hosts' forwarders, and passes them to a forwarder of its host. */
 export function manager(options: ManagerOptions): ConnectionRole {
   const { world, name, identity, url, services, endpoints, directory } = options;
   const board = new MonitorBoard();

@@ -1,4 +1,4 @@
-/** What goes wrong on the way of a request, and what is left of it: nothing. */
+/** Faults on the way of a request. Nothing may be left behind. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -70,7 +70,7 @@ for (const where of ["local", "remote"] as const) {
   });
 }
 
-test("a service that nobody has registered, or nobody offers, is NOT_FOUND in words", async () => {
+test("a service that nobody has registered or offers is NOT_FOUND with a clear message", async () => {
   const { mesh, alpha, role } = shopMesh("local");
   mesh.offer({ name: "bank" });
   mesh.offer({ name: "blue-shop", matches: [{ routes: [{ destinationSelector: { color: "blue" } }] }] });
@@ -87,7 +87,7 @@ test("a service that nobody has registered, or nobody offers, is NOT_FOUND in wo
   });
 });
 
-test("a pool without room is RESOURCE_EXHAUSTED with its name, and a close makes room", async () => {
+test("a full pool is RESOURCE_EXHAUSTED with its name, and a close makes room", async () => {
   const mesh = new Mesh();
   const { alpha } = mesh;
   mesh.offer({ name: "shop" });
@@ -111,7 +111,7 @@ test("a pool without room is RESOURCE_EXHAUSTED with its name, and a close makes
   });
 });
 
-test("an endpoint that answers nonsense is told to close, and the caller what is wrong", async () => {
+test("an endpoint with an invalid answer is told to close, and the caller gets the problem", async () => {
   const nonsense: readonly (readonly [string, (connection: Connection) => void, RegExp])[] = [
     [
       "an address",
@@ -165,10 +165,10 @@ test("an endpoint that answers nonsense is told to close, and the caller what is
   }
 });
 
-test("next hops that lead in a circle end at the path's limit", async () => {
+test("next hops in a circle end at the path's limit", async () => {
   const { mesh, alpha, beta, role } = shopMesh("local");
   mesh.offer({ name: "loop" });
-  // Each of the two hosts believes that the other one has it.
+  // Each of the two hosts takes the other one for the endpoint's host.
   alpha.register("loop-1", "loop", {}, beta.url);
   await mesh.run(async () => {
     await assert.rejects(
@@ -179,7 +179,7 @@ test("next hops that lead in a circle end at the path's limit", async () => {
   });
 });
 
-test("the port of a stranger's tunnel device, here or there, is refused, and nothing is left", async () => {
+test("a UDP port taken by a stranger's tunnel device, here or there, is refused, and nothing is left", async () => {
   for (const who of ["alpha", "beta"] as const) {
     const { mesh, alpha, role } = shopMesh("remote");
     const host = mesh[who];
@@ -207,7 +207,7 @@ test("the port of a stranger's tunnel device, here or there, is refused, and not
   }
 });
 
-test("a VNI that somebody always has first is given up after three requests", async () => {
+test("a VNI that is always taken by others is given up after three requests", async () => {
   const { mesh, alpha, beta, role } = shopMesh("remote");
   let requests = 0;
   mesh.beforeRequest = async (url, request) => {

@@ -1,4 +1,4 @@
-/** Connections that lose their way, and find another. */
+/** Connections that lose their path and find another. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clone } from "@bufbuild/protobuf";
@@ -6,7 +6,7 @@ import { State, type Connection } from "../api/gen/nsm/connection_pb.js";
 import { NetworkServiceRequestSchema as requestSchema } from "../api/gen/nsm/networkservice_pb.js";
 import { addressOf, failing, farAddressOf, pathOf, shopMesh } from "../../fixtures/roles/mesh.ts";
 
-test("an endpoint that is gone is replaced by another, the interface and the address stay", async () => {
+test("an endpoint that is gone is replaced by another; the interface and the address stay", async () => {
   const { mesh, alpha, beta, shop, role, news } = shopMesh("remote");
   await mesh.run(async () => {
     const before = await role.request(alpha.caller(), alpha.ask("c1", "shop"));
@@ -29,7 +29,7 @@ test("an endpoint that is gone is replaced by another, the interface and the add
   });
 });
 
-test("a loss that comes before the answer to the first request is healed as well", async () => {
+test("a loss before the answer to the first request is healed too", async () => {
   const { mesh, alpha, role, shop, news } = shopMesh("remote");
   await mesh.run(async () => {
     let isLost = false;
@@ -50,7 +50,7 @@ test("a loss that comes before the answer to the first request is healed as well
   });
 });
 
-test("goes on until an endpoint comes, with growing distances, and stops at the close", async () => {
+test("healing goes on with growing pauses until an endpoint comes, and stops at the close", async () => {
   const { mesh, alpha, shop, role } = shopMesh("local");
   await mesh.run(async () => {
     await role.request(alpha.caller(), alpha.ask("c1", "shop"));
@@ -66,7 +66,7 @@ test("goes on until an endpoint comes, with growing distances, and stops at the 
     const [after] = role.established();
     assert.equal(after?.networkServiceEndpointName, "shop-2");
     alpha.unregister("shop-2");
-    // What is here goes, also if the other side cannot be told.
+    // The local side goes even if the other side cannot be reached.
     await assert.rejects(
       role.close(alpha.caller(), alpha.ask("c1", "shop").connection as Connection),
       failing("UNAVAILABLE", /nobody serves there/),
@@ -78,7 +78,7 @@ test("goes on until an endpoint comes, with growing distances, and stops at the 
   });
 });
 
-test("a wish for another endpoint closes the old one first", async () => {
+test("a reselect closes the old endpoint first", async () => {
   const { mesh, alpha, shop, role } = shopMesh("local");
   await mesh.run(async () => {
     const request = alpha.ask("c1", "shop");

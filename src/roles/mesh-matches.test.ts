@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { Mesh, type MeshHost } from "../../fixtures/roles/mesh.ts";
 
-/** Clients of `team: a` go to endpoints of `colour`, all others to blue ones. */
+/** Clients of `team: a` get endpoints of `colour`, all others blue ones. */
 const leadingTo = (colour: string) => ({
   name: "shop",
   matches: [
@@ -32,7 +32,7 @@ const askAs = (host: MeshHost, id: string, team: string) =>
 const endpointsOf = (connections: readonly Connection[]): Record<string, string> =>
   Object.fromEntries(connections.map((each) => [each.id, each.networkServiceEndpointName]));
 
-test("a connection whose endpoint its service's matches no longer lead to heals to one that they do; others are not touched", async () => {
+test("a connection whose endpoint no longer matches heals to one that does; others are not touched", async () => {
   const { mesh, alpha, blue, green, role, news } = colouredMesh();
   await mesh.run(async () => {
     await role.request(alpha.caller(), askAs(alpha, "a1", "a"));
@@ -59,7 +59,7 @@ test("a connection whose endpoint its service's matches no longer lead to heals 
   });
 });
 
-test("without an endpoint that is for it a connection is taken down, and comes back when there is one", async () => {
+test("a connection without a matching endpoint is taken down, and comes back when there is one", async () => {
   const { mesh, alpha, blue, role, news } = colouredMesh();
   await mesh.run(async () => {
     await role.request(alpha.caller(), askAs(alpha, "a1", "a"));
@@ -74,7 +74,7 @@ test("without an endpoint that is for it a connection is taken down, and comes b
   });
 });
 
-test("a client that has asked for its endpoint by name keeps it", async () => {
+test("a client that asked for its endpoint by name keeps it", async () => {
   const { mesh, alpha, role, news } = colouredMesh();
   await mesh.run(async () => {
     const request = askAs(alpha, "a1", "a");
@@ -87,7 +87,7 @@ test("a client that has asked for its endpoint by name keeps it", async () => {
   });
 });
 
-test("what a registry has said before it went away closes nothing; when it is back the next refresh sees to that", async () => {
+test("stale matches close nothing; when the registry is back the next refresh applies the new ones", async () => {
   const { mesh, alpha, role } = colouredMesh();
   await mesh.run(async () => {
     await role.request(alpha.caller(), askAs(alpha, "a1", "a"));
@@ -116,7 +116,7 @@ test("an endpoint that the registry does not know is kept", async () => {
   });
 });
 
-test("a client that comes again, and wants the endpoint that it had, gets one that is for it now", async () => {
+test("a returning client that wants its old endpoint gets one that matches now", async () => {
   const { mesh, alpha, role } = colouredMesh();
   await mesh.run(async () => {
     const answer = await role.request(alpha.caller(), askAs(alpha, "a1", "a"));
@@ -125,14 +125,14 @@ test("a client that comes again, and wants the endpoint that it had, gets one th
     const next = alpha.newClient("client");
     const again = askAs(alpha, "a1", "a");
     again.connection = answer;
-    // Nobody else holds a watch on the service by now.
+    // No connection holds a watch on the service by now.
     await next.role.request(alpha.caller(), again);
     await alpha.world.clock.sleep(1_000);
     assert.deepEqual(endpointsOf(next.role.established()), { a1: "green-1" });
   });
 });
 
-test("of many connections a few at once are moved, and none is forgotten", async () => {
+test("many connections are moved a few at a time, and none is forgotten", async () => {
   const { mesh, alpha, blue, green, role } = colouredMesh();
   await mesh.run(async () => {
     for (let n = 0; n < 80; n++) await role.request(alpha.caller(), askAs(alpha, `c${n}`, "a"));

@@ -1,4 +1,4 @@
-/** Requests and closes that come many at once, late, twice, and from somebody else. */
+/** Requests and closes that come many at once, late, twice, or from another peer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clone, create } from "@bufbuild/protobuf";
@@ -20,7 +20,7 @@ test("100 requests for one id at once are one connection and one allocation", as
   });
 });
 
-test("requests and closes of one id in any order end as the last one says", async () => {
+test("requests and closes of one id in any order end with the state of the last one", async () => {
   const { mesh, alpha, shop, role } = shopMesh("remote");
   await mesh.run(async () => {
     const ask = () => role.request(alpha.caller(), alpha.ask("c1", "shop")).then(() => undefined);
@@ -51,7 +51,7 @@ test("a close with an old state of the connection closes it, and only once", asy
   });
 });
 
-test("a request that comes again without the id that it was given is the same connection", async () => {
+test("a repeated request without the assigned id is the same connection", async () => {
   const { mesh, alpha, shop } = shopMesh("remote");
   await mesh.run(async () => {
     const ask = () => {

@@ -1,4 +1,4 @@
-/** Clients of an endpoint that answers otherwise than before hear of it, and ask again at once. */
+/** Clients of an endpoint whose answer changes are notified, and ask again at once. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -12,7 +12,7 @@ import type { ContextOptions } from "../elements/context/endpoint-context.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { Mesh } from "../../fixtures/roles/mesh.ts";
 
-/** `shop-1` says what `now` says. */
+/** `shop-1` answers with `says.now`. */
 function changingMesh(where: "local" | "remote") {
   const mesh = new Mesh();
   const { alpha, beta } = mesh;
@@ -29,8 +29,8 @@ const routesOf = (connection: Connection | undefined): string[] =>
   (connection?.context?.ipContext?.srcRoutes ?? []).map(({ prefix }) => prefix);
 
 for (const where of ["local", "remote"] as const)
-  suite(`a ${where} endpoint that answers otherwise`, () => {
-    test("has its clients ask again at once: the new route is in the kernel, the old one is gone, the wire is the same", async () => {
+  suite(`a ${where} endpoint whose answer changes`, () => {
+    test("makes its clients ask again at once: the new route replaces the old one in the kernel, the wire stays", async () => {
       const { mesh, alpha, shop, says, role, news } = changingMesh(where);
       await mesh.run(async () => {
         says.now = { srcRoutes: [{ prefix: "10.1.0.0/16" }] };
@@ -68,7 +68,7 @@ for (const where of ["local", "remote"] as const)
       });
     });
 
-    test("reaches a client whose request is under way, and has read the old answer already", async () => {
+    test("reaches a client whose running request has already read the old answer", async () => {
       const { mesh, alpha, shop, says, role } = changingMesh(where);
       await mesh.run(async () => {
         mesh.weatherBack = async (_verb, url) => {
@@ -85,7 +85,7 @@ for (const where of ["local", "remote"] as const)
       });
     });
 
-    test("reaches a client that cannot ask just then, as soon as it can", async () => {
+    test("reaches a client that cannot ask at the moment, as soon as it can", async () => {
       const { mesh, alpha, shop, says, role, news } = changingMesh(where);
       await mesh.run(async () => {
         await role.request(alpha.caller(), alpha.ask("c1", "shop"));
@@ -102,7 +102,7 @@ for (const where of ["local", "remote"] as const)
       });
     });
 
-    test("is told of, as upstream does it, to whoever watches the client's manager", async () => {
+    test("is reported, like upstream's, to watchers of the client's manager", async () => {
       const { mesh, alpha, shop, role } = changingMesh(where);
       await mesh.run(async () => {
         await role.request(alpha.caller(), alpha.ask("c1", "shop"));
@@ -123,19 +123,19 @@ for (const where of ["local", "remote"] as const)
     });
   });
 
-test("an endpoint with many clients asks for a few refreshes at once, and forgets none", async () => {
+test("an endpoint with many clients asks for a few refreshes at a time, and forgets none", async () => {
   const { mesh, alpha, shop, says, role, news } = changingMesh("local");
   await mesh.run(async () => {
     const { clock } = alpha.world;
     for (let n = 0; n < 120; n++)
       await role.request(alpha.caller(), alpha.ask(`c${n}`, "shop", { name: `nsm-${n}` }));
     news.splice(0);
-    // One workload has all these wires: a route would be that of one of them.
+    // One workload has all these wires, so a route could belong to only one of them.
     says.now = { extra: { edition: "second" } };
     shop.requestRefresh();
     await clock.sleep(90);
     assert.ok(news.length > 0 && news.length <= 25, `${news.length} in the first tenth of a second`);
-    // What has changed once more meanwhile holds for all.
+    // A further change meanwhile applies to all.
     says.now = { extra: { edition: "third" } };
     shop.requestRefresh();
     await clock.sleep(1_000);

@@ -59,7 +59,7 @@ suite("a wire between two hosts", () => {
     });
   });
 
-  test("is refreshed before its segments expire, under the same ids, address and VNI, and lives on", async () => {
+  test("is refreshed before its segments expire, with the same ids, address and VNI", async () => {
     const mesh = new Mesh();
     const { alpha, beta } = mesh;
     mesh.offer({ name: "shop" });
@@ -81,7 +81,7 @@ suite("a wire between two hosts", () => {
     });
   });
 
-  test("that its client has forgotten is gone when the token has expired, and its address waits for a minute", async () => {
+  test("that its client forgot is gone when the token has expired, and its address stays reserved for a minute", async () => {
     const mesh = new Mesh();
     const { alpha, beta } = mesh;
     mesh.offer({ name: "shop" });
@@ -89,7 +89,7 @@ suite("a wire between two hosts", () => {
     const { role } = alpha.newClient("client");
     await mesh.run(async () => {
       await role.request(alpha.caller(), alpha.ask("c1", "shop"));
-      // Nothing gets from the client to its manager any more.
+      // From now on nothing gets from the client to its manager.
       mesh.weather = (_verb, url) => {
         if (url === "manager") throw new NetloomError("UNAVAILABLE", "call manager: cable pulled");
       };

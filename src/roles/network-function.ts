@@ -21,19 +21,19 @@ import { hash64 } from "../net/hash.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
 export interface NetworkFunctionOptions extends RoleOptions, Omit<OnwardOptions, "name" | "nameOf"> {
-  /** What the workload is called on its host. */
+  /** The workload's name on its host. */
   readonly workload: string;
   /** The manager of its host. */
   readonly next: ConnectionHop;
-  /** Of the wires towards its clients. */
+  /** Addresses of the wires towards the function's clients. */
   readonly addresses: AddressOptions;
-  /** What every client gets of the function itself; read at every request. */
+  /** Routes, DNS and more of the function itself for every client; read at every request. */
   readonly context: () => ContextOptions;
 }
 
 /**
- * Stands in the middle of service chains: answers for a workload, and asks on for it. Each client has a wire to `in-…`, and
- * another one that begins at `out-…`, with the same end of the name for both.
+ * Stands in the middle of service chains: answers for a workload, and requests the next wire for it. Each client's wire ends in
+ * the device `in-…`, and its next wire begins at `out-…` with the same suffix.
  */
 export function networkFunction(options: NetworkFunctionOptions): ConnectionRole {
   const { world, name, identity, netns, next, addresses, context, workload } = options;
@@ -69,7 +69,10 @@ export function networkFunction(options: NetworkFunctionOptions): ConnectionRole
 
 const DIGITS = 8;
 
-/** The same for a client's wire in every life, and so long that no two clients have one. Rules of a firewall may say `in-*`. */
+/**
+ * A device name that is the same for a client's wire after every restart, and long enough to be unique. Firewall rules may say
+ * `in-*`.
+ */
 function deviceName(prefix: "in" | "out"): (first: Connection) => string {
   return (first) => {
     const digits = (hash64(`function ${wireIdOf(first)}`) % 36n ** BigInt(DIGITS)).toString(36);

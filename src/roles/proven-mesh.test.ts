@@ -1,6 +1,6 @@
 /**
- * A mesh in which everybody proves who he is, with the rules of upstream's paths: what an identity will be. Tokens say whose they
- * are and for whom, `alpha for beta`; nobody signs them, because nobody here lies.
+ * A mesh in which every process proves its identity, with upstream's rules for paths: a model of a proving identity. A token
+ * names its owner and its audience, `alpha for beta`; it is not signed, because no process here lies.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +18,10 @@ const LIFETIME_MS = 60_000;
 
 const idOf = (host: string): string => `spiffe://mesh.test/${host}`;
 
-/** A token beside the message is for this process, of who has sent it, and each one before it is for who sends the next. */
+/**
+ * Checks the tokens of a path: the last one is from the caller for this process, and each earlier one is for the owner of the
+ * next.
+ */
 function problemOf({ index, pathSegments }: Path, caller: string, own: string): string | undefined {
   const tokens = pathSegments.slice(0, index).map(({ token }) => token.split(" for "));
   const last = tokens.at(-1);
@@ -32,10 +35,10 @@ function problemOf({ index, pathSegments }: Path, caller: string, own: string): 
 
 class ProvenMesh {
   readonly mesh: AgentMesh;
-  /** Tokens that came beside messages, with the host that they came to. */
+  /** Tokens that came beside messages, each with the host that got it. */
   readonly heard = new Set<string>();
   readonly refused: string[] = [];
-  /** Keys by which alpha was known to others. */
+  /** Keys of alpha that other hosts saw. */
   readonly keys = new Set<string>();
   readonly #authority = new SimAuthorities().make("mesh");
   readonly #credentials = new Map<string, ChangingCredentials>();
@@ -68,7 +71,7 @@ class ProvenMesh {
         if (nameOf(peer) === idOf("alpha") && peer.publicKey) this.keys.add(String(peer.publicKey));
         if (!path || resource.kind !== "connection" || !["request", "close"].includes(action))
           return undefined;
-        // Who begins a path has sent nothing yet.
+        // The beginning of a path carries no token yet.
         const problem = path.index === 0 ? undefined : problemOf(path, nameOf(peer), own);
         if (problem === undefined) return undefined;
         this.refused.push(`${host}: ${problem}`);
@@ -95,7 +98,7 @@ class ProvenMesh {
   }
 }
 
-test("each message has a token for who gets it, made when the connection knows him; paths are chained by them", async () => {
+test("each message has a token for its receiver, made when the connection knows it; the tokens chain the path", async () => {
   const proven = new ProvenMesh();
   const { mesh } = proven;
   await mesh.runWithWire(async () => {
@@ -114,7 +117,7 @@ test("each message has a token for who gets it, made when the connection knows h
   });
 });
 
-test("certificates that change while wires are up are those of the next connection, and nothing fails", async () => {
+test("certificates that change while wires are up are used by the next connection, and nothing fails", async () => {
   const proven = new ProvenMesh();
   const { mesh } = proven;
   await mesh.runWithWire(async () => {

@@ -35,7 +35,7 @@ const LEASE_MS = 60_000;
 
 interface Setting {
   readonly hosts: Hosts;
-  /** The role of its present life. */
+  /** The registry of the present life of its process. */
   readonly role: (name: Name) => Registry;
   readonly world: (name: Name) => Promise<HostWorld>;
 }
@@ -76,7 +76,7 @@ async function keepAlive(world: HostWorld, name: Name, lease: string, url = ""):
 }
 
 suite("two registries over one store", () => {
-  test("find and tell what either has registered, and either unregisters it", async () => {
+  test("find and report entries registered at either, and either can unregister them", async () => {
     await withRegistries(async ({ hosts, role, world }) => {
       const [one, two] = [await world("one"), await world("two")];
       const alpha = await hosts.world("alpha");
@@ -104,7 +104,7 @@ suite("two registries over one store", () => {
     });
   });
 
-  test("give a name to one owner, whoever asks at the same time, and say whose it is", async () => {
+  test("give a name to only one of two concurrent peers, and name the owner to the other", async () => {
     await withRegistries(async ({ hosts, role, world }) => {
       const asks = [
         { name: "one", peer: "tcp:10.0.0.1" },
@@ -131,7 +131,7 @@ suite("two registries over one store", () => {
     });
   });
 
-  test("take the same registration twice, and a refusal is none that the store does not confirm", async () => {
+  test("accept the same registration twice, and refuse nothing that the store does not confirm", async () => {
     await withRegistries(async ({ role, world }) => {
       const [one, two] = [await world("one"), await world("two")];
       const peer = "tcp:10.0.0.1";
@@ -142,7 +142,7 @@ suite("two registries over one store", () => {
         role("two").services.request(callerOf(two, "tcp:10.0.0.2"), serviceOf("shop")),
       ]);
       await role("one").endpoints.close(callerOf(one, peer), endpointOf("a"));
-      // The other one may not have heard yet that the name is free.
+      // The other registry may not know yet that the name is free.
       await role("two").endpoints.request(callerOf(two, "tcp:10.0.0.2"), endpointOf("a"));
       assert.deepEqual(await found(two, role("two")), ["a"]);
     });
@@ -150,7 +150,7 @@ suite("two registries over one store", () => {
 });
 
 suite("leases and hosts of two registries", () => {
-  test("keep a host by a sign of life at either, and lose it when neither hears of it", async () => {
+  test("keep a host by a sign of life at either, and lose it when neither gets one", async () => {
     await withRegistries(async ({ hosts, role, world }) => {
       const alpha = await hosts.world("alpha");
       const call = { scope: alpha.scope, deadlineMs: Infinity, outgoing: withLease({}, "alpha/1") };
@@ -173,7 +173,7 @@ suite("leases and hosts of two registries", () => {
     });
   });
 
-  test("know a host's name, whichever has heard it", async () => {
+  test("know a host's name, whichever was told", async () => {
     await withRegistries(async ({ hosts }) => {
       const alpha = await hosts.world("alpha");
       await keepAlive(alpha, "one", "alpha/1", "tcp://10.0.0.1:5001");
@@ -189,7 +189,7 @@ suite("leases and hosts of two registries", () => {
     });
   });
 
-  test("tell an endpoint's time that the other keeps alive, and never one that has passed", async () => {
+  test("report the expiration of an endpoint that the other keeps alive, and never a past one", async () => {
     await withRegistries(async ({ hosts, role, world }) => {
       const [one, two] = [await world("one"), await world("two")];
       await role("one").endpoints.request(callerOf(one), endpointOf("a"));
@@ -206,7 +206,7 @@ suite("leases and hosts of two registries", () => {
 });
 
 suite("one of two registries", () => {
-  test("dies: the other has all of it, and the lease goes on from where it was", async () => {
+  test("dies: the other serves everything, and the lease continues", async () => {
     await withRegistries(async ({ hosts, role, world }) => {
       const alpha = await hosts.world("alpha");
       const call = { scope: alpha.scope, deadlineMs: Infinity, outgoing: withLease({}, "alpha/1") };
@@ -224,7 +224,7 @@ suite("one of two registries", () => {
     });
   });
 
-  test("that does not reach the store refuses what is new with the reason, ends its watches, and answers", async () => {
+  test("that cannot reach the store refuses new entries with the reason, ends its watches, and still answers", async () => {
     const faults: Fault[] = [{ kind: "partition", hosts: ["one", STORE_HOST], atMs: 10_000, forMs: 30_000 }];
     await withRegistries(async ({ hosts, role, world }) => {
       const [one, two, alpha] = [await world("one"), await world("two"), await hosts.world("alpha")];

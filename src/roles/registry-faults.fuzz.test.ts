@@ -1,6 +1,6 @@
 /**
- * Whatever is lost, late, told twice, cut off, full or killed: at quiet the registry has what the hosts want it to have,
- * nothing else, and every host knows it.
+ * Messages may be lost, late, repeated or cut off, and processes full or killed: when it is quiet the registry has exactly the
+ * entries that the hosts want, and every host knows them.
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
@@ -20,14 +20,14 @@ const FIRST = Number(process.env["FIRST_SEED"] ?? 1);
 const URL = "tcp://10.0.0.9:5002";
 const AGENTS = ["alpha", "beta", "gamma"];
 const FAULTS_MS = 20_000;
-/** Long enough for what was lost to expire, and for the longest back-off. */
+/** Long enough for lost entries to expire, and for the longest back-off. */
 const QUIET_MS = 200_000;
 
 interface Wishes {
   readonly wanted: Map<string, Set<string>>;
 }
 
-/** A host that registers what is wanted of it and closes what is not, and goes on until that has worked. */
+/** A host that registers wanted endpoints and closes others, and retries until that works. */
 function agent(host: string, { wanted }: Wishes, managers: Map<string, ManagerRegistry>) {
   return async (world: HostWorld): Promise<void> => {
     const url = `tcp://${host}:5001`;
@@ -107,7 +107,7 @@ async function run(seed: string): Promise<void> {
       !(fault.kind === "crash" && fault.host === STORE_HOST) &&
       !(fault.kind === "clock" && fault.host === STORE_HOST),
   );
-  // One that is longer than a lease.
+  // A cut that is longer than a lease.
   const cut = AGENTS[Number(seed) % AGENTS.length] ?? "";
   faults.push({ kind: "partition", hosts: [cut, "registry"], atMs: FAULTS_MS / 2, forMs: 90_000 });
   await withHosts(
@@ -149,7 +149,7 @@ async function run(seed: string): Promise<void> {
   );
 }
 
-/** A fault may have been kept for a message that comes late. */
+/** Retries a call: a fault may hit a late message. */
 async function insistently<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
@@ -160,6 +160,6 @@ async function insistently<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-suite("at quiet the registry has what is wanted", () => {
+suite("when it is quiet the registry has exactly the wanted entries", () => {
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) test(`with seed ${seed}`, () => run(String(seed)));
 });

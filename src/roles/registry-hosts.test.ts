@@ -1,4 +1,4 @@
-/** What a registry says to two hosts of one name. */
+/** The answers of a registry to two hosts with the same name. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -24,7 +24,7 @@ const LEASE_MS = 60_000;
 interface Caller {
   readonly peer: string;
   readonly url: string;
-  /** Of one life of the agent. */
+  /** The lease of one life of the agent. */
   readonly lease: string;
 }
 
@@ -110,7 +110,7 @@ async function refused(call: Promise<unknown>): Promise<void> {
 }
 
 suite("a host's name", () => {
-  test("is refused to a second host while the first one lives, with both, and what the first has stays", async () => {
+  test("is refused to a second host while the first one lives, the error names both, and the first keeps its entries", async () => {
     await withDoor(async ({ door, sleep }) => {
       await door.register("a", FIRST);
       await refused(door.register("b", SECOND));
@@ -125,7 +125,7 @@ suite("a host's name", () => {
     });
   });
 
-  test("is free for another host a lease after the last sign of life of the first, which is refused then", async () => {
+  test("is free for another host one lease after the first one's last sign of life, and the first is refused then", async () => {
     await withDoor(async ({ door, sleep }) => {
       await door.register("a", FIRST);
       await sleep(LEASE_MS - 1000);
@@ -137,7 +137,7 @@ suite("a host's name", () => {
     });
   });
 
-  test("is the same host's at once when it starts again, also from another of its addresses", async () => {
+  test("stays with the same host when it restarts, also from another of its addresses", async () => {
     await withDoor(async ({ door }) => {
       await door.register("a", FIRST);
       await door.keepAlive({ ...FIRST, lease: "manager-alpha/9" });
@@ -146,7 +146,7 @@ suite("a host's name", () => {
     });
   });
 
-  test("belongs to a host without endpoints as well", async () => {
+  test("belongs to a host without endpoints too", async () => {
     await withDoor(async ({ door, sleep }) => {
       for (let n = 0; n < 4; n++) {
         assert.equal((await door.keepAlive(FIRST)).endpoints, 0);
@@ -158,7 +158,7 @@ suite("a host's name", () => {
     });
   });
 
-  test("is known to a registry that starts again, by what was registered", async () => {
+  test("is known to a restarted registry from its entries", async () => {
     await withDoor(async ({ door, restart, sleep }) => {
       await door.register("a", FIRST);
       await restart();
@@ -170,7 +170,7 @@ suite("a host's name", () => {
     });
   });
 
-  test("is not asked of an agent that does not say it", async () => {
+  test("is optional for an agent, and refused if malformed", async () => {
     await withDoor(async ({ door }) => {
       await door.register("a", FIRST);
       await assert.rejects(door.keepAliveWith("tcp:10.0.0.3", "manager-alpha/3", {}), { code: "NOT_FOUND" });
@@ -181,7 +181,7 @@ suite("a host's name", () => {
     });
   });
 
-  test("is kept for so many hosts of one peer that they are bounded", async () => {
+  test("is kept for a limited number of hosts of one peer", async () => {
     await withDoor(async ({ door }) => {
       const take = (n: number) => door.keepAlive({ ...FIRST, url: `tcp://10.0.0.1:${n}` }, `host-${n}`);
       for (let n = 0; n < 1024; n++) await take(n);

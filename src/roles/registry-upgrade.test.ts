@@ -1,6 +1,6 @@
 /**
- * What the version before 0.1.0 has left in a file. Made by commit 1f51a73: its registry, asked to register a service, an
- * endpoint of a host and one of a program, and then `SELECT key, hex(value), revision, checksum FROM entries`.
+ * The file that the version before 0.1.0 left. Made by commit 1f51a73: its registry was asked to register a service, an endpoint
+ * of a host and one of a program, and then `SELECT key, hex(value), revision, checksum FROM entries`.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -65,7 +65,7 @@ async function openRegistry(file: string) {
     peer: peerNamed(`tcp:${address}`),
     metadata,
   });
-  /** Time passes, and what it has started is done. */
+  /** Lets time pass, and everything finish that it starts. */
   const pass = async (durationMs: number): Promise<void> => {
     clock.pass(durationMs);
     await store.list("");
@@ -89,7 +89,7 @@ async function openRegistry(file: string) {
   return { role, caller, pass, names, keepAlive, end };
 }
 
-test("a file of the version before is opened with all that is registered, whose it is, and by which lease", async (context) => {
+test("a file of the version before is opened with all entries, their owners and their leases", async (context) => {
   const folder = mkdtempSync(join(tmpdir(), "nlt-"));
   context.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, "registry.db");

@@ -31,7 +31,7 @@ interface Setting {
   readonly role: Registry;
 }
 
-/** One host that is the registry, and one that asks it. */
+/** One host that is the registry, and one that queries it. */
 async function withRegistry(
   body: (setting: Setting) => Promise<void>,
   {
@@ -147,7 +147,7 @@ suite("names", () => {
     });
   });
 
-  test("two hosts may say the same of a service, and only its owner something new", async () => {
+  test("two hosts may register the same service content, and only its owner may change it", async () => {
     await withRegistry(async ({ world, role }) => {
       const [one, other] = [callerOf(world, "tcp:10.0.0.1"), callerOf(world, "tcp:10.0.0.2")];
       await role.services.request(one, serviceOf("shop"));
@@ -160,7 +160,7 @@ suite("names", () => {
     });
   });
 
-  test("a service that is only offered may be described by another host, whose it is then", async () => {
+  test("a service without matches may be described by another host, which then owns it", async () => {
     await withRegistry(async ({ world, role }) => {
       const [offers, describes] = [callerOf(world, "tcp:10.0.0.1"), callerOf(world, "tcp:10.0.0.2")];
       const described = serviceOf("shop", { matches: [{ routes: [{ destinationSelector: { app: "a" } }] }] });
@@ -172,7 +172,7 @@ suite("names", () => {
     });
   });
 
-  test("unregistering what is not there is a success", async () => {
+  test("unregistering an unknown name succeeds", async () => {
     await withRegistry(async ({ world, role }) => {
       await role.endpoints.close(callerOf(world), endpointOf("a"));
       await role.services.close(callerOf(world), serviceOf("a"));
@@ -211,7 +211,7 @@ suite("names", () => {
 });
 
 suite("find", () => {
-  test("name, services and labels are matched exactly, the URL as a part", async () => {
+  test("name, services and labels match exactly, the URL as a substring", async () => {
     await withRegistry(async ({ world, role }) => {
       const labels = { shop: { labels: { color: "green", zone: "a" } } };
       await role.endpoints.request(callerOf(world), endpointOf("a", { networkServiceLabels: labels }));
@@ -236,7 +236,7 @@ suite("find", () => {
     });
   });
 
-  test("a watch of the contract tells every refresh, one of ours only what has changed", async () => {
+  test("a watch of NSM's contract reports every refresh, a watch of Netloom's only changes", async () => {
     await withRegistry(async ({ world, role }) => {
       const contract = gather(
         world,
@@ -269,7 +269,7 @@ suite("find", () => {
     });
   });
 
-  test("answers on the wire are those in the process, with expiration and deletion", async () => {
+  test("answers over the network equal those in the process, with expiration and deletion", async () => {
     await withRegistry(async ({ world, role, hosts }) => {
       const alpha = await hosts.world("alpha");
       const { endpoints } = stationsOver(alpha.hops.dial(URL), alpha.clock);
@@ -288,7 +288,7 @@ suite("find", () => {
 });
 
 suite("watch", () => {
-  test("a watcher that does not read is cut with a sentence, and another one is not held up", async () => {
+  test("a watcher that does not read is cut off with a reason, and others are not held up", async () => {
     await withRegistry(async ({ world, role }) => {
       const stuck = role.endpoints.find(callerOf(world), endpointQuery({}, true));
       const quick = gather(world, role.endpoints.find(callerOf(world), endpointQuery({}, true)));
@@ -304,7 +304,7 @@ suite("watch", () => {
     });
   });
 
-  test("there is a limit to how many watch at once", async () => {
+  test("the number of open watches is limited", async () => {
     await withRegistry(
       async ({ world, role }) => {
         const open = () => role.endpoints.find(callerOf(world), endpointQuery({}, true));
@@ -319,7 +319,7 @@ suite("watch", () => {
 });
 
 suite("leases", () => {
-  test("an endpoint that is not refreshed is gone after its lease, and is told so", async () => {
+  test("an endpoint that is not refreshed is gone after its lease, and watchers are told", async () => {
     await withRegistry(async ({ world, role }) => {
       const told = gather(world, role.endpoints.find(callerOf(world), endpointQuery({}, true)));
       await role.endpoints.request(callerOf(world), endpointOf("a"));
@@ -335,7 +335,7 @@ suite("leases", () => {
     });
   });
 
-  test("one sign of life keeps all endpoints of a host, and nobody but their owner can give it", async () => {
+  test("one sign of life keeps all endpoints of a host, and only their owner can give it", async () => {
     await withRegistry(async ({ world, role, hosts }) => {
       const alpha = await hosts.world("alpha");
       const hop = alpha.hops.dial(URL);
@@ -366,7 +366,7 @@ suite("leases", () => {
     });
   });
 
-  test("after a restart what was registered is served at once, and has one lease's time", async () => {
+  test("after a restart entries are served at once, and live for one lease", async () => {
     await withRegistry(async ({ hosts }) => {
       const alpha = await hosts.world("alpha");
       const { endpoints } = stationsOver(alpha.hops.dial(URL), alpha.clock);
@@ -387,7 +387,7 @@ suite("leases", () => {
   });
 });
 
-suite("a store that takes no more", () => {
+suite("a full store", () => {
   const full = { isFull: false };
   const store = (inner: Store): Store => {
     const check = async (): Promise<void> => {
@@ -406,7 +406,7 @@ suite("a store that takes no more", () => {
     };
   };
 
-  test("refuses what is new, answers, lets things expire, and takes what is new when there is room", async () => {
+  test("refuses new entries, answers, lets entries expire, and accepts new ones when there is room", async () => {
     await withRegistry(
       async ({ world, role }) => {
         await role.endpoints.request(callerOf(world), endpointOf("a"));

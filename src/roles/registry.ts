@@ -1,5 +1,5 @@
 /**
- * Who offers what, for a whole mesh. Upstream: sdk/pkg/registry/chains/memory/server.go at 9ac672c
+ * The registry of services and endpoints for a whole mesh. Upstream: sdk/pkg/registry/chains/memory/server.go at 9ac672c
  *
  * ```
  *  Register, Unregister ─> door ─> chain ─> registrations ─> store <─ other registries
@@ -46,7 +46,7 @@ import type { RoleOptions } from "./role.ts";
 
 export interface RegistryOptions extends RoleOptions {
   readonly store: Store;
-  /** How long an endpoint is served after its last sign of life. Default: 60,000 ms. */
+  /** Lifetime of an endpoint after its last sign of life. Default: 60,000 ms. */
   readonly leaseMs?: number;
   /** Open watches, of all peers together. Default: 10,000. */
   readonly maxWatchers?: number;
@@ -55,9 +55,9 @@ export interface RegistryOptions extends RoleOptions {
 export interface Registry {
   readonly services: ServiceRegistryServer;
   readonly endpoints: EndpointRegistryServer;
-  /** Both registries of the contract, and what our own managers ask for. For `serveAll`. */
+  /** Both registries of NSM's contract, and Netloom's own service for its managers. For `serveAll`. */
   readonly served: readonly Served[];
-  /** How much there is, for people. */
+  /** Counts for people. */
   status(): { readonly services: number; readonly endpoints: number; readonly watchers: number };
 }
 
@@ -75,8 +75,8 @@ export async function openRegistry({
 }
 
 /**
- * Opens the registry that its store holds, and follows the store until `World.scope` ends. What is in it is served at
- * once; when it ends is for the store to say. Rejects if the store cannot be read.
+ * Opens the registry that its store holds, and follows the store until `World.scope` ends. Stored entries are served at once; the
+ * store decides when they end. Rejects if the store cannot be read.
  */
 export async function registry(options: RegistryOptions): Promise<Registry> {
   const { world, store, leaseMs = DEFAULT_LEASE_MS } = options;
@@ -102,7 +102,7 @@ interface Parts {
   readonly hosts: HostNames;
 }
 
-/** Whether `service` adds matches to one that has none. Then it belongs to who describes it. */
+/** Whether `service` adds matches to a service without any. The service then belongs to the peer that describes it. */
 function describes(service: NetworkService, known: NetworkService | undefined): boolean {
   return known?.matches.length === 0 && service.matches.length > 0 && service.payload === known.payload;
 }
@@ -122,7 +122,8 @@ function serviceDoor(
         registered: {
           ownerOf: (name) => services.ownerOf(name),
           urlOf: () => undefined,
-          // Hosts that offer the same service each say what it is; and one that is only offered may still be described.
+          // Several hosts may register the same service with the same content; and a service without matches may still be
+          // described.
           isHarmless: (service) => services.has(service) || describes(service, services.get(service.name)),
         },
       }),
@@ -224,7 +225,7 @@ function serveRegistry(options: RegistryOptions, parts: Parts): Registry {
   };
 }
 
-/** A sign of life of a host, or of all that was registered under a lease. */
+/** Handles a sign of life of a host, or of all registrations under a lease. */
 async function keepAlive(
   { view, book, hosts, endpoints }: Parts,
   name: string,

@@ -1,4 +1,4 @@
-/** What all connection roles have in common. */
+/** The options that all connection roles have in common. */
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { ConnectionHop, ConnectionServer, Directory } from "../api/hops.ts";
 import type { Call } from "../chain/call.ts";
@@ -14,26 +14,26 @@ export interface RoleOptions {
 }
 
 /**
- * A role of a connection. `serveConnections` puts it on a listener, `connectionsOf` makes it the next station of another
- * role. It lives until `World.scope` ends; that closes no connection, so that a restart finds them.
+ * A role for connections. `serveConnections` puts it on a listener, `connectionsOf` makes it the next station of another role. It
+ * lives until `World.scope` ends; that closes no connection, so that a restart finds them.
  */
 export interface ConnectionRole extends ConnectionServer {
   /** The connections that are established now, as this role knows them. */
   established(): Connection[];
-  /** Why an established connection is down, as it was heard last; `undefined` if it is not. */
+  /** The last reported reason why an established connection is down; `undefined` if it is not down. */
   whyDown(id: string): string | undefined;
-  /** Closes one of them by its own id, as if its client had: the endpoint stops, or its service is not for it any more. */
+  /** Closes a connection by its own id, as if its client had: the endpoint stops, or its service is no longer for this client. */
   drop(id: string): Promise<void>;
-  /** Runs `task` when no call of the connection with this own id does. */
+  /** Runs `task` while no call of the connection with this own id runs. */
   inTurn(id: string, task: () => Promise<void>): Promise<void>;
   /**
-   * Asks the clients of all connections, or of those with these own ids, to refresh them: what this role answers has changed. Ids are
-   * all that are still to be asked: an earlier call with ids ends.
+   * Asks the clients of all connections, or of those with these own ids, to refresh, because this role's answer has changed.
+   * `ids` is the complete list of connections still to be asked: it ends an earlier call with ids.
    */
   requestRefresh(ids?: readonly string[]): void;
 }
 
-/** The next station, at the URL that an element in front has chosen. */
+/** The next station, at the URL chosen by an earlier element. */
 export function hopByUrl(directory: Directory): (call: Call) => ConnectionHop {
   return ({ nextUrl }) => {
     if (nextUrl === undefined || nextUrl === "") {

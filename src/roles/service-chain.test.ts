@@ -1,4 +1,4 @@
-/** Wires one after the other along one path: a client, a network function that passes traffic on, an endpoint. */
+/** Two wires in a row along one path: a client, a network function that passes traffic on, an endpoint. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clone } from "@bufbuild/protobuf";
@@ -23,7 +23,7 @@ const CHAIN = {
   ],
 };
 
-/** What is the same wherever it stands. */
+/** The options of the firewall on any host. */
 const FIREWALL: Omit<NetworkFunctionOptions, "world" | "identity" | "netns" | "next"> = {
   name: "firewall",
   workload: "firewall",
@@ -115,7 +115,7 @@ for (const [at, path, wires] of [
     { alpha: ["c1", "second"], beta: ["second"] },
   ],
 ] as const) {
-  test(`a firewall on ${at.firewall} before a shop on ${at.shop}: two wires carry packets all the way, and one close takes both away`, async () => {
+  test(`a firewall on ${at.firewall} before a shop on ${at.shop}: two wires carry packets all the way, and one close removes both`, async () => {
     const { mesh, role, firewall, shop, made } = chainOf(at);
     const { alpha } = mesh;
     const { machine } = mesh.worlds;
@@ -141,12 +141,12 @@ for (const [at, path, wires] of [
   });
 }
 
-test("a client that is lost takes both wires with it when its token has expired", async () => {
+test("both wires of a lost client go when its token has expired", async () => {
   const { mesh, role, made } = chainOf({ firewall: "beta", shop: "alpha" });
   const { alpha } = mesh;
   await mesh.run(async () => {
     await role.request(alpha.caller(), alpha.ask("c1", "shop"));
-    // Nothing gets from the client to its manager any more.
+    // From now on nothing gets from the client to its manager.
     mesh.weather = (_verb, url) => {
       if (url === "manager") throw new NetloomError("UNAVAILABLE", "call manager: cable pulled");
     };
@@ -156,7 +156,7 @@ test("a client that is lost takes both wires with it when its token has expired"
   });
 });
 
-test("the second wire of a path belongs to the network function: nobody else may speak for it", async () => {
+test("the second wire of a path belongs to the network function: nobody else may request or close it", async () => {
   const { mesh, role } = chainOf({ firewall: "alpha", shop: "alpha" });
   const { alpha } = mesh;
   await mesh.run(async () => {

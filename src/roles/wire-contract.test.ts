@@ -1,4 +1,4 @@
-/** Roles behind bytes: what a stranger's client sees of them, and what it can send. */
+/** Roles behind bytes: the view of another implementation's client, and the messages it can send. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -37,7 +37,7 @@ function bytesTo(host: MeshHost): Hop {
   };
 }
 
-test("a client of another make asks, watches and closes over bytes; a field that we do not know goes through", async () => {
+test("a client of another implementation requests, watches and closes over bytes; an unknown field goes through", async () => {
   const { mesh, alpha, shop } = shopMesh("remote");
   await mesh.run(async () => {
     const { connections } = stationsOver(bytesTo(alpha), alpha.world.clock);
@@ -67,7 +67,7 @@ test("a client of another make asks, watches and closes over bytes; a field that
   });
 });
 
-test("any bytes and any message are answered, or refused with a code, and leave nothing", async () => {
+test("any bytes and any message are answered, or refused with a code, and leave nothing behind", async () => {
   const { mesh, alpha } = shopMesh("local");
   const hop = bytesTo(alpha);
   const word = fc.oneof(
@@ -156,7 +156,7 @@ test("a directory leads to roles of this process by their own URLs, and dials ev
   });
 });
 
-test("any id that the protocol's limits let through works, on both hosts; one that is empty is refused at the door", async () => {
+test("any id within the protocol's limits works on both hosts; an empty id is refused at the door", async () => {
   const { mesh, alpha, shop } = shopMesh("remote");
   await mesh.run(async () => {
     const { connections } = stationsOver(bytesTo(alpha), alpha.world.clock);
@@ -181,7 +181,7 @@ test("any id that the protocol's limits let through works, on both hosts; one th
   });
 });
 
-test("a client of another make leads its wire over a host that it names in a label, and closes it on all three", async () => {
+test("a client of another implementation leads its wire over a host named in a label, and closes it on all three", async () => {
   const { mesh, alpha, beta, shop } = shopMesh("remote");
   const gamma = mesh.newHost("gamma", "10.8.0.3");
   gamma.register("forwarder-gamma", "forwarder", { nodeName: "gamma" });

@@ -1,4 +1,4 @@
-/** Spans as lines of JSON, for `jq` and for a look with the eye. */
+/** Writes spans as lines of JSON, for `jq` and for reading. */
 import { createWriteStream, type WriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { once } from "node:events";
@@ -7,13 +7,12 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { Log } from "../../observe/log.ts";
 import type { FinishedSpan, SpanExporter } from "../../observe/trace.ts";
 
-/** Bytes that wait for the disk; what comes beyond is lost. */
+/** Most bytes that may wait for the disk; spans beyond that are lost. */
 const MAX_WAITING_BYTES = 16 * 2 ** 20;
 
 /**
- * Appends to the file at `path`, which it makes, with its folder, if it is not there; the file is its user's only. A disk that
- * is slow or full loses spans and holds nobody up; the first loss is said in `log`. FAILED_PRECONDITION if the file cannot be
- * opened.
+ * Appends to the file at `path`, and creates it with its folder if it is missing; only its user may read it. A disk that is slow
+ * or full loses spans and blocks nobody; the first loss is logged to `log`. FAILED_PRECONDITION if the file cannot be opened.
  */
 export async function openFileExporter(path: string, log: Log): Promise<SpanExporter> {
   let stream: WriteStream;
@@ -48,7 +47,7 @@ export async function openFileExporter(path: string, log: Log): Promise<SpanExpo
   };
 }
 
-/** With the time as people read it first. */
+/** A span with its start time first, in readable form. */
 function asLine({ startedAtMs, ...span }: FinishedSpan): Readonly<Record<string, unknown>> {
   return { startedAt: new Date(startedAtMs).toISOString(), ...span };
 }

@@ -1,4 +1,4 @@
-/** Who has which address of a workload. Looking up and taking are one step, without an await in between. */
+/** The owners of each workload's addresses. Lookup and claim are one step, without an await in between. */
 import { prefixesOf, toInteger } from "../../net/cover.ts";
 import { type IpPrefix, mustParsePrefix } from "../../net/ip.ts";
 import { RangeSet } from "../../net/range-set.ts";
@@ -14,39 +14,39 @@ export interface Claim {
   /** Identity of the workload's namespace. */
   readonly netns: string;
   readonly table: number;
-  /** Canonical. */
+  /** In canonical form. */
   readonly destination: string;
   readonly link: string;
   readonly side: Side;
-  /** If it is one address that everybody in the namespace meets. */
+  /** Set for a single address in the local or main table, which all processes of the namespace use. */
   readonly address: { readonly family: 4 | 6; readonly value: bigint } | undefined;
 }
 
 export interface Clash {
   readonly claim: Claim;
-  /** Who has it. */
+  /** The owner that holds `other`. */
   readonly owner: string;
   readonly other: Claim;
 }
 
-/** What an owner holds, as long as it is the same object. */
+/** The claims of one owner. Each change makes a new object, so comparing objects tells whether anything changed. */
 export interface Holding {
-  /** What it has asked for last, and what it may still have from before. */
+  /** The latest claims and those that may remain from before. */
   readonly all: readonly Claim[];
   readonly latest: readonly Claim[];
 }
 
 /**
  * Guarantees
- * - Two owners never take the same destination in one table of a workload, and nobody takes as far end what is an own
- *   address there, or the other way round. Only endpoints share an own address: one may do for all their wires.
- * - What was adopted is held as it was found, by all that have it.
+ * - Two owners never hold the same destination in one table of a workload. An own address in a workload is never another owner's
+ *   far end. Only endpoints share an own address: one address may serve all their wires.
+ * - Adopted claims are kept as found, even if several owners hold the same one.
  */
 export class ClaimBook {
   readonly #held = new Map<string, Held>();
   readonly #holdings = new Map<string, Holding>();
 
-  /** What of `claims` others have. Without any all of it is the owner's, beside what it has already. */
+  /** Returns the clashes of `claims` with other owners. If there are none, adds `claims` to the owner's holding. */
   take(owner: string, claims: readonly Claim[]): readonly Clash[] {
     const clashes = claims.flatMap((claim) => this.#clashes(owner, claim));
     if (clashes.length === 0)
@@ -54,17 +54,17 @@ export class ClaimBook {
     return clashes;
   }
 
-  /** As `take`, whoever else has it: that is how it was found. */
+  /** Sets the owner's claims as found in the kernel, even if other owners hold the same. */
   adopt(owner: string, claims: readonly Claim[]): void {
     this.#put(owner, claims, claims);
   }
 
-  /** What the owner has taken last is in force: the rest is given back. */
+  /** Keeps only the owner's latest claims and releases the earlier ones. */
   settle(owner: string): void {
     const holding = this.#holdings.get(owner);
     if (!holding) return;
     const { all, latest } = holding;
-    // Whoever holds the holding from before may not give back what is in force now.
+    // A new object, so that a release with the earlier holding cannot give back the claims in force now.
     if (all.length === latest.length) this.#holdings.set(owner, { all: latest, latest });
     else this.#put(owner, latest, latest);
   }
@@ -73,12 +73,12 @@ export class ClaimBook {
     return this.#holdings.get(owner);
   }
 
-  /** Gives everything back, unless the owner has taken something since. */
+  /** Releases all claims, unless the owner's claims have changed since `holding` was read. */
   release(owner: string, holding: Holding | undefined): void {
     if (holding && this.#holdings.get(owner) === holding) this.#put(owner, [], []);
   }
 
-  /** The addresses in use in a namespace, own ones and those that are reached, except for what only `owner` has. */
+  /** The addresses in use in a namespace, own and far-end ones, without those that only `owner` holds. */
   heldByOthers(netns: string, owner: string): IpPrefix[] {
     const held = this.#held.get(netns);
     if (!held) return [];
@@ -96,7 +96,7 @@ export class ClaimBook {
         const areShared = [claim, other].every(
           (each) => each.table === LOCAL_TABLE && each.side === "endpoint",
         );
-        // A device of that name is another wire's: who makes this one takes its place, or fails by the name.
+        // The other wire has a device of the same name: this wire replaces it or fails because of the name.
         if (holder !== owner && !areShared && other.link !== claim.link)
           found.push({ claim, owner: holder, other });
       }
@@ -132,11 +132,11 @@ export class ClaimBook {
   }
 }
 
-/** What is held in one namespace. */
+/** The claims held in one namespace. */
 interface Held {
   /** By table and destination, then by owner. */
   readonly places: Map<string, Map<string, Claim>>;
-  /** How often each address is held, and all of them as ranges: a workload may have thousands. */
+  /** How often each address is held. `addresses` has the same addresses as ranges, because a workload may have thousands. */
   readonly counts: Map<string, number>;
   readonly addresses: Readonly<Record<4 | 6, RangeSet>>;
 }
@@ -163,7 +163,7 @@ function countDown({ counts, addresses }: Held, { address, destination }: Claim)
   addresses[address.family].delete(address.value);
 }
 
-/** How often each address is among the claims of one owner; a place counts once. */
+/** How often each address occurs in the claims of one owner; claims of the same place count once. */
 function countAddresses(
   claims: readonly Claim[],
 ): Map<string, NonNullable<Claim["address"]> & { count: number }> {
@@ -180,7 +180,7 @@ function addressOf(table: number, { address, length }: IpPrefix): Claim["address
   return { family: address.family, value: toInteger(address) };
 }
 
-/** What a wire claims by its objects; `identityOf` names their namespaces. */
+/** The claims of a wire, derived from its objects. `identityOf` maps a namespace name to its identity. */
 export function claimsOf(
   objects: readonly KernelObject[],
   identityOf: (netns: string) => string | undefined,
@@ -196,7 +196,7 @@ export function claimsOf(
     const netns = carrier && identityOf(carrier.netns);
     if (!side || netns === undefined) return [];
     const attractions = attractionsOf(object);
-    // Every device has link-local addresses of its own.
+    // Link-local addresses are local to each device and never clash.
     const own = attractions.find(({ table }) => table === LOCAL_TABLE);
     if (own && isLinkLocal(mustParsePrefix(own.destination))) return [];
     return attractions.map(({ table, destination }) => {
@@ -216,7 +216,7 @@ function isLinkLocal({ address: { family, bytes } }: IpPrefix): boolean {
   return family === 6 ? a === 0xfe && (b & 0xc0) === 0x80 : a === 169 && b === 254;
 }
 
-/** Own addresses are looked at before any other table. */
+/** Own addresses (the local table) are looked up before the main table, so claims in the two clash. */
 function tablesAgainst({ table }: Claim): readonly number[] {
   return table === LOCAL_TABLE || table === MAIN_TABLE ? [LOCAL_TABLE, MAIN_TABLE] : [table];
 }

@@ -39,7 +39,7 @@ const pair = (client: string, endpoint: string): ConnectionContext => ({
 const taken = (reason: RegExp) => (error: unknown) =>
   error instanceof AddressesTaken && error.code === "ALREADY_EXISTS" && reason.test(error.message);
 
-test("an address is taken in one step: of two that want it at once one gets it, and it is free when that fails", async () => {
+test("of two wires that claim an address at once only one gets it, and its release frees the address", async () => {
   const { worlds, claims, wire } = scene();
   await worlds.run(async () => {
     const both = await Promise.allSettled(
@@ -52,7 +52,7 @@ test("an address is taken in one step: of two that want it at once one gets it, 
   });
 });
 
-test("what one wire reaches is no address, and no far end, of another one; a route has one wire for each table", async () => {
+test("a far end of one wire cannot be an address or a far end of another; a route has one wire for each table", async () => {
   const { worlds, claims, wire } = scene();
   await worlds.run(async () => {
     await claims.claim(
@@ -79,7 +79,7 @@ test("what one wire reaches is no address, and no far end, of another one; a rou
         /^make wire c2: the default route is that of nsm-1 in the client's workload already, for wire c1$/,
       ),
     );
-    // A longer one is another one, and so is one for a policy's packets.
+    // A longer prefix is another route, and so is a route for a policy's packets.
     const policies = [{ from: "10.0.0.3/32", routes: [{ prefix: "10.9.0.0/16" }] }];
     await other({ ...pair("10.0.0.3/32", "10.0.0.2/32"), srcRoutes: [{ prefix: "10.9.1.0/24" }], policies });
   });
@@ -102,7 +102,7 @@ test("an endpoint may use one address for all its wires, a client may not", asyn
   });
 });
 
-test("what a wire had goes free when it is in the kernel with another one, and all of it with the wire", async () => {
+test("a wire's old address is free when the kernel has the new one, and all its addresses when the wire goes", async () => {
   const { worlds, kernel, claims, wire, pod, held } = scene();
   const reconciler = new WireMaker(kernel, { claims });
   const bring = async (each: Wire) => {
@@ -120,7 +120,7 @@ test("what a wire had goes free when it is in the kernel with another one, and a
   });
 });
 
-test("wires that an earlier life has made with one address twice: the first that asks again gets another one", async () => {
+test("of two adopted wires with the same address, the first that asks again gets another address", async () => {
   const { worlds, kernel, claims, wire, pod, server, held } = scene();
   const clients = [pod, worlds.machine.createNetns("/run/netns/pod-2")] as const;
   const double = (n: 1 | 2) =>
@@ -146,7 +146,7 @@ test("wires that an earlier life has made with one address twice: the first that
   });
 });
 
-test("a device of the same name is no reason: who makes it takes the other one's place", async () => {
+test("a device of the same name is no clash: the new wire takes its place", async () => {
   const { worlds, claims, wire, pod } = scene();
   await worlds.run(async () => {
     const old = wire(1, pair("10.0.0.1/32", "10.0.0.0/32"));
@@ -156,7 +156,7 @@ test("a device of the same name is no reason: who makes it takes the other one's
   });
 });
 
-test("the workload's own network is taken, but what is up stays up when the workload gets that network later", async () => {
+test("addresses of the workload's own network are refused, but a wire that is up survives when that network comes later", async () => {
   const { worlds, kernel, claims, wire, pod, world, held } = scene();
   const reconciler = new WireMaker(kernel, { claims });
   await worlds.run(async () => {
@@ -174,7 +174,7 @@ test("the workload's own network is taken, but what is up stays up when the work
       { destination: "0.0.0.0/0", via: "10.0.0.254" },
       { destination: "10.7.0.0/16" },
       { destination: "10.8.0.0/16", via: "10.99.0.1", onlink: true },
-      // The way through a tunnel to everything is nobody's network.
+      // The route through a tunnel to everything is no local network.
       { destination: "128.0.0.0/1" },
     ] as const;
     await own.apply(

@@ -1,6 +1,6 @@
 /**
- * The addresses of this host's workloads: who has them, and which are free. One book for all wires of the host, whoever
- * has asked for them, because only here both are known: what a wire brings, and the workload that it is brought into.
+ * The used and free addresses of this host's workloads. One book for all wires of the host, because only here both sides are
+ * known: the addresses that a wire brings and the workload that gets them.
  *
  * ```
  *   held ──> request, with these excluded ──> answer ──> claim ──> apply ──> settle
@@ -30,17 +30,17 @@ import { deviceOf } from "../../mechanisms/list.ts";
 import type { Side } from "../../mechanisms/side.ts";
 
 /**
- * The workload's own network is remembered for so long: to read it costs the more the more wires there are. A claim asks
- * about its own addresses anew, and reads all of it again if one of them has become the workload's.
+ * How long the workload's own network is cached: reading it costs more the more wires there are. A claim checks its own addresses
+ * afresh, and reads the whole network again if one of them now belongs to the workload.
  */
 const NATIVE_MS = 5_000;
 
-/** ALREADY_EXISTS: the workload has an address that a wire would bring. `prefixes` are to be left out. */
+/** ALREADY_EXISTS: the workload already has an address that a wire would bring. The next request has to exclude `prefixes`. */
 export class AddressesTaken extends NetloomError {
   override readonly name: string = "AddressesTaken";
-  /** The addresses in question. Empty: it is no address, and another one would not help. */
+  /** The addresses that clash. Empty if a route clashes: another address would not help. */
   readonly addresses: readonly IpPrefix[];
-  /** All that is taken in the workloads of this wire. */
+  /** All prefixes in use in the workloads of this wire. */
   readonly prefixes: readonly IpPrefix[];
 
   constructor(message: string, addresses: readonly IpPrefix[], prefixes: readonly IpPrefix[]) {
@@ -54,7 +54,7 @@ export class AddressesTaken extends NetloomError {
   }
 }
 
-/** What a claim has taken, to give it back. */
+/** The result of a claim, needed to release it. */
 export type Taken = Holding | undefined;
 
 export class Claims {
@@ -69,18 +69,21 @@ export class Claims {
   }
 
   /**
-   * The fewest prefixes that hold what `netns` has, beside what only the wire has: addresses of other wires, and
-   * of the workload's own network as it was a moment ago. Nothing for a namespace that is not there.
+   * The fewest prefixes that cover the addresses in use in `netns`, except those of this wire only: addresses of other wires, and
+   * of the workload's own network as read in the last `NATIVE_MS`. Empty for a namespace that does not exist.
    */
   async held(netns: Netns, wireId: string): Promise<IpPrefix[]> {
     const native = await this.#readNative(netns);
     return fewestPrefixes([...this.#book.heldByOthers(native.identity, wireId), ...native.prefixes]);
   }
 
-  /** Takes all that the wire brings into workloads of this host, or nothing: `AddressesTaken`. The wire must be valid. */
+  /**
+   * Claims everything that the wire brings into workloads of this host, or throws `AddressesTaken` and claims nothing. The wire
+   * must be valid.
+   */
   async claim(wire: Wire): Promise<Taken> {
     const owner = wire.connectionId;
-    // A wire that is up may be renewed, whatever the workload has got since.
+    // A wire that is up can be renewed even if the workload's own network now contains its addresses.
     const known = new Set(this.#book.holdingOf(owner)?.latest.map(({ destination }) => destination));
     const sides = workloadsOf(wire).map(({ side, netns }) => {
       const brought = broughtTo(wire, side).filter((address) => !known.has(formatPrefix(address)));
@@ -100,7 +103,7 @@ export class Claims {
         return net ? [{ side, address, net }] : [];
       }),
     );
-    // From here to the end nobody else can take anything.
+    // No await from here to the return: no other claim comes in between.
     const clashes = inNative.length > 0 ? [] : this.#book.take(owner, claims);
     if (inNative.length === 0 && clashes.length === 0) return this.#book.holdingOf(owner);
     const all: IpPrefix[] = [];
@@ -127,7 +130,7 @@ export class Claims {
     );
   }
 
-  /** What was found of a wire that an earlier life has made is the wire's. */
+  /** Claims the objects found of a wire that an earlier process made. */
   async adopt(wireId: string, objects: readonly KernelObject[]): Promise<void> {
     const identities = new Map<string, string>();
     for (const object of objects) {
@@ -141,7 +144,7 @@ export class Claims {
     );
   }
 
-  /** The wire is in the kernel as it was claimed last: what it had before is free. */
+  /** The wire is in the kernel as last claimed: releases its earlier claims. */
   settle(wireId: string): void {
     this.#book.settle(wireId);
   }
@@ -150,12 +153,12 @@ export class Claims {
     return this.#book.holdingOf(wireId);
   }
 
-  /** Nothing of the wire is in the kernel any more; it stays held if more was claimed for it since `taken`. */
+  /** The wire's objects are gone: releases its claims, unless more was claimed for it since `taken`. */
   release(wireId: string, taken: Taken): void {
     this.#book.release(wireId, taken);
   }
 
-  /** A name may lead to another namespace tomorrow; an inode does not. */
+  /** The identity (inode) of a namespace, or `undefined` if it does not exist. A name may refer to another namespace tomorrow. */
   async #identify(netns: Netns): Promise<string | undefined> {
     if (netns.startsWith("inode:")) return netns;
     try {
@@ -168,7 +171,7 @@ export class Claims {
 
   #readNative(netns: Netns): Promise<Native> {
     const nowMs = this.#clock.monotonicMs();
-    // They are in the order of their time.
+    // The entries are in time order.
     for (const [each, { atMs }] of this.#native) {
       if (nowMs - atMs <= NATIVE_MS) break;
       this.#native.delete(each);
@@ -177,20 +180,20 @@ export class Claims {
     if (known) return known.read;
     const read = this.#kernel.nativeNetworks([{ netns }]).then(([answer]) => nativeOf(answer, netns));
     this.#native.set(netns, { atMs: nowMs, read });
-    // Whoever has asked hears of it.
+    // The caller gets the error; here only the cache entry goes.
     read.catch(() => this.#native.delete(netns));
     return read;
   }
 }
 
-/** The workload without us. */
+/** A workload's own network, without Netloom's wires. */
 interface Native {
-  /** A name may lead to another namespace tomorrow; an inode does not. */
+  /** The inode: a name may refer to another namespace tomorrow. */
   readonly identity: string;
   readonly prefixes: readonly IpPrefix[];
 }
 
-/** Whoever makes the wire says that its namespace is gone. */
+/** A missing namespace has no network here; making the wire reports the error. */
 function nativeOf(answer: NativeNetwork | undefined, netns: Netns): Native {
   return { identity: answer?.identity ?? netns, prefixes: answer ? nativePrefixes(answer) : [] };
 }
@@ -202,7 +205,7 @@ function workloadsOf(wire: Wire): { readonly side: Side; readonly netns: Netns }
   });
 }
 
-/** Addresses that are not to be of the workload's own network. An endpoint may use one of its own for a wire. */
+/** Addresses that must not be part of the workload's own network. An endpoint may use an address of its own for a wire. */
 function broughtTo({ context: { srcIpAddrs = [], dstIpAddrs = [] } }: Wire, side: Side): IpPrefix[] {
   const brought = side === "client" ? [...srcIpAddrs, ...dstIpAddrs] : srcIpAddrs;
   return brought.map(mustParsePrefix).map(({ address }) => ({ address, length: address.bytes.length * 8 }));

@@ -1,11 +1,11 @@
-/** What of a workload's own network no wire may bring: its addresses, the networks on its links, its gateways. */
+/** The prefixes of a workload's own network that no wire may bring: its addresses, the networks on its links, its gateways. */
 import { addressBits, contains, mustParsePrefix, network, parseIp, type IpPrefix } from "../../net/ip.ts";
 import type { NativeNetwork } from "../../kernel/kernel.ts";
 
-/** Nobody takes these for a wire. */
+/** Ranges that no wire uses anyway: left out of the result. */
 const NEVER = ["127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::/127", "fe80::/10", "ff00::/8"] as const;
 
-/** A shorter route on a link is no network with neighbours, but the way through a tunnel to everything. */
+/** A shorter on-link route is not a local network but a tunnel's route to everything. */
 const SHORTEST = { 4: 8, 6: 16 } as const;
 
 export function nativePrefixes({ addresses, routes }: NativeNetwork): IpPrefix[] {

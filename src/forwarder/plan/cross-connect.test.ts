@@ -1,4 +1,4 @@
-/** Which programs join the halves of a wire that ends in ports, and what is made besides. */
+/** The programs that join the halves of a wire with port ends, and the objects made besides. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { describeObject } from "../../kernel/kernel-text.ts";
@@ -37,7 +37,7 @@ const on = (device: string, all: readonly string[]): string[] =>
   all.filter((each) => each.includes(` on ${device}`));
 
 suite("a wire that ends in a port", () => {
-  test("leads to a tunnel on a pair of ours, and nothing is set on the port", () => {
+  test("leads to a tunnel on a new veth pair, and sets nothing on the port", () => {
     const all = words(port("tap0", 7), TUNNEL);
     assert.deepEqual(all, [
       "veth nlp and nlp",
@@ -58,14 +58,14 @@ suite("a wire that ends in a port", () => {
     );
   });
 
-  test("leads to a workload through its pair, which tells anew whom a frame is for, and knows no MAC", () => {
+  test("leads to a workload through its veth pair, without a neighbour entry", () => {
     const all = words(port("tap0", 7), WORKLOAD);
     assert.deepEqual(on("tap0", all), ["program redirect to nlv on tap0"]);
     assert.deepEqual(on("nlv", all), ["program redirect to tap0 on nlv"]);
     assert.ok(!all.some((each) => each.startsWith("neighbor")), all.join("\n"));
   });
 
-  test("leads to another port of the host by a pair between them", () => {
+  test("leads to another port of the host through a pair between them", () => {
     const all = words(port("tap0", 7, 1500), port("tap1", 8, 1400));
     assert.deepEqual(on("tap0", all), ["program redirect to nlp on tap0"]);
     assert.deepEqual(on("tap1", all), ["program redirect to nlp on tap1"]);
@@ -81,7 +81,7 @@ suite("a wire that ends in a port", () => {
     );
   });
 
-  test("of another host is told to this one, whose workload asks for the MAC behind it", () => {
+  test("on another host makes this host's workload ask for the MAC behind it", () => {
     const known = words(WORKLOAD, TUNNEL).filter((each) => each.startsWith("neighbor"));
     const learned = words(WORKLOAD, TUNNEL, { learned: ["endpoint"] }).filter((each) =>
       each.startsWith("neighbor"),

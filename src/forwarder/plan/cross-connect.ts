@@ -1,5 +1,5 @@
 /**
- * Two halves of one host, joined.
+ * Joins the two halves of a wire on one host.
  *
  * ```
  *  two workloads          [client: nsm-1]===veth===[endpoint: nse-1]
@@ -21,7 +21,7 @@
  *                              <-redirect-                    <-redirect-
  * ```
  *
- * Where neither half has a device of ours, the pair between them says whose the wire is, and bears the tunnels.
+ * If neither half has a Netloom device, the aliases of the pair between them name the wire, and the pair carries the tunnels.
  */
 import type { Guard } from "../../kernel/guard.ts";
 import type { KernelObject, LinkEnd, Program, Sysctl, Veth } from "../../kernel/kernel.ts";
@@ -38,24 +38,24 @@ import { endsOf, identityOf } from "../../kernel/objects.ts";
 import type { Guards } from "./guards.ts";
 import { withoutIpv6 } from "./plan-settings.ts";
 
-/** Each list in the order in which it is made. */
+/** The objects that join two halves; each list in creation order. */
 export interface Joined {
   readonly devices: readonly Veth[];
-  /** What is on them. */
+  /** Programs at the ports. */
   readonly programs: readonly Program[];
   readonly sysctls: readonly Sysctl[];
-  /** What is set up. */
+  /** Link ends to set up. */
   readonly up: readonly LinkEnd[];
-  /** What gets addresses. */
+  /** Links that get addresses. */
   readonly workloads: readonly (readonly [Side, WorkloadLink])[];
-  /** What other wires have as well. */
+  /** Objects that other wires use too. */
   readonly shared: readonly KernelObject[];
 }
 
 export interface JoinOptions {
-  /** What each side may send. */
+  /** The traffic that each side may send. */
   readonly guards: Guards;
-  /** It is checked between two workloads as well, which are not fused then. */
+  /** Check the traffic between two workloads of this host too; their ends are then not fused into one pair. */
   readonly isGuarded: boolean;
   /** The two ends of the pair between two ports. */
   readonly patch: Readonly<Record<Side, LinkEnd>>;
@@ -63,7 +63,10 @@ export interface JoinOptions {
 
 const SIDES = ["client", "endpoint"] as const;
 
-/** Two halves that end in veth pairs are one pair. All others hand each frame from port to port, by a program at each. */
+/**
+ * Joins two halves. Two unguarded workloads share one veth pair. Other halves pass each frame from port to port, with a program
+ * at each port.
+ */
 export function crossConnect(halves: Readonly<Record<Side, Half>>, options: JoinOptions): Joined {
   const { client, endpoint } = halves;
   const workloads = SIDES.flatMap((side) => {
@@ -96,17 +99,17 @@ export function crossConnect(halves: Readonly<Record<Side, Half>>, options: Join
   };
 }
 
-/** A half, and what may come from its side. */
+/** A half with the guard of its side. */
 type GuardedHalf = Half & { readonly guard?: Guard };
 
-/** One whose frames come and go by a device. */
+/** A half whose port is a device. */
 type PortHalf = GuardedHalf & { readonly port: DevicePort };
 
 function guarded(half: Half, guard: Guard | undefined): GuardedHalf {
   return { ...half, ...(guard && { guard }) };
 }
 
-/** Each port has an end of a pair of ours as its far side, where nothing is checked again. */
+/** Joins each half to one end of a new veth pair, which checks nothing again. */
 function patched({ client, endpoint }: Readonly<Record<Side, GuardedHalf>>, { patch }: JoinOptions): Joined {
   const [near, far] = [patch.client, patch.endpoint].map((end): Half => ({ devices: [], port: { end } }));
   if (!near || !far) throw new TypeError("a pair has two ends");
@@ -121,13 +124,13 @@ function patched({ client, endpoint }: Readonly<Record<Side, GuardedHalf>>, { pa
   };
 }
 
-/** Once, though both halves need it. */
+/** The shared objects of all halves, each once. */
 function sharedBy(...halves: readonly Half[]): KernelObject[] {
   const objects = halves.flatMap(({ shared = [] }) => shared);
   return [...new Map(objects.map((object) => [identityOf(object), object])).values()];
 }
 
-/** What brings the frames from port to port. A tunnel is on the other half's device. */
+/** The programs that pass frames between the ports. A tunnel's program is on the other half's device. */
 function join(a: GuardedHalf, b: GuardedHalf): Program[] {
   if ("tunnel" in b.port) return [tunnelOn(a, b.port, b.guard)];
   if ("tunnel" in a.port) return [tunnelOn(b, a.port, a.guard)];
@@ -138,7 +141,7 @@ function join(a: GuardedHalf, b: GuardedHalf): Program[] {
   return [redirect(from, to), redirect(to, from)];
 }
 
-/** The short cut to the far end of a pair exists only into another namespace. */
+/** Redirecting straight to the far end of a veth pair works only into another namespace. */
 function shortCut({ workload }: Half): { readonly mac?: string } {
   return workload && workload.link.netns !== HOST ? { mac: workload.link.mac } : {};
 }
@@ -156,12 +159,15 @@ function tunnelOn(half: GuardedHalf, { tunnel }: TunnelPort, far: Guard | undefi
   };
 }
 
-/** Of the host's own ends. */
+/** Settings of the host's own ends. */
 function settings(ports: readonly Port[]): Sysctl[] {
   return ports.flatMap((port) => ("end" in port && port.index === undefined ? withoutIpv6(port.end) : []));
 }
 
-/** What comes in by `from` goes out by the port of `to`. A device has a MAC of its own: the far end tells whom a frame is for. */
+/**
+ * Redirects frames from the port of `from` to the port of `to`. Frames for the MAC at the far end take the short cut; for all
+ * others the far end itself decides by the MAC.
+ */
 function redirect({ guard, port: from }: PortHalf, to: PortHalf): Program {
   const { end, index } = from;
   return {

@@ -1,4 +1,4 @@
-/** Wires as release 0.1.0 has made them, on two simulated hosts with one in between, become what this version makes. */
+/** Wires that release 0.1.0 made, on two simulated hosts with one in between, become wires of this version. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Kernel, KernelObject, LinkEnd, Netns, Operation } from "../../kernel/kernel.ts";
@@ -35,7 +35,7 @@ function led(link: string, verdict: "redirect" | "redirect-peer", target: string
   return { kind: "program", netns: "host", link, verdict, target };
 }
 
-/** One end of the wire: its workload's pair, and a tunnel beyond it. */
+/** One end of the wire: the pair of its workload, and a tunnel beyond it. */
 function formerEnd(
   wire: Wire,
   side: Side,
@@ -62,7 +62,7 @@ function mechanism(vni: number, sourceIp: string, destinationIp: string): Wire["
   return { type: "VXLAN", sourceIp, destinationIp, vni, underlayMtuBytes: 1500 };
 }
 
-test("a wire over a host in between goes on while its devices make way, and is what this version makes", async () => {
+test("a wire over a host in between keeps working while its devices are replaced, and ends as this version makes it", async () => {
   const machine = new SimMachine({ clock: new VirtualClock() });
   const host = (name: string, ...addresses: readonly (readonly [string, string])[]): Kernel => {
     const netns = machine.createNetns(`/run/netns/${name}`);
@@ -139,7 +139,7 @@ test("a wire over a host in between goes on while its devices make way, and is w
     const wire = Object.values(wires)[i] ?? assert.fail();
     const there = await kernel.observe([{ netns: "host" }, ...(workload ? [{ netns: workload }] : [])]);
     const steps = diff(objectsOf(plan({ ...wire, guard: "never" })), there);
-    // What it checks is known when its client asks again. Neighbours apart, which this test has left out.
+    // Guards are known only when the client asks again. Neighbours are left out of this test.
     assert.deepEqual(
       steps.filter(({ object }) => object.kind !== "neighbor"),
       [],
@@ -148,7 +148,7 @@ test("a wire over a host in between goes on while its devices make way, and is w
   }
 });
 
-/** Alpha with what 0.1.0 has made, brought to this version. */
+/** Alpha with the objects of 0.1.0, brought to this version. */
 async function replaced(
   plant: (machine: SimMachine, alpha: Netns) => void,
   made: (kernel: Kernel) => Promise<readonly KernelObject[]>,
@@ -170,7 +170,7 @@ async function replaced(
 
 const TUNNEL: Tunnel = { vni: 7, local: "10.8.1.1", remote: "10.8.1.2" };
 
-test("a wire from a port gets the pair that bears its tunnel", async () => {
+test("a wire from a port gets the pair that carries its tunnel", async () => {
   const nlx = device("endpoint", TUNNEL);
   let index = 0;
   const { there } = await replaced(
@@ -201,7 +201,7 @@ test("a wire from a port gets the pair that bears its tunnel", async () => {
   assert.deepEqual(diff(objectsOf(plan({ ...wire, guard: "never" })), there), []);
 });
 
-test("a wire whose workload has died does not keep the port from the others", async () => {
+test("a wire whose workload has died does not keep the UDP port occupied", async () => {
   const nlx = device("endpoint", TUNNEL);
   const web: Netns = "file:///run/netns/web";
   const wire: Wire = {
@@ -233,7 +233,7 @@ test("a wire whose workload has died does not keep the port from the others", as
   assert.ok(there.some((object) => object.kind === "up" && object.link === "nlx4789"));
 });
 
-test("where no wire has a device of its own there is nothing to do", () => {
+test("nothing is to do if no wire has a VXLAN device of its own", () => {
   const wire: Wire = {
     connectionId: "c1",
     client: { type: "KERNEL", netns: "file:///run/netns/a", interfaceName: "nsm-1" },

@@ -1,6 +1,6 @@
 /**
- * Wires of release 0.1.0 have a VXLAN device each, and those share a UDP port that the shared device of today's tunnels needs for
- * itself. So all of a host become tunnels at once. Pure.
+ * Wires of release 0.1.0 have one VXLAN device each. Those devices share a UDP port, which the shared device of today's tunnels
+ * needs for itself, so all wires of a host become data path tunnels at once. Pure.
  */
 import type { KernelObject, LinkEnd, Operation, Program, Veth } from "../../kernel/kernel.ts";
 import { type Device, endsOf, identityOf, linkKeys, ofKind } from "../../kernel/objects.ts";
@@ -13,19 +13,19 @@ import { groupByOwner } from "../reconcile/owner.ts";
 import { crossConnect } from "./cross-connect.ts";
 import { patchEnds } from "./plan.ts";
 
-/** In this order, each list a batch. */
+/** The steps of a replacement, in this order; each list is one batch. */
 export interface Replacement {
-  /** What enters a wire goes into a tunnel, and the uplink's program takes what comes: plain IP goes on. */
+  /** Frames that enter a wire go into its tunnel, and the uplink's program takes arriving packets: plain IP keeps flowing. */
   readonly lead: readonly Operation[];
-  /** The devices go, and with the last one the port is free. Until then only plain IP gets through. */
+  /** Removes the wires' VXLAN devices; the last one frees the UDP port. Until then only plain IP gets through. */
   readonly remove: readonly Operation[];
-  /** The shared device is set up, and takes all else. On the way back: the devices of the wires. */
+  /** Sets up the shared device, which takes all other traffic. On the way back: adds the devices of the wires. */
   readonly complete: readonly Operation[];
-  /** On the way back: what enters a wire goes by its device, which is up. */
+  /** On the way back: leads frames that enter a wire into its device, which is up by now. */
   readonly turn?: readonly Operation[];
 }
 
-/** `undefined` where no wire has such a device. `objects`: all of ours in the host. */
+/** Returns `undefined` if no wire has such a device. `objects`: all Netloom objects in the host. */
 export function replaceDevices(objects: readonly KernelObject[]): Replacement | undefined {
   const wires = [...groupByOwner(objects).owned].flatMap(([owner, own]) => tunnelsOf(owner, own) ?? []);
   if (wires.length === 0) return undefined;
@@ -58,9 +58,9 @@ export function replaceDevices(objects: readonly KernelObject[]): Replacement | 
 interface FormerWire {
   readonly devices: readonly Device[];
   readonly shared: readonly KernelObject[];
-  /** Those that bear its tunnels, each with what its device has today. */
+  /** Programs that carry the wire's tunnels, each with the program that its device has today. */
   readonly programs: readonly (readonly [Program, Program | undefined])[];
-  /** A pair between two tunnels, and what belongs to that. */
+  /** A new veth pair that carries tunnels, with its settings. */
   readonly rest: readonly KernelObject[];
 }
 
@@ -82,7 +82,7 @@ function tunnelsOf(owner: string, objects: readonly KernelObject[]): FormerWire 
       halves[otherSide(tunnel.side)] ??= { devices: [], port: { end: { netns, name: link }, index } };
   }
   const { client, endpoint } = halves;
-  // Its workload is gone: nothing goes on, but the port is held all the same.
+  // The workload is gone: nothing can flow, but the VXLAN device still holds the port.
   if (!client || !endpoint) return { devices, shared: [], programs: [], rest: [] };
   const patch = patchEnds(owner, Math.min(...devices.flatMap(endsOf).map(({ mtuBytes }) => mtuBytes)));
   const joined = crossConnect({ client, endpoint }, { patch, guards: {}, isGuarded: false });
@@ -118,7 +118,7 @@ function workloadHalf(pair: Veth, end: LinkEnd): Half {
   return { devices: [pair], port: { end }, workload: { link, trust: {} } };
 }
 
-/** As long as there is no shared device. */
+/** The form of a program while there is no shared device. */
 export function alone(program: Program): Program {
   return program.tunnel ? { ...program, tunnel: { ...program.tunnel, isAlone: true } } : program;
 }

@@ -30,13 +30,13 @@ function sources(context: ConnectionContext, rest: Partial<Wire> = {}): (readonl
 }
 
 suite("a side of a wire may send", () => {
-  test("from its own addresses alone, whatever network they are written with, where nothing is routed to it", () => {
+  test("only from its own addresses, whatever their prefix length, if nothing is routed to it", () => {
     assert.deepEqual(sources(pair), [["10.0.0.1/32"], ["10.0.0.2/32"]]);
     const both = { srcIpAddrs: ["10.0.0.1/32", "fd00::1/128"], dstIpAddrs: ["10.0.0.2/32", "fd00::2/128"] };
     assert.deepEqual(sources(both)[0], ["10.0.0.1/32", "fd00::1/128"]);
   });
 
-  test("from what the other side sends back into the wire: its routes, and the networks of its addresses", () => {
+  test("from prefixes that the other side routes into the wire: its routes, and the networks of its addresses", () => {
     const routed = { ...pair, srcRoutes: [{ prefix: "10.9.1.2/16" }], dstRoutes: [{ prefix: "fd07::/48" }] };
     assert.deepEqual(sources(routed), [
       ["10.0.0.1/32", "fd07::/48"],
@@ -50,14 +50,14 @@ suite("a side of a wire may send", () => {
     ]);
   });
 
-  test("from where policies lead; one without routes takes everything of its family", () => {
+  test("from the destinations of policies; a policy without routes allows everything of its family", () => {
     const policies = [{ dstPort: "80", routes: [{ prefix: "10.3.0.0/16" }] }];
     assert.deepEqual(sources({ ...pair, policies })[1], ["10.0.0.2/32", "10.3.0.0/16"]);
     assert.deepEqual(sources({ ...pair, policies: [{ dstPort: "80" }] })[1], ["0.0.0.0/0", "10.0.0.2/32"]);
     assert.deepEqual(sources({ ...pair, policies: [{ from: "fd00::1/128" }] })[1], ["10.0.0.2/32", "::/0"]);
   });
 
-  test("from neighbours that the context names", () => {
+  test("from the addresses of neighbours in the context", () => {
     const ipNeighbors = [{ ip: "10.0.0.9", hardwareAddress: "02:00:00:00:00:09" }];
     assert.deepEqual(sources({ ...pair, ipNeighbors }), [
       ["10.0.0.1/32", "10.0.0.9/32"],
@@ -66,11 +66,11 @@ suite("a side of a wire may send", () => {
     assert.equal(guards({ ...pair, ipNeighbors }, { payload: "ETHERNET" }).client?.mac, undefined);
   });
 
-  test("anything, as far as addresses go, where the context has none", () => {
+  test("from any address if the context has none", () => {
     assert.deepEqual(sources({}), [undefined, undefined]);
   });
 
-  test("by one MAC where the wire carries ETHERNET, unless it is a port, of this host or of another", () => {
+  test("from one MAC if the wire carries ETHERNET, unless its end is a port of this or another host", () => {
     const wire = (change: Partial<Wire>): Wire => ({
       connectionId: "c1",
       client,
@@ -90,7 +90,7 @@ suite("a side of a wire may send", () => {
     assert.deepEqual(mac({ payload: "ETHERNET", learned: ["endpoint"] }), [macs[0], undefined]);
   });
 
-  test("as a server what the other side has asked for; what another host's workload asks for is that host's to know", () => {
+  test("as a server what the other side asked for; for a workload of another host, that host decides", () => {
     const serves = (change: Partial<Wire>) => {
       const { client: near, endpoint: far } = guards(pair, change);
       return [near?.serves, far?.serves];
@@ -100,7 +100,7 @@ suite("a side of a wire may send", () => {
     assert.deepEqual(serves({ client: port, endpoint }), [undefined, ["dhcp", "routers"]]);
   });
 
-  test("everything, where its service checks nothing", () => {
+  test("everything if its service checks nothing", () => {
     assert.deepEqual(guards(pair, { guard: "never", payload: "ETHERNET" }), {});
   });
 });

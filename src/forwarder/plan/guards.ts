@@ -1,4 +1,4 @@
-/** What each side of a wire may send, by what the context grants it. */
+/** The traffic that each side of a wire may send, derived from what the context grants. */
 import { type Guard, sourcesOf } from "../../kernel/guard.ts";
 import { isBorrowed, servedFor } from "../../mechanisms/list.ts";
 import { otherSide, type Side } from "../../mechanisms/side.ts";
@@ -7,10 +7,10 @@ import { formatMac, parseMac } from "../../net/mac.ts";
 import type { ConnectionContext, Wire } from "../wire.ts";
 import { workloadMac } from "./workload-mac.ts";
 
-/** Nothing of a wire that is not checked. */
+/** The guard of each side; empty for a wire that is not checked. */
 export type Guards = Partial<Readonly<Record<Side, Guard>>>;
 
-/** For a wire that `validateWire` has nothing against. */
+/** The guards of a wire that passes `validateWire`. */
 export function guardsOf(wire: Wire): Guards {
   if (wire.guard === "never") return {};
   return { client: guardOf(wire, "client"), endpoint: guardOf(wire, "endpoint") };
@@ -27,7 +27,7 @@ function guardOf(wire: Wire, side: Side): Guard {
   };
 }
 
-/** Where the wire carries frames of one device, and not of whoever is behind it. */
+/** The only MAC that a side may send from. `undefined` unless the wire carries ETHERNET frames of that one device. */
 function macOf(wire: Wire, side: Side): string | undefined {
   if (wire.payload !== "ETHERNET" || isBorrowed(wire[side]) || wire.learned?.includes(side)) return undefined;
   const macs = (["client", "endpoint"] as const).map((each) => workloadMac(wire, each));
@@ -38,8 +38,9 @@ function macOf(wire: Wire, side: Side): string | undefined {
 }
 
 /**
- * Its own addresses, and what the other side sends back into the wire: by its routes, by policies, and by the networks of its own
- * addresses. Nothing for a wire whose context has no address: what is on it is nobody's business.
+ * The prefixes that a side may send from: its own addresses, and the destinations that the other side sends into the wire: by its
+ * routes, by policies, and by the networks of its own addresses. `undefined` for a wire whose context has no address: its
+ * addresses are not checked.
  */
 function granted(context: ConnectionContext, side: Side): string[] | undefined {
   const { srcIpAddrs = [], dstIpAddrs = [], srcRoutes = [], dstRoutes = [], ipNeighbors = [] } = context;
@@ -55,7 +56,7 @@ function granted(context: ConnectionContext, side: Side): string[] | undefined {
   ]);
 }
 
-/** Routes are the client's; a policy without any takes all that it is about. */
+/** Destinations of the client's policies. A policy without routes takes all traffic of its address family. */
 function byPolicies({ policies = [], srcIpAddrs = [] }: ConnectionContext): string[] {
   return policies.flatMap(({ from, routes = [] }) => {
     if (routes.length > 0) return routes.map(({ prefix }) => prefix);
@@ -68,7 +69,7 @@ function hostPrefix(address: string): string {
   return `${address}/${address.includes(":") ? 128 : 32}`;
 }
 
-/** Of `10.0.0.1/24` the network; none of an address alone, which is nobody else's. */
+/** The network of `10.0.0.1/24`; none for a single address (full prefix length). */
 function networkOf(text: string): string[] {
   const prefix = mustParsePrefix(text);
   const isAlone = prefix.length === prefix.address.bytes.length * 8;

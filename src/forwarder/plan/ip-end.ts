@@ -1,4 +1,4 @@
-/** One end of a wire as routing sees it: what is on its link, and where the rest goes. */
+/** One end of a wire as routing sees it: its on-link networks and its next hops. */
 import {
   addressBits,
   contains,
@@ -14,7 +14,7 @@ import {
 import type { LinkEnd, Netns, Route } from "../../kernel/kernel.ts";
 import type { ContextRoute } from "../wire.ts";
 
-/** A workload's device and what is known about addresses at both of its ends. */
+/** A workload's device and the known addresses at both of its ends. */
 export interface IpEnd {
   readonly link: LinkEnd;
   readonly own: readonly IpPrefix[];
@@ -22,8 +22,9 @@ export interface IpEnd {
 }
 
 /**
- * Own addresses in the peer form, which makes the route to the peer by itself: both of full length, paired in order.
- * IPv4 only: Linux forgets the route to an IPv6 peer when the device was down while the address was added.
+ * Pairs own addresses with peer addresses for the peer form, with which the kernel makes the route to the peer by itself: both of
+ * full length, paired in order. IPv4 only: Linux forgets the route to an IPv6 peer if the device was down when the address was
+ * added.
  */
 export function pointToPoint(end: IpEnd): Map<IpPrefix, IpPrefix> {
   const isIpv4Host = (prefix: IpPrefix): boolean => prefix.address.family === 4 && isFullLength(prefix);
@@ -36,7 +37,7 @@ export function pointToPoint(end: IpEnd): Map<IpPrefix, IpPrefix> {
   return pairs;
 }
 
-/** The route for a wish of the context: by its next hop, else by the first peer, else on the link. */
+/** The route for a route of the context: via its next hop, else on the link, else via the first peer of its family. */
 export function contextRoute(end: IpEnd, wish: ContextRoute): Route {
   const prefix = network(mustParsePrefix(wish.prefix));
   const via = wish.nextHop ? mustParseIp(wish.nextHop) : defaultNextHop(end, prefix);
@@ -50,7 +51,7 @@ function defaultNextHop(end: IpEnd, prefix: IpPrefix): IpAddress | undefined {
   return end.peers.find((peer) => peer.address.family === prefix.address.family)?.address;
 }
 
-/** The networks to which the addresses of this end make routes by themselves. */
+/** The networks to which the kernel makes routes by itself because of this end's addresses. */
 export function connected(end: IpEnd): IpPrefix[] {
   const pairs = pointToPoint(end);
   return end.own.flatMap((own) => {
@@ -60,12 +61,12 @@ export function connected(end: IpEnd): IpPrefix[] {
   });
 }
 
-/** The prefix that every address of a family is in. */
+/** The prefix that contains every address of a family. */
 export function everything(family: 4 | 6): IpPrefix {
   return { address: { family, bytes: new Uint8Array(addressBits(family) / 8) }, length: 0 };
 }
 
-/** Where an object of this end is. */
+/** The namespace and link of this end, for its objects. */
 export function on(end: IpEnd): { readonly netns: Netns; readonly link: string } {
   return { netns: end.link.netns, link: end.link.name };
 }

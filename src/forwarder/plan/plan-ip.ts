@@ -1,4 +1,4 @@
-/** What the context means for the device of one workload: its addresses, routes, neighbours and policy routes. */
+/** The addresses, routes, neighbours and policy routes of one workload's device, as the context asks for them. */
 import { contains, formatIp, formatPrefix, mustParseIp, mustParsePrefix, network } from "../../net/ip.ts";
 import { formatMac, parseMac } from "../../net/mac.ts";
 import type { Address, Neighbor, Route, Rule, Sysctl } from "../../kernel/kernel.ts";
@@ -58,7 +58,7 @@ function planAddresses(end: IpEnd): Address[] {
   });
 }
 
-/** Peers that no network of this end contains, on the link; then what the context asks for. */
+/** On-link routes to peers that no network of this end contains, then the routes of the context. */
 function planRoutes(end: IpEnd, wished: readonly ContextRoute[]): Route[] {
   const onLink = connected(end);
   const hasRoute = new Set(onLink.map(formatPrefix));
@@ -77,8 +77,8 @@ function planRoutes(end: IpEnd, wished: readonly ContextRoute[]): Route[] {
 }
 
 /**
- * A default route is made as its two halves: they are more exact than the workload's own default route, which is never
- * touched, and takes over by itself whenever they are gone.
+ * Splits a default route into its two halves (/1). They are more specific than the workload's own default route, which is never
+ * touched and takes over by itself when the halves are gone.
  */
 function besideDefault(route: Route): Route[] {
   const { address, length } = mustParsePrefix(route.destination);
@@ -90,7 +90,10 @@ function besideDefault(route: Route): Route[] {
   }));
 }
 
-/** No end asks for the other's MAC: it is known, unless that is a port. What the context says about others comes on top. */
+/**
+ * Permanent neighbour entries for the peers, so that no end asks for the other's MAC; none for a far end that is a port. Entries
+ * of the context override them.
+ */
 function planNeighbors(wire: Wire, side: Side, end: IpEnd): Neighbor[] {
   const own = new Set(end.own.map((each) => formatIp(each.address)));
   const macs = new Map<string, string>();

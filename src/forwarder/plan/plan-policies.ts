@@ -1,11 +1,11 @@
-/** Policy routes: a rule and a table of its own for each policy and address family. */
+/** Policy routes: each policy gets a rule and a routing table of its own for each address family. */
 import { formatPrefix, mustParsePrefix, network } from "../../net/ip.ts";
 import type { Route, Rule } from "../../kernel/kernel.ts";
 import { POLICY_PRIORITY_BASE, policyTable } from "./policy-table.ts";
 import { contextRoute, everything, type IpEnd } from "./ip-end.ts";
 import type { PolicyRoute } from "../wire.ts";
 
-/** Numbers of /etc/protocols that a policy may name. */
+/** The names and numbers of /etc/protocols that a policy may use. */
 const IP_PROTOCOLS: ReadonlyMap<string, number> = new Map([
   ["icmp", 1],
   ["tcp", 6],
@@ -18,7 +18,7 @@ const IP_PROTOCOLS: ReadonlyMap<string, number> = new Map([
   ["sctp", 132],
 ]);
 
-/** The first policy that matches wins. */
+/** Plans the policies in order: the first one that matches wins. */
 export function planPolicies(
   connectionId: string,
   end: IpEnd,
@@ -40,14 +40,14 @@ export function planPolicies(
   return { routes, rules };
 }
 
-/** A number, or a name of the table above. `undefined` if it is neither. */
+/** Parses a protocol number (1 to 255) or a name of `IP_PROTOCOLS`. `undefined` for anything else. */
 export function parseIpProtocol(text: string): number | undefined {
   const named = IP_PROTOCOLS.get(text.toLowerCase());
   if (named !== undefined) return named;
   return /^[0-9]{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 255 ? Number(text) : undefined;
 }
 
-/** `80` or `8000-8999`. `undefined` if it is neither. */
+/** Parses `80` or `8000-8999`. `undefined` for anything else. */
 export function parsePorts(text: string): readonly [number, number] | undefined {
   const match = /^([0-9]{1,5})(?:-([0-9]{1,5}))?$/.exec(text);
   if (!match) return undefined;
@@ -55,17 +55,17 @@ export function parsePorts(text: string): readonly [number, number] | undefined 
   return first >= 1 && first <= last && last <= 65535 ? [first, last] : undefined;
 }
 
-/** The text of a prefix; an address alone is one of full length. */
+/** Writes an address alone as a prefix of full length; returns a prefix unchanged. */
 export function parseSelectorPrefix(text: string): string {
   return text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`;
 }
 
-/** What a policy matches, whatever its place in the list. */
+/** A key for the traffic that a policy matches, independent of its place in the list. */
 function selectorOf(policy: PolicyRoute): string {
   return [policy.from, policy.proto, policy.srcPort, policy.dstPort].map((part) => part ?? "").join(" ");
 }
 
-/** The families that the policy speaks of: by its `from`, else by its routes, else by the addresses of the wire. */
+/** The address families of a policy: those of its `from`, else of its routes, else of the wire's addresses. */
 function familiesOf(end: IpEnd, policy: PolicyRoute): (4 | 6)[] {
   const prefixes = policy.from
     ? [mustParsePrefix(parseSelectorPrefix(policy.from))]
@@ -92,7 +92,7 @@ function planRule(end: IpEnd, policy: PolicyRoute, place: Pick<Rule, "family" | 
   };
 }
 
-/** Each destination once, the first wins; without any the default route. */
+/** The routes of a policy's table: each destination once, the first wins; the default route if the policy has no routes. */
 function tableRoutes(end: IpEnd, policy: PolicyRoute, family: 4 | 6): Route[] {
   const wishes = (policy.routes ?? []).filter(
     (route) => mustParsePrefix(route.prefix).address.family === family,

@@ -30,7 +30,7 @@ const near = (context: ConnectionContext): Wire => ({
 });
 const far = (context: ConnectionContext): Wire => ({ connectionId: "c1", client: tunnel, endpoint, context });
 
-/** As words, for what is in the namespace of the client, without where. */
+/** The objects of one kind in the client's namespace, as text without the namespace. */
 function words(wire: Wire, kind: KernelObject["kind"], netns = client.netns): string[] {
   return plan(wire)
     .objects.filter((object) => object.kind === kind && "netns" in object && object.netns === netns)
@@ -61,7 +61,7 @@ test("a local wire is one veth pair, in the documented order", () => {
   );
 });
 
-test("a guarded local wire has a pair for each side, and hands frames of the other's MAC over in one step", () => {
+test("a guarded local wire has a pair for each side, and passes frames for the other's MAC on in one step", () => {
   const { objects } = plan({ ...local(pair), guard: "always" });
   const [near, far] = [hostVethName("c1", "client"), hostVethName("c1", "endpoint")];
   const programs = objects.filter(({ kind }) => kind === "program");
@@ -81,7 +81,7 @@ test("a guarded local wire has a pair for each side, and hands frames of the oth
   });
 });
 
-test("a remote half is a veth pair with a tunnel on its end in the host; all tunnels share a device", () => {
+test("a remote half is a veth pair with a tunnel on its host end; all tunnels share one device", () => {
   const nlv = hostVethName("c1", "client");
   assert.deepEqual(words(near(pair), "program", "host"), [`tunnel vni 7 to 10.8.0.2 on ${nlv}`]);
   assert.ok(nlv.length === 15);
@@ -94,7 +94,7 @@ test("a remote half is a veth pair with a tunnel on its end in the host; all tun
   assert.deepEqual(plan(far(pair)).shared, shared);
 });
 
-test("over IPv6 a tunnel to a host that takes no packet without a checksum writes one", () => {
+test("an IPv6 tunnel writes checksums if the other host refuses packets without them", () => {
   const ends = { ...tunnel, sourceIp: "fd08::1", destinationIp: "fd08::2" };
   const needs = (endpoint: typeof ends & object): boolean | undefined =>
     only({ ...near(pair), endpoint }, "program")[0]?.tunnel?.needsChecksum;
@@ -121,13 +121,13 @@ test("frames for the workload's own MAC take the short cut, unless the workload 
   assert.equal(only(wire, "program")[0]?.tunnel?.mac, undefined);
 });
 
-test("MACs come from the context, and are derived and locally administered without one", () => {
+test("MACs come from the context, else they are derived and locally administered", () => {
   assert.equal(workloadMac(local({ srcMac: "02:AB:00:00:00:01" }), "client"), "02:ab:00:00:00:01");
   const derived = Number.parseInt(workloadMac(local({}), "client").slice(0, 2), 16);
   assert.equal(derived & 3, 2);
 });
 
-test("the MTU is the smallest that anybody asks for, and what fits into the tunnel", () => {
+test("the MTU is the smallest that anybody asks for and that fits into the tunnel", () => {
   assert.equal(wireMtu(local({})), 1500);
   assert.equal(wireMtu({ ...local({}), client: { ...client, mtuBytes: 9000 } }), 9000);
   assert.equal(wireMtu({ ...local({ mtuBytes: 1400 }), client: { ...client, mtuBytes: 9000 } }), 1400);
@@ -140,20 +140,20 @@ test("the MTU is the smallest that anybody asks for, and what fits into the tunn
   assert.equal(wireMtu(local({ mtuBytes: 0 })), 1500);
 });
 
-test("a point-to-point pair of IPv4 has the peer form and needs no route", () => {
+test("an IPv4 point-to-point pair has the peer form and needs no route", () => {
   const wire = local({ ...pair, srcRoutes: [{ prefix: "10.0.0.2/32" }] });
   assert.deepEqual(words(wire, "address"), ["address 10.0.0.1/32 peer 10.0.0.2/32 dev nsm-1"]);
   assert.deepEqual(words(wire, "route"), []);
 });
 
-test("a point-to-point pair of IPv6 has a route to the peer, and IPv6 is switched on", () => {
+test("an IPv6 point-to-point pair has a route to the peer, and IPv6 is switched on", () => {
   const wire = local({ srcIpAddrs: ["fd00::1/128"], dstIpAddrs: ["fd00:0::2/128"] });
   assert.deepEqual(words(wire, "address"), ["address fd00::1/128 dev nsm-1"]);
   assert.deepEqual(words(wire, "route"), ["route fd00::2/128 dev nsm-1"]);
   assert.equal(words(wire, "sysctl").at(-1), "sysctl net/ipv6/conf/nsm-1/disable_ipv6=0");
 });
 
-test("the host's devices of a remote wire have no IPv6, nor a setting of it where it does not fit", () => {
+test("the host's devices of a remote wire have IPv6 off, and no such setting below the smallest IPv6 MTU", () => {
   const settings = (wire: Wire): string[] => words(wire, "sysctl", "host");
   assert.equal(settings(near({})).length, 1);
   assert.deepEqual(settings(near({ mtuBytes: 1279 })), []);
@@ -165,7 +165,7 @@ test("the host's devices of a remote wire have no IPv6, nor a setting of it wher
   );
 });
 
-test("a workload's device believes no router at the other end, unless the workload asks for that", () => {
+test("a workload's device trusts no router at the far end, unless the workload asks for that", () => {
   const valuesOf = (wire: Wire, netns: string = client.netns): unknown[] =>
     only(wire, "sysctl").flatMap((each) =>
       each.netns === netns ? [Object.values(each.values).join(" ")] : [],
@@ -185,7 +185,7 @@ test("a workload's device believes no router at the other end, unless the worklo
   assert.deepEqual(valuesOf(local({ ...pair, mtuBytes: 1279 })), ["0"]);
 });
 
-test("a device forwards if its workload's owner asks for that, each family where the wire has it", () => {
+test("a device forwards the families of its wire if its workload's owner asks for that", () => {
   const forwarding = (context: Wire["context"]): unknown[] => {
     const wire: Wire = { ...local(context), client: { ...client, forwarding: true } };
     return only(wire, "sysctl").flatMap(({ link, values }) =>
@@ -203,13 +203,13 @@ test("a device forwards if its workload's owner asks for that, each family where
   ]);
 });
 
-test("with a network on the link peers inside of it need no route, others are on the link", () => {
+test("peers inside the device's network need no route, other peers get an on-link route", () => {
   const wire = local({ srcIpAddrs: ["10.0.0.1/24"], dstIpAddrs: ["10.0.0.2/24", "10.1.0.1/16"] });
   assert.deepEqual(words(wire, "address"), ["address 10.0.0.1/24 dev nsm-1"]);
   assert.deepEqual(words(wire, "route"), ["route 10.1.0.0/16 dev nsm-1"]);
 });
 
-test("routes lead to their next hop, else to the first peer of the family, else onto the link", () => {
+test("routes go via their next hop, else via the first peer of the family, else on the link", () => {
   const wire = local({
     srcIpAddrs: ["10.0.0.1/24", "fd00::1/128"],
     dstIpAddrs: ["10.0.0.2/24", "fd00::2/128"],
@@ -236,7 +236,7 @@ test("the endpoint's routes are on its side", () => {
   assert.deepEqual(words(wire, "route", endpoint.netns), ["route 10.5.0.0/16 via 10.0.0.1 dev nse-1"]);
 });
 
-test("a policy has a rule and a table of its own, with the default route if it says none", () => {
+test("a policy has a rule and a table of its own, with the default route if it names none", () => {
   const wire = local({
     ...pair,
     policies: [
@@ -266,7 +266,7 @@ test("a policy has a rule and a table of its own, with the default route if it s
   ]);
 });
 
-test("the table of a policy does not depend on its place, and equal policies do not share one", () => {
+test("the table of a policy does not depend on its place, and equal policies have different tables", () => {
   const tables = (...policies: NonNullable<ConnectionContext["policies"]>): number[] =>
     only(local({ ...pair, policies }), "rule").map(({ table }) => table);
   const [tcp, udp] = [{ proto: "tcp" }, { proto: "udp" }];
@@ -274,7 +274,7 @@ test("the table of a policy does not depend on its place, and equal policies do 
   assert.equal(new Set(tables(tcp, tcp)).size, 2);
 });
 
-test("neighbours are permanent for every peer, and the context's word counts for others", () => {
+test("every peer has a permanent neighbour entry, and the context adds others", () => {
   const wire = local({
     ...pair,
     ipNeighbors: [

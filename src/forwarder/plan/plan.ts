@@ -1,4 +1,4 @@
-/** From a wire to what has to be in the kernel. */
+/** Plans the kernel objects of a wire. */
 import type { KernelObject, LinkEnd } from "../../kernel/kernel.ts";
 import type { Plan } from "../../kernel/plan.ts";
 import { HOST, type Half } from "../../mechanisms/half.ts";
@@ -12,10 +12,10 @@ import { planIp } from "./plan-ip.ts";
 import type { Wire } from "../wire.ts";
 import { workloadMac } from "./workload-mac.ts";
 
-/** MTU of a local wire when nobody asks for another: what every client program expects of an interface. */
+/** MTU of a local wire if nobody asks for another, in bytes: the value that client programs expect of an interface. */
 const LOCAL_MTU = 1500;
 
-/** Pure. For a wire that `validateWire` has nothing against. */
+/** Pure. The wire must pass `validateWire`. */
 export function plan(wire: Wire): Plan {
   const joined = crossConnect(halvesOf(wire), {
     patch: patchOf(wire),
@@ -29,7 +29,7 @@ export function plan(wire: Wire): Plan {
   };
 }
 
-/** What each side of the wire needs of this host. */
+/** The objects that each side of the wire needs on this host. */
 export function halvesOf(wire: Wire): Record<Side, Half> {
   const { connectionId } = wire;
   const mtuBytes = wireMtu(wire);
@@ -39,7 +39,7 @@ export function halvesOf(wire: Wire): Record<Side, Half> {
   return { client: half("client"), endpoint: half("endpoint") };
 }
 
-/** What is between two halves that have no device of ours, where it is. */
+/** The ends of the pair between two halves that have no devices of their own. */
 export function patchOf(wire: Wire): Record<Side, LinkEnd> {
   return patchEnds(wire.connectionId, wireMtu(wire));
 }
@@ -55,7 +55,7 @@ export function patchEnds(connectionId: string, mtuBytes: number): Record<Side, 
   return { client: end("client"), endpoint: end("endpoint") };
 }
 
-/** The smallest MTU that anyone on this host knows of: the context, both sides. 1500 if nobody says one. */
+/** The smallest MTU that this host knows of, from the context and both mechanisms, in bytes. 1500 if none is given. */
 export function wireMtu(wire: Wire): number {
   const asked = [wire.context.mtuBytes, mechanismMtu(wire.client), mechanismMtu(wire.endpoint)];
   return asked.reduce<number | undefined>(smaller, undefined) ?? LOCAL_MTU;
@@ -65,7 +65,7 @@ function mechanismMtu(mechanism: Mechanism): number | undefined {
   return typeOf(mechanism).mtuBytes(mechanism);
 }
 
-/** As in NSM's messages, 0 says nothing. */
+/** 0 means not set, as in NSM's messages. */
 function smaller(a: number | undefined, b: number | undefined): number | undefined {
   return a && b ? Math.min(a, b) : a || b;
 }

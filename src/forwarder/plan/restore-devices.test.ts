@@ -1,4 +1,6 @@
-/** Wires of this version, on two simulated hosts with one in between, become what release 0.1.0 has made, and this version's again. */
+/**
+ * Wires of this version, on two simulated hosts with one in between, become wires of release 0.1.0 and then this version's again.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../../../e2e/virtual-clock.ts";
@@ -46,7 +48,7 @@ async function restored(kernel: Kernel, check: (where: string) => void): Promise
   return await kernel.observe([{ netns: "host" }]);
 }
 
-test("a wire over a host in between goes back and forth, host by host, and no packet is lost", async () => {
+test("a wire over a host in between is converted back and forth, host by host, without losing a packet", async () => {
   const machine = new SimMachine({ clock: new VirtualClock() });
   const host = (name: string, ...addresses: readonly (readonly [string, string])[]): Kernel => {
     const netns = machine.createNetns(`/run/netns/${name}`);
@@ -95,7 +97,7 @@ test("a wire over a host in between goes back and forth, host by host, and no pa
   }
 });
 
-test("a wire from a port leads from the port into its device, and takes its pair along", async () => {
+test("a wire from a port leads from the port into its device, and its pair is removed", async () => {
   const machine = new SimMachine({ clock: new VirtualClock() });
   const alpha = machine.createNetns("/run/netns/alpha");
   machine.plantUplink({ netns: alpha, name: "eth0", addresses: ["10.8.1.1/24"] });

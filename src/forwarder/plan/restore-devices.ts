@@ -1,6 +1,7 @@
 /**
- * The way back to release 0.1.0: tunnels of the data path become a VXLAN device each, as that release has made them, so that its agent
- * takes them over. All of a host at once: the shared device and those of wires cannot have one UDP port. Pure.
+ * The way back to release 0.1.0: turns tunnels of the data path into VXLAN devices as that release makes them, so that its agent
+ * can take them over. All tunnels of a host at once: the shared device and devices of wires cannot use one UDP port together.
+ * Pure.
  */
 import type { KernelObject, LinkEnd, Operation, Program } from "../../kernel/kernel.ts";
 import { type Device, endsOf, isDevice, ofKind } from "../../kernel/objects.ts";
@@ -14,7 +15,9 @@ import { groupByOwner } from "../reconcile/owner.ts";
 import { alone, type Replacement } from "./former-devices.ts";
 import { withoutIpv6 } from "./plan-settings.ts";
 
-/** With the number of tunnels; `undefined` where no wire has one. `objects`: all of ours in the host. */
+/**
+ * Returns the replacement with the number of tunnels; `undefined` if no wire has one. `objects`: all Netloom objects in the host.
+ */
 export function restoreDevices(
   objects: readonly KernelObject[],
 ): (Replacement & { readonly tunnels: number }) | undefined {
@@ -48,14 +51,14 @@ export function restoreDevices(
 }
 
 interface RestoredWire {
-  /** Programs that bear its tunnels. */
+  /** Programs that carry the wire's tunnels. */
   readonly bearers: readonly Program[];
   readonly devices: readonly Device[];
-  /** What is on them. */
+  /** Objects on these devices, with their programs. */
   readonly rest: readonly KernelObject[];
-  /** Programs that lead to the devices from now on, with what they are. */
+  /** Programs that lead to the devices from now on, each with its present form. */
   readonly led: readonly (readonly [to: Program, from: Program])[];
-  /** Pairs of ours that release 0.1.0 has not between tunnels. */
+  /** Netloom's pairs between tunnels or ports, which release 0.1.0 does not have. */
   readonly pairs: readonly Device[];
 }
 
@@ -81,7 +84,7 @@ function devicesOf(owner: string, objects: readonly KernelObject[]): RestoredWir
     const other = (first?.device === device ? second : first)?.device;
     const port = programs.find(({ index }) => index !== undefined);
     if (!isPatch(end.name)) led.push([redirect(end.name, name), bearer]);
-    // What is behind the pair: another tunnel, or a port, whose program leads to the pair today.
+    // Behind the pair is another tunnel, or a port whose program leads to the pair today.
     else if (!other && port) led.push([{ ...redirect(port.link, name), index: port.index ?? 0 }, port]);
     const target = isPatch(end.name)
       ? other
@@ -97,7 +100,7 @@ function devicesOf(owner: string, objects: readonly KernelObject[]): RestoredWir
   return { bearers, devices: made.map(({ device }) => device), rest, led, pairs: patch };
 }
 
-/** As release 0.1.0 has made it: with the MAC of the workload, which the short cut into that wants. */
+/** The device as release 0.1.0 makes it: with the MAC of the workload, which the short cut into the workload needs. */
 function deviceFor(
   owner: string,
   { end, tunnel }: { readonly end: LinkEnd; readonly tunnel: Tunnel },

@@ -1,4 +1,4 @@
-/** The part of the validation that is about IP addresses, routes and policies. */
+/** Validates the IP addresses, routes and policies of a wire. */
 import {
   contains,
   formatIp,
@@ -15,9 +15,9 @@ import type { ContextRoute, PolicyRoute, Wire } from "../wire.ts";
 import { deviceOf } from "../../mechanisms/list.ts";
 import type { Side } from "../../mechanisms/side.ts";
 
-/** One thing that is wrong with a wire. */
+/** One problem of a wire. */
 export interface WireProblem {
-  /** The part of the context that it is about: `["srcRoutes", 2, "nextHop"]`; empty for the wire as a whole. */
+  /** The part of the context that has the problem: `["srcRoutes", 2, "nextHop"]`; empty for the wire as a whole. */
   readonly part: readonly (string | number)[];
   /** A whole sentence for people. */
   readonly sentence: string;
@@ -27,17 +27,17 @@ interface End {
   readonly side: Side;
   readonly own: readonly IpPrefix[];
   readonly peers: readonly IpPrefix[];
-  /** Canonical addresses whose MAC the context tells. */
+  /** Canonical addresses whose MAC the context gives. */
   readonly neighbors: ReadonlySet<string>;
-  /** There may be more addresses than these. */
+  /** More addresses may still be added. */
   readonly isOpen: boolean;
 }
 
 type Part = WireProblem["part"];
 
 /**
- * All that is wrong with the addresses, routes, neighbours and policies of a wire. With `isOpen` it may still get more
- * addresses: then nothing is said to be without one.
+ * All problems with the addresses, routes, neighbours and policies of a wire. With `isOpen` the wire may still get more
+ * addresses, so that a missing address is no problem.
  */
 export function validateIp(wire: Wire, { isOpen = false } = {}): WireProblem[] {
   const { context } = wire;
@@ -105,7 +105,7 @@ function twice(prefixes: readonly IpPrefix[]): WireProblem[] {
   return [...again].map((address) => at([], `The address ${address} is given twice.`));
 }
 
-/** An end without any address leaves the other free. */
+/** Both ends need the same address families, unless one end has no address at all. */
 function familyProblems(src: readonly IpPrefix[], dst: readonly IpPrefix[]): WireProblem[] {
   if (src.length === 0 || dst.length === 0) return [];
   return ([4, 6] as const).flatMap((family) => {
@@ -161,7 +161,10 @@ function routeProblems(
   return [];
 }
 
-/** In a network of either end, known by its MAC, or, where no peer could be the next hop, in a route without one. */
+/**
+ * Whether a next hop is on the link: in a network of either end, a neighbour with a known MAC, or, if no peer of its family
+ * exists, in a route without next hop.
+ */
 function isOnLink(end: End, routes: readonly ContextRoute[], hop: IpAddress): boolean {
   if (end.neighbors.has(formatIp(hop))) return true;
   const hasPeer = end.peers.some((peer) => peer.address.family === hop.family);

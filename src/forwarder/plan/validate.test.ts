@@ -27,7 +27,7 @@ const tunnelled = (change: Partial<VxlanMechanism>): Partial<Wire> => ({
 });
 const context = (change: ConnectionContext): Partial<Wire> => ({ context: { ...pair, ...change } });
 
-test("what can be planned has no problems", () => {
+test("a wire that can be planned has no problems", () => {
   assert.deepEqual(validateWire(wire({})), []);
   assert.deepEqual(validateWire(wire(context({ srcMac: "", mtuBytes: 0 }))), []);
   assert.deepEqual(validateWire(wire({ client: tunnel, endpoint: client })), []);
@@ -40,7 +40,7 @@ test("what can be planned has no problems", () => {
 
 const cases: readonly (readonly [string, Partial<Wire>, RegExp])[] = [
   ["an empty id", { connectionId: "" }, /^The connection id is empty\.$/],
-  ["an id that fits into no alias", { connectionId: "x".repeat(243) }, /has 243 bytes/],
+  ["an id too long for an alias", { connectionId: "x".repeat(243) }, /has 243 bytes/],
   ["a long interface name", named("0123456789abcdef"), /"0123456789abcdef" has 16 bytes; Linux takes 15\.$/],
   ["an empty interface name", named(""), /is empty/],
   ["a slash in a name", named("a/b"), /does not take/],
@@ -59,7 +59,7 @@ const cases: readonly (readonly [string, Partial<Wire>, RegExp])[] = [
   ["a port too large", tunnelled({ port: 65536 }), /UDP port 65536/],
   ["a tunnel of two families", tunnelled({ destinationIp: "fd08::2" }), /of two families/],
   ["a tunnel to itself", tunnelled({ destinationIp: "10.8.0.1" }), /to itself/],
-  ["a VTEP that is none", tunnelled({ sourceIp: "10.8.0" }), /source "10\.8\.0" is no IP address/],
+  ["an invalid VTEP", tunnelled({ sourceIp: "10.8.0" }), /source "10\.8\.0" is no IP address/],
   [
     "no address",
     context({ srcIpAddrs: ["10.0.0.1"] }),
@@ -67,12 +67,16 @@ const cases: readonly (readonly [string, Partial<Wire>, RegExp])[] = [
   ],
   ["a multicast address", context({ srcIpAddrs: ["224.0.0.1/32"] }), /not one that an interface can have/],
   [
-    "an address twice",
+    "an address given twice",
     context({ dstIpAddrs: ["10.0.0.1/32"] }),
     /^The address 10\.0\.0\.1 is given twice\.$/,
   ],
-  ["a lonely family", context({ srcIpAddrs: ["fd00::1/64"] }), /^Only the client has an IPv6 address/],
-  ["a MAC that is none", context({ srcMac: "02:00" }), /client's MAC address, "02:00", is no MAC/],
+  [
+    "a family at one end only",
+    context({ srcIpAddrs: ["fd00::1/64"] }),
+    /^Only the client has an IPv6 address/,
+  ],
+  ["an invalid MAC", context({ srcMac: "02:00" }), /client's MAC address, "02:00", is no MAC/],
   ["a group MAC", context({ dstMac: "01:00:5e:00:00:01" }), /endpoint's MAC address, .* is not unicast/],
   [
     "one MAC for both",
@@ -104,7 +108,7 @@ const cases: readonly (readonly [string, Partial<Wire>, RegExp])[] = [
     context({ srcRoutes: [{ prefix: "fd09::/48" }] }),
     /has no source: the client has no IPv6 address/,
   ],
-  ["a route that is none", context({ srcRoutes: [{ prefix: "10.9.0.0" }] }), /has no valid prefix/],
+  ["an invalid route", context({ srcRoutes: [{ prefix: "10.9.0.0" }] }), /has no valid prefix/],
   [
     "a route with two next hops",
     context({ srcRoutes: [{ prefix: "0.0.0.0/0" }, { prefix: "0.0.0.0/0", nextHop: "10.0.0.2" }] }),
@@ -118,12 +122,12 @@ const cases: readonly (readonly [string, Partial<Wire>, RegExp])[] = [
   ["port 0", context({ policies: [{ proto: "tcp", srcPort: "0" }] }), /source ports "0"/],
   ["an unknown protocol", context({ policies: [{ proto: "quic" }] }), /IP protocol "quic"/],
   [
-    "a policy of no family of ours",
+    "a policy of a family without an address",
     context({ policies: [{ from: "fd00::1" }] }),
     /client has no IPv6 address/,
   ],
   ["an MTU too small for IPv4", context({ mtuBytes: 67 }), /would be 67 .*IPv4 needs 68/],
-  ["an MTU that is no number", context({ mtuBytes: 1.5 }), /no whole number/],
+  ["an MTU that is no whole number", context({ mtuBytes: 1.5 }), /no whole number/],
   [
     "an underlay too small for IPv6",
     {

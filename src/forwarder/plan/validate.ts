@@ -1,4 +1,4 @@
-/** Whether a wire can be planned, told in sentences before anything is touched. */
+/** Checks whether a wire can be planned, before anything is touched. Each problem is a sentence. */
 import { byteLength } from "../../net/byte-length.ts";
 import { endOf, type Mechanism, remoteTypeOf, typeOf } from "../../mechanisms/list.ts";
 import { isMtu } from "../../mechanisms/parameters.ts";
@@ -12,14 +12,14 @@ import type { Wire } from "../wire.ts";
 /** RFC 791 section 3.2 */
 const IPV4_MIN_MTU = 68;
 
-/** All that is wrong with a wire, each as a whole sentence for people; empty if it can be planned. */
+/** All problems of a wire, each as a whole sentence for people; empty if it can be planned. */
 export function validateWire(wire: Wire): string[] {
   return wireProblems(wire).map(({ sentence }) => sentence);
 }
 
 /**
- * Likewise, each with the part of the context that it is about, for a document that the wire would come from. With
- * `isOpen` the wire may still get more addresses.
+ * All problems of a wire, each with the part of the context that has it, so that a document can point there. With `isOpen` the
+ * wire may still get more addresses.
  */
 export function wireProblems(wire: Wire, options: { readonly isOpen?: boolean } = {}): WireProblem[] {
   const whole = (sentence: string): WireProblem => ({ part: [], sentence });
@@ -28,7 +28,7 @@ export function wireProblems(wire: Wire, options: { readonly isOpen?: boolean } 
     ...validateIp(wire, options),
     ...macProblems(wire).map(whole),
   ];
-  // Only what reads well can be added up.
+  // The MTU is computed only from valid values.
   return problems.length > 0
     ? problems
     : mtuProblems(wire).map((sentence) => ({ part: ["mtuBytes"], sentence }));
@@ -57,7 +57,7 @@ function mechanismProblems({ client, endpoint }: Wire): string[] {
   return problems;
 }
 
-/** Two tunnels of one type on a host are told from each other by it. */
+/** The identifier that both tunnels of a wire have in common, by which a host tells tunnels of one type apart. */
 function sharedIdentifier(client: Mechanism, endpoint: Mechanism): string | undefined {
   const type = remoteTypeOf(client);
   if (!type || type !== remoteTypeOf(endpoint)) return undefined;
@@ -76,7 +76,7 @@ function macProblems({ context }: Wire): string[] {
   ];
   const problems: string[] = [];
   for (const [what, text] of given) {
-    // NSM's messages say "" for what they do not say.
+    // NSM's messages use "" for a field that is not set.
     if (text === undefined || text === "") continue;
     const mac = parseMac(text);
     if (!mac) problems.push(`${what}, ${JSON.stringify(text)}, is no MAC address.`);
@@ -100,7 +100,7 @@ function mtuProblems(wire: Wire): string[] {
   return [`The wire's MTU would be ${mtuBytes} ${why === undefined ? "bytes" : `(${why})`}; ${needs}.`];
 }
 
-/** The smallest MTU that the addresses of the ends on this host can do with. */
+/** The smallest MTU that the address families of the ends on this host allow, in bytes. */
 export function leastMtu(wire: Wire): number {
   return hasFamily(wire, 6) ? IPV6_MIN_MTU : IPV4_MIN_MTU;
 }

@@ -4,7 +4,9 @@ import { describeOperation } from "../../kernel/kernel-text.ts";
 import { batches } from "./diff.ts";
 import { StepRefused } from "./explain.ts";
 
-/** Applies operations batch by batch, each a step of `span`. `StepRefused` names the operation that the kernel has refused. */
+/**
+ * Applies operations batch by batch, each batch as a step of `span`. `StepRefused` names the operation that the kernel refused.
+ */
 export async function applyBatches(
   kernel: Kernel,
   operations: readonly Operation[],

@@ -40,7 +40,7 @@ function isExactly(kernel: ModelKernel, wanted: readonly KernelObject[]): void {
   assert.deepEqual(diff(wanted, kernel.observe()), []);
 }
 
-test("a plan is made of nothing in its own order, and comes apart to nothing", () => {
+test("a plan is built from nothing in its own order, and is removed without rest", () => {
   fc.assert(
     fc.property(arbitraryWire, (wire) => {
       const objects = objectsOf(plan(wire));
@@ -54,7 +54,7 @@ test("a plan is made of nothing in its own order, and comes apart to nothing", (
   );
 });
 
-test("any wire becomes any other wire, and no step refers to what is not there", () => {
+test("any wire becomes any other wire, and no step refers to a missing object", () => {
   fc.assert(
     fc.property(arbitraryWire, arbitraryWire, (before, after) => {
       const kernel = new ModelKernel();
@@ -66,7 +66,7 @@ test("any wire becomes any other wire, and no step refers to what is not there",
   );
 });
 
-test("whatever a stranger takes away comes back, and what is right stays", () => {
+test("whatever a stranger removes comes back, and the rest stays untouched", () => {
   fc.assert(
     fc.property(arbitraryWire, fc.array(fc.nat(30), { minLength: 1, maxLength: 8 }), (wire, damage) => {
       const objects = objectsOf(plan(wire));
@@ -75,7 +75,7 @@ test("whatever a stranger takes away comes back, and what is right stays", () =>
       for (const n of damage) {
         const there = kernel.observe();
         const object = there[n % Math.max(1, there.length)];
-        // A link that is set down loses its routes; the model has no such habit.
+        // A link that is set down loses its routes; the model does not do that.
         if (object && object.kind !== "up") kernel.apply({ verb: "remove", object });
       }
       converge(kernel, objects);

@@ -31,7 +31,7 @@ function steps(before: Wire, after: Wire): string[] {
 
 const nlv = hostVethName("c1", "client");
 
-test("a wire that goes draws no packet into its devices until the kernel has freed them", () => {
+test("a removed wire attracts no packets into its devices while the kernel frees them", () => {
   const context = { srcRoutes: [{ prefix: "10.7.0.0/16" }, { prefix: "fd07::/64" }] };
   const dual = {
     srcIpAddrs: ["10.0.0.1/32", "fd00::1/128"],
@@ -60,7 +60,7 @@ test("another MTU changes the pair in place, and nothing else", () => {
   ]);
 });
 
-test("a new peer: the address in its peer form is added before the old one goes", () => {
+test("for a new peer the address in its new peer form is added before the old one is removed", () => {
   const found = steps(remote({}), remote({}, { dstIpAddrs: ["10.0.0.3/32"] }));
   assert.deepEqual(
     found.map((step) => step.replace(/ lladdr .*/, "")),
@@ -94,7 +94,7 @@ test("a device in the way goes in a batch of its own, because its removal cannot
   assert.equal(cut[1]?.[0], "add veth");
 });
 
-test("a workload in another namespace: its tunnel goes with the old pair, and comes with the new one", () => {
+test("if a workload moves to another namespace, its tunnel goes with the old pair and comes with the new one", () => {
   const moved: Wire = {
     ...remote({}),
     client: { type: "KERNEL", netns: "file:///run/netns/b", interfaceName: "nsm-1" },

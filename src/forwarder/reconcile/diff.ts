@@ -1,12 +1,12 @@
 /**
- * What leads from what is there to what is wanted, in an order that breaks nothing that is right:
+ * Computes the operations that turn the observed objects into the wanted ones, in an order that breaks nothing that is right:
  *
- * 1. devices that take the place of wanted ones go
- * 2. what is wanted comes or changes, phase by phase (`PHASES`): devices, what guards them, addresses, up, what uses them
- * 3. what is not wanted goes, in reverse, and devices last: what is on them goes with them
+ * 1. remove devices that stand in the way of wanted ones
+ * 2. add and change wanted objects, phase by phase (`PHASES`): devices, their guards, addresses, up, and what uses them
+ * 3. remove unwanted objects in reverse, devices last: objects on a device go with it
  *
- * Before a device goes what draws packets to it: the kernel takes its time to free a device, which until then would go on
- * attracting them.
+ * Objects that attract packets are removed before their device: the kernel takes its time to free a device, which would go on
+ * attracting packets until then.
  */
 import type { KernelObject, Operation } from "../../kernel/kernel.ts";
 import { PHASES } from "../../kernel/object-kind.ts";
@@ -30,9 +30,9 @@ import {
 import { isDeviceRemoval } from "../../kernel/operations.ts";
 
 /**
- * The operations that lead from `observed` to `wanted`, both complete for the links that they speak of. Pure; empty if
- * nothing is to do. A changed object is changed in place where the kernel can. What goes away with its device is not
- * removed by itself, unless it attracts packets. See `batches` for how to apply it.
+ * Returns the operations that lead from `observed` to `wanted`; both must be complete for the links that they mention. Pure;
+ * empty if nothing is to do. Changes objects in place where the kernel can. Objects that go with their device are not removed
+ * separately, unless they attract packets. `batches` tells how to apply the result.
  */
 export function diff(wanted: readonly KernelObject[], observed: readonly KernelObject[]): Operation[] {
   const devices = diffDevices(wanted, observed);
@@ -51,14 +51,14 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
       .some((loss) => sets.lost.has(loss)) ?? false;
   const kept = there.filter((object) => !isSet(object) && !isLost(object));
   const steps = [...sets.operations, ...diffAttached(attached, kept)];
-  // A device that grows beyond the smallest MTU of IPv6 has all of its settings anew.
+  // A device that grows beyond the smallest MTU of IPv6 gets all of its settings anew.
   const touched = placesOfUsers([...devices.make, ...steps]);
   const isDue = ({ object }: Operation): boolean => isMarked(object) || isTouched(object, touched);
   const inOrder = PHASES.flatMap((phase) => steps.filter((step) => phaseOf(step) === phase).filter(isDue));
   const withdrawals = (links: ReadonlySet<string>): Operation[] =>
     removals(
       before.filter((object) => isWithdrawn(object) && isOn(object, links)),
-      // What comes again under the same identity comes on another device.
+      // An object that comes again with the same identity comes on another device.
       attached.filter((object) => !attachedKindOf(object).isWithdrawn?.(object)),
     );
   return [
@@ -73,8 +73,8 @@ export function diff(wanted: readonly KernelObject[], observed: readonly KernelO
 }
 
 /**
- * Cuts operations where a device has been removed and something else follows: a removed device cannot come back, so
- * that its removal has to be the last of what can be undone.
+ * Splits operations after a device removal that is followed by something else: a removed device cannot come back, so its removal
+ * has to be the last step of a batch that can be undone.
  */
 export function batches(operations: readonly Operation[]): Operation[][] {
   const all: Operation[][] = [];
@@ -95,7 +95,7 @@ function isOn(object: KernelObject, links: ReadonlySet<string>): boolean {
 }
 
 interface DeviceSteps {
-  /** Removed first, because a wanted device needs the name or the VNI. */
+  /** Removed first, because a wanted device needs their name or VNI. */
   readonly clear: Operation[];
   readonly make: Operation[];
   readonly remove: Operation[];
@@ -123,7 +123,7 @@ function diffDevices(wanted: readonly KernelObject[], observed: readonly KernelO
   const gone = there.filter((device) => !identities.has(identityOf(device))).reverse();
   const isInTheWay = (device: Device): boolean => {
     const links = new Set(linkKeys(device));
-    // What is known by what it claims becomes the wanted one in place.
+    // An object that is identified by its claim becomes the wanted one in place.
     const brought = observed
       .filter(isAttached)
       .filter((object) => isOn(object, links))
@@ -142,12 +142,12 @@ function diffDevices(wanted: readonly KernelObject[], observed: readonly KernelO
   };
 }
 
-/** What the kernel holds once. */
+/** Keys of the claims that the kernel grants only once. */
 function exclusive(object: KernelObject): string[] {
   return claimsOf(object).flatMap(({ key, mayRepeat }) => (mayRepeat ? [] : [key]));
 }
 
-/** Whether its kind has steps of its own, from one set to another. */
+/** Whether the object's kind computes its own steps, from one set of objects to another. */
 function isSet(object: AttachedObject): boolean {
   return attachedKindOf(object).steps !== undefined;
 }
@@ -157,7 +157,7 @@ interface SetSteps {
   readonly lost: ReadonlySet<string>;
 }
 
-/** The steps of all kinds that have their own. */
+/** The steps of all kinds that compute their own. */
 function diffSets(wanted: readonly AttachedObject[], there: readonly AttachedObject[]): SetSteps {
   const operations: Operation[] = [];
   const lost = new Set<string>();
@@ -170,7 +170,7 @@ function diffSets(wanted: readonly AttachedObject[], there: readonly AttachedObj
   return { operations, lost };
 }
 
-/** Additions and changes of all others, in the order of `wanted`. */
+/** Additions and changes of all other kinds, in the order of `wanted`. */
 function diffAttached(wanted: readonly AttachedObject[], there: readonly AttachedObject[]): Operation[] {
   const before = new Map(there.map((object) => [identityOf(object), object]));
   return wanted.flatMap((object): Operation[] => {
@@ -181,13 +181,13 @@ function diffAttached(wanted: readonly AttachedObject[], there: readonly Attache
   });
 }
 
-/** A set's steps belong together. */
+/** All steps of a set share the phase of an addition. */
 function phaseOf({ verb, object }: Operation): string {
   if (isDevice(object)) return "devices";
   return attachedKindOf(object).phase[isSet(object) ? "add" : verb];
 }
 
-/** The links on which something comes that uses settings, and their namespaces. */
+/** The links, with their namespaces, that get something new that depends on settings. */
 function placesOfUsers(operations: readonly Operation[]): Set<string> {
   return new Set(
     operations
@@ -196,13 +196,13 @@ function placesOfUsers(operations: readonly Operation[]): Set<string> {
   );
 }
 
-/** What bears no mark is not observed: it is written whenever something new depends on it. */
+/** Objects without a mark cannot be observed: they are written whenever something new depends on them. */
 function isTouched(object: KernelObject, places: ReadonlySet<string>): boolean {
   const [place] = [...linksOf(object), ...namespacesOf(object)];
   return place !== undefined && places.has(place);
 }
 
-/** In reverse of the order in which things are made. What bears no mark has no removal: it goes with its link. */
+/** In reverse creation order. Objects without a mark have no removal: they go with their link. */
 function removals(there: readonly AttachedObject[], wanted: readonly AttachedObject[]): Operation[] {
   const staying = new Set(wanted.map(identityOf));
   const rank = (object: AttachedObject): number => PHASES.indexOf(attachedKindOf(object).phase.remove);

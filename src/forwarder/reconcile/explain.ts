@@ -1,4 +1,4 @@
-/** Errors of the forwarder: which owner, what, why, and what to do. */
+/** Errors of the forwarder: each names the owner, the attempt, the cause and the remedy. */
 import { NetloomError } from "../../errors/errors.ts";
 import { KernelError, type KernelObject, type Operation } from "../../kernel/kernel.ts";
 import { claimsOf, identityOf, isAttached, isDevice, namespacesOf } from "../../kernel/objects.ts";
@@ -33,21 +33,21 @@ export function refusedStep(error: unknown): StepRefused | undefined {
   return undefined;
 }
 
-/** What has to be refused before anything is done: all that is wrong with it. */
+/** The error for a request that is refused before anything is done, with all its problems. */
 export function refuse(what: string, problems: readonly string[]): NetloomError {
   return new NetloomError("INVALID_ARGUMENT", `${what}: ${problems.join(" ")}`, {
     hint: "correct the request; nothing was changed",
   });
 }
 
-/** What stood in the way of a plan. */
+/** The plan that failed, with the means to find out who stands in its way. */
 interface Wanted {
   readonly plan: Plan;
   readonly observer: Observer;
   readonly owners: Owners;
 }
 
-/** `error` with what was attempted in front and a hint; anything but a `NetloomError` as it is. */
+/** Returns `error` with the attempt in front and a hint; any error other than a `NetloomError` unchanged. */
 export async function explain(what: string, error: unknown, wanted?: Wanted): Promise<unknown> {
   if (!(error instanceof NetloomError)) return error;
   const taken = error.code === "ALREADY_EXISTS" && wanted ? await whoHas(wanted, error) : undefined;
@@ -66,7 +66,10 @@ const HINTS: Readonly<Partial<Record<NetloomError["code"], string>>> = {
   UNAVAILABLE: WORKER_DIED,
 };
 
-/** Names the owner that has what is planned, such as a name, a VNI or a route, and says what to do. */
+/**
+ * Names the owner of something that the plan needs, such as a name, a VNI or a route, and the remedy. `undefined` if no owner is
+ * found.
+ */
 async function whoHas(
   { plan, observer, owners }: Wanted,
   refusal: NetloomError,
@@ -82,7 +85,7 @@ async function whoHas(
   }
   const refused = refusal instanceof StepRefused ? identityOf(refusal.step.object) : undefined;
   const isNamed = (object: KernelObject): boolean => identityOf(object) === refused;
-  // What was refused; else devices come first, and what is on them only where all of them could be made.
+  // First the refused object; else devices; objects on them only if all devices could be made.
   for (const isMeant of [isNamed, isDevice, isAttached]) {
     const claims = new Map(plan.objects.filter(isMeant).flatMap(exclusive));
     for (const [owner, objects] of groups.owned) {
@@ -97,7 +100,7 @@ async function whoHas(
   return undefined;
 }
 
-/** What the kernel holds once, and its name for people. */
+/** The claims that the kernel grants only once, each with its name for people. */
 function exclusive(object: KernelObject): (readonly [string, string])[] {
   return claimsOf(object).flatMap(({ key, words, mayRepeat }) => (mayRepeat ? [] : [[key, words] as const]));
 }

@@ -1,22 +1,24 @@
 import type { KernelObject } from "../../kernel/kernel.ts";
 import type { Plan } from "../../kernel/plan.ts";
 
-/** What of one owner alone is, or may be, in the kernel. */
+/** The objects of one owner alone that are, or may be, in the kernel. */
 export interface HeldOwner {
-  /** All but `members`. */
+  /** All except those of `members`. */
   readonly objects: readonly KernelObject[];
-  /** Changes in the owner's turn only. */
+  /** Changes only in the owner's turn. */
   readonly members: Map<string, readonly KernelObject[]>;
-  /** As it was asked for last; absent for what was only found. */
+  /** The plan last applied; absent for an owner that was only found. */
   readonly plan?: Plan;
   /**
-   * Only found by `adopt`; asked for, but a change did not work out; all there as asked for, when last heard of; or it was, and
-   * could not be put right.
+   * - `found`: only found by `adopt`
+   * - `unsure`: applied, but a change did not succeed
+   * - `made`: complete as applied, when last observed
+   * - `broken`: was `made`, and could not be repaired
    */
   readonly state: "found" | "unsure" | "made" | "broken";
 }
 
-/** What is to be there of an owner that was made, whether or not it still is. `undefined` for others. */
+/** The plan that should be in the kernel for an owner that was made, whether or not it still is. `undefined` for others. */
 export function madePlan({ state, plan, members }: HeldOwner): Plan | undefined {
   if (!plan || state === "broken") return plan;
   return state === "made" ? { ...plan, members } : undefined;

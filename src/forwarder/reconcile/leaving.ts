@@ -1,4 +1,4 @@
-/** Sorts what an owner gives up from what it keeps. */
+/** Separates the objects that an owner gives up from those that it keeps. */
 import type { KernelObject, Operation } from "../../kernel/kernel.ts";
 import {
   isWithdrawn,
@@ -12,10 +12,10 @@ import {
 } from "../../kernel/objects.ts";
 import { ownOf, type Plan } from "../../kernel/plan.ts";
 
-/** What is shared stands for itself, whoever holds it; all else stands for its owner. */
+/** A shared object claims for itself, whoever holds it; any other object claims for its owner. */
 type Claimant = { readonly owner: string } | "shared";
 
-/** Whether one of `plans` claims what an object has that only one may have, for something else than `claimant`. */
+/** Returns a predicate: whether one of `plans` claims, for another claimant, something of the object that only one may have. */
 export function claimedBy(plans: readonly Plan[]): (claimant: Claimant, object: KernelObject) => boolean {
   const claimants = new Map<string, Set<string>>();
   const nameOf = (claimant: Claimant, object: KernelObject): string =>
@@ -34,7 +34,9 @@ export function claimedBy(plans: readonly Plan[]): (claimant: Claimant, object: 
   };
 }
 
-/** What goes with its device is not removed by itself, unless it attracts packets. Devices go last. */
+/**
+ * Removes attached objects, then devices. Objects that go with their device are removed separately only if they attract packets.
+ */
 export function removals(objects: readonly KernelObject[]): Operation[] {
   const devices = objects.filter(isDevice);
   const links = new Set(devices.flatMap(linkKeys));
@@ -45,7 +47,7 @@ export function removals(objects: readonly KernelObject[]): Operation[] {
   return [...attached.toReversed(), ...devices.toReversed()].map((object) => ({ verb: "remove", object }));
 }
 
-/** The objects of `held` that are also wanted, with all that they claim, and on a device that is. */
+/** The objects of `held` that are wanted with all their claims, and whose device stays. */
 export function whatStays(
   held: readonly KernelObject[],
   wanted: readonly KernelObject[],

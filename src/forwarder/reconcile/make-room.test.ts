@@ -1,4 +1,4 @@
-/** Plans of which one wants what another one has: its own, its members', or what it shares. */
+/** Plans of which one wants something that another one has: its own object, a member's, or a shared one. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { SimMachine } from "../../sim/kernel/kernel.ts";
 import { diff } from "./diff.ts";
 import { Reconciler } from "./reconcile.ts";
 
-/** A tunnel: its VNI is its alone in the host. */
+/** A tunnel device: no other device in the host may have its VNI. */
 function tunnel(name: string, alias: string, vni: number): KernelObject {
   const mac = `02:00:00:00:00:0${vni}`;
   const ways = { local: "10.8.0.1", remote: "10.8.0.2", port: 4789 };
@@ -73,7 +73,7 @@ async function isThere(kernel: Kernel, plans: readonly Plan[]): Promise<void> {
 
 const rows: readonly (readonly [string, readonly Plan[], readonly Plan[]])[] = [
   [
-    "what was a plan's own is shared by others",
+    "an own object of one plan becomes a shared object of others",
     [
       { owner: "a", objects: [own("a", 7)] },
       { owner: "b", objects: [] },
@@ -85,7 +85,7 @@ const rows: readonly (readonly [string, readonly Plan[], readonly Plan[]])[] = [
     ],
   ],
   [
-    "what two have shared is one's own",
+    "a shared object of two plans becomes an own object of one",
     [
       { owner: "a", objects: [neighbor("nlh-1", 1)], shared: shared("nlh-1", 7) },
       { owner: "b", objects: [], shared: shared("nlh-1", 7) },
@@ -97,7 +97,7 @@ const rows: readonly (readonly [string, readonly Plan[], readonly Plan[]])[] = [
     ],
   ],
   [
-    "what some have shared is shared by others, under another name",
+    "a shared object is shared by other plans under another name",
     [
       { owner: "a", objects: [], shared: shared("nlh-1", 7) },
       { owner: "b", objects: [], shared: shared("nlh-1", 7) },
@@ -118,7 +118,7 @@ for (const [title, before, after] of rows)
     await isThere(kernel, after);
   });
 
-test("a plan that makes room keeps what stays: its members, and what it has on a device that it shares", async () => {
+test("a plan that makes room keeps its members and its objects on a shared device", async () => {
   const { kernel, done } = simulated();
   const reconciler = new Reconciler(kernel);
   const staying: Plan = {
@@ -141,7 +141,7 @@ test("a plan that makes room keeps what stays: its members, and what it has on a
   await isThere(kernel, after);
 });
 
-test("what somebody still shares who was not asked stays, and who wants its VNI is refused", async () => {
+test("an object that another plan still shares stays, and a plan that wants its VNI is refused", async () => {
   const { kernel } = simulated();
   const reconciler = new Reconciler(kernel);
   const other: Plan = { owner: "b", objects: [], shared: shared("nlh-1", 7) };
@@ -152,7 +152,7 @@ test("what somebody still shares who was not asked stays, and who wants its VNI 
   await isThere(kernel, [other]);
 });
 
-/** Who has each of three VNIs: nobody, a plan, or a shared device and those that share it. */
+/** The holder of each of three VNIs: nobody, a plan, or a shared device with the plans that share it. */
 const drawing = fc.array(
   fc.record({ holder: fc.nat(4), sharers: fc.uniqueArray(fc.nat(3), { minLength: 1, maxLength: 3 }) }),
   { minLength: 3, maxLength: 3 },
@@ -171,7 +171,7 @@ function plansOf(vnis: readonly { readonly holder: number; readonly sharers: rea
   });
 }
 
-test("any plans become any others in one go, whoever has shared what they want", async () => {
+test("any plans become any others in one go, whoever shared their objects before", async () => {
   await fc.assert(
     fc.asyncProperty(drawing, drawing, fc.boolean(), async (first, second, isRestarted) => {
       const { kernel } = simulated();

@@ -1,4 +1,4 @@
-/** A plan with many members: one of them changes at the cost of one. */
+/** A plan with many members: changing one member costs one operation. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SimMachine } from "../../sim/kernel/kernel.ts";
@@ -39,7 +39,7 @@ function member(n: number, mac = "02:00:00:00:00:02"): KernelObject[] {
   return [{ kind: "neighbor", netns: "host", link: "lan-1", address, mac }];
 }
 
-/** A kernel that counts what it is asked. */
+/** A kernel that counts its calls. */
 function counting(): {
   readonly kernel: Kernel;
   readonly done: Operation[];
@@ -77,7 +77,7 @@ function counting(): {
   return { kernel, done, looks: () => looks, there: (netns) => sim.observe([{ netns }]) };
 }
 
-test("one of 4,096 members comes, changes and goes in one operation each, and nothing is looked at", async () => {
+test("one of 4,096 members is added, changed and removed in one operation each, without a look at the kernel", async () => {
   const { kernel, done, looks, there } = counting();
   const reconciler = new Reconciler(kernel);
   const members = new Map(Array.from({ length: MANY }, (_, n) => [`m${n}`, member(n)]));
@@ -99,7 +99,7 @@ test("one of 4,096 members comes, changes and goes in one operation each, and no
   assert.deepEqual(await there("host"), []);
 });
 
-test("a member that somebody has taken away, or put there, is repaired by a look at all", async () => {
+test("a member that somebody removed or added is repaired by a look at all members", async () => {
   const { kernel, there } = counting();
   const reconciler = new Reconciler(kernel);
   await reconciler.apply(lan(new Map([["m1", member(1)]])));
@@ -123,7 +123,7 @@ test("a member of a plan that was not applied is refused", async () => {
   });
 });
 
-test("a shared object is the same for all: who wants it otherwise is refused, until he is the only one", async () => {
+test("a shared object has one form: a plan that wants another is refused until it is the only holder", async () => {
   const { kernel, there } = counting();
   const reconciler = new Reconciler(kernel);
   const sharing = (owner: string, mtuBytes: number): Plan => {

@@ -17,11 +17,11 @@ interface Scene {
   readonly reconciler: Reconciler;
   readonly web: Netns;
   readonly wire: Wire;
-  /** Its device in the host. */
+  /** The wire's device in the host. */
   readonly tunnel: string;
-  /** All of ours that is there. */
+  /** All Netloom objects in the kernel. */
   readonly state: () => Promise<string[]>;
-  /** Owners that a look at every namespace finds amiss. */
+  /** Owners that a survey of every namespace finds wrong. */
   readonly amiss: () => Promise<string[]>;
 }
 
@@ -66,22 +66,22 @@ async function scene(): Promise<Scene> {
 }
 
 const tampering: readonly (readonly [title: string, tamper: (scene: Scene) => void])[] = [
-  ["set down", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { isUp: false })],
+  ["a device set down", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { isUp: false })],
   ["another MAC", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { mac: "02:00:00:00:00:77" })],
   ["another MTU", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { mtuBytes: 1300 })],
   ["no addresses", ({ machine, web }) => machine.flush(web, "nsm-1", "addresses")],
   ["no routes", ({ machine, web }) => machine.flush(web, "nsm-1", "routes")],
   ["no neighbours", ({ machine, web }) => machine.flush(web, "nsm-1", "neighbors")],
-  ["renamed", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { name: "stolen" })],
-  ["removed", ({ machine, web }) => machine.removeDevice(web, "nsm-1")],
-  ["tunnel set down", ({ machine, tunnel }) => machine.changeDevice(HOST, tunnel, { isUp: false })],
-  ["tunnel renamed", ({ machine, tunnel }) => machine.changeDevice(HOST, tunnel, { name: "mine" })],
-  ["tunnel removed", ({ machine, tunnel }) => machine.removeDevice(HOST, tunnel)],
+  ["a renamed device", ({ machine, web }) => machine.changeDevice(web, "nsm-1", { name: "stolen" })],
+  ["a removed device", ({ machine, web }) => machine.removeDevice(web, "nsm-1")],
+  ["a tunnel set down", ({ machine, tunnel }) => machine.changeDevice(HOST, tunnel, { isUp: false })],
+  ["a renamed tunnel", ({ machine, tunnel }) => machine.changeDevice(HOST, tunnel, { name: "mine" })],
+  ["a removed tunnel", ({ machine, tunnel }) => machine.removeDevice(HOST, tunnel)],
   ["no program", ({ machine, tunnel }) => machine.dropProgram(HOST, tunnel)],
 ];
 
 for (const [title, tamper] of tampering)
-  test(`${title}: it is found by a look at the namespaces, and mended`, async () => {
+  test(`${title}: a survey of the namespaces finds it, and mend repairs it`, async () => {
     const given = await scene();
     const { reconciler } = given;
     const before = await given.state();
@@ -110,7 +110,7 @@ test("a renamed device gets its name back in place, with what others have on it"
   assert.deepEqual(await kernel.devices([{ netns: web, link: "nsm-1" }]), [before]);
 });
 
-test("nothing is mended that nobody has asked for, that was removed, or that is not due any more", async () => {
+test("mend does nothing for an owner that is unknown, removed, or no longer due", async () => {
   const { machine, web, reconciler } = await scene();
   machine.changeDevice(web, "nsm-1", { mtuBytes: 1300 });
   assert.deepEqual(await reconciler.mend("c1", () => false), []);
@@ -119,7 +119,7 @@ test("nothing is mended that nobody has asked for, that was removed, or that is 
   assert.deepEqual(await reconciler.mend("c1"), []);
 });
 
-test("what cannot be mended is mended later", async () => {
+test("an owner that cannot be repaired is repaired later", async () => {
   const { machine, web, reconciler, state } = await scene();
   const before = await state();
   machine.changeDevice(web, "nsm-1", { name: "stolen" });
@@ -130,7 +130,7 @@ test("what cannot be mended is mended later", async () => {
   assert.deepEqual(await state(), before);
 });
 
-test("what all tunnels share is put right by one of them", async () => {
+test("the device that all tunnels share is repaired by one of its wires", async () => {
   const { kernel, reconciler, wire, amiss } = await scene();
   const [tunnel, workload] = [wire.endpoint, wire.client];
   assert.ok(tunnel.type === "VXLAN" && workload.type === "KERNEL");

@@ -1,4 +1,4 @@
-/** Devices of ours that somebody has renamed get their own names back, in place: what is on them stays, theirs and ours. */
+/** Gives renamed Netloom devices their names back, in place: all objects on them stay, also those of strangers. */
 import {
   type Kernel,
   KernelError,
@@ -8,7 +8,9 @@ import {
 } from "../../kernel/kernel.ts";
 import { type Device, endsOf, identityOf, isDevice, withEnds } from "../../kernel/objects.ts";
 
-/** Renames what it can, and returns that. What the kernel refuses stays as it is: then it has to be made again. */
+/**
+ * Renames devices where it can, and returns the operations done. A device that the kernel refuses to rename has to be made again.
+ */
 export async function nameBack(
   kernel: Pick<Kernel, "apply">,
   wanted: readonly KernelObject[],
@@ -26,7 +28,10 @@ export async function nameBack(
   return done;
 }
 
-/** `undefined` if the one is not the other but for its names: each end in the same namespace, with the same alias. */
+/**
+ * The operation that gives `stray` the names of `device`. `undefined` unless only the names differ: each end in the same
+ * namespace, with the same alias.
+ */
 function renaming(device: Device, stray: Device): Operation | undefined {
   if (stray.kind !== device.kind) return undefined;
   const [ends, left] = [endsOf(device), [...endsOf(stray)]];
@@ -46,7 +51,7 @@ async function isDone(kernel: Pick<Kernel, "apply">, operation: Operation): Prom
     await kernel.apply([operation]);
     return true;
   } catch (error) {
-    // Somebody has the name by now, or the kernel renames nothing that is up.
+    // The name is taken by now, or the kernel does not rename a device that is up.
     if (error instanceof KernelError) return false;
     throw error;
   }

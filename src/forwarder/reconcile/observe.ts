@@ -1,4 +1,4 @@
-/** Looks at the kernel for the reconciler: only where an object may be, and only at what an owner has. */
+/** Reads the kernel for the reconciler: only the places where an object may be, and only the objects of one owner. */
 import { NetloomError } from "../../errors/errors.ts";
 import type { Kernel, KernelObject, Netns, ObserveQuery } from "../../kernel/kernel.ts";
 import {
@@ -23,7 +23,7 @@ export class Observer {
     this.#owners = owners;
   }
 
-  /** All with our mark. A namespace that is not there is empty; one that is named twice is looked at once. */
+  /** All objects with the owner mark. A missing namespace counts as empty; a namespace with two names is read once. */
   async everything(namespaces: readonly Netns[]): Promise<KernelObject[]> {
     const names = new Map<string, Netns>();
     for (const netns of namespaces) {
@@ -34,15 +34,15 @@ export class Observer {
   }
 
   /**
-   * What is there of `owner` at the places of `objects`: what bears its name, what is on its links and bears no name, as a crash
-   * leaves it, and of the host's objects those that are among `objects`. Nothing of other owners.
+   * The objects of `owner` at the places of `objects`: those that bear its name, nameless ones on its links, as a crash leaves
+   * them, and those of the host that are among `objects`. Nothing of other owners.
    */
   async ofOwner(owner: string, objects: readonly KernelObject[]): Promise<KernelObject[]> {
     const { owned, host, nameless } = await this.#groups(objects);
     return [...(owned.get(owner) ?? []), ...amongst(objects, host), ...nameless.filter(isAtPlaceOf(objects))];
   }
 
-  /** What bears the owner's name anywhere in the namespaces of `objects`. */
+  /** All objects that bear the owner's name in the namespaces of `objects`, and the host's devices with an alias of `objects`. */
   async everyPlaceOf(owner: string, objects: readonly KernelObject[]): Promise<readonly KernelObject[]> {
     const all = await this.everything([...new Set(objects.flatMap(namespacesOf))]);
     const { owned, host } = groupByOwner(all, this.#owners);
@@ -51,12 +51,12 @@ export class Observer {
     return [...(owned.get(owner) ?? []), ...shared];
   }
 
-  /** What is still there of the host's `objects`. */
+  /** The host's `objects` that still exist. */
   async ofHost(objects: readonly KernelObject[]): Promise<KernelObject[]> {
     return objects.length === 0 ? [] : amongst(objects, (await this.#groups(objects)).host);
   }
 
-  /** What is still there of `orphans` and still without owner, except for what is on the links `claimed`. */
+  /** The `orphans` that still exist without an owner, except those on the links `claimed`. */
   async orphans(orphans: readonly KernelObject[], claimed: ReadonlySet<string>): Promise<KernelObject[]> {
     if (orphans.length === 0) return [];
     const { nameless } = await this.#groups(orphans);
@@ -66,8 +66,8 @@ export class Observer {
   }
 
   /**
-   * `before`, with the namespace names that `wanted` uses: one namespace may have been called by its path earlier and by
-   * its inode now. What was in a namespace that is gone is left out.
+   * Returns `before` with the namespace names that `wanted` uses: a namespace may have been called by its path earlier and by its
+   * inode now. Objects in a namespace that is gone are left out.
    */
   async sameNames(
     before: readonly KernelObject[],
@@ -122,13 +122,13 @@ function aliasesOf(objects: readonly KernelObject[]): string[] {
     .map(({ alias }) => alias);
 }
 
-/** Those of `found` that are among `objects`, whatever they look like now. */
+/** The objects of `found` whose identity is among `objects`, whatever their content. */
 function amongst(objects: readonly KernelObject[], found: readonly KernelObject[]): KernelObject[] {
   const identities = new Set(objects.map(identityOf));
   return found.filter((object) => identities.has(identityOf(object)));
 }
 
-/** Whether an object is on a device of `objects`, or belongs to what hangs on none. */
+/** Returns a predicate: whether an object is on a device of `objects`, or belongs to one of `objects` that is on no device. */
 function isAtPlaceOf(objects: readonly KernelObject[]): (object: KernelObject) => boolean {
   const keys = new Set(
     objects.flatMap((object) => [
@@ -139,7 +139,7 @@ function isAtPlaceOf(objects: readonly KernelObject[]): (object: KernelObject) =
   return (object) => ownerKeysOf(object).some((key) => keys.has(key));
 }
 
-/** Links by namespace. Where there is something that hangs on no link, all of the namespace is looked at. */
+/** Queries by namespace for the links of `objects`. A namespace with an object that is on no link is read as a whole. */
 function queriesFor(objects: readonly KernelObject[]): ObserveQuery[] {
   const links = new Map<Netns, Set<string>>();
   const whole = new Set<Netns>();

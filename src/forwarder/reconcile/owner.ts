@@ -1,4 +1,6 @@
-/** Whose an observed object is: a device says it in its alias, what is on a device belongs to the device's owner. */
+/**
+ * Sorts observed objects by owner: a device names its owner in its alias, and objects on a device belong to the device's owner.
+ */
 import type { KernelObject } from "../../kernel/kernel.ts";
 import { attachedKindOf, endsOf, isAttached, isDevice, linkKeys, linksOf } from "../../kernel/objects.ts";
 import { isHostAlias, type Owners } from "../../kernel/plan.ts";
@@ -6,9 +8,9 @@ import { WIRES } from "./wire-owners.ts";
 
 export interface ByOwner {
   readonly owned: ReadonlyMap<string, readonly KernelObject[]>;
-  /** The host's: devices that say so, what is on them, and what is on devices that bear no mark of ours. */
+  /** The host's objects: devices whose alias says so, objects on them, and objects on devices without the owner mark. */
   readonly host: readonly KernelObject[];
-  /** What carries our mark but nobody's name: the rest of a crash. */
+  /** Objects with the owner mark but without a name, left by a crash. */
   readonly nameless: readonly KernelObject[];
 }
 
@@ -48,12 +50,12 @@ export function groupByOwner(objects: readonly KernelObject[], owners: Owners = 
   };
 }
 
-/** Keys that tell whose an object is, the first that is known counts. */
+/** Keys that tell the owner of an object; the first known one counts. */
 export function ownerKeysOf(object: KernelObject): readonly string[] {
   return (isAttached(object) && attachedKindOf(object).ownerKeys?.(object)) || linksOf(object);
 }
 
-/** Further keys that are an object's owner's. */
+/** Further keys that belong to the object's owner. */
 export function ownedKeysOf(object: KernelObject): readonly string[] {
   return isAttached(object) ? (attachedKindOf(object).ownedKeys?.(object) ?? []) : [];
 }

@@ -1,4 +1,4 @@
-/** What plans that were made want, by its places: whose a device or a namespace is, and whether a fact says otherwise. */
+/** The plans that were made, indexed by device and namespace: finds the owners there and whether an event contradicts a plan. */
 import type { KernelEvent, KernelObject, LinkEvent, Netns } from "../../kernel/kernel.ts";
 import { linkKey } from "../../kernel/link.ts";
 import { attachedKindOf, endsOf, identityOf, isDevice, linksOf, namespacesOf } from "../../kernel/objects.ts";
@@ -13,7 +13,7 @@ interface Held {
 export class Planned {
   readonly #owners: Owners;
   readonly #held = new Map<string, Held>();
-  /** Owners by `linkKey`, in the plans' words for namespaces. */
+  /** Owners by `linkKey`, with the namespace names that the plans use. */
   readonly #byLink = new Map<string, Set<string>>();
   readonly #byNetns = new Map<Netns, Set<string>>();
   readonly #new = new Set<Netns>();
@@ -22,7 +22,7 @@ export class Planned {
     this.#owners = owners;
   }
 
-  /** The owner's plan was made. Its members may change afterwards. */
+  /** Adds the owner's plan, which was made. Its members may change afterwards. */
   hold(plan: Plan): void {
     const { owner, shared = [] } = plan;
     this.forget(owner);
@@ -30,7 +30,7 @@ export class Planned {
     this.extend(owner, [...ownOf(plan), ...shared]);
   }
 
-  /** Among its members are these by now. */
+  /** Adds the places of `objects`, which are members of the owner by now. */
   extend(owner: string, objects: readonly KernelObject[]): void {
     const held = this.#held.get(owner);
     if (!held) return;
@@ -49,19 +49,19 @@ export class Planned {
     for (const netns of held.namespaces) drop(this.#byNetns, netns, owner);
   }
 
-  /** In the plans' words: one namespace may go by several. */
+  /** Namespace names as the plans use them: one namespace may have several. */
   namespaces(): IterableIterator<Netns> {
     return this.#byNetns.keys();
   }
 
-  /** Names that have come since this was called last. */
+  /** Returns the names that were added since the last call. */
   takeNew(): Netns[] {
     const names = [...this.#new];
     this.#new.clear();
     return names;
   }
 
-  /** What this name means has to be asked again, as long as somebody uses it. */
+  /** Makes `takeNew` return this name again, if a plan uses it: it may mean another namespace now. */
   askAgain(netns: Netns): void {
     if (this.#byNetns.has(netns)) this.#new.add(netns);
   }
@@ -70,7 +70,9 @@ export class Planned {
     return this.#byNetns.has(netns);
   }
 
-  /** Who wants something in this namespace, with what that is. What is shared is told of one of its holders. */
+  /**
+   * The owners with objects in this namespace, each with those objects. A shared object is listed for one of its holders only.
+   */
   *in(netns: Netns): Generator<readonly [owner: string, objects: readonly KernelObject[]]> {
     const told = new Set<string>();
     for (const owner of this.#byNetns.get(netns) ?? []) {
@@ -81,13 +83,13 @@ export class Planned {
     }
   }
 
-  /** The owner whose device bears this alias, if its plan was made. */
+  /** The owner that the alias names, if its plan was made. */
   ownerOf(alias: string): string | undefined {
     const owner = this.#owners.ownerOf(alias);
     return owner !== undefined && this.#held.has(owner) ? owner : undefined;
   }
 
-  /** Whether the owner wants a device of this name in whatever namespace. */
+  /** Whether the owner wants a device of this name in any namespace. */
   wantsName(owner: string, name: string): boolean {
     const { own, shared } = this.#objects(owner);
     return [...own, ...shared].some(
@@ -95,7 +97,7 @@ export class Planned {
     );
   }
 
-  /** Whose plans an event about a device says otherwise than; `netns` is the plans' word for its namespace. */
+  /** The owners whose plans an event about a device contradicts; `netns` is the plans' name for its namespace. */
   deniedBy(event: KernelEvent, netns: Netns): string[] {
     const link = "link" in event ? event.link : undefined;
     if (link === undefined) return [];
@@ -129,7 +131,7 @@ export class Planned {
     }
   }
 
-  /** It is the owner's device, with a name that none of its devices has. */
+  /** Whether the device is the owner's but has a name that none of its devices should have. */
   #isStray(owner: string, { link, facts }: LinkEvent): boolean {
     return facts !== undefined && this.ownerOf(facts.alias) === owner && !this.wantsName(owner, link);
   }
@@ -142,7 +144,7 @@ export class Planned {
     return { own: plan ? ownOf(plan) : [], shared: plan?.shared ?? [] };
   }
 
-  /** Owners with something on a device: all whose own that is, of those who share it one. */
+  /** The owners with something on a device: all with objects of their own there, and one of those that only share it. */
   #on(netns: Netns, link: string): string[] {
     const key = linkKey(netns, link);
     const owners = [...(this.#byLink.get(key) ?? [])];

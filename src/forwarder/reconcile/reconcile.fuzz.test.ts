@@ -16,7 +16,7 @@ const A: Netns = "file:///run/netns/a";
 const B: Netns = "file:///run/netns/b";
 const MOST = 4;
 
-/** Who of four wires has the nth name of its client, of its endpoint, and the nth addresses; which are there, which are tunnels. */
+/** The numbers of the client names, endpoint names and addresses of four wires; which wires exist, and which are tunnels. */
 interface Drawing {
   readonly clients: readonly number[];
   readonly endpoints: readonly number[];
@@ -68,7 +68,7 @@ function namesOf({ object }: Operation): readonly (string | undefined)[] {
   return isDevice(object) ? endsOf(object).map(({ alias }) => ownerOfAlias(alias)) : [];
 }
 
-test("any set of wires becomes any other in one go, and what stays as it is is not touched", async () => {
+test("any set of wires becomes any other in one go, and unchanged wires are not touched", async () => {
   await fc.assert(
     fc.asyncProperty(drawing, drawing, fc.boolean(), async (first, second, isRestarted) => {
       let nowMs = 0;
@@ -111,7 +111,7 @@ test("any set of wires becomes any other in one go, and what stays as it is is n
       }
       touched.length = 0;
       await bring(reconciler, after);
-      // What an earlier process has left of the host's goes when nobody has asked for it.
+      // Host objects of an earlier process go when nobody has asked for them.
       if (isRestarted) await reconciler.sweep();
       const there = await sim.observe([{ netns: "host" }, { netns: A }, { netns: B }]);
       assert.deepEqual(diff(objectsOf(...after.map((wire) => plan(wire))), there), []);

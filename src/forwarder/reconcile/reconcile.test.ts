@@ -11,14 +11,14 @@ import type { Wire } from "../wire.ts";
 import type { KernelMechanism } from "../../mechanisms/kernel/kernel.ts";
 import type { VxlanMechanism } from "../../mechanisms/vxlan/vxlan.ts";
 
-/** A host with the workloads `a` and `b` on a simulated machine whose time flies. */
+/** A host with the workloads `a` and `b` on a simulated machine with virtual time. */
 class Host {
   readonly machine: SimMachine;
   readonly sim: SimKernel;
   readonly a: Netns;
   readonly b: Netns;
   readonly batches: (readonly Operation[])[] = [];
-  /** Strikes in the next batches, one each. */
+  /** Failures of the next batches, one each. */
   readonly failpoints: Failpoint[] = [];
   readonly kernel: Kernel;
 
@@ -95,7 +95,7 @@ for (const [title, wire] of [
   ["local", local],
   ["remote", remote],
 ] as const) {
-  test(`a ${title} wire is made in one batch, again is nothing to do, and nothing is left when it goes`, async () => {
+  test(`a ${title} wire is made in one batch, a second apply does nothing, and its removal leaves nothing`, async () => {
     const host = new Host();
     const wires = new WireMaker(host.kernel);
     await wires.apply(wire);
@@ -108,7 +108,7 @@ for (const [title, wire] of [
     assert.deepEqual(wires.owners(), []);
   });
 
-  test(`a ${title} wire that fails anywhere leaves nothing, and the next try works`, async (t) => {
+  test(`a ${title} wire that fails at any step leaves nothing, and the next try works`, async (t) => {
     const { length } = objectsOf(plan(wire));
     for (let operation = 0; operation < length; operation++) {
       for (const when of ["before", "after"] as const) {
@@ -124,7 +124,7 @@ for (const [title, wire] of [
     t.diagnostic(`${2 * length} failpoints`);
   });
 
-  test(`a ${title} wire is finished when the carrier dies anywhere, even twice`, async () => {
+  test(`a ${title} wire is finished even if the kernel worker dies at any step, even twice`, async () => {
     const { length } = objectsOf(plan(wire));
     for (let operation = 0; operation < length; operation++) {
       const host = new Host();
@@ -139,7 +139,7 @@ for (const [title, wire] of [
   });
 }
 
-test("a wire goes from local to remote and back under the same name", async () => {
+test("a wire changes from local to remote and back under the same name", async () => {
   const host = new Host();
   const wires = new WireMaker(host.kernel);
   for (const wire of [local, remote, { ...remote, endpoint: { ...tunnel, vni: 8 } }, local]) {
@@ -148,7 +148,7 @@ test("a wire goes from local to remote and back under the same name", async () =
   }
 });
 
-test("another process adopts what is there, changes nothing, and sweeps what nobody wants", async () => {
+test("another process adopts all wires, changes nothing, and sweeps those that nobody wants", async () => {
   const host = new Host();
   const before = new WireMaker(host.kernel);
   await before.apply(local);
@@ -197,7 +197,7 @@ test("a device that a crash left without a name is swept", async () => {
   await host.holdsExactly();
 });
 
-test("a name that another wire has is refused with that wire's name, and the other stays", async () => {
+test("a name that another wire has is refused, the error names that wire, and that wire stays", async () => {
   const host = new Host();
   const wires = new WireMaker(host.kernel);
   await wires.apply(local);
@@ -213,7 +213,7 @@ test("a name that another wire has is refused with that wire's name, and the oth
   assert.deepEqual(wires.owners(), ["c1"]);
 });
 
-test("a VNI that another wire has is refused with that wire's name", async () => {
+test("a VNI that another wire has is refused, and the error names that wire", async () => {
   const host = new Host();
   const wires = new WireMaker(host.kernel);
   await wires.apply(remote);
@@ -225,7 +225,7 @@ test("a VNI that another wire has is refused with that wire's name", async () =>
   await host.holdsExactly(remote);
 });
 
-test("a namespace that is not there is a clear error and leaves nothing", async () => {
+test("a missing namespace gives a clear error and leaves nothing", async () => {
   const host = new Host();
   const wires = new WireMaker(host.kernel);
   const gone: Wire = { ...local, endpoint: { ...endpoint, netns: "file:///run/netns/gone" } };
@@ -246,7 +246,7 @@ test("a wire whose workload has died is removed, with its tunnel", async () => {
   assert.deepEqual(await host.sim.observe([{ netns: "host" }]), []);
 });
 
-test("removing a wire late does not touch the wire that has its place now", async () => {
+test("removing a wire late does not touch the wire that took its place", async () => {
   const host = new Host();
   const wires = new WireMaker(host.kernel);
   await wires.apply(local);
@@ -267,14 +267,14 @@ test("a namespace may be called by its path and by its inode in turn", async () 
   assert.equal(host.batches.length, 1);
 });
 
-test("two calls for one wire do not mix, and the later one counts", async () => {
+test("two calls for one wire do not mix, and the later one wins", async () => {
   const host = new Host();
   const wires = new WireMaker(host.kernel);
   await Promise.all([wires.apply(remote), wires.apply(local), wires.remove("c1"), wires.apply(remote)]);
   await host.holdsExactly(remote);
 });
 
-test("a wire that cannot be planned says everything that is wrong, and touches nothing", async () => {
+test("a wire that cannot be planned reports all problems and touches nothing", async () => {
   const host = new Host();
   const wrong: Wire = {
     ...remote,

@@ -1,12 +1,12 @@
 /**
- * Keeps plans in the kernel of one host: wires, the underlay of a lab.
+ * Keeps plans in the kernel of one host: wires, or the underlay of a lab.
  *
- * A new plan is added blindly. Everything else goes by observation: observe the links of the plan, take the difference,
- * apply it. So a plan that an earlier process made, one that somebody tampered with, and one that was half made when the
- * worker died are the same case.
+ * A new plan is added without looking first. Everything else goes by observation: observe the links of the plan, compute the
+ * difference, apply it. So a plan of an earlier process, a plan that somebody tampered with, and a plan that was half made when
+ * the worker died are the same case.
  *
- * What several plans share is made with the first and removed with the last. Who holds it is known by the plans alone: after a
- * restart it is found, and stays until `sweep`, so that whoever holds it has the time to ask again.
+ * Shared objects are made with the first plan and removed with the last. Only applied plans tell who holds them: after a restart
+ * they are found without holders, and stay until `sweep`, so that their holders have time to ask again.
  */
 import { claimedBy, removals, whatStays } from "./leaving.ts";
 import type { Span } from "../../observe/trace.ts";
@@ -28,16 +28,15 @@ import { SharedBook } from "./shared-book.ts";
 import { WIRES } from "./wire-owners.ts";
 
 export interface ReconcilerOptions {
-  /** What the plans are of. Default: wires. */
+  /** The kind of owner. Default: wires. */
   readonly owners?: Owners;
-  /** Is told what is in the kernel, and what is not any more. */
+  /** Gets told which claims are in the kernel and which are gone. */
   readonly claims?: Claims;
 }
 
 /**
- * Brings plans into the kernel of one host and out of it again. Two calls for the same owner, or for the same shared
- * object, run one after the other. Every error is a `NetloomError` that says whose plan, what was attempted, why it failed,
- * and what to do.
+ * Brings plans into the kernel of one host and removes them. Two calls for the same owner, or for the same shared object, run one
+ * after the other. Every error is a `NetloomError` that names the owner, the attempt, the cause and the remedy.
  */
 export class Reconciler {
   readonly #kernel: Kernel;
@@ -45,15 +44,15 @@ export class Reconciler {
   readonly #claims: Claims | undefined;
   readonly #observer: Observer;
   readonly #turns = new KeyedMutex<string>();
-  /** The span that an owner's turn belongs to, if somebody records. */
+  /** The span of an owner's present turn, if tracing is on. */
   readonly #spans = new Map<string, Span>();
   readonly #holdings = new Map<string, HeldOwner>();
   readonly #shared = new SharedBook();
-  /** What was made, by its places. */
+  /** The plans that were made, by place. */
   readonly planned: Planned;
-  /** `sweep` was called: what nobody holds has no time left. */
+  /** `sweep` was called: shared objects without a holder have no time left. */
   #isGraceOver = false;
-  /** Found by `adopt` without a name of an owner. */
+  /** Objects that `adopt` found without an owner's name. */
   #orphans: readonly KernelObject[] = [];
 
   constructor(kernel: Kernel, { owners = WIRES, claims }: ReconcilerOptions = {}) {
@@ -70,10 +69,10 @@ export class Reconciler {
   }
 
   /**
-   * Makes the plan, or brings what is there of its owner to this form with as little change as possible; what is right is left
-   * alone. Returns what was done: nothing if all was right. If it fails, a new plan leaves nothing behind, and the next call works
-   * from what is there. ALREADY_EXISTS for a name or a VNI that somebody else has, NOT_FOUND for a namespace that is gone,
-   * FAILED_PRECONDITION for a shared object that another holder has otherwise. Batches of the kernel are steps of `span`.
+   * Makes the plan, or turns the owner's existing objects into it with as few changes as possible. Returns the operations done:
+   * none if all was right. On failure a new plan leaves nothing behind, and the next call works from what is there.
+   * ALREADY_EXISTS for a name or a VNI that somebody else has, NOT_FOUND for a namespace that is gone, FAILED_PRECONDITION for a
+   * shared object that another holder has in another form. Kernel batches are steps of `span`.
    */
   async apply(plan: Plan, span?: Span): Promise<readonly Operation[]> {
     const { owner } = plan;
@@ -90,8 +89,8 @@ export class Reconciler {
   }
 
   /**
-   * Looks after an owner whose plan was made: brings what is there of it to that plan again, and returns what was done. Nothing is
-   * done for others, nor if `isDue`, asked in the owner's turn, says so. A device of ours that has another name gets its own back.
+   * Repairs an owner whose plan was made: brings its objects back to that plan, and returns the operations done. Does nothing for
+   * other owners, or if `isDue`, called in the owner's turn, is false. A renamed Netloom device gets its name back.
    */
   async mend(owner: string, isDue: () => boolean = () => true): Promise<readonly Operation[]> {
     return await this.#inTurn(owner, undefined, async () => {
@@ -108,9 +107,8 @@ export class Reconciler {
   }
 
   /**
-   * Puts `objects` in the place of those that the owner's plan has under `key` among its members; without any, that member is
-   * gone. The cost is that of the change, however many there are: what was made is not looked at. FAILED_PRECONDITION for an owner
-   * whose plan was not applied.
+   * Replaces the owner's member `key` by `objects`; an empty list removes the member. The cost is that of the change, however
+   * many members there are: nothing is observed. FAILED_PRECONDITION for an owner whose plan was not applied.
    */
   async applyMember(owner: string, key: string, objects: readonly KernelObject[]): Promise<void> {
     await this.#turns.take([owner], async () => {
@@ -123,9 +121,9 @@ export class Reconciler {
   }
 
   /**
-   * Before several plans are applied: a name, a tunnel, an address or a route that passes from one of them to another, or to or
-   * from what they share, is given up by who has it. A plan that stays as it is loses nothing, nor does who shares with one that
-   * is not among them.
+   * To be called before several plans are applied: if a name, a tunnel, an address or a route passes from one plan to another, or
+   * to or from their shared objects, its present holder gives it up. A plan that does not change loses nothing, nor does an owner
+   * outside of `plans` that shares with one of them.
    */
   async makeRoom(plans: readonly Plan[]): Promise<void> {
     const isClaimed = claimedBy(plans);
@@ -135,7 +133,7 @@ export class Reconciler {
     await this.#giveUpShared(plans, isClaimed);
   }
 
-  /** Removes all that is an owner's alone, and what nobody else shares. An unknown owner is a success. */
+  /** Removes the owner's own objects, and the shared ones that nobody else holds. Removing an unknown owner succeeds. */
   async remove(owner: string, span?: Span): Promise<void> {
     const taken = this.#claims?.holdingOf(owner);
     await this.#inTurn(owner, span, async () => {
@@ -151,8 +149,8 @@ export class Reconciler {
   }
 
   /**
-   * Takes over what an earlier process left in `namespaces`, and changes nothing; a namespace that is gone is passed over.
-   * Returns what was found, by owner. Call it before the first `apply`.
+   * Takes over the objects that an earlier process left in `namespaces`, and changes nothing; skips a namespace that is gone.
+   * Returns the objects found, by owner. Call it before the first `apply`.
    */
   async adopt(namespaces: readonly Netns[]): Promise<ReadonlyMap<string, readonly KernelObject[]>> {
     const groups = groupByOwner(await this.#observer.everything(namespaces), this.#owners);
@@ -163,14 +161,14 @@ export class Reconciler {
     return found;
   }
 
-  /** What is there now of an owner that was found. */
+  /** The present objects of an owner that was found; empty for an unknown owner. */
   async look(owner: string): Promise<readonly KernelObject[]> {
     return this.#holdings.has(owner) ? await this.#observer.ofOwner(owner, this.#objectsOf(owner)) : [];
   }
 
   /**
-   * The same in one namespace, later on: of owners that are not known to be made, those whose devices have only ends there and
-   * such as `isOwn`. Returns their objects, with those found before.
+   * Adopts in one namespace, later on: owners that are not known to be made, and whose devices have all ends in `netns` or
+   * accepted by `isOwn`. Returns their objects, with those found before.
    */
   async adoptIn(
     netns: Netns,
@@ -183,7 +181,7 @@ export class Reconciler {
       const ends = objects.filter(isDevice).flatMap(endsOf);
       if ((known && known.state !== "found") || !ends.every((end) => end.netns === netns || isOwn(end)))
         continue;
-      // The pair may have been seen from its other end, without a name for this namespace.
+      // The pair may have been observed from its other end, without a name for this namespace.
       const before = this.#objectsOf(owner).filter((each) => !isPair(each));
       const all = [...objects, ...before];
       await this.#find(owner, all);
@@ -193,8 +191,8 @@ export class Reconciler {
   }
 
   /**
-   * Removes what `adopt` found and no `apply` has asked for since: plans of owners, except for those that `isWanted` says will
-   * be asked for; shared objects that no plan holds; and the rest of a crash. Returns the owners of plans removed.
+   * Removes the objects that `adopt` found and no `apply` has asked for since: plans of owners, except those that `isWanted`
+   * still expects; shared objects that no plan holds; and the rest of a crash. Returns the owners of the removed plans.
    */
   async sweep(isWanted: (owner: string) => boolean = () => false): Promise<string[]> {
     const unclaimed = [...this.#holdings].flatMap(([owner, holding]) =>
@@ -219,7 +217,7 @@ export class Reconciler {
   async #giveUp(plan: Plan, isClaimed: ReturnType<typeof claimedBy>): Promise<void> {
     const { owner, shared = [] } = plan;
     const held = this.#objectsOf(owner);
-    // What it has on a device that it shares stays with that.
+    // An owner's objects on a shared device stay with that device.
     const staying = new Set(whatStays([...held, ...this.#shared.heldBy(owner)], [...shared, ...ownOf(plan)]));
     if (!held.some((object) => !staying.has(object) && isClaimed({ owner }, object))) return;
     this.#holdings.set(owner, { objects: held, members: new Map(), state: "unsure" });
@@ -230,7 +228,7 @@ export class Reconciler {
     }
   }
 
-  /** Removes what none of `plans` shares any more, if something of that is claimed, and nobody else can want it. */
+  /** Removes shared objects that none of `plans` uses any more, if one of them is claimed and nobody else can want them. */
   async #giveUpShared(plans: readonly Plan[], isClaimed: ReturnType<typeof claimedBy>): Promise<void> {
     const wanted = plans.flatMap(({ shared = [] }) => shared);
     await this.#nameAnew([...wanted, ...plans.flatMap(ownOf)]);
@@ -247,7 +245,7 @@ export class Reconciler {
     await this.#turns.take([...owners], () =>
       this.#shared.alone(objects, async () => {
         const still = leaving().filter((object) => objects.includes(object));
-        // Whatever was on it goes along.
+        // Removing them takes along whatever is on them.
         for (const [owner, holding] of this.#holdings)
           if (owners.has(owner) && holding.state === "made")
             this.#holdings.set(owner, { ...holding, state: "unsure" });
@@ -279,25 +277,25 @@ export class Reconciler {
     });
   }
 
-  /** The turn of all shared objects that the plan holds from now on, has held, or may take along. */
+  /** Runs `task` in the turn of all shared objects that the plan will hold, has held, or may take along. */
   async #sharing<T>(plan: Plan, task: () => Promise<T>): Promise<T> {
     await this.#nameAnew(objectsOf(plan));
     return await this.#shared.inTurn(plan, this.#abandoned(plan.owner), task);
   }
 
-  /** One namespace may have several names: from now on what was found goes by those of `wanted`. */
+  /** Renames the found objects to the namespace names of `wanted`: one namespace may have several names. */
   async #nameAnew(wanted: readonly KernelObject[]): Promise<void> {
     const unheld = this.#shared.unheld();
     if (unheld.length > 0) this.#shared.rename(unheld, await this.#observer.sameNames(unheld, wanted));
   }
 
-  /** What nobody holds and, but for `owner`, nobody will. */
+  /** Shared objects without holder that nobody except `owner` can still ask for; none before `sweep`. */
   #abandoned(owner?: string): readonly KernelObject[] {
     const unheld = this.#isGraceOver ? this.#shared.unheld() : [];
     return unheld.length > 0 && !this.#isAwaited((each) => each !== owner) ? unheld : [];
   }
 
-  /** An owner that is only found may still ask for what nobody holds. */
+  /** Whether a found owner may still ask for shared objects without holder. */
   #isAwaited(isMeant: (owner: string) => boolean): boolean {
     return [...this.#holdings].some(([owner, { state }]) => state === "found" && isMeant(owner));
   }
@@ -310,7 +308,7 @@ export class Reconciler {
     if (added) return added;
     const held = this.#shared.heldBy(owner);
     const before = await this.#observer.sameNames(this.#objectsOf(owner), ownOf(plan));
-    // Until it has worked out, some of both may be there.
+    // Until this succeeds, objects of both plans may exist.
     const objects = [...before, ...ownOf(plan)];
     this.#holdings.set(owner, { plan, objects, members: new Map(), state: "unsure" });
     this.#shared.hold(owner, [...held, ...shared], false);
@@ -326,20 +324,20 @@ export class Reconciler {
     }
   }
 
-  /** `undefined` if something is in the way, or the carrier died: then it takes a look to go on. */
+  /** Adds the plan without looking. `undefined` if something is in the way or the kernel worker died: then a look is needed. */
   async #addNew(plan: Plan): Promise<readonly Operation[] | undefined> {
     const { owner, shared = [] } = plan;
     const missing = shared.filter((object) => !this.#shared.isThere(object));
     if (missing.some((object) => this.#shared.isKnown(object))) return undefined;
     const added = [...missing, ...ownOf(plan)].map((object): Operation => ({ verb: "add", object }));
-    // What is taken to be there may not be any more.
+    // A shared object that is believed to exist may be gone.
     const isLost = shared.length > missing.length ? (["NOT_FOUND"] as const) : [];
     if (!(await this.#tryBlindly(owner, added, "ALREADY_EXISTS", "ABORTED", ...isLost))) return undefined;
     this.#hold(plan);
     return added;
   }
 
-  /** First by a look at its own places, then, where something is in the way, at all of its namespaces. */
+  /** First looks at the plan's own places; if something is in the way, at all of its namespaces. */
   async #putRight(plan: Plan): Promise<readonly Operation[]> {
     const { owner } = plan;
     const wanted = objectsOf(plan);
@@ -363,7 +361,7 @@ export class Reconciler {
     this.#holdings.set(owner, { plan, objects, members: living, state: "made" });
     this.planned.hold({ ...plan, members: living });
     this.#shared.hold(owner, shared, true);
-    // What was found on a device of nobody's is this owner's after all.
+    // An object found on a device without owner turns out to be this owner's.
     this.#shared.forget(ownOf(plan));
   }
 
@@ -373,7 +371,7 @@ export class Reconciler {
     this.#shared.hold(owner, [], true);
   }
 
-  /** What goes with `owner`, when it holds no more than `shared`. */
+  /** The shared objects that go when `owner` holds no more than `shared`. */
   #leaving(owner: string, shared: readonly KernelObject[]): KernelObject[] {
     const kept = new Set(shared.map(identityOf));
     const held = this.#shared.heldBy(owner);
@@ -392,7 +390,7 @@ export class Reconciler {
       else members.delete(key);
     };
     if (holding.state === "made") {
-      // If that fails the others are wanted all the same.
+      // If the change fails, the other members are still wanted.
       const plan = { ...holding.plan, members: holding.members };
       this.#holdings.set(owner, { ...holding, plan, state: "unsure" });
       const operations = diff(objects, holding.members.get(key) ?? []);
@@ -409,7 +407,7 @@ export class Reconciler {
     await this.#sharing(plan, () => this.#bring(plan));
   }
 
-  /** False if it takes a look to go on. */
+  /** Applies `operations` without looking. False for the errors `unless`: then a look is needed. */
   async #tryBlindly(
     owner: string,
     operations: readonly Operation[],
@@ -425,8 +423,8 @@ export class Reconciler {
   }
 
   /**
-   * What was made and bears the owner's name goes without a look at it, as `diff` would have it go: all of it hangs on devices.
-   * What hangs on none, a rule, somebody may have changed.
+   * Removes the owner's objects without looking, as `diff` would, if they were made and all hang on devices. An object that hangs
+   * on no device, such as a rule, may have been changed by somebody: then a look is needed.
    */
   async #takeAway(owner: string, { state }: HeldOwner): Promise<void> {
     const leaving = this.#leaving(owner, []);
@@ -454,7 +452,7 @@ export class Reconciler {
     });
   }
 
-  /** From whatever is there of the owner to the plan; once more if the carrier dies on the way. */
+  /** Brings the owner's objects, whatever they are, to the plan; tries once more if the kernel worker dies. */
   async #converge(plan: Plan, before: readonly KernelObject[]): Promise<readonly Operation[]> {
     const wanted = objectsOf(plan);
     const attempt = async (): Promise<readonly Operation[]> => {
@@ -471,7 +469,7 @@ export class Reconciler {
     }
   }
 
-  /** After a plan that could not be made. If even that fails the holding stays, for `remove` or the next `apply`. */
+  /** Cleans up a plan that could not be made. If that fails too, the holding stays for `remove` or the next `apply`. */
   async #clean({ owner }: Plan): Promise<void> {
     try {
       await this.#converge({ owner, objects: [] }, [...this.#leaving(owner, []), ...this.#objectsOf(owner)]);
@@ -483,7 +481,7 @@ export class Reconciler {
     }
   }
 
-  /** All that is, or may be, there of an owner alone. */
+  /** All objects of an owner alone that are, or may be, in the kernel. */
   #objectsOf(owner: string): readonly KernelObject[] {
     const holding = this.#holdings.get(owner);
     return holding ? [...holding.objects, ...[...holding.members.values()].flat()] : [];

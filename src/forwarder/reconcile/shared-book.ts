@@ -1,4 +1,4 @@
-/** Who holds which object of the host. It is there as long as somebody does. */
+/** The host's shared objects and their holders. An object stays as long as it has a holder. */
 import { KeyedMutex } from "../../async/keyed-mutex.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { KernelObject, Operation } from "../../kernel/kernel.ts";
@@ -8,27 +8,27 @@ import type { Owners, Plan } from "../../kernel/plan.ts";
 
 interface Entry {
   readonly object: KernelObject;
-  /** Thousands, where all wires of a host share it: one comes and goes at no cost of the others. */
+  /** Thousands, if all wires of a host share the object: adding or removing a holder costs the others nothing. */
   readonly holders: Set<string>;
-  /** It is in the kernel like this, when last heard of. */
+  /** The object was in the kernel in this form when last observed. */
   readonly isThere: boolean;
 }
 
-/** What a task is about to do needs the turn alone. Never leaves the book. */
+/** Thrown when a task needs the turn alone. Never leaves the book. */
 class NotAlone extends Error {}
 
 export class SharedBook {
   readonly #entries = new Map<string, Entry>();
   readonly #held = new Map<string, readonly KernelObject[]>();
-  /** By identity; taken in an owner's turn only. */
+  /** Turns by object identity; taken only within an owner's turn. */
   readonly #turns = new KeyedMutex<string>();
-  /** Owners that have their turn beside others. */
+  /** Owners whose task runs beside others. */
   readonly #beside = new Set<string>();
 
   /**
-   * Runs `task` in the turn of all that the plan shares, its owner has shared, or takes along (`leaving`). Where all of that is
-   * there and others hold what the owner gives up, plans need not wait for each other: only who makes or removes something has
-   * the turn alone. A task that finds out in between that it has to (`demandAlone`) runs once more.
+   * Runs `task` in the turn of all objects that the plan shares, its owner has shared, or takes along (`leaving`). If all shared
+   * objects exist and others hold those that the owner gives up, plans need not wait for each other: only a task that makes or
+   * removes a shared object has the turn alone. A task that finds this out on the way (`demandAlone`) runs once more.
    */
   async inTurn<T>(plan: Plan, leaving: readonly KernelObject[], task: () => Promise<T>): Promise<T> {
     const { owner, shared = [] } = plan;
@@ -41,7 +41,7 @@ export class SharedBook {
       concerned.every((object) => kept.has(identityOf(object)) || this.hasOthers(owner, object));
     const beside = async (): Promise<{ readonly result: T } | undefined> => {
       if (!isAtRest()) return undefined;
-      // At once, so that the last one knows that it is.
+      // Before any await, so that the last holder knows that it is the last.
       this.#letGo(owner, kept);
       this.#beside.add(owner);
       try {
@@ -57,18 +57,18 @@ export class SharedBook {
     return done ? done.result : await this.#turns.take(identities, task);
   }
 
-  /** Before the owner does `operations`: what is shared is made and removed by who has its turn alone. */
+  /** To be called before the owner does `operations`: shared objects are made and removed only in a turn alone. */
   demandAlone(owner: string, operations: readonly Operation[]): void {
     if (this.#beside.has(owner) && operations.some(({ object }) => this.isKnown(object)))
       throw new NotAlone();
   }
 
-  /** Nobody else makes `objects`, or gives them up, meanwhile. */
+  /** Runs `task` while nobody else makes `objects` or gives them up. */
   async alone<T>(objects: readonly KernelObject[], task: () => Promise<T>): Promise<T> {
     return await this.#turns.take(objects.map(identityOf), task);
   }
 
-  /** What an earlier process has left. Its holders are known again by the plans that are applied again. */
+  /** Adds the objects that an earlier process left. Their holders become known when plans are applied again. */
   adopt(objects: readonly KernelObject[]): void {
     for (const object of objects) {
       const identity = identityOf(object);
@@ -81,7 +81,7 @@ export class SharedBook {
     return this.#held.get(owner) ?? [];
   }
 
-  /** A shared object is the same for all who hold it: FAILED_PRECONDITION for who wants it otherwise. */
+  /** All holders share an object in the same form: FAILED_PRECONDITION if another holder has it in a different one. */
   demandAgreement({ owner, shared = [] }: Plan, owners: Owners): void {
     for (const object of shared) {
       const another = this.#another(owner, object);
@@ -106,20 +106,20 @@ export class SharedBook {
     return undefined;
   }
 
-  /** Exactly this is in the kernel. */
+  /** Whether exactly this object is in the kernel. */
   isThere(object: KernelObject): boolean {
     const entry = this.#entries.get(identityOf(object));
     return entry !== undefined && entry.isThere && contentOf(entry.object) === contentOf(object);
   }
 
-  /** Something with this identity is, or may be, in the kernel. */
+  /** Whether an object with this identity is, or may be, in the kernel. */
   isKnown(object: KernelObject): boolean {
     return this.#entries.has(identityOf(object));
   }
 
   /**
-   * From now on the owner holds `objects` and nothing else. What is nobody's any more is forgotten. `areThere`: they are in the
-   * kernel; else only those that others hold are.
+   * From now on the owner holds `objects` and nothing else. Objects without a holder are forgotten. With `areThere` the objects
+   * are in the kernel; else only those that others hold are.
    */
   hold(owner: string, objects: readonly KernelObject[], areThere: boolean): void {
     this.#letGo(owner, new Set(objects.map(identityOf)));
@@ -131,7 +131,7 @@ export class SharedBook {
     if (objects.length > 0) this.#held.set(owner, objects);
   }
 
-  /** The owner holds no more than what has one of these identities. */
+  /** The owner gives up all objects except those with the identities `kept`. */
   #letGo(owner: string, kept: ReadonlySet<string>): void {
     const held = this.heldBy(owner);
     const left = held.filter((object) => kept.has(identityOf(object)));
@@ -147,12 +147,12 @@ export class SharedBook {
     else this.#held.delete(owner);
   }
 
-  /** What nobody holds: found, and no plan has asked for it since. */
+  /** Objects without a holder: found, and no plan has asked for them since. */
   unheld(): KernelObject[] {
     return [...this.#entries.values()].flatMap(({ object, holders }) => (holders.size === 0 ? [object] : []));
   }
 
-  /** What nobody else than `owners` holds; what nobody holds as well. */
+  /** Objects that nobody but `owners` holds, including those without a holder. */
   heldOnlyBy(owners: ReadonlySet<string>): KernelObject[] {
     return [...this.#entries.values()].flatMap(({ object, holders }) =>
       holders.size <= owners.size && [...holders].every((holder) => owners.has(holder)) ? [object] : [],
@@ -167,7 +167,7 @@ export class SharedBook {
     }
   }
 
-  /** `objects` are gone, and nobody holds them any more. */
+  /** Forgets `objects`, which are gone, and their holders. */
   drop(objects: readonly KernelObject[]): void {
     const gone = new Set(objects.map(identityOf));
     for (const identity of gone) this.#entries.delete(identity);
@@ -178,7 +178,7 @@ export class SharedBook {
     }
   }
 
-  /** `unheld`, where they are called by other names; those that have none are gone. */
+  /** Replaces `unheld` by the same objects with new namespace names; objects without a new name are gone. */
   rename(unheld: readonly KernelObject[], anew: readonly KernelObject[]): void {
     if (unheld.length === anew.length && unheld.every((object, i) => object === anew[i])) return;
     this.forget(unheld);

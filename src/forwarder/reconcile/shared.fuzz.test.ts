@@ -1,10 +1,10 @@
-/** Plans that share objects come, change and go, over restarts and failures: what is there is what somebody holds. */
+/** Plans with shared objects come, change and go, over restarts and failures: the kernel holds exactly what some plan holds. */
 import fc from "fast-check";
 import { test } from "node:test";
 import { SimMachine } from "../../sim/kernel/kernel.ts";
 import { command, failures, SharingHost } from "../../../fixtures/forwarder/shared.ts";
 
-test("what is there is what somebody holds, whatever comes, goes, fails, or starts again", async () => {
+test("the kernel holds exactly what the plans hold, whatever comes, goes, fails, or restarts", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(command, { minLength: 1, maxLength: 12 }),

@@ -1,4 +1,4 @@
-/** Plans that share what is there come and go side by side, and what nobody holds any more is gone. */
+/** Plans with shared objects come and go concurrently, and an object goes with its last holder. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Kernel, KernelObject } from "../../kernel/kernel.ts";
@@ -27,12 +27,12 @@ const plans = NUMBERS.map((n): Plan => ({
   objects: [tunnel(`own-${n}`, `server-p${n}`, n), { kind: "up", netns: "host", link: `own-${n}` }],
 }));
 
-/** A kernel whose batches end when all that has been asked for meanwhile has begun. */
+/** A kernel whose batches end only after all concurrent calls have begun. */
 class Scene {
   readonly #sim = new SimMachine({ clock: new VirtualClock() }).kernel();
   readonly reconciler: Reconciler;
   #running = 0;
-  /** Batches at once, at most. */
+  /** The most batches at one time. */
   most = 0;
 
   constructor() {
@@ -58,13 +58,13 @@ class Scene {
     return found.flatMap((object) => (object.kind === "vxlan" ? [object.name] : [])).sort();
   }
 
-  /** Somebody else does. */
+  /** Removes the shared device as a stranger would. */
   async takeSharedAway(): Promise<void> {
     await this.#sim.apply(shared.slice(0, 1).map((object) => ({ verb: "remove", object })));
   }
 }
 
-test("who gives up what others hold waits for nobody, and the last one takes it along", async () => {
+test("a plan that gives up what others hold waits for nobody, and the last one removes it", async () => {
   const scene = new Scene();
   const { reconciler } = scene;
   await Promise.all(plans.map((plan) => reconciler.apply(plan)));
@@ -78,7 +78,7 @@ test("who gives up what others hold waits for nobody, and the last one takes it 
   assert.deepEqual(await scene.names(), []);
 });
 
-test("all give it up at once: it is gone, and is made again with the next", async () => {
+test("a shared object that all give up at once is removed, and is made again with the next plan", async () => {
   const scene = new Scene();
   const { reconciler } = scene;
   for (const round of [1, 2]) {
@@ -89,7 +89,7 @@ test("all give it up at once: it is gone, and is made again with the next", asyn
   }
 });
 
-test("some give it up while others come: it is there for who holds it", async () => {
+test("a shared object that some give up while others come stays for those", async () => {
   const scene = new Scene();
   const { reconciler } = scene;
   const [some, others] = [plans.slice(0, 4), plans.slice(4)];
@@ -104,7 +104,7 @@ test("some give it up while others come: it is there for who holds it", async ()
   );
 });
 
-test("somebody took it away: all who ask for it again at once get it", async () => {
+test("a shared object that somebody removed comes back for all plans that ask again at once", async () => {
   const scene = new Scene();
   const { reconciler } = scene;
   await Promise.all(plans.map((plan) => reconciler.apply(plan)));

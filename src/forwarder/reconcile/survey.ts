@@ -1,17 +1,17 @@
-/** A look at one namespace for all plans that have something there: one question to the kernel, or one for many plans. */
+/** Checks one namespace for all plans with objects there: with one kernel query, or with one for each batch of plans. */
 import { hasCode } from "../../errors/errors.ts";
 import type { Kernel, KernelObject, Netns, ObserveQuery } from "../../kernel/kernel.ts";
 import { carrierOf, contentOf, endsOf, isDevice, isMarked, linksOf } from "../../kernel/objects.ts";
 import { stableText } from "../../kernel/stable-text.ts";
 import type { Planned } from "./planned.ts";
 
-/** Where more plans have something, their devices are looked at by and by: the kernel's thread is not to be busy for long. */
+/** Plans checked with one query. More plans are checked in batches, so that the kernel's thread is not busy for long. */
 const OWNERS_AT_ONCE = 50;
 
 /**
- * Owners of plans that were made and of which something is missing in `netns`, or there otherwise. Where few have something there,
- * all of it is looked at: also what hangs on no device, and devices with a name that they should not have. A namespace that is gone
- * has none. `pause` lets others run.
+ * The owners of made plans with objects that are missing or different in `netns`. If few plans have objects there, the whole
+ * namespace is observed: also objects on no device, and devices with a wrong name. Empty for a namespace that is gone. `pause`
+ * lets other work run between batches.
  */
 export async function survey(
   kernel: Pick<Kernel, "observe">,
@@ -50,7 +50,7 @@ async function look(
   }
 }
 
-/** Owners of devices with a name that none of theirs has. */
+/** Owners of devices with a name that none of their devices should have. */
 function strayed(found: readonly KernelObject[], planned: Planned, netns: Netns): string[] {
   const ends = found.filter(isDevice).flatMap(endsOf);
   return ends.flatMap((end) => {
@@ -59,14 +59,14 @@ function strayed(found: readonly KernelObject[], planned: Planned, netns: Netns)
   });
 }
 
-/** The devices that it is, or hangs on, in a namespace. */
+/** Names of the devices in a namespace that the object is, or hangs on. */
 function namesIn(object: KernelObject, netns: Netns): string[] {
   if (isDevice(object)) return endsOf(object).flatMap((end) => (end.netns === netns ? [end.name] : []));
   const carrier = carrierOf(object);
   return carrier?.netns === netns ? [carrier.link] : [];
 }
 
-/** What one namespace can show of an object. */
+/** The parts of an object that one namespace shows, as texts to compare. */
 function tracesOf(object: KernelObject, netns: Netns): string[] {
   if (!isMarked(object)) return [];
   if (!isDevice(object)) return object.netns === netns ? [contentOf(object)] : [];

@@ -1,4 +1,4 @@
-/** Wires as owners of kernel objects: by their id, in the alias of each of their devices. */
+/** Wires as owners of kernel objects: a wire's id is in the alias of each of its devices. */
 import type { Owners } from "../../kernel/plan.ts";
 import { ownerOfAlias } from "../../mechanisms/naming.ts";
 

@@ -31,14 +31,14 @@ function wayOf(mtuBytes: number | undefined): Way {
   return { mtuBytes, hops: [{ link: "eth0", mtuBytes, boundBy: "device" }] };
 }
 
-test("a width is that of the way, and at most what a person allows", async () => {
+test("a width is that of the way, and at most the operator's limit", async () => {
   const { kernel, ways } = setUp({ mostBytes: 1400 });
   assert.equal(await ways.widthOf(PAIR), 1400);
   kernel.mtuBytes = 1300;
   assert.equal(await ways.widthOf(PAIR), 1300);
 });
 
-test("a way that is not there any more is as wide as it was; one that never was is not known", async () => {
+test("a way that is gone keeps its last width; the width of one that never existed is unknown", async () => {
   const { kernel, ways, look } = setUp();
   kernel.mtuBytes = undefined;
   assert.equal(await ways.widthOf(PAIR), undefined);
@@ -54,7 +54,7 @@ test("a way that is not there any more is as wide as it was; one that never was 
   });
 });
 
-test("a look asks once for each pair of addresses, however many wires use it", async () => {
+test("a look asks the kernel once for each pair of addresses, however many wires use it", async () => {
   const { ways, asked, look } = setUp();
   for (let i = 0; i < 100; i++)
     ways.use(holder(`c${i}`), { pair: { ...PAIR, to: `10.2.0.${i % 2}` }, ownBytes: 1500, usedBytes: 1500 });
@@ -66,7 +66,7 @@ test("a look asks once for each pair of addresses, however many wires use it", a
   assert.equal((await look(1400)).length, 100);
 });
 
-test("a use misfits a narrower way, and a wider one where this host was what bounded it, until it is agreed on anew", async () => {
+test("a use misfits a narrower way, and a wider one if this host was the limit, until it is agreed on again", async () => {
   const { ways, look } = setUp();
   ways.use(holder("here"), { pair: PAIR, ownBytes: 1400, usedBytes: 1400 });
   ways.use(holder("there"), { pair: PAIR, ownBytes: 1400, usedBytes: 1300 });
@@ -81,7 +81,7 @@ test("a use misfits a narrower way, and a wider one where this host was what bou
   assert.deepEqual(await look(1000), ["there"]);
 });
 
-test("a way that changes, and changes back, while the hosts agree is told as soon as they have agreed", async () => {
+test("a way that changes and changes back while the hosts agree is reported as soon as they have agreed", async () => {
   const { kernel, ways, look, misfits } = setUp();
   ways.use(holder("c1"), { pair: PAIR, ownBytes: 1500, usedBytes: 1500 });
   assert.deepEqual(await look(1400), ["c1"]);
@@ -92,7 +92,7 @@ test("a way that changes, and changes back, while the hosts agree is told as soo
   assert.equal(kernel.mtuBytes, 1500);
 });
 
-test("a way that a look has forgotten while the hosts agreed is asked for again", async () => {
+test("a way that a look forgot while the hosts agreed is asked for again", async () => {
   const { ways, look, misfits } = setUp();
   const ownBytes = await ways.widthOf(PAIR);
   assert.deepEqual(await look(1400), [], "nobody uses it yet");

@@ -1,53 +1,53 @@
 /**
- * The ways of this host's tunnels to other hosts: how wide each is now, which wires use it, and which of those another width
- * would fit better.
+ * The ways of this host's tunnels to other hosts: the present width of each, the wires that use it, and the wires that would do
+ * better with another width.
  */
 import type { Side } from "../../mechanisms/side.ts";
 import type { Kernel, ReachableWay, WayQuery } from "../../kernel/kernel.ts";
 
 /** The two ends of a tunnel, as its near host has them. */
 export interface WayPair {
-  /** Of this host. */
+  /** An address of this host. */
   readonly from: string;
   readonly to: string;
   readonly udpPort: number | undefined;
 }
 
-/** A tunnel of a wire, as it was agreed on. Bytes are of the packets between the hosts. */
+/** A wire's tunnel as the two hosts agreed on it. Bytes are of the packets between the hosts. */
 export interface WayUse {
   readonly pair: WayPair;
-  /** What this host would have allowed then; `undefined` if it knew nothing. */
+  /** The width that this host would have allowed then; `undefined` if it did not know the way. */
   readonly ownBytes: number | undefined;
-  /** What both hosts have agreed on. */
+  /** The width that both hosts agreed on. */
   readonly usedBytes: number;
 }
 
-/** A way as it was seen last. */
+/** A way as last seen. */
 interface KnownWay {
-  /** As it was when there was one; absent if there never was. */
+  /** The last way that existed; absent if there never was one. */
   readonly way?: ReachableWay;
-  /** The kernel's errno, while there is none. */
+  /** The kernel's errno while there is no way. */
   readonly unreachable?: string;
 }
 
-/** The way of a tunnel, for people. */
+/** The way of a tunnel, described for people. */
 export interface ToldWay {
   readonly to: string;
-  /** 0 if it is not known. */
+  /** 0 if unknown. */
   readonly widthBytes: number;
-  /** What bounds it, or why there is none: `by the route via 10.0.0.254 dev eth0`. */
+  /** The reason for the width, or for having no way: `by the route via 10.0.0.254 dev eth0`. */
   readonly words: string;
 }
 
 export interface TunnelWaysOptions {
   readonly kernel: Pick<Kernel, "ways">;
-  /** What a person says that the network between the hosts carries at most. Default: nobody says anything. */
+  /** The operator's limit for packets between the hosts (`--underlay-mtu`). Default: none. */
   readonly mostBytes?: number | undefined;
-  /** Tunnels of these connections, and of no others, would be agreed on with another width now. */
+  /** Called with the connections, and no others, whose tunnels would now be agreed on with another width. */
   readonly onMisfit?: (connectionIds: readonly string[]) => void;
 }
 
-/** A connection of a forwarder has a tunnel to each side at most. */
+/** One side of a connection: a forwarder's connection has at most one tunnel to each side. */
 export interface WayHolder {
   readonly connectionId: string;
   readonly towards: Side;
@@ -55,11 +55,11 @@ export interface WayHolder {
 
 /**
  * Guarantees
- * - A width is that of the way now, and at most what a person allows. Of a way that is not there it is the last one known, so that
- *   an outage changes no wire.
+ * - A width is that of the way now, and at most the operator's limit. While there is no way, it is the last one known, so that an
+ *   outage changes no wire.
  * - A look asks the kernel once for each pair of addresses, however many wires use it, all in one batch.
- * - A use misfits if its way is narrower than what it uses, or wider where this host was what bounded it. It is told when it is
- *   agreed on, and at every look until it is agreed on anew.
+ * - A use misfits if its way is narrower than the agreed width, or wider and this host was the limit. `onMisfit` reports it when
+ *   it is agreed on, and at every look until it is agreed on again.
  */
 export class TunnelWays {
   readonly #options: TunnelWaysOptions;
@@ -70,18 +70,18 @@ export class TunnelWays {
     this.#options = options;
   }
 
-  /** What a person allows. */
+  /** The operator's limit. */
   get mostBytes(): number | undefined {
     return this.#options.mostBytes;
   }
 
-  /** Asks the kernel. `undefined` if there is no way, was none before, and nobody says anything. */
+  /** Asks the kernel. `undefined` if there is no way, never was one, and the operator sets no limit. */
   async widthOf(pair: WayPair): Promise<number | undefined> {
     await this.#ask([pair]);
     return this.#widthOf(pair);
   }
 
-  /** In the place of what `holder` has used before. */
+  /** Replaces what `holder` used before. */
   use(holder: WayHolder, use: WayUse): void {
     this.#uses.set(holderKey(holder), { ...holder, ...use });
     // The way may have changed, and been looked at, while the two hosts agreed.
@@ -92,7 +92,7 @@ export class TunnelWays {
     this.#uses.delete(holderKey(holder));
   }
 
-  /** What `holder` uses, as it was seen last; `undefined` if it uses nothing. */
+  /** The way that `holder` uses, as last seen; `undefined` if it uses none. */
   told(holder: WayHolder): ToldWay | undefined {
     const pair = this.#uses.get(holderKey(holder))?.pair;
     if (!pair) return undefined;
@@ -105,7 +105,7 @@ export class TunnelWays {
     return { to: pair.to, widthBytes: this.#widthOf(pair) ?? 0, words: words.join("; ") };
   }
 
-  /** Looks at all ways in use. */
+  /** Looks at all ways in use and reports misfits. */
   async look(): Promise<void> {
     const pairs = new Map([...this.#uses.values()].map(({ pair }) => [keyOf(pair), pair]));
     for (const key of this.#seen.keys()) if (!pairs.has(key)) this.#seen.delete(key);
@@ -120,7 +120,7 @@ export class TunnelWays {
   }
 
   #fits({ pair, ownBytes, usedBytes }: WayUse): boolean {
-    // A look has forgotten it before it was used: nobody knows any more.
+    // A look forgot the way before it was used: its width is unknown now.
     if (!this.#seen.has(keyOf(pair))) return false;
     const nowBytes = this.#widthOf(pair);
     if (nowBytes === undefined) return true;
@@ -164,7 +164,7 @@ function keyOf({ from, to, udpPort }: WayPair): string {
   return `${from} ${to} ${udpPort ?? ""}`;
 }
 
-/** The hop that bounds a way. */
+/** Describes the hop that limits a way. */
 function boundWords({ mtuBytes, hops }: ReachableWay): string {
   const hop = hops.find((each) => each.mtuBytes === mtuBytes);
   if (!hop) return "";

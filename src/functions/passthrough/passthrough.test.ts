@@ -17,7 +17,7 @@ function clientContext() {
   });
 }
 
-test("the endpoint is told of the way back to the client, once", () => {
+test("the endpoint gets the route back to the client, once", () => {
   const next = create(ConnectionContextSchema);
   ask(next, clientContext());
   ask(next, clientContext());
@@ -27,7 +27,7 @@ test("the endpoint is told of the way back to the client, once", () => {
   );
 });
 
-test("the client gets what lies behind: far addresses alone, routes and policies without next hops, name servers", () => {
+test("the client gets the far addresses alone, routes and policies without next hops, and name servers", () => {
   const client = clientContext();
   const next = create(ConnectionContextSchema, {
     ipContext: {
@@ -57,7 +57,7 @@ test("the client gets what lies behind: far addresses alone, routes and policies
   assert.deepEqual(ipContext?.srcIpAddrs, clientContext().ipContext?.srcIpAddrs, "its addresses are its own");
 });
 
-test("an endpoint that does not know the way back, or says nonsense of it, is no way on", () => {
+test("an endpoint without a valid route back to the client is refused", () => {
   for (const dstRoutes of [[], [{ prefix: "10.1.0.0/16" }], [{ prefix: "nonsense" }]])
     assert.match(
       answer(clientContext(), create(ConnectionContextSchema, { ipContext: { dstRoutes } })) ?? "",

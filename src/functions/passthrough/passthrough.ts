@@ -1,4 +1,6 @@
-/** Traffic passes on as it comes: clients reach what is behind the function, by routes. Upstream: examples of nse-composition */
+/**
+ * Passes traffic on unchanged: clients reach the networks behind the function by routes. Upstream: examples of nse-composition
+ */
 import { create } from "@bufbuild/protobuf";
 import { copyMessage } from "../../api/copy-message.ts";
 import {
@@ -13,9 +15,9 @@ import { formatPrefix, insideOf, network, parsePrefix } from "../../net/ip.ts";
 import type { FunctionType } from "../function-type.ts";
 
 /**
- * - The endpoint is told of the way back to the client; one that does not take it is no way on.
- * - The client reaches the far end of the next wire, and has all routes and policies that lead there, by the function, and its name
- *   servers.
+ * - The endpoint gets a route back to the client; an endpoint that does not accept it is refused.
+ * - The client reaches the far end of the next wire through the function, and gets all routes, policies and name servers from
+ *   there.
  */
 export const passthrough: Readonly<FunctionType> = {
   type: "passthrough",
@@ -55,13 +57,13 @@ function ipOf(context: ConnectionContext): IPContext {
   return (context.ipContext ??= create(IPContextSchema));
 }
 
-/** Of `10.9.0.1/24` the address alone: the network is the next wire's, and reached by its routes. */
+/** The address alone of `10.9.0.1/24`: its network belongs to the next wire and is reached by that wire's routes. */
 function hostOf(text: string): string {
   const { address } = parsePrefix(text) ?? {};
   return address ? formatPrefix({ address, length: address.bytes.length * 8 }) : text;
 }
 
-/** Once, and by whoever is at the other end of the client's wire: a next hop of the next one is out of reach. */
+/** Adds a route once, without a next hop: a next hop of the next wire is out of reach for the client. */
 function addRoute(routes: Route[], text: string): void {
   const read = parsePrefix(text);
   const prefix = read ? formatPrefix(network(read)) : text;

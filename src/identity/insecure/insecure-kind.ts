@@ -1,4 +1,4 @@
-/** Nobody proves anything, and everybody is believed what he says of himself: for labs, and behind sockets of one's own. */
+/** Nobody proves anything, and every peer is trusted in what it says about itself: for labs, and behind sockets of one's own. */
 import type { Credentials } from "../../world/credentials.ts";
 import type { IdentityKind } from "../identity-kind.ts";
 

@@ -1,4 +1,4 @@
-/** What callers send beside their messages is believed, and nothing is sent. */
+/** Trusts the tokens that callers send beside their messages, and sends none. */
 import { fromJson } from "@bufbuild/protobuf";
 import { timestampMs, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { NetloomError } from "../../errors/errors.ts";
@@ -7,13 +7,16 @@ import type { Token } from "../identity.ts";
 import type { IdentityOptions, OpenedIdentity } from "../identity-kind.ts";
 import { insecureCredentials } from "./insecure-kind.ts";
 
-/** What upstream's programs send beside each message. Upstream: sdk/pkg/tools/token/context.go at 9ac672c */
+/** Metadata of upstream's programs beside each message. Upstream: sdk/pkg/tools/token/context.go at 9ac672c */
 const TOKEN = "nsm-client-token";
 const EXPIRES = "nsm-client-token-expires";
 
 const DEFAULT_LIFETIME_MS = 600_000;
 
-/** No tokens of its own, and no rules: what this process says lasts for `lifetimeMs`, and what a caller says as long as that says. */
+/**
+ * No tokens and no rules of its own: claims of this process last for `lifetimeMs`, those of a caller until the time that it
+ * sends.
+ */
 export function insecure({
   world: { clock },
   lifetimeMs = DEFAULT_LIFETIME_MS,

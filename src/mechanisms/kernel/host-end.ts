@@ -9,7 +9,7 @@ export function hostEnd({ connectionId, side, mtuBytes }: Place): LinkEnd {
   return {
     netns: HOST,
     name: hostVethName(connectionId, side),
-    // Nothing is ever sent to it.
+    // No frame is ever sent to this MAC.
     mac: derivedMac(["mac", connectionId, side, "host"]),
     mtuBytes,
     alias: halfAlias("veth", connectionId, side),

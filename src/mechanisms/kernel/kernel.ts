@@ -17,28 +17,28 @@ export interface KernelMechanism extends TypedMechanism {
   readonly type: "KERNEL";
   readonly netns: Netns;
   readonly interfaceName: string;
-  /** The largest MTU that this end wants. Not a parameter of NSM's. */
+  /** The largest MTU that this end wants, in bytes. Not a parameter of NSM. */
   readonly mtuBytes?: number;
-  /** The workload believes the router advertisements and redirects that come out of the wire. Default: false. */
+  /** The workload accepts router advertisements and redirects from the wire. Default: false. */
   readonly routerAdvertisements?: boolean;
   /** The workload may ask a DHCP server at the other end. Default: false. */
   readonly dhcp?: boolean;
-  /** The workload forwards what comes in by it. Default: false, as far as the wire has to do with it. */
+  /** The workload forwards packets that arrive on the device. Default: false, as far as the wire is concerned. */
   readonly forwarding?: boolean;
-  /** The routes of the wire hold for packets from these prefixes only. */
+  /** The routes of the wire apply only to packets from these prefixes. */
   readonly sources?: readonly string[];
 }
 
-/** Parameter of our own, "true" or absent: the workload believes the routers at the other end. */
+/** Netloom's own parameter, "true" or absent: the workload trusts routers at the other end. */
 const ROUTER_ADVERTISEMENTS = "routerAdvertisements";
 
-/** Likewise: answers of DHCP servers at the other end come through. */
+/** Netloom's own parameter, "true" or absent: answers of DHCP servers at the other end pass. */
 const DHCP = "dhcp";
 
-/** Likewise: the workload forwards what comes in by the device. */
+/** Netloom's own parameter, "true" or absent: the workload forwards packets that arrive on the device. */
 const FORWARDING = "forwarding";
 
-/** Likewise, prefixes with commas between them: whose packets the routes of the wire are for. */
+/** Netloom's own parameter, prefixes separated by commas: the wire's routes apply only to packets from them. */
 const SOURCES = "sources";
 
 export const kernel: Readonly<LocalType<KernelMechanism>> = {

@@ -1,4 +1,4 @@
-/** PORT: what travels of it, what it refuses, and the half that it is. */
+/** PORT: its parameters, the devices it refuses, and its half. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import fc from "fast-check";
@@ -31,7 +31,7 @@ function kernel(device: PortFacts | undefined, host = "inode://4/4026531840" as 
 }
 
 suite("PORT", () => {
-  test("is read as it was written, and anything else is refused with all that is wrong", () => {
+  test("is read as it was written, and anything else is refused with all problems", () => {
     const read = readMechanism({ type: "PORT", parameters });
     assert.deepEqual(port.write(read as Parameters<typeof port.write>[0]), parameters);
     const wrong = port.read({ inodeURL: "net:[1]", name: "a/b", ifindex: "0" });
@@ -64,7 +64,7 @@ suite("PORT", () => {
     );
   });
 
-  test("is the device itself: nothing is made for it", () => {
+  test("is the device itself: its half makes no device", () => {
     const place = {
       connectionId: "c",
       side: "client",
@@ -78,7 +78,7 @@ suite("PORT", () => {
     ]);
   });
 
-  test("is for a workload that is a port, and KERNEL for one that is a namespace", () => {
+  test("fits a workload that is a port, and KERNEL one that is a namespace", () => {
     const netns = "inode://4/1" as const;
     assert.equal(port.forWorkload({ netns }, { name: "" }), undefined);
     assert.deepEqual(port.forWorkload({ netns, port: { device: "tap0", index: 7 } }, { name: "" }), {
@@ -88,7 +88,7 @@ suite("PORT", () => {
     });
   });
 
-  test("gets the index and the MTU that the device has at each request", async () => {
+  test("gets the device's index and MTU anew at each request", async () => {
     const read = port.read({ inodeURL: parameters.inodeURL, name: "tap0", MTU: "9000" });
     assert.ok(read.ok);
     const borrowed = await port.borrow?.(read.value, kernel(facts));
@@ -98,19 +98,24 @@ suite("PORT", () => {
 
 suite("PORT on a host", () => {
   for (const [what, device, code, reason] of [
-    ["no such device", undefined, "NOT_FOUND", /this host has no device of that name/],
+    ["a missing device", undefined, "NOT_FOUND", /this host has no device of that name/],
     [
       "another device of that name",
       { ...facts, index: 8 },
       "NOT_FOUND",
       /another device has that name by now/,
     ],
-    ["a device of ours", { ...facts, isOurs: true }, "FAILED_PRECONDITION", /Netloom has made it for a wire/],
-    ["one without MACs", { ...facts, isEthernet: false }, "FAILED_PRECONDITION", /no MAC addresses/],
-    ["a member", { ...facts, master: "br0" }, "FAILED_PRECONDITION", /it is a member of br0/],
+    [
+      "a device that Netloom made",
+      { ...facts, isOurs: true },
+      "FAILED_PRECONDITION",
+      /Netloom has made it for a wire/,
+    ],
+    ["a device without MACs", { ...facts, isEthernet: false }, "FAILED_PRECONDITION", /no MAC addresses/],
+    ["a member of a bridge", { ...facts, master: "br0" }, "FAILED_PRECONDITION", /it is a member of br0/],
     ["a macvtap", { ...facts, sort: "macvtap" }, "FAILED_PRECONDITION", /it is a macvtap/],
     [
-      "what the host uses",
+      "a device with an address of the host",
       { ...facts, addresses: ["10.0.0.1/24"] },
       "FAILED_PRECONDITION",
       /10\.0\.0\.1\/24/,
@@ -122,7 +127,7 @@ suite("PORT on a host", () => {
       await assert.rejects(port.borrow(read.value, kernel(device)), { code, message: reason });
     });
 
-  test("refuses a device of another namespace than its host's", async () => {
+  test("refuses a device outside of its host's namespace", async () => {
     const read = port.read(parameters);
     assert.ok(read.ok && port.borrow);
     await assert.rejects(port.borrow(read.value, kernel(facts, "inode://4/9" as never)), {

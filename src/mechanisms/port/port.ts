@@ -1,6 +1,6 @@
 /**
- * PORT: a device that is there already, as the workload: a physical port, a VM's TAP, the host's side of a container's veth. None
- * of upstream's types: KERNEL asks for a device to be made, or moves one, and this one stays where and as it is.
+ * PORT: an existing device that is the workload: a physical port, a VM's TAP, the host's side of a container's veth. Upstream has
+ * no such type: KERNEL makes a device or moves one; a PORT stays where and as it is.
  */
 import { SERVERS } from "../../kernel/guard.ts";
 import { NetloomError } from "../../errors/errors.ts";
@@ -16,18 +16,18 @@ import { quote } from "../../text/problem.ts";
 /** A device in the namespace of its host. */
 export interface PortMechanism extends TypedMechanism {
   readonly type: "PORT";
-  /** As the caller names it. A wire ends in devices of the host's own namespace only. */
+  /** The namespace as the caller names it. Wires can only end in devices of the host's own namespace. */
   readonly netns: Netns;
   readonly device: string;
-  /** Of another device with this name it is another one. Absent: the one that the forwarder finds. */
+  /** Tells the device from another one with the same name. Absent: the device that the forwarder finds. */
   readonly index?: number;
-  /** Of the device, which bounds the wire. Absent: nobody has looked yet. */
+  /** MTU of the device in bytes, which limits the wire. Absent: nobody has looked yet. */
   readonly mtuBytes?: number;
 }
 
-/** Parameter of our own: the index of the device. */
+/** Netloom's own parameter: the index of the device. */
 const INDEX = "ifindex";
-/** An index is positive, and has 32 bits with a sign. */
+/** An index is a positive signed 32-bit number. */
 const MAX_INDEX = 2 ** 31 - 1;
 
 export const port: Readonly<LocalType<PortMechanism>> = {
@@ -50,7 +50,7 @@ export const port: Readonly<LocalType<PortMechanism>> = {
   forWorkload: ({ netns, port: found }) =>
     found && { [COMMON.inodeUrl]: netns, [COMMON.name]: found.device, [INDEX]: String(found.index) },
   device: ({ netns, device }) => ({ netns, interfaceName: device }),
-  // Whoever is behind it decides whom it believes.
+  // The workload behind the port decides itself which servers it trusts.
   servedBy: () => SERVERS,
   borrow,
 };
@@ -76,7 +76,7 @@ function problems({ device, index }: PortMechanism, side: Side): string[] {
   return index === undefined ? [`Nobody has looked at the ${side}'s port ${device} yet.`] : [];
 }
 
-/** Nothing is made for it, and nothing but the program of the cross-connect comes to it. */
+/** Makes no device; the port gets only the program of the cross-connect. */
 function half({ device, index }: PortMechanism): Half {
   if (index === undefined) throw new TypeError(`the port ${device} has no index: not a checked wire`);
   return { devices: [], port: { end: { netns: HOST, name: device }, index } };
@@ -86,7 +86,7 @@ async function borrow(mechanism: PortMechanism, kernel: BorrowingKernel): Promis
   const { netns, device, index } = mechanism;
   const attempted = `take port ${device}`;
   const [found, host] = [await kernel.resolve(netns), await kernel.resolve(HOST)];
-  // A program hands frames to devices of its own namespace only, and indexes of two namespaces are alike.
+  // A program passes frames only to devices of its own namespace, and two namespaces may use the same index.
   if (found.netns !== host.netns)
     throw new NetloomError("FAILED_PRECONDITION", `${attempted}: it is in another namespace than this host`, {
       topic: "NL-411",

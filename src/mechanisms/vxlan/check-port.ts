@@ -1,4 +1,4 @@
-/** Who else is on the port of our tunnels: what the agent of this host uses, in the namespace that we are in. */
+/** Finds other users of the tunnels' UDP port, in this process's namespace: the port is that of this host's agent. */
 import { settingOf } from "../../doctor/agent-of-host.ts";
 import { failed, ok, warning, type Check, type Report } from "../../doctor/check.ts";
 import type { DeviceFacts, FileTree, ExaminedMachine } from "../../doctor/machine.ts";
@@ -18,7 +18,9 @@ function run(machine: ExaminedMachine): readonly Report[] {
   return findings.length > 0 ? findings : [ok(`udp port ${port} is free`)];
 }
 
-/** The device that our tunnels share has the port for itself, whatever sort the other one is of; while that is down it has none. */
+/**
+ * The shared tunnel device needs the port for itself, whatever kind the other device is; a device that is down does not use it.
+ */
 function neighbour({ name, isUp = true }: DeviceFacts, port: number): Report {
   const what = `${name} is a tunnel device on udp port ${port}, and not ours`;
   const otherPort = `netloom agent --${portOption.name} ${port + 1}`;

@@ -1,4 +1,4 @@
-/** What the two hosts of a tunnel tell each other, but for its VNI and its MTU. */
+/** The messages between the two hosts of a tunnel, except for its VNI and its MTU. */
 import { quote } from "../../text/problem.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
@@ -7,7 +7,7 @@ import type { TunnelHost } from "../mechanism-type.ts";
 import { COMMON, type ParameterMap } from "../parameters.ts";
 import { portOf, portOption, ZERO_CHECKSUMS } from "./values.ts";
 
-/** One for each family: the far side takes the first one that it has a VTEP for. */
+/** One offer for each family: the far side takes the first one that it has a VTEP for. */
 export function offers(host: TunnelHost): Record<string, string>[] {
   return host.addresses.map((address) => ({
     [COMMON.sourceIp]: address,
@@ -16,7 +16,7 @@ export function offers(host: TunnelHost): Record<string, string>[] {
   }));
 }
 
-/** The tunnel ends at an address of the near side's family. */
+/** Accepts an offer with an address of the near side's family. */
 export function accept(offered: ParameterMap, host: TunnelHost): Record<string, string> {
   const address = addressFor(offered, host);
   return {

@@ -1,7 +1,7 @@
 /**
- * What all tunnels of a host on one UDP port share: a device in metadata mode, which takes what the fast path leaves. The routing
- * table is asked in its name for the way to the other end: for that it has to forward (bpf_fib_lookup). Nothing that comes out of
- * it gets as far as that, and if it did: no source is right for it, and it has no IPv6.
+ * The device that all tunnels of a host on one UDP port share: a VXLAN device in metadata mode, for packets that the fast path
+ * leaves. The fast path looks up the route to the other end as if the packet came in by this device, so forwarding has to be on
+ * (bpf_fib_lookup). No packet out of the device is ever forwarded; if one were, rp_filter would drop it, and IPv6 is off.
  */
 import type { KernelObject, LinkEnd } from "../../kernel/kernel.ts";
 import { EXTERNAL_MTU } from "../../kernel/objects/external-vxlan.ts";
@@ -15,8 +15,8 @@ export function sharedDevice(port: number): readonly KernelObject[] {
 }
 
 /**
- * In its place for a moment in which its port has to be free, for the routing table to be asked in its name. It is down, so that its own
- * port, which is nobody's, is not opened.
+ * Replaces the shared device while its port has to be free, so that routes can be looked up for this device instead. It stays
+ * down, so that its own port, which nobody uses, is not opened.
  */
 export function standIn(port: number, number: number): readonly KernelObject[] {
   return device(`nlxw${port}`, port).map((object) =>
@@ -30,7 +30,7 @@ function device(name: string, port: number): KernelObject[] {
   const end: LinkEnd = {
     netns: HOST,
     name,
-    // Nothing is ever sent to it.
+    // No frame is ever sent to this MAC.
     mac: derivedMac(["mac", "external-vxlan", String(port)]),
     mtuBytes: EXTERNAL_MTU,
     alias: hostAlias(`vxlan-${port}`),
@@ -46,7 +46,7 @@ function device(name: string, port: number): KernelObject[] {
     { kind: "external-vxlan", ...end, port },
     setting({ "net/ipv4/conf/%/rp_filter": "1", "net/ipv4/conf/%/forwarding": "1" }),
     setting({ "net/ipv6/conf/%/disable_ipv6": "1", "net/ipv6/conf/%/forwarding": "1" }),
-    // From now on the routing table is asked in its name.
+    // From now on routes are looked up for this device.
     { kind: "program", netns: HOST, link: name, verdict: "decapsulate", port },
   ];
 }

@@ -3,12 +3,12 @@ import { VXLAN_PORT } from "../../kernel/objects/vxlan.ts";
 import type { HostOption } from "../mechanism-type.ts";
 import { readNumber } from "../parameters.ts";
 
-/** The parameter. */
+/** The parameter's name. */
 export const VNI = "vni";
 
 /**
- * Parameters of our own, "true" or absent: this end takes IPv6 packets without a UDP checksum. Each end has one of its own, because
- * an answer repeats what it does not know.
+ * Netloom's own parameters, "true" or absent: this end accepts IPv6 packets without a UDP checksum. Each end has its own, because
+ * an answer repeats parameters that it does not know.
  */
 export const ZERO_CHECKSUMS = { source: "srcZeroChecksums", destination: "dstZeroChecksums" } as const;
 
@@ -22,7 +22,7 @@ export const portOption: Readonly<HostOption> = {
   most: 65_535,
 };
 
-/** A UDP port; 4789 where nobody says one. */
+/** Parses a UDP port; 4789 if none is given. */
 export function portOf(text: string | undefined): number | undefined {
   return text === undefined || text === "" || text === "0" ? VXLAN_PORT : readNumber(text, 65_535);
 }

@@ -35,14 +35,14 @@ export interface VxlanMechanism extends TypedMechanism {
   readonly port?: number;
   /** 1 to 2^24 - 1, unique in a host for its port and address family. */
   readonly vni: number;
-  /** MTU of the path between the hosts; the wire gets 54 bytes less over IPv4 and 74 less over IPv6. */
+  /** MTU of the path between the hosts, in bytes; the wire gets 54 bytes less over IPv4 and 74 less over IPv6. */
   readonly underlayMtuBytes: number;
-  /** Whether each host takes IPv6 packets without a UDP checksum (RFC 6935). Not a parameter of NSM's. */
+  /** Whether each host accepts IPv6 packets without a UDP checksum (RFC 6935). Not a parameter of NSM. */
   readonly sourceTakesZeroChecksums?: boolean;
   readonly destinationTakesZeroChecksums?: boolean;
 }
 
-/** From here on VNIs are for LANs: a frame of theirs comes from many hosts, and a wire's from one. */
+/** VNIs from here on are for LANs, whose frames come from many hosts; those of a wire come from one. */
 const FIRST_LAN_VNI = 0xf0_0000;
 
 export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
@@ -54,7 +54,7 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
   identifier: {
     key: VNI,
     noun: "VNI",
-    // Strangers' VNIs are typed by people: small.
+    // Other programs' VNIs are typed by people, so they are small.
     firstDrawn: 4_096,
     lastDrawn: FIRST_LAN_VNI - 1,
     last: MAX_VNI,
@@ -158,7 +158,7 @@ function read(parameters: ParameterMap): Parsed<VxlanMechanism> {
   };
 }
 
-/** What fits into the tunnel, as upstream counts. */
+/** The largest packet that fits into the tunnel, as upstream counts. */
 function mtuBytes(tunnel: VxlanMechanism): number {
   return tunnel.underlayMtuBytes - VXLAN_OVERHEAD_BYTES[familyOf(tunnel.sourceIp)];
 }
@@ -190,13 +190,13 @@ function problems(tunnel: VxlanMechanism): string[] {
   return found;
 }
 
-/** An entry of the data path, on the device of the other half of the wire; and the device that all of them share. */
+/** An entry of the data path on the device of the other half, and the device that all tunnels share. */
 function half(tunnel: VxlanMechanism, { side }: Place): Half {
   const { vni, port = VXLAN_PORT } = tunnel;
   const [source, destination] = [canonicalIp(tunnel.sourceIp), canonicalIp(tunnel.destinationIp)];
   const [local, remote] = side === "client" ? [destination, source] : [source, destination];
   const isTaken = side === "client" ? tunnel.sourceTakesZeroChecksums : tunnel.destinationTakesZeroChecksums;
-  // Over IPv4 everybody takes them (RFC 7348 section 4.1).
+  // Every host accepts them over IPv4 (RFC 7348 section 4.1).
   const needsChecksum = familyOf(remote) === 6 && !isTaken;
   return {
     devices: [],
@@ -213,7 +213,10 @@ function half(tunnel: VxlanMechanism, { side }: Place): Half {
   };
 }
 
-/** The tunnels of one wire. Each leads away from the workload at the other end of its device; of a pair between two, to its own side. */
+/**
+ * The tunnels of one wire. A tunnel on a workload's pair leads away from that workload; on a pair between two tunnels it leads to
+ * the side of its end.
+ */
 function found(objects: readonly KernelObject[]): FoundTunnel[] {
   const ends = objects.filter(isDevice).flatMap(endsOf);
   return ofKind(objects, "program").flatMap(({ netns, link, tunnel }) => {

@@ -1,4 +1,4 @@
-/** How long a registration in a shared store lasts. Upstream: sdk/pkg/registry/common/expire */
+/** Lifetimes of registrations in a shared store. Upstream: sdk/pkg/registry/common/expire */
 import type { NetworkServiceEndpoint } from "../../api/gen/nsm/registry_pb.js";
 import { type Call, memoryKey } from "../../chain/call.ts";
 import type { Element } from "../../chain/element.ts";
@@ -10,16 +10,16 @@ import { lifetimeMs } from "./lifetime.ts";
 
 const LEASE = memoryKey<EndpointLease>("expire-in-store: lease");
 
-/** The lease that an endpoint is to live by, behind `expireInStore`. A service has none. */
+/** The lease of an endpoint, set by `expireInStore`. A service has none. */
 export function leaseOfCall(call: Call): EndpointLease | undefined {
   return call.memory.get(LEASE);
 }
 
 /**
  * Guarantees
- * - An endpoint expires, within a hundredth, at the earliest of what it says itself, its caller's token, this process's
- *   token, and the lease of the registry or of its host. The answer says when.
- * - The store ends it, whichever registries run then.
+ * - An endpoint expires, within a hundredth, at the earliest of its own expiration time, its caller's token, this process's
+ *   token, and the lease of the registry or of its host. The answer has the time.
+ * - The store ends the endpoint, whichever registries run then.
  */
 export function expireInStore({
   book,

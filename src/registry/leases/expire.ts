@@ -1,4 +1,4 @@
-/** How long a registration lasts. Upstream: sdk/pkg/registry/common/expire */
+/** Lifetimes of registrations. Upstream: sdk/pkg/registry/common/expire */
 import type { NetworkServiceEndpoint } from "../../api/gen/nsm/registry_pb.js";
 import type { Call } from "../../chain/call.ts";
 import type { Element } from "../../chain/element.ts";
@@ -10,17 +10,17 @@ import { DEFAULT_LEASE_MS, lifetimeMs } from "./lifetime.ts";
 export interface ExpireOptions {
   readonly leases: Leases;
   readonly identity: Identity;
-  /** The longest that a lease lasts. Default: 60,000 ms. */
+  /** The longest lease. Default: 60,000 ms. */
   readonly leaseMs?: number | undefined;
-  /** Lasts until it is unregistered. Default: nothing does. */
+  /** Whether a registration lasts until it is unregistered. Default: none does. */
   readonly isKept?: (call: Call) => boolean;
 }
 
 /**
  * Guarantees
- * - An endpoint expires at the earliest of what it says itself, its caller's token, this process's token, and the lease.
- *   The answer says when.
- * - A registration that fails leaves the lease of what was registered before, and none where nothing was.
+ * - An endpoint expires at the earliest of its own expiration time, its caller's token, this process's token, and the lease. The
+ *   answer has the time.
+ * - After a failed registration an earlier registration still has its lease, renewed; without one there is no lease.
  */
 export function expire({
   leases,

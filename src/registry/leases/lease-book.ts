@@ -1,29 +1,29 @@
 /**
- * By which lease of the store each endpoint lives, and when that ends as far as this registry knows. The store decides
- * when it does: another registry may have kept it alive.
+ * The store lease of each endpoint, and its end as far as this registry knows. The store decides the real end: another registry
+ * may have kept the lease alive.
  *
  * Guarantees
- * - An endpoint has one lease: one of its own, or the one of its host, which a single sign of life renews for all.
- * - Told times are those of the last sign of life that came here. One that has passed for longer than the store takes to
- *   end it was put off elsewhere: it is told a whole lease later.
+ * - An endpoint has one lease: its own, or that of its host, which a single sign of life renews for all endpoints.
+ * - Reported times follow the last sign of life at this registry. If such a time has passed for longer than the store takes to
+ *   end a lease, another registry renewed it: it is reported a whole lease later.
  */
 import type { Clock } from "../../async/clock.ts";
 import type { Lease } from "../../world/store.ts";
 import { type Principal, principalText } from "../../world/peer.ts";
 
-/** How far a lease may end from where it should: the smaller of it makes no other lease. */
+/** A lease may end this far from the wanted time: a smaller difference makes no new lease. */
 const SLACK_MS = 100;
 const SLACK_SHARE = 0.01;
 
-/** One that ends so much earlier than it may is left for a longer one. */
+/** A lease that ends earlier than this share of the allowed time is replaced by a longer one. */
 const SHORT_SHARE = 0.9;
 
-/** How long the end of a lease may be on its way here. */
+/** The news of a lease's end may take this long to arrive. */
 const ENDING_MS = 1000;
 
 /** A lease of the store for an endpoint. */
 export interface EndpointLease {
-  /** Name of the lease that all endpoints of its host share; empty for one of its own. */
+  /** Name of the lease that all endpoints of a host share; empty for a lease of its own. */
   readonly hostLease: string;
   readonly leaseMs: number;
 }
@@ -32,25 +32,25 @@ interface Booked {
   readonly lease: EndpointLease;
   /** On `Clock.monotonicMs`. */
   endsAtMs: number;
-  /** All that live by it; `undefined` for one of its own. */
+  /** All endpoints of the lease; `undefined` for a lease of one endpoint. */
   readonly names: Set<string> | undefined;
 }
 
-/** The lease of a host: a name that it gives, and that is its own. `undefined` if it gives none. */
+/** The store name of a host's lease: its owner with the name that the host gives. `undefined` if it gives none. */
 export function hostLeaseName(owner: Principal, name: string): string | undefined {
   return name === "" ? undefined : `host ${principalText(owner)} ${name}`;
 }
 
-/** The store's lease that an endpoint lives by. */
+/** The store's lease for an endpoint. */
 export function leaseOfEndpoint(name: string, { hostLease, leaseMs }: EndpointLease): Lease {
   return { name: hostLease === "" ? `endpoint ${name} ${leaseMs}` : hostLease, ttlMs: leaseMs };
 }
 
 export class LeaseBook {
-  /** How long a lease of a host lasts, and the longest of any other. */
+  /** Duration of a host's lease, and the most for any other, in milliseconds. */
   readonly leaseMs: number;
   readonly #clock: Clock;
-  /** What most endpoints have that have a lease of their own. */
+  /** The lease of most endpoints with a lease of their own. */
   readonly #usual: EndpointLease;
   readonly #byName = new Map<string, Booked>();
   readonly #byHost = new Map<string, Booked>();
@@ -61,7 +61,10 @@ export class LeaseBook {
     this.#usual = { hostLease: "", leaseMs };
   }
 
-  /** The lease for an endpoint that may live for `mostMs`, and comes with its host's lease if it has one. */
+  /**
+   * The lease for an endpoint that may live for `mostMs`: that of its host if there is one and it is short enough, else one of
+   * its own.
+   */
   leaseFor(name: string, mostMs: number, hostLease: string | undefined): EndpointLease {
     const most = withSlack(mostMs);
     if (hostLease !== undefined) {
@@ -74,7 +77,7 @@ export class LeaseBook {
     return isKept ? known : { hostLease: "", leaseMs: Math.round(mostMs) };
   }
 
-  /** `name` lives by this lease, of which this is a sign of life. */
+  /** A sign of life of `name`, which has this lease from now on. */
   hold(name: string, lease: EndpointLease): void {
     const known = this.#byName.get(name);
     const isSame = known?.lease.hostLease === lease.hostLease && known.lease.leaseMs === lease.leaseMs;
@@ -85,7 +88,7 @@ export class LeaseBook {
     if (!isSame) this.#byName.set(name, booked);
   }
 
-  /** A sign of life of a host. The names of its endpoints. */
+  /** A sign of life of a host. Returns the names of its endpoints. */
   renewHost(hostLease: string): ReadonlySet<string> {
     const booked = this.#byHost.get(hostLease);
     if (!booked?.names) return new Set();
@@ -99,7 +102,7 @@ export class LeaseBook {
     if (booked?.names?.delete(name) && booked.names.size === 0) this.#byHost.delete(booked.lease.hostLease);
   }
 
-  /** When endpoints end as things are, on `Clock.wallMs`, rounded down. For many questions at one moment. */
+  /** The present ends of endpoints, on `Clock.wallMs`, rounded down. The returned function is for many queries at one moment. */
   expirations(): (name: string) => number | undefined {
     const nowMs = this.#clock.monotonicMs();
     const offsetMs = this.#clock.wallMs() - nowMs;

@@ -1,17 +1,16 @@
 /**
- * How long the endpoints that programs have registered with a manager live without a sign of life. In memory only: a
- * manager that starts again knows none of them.
+ * The leases of endpoints that programs have registered with a manager. In memory only: a restarted manager knows none of them.
  *
  * Guarantees
  * - Time is monotonic: a jump of the wall clock ends nothing.
- * - An endpoint is given to `onExpired` once, within 100 ms after its lease has ended.
+ * - Each endpoint is passed to `onExpired` once, within 100 ms after its lease has ended.
  */
 import type { Scope } from "../../async/scope.ts";
 import type { World } from "../../world/world.ts";
 import { type Expiring, ExpiryQueue, NO_SLOT } from "../../async/expiry-queue.ts";
 import { Signal } from "../../async/signal.ts";
 
-/** Its end is on `Clock.monotonicMs`. */
+/** The end is on `Clock.monotonicMs`. */
 interface Lease extends Expiring {
   readonly name: string;
 }
@@ -25,10 +24,10 @@ export class Leases {
   readonly #world: World;
   readonly #onExpired: LeaseOptions["onExpired"];
   readonly #leases = new Map<string, Lease>();
-  /** When those ended that nobody has dropped yet, on `Clock.monotonicMs`. */
+  /** Ends of expired leases that nobody has dropped yet, on `Clock.monotonicMs`. */
   readonly #ended = new Map<string, number>();
   readonly #ends = new ExpiryQueue<Lease>();
-  /** Rings when an earlier one has come. */
+  /** Rings when a lease with an earlier end is added. */
   readonly #signal = new Signal();
 
   constructor({ world, onExpired }: LeaseOptions) {
@@ -50,7 +49,7 @@ export class Leases {
     if (this.#ends.schedule(lease)) this.#signal.ring();
   }
 
-  /** The lease of `name` matters no more. */
+  /** Forgets the lease of `name`. */
   drop(name: string): void {
     this.#ended.delete(name);
     const lease = this.#leases.get(name);
@@ -59,7 +58,10 @@ export class Leases {
     this.#ends.drop(lease);
   }
 
-  /** When endpoints end as things are, or have ended until they are dropped, on `Clock.wallMs`, rounded down. For many questions at one moment. */
+  /**
+   * The present ends of endpoints, on `Clock.wallMs`, rounded down; for an expired endpoint its past end until it is dropped. The
+   * returned function is for many queries at one moment.
+   */
   expirations(): (name: string) => number | undefined {
     const { clock } = this.#world;
     const offsetMs = clock.wallMs() - clock.monotonicMs();

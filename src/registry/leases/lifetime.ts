@@ -4,12 +4,12 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { expirationMs } from "../entry-kind.ts";
 
-/** How long an endpoint is kept after a sign of life, if nothing else is said. */
+/** Lifetime of an endpoint after a sign of life, if nothing else is set. */
 export const DEFAULT_LEASE_MS = 60_000;
 
 /**
- * How long an endpoint may live: the earliest of what it says itself, its caller's token, this process's token, and
- * `mostMs`. INVALID_ARGUMENT if that has passed.
+ * The time that an endpoint may live: until the earliest of its own expiration time, its caller's token, this process's token,
+ * and `mostMs`. INVALID_ARGUMENT if that has passed.
  */
 export function lifetimeMs(
   call: Call,

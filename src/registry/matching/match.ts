@@ -1,4 +1,6 @@
-/** Who may go where: pure functions over registrations. Upstream: sdk/pkg/tools/matchutils/utils.go at 9ac672c */
+/**
+ * Selects the endpoints for a client: pure functions over registrations. Upstream: sdk/pkg/tools/matchutils/utils.go at 9ac672c
+ */
 import { equals } from "@bufbuild/protobuf";
 import {
   MatchSchema,
@@ -10,13 +12,13 @@ import { renderTemplate } from "./template.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** An endpoint that a service's matches lead to, and the weight that its route gives it (0: no preference). */
+/** An endpoint that a service's matches select, with the weight of its route (0: no preference). */
 export interface Candidate {
   readonly endpoint: NetworkServiceEndpoint;
   readonly weight: number;
 }
 
-/** One step of the way to the candidates, for `netloom why`. */
+/** One step of the selection, for `netloom why`. */
 export type Decision =
   | { readonly step: "no matches: every endpoint is a candidate" }
   | { readonly step: "source selector does not match"; readonly match: number; readonly label: string }
@@ -34,8 +36,8 @@ export type Decision =
   | { readonly step: "no match is left" };
 
 /**
- * The endpoints that a client with `labels` may be sent to, in the order of the matches' routes; an endpoint that two
- * routes reach is there twice. The first match whose source selector holds decides, unless it falls through.
+ * The endpoints that a client with `labels` may be sent to, in the order of the matches' routes; an endpoint of two routes is
+ * listed twice. The first match whose source selector holds decides, unless it falls through.
  */
 export function matchEndpoints(
   labels: Labels,
@@ -101,7 +103,9 @@ function routeCandidates(context: {
   return candidates;
 }
 
-/** The first `key=value` of `selector` that `labels` lack, or `undefined` if they have all. Values are templates over `values`. */
+/**
+ * The first `key=value` of `selector` that `labels` lack, or `undefined` if they have all. Values are templates over `values`.
+ */
 export function missingLabel(labels: Labels, selector: Labels, values: Labels): string | undefined {
   const wanted = Object.keys(selector).sort();
   for (const key of wanted) {
@@ -109,14 +113,14 @@ export function missingLabel(labels: Labels, selector: Labels, values: Labels): 
     const own = labels[key] ?? "";
     if (own !== value && own !== renderTemplate(value, values)) return `${key}=${value}`;
   }
-  // Upstream counts before it compares: a selector with more keys than there are labels never holds, even if the
-  // missing ones are wanted to be empty.
+  // Upstream counts before it compares: a selector with more keys than there are labels never holds, even if the missing labels
+  // are selected as empty.
   return Object.keys(labels).length < wanted.length
     ? `${wanted.at(-1)}=${selector[wanted.at(-1) ?? ""]}`
     : undefined;
 }
 
-/** Does `service` answer a Find with this query? An empty field of the query matches any. */
+/** Whether `service` answers a Find with this query. An empty field of the query matches everything. */
 export function matchesServiceQuery(query: NetworkService, service: NetworkService): boolean {
   return (
     (query.name === "" || query.name === service.name) &&
@@ -125,7 +129,7 @@ export function matchesServiceQuery(query: NetworkService, service: NetworkServi
   );
 }
 
-/** Does `endpoint` answer a Find with this query? The URL is matched as a substring, all else exactly. */
+/** Whether `endpoint` answers a Find with this query. The URL matches as a substring, everything else exactly. */
 export function matchesEndpointQuery(
   query: NetworkServiceEndpoint,
   endpoint: NetworkServiceEndpoint,

@@ -1,7 +1,7 @@
 /**
- * The part of Go's text/template that selectors use: text, `{{ .label }}` and `{{ index . "label" }}`, with the trim
- * markers `{{-` and `-}}`. Anything else is not rendered but taken literally, as upstream does with a template that
- * does not parse or execute. Upstream: sdk/pkg/tools/matchutils/utils.go
+ * Renders the part of Go's text/template that selectors use: text, `{{ .label }}` and `{{ index . "label" }}`, with the trim
+ * markers `{{-` and `-}}`. Anything else is taken literally, as upstream does with a template that does not parse or execute.
+ * Upstream: sdk/pkg/tools/matchutils/utils.go
  */
 export function renderTemplate(text: string, values: Readonly<Record<string, string>>): string {
   if (!text.includes("{{")) return text;

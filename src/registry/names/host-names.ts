@@ -1,12 +1,11 @@
 /**
- * Which host of the mesh has which name. An agent says with each sign of life what it is called and under which URL
- * others reach it, beside the message: `netloom-host: alpha tcp://10.0.0.1:5001`. Other registries pay no heed to it.
+ * The owners of host names in the mesh. With each sign of life an agent sends its host's name and its URL for other hosts, beside
+ * the message: `netloom-host: alpha tcp://10.0.0.1:5001`. Other registries ignore it.
  *
  * Guarantees
- * - A name belongs to the URL that it came with, at all registries of one store, until nothing was heard of it for a
- *   lease. Meanwhile it is refused to every other URL (PERMISSION_DENIED); an agent that starts again under the same one
- *   has it at once.
- * - Who does not say what it is called is asked for nothing.
+ * - A name belongs to the URL that it came with, at all registries of one store, until one lease after its last sign of life.
+ *   Until then every other URL is refused (PERMISSION_DENIED); an agent that restarts with the same URL has the name at once.
+ * - An agent that sends no name is not checked.
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { HostNameSchema } from "../../api/gen/netloom/registry_pb.js";
@@ -24,26 +23,26 @@ import type { Shelf, StoreView } from "../store-view.ts";
 
 const HOST = "netloom-host";
 const MAX_LENGTH = 1024;
-/** Hosts behind one address. */
+/** Most hosts behind one address. */
 const MAX_OF_PEER = 1024;
 
 export interface HostOfCall {
   readonly name: string;
-  /** Under which other hosts reach its agent. */
+  /** The URL at which other hosts reach the host's agent. */
   readonly url: string;
 }
 
-/** Who says so. */
+/** The sender of a host's name. */
 interface Claimant {
   readonly peer: Principal;
-  /** Name of the lease of this life of its agent; empty if it gives none. */
+  /** Name of the lease of the agent's present life; empty if it gives none. */
   readonly lease: string;
 }
 
 interface Holder {
   readonly url: string;
   readonly peer: Principal;
-  /** Of the store. */
+  /** Name of the lease in the store. */
   readonly lease: string;
   readonly revision: number;
 }
@@ -52,19 +51,19 @@ export function withHost(metadata: Metadata | undefined, { name, url }: HostOfCa
   return { ...metadata, [HOST]: `${name} ${encodeURI(url)}` };
 }
 
-/** What the caller says it is. `undefined` if it does not say; INVALID_ARGUMENT if it cannot be read. */
+/** The host that the caller names. `undefined` if it names none; INVALID_ARGUMENT if the text cannot be read. */
 export function hostOf(metadata: Metadata | undefined): HostOfCall | undefined {
   return readHost(metadata?.[HOST] ?? "");
 }
 
-/** The text of `withHost`; `undefined` for an empty one. */
+/** Parses the text of `withHost`; `undefined` for an empty one. */
 export function readHost(text: string): HostOfCall | undefined {
   if (text === "") return undefined;
   const [name = "", url = ""] = text.split(" ", 2);
   try {
     if (name !== "" && url !== "" && text.length <= MAX_LENGTH) return { name, url: decodeURI(url) };
   } catch {
-    // As any other text that is none.
+    // Refused like any other invalid text.
   }
   throw new NetloomError(
     "INVALID_ARGUMENT",
@@ -85,14 +84,14 @@ export class HostNames implements Shelf {
     view.add(this);
   }
 
-  /** A sign of life of a host, which keeps its lease alive. Returns how long that lasts. */
+  /** A sign of life of a host, which keeps its lease alive. Returns the duration of the lease in milliseconds. */
   async claim(host: HostOfCall, { peer, lease }: Claimant): Promise<number> {
     const { name } = host;
     const decide = () => this.#claim(host, peer, storeLease(host, { peer, lease }));
     return await this.#turns.take([name], () => decideAnew({ view: this.#view, shelf: this, name }, decide));
   }
 
-  /** Does the name belong to this life of the host, as far as this registry knows? */
+  /** Whether the name belongs to this life of the host, as far as this registry knows. */
   isHolder(host: HostOfCall, claimant: Claimant): boolean {
     const holder = this.#holders.get(host.name);
     return holder?.url === host.url && holder.lease === storeLease(host, claimant);
@@ -131,7 +130,7 @@ export class HostNames implements Shelf {
     return this.#leaseMs;
   }
 
-  /** `undefined` if the lease is over, and the name gone from here. */
+  /** `undefined` if the lease is over; the name is then dropped here. */
   async #keepAlive(name: string, lease: string): Promise<number | undefined> {
     try {
       return await this.#view.keepAlive(lease);
@@ -170,26 +169,26 @@ function storeLease({ name, url }: HostOfCall, { peer, lease }: Claimant): strin
   return hostLeaseName(peer, lease) ?? `host name ${name} ${url}`;
 }
 
-/** One that cannot be read keeps nobody out. */
+/** A record that cannot be read keeps no host out. */
 function readHolder(value: Uint8Array, revision: number): Holder {
   try {
     const { url, owner, lease } = fromBinary(HostNameSchema, value);
     const peer = owner && readOwner(owner);
     if (peer) return { url, peer, lease, revision };
   } catch {
-    // As any other.
+    // Handled like any unreadable record.
   }
   return { url: "", peer: { kind: "self" }, lease: "", revision };
 }
 
-/** A registration comes with the name of its host, and is refused with it. */
+/** Claims the host's name with each registration; refuses the registration if the name is refused. */
 export function claimHost(hosts: HostNames): Element<NetworkServiceEndpoint, NetworkServiceEndpoint> {
   return {
     name: "claim-host",
     async request(call, endpoint, next) {
       const host = hostOf(call.metadata);
       const claimant = { peer: call.peer.principal, lease: leaseOf(call.metadata) };
-      // What is registered under the host's lease keeps that alive itself.
+      // A registration under the host's lease keeps that lease alive itself.
       const isKept = host && claimant.lease !== "" && hosts.isHolder(host, claimant);
       if (host && !isKept) await hosts.claim(host, claimant);
       return await next(endpoint);

@@ -1,4 +1,4 @@
-/** What a registry takes for a name. Upstream takes any that is not empty. */
+/** Checks names for a registry. Upstream accepts any name that is not empty. */
 import { NetloomError } from "../../errors/errors.ts";
 
 const MAX_LENGTH = 1024;

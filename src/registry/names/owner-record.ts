@@ -1,4 +1,4 @@
-/** An owner as a store keeps it. Records of earlier versions have a text instead. */
+/** An owner as a store record. Records of earlier versions have a text instead. */
 import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { type Owner, Owner_UnixSchema, OwnerSchema } from "../../api/gen/netloom/registry_pb.js";
@@ -20,7 +20,7 @@ export function ownerRecord(principal: Principal): Owner {
   }
 }
 
-/** `undefined` for one of a kind that this version does not know. */
+/** `undefined` for a kind that this version does not know. */
 export function readOwner({ kind }: Owner): Principal | undefined {
   switch (kind.case) {
     case "spiffe":
@@ -37,7 +37,7 @@ export function readOwner({ kind }: Owner): Principal | undefined {
   }
 }
 
-/** What versions before 0.1.0 have written: `unix`, `self`, `tcp:10.0.0.1`. `undefined` for any other text. */
+/** Parses the owner texts of versions before 0.1.0: `unix`, `self`, `tcp:10.0.0.1`. `undefined` for any other text. */
 export function readOwnerText(text: string): Principal | undefined {
   if (text === "unix" || text === "self") return { kind: text };
   return text.startsWith("tcp:") ? { kind: "address", address: text.slice("tcp:".length) } : undefined;

@@ -1,6 +1,6 @@
 /**
- * The answers of Find, put together from bytes that are there already: a find of a hundred endpoints encodes nothing.
- * In the wire format a field may be appended to an encoded message.
+ * Builds the answers of Find from encoded entries: a find of a hundred endpoints encodes nothing. The wire format allows
+ * appending a field to an encoded message.
  *
  * ```
  *  response = 0a <length> [ endpoint | 2a <length> [08 <seconds> 10 <nanos>] ] | 10 01
@@ -15,10 +15,10 @@ const EXPIRATION_TIME = 0x2a;
 const SECONDS = 0x08;
 const NANOS = 0x10;
 
-/** All that is around an entity: two tags and lengths, a timestamp of at most 13 bytes, `deleted`. */
+/** Most bytes around an entity: two tags and lengths, a timestamp of at most 13 bytes, `deleted`. */
 const MAX_FRAME_BYTES = 40;
 
-/** Answers share memory in pieces of this size: one allocation for some dozens of them. */
+/** Answers are written into slabs of this size: one allocation for dozens of answers. */
 const SLAB_BYTES = 16_384;
 
 /** Writes NetworkServiceResponses and NetworkServiceEndpointResponses. */
@@ -26,7 +26,7 @@ export class AnswerWriter {
   #slab = new Uint8Array(0);
   #used = 0;
 
-  /** `expiresAtMs` (wall) is for endpoints only. The bytes are nobody else's, and never change. */
+  /** `expiresAtMs` (wall) is for endpoints only. The returned bytes are never changed again. */
   write(entity: Uint8Array, expiresAtMs: number | undefined, deleted: boolean): Uint8Array {
     const most = entity.length + MAX_FRAME_BYTES;
     if (this.#used + most > this.#slab.length) {
@@ -60,7 +60,7 @@ export class AnswerWriter {
     this.#slab[this.#used++] = value;
   }
 
-  /** Of a whole number that is not negative, and may have more than 32 bits. */
+  /** Writes a non-negative integer, which may have more than 32 bits. */
   #varint(value: number): void {
     let rest = value;
     while (rest >= 128) {
@@ -71,7 +71,7 @@ export class AnswerWriter {
   }
 }
 
-/** A length-delimited field, for messages that are lists of encoded ones. */
+/** A length-delimited field, for messages that are lists of encoded messages. */
 export function bytesField(number: number, bytes: Uint8Array): Uint8Array {
   const head = [...varint(number * 8 + 2), ...varint(bytes.length)];
   const whole = new Uint8Array(head.length + bytes.length);

@@ -1,13 +1,13 @@
 /**
- * One who watches a catalog.
+ * One watch on a catalog.
  *
  * Guarantees
- * - First everything that matches, then `synced`, then what changes: entries that match as they are now, and those that
- *   matched as they were last and are gone. Of one that has changed so that it does not match any more nothing is told, as
- *   upstream does. Whoever watches everything and applies what comes has, at quiet, what a new find would return.
- * - Of several changes of one entry that wait to be read only the last is kept, and of changes that it cannot see, none:
- *   a slow reader costs at most `limit` references.
- * - Beyond `limit` it is resynchronised (`reset`, then everything anew), or cut with RESOURCE_EXHAUSTED.
+ * - It delivers all matching entries, then `synced`, then the changes: entries that match, in their new form, and removed entries
+ *   that matched, in their last form. An entry that changes so that it no longer matches is not reported, as upstream. A reader
+ *   that watches everything and applies all events has, when it is quiet, the result of a new find.
+ * - Of several unread changes of one entry only the last is kept, and changes outside the query are not kept: a slow reader costs
+ *   at most `limit` references.
+ * - Beyond `limit` the watch is resynchronised (`reset`, then everything again), or cut off with RESOURCE_EXHAUSTED.
  */
 import { NetloomError } from "../../errors/errors.ts";
 import { Watch } from "../../async/watch.ts";
@@ -15,20 +15,20 @@ import { type Listed, sameBytes } from "../entry-kind.ts";
 
 export type CatalogEvent<R> =
   | { readonly type: "found"; readonly entry: R }
-  /** With what it was last, and when it would have ended. */
+  /** The entry in its last form, and the time when it would have ended. */
   | { readonly type: "removed"; readonly entry: R; readonly expiresAtMs: number | undefined }
   | { readonly type: "synced" }
-  /** Forget what came before. */
+  /** Forget all earlier events. */
   | { readonly type: "reset" };
 
 export interface WatchOptions {
-  /** What happens to a reader that falls behind by more than `limit`. */
+  /** The treatment of a reader that falls behind by more than `limit`. */
   readonly overflow: "resync" | "cut";
-  /** Default: 1,024. */
+  /** Most unread changes. Default: 1,024. */
   readonly limit?: number;
-  /** Also entries of which nothing but the time has changed, as upstream does. Default: false. */
+  /** Report also entries of which only the time has changed, as upstream does. Default: false. */
   readonly touches?: boolean;
-  /** Called when there may be something to take. Default: nobody is; `next` waits. */
+  /** Called when there may be something to take. Default: no call; `take` waits. */
   readonly onNews?: () => void;
 }
 
@@ -44,7 +44,7 @@ export class CatalogWatch<R extends Listed> extends Watch<CatalogEvent<R>> {
   readonly #options: Required<WatchOptions>;
   readonly #source: CatalogSource<R>;
   readonly #changes = new Map<string, CatalogEvent<R>>();
-  /** What is left of the list; `undefined` once it has been read. */
+  /** The unread rest of the list; `undefined` once it has been read. */
   #list: Iterator<R> | undefined;
   #needsReset = false;
   #failure: NetloomError | undefined;
@@ -58,7 +58,7 @@ export class CatalogWatch<R extends Listed> extends Watch<CatalogEvent<R>> {
     this.#list = source.find();
   }
 
-  /** Begins anew without saying so. */
+  /** Begins again without a `reset` event. */
   restart(): void {
     this.#changes.clear();
     this.#needsReset = false;
@@ -89,7 +89,7 @@ export class CatalogWatch<R extends Listed> extends Watch<CatalogEvent<R>> {
     }
   }
 
-  /** The next event if there is one now. */
+  /** The next event, if there is one now. */
   takeNow(): CatalogEvent<R> | undefined {
     if (!this.#isOpen) return undefined;
     if (this.#failure) throw this.#failure;
@@ -121,7 +121,7 @@ export class CatalogWatch<R extends Listed> extends Watch<CatalogEvent<R>> {
 
   #add(event: Extract<CatalogEvent<R>, { readonly entry: R }>): void {
     if (this.#needsReset || this.#failure) return;
-    // The list goes over the catalog as it is, so what changes meanwhile may come twice, and a removed entry unannounced.
+    // The list iterates over the live catalog, so a change may be reported twice, and a removal without an earlier report.
     this.#changes.set(event.entry.name, event);
     if (this.#changes.size > this.#options.limit) this.#overflow();
     this.#tell();

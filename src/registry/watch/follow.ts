@@ -1,4 +1,4 @@
-/** What our own managers ask a registry for: the Watch of netloom.registry.v1.Registry. */
+/** The stream for Netloom's own managers: the Watch of netloom.registry.v1.Registry. */
 import { create } from "@bufbuild/protobuf";
 import { type Changes, ChangesSchema } from "../../api/gen/netloom/registry_pb.js";
 import type { NetworkService, NetworkServiceEndpoint } from "../../api/gen/nsm/registry_pb.js";
@@ -9,7 +9,7 @@ import type { Expirations } from "../catalog.ts";
 import { endpointKind, type Listed, serviceKind } from "../entry-kind.ts";
 import type { StoreView } from "../store-view.ts";
 
-/** Entries in one message: at most so many, and not much more than so many bytes. */
+/** Limits of one message: entries, and roughly bytes. */
 const MAX_BATCH = 500;
 const MAX_BATCH_BYTES = 262_144;
 
@@ -18,22 +18,25 @@ interface Watched<T> {
   watch(like: T, options: WatchOptions): CatalogWatch<Listed>;
 }
 
-/** What can be followed: a `Catalog` of each. */
+/** The sources of the stream: a `Catalog` of each kind. */
 export interface Catalogs {
   readonly services: Watched<NetworkService>;
   readonly endpoints: Watched<NetworkServiceEndpoint>;
 }
 
 /**
- * Both catalogs as one stream: everything, then `synced`, then every change, many to a message. The first message has
- * `reset`, and so has the one that a reader gets who was too slow: everything comes anew. Refreshes are no changes: the
- * expiration times are those of the moment of telling.
+ * Both catalogs as one stream: everything, then `synced`, then every change, many in one message. The first message has `reset`;
+ * so has the message to a reader that was too slow: everything comes again. Refreshes are not reported; expiration times are
+ * those at the time of the message.
  */
 export function follow(catalogs: Catalogs, limit?: number): Watch<Changes> {
   return new ChangeStream(catalogs, limit);
 }
 
-/** The same of a registry that follows a store. It breaks when that gets out of step: whoever follows may know of another one. */
+/**
+ * Like `follow`, for a registry that follows a store. The stream breaks when the view gets out of step, so that the follower may
+ * go to another registry.
+ */
 export function followInStep(view: Pick<StoreView, "lost" | "onLost">, catalogs: Catalogs): Watch<Changes> {
   if (view.lost) throw view.lost;
   const stream = new ChangeStream(catalogs, undefined);
@@ -51,7 +54,7 @@ class ChangeStream extends Watch<Changes> {
   readonly #services: CatalogWatch<Listed>;
   readonly #endpoints: CatalogWatch<Listed>;
   readonly #expirations: Expirations;
-  /** How many of the two have been read to the end since the last reset. */
+  /** Number of the two lists that have been read to the end since the last reset. */
   #synced = 0;
   #hasTold = false;
   #isOpen = true;
@@ -89,7 +92,7 @@ class ChangeStream extends Watch<Changes> {
     this.#wake();
   }
 
-  /** What there is, up to a message full. */
+  /** All waiting changes, up to one full message. */
   #collect(): Changes | undefined {
     const expirationOf = this.#expirations();
     let batch = new Batch(!this.#hasTold);

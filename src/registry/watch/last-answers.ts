@@ -1,4 +1,4 @@
-/** What a registry has said, kept on the disk of a host for the time when it says nothing. */
+/** The last answers of a registry, kept on a host's disk for the time when the registry does not answer. */
 import { fromBinary } from "@bufbuild/protobuf";
 import { type Changes, ChangesSchema } from "../../api/gen/netloom/registry_pb.js";
 import { seal, unseal } from "../../net/seal.ts";
@@ -14,7 +14,10 @@ const SEAL = { what: "registry-answers", version: 1 } as const;
 const SERVICES = 2;
 const ENDPOINTS = 3;
 
-/** `undefined` if there are none, or none that can be read: the registry will tell. Then `onDamage` is told why. */
+/**
+ * Reads the kept answers. `undefined` if there are none; if they cannot be read, `onDamage` gets the reason, and the registry has
+ * to be asked.
+ */
 export async function readAnswers(
   disk: Disk,
   onDamage: (problem: string) => void,
@@ -31,7 +34,7 @@ export async function readAnswers(
   return undefined;
 }
 
-/** Replaces what was kept. The error if the disk does not take it. */
+/** Replaces the kept answers. Returns the error if the disk refuses them. */
 export async function writeAnswers(
   disk: Disk,
   services: Iterable<Listed>,

@@ -1,14 +1,14 @@
 /**
- * The registry as a manager knows it: all of it in memory, fed by a stream, with the last answers on disk.
+ * A manager's copy of the registry: all of it in memory, fed by a stream, with the last answers on disk.
  *
  * Guarantees
- * - Finds and watches are answered from memory, also when the registry is down: then with what it said last.
- * - A broken stream is opened again, with a back-off that no two hosts share; what has changed meanwhile is told as
- *   changes, and what has not wakes nobody.
- * - The registry says when entries are gone, and what it cannot say stays. Their expiration times are those that it told
- *   with the last change; it tells of no refresh, so one that has passed was put off, by a lease at a time.
- * - After a restart the last answers are there before the registry is reached. They are on the disk `SAVE_MS` after they
- *   came, later if there are many.
+ * - Finds and watches are answered from memory, even when the registry is down: then with its last answers.
+ * - A broken stream is opened again, with a back-off that differs between hosts. Entries that have changed meanwhile are reported
+ *   as changes; unchanged ones wake nobody.
+ * - The registry decides when entries are gone; while it cannot tell, they stay. Expiration times come with the last change. The
+ *   stream reports no refresh, so a time that has passed is extended by whole leases.
+ * - After a restart the last answers are there before the registry is reached. They are saved to disk `SAVE_MS` after they came,
+ *   later if there are many.
  */
 import type { Log } from "../../observe/log.ts";
 import { backoffMs } from "../../async/backoff.ts";
@@ -33,13 +33,13 @@ const SAVE_MS = 2000;
 /** 100,000 entries are written once in 100 s. */
 const SAVE_MS_PER_ENTRY = 1;
 
-/** What a manager knows of its registry. */
+/** The state of a manager's view of its registry. */
 export interface RegistryView {
   /** `fresh`: as the registry has it now. `stale`: as it was when it was last reached. `unknown`: never reached. */
   readonly state: "unknown" | "fresh" | "stale";
-  /** On `Clock.monotonicMs`: when it became stale. */
+  /** Time when the view became stale, on `Clock.monotonicMs`. */
   readonly staleSinceMs?: number;
-  /** Why the registry cannot be reached or, when fresh, takes nothing from this host, as a sentence. */
+  /** The reason why the registry cannot be reached or, if fresh, refuses this host's registrations, as a sentence. */
   readonly reason?: string;
   readonly services: number;
   readonly endpoints: number;
@@ -49,15 +49,15 @@ export interface WatchCacheOptions {
   readonly world: World;
   readonly disk: Disk;
   readonly registry: Hop | SeveralHops;
-  /** Called when it has become fresh, and when an endpoint is gone. */
+  /** Called when the view has become fresh, and when an endpoint is gone. */
   readonly onNews?: () => void;
-  /** Called when `view().state` has changed, or the reason for it. */
+  /** Called when `view().state`, or its reason, has changed. */
   readonly onState?: (() => void) | undefined;
 }
 
-/** A registration or its end, under way. */
+/** A registration or unregistration in progress. */
 export interface Asked<T> {
-  /** It was answered: `undefined` if the name is gone. */
+  /** The call was answered: `undefined` if the name is gone. */
   answered(entry: T | undefined): void;
   /** To be called in any case. */
   end(): void;
@@ -86,7 +86,7 @@ export class WatchCache {
     this.#options = options;
   }
 
-  /** Reads what the disk has, and begins to follow the registry, until `World.scope` ends. */
+  /** Reads the answers on disk, and begins to follow the registry, until `World.scope` ends. */
   static async open(options: WatchCacheOptions): Promise<WatchCache> {
     const cache = new WatchCache(options);
     const { world, disk } = options;
@@ -111,7 +111,7 @@ export class WatchCache {
     return this.#state === "fresh";
   }
 
-  /** Has it ever been fresh, here or before the last restart? */
+  /** Whether it has ever been fresh, here or before the last restart. */
   get isKnown(): boolean {
     return this.#state !== "unknown";
   }
@@ -126,14 +126,14 @@ export class WatchCache {
     };
   }
 
-  /** The registry has answered a call of this host's: it is worth following it now. */
+  /** The registry answered a call of this host: reopens a broken stream at once. */
   reached(): void {
     if (!this.isFresh) this.#retry.ring();
   }
 
   /**
-   * Before this host registers or unregisters `name`: what comes of it is known at once, unless the registry tells of the
-   * name meanwhile. Its stream is in order, and an answer may be late.
+   * To be called before this host registers or unregisters `name`. The result is known at once, unless the stream reports the
+   * name meanwhile: the stream is in order, and an answer may be late.
    */
   askService(name: string): Asked<NetworkService> {
     return this.#shelves.services.ask(name);
@@ -211,24 +211,24 @@ export class WatchCache {
   }
 }
 
-/** A time that has passed, by as many leases as bring it into the future. */
+/** Extends a time that has passed by whole leases, into the future. */
 function putOff(expiresAtMs: number | undefined, nowMs: number): number | undefined {
   if (expiresAtMs === undefined || expiresAtMs > nowMs) return expiresAtMs;
   return expiresAtMs + Math.ceil((nowMs + 1 - expiresAtMs) / DEFAULT_LEASE_MS) * DEFAULT_LEASE_MS;
 }
 
-/** Puts what a session tells into a catalog, and knows what it has not told of. */
+/** Puts the entries that a session reports into a catalog, and knows those that it has not reported. */
 class CacheShelf<T> implements Shelves<T> {
   readonly #kind: RegistrationsKind<T>;
   readonly #catalog: Catalog<T>;
   readonly #onChange: (isGone: boolean) => void;
-  /** Since the list began; `undefined` after it has ended. */
+  /** Names seen since the list began; `undefined` after its end. */
   #seen: Set<string> | undefined;
-  /** By name, what this host has under way. */
+  /** Calls of this host in progress, by name. */
   readonly #asked = new Map<string, Set<{ isTold: boolean }>>();
-  /** By name, as told last, on `Clock.wallMs`. */
+  /** Last reported expiration times by name, on `Clock.wallMs`. */
   readonly #expirations = new Map<string, number>();
-  /** How often something has changed. */
+  /** Number of changes so far. */
   changes = 0;
 
   constructor(kind: RegistrationsKind<T>, catalog: Catalog<T>, onChange: (isGone: boolean) => void) {
@@ -276,7 +276,7 @@ class CacheShelf<T> implements Shelves<T> {
     for (const own of this.#asked.get(name) ?? []) own.isTold = true;
   }
 
-  /** `isOwn`: this host has registered it, and whoever watches is told also of what is as it was. */
+  /** `isOwn`: this host registered the entry, so watches are told even if it has not changed. */
   #put(entry: T, isOwn: boolean): void {
     const listed = this.#kind.list(entry);
     const { name } = listed;
@@ -309,7 +309,7 @@ class CacheShelf<T> implements Shelves<T> {
   }
 }
 
-/** An operating error of its tasks has ended the session, and was told of there. */
+/** An operating error of a task has ended the session, and was reported there. */
 async function endSession(scope: Scope, log: Log): Promise<void> {
   try {
     await scope.end();

@@ -1,4 +1,4 @@
-/** Follows a registry until that breaks: ours by one stream of changes, anybody else's by watching and finding. */
+/** Follows a registry until the connection breaks: Netloom's by one stream of changes, any other by watching and finding. */
 import { create } from "@bufbuild/protobuf";
 import { type Changes, Registry, WatchRequestSchema } from "../../api/gen/netloom/registry_pb.js";
 import {
@@ -14,7 +14,7 @@ import type { Watch } from "../../async/watch.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { Hop } from "../../world/hops.ts";
 
-/** What a session tells of one registry. */
+/** Receives the entries that a session reports. */
 export interface Shelves<T> {
   put(entry: T): void;
   remove(name: string): void;
@@ -23,9 +23,9 @@ export interface Shelves<T> {
 interface Sink {
   readonly services: Shelves<NetworkService>;
   readonly endpoints: Shelves<NetworkServiceEndpoint>;
-  /** Everything comes anew. */
+  /** Everything is reported again from here on. */
   begin(): void;
-  /** What has not come since then is gone. */
+  /** Entries not reported since `begin` are gone. */
   synced(): void;
 }
 
@@ -61,8 +61,8 @@ function apply(changes: Changes, sink: Sink): void {
 }
 
 /**
- * The contract's Find does not say where its first list ends. So both are watched, and then both are found: what neither
- * has told of is gone.
+ * The contract's Find does not mark the end of its first list. So both kinds are watched, and then found: an entry that neither
+ * reports is gone.
  */
 async function followStranger({ stations, sink, scope }: SessionOptions): Promise<never> {
   const session = scope.child("stranger");
@@ -105,7 +105,7 @@ function watchEndpoints(
   });
 }
 
-/** What the watch has told of is newer than what a find says. */
+/** An entry reported by the watch is newer than the same entry in a find. */
 async function findServices(
   hop: ServiceRegistryHop,
   sink: Sink,

@@ -1,4 +1,4 @@
-/** Where the workloads of a lab are. Names of labs, hosts and workloads, and what is made of them. */
+/** The places of a lab's workloads: names of labs, hosts and workloads, and the namespace names derived from them. */
 import { quote } from "../../text/problem.ts";
 import { NETNS_DIRECTORY } from "../netns/netns.ts";
 
@@ -7,7 +7,7 @@ export const LAB_NAME_PART = /^[a-z][a-z0-9]{0,11}$/;
 
 export const WORKLOAD_NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 
-/** The names of all namespaces of a lab begin with this, and no other lab's do: names of labs have no hyphen. */
+/** Prefix of all namespace names of a lab, and of no other lab's: names of labs have no hyphen. */
 export function namespacePrefix(lab: string): string {
   return `nl-${lab}-`;
 }
@@ -17,7 +17,7 @@ export function namespaceName(lab: string, place: string): string {
   return namespacePrefix(lab) + place.replace("/", "-");
 }
 
-/** What is wrong with `lab/host/workload`, as a sentence; `undefined` if it is one. */
+/** The problem of a text as a sentence; `undefined` if it has the form `lab/host/workload`. */
 export function labPlaceProblem(text: string): string | undefined {
   const [lab = "", host = "", workload = "", ...rest] = text.split("/");
   const isOne =

@@ -2,10 +2,10 @@
 import type { Outside, Lookout, Resolver } from "../resolver.ts";
 import { quote } from "../../text/problem.ts";
 
-/** Where named namespaces live, as for `ip netns`. */
+/** The folder of named namespaces, as for `ip netns`. */
 export const NETNS_DIRECTORY = "/run/netns";
 
-/** So often a path is looked at without a reason: it may lead elsewhere by now. */
+/** Interval of checks without an event: the path may lead elsewhere by now. */
 const CHECK_MS = 10_000;
 
 export const netns: Readonly<Resolver<string>> = {
@@ -42,7 +42,7 @@ export function pathKey(path: string): string {
   return `netns ${path}`;
 }
 
-/** Whatever namespace is at `path`. */
+/** Watches whatever namespace is at `path`. */
 export function watchPath(path: string, { kernel }: Outside): Lookout {
   return {
     look: async () => ({ type: "netns", identity: await kernel.resolve(`file://${path}`) }),

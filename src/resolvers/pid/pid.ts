@@ -3,7 +3,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { HeldProcess } from "../../kernel/processes.ts";
 import type { Found, Lookout, Outside, Resolver } from "../resolver.ts";
 
-/** A process may end while its namespace lives on. */
+/** Interval of checks: a process may end while its namespace lives on. */
 const CHECK_MS = 500;
 
 export const pid: Readonly<Resolver<number>> = {
@@ -45,16 +45,16 @@ class ProcessLookout implements Lookout {
     this.#outside = outside;
   }
 
-  /** A process is held before it is looked at, and asked after: in between nobody else can have got its number. */
+  /** Holds the process before resolving it, and checks that it is alive after: in between nobody else can have got its number. */
   async look(): Promise<Found> {
     const { kernel, processes } = this.#outside;
-    // Asked once more, it would take another process for the one that was meant.
+    // Another look might find a new process with the same number.
     if (this.isOver) throw new NetloomError("NOT_FOUND", `process ${this.#number} has ended`);
     const held = (this.#process ??= await processes.hold(this.#number));
     const identity = held.isAlive() ? await kernel.resolve(`file:///proc/${this.#number}/ns/net`) : undefined;
     if (identity && held.isAlive()) return { type: "netns", identity };
     this.close();
-    // Another process with its number is another workload, however short this one was seen.
+    // Another process with this number is another workload, even if this one was seen only briefly.
     this.isOver = true;
     throw new NetloomError("NOT_FOUND", `process ${this.#number} has ended`);
   }

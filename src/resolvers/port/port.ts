@@ -1,11 +1,11 @@
-/** A device of the host that is there already: a physical port, a VM's TAP, the host's side of a container's veth. */
+/** An existing device of the host: a physical port, a VM's TAP, the host's side of a container's veth. */
 import { NetloomError } from "../../errors/errors.ts";
 import { portRefusal, whyPortDown } from "../../kernel/port.ts";
 import { interfaceNameProblem } from "../../net/interface-name.ts";
 import { quote } from "../../text/problem.ts";
 import type { Found, Outside, Resolver } from "../resolver.ts";
 
-/** A device that gets another name is told by that one only. */
+/** Interval of checks: the event of a rename carries only the new name. */
 const CHECK_MS = 2_000;
 
 const PREFIX = "port:";
