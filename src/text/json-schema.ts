@@ -1,10 +1,10 @@
 import { z } from "zod";
 
-/** A schema as editors take it, as the text of a file. JSON Schema 2020-12. */
+/** The JSON Schema (2020-12) of `schema` for editors, as file content. */
 export function jsonSchemaText(schema: z.ZodType): string {
   const document = z.toJSONSchema(schema, {
     io: "input",
-    // What sentences need, and editors do not know.
+    // Used for messages only: no keyword of JSON Schema.
     override: ({ jsonSchema }) => void delete jsonSchema["alternatives"],
   });
   return `${JSON.stringify(document, null, 2)}\n`;
