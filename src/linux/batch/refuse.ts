@@ -1,4 +1,4 @@
-/** Words a refusal as that of the operation. */
+/** Makes the error of a refused operation. */
 import type { ErrorCode } from "../../errors/errors.ts";
 import { KernelError, type Operation } from "../../kernel/kernel.ts";
 import { codeOfErrno, refusal } from "../../kernel/kernel-text.ts";
@@ -12,7 +12,7 @@ export interface Job {
 export interface Reason {
   readonly reason: string;
   readonly hint?: string;
-  /** Where the errno alone says too little. */
+  /** Needed where the errno alone is not specific enough. */
   readonly code?: ErrorCode;
 }
 
