@@ -33,10 +33,10 @@ function ofDevices(workload: Netns): Refusal[] {
   const taken = (name: string): Operation =>
     one({ kind: "veth", ends: [end("host", "free", 9), end(workload, name, 8)] });
   return [
-    { title: "a name that we have taken", operation: one(lone(workload, "nl-1")), errno: "EEXIST" },
-    { title: "a name for a veth's other end that we have taken", operation: taken("nl-1"), errno: "EEXIST" },
+    { title: "a name taken by Netloom", operation: one(lone(workload, "nl-1")), errno: "EEXIST" },
+    { title: "a name for a veth's other end taken by Netloom", operation: taken("nl-1"), errno: "EEXIST" },
     {
-      title: "a name that a stranger has taken",
+      title: "a name taken by a stranger",
       strangers: [lone("host", "dev-1")],
       operation: one(vxlan("host", "dev-1")),
       errno: "EEXIST",
@@ -50,19 +50,19 @@ function ofDevices(workload: Netns): Refusal[] {
     { title: "a name with a slash", operation: one(lone(workload, "a/b")), errno: "EINVAL" },
     { title: "a name with white space", operation: one(lone(workload, "a b")), errno: "EINVAL" },
     {
-      title: "a VNI that we have taken, even with other addresses",
+      title: "a VNI taken by Netloom, even with other addresses",
       before: [vxlan("host", "vx-1")],
       operation: one({ ...vxlan("host", "vx-2"), local: "10.0.0.3", remote: "10.0.0.4" }),
       errno: "EEXIST",
     },
     {
-      title: "a VNI that a stranger has taken",
+      title: "a VNI taken by a stranger",
       strangers: [vxlan("host", "vx-1")],
       operation: one(vxlan("host", "vx-2")),
       errno: "EEXIST",
     },
     {
-      title: "a VNI that a device in a workload has taken",
+      title: "a VNI taken by a device in a workload",
       before: [vxlan(workload, "vx-1")],
       operation: one(vxlan("host", "vx-2")),
       errno: "EEXIST",

@@ -25,7 +25,7 @@ async function inScope(body: (setting: Setting) => Promise<void>): Promise<strin
 }
 
 suite("tasks of a scope (R3)", () => {
-  test("end cancels the tasks, waits for them, and then runs what was deferred in reverse", async () => {
+  test("end cancels the tasks, waits for them, and then runs the deferred actions in reverse", async () => {
     const log = await inScope(async ({ scope, clock, log }) => {
       scope.defer(() => void log.push("first deferred"));
       scope.defer(() => void log.push("second deferred"));

@@ -1,4 +1,4 @@
-/** A bounded queue between a producer and `Watch.next`. */
+/** A bounded queue between a producer and `Watch.take`. */
 import { Watch } from "./watch.ts";
 
 /** The producer pauses when `push` returns false, and resumes when `onRoom` is called. */

@@ -70,7 +70,7 @@ for (const [title, wireOf] of [
     (hosts: Hosts) => remoteWire(hosts, context, { sourceIp: "fd08::1", destinationIp: "fd08::2" }).near,
   ],
 ] as const) {
-  test(`the script of a ${title} wire makes what the kernel calls make`, { skip: needsRoot }, async (t) => {
+  test(`the script of a ${title} wire makes the same objects as apply`, { skip: needsRoot }, async (t) => {
     const hosts = await hostsFixture(t);
     const namespaces = [hosts.client, hosts.local];
     const wire: Wire = { ...wireOf(hosts), connectionId: 'it\'s "c1"' };

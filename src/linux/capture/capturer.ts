@@ -60,7 +60,7 @@ class Readiness {
   }
 }
 
-/** An error at the end of a reactor is a bug: throw it outside. */
+/** An error while a reactor ends is a bug: throw it as an uncaught exception. */
 function rethrow(error: unknown): void {
   queueMicrotask(() => {
     throw error;

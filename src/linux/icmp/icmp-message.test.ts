@@ -8,7 +8,7 @@ const echo = { identifier: 0x1234, sequence: 1, payload: Uint8Array.of(1, 2, 3, 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
 
-test("an IPv4 echo request has its checksum, and the kernel fills in that of IPv6", () => {
+test("an IPv4 echo request has a checksum, and an IPv6 one leaves it to the kernel", () => {
   assert.equal(hex(encodeEchoRequest(4, echo)), "0800e1c41234000101020304");
   assert.equal(hex(encodeEchoRequest(6, echo)), "800000001234000101020304");
 });

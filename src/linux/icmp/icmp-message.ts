@@ -36,7 +36,7 @@ export function decodeEchoReply(family: 4 | 6, packet: Uint8Array): Echo | undef
   const message = packet.subarray(headerBytes);
   const view = new DataView(message.buffer, message.byteOffset, message.length);
   if (view.getUint8(0) !== ECHO_REPLY[family] || view.getUint8(1) !== 0) return undefined;
-  // The kernel has already checked that of ICMPv6.
+  // The kernel has already checked the checksum of ICMPv6.
   if (family === 4 && internetChecksum(message) !== 0) return undefined;
   return { identifier: view.getUint16(4), sequence: view.getUint16(6), payload: message.slice(HEADER_BYTES) };
 }

@@ -40,7 +40,7 @@ export const OWN: Pick<Privileged, "open"> = {
   },
 };
 
-/** A new descriptor: those of the table are shared, and closed with the request. */
+/** A new descriptor: the descriptors of the table are shared, and closed with the request. */
 function openNetns(netns: Netns, table: NetnsTable): number {
   const place = table.open(netns);
   try {

@@ -192,7 +192,7 @@ function checkValues(end: LinkEnd): void {
   if (!mac || !isUnicastMac(mac)) throw new Refused("EADDRNOTAVAIL", `${end.mac} is no address for a device`);
 }
 
-/** The properties of a device besides those of its end. */
+/** The properties of a device that its end does not have. */
 type Nature = Pick<SimDevice, "kind" | "transmit"> & Partial<Pick<SimDevice, "tunnel" | "externalPort">>;
 
 export function born(actor: Actor, end: LinkEnd, nature: Nature): SimDevice {

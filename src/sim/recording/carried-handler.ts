@@ -13,7 +13,7 @@ export interface Answering<T> {
   readonly answer: T;
   /** Call when the caller goes away: ends the scope and the stream. */
   leave(): void;
-  /** True if the program has finished or was told to stop. */
+  /** True if the program has finished or was stopped. */
   readonly isOver: () => boolean;
 }
 

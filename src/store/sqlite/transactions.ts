@@ -129,7 +129,7 @@ export class Transactions {
     return isWhole ? { news: changes.map(eventOf), forgotten: undefined } : { news: [], forgotten: revision };
   }
 
-  /** Ends due leases. Every process does this, after the others' renewals are in the file: it holds the ends of leases. */
+  /** Ends the leases that are due according to the file. Any process may do this: the file holds the others' renewals, too. */
   #endLeases(nowMs: number): StoreEvent[] {
     const due = this.#sql.due.all(nowMs) as readonly unknown[] as readonly { readonly lease: string }[];
     return due.flatMap(({ lease }) => {
