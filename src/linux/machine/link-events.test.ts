@@ -38,7 +38,7 @@ test("an unknown device is reported when it is added, changed and removed", () =
   }
 });
 
-test("a notification without a reported change gives no event, a rename gives both names, and a device added and removed in one go gives none", () => {
+test("an unchanged device gives no event, a rename both names, and a device added and removed in one go none", () => {
   const events = new LinkEvents(GROUPS);
   const take = (message: NetlinkMessage): unknown[] => {
     events.take(HOST, message, false);
