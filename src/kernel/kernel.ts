@@ -141,8 +141,8 @@ export interface PortFacts {
  * - `apply` resolves when the change is in force. Only the removal of links continues in the background, because the
  *   kernel needs 20-100 ms to free a device: `observe` no longer reports a removed link, and its name and VNI are free for
  *   the next `apply` (which may wait for them). Once another batch adds something in that namespace, the device attracts no
- *   packets by addresses and routes that were removed in the same batch. `settle` waits for all removals. After a crash, a
- *   mark on the device lets the next process finish the removal.
+ *   packets by the addresses and routes that were removed together with it. `settle` waits for all removals. After a
+ *   crash, a mark on the device lets the next process finish the removal.
  * - Batches that touch the same namespace run one after the other; others may run side by side.
  * - `observe` returns only objects with Netloom's mark (link group, protocol number), in the form that `add` takes, with
  *   every namespace named as in the query.
